@@ -1,0 +1,151 @@
+"""What happens during a run, as frozen events that go out to listeners. Nothing listens back.
+
+A listener is any callable that takes an event: the console, the JSON lines, the run's log.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.models import (
+    AgentResult,
+    Case,
+    Diff,
+    RuleChange,
+    RunResult,
+    SuiteReport,
+    Task,
+)
+from teacher.models import Failure, Lesson
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """A line for the user that belongs to no step: a warning, a replacement."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class RunStarted(Event):
+    """A run begins, or goes on when `resumed`."""
+
+    run_id: str
+    task: Task
+    folder: Path
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class StepStarted(Event):
+    """Work that takes a while begins: `name` is what a person sees beside the clock."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class AttemptStarted(Event):
+    """The agent is about to work. `of` is how many attempts there can be at most."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True)
+class AgentSpoke(Event):
+    """The agent said something."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class ToolUsed(Event):
+    """The agent used a tool; `detail` is the file, the command, the pattern."""
+
+    tool: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class AgentWaiting(Event):
+    """The agent waits for its model: a retry after an error."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class AgentFinished(Event):
+    """The agent's work is over."""
+
+    result: AgentResult
+
+
+@dataclass(frozen=True)
+class DiffTaken(Event):
+    """What the agent changed is known."""
+
+    diff: Diff
+
+
+@dataclass(frozen=True)
+class CaseFinished(Event):
+    """A test case ended, as far as the runner's output tells it while it runs."""
+
+    case: Case
+
+
+@dataclass(frozen=True)
+class SuiteFinished(Event):
+    """The suite's verdict is there. `baseline` marks the run before the agent."""
+
+    report: SuiteReport
+    baseline: bool = False
+
+
+@dataclass(frozen=True)
+class TeachingStarted(Event):
+    """A failure goes to the teacher."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class LessonLearned(Event):
+    """The teacher answered."""
+
+    lesson: Lesson
+
+
+@dataclass(frozen=True)
+class RuleWritten(Event):
+    """The rulebook took the lesson in."""
+
+    change: RuleChange
+
+
+@dataclass(frozen=True)
+class RunEnded(Event):
+    """A run has come to an outcome, or stands still until it is resumed."""
+
+    run_id: str
+    result: RunResult
+    folder: Path
+
+
+Listener = Callable[[Event], None]
+
+
+def fan_out(listeners: Iterable[Listener]) -> Listener:
+    """One listener that passes each event to all of `listeners`, in order."""
+    all_of_them = tuple(listeners)
+
+    def emit(event: Event) -> None:
+        for listener in all_of_them:
+            listener(event)
+
+    return emit

@@ -1,0 +1,293 @@
+"""What a run is made of: plain frozen values that pass between the parts.
+
+The words are those of `docs/architecture.md`. Nothing here does any work.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from teacher.models import Lesson, RuleText, Usage
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the user asked for, and where."""
+
+    text: str
+    project: Path
+
+
+# ---- the suite -----------------------------------------------------------------------------
+
+
+class CaseOutcome(StrEnum):
+    """How one test case ended. `error` is a failure outside the test's own body."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test case of a suite's report."""
+
+    id: str
+    """The runner's own id, which selects the case again (pytest: the node id)."""
+    outcome: CaseOutcome
+    seconds: float = 0.0
+    message: str = ""
+    """The assertion or exception, in short."""
+    detail: str = ""
+    """The traceback as the runner printed it."""
+
+    @property
+    def failing(self) -> bool:
+        """Whether the case speaks against the code."""
+        return self.outcome in (CaseOutcome.FAILED, CaseOutcome.ERROR)
+
+
+class SuiteOutcome(StrEnum):
+    """What a run of the suite came to. Only `passed` is a green verdict."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    COLLECTION_ERROR = "collection error"
+    NO_TESTS = "no tests collected"
+    USAGE_ERROR = "usage error"
+    NOT_FOUND = "command not found"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class SuiteReport:
+    """The verdict of one run of the suite."""
+
+    outcome: SuiteOutcome
+    exit_code: int | None
+    """The runner's own exit code; None when it was ended by us or never began."""
+    cases: tuple[Case, ...] = ()
+    seconds: float = 0.0
+    output: str = ""
+    """What the runner printed (its end, when that is long)."""
+    command: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is green."""
+        return self.outcome is SuiteOutcome.PASSED
+
+    @property
+    def failing(self) -> tuple[Case, ...]:
+        """The cases that speak against the code."""
+        return tuple(case for case in self.cases if case.failing)
+
+    @property
+    def judged(self) -> bool:
+        """Whether tests really ran, or failed to be imported: a statement about the code."""
+        return self.outcome in (
+            SuiteOutcome.PASSED,
+            SuiteOutcome.FAILED,
+            SuiteOutcome.COLLECTION_ERROR,
+        )
+
+    @property
+    def summary(self) -> str:
+        """The verdict in a few words: `12 passed, 2 failed`."""
+        counts = [
+            f"{sum(case.outcome is outcome for case in self.cases)} {outcome}"
+            for outcome in CaseOutcome
+            if any(case.outcome is outcome for case in self.cases)
+        ]
+        text = ", ".join(counts) or "no cases"
+        if self.outcome in (SuiteOutcome.PASSED, SuiteOutcome.FAILED):
+            return text
+        return f"{self.outcome} ({text})"
+
+
+# ---- the agent -----------------------------------------------------------------------------
+
+
+class AgentOutcome(StrEnum):
+    """How an agent's work ended. Whether it *solved* anything is the suite's word, not this."""
+
+    COMPLETED = "completed"
+    MAX_TURNS = "turn limit reached"
+    MAX_COST = "cost limit reached"
+    WALL_CLOCK = "time limit reached"
+    NO_OUTPUT = "no output for too long"
+    API_ERROR = "API error"
+    NOT_LOGGED_IN = "not logged in"
+    USAGE_LIMIT = "usage limit reached"
+    REFUSED = "refused by the model"
+    CRASHED = "ended unexpectedly"
+
+    @property
+    def worked(self) -> bool:
+        """Whether the agent did its work, to the end or until its turns were used up."""
+        return self in (AgentOutcome.COMPLETED, AgentOutcome.MAX_TURNS)
+
+
+@dataclass(frozen=True)
+class AgentLimits:
+    """What one attempt of an agent may take."""
+
+    max_turns: int = 15
+    max_cost_usd: float | None = None
+    wall_clock_seconds: float = 1800.0
+    no_output_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class AgentResult:
+    """One attempt of an agent, as far as it can be known from outside."""
+
+    outcome: AgentOutcome
+    message: str = ""
+    """The agent's last words, or the cause when it did not work."""
+    turns: int = 0
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    session_id: str = ""
+    transcript: Path | None = None
+    stderr_tail: str = ""
+    denials: tuple[str, ...] = ()
+    """Tool calls that were not permitted, in a few words each."""
+
+
+# ---- the work tree -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The project's files at one moment: the id of a git tree object."""
+
+    tree: str
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One changed file. Counts are None for a binary file."""
+
+    path: str
+    status: str
+    """git's letter: A added, M modified, D deleted, T type changed."""
+    added: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed between two snapshots."""
+
+    changes: tuple[FileChange, ...]
+    patch: Path
+    """File that holds the whole patch, git format, bytes as git gave them."""
+
+    @property
+    def summary(self) -> str:
+        """`2 files, +10 -3`."""
+        if not self.changes:
+            return "nothing changed"
+        added = sum(change.added or 0 for change in self.changes)
+        removed = sum(change.removed or 0 for change in self.changes)
+        files = f"{len(self.changes)} file{'s' if len(self.changes) > 1 else ''}"
+        return f"{files}, +{added} -{removed}"
+
+
+# ---- the rulebook --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as it stands in the rulebook."""
+
+    id: str
+    text: RuleText
+    source: str = ""
+    """`Learned on 2026-11-20 from test failure`."""
+
+
+@dataclass(frozen=True)
+class RuleChange:
+    """What a lesson did to the rulebook file."""
+
+    rule: Rule
+    path: Path
+    change: str
+    """`added`, `amended`, `reinforced`, or `already known`."""
+
+
+# ---- attempts and runs ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Agent works, diff, suite, verdict; and what was learned when it failed."""
+
+    number: int
+    prompt: str
+    agent: AgentResult
+    diff: Diff | None = None
+    report: SuiteReport | None = None
+    lesson: Lesson | None = None
+    rule: RuleChange | None = None
+    teacher_usage: Usage = field(default_factory=Usage)
+    """What the teacher took, also when its answer was of no use."""
+    trouble: str = ""
+    """What kept the attempt from being judged or taught, if anything did."""
+
+    @property
+    def solved(self) -> bool:
+        """Whether the suite said yes."""
+        return self.report is not None and self.report.passed
+
+
+class RunOutcome(StrEnum):
+    """How a run ended, or where it stands."""
+
+    RUNNING = "running"
+    SOLVED = "solved"
+    NOT_SOLVED = "not solved"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    """Infrastructure: nothing can be said about the code."""
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One task carried to an outcome."""
+
+    outcome: RunOutcome
+    attempts: tuple[Attempt, ...] = ()
+    baseline: SuiteReport | None = None
+    message: str = ""
+    """Why it ended as it did, with the mend, when that is not plain."""
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and cost of agent and teacher together."""
+        total = Usage()
+        for attempt in self.attempts:
+            total = total + attempt.agent.usage + attempt.teacher_usage
+        return total
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as the store lists it."""
+
+    id: str
+    task: Task
+    started: datetime
+    ended: datetime | None
+    outcome: RunOutcome
+    attempts: int
+    usage: Usage
+    folder: Path
+    message: str = ""

@@ -1,0 +1,275 @@
+"""The one module that starts processes.
+
+Every child runs in a session of its own, with a watchdog for its wall clock and its silence,
+and is marked in its environment, so that what it leaves behind can be found and ended: Claude
+Code runs each shell command in yet another session, which a signal to the group never reaches.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Final
+
+import psutil
+
+MARK: Final = "ORCHESTRATOR_CHILD"
+"""Environment variable that marks a child and all that descends from it."""
+
+TERM_GRACE_SECONDS: Final = 6.0
+"""Claude Code needs up to five seconds after SIGTERM to end the commands it started."""
+
+_SWEEP_ROUNDS: Final = 5
+
+LineSink = Callable[[bytes], None]
+
+
+class EndedBy(StrEnum):
+    """Who ended a child."""
+
+    ITSELF = "itself"
+    WALL_CLOCK = "wall clock"
+    NO_OUTPUT = "no output"
+    US = "us"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A child that has ended. Output is bytes: what a child prints need not be UTF-8."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+    ended_by: EndedBy
+
+    @property
+    def text(self) -> str:
+        """Standard output and error as text, undecodable bytes replaced."""
+        return (self.stdout + self.stderr).decode("utf-8", "replace")
+
+
+class Child:
+    """A running child with its readers and its watchdog.
+
+    Args:
+        argv: program and arguments; never a shell line.
+        cwd: the child's working directory.
+        env: the whole environment of the child; None passes ours on.
+        on_stdout: called with each line of standard output, from a thread of the child's own.
+        on_stderr: likewise for standard error.
+        wall_clock: seconds after which the child's tree is ended; None for no limit.
+        no_output: seconds of silence on both streams after which it is ended; None for none.
+        stdin: whether the child gets a pipe to read from; otherwise it reads nothing.
+
+    Raises:
+        FileNotFoundError, PermissionError: the program cannot be started.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: Path,
+        env: Mapping[str, str] | None = None,
+        on_stdout: LineSink,
+        on_stderr: LineSink,
+        wall_clock: float | None = None,
+        no_output: float | None = None,
+        stdin: bool = False,
+    ) -> None:
+        self.mark = uuid.uuid4().hex
+        self.ended_by = EndedBy.ITSELF
+        self._started = self._last_output = time.monotonic()
+        self._wall_clock, self._no_output = wall_clock, no_output
+        self._over = threading.Event()
+        self._popen = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env={**(os.environ if env is None else env), MARK: self.mark},
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._popen.stdout and self._popen.stderr  # noqa: S101 -- PIPE above; for mypy
+        self._threads = [
+            threading.Thread(target=self._read, args=(self._popen.stdout, on_stdout), daemon=True),
+            threading.Thread(target=self._read, args=(self._popen.stderr, on_stderr), daemon=True),
+        ]
+        if wall_clock is not None or no_output is not None:
+            threading.Thread(target=self._watch, daemon=True).start()
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is also the id of its group and session."""
+        return self._popen.pid
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
+
+    def write(self, data: bytes) -> None:
+        """Write to the child's standard input. A child that has gone away is not an error."""
+        if self._popen.stdin:
+            with contextlib.suppress(BrokenPipeError, ValueError):
+                self._popen.stdin.write(data)
+                self._popen.stdin.flush()
+
+    def close_stdin(self) -> None:
+        """Close the child's standard input."""
+        if self._popen.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._popen.stdin.close()
+
+    def end(self, by: EndedBy = EndedBy.US) -> None:
+        """End the child and everything it started: TERM, then KILL, then a sweep by mark."""
+        if self._popen.poll() is None:
+            self.ended_by = by
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(TERM_GRACE_SECONDS)
+            self._signal(signal.SIGKILL)
+        sweep(self.mark)
+
+    def wait(self) -> int:
+        """Wait for the end, end what the child left behind, and give its return code."""
+        returncode = self._popen.wait()
+        self._over.set()
+        # A leftover that holds the pipes would keep the readers waiting for ever.
+        sweep(self.mark)
+        for thread in self._threads:
+            thread.join()
+        self.close_stdin()
+        return returncode
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def _read(self, stream: IO[bytes], sink: LineSink) -> None:
+        with stream:
+            for line in stream:
+                self._last_output = time.monotonic()
+                sink(line)
+
+    def _watch(self) -> None:
+        while not self._over.wait(min(self._next_deadline() - time.monotonic(), 1.0)):
+            now = time.monotonic()
+            if self._wall_clock is not None and now - self._started >= self._wall_clock:
+                return self.end(EndedBy.WALL_CLOCK)
+            if self._no_output is not None and now - self._last_output >= self._no_output:
+                return self.end(EndedBy.NO_OUTPUT)
+        return None
+
+    def _next_deadline(self) -> float:
+        deadlines = []
+        if self._wall_clock is not None:
+            deadlines.append(self._started + self._wall_clock)
+        if self._no_output is not None:
+            deadlines.append(self._last_output + self._no_output)
+        return min(deadlines)
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    wall_clock: float | None = None,
+    no_output: float | None = None,
+    stdin: bytes = b"",
+    on_line: LineSink | None = None,
+    keep_bytes: int = 8 * 1024 * 1024,
+) -> Completed:
+    """Run a child to its end and give what it printed.
+
+    Of each stream the last `keep_bytes` (about) are kept: a runaway child must not fill our
+    memory. `on_line` sees every line of both streams as it comes. See `Child` for the rest.
+    Ctrl-C ends the child's whole tree before it goes on upwards.
+    """
+    out, err = _Tail(keep_bytes), _Tail(keep_bytes)
+    watch = on_line or (lambda _line: None)
+
+    def sink(tail: _Tail) -> LineSink:
+        def take(line: bytes) -> None:
+            tail.add(line)
+            watch(line)
+
+        return take
+
+    child = Child(
+        argv,
+        cwd=cwd,
+        env=env,
+        on_stdout=sink(out),
+        on_stderr=sink(err),
+        wall_clock=wall_clock,
+        no_output=no_output,
+        stdin=bool(stdin),
+    )
+    try:
+        if stdin:
+            child.write(stdin)
+            child.close_stdin()
+        returncode = child.wait()
+    except BaseException:
+        child.end()
+        raise
+    return Completed(
+        tuple(argv), returncode, out.bytes, err.bytes, child.seconds, child.ended_by
+    )
+
+
+class _Tail:
+    """The last lines of a stream, up to a bound."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound, self._size, self._lines = bound, 0, list[bytes]()
+
+    def add(self, line: bytes) -> None:
+        self._lines.append(line[-self._bound :])
+        self._size += len(self._lines[-1])
+        if self._size > 2 * self._bound:
+            self._lines = [self.bytes]
+            self._size = len(self._lines[0])
+
+    @property
+    def bytes(self) -> bytes:
+        return b"".join(self._lines)[-self._bound :]
+
+
+def sweep(mark: str) -> int:
+    """End every process that carries the mark, whatever its session. Gives how many."""
+    ended = 0
+    for _ in range(_SWEEP_ROUNDS):
+        left = _marked(mark)
+        if not left:
+            break
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+                ended += 1
+        psutil.wait_procs(left, timeout=1.0)
+    return ended
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+    return found
