@@ -232,6 +232,47 @@ def run(
     )
 
 
+def capture(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    stdout_file: Path | None = None,
+    timeout: float = 120.0,
+) -> Completed:
+    """Run a short program that leaves nothing behind (git, `claude --version`), without a watchdog.
+
+    `stdout_file` takes standard output straight to a file, however large it is.
+
+    Raises:
+        FileNotFoundError, PermissionError: the program cannot be started.
+    """
+    started = time.monotonic()
+    with open(stdout_file, "wb") if stdout_file else contextlib.nullcontext() as file:
+        popen = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=file or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        ended_by = EndedBy.ITSELF
+        try:
+            out, err = popen.communicate(stdin or None, timeout)
+        except BaseException as error:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(popen.pid, signal.SIGKILL)
+            out, err = popen.communicate()
+            if not isinstance(error, subprocess.TimeoutExpired):
+                raise
+            ended_by = EndedBy.WALL_CLOCK
+    seconds = time.monotonic() - started
+    return Completed(tuple(argv), popen.returncode, out or b"", err, seconds, ended_by)
+
+
 class _Tail:
     """The last lines of a stream, up to a bound."""
 
