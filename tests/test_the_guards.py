@@ -1,0 +1,23 @@
+"""The guards of conftest.py hold: what they forbid fails."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import NetworkForbiddenError
+
+
+def test_the_network_is_out_of_reach() -> None:
+    with pytest.raises(NetworkForbiddenError):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+    with pytest.raises(NetworkForbiddenError):
+        socket.getaddrinfo("example.org", 80)
+
+
+def test_the_home_directory_is_not_the_real_one(home: Path) -> None:
+    assert Path.home() == home
+    assert Path("~").expanduser() == home
+    assert os.environ["HOME"] == str(home)
+    assert not list(home.iterdir())
