@@ -54,6 +54,7 @@ class AttemptStarted(Event):
 
     number: int
     of: int
+    prompt: str
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,20 @@ class RuleWritten(Event):
 
 
 @dataclass(frozen=True)
+class AttemptFinished(Event):
+    """An attempt is over; it is the last one of `result`, which is the run so far."""
+
+    result: RunResult
+
+
+@dataclass(frozen=True)
 class RunEnded(Event):
     """A run has come to an outcome, or stands still until it is resumed."""
 
     run_id: str
     result: RunResult
     folder: Path
+    seconds: float
 
 
 Listener = Callable[[Event], None]

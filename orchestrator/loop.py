@@ -1,74 +1,133 @@
 """The learning loop: one task, carried to an outcome.
 
-    baseline -> [ snapshot -> agent -> diff -> suite -> verdict -> lesson -> rule ] -> retry
+    baseline -> [ agent -> diff -> suite -> verdict -> lesson -> rule ] -> retry
 
-Each thing that costs time or money is a step of the journal, by name, so that a run that was cut
-short goes on from its last finished step.
+Here are the decisions; `steps.py` has the plug points and does the work.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Protocol, TypeVar
+import time
+from dataclasses import dataclass, field, replace
 
 from orchestrator import events
 from orchestrator.failures.suite import failure_of, retry_prompt
 from orchestrator.models import (
     AgentLimits,
-    AgentResult,
     Attempt,
-    Diff,
-    RuleChange,
     RunOutcome,
     RunResult,
-    Snapshot,
+    SuiteOutcome,
     SuiteReport,
-    Task,
+    Teaching,
 )
+from orchestrator.steps import Steps
 from teacher.errors import TeacherError
-from teacher.models import Failure, KnownRule, Lesson
-
-T = TypeVar("T")
 
 
-class Agent(Protocol):
-    """A headless coding agent."""
+@dataclass(frozen=True)
+class Policy:
+    """How far the loop goes."""
 
-    def run(
-        self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
-    ) -> AgentResult: ...
-
-
-class Suite(Protocol):
-    """The project's own tests."""
-
-    def run(
-        self, workspace: Path, select: Sequence[str] | None = None, on_event: events.Listener = ...
-    ) -> SuiteReport: ...
+    max_retries: int = 3
+    auto_retry: bool = True
+    retry_from_start: bool = False
+    max_cost_usd: float | None = None
+    limits: AgentLimits = field(default_factory=AgentLimits)
 
 
-class Teacher(Protocol):
-    """Turns a failure into a lesson."""
-
-    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson: ...
-
-
-class Workspace(Protocol):
-    """The project's files, seen from outside."""
-
-    def snapshot(self) -> Snapshot: ...
-    def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff: ...
-    def restore(self, to: Snapshot, changed_since: Snapshot) -> None: ...
-
-
-class Rulebook(Protocol):
-    """The rules in force, and the file that carries them."""
-
-    def known_rules(self) -> Sequence[KnownRule]: ...
-    def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None: ...
+def run_loop(steps: Steps, policy: Policy) -> RunResult:
+    """Carry the task to an outcome, or to the point where it has to wait for somebody."""
+    baseline = steps.baseline()
+    run = RunResult(RunOutcome.RUNNING, baseline=baseline)
+    if not baseline.judged:
+        return _without_verdict(run, baseline)
+    while run.outcome is RunOutcome.RUNNING:
+        limits = _affordable(run, policy)
+        if limits is None:
+            return _ended(run, RunOutcome.STOPPED, "the run's cost limit is used up")
+        steps.fresh = False
+        run = _decide(_attempt(run, steps, policy, limits), steps, policy)
+        steps.emit(events.AttemptFinished(run))
+    return run
 
 
-class Journal(Protocol):
-    """Remembers the result of each finished step of a run."""
+def _attempt(run: RunResult, steps: Steps, policy: Policy, limits: AgentLimits) -> RunResult:
+    """Agent works -> diff -> suite -> verdict, and what there is to learn from it."""
+    started = time.monotonic()
+    number, prompt = len(run.attempts) + 1, _prompt(run, steps)
+    before = steps.begin(number, policy.max_retries + 1, prompt)
+    agent = steps.work(number, prompt, limits)
+    after = steps.finish(number)
+    diff = steps.compare(number, before, after)
+    attempt = Attempt(number, prompt, agent, before, after, diff)
+    if agent.outcome.worked:
+        attempt = replace(attempt, report=steps.judge(number))
+    if attempt.report and not attempt.solved:
+        attempt = _learn(attempt, attempt.report, run.baseline, steps, policy)
+    attempt = replace(attempt, seconds=time.monotonic() - started)
+    return replace(run, attempts=(*run.attempts, attempt))
 
-    def step(self, name: str, function: Callable[[], T]) -> T: ...
+
+def _learn(
+    attempt: Attempt,
+    report: SuiteReport,
+    baseline: SuiteReport | None,
+    steps: Steps,
+    policy: Policy,
+) -> Attempt:
+    """Failure -> lesson -> rule."""
+    failure = failure_of(steps.task, attempt.agent, report, baseline, attempt.diff)
+    try:
+        attempt = replace(attempt, teaching=steps.teach(attempt.number, failure))
+    except TeacherError as error:
+        return replace(attempt, teaching=Teaching(None, error.usage, str(error), answered=False))
+    if policy.retry_from_start:
+        steps.take_back(attempt)
+    if attempt.teaching and attempt.teaching.lesson:
+        rule = steps.write_rule(attempt.number, attempt.teaching.lesson, failure)
+        attempt = replace(attempt, rule=rule)
+    return attempt
+
+
+def _decide(run: RunResult, steps: Steps, policy: Policy) -> RunResult:
+    """Go on, or end. What went wrong in an earlier process is tried again in this one."""
+    attempt = run.attempts[-1]
+    if attempt.solved:
+        return _ended(run, RunOutcome.SOLVED)
+    if not attempt.agent.outcome.worked:
+        why = f"the agent did not work: {attempt.agent.outcome}: {attempt.agent.message}"
+        return _ended(run, RunOutcome.STOPPED, why) if steps.fresh else run
+    if attempt.teaching and not attempt.teaching.answered:
+        why = f"the teacher gave no lesson: {attempt.teaching.trouble}"
+        return _ended(run, RunOutcome.STOPPED, why)
+    if sum(each.report is not None for each in run.attempts) > policy.max_retries:
+        return _ended(run, RunOutcome.NOT_SOLVED)
+    if not policy.auto_retry and steps.fresh:
+        return _ended(run, RunOutcome.PAUSED)
+    return run
+
+
+def _prompt(run: RunResult, steps: Steps) -> str:
+    judged = [attempt for attempt in run.attempts if attempt.report]
+    return retry_prompt(steps.task, judged[-1]) if judged else steps.task.text
+
+
+def _affordable(run: RunResult, policy: Policy) -> AgentLimits | None:
+    if policy.max_cost_usd is None:
+        return policy.limits
+    left = policy.max_cost_usd - run.usage.cost_usd
+    return replace(policy.limits, max_cost_usd=left) if left > 0 else None
+
+
+def _without_verdict(run: RunResult, baseline: SuiteReport) -> RunResult:
+    configured = baseline.outcome in (
+        SuiteOutcome.NO_TESTS,
+        SuiteOutcome.USAGE_ERROR,
+        SuiteOutcome.NOT_FOUND,
+    )
+    outcome = RunOutcome.MISCONFIGURED if configured else RunOutcome.STOPPED
+    message = f"the suite gives no verdict: {baseline.summary} ({baseline.outcome.mend})"
+    return _ended(run, outcome, message)
+
+
+def _ended(run: RunResult, outcome: RunOutcome, message: str = "") -> RunResult:
+    return replace(run, outcome=outcome, message=message)

@@ -62,6 +62,20 @@ class SuiteOutcome(StrEnum):
     TIMEOUT = "timeout"
     CRASHED = "crashed"
 
+    @property
+    def mend(self) -> str:
+        """What to do when a suite that should judge the code comes to this instead."""
+        return _SUITE_MENDS.get(self, "")
+
+
+_SUITE_MENDS = {
+    SuiteOutcome.NO_TESTS: "point tests.command at your tests",
+    SuiteOutcome.USAGE_ERROR: "mend tests.command; the run's record holds what it printed",
+    SuiteOutcome.NOT_FOUND: "mend tests.command, or install the program it names",
+    SuiteOutcome.TIMEOUT: "raise tests.timeout, or name fewer tests in tests.command",
+    SuiteOutcome.CRASHED: "run tests.command by hand; the run's record holds what it printed",
+}
+
 
 @dataclass(frozen=True)
 class SuiteReport:
@@ -226,25 +240,41 @@ class RuleChange:
 
 
 @dataclass(frozen=True)
+class Teaching:
+    """What came of asking the teacher: a lesson, or the trouble that kept it away."""
+
+    lesson: Lesson | None
+    usage: Usage = field(default_factory=Usage)
+    """What the answer took, also when it was of no use."""
+    trouble: str = ""
+    answered: bool = True
+    """Whether the teacher answered at all; if not, it can be asked again."""
+
+
+@dataclass(frozen=True)
 class Attempt:
     """Agent works, diff, suite, verdict; and what was learned when it failed."""
 
     number: int
     prompt: str
     agent: AgentResult
-    diff: Diff | None = None
+    before: Snapshot
+    after: Snapshot
+    diff: Diff
     report: SuiteReport | None = None
-    lesson: Lesson | None = None
+    teaching: Teaching | None = None
     rule: RuleChange | None = None
-    teacher_usage: Usage = field(default_factory=Usage)
-    """What the teacher took, also when its answer was of no use."""
-    trouble: str = ""
-    """What kept the attempt from being judged or taught, if anything did."""
+    seconds: float = 0.0
 
     @property
     def solved(self) -> bool:
         """Whether the suite said yes."""
         return self.report is not None and self.report.passed
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and cost of agent and teacher together."""
+        return self.agent.usage + (self.teaching.usage if self.teaching else Usage())
 
 
 class RunOutcome(StrEnum):
@@ -256,6 +286,8 @@ class RunOutcome(StrEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     """Infrastructure: nothing can be said about the code."""
+    MISCONFIGURED = "misconfigured"
+    """The suite as configured gives no verdict."""
     INTERRUPTED = "interrupted"
 
 
@@ -272,10 +304,7 @@ class RunResult:
     @property
     def usage(self) -> Usage:
         """Tokens and cost of agent and teacher together."""
-        total = Usage()
-        for attempt in self.attempts:
-            total = total + attempt.agent.usage + attempt.teacher_usage
-        return total
+        return sum((attempt.usage for attempt in self.attempts), Usage())
 
 
 @dataclass(frozen=True)
@@ -287,7 +316,9 @@ class RunRecord:
     started: datetime
     ended: datetime | None
     outcome: RunOutcome
-    attempts: int
-    usage: Usage
     folder: Path
-    message: str = ""
+    """Where the run's files are: prompts, patches, the suite's output."""
+    result: RunResult | None = None
+    """How far it has come; None before the baseline is known."""
+    process: int = 0
+    """Process id of the orchestrator that carries the run, or carried it last."""

@@ -100,7 +100,8 @@ class Child:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._popen.stdout and self._popen.stderr  # noqa: S101 -- PIPE above; for mypy
+        assert self._popen.stdout  # noqa: S101 -- PIPE above; for mypy
+        assert self._popen.stderr  # noqa: S101 -- likewise
         self._threads = [
             threading.Thread(target=self._read, args=(self._popen.stdout, on_stdout), daemon=True),
             threading.Thread(target=self._read, args=(self._popen.stderr, on_stderr), daemon=True),
@@ -227,9 +228,7 @@ def run(
     except BaseException:
         child.end()
         raise
-    return Completed(
-        tuple(argv), returncode, out.bytes, err.bytes, child.seconds, child.ended_by
-    )
+    return Completed(tuple(argv), returncode, out.bytes, err.bytes, child.seconds, child.ended_by)
 
 
 def capture(
@@ -249,7 +248,7 @@ def capture(
         FileNotFoundError, PermissionError: the program cannot be started.
     """
     started = time.monotonic()
-    with open(stdout_file, "wb") if stdout_file else contextlib.nullcontext() as file:
+    with stdout_file.open("wb") if stdout_file else contextlib.nullcontext() as file:
         popen = subprocess.Popen(
             list(argv),
             cwd=cwd,
@@ -310,7 +309,7 @@ def _marked(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
+            ours = process.pid != os.getpid() and process.environ().get(MARK) == mark
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
     return found

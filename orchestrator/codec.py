@@ -1,0 +1,55 @@
+"""Our values as JSON and back, so that what is stored can be read by a later version, and by eye.
+
+Only the dataclasses listed here travel; a name that is not listed is a bug.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from orchestrator.models import (
+    AgentResult,
+    Attempt,
+    Diff,
+    RuleChange,
+    RunResult,
+    Snapshot,
+    SuiteReport,
+    Teaching,
+)
+from teacher.models import Lesson
+
+_TYPES: Final[Sequence[type[Any]]] = (
+    AgentResult,
+    Attempt,
+    Diff,
+    Lesson,
+    RuleChange,
+    RunResult,
+    Snapshot,
+    SuiteReport,
+    Teaching,
+    type(None),
+)
+_BY_NAME: Final = {kind.__name__: kind for kind in _TYPES}
+
+
+def dumps(value: object) -> str:
+    """A value as JSON text that names its type.
+
+    Raises:
+        KeyError: the value's type is not one that travels.
+    """
+    name = type(value).__name__
+    return json.dumps(
+        {"type": name, "value": TypeAdapter(_BY_NAME[name]).dump_python(value, mode="json")},
+        ensure_ascii=True,
+    )
+
+
+def loads(text: str) -> Any:  # noqa: ANN401 -- the type stands in the text
+    """The value that `dumps` wrote."""
+    stored = json.loads(text)
+    return TypeAdapter(_BY_NAME[stored["type"]]).validate_python(stored["value"])

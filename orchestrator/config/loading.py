@@ -1,0 +1,191 @@
+"""Reads the configuration: default < file < environment < command line.
+
+Each value remembers its origin, so that `config show` can say where it came from and an error
+can say where to mend it.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.config.schema import Config
+from orchestrator.errors import ConfigError
+
+PROJECT_FILE: Final = "orchestrator.yaml"
+"""Looked for in the project when no file is named. (`config.yaml` is too common a name.)"""
+
+ENVIRONMENT_PREFIX: Final = "ORCHESTRATOR_"
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Override:
+    """A value from the command line: `Override("claude.model", "opus", "--model")`."""
+
+    key: str
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration and the origin of each value that is not a default."""
+
+    config: Config
+    origins: Mapping[str, str]
+    file: Path | None
+
+    def values(self) -> Iterator[tuple[str, object, str]]:
+        """Every value as (key, value, origin), in the order of the schema."""
+        for key, value in _leaves(self.config, ()):
+            yield key, value, self.origin(key)
+
+    def origin(self, key: str) -> str:
+        """Where a value came from; a part of a value set as a whole has the whole's origin."""
+        parts = key.split(".")
+        for length in range(len(parts), 0, -1):
+            if found := self.origins.get(".".join(parts[:length])):
+                return found
+        return "default"
+
+
+def load(
+    project: Path,
+    file: Path | None = None,
+    overrides: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Read the configuration for a project.
+
+    Args:
+        project: the project's directory; its `orchestrator.yaml` is read when `file` is None.
+        file: the file the user named.
+        overrides: values from the command line.
+        environment: `ORCHESTRATOR_<SECTION>_<KEY>` variables are read from here; ours if None.
+
+    Raises:
+        ConfigError: an unreadable file, an unknown key, or a value of the wrong kind.
+    """
+    path = _choose_file(project, file)
+    values, origins = _read_file(path) if path else ({}, {})
+    for override in (*_from_environment(environment), *overrides):
+        _assign(values, tuple(override.key.split(".")), override.value)
+        origins[override.key] = override.origin
+    try:
+        config = Config.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, origins) from None
+    return Loaded(config, origins, path)
+
+
+def _choose_file(project: Path, file: Path | None) -> Path | None:
+    if file is not None:
+        return file
+    candidate = project / PROJECT_FILE
+    return candidate if candidate.is_file() else None
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text", "save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not valid YAML: {_in_one_line(error)}") from None
+    if root is None:
+        return {}, {}
+    if not isinstance(root, yaml.MappingNode):
+        raise ConfigError(f"{path}: must be a mapping of sections such as `learning:`")
+    origins: dict[str, str] = {}
+    _note_origins(root, (), path, origins)
+    return {key: value for key, value in values.items() if value is not None}, origins
+
+
+def _note_origins(node: yaml.MappingNode, prefix: Key, path: Path, origins: dict[str, str]) -> None:
+    for key_node, value_node in node.value:
+        key = ".".join((*prefix, str(key_node.value)))
+        line = key_node.start_mark.line + 1
+        if key in origins:
+            raise ConfigError(f"{path}:{line}: `{key}` stands twice", "keep one of them")
+        origins[key] = f"{path}:{line}"
+        if isinstance(value_node, yaml.MappingNode):
+            _note_origins(value_node, (*prefix, str(key_node.value)), path, origins)
+
+
+def _from_environment(environment: Mapping[str, str] | None) -> Iterator[Override]:
+    source = os.environ if environment is None else environment
+    for section, model in _sections():
+        for name in model.model_fields:
+            variable = f"{ENVIRONMENT_PREFIX}{section}_{name}".upper()
+            if variable in source:
+                value = yaml.safe_load(source[variable] or "null")
+                yield Override(f"{section}.{name}", value, f"environment {variable}")
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in Config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield name, field.annotation
+
+
+def _assign(values: dict[str, Any], key: Key, value: object) -> None:
+    for part in key[:-1]:
+        values = values.setdefault(part, {})
+    values[key[-1]] = value
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"] if part != "[key]"]
+    key = ".".join(location)
+    where = next(
+        (
+            origins[candidate]
+            for length in range(len(location), 0, -1)
+            if (candidate := ".".join(location[:length])) in origins
+        ),
+        "configuration",
+    )
+    if first["type"] == "extra_forbidden":
+        return ConfigError(f"{where}: unknown key `{key}`", _nearest(location))
+    problem = first["msg"].removeprefix("Value error, ")
+    given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
+    return ConfigError(f"{where}: `{key}`: {problem}{given}")
+
+
+def _nearest(location: Sequence[str]) -> str:
+    known = {".".join(key.split(".")[: len(location)]) for key, _ in _leaves(Config(), ())}
+    wanted = ".".join(location)
+    if close := difflib.get_close_matches(wanted, known, n=1):
+        return f"did you mean `{close[0]}`?"
+    # A right name in the wrong section is the other common slip.
+    for key, _ in _leaves(Config(), ()):
+        if key.rsplit(".", 1)[-1] == location[-1]:
+            return f"did you mean `{key}`?"
+    return "see docs/configuration.md"
+
+
+def _leaves(model: BaseModel, prefix: Key) -> Iterator[tuple[str, object]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, (*prefix, name))
+        else:
+            yield ".".join((*prefix, name)), value
+
+
+def _in_one_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return f"{problem} (line {mark.line + 1})" if mark else " ".join(str(problem).split())

@@ -1,0 +1,153 @@
+"""Every setting, with its meaning, its unit and its default.
+
+`docs/configuration.md` is generated from here. The keys of the published `config.yaml` keep
+their names and meaning; everything else is an addition with a default.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from teacher.models import FailureType
+
+Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
+
+
+class Section(BaseModel):
+    """A mapping of the file. Unknown keys are errors; values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class TeacherSection(Section):
+    """The model that turns a failure into a rule."""
+
+    mode: Literal["local", "webhook"] = "local"
+    """`local` asks Anthropic's API from this machine; `webhook` asks an n8n workflow."""
+    model: str = "claude-sonnet-5-5"
+    """Model of the local teacher. A retired name is replaced, and you are told."""
+    max_tokens: int = Field(default=1024, ge=64, le=32_000)
+    """Most tokens of one answer."""
+    timeout: Seconds = 120
+    """Seconds for one request of the local teacher."""
+
+
+class N8nSection(Section):
+    """The webhook teacher. Its token comes from the environment: `N8N_WEBHOOK_TOKEN`."""
+
+    webhook_url: str = ""
+    """Address of the workflow's production webhook."""
+    timeout: Seconds = 60
+    """Seconds for one request."""
+
+
+class LearningSection(Section):
+    """When to try again, and from where."""
+
+    max_retries: int = Field(default=3, ge=0, le=100)
+    """Attempts after the first one."""
+    auto_retry: bool = True
+    """Whether to retry by itself; if not, the run pauses after a failure until `resume`."""
+    retry_from: Literal["current", "start"] = "current"
+    """Whether a retry begins with the failed attempt's edits in place, or without them."""
+
+
+class FailureSource(Section):
+    """One source of failures."""
+
+    name: Literal["pytest", "manual", "semantic"]
+    """`pytest` is the project's suite, whatever its framework; `manual` is `report-failure`."""
+    type: str = ""
+    """A word for people; nothing depends on it."""
+    enabled: bool = True
+    """Whether failures of this source are taught."""
+
+
+class TestsSection(Section):
+    """The suite that gives the verdict."""
+
+    __test__ = False
+
+    framework: Literal["pytest", "command"] = "pytest"
+    """`pytest` reads results case by case; `command` goes by the exit code alone."""
+    command: str = "pytest tests/ -v --tb=short"
+    """The suite's command, run in the project's directory and environment."""
+    timeout: Seconds = 120
+    """Seconds for one run of the suite."""
+
+
+class AgentSection(Section):
+    """Which coding agent works."""
+
+    kind: Literal["claude_code", "command"] = "claude_code"
+    """`command` runs any headless agent from `agent.command`."""
+    command: tuple[str, ...] = ()
+    """Program and arguments; `{prompt}` or `{prompt_file}` is replaced, else stdin has it."""
+
+
+class ClaudeSection(Section):
+    """How Claude Code works."""
+
+    max_turns: int = Field(default=15, ge=1, le=1000)
+    """Most turns of one attempt."""
+    output_format: Literal["json", "stream-json", "text"] = "json"
+    """Kept for published files. Claude Code is always read as a stream, so it changes nothing."""
+    model: str | None = None
+    """Claude Code's model; its own default if not set."""
+    allowed_tools: tuple[str, ...] = ()
+    """Permission rules in addition to editing files and running the suite: `Bash(npm *)`."""
+    dangerously_skip_permissions: bool = False
+    """Whether Claude Code asks for no permission at all. Your choice, never ours."""
+
+
+class LimitsSection(Section):
+    """What a run may take."""
+
+    max_cost_usd: float | None = Field(default=None, gt=0)
+    """US dollars for a whole run, agent and teacher together."""
+    wall_clock: Seconds = 1800
+    """Seconds for one attempt of the agent."""
+    no_output: Seconds = 600
+    """Seconds of silence after which the agent counts as stalled."""
+
+
+DEFAULT_SOURCES = (
+    FailureSource(name="pytest", type="automated"),
+    FailureSource(name="manual", type="user_reported"),
+    FailureSource(name="semantic", type="llm_analysis", enabled=False),
+)
+
+DEFAULT_PROMPTS: dict[FailureType, str] = {
+    FailureType.TEST_FAILURE: "default",
+    FailureType.PLANNING_ERROR: "planning_error_system",
+    FailureType.INTEGRATION_ERROR: "integration_error_system",
+    FailureType.WORKFLOW_ERROR: "workflow_error_system",
+    FailureType.ARCHITECTURE_ERROR: "architecture_error_system",
+    FailureType.SCOPE_ERROR: "scope_error_system",
+    FailureType.CONFIG_ERROR: "config_error_system",
+    FailureType.OTHER: "other_system",
+}
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    teacher: TeacherSection = TeacherSection()
+    n8n: N8nSection = N8nSection()
+    learning: LearningSection = LearningSection()
+    failure_sources: tuple[FailureSource, ...] = DEFAULT_SOURCES
+    """Which sources of failures are taught."""
+    failure_prompts: dict[FailureType, str] = DEFAULT_PROMPTS
+    """Prompt for each type of failure: a shipped one by name, or the path of a `.md` file."""
+    tests: TestsSection = TestsSection()
+    agent: AgentSection = AgentSection()
+    claude: ClaudeSection = ClaudeSection()
+    limits: LimitsSection = LimitsSection()
+
+    def source_enabled(self, name: str) -> bool:
+        """Whether failures of this source are taught. A source that is not listed is."""
+        return all(source.enabled for source in self.failure_sources if source.name == name)
+
+    def prompt_names(self) -> dict[FailureType, str]:
+        """The prompt of every failure type, the file's choices over the defaults."""
+        return {**DEFAULT_PROMPTS, **self.failure_prompts}

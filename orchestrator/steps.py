@@ -1,0 +1,201 @@
+"""What the loop is made of: the plug points, and one method for each step.
+
+Each step calls its part, tells the listeners, and is remembered by the journal under its name, so
+that a run that was cut short goes on after its last finished step.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from orchestrator import events
+from orchestrator.models import (
+    AgentLimits,
+    AgentResult,
+    Attempt,
+    Diff,
+    RuleChange,
+    Snapshot,
+    SuiteReport,
+    Task,
+    Teaching,
+)
+from teacher.errors import UnusableAnswer
+from teacher.models import Failure, KnownRule, Lesson
+
+T = TypeVar("T")
+
+# ---- the plug points -----------------------------------------------------------------------
+
+
+class Agent(Protocol):
+    """A headless coding agent."""
+
+    def run(
+        self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
+    ) -> AgentResult:
+        """Work on the prompt in the workspace, within the limits."""
+
+
+class Suite(Protocol):
+    """The project's own tests."""
+
+    def run(
+        self, workspace: Path, select: Sequence[str] | None, on_event: events.Listener
+    ) -> SuiteReport:
+        """Run all cases, or those selected by id, and report."""
+
+
+class Teacher(Protocol):
+    """Turns a failure into a lesson."""
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Decide what is to be learned. Raises TeacherError."""
+
+
+class Workspace(Protocol):
+    """The project's files, seen from outside."""
+
+    def snapshot(self) -> Snapshot:
+        """Remember the files as they are now."""
+
+    def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
+        """Tell what changed, and write the whole patch to a file."""
+
+    def restore(self, to: Snapshot, changed_since: Snapshot) -> Sequence[str]:
+        """Take the changes between two snapshots back; give the paths left alone."""
+
+
+class Rulebook(Protocol):
+    """The rules in force, and the file that carries them."""
+
+    def known_rules(self) -> Sequence[KnownRule]:
+        """List the rules in force."""
+
+    def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
+        """Take a lesson in; None when it changes nothing."""
+
+
+class Journal(Protocol):
+    """Remembers the result of each finished step of one run."""
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        """Call the function, or give what it gave when this step was finished before."""
+
+
+# ---- the steps -----------------------------------------------------------------------------
+
+
+@dataclass
+class Steps:
+    """The steps of one run, with the parts that do the work.
+
+    `folder` takes the run's large files; `emit` hears of everything as it happens. `fresh` tells
+    whether any step since it was last set to False was really done, and not just remembered.
+    """
+
+    task: Task
+    agent: Agent
+    suite: Suite
+    teacher: Teacher
+    workspace: Workspace
+    rulebook: Rulebook
+    journal: Journal
+    folder: Path
+    emit: events.Listener
+    fresh: bool = False
+
+    def baseline(self) -> SuiteReport:
+        """Judge the project as it stands, before the agent touches it."""
+        return self._step("baseline", lambda: self._judge(baseline=True))
+
+    def begin(self, attempt: int, of: int, prompt: str) -> Snapshot:
+        """Remember the files as the attempt finds them."""
+
+        def work() -> Snapshot:
+            self.emit(events.AttemptStarted(attempt, of, prompt))
+            return self.workspace.snapshot()
+
+        return self._step(f"attempt {attempt}: before", work)
+
+    def work(self, attempt: int, prompt: str, limits: AgentLimits) -> AgentResult:
+        """Let the agent work."""
+
+        def work() -> AgentResult:
+            self.emit(events.StepStarted("the agent works"))
+            result = self.agent.run(prompt, self.task.project, limits, self.emit)
+            self.emit(events.AgentFinished(result))
+            return result
+
+        return self._step(f"attempt {attempt}: agent", work)
+
+    def finish(self, attempt: int) -> Snapshot:
+        """Remember the files as the agent left them."""
+        return self._step(f"attempt {attempt}: after", self.workspace.snapshot)
+
+    def compare(self, attempt: int, before: Snapshot, after: Snapshot) -> Diff:
+        """Tell what the agent changed."""
+
+        def work() -> Diff:
+            diff = self.workspace.diff(before, after, self.folder / f"attempt-{attempt}.patch")
+            self.emit(events.DiffTaken(diff))
+            return diff
+
+        return self._step(f"attempt {attempt}: diff", work)
+
+    def judge(self, attempt: int) -> SuiteReport:
+        """Let the suite judge the attempt."""
+        return self._step(f"attempt {attempt}: suite", lambda: self._judge(baseline=False))
+
+    def teach(self, attempt: int, failure: Failure) -> Teaching:
+        """Ask the teacher. An answer that is no lesson is kept too: it was paid for.
+
+        Raises:
+            TeacherError: the teacher could not be asked; nothing is remembered.
+        """
+
+        def work() -> Teaching:
+            self.emit(events.TeachingStarted(failure))
+            try:
+                lesson = self.teacher.teach(failure, self.rulebook.known_rules())
+            except UnusableAnswer as error:
+                self.emit(events.Notice(f"nothing learned: {error}"))
+                return Teaching(None, error.usage, str(error))
+            self.emit(events.LessonLearned(lesson))
+            return Teaching(lesson, lesson.usage)
+
+        return self._step(f"attempt {attempt}: lesson", work)
+
+    def take_back(self, attempt: Attempt) -> None:
+        """Take the attempt's edits back, except where somebody else edited meanwhile."""
+
+        def work() -> None:
+            for path in self.workspace.restore(attempt.before, attempt.after):
+                self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
+
+        self._step(f"attempt {attempt.number}: restore", work)
+
+    def write_rule(self, attempt: int, lesson: Lesson, failure: Failure) -> RuleChange | None:
+        """Let the rulebook take the lesson in."""
+
+        def work() -> RuleChange | None:
+            change = self.rulebook.apply(lesson, failure)
+            if change:
+                self.emit(events.RuleWritten(change))
+            return change
+
+        return self._step(f"attempt {attempt}: rule", work)
+
+    def _judge(self, *, baseline: bool) -> SuiteReport:
+        self.emit(events.StepStarted("running the suite" + " as it stands" * baseline))
+        report = self.suite.run(self.task.project, None, self.emit)
+        self.emit(events.SuiteFinished(report, baseline))
+        return report
+
+    def _step(self, name: str, function: Callable[[], T]) -> T:
+        def work() -> T:
+            self.fresh = True
+            return function()
+
+        return self.journal.step(name, work)

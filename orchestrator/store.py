@@ -1,0 +1,250 @@
+"""What is known of runs: one SQLite file and a folder per run, in the platform's state directory.
+
+<state>/runs.db              runs, and the finished steps of each
+<state>/runs/<id>/           its large files: patches, the suite's output, the shadow index
+<state>/locks/               one lock per project and per rulebook file
+"""
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeVar
+
+import platformdirs
+
+from orchestrator import codec
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+
+T = TypeVar("T")
+
+STATE_VARIABLE: Final = "ORCHESTRATOR_STATE_DIR"
+
+_MIGRATIONS: Final = (
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        task TEXT NOT NULL,
+        project TEXT NOT NULL,
+        config TEXT NOT NULL,
+        started TEXT NOT NULL,
+        ended TEXT,
+        outcome TEXT NOT NULL,
+        result TEXT,
+        process INTEGER NOT NULL
+    );
+    CREATE TABLE steps (
+        run TEXT NOT NULL REFERENCES runs (id),
+        name TEXT NOT NULL,
+        result TEXT NOT NULL,
+        finished TEXT NOT NULL,
+        PRIMARY KEY (run, name)
+    );
+    """,
+)
+"""Applied in order; `PRAGMA user_version` counts those that were."""
+
+
+def state_directory() -> Path:
+    """The state directory: `ORCHESTRATOR_STATE_DIR`, or where the platform keeps such things."""
+    if chosen := os.environ.get(STATE_VARIABLE):
+        return Path(chosen).expanduser().absolute()
+    return Path(platformdirs.user_state_dir("prompt-learning-loop", appauthor=False))
+
+
+class Store:
+    """The runs of this user on this machine.
+
+    Raises:
+        InfrastructureError: the state directory cannot be written, or is of a later version.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory or state_directory()
+        try:
+            self.locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._database = sqlite3.connect(self.directory / "runs.db", timeout=30)
+            self._migrate()
+        except (OSError, sqlite3.Error) as error:
+            raise InfrastructureError(
+                f"the state directory {self.directory} cannot be used: {error}",
+                f"free space there, or set {STATE_VARIABLE}",
+            ) from error
+
+    @property
+    def locks(self) -> Path:
+        """Where locks are kept."""
+        return self.directory / "locks"
+
+    def create(self, task: Task, config: str) -> RunRecord:
+        """Begin the record of a run; `config` is its configuration as text."""
+        started = datetime.now(UTC)
+        identity = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self._folder(identity).mkdir(parents=True, mode=0o700)
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, NULL, ?, NULL, ?)",
+                (
+                    identity,
+                    task.text,
+                    str(task.project),
+                    config,
+                    started.isoformat(),
+                    RunOutcome.RUNNING,
+                    os.getpid(),
+                ),
+            )
+        return self.get(identity)
+
+    def take_up(self, run: str) -> None:
+        """Note that this process carries the run now."""
+        self._update(run, outcome=RunOutcome.RUNNING, ended=None, process=os.getpid())
+
+    def save(self, run: str, result: RunResult) -> None:
+        """Keep how far a run has come."""
+        over = None if result.outcome is RunOutcome.RUNNING else datetime.now(UTC).isoformat()
+        self._update(run, outcome=result.outcome, ended=over, result=codec.dumps(result))
+
+    def interrupt(self, run: str) -> None:
+        """Note that a run was interrupted, and keep the rest as it is."""
+        self._update(run, outcome=RunOutcome.INTERRUPTED, ended=datetime.now(UTC).isoformat())
+
+    def get(self, run: str) -> RunRecord:
+        """Find a run by its id, the beginning of its id, or `last`.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        if run == "last":
+            found = self.list(limit=1)
+        else:
+            rows = self._database.execute(
+                f"{_SELECT} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(run), run)
+            )
+            found = [self._record(row) for row in rows]
+            found = [record for record in found if record.id == run] or found
+        if not found:
+            raise UsageError(f"there is no run {run}", "`orchestrator runs` lists them")
+        if len(found) > 1:
+            ids = ", ".join(record.id for record in found[:4])
+            raise UsageError(f"{run} is the beginning of several runs: {ids}", "give more of it")
+        return found[0]
+
+    def list(self, limit: int = 50) -> list[RunRecord]:
+        """The newest runs first."""
+        rows = self._database.execute(
+            f"{_SELECT} ORDER BY started DESC, rowid DESC LIMIT ?", (limit,)
+        )
+        return [self._record(row) for row in rows]
+
+    def config(self, run: str) -> str:
+        """The configuration that a run began with."""
+        row = self._database.execute("SELECT config FROM runs WHERE id = ?", (run,)).fetchone()
+        return str(row[0])
+
+    def journal(self, run: str) -> "StoredJournal":
+        """The journal of one run."""
+        return StoredJournal(self, run)
+
+    def finished_step(self, run: str, name: str) -> str | None:
+        """The stored result of a step, if it was finished."""
+        row = self._database.execute(
+            "SELECT result FROM steps WHERE run = ? AND name = ?", (run, name)
+        ).fetchone()
+        return str(row[0]) if row else None
+
+    def finish_step(self, run: str, name: str, result: str) -> None:
+        """Keep the result of a step."""
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO steps VALUES (?, ?, ?, ?)",
+                (run, name, result, datetime.now(UTC).isoformat()),
+            )
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _folder(self, run: str) -> Path:
+        return self.directory / "runs" / run
+
+    def _record(
+        self, row: tuple[str, str, str, str, str | None, str, str | None, int]
+    ) -> RunRecord:
+        identity, task, project, started, ended, outcome, result, process = row
+        record = RunRecord(
+            id=identity,
+            task=Task(task, Path(project)),
+            started=datetime.fromisoformat(started),
+            ended=datetime.fromisoformat(ended) if ended else None,
+            outcome=RunOutcome(outcome),
+            folder=self._folder(identity),
+            process=process,
+        )
+        return replace(record, result=codec.loads(result)) if result else record
+
+    def _update(self, run: str, **values: str | int | None) -> None:
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        with self._transaction() as database:
+            database.execute(f"UPDATE runs SET {columns} WHERE id = :run", {**values, "run": run})
+
+    def _migrate(self) -> None:
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        with self._transaction() as database:
+            done = int(database.execute("PRAGMA user_version").fetchone()[0])
+            if done > len(_MIGRATIONS):
+                raise InfrastructureError(
+                    f"{self.directory} was written by a later version", "upgrade, or set another"
+                )
+            for script in _MIGRATIONS[done:]:
+                for statement in filter(str.strip, script.split(";")):
+                    database.execute(statement)
+            database.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database
+        except BaseException:
+            self._database.rollback()
+            raise
+        self._database.commit()
+
+
+_SELECT: Final = "SELECT id, task, project, started, ended, outcome, result, process FROM runs"
+
+
+class StoredJournal:
+    """A journal in the store: a step that was finished is never done again."""
+
+    def __init__(self, store: Store, run: str) -> None:
+        self._store, self._run = store, run
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        """Call the function and keep its result, or give the one that was kept."""
+        stored = self._store.finished_step(self._run, name)
+        if stored is not None:
+            return codec.loads(stored)  # type: ignore[no-any-return] # the type stands in the text
+        result = function()
+        self._store.finish_step(self._run, name, codec.dumps(result))
+        return result
+
+
+class MemoryJournal:
+    """A journal in memory, for tests and for callers that need no second life."""
+
+    def __init__(self) -> None:
+        self.results: dict[str, object] = {}
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        """Call the function and keep its result, or give the one that was kept."""
+        if name not in self.results:
+            self.results[name] = function()
+        return self.results[name]  # type: ignore[return-value] # it is what function gave
