@@ -1,0 +1,78 @@
+"""Which answer a request gets, and, when it gets none, why."""
+
+import threading
+from fnmatch import fnmatchcase
+from typing import Final
+
+from orchestrator.replay.request import RecordedRequest
+from orchestrator.replay.scenario import Answer, Scenario, Speaker, When
+
+_CLOSEST: Final = 3
+
+
+class Chooser:
+    """Gives each request the first answer that fits and is not used up. Thread-safe."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._lock = threading.Lock()
+        self._left = [answer.times for answer in scenario.answers]
+
+    def choose(self, request: RecordedRequest) -> Answer | None:
+        """The answer for a request, which counts as used from now on; None when none fits."""
+        with self._lock:
+            for index, answer in enumerate(self._scenario.answers):
+                if self._left[index] != 0 and not misfits(answer.when, request):
+                    if (left := self._left[index]) is not None:
+                        self._left[index] = left - 1
+                    return answer
+        return None
+
+    def explain(self, request: RecordedRequest) -> str:
+        """Why no answer fits: the request in short, and the answers that came closest."""
+        found = []
+        with self._lock:
+            for index, answer in enumerate(self._scenario.answers):
+                reasons = misfits(answer.when, request)
+                if self._left[index] == 0:
+                    reasons.append(f"used up (times: {answer.times})")
+                found.append((len(reasons), index, answer, reasons))
+        closest = "; ".join(
+            f"{self._scenario.label(answer)}: {', '.join(reasons)}"
+            for _, _, answer, reasons in sorted(found, key=lambda item: item[:2])[:_CLOSEST]
+        )
+        return (
+            f"{self._scenario.source}: no answer fits this request: {request.summary}. "
+            f"Closest: {closest or 'the scenario has no answers'}"
+        )
+
+
+def misfits(when: When, request: RecordedRequest) -> list[str]:
+    """What keeps a request from meeting a condition, in a few words each; empty when it fits."""
+    reasons = []
+    if when.speaker is None and request.speaker is Speaker.SIDE:
+        reasons.append("side requests need `speaker: side`")
+    if when.speaker is not None and request.speaker is not when.speaker:
+        reasons.append(f"speaker is {request.speaker}, not {when.speaker}")
+    if when.step is not None and request.step != when.step:
+        reasons.append(f"step is {request.step}, not {when.step}")
+    if when.model and not fnmatchcase(request.model, when.model):
+        reasons.append(f"model is {request.model}, not {when.model}")
+    text, last = _flat(request.text), _flat(request.last_text)
+    reasons += [f"{_short(part)} is missing" for part in when.contains if _flat(part) not in text]
+    reasons += [f"{_short(part)} is there" for part in when.lacks if _flat(part) in text]
+    reasons += [
+        f"{_short(part)} is not in the last message"
+        for part in when.last_contains
+        if _flat(part) not in last
+    ]
+    return reasons
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _short(text: str) -> str:
+    flat = _flat(text)
+    return f'"{flat}"' if len(flat) <= 60 else f'"{flat[:57]}..."'

@@ -1,0 +1,292 @@
+"""Reads a scenario from YAML. Every complaint names the file, the line and the key."""
+
+import difflib
+import math
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from orchestrator.replay.scenario import (
+    Answer,
+    Fault,
+    FaultKind,
+    Reply,
+    Scenario,
+    ScenarioError,
+    Speaker,
+    Tokens,
+    ToolCall,
+    When,
+)
+from orchestrator.replay.wire import ERROR_TYPES, STOP_REASONS
+
+_ANSWER_KEYS: Final = ("name", "when", "times", "reply", "steps")
+_WHEN_KEYS: Final = ("speaker", "step", "contains", "lacks", "last_contains", "model")
+_REPLY_KEYS: Final = ("say", "tools", "json", "stop_reason", "usage", "fault", "delay")
+_FAULT_KEYS: Final = ("kind", "status", "message", "retry_after", "seconds")
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a scenario file. The format is described in `docs/replay.md`.
+
+    Raises:
+        ScenarioError: the file cannot be read, or is no scenario.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"cannot read the scenario {path}: {error}") from None
+    return parse_scenario(text, str(path))
+
+
+def parse_scenario(text: str, source: str = "scenario") -> Scenario:
+    """Read a scenario from YAML text; `source` is what messages call it.
+
+    Raises:
+        ScenarioError: the text is no scenario.
+    """
+    try:
+        document = yaml.load(text, _Loader)  # noqa: S506 -- _Loader is a SafeLoader
+        top = _Table(source, "scenario", document, ("description", "answers"))
+        top.text("description")
+        answers = [
+            answer
+            for number, item in enumerate(top.items("answers"), 1)
+            for answer in _answers(_Table(source, f"answer {number}", item, _ANSWER_KEYS))
+        ]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ScenarioError(f"{source}, line {line}: not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{source}: not YAML: {error}") from None
+    return Scenario(tuple(answers), source)
+
+
+def _answers(table: "_Table") -> list[Answer]:
+    """The answer that a table describes, or, when it has `steps`, one for each step."""
+    when, times, name = _when(table), table.whole("times", least=1), table.text("name")
+    if ("reply" in table) == ("steps" in table):
+        raise table.error("needs either `reply` or `steps`")
+    if "reply" in table:
+        return [Answer(_reply(table.table("reply", _REPLY_KEYS)), when, times, name, table.line)]
+    if when.step is not None:
+        raise table.error("has `steps`, which set the step themselves", "when.step")
+    answers = []
+    for step, item in enumerate(table.items("steps")):
+        inner = _Table(table.source, f"{table.where}, step {step}", item, _REPLY_KEYS)
+        at_step = When(
+            when.speaker, step, when.contains, when.lacks, when.last_contains, when.model
+        )
+        answers.append(Answer(_reply(inner), at_step, times, f"{name} step {step}", inner.line))
+    return answers
+
+
+def _when(table: "_Table") -> When:
+    if "when" not in table:
+        return When()
+    when = table.table("when", _WHEN_KEYS)
+    return When(
+        speaker=Speaker(when.choice("speaker", tuple(Speaker))) if "speaker" in when else None,
+        step=when.whole("step", least=0),
+        contains=when.texts("contains"),
+        lacks=when.texts("lacks"),
+        last_contains=when.texts("last_contains"),
+        model=when.text("model"),
+    )
+
+
+def _reply(table: "_Table") -> Reply:
+    reply = Reply(
+        say=table.text("say"),
+        tools=tuple(
+            _tool(_Table(table.source, f"{table.where}, tool {number}", item, ("name", "input")))
+            for number, item in enumerate(table.items("tools") if "tools" in table else (), 1)
+        ),
+        json=table.json("json"),
+        stop_reason=table.choice("stop_reason", STOP_REASONS) if "stop_reason" in table else "",
+        usage=_usage(table),
+        fault=_fault(table) if "fault" in table else None,
+        delay=table.number("delay") or 0.0,
+    )
+    if reply.json is not None and (reply.say or reply.tools):
+        raise table.error("goes with neither `say` nor `tools`", "json")
+    if reply.empty and reply.fault is None and "say" not in table:
+        raise table.error("says nothing: give `say`, `tools`, `json` or `fault`")
+    return reply
+
+
+def _tool(table: "_Table") -> ToolCall:
+    if not table.text("name"):
+        raise table.error("is missing", "name")
+    value = table.json("input")
+    if value is not None and not isinstance(value, dict):
+        raise table.error("must be a mapping", "input")
+    return ToolCall(table.text("name"), value or {})
+
+
+def _usage(table: "_Table") -> Tokens:
+    if "usage" not in table:
+        return Tokens()
+    usage = table.table("usage", ("input", "output", "cache_read", "cache_write"))
+    return Tokens(
+        usage.whole("input", least=0),
+        usage.whole("output", least=0),
+        usage.whole("cache_read", least=0) or 0,
+        usage.whole("cache_write", least=0) or 0,
+    )
+
+
+def _fault(table: "_Table") -> Fault:
+    """A fault: a status, the name of a kind, or a mapping with either and more."""
+    value = table.value("fault")
+    if not isinstance(value, dict):
+        key = "status" if isinstance(value, int) else "kind"
+        value = _Node({key: value}, table.line_of("fault"))
+    fault = _Table(table.source, f"{table.where}, fault", value, _FAULT_KEYS)
+    status = fault.whole("status", least=0)
+    if status is not None and status not in ERROR_TYPES:
+        known = ", ".join(map(str, ERROR_TYPES))
+        raise fault.error(f"is {status}; known are {known}", "status")
+    kinds = tuple(FaultKind)
+    kind = FaultKind(fault.choice("kind", kinds)) if "kind" in fault else FaultKind.STATUS
+    if (kind is FaultKind.STATUS) != (status is not None):
+        raise fault.error("needs a `status`, or a `kind` other than status")
+    return Fault(
+        kind,
+        status or 0,
+        fault.text("message"),
+        fault.number("retry_after"),
+        fault.number("seconds"),
+    )
+
+
+# ---- YAML with line numbers ----------------------------------------------------------------
+
+
+class _Node(dict[str, Any]):
+    """A mapping that remembers the lines of its keys and its own."""
+
+    def __init__(
+        self, values: dict[str, Any], line: int, lines: dict[str, int] | None = None
+    ) -> None:
+        super().__init__(values)
+        self.line, self.lines = line, lines or {}
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader whose mappings are `_Node`s; a key that stands twice is an error."""
+
+    def node(self, node: yaml.MappingNode) -> _Node:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key_node, _ in node.value:
+            if keys.count(key_node.value) > 1 and key_node.value != "<<":
+                problem = f"the key `{key_node.value}` stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+        self.flatten_mapping(node)
+        values, lines = dict[str, Any](), dict[str, int]()
+        for key_node, value_node in node.value:
+            key: Hashable = self.construct_object(key_node, deep=True)
+            values[str(key)] = self.construct_object(value_node, deep=True)
+            lines[str(key)] = key_node.start_mark.line + 1
+        return _Node(values, node.start_mark.line + 1, lines)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.node)
+
+
+class _Table:
+    """One mapping of the file, read key by key; it knows where it stands."""
+
+    def __init__(self, source: str, where: str, value: object, keys: Sequence[str]) -> None:
+        self.source, self.where = source, where
+        self._node = value if isinstance(value, _Node) else _Node({}, 1)
+        self.line = self._node.line
+        if not isinstance(value, _Node):
+            raise self.error(f"must be a mapping with {_listed(keys)}")
+        for key in value:
+            if key not in keys:
+                near = difflib.get_close_matches(key, keys, 1)
+                hint = f"did you mean `{near[0]}`?" if near else f"known are {_listed(keys)}"
+                raise self.error(f"is not a key here; {hint}", key)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._node
+
+    def error(self, problem: str, key: str = "") -> ScenarioError:
+        what = f"{self.where}: `{key}`" if key else self.where
+        return ScenarioError(f"{self.source}, line {self.line_of(key)}: {what} {problem}")
+
+    def line_of(self, key: str) -> int:
+        return self._node.lines.get(key, self.line)
+
+    def value(self, key: str) -> Any:  # noqa: ANN401 -- whatever stands there
+        return self._node.get(key)
+
+    def table(self, key: str, keys: Sequence[str]) -> "_Table":
+        value = self.value(key)
+        if not isinstance(value, _Node):
+            raise self.error(f"must be a mapping with {_listed(keys)}", key)
+        return _Table(self.source, f"{self.where}, {key}", value, keys)
+
+    def items(self, key: str) -> list[Any]:
+        value = self.value(key)
+        if not isinstance(value, list) or not value:
+            raise self.error("must be a list with at least one item", key)
+        return value
+
+    def text(self, key: str) -> str:
+        value = self._node.get(key, "")
+        if not isinstance(value, str):
+            raise self.error(f"must be text, not {value!r}; put it in quotes", key)
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """One text, or a list of them."""
+        value = self._node.get(key, [])
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list) or not all(isinstance(t, str) and t for t in found):
+            raise self.error("must be a text or a list of texts, none empty", key)
+        return tuple(found)
+
+    def choice(self, key: str, known: Sequence[str]) -> str:
+        value = self.value(key)
+        if value not in known:
+            raise self.error(f"is {value!r}; known are {_listed(known)}", key)
+        return str(value)
+
+    def whole(self, key: str, *, least: int) -> int | None:
+        value = self._node.get(key)
+        if key in self and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+            raise self.error(f"must be a whole number from {least} up, not {value!r}", key)
+        return value
+
+    def number(self, key: str) -> float | None:
+        if key not in self:
+            return None
+        value = self.value(key)
+        wrong = not isinstance(value, int | float) or isinstance(value, bool)
+        if wrong or not 0 <= value < math.inf:
+            raise self.error(f"must be a number of seconds, not {value!r}", key)
+        return float(value)
+
+    def json(self, key: str) -> Any:  # noqa: ANN401 -- any JSON value
+        if key in self and self.value(key) is None:
+            raise self.error("is empty", key)
+        return self._plain(key, self.value(key))
+
+    def _plain(self, key: str, value: object) -> object:
+        """A value as JSON has it."""
+        if isinstance(value, dict):
+            return {name: self._plain(key, item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._plain(key, item) for item in value]
+        fits = value is None or isinstance(value, str | int | bool)
+        if not fits and not (isinstance(value, float) and math.isfinite(value)):
+            raise self.error(f"holds {value!r}, which JSON does not have; put it in quotes", key)
+        return value
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)

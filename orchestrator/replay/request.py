@@ -1,0 +1,147 @@
+"""A request to the Messages API, read for what a scenario may ask about it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from orchestrator.replay.scenario import Speaker
+
+_CWD: Final = re.compile(r"^[ -]*(?:Primary w|W)orking directory: (.+?)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedRequest:
+    """One `POST /v1/messages` as it arrived, and what became of it."""
+
+    body: Mapping[str, Any]
+    """The request's JSON, whole."""
+    number: int = 0
+    """Counts from 1 in the order of arrival."""
+    user_agent: str = ""
+    answer: str = ""
+    """Which answer it got, as `Scenario.label` calls it; empty when none fitted."""
+    trouble: str = ""
+    """Why it got none, with the answers that came closest."""
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for."""
+        return str(self.body.get("model", ""))
+
+    @property
+    def streaming(self) -> bool:
+        """Whether the client wants server-sent events."""
+        return self.body.get("stream") is True
+
+    @cached_property
+    def tools(self) -> tuple[str, ...]:
+        """Names of the tools on offer."""
+        return tuple(str(tool.get("name", "")) for tool in self.body.get("tools") or ())
+
+    @property
+    def schema(self) -> Mapping[str, Any] | None:
+        """The JSON schema that structured output must follow, if any was given."""
+        wanted = (self.body.get("output_config") or {}).get("format") or {}
+        schema = wanted.get("schema")
+        return schema if isinstance(schema, Mapping) else None
+
+    @property
+    def speaker(self) -> Speaker:
+        """Who sent it.
+
+        Claude Code's own housekeeping (titles, summaries of fetched pages) offers no tools, and
+        checks of a key or quota, its own and other programs', ask for a single token.
+        """
+        if self.tools:
+            return Speaker.AGENT
+        if self.user_agent.startswith("claude-cli/") or self.body.get("max_tokens") == 1:
+            return Speaker.SIDE
+        return Speaker.TEACHER
+
+    @cached_property
+    def step(self) -> int:
+        """How many assistant turns with tool calls the conversation has so far."""
+        return sum(
+            message.get("role") == "assistant"
+            and any(block.get("type") == "tool_use" for block in _blocks(message))
+            for message in self._messages
+        )
+
+    @cached_property
+    def text(self) -> str:
+        """All text of the request: system prompt and messages, tool calls and results included."""
+        parts = [*_texts(self.body.get("system"))]
+        for message in self._messages:
+            parts.extend(_texts(message.get("content")))
+        return "\n".join(parts)
+
+    @cached_property
+    def last_text(self) -> str:
+        """The text of the last user message: the tool results, or the prompt."""
+        for message in reversed(self._messages):
+            if message.get("role") == "user":
+                return "\n".join(_texts(message.get("content")))
+        return ""
+
+    @cached_property
+    def cwd(self) -> str | None:
+        """The agent's working directory, as Claude Code tells it to the model."""
+        told = [*_texts(self.body.get("system"))]
+        for message in self._messages:
+            if message.get("role") == "system":
+                told.extend(_texts(message.get("content")))
+        found = _CWD.search("\n".join(told))
+        return found[1] if found else None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Values for placeholders that the request itself gives."""
+        values = {"model": self.model}
+        if self.cwd:
+            values["cwd"] = self.cwd
+        return values
+
+    @property
+    def summary(self) -> str:
+        """The request in a few words: `agent, step 2, claude-opus-5-5, last text "..."`."""
+        last = " ".join(self.last_text.split())
+        short = last if len(last) <= 120 else "..." + last[-117:]
+        return f'{self.speaker}, step {self.step}, {self.model}, last text "{short}"'
+
+    @property
+    def _messages(self) -> list[Mapping[str, Any]]:
+        return list(self.body.get("messages") or ())
+
+
+def _blocks(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
+
+
+def _texts(content: object) -> Iterator[str]:
+    """The texts of a system prompt, of a message's content, or of one content block."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for block in content:
+            yield from _texts(block)
+    elif isinstance(content, Mapping):
+        if content.get("type") == "tool_use":
+            yield from _strings(content.get("input"))
+        else:
+            yield from _texts(content.get("text"))
+            yield from _texts(content.get("content"))
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every string in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)

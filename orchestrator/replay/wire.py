@@ -1,0 +1,177 @@
+"""The shapes of the Anthropic Messages API, as they go over the wire.
+
+Source: https://docs.anthropic.com/en/api/messages, .../messages-streaming and .../errors, and
+what the `anthropic` SDK and Claude Code accept.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from orchestrator.replay.request import RecordedRequest
+from orchestrator.replay.scenario import Reply
+
+ERROR_TYPES: Final[Mapping[int, str]] = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    529: "overloaded_error",
+}
+ERROR_MESSAGES: Final[Mapping[int, str]] = {
+    400: "messages: the request is not valid",
+    401: "invalid x-api-key",
+    403: "Your API key does not have permission to use the specified resource.",
+    404: "model: not found",
+    413: "Request exceeds the maximum size",
+    429: "This request would exceed your organization's rate limit.",
+    500: "Internal server error",
+    529: "Overloaded",
+}
+STOP_REASONS: Final = (
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded",
+)
+
+_MODELS: Final = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
+_CHARACTERS_PER_TOKEN: Final = 4
+_DELTA_CHARACTERS: Final = 256
+
+Json = dict[str, Any]
+
+
+def message(reply: Reply, request: RecordedRequest) -> Json:
+    """The whole message that a reply makes, as a client without streaming gets it."""
+    blocks = _content(reply)
+    return {
+        "id": f"msg_{uuid.uuid4().hex[:24]}",
+        "type": "message",
+        "role": "assistant",
+        "model": request.model,
+        "content": blocks,
+        "stop_reason": reply.stop_reason or ("tool_use" if reply.tools else "end_turn"),
+        "stop_sequence": None,
+        "usage": _usage(reply, request, blocks),
+    }
+
+
+def events(whole: Json) -> list[bytes]:
+    """The server-sent events that carry a message, in order."""
+    usage = whole["usage"]
+    start = {
+        **whole,
+        "content": [],
+        "stop_reason": None,
+        "usage": {**usage, "output_tokens": 1},
+    }
+    found = [_event("message_start", message=start)]
+    for index, block in enumerate(whole["content"]):
+        found += _block_events(index, block)
+    end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    found.append(_event("message_delta", delta=end, usage=usage))
+    found.append(_event("message_stop"))
+    return found
+
+
+def error(status: int, text: str = "") -> Json:
+    """The JSON body of an error response."""
+    kind = ERROR_TYPES[status]
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": text or ERROR_MESSAGES[status]},
+        "request_id": f"req_{uuid.uuid4().hex[:24]}",
+    }
+
+
+def token_count(body: Mapping[str, Any]) -> Json:
+    """What `count_tokens` answers."""
+    return {"input_tokens": _tokens(json.dumps(body, ensure_ascii=False))}
+
+
+def models() -> Json:
+    """What `GET /v1/models` answers."""
+    data = [
+        {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
+        for name in _MODELS
+    ]
+    return {"data": data, "has_more": False, "first_id": _MODELS[0], "last_id": _MODELS[-1]}
+
+
+def housekeeping(request: RecordedRequest) -> Reply:
+    """A harmless reply to a request that the scenario is not about."""
+    return Reply(say="ok") if request.schema is None else Reply(json=_example(request.schema))
+
+
+def _content(reply: Reply) -> list[Json]:
+    text = reply.say if reply.json is None else json.dumps(reply.json, ensure_ascii=False)
+    blocks: list[Json] = [{"type": "text", "text": text}] if text or not reply.tools else []
+    for tool in reply.tools:
+        # Random ids: a session that is resumed against a second server must not meet one twice.
+        name = {"id": f"toolu_{uuid.uuid4().hex[:24]}", "name": tool.name}
+        blocks.append({"type": "tool_use", **name, "input": dict(tool.input)})
+    return blocks
+
+
+def _usage(reply: Reply, request: RecordedRequest, blocks: list[Json]) -> Json:
+    usage = reply.usage
+    sent, said = usage.input, usage.output
+    if sent is None:
+        sent = _tokens(json.dumps(request.body, ensure_ascii=False))
+    if said is None:
+        said = sum(_tokens(b.get("text") or json.dumps(b.get("input"))) for b in blocks)
+    return {
+        "input_tokens": sent,
+        "output_tokens": said,
+        "cache_read_input_tokens": usage.cache_read,
+        "cache_creation_input_tokens": usage.cache_write,
+    }
+
+
+def _tokens(text: str) -> int:
+    """A rough count: about four characters make a token."""
+    return max(1, len(text) // _CHARACTERS_PER_TOKEN)
+
+
+def _block_events(index: int, block: Json) -> list[bytes]:
+    if block["type"] == "text":
+        empty: Json = {"type": "text", "text": ""}
+        kind, key, text = "text_delta", "text", block["text"]
+    else:
+        empty = {**block, "input": {}}
+        kind, key = "input_json_delta", "partial_json"
+        text = json.dumps(block["input"], ensure_ascii=False)
+    pieces = [text[at : at + _DELTA_CHARACTERS] for at in range(0, len(text), _DELTA_CHARACTERS)]
+    return [
+        _event("content_block_start", index=index, content_block=empty),
+        *(
+            _event("content_block_delta", index=index, delta={"type": kind, key: piece})
+            for piece in pieces
+        ),
+        _event("content_block_stop", index=index),
+    ]
+
+
+def _event(name: str, **data: object) -> bytes:
+    line = json.dumps({"type": name, **data})
+    return f"event: {name}\ndata: {line}\n\n".encode()
+
+
+def _example(schema: Mapping[str, Any]) -> object:
+    """The plainest value that a simple JSON schema accepts."""
+    if schema.get("enum"):
+        return schema["enum"][0]
+    if schema.get("type") == "object":
+        properties = schema.get("properties", {})
+        wanted = schema.get("required", list(properties))
+        return {name: _example(properties.get(name, {})) for name in wanted}
+    plain = {"array": [], "integer": 0, "number": 0, "boolean": False, "null": None}
+    return plain.get(schema.get("type", ""), "replay")
