@@ -89,6 +89,8 @@ class SuiteReport:
     output: str = ""
     """What the runner printed (its end, when that is long)."""
     command: str = ""
+    message: str = ""
+    """What the outcome alone does not tell: the signal, the case that was running."""
 
     @property
     def passed(self) -> bool:
@@ -118,9 +120,9 @@ class SuiteReport:
             if any(case.outcome is outcome for case in self.cases)
         ]
         text = ", ".join(counts) or "no cases"
-        if self.outcome in (SuiteOutcome.PASSED, SuiteOutcome.FAILED):
-            return text
-        return f"{self.outcome} ({text})"
+        if self.outcome not in (SuiteOutcome.PASSED, SuiteOutcome.FAILED):
+            text = f"{self.outcome} ({text})"
+        return f"{text}: {self.message}" if self.message else text
 
 
 # ---- the agent -----------------------------------------------------------------------------
