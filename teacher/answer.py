@@ -1,0 +1,156 @@
+"""What a teacher's answer looks like, and how it becomes a `Lesson`.
+
+One reader for every teacher, so that the same words give the same lesson whichever way they came.
+"""
+
+import re
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from teacher.errors import UnusableAnswer
+from teacher.models import Action, KnownRule, Lesson, RuleText, Usage
+
+_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+ANSWER_SCHEMA: dict[str, object] = {
+    "type": "object",
+    "properties": {
+        # First, so that the model names the cause before it decides.
+        "reason": {"type": "string", "description": "The cause, and why this action follows."},
+        "action": {"type": "string", "enum": [str(action) for action in Action]},
+        "target": {**_TEXT_OR_NULL, "description": "Id of a rule in force: reinforce, amend."},
+        "rule": {**_TEXT_OR_NULL, "description": "Never X when Y; do Z: add, amend."},
+        "when": {**_TEXT_OR_NULL, "description": "The situation: add, amend."},
+        "why": {**_TEXT_OR_NULL, "description": "What goes wrong otherwise: add, amend."},
+        "paths": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Globs that the rule is about; empty when it holds everywhere.",
+        },
+    },
+    "required": ["reason", "action", "target", "rule", "when", "why", "paths"],
+    "additionalProperties": False,
+}
+"""JSON schema for structured output. Every key is required there and may be null, because
+structured output knows no optional ones; `read_answer` asks for less."""
+
+NO_REASON = "no reason given"
+MAX_SENTENCE = 1000
+"""Characters: a rule is read before every piece of work, so one that rambles is not a rule."""
+
+_MEND = "try again, or choose another teacher.model or prompt"
+_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
+
+
+class _Answer(BaseModel):
+    """The words of an answer, one line each; empty where there are none."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    action: Action = Field(default=Action.ADD, strict=False)
+    target: str = ""
+    rule: str = Field(default="", max_length=MAX_SENTENCE)
+    when: str = Field(default="", max_length=MAX_SENTENCE)
+    why: str = Field(default="", max_length=MAX_SENTENCE)
+    reason: str = ""
+    paths: tuple[str, ...] = Field(default=(), strict=False)
+
+    @field_validator("target", "rule", "when", "why", "reason", mode="before")
+    @classmethod
+    def _one_line(cls, value: object) -> object:
+        if value is None:
+            return ""
+        return " ".join(value.split()) if isinstance(value, str) else value
+
+    @field_validator("action", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("paths", mode="before")
+    @classmethod
+    def _globs(cls, value: object) -> object:
+        if isinstance(value, list):
+            return [item.strip() if isinstance(item, str) else item for item in value if item]
+        return () if value is None else value
+
+
+def read_answer(
+    text: str,
+    known_rules: Sequence[KnownRule],
+    *,
+    model: str = "",
+    usage: Usage | None = None,
+) -> Lesson:
+    """The lesson that a teacher's words are.
+
+    `{"rule": ..., "when": ..., "why": ...}` alone is an `add`. Keys that the action has no use
+    for are dropped, and so are unknown ones; a Markdown fence round the object is taken off.
+
+    Args:
+        text: What the model or the webhook answered: one JSON object.
+        known_rules: The rules in force; a target must be one of them.
+        model: The model that answered, for the lesson.
+        usage: What the answer cost, for the lesson or for the error.
+
+    Raises:
+        UnusableAnswer: The text is anything else. Shows what came back and carries `usage`.
+    """
+    fenced = _FENCED.match(text)
+    try:
+        answer = _Answer.model_validate_json(fenced[1] if fenced else text)
+    except ValidationError as error:
+        raise unusable(_first(error), text, usage) from None
+    wrong = _contradiction(answer, [rule.id for rule in known_rules])
+    if wrong:
+        raise unusable(wrong, text, usage)
+    says_text = answer.action in (Action.ADD, Action.AMEND)
+    has_target = answer.action in (Action.REINFORCE, Action.AMEND)
+    return Lesson(
+        action=answer.action,
+        reason=answer.reason or NO_REASON,
+        text=RuleText(answer.rule, answer.when, answer.why) if says_text else None,
+        target=answer.target if has_target else None,
+        paths=answer.paths if says_text else (),
+        model=model,
+        usage=usage or Usage(),
+    )
+
+
+def unusable(
+    wrong: str, text: str, usage: Usage | None = None, mend: str = _MEND
+) -> UnusableAnswer:
+    """The error for an answer that is no lesson, with what came back in short."""
+    return UnusableAnswer(f"the teacher's answer is of no use: {wrong}; {shown(text)}", mend, usage)
+
+
+def shown(text: str, limit: int = 300) -> str:
+    """What came back, on one printable line, in short."""
+    if not text.strip():
+        return "it was empty"
+    line = " ".join(text.split())
+    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    return f"it said: {line[:limit]}{'...' if len(line) > limit else ''}"
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return "it is not JSON"
+    if not first["loc"]:
+        return "it is not a JSON object"
+    where = ".".join(str(part) for part in first["loc"])
+    return f"`{where}`: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def _contradiction(answer: _Answer, known_ids: Sequence[str]) -> str:
+    """Why the keys do not fit the action; empty when they do."""
+    if answer.action in (Action.ADD, Action.AMEND):
+        missing = [f"`{key}`" for key in ("rule", "when", "why") if not getattr(answer, key)]
+        if missing:
+            return f"`{answer.action}` needs {', '.join(missing)}"
+    if answer.action in (Action.REINFORCE, Action.AMEND) and answer.target not in known_ids:
+        ids = ", ".join(known_ids) or "none are in force"
+        return f"`{answer.action}` needs a rule in force as `target`, not {answer.target!r} ({ids})"
+    return ""
