@@ -21,12 +21,23 @@ from typing import IO, Final
 import psutil
 
 MARK: Final = "ORCHESTRATOR_CHILD"
-"""Environment variable that marks a child and all that descends from it."""
+"""Environment variable that marks a child and all that descends from it.
+
+It holds the marks of all its ancestors, colon-separated: when a child is itself an orchestrator,
+what that one started is found by the outer mark too.
+"""
 
 TERM_GRACE_SECONDS: Final = 6.0
 """Claude Code needs up to five seconds after SIGTERM to end the commands it started."""
 
-_SWEEP_ROUNDS: Final = 5
+LINE_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes after which an unfinished line is handed on in pieces."""
+
+_READER_GRACE_SECONDS: Final = 3.0
+"""How long readers may take after the child's end. Only a process that cannot be found by its
+mark, because it cleared its environment, can keep a pipe open for longer."""
+
+_SWEEP_SECONDS: Final = 5.0
 
 LineSink = Callable[[bytes], None]
 
@@ -65,6 +76,7 @@ class Child:
         cwd: the child's working directory.
         env: the whole environment of the child; None passes ours on.
         on_stdout: called with each line of standard output, from a thread of the child's own.
+            If it raises, the child is ended and `wait` raises the same error.
         on_stderr: likewise for standard error.
         wall_clock: seconds after which the child's tree is ended; None for no limit.
         no_output: seconds of silence on both streams after which it is ended; None for none.
@@ -91,10 +103,12 @@ class Child:
         self._started = self._last_output = time.monotonic()
         self._wall_clock, self._no_output = wall_clock, no_output
         self._over = threading.Event()
+        self._sink_error: BaseException | None = None
+        self._deaf = False
         self._popen = subprocess.Popen(
             list(argv),
             cwd=cwd,
-            env={**(os.environ if env is None else env), MARK: self.mark},
+            env=_marked_environment(os.environ if env is None else env, self.mark),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -110,6 +124,7 @@ class Child:
             threading.Thread(target=self._watch, daemon=True).start()
         for thread in self._threads:
             thread.start()
+        _live.add(self)
 
     @property
     def pid(self) -> int:
@@ -135,24 +150,44 @@ class Child:
                 self._popen.stdin.close()
 
     def end(self, by: EndedBy = EndedBy.US) -> None:
-        """End the child and everything it started: TERM, then KILL, then a sweep by mark."""
+        """End the child and everything it started: TERM, then KILL, then a sweep by mark.
+
+        May be called from any thread, more than once. `wait` is still to be called.
+        """
+        descendants: list[psutil.Process] = []
         if self._popen.poll() is None:
-            self.ended_by = by
+            if self.ended_by is EndedBy.ITSELF:
+                self.ended_by = by
+            descendants = _descendants(self.pid)
             self._signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(TERM_GRACE_SECONDS)
-            self._signal(signal.SIGKILL)
+            try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(TERM_GRACE_SECONDS)
+            finally:  # a second Ctrl-C cuts the grace short, not the end
+                self._signal(signal.SIGKILL)
+                for process in descendants:
+                    with contextlib.suppress(psutil.Error):
+                        process.kill()
         sweep(self.mark)
 
     def wait(self) -> int:
-        """Wait for the end, end what the child left behind, and give its return code."""
+        """Wait for the end, end what the child left behind, and give its return code.
+
+        Raises:
+            BaseException: whatever a sink raised.
+        """
         returncode = self._popen.wait()
         self._over.set()
+        _live.discard(self)
         # A leftover that holds the pipes would keep the readers waiting for ever.
         sweep(self.mark)
+        deadline = time.monotonic() + _READER_GRACE_SECONDS
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._deaf = True
         self.close_stdin()
+        if self._sink_error:
+            raise self._sink_error
         return returncode
 
     def _signal(self, number: signal.Signals) -> None:
@@ -160,10 +195,30 @@ class Child:
             os.killpg(self.pid, number)
 
     def _read(self, stream: IO[bytes], sink: LineSink) -> None:
+        pending = bytearray()
         with stream:
-            for line in stream:
+            while chunk := os.read(stream.fileno(), 65536):
+                # Any byte counts as output: a runner's dots come long before their newline.
                 self._last_output = time.monotonic()
-                sink(line)
+                *lines, rest = chunk.split(b"\n")
+                for line in lines:
+                    self._pass(bytes(pending) + line + b"\n", sink)
+                    pending.clear()
+                pending += rest
+                if len(pending) >= LINE_LIMIT:
+                    self._pass(bytes(pending), sink)
+                    pending.clear()
+            if pending:
+                self._pass(bytes(pending), sink)
+
+    def _pass(self, line: bytes, sink: LineSink) -> None:
+        if self._deaf:
+            return
+        try:
+            sink(line)
+        except BaseException as error:  # noqa: BLE001 -- wait() raises it in the caller's thread
+            self._sink_error, self._deaf = error, True
+            threading.Thread(target=self.end, daemon=True).start()
 
     def _watch(self) -> None:
         while not self._over.wait(min(self._next_deadline() - time.monotonic(), 1.0)):
@@ -181,6 +236,21 @@ class Child:
         if self._no_output is not None:
             deadlines.append(self._last_output + self._no_output)
         return min(deadlines)
+
+
+def end_all() -> None:
+    """End every child that is still running, from whatever thread it was started.
+
+    For a Ctrl-C or SIGTERM that reaches the main thread while others wait for children.
+    """
+    threads = [threading.Thread(target=child.end) for child in tuple(_live)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+_live: set[Child] = set()
 
 
 def run(
@@ -227,6 +297,7 @@ def run(
         returncode = child.wait()
     except BaseException:
         child.end()
+        child.close_stdin()
         raise
     return Completed(tuple(argv), returncode, out.bytes, err.bytes, child.seconds, child.ended_by)
 
@@ -292,24 +363,34 @@ class _Tail:
 
 def sweep(mark: str) -> int:
     """End every process that carries the mark, whatever its session. Gives how many."""
-    ended = 0
-    for _ in range(_SWEEP_ROUNDS):
-        left = _marked(mark)
-        if not left:
-            break
+    ended: set[int] = set()
+    deadline = time.monotonic() + _SWEEP_SECONDS
+    while (left := _marked(mark)) and time.monotonic() < deadline:
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-                ended += 1
-        psutil.wait_procs(left, timeout=1.0)
-    return ended
+                ended.add(process.pid)
+        time.sleep(0.02)
+    return len(ended)
 
 
 def _marked(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            ours = process.pid != os.getpid() and process.environ().get(MARK) == mark
+            ours = process.pid != os.getpid() and mark in process.environ().get(MARK, "")
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def _marked_environment(env: Mapping[str, str], mark: str) -> dict[str, str]:
+    outer = env.get(MARK, os.environ.get(MARK))
+    return {**env, MARK: f"{outer}:{mark}" if outer else mark}
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []

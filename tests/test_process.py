@@ -1,0 +1,288 @@
+"""Real children, real signals. Nothing here measures how long anything takes."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator.process import (
+    LINE_LIMIT,
+    MARK,
+    Child,
+    EndedBy,
+    capture,
+    end_all,
+    run,
+    sweep,
+)
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", textwrap.dedent(code)]
+
+
+def wait_for(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def pids_in(file: Path, count: int) -> list[int]:
+    assert wait_for(lambda: file.exists() and len(file.read_text("utf-8").split()) >= count)
+    return [int(word) for word in file.read_text("utf-8").split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+STUBBORN_FAMILY = """
+    import os, signal, subprocess, sys, time
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    away = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+    )
+    bare = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], env={}, start_new_session=True
+    )
+    with open("pids", "w") as file:
+        print(os.getpid(), child.pid, away.pid, bare.pid, file=file)
+    time.sleep(600)
+"""
+"""Ignores TERM and has three children: in its group, in a session of its own, and unmarked."""
+
+
+@pytest.fixture
+def quick_kill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.process.TERM_GRACE_SECONDS", 0.3)
+
+
+def test_gives_what_the_child_printed_and_how_it_ended(tmp_path: Path) -> None:
+    lines: list[bytes] = []
+    done = run(
+        python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)"),
+        cwd=tmp_path,
+        on_line=lines.append,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
+    assert done.ended_by is EndedBy.ITSELF
+    assert sorted(lines) == [b"err\n", b"out\n"]
+
+
+def test_standard_input_reaches_the_child_whole(tmp_path: Path) -> None:
+    done = run(
+        python("import sys; print(len(sys.stdin.buffer.read()))"),
+        cwd=tmp_path,
+        stdin=b"x" * 1_000_000,
+    )
+    assert done.stdout == b"1000000\n"
+
+
+def test_a_child_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> None:
+    assert run(python("pass"), cwd=tmp_path, stdin=b"x" * 1_000_000).returncode == 0
+
+
+@pytest.mark.usefixtures("quick_kill")
+def test_wall_clock_ends_the_whole_family(tmp_path: Path) -> None:
+    done = run(python(STUBBORN_FAMILY), cwd=tmp_path, wall_clock=1.5)
+    assert done.ended_by is EndedBy.WALL_CLOCK
+    assert [pid for pid in pids_in(tmp_path / "pids", 4) if alive(pid)] == []
+
+
+@pytest.mark.usefixtures("quick_kill")
+def test_silence_ends_the_whole_family(tmp_path: Path) -> None:
+    done = run(python(STUBBORN_FAMILY), cwd=tmp_path, no_output=1.5)
+    assert done.ended_by is EndedBy.NO_OUTPUT
+    assert [pid for pid in pids_in(tmp_path / "pids", 4) if alive(pid)] == []
+
+
+def test_dots_without_a_newline_are_not_silence(tmp_path: Path) -> None:
+    code = """
+        import sys, time
+        for _ in range(30):
+            sys.stdout.write("."); sys.stdout.flush(); time.sleep(0.1)
+    """
+    done = run(python(code), cwd=tmp_path, no_output=1.5)
+    assert (done.ended_by, done.stdout) == (EndedBy.ITSELF, b"." * 30)
+
+
+def test_what_is_left_behind_is_ended_after_a_normal_end(tmp_path: Path) -> None:
+    code = """
+        import subprocess, sys
+        away = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+        )
+        print(away.pid)
+    """
+    done = run(python(code), cwd=tmp_path)
+    assert done.ended_by is EndedBy.ITSELF
+    assert not alive(int(done.stdout))
+
+
+def test_a_leftover_that_cannot_be_found_does_not_hold_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.process._READER_GRACE_SECONDS", 0.2)
+    code = """
+        import subprocess, sys
+        away = subprocess.Popen(
+            [sys.executable, "-c", "import time; time.sleep(600)"], env={}, start_new_session=True
+        )
+        print(away.pid, flush=True)
+    """
+    done = run(python(code), cwd=tmp_path)
+    os.kill(int(done.stdout), signal.SIGKILL)  # it holds the pipe, and has no mark
+    assert done.returncode == 0
+
+
+def test_a_child_of_a_child_that_marks_its_own_is_found_by_the_outer_mark(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from pathlib import Path
+        from orchestrator.process import Child
+        child = Child([sys.executable, "-c", "import time; time.sleep(600)"], cwd=Path.cwd(),
+                      on_stdout=print, on_stderr=print)
+        print(child.pid, flush=True)
+    """
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = run(python(code), cwd=tmp_path, env=env)
+    assert not alive(int(done.stdout))
+
+
+def test_of_a_flood_the_end_is_kept(tmp_path: Path) -> None:
+    code = "import sys\nfor n in range(200_000): print('line', n)\nsys.stdout.write('the end')"
+    done = run(python(code), cwd=tmp_path, keep_bytes=1000)
+    assert len(done.stdout) == 1000
+    assert done.stdout.endswith(b"line 199999\nthe end")
+
+
+def test_a_line_without_end_is_handed_on_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.process.LINE_LIMIT", 100_000)
+    pieces: list[bytes] = []
+    run(
+        python("import sys\nfor _ in range(50): sys.stdout.write('x' * 10_000)"),
+        cwd=tmp_path,
+        on_line=pieces.append,
+    )
+    assert b"".join(pieces) == b"x" * 500_000
+    assert max(map(len, pieces)) <= 200_000
+    assert LINE_LIMIT > 10_000_000
+
+
+def test_a_long_line_comes_whole(tmp_path: Path) -> None:
+    lines: list[bytes] = []
+    run(python("print('x' * 5_000_000); print('y')"), cwd=tmp_path, on_line=lines.append)
+    assert [len(line) for line in lines] == [5_000_001, 2]
+
+
+def test_an_error_in_a_listener_ends_the_child_and_goes_on_upwards(tmp_path: Path) -> None:
+    class ListenerError(Exception):
+        pass
+
+    seen: list[bytes] = []
+
+    def listener(line: bytes) -> None:
+        seen.append(line)
+        raise ListenerError
+
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    with pytest.raises(ListenerError):
+        run(python(code), cwd=tmp_path, on_line=listener)
+    assert len(seen) == 1
+    assert not alive(int(seen[0]))
+
+
+def test_ctrl_c_reaches_the_child_only_through_us_and_ends_its_family(tmp_path: Path) -> None:
+    code = f"""
+        import sys
+        from pathlib import Path
+        from orchestrator import process
+        process.TERM_GRACE_SECONDS = 0.3
+        process.run([sys.executable, "-c", {textwrap.dedent(STUBBORN_FAMILY)!r}], cwd=Path.cwd())
+    """
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    us = subprocess.Popen(
+        python(code), cwd=tmp_path, env=env, stderr=subprocess.PIPE, start_new_session=True
+    )
+    pids = pids_in(tmp_path / "pids", 4)
+    os.killpg(us.pid, signal.SIGINT)  # as a terminal does it: to the whole foreground group
+    _, stderr = us.communicate(timeout=30)
+    assert us.returncode == -signal.SIGINT
+    assert b"KeyboardInterrupt" in stderr
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+@pytest.mark.usefixtures("quick_kill")
+def test_end_all_ends_children_that_other_threads_wait_for(tmp_path: Path) -> None:
+    ended: list[EndedBy] = []
+
+    def work() -> None:
+        ended.append(run(python(STUBBORN_FAMILY), cwd=tmp_path).ended_by)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    pids = pids_in(tmp_path / "pids", 4)
+    end_all()
+    thread.join(20)
+    assert ended == [EndedBy.US]
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+def test_the_first_cause_of_an_end_is_kept(tmp_path: Path) -> None:
+    child = Child(
+        python("import time; time.sleep(600)"), cwd=tmp_path, on_stdout=print, on_stderr=print
+    )
+    child.end(EndedBy.WALL_CLOCK)
+    child.end(EndedBy.US)
+    child.wait()
+    assert child.ended_by is EndedBy.WALL_CLOCK
+
+
+def test_sweep_takes_no_one_else(tmp_path: Path) -> None:
+    child = Child(
+        python("import time; time.sleep(600)"), cwd=tmp_path, on_stdout=print, on_stderr=print
+    )
+    assert sweep("0" * 32) == 0
+    assert alive(child.pid)
+    assert sweep(child.mark) == 1
+    assert child.wait() == -signal.SIGKILL
+
+
+def test_the_mark_is_the_only_thing_added_to_the_environment(tmp_path: Path) -> None:
+    code = "import os; print(sorted(os.environ.items()))"
+    done = run([sys.executable, "-I", "-c", code], cwd=tmp_path, env={"LC_ALL": "C", "A": "b"})
+    names = [name for name, _ in eval(done.stdout)]  # noqa: S307 -- printed by ourselves
+    assert names == ["A", "LC_ALL", MARK]
+
+
+def test_a_program_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        run(["no-such-program"], cwd=tmp_path)
+
+
+def test_capture_gives_output_and_ends_what_takes_too_long(tmp_path: Path) -> None:
+    assert capture(python("print(input())"), cwd=tmp_path, stdin=b"hello\n").stdout == b"hello\n"
+    late = capture(python("import time; time.sleep(600)"), cwd=tmp_path, timeout=0.3)
+    assert late.ended_by is EndedBy.WALL_CLOCK
+
+
+def test_capture_writes_straight_to_a_file(tmp_path: Path) -> None:
+    capture(python("print('x' * 1000)"), cwd=tmp_path, stdout_file=tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"x" * 1000 + b"\n"
