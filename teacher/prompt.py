@@ -72,7 +72,11 @@ def system_prompt(type_: FailureType, prompts: Mapping[FailureType, str] | None 
         TeacherMisconfigured: There is no such prompt, or its file is empty or cannot be read.
     """
     name = {**DEFAULT_PROMPTS, **(prompts or {})}[type_]
-    part = _read_file(Path(name), type_) if name.endswith(".md") else _read_shipped(name, type_)
+    part = (
+        _read_file(Path(name).expanduser(), type_)
+        if name.endswith(".md")
+        else _read_shipped(name, type_)
+    )
     return f"{_shipped(SHARED_PROMPT)}\n\n{part}"
 
 

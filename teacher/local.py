@@ -1,0 +1,220 @@
+"""The teacher on this machine: Anthropic's Messages API through the anthropic SDK.
+
+The only module that knows the SDK. It takes seconds to import, so that happens in `warm` or in
+the first `teach`, not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from teacher.answer import ANSWER_SCHEMA, read_answer, shown, unusable
+from teacher.catalog import CURRENT, DEFAULT_MODEL, resolve
+from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
+from teacher.prompt import Request, build_request, check_prompts
+from teacher.retry import Retries
+from teacher.secret import secret_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import anthropic
+    from anthropic.types import Message
+
+KEY_VARIABLE = "ANTHROPIC_API_KEY"
+TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the variable's name, not a token
+
+_RETRIED = (408, 409, 429)
+"""Statuses below 500 that pass if one waits; every one from 500 on is taken to pass too."""
+
+_MENDS = {
+    401: f"check {KEY_VARIABLE}",
+    402: "check the account's credit",
+    403: f"the key may not use this model: check {KEY_VARIABLE} and teacher.model",
+    413: "the evidence is too large for one request: report the failure by hand, in short",
+    429: "wait until the rate limit has passed, then resume the run",
+}
+_MEND_LATER = "the API is in trouble: resume the run later"
+
+
+class LocalTeacher:
+    """Asks a Claude model for a lesson.
+
+    Args:
+        model: A model's name; a retired one is replaced, see `notice`.
+        max_tokens: Most tokens of one answer.
+        prompts: Other prompts for some types of failure, see `teacher.prompt.system_prompt`.
+        api_key: The key; otherwise ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN of the environment.
+        base_url: Another address of the API; otherwise ANTHROPIC_BASE_URL or Anthropic's own.
+        timeout_seconds: How long one request may stay without any answer.
+        retries: How often and how long a request is tried again.
+    """
+
+    def __init__(
+        self,
+        model: str = DEFAULT_MODEL,
+        max_tokens: int = 1024,
+        prompts: Mapping[FailureType, str] | None = None,
+        *,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        timeout_seconds: float = 120.0,
+        retries: Retries | None = None,
+    ) -> None:
+        self._model = resolve(model)
+        self._max_tokens = max_tokens
+        self._prompts = dict(prompts or {})
+        self._api_key = api_key
+        self._base_url = base_url
+        self._timeout = timeout_seconds
+        self._retries = retries or Retries()
+
+    @property
+    def model(self) -> str:
+        """The model that is asked."""
+        return self._model.id
+
+    @property
+    def notice(self) -> str:
+        """A line for the user when another model than the configured one is asked; else empty."""
+        return self._model.notice
+
+    def preflight(self) -> None:
+        """Make sure that a key and the prompts are there. Sends nothing and spends nothing.
+
+        Raises:
+            TeacherMisconfigured: Something is missing.
+        """
+        self._credentials()
+        check_prompts(self._prompts)
+
+    def warm(self) -> None:
+        """Import the SDK, which takes seconds. Meant for a thread, while the agent works."""
+        import anthropic.resources.messages  # noqa: F401 - the import is the work
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask the model what the failure teaches.
+
+        Raises:
+            TeacherMisconfigured: No key, no such prompt, or a model that the API does not know.
+            TeacherUnavailable: The API refused, was not reached, or failed until the bound.
+            UnusableAnswer: The model's answer was billed and is no lesson.
+        """
+        request = build_request(failure, known_rules, self._prompts)
+        message = self._ask(request)
+        usage = self._usage(message)
+        text = _text_of(message, usage, self._max_tokens)
+        return read_answer(text, known_rules, model=self.model, usage=usage)
+
+    def _credentials(self) -> dict[str, str]:
+        key = secret_from(KEY_VARIABLE, self._api_key)
+        if key:
+            return {"api_key": key}
+        token = secret_from(TOKEN_VARIABLE)
+        if token:
+            return {"auth_token": token}
+        raise TeacherMisconfigured(
+            "the teacher has no API key",
+            f"set {KEY_VARIABLE} (https://console.anthropic.com), or teacher.mode to webhook",
+        )
+
+    def _ask(self, request: Request) -> Message:
+        credentials = self._credentials()
+        import anthropic
+
+        with anthropic.Anthropic(
+            api_key=credentials.get("api_key"),
+            auth_token=credentials.get("auth_token"),
+            base_url=self._base_url,
+            timeout=self._timeout,
+            max_retries=0,  # `Retries` does it, within our bound
+        ) as client:
+            try:
+                return self._retries.call(
+                    lambda: self._send(client, request), _may_pass, _headers_of
+                )
+            except anthropic.APIStatusError as error:
+                raise self._refused(error) from error
+            except anthropic.APIConnectionError as error:
+                raise _unreachable(error, str(client.base_url)) from error
+            except (anthropic.AnthropicError, ValueError) as error:
+                # ValueError: an answer of status 200 that calls itself JSON and is not.
+                raise unusable("it is not the Messages API's", str(error)) from error
+
+    def _send(self, client: anthropic.Anthropic, request: Request) -> Message:
+        return client.messages.create(
+            model=self.model,
+            max_tokens=self._max_tokens,
+            system=[
+                {
+                    "type": "text",
+                    "text": request.system,
+                    "cache_control": {"type": "ephemeral"},
+                }
+            ],
+            messages=[{"role": "user", "content": request.user}],
+            output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
+        )
+
+    def _usage(self, message: Message) -> Usage:
+        billed = getattr(message, "usage", None)
+        if billed is None:
+            raise unusable("it is not the Messages API's", str(message))
+        tokens = Usage(
+            input_tokens=billed.input_tokens or 0,
+            output_tokens=billed.output_tokens or 0,
+            cache_read_tokens=billed.cache_read_input_tokens or 0,
+            cache_write_tokens=billed.cache_creation_input_tokens or 0,
+        )
+        return replace(tokens, cost_usd=self._model.cost(tokens))
+
+    def _refused(self, error: anthropic.APIStatusError) -> TeacherError:
+        """The error for an answer that is not 200, with the mend where there is one."""
+        status, said = error.status_code, shown(error.api_message or error.message)
+        if status == 404:
+            return TeacherMisconfigured(
+                f"the API does not know the model {self.model} (404); {said}",
+                f"set teacher.model to one of {', '.join(CURRENT)}",
+            )
+        mend = _MENDS.get(status, _MEND_LATER if status >= 500 else "see what the API said")
+        return TeacherUnavailable(f"the API refused the request ({status}); {said}", mend)
+
+
+def _text_of(message: Message, usage: Usage, max_tokens: int) -> str:
+    """The model's words, unless it stopped before their end."""
+    text = "".join(block.text for block in message.content or [] if block.type == "text")
+    match message.stop_reason:
+        case "max_tokens" | "model_context_window_exceeded":
+            mend = f"raise teacher.max_tokens (now {max_tokens})"
+            raise unusable("it was cut off", text, usage, mend)
+        case "refusal":
+            mend = (
+                "look at the evidence in the run's record; report the rule by hand if you know it"
+            )
+            raise unusable("the model refused to answer", text, usage, mend)
+    return text
+
+
+def _may_pass(error: BaseException) -> bool:
+    import anthropic
+
+    if isinstance(error, anthropic.APIStatusError):
+        if error.response.headers.get("x-should-retry") == "false":
+            return False
+        return error.status_code in _RETRIED or error.status_code >= 500
+    return isinstance(error, anthropic.APIConnectionError)
+
+
+def _headers_of(error: BaseException) -> Mapping[str, str]:
+    response = getattr(error, "response", None)
+    return response.headers if response is not None else {}
+
+
+def _unreachable(error: anthropic.APIConnectionError, base_url: str) -> TeacherUnavailable:
+    cause = str(error.__cause__ or error) or type(error).__name__
+    return TeacherUnavailable(
+        f"the API at {base_url} was not reached: {cause}",
+        "check the network and ANTHROPIC_BASE_URL, then resume the run",
+    )

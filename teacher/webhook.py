@@ -1,0 +1,234 @@
+"""The teacher behind a webhook: an n8n workflow, or whatever speaks the same two messages.
+
+Request and response are described in `docs/architecture.md` (contracts); what n8n answers in
+which case was seen with n8n 2.39.10.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+
+from teacher.answer import read_answer, shown, unusable
+from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.retry import Retries
+from teacher.secret import secret_from
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from teacher.models import Failure, KnownRule, Lesson
+
+TOKEN_VARIABLE = "N8N_WEBHOOK_TOKEN"  # noqa: S105 - the variable's name, not a token
+MAX_ANSWER_BYTES = 1024 * 1024
+VERSION = 1
+"""Of the request's form. Goes up when a key changes its meaning."""
+
+_WRONG_TOKEN = f"set {TOKEN_VARIABLE} to the value in the webhook's header-auth credential"
+_NO_MODEL = (
+    "could not get an answer from the model, or is only starting",
+    "look at the workflow's credential and at the model's state, then resume the run",
+)
+_STATUSES = {
+    401: ("refused the token", _WRONG_TOKEN),
+    403: ("refused the token", _WRONG_TOKEN),
+    404: (
+        "has no active workflow",
+        "publish the workflow in n8n, and use its production URL, not the test one",
+    ),
+    413: ("takes no request of this size", "raise n8n's N8N_PAYLOAD_SIZE_MAX or its proxy's limit"),
+    422: ("could not read the request", "compare the webhook node with N8N_SETUP.md"),
+    429: ("has too much to do", "wait, then resume the run"),
+    500: (
+        "failed inside the workflow",
+        "look at its last execution in n8n; an error branch would tell the cause here",
+    ),
+    502: _NO_MODEL,
+    503: _NO_MODEL,
+    504: _NO_MODEL,
+}
+"""What is wrong and its mend, for each status that means something here."""
+
+_RETRIED = (429, 502, 503, 504)
+# Safe although the first try may have arrived: the idempotency key tells the workflow so. An
+# answer that is late is not asked for again, for it would be late again.
+_RETRIED_BREAKS = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
+
+
+class WebhookTeacher:
+    """Asks a workflow for a lesson.
+
+    Args:
+        url: The production webhook. http is for this machine only, unless `allow_http`.
+        timeout_seconds: How long one request may take.
+        token: Sent as `Authorization: Bearer`; otherwise N8N_WEBHOOK_TOKEN of the environment.
+            Without one none is sent.
+        allow_http: Whether diff, logs and token may go over the network in clear.
+        retries: How often and how long a request is tried again.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout_seconds: float = 60.0,
+        token: str | None = None,
+        *,
+        allow_http: bool = False,
+        retries: Retries | None = None,
+    ) -> None:
+        self._url = url.strip()
+        self._timeout = timeout_seconds
+        self._token = token
+        self._allow_http = allow_http
+        self._retries = retries or Retries()
+
+    def preflight(self) -> None:
+        """Make sure that URL and token can be used. Sends nothing.
+
+        Raises:
+            TeacherMisconfigured: They cannot.
+        """
+        _check_url(self._url, allow_http=self._allow_http)
+        secret_from(TOKEN_VARIABLE, self._token)
+
+    def warm(self) -> None:
+        """Nothing to do: this teacher's imports are light."""
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask the workflow what the failure teaches.
+
+        Raises:
+            TeacherMisconfigured: The URL or the token cannot be used.
+            TeacherUnavailable: The workflow refused, was not reached, or failed until the bound.
+            UnusableAnswer: The workflow's answer is no lesson.
+        """
+        self.preflight()
+        content = json.dumps(request_body(failure, known_rules)).encode("ascii")
+        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        if token := secret_from(TOKEN_VARIABLE, self._token):
+            headers["Authorization"] = f"Bearer {token}"
+        with httpx.Client(timeout=self._timeout, headers=headers) as client:
+            try:
+                text = self._retries.call(lambda: self._post(client, content), _may_pass, _headers)
+            except httpx.HTTPStatusError as error:
+                raise _refused(error.response, self._shown_url, token_sent=bool(token)) from error
+            except httpx.HTTPError as error:
+                raise _unreachable(error, self._shown_url, self._timeout) from error
+        return read_answer(text, known_rules)
+
+    @property
+    def _shown_url(self) -> str:
+        # Without user, password and query, which may be secrets.
+        url = httpx.URL(self._url)
+        return str(url.copy_with(username=None, password=None, query=None, fragment=None))
+
+    def _post(self, client: httpx.Client, content: bytes) -> str:
+        """One request. Gives the body of an answer of status 2xx."""
+        deadline = time.monotonic() + self._timeout
+        body = bytearray()
+        with client.stream("POST", self._url, content=content) as response:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise unusable("it is longer than 1 MB", body[:1000].decode(errors="replace"))
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the answer did not end", request=response.request)
+        text = body.decode(errors="replace")
+        if not response.is_success:
+            answer = httpx.Response(
+                response.status_code, headers=_plain(response.headers), text=text
+            )
+            raise httpx.HTTPStatusError("", request=response.request, response=answer)
+        return text
+
+
+def request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str, object]:
+    """What is sent: one JSON object.
+
+    `context` begins with the failure's summary. `idempotency_key` is equal for equal requests,
+    so a workflow can answer a repeated one from memory; the same failure under other rules is
+    another question and has another key.
+    """
+    question = {
+        "version": VERSION,
+        "failure_type": str(failure.type),
+        "task_description": failure.task,
+        "context": "\n\n".join(part for part in (failure.summary, failure.context) if part),
+        "diff": failure.diff,
+        "error_logs": failure.logs,
+        "known_rules": [
+            {"id": r.id, "rule": r.text.rule, "when": r.text.when, "why": r.text.why}
+            for r in known_rules
+        ],
+    }
+    key = hashlib.sha256(json.dumps(question, sort_keys=True).encode("ascii")).hexdigest()
+    return {**question, "idempotency_key": key}
+
+
+def _check_url(url: str, *, allow_http: bool) -> None:
+    mend = "set n8n.webhook_url to the production URL of the workflow's webhook"
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise TeacherMisconfigured(f"n8n.webhook_url cannot be read: {error}", mend) from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        wrong = f"n8n.webhook_url is not an https address: {url!r}" if url else "no n8n.webhook_url"
+        raise TeacherMisconfigured(wrong, mend)
+    if parsed.scheme == "http" and not allow_http and not _is_loopback(parsed.host):
+        raise TeacherMisconfigured(
+            f"n8n.webhook_url would send diff, logs and token to {parsed.host} unencrypted",
+            "use https",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _plain(headers: httpx.Headers) -> dict[str, str]:
+    # The body is decoded already; only what `Retries` and redirects need goes on.
+    return {name: headers[name] for name in ("retry-after", "location") if name in headers}
+
+
+def _may_pass(error: BaseException) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code in _RETRIED
+    return isinstance(error, _RETRIED_BREAKS)
+
+
+def _headers(error: BaseException) -> Mapping[str, str]:
+    return error.response.headers if isinstance(error, httpx.HTTPStatusError) else {}
+
+
+def _unreachable(error: httpx.HTTPError, url: str, timeout: float) -> TeacherError:
+    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
+        return TeacherUnavailable(
+            f"{url} did not answer within {timeout:g} s",
+            "look at the workflow's last execution in n8n, or raise n8n.timeout",
+        )
+    return TeacherUnavailable(
+        f"{url} was not reached: {str(error) or type(error).__name__}",
+        "start n8n or check n8n.webhook_url, then resume the run",
+    )
+
+
+def _refused(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherUnavailable:
+    """One clear message for each status that n8n was seen to answer."""
+    status, said = response.status_code, shown(response.text)
+    wrong, mend = _STATUSES.get(status, ("refused the request", "see what it said"))
+    if status in (401, 403) and not token_sent:
+        wrong = "wants a token"
+    if 300 <= status < 400:
+        wrong = f"points to {response.headers.get('location', 'another address')}"
+        mend = "set n8n.webhook_url to the final address"
+    return TeacherUnavailable(f"{url} {wrong} ({status}); {said}", mend)
