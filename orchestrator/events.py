@@ -32,6 +32,13 @@ class Notice(Event):
 
 
 @dataclass(frozen=True)
+class Ready(Event):
+    """Everything that the run needs was found: programs with their versions, the teacher."""
+
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunStarted(Event):
     """A run begins, or goes on when `resumed`."""
 

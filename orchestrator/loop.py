@@ -19,7 +19,7 @@ from orchestrator.models import (
     SuiteReport,
     Teaching,
 )
-from orchestrator.steps import Steps
+from orchestrator.steps import NoVerdictError, Steps
 from teacher.errors import TeacherError
 
 
@@ -36,10 +36,10 @@ class Policy:
 
 def run_loop(steps: Steps, policy: Policy) -> RunResult:
     """Carry the task to an outcome, or to the point where it has to wait for somebody."""
-    baseline = steps.baseline()
-    run = RunResult(RunOutcome.RUNNING, baseline=baseline)
-    if not baseline.judged:
-        return _without_verdict(run, baseline)
+    try:
+        run = RunResult(RunOutcome.RUNNING, baseline=steps.baseline())
+    except NoVerdictError as error:
+        return _without_verdict(error.report)
     while run.outcome is RunOutcome.RUNNING:
         limits = _affordable(run, policy)
         if limits is None:
@@ -118,7 +118,7 @@ def _affordable(run: RunResult, policy: Policy) -> AgentLimits | None:
     return replace(policy.limits, max_cost_usd=left) if left > 0 else None
 
 
-def _without_verdict(run: RunResult, baseline: SuiteReport) -> RunResult:
+def _without_verdict(baseline: SuiteReport) -> RunResult:
     configured = baseline.outcome in (
         SuiteOutcome.NO_TESTS,
         SuiteOutcome.USAGE_ERROR,
@@ -126,7 +126,7 @@ def _without_verdict(run: RunResult, baseline: SuiteReport) -> RunResult:
     )
     outcome = RunOutcome.MISCONFIGURED if configured else RunOutcome.STOPPED
     message = f"the suite gives no verdict: {baseline.summary} ({baseline.outcome.mend})"
-    return _ended(run, outcome, message)
+    return RunResult(outcome, baseline=baseline, message=message)
 
 
 def _ended(run: RunResult, outcome: RunOutcome, message: str = "") -> RunResult:

@@ -84,6 +84,14 @@ class Journal(Protocol):
         """Call the function, or give what it gave when this step was finished before."""
 
 
+class NoVerdictError(Exception):
+    """The suite says nothing about the code as it stands, so no attempt could be judged."""
+
+    def __init__(self, report: SuiteReport) -> None:
+        super().__init__(report.summary)
+        self.report = report
+
+
 # ---- the steps -----------------------------------------------------------------------------
 
 
@@ -107,8 +115,19 @@ class Steps:
     fresh: bool = False
 
     def baseline(self) -> SuiteReport:
-        """Judge the project as it stands, before the agent touches it."""
-        return self._step("baseline", lambda: self._judge(baseline=True))
+        """Judge the project as it stands, before the agent touches it.
+
+        Raises:
+            NoVerdictError: no verdict is possible; nothing is remembered.
+        """
+
+        def work() -> SuiteReport:
+            report = self._judge(baseline=True)
+            if not report.judged:
+                raise NoVerdictError(report)
+            return report
+
+        return self._step("baseline", work)
 
     def begin(self, attempt: int, of: int, prompt: str) -> Snapshot:
         """Remember the files as the attempt finds them."""

@@ -68,7 +68,9 @@ class Store:
         self.directory = directory or state_directory()
         try:
             self.locks.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._database = sqlite3.connect(self.directory / "runs.db", timeout=30)
+            self._database = sqlite3.connect(
+                self.directory / "runs.db", timeout=30, isolation_level=None
+            )
             self._migrate()
         except (OSError, sqlite3.Error) as error:
             raise InfrastructureError(
@@ -110,9 +112,12 @@ class Store:
         over = None if result.outcome is RunOutcome.RUNNING else datetime.now(UTC).isoformat()
         self._update(run, outcome=result.outcome, ended=over, result=codec.dumps(result))
 
-    def interrupt(self, run: str) -> None:
-        """Note that a run was interrupted, and keep the rest as it is."""
-        self._update(run, outcome=RunOutcome.INTERRUPTED, ended=datetime.now(UTC).isoformat())
+    def end(self, run: str, outcome: RunOutcome, message: str) -> RunResult:
+        """End a run that was broken off, and give how far it has come."""
+        so_far = self.get(run).result or RunResult(outcome)
+        result = replace(so_far, outcome=outcome, message=message)
+        self.save(run, result)
+        return result
 
     def get(self, run: str) -> RunRecord:
         """Find a run by its id, the beginning of its id, or `last`.
@@ -191,7 +196,8 @@ class Store:
     def _update(self, run: str, **values: str | int | None) -> None:
         columns = ", ".join(f"{name} = :{name}" for name in values)
         with self._transaction() as database:
-            database.execute(f"UPDATE runs SET {columns} WHERE id = :run", {**values, "run": run})
+            sql = f"UPDATE runs SET {columns} WHERE id = :run"  # noqa: S608 -- our own names
+            database.execute(sql, {**values, "run": run})
 
     def _migrate(self) -> None:
         self._database.execute("PRAGMA journal_mode = WAL")

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -126,11 +126,22 @@ def _note_origins(node: yaml.MappingNode, prefix: Key, path: Path, origins: dict
 def _from_environment(environment: Mapping[str, str] | None) -> Iterator[Override]:
     source = os.environ if environment is None else environment
     for section, model in _sections():
-        for name in model.model_fields:
+        for name, field in model.model_fields.items():
             variable = f"{ENVIRONMENT_PREFIX}{section}_{name}".upper()
             if variable in source:
-                value = yaml.safe_load(source[variable] or "null")
+                value: object = source[variable]
+                if get_origin(field.annotation) is tuple:
+                    value = _list_in(variable, source[variable])
                 yield Override(f"{section}.{name}", value, f"environment {variable}")
+
+
+def _list_in(variable: str, text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(
+            f"environment {variable}: is no list", 'write it as ["one", "two"]'
+        ) from None
 
 
 def _sections() -> Iterator[tuple[str, type[BaseModel]]]:

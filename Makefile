@@ -1,0 +1,51 @@
+# `make demo` and `make test` set up everything they need in .venv, from the package index alone.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types wheel-test bench docs docs-check clean
+
+demo: .venv/runtime
+	@$(BIN)/orchestrator demo
+
+test: .venv/development
+	@$(BIN)/python -m pytest -n 2 -q
+
+lint: .venv/development
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/development
+	@$(BIN)/mypy
+
+wheel-test: .venv/development
+	@$(BIN)/python -m pytest -q packaging
+
+bench: .venv/development
+	@$(BIN)/python -m benchmarks
+
+docs: .venv/development
+	@$(BIN)/cog -r README.md docs/*.md
+
+docs-check: .venv/development
+	@$(BIN)/cog --check README.md docs/*.md
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { echo "Python's venv module is not complete here; on Debian: apt install python3-venv"; exit 1; }
+	@echo "Setting up .venv (a minute or two, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
+
+.venv/runtime: pyproject.toml | .venv/bin/pip
+	@$(BIN)/pip install -q --disable-pip-version-check -e .
+	@touch $@
+
+.venv/development: pyproject.toml .venv/runtime
+	@$(BIN)/pip install -q --disable-pip-version-check --group dev
+	@touch $@

@@ -1,0 +1,27 @@
+"""`orchestrator config`."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.run import config_file, project_directory
+
+
+@click.group()
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command()
+@project_directory
+@config_file
+def show(project_dir: Path, config_file: Path | None) -> None:
+    """Print each value with where it came from."""
+    from orchestrator.cli.values import in_yaml
+    from orchestrator.config import load
+
+    loaded = load(project_dir, config_file)
+    rows = [(f"{key}: {in_yaml(value)}", origin) for key, value, origin in loaded.values()]
+    width = min(max(len(text) for text, _ in rows), 60)
+    for text, origin in rows:
+        click.echo(f"{text:<{width}}  # {origin}")

@@ -1,0 +1,285 @@
+"""What a person sees while a run works: lines that stay, and on a terminal one line that moves."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import singledispatchmethod
+from typing import Final
+
+from rich.console import Console as Screen
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator import events
+from orchestrator.cli.values import in_dollars, in_short, in_words, printable
+from orchestrator.models import (
+    AgentResult,
+    Attempt,
+    CaseOutcome,
+    RunOutcome,
+    RunResult,
+    SuiteReport,
+    Teaching,
+)
+from teacher.models import Usage
+
+_FAILING_SHOWN: Final = 10
+_WIDEST_DETAIL: Final = 200
+
+_STYLES: Final = {
+    RunOutcome.SOLVED: "bold green",
+    RunOutcome.PAUSED: "bold yellow",
+    RunOutcome.NOT_SOLVED: "bold red",
+}
+
+
+class Console:
+    """A listener that prints. Events may come from several threads."""
+
+    def __init__(self, screen: Screen | None = None) -> None:
+        self._screen = screen or Screen(highlight=False, soft_wrap=True)
+        self._lock = threading.RLock()
+        self._step = _Step(self._screen)
+
+    def __call__(self, event: events.Event) -> None:
+        """Show one event."""
+        with self._lock:
+            self._show(event)
+
+    # Events without a method of their own are for programs, not for people.
+    @singledispatchmethod
+    def _show(self, event: events.Event) -> None:
+        del event
+
+    @_show.register
+    def _(self, event: events.Notice) -> None:
+        self._line("! ", event.text, style="yellow")
+
+    @_show.register
+    def _(self, event: events.Ready) -> None:
+        self._line("", ", ".join(event.parts), style="dim")
+
+    @_show.register
+    def _(self, event: events.RunStarted) -> None:
+        self._line("Task     ", _first_line(event.task.text), style="bold")
+        self._line("Project  ", str(event.task.project))
+        again = " (goes on)" if event.resumed else ""
+        self._line("Run      ", f"{event.run_id}{again}")
+
+    @_show.register
+    def _(self, event: events.StepStarted) -> None:
+        self._step.start(event.name)
+
+    @_show.register
+    def _(self, event: events.AttemptStarted) -> None:
+        self._step.end()
+        self._line("\n", f"Attempt {event.number} of at most {event.of}", style="bold")
+
+    @_show.register
+    def _(self, event: events.AgentSpoke) -> None:
+        self._line("  says     ", _first_line(event.text), style="italic")
+
+    @_show.register
+    def _(self, event: events.ToolUsed) -> None:
+        self._line(f"  {event.tool:<8} ", _first_line(event.detail), style="cyan")
+
+    @_show.register
+    def _(self, event: events.AgentWaiting) -> None:
+        self._line("  waits    ", event.reason, style="yellow")
+
+    @_show.register
+    def _(self, event: events.AgentFinished) -> None:
+        self._step.end()
+        result = event.result
+        style = "" if result.outcome.worked else "bold red"
+        self._line("  agent    ", agent_summary(result), style=style)
+        if not result.outcome.worked:
+            self._line("           ", _first_line(result.message), style="red")
+            for line in result.stderr_tail.splitlines()[-5:]:
+                self._line("           ", line, style="red")
+
+    @_show.register
+    def _(self, event: events.DiffTaken) -> None:
+        names = ", ".join(change.path for change in event.diff.changes[:3])
+        more = ", ..." if len(event.diff.changes) > 3 else ""
+        self._line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
+
+    @_show.register
+    def _(self, event: events.CaseFinished) -> None:
+        self._step.case(event.case.outcome, event.case.id)
+        if not self._screen.is_terminal:
+            self._line("    ", f"{event.case.outcome:<8}{event.case.id}")
+
+    @_show.register
+    def _(self, event: events.SuiteFinished) -> None:
+        self._step.end()
+        report = event.report
+        style = "green" if report.passed else "red"
+        label = "Baseline " if event.baseline else "  suite    "
+        self._line(label, f"{report.summary}, {in_words(report.seconds)}", style=style)
+        for case in report.failing[:_FAILING_SHOWN]:
+            self._line("    ✗ ", f"{case.id}  {_first_line(case.message)}", style="red")
+        if len(report.failing) > _FAILING_SHOWN:
+            self._line("      ", f"and {len(report.failing) - _FAILING_SHOWN} more")
+        if not report.judged:
+            for line in report.output.strip().splitlines()[-8:]:
+                self._line("      ", line)
+
+    @_show.register
+    def _(self, event: events.TeachingStarted) -> None:
+        self._step.start("the teacher looks at the failure")
+
+    @_show.register
+    def _(self, event: events.LessonLearned) -> None:
+        self._step.end()
+        lesson = event.lesson
+        self._line("  teacher  ", f"{lesson.action}: {lesson.reason}", style="magenta")
+
+    @_show.register
+    def _(self, event: events.RuleWritten) -> None:
+        change = event.change
+        self._line("  rule     ", f"{change.change} in {change.path.name}", style="bold magenta")
+        for label, text in (
+            ("Rule", change.rule.text.rule),
+            ("When", change.rule.text.when),
+            ("Why", change.rule.text.why),
+        ):
+            self._line(f"    {label:<6} ", text, style="magenta")
+
+    @_show.register
+    def _(self, event: events.RunEnded) -> None:
+        self._step.end()
+        for line in summary(event):
+            self._screen.print(line)
+
+    def _line(self, label: str, text: str, style: str = "") -> None:
+        line = Text(label, style="dim")
+        line.append(printable(text), style=style)
+        self._screen.print(line)
+
+
+class _Step:
+    """The line that moves: what is going on, and for how long. Plain output has none."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._live: Live | None = None
+
+    def start(self, name: str) -> None:
+        self.end()
+        self._counts = dict.fromkeys(CaseOutcome, 0)
+        self._last = ""
+        if not self._screen.is_terminal:
+            self._screen.print(Text(f"... {name}", style="dim"))
+            return
+        began = time.monotonic()
+        self._live = Live(
+            _Moving(lambda: self._text(name, time.monotonic() - began)),
+            console=self._screen,
+            transient=True,
+            refresh_per_second=8,
+        )
+        self._live.start()
+
+    def case(self, outcome: CaseOutcome, identity: str) -> None:
+        self._counts[outcome] += 1
+        self._last = identity
+
+    def end(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _text(self, name: str, seconds: float) -> Text:
+        parts = [name, in_words(seconds)]
+        parts += [f"{count} {outcome}" for outcome, count in self._counts.items() if count]
+        if self._last:
+            parts.append(printable(self._last))
+        text = Text(" · ".join(parts), style="dim")
+        text.truncate(max(self._screen.width - 4, 20), overflow="ellipsis")
+        return text
+
+
+class _Moving:
+    """A spinner whose text is made anew each time it is drawn."""
+
+    def __init__(self, text: Callable[[], Text]) -> None:
+        self._text, self._spinner = text, Spinner("dots")
+
+    def __rich__(self) -> Spinner:
+        self._spinner.update(text=self._text())
+        return self._spinner
+
+
+def summary(ended: events.RunEnded) -> list[Text | Table]:
+    """The end of a run in a few lines."""
+    result = ended.result
+    judged = sum(attempt.report is not None for attempt in result.attempts)
+    style = _STYLES.get(result.outcome, "bold red")
+    head = Text(f"\n{str(result.outcome).capitalize()}", style=style)
+    head.append(f" after {judged} attempt{'' if judged == 1 else 's'}" if judged else "")
+    lines: list[Text | Table] = [head]
+    if result.message:
+        lines.append(Text(printable(result.message), style="red"))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    for label, value in _facts(result, ended):
+        table.add_row(label, Text(printable(value)))
+    return [*lines, table]
+
+
+def _facts(result: RunResult, ended: events.RunEnded) -> list[tuple[str, str]]:
+    facts = []
+    if report := last_report(result):
+        facts.append(("tests", report.summary))
+    learned = [attempt.rule for attempt in result.attempts if attempt.rule]
+    facts.append(
+        ("rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none")
+    )
+    facts.append(("tokens", usage_summary(result.usage)))
+    facts.append(("time", in_words(ended.seconds)))
+    facts.append(("record", f"orchestrator runs show {ended.run_id}"))
+    if result.outcome in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
+        facts.append(("go on", f"orchestrator resume {ended.run_id}"))
+    return facts
+
+
+def last_report(result: RunResult) -> SuiteReport | None:
+    """The newest verdict of a run."""
+    reports = [attempt.report for attempt in result.attempts if attempt.report]
+    return reports[-1] if reports else result.baseline
+
+
+def agent_summary(result: AgentResult) -> str:
+    """An agent's work in a few words."""
+    parts = [str(result.outcome), f"{result.turns} turns" if result.turns else ""]
+    parts += [usage_summary(result.usage), in_words(result.seconds)]
+    if result.denials:
+        parts.append(f"{len(result.denials)} not permitted: {result.denials[0]}")
+    return ", ".join(filter(None, parts))
+
+
+def usage_summary(usage: Usage) -> str:
+    """Tokens and money in a few words."""
+    return f"{in_short(usage.tokens)} tokens, {in_dollars(usage.cost_usd)}"
+
+
+def teaching_summary(teaching: Teaching) -> str:
+    """What came of asking the teacher, in a few words."""
+    if teaching.lesson:
+        return f"{teaching.lesson.action}: {teaching.lesson.reason}"
+    return f"no lesson: {teaching.trouble}"
+
+
+def attempt_summary(attempt: Attempt) -> str:
+    """An attempt in a few words."""
+    verdict = attempt.report.summary if attempt.report else f"not judged: {attempt.agent.outcome}"
+    return f"{verdict}; {attempt.diff.summary}"
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines() or [""]
+    more = " ..." if len(lines) > 1 or len(lines[0]) > _WIDEST_DETAIL else ""
+    return lines[0][:_WIDEST_DETAIL] + more

@@ -1,0 +1,45 @@
+"""`orchestrator report-failure`."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.run import as_json, config_file, project_directory
+from teacher.models import FailureType
+
+TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAILURE]
+
+
+@click.command("report-failure")
+@click.option("--failure-type", type=click.Choice(TYPES), required=True, help="What went wrong.")
+@click.option("--description", required=True, metavar="D", help="What the agent did.")
+@click.option("--context", default="", metavar="C", help="What it should have done or known.")
+@click.option("--task", default="", metavar="K", help="What it was asked to do.")
+@project_directory
+@config_file
+@as_json
+def report_failure(
+    failure_type: str,
+    description: str,
+    context: str,
+    task: str,
+    project_dir: Path,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Teach a mistake that the tests do not catch.
+
+    The failure goes to the teacher with the prompt of its type, and the rule into CLAUDE.md.
+    """
+    from orchestrator import reports
+    from orchestrator.cli.run import _listener
+
+    reports.report(
+        FailureType(failure_type),
+        description,
+        context,
+        task,
+        project=project_dir,
+        config_file=config_file,
+        listener=_listener(as_json),
+    )

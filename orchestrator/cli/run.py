@@ -1,0 +1,105 @@
+"""`orchestrator run` and `orchestrator resume`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from orchestrator.config import Override
+    from orchestrator.events import Listener
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per event.")
+config_file = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration file [default: orchestrator.yaml in the project].",
+)
+project_directory = click.option(
+    "--project-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path(),
+    help="The project to work on [default: this directory].",
+)
+
+_KEYS: Final = {
+    "max_retries": ("learning.max_retries", "--max-retries"),
+    "model": ("claude.model", "--model"),
+    "max_cost_usd": ("limits.max_cost_usd", "--max-cost-usd"),
+}
+
+
+@click.command()
+@click.argument("task")
+@project_directory
+@click.option("--max-retries", type=int, metavar="N", help="Attempts after the first one.")
+@config_file
+@click.option("--no-auto-retry", is_flag=True, help="Pause after a failure, until `resume`.")
+@click.option("--model", metavar="M", help="Claude Code's model.")
+@click.option("--max-cost-usd", type=float, metavar="X", help="Cost limit of the whole run.")
+@click.option(
+    "--dangerously-skip-permissions",
+    is_flag=True,
+    help="Let Claude Code do everything without asking. Only in a sandbox.",
+)
+@as_json
+def run(
+    task: str,
+    project_dir: Path,
+    config_file: Path | None,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 -- click gives each its own type
+) -> int:
+    """Let the agent work on TASK until the project's tests pass.
+
+    Each failed attempt is turned into a rule in CLAUDE.md before the next one.
+    """
+    from orchestrator import runs
+
+    result = runs.start(
+        task, project_dir, config_file, _overrides(options), listener=_listener(as_json)
+    )
+    return runs.exit_code(result)
+
+
+@click.command()
+@click.argument("run", default="last")
+@as_json
+def resume(run: str, as_json: bool) -> int:
+    """Go on with RUN where it stands [default: the last one].
+
+    Steps that were finished are not done again. Give the id as `orchestrator runs` shows it, or
+    the beginning of it.
+    """
+    from orchestrator import runs
+
+    return runs.exit_code(runs.resume(run, listener=_listener(as_json)))
+
+
+def _overrides(options: dict[str, Any]) -> "list[Override]":
+    from orchestrator.config import Override
+
+    given = [
+        Override(key, options[name], f"command line {flag}")
+        for name, (key, flag) in _KEYS.items()
+        if options[name] is not None
+    ]
+    if options["no_auto_retry"]:
+        given.append(Override("learning.auto_retry", False, "command line --no-auto-retry"))
+    if options["dangerously_skip_permissions"]:
+        flag = "--dangerously-skip-permissions"
+        given.append(Override("claude.dangerously_skip_permissions", True, f"command line {flag}"))
+    return given
+
+
+def _listener(as_json: bool) -> "Listener":
+    if as_json:
+        from orchestrator.cli.json_lines import print_json
+
+        return print_json
+    from orchestrator.cli.console import Console
+
+    return Console()

@@ -1,0 +1,48 @@
+"""A person's report of a mistake, on the same road into CLAUDE.md as a failing test."""
+
+import os
+from pathlib import Path
+
+from orchestrator import events, wiring
+from orchestrator.config import load
+from orchestrator.errors import UsageError
+from orchestrator.failures.manual import reported_failure
+from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.models import RuleChange
+from orchestrator.runs import checked_project
+from orchestrator.store import Store
+from teacher.models import FailureType
+
+
+def report(
+    kind: FailureType,
+    description: str,
+    context: str,
+    task: str,
+    *,
+    project: Path,
+    config_file: Path | None,
+    listener: events.Listener,
+) -> RuleChange | None:
+    """Teach a reported failure; give what it did to the rulebook.
+
+    Raises:
+        LoopError, TeacherError: nothing was learned; says why, and the mend.
+    """
+    project = checked_project(project)
+    config = load(project, config_file).config
+    if not config.source_enabled("manual"):
+        raise UsageError(
+            "reports are switched off by the configuration", "enable failure_sources: manual"
+        )
+    failure = reported_failure(kind, description, context, task)
+    teacher = wiring.build_teacher(config, os.environ, listener)
+    teacher.preflight()
+    rulebook = MarkdownRulebook(project, Store().locks)
+    listener(events.TeachingStarted(failure))
+    lesson = teacher.teach(failure, rulebook.known_rules())
+    listener(events.LessonLearned(lesson))
+    change = rulebook.apply(lesson, failure)
+    if change:
+        listener(events.RuleWritten(change))
+    return change

@@ -1,0 +1,179 @@
+"""Runs as a service: start one, or go on with one. The faces of the product call this."""
+
+import contextlib
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from orchestrator import events, wiring
+from orchestrator.config import Config, Override, load
+from orchestrator.errors import LoopError, UsageError
+from orchestrator.loop import run_loop
+from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.steps import Steps
+from orchestrator.store import Store
+from orchestrator.workspace import open_workspace
+
+_RESUMABLE = (
+    RunOutcome.PAUSED,
+    RunOutcome.STOPPED,
+    RunOutcome.INTERRUPTED,
+    RunOutcome.RUNNING,  # its process was killed: the project's lock is free again
+)
+
+_EXIT_CODES = {
+    RunOutcome.SOLVED: 0,
+    RunOutcome.NOT_SOLVED: 1,
+    RunOutcome.PAUSED: 1,
+    RunOutcome.MISCONFIGURED: 2,
+    RunOutcome.STOPPED: 3,
+    RunOutcome.INTERRUPTED: 130,
+}
+
+
+def exit_code(result: RunResult) -> int:
+    """The exit code that tells a script how a run ended."""
+    return _EXIT_CODES[result.outcome]
+
+
+def start(
+    task: str,
+    project: Path,
+    config_file: Path | None = None,
+    overrides: Sequence[Override] = (),
+    *,
+    listener: events.Listener,
+    environment: Mapping[str, str] | None = None,
+) -> RunResult:
+    """Run a task in a project.
+
+    Args:
+        task: what the agent is asked to do.
+        project: the project's directory.
+        config_file: the configuration file; the project's own if None.
+        overrides: values that win over the file's.
+        listener: hears what happens; also from other threads than the caller's.
+        environment: what agent, suite and teacher see as their environment; ours if None.
+
+    Raises:
+        LoopError, TeacherError: something is missing or wrong; no token was spent.
+    """
+    if not task.strip():
+        raise UsageError("the task is empty", "say what is to be done")
+    project = checked_project(project)
+    config = load(project, config_file, overrides).config
+    store = Store()
+    with _alone_in(project, store):
+        parts = wiring.build(config, project, environment or os.environ, listener)
+        record = store.create(Task(task, project), config.model_dump_json())
+        return _carry(record, store, config, parts, listener, resumed=False)
+
+
+def resume(run: str, *, listener: events.Listener) -> RunResult:
+    """Go on with a run after its last finished step, with the configuration it began with.
+
+    Raises:
+        LoopError, TeacherError: there is no such run, or nothing to go on with.
+    """
+    store = Store()
+    record = store.get(run)
+    if record.outcome not in _RESUMABLE:
+        raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
+    project = checked_project(record.task.project)
+    config = Config.model_validate_json(store.config(record.id))
+    with _alone_in(project, store):
+        parts = wiring.build(config, project, os.environ, listener)
+        store.take_up(record.id)
+        return _carry(record, store, config, parts, listener, resumed=True)
+
+
+def checked_project(project: Path) -> Path:
+    """The project's real path.
+
+    Raises:
+        UsageError: it is no directory.
+    """
+    if not project.exists():
+        raise UsageError(f"{project} does not exist", "give the project with --project-dir")
+    if not project.is_dir():
+        raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
+    return project.resolve()
+
+
+def _carry(
+    record: RunRecord,
+    store: Store,
+    config: Config,
+    parts: wiring.Parts,
+    listener: events.Listener,
+    *,
+    resumed: bool,
+) -> RunResult:
+    started = time.monotonic()
+    emit = events.fan_out([_saver(store, record.id), _early_importer(parts), listener])
+    emit(events.RunStarted(record.id, record.task, record.folder, resumed))
+    steps = Steps(
+        task=record.task,
+        agent=parts.agent,
+        suite=parts.suite,
+        teacher=parts.teacher,
+        workspace=open_workspace(record.task.project, record.folder),
+        rulebook=MarkdownRulebook(record.task.project, store.locks),
+        journal=store.journal(record.id),
+        folder=record.folder,
+        emit=emit,
+    )
+    try:
+        result = run_loop(steps, wiring.policy(config))
+    except BaseException as error:
+        outcome = RunOutcome.STOPPED if isinstance(error, LoopError) else RunOutcome.INTERRUPTED
+        result = store.end(record.id, outcome, str(error))
+        emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
+        if isinstance(error, LoopError):
+            return result
+        raise
+    store.save(record.id, result)
+    emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
+    return result
+
+
+def _saver(store: Store, run: str) -> events.Listener:
+    def save(event: events.Event) -> None:
+        if isinstance(event, events.AttemptFinished):
+            store.save(run, event.result)
+
+    return save
+
+
+def _early_importer(parts: wiring.Parts) -> events.Listener:
+    """Let heavy libraries load while a child works and we would only wait."""
+
+    def begin(load: Callable[[], None]) -> None:
+        threading.Thread(target=load, daemon=True).start()
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.RunStarted):
+            begin(parts.agent.warm)
+        elif isinstance(event, events.AttemptStarted):
+            begin(parts.teacher.warm)
+
+    return listen
+
+
+@contextlib.contextmanager
+def _alone_in(project: Path, store: Store) -> Iterator[None]:
+    name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
+    lock = FileLock(store.locks / f"project-{name}.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise UsageError(
+            f"another run works in {project}", "wait for it, or look with `orchestrator runs`"
+        ) from None

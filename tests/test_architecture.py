@@ -1,0 +1,152 @@
+"""Dependencies point down the floors, heavy libraries have one owner, and importing does nothing."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("orchestrator.cli", "orchestrator.__main__"),
+    ("orchestrator.demo",),
+    ("orchestrator.runs", "orchestrator.reports"),
+    ("orchestrator.wiring",),
+    ("orchestrator.loop",),
+    ("orchestrator.steps",),
+    ("orchestrator.memory", "orchestrator.failures"),
+    (
+        "orchestrator.agents",
+        "orchestrator.suites",
+        "orchestrator.workspace",
+        "orchestrator.replay",
+        "teacher",
+    ),
+    ("orchestrator.store",),
+    ("orchestrator.codec",),
+    ("orchestrator.config", "orchestrator.process"),
+    ("orchestrator.events",),
+    ("orchestrator.models",),
+    ("orchestrator.errors", "teacher.models", "prompts"),
+)
+"""From the roof to the ground. Neighbours on a floor do not know each other."""
+
+VOCABULARY = ("teacher.errors", "teacher.models")
+"""The part of `teacher` that others may speak without depending on how a teacher works."""
+
+OWNERS = {
+    "anthropic": {"teacher.local"},
+    "claude_agent_sdk": {
+        "orchestrator.agents.claude_code",
+        "orchestrator.agents.claude_messages",
+        "orchestrator.agents.claude_transport",
+    },
+    "httpx": {"teacher.webhook"},
+    "sqlite3": {"orchestrator.store"},
+    "subprocess": {"orchestrator.process"},
+    "tenacity": {"teacher.retry"},
+    "junitparser": {"orchestrator.suites.junit"},
+    "yaml": {"orchestrator.config.loading", "orchestrator.replay.loading"},
+}
+"""Libraries that only the named modules may import."""
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package in ("orchestrator", "teacher", "prompts"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in known else node.module
+
+
+def floor_of(module: str) -> int:
+    best = max(
+        (
+            (len(prefix), index)
+            for index, floor in enumerate(FLOORS)
+            for prefix in floor
+            if module == prefix or module.startswith(f"{prefix}.")
+        ),
+        default=(0, -1),
+    )
+    return best[1]
+
+
+def test_every_module_has_a_floor() -> None:
+    assert len(modules()) > 30
+    assert [name for name in modules() if floor_of(name) < 0 and name != "orchestrator"] == []
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if name != "orchestrator"])
+def test_dependencies_point_down(module: str) -> None:
+    known = modules()
+    part = next(p for p in FLOORS[floor_of(module)] if module == p or module.startswith(f"{p}."))
+    for target in imports(known[module], known):
+        if floor_of(target) < 0 or target in VOCABULARY:
+            continue
+        inside = target == part or target.startswith(f"{part}.")
+        assert inside or floor_of(target) > floor_of(module), f"{module} imports {target}"
+
+
+def test_the_teacher_knows_nothing_of_the_orchestrator() -> None:
+    known = modules()
+    for module, path in known.items():
+        if module.startswith(("teacher", "prompts")):
+            assert not [name for name in imports(path, known) if name.startswith("orchestrator")]
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_each_engine_has_one_owner(library: str) -> None:
+    known = modules()
+    users = {
+        module
+        for module, path in known.items()
+        if any(name == library or name.startswith(f"{library}.") for name in imports(path, known))
+    }
+    assert users, f"nobody uses {library}: take it off the list"
+    assert users <= OWNERS[library]
+
+
+def test_help_starts_without_the_heavy_libraries() -> None:
+    heavy = ("anthropic", "claude_agent_sdk", "pydantic", "httpx", "rich", "yaml", "git", "psutil")
+    script = (
+        "import sys\nfrom orchestrator.cli.main import cli\n"
+        "cli(['--help'], standalone_mode=False)\n"
+        f"print('loaded:', sorted(set({heavy!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "Usage:" in done.stdout
+    assert "loaded: []" in done.stdout
+
+
+def test_importing_prints_and_writes_nothing(tmp_path: Path) -> None:
+    names = [name for name in modules() if not name.endswith("__main__")]
+    script = "import importlib, sys\n" + "".join(
+        f"importlib.import_module({name!r})\n" for name in names
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,100 @@
+"""The store: runs are found again, steps are done once, and versions are told apart."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.models import RunOutcome, RunResult, Snapshot, Task
+from orchestrator.store import MemoryJournal, Store, state_directory
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "state")
+
+
+def test_a_run_is_found_by_id_by_its_beginning_and_as_the_last(store: Store) -> None:
+    first = store.create(Task("one", Path("/p")), "{}")
+    second = store.create(Task("two", Path("/p")), "{}")
+    assert store.get(first.id) == first
+    assert store.get(first.id[:-1]).id == first.id or first.id[:-1] == second.id[:-1]
+    assert store.get("last").id == second.id
+    assert [record.id for record in store.list()] == [second.id, first.id]
+    assert first.folder.is_dir()
+
+
+def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
+    with pytest.raises(UsageError, match="no run last"):
+        store.get("last")
+    store.create(Task("one", Path("/p")), "{}")
+    store.create(Task("two", Path("/p")), "{}")
+    with pytest.raises(UsageError, match="beginning of several"):
+        store.get("2")
+    with pytest.raises(UsageError, match="no run %"):
+        store.get("%")
+
+
+def test_a_result_comes_back_as_it_was(store: Store) -> None:
+    run = store.create(Task("täsk", Path("/p")), "{}").id
+    result = RunResult(RunOutcome.STOPPED, message="why")
+    store.save(run, result)
+    record = Store(store.directory).get(run)
+    assert record.result == result
+    assert record.outcome is RunOutcome.STOPPED
+    assert record.ended is not None
+
+
+@pytest.mark.parametrize("kind", ["stored", "memory"])
+def test_a_finished_step_is_never_done_again(store: Store, kind: str) -> None:
+    run = store.create(Task("one", Path("/p")), "{}").id
+    journal = store.journal(run) if kind == "stored" else MemoryJournal()
+    assert journal.step("a", lambda: Snapshot("tree")) == Snapshot("tree")
+    again = Store(store.directory).journal(run) if kind == "stored" else journal
+    assert again.step("a", lambda: pytest.fail("done twice")) == Snapshot("tree")
+    assert again.step("b", lambda: None) is None
+    assert again.step("b", lambda: pytest.fail("done twice")) is None
+
+
+@pytest.mark.parametrize("kind", ["stored", "memory"])
+def test_a_step_that_failed_is_done_again(store: Store, kind: str) -> None:
+    run = store.create(Task("one", Path("/p")), "{}").id
+    journal = store.journal(run) if kind == "stored" else MemoryJournal()
+
+    def fail() -> Snapshot:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        journal.step("a", fail)
+    assert journal.step("a", lambda: Snapshot("tree")) == Snapshot("tree")
+
+
+def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    with sqlite3.connect(tmp_path / "runs.db") as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(InfrastructureError, match="later version"):
+        Store(tmp_path)
+
+
+def test_a_state_directory_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InfrastructureError, match="cannot be used"):
+        Store(tmp_path / "file" / "state")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "runs.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(InfrastructureError, match="cannot be used"):
+        Store(tmp_path / "broken")
+
+
+def test_the_state_directory_is_private_and_can_be_chosen(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home in state_directory().parents
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "here"))
+    assert state_directory() == tmp_path / "here"
+    run = Store().create(Task("secret", Path("/p")), "{}")
+    assert run.folder.stat().st_mode & 0o077 == 0
+    assert run.process == os.getpid()
