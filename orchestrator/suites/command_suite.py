@@ -1,0 +1,45 @@
+"""A suite in any language: the command's exit code is the verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.events import CaseFinished, Listener
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.suites import command_line
+from orchestrator.suites.environment import project_environment
+
+
+class CommandSuite:
+    """Runs `command`; exit code 0 is passed. It is one case, so `select` runs it all."""
+
+    def __init__(
+        self,
+        command: str,
+        timeout_seconds: float,
+        environment: Callable[[Path], Mapping[str, str]] = project_environment,
+    ) -> None:
+        self._line = command_line.parse(command)
+        self._timeout, self._environment = timeout_seconds, environment
+
+    def preflight(self, workspace: Path) -> None:
+        """Raise UsageError or InfrastructureError when the command cannot be started."""
+        env = self._line.environment(self._environment(workspace))
+        command_line.require_program(self._line, workspace, env)
+
+    def run(
+        self,
+        workspace: Path,
+        select: Sequence[str] | None = None,
+        on_event: Listener = command_line.no_listener,
+    ) -> SuiteReport:
+        """Run the command and report."""
+        line, env = self._line, self._line.environment(self._environment(workspace))
+        ended = command_line.execute(line, line.argv, workspace, env, self._timeout)
+        if ended.outcome:
+            return ended.report(line, ended.outcome)
+        verdict = SuiteOutcome.FAILED if ended.exit_code else SuiteOutcome.PASSED
+        message = f"ended with {ended.exit_code}" if ended.exit_code else ""
+        outcome = CaseOutcome.FAILED if ended.exit_code else CaseOutcome.PASSED
+        case = Case(line.text, outcome, ended.seconds, message, ended.output[-8000:])
+        on_event(CaseFinished(case))
+        return ended.report(line, verdict, (case,))

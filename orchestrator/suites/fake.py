@@ -1,0 +1,56 @@
+"""A suite that says what it is told to: for tests of whatever uses a suite."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orchestrator.events import CaseFinished, Listener
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.suites.command_line import no_listener
+
+
+class ScriptedSuite:
+    """Gives queued reports in order and emits their cases; the last one is given from then on.
+
+    `calls` lists what was asked for: workspace and selection of each run.
+    """
+
+    def __init__(self, *reports: SuiteReport) -> None:
+        self._reports = list(reports)
+        self.calls: list[tuple[Path, tuple[str, ...] | None]] = []
+
+    def enqueue(self, report: SuiteReport) -> None:
+        """Add a report to the end of the queue."""
+        self._reports.append(report)
+
+    def preflight(self, workspace: Path) -> None:
+        """Find nothing wrong."""
+
+    def run(
+        self,
+        workspace: Path,
+        select: Sequence[str] | None = None,
+        on_event: Listener = no_listener,
+    ) -> SuiteReport:
+        """Give the next report.
+
+        Raises:
+            LookupError: none was ever queued.
+        """
+        if not self._reports:
+            raise LookupError("the scripted suite has no report: enqueue one")
+        self.calls.append((workspace, None if select is None else tuple(select)))
+        report = self._reports.pop(0) if len(self._reports) > 1 else self._reports[0]
+        for case in report.cases:
+            on_event(CaseFinished(case))
+        return report
+
+
+def report_of(passed: Iterable[str] = (), failed: Iterable[str] = ()) -> SuiteReport:
+    """Give the report of a suite with these cases, red if any failed."""
+    failing = tuple(
+        Case(each, CaseOutcome.FAILED, 0.01, "assert False", f"{each}: assert False")
+        for each in failed
+    )
+    cases = (*(Case(each, CaseOutcome.PASSED, 0.01) for each in passed), *failing)
+    outcome = SuiteOutcome.FAILED if failing else SuiteOutcome.PASSED
+    return SuiteReport(outcome, 1 if failing else 0, cases, 0.1, "scripted", "scripted suite")
