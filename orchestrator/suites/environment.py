@@ -2,13 +2,14 @@
 
 import os
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
 
 
-def project_environment(project: Path) -> dict[str, str]:
+def project_environment(project: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give the whole environment for a child that works in `project`.
 
     A `.venv` or `venv` in the project, or above it up to the top of its git work tree, is active:
@@ -19,8 +20,9 @@ def project_environment(project: Path) -> dict[str, str]:
 
     Args:
         project: an existing directory.
+        base: the environment to start from; ours if None.
     """
-    env = dict(os.environ)
+    env = dict(os.environ if base is None else base)
     # macOS sets it for our interpreter; in a child's it would point back at ours.
     env.pop("__PYVENV_LAUNCHER__", None)
     path = [part for part in env.get("PATH", os.defpath).split(os.pathsep) if part]
