@@ -1,0 +1,146 @@
+"""How `git` is started: nothing inherited, nothing asked, nothing run that a repository brings."""
+
+import os
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator import process
+from orchestrator.errors import InfrastructureError
+
+_KEPT_VARIABLES: Final = frozenset(
+    {
+        # Where git itself and its configuration are, and how far it looks upwards: facts about
+        # the machine. Every other GIT_ variable would point git somewhere else.
+        "GIT_CEILING_DIRECTORIES",
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+        "GIT_EXEC_PATH",
+    }
+)
+
+_HARMLESS: Final = (
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.untrackedCache=false",
+    # Who owns the folder does not matter to us: nothing that it configures is ever run.
+    "safe.directory=*",
+)
+
+_TIMEOUT_SECONDS: Final = 900.0
+"""The first snapshot of a huge folder reads every byte of it."""
+
+_NO_SPACE: Final = ("No space left on device", "Disk quota exceeded")
+
+
+def shown(path: bytes) -> str:
+    r"""A path as text that can be printed and stored; bytes that are not UTF-8 as `\xe9`."""
+    return path.decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Git:
+    """`git` in one folder, with a controlled environment and configuration.
+
+    Args:
+        folder: where it runs.
+        environment: variables for this git, beyond the controlled ones.
+        config: further settings, as `-c` takes them.
+    """
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    config: tuple[str, ...] = ()
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        stdout_file: Path | None = None,
+        allowed: Collection[int] = (0,),
+    ) -> process.Completed:
+        """Run one git command and give what it printed.
+
+        Args:
+            arguments: the command and its arguments.
+            stdin: what it reads.
+            stdout_file: takes standard output straight to a file.
+            allowed: exit codes that are an answer and not a failure.
+
+        Raises:
+            InfrastructureError: git is missing, took too long, or failed; the message holds the
+                command, the code and the whole of standard error.
+        """
+        argv = ["git", *_settings((*_HARMLESS, *self.config)), *arguments]
+        try:
+            done = process.capture(
+                argv,
+                cwd=self.folder,
+                env={**_base_environment(), **self.environment},
+                stdin=stdin,
+                stdout_file=stdout_file,
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            raise _cannot_start(error, self.folder) from error
+        if done.returncode not in allowed or done.ended_by is not process.EndedBy.ITSELF:
+            raise self.failure(arguments, done)
+        return done
+
+    def output(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        """Run one git command and give its standard output."""
+        return self.run(*arguments, stdin=stdin).stdout
+
+    def line(self, *arguments: str) -> bytes:
+        """Run one git command that prints one line, and give the line."""
+        return self.output(*arguments).removesuffix(b"\n")
+
+    def at(self, folder: Path, **environment: str) -> "Git":
+        """The same git in another folder, with further variables."""
+        return replace(self, folder=folder, environment={**self.environment, **environment})
+
+    def failure(self, arguments: tuple[str, ...], done: process.Completed) -> InfrastructureError:
+        """The error that says what a git command did, in full."""
+        command = shlex.join(["git", *arguments])
+        stderr = done.stderr.decode("utf-8", "replace").strip()
+        if done.ended_by is not process.EndedBy.ITSELF:
+            how = f"was ended after {done.seconds:.0f} s"
+        else:
+            how = f"failed with exit code {done.returncode}"
+        mend = f"see what `git status` says in {self.folder}"
+        if any(phrase in stderr for phrase in _NO_SPACE):
+            mend = "the disk is full: free some space in the state directory, then run again"
+        return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", mend)
+
+
+def _settings(values: tuple[str, ...]) -> list[str]:
+    return [part for value in values for part in ("-c", value)]
+
+
+def _base_environment() -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _KEPT_VARIABLES
+    }
+    kept.pop("LANGUAGE", None)  # it would translate what we read
+    return kept | {
+        "LC_ALL": "C.UTF-8",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+    }
+
+
+def _cannot_start(error: OSError, folder: Path) -> InfrastructureError:
+    if not folder.is_dir():
+        return InfrastructureError(f"{folder} is not a folder", "check the project's path")
+    return InfrastructureError(
+        f"git cannot be started: {error.strerror}",
+        "install git (Debian: apt install git) and make sure that it is on the PATH",
+    )

@@ -1,0 +1,182 @@
+"""The git directory of our own, in which snapshots are made.
+
+It reads the user's object database and holds a copy of the user's index, so that an unchanged
+file is neither read nor stored again. Whatever is written is written here.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.workspace.git import Git
+from orchestrator.workspace.repository import Repository, file_settings, paths_with_filters
+
+MACHINE_MADE: Final = (
+    ".venv/",
+    "venv/",
+    "node_modules/",
+    "__pycache__/",
+    "*.py[co]",
+    "*.egg-info/",
+    ".eggs/",
+    ".pytest_cache/",
+    ".mypy_cache/",
+    ".ruff_cache/",
+    ".hypothesis/",
+    ".tox/",
+    ".nox/",
+    ".cache/",
+    ".coverage",
+    "htmlcov/",
+    ".DS_Store",
+)
+"""Ignored wherever the project's own rules do not speak of it. A tracked file is always seen."""
+
+_RAW_BYTES: Final = "* -text -filter -ident -working-tree-encoding !eol !diff\n"
+"""`info/attributes` outranks every other attribute file: bytes go in as they are on disk."""
+
+_ISOLATED: Final = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+
+_ENTRY: Final = re.compile(
+    rb"(?P<mode>\d{6}) (?P<oid>[0-9a-f]+) \d\t(?P<path>[^\0]+)\0"
+    rb"  ctime: .*\n  mtime: .*\n  dev: .*\n  uid: .*\n"
+    rb"  size: (?P<size>\d+)\tflags: (?P<flags>[0-9a-f]+)\n"
+)
+"""One entry as `git ls-files --stage --debug -z` prints it."""
+
+_FLAGS: Final = 0x8000 | 0x3000 | 0x2000_0000 | 0x4000_0000
+"""Assume-unchanged, merge stage, intent-to-add, skip-worktree (gitformat-index(5))."""
+
+_GITLINK: Final = b"160000"
+
+
+@dataclass(frozen=True)
+class PrivateGit:
+    """The private git directory.
+
+    `project` runs in the project's folder and sees the work tree; `folder` is the git directory.
+    """
+
+    project: Git
+    folder: Path
+    top: Path
+    prefix: bytes
+
+
+def open_private(project: Path, repository: Repository | None, state: Path) -> PrivateGit:
+    """Make the private git directory in `state`, or take up the one that is there.
+
+    Raises:
+        InfrastructureError: git failed.
+        OSError: `state` cannot be written.
+    """
+    folder = state / "git"
+    top, prefix = (repository.top, repository.prefix) if repository else (project, b"")
+    environment = {**_ISOLATED, "GIT_DIR": str(folder), "GIT_WORK_TREE": str(top)}
+    config = (*file_settings(project), "core.bare=false", "core.protectNTFS=false", "gc.auto=0")
+    private = PrivateGit(Git(project, environment, config), folder, top, prefix)
+    if not (folder / "info" / "attributes").exists():
+        _create(folder, repository, _ignore_rules(repository, state, top))
+    # Left behind when we were killed in the middle of a snapshot.
+    (folder / "index.lock").unlink(missing_ok=True)
+    _forget_what_may_differ(private, repository)
+    return private
+
+
+def _create(folder: Path, repository: Repository | None, ignore_rules: bytes) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)  # it will hold copies of private files
+    init = ["init", "--quiet", "--bare", "--template="]
+    if repository and repository.object_format != "sha1":
+        init.append(f"--object-format={repository.object_format}")
+    Git(folder).at(folder, **_ISOLATED, GIT_DIR=str(folder)).run(*init)
+    (folder / "info").mkdir()
+    (folder / "info" / "exclude").write_bytes(ignore_rules)
+    if repository:
+        _borrow(repository, folder)
+    # Written last: it marks the directory as complete.
+    (folder / "info" / "attributes").write_text(_RAW_BYTES, encoding="ascii")
+
+
+def _ignore_rules(repository: Repository | None, state: Path, top: Path) -> bytes:
+    rules = "".join(f"{pattern}\n" for pattern in MACHINE_MADE).encode()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if repository:
+            rules += repository.exclude.read_bytes().rstrip(b"\n") + b"\n"
+    if state.is_relative_to(top):
+        # A home directory as the project holds our state directory too.
+        inside = os.fsencode(state.relative_to(top))
+        rules += b"/" + re.sub(rb"([\\*?\[])", rb"\\\1", inside) + b"/\n"
+    return rules
+
+
+def _borrow(repository: Repository, folder: Path) -> None:
+    """Read the user's objects in place, and begin with a copy of the user's index."""
+    quoted = os.fsencode(repository.objects.resolve())
+    for raw, escaped in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
+        quoted = quoted.replace(raw, escaped)
+    (folder / "objects" / "info").mkdir(exist_ok=True)
+    (folder / "objects" / "info" / "alternates").write_bytes(b'"' + quoted + b'"\n')
+    # The copies keep their times: git tells by the index's own time whether an entry that looks
+    # unchanged can be trusted.
+    for shared in repository.git_dir.glob("sharedindex.*"):
+        shutil.copy2(shared, folder / shared.name)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(repository.index, folder / "index")
+
+
+def _forget_what_may_differ(private: PrivateGit, repository: Repository | None) -> None:
+    """Keep only those index entries that hold, byte for byte, what is on disk.
+
+    An entry made through a filter or a change of line ends does not, nor does one that the user
+    told git not to look at. Such a file is read anew; what is not there or not ours goes.
+    """
+    if not (private.folder / "index").exists():
+        return
+    git = private.project.at(private.top)
+    listing = git.output("ls-files", "--stage", "--debug", "-z", "--full-name")
+    entries = list(_ENTRY.finditer(listing))
+    if sum(len(entry[0]) for entry in entries) != len(listing):
+        # The format is git's to change. Without it every file is read anew, which is only slow.
+        (private.folder / "index").unlink()
+        return
+    filtered = set()
+    if repository:
+        filtered = {
+            private.prefix + path
+            for path in paths_with_filters(private.project.folder, private.folder / "index")
+        }
+    sizes = _blob_sizes(git, entries)
+    doubtful = {
+        entry["path"]: entry
+        for entry, size in zip(entries, sizes, strict=True)
+        if entry["size"] != size
+        or int(entry["flags"], 16) & _FLAGS
+        or entry["path"] in filtered
+        or not entry["path"].startswith(private.prefix)
+    }
+    if doubtful:
+        # From the end: git moves the rest of its list up for each entry that goes.
+        changes = [_without_trust(entry, private) for entry in reversed(doubtful.values())]
+        git.run("update-index", "-z", "--index-info", stdin=b"".join(changes))
+
+
+def _blob_sizes(git: Git, entries: list[re.Match[bytes]]) -> list[bytes]:
+    oids = b"".join(entry["oid"] + b"\n" for entry in entries)
+    asked = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectsize)")
+    answers = git.output(*asked, stdin=oids).splitlines() if oids else []
+    # "blob 12"; "<oid> missing" for what a partial clone never fetched, "commit 300" for a gitlink
+    return [answer.removeprefix(b"blob ") for answer in answers]
+
+
+def _without_trust(entry: re.Match[bytes], private: PrivateGit) -> bytes:
+    """A line for `update-index --index-info`: the entry without file times, or its removal."""
+    path = entry["path"]
+    ours = path.startswith(private.prefix) and entry["mode"] != _GITLINK
+    if ours and os.path.lexists(private.top / os.fsdecode(path)):
+        return entry["mode"] + b" " + entry["oid"] + b"\t" + path + b"\0"
+    return b"0 " + b"0" * len(entry["oid"]) + b"\t" + path + b"\0"

@@ -1,0 +1,170 @@
+"""The way back: puts the files of an earlier snapshot in place, and nothing else."""
+
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from orchestrator.workspace.private import PrivateGit
+from orchestrator.workspace.trees import EXECUTABLE, Change, changes_between
+
+_RULES: Final = b".gitignore"
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """One way back.
+
+    Args:
+        private: the private git directory.
+        state: folder in which the files are laid out before they go into place.
+        hidden: paths that a snapshot could not see; folders end in a slash.
+    """
+
+    private: PrivateGit
+    state: Path
+    hidden: frozenset[bytes]
+
+    def carry_out(self, to: str, changed_since: str, now: str) -> set[bytes]:
+        """Put back what `to` has, where it differs from `changed_since`. All three are trees.
+
+        Returns:
+            The paths that were left alone.
+
+        Raises:
+            InfrastructureError: git failed.
+            OSError: a file cannot be written.
+        """
+        git = self.private.project
+        wanted = changes_between(git, changed_since, to)
+        edited = {change.path: change.after for change in changes_between(git, changed_since, now)}
+        still = [change for change in wanted if edited.get(change.path) != change.after]
+        left_alone = {
+            change.path for change in still if change.path in edited or self._is_hidden(change.path)
+        }
+        goes = [c.path for c in still if c.path not in left_alone and not c.after.exists]
+        comes = [c for c in still if c.path not in left_alone and c.after.exists]
+        if any(_name(change.path) == _RULES for change in wanted):
+            left_alone |= self._ignored_in(to, goes)
+        # A folder may stand where a file comes back, so what goes, goes first.
+        for path in goes:
+            if path not in left_alone:
+                self._remove(path)
+        with TemporaryDirectory(dir=self.state) as scratch:
+            self._lay_out(to, [change.path for change in comes], Path(scratch))
+            left_alone |= {c.path for c in comes if not self._place(c, Path(scratch))}
+        return left_alone
+
+    def _is_hidden(self, path: bytes) -> bool:
+        return any(
+            path == hidden or (hidden.endswith(b"/") and path.startswith(hidden))
+            for hidden in self.hidden
+        )
+
+    def _ignored_in(self, tree: str, paths: list[bytes]) -> set[bytes]:
+        """Those of some paths that the ignore rules of a tree cover.
+
+        The agent may have changed the rules: what was ignored before is no new file of its own.
+        """
+        git = self.private.project
+        listing = git.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree)
+        rules = [path for path in listing.split(b"\0") if _name(path) == _RULES]
+        with TemporaryDirectory(dir=self.state) as scratch:
+            inside = Path(os.fsdecode(self.private.prefix))
+            (Path(scratch) / inside).mkdir(parents=True, exist_ok=True)
+            self._lay_out(tree, rules, Path(scratch) / inside)
+            for above in inside.parents:
+                source = self.private.top / above / ".gitignore"
+                if source.is_file():
+                    shutil.copyfile(source, Path(scratch) / above / ".gitignore")
+            asked = ("check-ignore", "-z", "--stdin", "--no-index")
+            found = git.at(Path(scratch) / inside, GIT_WORK_TREE=scratch).run(
+                *asked, stdin=b"".join(path + b"\0" for path in paths), allowed=(0, 1)
+            )
+        return set(found.stdout.split(b"\0")[:-1])
+
+    def _lay_out(self, tree: str, paths: Iterable[bytes], folder: Path) -> None:
+        """Write some files of a tree into a folder of ours."""
+        listed = b"".join(path + b"\0" for path in paths)
+        if not listed:
+            return
+        project = self.private.project.folder
+        with TemporaryDirectory(dir=self.state) as scratch:
+            git = self.private.project.at(
+                project, GIT_INDEX_FILE=f"{scratch}/index", GIT_WORK_TREE=str(project)
+            )
+            git.run("read-tree", tree)
+            git.run("checkout-index", "-z", "--stdin", f"--prefix={folder}/", stdin=listed)
+
+    def _full(self, path: bytes) -> Path:
+        return self.private.project.folder / os.fsdecode(path)
+
+    def _remove(self, path: bytes) -> None:
+        self._full(path).unlink()
+        for folder in _parents(path):
+            try:
+                self._full(folder).rmdir()
+            except OSError:
+                return  # not empty: somebody needs it
+
+    def _place(self, change: Change, laid_out: Path) -> bool:
+        """Put one file or link in place, in one step. Gives False when something is in the way."""
+        source, target = laid_out / os.fsdecode(change.path), self._full(change.path)
+        if not self._make_parents(change.path):
+            return False
+        if _is_folder(target):
+            try:
+                target.rmdir()
+            except OSError:
+                return False
+        # Of a short name of its own: the file's own name may be as long as a name can be.
+        temporary = target.parent / f".restore-{uuid.uuid4().hex[:8]}"
+        try:
+            _copy(source, temporary, change, target)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return True
+
+    def _make_parents(self, path: bytes) -> bool:
+        """Make the folders above a path. A link among them would lead somewhere else: False."""
+        for folder in reversed(list(_parents(path))):
+            full = self._full(folder)
+            if not os.path.lexists(full):
+                full.mkdir()
+            elif not _is_folder(full):
+                return False
+        return True
+
+
+def _copy(source: Path, temporary: Path, change: Change, target: Path) -> None:
+    if source.is_symlink():
+        temporary.symlink_to(source.readlink())
+        return
+    shutil.copyfile(source, temporary)
+    mode = source.stat().st_mode & 0o777
+    if target.is_file() and not target.is_symlink():
+        # git knows only whether a file is executable; the rest is as the user had it.
+        mode = stat.S_IMODE(target.stat().st_mode) & 0o666
+        if change.after.mode == EXECUTABLE:
+            mode |= (mode & 0o444) >> 2
+    temporary.chmod(mode)
+
+
+def _name(path: bytes) -> bytes:
+    return path.rpartition(b"/")[2]
+
+
+def _parents(path: bytes) -> Iterator[bytes]:
+    """The folders above a path, the nearest first."""
+    while path := path.rpartition(b"/")[0]:
+        yield path
+
+
+def _is_folder(full: Path) -> bool:
+    return full.is_dir() and not full.is_symlink()

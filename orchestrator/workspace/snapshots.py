@@ -1,0 +1,178 @@
+"""Snapshots of a project as git trees, made without touching the user's repository."""
+
+import os
+from pathlib import Path
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.models import Diff, Snapshot
+from orchestrator.workspace.git import Git, shown
+from orchestrator.workspace.private import PrivateGit, open_private
+from orchestrator.workspace.repository import find_repository
+from orchestrator.workspace.restore import Restoration
+from orchestrator.workspace.trees import GITLINK, changes_between, write_diff
+
+
+def open_workspace(project: Path, state: Path) -> "GitWorkspace":
+    """Look at a project's files through git, from outside.
+
+    In a repository, what git would track and what it would add is seen; in a folder without one,
+    or one that its repository ignores, everything but what machines make (`.venv`,
+    `node_modules`, caches). The user's `.git` is only read.
+
+    Args:
+        project: the folder to look at; also a subfolder of a repository.
+        state: private folder for this run, made when it is missing. Opened again with the same
+            folder, a workspace goes on where it was.
+
+    Raises:
+        InfrastructureError: git is missing or fails, or `state` cannot be written.
+    """
+    project, state = project.resolve(), state.resolve()
+    repository = find_repository(project)
+    try:
+        return GitWorkspace(open_private(project, repository, state), state)
+    except OSError as error:
+        raise _cannot_write(error, state) from error
+
+
+class GitWorkspace:
+    """A project's files, seen through git. `open_workspace` makes one.
+
+    A snapshot holds the bytes as they are on disk: no clean filter, no change of line ends or
+    encoding is applied, because a filter is a program that the repository chooses and because
+    only the bytes themselves can be put back exactly. So a file under Git LFS is stored whole.
+    Nothing else that a repository brings is run either: no hook, fsmonitor, external diff or
+    textconv, also not those of a repository inside the project.
+    """
+
+    def __init__(self, private: PrivateGit, state: Path) -> None:
+        self._private, self._state = private, state
+        self._git = private.project
+        self._last_tree = self._empty_tree()
+        self.unseen: tuple[str, ...] = ()
+        """What the last snapshot could not see: repositories inside, unreadable files."""
+
+    def snapshot(self) -> Snapshot:
+        """Store the project's present files and give the id of their tree.
+
+        Raises:
+            InfrastructureError: git failed, or there is no space.
+        """
+        unseen = self._add_all()
+        tree = self._write_tree()
+        # Another repository inside comes in as a gitlink, which holds none of its files. It must
+        # not stay: the next `git add` would run `git status` in there, under its configuration.
+        inside = [
+            change.path
+            for change in changes_between(self._git, self._last_tree, tree)
+            if change.after.mode == GITLINK
+        ]
+        if inside:
+            paths = b"".join(path + b"\0" for path in inside)
+            self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=paths)
+            tree = self._write_tree()
+        self._last_tree = tree
+        self._remember_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
+        return Snapshot(tree)
+
+    def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
+        """Write what changed between two snapshots to the file `patch`, and list it.
+
+        The patch is in git's format with binary files in full; it goes straight to the file.
+        Paths in the list are for people: bytes that are not UTF-8 stand as escapes.
+
+        Raises:
+            InfrastructureError: git failed, or `patch` cannot be written.
+        """
+        try:
+            return write_diff(self._git, before.tree, after.tree, patch)
+        except OSError as error:
+            raise _cannot_write(error, patch) from error
+
+    def restore(self, to: Snapshot, changed_since: Snapshot) -> tuple[str, ...]:
+        """Put back the files of `to`, where they differ from `changed_since`.
+
+        A file that no longer is as it was in `changed_since` was edited by somebody else in the
+        meantime and is left alone; so is one that `to` could not have seen (it was ignored or
+        unreadable then), because its absence from `to` does not say that it did not exist.
+        Each file is replaced in one step, and a restore that was cut short can be done again.
+
+        Returns:
+            The paths that were left alone.
+
+        Raises:
+            InfrastructureError: git failed, or a file cannot be written.
+        """
+        now = self.snapshot()
+        hidden = frozenset(self._unseen_in(to.tree) | self._unseen_in(now.tree))
+        restoration = Restoration(self._private, self._state, hidden)
+        try:
+            left_alone = restoration.carry_out(to.tree, changed_since.tree, now.tree)
+        except OSError as error:
+            raise InfrastructureError(
+                f"{error.filename or self._git.folder} cannot be put back: {error.strerror}",
+                "make it writable, or free some space; then run again",
+            ) from error
+        return tuple(shown(path) for path in sorted(left_alone))
+
+    # ---- below: one snapshot --------------------------------------------------------------
+
+    def _add_all(self) -> set[bytes]:
+        """Bring the private index up to date. Gives what git could not add."""
+        asked = ("add", "-A", "--ignore-errors", "--no-warn-embedded-repo", "--", ".")
+        done = self._git.run(*asked, allowed=(0, 1, 128))
+        if done.returncode == 128:
+            # A file can vanish between being listed and being read.
+            done = self._git.run(*asked, allowed=(0, 1))
+        if done.returncode == 0:
+            return set()
+        missing = set(_paths(self._git, "ls-files", "-z", "--others", "--exclude-standard"))
+        missing.update(_paths(self._git, "diff-files", "-z", "--name-only", "--relative"))
+        if not missing or any(self._should_be_seen(path) for path in missing):
+            raise self._git.failure(asked, done)
+        return missing
+
+    def _should_be_seen(self, path: bytes) -> bool:
+        full = self._git.folder / os.fsdecode(path)
+        return not path.endswith(b"/") and (full.is_symlink() or os.access(full, os.R_OK))
+
+    def _write_tree(self) -> str:
+        if not self._private.prefix:
+            return self._git.line("write-tree").decode("ascii")
+        asked = ("write-tree", f"--prefix={os.fsdecode(self._private.prefix)}")
+        done = self._git.run(*asked, allowed=(0, 128))
+        if done.returncode == 0:
+            return done.stdout.decode("ascii").strip()
+        if self._git.output("ls-files", "-z"):
+            raise self._git.failure(asked, done)
+        return self._empty_tree()  # git knows no tree for a folder without files
+
+    def _empty_tree(self) -> str:
+        return self._git.line("hash-object", "-w", "-t", "tree", "/dev/null").decode("ascii")
+
+    def _remember_unseen(self, tree: str, unseen: set[bytes]) -> None:
+        self.unseen = tuple(shown(path) for path in sorted(unseen))
+        known = self._unseen_in(tree)
+        if not unseen <= known:
+            note = self._unseen_note(tree)
+            note.parent.mkdir(exist_ok=True)
+            note.write_bytes(b"".join(path + b"\0" for path in sorted(known | unseen)))
+
+    def _unseen_in(self, tree: str) -> set[bytes]:
+        note = self._unseen_note(tree)
+        return set(note.read_bytes().split(b"\0")[:-1]) if note.exists() else set()
+
+    def _unseen_note(self, tree: str) -> Path:
+        return self._state / "unseen" / tree
+
+
+def _cannot_write(error: OSError, path: Path) -> InfrastructureError:
+    """The error for a file of ours that cannot be written."""
+    return InfrastructureError(
+        f"{error.filename or path} cannot be written: {error.strerror}",
+        "check that the state directory is writable and has space",
+    )
+
+
+def _paths(git: Git, *arguments: str) -> list[bytes]:
+    return git.output(*arguments).split(b"\0")[:-1]

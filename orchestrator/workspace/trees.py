@@ -1,0 +1,74 @@
+"""What differs between two trees, as git says it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.models import Diff, FileChange
+from orchestrator.workspace.git import Git, shown
+
+GITLINK: Final = b"160000"
+SYMLINK: Final = b"120000"
+EXECUTABLE: Final = b"100755"
+
+_COMPARE: Final = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a tree says about a path: mode and object id. Nothing there has the mode 000000."""
+
+    mode: bytes
+    oid: bytes
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything."""
+        return self.mode != b"000000"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path that differs between two trees."""
+
+    path: bytes
+    status: str
+    before: Content
+    after: Content
+
+
+def changes_between(git: Git, before: str, after: str) -> list[Change]:
+    """The paths that differ, in git's order."""
+    records = git.output(*_COMPARE, "--raw", "-z", before, after).split(b"\0")[:-1]
+    return [_change(*pair) for pair in zip(records[::2], records[1::2], strict=True)]
+
+
+def write_diff(git: Git, before: str, after: str, patch: Path) -> Diff:
+    """Write the whole patch to a file, without holding it in memory, and list what changed.
+
+    `git apply --binary` carries the patch out, whatever is in it.
+    """
+    asked = (*_COMPARE, "--patch", "--binary", "--full-index", "--no-color", before, after)
+    git.run(*asked, stdout_file=patch)
+    counts = _counts(git, before, after)
+    changes = tuple(
+        FileChange(shown(change.path), change.status, *counts.get(change.path, (0, 0)))
+        for change in changes_between(git, before, after)
+    )
+    return Diff(changes, patch)
+
+
+def _change(raw: bytes, path: bytes) -> Change:
+    """Read `:mode mode oid oid letter` (git-diff-tree(1), raw output format)."""
+    mode_before, mode_after, oid_before, oid_after, status = raw[1:].split(b" ")
+    before, after = Content(mode_before, oid_before), Content(mode_after, oid_after)
+    return Change(path, status[:1].decode("ascii"), before, after)
+
+
+def _counts(git: Git, before: str, after: str) -> dict[bytes, tuple[int, int] | tuple[None, None]]:
+    counts: dict[bytes, tuple[int, int] | tuple[None, None]] = {}
+    for record in git.output(*_COMPARE, "--numstat", "-z", before, after).split(b"\0")[:-1]:
+        added, removed, path = record.split(b"\t", 2)
+        binary = added == b"-"
+        counts[path] = (None, None) if binary else (int(added), int(removed))
+    return counts
