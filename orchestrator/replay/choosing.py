@@ -36,10 +36,11 @@ class Chooser:
                 reasons = misfits(answer.when, request)
                 if self._left[index] == 0:
                     reasons.append(f"used up (times: {answer.times})")
-                found.append((len(reasons), index, answer, reasons))
+                other = answer.when.speaker not in (None, request.speaker)
+                found.append(((other, len(reasons), index), answer, reasons))
         closest = "; ".join(
             f"{self._scenario.label(answer)}: {', '.join(reasons)}"
-            for _, _, answer, reasons in sorted(found, key=lambda item: item[:2])[:_CLOSEST]
+            for _, answer, reasons in sorted(found, key=lambda item: item[0])[:_CLOSEST]
         )
         return (
             f"{self._scenario.source}: no answer fits this request: {request.summary}. "

@@ -26,6 +26,8 @@ _ANSWER_KEYS: Final = ("name", "when", "times", "reply", "steps")
 _WHEN_KEYS: Final = ("speaker", "step", "contains", "lacks", "last_contains", "model")
 _REPLY_KEYS: Final = ("say", "tools", "json", "stop_reason", "usage", "fault", "delay")
 _FAULT_KEYS: Final = ("kind", "status", "message", "retry_after", "seconds")
+_BEGUN: Final = (FaultKind.STALL, FaultKind.CUT)
+"""Faults that send a part of the reply."""
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -79,7 +81,7 @@ def _answers(table: "_Table") -> list[Answer]:
         at_step = When(
             when.speaker, step, when.contains, when.lacks, when.last_contains, when.model
         )
-        answers.append(Answer(_reply(inner), at_step, times, f"{name} step {step}", inner.line))
+        answers.append(Answer(_reply(inner), at_step, times, name, inner.line))
     return answers
 
 
@@ -114,6 +116,8 @@ def _reply(table: "_Table") -> Reply:
         raise table.error("goes with neither `say` nor `tools`", "json")
     if reply.empty and reply.fault is None and "say" not in table:
         raise table.error("says nothing: give `say`, `tools`, `json` or `fault`")
+    if reply.fault and not reply.empty and reply.fault.kind not in _BEGUN:
+        raise table.error(f"is {reply.fault.kind}, which sends nothing of the reply", "fault")
     return reply
 
 
@@ -153,6 +157,14 @@ def _fault(table: "_Table") -> Fault:
     kind = FaultKind(fault.choice("kind", kinds)) if "kind" in fault else FaultKind.STATUS
     if (kind is FaultKind.STATUS) != (status is not None):
         raise fault.error("needs a `status`, or a `kind` other than status")
+    lasting = (FaultKind.STALL, FaultKind.HANG)
+    for key, fits in (
+        ("message", kind is FaultKind.STATUS),
+        ("retry_after", kind is FaultKind.STATUS),
+        ("seconds", kind in lasting),
+    ):
+        if key in fault and not fits:
+            raise fault.error(f"does not go with {kind}", key)
     return Fault(
         kind,
         status or 0,
@@ -179,11 +191,13 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader whose mappings are `_Node`s; a key that stands twice is an error."""
 
     def node(self, node: yaml.MappingNode) -> _Node:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        seen = set[str]()
         for key_node, _ in node.value:
-            if keys.count(key_node.value) > 1 and key_node.value != "<<":
-                problem = f"the key `{key_node.value}` stands twice"
+            name = str(key_node.value)
+            if name in seen:
+                problem = f"the key `{name}` stands twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(name)
         self.flatten_mapping(node)
         values, lines = dict[str, Any](), dict[str, int]()
         for key_node, value_node in node.value:

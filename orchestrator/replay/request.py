@@ -38,14 +38,15 @@ class RecordedRequest:
     @cached_property
     def tools(self) -> tuple[str, ...]:
         """Names of the tools on offer."""
-        return tuple(str(tool.get("name", "")) for tool in self.body.get("tools") or ())
+        return tuple(str(tool.get("name", "")) for tool in _mappings(self.body.get("tools")))
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
         """The JSON schema that structured output must follow, if any was given."""
-        wanted = (self.body.get("output_config") or {}).get("format") or {}
-        schema = wanted.get("schema")
-        return schema if isinstance(schema, Mapping) else None
+        value: object = self.body
+        for key in ("output_config", "format", "schema"):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value if isinstance(value, Mapping) else None
 
     @property
     def speaker(self) -> Speaker:
@@ -65,7 +66,7 @@ class RecordedRequest:
         """How many assistant turns with tool calls the conversation has so far."""
         return sum(
             message.get("role") == "assistant"
-            and any(block.get("type") == "tool_use" for block in _blocks(message))
+            and any(block.get("type") == "tool_use" for block in _mappings(message.get("content")))
             for message in self._messages
         )
 
@@ -112,12 +113,12 @@ class RecordedRequest:
 
     @property
     def _messages(self) -> list[Mapping[str, Any]]:
-        return list(self.body.get("messages") or ())
+        return _mappings(self.body.get("messages"))
 
 
-def _blocks(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    content = message.get("content")
-    return content if isinstance(content, list) else []
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    """The JSON objects in what should be a list of them."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _texts(content: object) -> Iterator[str]:

@@ -140,11 +140,17 @@ class Scenario:
     """The file it was read from, for messages."""
 
     def label(self, answer: Answer) -> str:
-        """How messages call an answer: `answer 3 'repair it' (line 27)`."""
-        number = next(i for i, other in enumerate(self.answers, 1) if other is answer)
-        name = f" '{answer.name}'" if answer.name else ""
-        line = f" (line {answer.line})" if answer.line else ""
-        return f"answer {number}{name}{line}"
+        """How messages call an answer: `answer 'repair' for step 1 at line 27`."""
+        words = ["answer"]
+        if answer.name:
+            words.append(f"'{answer.name}'")
+        elif not answer.line:
+            words.append(str(1 + [other is answer for other in self.answers].index(True)))
+        if answer.when.step is not None:
+            words.append(f"for step {answer.when.step}")
+        if answer.line:
+            words.append(f"at line {answer.line}")
+        return " ".join(words)
 
     def check(self, variables: Mapping[str, str]) -> None:
         """Make sure that every placeholder will have a value.

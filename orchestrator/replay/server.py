@@ -228,7 +228,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._chunk(b"")
 
     def _status(self, fault: Fault) -> None:
-        extra = {} if fault.retry_after is None else {"retry-after": f"{fault.retry_after:g}"}
+        wait = fault.retry_after
+        extra = {} if wait is None else {"retry-after": str(int(wait) if wait % 1 == 0 else wait)}
         self._json(fault.status, wire.error(fault.status, fault.message), extra)
 
     def _malformed(self, request: RecordedRequest) -> None:

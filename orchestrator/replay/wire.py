@@ -113,7 +113,7 @@ def housekeeping(request: RecordedRequest) -> Reply:
 
 def _content(reply: Reply) -> list[Json]:
     text = reply.say if reply.json is None else json.dumps(reply.json, ensure_ascii=False)
-    blocks: list[Json] = [{"type": "text", "text": text}] if text or not reply.tools else []
+    blocks: list[Json] = [{"type": "text", "text": text}] if text else []
     for tool in reply.tools:
         # Random ids: a session that is resumed against a second server must not meet one twice.
         name = {"id": f"toolu_{uuid.uuid4().hex[:24]}", "name": tool.name}
@@ -127,7 +127,7 @@ def _usage(reply: Reply, request: RecordedRequest, blocks: list[Json]) -> Json:
     if sent is None:
         sent = _tokens(json.dumps(request.body, ensure_ascii=False))
     if said is None:
-        said = sum(_tokens(b.get("text") or json.dumps(b.get("input"))) for b in blocks)
+        said = _tokens("".join(b.get("text") or json.dumps(b["input"]) for b in blocks))
     return {
         "input_tokens": sent,
         "output_tokens": said,

@@ -1,7 +1,9 @@
 """Runs the real Claude Code program for tests, away from the user's home and settings."""
 
+import importlib.util
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,31 +32,41 @@ class ClaudeRun:
 
 def claude_binary() -> Path:
     """The program that comes in the claude-agent-sdk wheel."""
-    import claude_agent_sdk
+    spec = importlib.util.find_spec("claude_agent_sdk")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "_bundled" / "claude"
 
-    return Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 
-
-def claude_env(url: str, home: Path, **more: str) -> dict[str, str]:
+def claude_env(url: str, home: Path) -> dict[str, str]:
     """An environment in which the program talks to `url` only and gives up early."""
     clean = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("ANTHROPIC", "CLAUDE"))
     }
-    return {**clean, **_QUIET, "HOME": str(home), "ANTHROPIC_BASE_URL": url, **more}
+    return {**clean, **_QUIET, "HOME": str(home), "ANTHROPIC_BASE_URL": url}
 
 
 def run_claude(
-    url: str, prompt: str, cwd: Path, home: Path, *arguments: str, **more: str
+    url: str,
+    prompt: str,
+    cwd: Path,
+    home: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    wall_clock: float = 90.0,
 ) -> ClaudeRun:
-    """Run `claude -p PROMPT` in acceptEdits mode to its end; `more` goes to its environment."""
+    """Run `claude -p PROMPT` in acceptEdits mode to its end.
+
+    It is ended after `wall_clock` seconds; `env` is added to its environment.
+    """
     base = ("--output-format", "json", "--permission-mode", "acceptEdits")
     completed = process.run(
         [str(claude_binary()), "-p", prompt, *base, *arguments],
         cwd=cwd,
-        env=claude_env(url, home, **more),
-        wall_clock=90.0,
+        env=claude_env(url, home) | dict(env or {}),
+        wall_clock=wall_clock,
     )
     try:
         result = json.loads(completed.stdout.decode().strip().rpartition("\n")[2])
