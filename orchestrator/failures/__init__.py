@@ -1,0 +1,1 @@
+"""Failures: from any source to one `Failure` for the teacher."""

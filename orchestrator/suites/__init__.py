@@ -4,24 +4,37 @@ To add one: a class with `preflight` and `run` (see `command_suite.py`), a line 
 subclass of the conformance suite in `tests/suites/`.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from orchestrator.errors import UsageError
+from orchestrator.events import Listener
+from orchestrator.models import SuiteReport
 
 if TYPE_CHECKING:
     from orchestrator.suites.command_suite import CommandSuite
     from orchestrator.suites.pytest_suite import PytestSuite
 
 
-def create_suite(
-    framework: str, command: str, timeout_seconds: float
-) -> "PytestSuite | CommandSuite":
+class ProjectSuite(Protocol):
+    """What every suite here can do. `tests/suites/conformance.py` says the rest."""
+
+    def preflight(self, workspace: Path) -> None:
+        """Raise UsageError or InfrastructureError when the command cannot be started."""
+
+    def run(
+        self, workspace: Path, select: Sequence[str] | None = None, on_event: Listener = ...
+    ) -> SuiteReport:
+        """Run all cases, or those selected by id, and report."""
+
+
+def create_suite(framework: str, command: str, timeout_seconds: float) -> ProjectSuite:
     """Make the suite for `tests.framework`.
 
     Raises:
         UsageError: there is no such framework, or the command cannot be read.
     """
-    from orchestrator.errors import UsageError
-
     if framework not in _SUITES:
         known = ", ".join(_SUITES)
         raise UsageError(f"tests.framework {framework!r} is not known", f"use one of: {known}")
@@ -40,7 +53,7 @@ def _command(command: str, timeout_seconds: float) -> "CommandSuite":
     return CommandSuite(command, timeout_seconds)
 
 
-_SUITES: Final[dict[str, Callable[[str, float], "PytestSuite | CommandSuite"]]] = {
+_SUITES: Final[dict[str, Callable[[str, float], ProjectSuite]]] = {
     "pytest": _pytest,
     "command": _command,
 }

@@ -22,7 +22,7 @@ DETAIL_BOUND: Final = 20_000
 MESSAGE_BOUND: Final = 2_000
 
 COLLECTION_FAILURE: Final = "collection failure"
-"""The message that pytest gives an error in importing a test module."""
+"""How pytest's message on a test module that cannot be imported begins; we add the cause."""
 
 INTERNAL_ERROR: Final = "internal error"
 
@@ -64,13 +64,17 @@ def _case(element: _PytestCase, node_id: str) -> Case:
     else:
         outcome = CaseOutcome.FAILED
     speaking = [result for result in results if not isinstance(result, Skipped)] or results
-    return Case(
-        node_id,
-        outcome,
-        float(element.time or 0.0),
-        "\n".join(result.message or "" for result in speaking)[:MESSAGE_BOUND],
-        _bounded("\n".join(result.text or "" for result in speaking)),
-    )
+    message = "\n".join(result.message or "" for result in speaking)
+    detail = "\n".join(result.text or "" for result in speaking)
+    if message == COLLECTION_FAILURE and (cause := _last_error(detail)):
+        message = f"{COLLECTION_FAILURE}: {cause}"
+    seconds = float(element.time or 0.0)
+    return Case(node_id, outcome, seconds, message[:MESSAGE_BOUND], _bounded(detail))
+
+
+def _last_error(detail: str) -> str:
+    lines = [line[1:].strip() for line in detail.splitlines() if line.startswith("E ")]
+    return next((line for line in reversed(lines) if line), "")
 
 
 def _node_id(element: _PytestCase, roots: Sequence[Path], workspace: Path) -> str:
@@ -125,4 +129,6 @@ def _bounded(text: str) -> str:
 
 def collection_failures(cases: Iterable[Case]) -> tuple[Case, ...]:
     """Give the cases that stand for a file that could not be imported."""
-    return tuple(case for case in cases if case.failing and case.message == COLLECTION_FAILURE)
+    return tuple(
+        case for case in cases if case.failing and case.message.startswith(COLLECTION_FAILURE)
+    )

@@ -38,14 +38,14 @@ class Progress:
         """The cases that ended."""
 
     def take(self, line: bytes) -> None:
-        """Take one line of output. The last one may be unfinished."""
-        self.running = ""
+        """Take one line of output or of stderr. The last one may be unfinished."""
         if len(line) > _LINE_BOUND or not (b"::" in line or line.startswith(b"rootdir: ")):
             return
         text = _ANSI.sub("", line.decode("utf-8", "replace"))
         if match := _ROOTDIR.fullmatch(text.strip()):
             self.rootdir = self.rootdir or Path(match[1])
         elif match := _ENDED.fullmatch(text) or _ENDED_BY_WORKER.fullmatch(text):
+            self.running = ""
             self.cases.append(Case(match["id"], _OUTCOMES[match["word"]]))
             self._on_event(CaseFinished(self.cases[-1]))
         elif not text.endswith("\n"):

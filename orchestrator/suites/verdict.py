@@ -72,7 +72,7 @@ def _not_green(code: int, cases: tuple[Case, ...], *, direct: bool) -> Verdict:
     if direct and code == _INTERRUPTED:
         return Verdict(SuiteOutcome.CRASHED, "interrupted")
     if not cases:
-        return Verdict(SuiteOutcome.NO_TESTS)
+        return Verdict(SuiteOutcome.USAGE_ERROR if code == _USAGE else SuiteOutcome.NO_TESTS)
     # A coverage limit, too many warnings, a linter behind `&&`: the command says no.
     return Verdict(SuiteOutcome.FAILED, f"no case failed, but the command ended with {code}")
 

@@ -1,36 +1,27 @@
 """What every suite owes the loop. Subclass it, give `green` and `red` suites and a project."""
 
 import pickle
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from orchestrator import codec
-from orchestrator.events import CaseFinished, Event, Listener
-from orchestrator.models import CaseOutcome, SuiteOutcome, SuiteReport
-
-
-class AnySuite(Protocol):
-    def preflight(self, workspace: Path) -> None: ...
-
-    def run(
-        self, workspace: Path, select: Sequence[str] | None = None, on_event: Listener = ...
-    ) -> SuiteReport: ...
+from orchestrator.events import CaseFinished, Event
+from orchestrator.models import CaseOutcome, SuiteOutcome
+from orchestrator.suites import ProjectSuite
 
 
 class SuiteConformance:
     @pytest.fixture
-    def green(self, project: Path) -> AnySuite:
+    def green(self, project: Path) -> ProjectSuite:
         raise NotImplementedError
 
     @pytest.fixture
-    def red(self, project: Path) -> AnySuite:
+    def red(self, project: Path) -> ProjectSuite:
         raise NotImplementedError
 
     def test_a_green_suite_has_passed_and_says_which_cases(
-        self, green: AnySuite, project: Path
+        self, green: ProjectSuite, project: Path
     ) -> None:
         report = green.run(project)
         assert report.passed
@@ -39,7 +30,9 @@ class SuiteConformance:
         assert report.failing == ()
         assert any(case.outcome is CaseOutcome.PASSED for case in report.cases)
 
-    def test_a_red_suite_has_failed_and_shows_evidence(self, red: AnySuite, project: Path) -> None:
+    def test_a_red_suite_has_failed_and_shows_evidence(
+        self, red: ProjectSuite, project: Path
+    ) -> None:
         report = red.run(project)
         assert report.outcome is SuiteOutcome.FAILED
         assert report.judged
@@ -47,40 +40,40 @@ class SuiteConformance:
         assert report.failing
         assert all(case.message and case.detail for case in report.failing)
 
-    def test_ids_are_unique_and_say_something(self, red: AnySuite, project: Path) -> None:
+    def test_ids_are_unique_and_say_something(self, red: ProjectSuite, project: Path) -> None:
         ids = [case.id for case in red.run(project).cases]
         assert len(ids) == len(set(ids)) > 0
         assert all(each.strip() == each != "" for each in ids)
 
-    def test_a_case_is_selected_by_its_id(self, red: AnySuite, project: Path) -> None:
+    def test_a_case_is_selected_by_its_id(self, red: ProjectSuite, project: Path) -> None:
         wanted = red.run(project).failing[0].id
         again = red.run(project, select=[wanted])
         assert again.outcome is SuiteOutcome.FAILED
         assert wanted in [case.id for case in again.failing]
 
-    def test_it_tells_each_case_once_as_it_ends(self, red: AnySuite, project: Path) -> None:
+    def test_it_tells_each_case_once_as_it_ends(self, red: ProjectSuite, project: Path) -> None:
         heard: list[Event] = []
         report = red.run(project, None, heard.append)
         told = [event.case.id for event in heard if isinstance(event, CaseFinished)]
         assert len(told) == len(heard)
         assert sorted(told) == sorted(case.id for case in report.cases)
 
-    def test_a_report_can_be_stored(self, red: AnySuite, project: Path) -> None:
+    def test_a_report_can_be_stored(self, red: ProjectSuite, project: Path) -> None:
         report = red.run(project)
         assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301 -- our own bytes
         assert codec.loads(codec.dumps(report)) == report
 
-    def test_it_says_what_ran_and_for_how_long(self, green: AnySuite, project: Path) -> None:
+    def test_it_says_what_ran_and_for_how_long(self, green: ProjectSuite, project: Path) -> None:
         report = green.run(project)
         assert report.command
         assert report.seconds >= 0
         assert report.summary
 
-    def test_it_leaves_no_report_in_the_project(self, red: AnySuite, project: Path) -> None:
+    def test_it_leaves_no_report_in_the_project(self, red: ProjectSuite, project: Path) -> None:
         red.run(project)
         assert [path.name for path in project.rglob("*.xml")] == []
 
-    def test_preflight_finds_nothing_wrong(self, green: AnySuite, project: Path) -> None:
+    def test_preflight_finds_nothing_wrong(self, green: ProjectSuite, project: Path) -> None:
         before = sorted(project.iterdir())
         green.preflight(project)
         assert sorted(project.iterdir()) == before

@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.suites import create_suite
+from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.fake import ScriptedSuite, report_of
-from tests.suites.conformance import AnySuite, SuiteConformance
+from tests.suites.conformance import SuiteConformance
 
 PYTHON = shlex.quote(sys.executable)
 
 
 class TestPytestSuite(SuiteConformance):
     @pytest.fixture
-    def green(self, project: Path) -> AnySuite:
+    def green(self, project: Path) -> ProjectSuite:
         (project / "test_sums.py").write_text(
             "def test_one():\n    pass\n\ndef test_two():\n    pass\n", encoding="utf-8"
         )
         return create_suite("pytest", f"{PYTHON} -m pytest -v", 60)
 
     @pytest.fixture
-    def red(self, project: Path) -> AnySuite:
+    def red(self, project: Path) -> ProjectSuite:
         (project / "test_sums.py").write_text(
             "def test_one():\n    assert 1 == 2\n\ndef test_two():\n    pass\n", encoding="utf-8"
         )
@@ -29,19 +29,19 @@ class TestPytestSuite(SuiteConformance):
 
 class TestCommandSuite(SuiteConformance):
     @pytest.fixture
-    def green(self) -> AnySuite:
+    def green(self) -> ProjectSuite:
         return create_suite("command", "true", 60)
 
     @pytest.fixture
-    def red(self) -> AnySuite:
+    def red(self) -> ProjectSuite:
         return create_suite("command", f"{PYTHON} -c 'raise SystemExit(\"not ok\")'", 60)
 
 
 class TestScriptedSuite(SuiteConformance):
     @pytest.fixture
-    def green(self) -> AnySuite:
+    def green(self) -> ProjectSuite:
         return ScriptedSuite(report_of(passed=["a", "b"]))
 
     @pytest.fixture
-    def red(self) -> AnySuite:
+    def red(self) -> ProjectSuite:
         return ScriptedSuite(report_of(passed=["a"], failed=["b"]))

@@ -1,0 +1,162 @@
+"""What the suite said, cut to what a teacher needs to see.
+
+Cases that the attempt broke come before those that failed already; of each case the assertion
+comes before the project's frames, and those before a library's.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from orchestrator.models import Case, SuiteReport
+
+CASE_BOUND: Final = 3_000
+"""Characters of one case's evidence, however long its traceback."""
+
+_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+_LONG_STYLE: Final = re.compile(r"^(?:_ ){3,}_?\s*$", re.MULTILINE)
+_SHORT_STYLE: Final = re.compile(r"^(?=\S[^\n]*:\d+: in )", re.MULTILINE)
+_LOCATION: Final = re.compile(r"^(\S[^\n:]*):\d+:", re.MULTILINE)
+_LIBRARY: Final = re.compile(r"(?:^|/)(?:site-packages|dist-packages|lib/python\d[^/]*)/|^<frozen ")
+
+
+def clean(text: str) -> str:
+    """Give the text without colours and control characters."""
+    return _CONTROL.sub("", text)
+
+
+def one_line(text: str, bound: int) -> str:
+    """Give the text on one line of at most `bound` characters."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= bound else line[: bound - 1] + "…"
+
+
+def by_novelty(
+    failing: Sequence[Case], baseline: SuiteReport | None
+) -> tuple[list[tuple[Case, str]], list[tuple[Case, str]]]:
+    """Tell apart what the attempt broke and what failed before it, each with that in words."""
+    if baseline is None:
+        return [(case, "") for case in failing], []
+    before = {case.id: case for case in baseline.cases}
+    broken, old = [], []
+    for case in failing:
+        known = before.get(case.id)
+        if known is None:
+            broken.append((case, "did not exist before the attempt"))
+        elif known.failing:
+            old.append((case, "failed before the attempt too"))
+        else:
+            broken.append((case, f"{known.outcome} before the attempt"))
+    return broken, old
+
+
+def log_excerpt(
+    report: SuiteReport, baseline: SuiteReport | None, project: Path, bound: int
+) -> str:
+    """Give what the suite said in at most about `bound` characters, with a note on the rest."""
+    head = f"$ {one_line(report.command, 300)}\n{report.summary}"
+    broken, old = by_novelty(report.failing, baseline)
+    cases = [*broken, *old]
+    if not cases:
+        return f"{head}\n\n{_end_of(clean(report.output), bound - len(head))}"
+    pieces, left = [head], bound - len(head)
+    for at, (case, before) in enumerate(cases):
+        piece = _evidence(case, before, project, min(CASE_BOUND, left))
+        if left < len(piece):
+            pieces.append(_names_of(cases[at:], max(left, 400)))
+            break
+        pieces.append(piece)
+        left -= len(piece) + 2
+    return "\n\n".join(pieces)
+
+
+def traced_files(cases: Sequence[Case], project: Path) -> list[str]:
+    """List the project's files that the tracebacks go through, in order, relative to it."""
+    found: dict[str, None] = {}
+    for case in cases:
+        for location in _LOCATION.findall(case.detail):
+            if not _in_library(location, project):
+                found[_relative(location, project)] = None
+    return list(found)
+
+
+def _evidence(case: Case, before: str, project: Path, bound: int) -> str:
+    heading = f"{case.outcome.upper()} {one_line(case.id, 300)}" + (
+        f" ({before})" if before else ""
+    )
+    detail = clean(case.detail)
+    said = "\n".join(line for line in detail.splitlines() if re.match(r"E(\s|$)", line))
+    frames = [*_frames(detail)]
+    ours = [frame for frame in frames if not _of_library(frame, project)]
+    theirs = [frame for frame in frames if _of_library(frame, project)]
+    pieces = [
+        heading,
+        *_fitting([said or clean(case.message), *ours, *theirs], bound - len(heading)),
+    ]
+    return "\n".join(pieces)
+
+
+def _frames(detail: str) -> Iterator[str]:
+    """The traceback's frames, without the lines of the assertion, which stand above them."""
+    separator = _LONG_STYLE if _LONG_STYLE.search(detail) else _SHORT_STYLE
+    for frame in separator.split(detail):
+        lines = [line for line in frame.strip("\n").splitlines() if not re.match(r"E(\s|$)", line)]
+        if any(line.strip() for line in lines):
+            yield "\n".join(lines)
+
+
+def _fitting(pieces: Sequence[str], bound: int) -> list[str]:
+    kept: list[str] = []
+    for piece in pieces:
+        if not piece:
+            continue
+        if len(piece) > bound:
+            kept.append(_beginning_of(piece, bound) if bound > 200 else "[... frames left out]")
+            break
+        kept.append(piece)
+        bound -= len(piece) + 1
+    return kept
+
+
+def _of_library(frame: str, project: Path) -> bool:
+    locations = _LOCATION.findall(frame)
+    return bool(locations) and _in_library(locations[-1], project)
+
+
+def _in_library(location: str, project: Path) -> bool:
+    if _LIBRARY.search(location):
+        return True
+    path = Path(location)
+    if path.is_absolute() or location.startswith(".."):
+        return not (project / path).resolve().is_relative_to(project.resolve())
+    return False
+
+
+def _relative(location: str, project: Path) -> str:
+    path = Path(location)
+    if path.is_absolute() and path.is_relative_to(project.resolve()):
+        return path.relative_to(project.resolve()).as_posix()
+    return path.as_posix()
+
+
+def _names_of(cases: Sequence[tuple[Case, str]], bound: int) -> str:
+    lines = [f"{len(cases)} more failing, of which only the names:"]
+    for at, (case, _) in enumerate(cases):
+        line = f"- {one_line(case.id, 200)}: {one_line(case.message, 100)}"
+        bound -= len(line) + 1
+        if bound < 0:
+            return "\n".join([*lines, f"[... {len(cases) - at} more left out]"])
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _beginning_of(text: str, bound: int) -> str:
+    cut = text[: max(bound, 0)]
+    return f"{cut}\n[... {len(text) - len(cut)} characters left out]"
+
+
+def _end_of(text: str, bound: int) -> str:
+    if len(text) <= bound:
+        return text.strip()
+    return f"[... {len(text) - bound} characters left out]\n{text[-bound:].strip()}"

@@ -1,0 +1,49 @@
+"""A failure that a person reports."""
+
+from typing import Final
+
+from orchestrator.errors import UsageError
+from orchestrator.failures.fingerprint import fingerprint
+from orchestrator.failures.logs import clean, one_line
+from teacher.models import Failure, FailureType
+
+TEXT_BOUND: Final = 12_000
+"""Characters of each text that a report keeps."""
+
+
+def reported_failure(
+    type: FailureType,  # noqa: A002 -- the field's own name
+    description: str,
+    context: str = "",
+    task: str = "",
+) -> Failure:
+    """Give the failure that a person describes.
+
+    Args:
+        type: what kind it is; chooses the teacher's prompt.
+        description: what went wrong, in the person's words.
+        context: what else there is to know: code, a log, a link.
+        task: what was to be done.
+
+    Raises:
+        UsageError: the description is empty.
+    """
+    if not description.strip():
+        raise UsageError("the description is empty", "say what went wrong with --description")
+    return Failure(
+        type=type,
+        source="manual",
+        summary=one_line(description, 200),
+        fingerprint=fingerprint("manual", [(type, description)]),
+        task=_bounded(task),
+        logs=_bounded(description),
+        context=_bounded(context),
+    )
+
+
+def _bounded(text: str) -> str:
+    text = clean(text).strip()
+    if len(text) <= TEXT_BOUND:
+        return text
+    half = TEXT_BOUND // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"

@@ -1,0 +1,152 @@
+"""What an attempt changed, cut to what a teacher needs to see, from a patch of any size.
+
+The patch is in git's format, which `git diff` describes under "Generating patch text with -p". It
+is read once as a stream, and then only where it is shown.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from orchestrator.models import Diff
+
+LINE_BOUND: Final = 400
+"""Characters of one line that are shown; minified and generated lines go on for megabytes."""
+
+_CHUNK: Final = 64 * 1024
+_SMALLEST_SHARE: Final = 600
+
+
+@dataclass
+class _Section:
+    """One file's part of the patch."""
+
+    start: int
+    end: int = 0
+    path: str = ""
+    lines: int = 0
+    binary: bool = False
+
+
+def patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
+    """Give the changes in at most about `bound` characters, with notes on what is left out.
+
+    Args:
+        diff: what changed.
+        first: paths whose changes matter most; they come first.
+        bound: characters.
+    """
+    if not diff.changes:
+        return ""
+    try:
+        with diff.patch.open("rb") as file:
+            sections = sorted(_sections(file), key=lambda section: _rank(section.path, first))
+            pieces = [*_pieces(file, sections, bound)]
+    except OSError as error:
+        pieces = [f"[the patch cannot be read: {error.strerror}]", *_listed(diff)]
+    return "\n".join([f"{diff.summary}", *pieces])
+
+
+def _pieces(file: BinaryIO, sections: Sequence[_Section], left: int) -> Iterator[str]:
+    for at, section in enumerate(sections):
+        if left < _SMALLEST_SHARE:
+            yield _left_out(sections[at:])
+            return
+        # What a small change does not use goes to the next ones; no giant starves the rest.
+        share = max(_SMALLEST_SHARE, left // min(len(sections) - at, 3))
+        piece = f"[binary file {section.path}]" if section.binary else _text(file, section, share)
+        left -= len(piece)
+        yield piece
+
+
+def _text(file: BinaryIO, section: _Section, bound: int) -> str:
+    file.seek(section.start)
+    shown: list[str] = []
+    lines = 0
+    for line, begins in _lines(file, section.end):
+        if not begins:
+            continue
+        text = line[: 4 * LINE_BOUND].decode("utf-8", "replace").rstrip("\r\n")
+        if len(text) > LINE_BOUND:
+            text = text[:LINE_BOUND] + "…"
+        bound -= len(text) + 1
+        if bound < 0 and lines:
+            shown.append(f"[... {section.lines - lines} more lines of {section.path} left out]")
+            break
+        shown.append(text)
+        lines += 1
+    return "\n".join(shown)
+
+
+def _sections(file: BinaryIO) -> list[_Section]:
+    sections: list[_Section] = []
+    offset = 0
+    in_header = False
+    for line, begins in _lines(file, None):
+        if begins and line.startswith(b"diff --git "):
+            _close(sections, offset)
+            sections.append(_Section(offset, path=_named_twice(line)))
+            in_header = True
+        elif begins and sections and in_header:
+            in_header = _read_header(sections[-1], line)
+        if begins and sections:
+            sections[-1].lines += 1
+        offset += len(line)
+    _close(sections, offset)
+    return sections
+
+
+def _read_header(section: _Section, line: bytes) -> bool:
+    """Take what one line before the hunks tells; give whether more of them follow."""
+    if line.startswith((b"--- ", b"+++ ")) and (path := _path(line[4:])):
+        section.path = path
+    if line.startswith((b"Binary files ", b"GIT binary patch")):
+        section.binary = True
+    return not section.binary and not line.startswith(b"@@")
+
+
+def _close(sections: list[_Section], offset: int) -> None:
+    if sections:
+        sections[-1].end = offset
+
+
+def _lines(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, bool]]:
+    """Lines, the overlong ones in pieces; each with whether it is the beginning of a line."""
+    begins = True
+    offset = file.tell()
+    while (end is None or offset < end) and (line := file.readline(_CHUNK)):
+        yield line, begins
+        begins = line.endswith(b"\n")
+        offset += len(line)
+
+
+def _path(name: bytes) -> str:
+    """The path in a `--- a/x` or `+++ b/x` line; empty for /dev/null."""
+    text = name.rstrip(b"\r\n").split(b"\t")[0]
+    if text == b"/dev/null":
+        return ""
+    if text.startswith(b'"'):  # git's C-style quoting: \n, \", \303
+        unquoted = text.strip(b'"').decode("ascii", "replace")
+        text = unquoted.encode("ascii", "replace").decode("unicode_escape").encode("latin-1")
+    return text[2:].decode("utf-8", "replace")
+
+
+def _named_twice(line: bytes) -> str:
+    """The path in `diff --git a/x b/x`, for a change that has no other line to name it."""
+    match = re.fullmatch(rb'diff --git "?a/(.+?)"? "?b/\1"?\s*', line)
+    return match[1].decode("utf-8", "replace") if match else ""
+
+
+def _rank(path: str, first: Sequence[str]) -> int:
+    return first.index(path) if path in first else len(first)
+
+
+def _left_out(sections: Sequence[_Section]) -> str:
+    names = ", ".join(section.path for section in sections[:10])
+    more = f" and {len(sections) - 10} more" if len(sections) > 10 else ""
+    return f"[changes of {len(sections)} more files left out: {names}{more}]"
+
+
+def _listed(diff: Diff) -> list[str]:
+    return [f"{change.status} {change.path}" for change in diff.changes[:50]]
