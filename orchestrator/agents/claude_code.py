@@ -1,0 +1,224 @@
+"""Drives headless Claude Code.
+
+`claude_transport` starts the program, `claude_messages` understands what it says; those two and
+this one are all that knows the SDK, which takes a second and more to import: `warm()`.
+"""
+
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from orchestrator import events
+from orchestrator.agents import claude_environment as environment
+from orchestrator.agents.wording import last_lines
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from orchestrator.process import capture
+
+if TYPE_CHECKING:
+    from claude_agent_sdk import Message
+
+    from orchestrator.agents.claude_messages import Reading
+    from orchestrator.agents.claude_transport import ClaudeProcess
+
+OLDEST_VERSION: Final = (2, 1, 248)
+"""The first one that takes a prompt as it is written (claude-agent-sdk 0.2.186)."""
+
+_UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
+"""A timer or a monitor keeps the run from ending; a worktree takes the work out of the project and
+leaves a branch in the user's repository."""
+
+
+def find_program() -> Path:
+    """Find Claude Code: `claude` on the PATH if it is there, else the one in the SDK's wheel.
+
+    Raises:
+        InfrastructureError: there is none.
+    """
+    if found := shutil.which("claude"):
+        return Path(found)
+    spec = importlib.util.find_spec("claude_agent_sdk")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        bundled = Path(folder) / "_bundled" / "claude"
+        if bundled.is_file():
+            return bundled
+    raise InfrastructureError(
+        "Claude Code is not installed",
+        "install it: https://code.claude.com/docs/en/setup",
+    )
+
+
+def version(program: Path) -> str:
+    """The program's version, `2.1.329`.
+
+    Raises:
+        InfrastructureError: the program does not run, or is not Claude Code.
+    """
+    mend = "install Claude Code: https://code.claude.com/docs/en/setup"
+    try:
+        done = capture([str(program), "--version"], cwd=Path.cwd(), timeout=30)
+    except OSError as error:
+        raise InfrastructureError(f"{program} cannot be run: {error.strerror}", mend) from None
+    found = re.match(rb"\d+\.\d+\.\d+", done.stdout)
+    if done.returncode or not found:
+        said = last_lines(done.text) or f"exit code {done.returncode}"
+        raise InfrastructureError(f"{program} --version does not give a version: {said}", mend)
+    return found[0].decode()
+
+
+class ClaudeCodeAgent:
+    """Claude Code, as a plug for the loop.
+
+    Args:
+        environment: the environment that the project's own commands run in; None takes ours.
+        model: the model's name or alias; None leaves the choice to Claude Code.
+        allowed_tools: permission rules beyond editing files: `Bash(pytest *)`.
+        skip_permissions: ask for no permission at all. The user's choice, never ours.
+        program: the program; None finds it.
+    """
+
+    def __init__(
+        self,
+        *,
+        environment: Mapping[str, str] | None = None,
+        model: str | None = None,
+        allowed_tools: Sequence[str] = (),
+        skip_permissions: bool = False,
+        program: Path | None = None,
+    ) -> None:
+        self._base = dict(os.environ if environment is None else environment)
+        self._model = model
+        self._allowed_tools = tuple(allowed_tools)
+        self._skip_permissions = skip_permissions
+        self._program = program
+
+    def preflight(self) -> str:
+        """Make sure that a run can begin; gives the program's name and version.
+
+        Raises:
+            InfrastructureError: no program, one that is too old or does not run, or no login.
+            UsageError: permissions are to be skipped where Claude Code refuses that.
+        """
+        program = self._program or find_program()
+        found = version(program)
+        if tuple(map(int, found.split("."))) < OLDEST_VERSION:
+            oldest = ".".join(map(str, OLDEST_VERSION))
+            raise InfrastructureError(
+                f"{program} is Claude Code {found}; {oldest} or newer is needed",
+                "run `claude update`",
+            )
+        if not environment.may_be_logged_in(self._base):
+            raise InfrastructureError(
+                "Claude Code has no login and no key",
+                "set ANTHROPIC_API_KEY, or run `claude` once and log in",
+            )
+        if self._skip_permissions and os.geteuid() == 0 and self._base.get("IS_SANDBOX") != "1":
+            raise UsageError(
+                "Claude Code does not skip permissions for root",
+                "run as another user, or set IS_SANDBOX=1 if this machine is a sandbox",
+            )
+        return f"Claude Code {found} ({program})"
+
+    def warm(self) -> None:
+        """Import the SDK, which takes a while; from a thread, while something else runs."""
+        import orchestrator.agents.claude_messages
+        import orchestrator.agents.claude_transport  # noqa: F401 -- imported for its import
+
+    def run(
+        self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
+    ) -> AgentResult:
+        """Work on the prompt in the workspace, within the limits.
+
+        The prompt is text throughout: a `/name`, an `@path` or a dash in it means nothing.
+        Ctrl-C, or an error in `on_event`, ends the program's whole tree and goes on upwards.
+
+        Raises:
+            InfrastructureError: there is no program.
+        """
+        import asyncio
+
+        from orchestrator.agents.claude_messages import Ending, Reading
+        from orchestrator.agents.claude_transport import ClaudeProcess
+
+        if limits.max_cost_usd is not None and limits.max_cost_usd <= 0:
+            return AgentResult(AgentOutcome.MAX_COST, "the cost limit leaves nothing to work with")
+        env = environment.child_environment(self._base, workspace)
+        session_id = str(uuid.uuid4())
+        argv = self._command(limits, session_id, env)
+        process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
+        reading = Reading(workspace, on_event)
+        try:
+            trouble = asyncio.run(_converse(_clean(prompt), process, reading))
+        finally:
+            process.end()
+        ending = Ending(
+            process.ended_by,
+            process.returncode,
+            process.seconds,
+            process.stderr_tail,
+            session_id,
+            _transcript(env, session_id),
+            trouble,
+        )
+        return reading.result(ending, limits)
+
+    def _command(self, limits: AgentLimits, session_id: str, env: Mapping[str, str]) -> list[str]:
+        """Program and arguments, as the SDK itself would build them.
+
+        Without `--system-prompt` the program uses Claude Code's own, which is the SDK's preset;
+        without `--setting-sources` it loads all of them, CLAUDE.md included.
+        """
+        argv = [str(self._program or find_program())]
+        argv += ["--output-format", "stream-json", "--verbose", "--input-format", "stream-json"]
+        argv += ["--include-partial-messages", f"--session-id={session_id}"]
+        argv += ["--settings", environment.pinned_settings(env)]
+        if self._skip_permissions:
+            argv += ["--dangerously-skip-permissions"]
+        else:
+            argv += ["--permission-mode", "acceptEdits"]
+        if self._allowed_tools:
+            argv += ["--allowedTools", ",".join(self._allowed_tools)]
+        argv += ["--disallowedTools", ",".join(_UNFIT_TOOLS)]
+        argv += [f"--max-turns={limits.max_turns}"]
+        if limits.max_cost_usd is not None:
+            argv += [f"--max-budget-usd={limits.max_cost_usd:f}"]
+        if self._model:
+            argv += [f"--model={self._model}"]
+        return argv
+
+
+async def _converse(prompt: str, process: "ClaudeProcess", reading: "Reading") -> str:
+    """Send the prompt and read to the end; gives what kept us from reading on, if anything did."""
+    import logging
+
+    from claude_agent_sdk import ClaudeAgentOptions, query
+
+    # The SDK logs what it also raises, and a logger without a handler prints.
+    logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
+    options = ClaudeAgentOptions(verbatim_prompts=True)
+    messages = query(prompt=prompt, options=options, transport=process)
+    async with contextlib.aclosing(cast("AsyncGenerator[Message, None]", messages)) as stream:
+        while True:
+            try:
+                message = await anext(stream)
+            except StopAsyncIteration:
+                return ""
+            except Exception as error:  # noqa: BLE001 -- whatever the SDK makes of a broken stream
+                return str(error) or type(error).__name__
+            reading.take(message)
+
+
+def _clean(prompt: str) -> str:
+    """The prompt without lone surrogates, which test output may bring and no API takes."""
+    return prompt.encode("utf-8", "replace").decode()
+
+
+def _transcript(env: Mapping[str, str], session_id: str) -> Path | None:
+    folder = environment.config_directory(env) / "projects"
+    return next(iter(folder.glob(f"*/{session_id}.jsonl")), None)

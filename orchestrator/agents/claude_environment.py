@@ -1,0 +1,121 @@
+"""What Claude Code finds around it: its environment, its login, its API address."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+OFFICIAL_API: Final = "https://api.anthropic.com"
+
+RUN_MARKER: Final = "ORCHESTRATOR_RUN"
+"""Set in every agent's environment, so that hooks and tools can tell that a session is ours."""
+
+DEFAULTS: Final = {
+    # Errors are told within minutes: the program's own ten retries take three.
+    "CLAUDE_CODE_MAX_RETRIES": "2",
+    "API_TIMEOUT_MS": "120000",
+    "CLAUDE_ENABLE_BYTE_WATCHDOG": "1",
+    "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": "60000",
+    # A command over its timeout would move to the background, and the run would wait for it.
+    "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+    # What the agent notes for itself would reach the next attempt past the rulebook.
+    "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+}
+"""Defaults for the program's environment; the user's own environment goes before them."""
+
+_SESSION_PREFIXES: Final = ("CLAUDE_CODE_SESSION_", "CLAUDE_CODE_MESSAGING_", "CLAUDE_PLUGIN_")
+_SESSION_MARKS: Final = frozenset(
+    {
+        "AI_AGENT",
+        "CLAUDECODE",
+        "CLAUDE_AGENT_SDK_VERSION",
+        "CLAUDE_CODE_CHILD_NOTES_DIR",
+        "CLAUDE_CODE_CHILD_SESSION",
+        "CLAUDE_CODE_ENTRYPOINT",
+        "CLAUDE_CODE_EXECPATH",
+        "CLAUDE_CODE_SSE_PORT",
+        "CLAUDE_CODE_TOOL_USE_ID",
+        "CLAUDE_EFFORT",
+        "CLAUDE_ENV_FILE",
+        "CLAUDE_PID",
+        "CLAUDE_PROJECT_DIR",
+    }
+)
+"""What a session sets for its own commands: ours would take itself for a part of that one."""
+
+_KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
+_CLOUDS: Final = ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "GATEWAY")
+
+_PINNED: Final = (
+    "ANTHROPIC_BEDROCK_BASE_URL",
+    "ANTHROPIC_VERTEX_BASE_URL",
+    "ANTHROPIC_UNIX_SOCKET",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+)
+"""Other variables that say where requests go; an empty one counts as not set."""
+
+
+def child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str]:
+    """The program's whole environment, from the one that the project's commands run in."""
+    kept = {
+        name: value
+        for name, value in base.items()
+        if name not in _SESSION_MARKS and not name.startswith(_SESSION_PREFIXES)
+    }
+    ours = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py", "PWD": str(workspace)}
+    return {**DEFAULTS, RUN_MARKER: "1", **kept, **ours}
+
+
+def pinned_settings(env: Mapping[str, str]) -> str:
+    """Settings, as JSON for `--settings`, that say where requests and the key go.
+
+    A project's `.claude/settings.json` may set environment variables, and they go before those of
+    the process: a repository could have the user's key sent to an address of its choice. Only
+    `--settings` goes before the project's.
+    """
+    address = env.get("ANTHROPIC_BASE_URL") or _user_settings(env).get("env", {}).get(
+        "ANTHROPIC_BASE_URL", OFFICIAL_API
+    )
+    pins = {name: env.get(name, "") for name in _PINNED}
+    return json.dumps({"env": {"ANTHROPIC_BASE_URL": address, **pins}})
+
+
+def config_directory(env: Mapping[str, str]) -> Path:
+    """Where Claude Code keeps login, settings and transcripts."""
+    if chosen := env.get("CLAUDE_CONFIG_DIR"):
+        return Path(chosen).expanduser()
+    home = env.get("HOME")
+    return (Path(home) if home else Path.home()) / ".claude"
+
+
+def may_be_logged_in(env: Mapping[str, str]) -> bool:
+    """Whether there is anything that Claude Code could authenticate with.
+
+    False is certain, except on macOS, where a login is in the keychain and this is always True.
+    """
+    settings = _user_settings(env)
+    everywhere = {**settings.get("env", {}), **env}
+    return (
+        any(everywhere.get(name) for name in _KEYS)
+        or any(everywhere.get(f"CLAUDE_CODE_USE_{cloud}") for cloud in _CLOUDS)
+        or "apiKeyHelper" in settings
+        or (config_directory(env) / ".credentials.json").is_file()
+        or sys.platform == "darwin"
+    )
+
+
+def _user_settings(env: Mapping[str, str]) -> dict[str, Any]:
+    """The user's own settings.json; empty when it is absent or broken, as for Claude Code."""
+    try:
+        text = (config_directory(env) / "settings.json").read_text(encoding="utf-8-sig")
+        settings = json.loads(text)
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(settings, dict) or not isinstance(settings.get("env", {}), dict):
+        return {}
+    return settings

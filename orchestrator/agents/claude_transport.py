@@ -1,0 +1,157 @@
+"""Starts Claude Code for the SDK, through our own `process.Child`.
+
+The SDK would start the program in our process group, where a Ctrl-C of the terminal hits it, read
+lines of at most 1 MiB, and leave behind what the program's commands started.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from claude_agent_sdk import CLIConnectionError, ProcessError, Transport
+
+from orchestrator.agents.wording import plain
+from orchestrator.models import AgentLimits
+from orchestrator.process import LINE_LIMIT, Child, EndedBy
+
+_STDERR_LINES: Final = 100
+_STDERR_LINE_LENGTH: Final = 2000
+
+_FRAGMENT: Final = b'{"type":"stream_event"'
+"""Pieces of an answer as it comes in. They are asked for so that a model that writes for minutes
+is not silent; what they say comes again, whole."""
+
+
+class ClaudeProcess(Transport):
+    """One run of the program.
+
+    Args:
+        argv: program and arguments.
+        cwd: the project.
+        env: the program's whole environment.
+        limits: wall clock and silence after which the program's whole tree is ended.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], limits: AgentLimits
+    ) -> None:
+        self._argv, self._cwd, self._env, self._limits = tuple(argv), cwd, env, limits
+        self._child: Child | None = None
+        self._waiter: threading.Thread | None = None
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
+        self.returncode: int | None = None
+
+    # ---- what the SDK calls ----------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Start the program."""
+        loop = asyncio.get_running_loop()
+
+        def hand_over(line: bytes | None) -> None:
+            # The loop is closed when the run was cut short: then nobody reads any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._lines.put_nowait, line)
+
+        def take(line: bytes) -> None:
+            if not line.startswith(_FRAGMENT):
+                hand_over(line)
+
+        def wait(child: Child) -> None:
+            self.returncode = child.wait()
+            hand_over(None)
+
+        self._child = Child(
+            self._argv,
+            cwd=self._cwd,
+            env=self._env,
+            on_stdout=take,
+            on_stderr=self._keep,
+            wall_clock=self._limits.wall_clock_seconds,
+            no_output=self._limits.no_output_seconds,
+            stdin=True,
+        )
+        self._waiter = threading.Thread(target=wait, args=(self._child,), daemon=True)
+        self._waiter.start()
+
+    async def write(self, data: str) -> None:
+        """Write to the program. One that does not read is ended by its limits."""
+        if not self._child:
+            raise CLIConnectionError("Claude Code was not started")
+        await asyncio.to_thread(self._child.write, data.encode())
+
+    async def end_input(self) -> None:
+        """Close the program's standard input, after which it ends by itself."""
+        if self._child:
+            self._child.close_stdin()
+
+    async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
+        """The program's messages, until it ends.
+
+        Raises:
+            CLIConnectionError: a line is too long or is broken JSON.
+            ProcessError: the program ended without a result. (Without this the SDK would wait a
+                minute for the answer to its greeting.)
+        """
+        judged = False
+        while (line := await self._lines.get()) is not None:
+            message = self._parse(line)
+            if message is not None:
+                judged = judged or message.get("type") == "result"
+                yield message
+        if not judged:
+            raise ProcessError("Claude Code ended without a result", exit_code=self.returncode)
+
+    async def close(self) -> None:
+        """End the program and all that it started, if it still runs."""
+        await asyncio.to_thread(self.end)
+
+    def is_ready(self) -> bool:
+        """Whether the program was started and has not ended."""
+        return self._child is not None and self.returncode is None
+
+    # ---- what the agent asks ---------------------------------------------------------------
+
+    def end(self) -> None:
+        """End the program and all that it started, and wait until it is gone."""
+        if self._child and self._waiter:
+            if self._waiter.is_alive():
+                self._child.end()
+            self._waiter.join()
+
+    @property
+    def ended_by(self) -> EndedBy:
+        """Who ended the program."""
+        return self._child.ended_by if self._child else EndedBy.ITSELF
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return self._child.seconds if self._child else 0.0
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last of what the program printed beside its messages."""
+        return "\n".join(self._stderr)
+
+    def _keep(self, line: bytes) -> None:
+        text = plain(line[:_STDERR_LINE_LENGTH].decode("utf-8", "replace")).rstrip()
+        if text:
+            self._stderr.append(text)
+
+    def _parse(self, line: bytes) -> dict[str, Any] | None:
+        if not line.lstrip().startswith(b"{"):
+            self._keep(line)  # a warning on the wrong stream
+            return None
+        if len(line) >= LINE_LIMIT:
+            raise CLIConnectionError(f"a message of more than {LINE_LIMIT >> 20} MiB")
+        try:
+            message = json.loads(line)
+        except ValueError as error:
+            raise CLIConnectionError(f"a message that is not JSON: {error}") from error
+        return message if isinstance(message, dict) else None

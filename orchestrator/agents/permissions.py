@@ -1,0 +1,35 @@
+"""Claude Code's permission rules that let an agent run a project's own tests."""
+
+import shlex
+from typing import Final
+
+_PYTEST: Final = ("pytest", "python -m pytest", "python3 -m pytest")
+_UNFIT: Final = frozenset("()*\n")
+"""Characters that mean something in a rule (`Bash(npm run *)`)."""
+
+
+def suite_permissions(command: str) -> tuple[str, ...]:
+    """The rules that let Claude Code run the suite without asking.
+
+    Args:
+        command: the suite's command, as in `tests.command`.
+
+    Returns:
+        Rules for the command itself, for the command up to the word `pytest` where it has one
+        (so that single tests can be run), and for the usual ways to call pytest.
+    """
+    prefixes = [command.strip(), _up_to_pytest(command), *_PYTEST]
+    fit = [prefix for prefix in prefixes if prefix and not _UNFIT & set(prefix)]
+    rules = [rule for prefix in fit for rule in (f"Bash({prefix})", f"Bash({prefix} *)")]
+    return tuple(dict.fromkeys(rules))
+
+
+def _up_to_pytest(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:  # an unbalanced quote; the suite will say so
+        return ""
+    for index, word in enumerate(words):
+        if word.rsplit("/", 1)[-1] in ("pytest", "py.test"):
+            return shlex.join(words[: index + 1])
+    return ""
