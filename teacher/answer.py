@@ -72,7 +72,7 @@ class _Answer(BaseModel):
     @classmethod
     def _globs(cls, value: object) -> object:
         if isinstance(value, list):
-            return [item.strip() if isinstance(item, str) else item for item in value if item]
+            return [glob for item in value if (glob := _stripped(item)) != ""]
         return () if value is None else value
 
 
@@ -132,6 +132,10 @@ def shown(text: str, limit: int = 300) -> str:
     line = " ".join(text.split())
     line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
     return f"it said: {line[:limit]}{'...' if len(line) > limit else ''}"
+
+
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _first(error: ValidationError) -> str:

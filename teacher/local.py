@@ -6,8 +6,12 @@ the first `teach`, not here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ValidationError
 
 from teacher.answer import ANSWER_SCHEMA, read_answer, shown, unusable
 from teacher.catalog import CURRENT, DEFAULT_MODEL, resolve
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import anthropic
-    from anthropic.types import Message
 
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the variable's name, not a token
@@ -37,6 +40,29 @@ _MENDS = {
     429: "wait until the rate limit has passed, then resume the run",
 }
 _MEND_LATER = "the API is in trouble: resume the run later"
+
+
+class _Billed(BaseModel):
+    """The tokens of an answer, as `usage` of the Messages API names them."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+
+class _Message(BaseModel):
+    """What we rely on of a message: its bill, and whatever text is in it."""
+
+    usage: _Billed
+    stop_reason: str | None = None
+    content: object = None
+
+    @property
+    def text(self) -> str:
+        blocks = self.content if isinstance(self.content, list) else []
+        texts = (block.get("text") for block in blocks if isinstance(block, dict))
+        return "".join(text for text in texts if isinstance(text, str))
 
 
 class LocalTeacher:
@@ -91,8 +117,9 @@ class LocalTeacher:
         check_prompts(self._prompts)
 
     def warm(self) -> None:
-        """Import the SDK, which takes seconds. Meant for a thread, while the agent works."""
-        import anthropic.resources.messages  # noqa: F401 - the import is the work
+        """Import the SDK and load the certificates. Meant for a thread, while the agent works."""
+        with suppress(TeacherMisconfigured):  # `preflight` is what tells it
+            _ = self._client
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the model what the failure teaches.
@@ -102,8 +129,7 @@ class LocalTeacher:
             TeacherUnavailable: The API refused, was not reached, or failed until the bound.
             UnusableAnswer: The model's answer was billed and is no lesson.
         """
-        request = build_request(failure, known_rules, self._prompts)
-        message = self._ask(request)
+        message = self._ask(build_request(failure, known_rules, self._prompts))
         usage = self._usage(message)
         text = _text_of(message, usage, self._max_tokens)
         return read_answer(text, known_rules, model=self.model, usage=usage)
@@ -120,31 +146,42 @@ class LocalTeacher:
             f"set {KEY_VARIABLE} (https://console.anthropic.com), or teacher.mode to webhook",
         )
 
-    def _ask(self, request: Request) -> Message:
+    @cached_property
+    def _client(self) -> anthropic.Anthropic:
         credentials = self._credentials()
         import anthropic
 
-        with anthropic.Anthropic(
+        return anthropic.Anthropic(
             api_key=credentials.get("api_key"),
             auth_token=credentials.get("auth_token"),
             base_url=self._base_url,
             timeout=self._timeout,
             max_retries=0,  # `Retries` does it, within our bound
-        ) as client:
-            try:
-                return self._retries.call(
-                    lambda: self._send(client, request), _may_pass, _headers_of
-                )
-            except anthropic.APIStatusError as error:
-                raise self._refused(error) from error
-            except anthropic.APIConnectionError as error:
-                raise _unreachable(error, str(client.base_url)) from error
-            except (anthropic.AnthropicError, ValueError) as error:
-                # ValueError: an answer of status 200 that calls itself JSON and is not.
-                raise unusable("it is not the Messages API's", str(error)) from error
+            # Lessons are minutes apart, so no connection is kept that somebody has to close.
+            default_headers={"Connection": "close"},
+        )
 
-    def _send(self, client: anthropic.Anthropic, request: Request) -> Message:
-        return client.messages.create(
+    def _ask(self, request: Request) -> _Message:
+        client = self._client
+        import anthropic
+
+        try:
+            text = self._retries.call(lambda: self._send(request), _may_pass, _headers_of)
+        except anthropic.APIStatusError as error:
+            raise self._refused(error) from error
+        except anthropic.APIConnectionError as error:
+            raise _unreachable(error, str(client.base_url)) from error
+        try:
+            return _Message.model_validate_json(text)
+        except ValidationError:
+            raise TeacherUnavailable(
+                f"what answers at {client.base_url} is not the Messages API; {shown(text)}",
+                "check ANTHROPIC_BASE_URL, and what stands between here and the API",
+            ) from None
+
+    def _send(self, request: Request) -> str:
+        # Raw, because the SDK takes whatever comes for a message, without looking at it.
+        response = self._client.messages.with_raw_response.create(
             model=self.model,
             max_tokens=self._max_tokens,
             system=[
@@ -157,14 +194,13 @@ class LocalTeacher:
             messages=[{"role": "user", "content": request.user}],
             output_config={"format": {"type": "json_schema", "schema": ANSWER_SCHEMA}},
         )
+        return response.http_response.text
 
-    def _usage(self, message: Message) -> Usage:
-        billed = getattr(message, "usage", None)
-        if billed is None:
-            raise unusable("it is not the Messages API's", str(message))
+    def _usage(self, message: _Message) -> Usage:
+        billed = message.usage
         tokens = Usage(
-            input_tokens=billed.input_tokens or 0,
-            output_tokens=billed.output_tokens or 0,
+            input_tokens=billed.input_tokens,
+            output_tokens=billed.output_tokens,
             cache_read_tokens=billed.cache_read_input_tokens or 0,
             cache_write_tokens=billed.cache_creation_input_tokens or 0,
         )
@@ -182,17 +218,15 @@ class LocalTeacher:
         return TeacherUnavailable(f"the API refused the request ({status}); {said}", mend)
 
 
-def _text_of(message: Message, usage: Usage, max_tokens: int) -> str:
+def _text_of(message: _Message, usage: Usage, max_tokens: int) -> str:
     """The model's words, unless it stopped before their end."""
-    text = "".join(block.text for block in message.content or [] if block.type == "text")
+    text = message.text
     match message.stop_reason:
         case "max_tokens" | "model_context_window_exceeded":
             mend = f"raise teacher.max_tokens (now {max_tokens})"
             raise unusable("it was cut off", text, usage, mend)
         case "refusal":
-            mend = (
-                "look at the evidence in the run's record; report the rule by hand if you know it"
-            )
+            mend = "look at the evidence in the run's record; report the failure by hand"
             raise unusable("the model refused to answer", text, usage, mend)
     return text
 

@@ -10,17 +10,20 @@ import hashlib
 import ipaddress
 import json
 import time
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
-
-import httpx
+from urllib.parse import SplitResult, urlsplit
 
 from teacher.answer import read_answer, shown, unusable
-from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.errors import TeacherMisconfigured, TeacherUnavailable
 from teacher.retry import Retries
 from teacher.secret import secret_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import httpx
 
     from teacher.models import Failure, KnownRule, Lesson
 
@@ -55,9 +58,6 @@ _STATUSES = {
 """What is wrong and its mend, for each status that means something here."""
 
 _RETRIED = (429, 502, 503, 504)
-# Safe although the first try may have arrived: the idempotency key tells the workflow so. An
-# answer that is late is not asked for again, for it would be late again.
-_RETRIED_BREAKS = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
 
 
 class WebhookTeacher:
@@ -97,7 +97,9 @@ class WebhookTeacher:
         secret_from(TOKEN_VARIABLE, self._token)
 
     def warm(self) -> None:
-        """Nothing to do: this teacher's imports are light."""
+        """Import httpx and load the certificates. Meant for a thread, while the agent works."""
+        with suppress(TeacherMisconfigured):  # `preflight` is what tells it
+            _ = self._client
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the workflow what the failure teaches.
@@ -108,30 +110,45 @@ class WebhookTeacher:
             UnusableAnswer: The workflow's answer is no lesson.
         """
         self.preflight()
+        import httpx
+
         content = json.dumps(request_body(failure, known_rules)).encode("ascii")
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        try:
+            text = self._retries.call(lambda: self._post(content), _may_pass, _headers_of)
+        except httpx.HTTPStatusError as error:
+            token_sent = "Authorization" in self._client.headers
+            raise _refused(error.response, self._shown_url, token_sent=token_sent) from error
+        except httpx.HTTPError as error:
+            raise _unreachable(error, self._shown_url, self._timeout) from error
+        return read_answer(text, known_rules)
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # so that the bound on the answer is one on its size
+            # Lessons are minutes apart, so no connection is kept that somebody has to close.
+            "Connection": "close",
+        }
         if token := secret_from(TOKEN_VARIABLE, self._token):
             headers["Authorization"] = f"Bearer {token}"
-        with httpx.Client(timeout=self._timeout, headers=headers) as client:
-            try:
-                text = self._retries.call(lambda: self._post(client, content), _may_pass, _headers)
-            except httpx.HTTPStatusError as error:
-                raise _refused(error.response, self._shown_url, token_sent=bool(token)) from error
-            except httpx.HTTPError as error:
-                raise _unreachable(error, self._shown_url, self._timeout) from error
-        return read_answer(text, known_rules)
+        import httpx
+
+        return httpx.Client(timeout=self._timeout, headers=headers)
 
     @property
     def _shown_url(self) -> str:
         # Without user, password and query, which may be secrets.
-        url = httpx.URL(self._url)
-        return str(url.copy_with(username=None, password=None, query=None, fragment=None))
+        url = urlsplit(self._url)
+        return SplitResult(url.scheme, url.netloc.rpartition("@")[2], url.path, "", "").geturl()
 
-    def _post(self, client: httpx.Client, content: bytes) -> str:
+    def _post(self, content: bytes) -> str:
         """One request. Gives the body of an answer of status 2xx."""
+        import httpx
+
         deadline = time.monotonic() + self._timeout
         body = bytearray()
-        with client.stream("POST", self._url, content=content) as response:
+        with self._client.stream("POST", self._url, content=content) as response:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
@@ -139,12 +156,12 @@ class WebhookTeacher:
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout("the answer did not end", request=response.request)
         text = body.decode(errors="replace")
-        if not response.is_success:
-            answer = httpx.Response(
-                response.status_code, headers=_plain(response.headers), text=text
-            )
-            raise httpx.HTTPStatusError("", request=response.request, response=answer)
-        return text
+        if response.is_success:
+            return text
+        # The stream is used up, so the error gets an answer whose text can still be read.
+        kept = {name: response.headers.get(name, "") for name in ("retry-after", "location")}
+        readable = httpx.Response(response.status_code, headers=kept, text=text)
+        raise httpx.HTTPStatusError("", request=response.request, response=readable)
 
 
 def request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str, object]:
@@ -173,16 +190,17 @@ def request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str
 def _check_url(url: str, *, allow_http: bool) -> None:
     mend = "set n8n.webhook_url to the production URL of the workflow's webhook"
     try:
-        parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        parsed = urlsplit(url)
+        host, _ = parsed.hostname or "", parsed.port  # both are judged when they are read
+    except ValueError as error:
         raise TeacherMisconfigured(f"n8n.webhook_url cannot be read: {error}", mend) from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        wrong = f"n8n.webhook_url is not an https address: {url!r}" if url else "no n8n.webhook_url"
-        raise TeacherMisconfigured(wrong, mend)
-    if parsed.scheme == "http" and not allow_http and not _is_loopback(parsed.host):
+    if not url:
+        raise TeacherMisconfigured("n8n.webhook_url is empty", mend)
+    if parsed.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        raise TeacherMisconfigured(f"n8n.webhook_url is not an https address: {url!r}", mend)
+    if parsed.scheme == "http" and not allow_http and not _is_loopback(host):
         raise TeacherMisconfigured(
-            f"n8n.webhook_url would send diff, logs and token to {parsed.host} unencrypted",
-            "use https",
+            f"n8n.webhook_url would send diff, logs and token to {host} unencrypted", "use https"
         )
 
 
@@ -195,22 +213,24 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _plain(headers: httpx.Headers) -> dict[str, str]:
-    # The body is decoded already; only what `Retries` and redirects need goes on.
-    return {name: headers[name] for name in ("retry-after", "location") if name in headers}
-
-
 def _may_pass(error: BaseException) -> bool:
+    import httpx
+
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code in _RETRIED
-    return isinstance(error, _RETRIED_BREAKS)
+    # Safe although the first try may have arrived: the idempotency key tells the workflow so. An
+    # answer that was late is not asked for again, for it would be late again.
+    return isinstance(error, (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError))
 
 
-def _headers(error: BaseException) -> Mapping[str, str]:
-    return error.response.headers if isinstance(error, httpx.HTTPStatusError) else {}
+def _headers_of(error: BaseException) -> Mapping[str, str]:
+    response = getattr(error, "response", None)
+    return response.headers if response is not None else {}
 
 
-def _unreachable(error: httpx.HTTPError, url: str, timeout: float) -> TeacherError:
+def _unreachable(error: httpx.HTTPError, url: str, timeout: float) -> TeacherUnavailable:
+    import httpx
+
     if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
         return TeacherUnavailable(
             f"{url} did not answer within {timeout:g} s",

@@ -1,0 +1,87 @@
+"""What every teacher must hold to: the same model words give the same lesson, whoever carries them.
+
+A subclass gives `saying`, a context in which a teacher's model says certain words.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from teacher.errors import TeacherError, UnusableAnswer
+from teacher.models import Action, FailureType, Lesson, RuleText, Usage
+from tests.teacher import samples
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from orchestrator.steps import Teacher
+
+GOOD = {
+    samples.ADD: Lesson(Action.ADD, "The stand-in hid the absence.", samples.RULE),
+    samples.REINFORCE: Lesson(Action.REINFORCE, "The stand-in hid the absence.", target="r-0002"),
+    samples.AMEND: Lesson(
+        Action.AMEND,
+        "The stand-in hid the absence.",
+        samples.RULE,
+        target="r-0001",
+        paths=("billing/**",),
+    ),
+    samples.NONE: Lesson(Action.NONE, "The test depends on the clock."),
+    '{"rule": "Never a; b.", "when": "c", "why": "d"}': Lesson(
+        Action.ADD, "no reason given", RuleText("Never a; b.", "c", "d")
+    ),
+}
+
+BAD = (
+    "",
+    "I would add a rule about None.",
+    "[]",
+    '{"rule": "Never a; b."}',
+    samples.words(action="forget", target="r-0001"),
+    samples.words(action="reinforce", target="r-9999"),
+    samples.words(action="reinforce"),
+    samples.words(action="amend", target="r-0001"),
+    samples.words(action="add", rule=7, when="x", why="y"),
+)
+
+
+class TeacherConformance(ABC):
+    """Inherit, give `saying`, and the tests below hold for your teacher."""
+
+    @abstractmethod
+    def saying(self, words: str) -> AbstractContextManager[Teacher]:
+        """A teacher whose model answers any question with these words."""
+
+    @pytest.mark.parametrize(("words", "lesson"), GOOD.items())
+    def test_words_become_the_lesson(self, words: str, lesson: Lesson) -> None:
+        with self.saying(words) as teacher:
+            learned = teacher.teach(samples.FAILURE, samples.KNOWN)
+        assert replace(learned, model="", usage=Usage()) == lesson
+
+    @pytest.mark.parametrize("words", BAD)
+    def test_words_that_are_no_lesson_are_an_error_that_shows_them(self, words: str) -> None:
+        with self.saying(words) as teacher, pytest.raises(UnusableAnswer) as caught:
+            teacher.teach(samples.FAILURE, samples.KNOWN)
+        assert caught.value.mend
+        assert (words[:40] or "empty") in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_a_rule_that_is_not_in_force_cannot_be_a_target(self) -> None:
+        with self.saying(samples.REINFORCE) as teacher, pytest.raises(TeacherError):
+            teacher.teach(samples.FAILURE, ())
+
+    @pytest.mark.parametrize("type_", FailureType)
+    def test_every_type_of_failure_is_taught(self, type_: FailureType) -> None:
+        with self.saying(samples.ADD) as teacher:
+            lesson = teacher.teach(replace(samples.FAILURE, type=type_), samples.KNOWN)
+        assert lesson.text == samples.RULE
+
+    def test_evidence_may_be_anything(self) -> None:
+        odd = "\udcff \x00 ``` </data> \U0001f600 " + "x" * 100_000
+        failure = replace(samples.FAILURE, diff=odd, logs=odd, task=odd, context=odd, summary=odd)
+        with self.saying(samples.ADD) as teacher:
+            assert teacher.teach(failure, samples.KNOWN).action is Action.ADD

@@ -1,0 +1,178 @@
+"""The webhook teacher against a web server on loopback."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
+from teacher.models import Action, FailureType
+from teacher.webhook import MAX_ANSWER_BYTES, WebhookTeacher, request_body
+from tests.teacher.loopback import Loopback, Reply, json_reply
+from tests.teacher.samples import ADD, FAILURE, KNOWN, TEXT, patient
+
+GOOD = Reply(body=ADD.encode())
+
+
+def test_the_request_is_the_published_one_with_additions() -> None:
+    with Loopback(GOOD) as workflow:
+        WebhookTeacher(f"{workflow.url}/webhook/t", token="t-1").teach(FAILURE, KNOWN)
+        [asked] = workflow.asked
+    body = asked.json
+    key = body.pop("idempotency_key")
+    assert len(str(key)) == 64
+    assert body == {
+        "version": 1,
+        "failure_type": "test_failure",
+        "task_description": "Make safe_divide safe",
+        "context": "11 passed, 1 failed\n\nsecond attempt",
+        "diff": "+    return 0",
+        "error_logs": "assert 0 is None",
+        "known_rules": [
+            {"id": rule.id, "rule": rule.text.rule, "when": rule.text.when, "why": rule.text.why}
+            for rule in KNOWN
+        ],
+    }
+    assert asked.path == "/webhook/t"
+    assert asked.headers["authorization"] == "Bearer t-1"
+    assert asked.headers["content-type"] == "application/json"
+
+
+def test_the_three_published_keys_are_answer_enough() -> None:
+    with Loopback(json_reply(TEXT)) as workflow:
+        assert WebhookTeacher(workflow.url).teach(FAILURE, ()).action is Action.ADD
+        assert "authorization" not in workflow.asked[0].headers
+
+
+def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("N8N_WEBHOOK_TOKEN", "from-outside\n")
+    with Loopback(GOOD) as workflow:
+        WebhookTeacher(workflow.url).teach(FAILURE, ())
+        assert workflow.asked[0].headers["authorization"] == "Bearer from-outside"
+
+
+def test_equal_requests_have_equal_keys_and_others_do_not() -> None:
+    def key(**changes: object) -> object:
+        failure = replace(FAILURE, **changes)  # type: ignore[arg-type]
+        return request_body(failure, KNOWN)["idempotency_key"]
+
+    keys = [
+        key(),
+        key(logs="other"),
+        key(diff="other"),
+        key(task="other"),
+        key(type=FailureType.OTHER),
+        request_body(FAILURE, KNOWN[:1])["idempotency_key"],
+    ]
+    assert key() == keys[0]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_passing_trouble_is_waited_out_under_one_key(status: int) -> None:
+    retries, waits = patient()
+    with Loopback(Reply(status, headers={"retry-after": "40"}), GOOD) as workflow:
+        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
+        first, second = workflow.asked
+    assert first.body == second.body
+    assert waits == [40]
+
+
+def test_a_connection_that_breaks_is_tried_again() -> None:
+    retries, waits = patient()
+    with Loopback(Reply(body=ADD.encode(), cut=5), GOOD) as workflow:
+        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
+    assert len(waits) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "message", "mend"),
+    [
+        (Reply(403, b"Authorization data is wrong!"), "refused the token", "N8N_WEBHOOK_TOKEN"),
+        (Reply(401, b"no"), "refused the token", "N8N_WEBHOOK_TOKEN"),
+        (json_reply({"message": "not registered"}, 404), "no active workflow", "publish"),
+        (json_reply({"message": "stack"}, 422), "could not read", "N8N_SETUP.md"),
+        (json_reply({"message": "Error in workflow"}, 500), "failed inside", "last execution"),
+        (json_reply({"error": "model: 529"}, 502), "model: 529", "credential"),
+        (Reply(413), "request of this size", "N8N_PAYLOAD_SIZE_MAX"),
+        (Reply(301, headers={"location": "https://x.example/y"}), "x.example/y", "final address"),
+        (Reply(418, b"teapot"), "teapot", "see what it said"),
+    ],
+    ids=lambda value: value.status if isinstance(value, Reply) else "",
+)
+def test_each_status_is_one_clear_line_with_the_mend(reply: Reply, message: str, mend: str) -> None:
+    with Loopback(reply) as workflow:
+        teacher = WebhookTeacher(workflow.url, token="t", retries=patient(tries=2)[0])
+        with pytest.raises(TeacherUnavailable) as caught:
+            teacher.teach(FAILURE, ())
+    assert message in caught.value.message
+    assert f"({reply.status})" in caught.value.message
+    assert mend in caught.value.mend
+    assert "\n" not in str(caught.value)
+
+
+def test_a_refusal_without_a_token_says_that_one_is_wanted() -> None:
+    with Loopback(Reply(403)) as workflow, pytest.raises(TeacherUnavailable, match="wants a token"):
+        WebhookTeacher(workflow.url).teach(FAILURE, ())
+    assert len(workflow.asked) == 1
+
+
+def test_nobody_there_is_one_clear_line_without_the_secrets_of_the_url() -> None:
+    retries, waits = patient(tries=3)
+    teacher = WebhookTeacher("http://me:hush@127.0.0.1:9/hook?key=hush", retries=retries)
+    with pytest.raises(TeacherUnavailable, match=r"http://127\.0\.0\.1:9/hook was not") as caught:
+        teacher.teach(FAILURE, ())
+    assert "hush" not in str(caught.value)
+    assert len(waits) == 2
+
+
+def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
+    large = Reply(body=b" " * (MAX_ANSWER_BYTES + 1))
+    with Loopback(large) as workflow, pytest.raises(UnusableAnswer, match="longer than 1 MB"):
+        WebhookTeacher(workflow.url).teach(FAILURE, ())
+
+
+def test_nesting_without_end_is_an_unusable_answer() -> None:
+    with Loopback(Reply(body=b"[" * 500_000)) as workflow, pytest.raises(UnusableAnswer):
+        WebhookTeacher(workflow.url).teach(FAILURE, ())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "not a url",
+        "ftp://127.0.0.1/x",
+        "https://",
+        "https://[::1",
+        "http://n8n.example.org/webhook/x",
+        "http://127.0.0.1.example.org/x",
+    ],
+)
+def test_an_address_that_may_not_be_used_is_refused_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(TeacherMisconfigured, match=r"n8n\.webhook_url") as caught:
+        WebhookTeacher(url).preflight()
+    assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://n8n.example.org/webhook/x",
+        "http://127.0.0.1:5678/x",
+        "http://localhost/x",
+        "http://[::1]:1/x",
+    ],
+)
+def test_https_and_this_machine_are_fine(url: str) -> None:
+    WebhookTeacher(url).preflight()
+
+
+def test_http_can_be_allowed() -> None:
+    WebhookTeacher("http://n8n.example.org/webhook/x", allow_http=True).preflight()
+
+
+def test_a_token_that_no_header_can_carry_is_refused() -> None:
+    with pytest.raises(TeacherMisconfigured, match="N8N_WEBHOOK_TOKEN"):
+        WebhookTeacher("http://127.0.0.1/x", token="a b").preflight()
