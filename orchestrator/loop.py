@@ -53,7 +53,7 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
 def _attempt(run: RunResult, steps: Steps, policy: Policy, limits: AgentLimits) -> RunResult:
     """Agent works -> diff -> suite -> verdict, and what there is to learn from it."""
     started = time.monotonic()
-    number, prompt = len(run.attempts) + 1, _prompt(run, steps)
+    number, prompt = len(run.attempts) + 1, _prompt(run, steps, policy)
     before = steps.begin(number, policy.max_retries + 1, prompt)
     agent = steps.work(number, prompt, limits)
     after = steps.finish(number)
@@ -106,9 +106,11 @@ def _decide(run: RunResult, steps: Steps, policy: Policy) -> RunResult:
     return run
 
 
-def _prompt(run: RunResult, steps: Steps) -> str:
+def _prompt(run: RunResult, steps: Steps, policy: Policy) -> str:
     judged = [attempt for attempt in run.attempts if attempt.report]
-    return retry_prompt(steps.task, judged[-1]) if judged else steps.task.text
+    if not judged:
+        return steps.task.text
+    return retry_prompt(steps.task, judged[-1], edits_kept=not policy.retry_from_start)
 
 
 def _affordable(run: RunResult, policy: Policy) -> AgentLimits | None:

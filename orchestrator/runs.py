@@ -50,6 +50,7 @@ def start(
     *,
     listener: events.Listener,
     environment: Mapping[str, str] | None = None,
+    store: Store | None = None,
 ) -> RunResult:
     """Run a task in a project.
 
@@ -59,7 +60,8 @@ def start(
         config_file: the configuration file; the project's own if None.
         overrides: values that win over the file's.
         listener: hears what happens; also from other threads than the caller's.
-        environment: what agent, suite and teacher see as their environment; ours if None.
+        environment: what agent and teacher see as their environment; ours if None.
+        store: where the run is kept; the user's if None.
 
     Raises:
         LoopError, TeacherError: something is missing or wrong; no token was spent.
@@ -68,7 +70,7 @@ def start(
         raise UsageError("the task is empty", "say what is to be done")
     project = checked_project(project)
     config = load(project, config_file, overrides).config
-    store = Store()
+    store = store or Store()
     with _alone_in(project, store):
         parts = wiring.build(config, project, environment or os.environ, listener)
         record = store.create(Task(task, project), config.model_dump_json())

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import singledispatchmethod
 from typing import Final
@@ -17,6 +18,7 @@ from orchestrator.cli.values import in_dollars, in_short, in_words, printable
 from orchestrator.models import (
     AgentResult,
     Attempt,
+    Case,
     CaseOutcome,
     RunOutcome,
     RunResult,
@@ -108,9 +110,7 @@ class Console:
 
     @_show.register
     def _(self, event: events.CaseFinished) -> None:
-        self._step.case(event.case.outcome, event.case.id)
-        if not self._screen.is_terminal:
-            self._line("    ", f"{event.case.outcome:<8}{event.case.id}")
+        self._step.case(event.case)
 
     @_show.register
     def _(self, event: events.SuiteFinished) -> None:
@@ -161,15 +161,17 @@ class Console:
 
 
 class _Step:
-    """The line that moves: what is going on, and for how long. Plain output has none."""
+    """What is going on, and for how long: on a terminal a line that moves, else plain lines."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._live: Live | None = None
+        self._file = ""
+        self._counts: Counter[CaseOutcome] = Counter()
+        self._last = ""
 
     def start(self, name: str) -> None:
         self.end()
-        self._counts = dict.fromkeys(CaseOutcome, 0)
         self._last = ""
         if not self._screen.is_terminal:
             self._screen.print(Text(f"... {name}", style="dim"))
@@ -183,21 +185,32 @@ class _Step:
         )
         self._live.start()
 
-    def case(self, outcome: CaseOutcome, identity: str) -> None:
-        self._counts[outcome] += 1
-        self._last = identity
+    def case(self, case: Case) -> None:
+        file = case.id.split("::", 1)[0]
+        if not self._screen.is_terminal and file != self._file:
+            self._tell_file()
+            self._file = file
+        self._counts[case.outcome] += 1
+        self._last = case.id
 
     def end(self) -> None:
         if self._live:
             self._live.stop()
             self._live = None
+        self._tell_file()
+
+    def _tell_file(self) -> None:
+        if self._file:
+            self._screen.print(Text(f"    {printable(self._file)}  {self._counted()}", style="dim"))
+        self._file = ""
+        self._counts.clear()
+
+    def _counted(self) -> str:
+        return ", ".join(f"{count} {outcome}" for outcome, count in self._counts.items())
 
     def _text(self, name: str, seconds: float) -> Text:
-        parts = [name, in_words(seconds)]
-        parts += [f"{count} {outcome}" for outcome, count in self._counts.items() if count]
-        if self._last:
-            parts.append(printable(self._last))
-        text = Text(" · ".join(parts), style="dim")
+        parts = [name, in_words(seconds), self._counted(), printable(self._last)]
+        text = Text(" · ".join(filter(None, parts)), style="dim")
         text.truncate(max(self._screen.width - 4, 20), overflow="ellipsis")
         return text
 
