@@ -1,0 +1,112 @@
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.models import SuiteOutcome
+from orchestrator.suites import create_suite
+from orchestrator.suites.environment import project_environment
+from orchestrator.suites.pytest_suite import PytestSuite
+from tests.suites.projects import write
+
+OURS = sysconfig.get_path("scripts")
+
+
+def make_virtualenv(folder: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return folder
+
+
+def make_program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def test_the_projects_own_environment_is_active(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv = make_virtualenv(project / ".venv")
+    make_program(venv / "bin/pytest", 'echo "the project\'s own, $VIRTUAL_ENV"; exit 4')
+    monkeypatch.setenv("VIRTUAL_ENV", "/somewhere/else")
+    monkeypatch.setenv("PYTHONHOME", "/somewhere/else")
+    report = PytestSuite("pytest tests/", 60).run(project)
+    assert report.outcome is SuiteOutcome.USAGE_ERROR
+    assert report.output == f"the project's own, {venv}\n"
+    assert "PYTHONHOME" not in project_environment(project)
+
+
+def test_an_environment_above_counts_up_to_the_git_toplevel(project: Path) -> None:
+    venv = make_virtualenv(project / "venv")
+    inner = project / "a/b"
+    inner.mkdir(parents=True)
+    assert "VIRTUAL_ENV" not in project_environment(inner)
+    (project / ".git").mkdir()
+    assert project_environment(inner)["VIRTUAL_ENV"] == str(venv)
+    (project / "a/.git").write_text("gitdir: elsewhere\n", encoding="utf-8")
+    assert "VIRTUAL_ENV" not in project_environment(inner)
+
+
+def test_without_one_the_users_path_counts_and_ours_comes_last(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_program(tmp_path / "bin/pytest", "echo the shell\\'s; exit 4")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    path = project_environment(project)["PATH"].split(os.pathsep)
+    assert path == [str(tmp_path / "bin"), "/usr/bin", "/bin", OURS]
+    assert PytestSuite("pytest", 60).run(project).output == "the shell's\n"
+    (tmp_path / "bin/pytest").unlink()
+    write(project, test_a="def test_x(): pass\n")
+    assert PytestSuite("pytest", 60).run(project).passed
+
+
+def test_our_own_programs_never_stand_in_for_those_of_a_projects_environment(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_virtualenv(project / ".venv")
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert OURS not in project_environment(project)["PATH"].split(os.pathsep)
+
+
+class TestPreflight:
+    @pytest.mark.parametrize("framework", ["pytest", "command"])
+    def test_a_program_that_is_not_there(self, project: Path, framework: str) -> None:
+        suite = create_suite(framework, "no-such-runner tests/", 60)
+        with pytest.raises(InfrastructureError, match=r"no-such-runner .* not found .*install"):
+            suite.preflight(project)
+        assert suite.run(project).outcome is SuiteOutcome.NOT_FOUND
+
+    def test_a_program_by_path(self, project: Path) -> None:
+        make_program(project / "run_tests.sh", "true")
+        create_suite("command", "./run_tests.sh", 60).preflight(project)
+        (project / "run_tests.sh").chmod(0o644)
+        suite = create_suite("command", "./run_tests.sh", 60)
+        with pytest.raises(InfrastructureError):
+            suite.preflight(project)
+        report = suite.run(project)
+        assert report.outcome is SuiteOutcome.NOT_FOUND
+        assert report.exit_code is None
+        assert "Permission denied" in report.message
+
+    def test_a_python_without_pytest(self, project: Path) -> None:
+        make_virtualenv(project / ".venv")
+        with pytest.raises(InfrastructureError, match=r"no module pytest .*pip install pytest"):
+            PytestSuite("python -m pytest", 60).preflight(project)
+
+    def test_a_workspace_that_is_no_directory(self, project: Path) -> None:
+        with pytest.raises(UsageError, match="not a directory"):
+            PytestSuite("pytest", 60).preflight(project / "missing")
+
+    @pytest.mark.parametrize("command", ["no-such-runner && true", "sh -c no-such-runner"])
+    def test_a_program_that_only_the_shell_misses(self, project: Path, command: str) -> None:
+        report = PytestSuite(command, 60).run(project)
+        assert (report.outcome, report.exit_code) == (SuiteOutcome.NOT_FOUND, 127)
+
+
+def test_an_unknown_framework_is_named() -> None:
+    with pytest.raises(UsageError, match=r"'jest' is not known .*pytest, command"):
+        create_suite("jest", "jest", 60)

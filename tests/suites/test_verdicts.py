@@ -1,0 +1,318 @@
+"""What real pytest runs come to, one by one."""
+
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator.models import CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.process import MARK
+from orchestrator.suites.command_line import OUTPUT_BOUND
+from orchestrator.suites.pytest_suite import PytestSuite
+from tests.suites.projects import PYTEST, judge, write
+
+A = "tests/test_a.py"
+
+
+def outcomes(report: SuiteReport) -> dict[str, str]:
+    return {case.id: case.outcome.value for case in report.cases}
+
+
+def test_failed_and_passed_cases_are_told_apart(project: Path) -> None:
+    write(project, tests__test_a="def test_x(): assert 1 == 2\ndef test_y(): pass\n")
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 1)
+    assert outcomes(report) == {f"{A}::test_x": "failed", f"{A}::test_y": "passed"}
+    assert report.failing[0].message == "assert 1 == 2"
+    assert f"{A}:1: in test_x" in report.failing[0].detail
+    assert report.summary == "1 passed, 1 failed"
+
+
+def test_a_syntax_error_is_a_collection_error(project: Path) -> None:
+    write(project, tests__test_a="def test_x( assert 1\n", tests__test_b="def test_y(): pass\n")
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.COLLECTION_ERROR, 2)
+    assert outcomes(report) == {A: "error"}
+    assert "SyntaxError" in report.failing[0].message
+
+
+def test_an_import_error_is_a_collection_error(project: Path) -> None:
+    write(project, tests__test_a="import not_there\n")
+    report = judge(project)
+    assert report.outcome is SuiteOutcome.COLLECTION_ERROR
+    assert report.judged
+    assert "No module named 'not_there'" in report.failing[0].message
+
+
+@pytest.mark.parametrize("text", ["import not_there\n", "def broken( \n"])
+def test_a_broken_conftest_is_a_collection_error(project: Path, text: str) -> None:
+    """pytest calls it a usage error, but it is the code that is broken."""
+    write(project, tests__conftest=text, tests__test_a="def test_x(): pass\n")
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.COLLECTION_ERROR, 4)
+    assert outcomes(report) == {"tests/conftest.py": "error"}
+    assert "Error: " in report.failing[0].message
+
+
+def test_one_broken_module_of_several_that_ran_is_a_failure(project: Path) -> None:
+    write(project, tests__test_a="import not_there\n", tests__test_b="def test_y(): pass\n")
+    report = judge(project, "tests/ --continue-on-collection-errors")
+    assert report.outcome is SuiteOutcome.FAILED
+    assert report.summary == "1 passed, 1 error"
+
+
+def test_no_tests(project: Path) -> None:
+    write(project, tests__helper="")
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.NO_TESTS, 5)
+    assert not report.judged
+
+
+def test_a_suite_that_skips_everything_is_not_green(project: Path) -> None:
+    write(
+        project,
+        tests__test_a="import pytest\n@pytest.mark.skip(reason='later')\ndef test_x(): assert 0\n",
+    )
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.NO_TESTS, 0)
+    assert report.message == "every case was skipped"
+
+
+@pytest.mark.parametrize("arguments", ["tests/ --no-such-option", "no_such_folder/ -v"])
+def test_a_usage_error(project: Path, arguments: str) -> None:
+    write(project, tests__test_a="def test_x(): pass\n")
+    report = judge(project, arguments)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.USAGE_ERROR, 4)
+    assert "no" in report.output
+
+
+def test_a_runner_that_ends_with_0_before_its_report_is_not_green(project: Path) -> None:
+    write(project, tests__test_a="import os\ndef test_x(): pass\ndef test_y(): os._exit(0)\n")
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, 0)
+    assert "wrote no report" in report.message
+    assert f"{A}::test_y was running" in report.message
+    assert outcomes(report) == {f"{A}::test_x": "passed"}
+
+
+def test_a_conftest_that_sets_the_exit_code_to_0_does_not_make_it_green(project: Path) -> None:
+    write(
+        project,
+        tests__conftest="def pytest_sessionfinish(session): session.exitstatus = 0\n",
+        tests__test_a="def test_x(): assert 0\n",
+    )
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 0)
+
+
+def test_a_segmentation_fault_has_its_name(project: Path) -> None:
+    write(project, tests__test_a="import ctypes\ndef test_x(): ctypes.string_at(0)\n")
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, -11)
+    assert report.message == f"ended by SIGSEGV, while {A}::test_x was running"
+
+
+def test_an_exit_in_a_test_fails_that_test_only(project: Path) -> None:
+    write(project, tests__test_a="import sys\ndef test_x(): sys.exit(0)\ndef test_y(): pass\n")
+    report = judge(project)
+    assert outcomes(report) == {f"{A}::test_x": "failed", f"{A}::test_y": "passed"}
+
+
+def test_an_exit_in_an_imported_module_is_no_verdict(project: Path) -> None:
+    write(project, tests__test_a="import sys\nsys.exit(0)\n")
+    report = judge(project)
+    assert report.outcome is SuiteOutcome.CRASHED
+    assert "SystemExit" in report.failing[0].detail
+
+
+def test_an_interrupted_run_is_no_verdict(project: Path) -> None:
+    write(
+        project,
+        tests__test_a="def test_x(): pass\ndef test_y(): raise KeyboardInterrupt\n",
+    )
+    report = judge(project)
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, 2)
+
+
+def test_a_timeout_ends_everything_that_the_tests_started(project: Path) -> None:
+    write(
+        project,
+        tests__test_a="""
+            import subprocess, time
+            def test_x(): pass
+            def test_y():
+                child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+                open("pid", "w").write(str(child.pid))
+                time.sleep(600)
+            """,
+    )
+    started = time.monotonic()
+    report = judge(project, seconds=3)
+    assert time.monotonic() - started < 60
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.TIMEOUT, None)
+    assert report.message == f"ended after 3 seconds, while {A}::test_y was running"
+    assert outcomes(report) == {f"{A}::test_x": "passed"}
+    pid = int((project / "pid").read_text(encoding="utf-8"))
+    assert not _alive(pid)
+
+
+def test_a_green_suite_leaves_nothing_running(project: Path) -> None:
+    write(
+        project,
+        tests__test_a="""
+            import subprocess
+            def test_x():
+                child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+                open("pid", "w").write(str(child.pid))
+            """,
+    )
+    assert judge(project).passed
+    assert not _alive(int((project / "pid").read_text(encoding="utf-8")))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and MARK in process.environ()
+    except psutil.Error:
+        return False
+
+
+def test_output_that_is_not_utf8_is_kept_readable(project: Path) -> None:
+    write(
+        project,
+        tests__test_a=r"""
+            import os
+            def test_x():
+                os.write(1, b"caf\xe9 \xff\n")
+                assert "caf" == "\udce9 \x00 \x1b[31m"
+            """,
+    )
+    report = judge(project, "tests/ -v -s")
+    assert report.outcome is SuiteOutcome.FAILED
+    assert "caf\N{REPLACEMENT CHARACTER}" in report.output
+    report.output.encode("utf-8")
+    report.failing[0].detail.encode("utf-8")
+
+
+def test_a_flood_of_output_is_kept_to_its_end(project: Path) -> None:
+    write(
+        project,
+        tests__test_a="""
+            import os
+            def test_x():
+                line = b"x" * 1_000_000 + b"\\n"
+                for _ in range(50):
+                    os.write(1, line)
+                assert 0, "y" * 1_000_000
+            """,
+    )
+    report = judge(project, "tests/ -v -s")
+    assert report.outcome is SuiteOutcome.FAILED
+    assert len(report.output) == OUTPUT_BOUND
+    assert "1 failed" in report.output
+    assert len(report.failing[0].detail) < 25_000
+    assert len(report.failing[0].message) <= 2_000
+
+
+def test_a_case_that_fails_twice_is_one_case(project: Path) -> None:
+    write(
+        project,
+        tests__test_a="""
+            import pytest
+            @pytest.fixture
+            def late():
+                yield
+                raise ValueError("late")
+            @pytest.fixture
+            def early():
+                raise ValueError("early")
+            def test_x(late): assert 0
+            def test_y(late): pass
+            def test_z(early): pass
+            """,
+    )
+    report = judge(project)
+    assert outcomes(report) == {
+        f"{A}::test_x": "failed",
+        f"{A}::test_y": "error",
+        f"{A}::test_z": "error",
+    }
+    assert "assert 0" in report.failing[0].message
+    assert "late" in report.failing[0].message
+
+
+def test_expected_failures_do_not_count_against_the_code(project: Path) -> None:
+    write(
+        project,
+        tests__test_a="""
+            import pytest
+            @pytest.mark.xfail
+            def test_x(): assert 0
+            def test_y(): pass
+            """,
+    )
+    report = judge(project)
+    assert report.passed
+    assert report.cases[0].outcome is CaseOutcome.SKIPPED
+
+
+class TestWrappers:
+    """Commands that are not pytest itself: the report tells what their exit codes hide."""
+
+    @pytest.fixture
+    def red(self, project: Path) -> Path:
+        write(project, tests__test_a="def test_x(): assert 0\ndef test_y(): pass\n")
+        return project
+
+    @pytest.mark.parametrize(
+        ("command", "code"),
+        [
+            (f"{PYTEST} tests/ || true", 0),
+            (f"{PYTEST} tests/; true", 1),
+            (f"cd tests && {PYTEST} -q", 1),
+            (f"{PYTEST} -q > log.txt 2>&1", 1),
+            (f"sh -c '{PYTEST} tests/'", 1),
+        ],
+    )
+    def test_a_shell_line(self, red: Path, command: str, code: int) -> None:
+        report = PytestSuite(command, 60).run(red)
+        assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, code)
+        assert outcomes(report) == {f"{A}::test_x": "failed", f"{A}::test_y": "passed"}
+
+    def test_make_turns_1_into_2(self, red: Path) -> None:
+        (red / "Makefile").write_text(f"check:\n\t{PYTEST} tests/\n", encoding="utf-8")
+        report = PytestSuite("make check", 60).run(red)
+        assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 2)
+        assert [case.id for case in report.failing] == [f"{A}::test_x"]
+
+    def test_make_without_tests(self, project: Path) -> None:
+        (project / "Makefile").write_text(f"check:\n\t{PYTEST}\n", encoding="utf-8")
+        assert PytestSuite("make check", 60).run(project).outcome is SuiteOutcome.NO_TESTS
+
+    def test_a_linter_behind_the_tests_says_no(self, red: Path) -> None:
+        report = PytestSuite(f"{PYTEST} -k test_y && false", 60).run(red)
+        assert report.outcome is SuiteOutcome.FAILED
+        assert report.message == "no case failed, but the command ended with 1"
+
+    def test_a_command_that_never_calls_pytest_is_not_green(self, red: Path) -> None:
+        report = PytestSuite("true", 60).run(red)
+        assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, 0)
+        assert "wrote no report" in report.message
+
+    def test_options_that_stand_in_the_environment_stay(
+        self, red: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PYTEST_ADDOPTS", "-k test_y")
+        assert PytestSuite(f"{PYTEST} tests/", 60).run(red).passed
+        assert PytestSuite(f"sh -c '{PYTEST} tests/'", 60).run(red).passed
+
+    def test_assignments_in_front(self, red: Path) -> None:
+        assert PytestSuite(f"PYTEST_ADDOPTS='-k test_y' {PYTEST}", 60).run(red).passed
+        wrapped = PytestSuite(f"PYTEST_ADDOPTS='-k test_y' sh -c '{PYTEST}'", 60)
+        assert wrapped.run(red).passed
+
+    def test_a_report_of_the_users_own_does_not_take_ours_away(self, red: Path) -> None:
+        report = PytestSuite(f"{PYTEST} tests/ --junitxml=mine.xml --junitprefix=p", 60).run(red)
+        assert [case.id for case in report.failing] == [f"{A}::test_x"]
