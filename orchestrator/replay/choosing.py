@@ -4,7 +4,7 @@ import threading
 from fnmatch import fnmatchcase
 from typing import Final
 
-from orchestrator.replay.request import RecordedRequest
+from orchestrator.replay.request import RecordedRequest, flat
 from orchestrator.replay.scenario import Answer, Scenario, Speaker, When
 
 _CLOSEST: Final = 3
@@ -59,21 +59,17 @@ def misfits(when: When, request: RecordedRequest) -> list[str]:
         reasons.append(f"step is {request.step}, not {when.step}")
     if when.model and not fnmatchcase(request.model, when.model):
         reasons.append(f"model is {request.model}, not {when.model}")
-    text, last = _flat(request.text), _flat(request.last_text)
-    reasons += [f"{_short(part)} is missing" for part in when.contains if _flat(part) not in text]
-    reasons += [f"{_short(part)} is there" for part in when.lacks if _flat(part) in text]
+    text, last = request.flat_text, request.flat_last_text
+    reasons += [f"{_short(part)} is missing" for part in when.contains if flat(part) not in text]
+    reasons += [f"{_short(part)} is there" for part in when.lacks if flat(part) in text]
     reasons += [
         f"{_short(part)} is not in the last message"
         for part in when.last_contains
-        if _flat(part) not in last
+        if flat(part) not in last
     ]
     return reasons
 
 
-def _flat(text: str) -> str:
-    return " ".join(text.split())
-
-
 def _short(text: str) -> str:
-    flat = _flat(text)
-    return f'"{flat}"' if len(flat) <= 60 else f'"{flat[:57]}..."'
+    short = flat(text)
+    return f'"{short}"' if len(short) <= 60 else f'"{short[:57]}..."'

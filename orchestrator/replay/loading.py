@@ -1,10 +1,8 @@
 """Reads a scenario from YAML. Every complaint names the file, the line and the key."""
 
-import difflib
-import math
-from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -20,6 +18,7 @@ from orchestrator.replay.scenario import (
     ToolCall,
     When,
 )
+from orchestrator.replay.tables import Loader, Node, Table
 from orchestrator.replay.wire import ERROR_TYPES, STOP_REASONS
 
 _ANSWER_KEYS: Final = ("name", "when", "times", "reply", "steps")
@@ -50,13 +49,13 @@ def parse_scenario(text: str, source: str = "scenario") -> Scenario:
         ScenarioError: the text is no scenario.
     """
     try:
-        document = yaml.load(text, _Loader)  # noqa: S506 -- _Loader is a SafeLoader
-        top = _Table(source, "scenario", document, ("description", "answers"))
+        document = yaml.load(text, Loader)  # noqa: S506 -- Loader is a SafeLoader
+        top = Table(source, "scenario", document, ("description", "answers"))
         top.text("description")
         answers = [
             answer
             for number, item in enumerate(top.items("answers"), 1)
-            for answer in _answers(_Table(source, f"answer {number}", item, _ANSWER_KEYS))
+            for answer in _answers(Table(source, f"answer {number}", item, _ANSWER_KEYS))
         ]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -66,7 +65,7 @@ def parse_scenario(text: str, source: str = "scenario") -> Scenario:
     return Scenario(tuple(answers), source)
 
 
-def _answers(table: "_Table") -> list[Answer]:
+def _answers(table: Table) -> list[Answer]:
     """The answer that a table describes, or, when it has `steps`, one for each step."""
     when, times, name = _when(table), table.whole("times", least=1), table.text("name")
     if ("reply" in table) == ("steps" in table):
@@ -77,15 +76,12 @@ def _answers(table: "_Table") -> list[Answer]:
         raise table.error("has `steps`, which set the step themselves", "when.step")
     answers = []
     for step, item in enumerate(table.items("steps")):
-        inner = _Table(table.source, f"{table.where}, step {step}", item, _REPLY_KEYS)
-        at_step = When(
-            when.speaker, step, when.contains, when.lacks, when.last_contains, when.model
-        )
-        answers.append(Answer(_reply(inner), at_step, times, name, inner.line))
+        inner = Table(table.source, f"{table.where}, step {step}", item, _REPLY_KEYS)
+        answers.append(Answer(_reply(inner), replace(when, step=step), times, name, inner.line))
     return answers
 
 
-def _when(table: "_Table") -> When:
+def _when(table: Table) -> When:
     if "when" not in table:
         return When()
     when = table.table("when", _WHEN_KEYS)
@@ -99,11 +95,11 @@ def _when(table: "_Table") -> When:
     )
 
 
-def _reply(table: "_Table") -> Reply:
+def _reply(table: Table) -> Reply:
     reply = Reply(
         say=table.text("say"),
         tools=tuple(
-            _tool(_Table(table.source, f"{table.where}, tool {number}", item, ("name", "input")))
+            _tool(Table(table.source, f"{table.where}, tool {number}", item, ("name", "input")))
             for number, item in enumerate(table.items("tools") if "tools" in table else (), 1)
         ),
         json=table.json("json"),
@@ -121,7 +117,7 @@ def _reply(table: "_Table") -> Reply:
     return reply
 
 
-def _tool(table: "_Table") -> ToolCall:
+def _tool(table: Table) -> ToolCall:
     if not table.text("name"):
         raise table.error("is missing", "name")
     value = table.json("input")
@@ -130,7 +126,7 @@ def _tool(table: "_Table") -> ToolCall:
     return ToolCall(table.text("name"), value or {})
 
 
-def _usage(table: "_Table") -> Tokens:
+def _usage(table: Table) -> Tokens:
     if "usage" not in table:
         return Tokens()
     usage = table.table("usage", ("input", "output", "cache_read", "cache_write"))
@@ -142,13 +138,13 @@ def _usage(table: "_Table") -> Tokens:
     )
 
 
-def _fault(table: "_Table") -> Fault:
+def _fault(table: Table) -> Fault:
     """A fault: a status, the name of a kind, or a mapping with either and more."""
     value = table.value("fault")
     if not isinstance(value, dict):
         key = "status" if isinstance(value, int) else "kind"
-        value = _Node({key: value}, table.line_of("fault"))
-    fault = _Table(table.source, f"{table.where}, fault", value, _FAULT_KEYS)
+        value = Node({key: value}, table.line_of("fault"))
+    fault = Table(table.source, f"{table.where}, fault", value, _FAULT_KEYS)
     status = fault.whole("status", least=0)
     if status is not None and status not in ERROR_TYPES:
         known = ", ".join(map(str, ERROR_TYPES))
@@ -172,135 +168,3 @@ def _fault(table: "_Table") -> Fault:
         fault.number("retry_after"),
         fault.number("seconds"),
     )
-
-
-# ---- YAML with line numbers ----------------------------------------------------------------
-
-
-class _Node(dict[str, Any]):
-    """A mapping that remembers the lines of its keys and its own."""
-
-    def __init__(
-        self, values: dict[str, Any], line: int, lines: dict[str, int] | None = None
-    ) -> None:
-        super().__init__(values)
-        self.line, self.lines = line, lines or {}
-
-
-class _Loader(yaml.SafeLoader):
-    """SafeLoader whose mappings are `_Node`s; a key that stands twice is an error."""
-
-    def node(self, node: yaml.MappingNode) -> _Node:
-        seen = set[str]()
-        for key_node, _ in node.value:
-            name = str(key_node.value)
-            if name in seen:
-                problem = f"the key `{name}` stands twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(name)
-        self.flatten_mapping(node)
-        values, lines = dict[str, Any](), dict[str, int]()
-        for key_node, value_node in node.value:
-            key: Hashable = self.construct_object(key_node, deep=True)
-            values[str(key)] = self.construct_object(value_node, deep=True)
-            lines[str(key)] = key_node.start_mark.line + 1
-        return _Node(values, node.start_mark.line + 1, lines)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.node)
-
-
-class _Table:
-    """One mapping of the file, read key by key; it knows where it stands."""
-
-    def __init__(self, source: str, where: str, value: object, keys: Sequence[str]) -> None:
-        self.source, self.where = source, where
-        self._node = value if isinstance(value, _Node) else _Node({}, 1)
-        self.line = self._node.line
-        if not isinstance(value, _Node):
-            raise self.error(f"must be a mapping with {_listed(keys)}")
-        for key in value:
-            if key not in keys:
-                near = difflib.get_close_matches(key, keys, 1)
-                hint = f"did you mean `{near[0]}`?" if near else f"known are {_listed(keys)}"
-                raise self.error(f"is not a key here; {hint}", key)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._node
-
-    def error(self, problem: str, key: str = "") -> ScenarioError:
-        what = f"{self.where}: `{key}`" if key else self.where
-        return ScenarioError(f"{self.source}, line {self.line_of(key)}: {what} {problem}")
-
-    def line_of(self, key: str) -> int:
-        return self._node.lines.get(key, self.line)
-
-    def value(self, key: str) -> Any:  # noqa: ANN401 -- whatever stands there
-        return self._node.get(key)
-
-    def table(self, key: str, keys: Sequence[str]) -> "_Table":
-        value = self.value(key)
-        if not isinstance(value, _Node):
-            raise self.error(f"must be a mapping with {_listed(keys)}", key)
-        return _Table(self.source, f"{self.where}, {key}", value, keys)
-
-    def items(self, key: str) -> list[Any]:
-        value = self.value(key)
-        if not isinstance(value, list) or not value:
-            raise self.error("must be a list with at least one item", key)
-        return value
-
-    def text(self, key: str) -> str:
-        value = self._node.get(key, "")
-        if not isinstance(value, str):
-            raise self.error(f"must be text, not {value!r}; put it in quotes", key)
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """One text, or a list of them."""
-        value = self._node.get(key, [])
-        found = [value] if isinstance(value, str) else value
-        if not isinstance(found, list) or not all(isinstance(t, str) and t for t in found):
-            raise self.error("must be a text or a list of texts, none empty", key)
-        return tuple(found)
-
-    def choice(self, key: str, known: Sequence[str]) -> str:
-        value = self.value(key)
-        if value not in known:
-            raise self.error(f"is {value!r}; known are {_listed(known)}", key)
-        return str(value)
-
-    def whole(self, key: str, *, least: int) -> int | None:
-        value = self._node.get(key)
-        if key in self and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-            raise self.error(f"must be a whole number from {least} up, not {value!r}", key)
-        return value
-
-    def number(self, key: str) -> float | None:
-        if key not in self:
-            return None
-        value = self.value(key)
-        wrong = not isinstance(value, int | float) or isinstance(value, bool)
-        if wrong or not 0 <= value < math.inf:
-            raise self.error(f"must be a number of seconds, not {value!r}", key)
-        return float(value)
-
-    def json(self, key: str) -> Any:  # noqa: ANN401 -- any JSON value
-        if key in self and self.value(key) is None:
-            raise self.error("is empty", key)
-        return self._plain(key, self.value(key))
-
-    def _plain(self, key: str, value: object) -> object:
-        """A value as JSON has it."""
-        if isinstance(value, dict):
-            return {name: self._plain(key, item) for name, item in value.items()}
-        if isinstance(value, list):
-            return [self._plain(key, item) for item in value]
-        fits = value is None or isinstance(value, str | int | bool)
-        if not fits and not (isinstance(value, float) and math.isfinite(value)):
-            raise self.error(f"holds {value!r}, which JSON does not have; put it in quotes", key)
-        return value
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(f"`{word}`" for word in words)

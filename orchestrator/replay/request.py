@@ -87,6 +87,16 @@ class RecordedRequest:
         return ""
 
     @cached_property
+    def flat_text(self) -> str:
+        """`text` with each run of white space as one blank."""
+        return flat(self.text)
+
+    @cached_property
+    def flat_last_text(self) -> str:
+        """`last_text` with each run of white space as one blank."""
+        return flat(self.last_text)
+
+    @cached_property
     def cwd(self) -> str | None:
         """The agent's working directory, as Claude Code tells it to the model."""
         told = [*_texts(self.body.get("system"))]
@@ -107,13 +117,18 @@ class RecordedRequest:
     @property
     def summary(self) -> str:
         """The request in a few words: `agent, step 2, claude-opus-5-5, last text "..."`."""
-        last = " ".join(self.last_text.split())
+        last = self.flat_last_text
         short = last if len(last) <= 120 else "..." + last[-117:]
         return f'{self.speaker}, step {self.step}, {self.model}, last text "{short}"'
 
     @property
     def _messages(self) -> list[Mapping[str, Any]]:
         return _mappings(self.body.get("messages"))
+
+
+def flat(text: str) -> str:
+    """A text with each run of white space as one blank."""
+    return " ".join(text.split())
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:

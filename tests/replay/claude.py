@@ -48,6 +48,12 @@ def claude_env(url: str, home: Path) -> dict[str, str]:
     return {**clean, **_QUIET, "HOME": str(home), "ANTHROPIC_BASE_URL": url}
 
 
+def claude_command(prompt: str, *arguments: str) -> list[str]:
+    """The argv of one headless run in acceptEdits mode that prints a JSON result."""
+    base = ("--output-format", "json", "--permission-mode", "acceptEdits")
+    return [str(claude_binary()), "-p", prompt, *base, *arguments]
+
+
 def run_claude(
     url: str,
     prompt: str,
@@ -61,9 +67,8 @@ def run_claude(
 
     It is ended after `wall_clock` seconds; `env` is added to its environment.
     """
-    base = ("--output-format", "json", "--permission-mode", "acceptEdits")
     completed = process.run(
-        [str(claude_binary()), "-p", prompt, *base, *arguments],
+        claude_command(prompt, *arguments),
         cwd=cwd,
         env=claude_env(url, home) | dict(env or {}),
         wall_clock=wall_clock,

@@ -1,12 +1,14 @@
 """The real Claude Code program against the replay model."""
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from orchestrator.process import EndedBy
+from orchestrator.process import Child, EndedBy
 from orchestrator.replay import ReplayServer, Speaker, parse_scenario
-from tests.replay.claude import ClaudeRun, run_claude
+from tests.replay.claude import ClaudeRun, claude_command, claude_env, run_claude
 
 
 def _run(text: str, project: Path, home: Path, **more: str) -> tuple[ClaudeRun, ReplayServer]:
@@ -94,9 +96,20 @@ def test_a_stall_that_ends_is_only_a_slow_model(project: Path, home: Path) -> No
 
 
 def test_a_stall_holds_the_program_until_somebody_ends_it(project: Path, home: Path) -> None:
-    model = ReplayServer(parse_scenario("answers: [{reply: {fault: stall}}]"))
-    with model:
-        run = run_claude(model.url, "Repair it", project, home, wall_clock=4.0)
-    assert run.completed.ended_by is EndedBy.WALL_CLOCK
-    assert run.result == {}
+    arrived, printed = threading.Event(), list[bytes]()
+    scenario = parse_scenario("answers: [{reply: {fault: stall}}]")
+    with ReplayServer(scenario, on_request=lambda _request: arrived.set()) as model:
+        child = Child(
+            claude_command("Repair it"),
+            cwd=project,
+            env=claude_env(model.url, home),
+            on_stdout=printed.append,
+            on_stderr=printed.append,
+        )
+        assert arrived.wait(90)
+        time.sleep(0.5)  # in which an answer that came would end it
+        child.end()
+        child.wait()
+    assert child.ended_by is EndedBy.US
+    assert printed == []
     assert len(model.requests) == 1
