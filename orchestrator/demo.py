@@ -16,7 +16,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-from orchestrator import process, runs
+from orchestrator import process
 from orchestrator.config import Override
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener
@@ -24,6 +24,7 @@ from orchestrator.models import RunOutcome, RunResult
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Speaker
+from orchestrator.runs import start_run
 from orchestrator.store import Store
 
 TASK: Final = "Repair the calculator so that all of its tests pass."
@@ -35,7 +36,7 @@ _FOREIGN_SETTINGS: Final = ("ANTHROPIC_", "CLAUDE_", "AWS_BEARER", "GIT_")
 """Beginnings of variables that would lead the demo's programs elsewhere."""
 
 
-def run(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> int:
+def run_demo(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> int:
     """Run the demo and give the exit code: 0 if the loop learned, 1 if it did not.
 
     Args:
@@ -52,7 +53,7 @@ def run(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> int:
     )
     with _folder(keep) as folder, _scripted_model(folder) as model:
         project = folder / "project"
-        result = runs.start(
+        result = start_run(
             TASK,
             project,
             overrides=_overrides(),

@@ -14,7 +14,7 @@ from orchestrator.store import Store
 from teacher.models import FailureType
 
 
-def report(
+def teach_report(
     kind: FailureType,
     description: str,
     context: str,

@@ -42,7 +42,7 @@ def exit_code(result: RunResult) -> int:
     return _EXIT_CODES[result.outcome]
 
 
-def start(
+def start_run(
     task: str,
     project: Path,
     config_file: Path | None = None,
@@ -77,7 +77,7 @@ def start(
         return _carry(record, store, config, parts, listener, resumed=False)
 
 
-def resume(run: str, *, listener: events.Listener) -> RunResult:
+def resume_run(run: str, *, listener: events.Listener) -> RunResult:
     """Go on with a run after its last finished step, with the configuration it began with.
 
     Raises:

@@ -16,10 +16,8 @@ from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.loop import Policy
 from orchestrator.models import AgentLimits
-from orchestrator.suites import create_suite
-from orchestrator.suites.command_suite import CommandSuite
+from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.environment import project_environment
-from orchestrator.suites.pytest_suite import PytestSuite
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.webhook import WebhookTeacher
@@ -30,7 +28,7 @@ class Parts:
     """The parts that a configuration names."""
 
     agent: ClaudeCodeAgent | CommandAgent
-    suite: PytestSuite | CommandSuite
+    suite: ProjectSuite
     teacher: "LocalTeacher | WebhookTeacher | SilentTeacher"
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 OLDEST_VERSION: Final = (2, 1, 248)
 """The first one that takes a prompt as it is written (claude-agent-sdk 0.2.186)."""
 
+_INSTALL: Final = "install it: https://code.claude.com/docs/en/setup"
+
 _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
 """A timer or a monitor keeps the run from ending; a worktree takes the work out of the project and
 leaves a branch in the user's repository."""
@@ -43,15 +45,19 @@ def find_program() -> Path:
     """
     if found := shutil.which("claude"):
         return Path(found)
-    spec = importlib.util.find_spec("claude_agent_sdk")
-    for folder in spec.submodule_search_locations or () if spec else ():
-        bundled = Path(folder) / "_bundled" / "claude"
-        if bundled.is_file():
-            return bundled
-    raise InfrastructureError(
-        "Claude Code is not installed",
-        "install it: https://code.claude.com/docs/en/setup",
-    )
+    if bundled := bundled_program():
+        return bundled
+    raise InfrastructureError("Claude Code is not installed", _INSTALL)
+
+
+def bundled_program() -> Path | None:
+    """The program in the SDK's wheel; None on a platform whose wheel has none."""
+    spec = importlib.util.find_spec("claude_agent_sdk")  # which does not import it
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        program = Path(folder) / "_bundled" / "claude"
+        if program.is_file():
+            return program
+    return None
 
 
 def version(program: Path) -> str:
@@ -60,15 +66,14 @@ def version(program: Path) -> str:
     Raises:
         InfrastructureError: the program does not run, or is not Claude Code.
     """
-    mend = "install Claude Code: https://code.claude.com/docs/en/setup"
     try:
         done = capture([str(program), "--version"], cwd=Path.cwd(), timeout=30)
     except OSError as error:
-        raise InfrastructureError(f"{program} cannot be run: {error.strerror}", mend) from None
+        raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
     found = re.match(rb"\d+\.\d+\.\d+", done.stdout)
     if done.returncode or not found:
         said = last_lines(done.text) or f"exit code {done.returncode}"
-        raise InfrastructureError(f"{program} --version does not give a version: {said}", mend)
+        raise InfrastructureError(f"{program} --version does not give a version: {said}", _INSTALL)
     return found[0].decode()
 
 
@@ -187,7 +192,7 @@ class ClaudeCodeAgent:
         argv += ["--disallowedTools", ",".join(_UNFIT_TOOLS)]
         argv += [f"--max-turns={limits.max_turns}"]
         if limits.max_cost_usd is not None:
-            argv += [f"--max-budget-usd={limits.max_cost_usd:f}"]
+            argv += [f"--max-budget-usd={limits.max_cost_usd}"]
         if self._model:
             argv += [f"--model={self._model}"]
         return argv

@@ -49,13 +49,16 @@ _KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_
 _CLOUDS: Final = ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "GATEWAY")
 
 _PINNED: Final = (
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "all_proxy",
+    "https_proxy",
+    "http_proxy",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
     "ANTHROPIC_BEDROCK_BASE_URL",
     "ANTHROPIC_VERTEX_BASE_URL",
-    "ANTHROPIC_UNIX_SOCKET",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "http_proxy",
-    "https_proxy",
+    *(f"CLAUDE_CODE_USE_{cloud}" for cloud in _CLOUDS),
 )
 """Other variables that say where requests go; an empty one counts as not set."""
 
@@ -76,12 +79,12 @@ def pinned_settings(env: Mapping[str, str]) -> str:
 
     A project's `.claude/settings.json` may set environment variables, and they go before those of
     the process: a repository could have the user's key sent to an address of its choice. Only
-    `--settings` goes before the project's.
+    `--settings` goes before the project's. What is pinned is the process's own value, else that
+    of the user's settings.
     """
-    address = env.get("ANTHROPIC_BASE_URL") or _user_settings(env).get("env", {}).get(
-        "ANTHROPIC_BASE_URL", OFFICIAL_API
-    )
-    pins = {name: env.get(name, "") for name in _PINNED}
+    ours = {**_user_settings(env).get("env", {}), **env}
+    pins = {name: ours.get(name, "") for name in _PINNED}
+    address = ours.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
     return json.dumps({"env": {"ANTHROPIC_BASE_URL": address, **pins}})
 
 

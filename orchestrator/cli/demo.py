@@ -12,7 +12,7 @@ def demo(keep: bool) -> int:
     the model come from a script, through a small server on this machine. The script repairs the
     bug only if the learned rule reached it; so the demo fails if learning does not work.
     """
-    from orchestrator import demo as demonstration
     from orchestrator.cli.console import Console
+    from orchestrator.demo import run_demo
 
-    return demonstration.run(keep=keep, listener=Console(), say=click.echo)
+    return run_demo(keep=keep, listener=Console(), say=click.echo)

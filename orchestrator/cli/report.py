@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, project_directory
+from orchestrator.cli.run import as_json, config_file, listener_for, project_directory
 from teacher.models import FailureType
 
 TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAILURE]
@@ -31,15 +31,14 @@ def report_failure(
 
     The failure goes to the teacher with the prompt of its type, and the rule into CLAUDE.md.
     """
-    from orchestrator import reports
-    from orchestrator.cli.run import _listener
+    from orchestrator.reports import teach_report
 
-    reports.report(
+    teach_report(
         FailureType(failure_type),
         description,
         context,
         task,
         project=project_dir,
         config_file=config_file,
-        listener=_listener(as_json),
+        listener=listener_for(as_json),
     )

@@ -57,12 +57,12 @@ def run(
 
     Each failed attempt is turned into a rule in CLAUDE.md before the next one.
     """
-    from orchestrator import runs
+    from orchestrator.runs import exit_code, start_run
 
-    result = runs.start(
-        task, project_dir, config_file, _overrides(options), listener=_listener(as_json)
+    result = start_run(
+        task, project_dir, config_file, _overrides(options), listener=listener_for(as_json)
     )
-    return runs.exit_code(result)
+    return exit_code(result)
 
 
 @click.command()
@@ -74,9 +74,9 @@ def resume(run: str, as_json: bool) -> int:
     Steps that were finished are not done again. Give the id as `orchestrator runs` shows it, or
     the beginning of it.
     """
-    from orchestrator import runs
+    from orchestrator.runs import exit_code, resume_run
 
-    return runs.exit_code(runs.resume(run, listener=_listener(as_json)))
+    return exit_code(resume_run(run, listener=listener_for(as_json)))
 
 
 def _overrides(options: dict[str, Any]) -> "list[Override]":
@@ -95,7 +95,8 @@ def _overrides(options: dict[str, Any]) -> "list[Override]":
     return given
 
 
-def _listener(as_json: bool) -> "Listener":
+def listener_for(as_json: bool) -> "Listener":
+    """Whoever shows a run's events: JSON lines for programs, the console for people."""
     if as_json:
         from orchestrator.cli.json_lines import print_json
 

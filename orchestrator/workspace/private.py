@@ -41,12 +41,15 @@ _RAW_BYTES: Final = "* -text -filter -ident -working-tree-encoding !eol !diff\n"
 
 _ISOLATED: Final = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
-_ENTRY: Final = re.compile(
-    rb"(?P<mode>\d{6}) (?P<oid>[0-9a-f]+) \d\t(?P<path>[^\0]+)\0"
-    rb"  ctime: .*\n  mtime: .*\n  dev: .*\n  uid: .*\n"
-    rb"  size: (?P<size>\d+)\tflags: (?P<flags>[0-9a-f]+)\n"
+_ENTRY: Final = re.compile(rb"(?P<mode>\d{6}) (?P<oid>[0-9a-f]+) \d\t(?P<path>[^\0]+)\0")
+"""One entry as `git ls-files --stage -z` prints it."""
+
+_TIMED_ENTRY: Final = re.compile(
+    _ENTRY.pattern
+    + rb"  ctime: .*\n  mtime: .*\n  dev: .*\n  uid: .*\n"
+    + rb"  size: (?P<size>\d+)\tflags: (?P<flags>[0-9a-f]+)\n"
 )
-"""One entry as `git ls-files --stage --debug -z` prints it."""
+"""The same with `--debug`."""
 
 _FLAGS: Final = 0x8000 | 0x3000 | 0x2000_0000 | 0x4000_0000
 """Assume-unchanged, merge stage, intent-to-add, skip-worktree (gitformat-index(5))."""
@@ -79,7 +82,7 @@ def open_private(project: Path, repository: Repository | None, state: Path) -> P
     environment = {**_ISOLATED, "GIT_DIR": str(folder), "GIT_WORK_TREE": str(top)}
     config = (*file_settings(project), "core.bare=false", "core.protectNTFS=false", "gc.auto=0")
     private = PrivateGit(Git(project, environment, config), folder, top, prefix)
-    if not (folder / "info" / "attributes").exists():
+    if not (folder / "info" / "attributes").exists():  # written last, it marks a complete one
         _create(folder, repository, _ignore_rules(repository, state, top))
     # Left behind when we were killed in the middle of a snapshot.
     (folder / "index.lock").unlink(missing_ok=True)
@@ -98,7 +101,6 @@ def _create(folder: Path, repository: Repository | None, ignore_rules: bytes) ->
     (folder / "info" / "exclude").write_bytes(ignore_rules)
     if repository:
         _borrow(repository, folder)
-    # Written last: it marks the directory as complete.
     (folder / "info" / "attributes").write_text(_RAW_BYTES, encoding="ascii")
 
 
@@ -135,34 +137,44 @@ def _forget_what_may_differ(private: PrivateGit, repository: Repository | None) 
     An entry made through a filter or a change of line ends does not, nor does one that the user
     told git not to look at. Such a file is read anew; what is not there or not ours goes.
     """
-    if not (private.folder / "index").exists():
+    index = private.folder / "index"
+    if not index.exists():
         return
     git = private.project.at(private.top)
-    listing = git.output("ls-files", "--stage", "--debug", "-z", "--full-name")
-    entries = list(_ENTRY.finditer(listing))
-    if sum(len(entry[0]) for entry in entries) != len(listing):
-        # The format is git's to change. Without it every file is read anew, which is only slow.
-        (private.folder / "index").unlink()
-        return
-    filtered = set()
-    if repository:
-        filtered = {
-            private.prefix + path
-            for path in paths_with_filters(private.project.folder, private.folder / "index")
+    if any(private.folder.glob("sharedindex.*")):
+        # As one file it can be read from the user's repository too, without its other half.
+        git.run("update-index", "--no-split-index")
+    entries = _timed_entries(git)
+    if entries is None:
+        doubtful = {entry["path"]: entry for entry in _entries(git)}
+    else:
+        filtered = paths_with_filters(repository, index) if repository else set()
+        doubtful = {
+            entry["path"]: entry
+            for entry, size in zip(entries, _blob_sizes(git, entries), strict=True)
+            if entry["size"] != size
+            or int(entry["flags"], 16) & _FLAGS
+            or entry["path"] in filtered
+            or not entry["path"].startswith(private.prefix)
         }
-    sizes = _blob_sizes(git, entries)
-    doubtful = {
-        entry["path"]: entry
-        for entry, size in zip(entries, sizes, strict=True)
-        if entry["size"] != size
-        or int(entry["flags"], 16) & _FLAGS
-        or entry["path"] in filtered
-        or not entry["path"].startswith(private.prefix)
-    }
     if doubtful:
         # From the end: git moves the rest of its list up for each entry that goes.
         changes = [_without_trust(entry, private) for entry in reversed(doubtful.values())]
         git.run("update-index", "-z", "--index-info", stdin=b"".join(changes))
+
+
+def _entries(git: Git) -> list[re.Match[bytes]]:
+    return list(_ENTRY.finditer(git.output("ls-files", "--stage", "-z")))
+
+
+def _timed_entries(git: Git) -> list[re.Match[bytes]] | None:
+    """The entries with sizes and flags; None when git prints them in a way we do not know.
+
+    The format is git's to change. Then every file is read anew, which is only slow.
+    """
+    listing = git.output("ls-files", "--stage", "--debug", "-z")
+    entries = list(_TIMED_ENTRY.finditer(listing))
+    return entries if sum(len(entry[0]) for entry in entries) == len(listing) else None
 
 
 def _blob_sizes(git: Git, entries: list[re.Match[bytes]]) -> list[bytes]:

@@ -86,20 +86,11 @@ def file_settings(project: Path) -> tuple[str, ...]:
     )
 
 
-def paths_with_filters(project: Path, index: Path) -> list[bytes]:
-    """Files of an index whose bytes git may hand to a program, or recode, on their way in.
-
-    Paths are relative to the project.
-    """
-    git = Git(project).at(project, GIT_INDEX_FILE=str(index))
-    found = git.output(
-        "ls-files",
-        "-z",
-        "--",
-        ".",
-        ":(exclude,attr:!filter !working-tree-encoding)",
-    )
-    return [path for path in found.split(b"\0") if path]
+def paths_with_filters(repository: Repository, index: Path) -> set[bytes]:
+    """Files of an index whose bytes git may hand to a program, or recode, on their way in."""
+    git = Git(repository.top).at(repository.top, GIT_INDEX_FILE=str(index))
+    unspoken_of = ":(exclude,attr:!filter !working-tree-encoding)"
+    return set(git.output("ls-files", "-z", "--", ".", unspoken_of).split(b"\0")[:-1])
 
 
 def _path(raw: bytes) -> Path:

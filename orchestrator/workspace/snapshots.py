@@ -9,7 +9,7 @@ from orchestrator.workspace.git import Git, shown
 from orchestrator.workspace.private import PrivateGit, open_private
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
-from orchestrator.workspace.trees import GITLINK, changes_between, write_diff
+from orchestrator.workspace.trees import links_to_repositories, write_diff
 
 
 def open_workspace(project: Path, state: Path) -> "GitWorkspace":
@@ -62,11 +62,7 @@ class GitWorkspace:
         tree = self._write_tree()
         # Another repository inside comes in as a gitlink, which holds none of its files. It must
         # not stay: the next `git add` would run `git status` in there, under its configuration.
-        inside = [
-            change.path
-            for change in changes_between(self._git, self._last_tree, tree)
-            if change.after.mode == GITLINK
-        ]
+        inside = links_to_repositories(self._git, self._last_tree, tree)
         if inside:
             paths = b"".join(path + b"\0" for path in inside)
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=paths)

@@ -1,5 +1,6 @@
 """What differs between two trees, as git says it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -7,8 +8,7 @@ from typing import Final
 from orchestrator.models import Diff, FileChange
 from orchestrator.workspace.git import Git, shown
 
-GITLINK: Final = b"160000"
-SYMLINK: Final = b"120000"
+_GITLINK: Final = b"160000"
 EXECUTABLE: Final = b"100755"
 
 _COMPARE: Final = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv")
@@ -39,8 +39,13 @@ class Change:
 
 def changes_between(git: Git, before: str, after: str) -> list[Change]:
     """The paths that differ, in git's order."""
-    records = git.output(*_COMPARE, "--raw", "-z", before, after).split(b"\0")[:-1]
-    return [_change(*pair) for pair in zip(records[::2], records[1::2], strict=True)]
+    return [_change(raw, path) for raw, path in _raw_changes(git, before, after)]
+
+
+def links_to_repositories(git: Git, before: str, after: str) -> list[bytes]:
+    """The paths that differ and are another repository in the second tree."""
+    # Of the first snapshot all is new, so this must be quick on each line.
+    return [path for raw, path in _raw_changes(git, before, after) if raw[8:14] == _GITLINK]
 
 
 def write_diff(git: Git, before: str, after: str, patch: Path) -> Diff:
@@ -56,6 +61,11 @@ def write_diff(git: Git, before: str, after: str, patch: Path) -> Diff:
         for change in changes_between(git, before, after)
     )
     return Diff(changes, patch)
+
+
+def _raw_changes(git: Git, before: str, after: str) -> Iterator[tuple[bytes, bytes]]:
+    records = git.output(*_COMPARE, "--raw", "-z", before, after).split(b"\0")[:-1]
+    return zip(records[::2], records[1::2], strict=True)
 
 
 def _change(raw: bytes, path: bytes) -> Change:

@@ -4,7 +4,7 @@ import json
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from teacher.answer import ANSWER_SCHEMA, MAX_SENTENCE, read_answer, shown
@@ -69,12 +69,14 @@ def test_everything_else_is_an_error_that_names_the_place(text: str, says: str) 
     assert says in caught.value.message
 
 
+@settings(deadline=None)
 @given(st.text() | st.recursive(st.none() | st.text() | st.floats(), st.lists).map(json.dumps))
 def test_any_text_is_a_lesson_or_a_teacher_error(text: str) -> None:
     with pytest.raises(UnusableAnswer):
         read_answer(text, KNOWN)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_came_back_is_shown_on_one_printable_line(text: str) -> None:
     assert shown(text).isprintable()

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config.schema import DEFAULT_PROMPTS as CONFIGURED
@@ -103,6 +103,7 @@ hostile = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(task=hostile, summary=hostile, context=hostile, diff=hostile, logs=hostile, rule=hostile)
 def test_data_cannot_close_its_fence(
     task: str, summary: str, context: str, diff: str, logs: str, rule: str
