@@ -1,0 +1,49 @@
+"""AGENTS.md and CLAUDE.md: who is in force.
+
+Claude Code (2.1.329) loads AGENTS.md and .claude/AGENTS.md of a project and of every folder above
+it only while none of these folders holds a CLAUDE.md, .claude/CLAUDE.md or CLAUDE.local.md with
+content; comments and front matter are no content. The user's own ~/.claude/CLAUDE.md does not
+count. A file of a folder above cannot be imported back: Claude Code imports only from below.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Final
+
+from orchestrator.memory.document import has_content
+
+_INSTRUCTIONS: Final = ("CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md")
+_AGENTS: Final = ("AGENTS.md", ".claude/AGENTS.md")
+
+
+def agents_in_force(project: Path) -> tuple[str, ...]:
+    """The project's AGENTS.md files that a first rule in CLAUDE.md would put out of force."""
+    project = project.resolve()
+    if _instructed(project):
+        return ()
+    return tuple(name for name in _AGENTS if _has_content(project / name))
+
+
+def agents_above(project: Path) -> Path | None:
+    """An AGENTS.md in a folder above that a first rule in CLAUDE.md would put out of force."""
+    project = project.resolve()
+    if _instructed(project):
+        return None
+    found = (folder / name for folder in project.parents for name in _AGENTS)
+    return next((path for path in found if _has_content(path)), None)
+
+
+def _instructed(project: Path) -> bool:
+    users_own = None
+    with contextlib.suppress(RuntimeError):  # a user without a home has no file there either
+        users_own = Path.home().resolve() / ".claude" / "CLAUDE.md"
+    files = (folder / name for folder in (project, *project.parents) for name in _INSTRUCTIONS)
+    return any(_has_content(path) for path in files if path != users_own)
+
+
+def _has_content(path: Path) -> bool:
+    # What we cannot read, Claude Code does not load either.
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            return has_content(path.read_bytes())
+    return False

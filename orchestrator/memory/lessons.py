@@ -1,0 +1,114 @@
+"""What a lesson does to the bytes of a rulebook: the one place that decides it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from orchestrator.memory.document import Document, free_id, parse
+from orchestrator.memory.editing import amend, append, reinforce
+from orchestrator.memory.text import normalised, safe_text, safe_word
+from orchestrator.models import Rule
+from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The rulebook after a lesson.
+
+    `rule` is None when the lesson changes nothing; then `reason` says why.
+    """
+
+    data: bytes
+    rule: Rule | None = None
+    change: str = ""
+    """`added`, `amended`, `reinforced`, or `already known`."""
+    reason: str = ""
+
+
+def take_in(
+    data: bytes,
+    lesson: Lesson,
+    failure: Failure,
+    *,
+    today: date,
+    run: str = "",
+    imports: Sequence[str] = (),
+) -> Outcome:
+    """Apply a lesson to a rulebook.
+
+    A lesson about a rule that is not there becomes a new rule, if it has a text. A new rule that
+    says what a rule in force says already is not written twice. `run` and the failure's
+    fingerprint and source go into the comment of a new rule; `imports` is for a file that is new.
+
+    Raises:
+        RulebookError: the file is in a state that cannot be edited safely.
+    """
+    known = parse(data)
+    text = safe_text(lesson.text) if lesson.text else None
+    target = known.find(lesson.target) if lesson.target else None
+    if lesson.action is Action.NONE:
+        return Outcome(data, reason=lesson.reason)
+    if lesson.action is Action.REINFORCE and target:
+        return Outcome(reinforce(data, target.id, today), target, "reinforced")
+    if text is None or not text.rule:
+        return Outcome(data, reason=_nothing(lesson, target))
+    if lesson.action is Action.AMEND and target:
+        return _amended(data, target, text, today)
+    if same := _same(known, text):
+        return Outcome(data, same, "already known")
+    rule = Rule(free_id(text, known.ids), text, _source(failure, today))
+    return Outcome(append(data, rule, _provenance(failure, lesson, run), imports), rule, "added")
+
+
+def known_rules(document: Document) -> tuple[KnownRule, ...]:
+    """The rules of a document as the teacher sees them, in text that can be sent anywhere."""
+    return tuple(
+        KnownRule(
+            rule.id,
+            RuleText(_clean(rule.text.rule), _clean(rule.text.when), _clean(rule.text.why)),
+        )
+        for rule in document.rules
+        if rule.text.rule
+    )
+
+
+def _amended(data: bytes, target: Rule, text: RuleText, today: date) -> Outcome:
+    written = amend(data, target.id, text, today)
+    rule = parse(written).find(target.id)
+    return Outcome(written, rule, "amended")
+
+
+def _same(known: Document, text: RuleText) -> Rule | None:
+    wanted = normalised(text)
+    return next((rule for rule in known.rules if normalised(rule.text) == wanted), None)
+
+
+def _nothing(lesson: Lesson, target: Rule | None) -> str:
+    """Why a lesson without a text changes nothing."""
+    if lesson.target and not target:
+        return f"there is no rule {safe_word(lesson.target)} to {lesson.action}, and no text to add"
+    return f"the lesson says {lesson.action}, but has no text"
+
+
+def _source(failure: Failure, today: date) -> str:
+    kind = failure.type.replace("_", " ")
+    if failure.type is FailureType.OTHER:
+        kind = "reported failure"
+    return f"Learned on {today} from {kind}"
+
+
+def _provenance(failure: Failure, lesson: Lesson, run: str) -> str:
+    """What the comment of a new rule says about where it came from."""
+    notes = {
+        "failure": failure.fingerprint,
+        "source": failure.source,
+        "run": run,
+        "model": lesson.model,
+    }
+    words = {name: safe_word(value) for name, value in notes.items()}
+    return ", ".join(f"{name} {word}" for name, word in words.items() if word)
+
+
+def _clean(text: str) -> str:
+    # Bytes that are not UTF-8 are kept in the file, but no request can carry them.
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
