@@ -17,7 +17,8 @@ CASE_BOUND: Final = 3_000
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _LONG_STYLE: Final = re.compile(r"^(?:_ ){3,}_?\s*$", re.MULTILINE)
 _SHORT_STYLE: Final = re.compile(r"^(?=\S[^\n]*:\d+: in )", re.MULTILINE)
-_LOCATION: Final = re.compile(r"^(\S[^\n:]*):\d+:", re.MULTILINE)
+_NATIVE_STYLE: Final = re.compile(r"^(?=  File \")", re.MULTILINE)
+_LOCATION: Final = re.compile(r"^(?:  File \"(.+?)\", line |(\S[^\n:]*):)\d+[:,]", re.MULTILINE)
 _LIBRARY: Final = re.compile(r"(?:^|/)(?:site-packages|dist-packages|lib/python\d[^/]*)/|^<frozen ")
 
 
@@ -75,7 +76,7 @@ def traced_files(cases: Sequence[Case], project: Path) -> list[str]:
     """List the project's files that the tracebacks go through, in order, relative to it."""
     found: dict[str, None] = {}
     for case in cases:
-        for location in _LOCATION.findall(case.detail):
+        for location in _locations(case.detail):
             if not _in_library(location, project):
                 found[_relative(location, project)] = None
     return list(found)
@@ -90,38 +91,41 @@ def _evidence(case: Case, before: str, project: Path, bound: int) -> str:
     frames = [*_frames(detail)]
     ours = [frame for frame in frames if not _of_library(frame, project)]
     theirs = [frame for frame in frames if _of_library(frame, project)]
-    pieces = [
-        heading,
-        *_fitting([said or clean(case.message), *ours, *theirs], bound - len(heading)),
-    ]
-    return "\n".join(pieces)
+    bound -= len(heading)
+    assertion = _beginning_of(said or clean(case.message), bound // 2)
+    return "\n".join([heading, assertion, *_fitting([*ours, *theirs], bound - len(assertion))])
 
 
 def _frames(detail: str) -> Iterator[str]:
     """The traceback's frames, without the lines of the assertion, which stand above them."""
-    separator = _LONG_STYLE if _LONG_STYLE.search(detail) else _SHORT_STYLE
+    styles = (_LONG_STYLE, _NATIVE_STYLE)
+    separator = next((style for style in styles if style.search(detail)), _SHORT_STYLE)
     for frame in separator.split(detail):
         lines = [line for line in frame.strip("\n").splitlines() if not re.match(r"E(\s|$)", line)]
         if any(line.strip() for line in lines):
             yield "\n".join(lines)
 
 
-def _fitting(pieces: Sequence[str], bound: int) -> list[str]:
+def _fitting(frames: Sequence[str], bound: int) -> list[str]:
     kept: list[str] = []
-    for piece in pieces:
-        if not piece:
-            continue
-        if len(piece) > bound:
-            kept.append(_beginning_of(piece, bound) if bound > 200 else "[... frames left out]")
+    for at, frame in enumerate(frames):
+        if len(frame) > bound:
+            # The line that raised stands at the end of a frame.
+            note = f"[... {len(frames) - at} frames left out]"
+            kept.append(_end_of(frame, bound) if bound > 300 else note)
             break
-        kept.append(piece)
-        bound -= len(piece) + 1
+        kept.append(frame)
+        bound -= len(frame) + 1
     return kept
 
 
 def _of_library(frame: str, project: Path) -> bool:
-    locations = _LOCATION.findall(frame)
+    locations = _locations(frame)
     return bool(locations) and _in_library(locations[-1], project)
+
+
+def _locations(text: str) -> list[str]:
+    return [native or pytests for native, pytests in _LOCATION.findall(text)]
 
 
 def _in_library(location: str, project: Path) -> bool:
@@ -152,11 +156,13 @@ def _names_of(cases: Sequence[tuple[Case, str]], bound: int) -> str:
 
 
 def _beginning_of(text: str, bound: int) -> str:
+    if len(text) <= bound:
+        return text
     cut = text[: max(bound, 0)]
     return f"{cut}\n[... {len(text) - len(cut)} characters left out]"
 
 
 def _end_of(text: str, bound: int) -> str:
     if len(text) <= bound:
-        return text.strip()
-    return f"[... {len(text) - bound} characters left out]\n{text[-bound:].strip()}"
+        return text.strip("\n")
+    return f"[... {len(text) - bound} characters left out]\n{text[-bound:].rstrip()}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from orchestrator.failures.logs import clean
 from orchestrator.models import Diff
 
 LINE_BOUND: Final = 400
@@ -28,6 +29,11 @@ class _Section:
     lines: int = 0
     binary: bool = False
 
+    @property
+    def size(self) -> int:
+        """Characters that it takes, at most about."""
+        return _SMALLEST_SHARE // 10 if self.binary else self.end - self.start
+
 
 def patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
     """Give the changes in at most about `bound` characters, with notes on what is left out.
@@ -38,23 +44,26 @@ def patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
         bound: characters.
     """
     if not diff.changes:
-        return ""
+        return diff.summary
     try:
         with diff.patch.open("rb") as file:
             sections = sorted(_sections(file), key=lambda section: _rank(section.path, first))
             pieces = [*_pieces(file, sections, bound)]
     except OSError as error:
         pieces = [f"[the patch cannot be read: {error.strerror}]", *_listed(diff)]
-    return "\n".join([f"{diff.summary}", *pieces])
+    return "\n".join([diff.summary, *pieces])
 
 
 def _pieces(file: BinaryIO, sections: Sequence[_Section], left: int) -> Iterator[str]:
+    # Each file is sure of a fair share; what the small ones leave goes to the first ones.
+    fair = max(_SMALLEST_SHARE, left // max(len(sections), 1))
+    reserved = sum(min(section.size, fair) for section in sections)
     for at, section in enumerate(sections):
         if left < _SMALLEST_SHARE:
             yield _left_out(sections[at:])
             return
-        # What a small change does not use goes to the next ones; no giant starves the rest.
-        share = max(_SMALLEST_SHARE, left // min(len(sections) - at, 3))
+        reserved -= min(section.size, fair)
+        share = max(_SMALLEST_SHARE, left - reserved)
         piece = f"[binary file {section.path}]" if section.binary else _text(file, section, share)
         left -= len(piece)
         yield piece
@@ -67,7 +76,7 @@ def _text(file: BinaryIO, section: _Section, bound: int) -> str:
     for line, begins in _lines(file, section.end):
         if not begins:
             continue
-        text = line[: 4 * LINE_BOUND].decode("utf-8", "replace").rstrip("\r\n")
+        text = clean(line[: 4 * LINE_BOUND].decode("utf-8", "replace")).rstrip("\n")
         if len(text) > LINE_BOUND:
             text = text[:LINE_BOUND] + "…"
         bound -= len(text) + 1
