@@ -19,7 +19,7 @@ types: .venv/development
 	@$(BIN)/mypy
 
 wheel-test: .venv/development
-	@$(BIN)/python -m pytest -q packaging
+	@$(BIN)/python -m pytest -q -m packaging
 
 bench: .venv/development
 	@$(BIN)/python -m benchmarks

@@ -9,7 +9,6 @@ from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RuleChange
-from orchestrator.runs import checked_project
 from orchestrator.store import Store
 from teacher.models import FailureType
 
@@ -29,7 +28,7 @@ def teach_report(
     Raises:
         LoopError, TeacherError: nothing was learned; says why, and the mend.
     """
-    project = checked_project(project)
+    project = wiring.checked_project(project)
     config = load(project, config_file).config
     if not config.source_enabled("manual"):
         raise UsageError(

@@ -68,7 +68,7 @@ def start_run(
     """
     if not task.strip():
         raise UsageError("the task is empty", "say what is to be done")
-    project = checked_project(project)
+    project = wiring.checked_project(project)
     config = load(project, config_file, overrides).config
     store = store or Store()
     with _alone_in(project, store):
@@ -87,25 +87,12 @@ def resume_run(run: str, *, listener: events.Listener) -> RunResult:
     record = store.get(run)
     if record.outcome not in _RESUMABLE:
         raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
-    project = checked_project(record.task.project)
+    project = wiring.checked_project(record.task.project)
     config = Config.model_validate_json(store.config(record.id))
     with _alone_in(project, store):
         parts = wiring.build(config, project, os.environ, listener)
         store.take_up(record.id)
         return _carry(record, store, config, parts, listener, resumed=True)
-
-
-def checked_project(project: Path) -> Path:
-    """The project's real path.
-
-    Raises:
-        UsageError: it is no directory.
-    """
-    if not project.exists():
-        raise UsageError(f"{project} does not exist", "give the project with --project-dir")
-    if not project.is_dir():
-        raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
-    return project.resolve()
 
 
 def _carry(

@@ -12,7 +12,7 @@ from orchestrator.agents.claude_code import ClaudeCodeAgent
 from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import suite_permissions
 from orchestrator.config import Config
-from orchestrator.errors import ConfigError, InfrastructureError
+from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.loop import Policy
 from orchestrator.models import AgentLimits
@@ -30,6 +30,19 @@ class Parts:
     agent: ClaudeCodeAgent | CommandAgent
     suite: ProjectSuite
     teacher: "LocalTeacher | WebhookTeacher | SilentTeacher"
+
+
+def checked_project(project: Path) -> Path:
+    """The project's real path.
+
+    Raises:
+        UsageError: it is no directory.
+    """
+    if not project.exists():
+        raise UsageError(f"{project} does not exist", "give the project with --project-dir")
+    if not project.is_dir():
+        raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
+    return project.resolve()
 
 
 def build(

@@ -1,7 +1,6 @@
 """Poison the dangerous defaults: no test reaches the network or the real home directory."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +60,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Path]:
+def project(tmp_path: Path) -> Path:
     """An empty project folder."""
     folder = tmp_path / "project"
     folder.mkdir()
-    yield folder
+    return folder

@@ -113,7 +113,10 @@ def test_a_list_in_the_file_gives_its_line_to_the_whole_value(project: Path) -> 
             "learning:\n  max_retires: 3\n",
             ":2: unknown key `learning.max_retires` (did you mean `learning.max_retries`?)",
         ),
-        ("max_retries: 3\n", ":1: unknown key `max_retries` (did you mean `learning.max_retries`?)"),
+        (
+            "max_retries: 3\n",
+            ":1: unknown key `max_retries` (did you mean `learning.max_retries`?)",
+        ),
         ("wholly_unknown: 3\n", ":1: unknown key `wholly_unknown` (see docs/configuration.md)"),
         ("learning: 5\n", ":1: `learning`: "),
         ("learning:\n  max_retries: many\n", ":2: `learning.max_retries`: "),
@@ -166,7 +169,7 @@ def test_the_environment_gives_text_numbers_and_lists(project: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(project: Path) -> None:
-    with pytest.raises(ConfigError, match="nothing.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"nothing\.yaml: cannot be read"):
         load(project, project / "nothing.yaml", (), {})
 
 

@@ -1,0 +1,347 @@
+"""The loop's decisions, on the plug points' fakes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from orchestrator import events
+from orchestrator.agents.fake import Act, ScriptedAgent, fails
+from orchestrator.loop import Policy, run_loop
+from orchestrator.memory.fake import MemoryRulebook
+from orchestrator.models import (
+    AgentLimits,
+    AgentOutcome,
+    AgentResult,
+    RunOutcome,
+    RunResult,
+    SuiteOutcome,
+    SuiteReport,
+    Task,
+)
+from orchestrator.steps import Steps
+from orchestrator.store import MemoryJournal
+from orchestrator.suites.fake import ScriptedSuite, report_of
+from orchestrator.workspace.fake import FakeWorkspace
+from teacher.errors import TeacherUnavailable, UnusableAnswer
+from teacher.fake import ScriptedTeacher
+from teacher.models import Action, Lesson, RuleText, Usage
+
+T = TypeVar("T")
+
+GREEN = report_of(passed=["test_a", "test_b"])
+RED = report_of(passed=["test_a"], failed=["test_b"])
+RULE = RuleText("Never guess.", "Always.", "Guesses are wrong.")
+LESSON = Lesson(Action.ADD, "it guessed", RULE, usage=Usage(10, 5, cost_usd=0.01))
+NOTHING = Lesson(Action.NONE, "nothing general")
+
+
+class Bench:
+    """A loop on fakes, with everything that can be looked at afterwards."""
+
+    def __init__(self, folder: Path, *reports: SuiteReport) -> None:
+        self.workspace = FakeWorkspace({"code.py": b"old\n"})
+        self.agent = ScriptedAgent()
+        self.suite = ScriptedSuite(*reports)
+        self.teacher = ScriptedTeacher()
+        self.rulebook = MemoryRulebook()
+        self.journal = MemoryJournal()
+        self.events: list[events.Event] = []
+        self._folder = folder
+
+    def edits(self, text: str, cost: float = 0.0) -> Act:
+        """An act of the agent that changes the one file."""
+
+        def act(prompt: str, workspace: Path, limits: AgentLimits, emit: object) -> AgentResult:
+            self.workspace.files["code.py"] = text.encode()
+            return AgentResult(AgentOutcome.COMPLETED, "done", usage=Usage(cost_usd=cost))
+
+        return act
+
+    def run(self, **policy: object) -> RunResult:
+        """Run the loop, or go on with it: the journal is the same."""
+        steps = Steps(
+            task=Task("make it green", self._folder),
+            agent=self.agent,
+            suite=self.suite,
+            teacher=self.teacher,
+            workspace=self.workspace,
+            rulebook=self.rulebook,
+            journal=self.journal,
+            folder=self._folder,
+            emit=self.events.append,
+        )
+        return run_loop(steps, Policy(**policy))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[..., Bench]:
+    return lambda *reports: Bench(tmp_path, *reports)
+
+
+MakeBench = Callable[..., Bench]
+
+
+def test_solved_at_once(bench: MakeBench) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(loop.edits("right\n"))
+    result = loop.run()
+    assert result.outcome is RunOutcome.SOLVED
+    assert result.baseline == RED
+    assert [attempt.report for attempt in result.attempts] == [GREEN]
+    assert loop.teacher.asked == []
+    assert loop.rulebook.data == b""
+
+
+def test_solved_on_retry_with_the_rule_in_force(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+    result = loop.run()
+    assert result.outcome is RunOutcome.SOLVED
+    assert len(result.attempts) == 2
+    assert [rule.text for rule in loop.rulebook.known_rules()] == [RULE]
+    assert result.attempts[0].rule is not None
+    assert result.usage.cost_usd == pytest.approx(0.01)
+
+
+def test_the_retry_is_told_what_failed_but_not_the_rule(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+    loop.run()
+    first, second = loop.agent.prompts
+    assert first == "make it green"
+    assert second.startswith("make it green")
+    assert "test_b" in second
+    assert RULE.rule not in second
+
+
+def test_the_teacher_gets_the_evidence_and_the_rules_in_force(bench: MakeBench) -> None:
+    loop = bench(RED, RED, RED)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("wrong again\n"))
+    loop.teacher.enqueue(LESSON)
+    loop.teacher.enqueue(NOTHING)
+    loop.run(max_retries=1)
+    (first, none), (_second, known) = loop.teacher.asked
+    assert "-old" in first.diff
+    assert "+wrong" in first.diff
+    assert "test_b" in first.logs
+    assert first.task == "make it green"
+    assert none == ()
+    assert [rule.text for rule in known] == [RULE]
+
+
+def test_never_solved_stops_at_the_limit_and_still_learns_from_the_last(bench: MakeBench) -> None:
+    loop = bench(RED)
+    for number in range(3):
+        loop.agent.enqueue(loop.edits(f"wrong {number}\n"))
+        loop.teacher.enqueue(NOTHING)
+    result = loop.run(max_retries=2)
+    assert result.outcome is RunOutcome.NOT_SOLVED
+    assert len(result.attempts) == 3
+    assert len(loop.teacher.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ends"),
+    [
+        (SuiteOutcome.NO_TESTS, RunOutcome.MISCONFIGURED),
+        (SuiteOutcome.USAGE_ERROR, RunOutcome.MISCONFIGURED),
+        (SuiteOutcome.NOT_FOUND, RunOutcome.MISCONFIGURED),
+        (SuiteOutcome.TIMEOUT, RunOutcome.STOPPED),
+        (SuiteOutcome.CRASHED, RunOutcome.STOPPED),
+    ],
+)
+def test_without_a_verdict_beforehand_nothing_is_spent(
+    bench: MakeBench, outcome: SuiteOutcome, ends: RunOutcome
+) -> None:
+    loop = bench(SuiteReport(outcome, None))
+    result = loop.run()
+    assert result.outcome is ends
+    assert outcome in result.message
+    assert outcome.mend in result.message
+    assert loop.agent.prompts == []
+    assert loop.journal.results == {}
+
+
+@pytest.mark.parametrize("outcome", [each for each in AgentOutcome if not each.worked])
+def test_an_agent_that_did_not_work_teaches_nothing(
+    bench: MakeBench, outcome: AgentOutcome
+) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(fails(outcome, "no luck"))
+    result = loop.run()
+    assert result.outcome is RunOutcome.STOPPED
+    assert "no luck" in result.message
+    assert loop.teacher.asked == []
+    assert len(loop.suite.calls) == 1
+
+
+def test_an_agent_that_did_not_work_is_tried_again_on_resume(bench: MakeBench) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(fails(AgentOutcome.API_ERROR, "529"))
+    assert loop.run(max_retries=0).outcome is RunOutcome.STOPPED
+    loop.agent.enqueue(loop.edits("right\n"))
+    result = loop.run(max_retries=0)
+    assert result.outcome is RunOutcome.SOLVED
+    assert [attempt.agent.outcome for attempt in result.attempts] == [
+        AgentOutcome.API_ERROR,
+        AgentOutcome.COMPLETED,
+    ]
+    assert loop.agent.prompts == ["make it green"] * 2
+
+
+def test_an_agent_out_of_turns_is_judged_all_the_same(bench: MakeBench) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(fails(AgentOutcome.MAX_TURNS, "15 turns"))
+    assert loop.run().outcome is RunOutcome.SOLVED
+
+
+def test_a_teacher_that_is_down_stops_the_run_and_is_asked_again_on_resume(
+    bench: MakeBench,
+) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.teacher.enqueue(TeacherUnavailable("no answer", "wait"))
+    stopped = loop.run()
+    assert stopped.outcome is RunOutcome.STOPPED
+    assert "no answer (wait)" in stopped.message
+    assert len(stopped.attempts) == 1
+
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+    result = loop.run()
+    assert result.outcome is RunOutcome.SOLVED
+    assert len(loop.agent.prompts) == 2
+    assert [rule.text for rule in loop.rulebook.known_rules()] == [RULE]
+
+
+def test_an_unusable_answer_is_paid_for_once_and_the_run_goes_on(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(UnusableAnswer("nonsense", usage=Usage(cost_usd=0.5)))
+    result = loop.run()
+    assert result.outcome is RunOutcome.SOLVED
+    assert result.usage.cost_usd == pytest.approx(0.5)
+    teaching = result.attempts[0].teaching
+    assert teaching is not None
+    assert (teaching.lesson, teaching.trouble) == (None, "nonsense")
+
+
+def test_without_auto_retry_it_pauses_and_resume_goes_on(bench: MakeBench) -> None:
+    loop = bench(RED, RED, RED, GREEN)
+    for number in range(3):
+        loop.agent.enqueue(loop.edits(f"try {number}\n"))
+        loop.teacher.enqueue(LESSON)
+    first = loop.run(auto_retry=False)
+    assert first.outcome is RunOutcome.PAUSED
+    assert len(first.attempts) == 1
+    assert first.attempts[0].rule is not None
+    second = loop.run(auto_retry=False)
+    assert second.outcome is RunOutcome.PAUSED
+    assert len(second.attempts) == 2
+    third = loop.run(auto_retry=False)
+    assert third.outcome is RunOutcome.SOLVED
+    assert len(loop.agent.prompts) == 3
+
+
+def test_retry_from_start_takes_the_edits_back_and_keeps_the_rule(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    seen: list[bytes] = []
+
+    def look(*_: object) -> AgentResult:
+        seen.append(loop.workspace.files["code.py"])
+        return AgentResult(AgentOutcome.COMPLETED)
+
+    loop.agent.enqueue(look)
+    loop.teacher.enqueue(LESSON)
+    assert loop.run(retry_from_start=True).outcome is RunOutcome.SOLVED
+    assert seen == [b"old\n"]
+    assert len(loop.rulebook.known_rules()) == 1
+
+
+def test_the_cost_limit_is_checked_before_each_attempt_and_passed_on(bench: MakeBench) -> None:
+    loop = bench(RED)
+    given: list[float | None] = []
+
+    def spend(prompt: str, workspace: Path, limits: AgentLimits, emit: object) -> AgentResult:
+        given.append(limits.max_cost_usd)
+        return AgentResult(AgentOutcome.COMPLETED, usage=Usage(cost_usd=0.6))
+
+    loop.agent.enqueue(spend)
+    loop.agent.enqueue(spend)
+    loop.teacher.enqueue(NOTHING)
+    loop.teacher.enqueue(NOTHING)
+    result = loop.run(max_cost_usd=1.0, max_retries=9)
+    assert given == [pytest.approx(1.0), pytest.approx(0.4)]
+    assert result.outcome is RunOutcome.STOPPED
+    assert "cost limit" in result.message
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+class MortalJournal(MemoryJournal):
+    """Dies once a given number of steps is finished."""
+
+    def __init__(self, results: dict[str, object], lives_for: int) -> None:
+        self.results, self._left = results, lives_for
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        if name not in self.results and self._left == 0:
+            raise Death
+        self._left -= name not in self.results
+        return super().step(name, function)
+
+
+@pytest.mark.parametrize("steps", range(13))
+def test_cut_short_after_any_step_it_goes_on_without_doing_one_twice(
+    bench: MakeBench, steps: int
+) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+    loop.journal = MortalJournal(loop.journal.results, steps)
+    with pytest.raises(Death):
+        loop.run()
+    assert len(loop.journal.results) == steps
+    loop.journal = MortalJournal(loop.journal.results, 100)
+    result = loop.run()
+    assert result.outcome is RunOutcome.SOLVED
+    assert len(result.attempts) == 2
+    assert len(loop.agent.prompts) == 2
+    assert len(loop.teacher.asked) == 1
+    assert len(loop.rulebook.known_rules()) == 1
+    assert len(loop.suite.calls) == 3
+
+
+def test_listeners_hear_of_everything_in_order(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+    loop.run()
+    heard = [type(event).__name__ for event in loop.events if type(event) is not events.StepStarted]
+    attempt = ["AttemptStarted", "AgentFinished", "DiffTaken"]
+    judged = ["CaseFinished", "CaseFinished", "SuiteFinished"]
+    assert heard == [
+        *judged,
+        *attempt,
+        *judged,
+        "TeachingStarted",
+        "LessonLearned",
+        "RuleWritten",
+        "AttemptFinished",
+        *attempt,
+        *judged,
+        "AttemptFinished",
+    ]
