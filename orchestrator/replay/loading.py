@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -18,7 +18,7 @@ from orchestrator.replay.scenario import (
     ToolCall,
     When,
 )
-from orchestrator.replay.tables import Loader, Node, Table
+from orchestrator.replay.tables import Node, Table
 from orchestrator.replay.wire import ERROR_TYPES, STOP_REASONS
 
 _ANSWER_KEYS: Final = ("name", "when", "times", "reply", "steps")
@@ -49,7 +49,7 @@ def parse_scenario(text: str, source: str = "scenario") -> Scenario:
         ScenarioError: the text is no scenario.
     """
     try:
-        document = yaml.load(text, Loader)  # noqa: S506 -- Loader is a SafeLoader
+        document = yaml.load(text, _Loader)  # noqa: S506 -- _Loader is a SafeLoader
         top = Table(source, "scenario", document, ("description", "answers"))
         top.text("description")
         answers = [
@@ -168,3 +168,27 @@ def _fault(table: Table) -> Fault:
         fault.number("retry_after"),
         fault.number("seconds"),
     )
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader whose mappings are `Node`s; a key that stands twice is an error."""
+
+    def node(self, node: yaml.MappingNode) -> Node:
+        """Make a mapping."""
+        seen = set[str]()
+        for key_node, _ in node.value:
+            name = str(key_node.value)
+            if name in seen:
+                problem = f"the key `{name}` stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(name)
+        self.flatten_mapping(node)
+        values, lines = dict[str, Any](), dict[str, int]()
+        for key_node, value_node in node.value:
+            key = str(self.construct_object(key_node, deep=True))
+            values[key] = self.construct_object(value_node, deep=True)
+            lines[key] = key_node.start_mark.line + 1
+        return Node(values, node.start_mark.line + 1, lines)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.node)

@@ -1,11 +1,9 @@
-"""YAML mappings that know their line, so that every complaint can name the place and the key."""
+"""Mappings that know their line, so that every complaint can name the place and the key."""
 
 import difflib
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import yaml
 
 from orchestrator.replay.scenario import ScenarioError
 
@@ -18,30 +16,6 @@ class Node(dict[str, Any]):
     ) -> None:
         super().__init__(values)
         self.line, self.lines = line, lines or {}
-
-
-class Loader(yaml.SafeLoader):
-    """SafeLoader whose mappings are `Node`s; a key that stands twice is an error."""
-
-    def node(self, node: yaml.MappingNode) -> Node:
-        """Make a mapping."""
-        seen = set[str]()
-        for key_node, _ in node.value:
-            name = str(key_node.value)
-            if name in seen:
-                problem = f"the key `{name}` stands twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(name)
-        self.flatten_mapping(node)
-        values, lines = dict[str, Any](), dict[str, int]()
-        for key_node, value_node in node.value:
-            key: Hashable = self.construct_object(key_node, deep=True)
-            values[str(key)] = self.construct_object(value_node, deep=True)
-            lines[str(key)] = key_node.start_mark.line + 1
-        return Node(values, node.start_mark.line + 1, lines)
-
-
-Loader.add_constructor("tag:yaml.org,2002:map", Loader.node)
 
 
 class Table:
