@@ -1,0 +1,22 @@
+// Of several requests with one key, the first asks Claude. A later one gets the answer that is
+// remembered or, while the first is still at work, is asked to come back.
+const WORKED_ON_MS = 60_000; // longer than the timeout of "Claude": an older request has died
+
+const question = $('Question').first().json;
+const mine = $('Register').first().json.id;
+const rows = $('Look up')
+  .all()
+  .map((item) => item.json)
+  .filter((row) => row.key === question.key)
+  .sort((one, other) => one.id - other.id);
+
+const answered = rows.find((row) => row.answer);
+if (answered) {
+  return [{ json: { ask: false, status: 200, reply: JSON.parse(answered.answer) } }];
+}
+const first = rows.find((row) => question.at - row.at < WORKED_ON_MS);
+if (first && first.id !== mine) {
+  const reply = { error: 'the same request is still being worked on', kind: 'try_again' };
+  return [{ json: { ask: false, status: 503, retry_after: 5, reply } }];
+}
+return [{ json: { ask: true } }];

