@@ -15,7 +15,7 @@ names = st.text(alphabet="abcdef0123456789_-", min_size=3, max_size=10)
 SURROUNDINGS = (
     "{said} at <object at 0x{address:x}> in /tmp/{tmp}/x.txt, app.py:{line}: after {seconds:.2f}s",
     "{said} (line {line}) /home/{user}/src/app.py:{line} took {line} ms, pid {line}",
-    "{said} '/private/var/folders/{tmp}/f' on 2026-11-20 10:{minute:02d}:01.{line} /opt/{user}/a.py",
+    "{said} '/private/var/folders/{tmp}/f' 2026-11-20 10:{minute:02d}:01.{line} /opt/{user}/a.py",
 )
 
 
