@@ -11,12 +11,17 @@ import ipaddress
 import json
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from teacher.answer import read_answer, shown, unusable
-from teacher.errors import TeacherMisconfigured, TeacherUnavailable
+from teacher.catalog import resolve
+from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.models import Usage
 from teacher.retry import Retries
 from teacher.secret import secret_from
 
@@ -32,12 +37,18 @@ MAX_ANSWER_BYTES = 1024 * 1024
 VERSION = 1
 """Of the request's form. Goes up when a key changes its meaning."""
 
+TRIES = Retries(tries=8)
+"""Some 45 s of waiting on average: an n8n that starts again is back by then."""
+
+B = TypeVar("B", bound="_Bill")
+
 _WRONG_TOKEN = f"set {TOKEN_VARIABLE} to the value in the webhook's header-auth credential"
 _NO_MODEL = (
     "could not get an answer from the model, or is only starting",
     "look at the workflow's credential and at the model's state, then resume the run",
 )
 _STATUSES = {
+    400: ("could not use the request", "compare the workflow's version with the orchestrator's"),
     401: ("refused the token", _WRONG_TOKEN),
     403: ("refused the token", _WRONG_TOKEN),
     404: (
@@ -49,7 +60,7 @@ _STATUSES = {
     429: ("has too much to do", "wait, then resume the run"),
     500: (
         "failed inside the workflow",
-        "look at its last execution in n8n; an error branch would tell the cause here",
+        "let n8n save failed executions (workflow settings), run again and look at the last one",
     ),
     502: _NO_MODEL,
     503: _NO_MODEL,
@@ -60,14 +71,43 @@ _STATUSES = {
 _RETRIED = (429, 502, 503, 504)
 
 
+class _Bill(BaseModel):
+    """What the shipped workflow adds to an answer: which model spoke, and what it took.
+
+    n8n's part of a wrong answer is read the same way; whatever does not fit counts as not there.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = ""
+    usage: Usage = Usage()
+
+    @property
+    def cost(self) -> Usage:
+        return replace(self.usage, cost_usd=resolve(self.model).cost(self.usage))
+
+
+class _Cause(_Bill):
+    """What the shipped workflow's error branch answers.
+
+    `kind` is `try_again`, `misconfigured`, `bad_request`, or `unusable_answer`; the last comes
+    with `answer`, the model's words.
+    """
+
+    error: str = ""
+    kind: str = ""
+    answer: str = ""
+
+
 class WebhookTeacher:
     """Asks a workflow for a lesson.
 
     Args:
         url: The production webhook. http is for this machine only, unless `allow_http`.
         timeout_seconds: How long one request may take.
-        token: Sent as `Authorization: Bearer`; otherwise N8N_WEBHOOK_TOKEN of the environment.
-            Without one none is sent.
+        token: The token; otherwise N8N_WEBHOOK_TOKEN of the environment. Without one none is sent.
+        token_header: The header that carries it: `Authorization` has it as `Bearer TOKEN`, any
+            other one as it is.
         allow_http: Whether diff, logs and token may go over the network in clear.
         retries: How often and how long a request is tried again.
     """
@@ -78,14 +118,16 @@ class WebhookTeacher:
         timeout_seconds: float = 60.0,
         token: str | None = None,
         *,
+        token_header: str = "Authorization",  # noqa: S107 - a header's name, not a token
         allow_http: bool = False,
-        retries: Retries | None = None,
+        retries: Retries = TRIES,
     ) -> None:
         self._url = url.strip()
         self._timeout = timeout_seconds
         self._token = token
+        self._token_header = token_header
         self._allow_http = allow_http
-        self._retries = retries or Retries()
+        self._retries = retries
 
     def preflight(self) -> None:
         """Make sure that URL and token can be used. Sends nothing.
@@ -116,11 +158,12 @@ class WebhookTeacher:
         try:
             text = self._retries.call(lambda: self._post(content), _may_pass, _headers_of)
         except httpx.HTTPStatusError as error:
-            token_sent = "Authorization" in self._client.headers
+            token_sent = self._token_header in self._client.headers
             raise _refused(error.response, self._shown_url, token_sent=token_sent) from error
         except httpx.HTTPError as error:
             raise _unreachable(error, self._shown_url, self._timeout) from error
-        return read_answer(text, known_rules)
+        bill = _read(_Bill, text)
+        return read_answer(text, known_rules, model=bill.model, usage=bill.cost)
 
     @cached_property
     def _client(self) -> httpx.Client:
@@ -131,7 +174,8 @@ class WebhookTeacher:
             "Connection": "close",
         }
         if token := secret_from(TOKEN_VARIABLE, self._token):
-            headers["Authorization"] = f"Bearer {token}"
+            scheme = "Bearer " if self._token_header.lower() == "authorization" else ""
+            headers[self._token_header] = f"{scheme}{token}"
         import httpx
 
         return httpx.Client(timeout=self._timeout, headers=headers)
@@ -217,7 +261,8 @@ def _may_pass(error: BaseException) -> bool:
     import httpx
 
     if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code in _RETRIED
+        cause = _read(_Cause, error.response.text)
+        return error.response.status_code in _RETRIED and cause.kind in ("", "try_again")
     # Safe although the first try may have arrived: the idempotency key tells the workflow so. An
     # answer that was late is not asked for again, for it would be late again.
     return isinstance(error, (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError))
@@ -242,13 +287,26 @@ def _unreachable(error: httpx.HTTPError, url: str, timeout: float) -> TeacherUna
     )
 
 
-def _refused(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherUnavailable:
+def _refused(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherError:
     """One clear message for each status that n8n was seen to answer."""
-    status, said = response.status_code, shown(response.text)
+    status = response.status_code
+    cause = _read(_Cause, response.text)
+    if cause.kind == "unusable_answer":
+        return unusable(cause.error, cause.answer, cause.cost)
+    said = shown(cause.error or response.text)
     wrong, mend = _STATUSES.get(status, ("refused the request", "see what it said"))
+    if cause.kind == "misconfigured":
+        mend = "mend the Anthropic credential or the node Settings of the workflow in n8n"
     if status in (401, 403) and not token_sent:
         wrong = "wants a token"
     if 300 <= status < 400:
-        wrong = f"points to {response.headers.get('location', 'another address')}"
+        wrong = f"points to {response.headers['location'] or 'another address'}"
         mend = "set n8n.webhook_url to the final address"
     return TeacherUnavailable(f"{url} {wrong} ({status}); {said}", mend)
+
+
+def _read(kind: type[B], text: str) -> B:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError:
+        return kind()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
-from teacher.models import Action, FailureType
+from teacher.models import Action, FailureType, Usage
 from teacher.webhook import MAX_ANSWER_BYTES, WebhookTeacher, request_body
 from tests.teacher.loopback import Loopback, Reply, json_reply
 from tests.teacher.samples import ADD, FAILURE, KNOWN, TEXT, patient
@@ -52,6 +52,57 @@ def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
         assert workflow.asked[0].headers["authorization"] == "Bearer from-outside"
 
 
+def test_the_token_may_go_in_a_header_of_its_own() -> None:
+    with Loopback(GOOD) as workflow:
+        WebhookTeacher(workflow.url, token="t-1", token_header="X-Teacher").teach(FAILURE, KNOWN)
+        [asked] = workflow.asked
+    assert asked.headers["x-teacher"] == "t-1"
+    assert "authorization" not in asked.headers
+
+
+def test_the_shipped_workflow_tells_what_was_billed() -> None:
+    usage = {"input_tokens": 1_000_000, "output_tokens": 100_000, "cache_read_tokens": 7}
+    reply = json_reply({**TEXT, "model": "claude-sonnet-5-5", "usage": usage})
+    with Loopback(reply) as workflow:
+        lesson = WebhookTeacher(workflow.url).teach(FAILURE, ())
+    assert lesson.model == "claude-sonnet-5-5"
+    assert lesson.usage.tokens == 1_100_007
+    assert lesson.usage.cost_usd == pytest.approx(3.0, abs=0.001)
+
+
+@pytest.mark.parametrize("extra", [{"usage": "much"}, {"usage": None}, {"model": 7}, {"usage": []}])
+def test_a_bill_that_cannot_be_read_is_no_bill(extra: dict[str, object]) -> None:
+    with Loopback(json_reply({**TEXT, **extra})) as workflow:
+        lesson = WebhookTeacher(workflow.url).teach(FAILURE, ())
+    assert (lesson.usage, lesson.model) == (Usage(), "")
+
+
+def test_words_that_are_no_lesson_come_back_with_their_bill() -> None:
+    cause = {
+        "error": "it is not JSON",
+        "kind": "unusable_answer",
+        "answer": "I would rather talk.",
+        "model": "claude-sonnet-5-5",
+        "usage": {"input_tokens": 500_000},
+    }
+    retries, waits = patient()
+    with Loopback(json_reply(cause, 502)) as workflow, pytest.raises(UnusableAnswer) as caught:
+        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, ())
+    assert "I would rather talk." in str(caught.value)
+    assert caught.value.usage.cost_usd == pytest.approx(1.0)
+    assert waits == []
+
+
+def test_a_workflow_that_says_so_is_not_asked_again() -> None:
+    retries, waits = patient()
+    cause = {"error": "Claude answered 401: invalid x-api-key", "kind": "misconfigured"}
+    with Loopback(json_reply(cause, 502)) as workflow, pytest.raises(TeacherUnavailable) as caught:
+        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, ())
+    assert "invalid x-api-key" in caught.value.message
+    assert "Anthropic credential" in caught.value.mend
+    assert waits == []
+
+
 def test_equal_requests_have_equal_keys_and_others_do_not() -> None:
     def key(**changes: object) -> object:
         failure = replace(FAILURE, **changes)  # type: ignore[arg-type]
@@ -93,7 +144,7 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
         (Reply(401, b"no"), "refused the token", "N8N_WEBHOOK_TOKEN"),
         (json_reply({"message": "not registered"}, 404), "no active workflow", "publish"),
         (json_reply({"message": "stack"}, 422), "could not read", "N8N_SETUP.md"),
-        (json_reply({"message": "Error in workflow"}, 500), "failed inside", "last execution"),
+        (json_reply({"message": "Error in workflow"}, 500), "failed inside", "failed executions"),
         (json_reply({"error": "model: 529"}, 502), "model: 529", "credential"),
         (Reply(413), "request of this size", "N8N_PAYLOAD_SIZE_MAX"),
         (Reply(301, headers={"location": "https://x.example/y"}), "x.example/y", "final address"),
