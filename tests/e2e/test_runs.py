@@ -1,0 +1,166 @@
+"""Whole runs on the real programs: Claude Code, SDK, pytest, git. Only the words are scripted."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator import events
+from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
+from orchestrator.replay.scenario import Speaker
+from orchestrator.runs import exit_code
+from tests.e2e.conftest import LESSON, RIGHT, RIGHT_WITH_RULE, RULE, TASK, WRONG, World
+
+TEACHER_DOWN = "\n  - {when: {speaker: teacher}, reply: {fault: 403}}\n"
+AGENT_401 = "\n  - {when: {speaker: agent}, reply: {fault: 401}}\n"
+AGENT_STALLS = "\n  - {when: {speaker: agent}, reply: {fault: stall}}\n"
+MODEL = {"teacher__model": "claude-haiku-5-5"}
+
+
+def git(project: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=project, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_solved_at_once(world: World) -> None:
+    head, status = git(world.project, "rev-parse", "HEAD"), git(world.project, "status", "-s")
+    result = world.run(RIGHT)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0)
+    assert len(result.attempts) == 1
+    assert result.usage.cost_usd > 0
+    assert world.asked(Speaker.TEACHER) == []
+    assert world.rulebook == ""
+    assert git(world.project, "rev-parse", "HEAD") == head
+    assert status == ""
+    assert git(world.project, "stash", "list") == ""
+    assert git(world.project, "status", "-s").split() == ["M", "code_under_test.py"]
+
+
+def test_solved_on_retry_because_the_rule_reached_the_model(world: World) -> None:
+    result = world.run(WRONG, RIGHT_WITH_RULE, LESSON)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0)
+    assert len(result.attempts) == 2
+    assert f"- **Rule**: {RULE}." in world.rulebook
+    asked = [RULE in request.text for request in world.asked(Speaker.AGENT)]
+    assert asked == sorted(asked)
+    assert (asked[0], asked[-1]) == (False, True)
+    prompt = result.attempts[1].prompt
+    assert RULE not in prompt
+    assert "test_answer" in prompt
+    (lesson,) = world.asked(Speaker.TEACHER)
+    assert TASK in lesson.text
+    assert "assert 41 == 42" in lesson.text
+    assert "+    return 41" in lesson.text
+    shown = [type(event) for event in world.heard]
+    assert shown.count(events.ToolUsed) == 3
+    assert shown.count(events.RuleWritten) == 1
+    assert shown[-1] is events.RunEnded
+
+
+def test_never_solved(world: World) -> None:
+    result = world.run(WRONG, WRONG.replace("lacks", "contains"), LESSON)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.NOT_SOLVED, 1)
+    assert len(result.attempts) == 2
+    assert world.rulebook.count(RULE) == 1
+    rules = [attempt.rule.change for attempt in result.attempts if attempt.rule]
+    assert rules == ["added", "already known"]
+
+
+def test_the_teacher_is_down_and_the_run_goes_on_later(world: World) -> None:
+    result = world.run(WRONG, TEACHER_DOWN)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
+    assert "teacher" in result.message
+    assert world.rulebook == ""
+    result = world.resume(WRONG, RIGHT_WITH_RULE, LESSON)
+    assert result.outcome is RunOutcome.SOLVED
+    assert len(result.attempts) == 2
+    assert world.rulebook.count(RULE) == 1
+    assert len(world.asked(Speaker.AGENT)) == 3
+
+
+def test_the_agent_gets_401(world: World) -> None:
+    result = world.run(AGENT_401, LESSON)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
+    assert result.attempts[0].agent.outcome is AgentOutcome.API_ERROR
+    assert "401" in result.message
+    assert world.asked(Speaker.TEACHER) == []
+    assert world.rulebook == ""
+
+
+def test_the_agent_stalls(world: World) -> None:
+    result = world.run(AGENT_STALLS, LESSON, limits__no_output=8)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
+    assert result.attempts[0].agent.outcome is AgentOutcome.NO_OUTPUT
+    assert world.asked(Speaker.TEACHER) == []
+
+
+def test_the_suite_never_ends(world: World) -> None:
+    code = "import time\\n\\n\\ndef answer():\\n    time.sleep(600)\\n"
+    hangs = WRONG.replace("def answer():\\n    return 41\\n", code)
+    result = world.run(hangs, LESSON, tests__timeout=20, learning__max_retries=0)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.NOT_SOLVED, 1)
+    report = result.attempts[0].report
+    assert report is not None
+    assert report.outcome is SuiteOutcome.TIMEOUT
+    assert "timeout" in world.asked(Speaker.TEACHER)[0].text
+
+
+def test_the_suite_does_not_end_beforehand(world: World) -> None:
+    (world.project / "conftest.py").write_text("import time\ntime.sleep(600)\n", encoding="utf-8")
+    result = world.run(RIGHT, tests__timeout=3)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
+    assert "raise tests.timeout" in result.message
+    assert world.requests == ()
+
+
+def test_no_tests_are_collected(world: World) -> None:
+    (world.project / "tests" / "test_answer.py").unlink()
+    result = world.run(RIGHT)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.MISCONFIGURED, 2)
+    assert "no tests collected" in result.message
+    assert world.requests == ()
+
+
+def test_it_pauses_after_a_failure_and_resume_goes_on(world: World) -> None:
+    first = world.run(WRONG, LESSON, learning__auto_retry=False)
+    assert (first.outcome, exit_code(first)) == (RunOutcome.PAUSED, 1)
+    assert RULE in world.rulebook
+    second = world.resume(RIGHT_WITH_RULE)
+    assert second.outcome is RunOutcome.SOLVED
+    assert [attempt.number for attempt in second.attempts] == [1, 2]
+    assert world.asked(Speaker.TEACHER) == []
+
+
+def test_the_cost_limit_ends_the_agent(world: World) -> None:
+    expensive = WRONG.replace(
+        "      - tools", "      - usage: {input: 1000000, output: 1}\n        tools"
+    )
+    result = world.run(expensive, LESSON, limits__max_cost_usd=0.5)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
+    assert result.attempts[0].agent.outcome is AgentOutcome.MAX_COST
+    assert result.usage.cost_usd > 0.5
+
+
+@pytest.mark.parametrize("state", ["empty", "no repository", "subfolder"])
+def test_every_kind_of_project_folder(world: World, state: str, tmp_path: Path) -> None:
+    (world.project / ".git").rename(tmp_path / "git")
+    if state == "empty":
+        git(world.project, "init", "-q")
+    elif state == "subfolder":
+        git(world.project.parent, "init", "-q")
+    result = world.run(RIGHT)
+    assert result.outcome is RunOutcome.SOLVED
+    assert [change.path for change in result.attempts[0].diff.changes] == ["code_under_test.py"]
+
+
+def test_agents_md_and_the_rule_both_reach_the_model(world: World) -> None:
+    (world.project / "AGENTS.md").write_text("Speak like a pirate.\n", encoding="utf-8")
+    result = world.run(WRONG, RIGHT_WITH_RULE, LESSON)
+    assert result.outcome is RunOutcome.SOLVED
+    assert world.rulebook.startswith("@AGENTS.md\n")
+    last = world.asked(Speaker.AGENT)[-1].text
+    assert "Speak like a pirate." in last
+    assert RULE in last
+    assert all("Speak like a pirate." in r.text for r in world.asked(Speaker.AGENT))
