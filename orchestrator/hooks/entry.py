@@ -1,0 +1,160 @@
+"""The first thing that Claude Code's hook runs: most calls end here, within a bare start of Python.
+
+It is run as a file, with `python -I -S`, so nothing is importable until it says so, and the rest
+of the package is imported only when there is something to write down. Whatever happens, it prints
+nothing and its exit code is 0: exit code 2 of a hook would block the tool.
+"""
+
+# ruff: noqa: PTH -- pathlib alone takes longer to import than this takes to run
+
+import os
+import sys
+
+MAX_BYTES = 64 * 1024 * 1024
+_WORDS = (b"terraform", b"tofu", b"terragrunt", b"kubectl", b"dropdb", b"drop", b"truncate")
+_GIT_WORDS = (b"reset", b"push", b"clean")
+
+
+def main() -> None:
+    """Read one event from standard input and note what there is to note."""
+    try:
+        event = _read()
+        if needs_care(event):
+            root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+            if root not in sys.path:
+                sys.path.insert(0, root)
+            from orchestrator.hooks.handler import handle
+
+            handle(event)
+    except BaseException as error:  # noqa: BLE001 -- a hook must never disturb the session
+        _note(error)
+
+
+def needs_care(event: bytes) -> bool:
+    """Whether the event may be one to write down; True too often costs time, never correctness."""
+    kind = _kind(event)
+    if kind == b"PostToolUseFailure":
+        return True
+    if kind == b"PreToolUse":
+        return has_workspace() and may_be_destructive(event)
+    return kind in (b"PostToolUse", b"Stop") and _concerns_a_pending_call(event, kind)
+
+
+def may_be_destructive(event: bytes) -> bool:
+    """Whether a word of a destructive command stands in the tool's input, quoting taken away."""
+    start = event.find(b'"tool_input"')
+    text = event[max(start, 0) :]
+    if b"$'" in text or b"\\u00" in text:
+        return True  # a word may be spelled in escapes
+    text = text.replace(b"\\\\\\n", b"").replace(b"\\n", b" ").replace(b"\\t", b" ")
+    text = text.translate(None, b"\"'\\").lower()
+    if _has_word(text, b"rm") or b"-delete" in text or any(word in text for word in _WORDS):
+        return True
+    if b"git" in text and any(word in text for word in _GIT_WORDS):
+        return True
+    return any(word in text for word in _own_words())
+
+
+def state_folder() -> str:
+    """Our folder in the state directory; as in `places.state_directory`, which loads more."""
+    chosen = os.environ.get("ORCHESTRATOR_STATE_DIR")
+    if not chosen:
+        if sys.platform == "darwin":
+            chosen = "~/Library/Application Support/prompt-learning-loop"
+        else:
+            base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
+            chosen = f"{base}/prompt-learning-loop"
+    return os.path.join(os.path.abspath(os.path.expanduser(chosen)), "hooks")
+
+
+def has_workspace() -> bool:
+    """Whether there is a workspace, as far as can be told without reading the event."""
+    return any(os.path.isdir(folder) for folder in _learnings_folders())
+
+
+def _learnings_folders() -> list[str]:
+    project = os.path.abspath(os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd())
+    folders = [os.path.join(project, ".learnings")]
+    while not os.path.exists(os.path.join(project, ".git")):
+        above = os.path.dirname(project)
+        if above == project:
+            folders = folders[:1]
+            break
+        project = above
+        folders.append(os.path.join(project, ".learnings"))
+    config = os.path.expanduser(os.environ.get("CLAUDE_CONFIG_DIR") or "~/.claude")
+    return [*folders, os.path.join(config, ".learnings")]
+
+
+def _own_words() -> list[bytes]:
+    words = []
+    for folder in _learnings_folders():
+        try:
+            with open(os.path.join(folder, "destructive.txt"), "rb") as file:
+                lines = file.read(65536).lower().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            first = line.split()[:1]
+            if first and not first[0].startswith(b"#"):
+                # Up to a wildcard, a word stands in the text as it is.
+                words.append(first[0].partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
+    return words
+
+
+def _read() -> bytes:
+    parts, size = [], 0
+    while size < MAX_BYTES and (part := os.read(0, 1 << 20)):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
+
+
+def _kind(event: bytes) -> bytes:
+    """The event's name, which stands before anything that a tool could have said."""
+    start = event.find(b'"hook_event_name"')
+    if start < 0:
+        return b""
+    opening = event.find(b'"', start + 17)
+    return event[opening + 1 : event.find(b'"', opening + 1)]
+
+
+def _concerns_a_pending_call(event: bytes, kind: bytes) -> bool:
+    try:
+        names = os.listdir(os.path.join(state_folder(), "pending"))
+    except OSError:
+        return False
+    return any(kind == b"Stop" or os.fsencode(name) in event for name in names)
+
+
+def _has_word(text: bytes, word: bytes) -> bool:
+    start = text.find(word)
+    while start >= 0:
+        before, after = text[start - 1 : start], text[start + len(word) : start + len(word) + 1]
+        if not (before.isalnum() or after.isalnum() or before == b"_" or after == b"_"):
+            return True
+        start = text.find(word, start + 1)
+    return False
+
+
+def _note(error: BaseException) -> None:
+    """Log the trouble, if that much is possible."""
+    try:
+        import time
+
+        folder = state_folder()
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        path = os.path.join(folder, "trouble.log")
+        if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
+            os.replace(path, f"{path}.1")
+        with open(path, "a", encoding="utf-8", errors="replace") as file:
+            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            file.write(f"{when} {type(error).__name__}: {str(error)[:500]!r}\n")
+    except BaseException:  # noqa: BLE001, S110 -- there is nobody left to tell
+        pass
+
+
+if __name__ == "__main__":
+    main()
+    # Nothing is buffered: leaving at once saves what an orderly end of Python takes.
+    os._exit(0)

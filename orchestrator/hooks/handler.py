@@ -1,0 +1,198 @@
+"""One hook event that has something in it: note it, before or after the tool.
+
+Errors go up to `entry`, which logs them; nothing is printed.
+"""
+
+# ruff: noqa: PTH -- pathlib alone takes longer to import than the hook takes to run
+
+import json
+import os
+import time
+
+from orchestrator.hooks.entry import state_folder
+from orchestrator.writeahead import buffer, places
+from orchestrator.writeahead.masking import shown
+
+TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
+if TYPE_CHECKING:
+    from orchestrator.writeahead.destructive import Danger
+
+TOOL_FAILURE = "TOOL_FAILURE"
+MAX_LOG_BYTES = 1 << 20
+"""Where the log of failed calls stops growing until somebody reviews it."""
+
+_OUR_RUN = "ORCHESTRATOR_RUN"
+_COMMAND_BOUND = 300
+_ERROR_BOUND = 500
+_STALE_SECONDS = 7 * 24 * 3600
+
+Event = dict[str, object]
+
+
+def handle(data: bytes) -> None:
+    """Write down what the event has to say.
+
+    Raises:
+        OSError, ValueError: it cannot be read or written.
+    """
+    event = json.loads(data.decode("utf-8", "replace"))
+    if not isinstance(event, dict):
+        raise ValueError("the event is no JSON object")  # noqa: TRY004 -- it is the text's fault
+    kind = event.get("hook_event_name")
+    if kind == "PreToolUse":
+        _before(event)
+    elif kind == "PostToolUse":
+        _after(event, buffer.COMMITTED, "")
+    elif kind == "PostToolUseFailure":
+        # Each of the two is worth having without the other.
+        try:
+            _after(event, buffer.ROLLED_BACK, _text(event, "error"))
+        finally:
+            _log_failure(event)
+    elif kind == "Stop":
+        _settle_denied(event)
+
+
+def _before(event: Event) -> None:
+    from orchestrator.writeahead.entries import entry
+
+    base = places.find_base(_project(event))
+    if base is None:
+        return
+    found = _dangers(event, base)
+    if not found:
+        return
+    call = _text(event, "tool_use_id")
+    directory = _text(event, "cwd") or os.getcwd()
+    text = entry(found, directory, call, _text(event, "session_id"))
+    with places.Locked(places.lock_path(base)):
+        _mark(call, base, _text(event, "session_id"))
+        buffer.append(base, text)
+
+
+def _dangers(event: Event, base: str) -> "list[Danger]":
+    from orchestrator.writeahead import destructive
+
+    directory = _text(event, "cwd") or os.getcwd()
+    tool_input = event.get("tool_input")
+    if not isinstance(tool_input, dict):
+        return []
+    if event.get("tool_name") == "Bash":
+        patterns = destructive.read_patterns(os.path.join(base, places.PATTERNS))
+        if base != (everywhere := places.global_base()):
+            patterns += destructive.read_patterns(os.path.join(everywhere, places.PATTERNS))
+        return destructive.dangers(str(tool_input.get("command", "")), directory, patterns)
+    texts = [value for value in tool_input.values() if isinstance(value, str)]
+    return destructive.dangers_in_sql("\n".join(texts), directory)
+
+
+def _after(event: Event, status: str, error: str) -> None:
+    call = _text(event, "tool_use_id")
+    mark = _mark_path(call)
+    base = _marked_base(mark)
+    if base is None:
+        return
+    outcome = ""
+    if error:
+        outcome = f"{error.splitlines()[0]}; part of it may have been done"
+    with places.Locked(places.lock_path(base)):
+        buffer.settle(base, call, status, outcome)
+    os.unlink(mark)
+
+
+def _settle_denied(event: Event) -> None:
+    """At the end of a turn every call has ended: what is still pending was never let run."""
+    session = _text(event, "session_id")
+    folder = os.path.join(state_folder(), "pending")
+    for call in os.listdir(folder):
+        mark = os.path.join(folder, call)
+        if _marked_session(mark) != session:
+            continue
+        base = _marked_base(mark)
+        if base is None:
+            continue
+        with places.Locked(places.lock_path(base)):
+            buffer.settle(base, call, buffer.ROLLED_BACK, "not run: the call was not permitted")
+        os.unlink(mark)
+
+
+def _log_failure(event: Event) -> None:
+    """Add a line to `.pending-errors.log`.
+
+    A person's interruption is no failure, and a run of ours logs what it learns from by itself.
+    """
+    base = places.find_base(_project(event))
+    if base is None or event.get("is_interrupt") or os.environ.get(_OUR_RUN):
+        return
+    tool_input = event.get("tool_input")
+    command = ""
+    if isinstance(tool_input, dict):
+        command = str(tool_input.get("command") or tool_input.get("file_path") or "")
+    facts = {
+        "command": shown(command, _COMMAND_BOUND),
+        "error": shown(_text(event, "error"), _ERROR_BOUND),
+        "directory": _text(event, "cwd"),
+        "session": _text(event, "session_id"),
+    }
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    tool = shown(_text(event, "tool_name"), 100)
+    line = f"{when} {TOOL_FAILURE}: {tool} {json.dumps(facts, ensure_ascii=False)}\n"
+    _append_line(os.path.join(base, places.PENDING_ERRORS), line)
+
+
+def _append_line(path: str, line: str) -> None:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    file = os.open(path, flags, 0o600)
+    try:
+        # `review` holds this lock from reading the log to emptying it.
+        places.lock_descriptor(file, 2.0)
+        if os.fstat(file).st_size > MAX_LOG_BYTES:
+            raise OSError(f"{path} is full; `orchestrator learnings review` empties it")
+        os.write(file, line.encode("utf-8", "replace"))
+    finally:
+        os.close(file)
+
+
+def _project(event: Event) -> str:
+    return os.environ.get("CLAUDE_PROJECT_DIR") or _text(event, "cwd") or os.getcwd()
+
+
+def _text(event: Event, key: str) -> str:
+    value = event.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _mark(call: str, base: str, session: str) -> None:
+    """Note that a call is under way, so that the hook after it knows where its entry is."""
+    path = _mark_path(call)
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    for name in os.listdir(folder):
+        old = os.path.join(folder, name)
+        if time.time() - os.path.getmtime(old) > _STALE_SECONDS:
+            os.unlink(old)
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(f"{session}\n{base}\n")
+
+
+def _mark_path(call: str) -> str:
+    if not call or not call.replace("_", "").replace("-", "").isalnum() or len(call) > 200:
+        raise ValueError(f"the event's tool_use_id is {call[:50]!r}")
+    return os.path.join(state_folder(), "pending", call)
+
+
+def _marked_session(mark: str) -> str:
+    return _mark_lines(mark)[0]
+
+
+def _marked_base(mark: str) -> str | None:
+    return _mark_lines(mark)[1] or None
+
+
+def _mark_lines(mark: str) -> tuple[str, str]:
+    try:
+        with open(mark, encoding="utf-8", errors="surrogateescape") as file:
+            session, _, base = file.read().partition("\n")
+    except FileNotFoundError:
+        return "", ""
+    return session, base.removesuffix("\n")

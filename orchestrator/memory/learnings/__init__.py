@@ -1,0 +1,1 @@
+"""The learnings workspace, `.learnings/`: the evidence that rules come from."""

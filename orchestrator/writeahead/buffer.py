@@ -1,0 +1,125 @@
+"""The working buffer, `memory/working-buffer.md`: an entry added, an entry settled.
+
+Callers hold the workspace's lock.
+"""
+
+# ruff: noqa: PTH -- pathlib alone takes longer to import than the hook takes to run
+
+import os
+import stat
+
+from orchestrator.writeahead import places
+from orchestrator.writeahead.masking import shown
+
+PENDING = "PENDING"
+COMMITTED = "COMMITTED"
+ROLLED_BACK = "ROLLED_BACK"
+
+HEADING = "## WAL Entry"
+BOUND = 500
+"""Characters of one field."""
+
+_STATUS = b"**Status**: "
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+def append(base: str, text: str) -> None:
+    """Add an entry at the end of the buffer: one write, on the disk when this returns.
+
+    What stands in the buffer is not touched, so an editor that saves it now loses nothing of it.
+
+    Raises:
+        OSError: it cannot be written; a part that was written is taken back.
+        ValueError: the buffer is UTF-16.
+    """
+    path = os.path.join(base, places.BUFFER)
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    if os.path.islink(folder):
+        raise OSError(f"{folder} is a link")
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        size = _demand_file(file)
+        start = os.pread(file, 4096, 0)
+        if start.startswith(_UTF16):
+            raise ValueError(f"{path} is encoded as UTF-16; save it as UTF-8")
+        data = ("\n" + text if size else text).encode("utf-8", "replace")
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            data = b"\n" + data
+        if b"\r\n" in start:
+            data = data.replace(b"\n", b"\r\n")
+        try:
+            written = os.write(file, data)
+            if written != len(data):
+                raise OSError(f"only {written} of {len(data)} bytes fit into {path}")
+        except OSError:
+            os.ftruncate(file, size)
+            raise
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
+    """Give the entry of a tool call its status; False when no entry of it is PENDING.
+
+    Every byte but the status, and the outcome after it, stays as it is.
+
+    Raises:
+        OSError: the buffer cannot be read or written.
+    """
+    path = os.path.join(base, places.BUFFER)
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        _demand_file(file)
+        mode = stat.S_IMODE(os.fstat(file).st_mode)
+        with open(file, "rb", closefd=False) as stream:
+            data = stream.read()
+    finally:
+        os.close(file)
+    changed = settled(data, call, status, outcome)
+    if changed is None:
+        return False
+    _replace(path, changed, mode)
+    return True
+
+
+def settled(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
+    """The buffer with the entry of this call settled; None when there is none that is PENDING."""
+    at = data.rfind(b"**Call**: %s" % call.encode("utf-8", "replace"))
+    start = data.rfind(HEADING.encode(), 0, at) if at >= 0 else -1
+    place = data.find(_STATUS + PENDING.encode(), start, at) if start >= 0 else -1
+    if place < 0:
+        return None
+    value = place + len(_STATUS)
+    end = value + len(PENDING)
+    text = status
+    if outcome:
+        newline = (
+            "\r\n" if data[data.find(b"\n", end) - 1 : data.find(b"\n", end)] == b"\r" else "\n"
+        )
+        text += f"{newline}**Outcome**: {shown(outcome, BOUND)}"
+    return data[:value] + text.encode("utf-8", "replace") + data[end:]
+
+
+def _demand_file(descriptor: int) -> int:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError("the working buffer is not a file")
+    return found.st_size
+
+
+def _replace(path: str, data: bytes, mode: int) -> None:
+    # The name is one that `memory.files` sweeps up when its writer was killed.
+    random = os.urandom(4).hex()
+    temporary = os.path.join(os.path.dirname(path),
+                             f".{os.path.basename(path)}.{os.getpid()}-{random}.tmp")  # fmt: skip
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(file, "wb") as stream:
+            stream.write(data)
+            os.fchmod(file, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,63 @@
+"""The text of a write-ahead entry.
+
+    ## WAL Entry — 2026-05-20 14:32
+    **Operation**: rm -rf build
+    **Affected resources**: /home/dev/shop/build
+    **Blast radius**: the files, and everything below the folders
+    **Rollback**: what git tracks: git checkout -- PATH; anything else: none
+    **Status**: PENDING
+    **Directory**: /home/dev/shop
+    **Before**: HEAD 1f23ccc3... on main
+    **Call**: toolu_01... in session 9f1c...
+
+The first five fields are the published form; the others tell `resume` where to look, and the
+hook which entry is whose.
+"""
+
+import time
+from collections.abc import Iterable
+
+from orchestrator.writeahead import gitfacts
+from orchestrator.writeahead.buffer import BOUND, HEADING, PENDING
+from orchestrator.writeahead.destructive import FORCED_PUSH, SQL, Danger
+from orchestrator.writeahead.masking import shown
+
+
+def entry(found: list[Danger], directory: str, call: str, session: str) -> str:
+    """The entry for one tool call, lines ended by newlines."""
+    operation = " && ".join(
+        danger.operation
+        if danger.directory == directory or danger.kind == SQL
+        else f"cd {danger.directory} && {danger.operation}"
+        for danger in found
+    )
+    fields = [
+        ("Operation", operation),
+        ("Affected resources", _listed(target for danger in found for target in danger.targets)),
+        ("Blast radius", _listed(danger.blast for danger in found)),
+        ("Rollback", _listed(danger.rollback for danger in found)),
+        ("Status", PENDING),
+        ("Directory", directory),
+        ("Before", _before(found)),
+        ("Call", f"{call} in session {session}"),
+    ]
+    lines = [f"{HEADING} \N{EM DASH} {time.strftime('%Y-%m-%d %H:%M')}"]
+    lines += [f"**{name}**: {shown(value, BOUND)}" for name, value in fields if value]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(values: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(values))
+
+
+def _before(found: list[Danger]) -> str:
+    first = found[0]
+    facts = []
+    if tip := gitfacts.head(first.directory):
+        facts.append(f"HEAD {tip}")
+    for danger in found:
+        if danger.kind == FORCED_PUSH:
+            plain = [word for word in danger.targets if " " not in word]
+            if tip := gitfacts.remote_tip(danger.directory, plain):
+                facts.append(tip)
+    return "; ".join(facts)
