@@ -132,9 +132,8 @@ def parse(data: bytes) -> Document:
     tokens = _parser().parse(text)
     lines = tuple(_LINE.findall(text))
     sections = tuple(_sections(tokens, len(lines)))
-    marks = [
-        [mark for mark in _marks(tokens) if start <= mark.start < end] for start, end in sections
-    ]
+    found = tuple(_marks(tokens))
+    marks = [[mark for mark in found if start <= mark.start < end] for start, end in sections]
     comments = frozenset(mark.id for part in marks for mark in part if isinstance(mark, Comment))
     places = tuple(place for part in marks for place in _places(part))
     rules = _rules(places, comments)

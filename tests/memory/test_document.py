@@ -95,6 +95,13 @@ def test_rules_of_all_sections_of_that_name_are_in_force() -> None:
     assert [rule.text.rule for rule in found] == ["A", "Z"]
 
 
+def test_a_rule_takes_nothing_from_the_next_section() -> None:
+    found = _rules(
+        _HEAD + "- **Rule**: A\n\n" + _HEAD.removeprefix("# Project\n") + "- **When**: B\n"
+    )
+    assert [rule.text for rule in found] == [RuleText("A", "", "")]
+
+
 def test_utf_16_is_refused_with_the_mend() -> None:
     with pytest.raises(RulebookError, match=r"UTF-16.*save it as UTF-8"):
         parse("## x".encode("utf-16"))
