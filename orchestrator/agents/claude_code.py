@@ -4,15 +4,14 @@
 this one are all that knows the SDK, which takes a second and more to import: `warm()`.
 """
 
-import contextlib
 import importlib.util
 import os
 import re
 import shutil
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from orchestrator import events
 from orchestrator.agents import claude_environment as environment
@@ -22,8 +21,6 @@ from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import capture
 
 if TYPE_CHECKING:
-    from claude_agent_sdk import Message
-
     from orchestrator.agents.claude_messages import Reading
     from orchestrator.agents.claude_transport import ClaudeProcess
 
@@ -207,16 +204,27 @@ async def _converse(prompt: str, process: "ClaudeProcess", reading: "Reading") -
     # The SDK logs what it also raises, and a logger without a handler prints.
     logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
     options = ClaudeAgentOptions(verbatim_prompts=True)
-    messages = query(prompt=prompt, options=options, transport=process)
-    async with contextlib.aclosing(cast("AsyncGenerator[Message, None]", messages)) as stream:
-        while True:
-            try:
-                message = await anext(stream)
-            except StopAsyncIteration:
-                return ""
-            except Exception as error:  # noqa: BLE001 -- whatever the SDK makes of a broken stream
-                return str(error) or type(error).__name__
-            reading.take(message)
+    messages = aiter(query(prompt=prompt, options=options, transport=process))
+    failure: Exception | None = None
+    while True:
+        try:
+            message = await anext(messages)
+        except StopAsyncIteration:
+            trouble = ""
+            break
+        except Exception as error:  # noqa: BLE001 -- whatever the SDK makes of a broken stream
+            trouble = str(error) or type(error).__name__
+            break
+        try:
+            if not failure:
+                reading.take(message)
+        except Exception as error:  # noqa: BLE001 -- raised again below
+            # Read on: the SDK lets go of what it holds only when its stream comes to an end.
+            failure = error
+            await process.close()
+    if failure:
+        raise failure
+    return trouble
 
 
 def _clean(prompt: str) -> str:

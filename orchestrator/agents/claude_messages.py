@@ -38,6 +38,9 @@ _USAGE_LIMIT: Final = re.compile(
 _LOGIN: Final = re.compile(r"not logged in|run /login|OAuth (token|session)", re.I)
 _NOISE: Final = re.compile(r"API Error:\s*(\d{3}\b\s*)?", re.I)
 
+_DONE: Final = ("completed", "stop_hook_prevented")
+"""The second: the agent had ended its turn by itself when a Stop hook said `continue: false`."""
+
 _HOOK: Final = (
     AgentOutcome.CRASHED,
     "a hook stopped the run (continue: false); look at `hooks` in .claude/settings.json "
@@ -49,10 +52,10 @@ _REASONS: Final = {
     "max_turns": (AgentOutcome.MAX_TURNS, "{text}; claude.max_turns allows more"),
     "budget_exhausted": (AgentOutcome.MAX_COST, "{text}; limits.max_cost_usd allows more"),
     "hook_stopped": _HOOK,
-    "stop_hook_prevented": _HOOK,
     "prompt_too_long": _TOO_LARGE,
     "image_error": _TOO_LARGE,
     "blocking_limit": _TOO_LARGE,
+    "rapid_refill_breaker": _TOO_LARGE,
     "aborted_streaming": _SIGNAL,
     "aborted_tools": _SIGNAL,
 }
@@ -159,7 +162,7 @@ class Reading:
 
     def _judge_result(self, result: ResultMessage) -> tuple[AgentOutcome, str]:
         reason, text = result.terminal_reason, _text_of(result)
-        if not result.is_error and reason == "completed":
+        if not result.is_error and reason in _DONE:
             return AgentOutcome.COMPLETED, self._last_words()
         if not result.is_error and reason is None:
             return AgentOutcome.CRASHED, f"a hook kept the prompt back: {text}"

@@ -1,0 +1,78 @@
+"""Every agent passes the same conformance suite."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.agents import command
+from orchestrator.agents.fake import ScriptedAgent, fails, hangs, writes
+from orchestrator.models import AgentOutcome
+from tests.agents.claude import claude, fault, say, steps, use
+from tests.agents.conformance import AgentConformance, Behaviour, Subject
+
+
+class TestScriptedAgent(AgentConformance):
+    starts_processes = False
+
+    @contextlib.contextmanager
+    def subject(self, behaviour: Behaviour, workspace: Path) -> Iterator[Subject]:
+        act = {
+            Behaviour.EDIT: writes({"made.txt": "made\n"}),
+            Behaviour.HANG: hangs(),
+            Behaviour.FAIL: fails(AgentOutcome.API_ERROR, "no such model", "no such model\n"),
+        }[behaviour]
+        agent = ScriptedAgent(act)
+        yield Subject(agent, lambda: agent.prompts[-1])
+
+
+class TestCommandAgent(AgentConformance):
+    """A program that takes the prompt as an argument."""
+
+    template: tuple[str, ...] = ("{prompt}",)
+    reads = "prompt = sys.argv[1]"
+
+    @contextlib.contextmanager
+    def subject(self, behaviour: Behaviour, workspace: Path) -> Iterator[Subject]:
+        work = {
+            Behaviour.EDIT: 'open("made.txt", "w").write("made\\n"); print("made it")',
+            Behaviour.HANG: "subprocess.run([sys.executable, 'family.py'])",
+            Behaviour.FAIL: "sys.exit('no such model')",
+        }[behaviour]
+        seen = workspace.parent / "seen.txt"
+        code = (
+            f"import subprocess, sys\n{self.reads}\n"
+            f"open({str(seen)!r}, 'w', encoding='utf-8').write(prompt)\n{work}\n"
+        )
+        agent = command([sys.executable, "-X", "utf8", "-c", code, *self.template])
+        yield Subject(agent, lambda: seen.read_text("utf-8"))
+
+
+class TestCommandAgentWithAFile(TestCommandAgent):
+    template = ("--prompt={prompt_file}",)
+    reads = "prompt = open(sys.argv[1].removeprefix('--prompt='), encoding='utf-8').read()"
+
+
+class TestCommandAgentWithStandardInput(TestCommandAgent):
+    template = ()
+    reads = "prompt = sys.stdin.read()"
+
+
+class TestClaudeCode(AgentConformance):
+    """The real program; only its model is scripted."""
+
+    silence = 6.0
+
+    @contextlib.contextmanager
+    def subject(self, behaviour: Behaviour, workspace: Path) -> Iterator[Subject]:
+        scenario = {
+            Behaviour.EDIT: steps(
+                use("Write", file_path="${cwd}/made.txt", content="made\n"), say("made it")
+            ),
+            Behaviour.HANG: steps(use("Bash", command=f"{sys.executable} family.py"), say("done")),
+            Behaviour.FAIL: fault(404),
+        }[behaviour]
+        allowed = (f"Bash({sys.executable} family.py)",)
+        model = "no-such-model" if behaviour is Behaviour.FAIL else None
+        with claude(scenario, allowed_tools=allowed, model=model) as (agent, replay):
+            yield Subject(agent, lambda: "".join(request.text for request in replay.requests))
