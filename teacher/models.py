@@ -20,6 +20,19 @@ class FailureType(StrEnum):
     OTHER = "other"
 
 
+DEFAULT_PROMPTS: dict[FailureType, str] = {
+    FailureType.TEST_FAILURE: "default",
+    FailureType.PLANNING_ERROR: "planning_error_system",
+    FailureType.INTEGRATION_ERROR: "integration_error_system",
+    FailureType.WORKFLOW_ERROR: "workflow_error_system",
+    FailureType.ARCHITECTURE_ERROR: "architecture_error_system",
+    FailureType.SCOPE_ERROR: "scope_error_system",
+    FailureType.CONFIG_ERROR: "config_error_system",
+    FailureType.OTHER: "other_system",
+}
+"""The shipped prompt of each type of failure, by name."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """Something that went wrong, from any source, with the evidence for it.

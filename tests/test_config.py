@@ -7,6 +7,7 @@ import yaml
 
 from orchestrator.config import Config, Override, load
 from orchestrator.errors import ConfigError
+from teacher.models import FailureType
 
 PUBLISHED = """\
 # Teacher LLM mode: "local" (Anthropic SDK) or "webhook" (n8n)
@@ -176,3 +177,10 @@ def test_a_file_that_is_not_there_is_named(project: Path) -> None:
 @pytest.mark.parametrize("text", ["", "# nothing\n", "learning:\n", "\ufefflearning:\n"])
 def test_an_empty_file_or_section_means_the_defaults(project: Path, text: str) -> None:
     assert load(project, written(project, text), (), {}).config == Config()
+
+
+def test_a_prompt_s_path_is_meant_from_the_file_that_names_it(project: Path) -> None:
+    path = written(project, "failure_prompts:\n  other: prompts/mine.md\n  scope_error: default\n")
+    config = load(Path("/elsewhere"), path, (), {}).config
+    assert config.prompt_names()[FailureType.OTHER] == str(project / "prompts" / "mine.md")
+    assert config.prompt_names()[FailureType.SCOPE_ERROR] == "default"

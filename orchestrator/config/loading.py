@@ -109,7 +109,19 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         raise ConfigError(f"{path}: must be a mapping of sections such as `learning:`")
     origins: dict[str, str] = {}
     _note_origins(root, (), path, origins)
-    return {key: value for key, value in values.items() if value is not None}, origins
+    values = {key: value for key, value in values.items() if value is not None}
+    _anchor_prompts(values, path.absolute().parent)
+    return values, origins
+
+
+def _anchor_prompts(values: dict[str, Any], folder: Path) -> None:
+    """A prompt's relative path is meant from the file that names it, wherever we are called."""
+    prompts = values.get("failure_prompts")
+    if not isinstance(prompts, dict):
+        return
+    for name, prompt in prompts.items():
+        if isinstance(prompt, str) and prompt.endswith(".md"):
+            prompts[name] = str(folder / prompt)
 
 
 def _note_origins(node: yaml.MappingNode, prefix: Key, path: Path, origins: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from teacher.models import FailureType
+from teacher.models import DEFAULT_PROMPTS, FailureType
 
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
 
@@ -116,17 +116,6 @@ DEFAULT_SOURCES = (
     FailureSource(name="manual", type="user_reported"),
     FailureSource(name="semantic", type="llm_analysis", enabled=False),
 )
-
-DEFAULT_PROMPTS: dict[FailureType, str] = {
-    FailureType.TEST_FAILURE: "default",
-    FailureType.PLANNING_ERROR: "planning_error_system",
-    FailureType.INTEGRATION_ERROR: "integration_error_system",
-    FailureType.WORKFLOW_ERROR: "workflow_error_system",
-    FailureType.ARCHITECTURE_ERROR: "architecture_error_system",
-    FailureType.SCOPE_ERROR: "scope_error_system",
-    FailureType.CONFIG_ERROR: "config_error_system",
-    FailureType.OTHER: "other_system",
-}
 
 
 class Config(Section):

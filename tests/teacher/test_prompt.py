@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.config.schema import DEFAULT_PROMPTS as CONFIGURED
 from teacher.errors import TeacherMisconfigured
-from teacher.models import Failure, FailureType, KnownRule, RuleText
-from teacher.prompt import DEFAULT_PROMPTS, SHARED_PROMPT, system_prompt, unused_mark, user_message
+from teacher.models import DEFAULT_PROMPTS, Failure, FailureType, KnownRule, RuleText
+from teacher.prompt import SHARED_PROMPT, system_prompt, unused_mark, user_message
 from tests.teacher.samples import FAILURE, KNOWN
 
 if TYPE_CHECKING:
@@ -30,10 +29,6 @@ def test_every_prompt_file_is_used_and_every_type_has_its_own() -> None:
     assert set(SHIPPED) == {SHARED_PROMPT, *DEFAULT_PROMPTS.values()}
     assert set(DEFAULT_PROMPTS) == set(FailureType)
     assert len(set(DEFAULT_PROMPTS.values())) == len(FailureType)
-
-
-def test_the_configuration_has_the_same_defaults() -> None:
-    assert CONFIGURED == DEFAULT_PROMPTS
 
 
 def test_no_sentence_stands_in_two_prompts() -> None:
