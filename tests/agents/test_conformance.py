@@ -14,6 +14,7 @@ from tests.agents.conformance import AgentConformance, Behaviour, Subject
 
 class TestScriptedAgent(AgentConformance):
     starts_processes = False
+    silence = 0.1
 
     @contextlib.contextmanager
     def subject(self, behaviour: Behaviour, workspace: Path) -> Iterator[Subject]:
@@ -29,9 +30,6 @@ class TestScriptedAgent(AgentConformance):
 class TestCommandAgent(AgentConformance):
     """A program that takes the prompt as an argument."""
 
-    template: tuple[str, ...] = ("{prompt}",)
-    reads = "prompt = sys.argv[1]"
-
     @contextlib.contextmanager
     def subject(self, behaviour: Behaviour, workspace: Path) -> Iterator[Subject]:
         work = {
@@ -41,27 +39,17 @@ class TestCommandAgent(AgentConformance):
         }[behaviour]
         seen = workspace.parent / "seen.txt"
         code = (
-            f"import subprocess, sys\n{self.reads}\n"
-            f"open({str(seen)!r}, 'w', encoding='utf-8').write(prompt)\n{work}\n"
+            "import subprocess, sys\n"
+            f"open({str(seen)!r}, 'w', encoding='utf-8').write(sys.argv[1])\n{work}\n"
         )
-        agent = command([sys.executable, "-X", "utf8", "-c", code, *self.template])
+        agent = command([sys.executable, "-X", "utf8", "-c", code, "{prompt}"])
         yield Subject(agent, lambda: seen.read_text("utf-8"))
-
-
-class TestCommandAgentWithAFile(TestCommandAgent):
-    template = ("--prompt={prompt_file}",)
-    reads = "prompt = open(sys.argv[1].removeprefix('--prompt='), encoding='utf-8').read()"
-
-
-class TestCommandAgentWithStandardInput(TestCommandAgent):
-    template = ()
-    reads = "prompt = sys.stdin.read()"
 
 
 class TestClaudeCode(AgentConformance):
     """The real program; only its model is scripted."""
 
-    silence = 6.0
+    silence = 5.0
 
     @contextlib.contextmanager
     def subject(self, behaviour: Behaviour, workspace: Path) -> Iterator[Subject]:

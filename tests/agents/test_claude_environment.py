@@ -1,0 +1,79 @@
+"""What Claude Code is given, and where its requests go."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.agents.claude_environment import (
+    DEFAULTS,
+    OFFICIAL_API,
+    child_environment,
+    may_be_logged_in,
+    pinned_settings,
+)
+
+
+def pins(env: dict[str, str]) -> dict[str, str]:
+    settings = json.loads(pinned_settings(env))
+    assert list(settings) == ["env"]
+    return dict(settings["env"])
+
+
+def test_defaults_give_way_to_the_users_own_environment(tmp_path: Path) -> None:
+    env = child_environment({"API_TIMEOUT_MS": "5", "PATH": "/bin"}, tmp_path)
+    assert env["API_TIMEOUT_MS"] == "5"
+    assert env["PATH"] == "/bin"
+    assert {name: env[name] for name in DEFAULTS if name != "API_TIMEOUT_MS"} == {
+        name: value for name, value in DEFAULTS.items() if name != "API_TIMEOUT_MS"
+    }
+
+
+def test_marks_of_an_outer_session_are_taken_away_and_settings_stay(tmp_path: Path) -> None:
+    marks = ["CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_MESSAGING_TOKEN", "CLAUDE_PID"]
+    settings = {"CLAUDE_CODE_USE_BEDROCK": "1", "CLAUDE_CODE_OAUTH_TOKEN": "t",
+                "CLAUDE_CONFIG_DIR": "/c", "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "9"}  # fmt: skip
+    env = child_environment({**dict.fromkeys(marks, "outer"), **settings}, tmp_path)
+    assert not env.keys() & set(marks)
+    assert settings.items() <= env.items()
+
+
+def test_the_address_is_ours_else_the_users_else_the_official_one(home: Path) -> None:
+    env = {"HOME": str(home)}
+    assert pins(env)["ANTHROPIC_BASE_URL"] == OFFICIAL_API
+    settings = home / ".claude/settings.json"
+    settings.parent.mkdir()
+    settings.write_text('{"env": {"ANTHROPIC_BASE_URL": "https://gate", "HTTPS_PROXY": "p"}}')
+    assert pins(env)["ANTHROPIC_BASE_URL"] == "https://gate"
+    assert pins(env)["HTTPS_PROXY"] == "p"
+    ours = {**env, "ANTHROPIC_BASE_URL": "http://127.0.0.1:1"}
+    assert pins(ours)["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"
+    settings.write_text("{broken")
+    assert pins(env)["ANTHROPIC_BASE_URL"] == OFFICIAL_API
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there, a login is in the keychain")
+@pytest.mark.parametrize(
+    ("env", "files"),
+    [
+        ({"ANTHROPIC_API_KEY": "k"}, {}),
+        ({"ANTHROPIC_AUTH_TOKEN": "k"}, {}),
+        ({"CLAUDE_CODE_OAUTH_TOKEN": "k"}, {}),
+        ({"CLAUDE_CODE_USE_VERTEX": "1"}, {}),
+        ({}, {".claude/.credentials.json": "{}"}),
+        ({}, {".claude/settings.json": '{"apiKeyHelper": "get-key"}'}),
+        ({}, {".claude/settings.json": '{"env": {"ANTHROPIC_API_KEY": "k"}}'}),
+        ({"CLAUDE_CONFIG_DIR": "elsewhere"}, {"elsewhere/.credentials.json": "{}"}),
+    ],
+)
+def test_each_way_to_log_in_is_seen(
+    env: dict[str, str], files: dict[str, str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home)
+    env = {"HOME": str(home), **env}
+    assert not may_be_logged_in({"HOME": str(home), "ANTHROPIC_API_KEY": ""})
+    for name, text in files.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text, encoding="utf-8")
+    assert may_be_logged_in(env)

@@ -1,0 +1,104 @@
+"""What keeps Claude Code from running is said before a run, in one line with the mend."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.agents.claude_code import ClaudeCodeAgent, bundled_program, find_program, version
+from orchestrator.errors import InfrastructureError, UsageError
+
+
+def program(folder: Path, script: str) -> Path:
+    path = folder / "claude"
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_claude_on_the_path_goes_before_the_one_in_the_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_program() == bundled_program()
+    own = program(tmp_path, "exit 0")
+    assert find_program() == own
+
+
+def test_the_program_in_the_wheel_tells_its_version() -> None:
+    bundled = bundled_program()
+    assert bundled
+    agent = ClaudeCodeAgent(environment={"ANTHROPIC_API_KEY": "k"}, program=bundled)
+    assert version(bundled) in agent.preflight()
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo '2.0.1 (Claude Code)'", "2.1.248 or newer is needed"),
+        ("echo 'I am another claude'", "I am another claude"),
+        ("echo broken >&2; exit 1", "broken"),
+    ],
+)
+def test_a_program_that_will_not_do(script: str, words: str, tmp_path: Path) -> None:
+    agent = ClaudeCodeAgent(
+        environment={"ANTHROPIC_API_KEY": "k"}, program=program(tmp_path, script)
+    )
+    with pytest.raises(InfrastructureError, match=words) as caught:
+        agent.preflight()
+    assert caught.value.mend
+    assert "\n" not in str(caught.value)
+
+
+def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
+    (tmp_path / "claude").write_text("not executable", encoding="utf-8")
+    for path in (tmp_path / "claude", tmp_path / "missing"):
+        with pytest.raises(InfrastructureError, match="cannot be run"):
+            ClaudeCodeAgent(program=path).preflight()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="there, a login is in the keychain")
+def test_no_login_and_no_key(tmp_path: Path, home: Path) -> None:
+    agent = ClaudeCodeAgent(
+        environment={"HOME": str(home)}, program=program(tmp_path, "echo 2.1.329")
+    )
+    with pytest.raises(InfrastructureError, match="ANTHROPIC_API_KEY"):
+        agent.preflight()
+
+
+def test_skipping_permissions_as_root_needs_a_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = program(tmp_path, "echo 2.1.329")
+    env = {"ANTHROPIC_API_KEY": "k"}
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def agent(**more: str) -> ClaudeCodeAgent:
+        return ClaudeCodeAgent(environment={**env, **more}, skip_permissions=True, program=own)
+
+    for value in ("", "yes"):
+        with pytest.raises(UsageError, match="IS_SANDBOX=1"):
+            agent(IS_SANDBOX=value).preflight()
+    assert agent(IS_SANDBOX="1").preflight()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert agent().preflight()
+
+
+def test_the_sdk_is_not_imported_before_it_is_used() -> None:
+    code = (
+        "import sys\n"
+        "from orchestrator import agents\n"
+        "agent = agents.claude_code()\n"
+        "agents.command(['true'])\n"
+        "print([name for name in ('claude_agent_sdk', 'mcp', 'pydantic', 'asyncio') "
+        "if name in sys.modules])\n"
+        "agent.warm()\n"
+        "print('claude_agent_sdk' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert done.stdout.split() == ["[]", "True"]

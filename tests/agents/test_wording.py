@@ -1,0 +1,39 @@
+"""An agent's words are data: a terminal must not act on them."""
+
+import unicodedata
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.agents.wording import last_lines, one_line, plain
+
+ANY_TEXT = st.text(st.characters())
+
+
+@given(ANY_TEXT)
+def test_plain_text_holds_nothing_that_steers_a_terminal(text: str) -> None:
+    result = plain(text)
+    assert {c for c in result if unicodedata.category(c) in ("Cc", "Cs")} <= {"\n", "\t"}
+    assert not set(result) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    result.encode("utf-8")
+
+
+@given(st.text(st.characters(exclude_categories=["C"])))
+def test_plain_text_is_left_as_it_is(text: str) -> None:
+    assert plain(text) == text
+
+
+@given(ANY_TEXT, st.integers(1, 50))
+def test_one_line_is_one_line_and_not_longer(text: str, length: int) -> None:
+    result = one_line(text, length)
+    assert len(result) <= length
+    assert len(result.splitlines()) <= 1
+
+
+def test_one_line_says_that_it_was_cut() -> None:
+    assert one_line("a\n b\t\x1b[0mc", 20) == "a b [0mc"
+    assert one_line("abcdef", 4) == "abc…"
+
+
+def test_last_lines_leave_out_what_is_empty() -> None:
+    assert last_lines("one\n\ntwo\n  three\n\n", lines=2) == "two / three"
