@@ -40,13 +40,9 @@ class ReplayServer:
         variables: Mapping[str, str] | None = None,
         on_request: Watcher | None = None,
     ) -> None:
-        scenario.check(variables or {})
-        self._scenario, self._port = scenario, port
-        self._variables = dict(variables or {})
-        self._watch = on_request or (lambda _request: None)
-        self._chooser = Chooser(scenario)
         self._lock = threading.Lock()
-        self._requests: list[RecordedRequest] = []
+        self._port, self._watch = port, on_request or (lambda _request: None)
+        self.play(scenario, variables)
         self._http: Endpoint | None = None
 
     def __enter__(self) -> "ReplayServer":
@@ -69,6 +65,18 @@ class ReplayServer:
         if self._http:
             self._http.end()
             self._http = None
+
+    def play(self, scenario: Scenario, variables: Mapping[str, str] | None = None) -> None:
+        """Answer by this scenario from now on, and forget what was asked before.
+
+        Raises:
+            ScenarioError: a reply names a placeholder that nothing gives a value to.
+        """
+        scenario.check(variables or {})
+        with self._lock:
+            self._scenario, self._variables = scenario, dict(variables or {})
+            self._chooser = Chooser(scenario)
+            self._requests: list[RecordedRequest] = []
 
     @property
     def url(self) -> str:

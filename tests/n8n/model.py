@@ -1,0 +1,19 @@
+"""What the model behind n8n says."""
+
+from __future__ import annotations
+
+from orchestrator.replay import Answer, Fault, FaultKind, Reply, Scenario
+
+
+def saying(*replies: Reply | str) -> Scenario:
+    """A model that gives these replies, each once, the last one again and again."""
+    given = [reply if isinstance(reply, Reply) else Reply(say=reply) for reply in replies]
+    last = len(given) - 1
+    return Scenario(
+        tuple(Answer(reply, times=1 if at < last else None) for at, reply in enumerate(given))
+    )
+
+
+def failing(status: int) -> Reply:
+    """A reply of a model whose API is in trouble."""
+    return Reply(fault=Fault(FaultKind.STATUS, status))
