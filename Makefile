@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types wheel-test bench docs docs-check clean
+.PHONY: demo test lint types wheel wheel-test bench docs docs-check picture clean
 
 demo: .venv/runtime
 	@$(BIN)/orchestrator demo
@@ -17,18 +17,25 @@ lint: .venv/development
 
 types: .venv/development
 	@$(BIN)/mypy
+	@$(BIN)/mypy docs/reference.py docs/picture.py
 
 wheel-test: .venv/development
 	@$(BIN)/python -m pytest -q -m packaging
+
+wheel: .venv/development
+	@$(BIN)/python -m build --wheel
+
+picture: .venv/development
+	@$(BIN)/python docs/picture.py
 
 bench: .venv/development
 	@$(BIN)/python -m benchmarks
 
 docs: .venv/development
-	@$(BIN)/cog -r README.md docs/*.md
+	@$(BIN)/cog -r docs/*.md
 
 docs-check: .venv/development
-	@$(BIN)/cog --check README.md docs/*.md
+	@$(BIN)/cog --check docs/*.md
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -46,7 +46,7 @@ class RunByDefault(click.Group):
 )
 @click.version_option(package_name="prompt-learning-loop", prog_name="orchestrator")
 def cli() -> None:
-    r"""Run a coding agent on your repository and make it learn from its failures.
+    """Run a coding agent on your repository and make it learn from its failures.
 
     Your tests give the verdict. A failure goes to a teacher model, which answers with a rule; the
     rule goes into CLAUDE.md, and the agent tries again.
@@ -56,7 +56,7 @@ def cli() -> None:
     \b
     Exit codes: 0 solved (or done), 1 not solved, 2 wrong usage or configuration,
     3 something needed is missing or down, 4 a bug of ours, 130 interrupted.
-    """
+    """  # noqa: D301 -- \b is click's mark for a paragraph that keeps its lines
 
 
 for command in (run, resume, runs, report_failure, config, demo):

@@ -1,0 +1,73 @@
+"""Makes the generated parts of the documentation. `make docs` calls this through cog."""
+
+import types
+from collections.abc import Iterator
+from typing import Literal, Union, get_args, get_origin
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from orchestrator.cli.main import cli
+from orchestrator.cli.values import in_yaml
+from orchestrator.config import Config
+
+
+def configuration() -> str:
+    """Every setting, section by section, as Markdown tables."""
+    return "\n".join(_sections())
+
+
+def commands() -> str:
+    """The help of every command."""
+    return "\n".join(_helps(cli, "orchestrator"))
+
+
+def _sections() -> Iterator[str]:
+    for name, field in Config.model_fields.items():
+        kind = field.annotation
+        yield f"## `{name}`\n"
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield f"{kind.__doc__}\n"
+            yield "| key | kind | default | meaning |\n|---|---|---|---|"
+            for key, setting in kind.model_fields.items():
+                yield _row(key, setting)
+        else:
+            yield f"{field.description}\n"
+            yield "```yaml"
+            yield from _in_yaml(name, field.default)
+            yield "```"
+        yield ""
+
+
+def _row(key: str, setting: FieldInfo) -> str:
+    meaning = (setting.description or "").replace("\n", " ").replace("|", "\\|")
+    default = in_yaml(setting.default).replace("|", "\\|")
+    return f"| `{key}` | {_kind(setting.annotation)} | `{default}` | {meaning} |"
+
+
+def _kind(annotation: object) -> str:
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join("nothing" if a is type(None) else _kind(a) for a in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "list"
+    words = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+    return words[getattr(annotation, "__name__", "")]
+
+
+def _in_yaml(name: str, default: object) -> Iterator[str]:
+    import yaml
+    from pydantic_core import to_jsonable_python
+
+    yield yaml.safe_dump({name: to_jsonable_python(default)}, sort_keys=False).rstrip()
+
+
+def _helps(command: click.Command, path: str) -> Iterator[str]:
+    settings = {**command.context_settings, "terminal_width": 100}
+    with click.Context(command, info_name=path, **settings) as ctx:
+        yield f"## `{path}`\n\n```text\n{command.get_help(ctx)}\n```\n"
+        if isinstance(command, click.Group):
+            for name in command.list_commands(ctx):
+                yield from _helps(command.commands[name], f"{path} {name}")
