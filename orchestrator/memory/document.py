@@ -119,7 +119,7 @@ class Document:
 def parse(data: bytes) -> Document:
     """Read a rulebook file. Whatever is in it, this gives what rules can be made out.
 
-    Takes about 2 s for a file of 1 MB.
+    Takes 2 to 7 s for a file of 1 MB, about 30 ms for one of 10 kB.
 
     Raises:
         RulebookError: the file is UTF-16, to which no UTF-8 text can be added.
