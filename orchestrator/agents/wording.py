@@ -1,25 +1,20 @@
 """Words of an agent, made fit for a terminal: they are data, and may hold escape sequences."""
 
-import unicodedata
+import re
 from typing import Final
 
 _LINE_LENGTH: Final = 160
 
-_BAD_CATEGORIES: Final = frozenset({"Cc", "Cs"})
-"""Control characters and lone surrogates (https://www.unicode.org/reports/tr44/, table 12)."""
-
-_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Direction overrides, which make a line read otherwise than it is."""
+_STEERING: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline (category Cc)
+    r"\u202a-\u202e\u2066-\u2069"  # direction overrides, which make a line read otherwise
+    r"\ud800-\udfff]"  # lone surrogates, which no encoding takes
+)
 
 
 def plain(text: str) -> str:
     """The text without control characters; newlines and tabs stay."""
-    return "".join(
-        character
-        for character in text.replace("\r\n", "\n")
-        if character in "\n\t"
-        or (unicodedata.category(character) not in _BAD_CATEGORIES and character not in _BIDI)
-    )
+    return _STEERING.sub("", text)
 
 
 def one_line(text: str, length: int = _LINE_LENGTH) -> str:

@@ -1,0 +1,119 @@
+"""Programs that are not well: a stand-in for Claude Code that breaks off in each possible way."""
+
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.events import Event
+from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from tests.agents.conformance import survivors
+
+LIMITS = AgentLimits(wall_clock_seconds=30, no_output_seconds=30)
+
+WELL = """
+    greeting = json.loads(sys.stdin.readline())
+    say({"type": "control_response", "response": {
+        "subtype": "success", "request_id": greeting["request_id"], "response": {}}})
+    prompt = json.loads(sys.stdin.readline())
+"""
+RESULT = """
+    say({"type": "result", "subtype": "success", "is_error": False, "result": "done",
+         "terminal_reason": "completed", "num_turns": 1, "session_id": "s", "duration_ms": 1,
+         "duration_api_ms": 1})
+"""
+
+
+def run(project: Path, *code: str, limits: AgentLimits = LIMITS, prompt: str = "x") -> AgentResult:
+    program = project / "claude"
+    body = "\n".join(textwrap.dedent(part) for part in code)
+    program.write_text(
+        f"#!{sys.executable}\nimport json, os, signal, sys, time\n"
+        f"def say(message): print(json.dumps(message), flush=True)\n{body}\n",
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+
+    def ignore(_event: Event) -> None:
+        pass
+
+    result = ClaudeCodeAgent(program=program).run(prompt, project, limits, ignore)
+    assert survivors(project) == []
+    return result
+
+
+def test_one_that_is_well(project: Path) -> None:
+    result = run(project, WELL, RESULT, prompt="y" * 100_000)
+    assert (result.outcome, result.message) == (AgentOutcome.COMPLETED, "done")
+
+
+def test_the_exit_code_says_nothing(project: Path) -> None:
+    assert run(project, WELL, RESULT, "sys.exit(1)").outcome is AgentOutcome.COMPLETED
+    assert run(project, WELL, "sys.exit(0)").outcome is AgentOutcome.CRASHED
+
+
+@pytest.mark.parametrize("code", [0, 1, 7])
+def test_one_that_ends_before_the_greeting_is_not_waited_for(code: int, project: Path) -> None:
+    result = run(project, f"print('error: no', file=sys.stderr); sys.exit({code})")
+    assert result.outcome is AgentOutcome.CRASHED
+    assert f"exit code {code}" in result.message
+    assert "error: no" in result.message
+
+
+def test_one_that_dies_of_a_signal(project: Path) -> None:
+    result = run(project, WELL, "os.kill(os.getpid(), signal.SIGKILL)")
+    assert result.outcome is AgentOutcome.CRASHED
+    assert "exit code -9" in result.message
+
+
+def test_plain_words_on_the_wrong_stream_are_kept(project: Path) -> None:
+    result = run(project, "print('Error: session is already in use'); sys.exit(1)")
+    assert "already in use" in result.message
+    assert result.stderr_tail == "Error: session is already in use"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"type": "assistant", "mess', "not JSON"),
+        ('{"type": "result"}', "result message"),
+        ("{" + " " * 3_000_000, "MiB"),
+    ],
+    ids=["cut", "another shape", "without end"],
+)
+def test_messages_that_cannot_be_read_end_the_run(
+    line: str, words: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("process", "agents.claude_transport"):
+        monkeypatch.setattr(f"orchestrator.{module}.LINE_LIMIT", 2**20)
+    flood = f"print({line[:100]!r} + ' ' * {max(0, len(line) - 100)}, flush=True); time.sleep(600)"
+    result = run(project, WELL, flood)
+    assert result.outcome is AgentOutcome.CRASHED
+    assert words in result.message
+
+
+def test_messages_of_a_kind_that_is_new_are_passed_over(project: Path) -> None:
+    new = 'say({"type": "brand_new"}); say([1]); say({"type": "system", "subtype": "new"})'
+    assert run(project, WELL, new, RESULT).outcome is AgentOutcome.COMPLETED
+
+
+def test_one_that_does_not_read_is_ended_by_its_limits(project: Path) -> None:
+    limits = AgentLimits(wall_clock_seconds=1, no_output_seconds=30)
+    result = run(project, "time.sleep(600)", limits=limits, prompt="y" * 1_000_000)
+    assert result.outcome is AgentOutcome.WALL_CLOCK
+
+
+def test_one_that_does_not_end_after_its_result_has_done_its_work(project: Path) -> None:
+    limits = AgentLimits(wall_clock_seconds=30, no_output_seconds=1)
+    result = run(project, WELL, RESULT, "time.sleep(600)", limits=limits)
+    assert (result.outcome, result.message) == (AgentOutcome.COMPLETED, "done")
+
+
+def test_a_flood_on_standard_error_is_kept_within_bounds(project: Path) -> None:
+    flood = "for n in range(50_000): print('noise', n, 'x' * 100, file=sys.stderr)"
+    result = run(project, WELL, flood, RESULT)
+    assert result.outcome is AgentOutcome.COMPLETED
+    assert len(result.stderr_tail) < 20_000
+    assert "noise 49999" in result.stderr_tail
