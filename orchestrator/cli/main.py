@@ -1,9 +1,15 @@
 """The `orchestrator` command and the one door through which errors leave it."""
 
+import contextlib
 import difflib
+import os
+import re
+import signal
 import sys
 import traceback
+from collections.abc import Iterator, Sequence
 from importlib import metadata
+from types import FrameType
 from typing import Final, NoReturn
 
 import click
@@ -14,9 +20,15 @@ from orchestrator.cli.report import report_failure
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.errors import LoopError, UsageError
+from teacher.errors import TeacherError
 
+EXIT_INFRASTRUCTURE: Final = 3
 EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
+
+_SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_SHORTEST_SECRET: Final = 6
+"""Characters; what is shorter would blot out ordinary words."""
 
 
 class RunByDefault(click.Group):
@@ -63,10 +75,15 @@ for command in (run, resume, runs, report_failure, config, demo):
     cli.add_command(command)
 
 
-def main() -> NoReturn:
-    """Run the command line, and turn whatever escapes into one clear line and an exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, and turn whatever escapes into one clear line and an exit code.
+
+    Args:
+        arguments: the words after the program's name; those of this process if None.
+    """
     try:
-        code = cli.main(standalone_mode=False)
+        with _signals_as_ctrl_c():
+            code = cli.main(arguments, prog_name="orchestrator", standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -77,14 +94,43 @@ def main() -> NoReturn:
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read our output has had enough; Python would complain once more at exit.
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except LoopError as error:
         _say(str(error))
         code = error.exit_code
+    except TeacherError as error:
+        _say(str(error))
+        code = EXIT_INFRASTRUCTURE
     except Exception as error:  # noqa: BLE001 -- the last door: a bug gets a report, not a crash
         code = _bug(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextlib.contextmanager
+def _signals_as_ctrl_c() -> Iterator[None]:
+    """Let a `kill` and a terminal that closes do what Ctrl-C does: end the children, keep state.
+
+    A signal that was ignored when we were started (`nohup`) stays ignored.
+    """
+    before = {
+        number: signal.signal(number, _as_ctrl_c)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    # Whoever has taken Ctrl-C over for a while, as asyncio does, is to hear of this one too.
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):
+        raise KeyboardInterrupt
+    handler(number, frame)
 
 
 def _say(message: str) -> None:
@@ -96,8 +142,23 @@ def _bug(error: Exception) -> int:
     click.echo(
         "orchestrator: this is a bug of ours. Nothing in your project was lost; the run's record "
         "is kept.\nPlease report it with the text below (look through it first):\n\n"
-        f"prompt-learning-loop {metadata.version('prompt-learning-loop')}, "
-        f"Python {sys.version.split()[0]}, {sys.platform}\n{frames}",
+        f"prompt-learning-loop {_version()}, "
+        f"Python {sys.version.split()[0]}, {sys.platform}\n{_without_secrets(frames)}",
         err=True,
     )
     return EXIT_BUG
+
+
+def _version() -> str:
+    try:
+        return metadata.version("prompt-learning-loop")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _without_secrets(text: str) -> str:
+    """The text without the values of variables that are secrets by their names."""
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST_SECRET and _SECRET.search(name):
+            text = text.replace(value, f"<{name}>")
+    return text
