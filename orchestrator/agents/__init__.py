@@ -1,18 +1,17 @@
-"""Headless coding agents: the plug points, and which kinds there are."""
+"""Headless coding agents: Claude Code, any command, and a scripted one for tests.
 
-from collections.abc import Mapping, Sequence
+The loop asks for `run` alone (`orchestrator.steps.Agent`); this is what every kind here can do.
+"""
+
 from pathlib import Path
 from typing import Protocol
 
 from orchestrator import events
-from orchestrator.agents.permissions import suite_permissions
 from orchestrator.models import AgentLimits, AgentResult
-
-__all__ = ["HeadlessAgent", "claude_code", "command", "suite_permissions"]
 
 
 class HeadlessAgent(Protocol):
-    """What every kind can do: the loop's `Agent`, and what goes before."""
+    """The loop's `Agent`, and what goes before a run."""
 
     def preflight(self) -> str:
         """Make sure that a run can begin; gives the program in words.
@@ -28,30 +27,3 @@ class HeadlessAgent(Protocol):
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:
         """Work on the prompt in the workspace, within the limits."""
-
-
-def claude_code(
-    *,
-    environment: Mapping[str, str] | None = None,
-    model: str | None = None,
-    allowed_tools: Sequence[str] = (),
-    skip_permissions: bool = False,
-) -> HeadlessAgent:
-    """Claude Code; see `ClaudeCodeAgent`."""
-    from orchestrator.agents.claude_code import ClaudeCodeAgent
-
-    return ClaudeCodeAgent(
-        environment=environment,
-        model=model,
-        allowed_tools=allowed_tools,
-        skip_permissions=skip_permissions,
-    )
-
-
-def command(
-    template: Sequence[str], *, environment: Mapping[str, str] | None = None
-) -> HeadlessAgent:
-    """Any program; see `CommandAgent`."""
-    from orchestrator.agents.command import CommandAgent
-
-    return CommandAgent(template, environment=environment)

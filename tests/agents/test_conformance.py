@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.agents import command
+from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.fake import ScriptedAgent, fails, hangs, writes
 from orchestrator.models import AgentOutcome
 from tests.agents.claude import claude, fault, say, steps, use
@@ -42,7 +42,7 @@ class TestCommandAgent(AgentConformance):
             "import subprocess, sys\n"
             f"open({str(seen)!r}, 'w', encoding='utf-8').write(sys.argv[1])\n{work}\n"
         )
-        agent = command([sys.executable, "-X", "utf8", "-c", code, "{prompt}"])
+        agent = CommandAgent([sys.executable, "-X", "utf8", "-c", code, "{prompt}"])
         yield Subject(agent, lambda: seen.read_text("utf-8"))
 
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.agents import suite_permissions
 from orchestrator.agents.claude_transport import ClaudeProcess
+from orchestrator.agents.permissions import suite_permissions
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import SMALL, answers, claude, fault, say, steps, use, write

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.agents import suite_permissions
+from orchestrator.agents.permissions import suite_permissions
 
 USUAL = tuple(
     rule

@@ -89,9 +89,10 @@ def test_skipping_permissions_as_root_needs_a_sandbox(
 def test_the_sdk_is_not_imported_before_it_is_used() -> None:
     code = (
         "import sys\n"
-        "from orchestrator import agents\n"
-        "agent = agents.claude_code()\n"
-        "agents.command(['true'])\n"
+        "from orchestrator.agents.claude_code import ClaudeCodeAgent\n"
+        "from orchestrator.agents.command import CommandAgent\n"
+        "agent = ClaudeCodeAgent()\n"
+        "CommandAgent([])\n"
         "print([name for name in ('claude_agent_sdk', 'mcp', 'pydantic', 'asyncio') "
         "if name in sys.modules])\n"
         "agent.warm()\n"
