@@ -3,7 +3,8 @@
 Callers hold the workspace's lock.
 """
 
-# ruff: noqa: PTH -- pathlib alone takes longer to import than the hook takes to run
+# pathlib alone takes longer to import than the hook takes to run.
+# ruff: noqa: PTH103, PTH105, PTH108, PTH114, PTH118, PTH119, PTH120, PTH123
 
 import os
 import stat

@@ -6,7 +6,8 @@ The list is the published one: `git reset --hard`, `git push --force`, `git clea
 order, with anything between them (`aws s3 rm --recursive`; `*` and `?` match as in file names).
 """
 
-# ruff: noqa: PTH -- pathlib alone takes longer to import than the hook takes to run
+# pathlib alone takes longer to import than the hook takes to run.
+# ruff: noqa: PTH111, PTH118, PTH123
 
 import os
 import re
@@ -22,7 +23,7 @@ KUBECTL = "kubectl delete"
 SQL = "SQL"
 OWN = "own"
 
-_TERRAFORMS = ("terraform", "tofu", "terragrunt")
+_BACKUP = "restore from a backup or a dump"
 _SQL_CLIENTS = frozenset(
     (
         "psql", "pgcli", "mysql", "mariadb", "mycli", "sqlite3", "sqlcmd", "isql", "tsql", "usql",
@@ -86,30 +87,17 @@ def dangers_in_sql(text: str, directory: str) -> list[Danger]:
     return [
         Danger(
             SQL, ["; ".join(" ".join(match[0].split()) for match in found)], directory,
-            [match[1] for match in found], "the rows, and what refers to them", "restore from a backup or a dump",
+            [match[1] for match in found], "the rows, and what refers to them", _BACKUP,
         )
     ]  # fmt: skip
 
 
 def _judged(command: Command, directory: str) -> Danger | None:
-    program, words = command.program, command.words
-    if program == "git":
-        return _git(words, directory)
-    if program == "rm":
-        return _rm(words, directory)
-    if program == "find" and "-delete" in words:
-        return _removal(words, directory, _before_options(words[1:]) or ["."])
-    if program in _TERRAFORMS:
-        return _terraform(words, directory)
-    if program == "kubectl":
-        return _kubectl(words, directory)
-    if program == "dropdb":
-        return Danger(SQL, words, directory, _plain(words[1:]), "the whole database",
-                      "restore from a backup or a dump")  # fmt: skip
-    if program in _SQL_CLIENTS:
-        found = dangers_in_sql("\n".join([*words[1:], command.stdin]), directory)
+    if command.program in _SQL_CLIENTS:
+        found = dangers_in_sql("\n".join([*command.words[1:], command.stdin]), directory)
         return found[0] if found else None
-    return None
+    judge = _JUDGES.get(command.program)
+    return judge(command.words, directory) if judge else None
 
 
 def _git(words: list[str], directory: str) -> Danger | None:
@@ -162,6 +150,18 @@ def _rm(words: list[str], directory: str) -> Danger | None:
     return None
 
 
+def _find(words: list[str], directory: str) -> Danger | None:
+    if "-delete" not in words:
+        return None
+    return _removal(words, directory, _before_options(words[1:]) or ["."])
+
+
+def _dropdb(words: list[str], directory: str) -> Danger:
+    return Danger(
+        SQL, words, directory, _plain(words[1:]), "the whole database", _BACKUP
+    )  # fmt: skip
+
+
 def _removal(words: list[str], directory: str, targets: list[str]) -> Danger | None:
     if not targets and words[0].endswith("rm"):
         targets = ["what is read from standard input"]
@@ -210,6 +210,18 @@ def _kubectl(words: list[str], directory: str) -> Danger | None:
         KUBECTL, words, directory, plain[1:] or ["what the options name"],
         "the objects, and what they own", "apply their manifests again",
     )  # fmt: skip
+
+
+_JUDGES = {
+    "git": _git,
+    "rm": _rm,
+    "find": _find,
+    "terraform": _terraform,
+    "tofu": _terraform,
+    "terragrunt": _terraform,
+    "kubectl": _kubectl,
+    "dropdb": _dropdb,
+}
 
 
 def _own(command: Command, directory: str, patterns: tuple[str, ...]) -> Danger | None:

@@ -4,9 +4,7 @@ import re
 
 MASK = "***"
 
-_SECRET_NAME = (
-    r"[\w.-]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|CREDENTIALS?|AUTH)[\w.-]*"
-)
+_NAME = r"[\w.-]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|CREDENTIALS?|AUTH)[\w.-]*"
 _HINTS = ("key", "token", "secret", "passw", "passphrase", "pwd", "credential", "auth")
 _VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'&;|<>]+)"""
 
@@ -30,9 +28,9 @@ _SECRETS = (
         rf"\1{MASK}",
     ),
     (("cookie",), r"\b((?:set-)?cookie\s*:\s*)[^'\"\n]+", rf"\1{MASK}"),
-    (_HINTS, rf"(?<![\w.])({_SECRET_NAME}=){_VALUE}", rf"\1{MASK}"),
-    (_HINTS, rf"(--?{_SECRET_NAME}[\s=]+)(?!-){_VALUE}", rf"\1{MASK}"),
-    (_HINTS, rf"(['\"]{_SECRET_NAME}['\"]\s*:\s*){_VALUE}", rf"\1{MASK}"),
+    (_HINTS, rf"(?<![\w.])({_NAME}=){_VALUE}", rf"\1{MASK}"),
+    (_HINTS, rf"(--?{_NAME}[\s=]+)(?!-){_VALUE}", rf"\1{MASK}"),
+    (_HINTS, rf"(['\"]{_NAME}['\"]\s*:\s*){_VALUE}", rf"\1{MASK}"),
     ((" -u", " --user"), r"(\s(?:-u|--user)[\s=]*['\"]?[^\s:'\"]+):[^\s'\"]+", rf"\1:{MASK}"),
     (
         ("mysql", "mariadb"),

@@ -1,6 +1,7 @@
 """Where the workspace is, where our state is, and the lock between hook and command line."""
 
-# ruff: noqa: PTH -- pathlib alone takes longer to import than the hook takes to run
+# pathlib alone takes longer to import than the hook takes to run.
+# ruff: noqa: PTH100, PTH103, PTH110, PTH111, PTH112, PTH114, PTH118, PTH120
 
 import fcntl
 import os

@@ -5,6 +5,9 @@ Quotes, escapes, operators, substitutions, here-documents and wrappers such as `
 searches for (`echo "rm -rf x"`) is an argument, and so never a command.
 """
 
+# pathlib alone takes longer to import than the hook takes to run.
+# ruff: noqa: PTH119
+
 import os
 import re
 from collections.abc import Iterator
@@ -161,7 +164,7 @@ def _started(command: Command) -> list[list[str]]:
     words = command.words
     if command.program == "find":
         return [
-            [word for word in words[at + 1 : _end_of_exec(words, at + 1)]]
+            words[at + 1 : _end_of_exec(words, at + 1)]
             for at, word in enumerate(words)
             if word in ("-exec", "-execdir", "-ok", "-okdir") and at + 1 < len(words)
         ]

@@ -1,0 +1,82 @@
+"""`orchestrator hook` and `orchestrator hooks`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.run import project_directory
+
+if TYPE_CHECKING:
+    from orchestrator.hooks.settings import SettingsChange
+
+where = click.argument("where", type=click.Choice(["local", "global"]), metavar="local|global")
+
+
+@click.command()
+def hook() -> None:
+    """Note what a Claude Code event, read from standard input, has to say.
+
+    Prints nothing and never fails: whatever goes wrong is logged in the state directory. The
+    hooks that `hooks install` sets up run the same code without the command line's start.
+    """
+    from orchestrator.hooks.entry import main
+
+    main()
+
+
+@click.group()
+def hooks() -> None:
+    """Put our hooks into Claude Code's settings, or take them out."""
+
+
+@hooks.command()
+@where
+@project_directory
+def install(where: str, project_dir: Path) -> None:
+    """Add the hooks to the project's settings.json, or to yours.
+
+    They note destructive commands before they run, and failed tool calls, in the learnings
+    workspace. What stands in the file stays as it is; doing it again changes nothing.
+    """
+    from orchestrator.hooks import settings
+    from orchestrator.memory.learnings.workspace import find_workspace
+
+    change = settings.install(settings_file(where, project_dir))
+    said = "hooks added to" if change.changed else "the hooks are in place in"
+    click.echo(f"{said} {change.path}")
+    warn_if_disabled(change)
+    if find_workspace(project_dir) is None:
+        click.echo(
+            f"they write nothing until there is a workspace: orchestrator learnings init {where}"
+        )
+
+
+@hooks.command()
+@where
+@project_directory
+def uninstall(where: str, project_dir: Path) -> None:
+    """Take exactly our part out of the project's settings.json, or out of yours."""
+    from orchestrator.hooks import settings
+
+    change = settings.uninstall(settings_file(where, project_dir))
+    said = "hooks taken out of" if change.changed else "no hooks of ours are in"
+    click.echo(f"{said} {change.path}")
+
+
+def settings_file(where: str, project: Path) -> Path:
+    """The settings file that `local` or `global` means."""
+    import os
+
+    from orchestrator.hooks import settings
+    from orchestrator.wiring import checked_project
+
+    if where == "global":
+        return settings.global_settings(os.environ)
+    return settings.local_settings(checked_project(project))
+
+
+def warn_if_disabled(change: "SettingsChange") -> None:
+    """Say that the hooks will not run, if the file says so."""
+    if change.hooks_disabled:
+        click.echo("but `disableAllHooks` is true there: Claude Code runs none of them", err=True)

@@ -1,0 +1,350 @@
+"""`orchestrator learnings`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestrator.cli.hooks import settings_file, warn_if_disabled
+from orchestrator.cli.run import project_directory
+from orchestrator.errors import UsageError
+
+if TYPE_CHECKING:
+    from orchestrator.memory.learnings.entries import Entry
+    from orchestrator.memory.learnings.promotion import Promotion
+    from orchestrator.memory.learnings.workspace import Workspace
+
+KINDS = ["ERR", "LRN", "FEAT"]
+
+everywhere = click.option(
+    "--global",
+    "everywhere",
+    is_flag=True,
+    help="Use the global workspace, even where the project has its own.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.group()
+def learnings() -> None:
+    """Keep what was learned in `.learnings/`: log, review, promote, resume."""
+
+
+@learnings.command()
+@click.argument(
+    "where", type=click.Choice(["local", "global"]), required=False, metavar="[local|global]"
+)
+@click.option(
+    "--gitignore",
+    "ignored",
+    type=click.Choice(["personal", "shared", "none"]),
+    help="What git ignores: all of it, only what belongs to this machine, or nothing.",
+)
+@click.option("--hooks/--no-hooks", default=None, help="Whether to add the hooks to settings.json.")
+@project_directory
+def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir: Path) -> None:
+    """Create the workspace: `local` in the project, or `global` under ~/.claude.
+
+    Without the word it asks. What is there already is left as it is.
+    """
+    from orchestrator.memory.learnings import workspace as workspaces
+    from orchestrator.wiring import checked_project
+
+    project = checked_project(project_dir)
+    where = where or _asked_where()
+    workspace = (
+        workspaces.local_workspace(project) if where == "local" else workspaces.global_workspace()
+    )
+    for made in workspaces.init(workspace):
+        click.echo(f"{'created' if made.created else 'kept   '} {made.path}")
+    if where == "local":
+        _offer_gitignore(workspace, ignored)
+    _offer_hooks(where, project, hooks)
+
+
+def _asked_where() -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "there is nobody to ask where the workspace goes",
+            "orchestrator learnings init local, or: ... init global",
+        )
+    click.echo("local:  in this project, for whoever works on it\nglobal: under ~/.claude, for you")
+    return str(click.prompt("Where", type=click.Choice(["local", "global"]), default="local"))
+
+
+def _offer_gitignore(workspace: "Workspace", ignored: str | None) -> None:
+    from orchestrator.memory.learnings import gitignore
+
+    if gitignore.covered(workspace) or ignored == "none":
+        return
+    if ignored is None:
+        if not sys.stdin.isatty():
+            click.echo("git: nothing ignored; --gitignore personal|shared adds the lines")
+            return
+        click.echo("personal: git ignores the workspace\nshared:   the team gets the learnings")
+        choices = click.Choice(["personal", "shared", "none"])
+        ignored = str(click.prompt("Lines for .gitignore", type=choices, default="shared"))
+    if ignored != "none":
+        for line in gitignore.add(workspace, personal=ignored == "personal"):
+            click.echo(f"ignored {line}")
+
+
+def _offer_hooks(where: str, project: Path, wanted: bool | None) -> None:
+    from orchestrator.hooks import settings
+
+    path = settings_file(where, project)
+    if settings.installed(path):
+        click.echo(f"kept    hooks in {path}")
+        return
+    if wanted is None:
+        if not sys.stdin.isatty():
+            click.echo(f"hooks: not added; orchestrator hooks install {where} adds them")
+            return
+        wanted = click.confirm(f"Add the hooks to {path}", default=True)
+    if wanted:
+        change = settings.install(path)
+        click.echo(f"hooks added to {path}")
+        warn_if_disabled(change)
+
+
+@learnings.command()
+@click.argument("kind", type=click.Choice(KINDS, case_sensitive=False))
+@click.argument("text")
+@click.option(
+    "--context", default="", metavar="C", help="In what situation [default: first sentence]."
+)
+@click.option("--action", default="", metavar="A", help="What was done about it.")
+@click.option("--resolved", is_flag=True, help="That settled it. Needs --action.")
+@everywhere
+@project_directory
+def log(
+    kind: str,
+    text: str,
+    context: str,
+    action: str,
+    resolved: bool,
+    everywhere: bool,
+    project_dir: Path,
+) -> None:
+    """Log an error (ERR), a learning (LRN) or a missing feature (FEAT).
+
+    The same context updates its entry and counts up.
+    """
+    from orchestrator.memory.learnings import workspace as workspaces
+    from orchestrator.memory.learnings.entries import Kind
+
+    if resolved and not action:
+        raise UsageError("--resolved without --action", "say what was done with --action")
+    logged = workspaces.log(
+        workspaces.open_workspace(project_dir, everywhere=everywhere),
+        Kind(kind.upper()),
+        text,
+        context=context,
+        action=action,
+        resolved=resolved,
+    )
+    said = "updated" if logged.updated else "logged"
+    times = f", {logged.occurrences} times by now" if logged.updated else ""
+    again = "; it was resolved, and is pending again" if logged.reopened else ""
+    click.echo(f"{said} {logged.id} in {logged.path}{times}{again}")
+
+
+@learnings.command()
+@everywhere
+@as_json
+@project_directory
+def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
+    """Show what recurs, what waits, and the totals.
+
+    Failed tool calls that the hook noted become entries first.
+    """
+    from orchestrator.cli import learnings_view
+    from orchestrator.memory.learnings import review as reviews
+    from orchestrator.memory.learnings.workspace import open_workspace
+
+    found = reviews.review(open_workspace(project_dir, everywhere=everywhere))
+    if as_json:
+        click.echo(json.dumps(learnings_view.as_data(found)))
+        return
+    for line in learnings_view.lines(found):
+        click.echo(line)
+
+
+@learnings.command()
+@click.argument("entry", metavar="ID")
+@click.option("--action", default="", metavar="A", help="What was done about it.")
+@everywhere
+@project_directory
+def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> None:
+    """Set a pending entry to resolved."""
+    from orchestrator.memory.learnings.workspace import open_workspace
+    from orchestrator.memory.learnings.workspace import resolve as set_resolved
+
+    workspace = open_workspace(project_dir, everywhere=everywhere)
+    resolved = set_resolved(workspace, entry, action)
+    click.echo(f"{resolved.id} is resolved: {resolved.action}")
+
+
+@learnings.command()
+@click.argument("entry", metavar="ID")
+@click.option(
+    "--line", default="", metavar="L", help="The line, as an order, at most 80 characters."
+)
+@click.option("--target", default="", metavar="FILE", help="Where it goes [default: CLAUDE.md].")
+@click.option("--commit/--no-commit", "commit", default=None, help="Whether to commit it.")
+@yes
+@everywhere
+@project_directory
+def promote(
+    entry: str,
+    line: str,
+    target: str,
+    commit: bool | None,
+    yes: bool,
+    everywhere: bool,
+    project_dir: Path,
+) -> None:
+    """Write a resolved entry into an instruction file, as one line.
+
+    Targets: CLAUDE.md, AGENTS.md, .github/copilot-instructions.md, references/NAME.md.
+    """
+    from orchestrator.memory.learnings import promotion
+    from orchestrator.memory.learnings.workspace import open_workspace
+
+    workspace = open_workspace(project_dir, everywhere=everywhere)
+    known = workspace.find(entry)
+    promotion.demand_promotable(known)
+    path = promotion.target_path(workspace, target)
+    line = promotion.checked_line(line or _asked_line(known))
+    click.echo(f"{path}\n+ - {line}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nothing written: there is nobody to confirm it", "add --yes")
+        if not click.confirm("Write this"):
+            click.echo("nothing written")
+            return
+    done = promotion.promote(workspace, entry, line, path)
+    click.echo(f"{done.entry.id} is promoted" + (" (the line was there)" if done.already else ""))
+    _offer_commit(workspace, done, commit)
+
+
+def _asked_line(entry: "Entry") -> str:
+    from orchestrator.memory.learnings import promotion
+
+    draft = promotion.draft(entry)
+    if not sys.stdin.isatty():
+        if not draft:
+            raise UsageError(
+                f"{entry.id} has no sentence that could be the line", "give one with --line"
+            )
+        return draft
+    click.echo(f"{entry.id}: {entry.content}\naction: {entry.action}")
+    return str(click.prompt("Line, as an order", default=draft or None))
+
+
+def _offer_commit(workspace: "Workspace", done: "Promotion", wanted: bool | None) -> None:
+    from orchestrator.memory.learnings import promotion
+
+    if wanted is None:
+        if not promotion.can_commit(workspace) or not sys.stdin.isatty():
+            return
+        wanted = click.confirm("Commit it", default=False)
+    if wanted:
+        click.echo(f"committed: {promotion.commit(workspace, done)}")
+
+
+@learnings.command()
+@click.option("--run-checks", is_flag=True, help="Run the checks that entries name, unasked.")
+@everywhere
+@project_directory
+def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
+    """Hold the working buffer against the real state, after an interruption.
+
+    PENDING operations that were clearly done or not done get their status; a check that an entry
+    names is run only if you say so. Then comes what is still to do.
+    """
+    from orchestrator.cli.values import printable
+    from orchestrator.memory.learnings import resume as resuming
+    from orchestrator.memory.learnings.workspace import open_workspace
+
+    def allow(command: str) -> bool:
+        question = f"The buffer names this check: {printable(command)}\nRun it"
+        return run_checks or (sys.stdin.isatty() and click.confirm(question, default=False))
+
+    workspace = open_workspace(project_dir, everywhere=everywhere)
+    found = resuming.resume(workspace, allow)
+    if not found.verified:
+        click.echo("no operation is pending")
+    for one in found.verified:
+        click.echo(f"{one.finding.upper():<8} {printable(one.step.operation)}")
+        click.echo(f"         {printable(one.evidence)}")
+        if one.finding is resuming.Finding.UNKNOWN:
+            click.echo(f"         still PENDING in {workspace.buffer}")
+            if one.step.rollback:
+                click.echo(f"         rollback: {printable(one.step.rollback)}")
+    if found.open_steps:
+        click.echo("still to do:")
+    for step in found.open_steps:
+        click.echo(f"  [ ] {printable(step)}")
+
+
+_tenth = click.FloatRange(0, 10)
+
+
+@learnings.command()
+@click.option(
+    "--frequency", type=_tenth, required=True, metavar="0-10", help="Will this recur? Weight 3."
+)
+@click.option(
+    "--failure-reduction",
+    type=_tenth,
+    required=True,
+    metavar="0-10",
+    help="Does it prevent real breakage? Weight 3.",
+)
+@click.option(
+    "--user-burden",
+    type=_tenth,
+    required=True,
+    metavar="0-10",
+    help="Does it save the user effort? Weight 2.",
+)
+@click.option(
+    "--self-cost", type=_tenth, required=True, metavar="0-10", help="Is it little effort? Weight 2."
+)
+@as_json
+@project_directory
+def score(
+    frequency: float,
+    failure_reduction: float,
+    user_burden: float,
+    self_cost: float,
+    as_json: bool,
+    project_dir: Path,
+) -> None:
+    """Say whether to act without being asked, or to make a note and defer.
+
+    Act from 50 of 100 on, or from VFM_THRESHOLD: in the environment, or on a line of the
+    project's CLAUDE.md or AGENTS.md.
+    """
+    from orchestrator.memory.learnings import score as scores
+
+    values = {
+        "frequency": frequency,
+        "failure reduction": failure_reduction,
+        "user burden": user_burden,
+        "self cost": self_cost,
+    }
+    found = scores.score(values, project_dir)
+    verdict = "act" if found.act else "defer"
+    if as_json:
+        facts = {"total": found.total, "threshold": found.threshold, "verdict": verdict}
+        click.echo(json.dumps({**facts, "values": values}))
+        return
+    for name, weight in scores.WEIGHTS.items():
+        click.echo(f"{name:<18} {values[name]:>4g} x {weight} = {values[name] * weight:>3g}")
+    limit = f"threshold {found.threshold:g}, {found.origin}"
+    click.echo(f"{'total':<18}            {found.total:>3g} -> {verdict} ({limit})")

@@ -1,0 +1,122 @@
+"""A JSON text with the place of every value, so that one can be changed and all else stays.
+
+`json` reads values; this finds where they stand.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_BLANKS: Final = " \t\r\n"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One value: where it stands, and what it holds.
+
+    `members` are an object's values by name (of a name given twice, the last, as `json` has it);
+    `items` are all values of an object or array, in order. `starts` says where each begins: an
+    object's at its name.
+    """
+
+    value: Any
+    start: int
+    end: int
+    members: dict[str, "Node"] = field(default_factory=dict)
+    items: tuple["Node", ...] = ()
+    starts: tuple[int, ...] = ()
+
+
+def parse(text: str) -> Node:
+    """Read a JSON text.
+
+    Raises:
+        json.JSONDecodeError: it is none; with line and column.
+    """
+    json.loads(text)  # refuses whatever is wrong; from here on the text is known to be JSON
+    return _value(text, _skip(text, 0))
+
+
+def add_item(text: str, node: Node, item: Any, unit: str, name: str | None = None) -> str:  # noqa: ANN401 -- JSON
+    """The text with a further item at the end of an array, or a member at the end of an object.
+
+    It is laid out like what is there: on lines of its own, unless the container with something in
+    it stands on one line.
+
+    Args:
+        text: the whole text.
+        node: the array or object in it.
+        item: the value to add.
+        unit: one step of indentation.
+        name: the member's name; None for an array.
+    """
+    newline = "\r\n" if "\r\n" in text else "\n"
+    last = node.items[-1].end if node.items else node.start + 1
+    before = text[node.start : node.starts[0]] if node.items else "\n"
+    label = "" if name is None else f"{json.dumps(name, ensure_ascii=False)}: "
+    comma = "," if node.items else ""
+    if "\n" not in before:
+        return f"{text[:last]}{comma} {label}{json.dumps(item, ensure_ascii=False)}{text[last:]}"
+    outer = _indentation(text, node.start)
+    inner = _indentation(text, node.starts[0]) if node.items else outer + unit
+    lines = json.dumps(item, indent=unit, ensure_ascii=False).splitlines()
+    body = f"{newline}{inner}".join(lines)
+    added = f"{comma}{newline}{inner}{label}{body}"
+    rest = text[last:] if node.items else f"{newline}{outer}{text[node.end - 1 :]}"
+    return text[:last] + added + rest
+
+
+def remove_item(text: str, node: Node, at: int) -> str:
+    """The text without the container's item number `at`, its comma and the space around them."""
+    if len(node.items) == 1:
+        return text[: node.start + 1] + text[node.end - 1 :]
+    if at == 0:
+        return text[: node.starts[0]] + text[node.starts[1] :]
+    return text[: node.items[at - 1].end] + text[node.items[at].end :]
+
+
+def indentation_unit(text: str, root: Node) -> str:
+    """One step of the text's indentation; two spaces where it has none."""
+    if root.starts and "\n" in text[root.start : root.starts[0]]:
+        return _indentation(text, root.starts[0]) or "  "
+    return "  "
+
+
+def _indentation(text: str, at: int) -> str:
+    """The white space at the beginning of the line on which `at` is."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _value(text: str, at: int) -> Node:
+    if text[at] not in "{[":
+        value, end = json.JSONDecoder().raw_decode(text, at)
+        return Node(value, at, end)
+    start, is_object = at, text[at] == "{"
+    members: dict[str, Node] = {}
+    items: list[Node] = []
+    starts: list[int] = []
+    at = _skip(text, at + 1)
+    while text[at] not in "}]":
+        starts.append(at)
+        name = None
+        if is_object:
+            name, at = json.JSONDecoder().raw_decode(text, at)
+            at = _skip(text, _skip(text, at) + 1)
+        item = _value(text, at)
+        items.append(item)
+        if name is not None:
+            members[name] = item
+        at = _skip(text, item.end)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+    value = {name: item.value for name, item in members.items()} if is_object else [
+        item.value for item in items
+    ]  # fmt: skip
+    return Node(value, start, at + 1, members, tuple(items), tuple(starts))
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _BLANKS:
+        at += 1
+    return at

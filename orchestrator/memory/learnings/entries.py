@@ -1,0 +1,307 @@
+"""Entries of the `.learnings/` files: read from people's Markdown, and changed byte by byte.
+
+    ### ERR-20260520-001
+    **Status**: pending
+    **Context**: Applying a Terraform plan that replaced an RDS instance
+    **Content**: Assumed changing db_subnet_group_name was non-destructive.
+    **Action**: Added lifecycle { prevent_destroy = true }.
+    **Occurrences**: 2
+    **First seen**: 2026-05-20
+    **Last seen**: 2026-05-22
+
+The first four fields are the published form. A field may be a list item, its colon may stand
+inside the stars, its text may go on for several lines; bytes that are not UTF-8 are kept.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from orchestrator.errors import UsageError
+
+
+class Kind(StrEnum):
+    """What an entry is about; the first part of its id."""
+
+    ERR = "ERR"
+    LRN = "LRN"
+    FEAT = "FEAT"
+
+
+class Status(StrEnum):
+    """How far an entry has come. It goes forward only, and one step at a time."""
+
+    PENDING = "pending"
+    RESOLVED = "resolved"
+    PROMOTED = "promoted"
+
+
+_BOM: Final = "\ufeff"
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+_HEADING: Final = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(?:#+[ \t]*)?$", re.DOTALL)
+_ID: Final = re.compile(r"\[?((ERR|LRN|FEAT)-(\d{8})-(\d{3,}))\b")
+_FIELD: Final = re.compile(
+    r"(?P<before>[ \t]{0,3}(?:[-*+][ \t]+)?\*\*(?P<name>\w[\w -]*?)(?::\*\*|\*\*[ \t]*:)[ \t]*)"
+    r"(?P<value>.*)",
+    re.DOTALL,
+)
+_FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry. `status` is as written, in lower case: people write what they like."""
+
+    id: str
+    kind: Kind
+    status: str
+    context: str
+    content: str
+    action: str
+    occurrences: int
+    first_seen: date
+    last_seen: date
+    fingerprint: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether nobody has dealt with it yet."""
+        return self.status not in (Status.RESOLVED, Status.PROMOTED)
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field's lines: its own, and those its text goes on for, up to `end`."""
+
+    name: str
+    value: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """A `.learnings/` file, read."""
+
+    entries: tuple[Entry, ...]
+    lines: tuple[str, ...] = field(repr=False)
+    """With their endings; bytes that are not UTF-8 as surrogates."""
+    _fields: tuple[Mapping[str, _Field], ...] = field(repr=False)
+
+    def fields(self, entry: str) -> Mapping[str, _Field]:
+        """The fields of the entry with this id, by name in lower case."""
+        return self._fields[next(at for at, one in enumerate(self.entries) if one.id == entry)]
+
+
+def parse(data: bytes) -> Document:
+    """Read a file. Whatever is in it, this gives what entries can be made out.
+
+    Raises:
+        UsageError: the file is UTF-16, to which no UTF-8 text can be added.
+    """
+    if data.startswith(_UTF16):
+        raise UsageError("the file is encoded as UTF-16", "save it as UTF-8")
+    lines = tuple(re.findall(r"[^\n]*\n|[^\n]+", data.decode("utf-8", "surrogateescape")))
+    entries, fields = [], []
+    for heading, start, end in _spans(lines):
+        found = _fields_of(lines, start, end)
+        entries.append(_entry(heading, found))
+        fields.append(found)
+    return Document(tuple(entries), lines, tuple(fields))
+
+
+def added(data: bytes, entry: Entry, title: str) -> bytes:
+    """The file with one more entry at its end; `title` heads a file that is empty."""
+    document = parse(data)
+    newline = _newline(document.lines)
+    block = [
+        f"### {entry.id}",
+        f"**Status**: {entry.status}",
+        f"**Context**: {entry.context}",
+        f"**Content**: {entry.content}",
+        f"**Action**: {entry.action}".rstrip(),
+        f"**Occurrences**: {entry.occurrences}",
+        f"**First seen**: {entry.first_seen}",
+        f"**Last seen**: {entry.last_seen}",
+    ]
+    if entry.fingerprint:
+        block.append(f"**Fingerprint**: {entry.fingerprint}")
+    text = newline.join(block) + newline
+    before = "".join(document.lines)
+    if not before.removeprefix(_BOM).strip():
+        before = before or f"# {title}{newline}"
+    if not before.endswith("\n"):
+        before += newline
+    fence = _open_fence(document.lines)
+    gap = f"{fence}{newline}{newline}" if fence else newline
+    return (before + gap + text).encode("utf-8", "surrogateescape")
+
+
+def changed(
+    data: bytes, entry: str, values: Mapping[str, str], more: Mapping[str, str] | None = None
+) -> bytes:
+    """The file with an entry's fields set; every other byte stays.
+
+    Args:
+        data: the file.
+        entry: the entry's id.
+        values: fields that get a new value; one that is missing is added after the last.
+        more: fields whose text goes on with this.
+    """
+    document = parse(data)
+    fields = document.fields(entry)
+    lines = list(document.lines)
+    newline = _newline(lines)
+    new = []
+    for name, value in {**values, **(more or {})}.items():
+        known = fields.get(name.lower())
+        if known is None:
+            new.append(f"**{name}**: {value}")
+        elif name in values:
+            match = _FIELD.match(lines[known.start])
+            assert match  # noqa: S101 -- parse found the field with the same pattern
+            before = match["before"]
+            gap = "" if before.endswith((" ", "\t")) else " "
+            lines[known.start] = f"{before}{gap}{value}{_ending(lines[known.start])}"
+        else:
+            last = lines[known.end - 1]
+            text = last.removesuffix(_ending(last)).rstrip()
+            lines[known.end - 1] = f"{text} {value}{_ending(last)}"
+    if new:
+        at = max((one.end for one in fields.values()), default=_heading_line(document, entry) + 1)
+        if lines[at - 1] == lines[at - 1].rstrip("\r\n"):
+            lines[at - 1] += newline
+            lines.insert(at, newline.join(new))
+        else:
+            lines.insert(at, "".join(f"{line}{newline}" for line in new))
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def next_id(data: bytes, kind: Kind, today: date) -> str:
+    """The id of a new entry of this day."""
+    stem = f"{kind}-{today:%Y%m%d}-"
+    text = data.decode("utf-8", "replace")
+    taken = [int(number) for number in re.findall(rf"\b{stem}(\d{{3,}})\b", text)]
+    return f"{stem}{max(taken, default=0) + 1:03d}"
+
+
+def same_context(entry: Entry) -> str:
+    """What entries with the same context have in common: case, space and punctuation aside."""
+    return comparable(entry.context)
+
+
+def comparable(text: str) -> str:
+    """The text with case, space, quoting and the full stop at its end made equal."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(folded.replace("`", "").replace('"', "").split()).rstrip(" .!…")
+
+
+def _spans(lines: tuple[str, ...]) -> Iterator[tuple[re.Match[str], int, int]]:
+    """Each entry: its heading's id, and its lines after the heading."""
+    headings = list(_headings(lines))
+    for at, (line, level, identity) in enumerate(headings):
+        if identity is None:
+            continue
+        after = (start for start, other, _ in headings[at + 1 :] if other <= level)
+        yield identity, line + 1, next(after, len(lines))
+
+
+def _headings(lines: tuple[str, ...]) -> Iterator[tuple[int, int, re.Match[str] | None]]:
+    for at, line in _outside_fences(lines):
+        heading = _HEADING.match(line.removeprefix(_BOM).rstrip("\r\n"))
+        if heading:
+            yield at, len(heading[1]), _ID.match(heading[2])
+
+
+def _outside_fences(lines: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    fence = ""
+    for at, line in enumerate(lines):
+        mark = _FENCE.match(line)
+        if fence:
+            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        elif mark:
+            fence = mark[1]
+        else:
+            yield at, line
+
+
+def _open_fence(lines: tuple[str, ...]) -> str:
+    """What would end the last code fence, if nobody ended it."""
+    fence = ""
+    for line in lines:
+        mark = _FENCE.match(line)
+        if fence and mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+            fence = ""
+        elif not fence and mark:
+            fence = mark[1]
+    return fence
+
+
+def _fields_of(lines: tuple[str, ...], start: int, end: int) -> dict[str, _Field]:
+    outside = {at for at, _ in _outside_fences(lines[start:end])}
+    starts = [
+        (start + at, match)
+        for at, line in enumerate(lines[start:end])
+        if at in outside and (match := _FIELD.match(line.rstrip("\r\n")))
+    ]
+    found: dict[str, _Field] = {}
+    for number, (at, match) in enumerate(starts):
+        stop = starts[number + 1][0] if number + 1 < len(starts) else end
+        while stop > at + 1 and not lines[stop - 1].strip():
+            stop -= 1
+        words = " ".join([match["value"], *lines[at + 1 : stop]]).split()
+        found.setdefault(match["name"].lower(), _Field(match["name"], " ".join(words), at, stop))
+    return found
+
+
+def _entry(identity: re.Match[str], fields: Mapping[str, _Field]) -> Entry:
+    def text(name: str) -> str:
+        return fields[name].value if name in fields else ""
+
+    made = _date(identity[3]) or date(1970, 1, 1)
+    first = _date(text("first seen")) or made
+    return Entry(
+        id=identity[1],
+        kind=Kind(identity[2]),
+        status=(text("status").lower().strip("*_`. ") or Status.PENDING),
+        context=text("context"),
+        content=text("content"),
+        action=text("action"),
+        occurrences=_count(text("occurrences")),
+        first_seen=first,
+        last_seen=_date(text("last seen")) or first,
+        fingerprint=text("fingerprint"),
+    )
+
+
+def _date(text: str) -> date | None:
+    digits = re.match(r"\s*(\d{4})-?(\d\d)-?(\d\d)", text)
+    try:
+        return date(int(digits[1]), int(digits[2]), int(digits[3])) if digits else None
+    except ValueError:
+        return None
+
+
+def _count(text: str) -> int:
+    number = re.match(r"\d{1,9}", text)
+    return max(int(number[0]), 1) if number else 1
+
+
+def _heading_line(document: Document, entry: str) -> int:
+    return next(
+        at for at, _, identity in _headings(document.lines) if identity and identity[1] == entry
+    )
+
+
+def _newline(lines: tuple[str, ...] | list[str]) -> str:
+    """The line ending in use."""
+    return next((_ending(line) for line in lines if line.endswith("\n")), "\n")
+
+
+def _ending(line: str) -> str:
+    return line[len(line.rstrip("\r\n")) :]

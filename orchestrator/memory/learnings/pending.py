@@ -1,0 +1,106 @@
+"""Failed tool calls that the hook noted become entries."""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.memory import files
+from orchestrator.memory.learnings.entries import Kind, comparable
+from orchestrator.memory.learnings.workspace import Logged, Workspace, log, today
+from orchestrator.writeahead import places
+from orchestrator.writeahead.masking import shown
+
+_LINE: Final = re.compile(r"(\S+) TOOL_FAILURE: ([^{]*?)\s*(\{.*\})?")
+_LOCK_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A failed call: what was tried, what it said, when."""
+
+    context: str
+    content: str
+    day: date
+
+
+def take_in(workspace: Workspace) -> list[Logged]:
+    """Turn the lines of `.pending-errors.log` into ERR entries, and clear it.
+
+    Lines that say the same become one entry. The log is emptied only when all is written; hooks
+    wait for that long before they write to it.
+
+    Raises:
+        LoopError: the log cannot be read, or the entries not be written; the log stays.
+    """
+    path = workspace.pending_errors
+    with files.explained(path, "read"):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return []
+        try:
+            places.lock_descriptor(descriptor, _LOCK_SECONDS)
+            with open(descriptor, "rb", closefd=False) as file:
+                text = file.read().decode("utf-8", "replace")
+            logged = list(_logged(workspace, text))
+            os.ftruncate(descriptor, 0)
+        except TimeoutError:
+            raise InfrastructureError(f"{path} is locked", "end what holds it") from None
+        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            os.close(descriptor)
+    return logged
+
+
+def _logged(workspace: Workspace, text: str) -> Iterator[Logged]:
+    together: dict[str, list[_Call]] = {}
+    for line in text.splitlines():
+        if line.strip():
+            call = _call(line.strip())
+            together.setdefault(comparable(call.context), []).append(call)
+    for calls in together.values():
+        last = calls[-1]
+        yield log(
+            workspace,
+            Kind.ERR,
+            last.content,
+            context=last.context,
+            times=len(calls),
+            on=max(call.day for call in calls),
+        )
+
+
+def _call(line: str) -> _Call:
+    match = _LINE.fullmatch(line)
+    if not match:
+        return _Call(f"failed: {shown(line, 100)}", shown(line, 500), today())
+    facts = _facts(match[3])
+    tool = match[2] or "a tool"
+    tried = shown(facts.get("command", ""), 80)
+    return _Call(
+        context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
+        content=shown(facts.get("error", ""), 500) or f"{tool} failed",
+        day=_day(match[1]),
+    )
+
+
+def _facts(text: str | None) -> dict[str, str]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {"error": text or ""}
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def _day(text: str) -> date:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return today()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().date()

@@ -1,0 +1,43 @@
+"""Failures that the loop and `report-failure` meet, logged by themselves."""
+
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from orchestrator.memory.learnings.entries import Kind
+from orchestrator.memory.learnings.workspace import Logged, find_workspace, log
+from orchestrator.writeahead.masking import shown
+from teacher.models import Failure
+
+_EVIDENCE_BOUND: Final = 500
+
+
+def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> Logged | None:
+    """Log a failure as an ERR entry; None where nobody has initialised a workspace.
+
+    We put files into a repository, or into `~/.claude`, only where the user asked for them with
+    `learnings init`: the project's workspace if it has one, else the global one if there is one.
+    The same fingerprint updates its entry. Secrets in the evidence are masked.
+
+    Args:
+        project: the project's directory.
+        failure: what failed.
+        on: the day; today if None.
+
+    Raises:
+        LoopError: there is a workspace, and it cannot be written.
+    """
+    workspace = find_workspace(project)
+    if workspace is None:
+        return None
+    evidence = shown(failure.logs or failure.context, _EVIDENCE_BOUND)
+    summary = shown(failure.summary, 200) or "failure"
+    where = f"{project.name}: " if workspace.everywhere else ""
+    return log(
+        workspace,
+        Kind.ERR,
+        evidence or summary,
+        context=f"{where}{failure.source}: {summary}",
+        fingerprint=failure.fingerprint,
+        on=on,
+    )

@@ -1,0 +1,148 @@
+"""The workspace looked through: what recurs, what waits for too long, how much there is."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from orchestrator.memory.learnings.entries import Entry, Kind, Status
+from orchestrator.memory.learnings.pending import take_in
+from orchestrator.memory.learnings.workspace import Logged, Workspace, today
+
+CANDIDATE_OCCURRENCES: Final = 3
+STALE_DAYS: Final = 7
+
+_SHARED: Final = 2
+_OVERLAP: Final = 0.6
+_WORD: Final = re.compile(r"[^\W_]{2,}(?:[-_.][^\W_]+)*")
+_EMPTY_WORDS: Final = frozenset(
+    (
+        "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be",
+        "because", "been", "before", "but", "by", "can", "cannot", "could", "did", "do", "does",
+        "done", "error", "failed", "fails", "failure", "for", "from", "had", "has", "have", "he",
+        "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "me", "my", "no",
+        "not", "of", "on", "one", "only", "or", "our", "out", "over", "she", "should", "so",
+        "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they",
+        "this", "to", "too", "up", "us", "was", "we", "were", "what", "when", "where", "which",
+        "while", "who", "will", "with", "would", "you", "your", "pytest", "manual", "bash",
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries of one kind that share a root cause, as far as their words tell."""
+
+    kind: Kind
+    label: str
+    """The words that they share, or the context of the only one."""
+    entries: tuple[Entry, ...]
+
+    @property
+    def occurrences(self) -> int:
+        """How often it happened."""
+        return sum(entry.occurrences for entry in self.entries)
+
+    @property
+    def candidate(self) -> bool:
+        """Whether it came up often enough for a rule, and is none yet."""
+        return self.occurrences >= CANDIDATE_OCCURRENCES and any(
+            entry.status != Status.PROMOTED for entry in self.entries
+        )
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a review found."""
+
+    groups: tuple[Group, ...]
+    stale: tuple[Entry, ...]
+    """Not dealt with for more than `STALE_DAYS` days since it was first seen."""
+    totals: Mapping[Kind, Mapping[str, int]]
+    """Entries of each kind by status."""
+    doubled: tuple[str, ...]
+    """Ids that more than one entry has."""
+    taken_in: tuple[Logged, ...]
+    """What `.pending-errors.log` became."""
+    on: date
+
+    @property
+    def candidates(self) -> tuple[Group, ...]:
+        """Groups to promote, the most frequent first."""
+        found = [group for group in self.groups if group.candidate]
+        return tuple(sorted(found, key=lambda group: -group.occurrences))
+
+
+def review(workspace: Workspace, on: date | None = None) -> Review:
+    """Turn what the hook noted into entries, and look through all of them.
+
+    Raises:
+        LoopError: a file cannot be read or written.
+    """
+    on = on or today()
+    taken_in = take_in(workspace)
+    entries = workspace.entries()
+    totals = {kind: Counter(e.status for e in entries if e.kind is kind) for kind in Kind}
+    ids = Counter(entry.id for entry in entries)
+    return Review(
+        groups=tuple(group for kind in Kind for group in grouped(entries, kind)),
+        stale=tuple(e for e in entries if e.open and (on - e.first_seen).days > STALE_DAYS),
+        totals=totals,
+        doubled=tuple(identity for identity, count in ids.items() if count > 1),
+        taken_in=tuple(taken_in),
+        on=on,
+    )
+
+
+def grouped(entries: Sequence[Entry], kind: Kind) -> list[Group]:
+    """Put entries of one kind together whose contexts share their keywords.
+
+    An entry joins a group when with each member it shares two keywords or more, and they are at
+    least 0.6 of the shorter one's; so a chain of half-similar entries does not become one group.
+    """
+    groups: list[list[tuple[Entry, frozenset[str]]]] = []
+    by_word: dict[str, set[int]] = {}
+    for entry in entries:
+        if entry.kind is not kind:
+            continue
+        words = keywords(entry.context or entry.content)
+        near = Counter(number for word in words for number in by_word.get(word, ()))
+        fitting = (
+            number
+            for number, shared in near.most_common()
+            if shared >= _SHARED and all(_alike(words, other) for _, other in groups[number])
+        )
+        number = next(fitting, len(groups))
+        if number == len(groups):
+            groups.append([])
+        groups[number].append((entry, words))
+        for word in words:
+            by_word.setdefault(word, set()).add(number)
+    return [_group(kind, members) for members in groups]
+
+
+def keywords(text: str) -> frozenset[str]:
+    """The words that say what a text is about, in a common form."""
+    words = (_stem(word) for word in _WORD.findall(text.casefold()))
+    return frozenset(word for word in words if word not in _EMPTY_WORDS and not word.isdigit())
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def _alike(words: frozenset[str], other: frozenset[str]) -> bool:
+    shared = len(words & other)
+    return shared >= _SHARED and shared >= _OVERLAP * min(len(words), len(other))
+
+
+def _group(kind: Kind, members: Sequence[tuple[Entry, frozenset[str]]]) -> Group:
+    entries = tuple(entry for entry, _ in members)
+    first = entries[0].context or entries[0].content
+    if len(members) == 1:
+        return Group(kind, first, entries)
+    shared = frozenset.intersection(*(words for _, words in members))
+    words = [word for word in _WORD.findall(first.casefold()) if _stem(word) in shared]
+    return Group(kind, " ".join(dict.fromkeys(words)) or first, entries)

@@ -1,0 +1,355 @@
+"""A workspace: its files, what is logged there, and how an entry goes from status to status."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import LoopError, UsageError
+from orchestrator.memory import files
+from orchestrator.memory.learnings import storage
+from orchestrator.memory.learnings.entries import (
+    Document,
+    Entry,
+    Kind,
+    Status,
+    added,
+    changed,
+    comparable,
+    next_id,
+    parse,
+    same_context,
+)
+from orchestrator.memory.text import safe_line
+from orchestrator.writeahead import places
+
+TITLES: Final = {Kind.LRN: "Learnings", Kind.ERR: "Errors", Kind.FEAT: "Feature requests"}
+CONTEXT_BOUND: Final = 120
+TEXT_BOUND: Final = 1000
+
+_FILES: Final = {Kind.LRN: "LEARNINGS.md", Kind.ERR: "ERRORS.md", Kind.FEAT: "FEATURE_REQUESTS.md"}
+_HEADS: Final = {
+    Kind.LRN: "What worked, and is worth doing again.",
+    Kind.ERR: "Mistakes and wrong assumptions: what broke, and why.",
+    Kind.FEAT: "What was needed more than once and is not there yet.",
+}
+_BUFFER_HEAD: Final = (
+    "# Working buffer\n\nThe state of the task at hand, and write-ahead entries.\n"
+)
+
+
+def today() -> date:
+    """The day, where the user is."""
+    return datetime.now().astimezone().date()
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace: a project's own, or the user's global one."""
+
+    base: Path
+    everywhere: bool
+    """Whether it is the global one."""
+
+    def file(self, kind: Kind) -> Path:
+        """The file that holds entries of this kind."""
+        return self.base / places.LEARNINGS / _FILES[kind]
+
+    @property
+    def buffer(self) -> Path:
+        """The working buffer."""
+        return self.base / places.BUFFER
+
+    @property
+    def pending_errors(self) -> Path:
+        """The log that the hook writes failed tool calls to."""
+        return self.base / places.PENDING_ERRORS
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was initialised."""
+        return (self.base / places.LEARNINGS).is_dir()
+
+    def document(self, kind: Kind) -> Document:
+        """Read the entries of one kind."""
+        with _naming(self.file(kind)):
+            return parse(storage.read(self.file(kind)))
+
+    def entries(self) -> list[Entry]:
+        """All entries, in the order of the files."""
+        return [entry for kind in Kind for entry in self.document(kind).entries]
+
+    def find(self, entry: str) -> Entry:
+        """The entry with this id.
+
+        Raises:
+            UsageError: there is none, or more than one.
+        """
+        entry = entry.upper()
+        found = [one for one in self.document(kind_of(entry)).entries if one.id == entry]
+        if not found:
+            raise UsageError(f"there is no entry {entry}", "`orchestrator learnings review` lists")
+        if len(found) > 1:
+            raise UsageError(
+                f"{len(found)} entries are called {entry} in {self.file(found[0].kind)}",
+                "give all but one of them another number",
+            )
+        return found[0]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file that `init` looked after."""
+
+    path: Path
+    created: bool
+
+
+@dataclass(frozen=True)
+class Logged:
+    """What became of a log entry."""
+
+    id: str
+    path: Path
+    updated: bool
+    """Whether it was there already, with the same context."""
+    occurrences: int
+    reopened: bool = False
+    """Whether it counted as resolved, and is pending again."""
+
+
+def local_workspace(project: Path) -> Workspace:
+    """The project's workspace, whether it exists or not."""
+    found = places.local_base(str(project))
+    return Workspace(Path(found) if found else project.resolve(), everywhere=False)
+
+
+def global_workspace() -> Workspace:
+    """The user's workspace, whether it exists or not."""
+    return Workspace(Path(places.global_base()).absolute(), everywhere=True)
+
+
+def find_workspace(project: Path) -> Workspace | None:
+    """The workspace that a session in this project writes to: its own, or else the global one."""
+    for workspace in (local_workspace(project), global_workspace()):
+        if workspace.exists:
+            return workspace
+    return None
+
+
+def open_workspace(project: Path, *, everywhere: bool = False) -> Workspace:
+    """The workspace to use for a command.
+
+    Raises:
+        UsageError: there is none yet.
+    """
+    found = global_workspace() if everywhere else find_workspace(project)
+    if found is None or not found.exists:
+        raise UsageError(
+            "there is no learnings workspace here",
+            f"orchestrator learnings init {'global' if everywhere else 'local'}",
+        )
+    return found
+
+
+def init(workspace: Workspace) -> list[Made]:
+    """Create the files that are missing; those that are there are not touched.
+
+    Raises:
+        LoopError: they cannot be written.
+    """
+    wanted = {workspace.file(kind): f"# {TITLES[kind]}\n\n{_HEADS[kind]}\n" for kind in Kind}
+    wanted[workspace.buffer] = _BUFFER_HEAD
+    folder = workspace.base / places.LEARNINGS
+    if folder.is_symlink() and not workspace.everywhere:
+        raise UsageError(f"{folder} is a link", "put a folder in its place")
+    with storage.workspace_locked(workspace.base):
+        return [Made(path, _created(path, text)) for path, text in wanted.items()]
+
+
+def log(
+    workspace: Workspace,
+    kind: Kind,
+    text: str,
+    *,
+    context: str = "",
+    action: str = "",
+    resolved: bool = False,
+    fingerprint: str = "",
+    times: int = 1,
+    on: date | None = None,
+) -> Logged:
+    """Log one thing. An entry with the same context, or fingerprint, is updated instead.
+
+    Args:
+        workspace: where to.
+        kind: what it is.
+        text: what happened.
+        context: in what situation; the first sentence of `text` if empty.
+        action: what was done about it.
+        resolved: whether that settled it.
+        fingerprint: of the failure that it comes from, if it does.
+        times: how often it happened.
+        on: the day; today if None.
+
+    Raises:
+        UsageError: the text is empty, or the file is encoded in a way that we cannot add to.
+        LoopError: the file cannot be written.
+    """
+    content = safe_line(text, TEXT_BOUND)
+    if not content:
+        raise UsageError("the text is empty", "say what happened")
+    day = on or today()
+    new = Entry(
+        id="",
+        kind=kind,
+        status=Status.RESOLVED if resolved else Status.PENDING,
+        context=safe_line(context or first_sentence(content), CONTEXT_BOUND),
+        content=content,
+        action=safe_line(action, TEXT_BOUND),
+        occurrences=times,
+        first_seen=day,
+        last_seen=day,
+        fingerprint=fingerprint,
+    )
+    path = workspace.file(kind)
+    logged: list[Logged] = []
+
+    def change(data: bytes) -> bytes:
+        data, result = _merged(data, new, path)
+        logged[:] = [result]
+        return data
+
+    with storage.workspace_locked(workspace.base), _naming(path):
+        storage.edit(path, change)
+    return logged[0]
+
+
+def resolve(workspace: Workspace, entry: str, action: str = "") -> Entry:
+    """Set a pending entry to resolved, with what was done.
+
+    Raises:
+        UsageError: it is not pending, or nobody says what was done.
+    """
+    known = workspace.find(entry)
+    if not known.open:
+        raise UsageError(
+            f"{known.id} is {known.status} already", "only a pending entry is resolved"
+        )
+    action = safe_line(action, TEXT_BOUND)
+    if not (action or known.action):
+        raise UsageError(f"{known.id} does not say what was done about it", "say it with --action")
+    more = {"Action": action} if action else {}
+    set_fields(workspace, known, Status.PENDING, {"Status": Status.RESOLVED}, more)
+    return workspace.find(known.id)
+
+
+def set_fields(
+    workspace: Workspace,
+    entry: Entry,
+    demanded: Status,
+    values: dict[str, str],
+    more: dict[str, str] | None = None,
+) -> None:
+    """Change an entry's fields, if its status is still what is demanded (pending: not dealt with).
+
+    Raises:
+        UsageError: somebody has changed its status in the meantime.
+        LoopError: the file cannot be written.
+    """
+    path = workspace.file(entry.kind)
+
+    def change(data: bytes) -> bytes:
+        now = next((one for one in parse(data).entries if one.id == entry.id), None)
+        fits = now and (now.open if demanded is Status.PENDING else now.status == demanded)
+        if not fits:
+            raise UsageError(f"{entry.id} was changed in the meantime", "look at it again")
+        return changed(data, entry.id, values, more)
+
+    with storage.workspace_locked(workspace.base), _naming(path):
+        storage.edit(path, change)
+
+
+def kind_of(entry: str) -> Kind:
+    """The kind that an id tells.
+
+    Raises:
+        UsageError: it is no id.
+    """
+    found = re.fullmatch(r"(ERR|LRN|FEAT)-\d{8}-\d{3,}", entry.upper())
+    if not found:
+        raise UsageError(f"{entry!r} is no id of an entry", "one looks like ERR-20260520-001")
+    return Kind(found[1])
+
+
+def first_sentence(text: str) -> str:
+    """The text up to its first full stop that ends a sentence."""
+    return re.split(r"(?<=[.!?])\s|\s\N{EM DASH}\s", text, maxsplit=1)[0].rstrip(".")
+
+
+def _merged(data: bytes, new: Entry, path: Path) -> tuple[bytes, Logged]:
+    known = _same(parse(data).entries, new)
+    if known is None:
+        identity = next_id(data, new.kind, new.first_seen)
+        entry = Entry(**{**vars(new), "id": identity})
+        text = f"{TITLES[new.kind]}\n\n{_HEADS[new.kind]}"
+        return added(data, entry, text), Logged(identity, path, False, new.occurrences)
+    count = known.occurrences + new.occurrences
+    values = {
+        "Occurrences": str(count),
+        "First seen": str(min(known.first_seen, new.first_seen)),
+        "Last seen": str(max(known.last_seen, new.last_seen)),
+    }
+    more = {}
+    if comparable(new.content) not in comparable(known.content):
+        addition = f"({new.last_seen}) {new.content}"
+        if len(known.content) + len(addition) <= 2 * TEXT_BOUND:
+            more["Content"] = addition
+    if new.action and comparable(new.action) not in comparable(known.action):
+        more["Action"] = new.action
+    # What failed again was not settled. What was promoted is the rule's business.
+    reopened = (
+        new.kind is Kind.ERR and known.status == Status.RESOLVED and new.status == Status.PENDING
+    )
+    if reopened:
+        values["Status"] = Status.PENDING
+    elif known.open and new.status == Status.RESOLVED:
+        values["Status"] = Status.RESOLVED
+    return changed(data, known.id, values, more), Logged(known.id, path, True, count, reopened)
+
+
+def _same(entries: tuple[Entry, ...], new: Entry) -> Entry | None:
+    for entry in reversed(entries):
+        if new.fingerprint and entry.fingerprint == new.fingerprint:
+            return entry
+    for entry in reversed(entries):
+        if same_context(entry) == same_context(new) and not (entry.fingerprint and new.fingerprint):
+            return entry
+    return None
+
+
+def _created(path: Path, text: str) -> bool:
+    with files.explained(path, "written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            return False
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        return True
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file an error of its content is about."""
+    try:
+        yield
+    except LoopError as error:
+        if str(path) in error.message:
+            raise
+        raise type(error)(f"{path}: {error.message}", error.mend) from error
