@@ -3,14 +3,13 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import singledispatchmethod
 from typing import Final
 
 from rich.console import Console as Screen
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator import events
@@ -29,6 +28,8 @@ from teacher.models import Usage
 
 _FAILING_SHOWN: Final = 10
 _WIDEST_DETAIL: Final = 200
+_NARROWEST: Final = 20
+"""Columns that a text gets in the narrowest of terminals."""
 
 _STYLES: Final = {
     RunOutcome.SOLVED: "bold green",
@@ -38,10 +39,18 @@ _STYLES: Final = {
 
 
 class Console:
-    """A listener that prints. Events may come from several threads."""
+    """A listener that prints. Events may come from several threads.
 
-    def __init__(self, screen: Screen | None = None) -> None:
+    On a terminal long texts are wrapped beside their labels; without one each is a single line.
+
+    Args:
+        screen: where to print; standard output if None.
+        kept: whether the run can be looked at later, so that it is worth saying how.
+    """
+
+    def __init__(self, screen: Screen | None = None, *, kept: bool = True) -> None:
         self._screen = screen or Screen(highlight=False, soft_wrap=True)
+        self._kept = kept
         self._lock = threading.RLock()
         self._step = _Step(self._screen)
 
@@ -49,6 +58,11 @@ class Console:
         """Show one event."""
         with self._lock:
             self._show(event)
+
+    def close(self) -> None:
+        """Take the moving line away, if something was cut short while it moved."""
+        with self._lock:
+            self._step.end()
 
     # Events without a method of their own are for programs, not for people.
     @singledispatchmethod
@@ -61,7 +75,8 @@ class Console:
 
     @_show.register
     def _(self, event: events.Ready) -> None:
-        self._line("", ", ".join(event.parts), style="dim")
+        for part in event.parts:
+            self._line("", part, style="dim", cut=True)
 
     @_show.register
     def _(self, event: events.RunStarted) -> None:
@@ -85,7 +100,7 @@ class Console:
 
     @_show.register
     def _(self, event: events.ToolUsed) -> None:
-        self._line(f"  {event.tool:<8} ", _first_line(event.detail), style="cyan")
+        self._line(f"  {event.tool:<8} ", _first_line(event.detail), style="cyan", cut=True)
 
     @_show.register
     def _(self, event: events.AgentWaiting) -> None:
@@ -120,12 +135,13 @@ class Console:
         label = "Baseline " if event.baseline else "  suite    "
         self._line(label, f"{report.summary}, {in_words(report.seconds)}", style=style)
         for case in report.failing[:_FAILING_SHOWN]:
-            self._line("    ✗ ", f"{case.id}  {_first_line(case.message)}", style="red")
+            why = (case.message.strip().splitlines() or [""])[0].removeprefix("AssertionError: ")
+            self._line("    ✗ ", f"{case.id}  {why[:_WIDEST_DETAIL]}", style="red", cut=True)
         if len(report.failing) > _FAILING_SHOWN:
             self._line("      ", f"and {len(report.failing) - _FAILING_SHOWN} more")
         if not report.judged:
             for line in report.output.strip().splitlines()[-8:]:
-                self._line("      ", line)
+                self._line("      ", line, cut=True)
 
     @_show.register
     def _(self, event: events.TeachingStarted) -> None:
@@ -151,13 +167,32 @@ class Console:
     @_show.register
     def _(self, event: events.RunEnded) -> None:
         self._step.end()
-        for line in summary(event):
-            self._screen.print(line)
+        result = event.result
+        judged = sum(attempt.report is not None for attempt in result.attempts)
+        after = f" after {judged} attempt{'' if judged == 1 else 's'}" if judged else ""
+        head = f"{str(result.outcome).capitalize()}{after}"
+        self._line("\n", head, style=_STYLES.get(result.outcome, "bold red"))
+        if result.message:
+            self._line("  ", result.message, style="red")
+        for label, value in _facts(event, kept=self._kept):
+            self._line(f"  {label:<8} ", value)
 
-    def _line(self, label: str, text: str, style: str = "") -> None:
-        line = Text(label, style="dim")
-        line.append(printable(text), style=style)
-        self._screen.print(line)
+    def _line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:
+        # One line, whatever is in it: what an agent says must not look like a line of ours.
+        body = Text(" ".join(printable(text).splitlines()).expandtabs(4), style=style)
+        lines = self._fitted(body, len(label.lstrip("\n")), cut) if text else [body]
+        for line in lines:
+            self._screen.print(Text(label, style="dim").append_text(line))
+            label = " " * len(label.lstrip("\n"))
+
+    def _fitted(self, body: Text, indent: int, cut: bool) -> Sequence[Text]:
+        if not self._screen.is_terminal:
+            return [body]
+        room = max(self._screen.width - indent, _NARROWEST)
+        if cut:
+            body.truncate(room, overflow="ellipsis")
+            return [body]
+        return list(body.wrap(self._screen, room))
 
 
 class _Step:
@@ -211,7 +246,7 @@ class _Step:
     def _text(self, name: str, seconds: float) -> Text:
         parts = [name, in_words(seconds), self._counted(), printable(self._last)]
         text = Text(" · ".join(filter(None, parts)), style="dim")
-        text.truncate(max(self._screen.width - 4, 20), overflow="ellipsis")
+        text.truncate(max(self._screen.width - 4, _NARROWEST), overflow="ellipsis")
         return text
 
 
@@ -226,37 +261,18 @@ class _Moving:
         return self._spinner
 
 
-def summary(ended: events.RunEnded) -> list[Text | Table]:
-    """The end of a run in a few lines."""
+def _facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, str]]:
     result = ended.result
-    judged = sum(attempt.report is not None for attempt in result.attempts)
-    style = _STYLES.get(result.outcome, "bold red")
-    head = Text(f"\n{str(result.outcome).capitalize()}", style=style)
-    head.append(f" after {judged} attempt{'' if judged == 1 else 's'}" if judged else "")
-    lines: list[Text | Table] = [head]
-    if result.message:
-        lines.append(Text(printable(result.message), style="red"))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    for label, value in _facts(result, ended):
-        table.add_row(label, Text(printable(value)))
-    return [*lines, table]
-
-
-def _facts(result: RunResult, ended: events.RunEnded) -> list[tuple[str, str]]:
-    facts = []
     if report := last_report(result):
-        facts.append(("tests", report.summary))
+        yield "tests", report.summary
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]
-    facts.append(
-        ("rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none")
-    )
-    facts.append(("tokens", usage_summary(result.usage)))
-    facts.append(("time", in_words(ended.seconds)))
-    facts.append(("record", f"orchestrator runs show {ended.run_id}"))
+    yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
+    yield "cost", usage_summary(result.usage)
+    yield "time", in_words(ended.seconds)
+    if kept:
+        yield "record", f"orchestrator runs show {ended.run_id}"
     if result.outcome in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
-        facts.append(("go on", f"orchestrator resume {ended.run_id}"))
-    return facts
+        yield "go on", f"orchestrator resume {ended.run_id}"
 
 
 def last_report(result: RunResult) -> SuiteReport | None:

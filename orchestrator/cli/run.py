@@ -103,4 +103,6 @@ def listener_for(as_json: bool) -> "Listener":
         return print_json
     from orchestrator.cli.console import Console
 
-    return Console()
+    console = Console()
+    click.get_current_context().call_on_close(console.close)
+    return console
