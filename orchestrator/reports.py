@@ -35,9 +35,9 @@ def teach_report(
             "reports are switched off by the configuration", "enable failure_sources: manual"
         )
     failure = reported_failure(kind, description, context, task)
-    teacher = wiring.build_teacher(config, os.environ, listener)
-    teacher.preflight()
-    rulebook = MarkdownRulebook(project, Store().locks)
+    store = Store()
+    teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
+    rulebook = MarkdownRulebook(project, store.locks)
     listener(events.TeachingStarted(failure))
     lesson = teacher.teach(failure, rulebook.known_rules())
     listener(events.LessonLearned(lesson))

@@ -72,7 +72,7 @@ def start_run(
     config = load(project, config_file, overrides).config
     store = store or Store()
     with _alone_in(project, store):
-        parts = wiring.build(config, project, environment or os.environ, listener)
+        parts = wiring.build(config, project, environment or os.environ, listener, store.directory)
         record = store.create(Task(task, project), config.model_dump_json())
         return _carry(record, store, config, parts, listener, resumed=False)
 
@@ -90,7 +90,7 @@ def resume_run(run: str, *, listener: events.Listener) -> RunResult:
     project = wiring.checked_project(record.task.project)
     config = Config.model_validate_json(store.config(record.id))
     with _alone_in(project, store):
-        parts = wiring.build(config, project, os.environ, listener)
+        parts = wiring.build(config, project, os.environ, listener, store.directory)
         store.take_up(record.id)
         return _carry(record, store, config, parts, listener, resumed=True)
 

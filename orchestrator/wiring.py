@@ -18,8 +18,13 @@ from orchestrator.loop import Policy
 from orchestrator.models import AgentLimits
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.environment import project_environment
+from orchestrator.teaching.caps import CappedTeacher, Caps
+from orchestrator.teaching.fallback import FallbackTeacher
+from orchestrator.teaching.keeping import KeepingTeacher, Pending
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
+from teacher.retry import Retries
+from teacher.webhook import TRIES as WEBHOOK_RETRIES
 from teacher.webhook import WebhookTeacher
 
 
@@ -29,7 +34,7 @@ class Parts:
 
     agent: ClaudeCodeAgent | CommandAgent
     suite: ProjectSuite
-    teacher: "LocalTeacher | WebhookTeacher | SilentTeacher"
+    teacher: "KeepingTeacher | SilentTeacher"
 
 
 def checked_project(project: Path) -> Path:
@@ -46,7 +51,11 @@ def checked_project(project: Path) -> Path:
 
 
 def build(
-    config: Config, project: Path, environment: Mapping[str, str], listener: Listener
+    config: Config,
+    project: Path,
+    environment: Mapping[str, str],
+    listener: Listener,
+    state: Path,
 ) -> Parts:
     """Build what a run needs, and check that all is there before a token is spent.
 
@@ -60,11 +69,11 @@ def build(
     agent = build_agent(config, project_environment(project, environment))
     found = agent.preflight()
     teacher = (
-        build_teacher(config, environment, listener)
+        build_teacher(config, project, environment, listener, state)
         if config.source_enabled("pytest")
         else SilentTeacher()
     )
-    listener(Ready((found, f"suite: {config.tests.command}", f"teacher: {_named(teacher)}")))
+    listener(Ready((found, f"suite: {config.tests.command}", f"teacher: {teacher.name}")))
     return Parts(agent, suite, teacher)
 
 
@@ -87,31 +96,74 @@ def build_agent(config: Config, environment: Mapping[str, str]) -> ClaudeCodeAge
 
 
 def build_teacher(
-    config: Config, environment: Mapping[str, str], listener: Listener
-) -> LocalTeacher | WebhookTeacher:
+    config: Config,
+    project: Path,
+    environment: Mapping[str, str],
+    listener: Listener,
+    state: Path,
+) -> KeepingTeacher:
     """The teacher that the configuration names, ready to be asked.
+
+    A failure that it cannot be asked about is kept in `state`, to be taught later.
 
     Raises:
         TeacherError: its key, its address or a prompt is missing.
     """
-    teacher: LocalTeacher | WebhookTeacher
-    if config.teacher.mode == "webhook":
-        teacher = WebhookTeacher(
-            config.n8n.webhook_url,
-            config.n8n.timeout,
-            token=environment.get("N8N_WEBHOOK_TOKEN"),
-        )
-    else:
-        teacher = LocalTeacher(
-            config.teacher.model,
-            config.teacher.max_tokens,
-            config.prompt_names(),
-            api_key=environment.get("ANTHROPIC_API_KEY"),
-            base_url=environment.get("ANTHROPIC_BASE_URL"),
-            timeout_seconds=config.teacher.timeout,
-        )
-        if teacher.notice:
-            listener(Notice(teacher.notice))
+    pending = Pending(project, state)
+    if config.teacher.mode == "local":
+        local = build_local_teacher(config, environment, listener)
+        return KeepingTeacher(local, pending, local.model)
+    caps = Caps(config.n8n.max_requests_per_hour, config.n8n.max_cost_usd_per_day)
+    webhook = CappedTeacher(build_webhook_teacher(config, environment), caps, state)
+    if config.teacher.fallback == "local":
+        local = build_local_teacher(config, environment, listener)
+        both = FallbackTeacher(webhook, local, listener)
+        return KeepingTeacher(both, pending, f"webhook, or else {local.model}")
+    return KeepingTeacher(webhook, pending, "webhook")
+
+
+def build_local_teacher(
+    config: Config,
+    environment: Mapping[str, str],
+    listener: Listener,
+    retries: Retries | None = None,
+) -> LocalTeacher:
+    """The teacher that asks the API from this machine.
+
+    Raises:
+        TeacherError: its key or a prompt is missing.
+    """
+    teacher = LocalTeacher(
+        config.teacher.model,
+        config.teacher.max_tokens,
+        config.prompt_names(),
+        api_key=environment.get("ANTHROPIC_API_KEY"),
+        base_url=environment.get("ANTHROPIC_BASE_URL"),
+        timeout_seconds=config.teacher.timeout,
+        retries=retries,
+    )
+    teacher.preflight()
+    if teacher.notice:
+        listener(Notice(teacher.notice))
+    return teacher
+
+
+def build_webhook_teacher(
+    config: Config, environment: Mapping[str, str], retries: Retries = WEBHOOK_RETRIES
+) -> WebhookTeacher:
+    """The teacher that asks an n8n workflow.
+
+    Raises:
+        TeacherError: its address or its token cannot be used.
+    """
+    teacher = WebhookTeacher(
+        config.n8n.webhook_url,
+        config.n8n.timeout,
+        token=environment.get("N8N_WEBHOOK_TOKEN"),
+        token_header=config.n8n.token_header,
+        allow_http=config.n8n.allow_http,
+        retries=retries,
+    )
     teacher.preflight()
     return teacher
 
@@ -131,18 +183,10 @@ def policy(config: Config) -> Policy:
     )
 
 
-def _named(teacher: "LocalTeacher | WebhookTeacher | SilentTeacher") -> str:
-    match teacher:
-        case LocalTeacher():
-            return teacher.model
-        case WebhookTeacher():
-            return "webhook"
-        case _:
-            return "none"
-
-
 class SilentTeacher:
     """Stands in when the configuration says that the suite's failures are not taught."""
+
+    name = "none"
 
     def warm(self) -> None:
         """Load nothing."""

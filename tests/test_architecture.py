@@ -14,11 +14,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.__main__",),
     ("orchestrator.cli",),
     ("orchestrator.demo",),
-    ("orchestrator.runs", "orchestrator.reports"),
+    ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
     ("orchestrator.wiring",),
     ("orchestrator.loop",),
     ("orchestrator.steps",),
-    ("orchestrator.memory", "orchestrator.failures"),
+    ("orchestrator.memory", "orchestrator.failures", "orchestrator.teaching"),
     (
         "orchestrator.agents",
         "orchestrator.suites",

@@ -19,6 +19,8 @@ from orchestrator.cli.demo import demo
 from orchestrator.cli.report import report_failure
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
+from orchestrator.cli.teach import teach
+from orchestrator.cli.teacher import teacher
 from orchestrator.errors import LoopError, UsageError
 from teacher.errors import TeacherError
 
@@ -71,7 +73,7 @@ def cli() -> None:
     """  # noqa: D301 -- \b is click's mark for a paragraph that keeps its lines
 
 
-for command in (run, resume, runs, report_failure, config, demo):
+for command in (run, resume, runs, report_failure, teach, teacher, config, demo):
     cli.add_command(command)
 
 

@@ -30,6 +30,8 @@ class TeacherSection(Section):
     """Most tokens of one answer."""
     timeout: Seconds = 120
     """Seconds for one request of the local teacher."""
+    fallback: Literal["none", "local"] = "none"
+    """With `local`, the local teacher is asked whenever the webhook cannot be."""
 
 
 class N8nSection(Section):
@@ -39,6 +41,14 @@ class N8nSection(Section):
     """Address of the workflow's production webhook."""
     timeout: Seconds = 60
     """Seconds for one request."""
+    token_header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
+    """Header that carries the token; `Authorization` has it as `Bearer TOKEN`."""
+    allow_http: bool = False
+    """Whether diff, logs and token may leave this machine unencrypted."""
+    max_requests_per_hour: int = Field(default=120, ge=1)
+    """Most teachings by webhook in an hour, all runs together: a stop for workflows in a circle."""
+    max_cost_usd_per_day: float = Field(default=20.0, gt=0)
+    """US dollars that the webhook teacher may report in a day, all runs together."""
 
 
 class LearningSection(Section):

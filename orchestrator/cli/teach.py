@@ -1,0 +1,42 @@
+"""`orchestrator teach`."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.run import as_json, config_file, listener_for, project_directory
+from orchestrator.errors import UsageError
+
+
+@click.command()
+@click.option("--pending", is_flag=True, help="Teach the failures that wait.")
+@click.option("--list", "list_only", is_flag=True, help="Only list them.")
+@project_directory
+@config_file
+@as_json
+def teach(
+    pending: bool,
+    list_only: bool,
+    project_dir: Path,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Teach the failures that wait because no teacher could be asked.
+
+    A failure is kept when the teacher is down, and forgotten once it is taught.
+    """
+    from orchestrator.waiting import teach_pending, waiting
+
+    if not (pending or list_only):
+        raise UsageError("nothing to teach is named", "orchestrator teach --pending, or --list")
+    kept = waiting(project_dir)
+    if list_only:
+        for each in kept:
+            began = each.since.astimezone()
+            click.echo(f"{began:%Y-%m-%d %H:%M}  {each.failure.type}: {each.failure.summary}")
+    elif kept:
+        changes = teach_pending(project_dir, config_file, listener_for(as_json))
+        if not as_json:
+            click.echo(f"{len(kept)} taught; {len(changes)} changes to the rulebook")
+    if not kept and not as_json:
+        click.echo("no failure waits")

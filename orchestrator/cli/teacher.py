@@ -1,0 +1,51 @@
+"""`orchestrator teacher`."""
+
+from pathlib import Path
+
+import click
+
+from orchestrator.cli.run import config_file, listener_for, project_directory
+from orchestrator.cli.values import printable
+
+
+@click.group()
+def teacher() -> None:
+    """Try the teacher, or get its n8n workflow."""
+
+
+@teacher.command("test")
+@project_directory
+@config_file
+def test(project_dir: Path, config_file: Path | None) -> None:
+    """Send a sample failure to the configured teacher and show what comes back.
+
+    Shows request, answer and latency, or what is wrong. Costs one lesson; writes nothing.
+    """
+    from orchestrator.trial import try_teacher
+
+    def say(text: str) -> None:
+        click.echo("\n".join(printable(line) for line in text.splitlines()))
+
+    try_teacher(project_dir, config_file, listener_for(False), say)
+    click.echo("The teacher works.")
+
+
+@teacher.command()
+@click.option("--mcp", is_flag=True, help="The variant that offers the teacher as an MCP tool.")
+@click.option("--credentials", is_flag=True, help="The credentials instead, for a self-hosted n8n.")
+@project_directory
+@config_file
+def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path | None) -> None:
+    """Print the n8n workflow, with the configured model and prompts, for import into n8n."""
+    from orchestrator.config import load
+    from orchestrator.wiring import checked_project
+    from teacher import workflow as workflows
+
+    config = load(checked_project(project_dir), config_file).config
+    if credentials:
+        return click.echo(workflows.as_text(workflows.credentials()), nl=False)
+    settings = workflows.Settings(
+        config.teacher.model, config.teacher.max_tokens, config.prompt_names()
+    )
+    made = workflows.mcp_workflow(settings) if mcp else workflows.webhook_workflow(settings)
+    return click.echo(workflows.as_text(made), nl=False)

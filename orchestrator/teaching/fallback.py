@@ -1,0 +1,34 @@
+"""Another teacher, when the first is not there."""
+
+from collections.abc import Sequence
+
+from orchestrator.events import Listener, Notice
+from orchestrator.teaching.ready import ReadyTeacher
+from teacher.errors import TeacherUnavailable
+from teacher.models import Failure, KnownRule, Lesson
+
+
+class FallbackTeacher:
+    """Asks the second teacher whenever the first cannot be reached or refuses.
+
+    An answer that is no lesson is an answer: the second is not asked then.
+    """
+
+    def __init__(self, first: ReadyTeacher, second: ReadyTeacher, listener: Listener) -> None:
+        self._first, self._second, self._emit = first, second, listener
+
+    def warm(self) -> None:
+        """Load the first; the second loads when it is needed."""
+        self._first.warm()
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask the first, or else the second.
+
+        Raises:
+            TeacherError: the second one's, when neither gives a lesson.
+        """
+        try:
+            return self._first.teach(failure, known_rules)
+        except TeacherUnavailable as error:
+            self._emit(Notice(f"asking the local teacher instead: {error.message}"))
+            return self._second.teach(failure, known_rules)

@@ -1,0 +1,16 @@
+"""A teacher as this package passes it on."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from teacher.models import Failure, KnownRule, Lesson
+
+
+class ReadyTeacher(Protocol):
+    """What the loop asks of a teacher, and a way to load what is slow before it is needed."""
+
+    def warm(self) -> None:
+        """Load what is slow to load."""
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Decide what is to be learned. Raises TeacherError."""

@@ -1,0 +1,137 @@
+"""What cannot be taught now is kept; another teacher steps in; circles are stopped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator import events
+from orchestrator.teaching.caps import DAY, HOUR, CappedTeacher, Caps
+from orchestrator.teaching.fallback import FallbackTeacher
+from orchestrator.teaching.keeping import KeepingTeacher, Pending
+from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
+from teacher.fake import ScriptedTeacher
+from teacher.models import Action, Usage
+from teacher.models import Lesson as TeacherLesson
+from tests.teacher.samples import ADD, FAILURE, KNOWN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOWN = TeacherUnavailable("nobody is there", "start n8n")
+ODD = replace(FAILURE, logs="a lone surrogate: \udcff, a zero: \x00, \U0001f600")
+
+
+@pytest.fixture
+def pending(tmp_path: Path) -> Pending:
+    return Pending(tmp_path / "project", tmp_path / "state")
+
+
+def test_a_failure_that_nobody_took_waits_once(pending: Pending) -> None:
+    teacher = KeepingTeacher(ScriptedTeacher(DOWN, DOWN), pending, "webhook")
+    for _ in range(2):
+        with pytest.raises(TeacherUnavailable, match="teach --pending") as caught:
+            teacher.teach(ODD, KNOWN)
+    assert caught.value.message == "nobody is there"
+    [kept] = pending.waiting()
+    assert (kept.failure, kept.why) == (ODD, "nobody is there")
+
+
+def test_what_is_taught_waits_no_longer(pending: Pending) -> None:
+    pending.keep(FAILURE, "down")
+    pending.keep(ODD, "down")
+    assert (
+        KeepingTeacher(ScriptedTeacher(ADD), pending, "x").teach(FAILURE, ()).action is Action.ADD
+    )
+    assert [kept.failure for kept in pending.waiting()] == [ODD]
+    with pytest.raises(UnusableAnswer):
+        KeepingTeacher(ScriptedTeacher("no lesson"), pending, "x").teach(ODD, ())
+    assert pending.waiting() == []
+
+
+def test_projects_wait_apart_and_a_damaged_file_harms_no_other(tmp_path: Path) -> None:
+    one, other = (Pending(tmp_path / name, tmp_path / "state") for name in ("one", "other"))
+    one.keep(FAILURE, "down")
+    one.keep(ODD, "down")
+    assert other.waiting() == []
+    damaged = sorted((tmp_path / "state").rglob("*.json"))[0]
+    assert damaged.stat().st_mode & 0o077 == 0
+    damaged.write_text('{"failure"', encoding="ascii")
+    assert len(one.waiting()) == 1
+    assert len(one.waiting()) == 1
+
+
+def test_the_second_teacher_is_asked_when_the_first_is_not_there() -> None:
+    heard: list[events.Event] = []
+    first, second = ScriptedTeacher(DOWN, ADD), ScriptedTeacher(ADD)
+    teacher = FallbackTeacher(first, second, heard.append)
+    assert teacher.teach(FAILURE, KNOWN).action is Action.ADD
+    assert second.asked == first.asked
+    assert heard == [events.Notice("asking the local teacher instead: nobody is there")]
+    teacher.teach(FAILURE, KNOWN)
+    assert len(second.asked) == 1
+
+
+@pytest.mark.parametrize("item", [TeacherMisconfigured("no URL"), "no lesson"])
+def test_the_second_teacher_is_not_asked_for_a_better_answer(
+    item: TeacherMisconfigured | str,
+) -> None:
+    second = ScriptedTeacher()
+    teacher = FallbackTeacher(ScriptedTeacher(item), second, lambda _event: None)
+    with pytest.raises((TeacherMisconfigured, UnusableAnswer)):
+        teacher.teach(FAILURE, KNOWN)
+    assert second.asked == []
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def costing(dollars: float) -> TeacherLesson:
+    return TeacherLesson(Action.NONE, "nothing", usage=Usage(cost_usd=dollars))
+
+
+def test_so_many_requests_an_hour_from_all_runs_together(tmp_path: Path) -> None:
+    clock, asked = Clock(), ScriptedTeacher(*[costing(0)] * 4)
+    runs = [CappedTeacher(asked, Caps(requests_per_hour=3), tmp_path, clock) for _ in range(4)]
+    for run in runs[:3]:
+        run.teach(FAILURE, ())
+    with pytest.raises(TeacherUnavailable, match="call each other") as caught:
+        runs[3].teach(FAILURE, ())
+    assert "n8n.max_requests_per_hour" in caught.value.mend
+    assert len(asked.asked) == 3
+    clock.now += HOUR
+    runs[3].teach(FAILURE, ())
+
+
+def test_so_much_money_a_day_billed_errors_included(tmp_path: Path) -> None:
+    clock = Clock()
+    billed = UnusableAnswer("no lesson", usage=Usage(cost_usd=0.75))
+    asked = ScriptedTeacher(costing(0.25), billed, costing(0))
+    teacher = CappedTeacher(asked, Caps(cost_usd_per_day=1.0), tmp_path, clock)
+    teacher.teach(FAILURE, ())
+    with pytest.raises(UnusableAnswer):
+        teacher.teach(FAILURE, ())
+    with pytest.raises(TeacherUnavailable, match=r"\$1\.00 within a day"):
+        teacher.teach(FAILURE, ())
+    clock.now += DAY
+    teacher.teach(FAILURE, ())
+
+
+def test_the_count_forgets_what_is_old_and_survives_damage(tmp_path: Path) -> None:
+    clock = Clock()
+    teacher = CappedTeacher(ScriptedTeacher(*[costing(0.1)] * 3), Caps(), tmp_path, clock)
+    teacher.teach(FAILURE, ())
+    clock.now += DAY
+    teacher.teach(FAILURE, ())
+    lines = (tmp_path / "webhook.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["requests"] for line in lines] == [1, 0]
+    (tmp_path / "webhook.jsonl").write_text("{", encoding="utf-8")
+    teacher.teach(FAILURE, ())
