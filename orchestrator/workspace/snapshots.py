@@ -144,7 +144,7 @@ class GitWorkspace:
         return self._empty_tree()  # git knows no tree for a folder without files
 
     def _empty_tree(self) -> str:
-        return self._git.line("hash-object", "-w", "-t", "tree", "/dev/null").decode("ascii")
+        return self._git.line("hash-object", "-t", "tree", "/dev/null").decode("ascii")
 
     def _remember_unseen(self, tree: str, unseen: set[bytes]) -> None:
         self.unseen = tuple(shown(path) for path in sorted(unseen))

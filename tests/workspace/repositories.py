@@ -37,7 +37,11 @@ def commit(folder: Path) -> None:
 
 
 def everything_under(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Each path below a folder with mode, time of change and bytes: equal means untouched."""
+    """Each path below a `.git` with mode, time of change and bytes: equal means untouched.
+
+    Of objects, git renews the time when it meets one again, so that it is not pruned; it does so
+    for borrowed ones too. Their times stay out.
+    """
     found = {}
     for root, names, files in os.walk(folder):
         for name in (*names, *files):
@@ -46,7 +50,8 @@ def everything_under(folder: Path) -> dict[str, tuple[int, int, bytes]]:
             content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
             if path.is_symlink():
                 content = os.fsencode(path.readlink())
-            found[str(path)] = (status.st_mode, status.st_mtime_ns, content)
+            is_object = "objects" in path.parts and stat.S_ISREG(status.st_mode)
+            found[str(path)] = (status.st_mode, 0 if is_object else status.st_mtime_ns, content)
     return found
 
 
