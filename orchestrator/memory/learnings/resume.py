@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -96,9 +97,9 @@ def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
 def pending(data: bytes) -> list[Step]:
     """The PENDING entries of a buffer."""
     text = data.decode("utf-8", "surrogateescape")
-    starts = [match.start() for match in _ENTRY.finditer(text)]
+    bounds = [*(match.start() for match in _ENTRY.finditer(text)), len(text)]
     steps = []
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in pairwise(bounds):
         section = text[start:end]
         fields = {match[1].lower(): match for match in reversed(list(_FIELD.finditer(section)))}
         status = fields.get("status")

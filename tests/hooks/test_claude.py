@@ -1,0 +1,145 @@
+"""The installed hooks in the real Claude Code program, and what lands on disk."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator import process
+from orchestrator.hooks import settings
+from orchestrator.memory.learnings import review
+from orchestrator.memory.learnings.workspace import Workspace, init
+from orchestrator.replay import ReplayServer, parse_scenario
+from tests.replay.claude import ClaudeRun, run_claude
+
+
+@pytest.fixture
+def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    process.capture(["git", "init", "-q"], cwd=project)
+    made = Workspace(project, everywhere=False)
+    init(made)
+    settings.install(settings.local_settings(project))
+    return made
+
+
+def run(project: Path, home: Path, *commands: str, allow: bool = True) -> ClaudeRun:
+    steps = [
+        {"tools": [{"name": "Bash", "input": {"command": command, "description": "x"}}]}
+        for command in commands
+    ]
+    scenario = {"answers": [{"steps": [*steps, {"say": "Done."}]}]}
+    allowed = ("--allowedTools", "Bash") if allow else ()
+    with ReplayServer(parse_scenario(json.dumps(scenario))) as model:
+        return run_claude(model.url, "Tidy up", project, home, *allowed)
+
+
+def undisturbed(run: ClaudeRun) -> bool:
+    return (
+        run.completed.returncode == 0
+        and run.result["result"] == "Done."
+        and run.result["terminal_reason"] == "completed"
+        and not run.result["is_error"]
+    )
+
+
+def fields(workspace: Workspace) -> dict[str, str]:
+    text = workspace.buffer.read_text(encoding="utf-8")
+    entry = text.rpartition("## WAL Entry")[2]
+    pairs = (line.split("**: ", 1) for line in entry.splitlines() if line.startswith("**"))
+    return {name.strip("*"): value for name, value in pairs}
+
+
+def test_a_destructive_command_is_pending_while_it_runs_and_committed_after(
+    workspace: Workspace, home: Path
+) -> None:
+    project = workspace.base
+    (project / "build").mkdir()
+    done = run(project, home, "cp memory/working-buffer.md during.md && rm -rf build")
+    assert undisturbed(done)
+    assert not (project / "build").exists()
+    during = (project / "during.md").read_text(encoding="utf-8")
+    assert "**Operation**: rm -rf build\n" in during
+    assert "**Status**: PENDING\n" in during
+    entry = fields(workspace)
+    assert entry["Operation"] == "rm -rf build"
+    assert entry["Affected resources"] == str(project / "build")
+    assert entry["Blast radius"]
+    assert entry["Rollback"]
+    assert entry["Status"] == "COMMITTED"
+    assert workspace.buffer.read_text(encoding="utf-8").count("## WAL Entry") == 1
+    assert not workspace.pending_errors.exists()
+
+
+def test_a_destructive_command_that_fails_is_rolled_back_and_logged(
+    workspace: Workspace, home: Path
+) -> None:
+    done = run(workspace.base, home, "git reset --hard no-such-commit")
+    assert undisturbed(done)
+    entry = fields(workspace)
+    assert entry["Status"] == "ROLLED_BACK"
+    assert entry["Outcome"].startswith("Exit code 128")
+    line = workspace.pending_errors.read_text(encoding="utf-8")
+    assert line.count("\n") == 1
+    assert "TOOL_FAILURE: Bash " in line
+    assert "no-such-commit" in line
+
+
+def test_a_failing_call_is_logged_without_its_secrets_and_becomes_an_entry(
+    workspace: Workspace, home: Path
+) -> None:
+    done = run(workspace.base, home, "API_TOKEN=abcdef123456 ls no-such-file", "echo fine")
+    assert undisturbed(done)
+    line = workspace.pending_errors.read_text(encoding="utf-8")
+    assert "ls no-such-file" in line
+    assert "abcdef123456" not in line
+    found = review.review(workspace)
+    assert len(found.taken_in) == 1
+    (entry,) = workspace.entries()
+    assert entry.context == "Bash failed: API_TOKEN=*** ls no-such-file"
+    assert entry.content.startswith("Exit code 2")
+    assert workspace.pending_errors.read_bytes() == b""
+    assert "## WAL Entry" not in workspace.buffer.read_text(encoding="utf-8")
+
+
+def test_a_call_that_was_not_permitted_does_not_stay_pending(
+    workspace: Workspace, home: Path
+) -> None:
+    (workspace.base / "build").mkdir()
+    done = run(workspace.base, home, "git clean -fdx", allow=False)
+    assert undisturbed(done)
+    assert done.result["permission_denials"]
+    assert (workspace.base / "build").exists()
+    entry = fields(workspace)
+    assert (entry["Operation"], entry["Status"]) == ("git clean -fdx", "ROLLED_BACK")
+    assert "not permitted" in entry["Outcome"]
+
+
+def test_hooks_of_project_and_user_together_note_a_call_once(
+    workspace: Workspace, home: Path
+) -> None:
+    settings.install(home / ".claude" / "settings.json")
+    (workspace.base / "build").mkdir()
+    assert undisturbed(run(workspace.base, home, "rm -rf build", "ls no-such-file"))
+    assert workspace.buffer.read_text(encoding="utf-8").count("## WAL Entry") == 1
+    assert workspace.pending_errors.read_text(encoding="utf-8").count("TOOL_FAILURE") == 1
+
+
+def test_an_unwritable_state_directory_disturbs_nothing(
+    workspace: Workspace, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", "/proc/no/such/place")
+    (workspace.base / "build").mkdir()
+    done = run(workspace.base, home, "rm -rf build", "ls no-such-file")
+    assert undisturbed(done)
+    assert not (workspace.base / "build").exists()
+    assert "hook" not in done.completed.text.lower()
+
+
+def test_an_uninstalled_package_disturbs_nothing(workspace: Workspace, home: Path) -> None:
+    path = settings.local_settings(workspace.base)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("/entry.py", "/gone.py"), encoding="utf-8")
+    (workspace.base / "build").mkdir()
+    assert undisturbed(run(workspace.base, home, "rm -rf build"))
+    assert not (workspace.base / "build").exists()
