@@ -94,7 +94,7 @@ def _decide(run: RunResult, steps: Steps, policy: Policy) -> RunResult:
     if attempt.solved:
         return _ended(run, RunOutcome.SOLVED)
     if not attempt.agent.outcome.worked:
-        why = f"the agent did not work: {attempt.agent.outcome}: {attempt.agent.message}"
+        why = f"the agent did not work: {attempt.agent.message or attempt.agent.outcome}"
         return _ended(run, RunOutcome.STOPPED, why) if steps.fresh else run
     if attempt.teaching and not attempt.teaching.answered:
         why = f"the teacher gave no lesson: {attempt.teaching.trouble}"

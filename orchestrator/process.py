@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -372,6 +372,22 @@ def sweep(mark: str) -> int:
                 ended.add(process.pid)
         time.sleep(0.02)
     return len(ended)
+
+
+@contextlib.contextmanager
+def marking(mark: str) -> Iterator[None]:
+    """Mark all that this process starts meanwhile, so that a later process can find it.
+
+    For a mark that outlives us: should we be killed, whoever takes our work up can `sweep` it.
+    """
+    before = os.environ.get(MARK)
+    os.environ[MARK] = f"{before}:{mark}" if before else mark
+    try:
+        yield
+    finally:
+        os.environ.pop(MARK)
+        if before is not None:
+            os.environ[MARK] = before
 
 
 def _marked(mark: str) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from orchestrator import events, wiring
+from orchestrator import events, process, wiring
 from orchestrator.config import Config, Override, load
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.loop import run_loop
@@ -68,6 +68,7 @@ def start_run(
     """
     if not task.strip():
         raise UsageError("the task is empty", "say what is to be done")
+    _meanwhile(_load_the_journal)
     project = wiring.checked_project(project)
     config = load(project, config_file, overrides).config
     store = store or Store()
@@ -83,6 +84,7 @@ def resume_run(run: str, *, listener: events.Listener) -> RunResult:
     Raises:
         LoopError, TeacherError: there is no such run, or nothing to go on with.
     """
+    _meanwhile(_load_the_journal)
     store = Store()
     record = store.get(run)
     if record.outcome not in _RESUMABLE:
@@ -107,29 +109,42 @@ def _carry(
     started = time.monotonic()
     emit = events.fan_out([_saver(store, record.id), _early_importer(parts), listener])
     emit(events.RunStarted(record.id, record.task, record.folder, resumed))
-    steps = Steps(
-        task=record.task,
-        agent=parts.agent,
-        suite=parts.suite,
-        teacher=parts.teacher,
-        workspace=open_workspace(record.task.project, record.folder),
-        rulebook=MarkdownRulebook(record.task.project, store.locks),
-        journal=store.journal(record.id),
-        folder=record.folder,
-        emit=emit,
-    )
     try:
-        result = run_loop(steps, wiring.policy(config))
+        result = _loop_durably(record, store, config, parts, emit)
+        store.save(record.id, result)
+    except LoopError as error:
+        result = store.end(record.id, RunOutcome.STOPPED, str(error))
     except BaseException as error:
-        outcome = RunOutcome.STOPPED if isinstance(error, LoopError) else RunOutcome.INTERRUPTED
-        result = store.end(record.id, outcome, str(error))
+        result = store.end(record.id, RunOutcome.INTERRUPTED, str(error))
         emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
-        if isinstance(error, LoopError):
-            return result
         raise
-    store.save(record.id, result)
     emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
     return result
+
+
+def _loop_durably(
+    record: RunRecord, store: Store, config: Config, parts: wiring.Parts, emit: events.Listener
+) -> RunResult:
+    from orchestrator.journal.durable import DurableJournal, DurableRuns
+
+    project = record.task.project
+
+    def loop(journal: DurableJournal) -> RunResult:
+        steps = Steps(
+            task=record.task,
+            agent=parts.agent,
+            suite=parts.suite,
+            teacher=parts.teacher,
+            workspace=open_workspace(project, record.folder),
+            rulebook=MarkdownRulebook(project, store.locks, run=record.id, on_event=emit),
+            journal=journal,
+            folder=record.folder,
+            emit=emit,
+        )
+        return run_loop(steps, wiring.policy(config))
+
+    with process.marking(record.id), DurableRuns(store.directory) as durable:
+        return durable.carry(record.id, loop)
 
 
 def _saver(store: Store, run: str) -> events.Listener:
@@ -143,16 +158,21 @@ def _saver(store: Store, run: str) -> events.Listener:
 def _early_importer(parts: wiring.Parts) -> events.Listener:
     """Let heavy libraries load while a child works and we would only wait."""
 
-    def begin(load: Callable[[], None]) -> None:
-        threading.Thread(target=load, daemon=True).start()
-
     def listen(event: events.Event) -> None:
-        if isinstance(event, events.RunStarted):
-            begin(parts.agent.warm)
+        if isinstance(event, events.StepStarted):
+            _meanwhile(parts.agent.warm)
         elif isinstance(event, events.AttemptStarted):
-            begin(parts.teacher.warm)
+            _meanwhile(parts.teacher.warm)
 
     return listen
+
+
+def _meanwhile(load: Callable[[], object]) -> None:
+    threading.Thread(target=load, daemon=True).start()
+
+
+def _load_the_journal() -> None:
+    import orchestrator.journal.durable  # noqa: F401 -- imported for its import
 
 
 @contextlib.contextmanager

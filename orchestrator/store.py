@@ -8,20 +8,18 @@
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import platformdirs
 
 from orchestrator import codec
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
-
-T = TypeVar("T")
 
 STATE_VARIABLE: Final = "ORCHESTRATOR_STATE_DIR"
 
@@ -37,13 +35,6 @@ _MIGRATIONS: Final = (
         outcome TEXT NOT NULL,
         result TEXT,
         process INTEGER NOT NULL
-    );
-    CREATE TABLE steps (
-        run TEXT NOT NULL REFERENCES runs (id),
-        name TEXT NOT NULL,
-        result TEXT NOT NULL,
-        finished TEXT NOT NULL,
-        PRIMARY KEY (run, name)
     );
     """,
 )
@@ -152,25 +143,6 @@ class Store:
         row = self._database.execute("SELECT config FROM runs WHERE id = ?", (run,)).fetchone()
         return str(row[0])
 
-    def journal(self, run: str) -> "StoredJournal":
-        """The journal of one run."""
-        return StoredJournal(self, run)
-
-    def finished_step(self, run: str, name: str) -> str | None:
-        """The stored result of a step, if it was finished."""
-        row = self._database.execute(
-            "SELECT result FROM steps WHERE run = ? AND name = ?", (run, name)
-        ).fetchone()
-        return str(row[0]) if row else None
-
-    def finish_step(self, run: str, name: str, result: str) -> None:
-        """Keep the result of a step."""
-        with self._transaction() as database:
-            database.execute(
-                "INSERT INTO steps VALUES (?, ?, ?, ?)",
-                (run, name, result, datetime.now(UTC).isoformat()),
-            )
-
     def close(self) -> None:
         """Close the database."""
         self._database.close()
@@ -225,32 +197,3 @@ class Store:
 
 
 _SELECT: Final = "SELECT id, task, project, started, ended, outcome, result, process FROM runs"
-
-
-class StoredJournal:
-    """A journal in the store: a step that was finished is never done again."""
-
-    def __init__(self, store: Store, run: str) -> None:
-        self._store, self._run = store, run
-
-    def step(self, name: str, function: Callable[[], T]) -> T:
-        """Call the function and keep its result, or give the one that was kept."""
-        stored = self._store.finished_step(self._run, name)
-        if stored is not None:
-            return codec.loads(stored)  # type: ignore[no-any-return] # the type stands in the text
-        result = function()
-        self._store.finish_step(self._run, name, codec.dumps(result))
-        return result
-
-
-class MemoryJournal:
-    """A journal in memory, for tests and for callers that need no second life."""
-
-    def __init__(self) -> None:
-        self.results: dict[str, object] = {}
-
-    def step(self, name: str, function: Callable[[], T]) -> T:
-        """Call the function and keep its result, or give the one that was kept."""
-        if name not in self.results:
-            self.results[name] = function()
-        return self.results[name]  # type: ignore[return-value] # it is what function gave

@@ -26,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "orchestrator.replay",
         "teacher",
     ),
-    ("orchestrator.store",),
+    ("orchestrator.store", "orchestrator.journal"),
     ("orchestrator.codec",),
     ("orchestrator.config", "orchestrator.process"),
     ("orchestrator.events",),
@@ -40,6 +40,7 @@ VOCABULARY = ("teacher.errors", "teacher.models")
 
 OWNERS = {
     "anthropic": {"teacher.local"},
+    "dbos": {"orchestrator.journal.durable"},
     "claude_agent_sdk": {
         "orchestrator.agents.claude_code",
         "orchestrator.agents.claude_messages",

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator import events
 from orchestrator.agents.fake import Act, ScriptedAgent, fails
+from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop import Policy, run_loop
 from orchestrator.memory.fake import MemoryRulebook
 from orchestrator.models import (
@@ -21,7 +22,6 @@ from orchestrator.models import (
     Task,
 )
 from orchestrator.steps import Steps
-from orchestrator.store import MemoryJournal
 from orchestrator.suites.fake import ScriptedSuite, report_of
 from orchestrator.workspace.fake import FakeWorkspace
 from teacher.errors import TeacherUnavailable, UnusableAnswer

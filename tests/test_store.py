@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.models import RunOutcome, RunResult, Snapshot, Task
-from orchestrator.store import MemoryJournal, Store, state_directory
+from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.store import Store, state_directory
 
 
 @pytest.fixture
@@ -45,30 +45,6 @@ def test_a_result_comes_back_as_it_was(store: Store) -> None:
     assert record.result == result
     assert record.outcome is RunOutcome.STOPPED
     assert record.ended is not None
-
-
-@pytest.mark.parametrize("kind", ["stored", "memory"])
-def test_a_finished_step_is_never_done_again(store: Store, kind: str) -> None:
-    run = store.create(Task("one", Path("/p")), "{}").id
-    journal = store.journal(run) if kind == "stored" else MemoryJournal()
-    assert journal.step("a", lambda: Snapshot("tree")) == Snapshot("tree")
-    again = Store(store.directory).journal(run) if kind == "stored" else journal
-    assert again.step("a", lambda: pytest.fail("done twice")) == Snapshot("tree")
-    assert again.step("b", lambda: None) is None
-    assert again.step("b", lambda: pytest.fail("done twice")) is None
-
-
-@pytest.mark.parametrize("kind", ["stored", "memory"])
-def test_a_step_that_failed_is_done_again(store: Store, kind: str) -> None:
-    run = store.create(Task("one", Path("/p")), "{}").id
-    journal = store.journal(run) if kind == "stored" else MemoryJournal()
-
-    def fail() -> Snapshot:
-        raise OSError("no")
-
-    with pytest.raises(OSError, match="no"):
-        journal.step("a", fail)
-    assert journal.step("a", lambda: Snapshot("tree")) == Snapshot("tree")
 
 
 def test_a_later_version_is_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Journals: what remembers the finished steps of a run."""

@@ -1,0 +1,146 @@
+"""Durable runs: the one module that knows DBOS.
+
+A run is carried by one DBOS workflow after the other: the first carries it until it ends or its
+process dies, and each `resume` begins another one under the same run. A workflow that follows is
+given what the one before it finished and copies it into its own steps, so the newest workflow of a
+run always holds the whole of it. A step that failed is no result, and is done again.
+
+DBOS takes up by itself what its own executor id left behind. Each process has an id of its own, so
+that never happens here: a run is taken up only by `resume`, under its lock, once its owner is gone.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+
+from orchestrator import codec
+
+T = TypeVar("T")
+
+STATE_FORMAT: Final = "1"
+"""Goes up when a step's name or result changes its meaning. It is DBOS's application version."""
+
+DATABASE: Final = "dbos.sqlite"
+
+_POLL_SECONDS: Final = 0.1
+"""How often DBOS's threads look up; ending them takes as long."""
+
+
+class CallFailedError(Exception):
+    """What DBOS hears when a step or a run raises; the cause goes its own way."""
+
+
+class DurableRuns:
+    """DBOS on the state directory, while its `with` block runs.
+
+    Args:
+        directory: where the database of workflows is, or will be.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        config: DBOSConfig = {
+            "name": "prompt-learning-loop",
+            "system_database_url": f"sqlite:///{directory / DATABASE}",
+            "application_version": STATE_FORMAT,
+            "executor_id": f"{os.getpid()}-{uuid.uuid4().hex}",
+            "notification_listener_polling_interval_sec": _POLL_SECONDS,
+            "scheduler_polling_interval_sec": _POLL_SECONDS,
+            "log_level": "CRITICAL",
+        }
+        DBOS(config=config)
+        DBOS.launch()
+
+    def __enter__(self) -> "DurableRuns":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        DBOS.destroy()
+
+    def carry(self, run: str, body: Callable[["DurableJournal"], T]) -> T:
+        """Carry a run in a workflow of its own; `body` gets the journal.
+
+        What `body` raises comes out as it is. A run that ends so, or whose process dies, can be
+        carried again: what was finished is not repeated.
+        """
+        earlier = list(self._workflows(run))
+        finished = _finished(earlier[-1]) if earlier else {}
+        for workflow in earlier:
+            DBOS.cancel_workflow(workflow)
+        call = _Call(lambda: body(DurableJournal(finished)))
+        _bodies[run] = call
+        try:
+            with SetWorkflowID(f"{run}.{len(earlier) + 1}"):
+                _carry(run)
+        except CallFailedError:
+            raise call.cause from None
+        finally:
+            del _bodies[run]
+        return call.result
+
+    def _workflows(self, run: str) -> Iterator[str]:
+        number = 1
+        while DBOS.get_workflow_status(f"{run}.{number}"):
+            yield f"{run}.{number}"
+            number += 1
+
+
+class DurableJournal:
+    """A journal whose finished steps outlive the process.
+
+    Args:
+        finished: the stored results of steps that an earlier process finished, by name.
+    """
+
+    def __init__(self, finished: Mapping[str, str]) -> None:
+        self._finished = finished
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        """Call the function and keep its result, or give the one that was kept."""
+        if name in self._finished:
+            text = DBOS.run_step({"name": name}, lambda: self._finished[name])
+            return codec.loads(text)  # type: ignore[no-any-return] # the type stands in the text
+        call = _Call(function)
+        try:
+            DBOS.run_step({"name": name}, call)
+        except CallFailedError:
+            raise call.cause from None
+        return call.result
+
+
+class _Call(Generic[T]):
+    """A call of which DBOS sees the result as text, and of an error only that there was one.
+
+    So what is stored is readable, and an error need not survive being pickled.
+    """
+
+    __name__ = "call"  # DBOS asks for a function's name
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self.result: T
+        self.cause: Exception
+
+    def __call__(self) -> str:
+        try:
+            self.result = self._function()
+            return codec.dumps(self.result)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it goes its own way
+            self.cause = error
+            raise CallFailedError(type(error).__name__) from None
+
+
+_bodies: dict[str, _Call[Any]] = {}
+
+
+@DBOS.workflow(name="run")
+def _carry(run: str) -> str:
+    return _bodies[run]()
+
+
+def _finished(workflow: str) -> dict[str, str]:
+    steps = DBOS.list_workflow_steps(workflow)
+    return {step["function_name"]: str(step["output"]) for step in steps if not step["error"]}

@@ -1,0 +1,125 @@
+"""The journals: a finished step is never done again, a failed one is, across processes too."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.journal.durable import DurableRuns
+from orchestrator.journal.memory import MemoryJournal
+from orchestrator.models import Snapshot
+from orchestrator.steps import Journal, NoVerdictError
+from orchestrator.suites.fake import report_of
+
+DIES = """
+import os, sys
+from pathlib import Path
+from orchestrator.journal.durable import DurableRuns
+from orchestrator.models import Snapshot
+
+def body(journal):
+    for name in sys.argv[2:]:
+        def work(name=name):
+            print(name, flush=True)
+            if name == "die":
+                os.kill(os.getpid(), 9)
+            return Snapshot(name)
+        journal.step(name, work)
+
+with DurableRuns(Path(sys.argv[1])) as runs:
+    runs.carry("run", body)
+"""
+
+
+class Kept:
+    """A place where journals of one run are opened one after the other."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind, self.folder = kind, folder
+        self.memory = MemoryJournal()
+
+    def carry(self, body: Any) -> Any:
+        if self.kind == "memory":
+            return body(self.memory)
+        with DurableRuns(self.folder) as runs:
+            return runs.carry("run", body)
+
+
+@pytest.fixture(params=["memory", "durable"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    return Kept(request.param, tmp_path)
+
+
+def fail() -> Snapshot:
+    pytest.fail("done twice")
+
+
+def test_a_finished_step_is_never_done_again(kept: Kept) -> None:
+    def first(journal: Journal) -> None:
+        assert journal.step("a", lambda: Snapshot("tree")) == Snapshot("tree")
+        assert journal.step("nothing", lambda: None) is None
+
+    def second(journal: Journal) -> Snapshot:
+        assert journal.step("nothing", fail) is None
+        return journal.step("a", fail)
+
+    kept.carry(first)
+    assert kept.carry(second) == Snapshot("tree")
+    assert kept.carry(second) == Snapshot("tree")
+
+
+def test_a_step_that_failed_gives_its_own_error_and_is_done_again(kept: Kept) -> None:
+    def broken() -> Snapshot:
+        raise NoVerdictError(report_of(failed=["x"]))
+
+    def first(journal: Journal) -> None:
+        with pytest.raises(NoVerdictError) as caught:
+            journal.step("a", broken)
+        assert caught.value.report == report_of(failed=["x"])
+        journal.step("b", lambda: Snapshot("b"))
+
+    def second(journal: Journal) -> tuple[Snapshot, Snapshot]:
+        return journal.step("a", lambda: Snapshot("a")), journal.step("b", fail)
+
+    kept.carry(first)
+    assert kept.carry(second) == (Snapshot("a"), Snapshot("b"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, SystemExit])
+def test_a_run_that_is_broken_off_is_carried_on(kept: Kept, error: type[BaseException]) -> None:
+    def first(journal: Journal) -> None:
+        journal.step("a", lambda: Snapshot("a"))
+        journal.step("b", broken)
+
+    def broken() -> Snapshot:
+        raise error
+
+    with pytest.raises(error):
+        kept.carry(first)
+    assert kept.carry(lambda journal: journal.step("a", fail)) == Snapshot("a")
+    assert kept.carry(lambda j: j.step("b", lambda: Snapshot("b"))) == Snapshot("b")
+
+
+def test_runs_do_not_see_each_other(tmp_path: Path) -> None:
+    with DurableRuns(tmp_path) as runs:
+        runs.carry("one", lambda journal: journal.step("a", lambda: Snapshot("1")))
+        assert runs.carry("two", lambda j: j.step("a", lambda: Snapshot("2"))) == Snapshot("2")
+        assert runs.carry("one.1", lambda j: j.step("a", lambda: Snapshot("3"))) == Snapshot("3")
+
+
+def test_what_a_killed_process_finished_stays_finished(tmp_path: Path) -> None:
+    script = [sys.executable, "-c", DIES, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    killed = subprocess.run(
+        [*script, "a", "b", "die", "c"], env=environment, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert killed.stdout.split() == [b"a", b"b", b"die"]
+    after = subprocess.run(
+        [*script, "a", "b", "c"], env=environment, capture_output=True, check=False
+    )
+    assert (after.returncode, after.stdout.split()) == (0, [b"c"])
