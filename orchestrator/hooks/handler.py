@@ -67,8 +67,10 @@ def _before(event: Event) -> None:
     directory = _text(event, "cwd") or os.getcwd()
     text = entry(found, directory, call, _text(event, "session_id"))
     with places.Locked(places.lock_path(base)):
-        _mark(call, base, _text(event, "session_id"))
-        buffer.append(base, text)
+        # The hooks of project and user may both be ours, from two installations.
+        if not os.path.exists(_mark_path(call)):
+            _mark(call, base, _text(event, "session_id"))
+            buffer.append(base, text)
 
 
 def _dangers(event: Event, base: str) -> "list[Danger]":
@@ -134,6 +136,7 @@ def _log_failure(event: Event) -> None:
         "error": shown(_text(event, "error"), _ERROR_BOUND),
         "directory": _text(event, "cwd"),
         "session": _text(event, "session_id"),
+        "call": _text(event, "tool_use_id"),
     }
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     tool = shown(_text(event, "tool_name"), 100)

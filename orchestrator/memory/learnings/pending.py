@@ -27,6 +27,8 @@ class _Call:
     context: str
     content: str
     day: date
+    id: str = ""
+    """The call's own id; two hooks may both have noted it."""
 
 
 def take_in(workspace: Workspace) -> list[Logged]:
@@ -63,7 +65,9 @@ def _logged(workspace: Workspace, text: str) -> Iterator[Logged]:
     for line in text.splitlines():
         if line.strip():
             call = _call(line.strip())
-            together.setdefault(comparable(call.context), []).append(call)
+            same = together.setdefault(comparable(call.context), [])
+            if not call.id or all(call.id != other.id for other in same):
+                same.append(call)
     for calls in together.values():
         last = calls[-1]
         yield log(
@@ -87,6 +91,7 @@ def _call(line: str) -> _Call:
         context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
         content=shown(facts.get("error", ""), 500) or f"{tool} failed",
         day=_day(match[1]),
+        id=facts.get("call", ""),
     )
 
 
