@@ -34,7 +34,11 @@ _HARMLESS: Final = (
 _TIMEOUT_SECONDS: Final = 900.0
 """The first snapshot of a huge folder reads every byte of it."""
 
-_NO_SPACE: Final = ("No space left on device", "Disk quota exceeded")
+_NO_SPACE: Final = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "write failure on standard output",  # all that git says when the last bytes do not fit
+)
 
 
 def shown(path: bytes) -> str:
@@ -74,6 +78,7 @@ class Git:
         Raises:
             InfrastructureError: git is missing, took too long, or failed; the message holds the
                 command, the code and the whole of standard error.
+            OSError: `stdout_file` cannot be written.
         """
         argv = ["git", *_settings((*_HARMLESS, *self.config)), *arguments]
         try:
@@ -85,7 +90,9 @@ class Git:
                 stdout_file=stdout_file,
                 timeout=_TIMEOUT_SECONDS,
             )
-        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+        except OSError as error:
+            if stdout_file and error.filename == str(stdout_file):
+                raise
             raise _cannot_start(error, self.folder) from error
         if done.returncode not in allowed or done.ended_by is not process.EndedBy.ITSELF:
             raise self.failure(arguments, done)

@@ -1,0 +1,130 @@
+"""Nothing that a repository brings is run, and nothing that we inherit leads git astray."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.workspace import open_workspace
+from tests.workspace.repositories import git, repository
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    return tmp_path / "was run"
+
+
+def trap(repo: Path, marker: Path) -> None:
+    """Configure a repository to run a program at every opportunity that git offers."""
+    program = marker.with_name("program")
+    program.write_text(f"#!/bin/sh\necho \"$0 $*\" >>'{marker}'\ncat\n", encoding="utf-8")
+    program.chmod(0o755)
+    for key in (
+        "core.fsmonitor",
+        "core.pager",
+        "diff.external",
+        "diff.evil.textconv",
+        "diff.evil.command",
+        "filter.evil.clean",
+        "filter.evil.smudge",
+        "filter.evil.process",
+        "core.sshCommand",
+        "credential.helper",
+        "core.editor",
+        "gpg.program",
+    ):
+        git(repo, "config", key, str(program))
+    git(repo, "config", "filter.evil.required", "true")
+    (repo / ".gitattributes").write_text("*.txt filter=evil diff=evil\n", encoding="utf-8")
+    hooks = repo / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("post-index-change", "pre-commit", "post-checkout", "reference-transaction"):
+        (hooks / name).write_bytes(program.read_bytes())
+        (hooks / name).chmod(0o755)
+
+
+def let_it_snap(repo: Path, *arguments: str) -> None:
+    """Run git as somebody would who knows of no trap; that it fails does not matter."""
+    subprocess.run(["git", *arguments], cwd=repo, capture_output=True, check=False)
+
+
+def use_everything(project: Path, state: Path) -> None:
+    workspace = open_workspace(project, state)
+    before = workspace.snapshot()
+    (project / "a.txt").write_bytes(b"changed\n")
+    (project / "new.txt").write_bytes(b"new\n")
+    after = workspace.snapshot()
+    assert len(workspace.diff(before, after, state / "patch").changes) == 2
+    assert workspace.restore(before, after) == ()
+    open_workspace(project, state).snapshot()
+
+
+def test_the_projects_repository_runs_nothing(project: Path, tmp_path: Path, marker: Path) -> None:
+    repository(project, a_txt="one\n")
+    trap(project, marker)
+    let_it_snap(project, "status")
+    assert marker.exists(), "the trap must be able to snap"
+    marker.unlink()
+    use_everything(project, tmp_path / "state")
+    assert not marker.exists()
+
+
+def test_a_repository_inside_runs_nothing(project: Path, tmp_path: Path, marker: Path) -> None:
+    repository(project, a_txt="one\n")
+    inner = repository(project / "inner", a_txt="one\n")
+    trap(inner, marker)
+    git(project, "-c", "advice.addEmbeddedRepo=false", "add", "inner")
+    git(project, "commit", "-q", "-m", "a gitlink")
+    let_it_snap(project, "add", "-A")
+    assert marker.exists(), "the trap must be able to snap"
+    marker.unlink()
+    use_everything(project, tmp_path / "state")
+    assert not marker.exists()
+
+
+def test_the_users_global_filters_do_not_run(
+    project: Path, tmp_path: Path, marker: Path, home: Path
+) -> None:
+    repository(project, a_txt="one\n")
+    for key in ("filter.evil.clean", "filter.evil.smudge", "diff.external", "core.fsmonitor"):
+        git(project, "config", "--global", key, f"touch '{marker}'; cat")
+    (home / "attributes").write_text("* filter=evil\n", encoding="utf-8")
+    git(project, "config", "--global", "core.attributesFile", str(home / "attributes"))
+    use_everything(project, tmp_path / "state")
+    assert not marker.exists()
+
+
+def test_inherited_variables_lead_nowhere(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(project, a_txt="one\n")
+    other = repository(tmp_path / "other", b_txt="two\n")
+    commit_of_other = git(other, "rev-parse", "HEAD")
+    for name, value in {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_WORK_TREE": str(other),
+        "GIT_INDEX_FILE": str(tmp_path / "index"),
+        "GIT_OBJECT_DIRECTORY": str(tmp_path / "objects"),
+        "GIT_EXTERNAL_DIFF": "false",
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.bare",
+        "GIT_CONFIG_VALUE_0": "true",
+        "GIT_TRACE": "1",
+        "LANGUAGE": "de",
+        "LC_ALL": "de_DE.UTF-8",
+    }.items():
+        monkeypatch.setenv(name, value)
+    use_everything(project, tmp_path / "state")
+    monkeypatch.undo()
+    assert git(other, "rev-parse", "HEAD") == commit_of_other
+    assert not (tmp_path / "objects").exists()
+    assert not (tmp_path / "index").exists()
+
+
+def test_a_repository_of_another_user_is_looked_at(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(project, a_txt="one\n")
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    use_everything(project, tmp_path / "state")

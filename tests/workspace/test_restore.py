@@ -1,0 +1,138 @@
+"""The way back loses nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.workspace import GitWorkspace, open_workspace
+from tests.workspace.repositories import files_of, repository
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def workspace(project: Path, state: Path) -> GitWorkspace:
+    repository(project, a_txt="one\n", _gitignore="secret.txt\n/data/\n")
+    return open_workspace(project, state)
+
+
+def test_a_file_that_was_ignored_before_is_not_taken_for_new(
+    project: Path, workspace: GitWorkspace
+) -> None:
+    (project / "secret.txt").write_bytes(b"mine\n")
+    (project / "data").mkdir()
+    (project / "data" / "set.csv").write_bytes(b"mine\n")
+    before = workspace.snapshot()
+    (project / ".gitignore").unlink()
+    (project / "agent.txt").write_bytes(b"the agent's\n")
+    after = workspace.snapshot()
+    assert workspace.restore(before, after) == ("data/set.csv", "secret.txt")
+    assert (project / "secret.txt").read_bytes() == b"mine\n"
+    assert (project / "data" / "set.csv").read_bytes() == b"mine\n"
+    assert not (project / "agent.txt").exists()
+    assert workspace.snapshot() != before  # git goes on seeing what it saw once
+
+
+def test_the_rules_above_a_subfolder_count_too(project: Path, state: Path) -> None:
+    repository(project, _gitignore="*.csv\n")
+    inside = project / "sub" / "project"
+    inside.mkdir(parents=True)
+    (inside / "mine.csv").write_bytes(b"mine\n")
+    workspace = open_workspace(inside, state)
+    before = workspace.snapshot()
+    (inside / ".gitignore").write_bytes(b"!*.csv\n")
+    after = workspace.snapshot()
+    assert workspace.restore(before, after) == ("mine.csv",)
+    assert sorted(files_of(inside)) == [b"mine.csv"]
+
+
+def test_a_file_that_the_agent_made_git_ignore_is_still_seen(
+    project: Path, state: Path, workspace: GitWorkspace
+) -> None:
+    (project / "new.txt").write_bytes(b"one\n")
+    before = workspace.snapshot()
+    (project / ".gitignore").write_bytes(b"*.txt\n")
+    (project / "new.txt").write_bytes(b"two\n")
+    again = open_workspace(project, state)  # as after a resume
+    after = again.snapshot()
+    diff = again.diff(before, after, state / "patch")
+    assert [(c.path, c.status) for c in diff.changes] == [(".gitignore", "M"), ("new.txt", "M")]
+    assert again.restore(before, after) == ()
+    assert (project / "new.txt").read_bytes() == b"one\n"
+
+
+def test_it_goes_on_after_a_kill_in_the_middle_of_a_snapshot(
+    project: Path, state: Path, workspace: GitWorkspace
+) -> None:
+    before = workspace.snapshot()
+    (state / "git" / "index.lock").write_bytes(b"half an index")
+    assert open_workspace(project, state).snapshot() == before
+
+
+def test_a_half_made_state_is_made_anew(project: Path, state: Path) -> None:
+    repository(project, a_txt="one\n")
+    (state / "git" / "objects").mkdir(parents=True)
+    workspace = open_workspace(project, state)
+    assert workspace.snapshot() == workspace.snapshot()
+
+
+def test_a_folder_in_the_way_keeps_what_it_holds(project: Path, workspace: GitWorkspace) -> None:
+    before = workspace.snapshot()
+    (project / "a.txt").unlink()
+    after = workspace.snapshot()
+    (project / "a.txt").mkdir()
+    (project / "a.txt" / "secret.txt").write_bytes(b"ignored, so not seen\n")
+    assert workspace.restore(before, after) == ("a.txt",)
+    assert (project / "a.txt" / "secret.txt").read_bytes() == b"ignored, so not seen\n"
+
+
+def test_an_empty_folder_in_the_way_goes(project: Path, workspace: GitWorkspace) -> None:
+    before = workspace.snapshot()
+    (project / "a.txt").unlink()
+    after = workspace.snapshot()
+    (project / "a.txt").mkdir()
+    assert workspace.restore(before, after) == ()
+    assert (project / "a.txt").read_bytes() == b"one\n"
+
+
+def test_it_does_not_write_through_a_link(
+    project: Path, tmp_path: Path, workspace: GitWorkspace
+) -> None:
+    (project / "sub").mkdir()
+    (project / "sub" / "b.txt").write_bytes(b"one\n")
+    before = workspace.snapshot()
+    (project / "sub" / "b.txt").unlink()
+    (project / "sub").rmdir()
+    after = workspace.snapshot()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (project / "sub").symlink_to(elsewhere)
+    assert workspace.restore(before, after) == ("sub/b.txt",)
+    assert not list(elsewhere.iterdir())
+
+
+def test_permissions_stay_as_the_user_had_them(project: Path, workspace: GitWorkspace) -> None:
+    (project / "a.txt").chmod(0o600)
+    (project / "run.sh").write_bytes(b"true\n")
+    (project / "run.sh").chmod(0o700)
+    before = workspace.snapshot()
+    (project / "a.txt").write_bytes(b"two\n")
+    (project / "run.sh").write_bytes(b"false\n")
+    (project / "run.sh").chmod(0o600)
+    after = workspace.snapshot()
+    assert workspace.restore(before, after) == ()
+    assert (project / "a.txt").stat().st_mode & 0o777 == 0o600
+    assert (project / "run.sh").stat().st_mode & 0o777 == 0o700
+
+
+def test_folders_that_the_agent_made_go_with_their_last_file(
+    project: Path, workspace: GitWorkspace
+) -> None:
+    before = workspace.snapshot()
+    (project / "new" / "deep").mkdir(parents=True)
+    (project / "new" / "deep" / "x.txt").write_bytes(b"x\n")
+    workspace.restore(before, workspace.snapshot())
+    assert sorted(path.name for path in project.iterdir()) == [".git", ".gitignore", "a.txt"]
