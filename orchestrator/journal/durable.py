@@ -9,6 +9,7 @@ DBOS takes up by itself what its own executor id left behind. Each process has a
 that never happens here: a run is taken up only by `resume`, under its lock, once its owner is gone.
 """
 
+import logging
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,9 @@ from typing import Any, Final, Generic, TypeVar
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from orchestrator import codec
+
+# A console handler of DBOS's own would print into the output of whoever uses us.
+logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
