@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.__main__",),
     ("orchestrator.cli",),
-    ("orchestrator.demo",),
+    ("orchestrator.demo", "orchestrator.hooks"),
     ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
     ("orchestrator.wiring",),
     ("orchestrator.loop",),
@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("orchestrator.store", "orchestrator.journal"),
     ("orchestrator.codec",),
-    ("orchestrator.config", "orchestrator.process"),
+    ("orchestrator.config", "orchestrator.process", "orchestrator.writeahead"),
     ("orchestrator.events",),
     ("orchestrator.models",),
     ("orchestrator.errors", "teacher.models", "prompts"),

@@ -16,6 +16,8 @@ import click
 
 from orchestrator.cli.config import config
 from orchestrator.cli.demo import demo
+from orchestrator.cli.hooks import hook, hooks
+from orchestrator.cli.learnings import learnings
 from orchestrator.cli.report import report_failure
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
@@ -73,7 +75,12 @@ def cli() -> None:
     """  # noqa: D301 -- \b is click's mark for a paragraph that keeps its lines
 
 
-for command in (run, resume, runs, report_failure, teach, teacher, config, demo):
+COMMANDS: Final = (
+    *(run, resume, runs, report_failure, teach, teacher),
+    *(learnings, hooks, hook, config, demo),
+)
+
+for command in COMMANDS:
     cli.add_command(command)
 
 
