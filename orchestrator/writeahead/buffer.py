@@ -87,7 +87,7 @@ def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
 
 def settled(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
     """The buffer with the entry of this call settled; None when there is none that is PENDING."""
-    at = data.rfind(b"**Call**: %s" % call.encode("utf-8", "replace"))
+    at = data.rfind(b"**Call**: %s in session " % call.encode("utf-8", "replace"))
     start = data.rfind(HEADING.encode(), 0, at) if at >= 0 else -1
     place = data.find(_STATUS + PENDING.encode(), start, at) if start >= 0 else -1
     if place < 0:

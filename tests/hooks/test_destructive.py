@@ -55,7 +55,7 @@ DESTRUCTIVE = {
     "r\\\nm -rf x": "rm -r",
     "$'\\x72m' -rf x": "rm -r",
     "/bin/rm -rf x": "rm -r",
-    'git "reset" --ha\'rd\'': "git reset --hard",
+    "git \"reset\" --ha'rd'": "git reset --hard",
     # prefixes
     "sudo rm -rf x": "rm -r",
     "sudo -u web -E rm -rf x": "rm -r",
@@ -125,7 +125,7 @@ HARMLESS = [
     'rg "DROP TABLE" migrations',
     "git log --grep='push --force'",
     "git commit -m 'rm -rf build; git reset --hard; DROP TABLE'",
-    "git commit -m \"never git push --force\"",
+    'git commit -m "never git push --force"',
     "cat > clean.sh <<'EOF'\nrm -rf build\nEOF",
     "cat <<-EOF > x\n\tgit reset --hard\n\tEOF",
     "# rm -rf x",

@@ -1,0 +1,325 @@
+"""The hook as a process of its own: what it writes, and that it never disturbs."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.hooks import entry, settings
+from orchestrator.memory.learnings.workspace import Workspace, init
+from orchestrator.store import state_directory
+from orchestrator.writeahead import gitfacts, places
+
+HOOK = Path(entry.__file__)
+
+
+@pytest.fixture
+def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(project))
+    made = Workspace(project, everywhere=False)
+    init(made)
+    return made
+
+
+def event(project: Path, kind: str, command: str = "rm -rf build", **more: Any) -> bytes:
+    return json.dumps(
+        {
+            "session_id": "session-1",
+            "cwd": str(project),
+            "hook_event_name": kind,
+            "tool_name": "Bash",
+            "tool_input": {"command": command},
+            "tool_use_id": "toolu_1",
+            **more,
+        }
+    ).encode()
+
+
+def call(data: bytes, env: Mapping[str, str] | None = None) -> None:
+    """Run the hook like Claude Code does, and demand that nobody notices."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", settings.hook_command()],
+        input=data,
+        capture_output=True,
+        env={**os.environ, **(env or {})},
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def buffer(workspace: Workspace) -> str:
+    return workspace.buffer.read_text(encoding="utf-8")
+
+
+def trouble() -> str:
+    path = state_directory() / "hooks" / "trouble.log"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def test_before_and_after(workspace: Workspace) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    assert "**Status**: PENDING\n" in buffer(workspace)
+    call(event(workspace.base, "PostToolUse", tool_response={"stdout": ""}))
+    assert "**Status**: COMMITTED\n" in buffer(workspace)
+    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
+    assert trouble() == ""
+
+
+def test_only_the_own_entry_is_settled(workspace: Workspace) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    call(event(workspace.base, "PreToolUse", "git clean -fd", tool_use_id="toolu_12"))
+    call(event(workspace.base, "PostToolUseFailure", error="Exit code 1\nno"))
+    first, second = buffer(workspace).split("## WAL Entry")[1:]
+    assert "**Status**: ROLLED_BACK\n**Outcome**: Exit code 1; part of it" in first
+    assert "**Status**: PENDING\n" in second
+
+
+def test_the_end_of_a_turn_settles_what_was_never_run(workspace: Workspace) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    call(event(workspace.base, "PreToolUse", tool_use_id="toolu_2", session_id="other"))
+    call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
+    first, second = buffer(workspace).split("## WAL Entry")[1:]
+    assert "ROLLED_BACK" in first
+    assert "PENDING" in second
+
+
+def test_a_command_that_destroys_nothing_leaves_no_trace(workspace: Workspace) -> None:
+    before = buffer(workspace)
+    for command in ("ls", 'echo "rm -rf x"', "git push origin main"):
+        call(event(workspace.base, "PreToolUse", command))
+        call(event(workspace.base, "PostToolUse", command))
+    assert buffer(workspace) == before
+    assert trouble() == ""
+
+
+def test_secrets_and_length(workspace: Workspace) -> None:
+    secret = "ghp_abcdefghijklmnop123456"
+    command = f"rm -rf https://u:{secret}@h/x " + "y" * 5000
+    call(event(workspace.base, "PreToolUse", command))
+    failed = f"TOKEN={secret} curl -H 'Authorization: Bearer {secret}' x " + "z" * 5000
+    call(event(workspace.base, "PostToolUseFailure", failed, error=f"Exit code 1\n{secret}" * 400))
+    log = workspace.pending_errors.read_text(encoding="utf-8")
+    assert secret not in buffer(workspace) + log
+    assert max(map(len, buffer(workspace).splitlines())) < 600
+    assert len(log) < 1500
+
+
+def test_an_interruption_and_a_run_of_ours_are_no_failures(workspace: Workspace) -> None:
+    call(event(workspace.base, "PostToolUseFailure", error="x", is_interrupt=True))
+    call(event(workspace.base, "PostToolUseFailure", error="x"), {"ORCHESTRATOR_RUN": "1"})
+    assert not workspace.pending_errors.exists()
+    call(event(workspace.base, "PostToolUseFailure", error="x"))
+    assert workspace.pending_errors.exists()
+
+
+def test_the_global_workspace_serves_where_the_project_has_none(
+    project: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(project))
+    call(event(project, "PreToolUse"))
+    assert list(project.iterdir()) == []
+    everywhere = Workspace(home / ".claude", everywhere=True)
+    init(everywhere)
+    call(event(project, "PreToolUse"))
+    assert "rm -rf build" in buffer(everywhere)
+    assert list(project.iterdir()) == []
+
+
+def test_a_session_in_a_folder_below_writes_to_the_project(workspace: Workspace) -> None:
+    (workspace.base / ".git").mkdir()
+    below = workspace.base / "src"
+    below.mkdir()
+    call(event(below, "PreToolUse"), {"CLAUDE_PROJECT_DIR": str(below)})
+    assert str(below / "build") in buffer(workspace)
+
+
+def test_own_patterns_are_noted(workspace: Workspace, home: Path) -> None:
+    (workspace.base / places.PATTERNS).write_text("make deploy-*\n", encoding="utf-8")
+    call(event(workspace.base, "PreToolUse", "cd x && make deploy-prod"))
+    assert "make deploy-prod" in buffer(workspace)
+
+
+def test_a_database_tool_is_noted(workspace: Workspace) -> None:
+    more = {"tool_name": "mcp__db__query", "tool_input": {"sql": "DROP TABLE users"}}
+    call(event(workspace.base, "PreToolUse", **more))
+    assert "**Operation**: DROP TABLE users\n" in buffer(workspace)
+
+
+def test_git_facts_are_noted(workspace: Workspace) -> None:
+    git = ["git", "-C", str(workspace.base)]
+    for arguments in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run([*git, *arguments], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    commit = head.stdout.strip()
+    subprocess.run([*git, "update-ref", "refs/remotes/origin/main", commit], check=True)
+    assert gitfacts.head(str(workspace.base)) == f"{commit} on main"
+    subprocess.run([*git, "pack-refs", "--all"], check=True)
+    assert gitfacts.head(str(workspace.base)) == f"{commit} on main"
+    call(event(workspace.base, "PreToolUse", "git push -f origin main"))
+    tip = f"**Before**: HEAD {commit} on main; refs/remotes/origin/main {commit}\n"
+    assert tip in buffer(workspace)
+
+
+@pytest.mark.parametrize("ending", [b"\r\n", b"\n"])
+@pytest.mark.parametrize("last", [b"", b"no newline at the end"])
+def test_what_people_wrote_stays(workspace: Workspace, ending: bytes, last: bytes) -> None:
+    before = b"\xef\xbb\xbf# Mine" + ending + b"caf\xe9 \x00 \xff" + ending + last
+    workspace.buffer.write_bytes(before)
+    call(event(workspace.base, "PreToolUse"))
+    call(event(workspace.base, "PostToolUse"))
+    after = workspace.buffer.read_bytes()
+    assert after.startswith(before)
+    assert b"**Status**: COMMITTED" + ending in after
+    assert after.count(b"\n") == after.count(ending)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b'{"hook_event_name": "PostToolUseFailure"}',
+        b'{"hook_event_name": "PreToolUse", "tool_input": {"command": "rm -rf x"}}',
+        b'{"hook_event_name": "PreToolUse", "tool_input": "rm -rf x", "tool_use_id": 7}',
+        b'{"hook_event_name": "PreToolUse", "tool_use_id": "../../x", "tool_name": "Bash",'
+        b' "tool_input": {"command": "rm -rf x"}}',
+        b"\xff\xfe\x00",
+        b'{"hook_event_name": "PostToolUseFailure", "tool_input": ' + b"[" * 100_000,
+    ],
+)
+def test_events_that_are_none(workspace: Workspace, data: bytes) -> None:
+    before = buffer(workspace)
+    call(data)
+    assert "## WAL Entry" not in buffer(workspace).removeprefix(before)
+
+
+def test_trouble_is_logged(workspace: Workspace) -> None:
+    workspace.buffer.unlink()
+    workspace.buffer.mkdir()
+    call(event(workspace.base, "PreToolUse"))
+    assert "working-buffer.md" in trouble()
+
+
+def test_utf_16_is_left_alone(workspace: Workspace) -> None:
+    before = "Notes\n".encode("utf-16")
+    workspace.buffer.write_bytes(before)
+    call(event(workspace.base, "PreToolUse"))
+    assert workspace.buffer.read_bytes() == before
+    assert "UTF-16" in trouble()
+
+
+def test_links_lead_nowhere(workspace: Workspace, tmp_path: Path) -> None:
+    target = tmp_path / "bashrc"
+    target.write_text("mine\n", encoding="utf-8")
+    workspace.buffer.unlink()
+    workspace.buffer.symlink_to(target)
+    workspace.pending_errors.symlink_to(target)
+    call(event(workspace.base, "PreToolUse"))
+    call(event(workspace.base, "PostToolUseFailure", error="x"))
+    assert target.read_text(encoding="utf-8") == "mine\n"
+
+
+def test_a_linked_workspace_of_a_project_is_none(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (project / ".learnings").symlink_to(tmp_path / "elsewhere")
+    assert places.local_base(str(project)) is None
+
+
+def test_an_unwritable_state_directory_costs_the_entry_and_nothing_else(
+    workspace: Workspace,
+) -> None:
+    call(event(workspace.base, "PreToolUse"), {"ORCHESTRATOR_STATE_DIR": "/proc/none"})
+    call(event(workspace.base, "PostToolUseFailure", error="x"),
+         {"ORCHESTRATOR_STATE_DIR": "/proc/none"})  # fmt: skip
+    assert "## WAL Entry" not in buffer(workspace)
+    assert "TOOL_FAILURE" in workspace.pending_errors.read_text(encoding="utf-8")
+
+
+def test_a_full_log_stops_growing(workspace: Workspace) -> None:
+    workspace.pending_errors.write_bytes(b"x" * (1 << 20) + b"\n")
+    call(event(workspace.base, "PostToolUseFailure", error="x"))
+    assert workspace.pending_errors.stat().st_size == (1 << 20) + 1
+    assert "is full" in trouble()
+
+
+def test_many_sessions_lose_nothing(workspace: Workspace) -> None:
+    each = 6
+
+    def session(number: int) -> None:
+        for turn in range(each):
+            more = {"tool_use_id": f"toolu_{number}_{turn}", "session_id": f"s{number}"}
+            call(event(workspace.base, "PreToolUse", **more))
+            call(event(workspace.base, "PostToolUseFailure", error="Exit code 1", **more))
+
+    threads = [threading.Thread(target=session, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert trouble() == ""
+    assert buffer(workspace).count("## WAL Entry") == 8 * each
+    assert buffer(workspace).count("**Status**: ROLLED_BACK") == 8 * each
+    lines = workspace.pending_errors.read_text(encoding="utf-8").splitlines()
+    assert len({json.loads(line[line.index("{") :])["call"] for line in lines}) == 8 * each
+
+
+def test_the_command_line_does_the_same(workspace: Workspace) -> None:
+    for argv in (["-m", "orchestrator", "hook"], ["-m", "orchestrator.hooks"]):
+        before = buffer(workspace).count("## WAL Entry")
+        done = subprocess.run(
+            [sys.executable, *argv],
+            input=event(workspace.base, "PreToolUse", tool_use_id=f"toolu_{before}"),
+            capture_output=True,
+            cwd=HOOK.parents[2],
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+        assert buffer(workspace).count("## WAL Entry") == before + 1
+
+
+def test_the_state_directory_is_everybodys(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("ORCHESTRATOR_STATE_DIR", ""),
+        ("XDG_STATE_HOME", str(home / "xdg")),
+        ("XDG_STATE_HOME", ""),
+        ("ORCHESTRATOR_STATE_DIR", "~/mine"),
+    ):
+        monkeypatch.setenv(name, value)
+        assert places.state_directory() == str(state_directory())
+        assert entry.state_folder() == str(state_directory() / "hooks")
+
+
+def test_it_starts_without_what_is_slow(workspace: Workspace) -> None:
+    script = (
+        f"import sys; sys.path.insert(0, {str(HOOK.parents[2])!r})\n"
+        "import orchestrator.hooks.handler, orchestrator.writeahead.entries\n"
+        "slow = {'pathlib', 'typing', 'dataclasses', 'pydantic', 'click', 'rich', 'yaml',"
+        " 'filelock', 'subprocess', 'asyncio', 'datetime', 'inspect', 'tempfile', 'shlex'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_most_calls_import_nothing_more(workspace: Workspace) -> None:
+    def imported(data: bytes) -> str:
+        argv = [sys.executable, "-I", "-S", "-X", "importtime", str(HOOK)]
+        return subprocess.run(argv, input=data, capture_output=True, check=True).stderr.decode()
+
+    busy = imported(event(workspace.base, "PreToolUse"))
+    assert "json" in busy
+    for kind in ("PreToolUse", "PostToolUse"):
+        quick = imported(event(workspace.base, kind, "pytest tests -q", tool_use_id="toolu_2"))
+        assert "import time" in quick
+        assert not [name for name in ("json", "orchestrator", "pathlib") if f" {name}" in quick]
