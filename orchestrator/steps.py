@@ -4,7 +4,7 @@ Each step calls its part, tells the listeners, and is remembered by the journal 
 that a run that was cut short goes on after its last finished step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -25,6 +25,9 @@ from teacher.errors import UnusableAnswer
 from teacher.models import Failure, KnownRule, Lesson
 
 T = TypeVar("T")
+
+RULEBOOK = "CLAUDE.md"
+"""Rules may have been learned, here or elsewhere, while an attempt lay half done."""
 
 # ---- the plug points -----------------------------------------------------------------------
 
@@ -63,7 +66,9 @@ class Workspace(Protocol):
     def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Tell what changed, and write the whole patch to a file."""
 
-    def restore(self, to: Snapshot, changed_since: Snapshot) -> Sequence[str]:
+    def restore(
+        self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
+    ) -> Sequence[str]:
         """Take the changes between two snapshots back; give the paths left alone."""
 
 
@@ -113,6 +118,7 @@ class Steps:
     folder: Path
     emit: events.Listener
     fresh: bool = False
+    _begun: bool = False
 
     def baseline(self) -> SuiteReport:
         """Judge the project as it stands, before the agent touches it.
@@ -133,17 +139,26 @@ class Steps:
         """Remember the files as the attempt finds them."""
 
         def work() -> Snapshot:
+            self._begun = True
             self.emit(events.AttemptStarted(attempt, of, prompt))
             return self.workspace.snapshot()
 
+        self._begun = False
         return self._step(f"attempt {attempt}: before", work)
 
-    def work(self, attempt: int, prompt: str, limits: AgentLimits) -> AgentResult:
-        """Let the agent work."""
+    def work(self, attempt: int, prompt: str, limits: AgentLimits, before: Snapshot) -> AgentResult:
+        """Let the agent work on the files as `before` has them."""
+        left = self.folder / f"attempt-{attempt}.left"
 
         def work() -> AgentResult:
+            if not self._begun:
+                self._take_back_half_done(attempt, before, left)
             self.emit(events.StepStarted("the agent works"))
-            result = self.agent.run(prompt, self.task.project, limits, self.emit)
+            try:
+                result = self.agent.run(prompt, self.task.project, limits, self.emit)
+            except BaseException:
+                left.write_text(self.workspace.snapshot().tree, encoding="ascii")
+                raise
             self.emit(events.AgentFinished(result))
             return result
 
@@ -205,6 +220,19 @@ class Steps:
             return change
 
         return self._step(f"attempt {attempt}: rule", work)
+
+    def _take_back_half_done(self, attempt: int, before: Snapshot, left: Path) -> None:
+        """Begin an attempt again that was broken off; what it had changed is kept as a patch."""
+        now = self.workspace.snapshot()
+        # A killed process left no word of where it stopped; then all changes count as its own.
+        stopped_at = Snapshot(left.read_text(encoding="ascii")) if left.exists() else now
+        patch = self.folder / f"attempt-{attempt}.broken-off-{now.tree[:12]}.patch"
+        if not self.workspace.diff(before, now, patch).changes:
+            patch.unlink()
+            return
+        for path in self.workspace.restore(before, stopped_at, leave=(RULEBOOK,)):
+            self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
+        self.emit(events.Notice(f"attempt {attempt} begins again; its edits are kept in {patch}"))
 
     def _judge(self, *, baseline: bool) -> SuiteReport:
         self.emit(events.StepStarted("running the suite" + " as it stands" * baseline))

@@ -345,3 +345,62 @@ def test_listeners_hear_of_everything_in_order(bench: MakeBench) -> None:
         *judged,
         "AttemptFinished",
     ]
+
+
+class Killed(BaseException):
+    """The agent's orchestrator dies in the middle of its work."""
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_half_done_attempt_begins_again_from_its_own_snapshot(
+    bench: MakeBench, tmp_path: Path, by_hand: bool
+) -> None:
+    loop = bench(RED, GREEN)
+    loop.workspace.files["other.py"] = b"other\n"
+
+    def half(prompt: str, workspace: Path, limits: AgentLimits, emit: object) -> AgentResult:
+        loop.workspace.files["code.py"] = b"half\n"
+        raise Killed
+
+    seen: list[dict[str, bytes]] = []
+
+    def whole(*_: object) -> AgentResult:
+        seen.append(dict(loop.workspace.files))
+        return AgentResult(AgentOutcome.COMPLETED)
+
+    loop.agent.enqueue(half)
+    with pytest.raises(Killed):
+        loop.run()
+    if by_hand:
+        loop.workspace.files["other.py"] = b"edited by hand meanwhile\n"
+    loop.workspace.files["CLAUDE.md"] = b"a rule from elsewhere\n"
+    loop.agent.enqueue(whole)
+    assert loop.run().outcome is RunOutcome.SOLVED
+    other = b"edited by hand meanwhile\n" if by_hand else b"other\n"
+    kept = {"code.py": b"old\n", "other.py": other, "CLAUDE.md": b"a rule from elsewhere\n"}
+    assert seen == [kept]
+    (patch,) = tmp_path.glob("attempt-1.broken-off-*.patch")
+    assert b"+half" in patch.read_bytes()
+
+
+def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
+    bench: MakeBench, tmp_path: Path
+) -> None:
+    loop = bench(RED, GREEN)
+    loop.journal = MortalJournal(loop.journal.results, 2)
+    loop.agent.enqueue(loop.edits("half\n"))
+    with pytest.raises(Death):
+        loop.run()
+    loop.workspace.files["code.py"] = b"half\n"
+    seen: list[bytes] = []
+
+    def look(*_: object) -> AgentResult:
+        seen.append(loop.workspace.files["code.py"])
+        return AgentResult(AgentOutcome.COMPLETED)
+
+    loop.agent = ScriptedAgent(look)
+    loop.journal = MortalJournal(loop.journal.results, 100)
+    assert loop.run().outcome is RunOutcome.SOLVED
+    assert seen == [b"old\n"]
+    (patch,) = tmp_path.glob("attempt-1.broken-off-*.patch")
+    assert b"+half" in patch.read_bytes()

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 from orchestrator.models import Diff, FileChange, Snapshot
@@ -39,13 +40,15 @@ class FakeWorkspace:
         )
         return Diff(changes, patch)
 
-    def restore(self, to: Snapshot, changed_since: Snapshot) -> tuple[str, ...]:
+    def restore(
+        self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
+    ) -> tuple[str, ...]:
         """Put back what differs; leave alone, and name, what changed after `changed_since`."""
         target, since = self._trees[to.tree], self._trees[changed_since.tree]
         left_alone = []
         for path in sorted(target.keys() | since.keys()):
             present, wanted = self.files.get(path), target.get(path)
-            if since.get(path) == wanted or present == wanted:
+            if since.get(path) == wanted or present == wanted or path in leave:
                 continue
             if present != since.get(path):
                 left_alone.append(path)

@@ -1,7 +1,10 @@
 """Snapshots of a project as git trees, made without touching the user's repository."""
 
 import os
+import re
+from collections.abc import Collection
 from pathlib import Path
+from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
@@ -10,6 +13,9 @@ from orchestrator.workspace.private import PrivateGit, open_private
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
 from orchestrator.workspace.trees import links_to_repositories, write_diff
+
+_CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
+"""git goes on without such a folder, and says so only here."""
 
 
 def open_workspace(project: Path, state: Path) -> "GitWorkspace":
@@ -85,13 +91,20 @@ class GitWorkspace:
         except OSError as error:
             raise _cannot_write(error, patch) from error
 
-    def restore(self, to: Snapshot, changed_since: Snapshot) -> tuple[str, ...]:
+    def restore(
+        self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
+    ) -> tuple[str, ...]:
         """Put back the files of `to`, where they differ from `changed_since`.
 
         A file that no longer is as it was in `changed_since` was edited by somebody else in the
         meantime and is left alone; so is one that `to` could not have seen (it was ignored or
         unreadable then), because its absence from `to` does not say that it did not exist.
         Each file is replaced in one step, and a restore that was cut short can be done again.
+
+        Args:
+            to: the snapshot whose files come back.
+            changed_since: the snapshot that says what changed after `to`.
+            leave: paths that are not touched, whatever they hold.
 
         Returns:
             The paths that were left alone.
@@ -101,6 +114,7 @@ class GitWorkspace:
         """
         now = self.snapshot()
         hidden = frozenset(self._unseen_in(to.tree) | self._unseen_in(now.tree))
+        hidden |= {os.fsencode(path) for path in leave}
         restoration = Restoration(self._private, self._state, hidden)
         try:
             left_alone = restoration.carry_out(to.tree, changed_since.tree, now.tree)
@@ -109,7 +123,7 @@ class GitWorkspace:
                 f"{error.filename or self._git.folder} cannot be put back: {error.strerror}",
                 "make it writable, or free some space; then run again",
             ) from error
-        return tuple(shown(path) for path in sorted(left_alone))
+        return tuple(shown(path) for path in sorted(left_alone) if shown(path) not in leave)
 
     # ---- below: one snapshot --------------------------------------------------------------
 
@@ -120,13 +134,16 @@ class GitWorkspace:
         if done.returncode == 128:
             # A file can vanish between being listed and being read.
             done = self._git.run(*asked, allowed=(0, 1))
+        closed = {path.removeprefix(self._private.prefix) for path in _CLOSED.findall(done.stderr)}
         if done.returncode == 0:
-            return set()
+            return closed
         missing = set(_paths(self._git, "ls-files", "-z", "--others", "--exclude-standard"))
         missing.update(_paths(self._git, "diff-files", "-z", "--name-only", "--relative"))
-        if not missing or any(self._should_be_seen(path) for path in missing):
+        # What git does not complain of has only just been written.
+        missing = {path for path in missing if path.rstrip(b"/") in done.stderr}
+        if any(self._should_be_seen(path) for path in missing):
             raise self._git.failure(asked, done)
-        return missing
+        return missing | closed
 
     def _should_be_seen(self, path: bytes) -> bool:
         full = self._git.folder / os.fsdecode(path)

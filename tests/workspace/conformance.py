@@ -107,6 +107,11 @@ class WorkspaceConformance:
         assert left_alone == ("changed.txt", "gone.txt", "new/file.txt")
         assert bench.files() == before_files | dict.fromkeys(left_alone, b"by the user\n")
 
+    def test_restore_leaves_what_it_is_told_to_leave(self, bench: Bench) -> None:
+        before_files, to, since = self._an_attempt(bench)
+        assert tuple(bench.workspace.restore(to, since, leave=("changed.txt",))) == ()
+        assert bench.files() == before_files | {"changed.txt": b"three\n"}
+
     @staticmethod
     def _an_attempt(bench: Bench) -> tuple[dict[str, bytes], Snapshot, Snapshot]:
         bench.write("changed.txt", b"one\r\ntwo")
