@@ -37,8 +37,9 @@ MAX_ANSWER_BYTES = 1024 * 1024
 VERSION = 1
 """Of the request's form. Goes up when a key changes its meaning."""
 
-TRIES = Retries(tries=8)
-"""Some 45 s of waiting on average: an n8n that starts again is back by then."""
+TRIES = Retries(tries=20)
+"""As often as fits into its two minutes: an n8n that was killed is back by then, and no longer
+takes the request that it was killed with for one that is being worked on."""
 
 B = TypeVar("B", bound="_Bill")
 

@@ -29,7 +29,7 @@ NAME: Final = "prompt-learning-teacher"
 """The webhook workflow's name, and the path of its webhook."""
 MCP_NAME: Final = "prompt-learning-teacher-mcp"
 """The MCP variant's name, and the path of its server."""
-MODEL_SECONDS: Final = 50
+MODEL_SECONDS: Final = 45
 """How long the workflow waits for Claude: less than the client's default `n8n.timeout`."""
 
 _MEMORY: Final = "prompt_learning_answers"
@@ -540,7 +540,8 @@ def _workflow(identity: str, name: str, nodes: Sequence[Json], connections: Json
         "active": False,
         "nodes": list(nodes),
         "connections": connections,
-        # Requests hold code: no execution is kept, not even a failed one.
+        # Requests hold code. So n8n drops each execution at once, failed ones too; its database
+        # still has the data until n8n prunes it.
         "settings": {
             "executionOrder": "v1",
             "saveDataSuccessExecution": "none",

@@ -1,6 +1,6 @@
 // Of several requests with one key, the first asks Claude. A later one gets the answer that is
 // remembered or, while the first is still at work, is asked to come back.
-const WORKED_ON_MS = 60_000; // longer than the timeout of "Claude": an older request has died
+const WORKED_ON_MS = 50_000; // longer than the timeout of "Claude": an older request has died
 
 const question = $('Question').first().json;
 const mine = $('Register').first().json.id;

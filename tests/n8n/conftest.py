@@ -6,11 +6,14 @@ import pytest
 
 from orchestrator.replay import ReplayServer
 from teacher.webhook import WebhookTeacher
+from tests.e2e.conftest import World, world
 from tests.n8n.model import saying
 from tests.n8n.server import TOKEN, N8n
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["world"]
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,16 @@ def n8n(model: ReplayServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def teacher(n8n: N8n) -> WebhookTeacher:
     return WebhookTeacher(n8n.webhook, token=TOKEN)
+
+
+@pytest.fixture
+def taught_by_n8n(world: World, n8n: N8n, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A project whose teacher is the workflow."""
+    return set_up(world, n8n.webhook, monkeypatch)
+
+
+def set_up(world: World, webhook: str, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("N8N_WEBHOOK_TOKEN", TOKEN)
+    with (world.project / "orchestrator.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"teacher:\n  mode: webhook\nn8n:\n  webhook_url: {webhook}\n")
+    return world

@@ -159,12 +159,11 @@ class N8n:
         group = process.pid
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, how)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(group, signal.SIGKILL)
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)  # what is left of it, its runner too
+        process.wait()
 
 
 def post_status(url: str) -> int:

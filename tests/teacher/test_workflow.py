@@ -87,7 +87,7 @@ def test_both_doors_want_a_token() -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORKFLOWS)
-def test_n8n_keeps_no_code_that_it_is_sent(workflow: dict[str, Any]) -> None:
+def test_n8n_is_told_to_drop_each_execution(workflow: dict[str, Any]) -> None:
     settings = workflow["settings"]
     assert settings["saveDataSuccessExecution"] == settings["saveDataErrorExecution"] == "none"
     assert settings["saveManualExecutions"] is False
