@@ -37,7 +37,9 @@ _TIMEOUT_SECONDS: Final = 900.0
 _NO_SPACE: Final = (
     "No space left on device",
     "Disk quota exceeded",
-    "write failure on standard output",  # all that git says when the last bytes do not fit
+    # All that git says in two places when the bytes do not fit.
+    "write failure on standard output",
+    "unable to write file",
 )
 
 
@@ -120,7 +122,7 @@ class Git:
             how = f"failed with exit code {done.returncode}"
         mend = f"see what `git status` says in {self.folder}"
         if any(phrase in stderr for phrase in _NO_SPACE):
-            mend = "the disk is full: free some space in the state directory, then run again"
+            mend = "the disk is full, it seems: free some space for the state directory, then run again"
         return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", mend)
 
 

@@ -51,12 +51,13 @@ class Restoration:
         comes = [c for c in still if c.path not in left_alone and c.after.exists]
         if any(_name(change.path) == _RULES for change in wanted):
             left_alone |= self._ignored_in(to, goes)
-        # A folder may stand where a file comes back, so what goes, goes first.
-        for path in goes:
-            if path not in left_alone:
-                self._remove(path)
         with TemporaryDirectory(dir=self.state) as scratch:
+            # All is laid out before anything is touched: the disk may be full.
             self._lay_out(to, [change.path for change in comes], Path(scratch))
+            # A folder may stand where a file comes back, so what goes, goes first.
+            for path in goes:
+                if path not in left_alone:
+                    self._remove(path)
             left_alone |= {c.path for c in comes if not self._place(c, Path(scratch))}
         return left_alone
 

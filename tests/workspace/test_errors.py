@@ -1,6 +1,7 @@
 """What goes wrong says what, where, and the mend."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.models import Snapshot
 from orchestrator.workspace import open_workspace
 from tests.workspace.repositories import everything_under, files_of, git, repository
+
+REAL_GIT = shutil.which("git")
 
 
 def put_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -68,8 +71,11 @@ def test_a_full_disk_is_called_that(
     workspace = open_workspace(project, tmp_path / "state")
     (project / "b.txt").write_bytes(b"b\n")
     # What git 2.39 says and does on a full file system.
-    full = "error: unable to create temporary file: No space left on device"
-    script = f'case "$*" in *" add "*) echo "{full}" >&2; exit 1;; esac; exec /usr/bin/git "$@"'
+    full = (
+        "error: unable to create temporary file: No space left on device\n"
+        "error: b.txt: failed to insert into database\nerror: unable to index file 'b.txt'"
+    )
+    script = f'case "$*" in *" add "*) echo "{full}" >&2; exit 1;; esac; exec {REAL_GIT} "$@"'
     put_on_path(tmp_path / "bin", monkeypatch, script)
     with pytest.raises(InfrastructureError, match="No space left on device") as caught:
         workspace.snapshot()
@@ -131,14 +137,36 @@ def test_a_failed_snapshot_leaves_the_project_alone(
     assert (files_of(project), everything_under(project / ".git")) == (files, untouched)
 
 
+def test_a_failed_restore_changes_nothing_and_can_be_done_again(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(project, a_txt="one\n")
+    workspace = open_workspace(project, tmp_path / "state")
+    before_files, before = files_of(project), workspace.snapshot()
+    (project / "a.txt").write_bytes(b"two\n")
+    (project / "b.txt").write_bytes(b"b\n")
+    after_files, after = files_of(project), workspace.snapshot()
+    said = "error: unable to write file a.txt"
+    fails = f'case "$*" in *checkout-index*) echo "{said}" >&2; exit 1;; esac'
+    with monkeypatch.context() as patched:
+        put_on_path(tmp_path / "bin", patched, f'{fails}; exec {REAL_GIT} "$@"')
+        with pytest.raises(InfrastructureError, match="unable to write file") as caught:
+            workspace.restore(before, after)
+    assert "the disk is full" in caught.value.mend
+    assert files_of(project) == after_files
+    assert workspace.restore(before, after) == ()
+    assert files_of(project) == before_files
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_file_is_named(project: Path, tmp_path: Path) -> None:
     repository(project, a_txt="one\n")
     (project / "b.txt").write_bytes(b"b\n")
     (project / "b.txt").chmod(0)
+    (project / "closed").mkdir(mode=0)
     workspace = open_workspace(project, tmp_path / "state")
     before = workspace.snapshot()
-    assert workspace.unseen == ("b.txt",)
+    assert workspace.unseen == ("b.txt", "closed/")
     (project / "b.txt").chmod(0o644)
     assert workspace.restore(before, workspace.snapshot()) == ("b.txt",)
     assert (project / "b.txt").read_bytes() == b"b\n"
