@@ -122,7 +122,7 @@ class Git:
             how = f"failed with exit code {done.returncode}"
         mend = f"see what `git status` says in {self.folder}"
         if any(phrase in stderr for phrase in _NO_SPACE):
-            mend = "the disk is full, it seems: free some space for the state directory, then run again"
+            mend = "the disk is full: free some space for the state directory, then run again"
         return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", mend)
 
 

@@ -269,6 +269,18 @@ def test_a_split_index(project: Path, state: Path) -> None:
     assert everything_under(project / ".git") == untouched
 
 
+def test_a_change_in_the_same_instant_as_the_index_is_seen(project: Path, state: Path) -> None:
+    repository(project, a_txt="one\n")
+    git(project, "config", "core.trustctime", "false")
+    instant = (10**18, 10**18)
+    os.utime(project / "a.txt", ns=instant)
+    git(project, "add", "a.txt")
+    os.utime(project / ".git" / "index", ns=instant)
+    (project / "a.txt").write_bytes(b"two\n")
+    os.utime(project / "a.txt", ns=instant)
+    assert look(project, state).content("a.txt") == b"two\n"
+
+
 def test_an_index_that_cannot_be_trusted_costs_only_time(
     project: Path, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
