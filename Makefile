@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types wheel wheel-test bench docs docs-check picture clean
+.PHONY: demo test test-kills lint types wheel wheel-test bench docs docs-check picture clean
 
 demo: .venv/runtime
 	@$(BIN)/orchestrator demo
@@ -18,6 +18,9 @@ lint: .venv/development
 types: .venv/development
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/reference.py docs/picture.py
+
+test-kills: .venv/development
+	@$(BIN)/python -m pytest -q -s -m kills tests/faults
 
 wheel-test: .venv/development
 	@$(BIN)/python -m pytest -q -m packaging

@@ -85,6 +85,10 @@ class DurableRuns:
             del _bodies[run]
         return call.result
 
+    def history(self, run: str) -> list[dict[str, str]]:
+        """What each workflow of a run finished, the oldest first: results as text, by step."""
+        return [_finished(workflow) for workflow in self._workflows(run)]
+
     def _workflows(self, run: str) -> Iterator[str]:
         number = 1
         while DBOS.get_workflow_status(f"{run}.{number}"):

@@ -1,0 +1,28 @@
+"""A coding agent in a few lines. It is right from the start, right once it was taught, or never.
+
+python agent.py LOG (once | taught | never)     (the prompt comes on standard input)
+"""
+
+import sys
+import time
+from pathlib import Path
+
+RULE = "Never answer before asking"
+
+
+def main() -> None:
+    log, kind = Path(sys.argv[1]), sys.argv[2]
+    sys.stdin.read()
+    with log.open("a", encoding="utf-8") as file:
+        file.write("started\n")
+    code = Path("code_under_test.py")
+    code.write_text("def answer():\n    return 'half done'\n", encoding="utf-8")
+    time.sleep(0.15)
+    taught = Path("CLAUDE.md").exists() and RULE in Path("CLAUDE.md").read_text(encoding="utf-8")
+    right = kind == "once" or (kind == "taught" and taught)
+    value = 42 if right else 41
+    code.write_text(f"def answer():\n    return {value}\n", encoding="utf-8")
+    print("done")
+
+
+main()

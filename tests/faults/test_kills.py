@@ -1,0 +1,260 @@
+"""`kill -9` at every boundary and at random moments, then `resume`: nothing is lost or paid twice.
+
+The processes, SQLite, git, pytest and the Anthropic SDK are real; the model's words are scripted.
+Figures go to `kills.json` in the folder that ORCHESTRATOR_FIGURES names.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator.journal.durable import DurableRuns
+from orchestrator.models import RunOutcome
+from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.store import Store
+
+pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parent.parent.parent
+RULE = "Never answer before asking"
+MINE = "# My project\r\n\r\nI wrote this, without a final line end"
+SCENARIO = """
+answers:
+  - when: {speaker: teacher, contains: answer}
+    reply:
+      json: {reason: It guessed., action: add, target: null, paths: [],
+             rule: Never answer before asking., when: A number is asked for., why: Guesses fail.}
+"""
+FILES = {
+    "code_under_test.py": "def answer():\n    return 0\n",
+    "tests/test_answer.py": (
+        "from code_under_test import answer\n\n\ndef test_answer():\n    assert answer() == 42\n"
+    ),
+    "conftest.py": "",
+    "CLAUDE.md": MINE,
+}
+
+RANDOM_RUNS = 12
+"""Runs that are killed at random moments, up to five times each."""
+
+
+@dataclass
+class Tally:
+    """What all the kills of this session came to."""
+
+    kills: int = 0
+    runs: int = 0
+    bytes_lost: int = 0
+    doubled: int = 0
+    boundaries: set[str] = field(default_factory=set)
+
+
+TALLY = Tally()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def figures() -> Iterator[None]:
+    yield
+    print(
+        f"\nkill -9: {TALLY.kills} kills over {TALLY.runs} runs, at {len(TALLY.boundaries)} kinds "
+        f"of boundary and at random moments; {TALLY.bytes_lost} bytes lost, "
+        f"{TALLY.doubled} steps paid twice"
+    )
+    if folder := os.environ.get("ORCHESTRATOR_FIGURES"):
+        path = Path(folder) / "kills.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = {**vars(TALLY), "boundaries": sorted(TALLY.boundaries)}
+        path.write_text(json.dumps(values), encoding="utf-8")
+
+
+@dataclass
+class Case:
+    """One project, one run, as many processes as it takes."""
+
+    project: Path
+    log: Path
+    teacher: ReplayServer
+    kind: str
+    kills: int = 0
+
+    def process(self, action: str, *at: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "tests.faults.driver"]
+        return subprocess.Popen(
+            [*command, str(self.project), self.teacher.url, action, *at],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def go(self, action: str, *at: str) -> tuple[int, list[str]]:
+        """Run a process to its end or its death; gives its code and the events it told."""
+        process = self.process(action, *at)
+        out, err = process.communicate(timeout=300)
+        assert process.returncode in (0, 1, -signal.SIGKILL), err
+        self.killed(process.returncode)
+        return process.returncode, out.split()
+
+    def killed(self, returncode: int) -> None:
+        self.kills += returncode == -signal.SIGKILL
+        TALLY.kills += returncode == -signal.SIGKILL
+
+    def finish(self) -> None:
+        """Resume until it ends, then see that all is as if nothing had happened."""
+        ended = RunOutcome.NOT_SOLVED if self.kind == "never" else RunOutcome.SOLVED
+        known = Store().list()
+        if not known or known[0].outcome is not ended:
+            code, _ = self.go("resume" if known else "start")
+            assert code == (1 if self.kind == "never" else 0)
+        TALLY.runs += 1
+        assert Store().get("last").outcome is ended
+        self._the_outcome()
+        self._nothing_lost()
+        self._nothing_paid_twice()
+        assert leftovers(self.project) == []
+
+    def _the_outcome(self) -> None:
+        record = Store().get("last")
+        assert record.result is not None
+        assert len(Store().list()) == 1
+        expected = {"once": 1, "taught": 2, "never": 2}[self.kind]
+        assert len(record.result.attempts) == expected
+        value = 41 if self.kind == "never" else 42
+        code = (self.project / "code_under_test.py").read_text(encoding="utf-8")
+        assert code == f"def answer():\n    return {value}\n"
+
+    def _nothing_lost(self) -> None:
+        rules = (self.project / "CLAUDE.md").read_bytes()
+        TALLY.bytes_lost += 0 if rules.startswith(MINE.encode()) else len(MINE)
+        assert rules.startswith(MINE.encode())
+        assert rules.count(RULE.encode()) == (0 if self.kind == "once" else 1)
+        assert (self.project / "notes.txt").read_text(encoding="utf-8") == "mine\n"
+        assert self._git("rev-parse", "HEAD").strip() == self._git("rev-parse", "@{0}").strip()
+        assert self._git("stash", "list") == ""
+        assert self._git("diff", "--cached", "--name-only") == ""
+        assert len(self._git("reflog").splitlines()) == 1
+        self._git("fsck", "--strict")
+
+    def _nothing_paid_twice(self) -> None:
+        agents = len(self.log.read_text(encoding="utf-8").splitlines())
+        attempts = 1 if self.kind == "once" else 2
+        lessons = 0 if self.kind == "once" else attempts
+        over = max(
+            agents - attempts - self.kills, len(self.teacher.requests) - lessons - self.kills
+        )
+        TALLY.doubled += max(over, 0)
+        assert attempts <= agents <= attempts + self.kills
+        assert lessons <= len(self.teacher.requests) <= lessons + self.kills
+        with DurableRuns(Store().directory) as runs:
+            history = runs.history(Store().get("last").id)
+        # A step that was done again would not have taken exactly as long.
+        for name, result in history[-1].items():
+            kept = {finished[name] for finished in history if name in finished}
+            assert kept == {result}, f"{name} was finished and done again"
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.project, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+
+def leftovers(project: Path) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.cwd() == str(project):
+                found.append(" ".join(process.cmdline()))
+        except psutil.Error:
+            continue
+    return found
+
+
+class Factory:
+    """Makes cases, each with a state directory and a scripted teacher of its own."""
+
+    def __init__(self, folders: pytest.TempPathFactory, patch: pytest.MonkeyPatch) -> None:
+        self._folders, self._patch = folders, patch
+        self.servers = ExitStack()
+
+    def __call__(self, kind: str, **learning: object) -> Case:
+        folder = self._folders.mktemp("case")
+        self._patch.setenv("ORCHESTRATOR_STATE_DIR", str(folder / "state"))
+        project, log = folder / "project", folder / "agent.log"
+        (project / "tests").mkdir(parents=True)
+        write(log, "")
+        agent = [sys.executable, str(Path(__file__).parent / "agent.py"), str(log), kind]
+        config = {
+            "agent": {"kind": "command", "command": agent},
+            "tests": {"command": f"{sys.executable} -m pytest -q -p no:cacheprovider tests"},
+            "learning": {"max_retries": 1, **learning},
+        }
+        for name, text in {**FILES, "orchestrator.yaml": json.dumps(config)}.items():
+            write(project / name, text)
+        for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
+            subprocess.run(["git", *arguments], cwd=project, check=True)
+        write(project / "notes.txt", "mine\n")
+        teacher = self.servers.enter_context(ReplayServer(parse_scenario(SCENARIO)))
+        return Case(project, log, teacher, kind)
+
+
+@pytest.fixture
+def make_case(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Factory]:
+    factory = Factory(tmp_path_factory, monkeypatch)
+    with factory.servers:
+        yield factory
+
+
+def write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+@pytest.mark.parametrize("retry_from", ["current", "start"])
+@pytest.mark.parametrize("kind", ["once", "taught", "never"])
+def test_killed_at_every_boundary(make_case: Factory, kind: str, retry_from: str) -> None:
+    """One run for each event that an undisturbed run tells, killed there once."""
+    whole = make_case(kind, retry_from=retry_from)
+    _, told = whole.go("start")
+    whole.finish()
+    assert len(told) > 10
+    for number, name in enumerate(told[:-1], start=1):
+        case = make_case(kind, retry_from=retry_from)
+        code, heard = case.go("start", str(number))
+        assert code == -signal.SIGKILL
+        assert heard[-1] == name
+        TALLY.boundaries.add(name)
+        case.finish()
+
+
+@pytest.mark.parametrize("seed", range(RANDOM_RUNS))
+def test_killed_again_and_again_at_random_moments(make_case: Factory, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret
+    case = make_case(chance.choice(["once", "taught", "never"]))
+    for _ in range(5):
+        process = case.process("resume" if Store().list() else "start")
+        time.sleep(chance.uniform(0.3, 6.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        case.killed(process.returncode)
+        if process.returncode != -signal.SIGKILL:
+            break
+    case.finish()
+
+
+def test_there_were_at_least_200_kills() -> None:
+    assert TALLY.kills >= 200
+    assert len(TALLY.boundaries) >= 10
