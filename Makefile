@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-kills lint types wheel wheel-test bench docs docs-check picture clean
+.PHONY: demo demo-n8n test test-n8n test-kills lint types wheel wheel-test bench docs docs-check picture clean
 
 demo: .venv/runtime
 	@$(BIN)/orchestrator demo
@@ -21,6 +21,13 @@ types: .venv/development
 
 test-kills: .venv/development
 	@$(BIN)/python -m pytest -q -s -m kills tests/faults
+
+# Where n8n cannot be installed from the index, says so in one loud line, and goes on.
+test-n8n: .venv/development
+	@if $(BIN)/python -m tests.n8n.install; then $(BIN)/python -m pytest -q -m n8n tests/n8n; fi
+
+demo-n8n: .venv/development
+	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo
 
 wheel-test: .venv/development
 	@$(BIN)/python -m pytest -q -m packaging

@@ -1,0 +1,43 @@
+"""Takes the pictures of N8N_SETUP.md anew: `python -m tests.n8n.screenshots FOLDER`.
+
+Needs Debian's chromium, and in that folder what `npm install playwright-core` gives.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from orchestrator.replay import ReplayServer
+from tests.n8n.model import saying
+from tests.n8n.server import ROOT, N8n
+
+IMAGES = ROOT / "docs" / "images"
+
+
+def main(playwright: Path) -> None:
+    """Import the shipped workflows into a fresh n8n and photograph them."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(__file__).with_suffix(".mjs"), playwright)
+    with tempfile.TemporaryDirectory() as home, ReplayServer(saying("nothing")) as model:
+        server = N8n(Path(home), model.url, with_editor=True)
+        server.take_in("prompt-learning-teacher", "prompt-learning-teacher-mcp")
+        server.start()
+        names = {"promptLearnTeach": "n8n-teacher.png", "promptLearnTeaMc": "n8n-teacher-mcp.png"}
+        try:
+            subprocess.run(
+                ["node", "screenshots.mjs", server.url, home, *names],
+                cwd=playwright,
+                env={**os.environ, "NO_PROXY": "127.0.0.1"},
+                check=True,
+            )
+        finally:
+            server.stop()
+        for identity, name in names.items():
+            shutil.copy(Path(home) / f"{identity}.png", IMAGES / name)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
