@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import io
 import os
 import re
 import signal
@@ -90,8 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: the words after the program's name; those of this process if None.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no terminal's encoding is a reason to fail
+            stream.reconfigure(errors="replace")
     try:
         with _signals_as_ctrl_c():
+            # A reader that has gone away (`| head`) is click's business: it exits with 1.
             code = cli.main(arguments, prog_name="orchestrator", standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
@@ -101,10 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has had enough; Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except LoopError as error:
         _say(str(error))
         code = error.exit_code

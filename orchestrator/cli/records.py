@@ -121,4 +121,4 @@ def _heading(text: str) -> str:
 def _block(title: str, text: str) -> Iterator[str]:
     if text.strip():
         yield f"{printable(title)}:"
-        yield from (f"    {line}" for line in printable(text).rstrip().splitlines())
+        yield from (f"    {line}".rstrip() for line in printable(text).rstrip().splitlines())

@@ -48,9 +48,13 @@ class Loaded:
             yield key, value, self.origin(key)
 
     def origin(self, key: str) -> str:
-        """Where a value came from; a part of a value set as a whole has the whole's origin."""
+        """Where a value came from; a part of a value set as a whole has the whole's origin.
+
+        A section is no value: what a file's section leaves out is a default.
+        """
         parts = key.split(".")
-        for length in range(len(parts), 0, -1):
+        shortest = 2 if parts[0] in dict(_sections()) else 1
+        for length in range(len(parts), shortest - 1, -1):
             if found := self.origins.get(".".join(parts[:length])):
                 return found
         return "default"
