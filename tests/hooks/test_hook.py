@@ -148,7 +148,10 @@ def test_own_patterns_are_noted(workspace: Workspace, home: Path) -> None:
 
 
 def test_a_database_tool_is_noted(workspace: Workspace) -> None:
-    more = {"tool_name": "mcp__db__query", "tool_input": {"sql": "DROP TABLE users"}}
+    more: dict[str, Any] = {
+        "tool_name": "mcp__db__query",
+        "tool_input": {"sql": "DROP TABLE users"},
+    }
     call(event(workspace.base, "PreToolUse", **more))
     assert "**Operation**: DROP TABLE users\n" in buffer(workspace)
 

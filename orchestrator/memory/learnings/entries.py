@@ -19,7 +19,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from orchestrator.errors import UsageError
 
@@ -73,11 +74,9 @@ class Entry:
         return self.status not in (Status.RESOLVED, Status.PROMOTED)
 
 
-@dataclass(frozen=True)
-class _Field:
+class _Field(NamedTuple):
     """A field's lines: its own, and those its text goes on for, up to `end`."""
 
-    name: str
     value: str
     start: int
     end: int
@@ -90,13 +89,21 @@ class Document:
     entries: tuple[Entry, ...]
     lines: tuple[str, ...] = field(repr=False)
     """With their endings; bytes that are not UTF-8 as surrogates."""
-    _fields: tuple[Mapping[str, _Field], ...] = field(repr=False)
+    _fields: tuple[tuple[int, Mapping[str, _Field]], ...] = field(repr=False)
+    fence: str = field(repr=False)
+    """What would end a code fence that nobody ended."""
 
-    def fields(self, entry: str) -> Mapping[str, _Field]:
+    def fields(self, entry: str) -> dict[str, _Field]:
         """The fields of the entry with this id, by name in lower case."""
-        return self._fields[next(at for at, one in enumerate(self.entries) if one.id == entry)]
+        number = next(at for at, one in enumerate(self.entries) if one.id == entry)
+        start, found = self._fields[number]
+        return {
+            name: _Field(one.value, start + one.start, start + one.end)
+            for name, one in found.items()
+        }
 
 
+@lru_cache(maxsize=2)  # to look for an entry, and to add one
 def parse(data: bytes) -> Document:
     """Read a file. Whatever is in it, this gives what entries can be made out.
 
@@ -105,13 +112,15 @@ def parse(data: bytes) -> Document:
     """
     if data.startswith(_UTF16):
         raise UsageError("the file is encoded as UTF-16", "save it as UTF-8")
-    lines = tuple(re.findall(r"[^\n]*\n|[^\n]+", data.decode("utf-8", "surrogateescape")))
-    entries, fields = [], []
-    for heading, start, end in _spans(lines):
-        found = _fields_of(lines, start, end)
-        entries.append(_entry(heading, found))
-        fields.append(found)
-    return Document(tuple(entries), lines, tuple(fields))
+    lines = _lines(data.decode("utf-8", "surrogateescape"))
+    outside, fence = _outside_fences(lines)
+    sections = [
+        (_section(identity, "".join(lines[start:end])), start)
+        for identity, start, end in _spans(lines, outside)
+    ]
+    entries = tuple(entry for (entry, _), _ in sections)
+    fields = tuple((start, found) for (_, found), start in sections)
+    return Document(entries, lines, fields, fence)
 
 
 def added(data: bytes, entry: Entry, title: str) -> bytes:
@@ -136,8 +145,7 @@ def added(data: bytes, entry: Entry, title: str) -> bytes:
         before = before or f"# {title}{newline}"
     if not before.endswith("\n"):
         before += newline
-    fence = _open_fence(document.lines)
-    gap = f"{fence}{newline}{newline}" if fence else newline
+    gap = f"{document.fence}{newline}{newline}" if document.fence else newline
     return (before + gap + text).encode("utf-8", "surrogateescape")
 
 
@@ -200,74 +208,85 @@ def comparable(text: str) -> str:
     return " ".join(folded.replace("`", "").replace('"', "").split()).rstrip(" .!…")
 
 
-def _spans(lines: tuple[str, ...]) -> Iterator[tuple[re.Match[str], int, int]]:
+def _spans(lines: tuple[str, ...], outside: list[int]) -> Iterator[tuple[str, int, int]]:
     """Each entry: its heading's id, and its lines after the heading."""
-    headings = list(_headings(lines))
-    for at, (line, level, identity) in enumerate(headings):
-        if identity is None:
-            continue
-        after = (start for start, other, _ in headings[at + 1 :] if other <= level)
-        yield identity, line + 1, next(after, len(lines))
+    headings = list(_headings(lines, outside))
+    ends: dict[int, int] = {}
+    after = [len(lines)] * 7  # where the next heading of each level, or of a higher one, is
+    for at, level, identity in reversed(headings):
+        ends[at] = after[level]
+        # Another entry ends this one, whatever level people gave it.
+        top = 0 if identity else level
+        after[top:] = [at] * (7 - top)
+    for at, _, identity in headings:
+        if identity:
+            yield identity[1], at + 1, ends[at]
 
 
-def _headings(lines: tuple[str, ...]) -> Iterator[tuple[int, int, re.Match[str] | None]]:
-    for at, line in _outside_fences(lines):
-        heading = _HEADING.match(line.removeprefix(_BOM).rstrip("\r\n"))
-        if heading:
+def _headings(
+    lines: tuple[str, ...], outside: list[int]
+) -> Iterator[tuple[int, int, re.Match[str] | None]]:
+    for at in outside:
+        line = lines[at].removeprefix(_BOM)
+        if line.startswith("#") and (heading := _HEADING.match(line.rstrip("\r\n"))):
             yield at, len(heading[1]), _ID.match(heading[2])
 
 
-def _outside_fences(lines: tuple[str, ...]) -> Iterator[tuple[int, str]]:
-    fence = ""
+def _outside_fences(lines: tuple[str, ...]) -> tuple[list[int], str]:
+    """The lines that stand in no code fence, and what would end one that nobody ended."""
+    outside, fence = [], ""
     for at, line in enumerate(lines):
-        mark = _FENCE.match(line)
+        mark = _FENCE.match(line) if "```" in line or "~~~" in line else None
         if fence:
             if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
                 fence = ""
         elif mark:
             fence = mark[1]
         else:
-            yield at, line
+            outside.append(at)
+    return outside, fence
 
 
-def _open_fence(lines: tuple[str, ...]) -> str:
-    """What would end the last code fence, if nobody ended it."""
-    fence = ""
-    for line in lines:
-        mark = _FENCE.match(line)
-        if fence and mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
-            fence = ""
-        elif not fence and mark:
-            fence = mark[1]
-    return fence
+@lru_cache(maxsize=4096)  # most entries of a file are as they were when it was read last
+def _section(identity: str, text: str) -> tuple[Entry, Mapping[str, _Field]]:
+    lines = _lines(text)
+    fields = _fields_of(lines)
+    return _entry(identity, fields), fields
 
 
-def _fields_of(lines: tuple[str, ...], start: int, end: int) -> dict[str, _Field]:
-    outside = {at for at, _ in _outside_fences(lines[start:end])}
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\n]*\n|[^\n]+", text))
+
+
+def _fields_of(lines: tuple[str, ...]) -> dict[str, _Field]:
+    outside, _ = _outside_fences(lines)
     starts = [
-        (start + at, match)
-        for at, line in enumerate(lines[start:end])
-        if at in outside and (match := _FIELD.match(line.rstrip("\r\n")))
+        (at, match)
+        for at in outside
+        if "**" in lines[at] and (match := _FIELD.match(lines[at].rstrip("\r\n")))
     ]
     found: dict[str, _Field] = {}
     for number, (at, match) in enumerate(starts):
-        stop = starts[number + 1][0] if number + 1 < len(starts) else end
+        stop = starts[number + 1][0] if number + 1 < len(starts) else len(lines)
         while stop > at + 1 and not lines[stop - 1].strip():
             stop -= 1
-        words = " ".join([match["value"], *lines[at + 1 : stop]]).split()
-        found.setdefault(match["name"].lower(), _Field(match["name"], " ".join(words), at, stop))
+        text = match["value"].strip()
+        if stop > at + 1:
+            text = " ".join(" ".join([text, *lines[at + 1 : stop]]).split())
+        found.setdefault(match["name"].lower(), _Field(text, at, stop))
     return found
 
 
-def _entry(identity: re.Match[str], fields: Mapping[str, _Field]) -> Entry:
+def _entry(identity: str, fields: Mapping[str, _Field]) -> Entry:
     def text(name: str) -> str:
         return fields[name].value if name in fields else ""
 
-    made = _date(identity[3]) or date(1970, 1, 1)
+    kind, day, _ = identity.split("-")
+    made = _date(day) or date(1970, 1, 1)
     first = _date(text("first seen")) or made
     return Entry(
-        id=identity[1],
-        kind=Kind(identity[2]),
+        id=identity,
+        kind=Kind(kind),
         status=(text("status").lower().strip("*_`. ") or Status.PENDING),
         context=text("context"),
         content=text("content"),
@@ -293,9 +312,9 @@ def _count(text: str) -> int:
 
 
 def _heading_line(document: Document, entry: str) -> int:
-    return next(
-        at for at, _, identity in _headings(document.lines) if identity and identity[1] == entry
-    )
+    outside, _ = _outside_fences(document.lines)
+    headings = _headings(document.lines, outside)
+    return next(at for at, _, identity in headings if identity and identity[1] == entry)
 
 
 def _newline(lines: tuple[str, ...] | list[str]) -> str:
