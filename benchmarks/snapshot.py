@@ -1,96 +1,78 @@
 """What a snapshot costs, as a ratio to plain `git add -A && git write-tree` in the same run.
 
-    python -m benchmarks.snapshot [FILES]
-
-Generates a repository (20,000 files unless told), changes one file before each measurement, and
-lets the two take turns, so that both meet the same state of the machine. Prints medians.
+Changes one file of a generated repository before each measurement, and lets the two take turns, so
+that both meet the same state of the machine.
 """
 
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from tempfile import TemporaryDirectory
+from typing import Final, TypeVar
 
+from benchmarks import projects
+from benchmarks.results import Table, spread
 from orchestrator.workspace import open_workspace
 
-ROUNDS = 15
+FILES: Final = 20_000
+ROUNDS: Final = 15
 T = TypeVar("T")
 
 
-def main() -> None:
-    """Generate, measure, print."""
-    files = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    with tempfile.TemporaryDirectory() as folder:
+def measure() -> Table:
+    """Generate a repository, and measure in it."""
+    with TemporaryDirectory(prefix="benchmark-") as folder:
         project, state = Path(folder) / "project", Path(folder) / "state"
-        generate(project, files)
-        measure(project, state, files)
+        projects.generate(project, FILES)
+        projects.commit(project)
+        seconds = _take_turns(project, state)
+    floor = statistics.median(seconds["git add -A && git write-tree"])
+    rows = []
+    for name, values in seconds.items():
+        took = [1000 * value for value in values]
+        shown = spread(took, " ms", 0) if len(took) > 1 else f"{took[0]:.0f} ms"
+        rows.append((name, shown, f"{statistics.median(values) / floor:.2f}x"))
+    return Table(
+        f"Snapshots of {FILES:,} files (median and quartiles of {ROUNDS} rounds)",
+        ("what", "took", "ratio"),
+        tuple(rows),
+        seconds,
+    )
 
 
-def generate(project: Path, files: int) -> None:
-    """Make a packed repository with files of 1 to 4 kB, a hundred to a folder."""
-    for number in range(files):
-        path = project / f"part{number // 2000}" / f"package{number // 100}" / f"m{number}.py"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        line = f"value_{number} = {number}  # generated\n"
-        path.write_text(line * (30 + number % 90), encoding="utf-8")
-    git(project, "init", "--quiet")
-    git(project, "add", "-A")
-    for key, value in (("user.name", "b"), ("user.email", "b@example.org"), ("gc.auto", "0")):
-        git(project, "config", key, value)
-    git(project, "commit", "-qm", "all")
-    git(project, "gc", "--quiet")
-
-
-def measure(project: Path, state: Path, files: int) -> None:
-    """Print what each thing took."""
-    opening, workspace = timed(lambda: open_workspace(project, state))
-    first, before = timed(workspace.snapshot)
-    plain(project)
+def _take_turns(project: Path, state: Path) -> dict[str, list[float]]:
+    """Seconds of each thing that was done."""
+    opening, workspace = _timed(lambda: open_workspace(project, state))
+    first, before = _timed(workspace.snapshot)
+    _plain(project)
     floor, ours, diffs = [], [], []
     for number in range(ROUNDS):
         changed = project / "part0" / "package0" / "m0.py"
         changed.write_text(f"round = {number}\n", encoding="utf-8")
-        floor.append(timed(lambda: plain(project))[0])
+        floor.append(_timed(lambda: _plain(project))[0])
         changed.write_text(f"round_of_ours = {number}\n", encoding="utf-8")
-        took, after = timed(workspace.snapshot)
+        took, after = _timed(workspace.snapshot)
         ours.append(took)
-        diffs.append(timed(partial(workspace.diff, before, after, state / "patch"))[0])
+        diffs.append(_timed(partial(workspace.diff, before, after, state / "patch"))[0])
         before = after
-    base = statistics.median(floor)
-    print(f"{files} files, {os.cpu_count()} cores, medians of {ROUNDS}")
-    for name, seconds in (
-        ("git add -A && git write-tree", base),
-        ("snapshot", statistics.median(ours)),
-        ("diff of one changed file", statistics.median(diffs)),
-        ("open_workspace, once a run", opening),
-        ("first snapshot of a run", first),
-    ):
-        print(f"  {name:32} {1000 * seconds:8.1f} ms   {seconds / base:5.2f}x")
+    return {
+        "git add -A && git write-tree": floor,
+        "snapshot": ours,
+        "diff of one changed file": diffs,
+        "open_workspace, once a run": [opening],
+        "first snapshot of a run": [first],
+    }
 
 
-def plain(project: Path) -> None:
+def _plain(project: Path) -> None:
     """Do the least that gives a tree of the present files."""
-    git(project, "add", "-A")
-    git(project, "write-tree")
+    projects.git(project, "add", "-A")
+    projects.git(project, "write-tree")
 
 
-def git(project: Path, *arguments: str) -> None:
-    """Run git as a shell script would."""
-    subprocess.run(["git", *arguments], cwd=project, check=True, stdout=subprocess.DEVNULL)
-
-
-def timed(function: Callable[[], T]) -> tuple[float, T]:
-    """Give the seconds that a call took, and its result."""
+def _timed(function: Callable[[], T]) -> tuple[float, T]:
     started = time.perf_counter()
     result = function()
     return time.perf_counter() - started, result
-
-
-if __name__ == "__main__":
-    main()

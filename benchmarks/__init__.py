@@ -1,0 +1,1 @@
+"""What the loop costs beyond its children. `python -m benchmarks`; figures in README.md here."""
