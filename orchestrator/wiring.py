@@ -5,7 +5,7 @@ The only module that knows both the settings and the implementations.
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent
@@ -149,7 +149,7 @@ def build_local_teacher(
 
 
 def build_webhook_teacher(
-    config: Config, environment: Mapping[str, str], retries: Retries = WEBHOOK_RETRIES
+    config: Config, environment: Mapping[str, str], retries: Retries | None = None
 ) -> WebhookTeacher:
     """The teacher that asks an n8n workflow.
 
@@ -162,7 +162,7 @@ def build_webhook_teacher(
         token=environment.get("N8N_WEBHOOK_TOKEN"),
         token_header=config.n8n.token_header,
         allow_http=config.n8n.allow_http,
-        retries=retries,
+        retries=retries or replace(WEBHOOK_RETRIES, seconds=config.n8n.retry_for),
     )
     teacher.preflight()
     return teacher

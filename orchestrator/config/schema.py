@@ -41,6 +41,8 @@ class N8nSection(Section):
     """Address of the workflow's production webhook."""
     timeout: Seconds = 60
     """Seconds for one request."""
+    retry_for: float = Field(default=120, ge=0, le=3600)
+    """Seconds within which a request that did not get through is tried again."""
     token_header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]+$")
     """Header that carries the token; `Authorization` has it as `Bearer TOKEN`."""
     allow_http: bool = False
