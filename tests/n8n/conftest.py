@@ -57,6 +57,9 @@ def taught_by_n8n(world: World, n8n: N8n, monkeypatch: pytest.MonkeyPatch) -> Wo
 
 def set_up(world: World, webhook: str, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("N8N_WEBHOOK_TOKEN", TOKEN)
+    # No two projects fail alike: n8n remembers what it was asked.
+    with (world.project / "tests" / "test_answer.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n\ndef test_{world.project.parent.name}():\n    assert answer() == 42\n")
     with (world.project / "orchestrator.yaml").open("a", encoding="utf-8") as file:
         file.write(f"teacher:\n  mode: webhook\nn8n:\n  webhook_url: {webhook}\n")
     return world

@@ -103,8 +103,7 @@ def test_n8n_is_down_and_the_failure_is_taught_later(
     world: World, n8n: N8n, model: ReplayServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_up(world, "http://127.0.0.1:9/webhook/prompt-learning-teacher", monkeypatch)
-    monkeypatch.setattr("orchestrator.wiring.WEBHOOK_RETRIES", None)
-    result = world.run(WRONG, n8n__webhook_url="http://127.0.0.1:9/webhook/x")
+    result = world.run(WRONG, n8n__retry_for=0.5)
     assert result.outcome is RunOutcome.STOPPED
     assert "teach --pending" in result.message
     arguments = ["--project-dir", str(world.project)]
