@@ -136,6 +136,8 @@ class AgentOutcome(StrEnum):
     MAX_COST = "cost limit reached"
     WALL_CLOCK = "time limit reached"
     NO_OUTPUT = "no output for too long"
+    NO_PROGRESS = "no progress"
+    PROCESSES = "too many processes"
     API_ERROR = "API error"
     NOT_LOGGED_IN = "not logged in"
     USAGE_LIMIT = "usage limit reached"
@@ -156,6 +158,10 @@ class AgentLimits:
     max_cost_usd: float | None = None
     wall_clock_seconds: float = 1800.0
     no_output_seconds: float = 300.0
+    max_processes: int | None = None
+    """Size of the agent's process tree; None for no limit."""
+    same_tool_call: int | None = None
+    """So many equal tool calls in a row are no progress; None for no limit."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +179,8 @@ class AgentResult:
     stderr_tail: str = ""
     denials: tuple[str, ...] = ()
     """Tool calls that were not permitted, in a few words each."""
+    resets_at: datetime | None = None
+    """When a usage limit is lifted, if that was told. It knows its time zone."""
 
 
 # ---- the work tree -------------------------------------------------------------------------
@@ -213,6 +221,45 @@ class Diff:
         removed = sum(change.removed or 0 for change in self.changes)
         files = f"{len(self.changes)} file{'s' if len(self.changes) > 1 else ''}"
         return f"{files}, +{added} -{removed}"
+
+
+# ---- what the guard found ------------------------------------------------------------------
+
+
+class FindingKind(StrEnum):
+    """What somebody did to the verdict, or to what the verdict rests on."""
+
+    TEST = "test edited"
+    STEERING = "test configuration edited"
+    RULES = "learned rules edited"
+    HIDDEN = "test no longer runs"
+    INCONSISTENT = "report not to be believed"
+    SUSPICIOUS = "code that fools tests"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the guard found in an attempt."""
+
+    kind: FindingKind
+    where: str
+    """The file, or the id of the test case."""
+    text: str
+    """What was done, in a few words."""
+    decisive: bool = False
+    """Whether a green verdict rests on it. What was put back before the verdict is not."""
+
+    @property
+    def summary(self) -> str:
+        """One line for a person: `tests/test_a.py: test edited: changed, put back`."""
+        return f"{self.where}: {self.kind}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What one look of the guard found."""
+
+    found: tuple[Finding, ...] = ()
 
 
 # ---- the rulebook --------------------------------------------------------------------------
@@ -267,11 +314,14 @@ class Attempt:
     teaching: Teaching | None = None
     rule: RuleChange | None = None
     seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    """What the guard of the tests found."""
 
     @property
     def solved(self) -> bool:
-        """Whether the suite said yes."""
-        return self.report is not None and self.report.passed
+        """Whether the suite said yes, and can be believed."""
+        green = self.report is not None and self.report.passed
+        return green and not any(finding.decisive for finding in self.findings)
 
     @property
     def usage(self) -> Usage:

@@ -6,6 +6,7 @@ Code runs each shell command in yet another session, which a signal to the group
 """
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -48,6 +49,8 @@ class EndedBy(StrEnum):
     ITSELF = "itself"
     WALL_CLOCK = "wall clock"
     NO_OUTPUT = "no output"
+    NO_PROGRESS = "no progress"
+    PROCESSES = "too many processes"
     US = "us"
 
 
@@ -80,6 +83,7 @@ class Child:
         on_stderr: likewise for standard error.
         wall_clock: seconds after which the child's tree is ended; None for no limit.
         no_output: seconds of silence on both streams after which it is ended; None for none.
+        most_processes: size above which the child's tree is ended; None for no limit.
         stdin: whether the child gets a pipe to read from; otherwise it reads nothing.
 
     Raises:
@@ -96,12 +100,14 @@ class Child:
         on_stderr: LineSink,
         wall_clock: float | None = None,
         no_output: float | None = None,
+        most_processes: int | None = None,
         stdin: bool = False,
     ) -> None:
         self.mark = uuid.uuid4().hex
         self.ended_by = EndedBy.ITSELF
         self._started = self._last_output = time.monotonic()
         self._wall_clock, self._no_output = wall_clock, no_output
+        self._most_processes = most_processes
         self._over = threading.Event()
         self._sink_error: BaseException | None = None
         self._deaf = False
@@ -120,7 +126,7 @@ class Child:
             threading.Thread(target=self._read, args=(self._popen.stdout, on_stdout), daemon=True),
             threading.Thread(target=self._read, args=(self._popen.stderr, on_stderr), daemon=True),
         ]
-        if wall_clock is not None or no_output is not None:
+        if (wall_clock, no_output, most_processes) != (None, None, None):
             threading.Thread(target=self._watch, daemon=True).start()
         for thread in self._threads:
             thread.start()
@@ -222,6 +228,8 @@ class Child:
 
     def _watch(self) -> None:
         while not self._over.wait(min(self._next_deadline() - time.monotonic(), 1.0)):
+            if self._most_processes is not None and self._size() > self._most_processes:
+                return self.end(EndedBy.PROCESSES)
             now = time.monotonic()
             if self._wall_clock is not None and now - self._started >= self._wall_clock:
                 return self.end(EndedBy.WALL_CLOCK)
@@ -229,8 +237,14 @@ class Child:
                 return self.end(EndedBy.NO_OUTPUT)
         return None
 
+    def _size(self) -> int:
+        """How many processes there are of the child's: by descent, or else by the mark."""
+        return len(
+            {each.pid for each in (*_descendants(self.pid), *_marked(self.mark))} | {self.pid}
+        )
+
     def _next_deadline(self) -> float:
-        deadlines = []
+        deadlines = [math.inf]
         if self._wall_clock is not None:
             deadlines.append(self._started + self._wall_clock)
         if self._no_output is not None:
@@ -260,6 +274,7 @@ def run(
     env: Mapping[str, str] | None = None,
     wall_clock: float | None = None,
     no_output: float | None = None,
+    most_processes: int | None = None,
     stdin: bytes = b"",
     on_line: LineSink | None = None,
     keep_bytes: int = 8 * 1024 * 1024,
@@ -288,6 +303,7 @@ def run(
         on_stderr=sink(err),
         wall_clock=wall_clock,
         no_output=no_output,
+        most_processes=most_processes,
         stdin=bool(stdin),
     )
     try:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from claude_agent_sdk import (
     AssistantMessage,
     Message,
     RateLimitEvent,
+    RateLimitInfo,
     ResultMessage,
     SystemMessage,
     TextBlock,
@@ -22,6 +24,7 @@ from claude_agent_sdk import (
 )
 
 from orchestrator import events
+from orchestrator.agents.resets import reset_time
 from orchestrator.agents.wording import last_lines, one_line, plain
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import EndedBy
@@ -61,6 +64,26 @@ _REASONS: Final = {
 }
 """What a result's `terminal_reason` means, where it says enough."""
 
+_LIMITS: Final = {
+    EndedBy.WALL_CLOCK: (
+        AgentOutcome.WALL_CLOCK,
+        "ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more",
+    ),
+    EndedBy.NO_OUTPUT: (
+        AgentOutcome.NO_OUTPUT,
+        "ended after {limits.no_output_seconds:g} s of silence; limits.no_output allows more",
+    ),
+    EndedBy.NO_PROGRESS: (
+        AgentOutcome.NO_PROGRESS,
+        "the same tool call {calls} times in a row; limits.same_tool_call allows more",
+    ),
+    EndedBy.PROCESSES: (
+        AgentOutcome.PROCESSES,
+        "had more than {limits.max_processes} processes; limits.max_processes allows more",
+    ),
+}
+"""What it means that a limit of ours ended the program."""
+
 _LOGIN_MEND: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
 _STATUS_MENDS: Final = {
     401: "check ANTHROPIC_API_KEY, or run `claude` and log in",
@@ -98,6 +121,10 @@ class Reading:
         self._results: list[ResultMessage] = []
         self._at_work = True
         self._rejected = False
+        self._resets_at: datetime | None = None
+        self._rows: dict[str | None, tuple[str, int]] = {}
+        self.same_calls = 0
+        """How often in a row the last tool call was made, with the same input."""
 
     def take(self, message: Message) -> None:
         """Take one message."""
@@ -108,9 +135,9 @@ class Reading:
             case AssistantMessage() if not message.error and message.model != "<synthetic>":
                 self._at_work = True
                 for block in message.content:
-                    self._take_block(block)
+                    self._take_block(block, message.parent_tool_use_id)
             case RateLimitEvent():
-                self._rejected = message.rate_limit_info.status == "rejected"
+                self._take_limit(message.rate_limit_info)
             case SystemMessage(subtype="api_retry"):
                 self._emit(events.AgentWaiting(_retry(message.data)))
 
@@ -130,32 +157,44 @@ class Reading:
             transcript=ending.transcript,
             stderr_tail=ending.stderr_tail,
             denials=_denials(self._results, self._workspace),
+            resets_at=self._reset(message) if outcome is AgentOutcome.USAGE_LIMIT else None,
         )
 
-    def _take_block(self, block: object) -> None:
+    def _take_limit(self, info: RateLimitInfo) -> None:
+        self._rejected = info.status == "rejected"
+        if self._rejected and info.resets_at:
+            self._resets_at = datetime.fromtimestamp(info.resets_at).astimezone()
+
+    def _reset(self, message: str) -> datetime | None:
+        """When the limit is lifted: as the API's event says, else as the message does."""
+        return self._resets_at or reset_time(message, datetime.now().astimezone())
+
+    def _take_block(self, block: object, thread: str | None) -> None:
         match block:
             case TextBlock(text=text) if text.strip():
                 self._emit(events.AgentSpoke(plain(text).strip()))
             case ToolUseBlock():
+                self._count(block, thread)
                 self._emit(
                     events.ToolUsed(one_line(block.name), tool_detail(block.input, self._workspace))
                 )
 
+    def _count(self, call: ToolUseBlock, thread: str | None) -> None:
+        """Count equal calls in a row; subagents work side by side, so each has a row of its own."""
+        what = json.dumps([call.name, call.input], sort_keys=True)
+        before, count = self._rows.get(thread, ("", 0))
+        count = count + 1 if what == before else 1
+        self._rows[thread] = (what, count)
+        self.same_calls = count
+
     def _judge(self, ending: Ending, limits: AgentLimits) -> tuple[AgentOutcome, str]:
         if self._results and not self._at_work:
             return self._judge_result(self._results[-1])
-        match ending.ended_by:
-            case EndedBy.WALL_CLOCK:
-                return AgentOutcome.WALL_CLOCK, (
-                    f"ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more"
-                )
-            case EndedBy.NO_OUTPUT:
-                return AgentOutcome.NO_OUTPUT, (
-                    f"ended after {limits.no_output_seconds:g} s of silence; "
-                    "limits.no_output allows more"
-                )
-            case EndedBy.US if not ending.trouble:
-                return AgentOutcome.CRASHED, "interrupted"
+        if ending.ended_by in _LIMITS:
+            outcome, words = _LIMITS[ending.ended_by]
+            return outcome, words.format(limits=limits, calls=self.same_calls)
+        if ending.ended_by is EndedBy.US and not ending.trouble:
+            return AgentOutcome.CRASHED, "interrupted"
         if ending.returncode is None or ending.ended_by is EndedBy.US:
             return AgentOutcome.CRASHED, f"Claude Code could not be followed: {ending.trouble}"
         return AgentOutcome.CRASHED, _without_result(ending)
@@ -176,7 +215,7 @@ class Reading:
         if result.stop_reason == "refusal":
             return AgentOutcome.REFUSED, f"the model refused: {text}"
         if self._rejected or _USAGE_LIMIT.search(text):
-            return AgentOutcome.USAGE_LIMIT, text
+            return AgentOutcome.USAGE_LIMIT, f"{text}; limits.wait_for_reset waits until then"
         if _LOGIN.search(text):
             return AgentOutcome.NOT_LOGGED_IN, f"{text}; {_LOGIN_MEND}"
         if result.terminal_reason in ("api_error", "model_error"):

@@ -74,6 +74,7 @@ class ClaudeProcess(Transport):
             on_stderr=self._keep,
             wall_clock=self._limits.wall_clock_seconds,
             no_output=self._limits.no_output_seconds,
+            most_processes=self._limits.max_processes,
             stdin=True,
         )
         self._waiter = threading.Thread(target=wait, args=(self._child,), daemon=True)
@@ -117,11 +118,11 @@ class ClaudeProcess(Transport):
 
     # ---- what the agent asks ---------------------------------------------------------------
 
-    def end(self) -> None:
+    def end(self, by: EndedBy = EndedBy.US) -> None:
         """End the program and all that it started, and wait until it is gone."""
         if self._child and self._waiter:
             if self._waiter.is_alive():
-                self._child.end()
+                self._child.end(by)
             self._waiter.join()
 
     @property

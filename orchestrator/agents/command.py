@@ -24,6 +24,7 @@ _STDERR_LENGTH: Final = 8000
 _ENDED: Final = {
     EndedBy.WALL_CLOCK: AgentOutcome.WALL_CLOCK,
     EndedBy.NO_OUTPUT: AgentOutcome.NO_OUTPUT,
+    EndedBy.PROCESSES: AgentOutcome.PROCESSES,
     EndedBy.US: AgentOutcome.CRASHED,
 }
 
@@ -67,7 +68,7 @@ class CommandAgent:
     ) -> AgentResult:
         """Run the program on the prompt in the workspace.
 
-        Of the limits, wall clock and silence are kept; turns and cost are the program's own.
+        Of the limits, wall clock, silence and processes are kept; the rest is the program's own.
         Ctrl-C, or an error in `on_event`, ends the program's whole tree and goes on upwards.
 
         Raises:
@@ -110,6 +111,7 @@ class CommandAgent:
             env=self._env,
             wall_clock=limits.wall_clock_seconds,
             no_output=limits.no_output_seconds,
+            most_processes=limits.max_processes,
             stdin=b"" if named else prompt.encode(),
             on_line=tell,
             keep_bytes=_KEEP_BYTES,
@@ -132,6 +134,10 @@ def _result(done: Completed, limits: AgentLimits) -> AgentResult:
             message = (
                 f"ended after {limits.no_output_seconds:g} s of silence; "
                 "limits.no_output allows more"
+            )
+        case AgentOutcome.PROCESSES:
+            message = (
+                f"had more than {limits.max_processes} processes; limits.max_processes allows more"
             )
         case _ if done.ended_by is EndedBy.US:
             message = "interrupted"

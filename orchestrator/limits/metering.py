@@ -1,0 +1,137 @@
+"""Agent and teacher, each behind the ledger: asked for room before, billed after."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator import events
+from orchestrator.ledger import CapReachedError, Caps, Ledger
+from orchestrator.limits.plugs import WorkingAgent
+from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from orchestrator.teaching.ready import ReadyTeacher
+from teacher.errors import TeacherError
+from teacher.models import Failure, KnownRule, Lesson
+
+
+@dataclass(frozen=True)
+class RunClock:
+    """The wall clock of a run, as far as this process carries it; a `resume` begins a new one."""
+
+    seconds: float
+    now: Callable[[], float] = time.monotonic
+    started: float = field(default=-1.0)
+
+    def __post_init__(self) -> None:
+        """Start, unless a start was given."""
+        if self.started < 0:
+            object.__setattr__(self, "started", self.now())
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; not above zero when it has run out."""
+        return self.started + self.seconds - self.now()
+
+
+class MeteredAgent:
+    """An agent that works within what the ledger and the run's clock leave.
+
+    Args:
+        agent: who works.
+        ledger: what all runs share.
+        run: the run's id.
+        caps: the limits.
+        clock: the run's own clock.
+    """
+
+    def __init__(
+        self, agent: WorkingAgent, ledger: Ledger, run: str, caps: Caps, clock: RunClock
+    ) -> None:
+        self._agent, self._ledger, self._run = agent, ledger, run
+        self._caps, self._clock = caps, clock
+
+    def run(
+        self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
+    ) -> AgentResult:
+        """Let the agent work, within the narrowest of all limits.
+
+        Raises:
+            CapReachedError: a limit leaves nothing; the agent was not started.
+            LoopError: the agent's own.
+        """
+        left = self._clock.left
+        if left <= 0:
+            raise CapReachedError(
+                f"the run's wall clock of {self._clock.seconds:g} s has run out",
+                "`orchestrator resume` gives it as much again; limits.run_wall_clock allows more",
+            )
+        entry = self._ledger.begin(self._run, self._caps, at_most=limits.max_cost_usd)
+        narrowed = replace(
+            limits,
+            max_cost_usd=entry.allowance,
+            wall_clock_seconds=min(limits.wall_clock_seconds, left),
+        )
+        try:
+            result = self._agent.run(prompt, workspace, narrowed, on_event)
+        except BaseException:
+            self._ledger.abandon(entry)
+            raise
+        self._ledger.settle(entry, result.usage)
+        return _naming_the_cap(result, limits, narrowed)
+
+
+class MeteredTeacher:
+    """A teacher whose bills stand in the ledger.
+
+    Args:
+        teacher: who is asked.
+        ledger: what all runs share.
+        run: the run's id.
+        caps: the limits.
+    """
+
+    def __init__(self, teacher: ReadyTeacher, ledger: Ledger, run: str, caps: Caps) -> None:
+        self._teacher, self._ledger, self._run, self._caps = teacher, ledger, run, caps
+
+    def warm(self) -> None:
+        """Load what the teacher loads."""
+        self._teacher.warm()
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask, if the limits leave room.
+
+        Raises:
+            CapReachedError: they do not; nothing was sent.
+            TeacherError: the teacher's own.
+        """
+        entry = self._ledger.begin(self._run, self._caps, agent=False)
+        try:
+            lesson = self._teacher.teach(failure, known_rules)
+        except TeacherError as error:
+            self._ledger.settle(entry, error.usage)
+            raise
+        except BaseException:
+            self._ledger.abandon(entry)
+            raise
+        self._ledger.settle(entry, lesson.usage)
+        return lesson
+
+
+def _naming_the_cap(result: AgentResult, asked: AgentLimits, narrowed: AgentLimits) -> AgentResult:
+    """Say which limit it was, where the agent was told a narrower one than its own."""
+    if result.outcome is AgentOutcome.MAX_COST and narrowed.max_cost_usd != asked.max_cost_usd:
+        return replace(
+            result,
+            message=f"the cost limit of a day, all runs together, left ${narrowed.max_cost_usd:.2f}"
+            " for this attempt; limits.max_cost_usd_per_day allows more",
+        )
+    if (
+        result.outcome is AgentOutcome.WALL_CLOCK
+        and narrowed.wall_clock_seconds < asked.wall_clock_seconds
+    ):
+        return replace(
+            result,
+            message=f"ended after {narrowed.wall_clock_seconds:g} s, which the run's wall clock "
+            "left; limits.run_wall_clock allows more",
+        )
+    return result

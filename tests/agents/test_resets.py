@@ -1,0 +1,92 @@
+"""When a usage limit is lifted: zones, days, years, and messages that do not tell."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.agents.resets import reset_time
+
+BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=BERLIN)  # a Saturday
+SEP = " · "
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("resets 3pm (Europe/Berlin)", "2026-11-21T15:00+01:00"),
+        ("resets 3:30pm (Europe/Berlin)", "2026-11-21T15:30+01:00"),
+        ("resets at 3pm (Europe/Berlin)", "2026-11-21T15:00+01:00"),
+        ("resets 3pm", "2026-11-21T15:00+01:00"),
+        ("resets 15:00", "2026-11-21T15:00+01:00"),
+        ("resets 3PM (UTC)", "2026-11-21T16:00+01:00"),
+        ("resets 3 pm (America/New_York)", "2026-11-21T21:00+01:00"),
+        # past today, so tomorrow; and the zone's own day, not ours
+        ("resets 11am (Europe/Berlin)", "2026-11-22T11:00+01:00"),
+        ("resets 12pm (Europe/Berlin)", "2026-11-22T12:00+01:00"),
+        ("resets 12am", "2026-11-22T00:00+01:00"),
+        ("resets 12:30am (Asia/Tokyo)", "2026-11-21T16:30+01:00"),
+        ("resets 5am (America/New_York)", "2026-11-22T11:00+01:00"),
+        # days and years
+        ("resets Nov 24, 3pm (Europe/Berlin)", "2026-11-24T15:00+01:00"),
+        ("resets Nov 24 at 3pm (Europe/Berlin)", "2026-11-24T15:00+01:00"),
+        ("resets November 24, 3pm", "2026-11-24T15:00+01:00"),
+        ("resets Jan 2, 3pm (UTC)", "2027-01-02T16:00+01:00"),
+        ("resets Jan 2, 2027, 3:15pm (UTC)", "2027-01-02T16:15+01:00"),
+        ("resets Nov 20, 3pm", "2026-11-20T15:00+01:00"),
+        ("resets Dec 1", "2026-12-01T00:00+01:00"),
+        ("resets Mon 12:00 AM", "2026-11-23T00:00+01:00"),
+        ("resets Saturday at 9am", "2026-11-28T09:00+01:00"),
+        ("resets tomorrow at 9am", "2026-11-22T09:00+01:00"),
+        # spans, and what older programs said
+        ("resets in 2h 15m", "2026-11-21T14:15+01:00"),
+        ("resets in 45 minutes", "2026-11-21T12:45+01:00"),
+        ("resets in 3 days", "2026-11-24T12:00+01:00"),
+        ("Claude AI usage limit reached|1795273200", "2026-11-21T16:00+01:00"),
+        # an unknown zone counts as ours
+        ("resets 3pm (Mars/Olympus)", "2026-11-21T15:00+01:00"),
+    ],
+)
+def test_the_moment_is_read(words: str, expected: str) -> None:
+    moment = reset_time(f"You've hit your session limit{SEP}{words}", NOON)
+    assert moment is not None
+    assert moment.utcoffset() is not None
+    assert moment == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["contact your admin", "resets soon", "resets 25:00", "resets 13pm", "resets Feb 30, 3pm",
+     "resets", "resets in a while", "reset 3 passwords"],
+)  # fmt: skip
+def test_a_message_that_does_not_tell(words: str) -> None:
+    assert reset_time(f"You've hit your session limit{SEP}{words}", NOON) is None
+
+
+def test_three_o_clock_stays_three_o_clock_when_the_clocks_change() -> None:
+    before = datetime(2026, 10, 24, 16, 0, tzinfo=BERLIN)  # the night after, clocks go back
+    moment = reset_time("resets 3pm (Europe/Berlin)", before)
+    assert moment is not None
+    assert moment.hour == 15
+    assert moment.timestamp() - before.timestamp() == 24 * 3600
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001 -- a zone is given below
+    st.integers(0, 23),
+    st.integers(0, 59),
+    st.sampled_from([BERLIN, NEW_YORK, ZoneInfo("Asia/Kolkata"), UTC]),
+)
+def test_a_time_of_day_is_always_ahead_and_within_a_day(
+    naive: datetime, hour: int, minute: int, zone: ZoneInfo
+) -> None:
+    now = naive.replace(tzinfo=UTC).astimezone(zone)
+    moment = reset_time(f"resets {hour}:{minute:02d} ({zone})", now)
+    assert moment is not None
+    ahead = moment.timestamp() - now.timestamp()
+    assert timedelta(0) < timedelta(seconds=ahead + 3600)
+    assert ahead <= timedelta(hours=25).total_seconds()
+    assert (moment.hour, moment.minute) == (hour, minute)
