@@ -21,9 +21,13 @@ _CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.
 def open_workspace(project: Path, state: Path) -> "GitWorkspace":
     """Look at a project's files through git, from outside.
 
-    In a repository, what git would track and what it would add is seen; in a folder without one,
-    or one that its repository ignores, everything but what machines make (`.venv`,
-    `node_modules`, caches). The user's `.git` is only read.
+    What git tracks and what it would add is seen, except for what machines make (`.venv`,
+    `node_modules`, `__pycache__` and the like) where the ignore rules do not speak of it. A
+    folder without git, or one that its repository ignores, is seen through a git directory in
+    `state`.
+
+    Nothing is written into the user's `.git`. The one trace is git's own: meeting an object that
+    is there already, it renews the time of the object's file, so that it is not pruned.
 
     Args:
         project: the folder to look at; also a subfolder of a repository.
