@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator import events
 from orchestrator.failures.suite import failure_of, retry_prompt
+from orchestrator.limits.stuck import stuck
 from orchestrator.models import (
     AgentLimits,
     Attempt,
@@ -31,6 +32,7 @@ class Policy:
     auto_retry: bool = True
     retry_from_start: bool = False
     max_cost_usd: float | None = None
+    stuck_after: int | None = None
     limits: AgentLimits = field(default_factory=AgentLimits)
 
 
@@ -101,6 +103,8 @@ def _decide(run: RunResult, steps: Steps, policy: Policy) -> RunResult:
         return _ended(run, RunOutcome.STOPPED, why)
     if sum(each.report is not None for each in run.attempts) > policy.max_retries:
         return _ended(run, RunOutcome.NOT_SOLVED)
+    if why := stuck(steps.task, run, policy.stuck_after):
+        return _ended(run, RunOutcome.NOT_SOLVED, why)
     if not policy.auto_retry and steps.fresh:
         return _ended(run, RunOutcome.PAUSED)
     return run

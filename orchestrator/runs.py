@@ -128,13 +128,14 @@ def _loop_durably(
     from orchestrator.journal.durable import DurableJournal, DurableRuns
 
     project = record.task.project
+    agent, teacher = wiring.bounded(config, parts, record.id, store.directory)
 
     def loop(journal: DurableJournal) -> RunResult:
         steps = Steps(
             task=record.task,
-            agent=parts.agent,
+            agent=agent,
             suite=parts.suite,
-            teacher=parts.teacher,
+            teacher=teacher,
             workspace=open_workspace(project, record.folder),
             rulebook=MarkdownRulebook(project, store.locks, run=record.id, on_event=emit),
             journal=journal,

@@ -14,6 +14,10 @@ from orchestrator.agents.permissions import suite_permissions
 from orchestrator.config import Config
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
+from orchestrator.ledger import Caps as SpendingCaps
+from orchestrator.ledger import Ledger
+from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
+from orchestrator.limits.waiting import PatientAgent
 from orchestrator.loop import Policy
 from orchestrator.models import AgentLimits
 from orchestrator.suites import ProjectSuite, create_suite
@@ -168,6 +172,20 @@ def build_webhook_teacher(
     return teacher
 
 
+def bounded(
+    config: Config, parts: Parts, run: str, state: Path
+) -> tuple[MeteredAgent | PatientAgent, MeteredTeacher]:
+    """Agent and teacher within the limits of this run, and of all runs together."""
+    ledger, limits = Ledger(state), config.limits
+    clock = RunClock(limits.run_wall_clock)
+    caps = SpendingCaps(
+        limits.max_cost_usd_per_day, limits.max_tokens, limits.max_agent_starts_per_hour
+    )
+    agent = MeteredAgent(parts.agent, ledger, run, caps, clock)
+    teacher = MeteredTeacher(parts.teacher, ledger, run, caps)
+    return PatientAgent(agent, clock) if limits.wait_for_reset else agent, teacher
+
+
 def policy(config: Config) -> Policy:
     """How far the loop goes."""
     return Policy(
@@ -175,10 +193,13 @@ def policy(config: Config) -> Policy:
         auto_retry=config.learning.auto_retry,
         retry_from_start=config.learning.retry_from == "start",
         max_cost_usd=config.limits.max_cost_usd,
+        stuck_after=config.limits.stuck_after,
         limits=AgentLimits(
             max_turns=config.claude.max_turns,
             wall_clock_seconds=config.limits.wall_clock,
             no_output_seconds=config.limits.no_output,
+            max_processes=config.limits.max_processes,
+            same_tool_call=config.limits.same_tool_call,
         ),
     )
 

@@ -9,18 +9,20 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator import events
 from orchestrator.agents import claude_environment as environment
 from orchestrator.agents.wording import last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.process import capture
+from orchestrator.process import EndedBy, capture
 
 if TYPE_CHECKING:
+    from claude_agent_sdk import HookCallback, HookJSONOutput
+
     from orchestrator.agents.claude_messages import Reading
     from orchestrator.agents.claude_transport import ClaudeProcess
 
@@ -32,6 +34,8 @@ _INSTALL: Final = "install it: https://code.claude.com/docs/en/setup"
 _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
 """A timer or a monitor keeps the run from ending; a worktree takes the work out of the project and
 leaves a branch in the user's repository."""
+
+_EDITS: Final = "Edit|MultiEdit|Write|NotebookEdit"
 
 
 def find_program() -> Path:
@@ -83,6 +87,7 @@ class ClaudeCodeAgent:
         allowed_tools: permission rules beyond editing files: `Bash(pytest *)`.
         skip_permissions: ask for no permission at all. The user's choice, never ours.
         program: the program; None finds it.
+        refuse: asked before each edit of a file; says why it must not be, or None.
     """
 
     def __init__(
@@ -93,12 +98,14 @@ class ClaudeCodeAgent:
         allowed_tools: Sequence[str] = (),
         skip_permissions: bool = False,
         program: Path | None = None,
+        refuse: Callable[[Path], str | None] | None = None,
     ) -> None:
         self._base = dict(os.environ if environment is None else environment)
         self._model = model
         self._allowed_tools = tuple(allowed_tools)
         self._skip_permissions = skip_permissions
         self._program = program
+        self._refuse = refuse
 
     def preflight(self) -> str:
         """Make sure that a run can begin; gives the program's name and version.
@@ -156,7 +163,8 @@ class ClaudeCodeAgent:
         process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
         reading = Reading(workspace, on_event)
         try:
-            trouble = asyncio.run(_converse(_clean(prompt), process, reading))
+            talk = _converse(_clean(prompt), process, reading, self._refuse, limits.same_tool_call)
+            trouble = asyncio.run(talk)
         finally:
             process.end()
         ending = Ending(
@@ -195,15 +203,24 @@ class ClaudeCodeAgent:
         return argv
 
 
-async def _converse(prompt: str, process: "ClaudeProcess", reading: "Reading") -> str:
+async def _converse(
+    prompt: str,
+    process: "ClaudeProcess",
+    reading: "Reading",
+    refuse: Callable[[Path], str | None] | None,
+    most_same_calls: int | None,
+) -> str:
     """Send the prompt and read to the end; gives what kept us from reading on, if anything did."""
+    import asyncio
     import logging
 
-    from claude_agent_sdk import ClaudeAgentOptions, query
+    from claude_agent_sdk import ClaudeAgentOptions, HookMatcher, query
 
     # The SDK logs what it also raises, and a logger without a handler prints.
     logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
     options = ClaudeAgentOptions(verbatim_prompts=True)
+    if refuse:
+        options.hooks = {"PreToolUse": [HookMatcher(_EDITS, [_refusing(refuse)])]}
     messages = aiter(query(prompt=prompt, options=options, transport=process))
     failure: Exception | None = None
     while True:
@@ -218,6 +235,8 @@ async def _converse(prompt: str, process: "ClaudeProcess", reading: "Reading") -
         try:
             if not failure:
                 reading.take(message)
+                if most_same_calls and reading.same_calls >= most_same_calls:
+                    await asyncio.to_thread(process.end, EndedBy.NO_PROGRESS)
         except Exception as error:  # noqa: BLE001 -- raised again below
             # Read on: the SDK lets go of what it holds only when its stream comes to an end.
             failure = error
@@ -225,6 +244,30 @@ async def _converse(prompt: str, process: "ClaudeProcess", reading: "Reading") -
     if failure:
         raise failure
     return trouble
+
+
+def _refusing(refuse: Callable[[Path], str | None]) -> "HookCallback":
+    """The hook that is asked before each edit. A hook that raises would let the edit pass."""
+
+    async def ask(given: Any, tool_use_id: str | None, context: Any) -> "HookJSONOutput":  # noqa: ANN401 -- the SDK's union of inputs
+        del tool_use_id, context
+        try:
+            tool = given["tool_input"]
+            path = tool.get("file_path") or tool.get("notebook_path")
+            reason = refuse(Path(path)) if path else None
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the answer is no
+            reason = f"this edit could not be checked: {error or type(error).__name__}"
+        if reason is None:
+            return {}
+        return {
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": "deny",
+                "permissionDecisionReason": reason,
+            }
+        }
+
+    return ask
 
 
 def _clean(prompt: str) -> str:

@@ -115,12 +115,28 @@ class ClaudeSection(Section):
 class LimitsSection(Section):
     """What a run may take."""
 
-    max_cost_usd: float | None = Field(default=None, gt=0)
+    max_cost_usd: float | None = Field(default=10.0, gt=0)
     """US dollars for a whole run, agent and teacher together."""
+    max_cost_usd_per_day: float | None = Field(default=50.0, gt=0)
+    """US dollars within 24 hours, all runs of yours on this machine together."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Tokens of every kind for a whole run; looked at before each attempt and lesson."""
+    max_agent_starts_per_hour: int | None = Field(default=60, ge=1)
+    """Attempts within an hour, all runs of yours on this machine together."""
+    run_wall_clock: Seconds = 28_800
+    """Seconds for a whole run, waits included; `resume` gives it as much again."""
     wall_clock: Seconds = 1800
     """Seconds for one attempt of the agent."""
     no_output: Seconds = 600
     """Seconds of silence after which the agent counts as stalled."""
+    max_processes: int | None = Field(default=256, ge=8)
+    """Processes that the agent, and all it starts, may have at a time."""
+    same_tool_call: int | None = Field(default=8, ge=2)
+    """Equal tool calls in a row, reading ones too, that end an attempt: it makes no progress."""
+    stuck_after: int | None = Field(default=3, ge=2)
+    """Failed attempts in a row without anything new that end a run: it is stuck."""
+    wait_for_reset: bool = False
+    """Whether a usage limit that tells its reset is waited for; if not, the run stops."""
 
 
 DEFAULT_SOURCES = (
