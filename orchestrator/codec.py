@@ -12,7 +12,9 @@ from pydantic import TypeAdapter
 from orchestrator.models import (
     AgentResult,
     Attempt,
+    Confirmation,
     Diff,
+    Findings,
     RuleChange,
     RunResult,
     Snapshot,
@@ -24,7 +26,9 @@ from teacher.models import Lesson
 _TYPES: Final[Sequence[type[Any]]] = (
     AgentResult,
     Attempt,
+    Confirmation,
     Diff,
+    Findings,
     Lesson,
     RuleChange,
     RunResult,

@@ -10,7 +10,9 @@ from pathlib import Path
 from orchestrator.models import (
     AgentResult,
     Case,
+    Confirmation,
     Diff,
+    Finding,
     RuleChange,
     RunResult,
     SuiteReport,
@@ -101,6 +103,13 @@ class DiffTaken(Event):
 
 
 @dataclass(frozen=True)
+class Tampered(Event):
+    """Tests, or what steers them, were touched, or the verdict cannot be believed."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
 class CaseFinished(Event):
     """A test case ended, as far as the runner's output tells it while it runs."""
 
@@ -113,6 +122,13 @@ class SuiteFinished(Event):
 
     report: SuiteReport
     baseline: bool = False
+
+
+@dataclass(frozen=True)
+class Triaged(Event):
+    """What failed has run again, and it is known what the failure is."""
+
+    confirmation: Confirmation
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,44 @@ class SuiteReport:
         return f"{text}: {self.message}" if self.message else text
 
 
+# ---- what a red verdict is ------------------------------------------------------------------
+
+
+class TriageKind(StrEnum):
+    """What a red verdict, or an agent's end, is. Only `real` is taught."""
+
+    REAL = "real"
+    FLAKY = "flaky"
+    """All that failed passed when it was run again."""
+    OLD = "old"
+    """All that fails failed before the attempt, which has nothing to do with it."""
+    INFRASTRUCTURE = "infrastructure"
+    """It says nothing about the code."""
+
+
+@dataclass(frozen=True)
+class Triage:
+    """What a red verdict is, and which of its cases count neither for nor against."""
+
+    kind: TriageKind
+    message: str = ""
+    mend: str = ""
+    flaky: tuple[Case, ...] = ()
+    """Cases that failed and then passed, with what they said when they failed."""
+    old: tuple[str, ...] = ()
+    """Ids of cases that failed before in the same words."""
+    troubled: tuple[str, ...] = ()
+    """Ids of cases that fail because of the machine."""
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """A verdict after what failed has run again, and what it is."""
+
+    report: SuiteReport
+    triage: Triage
+
+
 # ---- the agent -----------------------------------------------------------------------------
 
 
@@ -210,7 +248,7 @@ class Diff:
 
     changes: tuple[FileChange, ...]
     patch: Path
-    """File that holds the whole patch, git format, bytes as git gave them."""
+    """File that holds the whole patch, git format, bytes as git gave them save for secrets."""
 
     @property
     def summary(self) -> str:
@@ -282,7 +320,9 @@ class RuleChange:
     rule: Rule
     path: Path
     change: str
-    """`added`, `amended`, `reinforced`, or `already known`."""
+    """`added`, `amended`, `reinforced`, `already known`, or `quarantined`."""
+    reason: str = ""
+    """Why a lesson was quarantined: it is in the run's record, and not in the file."""
 
 
 # ---- attempts and runs ---------------------------------------------------------------------
@@ -311,6 +351,9 @@ class Attempt:
     after: Snapshot
     diff: Diff
     report: SuiteReport | None = None
+    """What the suite said, with the second run's word on what had failed."""
+    triage: Triage | None = None
+    """What that is, if it was not green at once."""
     teaching: Teaching | None = None
     rule: RuleChange | None = None
     seconds: float = 0.0

@@ -77,8 +77,8 @@ def traced_files(cases: Sequence[Case], project: Path) -> list[str]:
     found: dict[str, None] = {}
     for case in cases:
         for location in _locations(case.detail):
-            if not _in_library(location, project):
-                found[_relative(location, project)] = None
+            if not in_library(location, project):
+                found[relative(location, project)] = None
     return list(found)
 
 
@@ -121,14 +121,15 @@ def _fitting(frames: Sequence[str], bound: int) -> list[str]:
 
 def _of_library(frame: str, project: Path) -> bool:
     locations = _locations(frame)
-    return bool(locations) and _in_library(locations[-1], project)
+    return bool(locations) and in_library(locations[-1], project)
 
 
 def _locations(text: str) -> list[str]:
     return [native or pytests for native, pytests in _LOCATION.findall(text)]
 
 
-def _in_library(location: str, project: Path) -> bool:
+def in_library(location: str, project: Path) -> bool:
+    """Whether a file named in a traceback is a library's, and not the project's."""
     if _LIBRARY.search(location):
         return True
     path = Path(location)
@@ -137,7 +138,8 @@ def _in_library(location: str, project: Path) -> bool:
     return False
 
 
-def _relative(location: str, project: Path) -> str:
+def relative(location: str, project: Path) -> str:
+    """Give the path of a file named in a traceback from the project's directory."""
     path = Path(location)
     if path.is_absolute() and path.is_relative_to(project.resolve()):
         return path.relative_to(project.resolve()).as_posix()
