@@ -85,15 +85,15 @@ def webhook_workflow(settings: Settings | None = None) -> Json:
         trigger,
         *_question_nodes("={{ $json.body }}", settings or Settings()),
         *_memory_nodes(),
-        *_model_nodes(1600),
-        _if("A lesson?", "={{ $json.status === 200 }}", (2080, 0)),
-        _table_row("Remember", "update", (2320, -120), _mine(), {"answer": _ANSWER}),
-        _respond("Answer", (2560, -120), "={{ $('Lesson').first().json.reply }}", 200),
-        _table_row("Forget", "deleteRows", (2320, 200), _mine()),
-        _respond_cause("Other answer", (2560, 200)),
-        _table_row("Forget old answers", "deleteRows", (2800, 0), _old()),
-        _note(_WEBHOOK_NOTE, (-60, -420), 640, 340),
-        _note(_MEMORY_NOTE, (660, -420), 780, 200),
+        *_model_nodes(240, 320),
+        _if("A lesson?", "={{ $json.status === 200 }}", (720, 320)),
+        _table_row("Remember", "update", (960, 220), _mine(), {"answer": _ANSWER}),
+        _respond("Answer", (1200, 220), "={{ $('Lesson').first().json.reply }}", 200),
+        _table_row("Forget", "deleteRows", (960, 520), _mine()),
+        _respond_cause("Other answer", (1200, 520)),
+        _table_row("Forget old answers", "deleteRows", (1440, 320), _old()),
+        _note(_WEBHOOK_NOTE, (-60, -340), 680, 300),
+        _note(_MEMORY_NOTE, (660, -200), 880, 160),
     ]
     links = {
         "Webhook": [["Settings"]],
@@ -153,7 +153,7 @@ def mcp_workflow(settings: Settings | None = None) -> Json:
             (1200, 240),
             {"mode": "raw", "jsonOutput": "={{ $json.reply }}", "options": {}},
         ),
-        _note(_MCP_NOTE, (340, -340), 640, 400),
+        _note(_MCP_NOTE, (340, -300), 640, 300),
     ]
     links = {
         "The tool was called": [["Settings"]],
@@ -311,8 +311,8 @@ def _memory_nodes() -> list[Json]:
             [("key", "eq", "={{ $('Question').first().json.key }}")],
             returnAll=True,
         ),
-        _code("Decide", "decide.js", (1280, 200)),
-        _if("Ask Claude?", "={{ $json.ask }}", (1400, 0)),
+        _code("Decide", "decide.js", (1440, 0)),
+        _if("Ask Claude?", "={{ $json.ask }}", (0, 320)),
     ]
 
 
