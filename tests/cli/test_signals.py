@@ -1,0 +1,138 @@
+"""Ctrl-C, `kill`, and a terminal that closes: state is kept, and nothing is left alive."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from subprocess import Popen
+
+import psutil
+import pytest
+
+from orchestrator.models import RunOutcome
+from orchestrator.process import MARK
+from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.store import Store
+from tests.cli.conftest import AGENT, LESSONS, RULE, TASK, Call, Shop, ended, in_a_child
+
+FAMILY = """
+sleep 600 &
+setsid sleep 600 &
+touch "$0.ready"
+sleep 600
+"""
+CLAUDE_SLEEPS = """
+  - when: {speaker: agent}
+    steps: [{tools: [{name: Bash, input: {command: "touch ready && sleep 600"}}]}]
+"""
+
+
+def until(path: Path) -> None:
+    """Wait until a child has come as far as to write a file."""
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.02)
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; where nobody reaps orphans, a dead one stays as a zombie."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def relatives(child: Popen[str]) -> list[psutil.Process]:
+    """What a child has started, whatever its session."""
+    found = psutil.Process(child.pid).children(recursive=True)
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except (psutil.Error, OSError):
+            continue
+        if environment.get("ORCHESTRATOR_STATE_DIR") == str(Store().directory) and MARK in (
+            environment
+        ):
+            found.append(process)
+    return sorted(set(found), key=lambda process: process.pid)
+
+
+@pytest.fixture(autouse=True)
+def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    yield
+    Store().close()
+
+
+def test_ctrl_c_ends_the_agent_and_keeps_the_run(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    shop.agent.write_text(FAMILY, encoding="utf-8")
+    child = in_a_child("run", TASK, "--project-dir", shop.project)
+    until(shop.agent.with_name("agent.sh.ready"))
+    left = relatives(child)
+    assert len(left) >= 4  # the shell and three that sleep
+    child.send_signal(signal.SIGINT)
+    done = ended(child)
+    assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
+    assert "Interrupted" in done.out
+    assert "  go on    orchestrator resume " in done.out
+    assert alive(left) == []
+    assert Store().get("last").outcome is RunOutcome.INTERRUPTED
+
+    shop.agent.write_text(AGENT, encoding="utf-8")
+    done = call("resume")
+    assert (done.code, done.err) == (0, "")
+    assert "running the suite as it stands" not in done.out
+    assert RULE.encode() in shop.rulebook
+
+
+@pytest.mark.parametrize("name", ["TERM", "HUP"])
+def test_other_signals_do_the_same(
+    call: Call, shop: Shop, teacher: ReplayServer, name: str
+) -> None:
+    shop.agent.write_text(f"kill -{name} $PPID; sleep 600\n", encoding="utf-8")
+    before = signal.getsignal(getattr(signal, f"SIG{name}"))
+    done = call("run", TASK, "--project-dir", shop.project)
+    assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
+    assert Store().get("last").outcome is RunOutcome.INTERRUPTED
+    assert signal.getsignal(getattr(signal, f"SIG{name}")) is before
+    shop.agent.write_text(AGENT, encoding="utf-8")
+    assert call("resume").code == 0
+
+
+def test_whoever_was_told_to_ignore_a_hangup_ignores_it(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    shop.agent.write_text(f"kill -HUP $PPID; sleep 0.2\n{AGENT}", encoding="utf-8")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert call("run", TASK, "--project-dir", shop.project).code == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_kill_while_claude_code_runs_a_command(shop: Shop) -> None:
+    shop.configure(agent={"kind": "claude_code", "command": []})
+    ready = shop.project / "ready"
+    with (
+        ReplayServer(parse_scenario(LESSONS + CLAUDE_SLEEPS)) as model,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("ANTHROPIC_BASE_URL", model.url)
+        patch.setenv("ANTHROPIC_API_KEY", "a-key-for-tests")
+        patch.setenv("ORCHESTRATOR_CLAUDE_ALLOWED_TOOLS", '["Bash(touch *)", "Bash(sleep *)"]')
+        child = in_a_child("run", TASK, "--project-dir", shop.project, "--json")
+        until(ready)
+        left = relatives(child)
+        assert len(alive(left)) >= 2  # Claude Code, and what it runs
+        child.send_signal(signal.SIGTERM)
+        done = ended(child)
+    assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
+    assert done.events[-1]["event"] == "run_ended"
+    assert done.events[-1]["result"]["outcome"] == "interrupted"
+    assert alive(left) == []

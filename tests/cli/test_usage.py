@@ -1,0 +1,119 @@
+"""Help, slips, and what is refused before anything happens."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from orchestrator.cli.main import cli
+from tests.cli.conftest import RULE, TASK, Call, Shop, ended, in_a_child
+
+
+def commands(command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of a command and of all below it."""
+    yield words
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from commands(below, *words, name)
+
+
+@pytest.mark.parametrize("words", list(commands(cli)), ids=" ".join)
+def test_every_command_helps(call: Call, words: tuple[str, ...]) -> None:
+    done = call(*words, "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: orchestrator {' '.join(words)}".rstrip())
+    assert done.err == ""
+    assert call(*words, "-h").out == done.out
+    _, _, options = done.out.partition("\nOptions:\n")
+    undocumented = [line for line in options.splitlines() if line.strip().endswith(("DIR", "FILE"))]
+    assert undocumented == []
+
+
+def test_the_help_names_every_command_and_exit_code(call: Call) -> None:
+    done = call("--help")
+    for name in ("run", "resume", "runs", "report-failure", "config", "demo"):
+        assert f"\n  {name} " in done.out
+    for code in ("0 solved", "1 not", "2 wrong", "3 something", "4 a bug", "130 interrupted"):
+        assert code in done.out
+
+
+def test_without_words_it_shows_the_help(call: Call) -> None:
+    done = call()
+    assert done.code == 2
+    assert "Usage: orchestrator" in done.said
+    assert "report-failure" in done.said
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["rnus"], "there is no command `rnus`; did you mean `runs`?"),
+        (["rnus"], "orchestrator run rnus"),
+        (["reprot-failure", "--description", "x"], "did you mean `report-failure`?"),
+        (["run"], "Missing argument 'TASK'"),
+        (["run", ""], "the task is empty"),
+        ([""], "the task is empty"),
+        (["run", " \n"], "the task is empty"),
+        (["run", "task", "more"], "unexpected extra argument"),
+        (["run", "-x"], "No such option"),
+        (["--nosuch"], "No such option"),
+        (["run", "task", "--max-retries", "many"], "'many' is not a valid integer"),
+        (["run", "task", "--max-retries", "-1"], "command line --max-retries"),
+        (["run", "task", "--max-cost-usd", "0"], "command line --max-cost-usd"),
+        (["run", "task", "--config", "nosuch.yaml"], "nosuch.yaml: cannot be read: No such file"),
+        (["runs", "--limit", "0"], "0 is not in the range"),
+        (["runs", "show", "nosuch"], "there is no run nosuch (`orchestrator runs` lists them)"),
+        (["runs", "show"], "there is no run last"),
+        (["resume"], "there is no run last"),
+        (["report-failure", "--failure-type", "other"], "Missing option '--description'"),
+        (["report-failure", "--failure-type", "oops", "--description", "x"], "planning_error"),
+        (["report-failure", "--failure-type", "test_failure", "--description", "x"], "is not one"),
+        (["report-failure", "--failure-type", "other", "--description", " "], "is empty"),
+        (["config", "show", "--project-dir", "nosuch"], "nosuch does not exist"),
+    ],
+)
+def test_what_is_wrong_is_said_and_exits_with_2(
+    call: Call,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    says: str,
+) -> None:
+    monkeypatch.chdir(shop.project)
+    done = call(*words)
+    assert done.code == 2
+    assert says in done.err
+    assert done.out == ""
+    assert len(done.err.splitlines()) <= 5
+
+
+def test_a_task_needs_no_subcommand(call: Call, shop: Shop, teacher: object) -> None:
+    done = call(TASK, "--project-dir", shop.project)
+    assert done.code == 0
+    assert f"Task     {TASK}" in done.out
+    assert shop.word == "right\n"
+    assert RULE.encode() in shop.rulebook
+
+
+@pytest.mark.parametrize(
+    "words", [["--no-auto-retry", TASK], ["do-it"], ["--", "-x"], ["run", "--", "-x"]], ids=" ".join
+)
+def test_what_counts_as_the_task(
+    call: Call,
+    shop: Shop,
+    teacher: object,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(shop.project)
+    shop.agent.write_text('echo "$1" > asked.txt; echo right > word.txt\n', encoding="utf-8")
+    assert call(*words).code == 0
+    assert (shop.project / "asked.txt").read_text(encoding="utf-8") == f"{words[-1]}\n"
+
+
+def test_it_is_a_real_program(shop: Shop, tmp_path: Path) -> None:
+    done = ended(in_a_child("rnus", cwd=tmp_path))
+    assert done.code == 2
+    assert done.err.startswith("orchestrator: there is no command `rnus`")
+    assert done.out == ""
