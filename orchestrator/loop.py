@@ -1,6 +1,6 @@
 """The learning loop: one task, carried to an outcome.
 
-    baseline -> [ agent -> diff -> suite -> verdict -> lesson -> rule ] -> retry
+    baseline -> [ agent -> diff -> pristine tests -> verdict -> lesson -> rule ] -> retry
 
 Here are the decisions; `steps.py` has the plug points and does the work.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator import events
 from orchestrator.failures.suite import failure_of, retry_prompt
+from orchestrator.failures.triage import agent_trouble, own_failures
 from orchestrator.limits.stuck import stuck
 from orchestrator.models import (
     AgentLimits,
@@ -19,6 +20,7 @@ from orchestrator.models import (
     SuiteOutcome,
     SuiteReport,
     Teaching,
+    TriageKind,
 )
 from orchestrator.steps import NoVerdictError, Steps
 from teacher.errors import TeacherError
@@ -53,20 +55,37 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
 
 
 def _attempt(run: RunResult, steps: Steps, policy: Policy, limits: AgentLimits) -> RunResult:
-    """Agent works -> diff -> suite -> verdict, and what there is to learn from it."""
+    """Agent works -> diff -> pristine tests -> verdict, and what there is to learn from it."""
     started = time.monotonic()
     number, prompt = len(run.attempts) + 1, _prompt(run, steps, policy)
     before = steps.begin(number, policy.max_retries + 1, prompt)
     agent = steps.work(number, prompt, limits, before)
     after = steps.finish(number)
     diff = steps.compare(number, before, after)
-    attempt = Attempt(number, prompt, agent, before, after, diff)
+    found = steps.guard_tests(number).found
+    attempt = Attempt(number, prompt, agent, before, after, diff, findings=found)
     if agent.outcome.worked:
-        attempt = replace(attempt, report=steps.judge(number))
-    if attempt.report and not attempt.solved:
-        attempt = _learn(attempt, attempt.report, run.baseline, steps, policy)
+        attempt = _judged(attempt, steps.judge(number), run.baseline, steps)
+    if attempt.report and attempt.teaches:
+        attempt = _learn(
+            attempt, own_failures(attempt.report, attempt), run.baseline, steps, policy
+        )
     attempt = replace(attempt, seconds=time.monotonic() - started)
     return replace(run, attempts=(*run.attempts, attempt))
+
+
+def _judged(
+    attempt: Attempt, report: SuiteReport, baseline: SuiteReport | None, steps: Steps
+) -> Attempt:
+    """The verdict, once what failed has run again; and whether it can be believed."""
+    try:
+        if not report.passed:
+            confirmed = steps.confirm(attempt, report, baseline)
+            report, attempt = confirmed.report, replace(attempt, triage=confirmed.triage)
+    except NoVerdictError as error:
+        return replace(attempt, report=error.report, triage=error.triage)
+    found = attempt.findings + steps.doubt(attempt.number, report, attempt.diff).found
+    return replace(attempt, report=report, findings=found)
 
 
 def _learn(
@@ -77,7 +96,9 @@ def _learn(
     policy: Policy,
 ) -> Attempt:
     """Failure -> lesson -> rule."""
-    failure = failure_of(steps.task, attempt.agent, report, baseline, attempt.diff)
+    failure = failure_of(
+        steps.task, attempt.agent, report, baseline, attempt.diff, attempt.findings
+    )
     try:
         attempt = replace(attempt, teaching=steps.teach(attempt.number, failure))
     except TeacherError as error:
@@ -96,8 +117,10 @@ def _decide(run: RunResult, steps: Steps, policy: Policy) -> RunResult:
     if attempt.solved:
         return _ended(run, RunOutcome.SOLVED)
     if not attempt.agent.outcome.worked:
-        why = f"the agent did not work: {attempt.agent.message or attempt.agent.outcome}"
+        why = agent_trouble(attempt.agent).words
         return _ended(run, RunOutcome.STOPPED, why) if steps.fresh else run
+    if attempt.triage and attempt.triage.kind is TriageKind.INFRASTRUCTURE:
+        return _ended(run, RunOutcome.STOPPED, attempt.triage.words)
     if attempt.teaching and not attempt.teaching.answered:
         why = f"the teacher gave no lesson: {attempt.teaching.trouble}"
         return _ended(run, RunOutcome.STOPPED, why)

@@ -141,6 +141,7 @@ def _loop_durably(
             journal=journal,
             folder=record.folder,
             emit=emit,
+            guard=parts.guard,
         )
         return run_loop(steps, wiring.policy(config))
 

@@ -5,21 +5,27 @@ that a run that was cut short goes on after its last finished step.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from orchestrator import events
+from orchestrator.failures.triage import again, concluded, settled, triage
+from orchestrator.guard import Guard, no_guard
 from orchestrator.models import (
     AgentLimits,
     AgentResult,
     Attempt,
+    Confirmation,
     Diff,
+    Findings,
     RuleChange,
     Snapshot,
     SuiteReport,
     Task,
     Teaching,
+    Triage,
+    TriageKind,
 )
 from teacher.errors import UnusableAnswer
 from teacher.models import Failure, KnownRule, Lesson
@@ -92,9 +98,9 @@ class Journal(Protocol):
 class NoVerdictError(Exception):
     """The suite says nothing about the code as it stands, so no attempt could be judged."""
 
-    def __init__(self, report: SuiteReport) -> None:
-        super().__init__(report.summary)
-        self.report = report
+    def __init__(self, report: SuiteReport, triage: Triage | None = None) -> None:
+        super().__init__(triage.words if triage else report.summary)
+        self.report, self.triage = report, triage
 
 
 # ---- the steps -----------------------------------------------------------------------------
@@ -118,7 +124,11 @@ class Steps:
     folder: Path
     emit: events.Listener
     fresh: bool = False
+    guard: Guard = field(default_factory=no_guard)
     _begun: bool = False
+
+    def __post_init__(self) -> None:
+        self.guard.folder = self.folder / "guard"
 
     def baseline(self) -> SuiteReport:
         """Judge the project as it stands, before the agent touches it.
@@ -133,7 +143,9 @@ class Steps:
                 raise NoVerdictError(report)
             return report
 
-        return self._step("baseline", work)
+        report = self._step("baseline", work)
+        self.guard.take_baseline(report)
+        return report
 
     def begin(self, attempt: int, of: int, prompt: str) -> Snapshot:
         """Remember the files as the attempt finds them."""
@@ -141,6 +153,7 @@ class Steps:
         def work() -> Snapshot:
             self._begun = True
             self.emit(events.AttemptStarted(attempt, of, prompt))
+            self.guard.remember(attempt)
             return self.workspace.snapshot()
 
         self._begun = False
@@ -153,6 +166,7 @@ class Steps:
         def work() -> AgentResult:
             if not self._begun:
                 self._take_back_half_done(attempt, before, left)
+            self.guard.take_up(attempt)
             self.emit(events.StepStarted("the agent works"))
             try:
                 result = self.agent.run(prompt, self.task.project, limits, self.emit)
@@ -178,9 +192,54 @@ class Steps:
 
         return self._step(f"attempt {attempt}: diff", work)
 
+    def guard_tests(self, attempt: int) -> Findings:
+        """Make the tests, and what steers them, what they were when the attempt began."""
+
+        def work() -> Findings:
+            return self._told(self.guard.put_back(attempt))
+
+        return self._step(f"attempt {attempt}: guard", work)
+
     def judge(self, attempt: int) -> SuiteReport:
         """Let the suite judge the attempt."""
         return self._step(f"attempt {attempt}: suite", lambda: self._judge(baseline=False))
+
+    def confirm(
+        self, attempt: Attempt, report: SuiteReport, baseline: SuiteReport | None
+    ) -> Confirmation:
+        """Run what failed once more, and decide what the failure is.
+
+        Raises:
+            NoVerdictError: the machine is to blame; nothing is remembered, so that what failed
+                runs again when the run goes on.
+        """
+
+        def work() -> Confirmation:
+            first = triage(report, baseline, attempt, self.task)
+            done = Confirmation(report, first)
+            if asked := again(report, first):
+                self.emit(events.StepStarted("running what failed once more"))
+                second = self.suite.run(self.task.project, asked.ids, lambda _: None)
+                after = settled(report, asked, second)
+                done = concluded(report, after, triage(after, baseline, attempt, self.task))
+            self.emit(events.Triaged(done))
+            if done.triage.kind is TriageKind.INFRASTRUCTURE:
+                raise NoVerdictError(done.report, done.triage)
+            return done
+
+        return self._step(f"attempt {attempt.number}: confirmed", work)
+
+    def doubt(self, attempt: int, report: SuiteReport, diff: Diff) -> Findings:
+        """Look whether the verdict can be believed."""
+
+        def rerun(select: Sequence[str]) -> SuiteReport:
+            self.emit(events.StepStarted("running the tests without the agent's new ones"))
+            return self.suite.run(self.task.project, select, lambda _: None)
+
+        def work() -> Findings:
+            return self._told(self.guard.check(attempt, report, diff, rerun))
+
+        return self._step(f"attempt {attempt}: doubt", work)
 
     def teach(self, attempt: int, failure: Failure) -> Teaching:
         """Ask the teacher. An answer that is no lesson is kept too: it was paid for.
@@ -233,6 +292,11 @@ class Steps:
         for path in self.workspace.restore(before, stopped_at, leave=(RULEBOOK,)):
             self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
         self.emit(events.Notice(f"attempt {attempt} begins again; its edits are kept in {patch}"))
+
+    def _told(self, findings: Findings) -> Findings:
+        if findings.found:
+            self.emit(events.Tampered(findings.found))
+        return findings
 
     def _judge(self, *, baseline: bool) -> SuiteReport:
         self.emit(events.StepStarted("running the suite" + " as it stands" * baseline))

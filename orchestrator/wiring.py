@@ -14,6 +14,7 @@ from orchestrator.agents.permissions import suite_permissions
 from orchestrator.config import Config
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
+from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.ledger import Caps as SpendingCaps
 from orchestrator.ledger import Ledger
 from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
@@ -39,6 +40,7 @@ class Parts:
     agent: ClaudeCodeAgent | CommandAgent
     suite: ProjectSuite
     teacher: "KeepingTeacher | SilentTeacher"
+    guard: Guard
 
 
 def checked_project(project: Path) -> Path:
@@ -70,7 +72,9 @@ def build(
         raise InfrastructureError("git was not found", "install git")
     suite = create_suite(config.tests.framework, config.tests.command, config.tests.timeout)
     suite.preflight(project)
-    agent = build_agent(config, project_environment(project, environment))
+    mode = GuardMode(config.tests.guard)
+    guard = guard_of(project, mode, config.tests.command, environment)
+    agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
     teacher = (
         build_teacher(config, project, environment, listener, state)
@@ -78,10 +82,12 @@ def build(
         else SilentTeacher()
     )
     listener(Ready((found, f"suite: {config.tests.command}", f"teacher: {teacher.name}")))
-    return Parts(agent, suite, teacher)
+    return Parts(agent, suite, teacher, guard)
 
 
-def build_agent(config: Config, environment: Mapping[str, str]) -> ClaudeCodeAgent | CommandAgent:
+def build_agent(
+    config: Config, environment: Mapping[str, str], guard: Guard | None = None
+) -> ClaudeCodeAgent | CommandAgent:
     """The agent that the configuration names.
 
     Raises:
@@ -96,6 +102,7 @@ def build_agent(config: Config, environment: Mapping[str, str]) -> ClaudeCodeAge
         model=config.claude.model,
         allowed_tools=(*suite_permissions(config.tests.command), *config.claude.allowed_tools),
         skip_permissions=config.claude.dangerously_skip_permissions,
+        refuse=guard.refuse if guard else None,
     )
 
 

@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.wiring",),
     ("orchestrator.loop",),
     ("orchestrator.steps",),
+    ("orchestrator.guard",),
     ("orchestrator.limits",),
     ("orchestrator.memory", "orchestrator.failures", "orchestrator.teaching"),
     (

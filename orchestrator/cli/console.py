@@ -124,6 +124,14 @@ class Console:
         self._line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
 
     @_show.register
+    def _(self, event: events.Tampered) -> None:
+        for finding in event.findings[:_FAILING_SHOWN]:
+            style = "bold red" if finding.decisive else "yellow"
+            self._line("  guard    ", finding.summary, style=style)
+        if len(event.findings) > _FAILING_SHOWN:
+            self._line("           ", f"and {len(event.findings) - _FAILING_SHOWN} more")
+
+    @_show.register
     def _(self, event: events.CaseFinished) -> None:
         self._step.case(event.case)
 
@@ -265,6 +273,8 @@ def _facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, str]]:
     result = ended.result
     if report := last_report(result):
         yield "tests", report.summary
+    if found := findings_summary(result):
+        yield "guard", found
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]
     yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
     yield "cost", usage_summary(result.usage)
@@ -279,6 +289,16 @@ def last_report(result: RunResult) -> SuiteReport | None:
     """The newest verdict of a run."""
     reports = [attempt.report for attempt in result.attempts if attempt.report]
     return reports[-1] if reports else result.baseline
+
+
+def findings_summary(result: RunResult) -> str:
+    """What the guard of the tests found in a run, in a few words; empty if nothing."""
+    found = [finding for attempt in result.attempts for finding in attempt.findings]
+    kinds = Counter(finding.kind for finding in found)
+    text = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+    last = result.attempts[-1].findings if result.attempts else ()
+    decisive = [finding for finding in last if finding.decisive]
+    return f"{text}; {decisive[0].summary}" if decisive else text
 
 
 def agent_summary(result: AgentResult) -> str:

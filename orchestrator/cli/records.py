@@ -82,6 +82,7 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
     yield from _block(f"diff ({attempt.diff.summary})", _patch(attempt))
     if attempt.report:
         yield from _suite(attempt.report)
+    yield from _block("guard", "\n".join(finding.summary for finding in attempt.findings))
     if attempt.teaching:
         yield f"teacher  {printable(teaching_summary(attempt.teaching))}"
         yield f"         {usage_summary(attempt.teaching.usage)}"

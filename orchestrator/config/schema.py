@@ -86,6 +86,9 @@ class TestsSection(Section):
     """The suite's command, run in the project's directory and environment."""
     timeout: Seconds = 120
     """Seconds for one run of the suite."""
+    guard: Literal["restore", "flag", "off"] = "restore"
+    """Edits of existing tests and of what steers them are undone before the verdict; or only
+    reported (`flag`); or not looked for."""
 
 
 class AgentSection(Section):

@@ -1,0 +1,115 @@
+"""The part of a file that steers tests, for files that hold other things too.
+
+An agent may add a dependency to pyproject.toml; it may not deselect tests there.
+"""
+
+import configparser
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+_TABLES: Final = ("pytest", "pytest_env", "coverage", "tox", "nox", "hatch", "poe", "pdm")
+"""Tables under `[tool]` that say which tests run, how, and what counts as passed."""
+
+_INI_SECTIONS: Final = re.compile(r"pytest|tool:pytest|testenv|tox|coverage|run$|report$")
+
+_VARIABLES: Final = re.compile(
+    rb"^\s*(?:export\s+)?((?:PYTEST|PYTHON|COVERAGE|TOX|NOX)\w*|PATH)\s*=", re.MULTILINE
+)
+
+_SETUPTOOLS: Final = re.compile(
+    rb"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os\.environ\.get\(var, '\w+'\) == "
+    rb"'local'; enabled and __import__\('_distutils_hack'\)(?:\.add_shim\(\))?;?\s*"
+)
+"""What setuptools itself puts into every environment."""
+
+
+def essence(path: str, data: bytes | None) -> object:
+    """What of a file's content steers tests; equal values steer alike.
+
+    Args:
+        path: the file's path, of which the name counts.
+        data: its content; None when there is no such file.
+
+    Returns:
+        Some comparable value: the content itself for a file that only steers, and None for one
+        that is not there or steers nothing.
+    """
+    read = _readers().get(PurePosixPath(path).name) or (_pth if path.endswith(".pth") else None)
+    if data is None or read is None:
+        return data
+    try:
+        return read(data) or None
+    except (ValueError, configparser.Error, RecursionError):  # broken: nobody knows what it says
+        return data
+
+
+def shared(path: str) -> bool:
+    """Whether only a part of such a file steers tests, so that an edit as such is no offence."""
+    return PurePosixPath(path).name in _readers() or path.endswith(".pth")
+
+
+def _readers() -> Mapping[str, Callable[[bytes], object]]:
+    return {
+        "pyproject.toml": _pyproject,
+        "tox.ini": _ini,
+        "setup.cfg": _ini,
+        "package.json": _package_json,
+        "entry_points.txt": _entry_points,
+        ".env": _env,
+    }
+
+
+def _pyproject(data: bytes) -> object:
+    found = tomllib.loads(data.decode("utf-8"))
+    tool, project = _table(found, "tool"), _table(found, "project")
+    parts = {name: tool[name] for name in _TABLES if name in tool}
+    points = _table(project, "entry-points").get("pytest11")
+    plugins = _table(_table(tool, "poetry"), "plugins").get("pytest11")
+    return parts | {
+        name: value for name, value in (("points", points), ("plugins", plugins)) if value
+    }
+
+
+def _table(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = of.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _sections(data: bytes) -> dict[str, dict[str, str]]:
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    parser.read_string(data.decode("utf-8"))
+    return {name: dict(parser.items(name)) for name in parser.sections()}
+
+
+def _ini(data: bytes) -> object:
+    found = _sections(data)
+    parts = {name: items for name, items in found.items() if _INI_SECTIONS.match(name)}
+    points = found.get("options.entry_points", {}).get("pytest11")
+    return parts | ({"points": {"pytest11": points}} if points else {})
+
+
+def _entry_points(data: bytes) -> object:
+    return _sections(data).get("pytest11")
+
+
+def _package_json(data: bytes) -> object:
+    found = json.loads(data)
+    names = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8")
+    return {name: found[name] for name in names if name in found}
+
+
+def _env(data: bytes) -> object:
+    return [line for line in data.splitlines() if _VARIABLES.match(line)]
+
+
+def _pth(data: bytes) -> object:
+    """Lines that run code at the start of every Python, as `site` reads a .pth file."""
+    return [
+        line
+        for line in data.splitlines()
+        if line.startswith((b"import ", b"import\t")) and not _SETUPTOOLS.fullmatch(line)
+    ]

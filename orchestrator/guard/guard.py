@@ -1,0 +1,281 @@
+"""The guard of one run: remembers, refuses, puts back, and looks whether a verdict holds."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import RulebookError
+from orchestrator.guard import cases, rules, scan
+from orchestrator.guard.essence import shared
+from orchestrator.guard.pristine import Change, Manifest, Pristine
+from orchestrator.guard.watch import Kind, Watch, in_tests, is_test, watch
+from orchestrator.memory import files
+from orchestrator.models import Diff, Finding, FindingKind, Findings, SuiteReport
+
+_RULEBOOK: Final = "CLAUDE.md"
+_KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.STEERING: FindingKind.STEERING}
+_LARGEST_SOURCE: Final = 2_000_000
+_SHOWN: Final = 30
+
+_REFUSAL: Final = (
+    "{path} is guarded: tests that were there when this run began, and what steers them, are not "
+    "to be edited. The verdict is taken on them as they were. Change the code that they test; "
+    "new tests go into new files."
+)
+
+
+class GuardMode(StrEnum):
+    """What becomes of edits of guarded files."""
+
+    RESTORE = "restore"
+    FLAG = "flag"
+    OFF = "off"
+
+
+Rerun = Callable[[Sequence[str]], SuiteReport]
+"""Runs the suite again on the selected ids."""
+
+
+@dataclass
+class Guard:
+    """The guard of the tests of one run.
+
+    Args:
+        project: the project's directory.
+        mode: what becomes of edits.
+        watch: which files are guarded.
+        folder: keeps pristine content, and what was put back. Set it before anything is asked but
+            `refuse`.
+    """
+
+    project: Path
+    mode: GuardMode
+    watch: Watch
+    folder: Path | None = None
+    _baseline: SuiteReport | None = None
+    _manifest: Manifest | None = None
+    _settled: Manifest | None = None
+    """Guarded files as the last attempt's verdict left them, if that was in this process."""
+    _between: tuple[Finding, ...] = ()
+
+    def take_baseline(self, report: SuiteReport) -> None:
+        """Take the report that later ones are held against."""
+        self._baseline = report
+
+    def remember(self, attempt: int) -> None:
+        """Remember the guarded files as the attempt finds them.
+
+        What changed since the last verdict in this process was changed by something that the
+        agent left running: nobody else was asked to work. After a pause it is the user's.
+
+        Raises:
+            InfrastructureError: a file cannot be read or kept.
+        """
+        if self.mode is GuardMode.OFF:
+            return
+        self._between = ()
+        if self._settled and self.mode is GuardMode.RESTORE:
+            self._between = self._undo(self._settled, f"{attempt}-before", "between the attempts")
+        collected = cases.case_files(self._baseline) if self._baseline else set()
+        self._manifest = self._pristine.remember(f"attempt-{attempt}", collected)
+        self._keep_rules(attempt)
+
+    def take_up(self, attempt: int) -> None:
+        """Go on with what was remembered for an attempt, maybe by another process."""
+        if self.mode is not GuardMode.OFF:
+            self._manifest = self._pristine.recall(f"attempt-{attempt}")
+
+    def refuse(self, path: Path) -> str | None:
+        """Why a file must not be written now, in words for the agent; None if it may be."""
+        if self.mode is not GuardMode.RESTORE or not self._manifest:
+            return None
+        names = {Path(os.path.normpath(self.project / path)), (self.project / path).resolve()}
+        for full in names:
+            if full.is_relative_to(self.project):
+                name = full.relative_to(self.project).as_posix()
+                guarded = name in self._manifest.entries or self.watch.steers(name)
+                if guarded and not shared(name):
+                    return _REFUSAL.format(path=name)
+        return None
+
+    def put_back(self, attempt: int) -> Findings:
+        """Make the guarded files what they were, before the suite judges.
+
+        Raises:
+            InfrastructureError: a file cannot be written.
+        """
+        self.take_up(attempt)
+        if not self._manifest:
+            return Findings()
+        found = self._undo(self._manifest, str(attempt), "")
+        if self.mode is GuardMode.RESTORE:
+            self._pristine.drop_caches(self._manifest)
+        return Findings((*self._between, *found, *self._rules_found(attempt)))
+
+    def check(
+        self, attempt: int, report: SuiteReport, diff: Diff, rerun: Rerun | None = None
+    ) -> Findings:
+        """Look whether the verdict on an attempt can be believed.
+
+        Args:
+            attempt: its number.
+            report: the verdict, taken after `put_back`.
+            diff: what the agent changed.
+            rerun: runs selected cases again; without it that is not done.
+        """
+        self.take_up(attempt)
+        if not self._manifest or not self._baseline:
+            return Findings()
+        found = [*self._during_suite(attempt), *self._scanned(diff)]
+        found += cases.hidden(self._baseline, report)
+        found += cases.disagreeing(self._baseline, report)
+        if self.mode is GuardMode.FLAG:
+            return Findings(tuple(replace(finding, decisive=False) for finding in found))
+        if rerun and report.passed and not any(finding.decisive for finding in found):
+            found += self._without_new_tests(report, rerun)
+        self._settled = self._pristine.remember("settled", self._manifest.entries)
+        return Findings(tuple(found))
+
+    # ---- below: one look each --------------------------------------------------------------
+
+    @property
+    def _pristine(self) -> Pristine:
+        return Pristine(self.project, self.watch, self._kept)
+
+    @property
+    def _kept(self) -> Path:
+        if self.folder is None:
+            raise RuntimeError("the guard has no folder yet")
+        return self.folder
+
+    def _undo(self, to: Manifest, name: str, when: str) -> tuple[Finding, ...]:
+        changes = self._pristine.changes(to)
+        done = ""
+        if self.mode is GuardMode.RESTORE:
+            self._pristine.put_back(to, changes, self._kept / "put-back" / name)
+            done = "put back"
+        found = [_finding(change, ", ".join(filter(None, (when, done)))) for change in changes]
+        more = len(found) - _SHOWN
+        if more > 0:
+            rest = Finding(FindingKind.TEST, "the tests", f"and {more} more files")
+            return (*found[:_SHOWN], rest)
+        return tuple(found)
+
+    def _during_suite(self, attempt: int) -> list[Finding]:
+        """Guarded code that the code under test changed while it was being tested."""
+        if self.mode is not GuardMode.RESTORE or not self._manifest:
+            return []
+        changes = [
+            change
+            for change in self._pristine.changes(self._manifest)
+            # Tests may write data of their own; nothing writes tests.
+            if change.kind is Kind.STEERING or is_test(change.path) or change.path.endswith(".py")
+        ]
+        kept = self._kept / "put-back" / f"{attempt}-suite"
+        self._pristine.put_back(self._manifest, changes, kept)
+        return [
+            replace(_finding(change, "while the suite ran"), decisive=True) for change in changes
+        ]
+
+    def _scanned(self, diff: Diff) -> list[Finding]:
+        if not self._manifest:
+            return []
+        lines = scan.added_lines(diff.patch)
+        found = []
+        for path, new in self._pristine.new_sources(self._manifest).items():
+            full = self.project / path
+            if full.is_symlink() or not full.is_file() or full.stat().st_size > _LARGEST_SOURCE:
+                continue
+            # What git does not see is in no patch: then any line may be new.
+            added = None if new else lines.get(path)
+            for text in scan.suspicious(full.read_bytes(), added, test=in_tests(path)):
+                found.append(Finding(FindingKind.SUSPICIOUS, _shown(path), text, decisive=True))
+        return found[:_SHOWN]
+
+    def _without_new_tests(self, report: SuiteReport, rerun: Rerun) -> list[Finding]:
+        """New tests may do anything in the process of the old ones, so those run alone too."""
+        if not self._baseline or not self._manifest:
+            return []
+        new = cases.case_files(report) - cases.case_files(self._baseline)
+        new = {path for path in new if path not in self._manifest.entries}
+        old = sorted(cases.test_files(self._baseline, self.project))
+        if not new or not old:
+            return []
+        return cases.agreeing(report, rerun(old), new)
+
+    # ---- the learned rules -----------------------------------------------------------------
+
+    def _keep_rules(self, attempt: int) -> None:
+        data = self._read_rules()
+        kept = self._kept / f"rules-{attempt}"
+        if data is None:
+            kept.unlink(missing_ok=True)
+        else:
+            kept.write_bytes(data)
+
+    def _rules_found(self, attempt: int) -> tuple[Finding, ...]:
+        kept = self._kept / f"rules-{attempt}"
+        before, now = kept.read_bytes() if kept.exists() else None, self._read_rules()
+        if before == now or not rules.rewritten(before, now):
+            return ()
+        if self.mode is GuardMode.RESTORE:
+            self._write_rules(rules.with_rules_of(before, now), attempt)
+        done = "changed, put back" if self.mode is GuardMode.RESTORE else "changed"
+        return (Finding(FindingKind.RULES, _RULEBOOK, done),)
+
+    def _read_rules(self) -> bytes | None:
+        try:
+            content = files.read(files.locate(self.project / _RULEBOOK))
+        except RulebookError:
+            return None
+        return content.data if content.stat else None
+
+    def _write_rules(self, data: bytes | None, attempt: int) -> None:
+        named = self.project / _RULEBOOK
+        kept = self._kept / "put-back" / str(attempt) / _RULEBOOK
+        if (now := self._read_rules()) is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(now)
+        try:
+            path = files.locate(named)
+        except RulebookError:  # a link to somewhere else, which was none before
+            named.unlink()
+            path = named
+        if data is None:
+            path.unlink(missing_ok=True)
+        else:
+            files.replace(path, data, files.read(path))
+
+
+def guard_of(
+    project: Path, mode: GuardMode, command: str, environment: Mapping[str, str] | None = None
+) -> Guard:
+    """The guard for a run, which still needs a folder.
+
+    Args:
+        project: the project's directory.
+        mode: what becomes of edits.
+        command: the suite's command.
+        environment: what the suite's environment is made from; ours if None.
+    """
+    project = project.resolve()
+    return Guard(project, mode, watch(project, command, environment))
+
+
+def no_guard() -> Guard:
+    """A guard that guards nothing."""
+    nothing: frozenset[str] = frozenset()
+    here = Path()
+    return Guard(here, GuardMode.OFF, Watch(here, nothing, nothing, nothing, nothing))
+
+
+def _finding(change: Change, done: str) -> Finding:
+    text = f"{change.what}, {done}" if done else change.what
+    return Finding(_KINDS[change.kind], _shown(change.path), text)
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,319 @@
+"""Remembers guarded files byte for byte, outside of the project, and puts them back.
+
+The disk is looked at directly, and not through git: what git sees can be narrowed by a line in
+.gitignore, and an environment's own files are never in a snapshot.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.guard.essence import essence, shared
+from orchestrator.guard.watch import Kind, Watch, tests_among
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One guarded file as it was."""
+
+    kind: Kind
+    digest: str
+    """SHA-256 of its bytes, or of a link's target."""
+    mode: int
+    link: bool
+    signature: str
+    """Size, times and inode: while they are the same, so are the bytes. No program can choose the
+    time of a file's last status change."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All guarded files of a project at one moment, by their path in it."""
+
+    entries: dict[str, Entry]
+    sources: dict[str, str]
+    """Signatures of all of the project's Python files, guarded or not."""
+
+    def folders(self) -> frozenset[str]:
+        """The folders that hold guarded files."""
+        return frozenset(
+            str(folder) for path in self.entries for folder in PurePosixPath(path).parents
+        )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A guarded file that is not as it was."""
+
+    path: str
+    kind: Kind
+    what: str
+    """`changed`, `deleted` or `added`."""
+
+
+class Pristine:
+    """The guarded files of one project, kept in a folder of ours.
+
+    Args:
+        project: the project's directory.
+        rules: which files are guarded.
+        folder: where they are kept; made when it is missing.
+    """
+
+    def __init__(self, project: Path, rules: Watch, folder: Path) -> None:
+        self._project, self._rules, self._folder = project, rules, folder
+
+    def remember(self, name: str, collected: Collection[str]) -> Manifest:
+        """Keep what is guarded now, under a name.
+
+        Args:
+            name: of this moment.
+            collected: files that had test cases when the suite ran.
+
+        Raises:
+            InfrastructureError: a file cannot be read, or kept.
+        """
+        with _explained(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            found = dict(self._files())
+            plain = [path for path in found if not self._rules.foreign(path)]
+            tests = tests_among(plain, collected)
+            kinds = dict.fromkeys(tests, Kind.TEST) | {
+                path: Kind.STEERING for path in found if self._rules.steers(path)
+            }
+            manifest = Manifest(
+                {path: self._keep(path, kind, found[path]) for path, kind in kinds.items()},
+                {path: _signature(found[path]) for path in plain if path.endswith(".py")},
+            )
+            _write(self._folder / f"{name}.json", json.dumps(asdict(manifest)).encode("ascii"))
+        return manifest
+
+    def recall(self, name: str) -> Manifest | None:
+        """What was remembered under a name; None if nothing was."""
+        try:
+            text = (self._folder / f"{name}.json").read_text(encoding="ascii")
+        except FileNotFoundError:
+            return None
+        found = json.loads(text)
+        entries = {
+            path: Entry(**{**entry, "kind": Kind(entry["kind"])})
+            for path, entry in found["entries"].items()
+        }
+        return Manifest(entries, found["sources"])
+
+    def changes(self, manifest: Manifest) -> list[Change]:
+        """What is not as it was, in the order of the paths."""
+        with _explained(self._project):
+            found = dict(self._files(manifest))
+            changes = [
+                *self._differing(manifest, found),
+                *(
+                    Change(path, Kind.STEERING, "added")
+                    for path in found
+                    if path not in manifest.entries
+                    and self._rules.steers(path)
+                    and not (shared(path) and essence(path, self._bytes(path)) is None)
+                ),
+            ]
+        return sorted(changes, key=lambda change: change.path)
+
+    def new_sources(self, manifest: Manifest) -> dict[str, bool]:
+        """Python files that are new or changed and not guarded; with whether they are new."""
+        found = {path: at for path, at in self._files(manifest) if path.endswith(".py")}
+        return {
+            path: path not in manifest.sources
+            for path, at in sorted(found.items())
+            if path not in manifest.entries
+            and not self._rules.foreign(path)
+            and manifest.sources.get(path) != _signature(at)
+        }
+
+    def put_back(self, manifest: Manifest, changes: Collection[Change], kept: Path) -> None:
+        """Make the changed files what they were; their present versions go to the folder `kept`.
+
+        Done again after it was cut short, it comes to the same.
+
+        Raises:
+            InfrastructureError: a file cannot be written.
+        """
+        with _explained(self._project):
+            for change in changes:
+                self._set_aside(change.path, kept)
+                entry = manifest.entries.get(change.path)
+                if entry:
+                    self._place(change.path, entry, kept)
+
+    def drop_caches(self, manifest: Manifest) -> None:
+        """Remove the bytecode of guarded files: a cache made by hand runs in place of the file."""
+        for path in manifest.entries:
+            pure = PurePosixPath(path)
+            if pure.suffix == ".py" and not self._rules.foreign(path):
+                caches = self._project / pure.parent / "__pycache__"
+                for cache in caches.glob(f"{_literal(pure.stem)}.*.pyc"):
+                    cache.unlink(missing_ok=True)
+
+    # ---- below: one file -------------------------------------------------------------------
+
+    def _files(self, manifest: Manifest | None = None) -> Iterator[tuple[str, os.stat_result]]:
+        """Files and links of the project, without following links to folders."""
+        guarded = manifest.folders() if manifest else frozenset()
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            try:
+                listed = list(os.scandir(self._project / folder))
+            except (PermissionError, FileNotFoundError):
+                continue  # what we cannot look into, the suite cannot either
+            for item in listed:
+                path = f"{folder}/{item.name}" if folder else item.name
+                if item.is_dir(follow_symlinks=False):
+                    if self._enters(path, guarded):
+                        folders.append(path)
+                elif self._rules.sees(path):
+                    yield path, item.stat(follow_symlinks=False)
+
+    def _enters(self, folder: str, guarded: Collection[str]) -> bool:
+        if not self._rules.enters(folder):
+            return False
+        # Somebody's further environment: pytest does not look into one either.
+        further = (self._project / folder / "pyvenv.cfg").exists()
+        return not further or folder in guarded or self._rules.foreign(f"{folder}/")
+
+    def _differing(self, manifest: Manifest, found: dict[str, os.stat_result]) -> Iterator[Change]:
+        for path, entry in manifest.entries.items():
+            at = found.get(path)
+            if at is None:
+                was = essence(path, self._kept(entry).read_bytes()) if shared(path) else True
+                if was is not None:
+                    yield Change(path, entry.kind, "deleted")
+            elif _signature(at) != entry.signature and not self._same(path, entry, at):
+                yield Change(path, entry.kind, "changed")
+
+    def _same(self, path: str, entry: Entry, at: os.stat_result) -> bool:
+        if stat.S_ISLNK(at.st_mode) != entry.link or not (entry.link or stat.S_ISREG(at.st_mode)):
+            return False
+        if not shared(path) or entry.link:
+            executable = (at.st_mode ^ entry.mode) & 0o111
+            return not executable and self._digest(path, at) == entry.digest
+        return essence(path, self._bytes(path)) == essence(path, self._kept(entry).read_bytes())
+
+    def _keep(self, path: str, kind: Kind, at: os.stat_result) -> Entry:
+        link = stat.S_ISLNK(at.st_mode)
+        readable = link or (stat.S_ISREG(at.st_mode) and os.access(self._project / path, os.R_OK))
+        entry = Entry(
+            kind,
+            self._digest(path, at) if readable else "",
+            stat.S_IMODE(at.st_mode),
+            link,
+            _signature(at),
+        )
+        copy = self._kept(entry)
+        if readable and not copy.exists():
+            if link:
+                _write(copy, os.fsencode((self._project / path).readlink()))
+            else:
+                _copy(self._project / path, copy)
+        return entry
+
+    def _digest(self, path: str, at: os.stat_result) -> str:
+        full = self._project / path
+        if stat.S_ISLNK(at.st_mode):
+            return hashlib.sha256(os.fsencode(full.readlink())).hexdigest()
+        with full.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _bytes(self, path: str) -> bytes | None:
+        try:
+            return (self._project / path).read_bytes()
+        except OSError:
+            return None
+
+    def _kept(self, entry: Entry) -> Path:
+        return self._folder / "files" / entry.digest
+
+    def _set_aside(self, path: str, kept: Path) -> None:
+        full = self._project / path
+        if not os.path.lexists(full) or self._below_a_link(path):
+            return
+        target = kept / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if full.is_dir() and not full.is_symlink():
+            shutil.copytree(full, target, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(full)
+            return
+        shutil.copy2(full, target, follow_symlinks=False)
+        full.unlink()
+
+    def _below_a_link(self, path: str) -> bool:
+        parents = [self._project / str(each) for each in PurePosixPath(path).parents][:-1]
+        return any(each.is_symlink() for each in parents)
+
+    def _place(self, path: str, entry: Entry, kept: Path) -> None:
+        if not entry.digest:
+            return  # it could not be read, so nobody changed it knowingly
+        full = self._project / path
+        self._clear_way(path, kept)
+        full.parent.mkdir(parents=True, exist_ok=True)
+        copy = self._kept(entry)
+        with tempfile.TemporaryDirectory(prefix=".put-back-", dir=full.parent) as scratch:
+            new = Path(scratch) / "new"
+            if entry.link:
+                new.symlink_to(os.fsdecode(copy.read_bytes()))
+            else:
+                shutil.copyfile(copy, new)
+                new.chmod(entry.mode)
+            new.replace(full)
+
+    def _clear_way(self, path: str, kept: Path) -> None:
+        """Set aside files and links that stand where a folder of the path was."""
+        for folder in reversed(PurePosixPath(path).parents[:-1]):
+            full = self._project / str(folder)
+            if full.is_symlink() or (full.exists() and not full.is_dir()):
+                target = kept / f"{folder}.instead"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.unlink(missing_ok=True)
+                shutil.copy2(full, target, follow_symlinks=False)
+                full.unlink()
+
+
+def _signature(at: os.stat_result) -> str:
+    return f"{at.st_mode:o} {at.st_size} {at.st_mtime_ns} {at.st_ctime_ns} {at.st_ino}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".new")
+    shutil.copyfile(source, temporary)
+    temporary.replace(target)
+
+
+def _write(target: Path, data: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".new")
+    temporary.write_bytes(data)
+    temporary.replace(target)
+
+
+def _literal(text: str) -> str:
+    """A name for `glob`, with nothing in it that means something there."""
+    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in text)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` into an error that says what is wrong, and the mend."""
+    try:
+        yield
+    except OSError as error:
+        raise InfrastructureError(
+            f"the tests cannot be guarded: {error.filename or path}: {error.strerror}",
+            "make it readable and writable, or free some space; then run again",
+        ) from error

@@ -1,0 +1,60 @@
+"""The learned rules in CLAUDE.md are ours to write: an agent may not rewrite its own lessons."""
+
+from collections.abc import Sequence
+
+from orchestrator.errors import RulebookError
+from orchestrator.memory.document import HEADING, Document, parse
+from orchestrator.models import Rule
+
+
+def rewritten(before: bytes | None, now: bytes | None) -> bool:
+    """Whether the managed section, or a rule anywhere in the file, is another one now."""
+    return _rules(before) != _rules(now)
+
+
+def with_rules_of(before: bytes | None, now: bytes | None) -> bytes | None:
+    """The file as it is now, with the learned rules as they were before.
+
+    Where the section cannot be told apart any more, the whole file is as it was.
+    """
+    try:
+        then, present = parse(before or b""), parse(now or b"")
+    except RulebookError:  # UTF-16: neither we nor Claude Code could read that
+        return before
+    if not present.section or (before is not None and not then.section):
+        lines = list(present.lines)
+    else:
+        start, end = _whole(present)
+        lines = [*present.lines[:start], *_section(then), *present.lines[end:]]
+    text = "".join(lines)
+    mended = (present.bom + text).encode("utf-8", "surrogateescape")
+    if rewritten(before, mended):
+        return before
+    return mended if mended.strip() or before is not None else None
+
+
+def _rules(data: bytes | None) -> tuple[Sequence[Rule], str] | None:
+    try:
+        document = parse(data or b"")
+    except RulebookError:
+        return None
+    # Of the section only what is said counts, not how the file ends its lines.
+    return document.rules, "".join(_section(document)).replace("\r\n", "\n").strip()
+
+
+def _whole(document: Document) -> tuple[int, int]:
+    """The lines of the managed section with its heading, which may be underlined."""
+    start, end = document.section or (0, 0)
+    title = HEADING.removeprefix("## ").casefold()
+    while start > 0:
+        start -= 1
+        if title in document.lines[start].casefold():
+            break
+    return start, end
+
+
+def _section(document: Document) -> Sequence[str]:
+    if not document.section:
+        return ()
+    start, end = _whole(document)
+    return document.lines[start:end]
