@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from pydantic_core import to_jsonable_python
-
 
 def in_yaml(value: object) -> str:
     """A value on one line of YAML (JSON is YAML)."""
+    from pydantic_core import to_jsonable_python
+
     return json.dumps(to_jsonable_python(value), ensure_ascii=False)
 
 
