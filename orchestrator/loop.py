@@ -67,9 +67,8 @@ def _attempt(run: RunResult, steps: Steps, policy: Policy, limits: AgentLimits) 
     if agent.outcome.worked:
         attempt = _judged(attempt, steps.judge(number), run.baseline, steps)
     if attempt.report and attempt.teaches:
-        attempt = _learn(
-            attempt, own_failures(attempt.report, attempt), run.baseline, steps, policy
-        )
+        own = own_failures(attempt.report, attempt)
+        attempt = _learn(attempt, own, run.baseline, steps, policy)
     attempt = replace(attempt, seconds=time.monotonic() - started)
     return replace(run, attempts=(*run.attempts, attempt))
 
@@ -116,14 +115,8 @@ def _decide(run: RunResult, steps: Steps, policy: Policy) -> RunResult:
     attempt = run.attempts[-1]
     if attempt.solved:
         return _ended(run, RunOutcome.SOLVED)
-    if not attempt.agent.outcome.worked:
-        why = agent_trouble(attempt.agent).words
+    if why := _standstill(attempt):
         return _ended(run, RunOutcome.STOPPED, why) if steps.fresh else run
-    if attempt.triage and attempt.triage.kind is TriageKind.INFRASTRUCTURE:
-        return _ended(run, RunOutcome.STOPPED, attempt.triage.words)
-    if attempt.teaching and not attempt.teaching.answered:
-        why = f"the teacher gave no lesson: {attempt.teaching.trouble}"
-        return _ended(run, RunOutcome.STOPPED, why)
     if sum(each.report is not None for each in run.attempts) > policy.max_retries:
         return _ended(run, RunOutcome.NOT_SOLVED)
     if why := stuck(steps.task, run, policy.stuck_after):
@@ -131,6 +124,17 @@ def _decide(run: RunResult, steps: Steps, policy: Policy) -> RunResult:
     if not policy.auto_retry and steps.fresh:
         return _ended(run, RunOutcome.PAUSED)
     return run
+
+
+def _standstill(attempt: Attempt) -> str:
+    """Why the run has to wait for somebody, whatever the code is like."""
+    if not attempt.agent.outcome.worked:
+        return agent_trouble(attempt.agent).words
+    if attempt.triage and attempt.triage.kind is TriageKind.INFRASTRUCTURE:
+        return attempt.triage.words
+    if attempt.teaching and not attempt.teaching.answered:
+        return f"the teacher gave no lesson: {attempt.teaching.trouble}"
+    return ""
 
 
 def _prompt(run: RunResult, steps: Steps, policy: Policy) -> str:

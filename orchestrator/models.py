@@ -154,6 +154,11 @@ class Triage:
     troubled: tuple[str, ...] = ()
     """Ids of cases that fail because of the machine."""
 
+    @property
+    def words(self) -> str:
+        """What it is, with the mend."""
+        return f"{self.message} ({self.mend})" if self.mend else self.message
+
 
 @dataclass(frozen=True)
 class Confirmation:
@@ -365,6 +370,13 @@ class Attempt:
         """Whether the suite said yes, and can be believed."""
         green = self.report is not None and self.report.passed
         return green and not any(finding.decisive for finding in self.findings)
+
+    @property
+    def teaches(self) -> bool:
+        """Whether there is a failure of the attempt's own to learn from."""
+        if self.report is None or self.solved:
+            return False
+        return self.report.passed or not self.triage or self.triage.kind is TriageKind.REAL
 
     @property
     def usage(self) -> Usage:

@@ -76,7 +76,7 @@ def _files(project: Path) -> Iterator[PurePosixPath]:
         folders[:] = sorted(name for name in folders if not _NOT_OURS.match(name))
         for name in sorted(names):
             if name.endswith(".py") or _DECLARING.fullmatch(name):
-                yield PurePosixPath(os.path.relpath(os.path.join(folder, name), project))
+                yield PurePosixPath(Path(folder, name).relative_to(project))
                 count += 1
                 if count >= _FILES_BOUND:
                     return

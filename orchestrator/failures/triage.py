@@ -23,6 +23,7 @@ from orchestrator.models import (
     AgentResult,
     Attempt,
     Case,
+    Confirmation,
     SuiteOutcome,
     SuiteReport,
     Task,
@@ -39,6 +40,9 @@ _TIGHT: Final = 0.5
 _STEERING: Final = frozenset(
     {"pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", "conftest.py"}
 )
+_END: Final = 4_000
+"""Characters at the end of a runner's output that tell why it died."""
+
 _SOURCE_FOLDERS: Final = frozenset({"src", "lib", "tests", "test", "python"})
 _ENTIRE: Final = (SuiteOutcome.CRASHED, SuiteOutcome.FAILED)
 
@@ -62,10 +66,8 @@ _AGENT_MENDS: Final = {
 }
 
 
-def triage_agent(agent: AgentResult) -> Triage | None:
-    """Give why an agent's end says nothing about the code; None if it worked."""
-    if agent.outcome.worked:
-        return None
+def agent_trouble(agent: AgentResult) -> Triage:
+    """Give why the end of an agent that did not work says nothing about the code."""
     why = agent.message.strip() or str(agent.outcome)
     return Triage(
         TriageKind.INFRASTRUCTURE,
@@ -148,18 +150,32 @@ def flaky(report: SuiteReport, after: SuiteReport) -> tuple[Case, ...]:
     )
 
 
-def after_second_run(first: SuiteReport, after: SuiteReport, last: Triage) -> Triage:
-    """Give the triage of the settled report, with what turned out to be flaky."""
+def concluded(first: SuiteReport, after: SuiteReport, last: Triage) -> Confirmation:
+    """Give the verdict after the second run, with what turned out to be flaky.
+
+    Args:
+        first: the report before the second run.
+        after: the same, settled with it.
+        last: what `after` is, taken by itself.
+    """
     unsteady = flaky(first, after)
-    if not unsteady:
-        return last
-    words = f"{_counted([case.id for case in unsteady])} failed, and passed when run again"
+    what = _counted([case.id for case in unsteady]) if unsteady else "the suite"
+    words = f"{what} failed, and passed when run again"
     if after.passed:
         words += "; the verdict rests on that second run"
-        return Triage(TriageKind.FLAKY, words, flaky=unsteady)
-    if not after.failing:
-        return Triage(TriageKind.FLAKY, words, flaky=unsteady)
-    return replace(last, message="; ".join(filter(None, (last.message, words))), flaky=unsteady)
+        return Confirmation(after, Triage(TriageKind.FLAKY, words, flaky=unsteady))
+    if unsteady and not after.failing:
+        return Confirmation(after, Triage(TriageKind.FLAKY, words, flaky=unsteady))
+    if unsteady:
+        words = "; ".join(filter(None, (last.message, words)))
+        return Confirmation(after, replace(last, message=words, flaky=unsteady))
+    return Confirmation(after, last)
+
+
+def own_failures(report: SuiteReport, attempt: Attempt) -> SuiteReport:
+    """Give the report without the cases that fail because of the machine."""
+    troubled = attempt.triage.troubled if attempt.triage else ()
+    return replace(report, cases=tuple(c for c in report.cases if c.id not in troubled))
 
 
 def _anew(case: Case, second: SuiteReport) -> list[Case]:
@@ -184,25 +200,26 @@ def _infrastructure(
 
 def _without_cases(report: SuiteReport, baseline: SuiteReport | None, scene: Scene) -> Triage:
     """Judge a report that names no failing case."""
-    trouble = trouble_in(report.output[-4000:])
-    outcome = report.outcome
-    names = {PurePosixPath(path).name for path in scene.changed}
-    if trouble:
-        pass
-    elif outcome is SuiteOutcome.TIMEOUT and baseline:
-        if baseline.seconds >= _TIGHT * report.seconds:
-            trouble = Trouble(
-                f"the suite took {baseline.seconds:.0f} s of its {report.seconds:.0f} s before the"
-                " attempt, and now ran out of time",
-                "raise tests.timeout",
-            )
-    elif outcome is SuiteOutcome.CRASHED and "SIGKILL" in report.message:
+    trouble = trouble_in(report.output[-_END:]) or _not_started(report, scene)
+    if report.outcome is SuiteOutcome.CRASHED and "SIGKILL" in report.message:
         trouble = Trouble("the system ended the suite by SIGKILL", "free some memory")
-    elif (outcome is SuiteOutcome.USAGE_ERROR and not names & _STEERING) or (
-        outcome is SuiteOutcome.NOT_FOUND and not _deleted_program(report, scene)
-    ):
-        trouble = Trouble(f"the suite did not start: {_last_line(report)}", outcome.mend)
+    before = baseline.seconds if baseline else 0.0
+    if report.outcome is SuiteOutcome.TIMEOUT and before >= _TIGHT * report.seconds > 0:
+        words = f"the suite took {before:.0f} s of its {report.seconds:.0f} s before the attempt"
+        trouble = Trouble(f"{words}, and now ran out of time", "raise tests.timeout")
     return _infrastructure(trouble) if trouble else Triage(TriageKind.REAL)
+
+
+def _not_started(report: SuiteReport, scene: Scene) -> Trouble | None:
+    """Why the suite cannot start any more, if the attempt did not bring it about."""
+    steering = _STEERING & {PurePosixPath(path).name for path in scene.changed}
+    by_attempt = {
+        SuiteOutcome.USAGE_ERROR: bool(steering),
+        SuiteOutcome.NOT_FOUND: _deleted_program(report, scene),
+    }
+    if by_attempt.get(report.outcome, True):
+        return None
+    return Trouble(f"the suite did not start: {_last_line(report)}", report.outcome.mend)
 
 
 def _deleted_program(report: SuiteReport, scene: Scene) -> bool:

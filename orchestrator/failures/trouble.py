@@ -214,11 +214,9 @@ def _missing(raised: Raised, scene: Scene) -> Trouble | None:
             f"the module {module} is not installed",
             f"install it in the project's environment: python -m pip install {module}",
         )
-    if match := re.search(r"fixture '(\w+)' not found", raised.words):
-        if plugin := _PLUGINS.get(match[1]):
-            return Trouble(
-                f"{plugin}, which brings the fixture {match[1]}, is missing", "install it"
-            )
+    fixture = re.search(r"fixture '(\w+)' not found", raised.words)
+    if fixture and (plugin := _PLUGINS.get(fixture[1])):
+        return Trouble(f"{plugin}, which brings the fixture {fixture[1]}, is missing", "install it")
     match = re.search(r"No such file or directory: '([^'/]+)'", raised.words)
     started = any("subprocess" in file for file in raised.files)
     if match and started and not _deleted(match[1], scene):

@@ -6,11 +6,11 @@ from collections import Counter
 from pathlib import Path
 
 from orchestrator.failures.triage import (
-    after_second_run,
     again,
+    agent_trouble,
+    concluded,
     settled,
     triage,
-    triage_agent,
 )
 from orchestrator.models import (
     Triage,
@@ -28,8 +28,8 @@ LABELS = {
 
 def decided(one: Labelled) -> Triage:
     """What the loop would decide, second run included."""
-    if trouble := triage_agent(one.attempt.agent):
-        return trouble
+    if not one.attempt.agent.outcome.worked:
+        return agent_trouble(one.attempt.agent)
     assert one.report is not None
     assert one.second is not None
     first = triage(one.report, one.baseline, one.attempt, one.task)
@@ -37,8 +37,8 @@ def decided(one: Labelled) -> Triage:
     if asked is None:
         return first
     after = settled(one.report, asked, one.second)
-    last = first if after.passed else triage(after, one.baseline, one.attempt, one.task)
-    return after_second_run(one.report, after, last)
+    last = triage(after, one.baseline, one.attempt, one.task)
+    return concluded(one.report, after, last).triage
 
 
 def test_the_corpus(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_the_corpus(tmp_path: Path) -> None:
         prefix = "" if label == "teach" else f"{label}_"
         figures[f"{prefix}precision"] = round(found / (found + false), 4)
         figures[f"{prefix}recall"] = round(found / (found + missed), 4)
-    print(json.dumps(figures), *wrong, sep="\n")
+    print(json.dumps(figures), *wrong, sep="\n")  # noqa: T201 -- the figures are asked for
     if folder := os.environ.get("ORCHESTRATOR_FIGURES"):
         Path(folder, "triage.json").write_text(json.dumps(figures) + "\n", encoding="utf-8")
     assert len(truths) >= 60
