@@ -67,7 +67,6 @@ def test_the_sample_failure_goes_through(taught_by_n8n: World, model: ReplayServ
     assert TOKEN not in done.output
 
 
-@pytest.mark.timeout(400)
 def test_n8n_inactive_then_killed_in_mid_request_and_started_again(
     world: World, model: ReplayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
