@@ -122,10 +122,10 @@ def test_no_final_newline() -> None:
 
 def test_ids_go_on_counting() -> None:
     day = date(2026, 5, 20)
-    assert next_id(b"", Kind.ERR, day) == "ERR-20260520-001"
-    assert next_id(PUBLISHED.encode(), Kind.ERR, day) == "ERR-20260520-002"
-    assert next_id(b"ERR-20260520-999", Kind.ERR, day) == "ERR-20260520-1000"
-    assert next_id(PUBLISHED.encode(), Kind.LRN, day) == "LRN-20260520-001"
+    assert next_id(parse(b""), Kind.ERR, day) == "ERR-20260520-001"
+    assert next_id(parse(PUBLISHED.encode()), Kind.ERR, day) == "ERR-20260520-002"
+    assert next_id(parse(b"### ERR-20260520-999"), Kind.ERR, day) == "ERR-20260520-1000"
+    assert next_id(parse(PUBLISHED.encode()), Kind.LRN, day) == "LRN-20260520-001"
 
 
 def test_utf_16_is_refused() -> None:

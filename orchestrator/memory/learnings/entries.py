@@ -15,7 +15,7 @@ inside the stars, its text may go on for several lines; bytes that are not UTF-8
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -189,12 +189,11 @@ def changed(
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def next_id(data: bytes, kind: Kind, today: date) -> str:
+def next_id(document: Document, kind: Kind, today: date) -> str:
     """The id of a new entry of this day."""
     stem = f"{kind}-{today:%Y%m%d}-"
-    text = data.decode("utf-8", "replace")
-    taken = [int(number) for number in re.findall(rf"\b{stem}(\d{{3,}})\b", text)]
-    return f"{stem}{max(taken, default=0) + 1:03d}"
+    taken = (entry.id for entry in document.entries if entry.id.startswith(stem))
+    return f"{stem}{max((int(one.removeprefix(stem)) for one in taken), default=0) + 1:03d}"
 
 
 def same_context(entry: Entry) -> str:
@@ -202,13 +201,14 @@ def same_context(entry: Entry) -> str:
     return comparable(entry.context)
 
 
+@lru_cache(maxsize=4096)
 def comparable(text: str) -> str:
     """The text with case, space, quoting and the full stop at its end made equal."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(folded.replace("`", "").replace('"', "").split()).rstrip(" .!…")
 
 
-def _spans(lines: tuple[str, ...], outside: list[int]) -> Iterator[tuple[str, int, int]]:
+def _spans(lines: tuple[str, ...], outside: Sequence[int]) -> Iterator[tuple[str, int, int]]:
     """Each entry: its heading's id, and its lines after the heading."""
     headings = list(_headings(lines, outside))
     ends: dict[int, int] = {}
@@ -224,17 +224,20 @@ def _spans(lines: tuple[str, ...], outside: list[int]) -> Iterator[tuple[str, in
 
 
 def _headings(
-    lines: tuple[str, ...], outside: list[int]
+    lines: tuple[str, ...], outside: Sequence[int]
 ) -> Iterator[tuple[int, int, re.Match[str] | None]]:
     for at in outside:
-        line = lines[at].removeprefix(_BOM)
+        line = lines[at] if at else lines[at].removeprefix(_BOM)
         if line.startswith("#") and (heading := _HEADING.match(line.rstrip("\r\n"))):
             yield at, len(heading[1]), _ID.match(heading[2])
 
 
-def _outside_fences(lines: tuple[str, ...]) -> tuple[list[int], str]:
+def _outside_fences(lines: tuple[str, ...]) -> tuple[Sequence[int], str]:
     """The lines that stand in no code fence, and what would end one that nobody ended."""
-    outside, fence = [], ""
+    if not any("```" in line or "~~~" in line for line in lines):
+        return range(len(lines)), ""
+    outside: list[int] = []
+    fence = ""
     for at, line in enumerate(lines):
         mark = _FENCE.match(line) if "```" in line or "~~~" in line else None
         if fence:
@@ -255,7 +258,9 @@ def _section(identity: str, text: str) -> tuple[Entry, Mapping[str, _Field]]:
 
 
 def _lines(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[^\n]*\n|[^\n]+", text))
+    *whole, rest = text.split("\n")
+    lines = [f"{line}\n" for line in whole]
+    return (*lines, rest) if rest else tuple(lines)
 
 
 def _fields_of(lines: tuple[str, ...]) -> dict[str, _Field]:

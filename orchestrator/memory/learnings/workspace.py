@@ -292,9 +292,10 @@ def first_sentence(text: str) -> str:
 
 
 def _merged(data: bytes, new: Entry, path: Path) -> tuple[bytes, Logged]:
-    known = _same(parse(data).entries, new)
+    document = parse(data)
+    known = _same(document.entries, new)
     if known is None:
-        identity = next_id(data, new.kind, new.first_seen)
+        identity = next_id(document, new.kind, new.first_seen)
         entry = Entry(**{**vars(new), "id": identity})
         text = f"{TITLES[new.kind]}\n\n{_HEADS[new.kind]}"
         return added(data, entry, text), Logged(identity, path, False, new.occurrences)

@@ -1,0 +1,46 @@
+"""The published weights and threshold."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.memory.learnings.score import WEIGHTS, score
+
+EXAMPLE = {"frequency": 8.0, "failure reduction": 9.0, "user burden": 7.0, "self cost": 9.0}
+
+
+def test_the_published_example(project: Path) -> None:
+    found = score(EXAMPLE, project)
+    assert (found.total, found.threshold, found.act) == (83, 50, True)
+    assert list(WEIGHTS.values()) == [3, 3, 2, 2]
+
+
+def test_fifty_is_enough_and_less_is_not(project: Path) -> None:
+    assert score(dict.fromkeys(WEIGHTS, 5.0), project).act
+    assert not score({**dict.fromkeys(WEIGHTS, 5.0), "self cost": 4.9}, project).act
+
+
+def test_the_threshold_of_project_and_environment(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "AGENTS.md").write_text("# A\n\nVFM_THRESHOLD=70\n", encoding="utf-8")
+    assert (score(EXAMPLE, project).threshold, score(EXAMPLE, project).origin) == (70, "AGENTS.md")
+    (project / "CLAUDE.md").write_text("- `VFM_THRESHOLD=90`\n", encoding="utf-8")
+    assert not score(EXAMPLE, project).act
+    monkeypatch.setenv("VFM_THRESHOLD", "10")
+    assert (score(EXAMPLE, project).threshold, score(EXAMPLE, project).act) == (10, True)
+
+
+@pytest.mark.parametrize("text", ["many", "101", "-1", "nan"])
+def test_a_threshold_that_is_none(
+    text: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VFM_THRESHOLD", text)
+    with pytest.raises(UsageError, match="VFM_THRESHOLD"):
+        score(EXAMPLE, project)
+
+
+def test_a_value_out_of_range(project: Path) -> None:
+    with pytest.raises(UsageError, match="frequency is 11"):
+        score({**EXAMPLE, "frequency": 11}, project)
