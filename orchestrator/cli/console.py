@@ -187,10 +187,10 @@ class Console:
 
     def _line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:
         # One line, whatever is in it: what an agent says must not look like a line of ours.
-        body = Text(" ".join(printable(text).splitlines()).expandtabs(4), style=style)
+        body = Text(" ".join(map(printable, text.splitlines())).expandtabs(4), style=style)
         lines = self._fitted(body, len(label.lstrip("\n")), cut) if text else [body]
         for line in lines:
-            self._screen.print(Text(label, style="dim").append_text(line))
+            self._screen.print(Text.assemble((label, "dim"), line))
             label = " " * len(label.lstrip("\n"))
 
     def _fitted(self, body: Text, indent: int, cut: bool) -> Sequence[Text]:
