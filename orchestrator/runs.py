@@ -13,11 +13,12 @@ from filelock import FileLock, Timeout
 from orchestrator import events, process, wiring
 from orchestrator.config import Config, Override, load
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.isolation import Place, in_worktree
 from orchestrator.loop import run_loop
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.steps import Steps
-from orchestrator.store import Store
+from orchestrator.store import Store, new_id
 from orchestrator.workspace import open_workspace
 
 _RESUMABLE = (
@@ -72,10 +73,12 @@ def start_run(
     project = wiring.checked_project(project)
     config = load(project, config_file, overrides).config
     store = store or Store()
-    with _alone_in(project, store):
-        parts = wiring.build(config, project, environment or os.environ, listener, store.directory)
-        record = store.create(Task(task, project), config.model_dump_json())
-        return _carry(record, store, config, parts, listener, resumed=False)
+    run = new_id()
+    with _place(config, project, run, store, listener) as place, _alone_in(place.folder, store):
+        ours = environment or os.environ
+        parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
+        record = store.create(Task(task, project), config.model_dump_json(), run)
+        return _carry(record, store, config, parts, place, listener, resumed=False)
 
 
 def resume_run(run: str, *, listener: events.Listener) -> RunResult:
@@ -91,10 +94,12 @@ def resume_run(run: str, *, listener: events.Listener) -> RunResult:
         raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
     project = wiring.checked_project(record.task.project)
     config = Config.model_validate_json(store.config(record.id))
-    with _alone_in(project, store):
-        parts = wiring.build(config, project, os.environ, listener, store.directory)
+    at = _place(config, project, record.id, store, listener, resumed=True)
+    with at as place, _alone_in(place.folder, store):
+        ours = os.environ
+        parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
         store.take_up(record.id)
-        return _carry(record, store, config, parts, listener, resumed=True)
+        return _carry(record, store, config, parts, place, listener, resumed=True)
 
 
 def _carry(
@@ -102,15 +107,18 @@ def _carry(
     store: Store,
     config: Config,
     parts: wiring.Parts,
+    place: Place,
     listener: events.Listener,
     *,
     resumed: bool,
 ) -> RunResult:
+    place.began = True
     started = time.monotonic()
     emit = events.fan_out([_saver(store, record.id), _early_importer(parts), listener])
     emit(events.RunStarted(record.id, record.task, record.folder, resumed))
     try:
-        result = _loop_durably(record, store, config, parts, emit)
+        result = _loop_durably(record, store, config, parts, place.folder, emit)
+        place.keep(record.task, record.id, result)
         store.save(record.id, result)
     except LoopError as error:
         result = store.end(record.id, RunOutcome.STOPPED, str(error))
@@ -123,16 +131,20 @@ def _carry(
 
 
 def _loop_durably(
-    record: RunRecord, store: Store, config: Config, parts: wiring.Parts, emit: events.Listener
+    record: RunRecord,
+    store: Store,
+    config: Config,
+    parts: wiring.Parts,
+    project: Path,
+    emit: events.Listener,
 ) -> RunResult:
     from orchestrator.journal.durable import DurableJournal, DurableRuns
 
-    project = record.task.project
     agent, teacher = wiring.bounded(config, parts, record.id, store.directory)
 
     def loop(journal: DurableJournal) -> RunResult:
         steps = Steps(
-            task=record.task,
+            task=Task(record.task.text, project),
             agent=agent,
             suite=parts.suite,
             teacher=teacher,
@@ -175,6 +187,20 @@ def _meanwhile(load: Callable[[], object]) -> None:
 
 def _load_the_journal() -> None:
     import orchestrator.journal.durable  # noqa: F401 -- imported for its import
+
+
+def _place(
+    config: Config,
+    project: Path,
+    run: str,
+    store: Store,
+    listener: events.Listener,
+    *,
+    resumed: bool = False,
+) -> contextlib.AbstractContextManager[Place]:
+    if config.workspace.isolate:
+        return in_worktree(project, run, store.directory, listener, resumed=resumed)
+    return contextlib.nullcontext(Place(project))
 
 
 @contextlib.contextmanager

@@ -48,6 +48,11 @@ def state_directory() -> Path:
     return Path(platformdirs.user_state_dir("prompt-learning-loop", appauthor=False))
 
 
+def new_id() -> str:
+    """An id for a run that begins now."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
 class Store:
     """The runs of this user on this machine.
 
@@ -74,10 +79,10 @@ class Store:
         """Where locks are kept."""
         return self.directory / "locks"
 
-    def create(self, task: Task, config: str) -> RunRecord:
+    def create(self, task: Task, config: str, identity: str | None = None) -> RunRecord:
         """Begin the record of a run; `config` is its configuration as text."""
         started = datetime.now(UTC)
-        identity = f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        identity = identity or new_id()
         self._folder(identity).mkdir(parents=True, mode=0o700)
         with self._transaction() as database:
             database.execute(

@@ -62,8 +62,13 @@ def build(
     environment: Mapping[str, str],
     listener: Listener,
     state: Path,
+    *,
+    home: Path | None = None,
 ) -> Parts:
     """Build what a run needs, and check that all is there before a token is spent.
+
+    `home` is the user's own folder of the project, where `project` is a work tree of ours: what
+    waits to be taught waits there.
 
     Raises:
         LoopError, TeacherError: something is missing; says what, and the mend.
@@ -77,7 +82,7 @@ def build(
     agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
     teacher = (
-        build_teacher(config, project, environment, listener, state)
+        build_teacher(config, home or project, environment, listener, state)
         if config.source_enabled("pytest")
         else SilentTeacher()
     )

@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.cli",),
     ("orchestrator.demo", "orchestrator.hooks"),
     ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
-    ("orchestrator.wiring",),
+    ("orchestrator.wiring", "orchestrator.isolation"),
     ("orchestrator.loop",),
     ("orchestrator.steps",),
     ("orchestrator.guard",),

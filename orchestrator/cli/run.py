@@ -41,6 +41,9 @@ _KEYS: Final = {
 @click.option("--model", metavar="M", help="Claude Code's model.")
 @click.option("--max-cost-usd", type=float, metavar="X", help="Cost limit of the whole run.")
 @click.option(
+    "--isolate", is_flag=True, help="Work in a git worktree of its own, and leave a branch."
+)
+@click.option(
     "--allow-test-edits",
     is_flag=True,
     help="Judge by the tests as the agent leaves them, and only report its edits.",
@@ -96,6 +99,8 @@ def _overrides(options: dict[str, Any]) -> "list[Override]":
         given.append(Override("learning.auto_retry", False, "command line --no-auto-retry"))
     if options["allow_test_edits"]:
         given.append(Override("tests.guard", "flag", "command line --allow-test-edits"))
+    if options["isolate"]:
+        given.append(Override("workspace.isolate", True, "command line --isolate"))
     if options["dangerously_skip_permissions"]:
         flag = "--dangerously-skip-permissions"
         given.append(Override("claude.dangerously_skip_permissions", True, f"command line {flag}"))

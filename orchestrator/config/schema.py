@@ -142,6 +142,14 @@ class LimitsSection(Section):
     """Whether a usage limit that tells its reset is waited for; if not, the run stops."""
 
 
+class WorkspaceSection(Section):
+    """Where a run works."""
+
+    isolate: bool = False
+    """Whether it works in a git worktree of its own and leaves a branch, `orchestrator/<run id>`;
+    if not, it works in the project's folder."""
+
+
 DEFAULT_SOURCES = (
     FailureSource(name="pytest", type="automated"),
     FailureSource(name="manual", type="user_reported"),
@@ -163,6 +171,7 @@ class Config(Section):
     agent: AgentSection = AgentSection()
     claude: ClaudeSection = ClaudeSection()
     limits: LimitsSection = LimitsSection()
+    workspace: WorkspaceSection = WorkspaceSection()
 
     def source_enabled(self, name: str) -> bool:
         """Whether failures of this source are taught. A source that is not listed is."""

@@ -1,10 +1,12 @@
 """The environment in which a project's own programs run. Suite and agent use the same one."""
 
+import json
 import os
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
 
@@ -28,6 +30,7 @@ def project_environment(project: Path, base: Mapping[str, str] | None = None) ->
     path = [part for part in env.get("PATH", os.defpath).split(os.pathsep) if part]
     own = virtualenv_of(project)
     if own:
+        _see_the_linked_tree(project, own, env)
         path.insert(0, str(own / "bin"))
         env["VIRTUAL_ENV"] = str(own)
         env.pop("PYTHONHOME", None)
@@ -38,12 +41,72 @@ def project_environment(project: Path, base: Mapping[str, str] | None = None) ->
 
 
 def virtualenv_of(project: Path) -> Path | None:
-    """Give the nearest virtual environment of a project, if it has one."""
-    for folder in _up_to_git_toplevel(project.resolve()):
+    """Give the nearest virtual environment of a project, if it has one.
+
+    Where the project is in a linked git work tree, the one of the main work tree counts too.
+    """
+    chain = _up_to_git_toplevel(project.resolve())
+    if main := main_worktree(chain[-1]):
+        chain += _up_to_git_toplevel(main / project.resolve().relative_to(chain[-1]))
+    for folder in chain:
         for name in _VIRTUALENV_NAMES:
             if (folder / name / "pyvenv.cfg").is_file():
                 return folder / name
     return None
+
+
+def main_worktree(top: Path) -> Path | None:
+    """Give the main work tree, where `top` is the top of one that `git worktree` linked to it."""
+    try:
+        link = (top / ".git").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return None  # a folder, or nothing
+    entry = top / link.removeprefix("gitdir:").strip()
+    if entry.parent.name != "worktrees" or entry.parent.parent.name != ".git":
+        return None
+    return entry.parent.parent.parent.resolve()
+
+
+def _see_the_linked_tree(project: Path, virtualenv: Path, env: dict[str, str]) -> None:
+    """Let imports find the code of a linked work tree, and not that of the main one.
+
+    A project that is installed as editable is imported from where it was installed: the tests of a
+    linked work tree would judge the code of the main one. PYTHONPATH goes before what is installed.
+    """
+    top = _up_to_git_toplevel(project.resolve())[-1]
+    main = main_worktree(top)
+    if not main or not virtualenv.is_relative_to(main):
+        return
+    inside = [
+        str(top / folder.relative_to(main))
+        for folder in _editable_folders(virtualenv)
+        if folder.is_relative_to(main) and not folder.is_relative_to(virtualenv)
+    ]
+    if inside:
+        before = [env["PYTHONPATH"]] if env.get("PYTHONPATH") else []
+        env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*inside, *before]))
+
+
+def _editable_folders(virtualenv: Path) -> list[Path]:
+    """Folders of code that a virtual environment imports from where they are.
+
+    They stand in `.pth` files; some installers write code there instead, and then the place of
+    the project is in its `direct_url.json` (PEP 610).
+    """
+    found = []
+    for file in sorted(virtualenv.glob("lib/python*/site-packages/*.pth")):
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        found += [Path(line.strip()) for line in lines if line.startswith("/")]
+    for file in sorted(virtualenv.glob("lib/python*/site-packages/*.dist-info/direct_url.json")):
+        try:
+            origin = json.loads(file.read_text(encoding="utf-8"))
+            editable = origin.get("dir_info", {}).get("editable")
+            root = Path(unquote(urlsplit(origin.get("url", "")).path))
+        except (OSError, ValueError, AttributeError):
+            continue
+        if editable:
+            found.append(root / "src" if (root / "src").is_dir() else root)
+    return [folder.resolve() for folder in found]
 
 
 def _up_to_git_toplevel(project: Path) -> list[Path]:

@@ -1,0 +1,126 @@
+"""Where a run works: in the user's own folder, or in a git work tree of its own.
+
+<state>/worktrees/<run id>/      the work tree, on the branch `orchestrator/<run id>`
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import UsageError
+from orchestrator.events import Listener, Notice
+from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.workspace.worktree import Worktree, uncommitted, worktree_of
+
+BRANCHES: Final = "orchestrator/"
+
+_MOST_NAMED: Final = 3
+_SUBJECT_LENGTH: Final = 72
+
+
+@dataclass
+class Place:
+    """The folder that a run works in; the user's own unless it has a work tree."""
+
+    folder: Path
+    worktree: Worktree | None = None
+    began: bool = False
+    """Whether the run is on record, so that it can be resumed."""
+    over: bool = False
+    """Whether it has ended for good."""
+
+    def keep(self, task: Task, run: str, result: RunResult) -> None:
+        """Commit what a run that has ended leaves behind, the learned rules included.
+
+        To be called before the end is on record: whoever dies in between commits again.
+
+        Raises:
+            InfrastructureError: git failed.
+        """
+        self.over = result.outcome in _ENDED
+        if self.worktree and self.over:
+            self.worktree.commit(_message(task, run, result))
+
+
+_ENDED: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)
+"""Outcomes that no `resume` goes on from."""
+
+
+@contextlib.contextmanager
+def in_worktree(
+    project: Path, run: str, state: Path, listener: Listener, *, resumed: bool = False
+) -> Iterator[Place]:
+    """Give the run a work tree of its own; remove it once nothing goes on in it.
+
+    After an end that `resume` cannot go on from, the branch has all the work and the work tree is
+    removed, and the branch too when there is nothing on it. Otherwise both stay for `resume`.
+
+    Args:
+        project: the user's project.
+        run: the run's id.
+        state: the state directory.
+        listener: told where the work is.
+        resumed: whether the work tree is there already.
+
+    Raises:
+        UsageError: the project is in no repository or has no commit, or the work tree is gone.
+        InfrastructureError: git failed.
+    """
+    branch = BRANCHES + run
+    worktree = worktree_of(project, state / "worktrees" / run, branch)
+    if not resumed:
+        _tell_what_stays_behind(project, listener)
+        worktree.make()
+    elif not worktree.project.is_dir():
+        raise UsageError(
+            f"the work tree of run {run} is gone: {worktree.folder}",
+            f"start a new run; what was committed is on the branch {branch}",
+        )
+    place = Place(worktree.project, worktree)
+    try:
+        yield place
+    finally:
+        if not resumed and not place.began:
+            worktree.remove(with_branch=True)
+        elif place.over:
+            _take_down(worktree, listener)
+        else:
+            listener(Notice(f"`orchestrator resume {run}` goes on in {worktree.folder}"))
+
+
+def _take_down(worktree: Worktree, listener: Listener) -> None:
+    anything = worktree.has_commits()
+    worktree.remove(with_branch=not anything)
+    if anything:
+        listener(
+            Notice(
+                f"the work is on the branch {worktree.branch}: `git diff HEAD...{worktree.branch}` "
+                f"shows it, `git merge {worktree.branch}` takes it over"
+            )
+        )
+    else:
+        listener(Notice("the run changed nothing, so it leaves no branch"))
+
+
+def _tell_what_stays_behind(project: Path, listener: Listener) -> None:
+    paths = uncommitted(project)
+    if not paths:
+        return
+    named = ", ".join(paths[:_MOST_NAMED])
+    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
+    listener(Notice(f"the isolated run begins at the last commit; it does not see {named}{more}"))
+
+
+def _message(task: Task, run: str, result: RunResult) -> str:
+    """A commit message that names the task and the run."""
+    first = task.text.strip().splitlines()[0]
+    subject = first if len(first) <= _SUBJECT_LENGTH else f"{first[: _SUBJECT_LENGTH - 1]}…"
+    rest = "" if subject == task.text.strip() else f"{task.text.strip()}\n\n"
+    attempts = f"{len(result.attempts)} attempt{'s' if len(result.attempts) != 1 else ''}"
+    rules = sum(attempt.rule is not None for attempt in result.attempts)
+    return (
+        f"{subject}\n\n{rest}Outcome: {result.outcome} after {attempts}, "
+        f"{rules} rule{'s' if rules != 1 else ''} learned\nRun: {run}\n"
+    )
