@@ -1,0 +1,208 @@
+"""A resolved entry becomes a line; everything else in the file stays."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import LoopError, UsageError
+from orchestrator.memory.document import parse as parse_rulebook
+from orchestrator.memory.learnings.entries import Entry, Kind
+from orchestrator.memory.learnings.promotion import (
+    HEADING,
+    can_commit,
+    checked_line,
+    commit,
+    draft,
+    promote,
+    target_path,
+    with_line,
+)
+from orchestrator.memory.learnings.workspace import (
+    Workspace,
+    global_workspace,
+    init,
+    log,
+    resolve,
+)
+
+LINE = "Never rename an EKS node group in place"
+
+
+@pytest.fixture
+def resolved(workspace: Workspace) -> Entry:
+    log(workspace, Kind.ERR, "We assumed it could be renamed.")
+    return resolve(workspace, workspace.entries()[0].id, f"{LINE}. It forces replacement.")
+
+
+def test_the_line_goes_in_and_the_entry_says_where(workspace: Workspace, resolved: Entry) -> None:
+    done = promote(workspace, resolved.id, LINE, target_path(workspace, ""))
+    assert done.entry.status == "promoted"
+    assert (workspace.base / "CLAUDE.md").read_text(encoding="utf-8") == (
+        f"{HEADING}\n\n- {LINE}\n"
+    )
+    assert "**Promoted to**: CLAUDE.md\n" in workspace.file(Kind.ERR).read_text(encoding="utf-8")
+
+
+def test_pending_resolved_promoted_in_this_order(workspace: Workspace, resolved: Entry) -> None:
+    pending = log(workspace, Kind.LRN, "Something helps").id
+    target = target_path(workspace, "")
+    with pytest.raises(UsageError, match="pending; only a resolved"):
+        promote(workspace, pending, LINE, target)
+    assert not target.exists()
+    promote(workspace, resolved.id, LINE, target)
+    with pytest.raises(UsageError, match="promoted already"):
+        promote(workspace, resolved.id, LINE, target)
+    with pytest.raises(UsageError, match="promoted already"):
+        resolve(workspace, resolved.id, "x")
+
+
+def test_broken_off_it_is_done_again_without_a_second_line(
+    workspace: Workspace, resolved: Entry
+) -> None:
+    target = target_path(workspace, "")
+    target.write_bytes(with_line(b"", LINE))
+    assert promote(workspace, resolved.id, LINE, target).already
+    assert target.read_text(encoding="utf-8").count(LINE) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["CLAUDE.md", "AGENTS.md", ".github/copilot-instructions.md", "references/eks.md"]
+)
+def test_targets(workspace: Workspace, resolved: Entry, name: str) -> None:
+    promote(workspace, resolved.id, LINE, target_path(workspace, name))
+    assert LINE in (workspace.base / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "../CLAUDE.md", "references/../../x.md", "/etc/x.md", "references/x.sh"]
+)
+def test_no_targets(workspace: Workspace, name: str) -> None:
+    with pytest.raises(UsageError, match="no target"):
+        target_path(workspace, name)
+
+
+def test_the_default_target(workspace: Workspace) -> None:
+    (workspace.base / "AGENTS.md").write_text("# A\n", encoding="utf-8")
+    assert target_path(workspace, "").name == "AGENTS.md"
+    (workspace.base / "CLAUDE.md").write_text("# C\n", encoding="utf-8")
+    assert target_path(workspace, "").name == "CLAUDE.md"
+    init(global_workspace())
+    assert target_path(global_workspace(), "") == global_workspace().base / "CLAUDE.md"
+    with pytest.raises(UsageError, match="no target"):
+        target_path(global_workspace(), "AGENTS.md")
+
+
+def test_a_first_claude_md_keeps_agents_md_in_force(workspace: Workspace, resolved: Entry) -> None:
+    (workspace.base / "AGENTS.md").write_text("Be kind.\n", encoding="utf-8")
+    promote(workspace, resolved.id, LINE, target_path(workspace, "CLAUDE.md"))
+    assert (workspace.base / "CLAUDE.md").read_text(encoding="utf-8").startswith("@AGENTS.md\n")
+
+
+def test_learned_rules_stay_what_they_are(workspace: Workspace, resolved: Entry) -> None:
+    rules = (
+        b"\xef\xbb\xbf# P\r\n\r\n## Learned Rules & Patterns\r\n\r\n- **Rule**: a\r\n"
+        b"- **When**: b\r\n- **Why**: c\r\n  - **Source**: d\r\n\r\n## Last\r\n\r\ncaf\xe9"
+    )
+    target = workspace.base / "CLAUDE.md"
+    target.write_bytes(rules)
+    promote(workspace, resolved.id, LINE, target)
+    after = target.read_bytes()
+    assert after == rules + f"\r\n\r\n{HEADING}\r\n\r\n- {LINE}\r\n".encode()
+    assert parse_rulebook(after).rules == parse_rulebook(rules).rules
+
+
+def test_lines_gather_under_one_heading() -> None:
+    data = with_line(b"# P\n", "Never a")
+    data = with_line(data + b"\n## Next\n\ntext\n", "Never b")
+    assert data.decode() == (f"# P\n\n{HEADING}\n\n- Never a\n- Never b\n\n## Next\n\ntext\n")
+    assert with_line(data, "never  A.") == data
+
+
+def test_an_open_block_does_not_swallow_the_line() -> None:
+    data = with_line(b"# P\n\n```sh\nls\n", "Never a")
+    assert data.decode() == f"# P\n\n```sh\nls\n```\n\n{HEADING}\n\n- Never a\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "is empty"),
+        ("Never " + "x" * 80, "80 are the most"),
+        ("We assumed that it works", "tells a story"),
+        ("Added a lifecycle block", "tells a story"),
+        ("The plan replaces it", "tells a story"),
+        ("Using helm diff helps", "tells a story"),
+    ],
+)
+def test_lines_that_are_none(line: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        checked_line(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE,
+        "Run helm diff upgrade before helm upgrade to preview rendered changes",
+        "Always add resource requests and limits to every container spec",
+        "`make test` before each commit",
+        "Feed the seed, don't embed it",
+        "x" * 80,
+    ],
+)
+def test_lines_that_are_some(line: str) -> None:
+    assert checked_line(line) == line
+
+
+def test_a_line_can_import_and_hide_nothing() -> None:
+    assert checked_line("Never\nread @secrets.md <!-- x") == "Never read `@secrets.md` <! -- x"
+
+
+def test_a_draft_is_an_order_or_nothing(workspace: Workspace, resolved: Entry) -> None:
+    assert draft(resolved) == LINE
+    log(workspace, Kind.LRN, "We used a snapshot, and it helped.", context="x")
+    assert draft(workspace.entries()[-1]) == ""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+def test_a_commit_holds_the_two_files_and_nothing_else(
+    workspace: Workspace, resolved: Entry
+) -> None:
+    base = workspace.base
+    assert not can_commit(workspace)
+    git(base, "init", "-q")
+    (base / "staged.txt").write_text("x", encoding="utf-8")
+    git(base, "add", "staged.txt")
+    assert can_commit(workspace)
+    done = promote(workspace, resolved.id, LINE, target_path(workspace, ""))
+    subject = commit(workspace, done)
+    assert subject == f"docs(memory): promote {resolved.id} — {LINE}"
+    assert git(base, "log", "--format=%s").strip() == subject
+    shown = git(base, "show", "--name-only", "--format=").split()
+    assert shown == [".learnings/ERRORS.md", "CLAUDE.md"]
+    assert "A  staged.txt" in git(base, "status", "--porcelain")
+
+
+def test_what_git_ignores_is_not_committed(workspace: Workspace, resolved: Entry) -> None:
+    git(workspace.base, "init", "-q")
+    (workspace.base / ".gitignore").write_text(".learnings/\n", encoding="utf-8")
+    commit(workspace, promote(workspace, resolved.id, LINE, target_path(workspace, "")))
+    assert git(workspace.base, "show", "--name-only", "--format=").split() == ["CLAUDE.md"]
+
+
+def test_a_commit_that_git_refuses_says_why(workspace: Workspace, resolved: Entry) -> None:
+    git(workspace.base, "init", "-q")
+    hook = workspace.base / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not on Fridays\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    done = promote(workspace, resolved.id, LINE, target_path(workspace, ""))
+    with pytest.raises(LoopError, match="not on Fridays"):
+        commit(workspace, done)

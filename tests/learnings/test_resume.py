@@ -1,0 +1,187 @@
+"""PENDING operations held against what is really there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.memory.learnings.resume import Finding, Resumed, pending, resume
+from orchestrator.memory.learnings.workspace import Workspace
+from orchestrator.writeahead import buffer
+from orchestrator.writeahead.destructive import dangers
+from orchestrator.writeahead.entries import entry
+
+
+def git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(workspace: Workspace) -> Path:
+    base = workspace.base
+    git(base, "init", "-q", "-b", "main")
+    (base / ".gitignore").write_text(".learnings/\nmemory/\n", encoding="utf-8")
+    git(base, "add", ".gitignore")
+    for number in (1, 2):
+        (base / "file.txt").write_text(f"{number}\n", encoding="utf-8")
+        git(base, "add", "file.txt")
+        git(base, "commit", "-q", "-m", str(number))
+    return base
+
+
+def note(workspace: Workspace, command: str, more: str = "") -> None:
+    text = entry(dangers(command, str(workspace.base)), str(workspace.base), "toolu_1", "s")
+    buffer.append(str(workspace.base), text + more)
+
+
+def look(workspace: Workspace, *, allow: bool = False) -> Resumed:
+    return resume(workspace, lambda _command: allow)
+
+
+def finding(workspace: Workspace, *, allow: bool = False) -> Finding:
+    (one,) = look(workspace, allow=allow).verified
+    assert one.evidence
+    return one.finding
+
+
+def status(workspace: Workspace) -> list[str]:
+    lines = workspace.buffer.read_text(encoding="utf-8").splitlines()
+    return [line.partition(": ")[2] for line in lines if line.startswith("**Status**")]
+
+
+def test_nothing_is_pending(workspace: Workspace) -> None:
+    assert look(workspace) == Resumed((), ())
+
+
+def test_folders_that_are_gone_or_not(workspace: Workspace) -> None:
+    for name in ("a", "b"):
+        (workspace.base / name).mkdir()
+    note(workspace, "rm -rf a b")
+    (workspace.base / "a").rmdir()
+    assert finding(workspace) is Finding.UNKNOWN
+    assert status(workspace) == ["PENDING"]
+    (workspace.base / "b").rmdir()
+    assert finding(workspace) is Finding.DONE
+    assert status(workspace) == ["COMMITTED"]
+    assert look(workspace).verified == ()
+
+
+def test_a_removal_that_never_happened(workspace: Workspace) -> None:
+    (workspace.base / "a").mkdir()
+    note(workspace, "cd . && rm -rf a*")
+    assert finding(workspace) is Finding.NOT_DONE
+    assert status(workspace) == ["ROLLED_BACK"]
+
+
+def test_a_reset_that_happened(workspace: Workspace, repository: Path) -> None:
+    note(workspace, "git reset --hard HEAD~1")
+    git(repository, "reset", "-q", "--hard", "HEAD~1")
+    assert finding(workspace) is Finding.DONE
+
+
+def test_a_reset_that_did_not(workspace: Workspace, repository: Path) -> None:
+    note(workspace, "git reset --hard HEAD~1")
+    assert finding(workspace) is Finding.NOT_DONE
+
+
+def test_a_reset_of_changes(workspace: Workspace, repository: Path) -> None:
+    (repository / "file.txt").write_text("mine", encoding="utf-8")
+    note(workspace, "git reset --hard")
+    assert finding(workspace) is Finding.NOT_DONE
+    note(workspace, "git reset --hard")
+    git(repository, "reset", "-q", "--hard")
+    assert finding(workspace) is Finding.DONE
+
+
+def test_a_push(workspace: Workspace, repository: Path, tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "remote.git")
+    git(repository, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    git(repository, "push", "-q", "origin", "main")
+    git(repository, "reset", "-q", "--hard", "HEAD~1")
+    note(workspace, "git push --force origin main")
+    assert finding(workspace) is Finding.NOT_DONE
+    note(workspace, "git push --force origin main")
+    git(repository, "push", "-q", "--force", "origin", "main")
+    assert finding(workspace) is Finding.DONE
+
+
+def test_a_clean(workspace: Workspace, repository: Path) -> None:
+    (repository / "new").mkdir()
+    (repository / "new" / "x").touch()
+    note(workspace, "git clean -fd")
+    assert finding(workspace) is Finding.NOT_DONE
+    note(workspace, "git clean -fd")
+    git(repository, "clean", "-qfd")
+    assert finding(workspace) is Finding.DONE
+
+
+@pytest.mark.parametrize(
+    "command", ["terraform apply", "kubectl delete pod web", "psql -c 'DROP TABLE a'", "rm -rf $X"]
+)
+def test_what_we_cannot_look_at_stays_pending(workspace: Workspace, command: str) -> None:
+    note(workspace, command)
+    assert finding(workspace) is Finding.UNKNOWN
+    assert status(workspace) == ["PENDING"]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"), [(0, Finding.DONE), (1, Finding.NOT_DONE), (7, Finding.UNKNOWN)]
+)
+def test_a_check_that_the_entry_names(workspace: Workspace, code: int, found: Finding) -> None:
+    check = f"{sys.executable} -c 'import sys; sys.exit({code})'"
+    note(workspace, "terraform apply", f"**Check**: {check}\n")
+    assert finding(workspace, allow=True) is found
+
+
+def test_a_check_is_not_run_unasked_and_never_by_a_shell(workspace: Workspace) -> None:
+    note(workspace, "terraform apply", "**Check**: touch ran\n")
+    assert finding(workspace) is Finding.UNKNOWN
+    assert not (workspace.base / "ran").exists()
+    workspace.buffer.write_bytes(b"")
+    note(workspace, "terraform apply", "**Check**: echo a && touch ran; touch ran\n")
+    assert finding(workspace, allow=True) is Finding.DONE
+    assert not (workspace.base / "ran").exists()
+
+
+@pytest.mark.parametrize("check", ["'unclosed", "no-such-program-anywhere", ""])
+def test_a_check_that_is_none(workspace: Workspace, check: str) -> None:
+    note(workspace, "terraform apply", f"**Check**: {check}\n")
+    assert finding(workspace, allow=True) is Finding.UNKNOWN
+
+
+def test_the_published_entry_and_what_is_to_do(workspace: Workspace) -> None:
+    text = (
+        "# Task\r\n\r\nStep 1: [x] Apply module 1\r\nStep 3: [ ] Apply module 3\r\n"
+        "- [ ] Tell the team\r\n\r\n"
+        "## WAL Entry — 2026-05-20 14:32\r\n"
+        "**Operation**: terraform apply — destroys and recreates payments-rds\r\n"
+        "**Affected resources**: aws_db_instance.payments\r\n"
+        "**Blast radius**: payments-api\r\n"
+        "**Rollback**: Restore from snapshot\r\n"
+        "**Status**: PENDING\r\n\r\ncaf"
+    ).encode() + b"\xe9\r\n"
+    workspace.buffer.write_bytes(text)
+    found = look(workspace)
+    assert found.open_steps == ("Apply module 3", "Tell the team")
+    assert [one.finding for one in found.verified] == [Finding.UNKNOWN]
+    assert found.verified[0].step.rollback == "Restore from snapshot"
+    assert workspace.buffer.read_bytes() == text
+
+
+def test_settling_touches_nothing_else(workspace: Workspace) -> None:
+    before = b"\xef\xbb\xbfcaf\xe9 **Status**: PENDING\r\n"
+    workspace.buffer.write_bytes(before)
+    note(workspace, "rm -rf gone")
+    note(workspace, "terraform apply")
+    note(workspace, "rm -rf gone-too")
+    data = workspace.buffer.read_bytes()
+    assert len(pending(data)) == 3
+    look(workspace)
+    first, second, third = data.split(b"## WAL Entry")[1:]
+    done = [part.replace(b"PENDING", b"COMMITTED") for part in (first, third)]
+    expected = [data.split(b"## WAL Entry")[0], done[0], second, done[1]]
+    assert workspace.buffer.read_bytes() == b"## WAL Entry".join(expected)
