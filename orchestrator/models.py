@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from teacher.models import Lesson, RuleText, Usage
+
+
+REDACTED: Final = "[redacted: "
+"""How the placeholder of a secret begins; its kind and a bracket follow."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +259,8 @@ class Diff:
     changes: tuple[FileChange, ...]
     patch: Path
     """File that holds the whole patch, git format, bytes as git gave them save for secrets."""
+    redactions: int = 0
+    """Secrets in the patch that were replaced."""
 
     @property
     def summary(self) -> str:
@@ -377,6 +384,15 @@ class Attempt:
         if self.report is None or self.solved:
             return False
         return self.report.passed or not self.triage or self.triage.kind is TriageKind.REAL
+
+    @property
+    def redactions(self) -> int:
+        """Secrets that were replaced in what is kept of the attempt: diff, output, words."""
+        words = [self.prompt, self.agent.message, self.agent.stderr_tail, *self.agent.denials]
+        if self.report:
+            cases = "".join(case.message + case.detail for case in self.report.cases)
+            words.append(max(self.report.output, cases, key=lambda text: text.count(REDACTED)))
+        return self.diff.redactions + sum(text.count(REDACTED) for text in words)
 
     @property
     def usage(self) -> Usage:

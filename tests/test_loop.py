@@ -1,6 +1,7 @@
 """The loop's decisions, on the plug points' fakes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from orchestrator.models import (
     AgentLimits,
     AgentOutcome,
     AgentResult,
+    Case,
+    CaseOutcome,
     RunOutcome,
     RunResult,
     SuiteOutcome,
@@ -302,7 +305,7 @@ class MortalJournal(MemoryJournal):
         return super().step(name, function)
 
 
-@pytest.mark.parametrize("steps", range(13))
+@pytest.mark.parametrize("steps", range(14))
 def test_cut_short_after_any_step_it_goes_on_without_doing_one_twice(
     bench: MakeBench, steps: int
 ) -> None:
@@ -321,7 +324,7 @@ def test_cut_short_after_any_step_it_goes_on_without_doing_one_twice(
     assert len(loop.agent.prompts) == 2
     assert len(loop.teacher.asked) == 1
     assert len(loop.rulebook.known_rules()) == 1
-    assert len(loop.suite.calls) == 3
+    assert len(loop.suite.calls) == 4
 
 
 def test_listeners_hear_of_everything_in_order(bench: MakeBench) -> None:
@@ -337,6 +340,7 @@ def test_listeners_hear_of_everything_in_order(bench: MakeBench) -> None:
         *judged,
         *attempt,
         *judged,
+        "Triaged",
         "TeachingStarted",
         "LessonLearned",
         "RuleWritten",
@@ -404,3 +408,47 @@ def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
     assert seen == [b"old\n"]
     (patch,) = tmp_path.glob("attempt-1.broken-off-*.patch")
     assert b"+half" in patch.read_bytes()
+
+
+def test_what_passes_when_run_again_is_flaky_and_the_verdict_rests_on_that(
+    bench: MakeBench,
+) -> None:
+    loop = bench(GREEN, RED)
+    loop.suite.enqueue_again(report_of(passed=["test_b"]))
+    loop.agent.enqueue(loop.edits("right\n"))
+    result = loop.run()
+    assert result.outcome is RunOutcome.SOLVED
+    triage = result.attempts[0].triage
+    assert triage is not None
+    assert [case.id for case in triage.flaky] == ["test_b"]
+    assert "the verdict rests on that second run" in triage.message
+    assert loop.suite.calls[-1][1] == ("test_b",)
+    assert loop.teacher.asked == []
+
+
+def test_only_what_failed_twice_is_taught(bench: MakeBench) -> None:
+    loop = bench(GREEN, report_of(failed=["test_a", "test_b"]))
+    loop.suite.enqueue_again(report_of(passed=["test_a"], failed=["test_b"]))
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.teacher.enqueue(NOTHING)
+    result = loop.run(max_retries=0)
+    assert result.outcome is RunOutcome.NOT_SOLVED
+    ((failure, _),) = loop.teacher.asked
+    assert "FAILED test_b" in failure.logs
+    assert "FAILED test_a" not in failure.logs
+
+
+def test_trouble_of_the_machine_stops_the_run_until_it_is_mended(bench: MakeBench) -> None:
+    full = Case("test_b", CaseOutcome.FAILED, 0.0, "", "E   OSError: [Errno 28] No space left")
+    full = replace(full, detail=f"{full.detail} on device")
+    loop = bench(GREEN, SuiteReport(SuiteOutcome.FAILED, 1, (full,)))
+    loop.agent.enqueue(loop.edits("right\n"))
+    result = loop.run()
+    assert result.outcome is RunOutcome.STOPPED
+    assert "no space left on a disk (test_b) (free some space)" in result.message
+    assert "attempt 1: confirmed" not in loop.journal.results
+    loop.suite.enqueue_again(report_of(passed=["test_b"]))
+    result = loop.run()
+    assert result.outcome is RunOutcome.SOLVED
+    assert loop.agent.prompts == ["make it green"]
+    assert loop.teacher.asked == []

@@ -124,6 +124,14 @@ class Console:
         self._line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
 
     @_show.register
+    def _(self, event: events.Triaged) -> None:
+        self._step.end()
+        triage = event.confirmation.triage
+        if triage.message:
+            style = "yellow" if triage.flaky else "red"
+            self._line("  again    ", f"{triage.kind}: {triage.words}", style=style)
+
+    @_show.register
     def _(self, event: events.Tampered) -> None:
         for finding in event.findings[:_FAILING_SHOWN]:
             style = "bold red" if finding.decisive else "yellow"
@@ -164,7 +172,11 @@ class Console:
     @_show.register
     def _(self, event: events.RuleWritten) -> None:
         change = event.change
-        self._line("  rule     ", f"{change.change} in {change.path.name}", style="bold magenta")
+        if change.reason:
+            self._line("  rule     ", f"{change.change}: {change.reason}", style="bold red")
+        else:
+            text = f"{change.change} in {change.path.name}"
+            self._line("  rule     ", text, style="bold magenta")
         for label, text in (
             ("Rule", change.rule.text.rule),
             ("When", change.rule.text.when),
@@ -275,6 +287,12 @@ def _facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, str]]:
         yield "tests", report.summary
     if found := findings_summary(result):
         yield "guard", found
+    if unsteady := {
+        case.id for each in result.attempts if each.triage for case in each.triage.flaky
+    }:
+        yield "flaky", ", ".join(sorted(unsteady))
+    if count := sum(attempt.redactions for attempt in result.attempts):
+        yield "secrets", f"{count} replaced in what is kept, and in what the teacher saw"
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]
     yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
     yield "cost", usage_summary(result.usage)

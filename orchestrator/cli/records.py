@@ -82,6 +82,13 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
     yield from _block(f"diff ({attempt.diff.summary})", _patch(attempt))
     if attempt.report:
         yield from _suite(attempt.report)
+    if attempt.triage:
+        triage = attempt.triage
+        yield f"verdict  {triage.kind}{': ' * bool(triage.words)}{printable(triage.words)}"
+        for case in triage.flaky:
+            yield from _block(f"flaky: {case.id}", case.detail or case.message)
+    if attempt.redactions:
+        yield f"secrets  {attempt.redactions} replaced"
     yield from _block("guard", "\n".join(finding.summary for finding in attempt.findings))
     if attempt.teaching:
         yield f"teacher  {printable(teaching_summary(attempt.teaching))}"
@@ -91,7 +98,8 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
         text = (
             f"Rule: {rule.rule.text.rule}\nWhen: {rule.rule.text.when}\nWhy: {rule.rule.text.why}"
         )
-        yield from _block(f"rule {rule.rule.id}, {rule.change} in {rule.path}", text)
+        where = f": {rule.reason}" if rule.reason else f" in {rule.path}"
+        yield from _block(f"rule {rule.rule.id}, {rule.change}{where}", text)
 
 
 def _suite(report: SuiteReport) -> Iterator[str]:
