@@ -1,0 +1,178 @@
+"""The commands as people type them, in a process and at a terminal of their own."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from orchestrator.cli.main import cli
+from orchestrator.errors import UsageError
+from orchestrator.hooks import settings
+from orchestrator.memory.learnings.workspace import Workspace, today
+
+ROOT = Path(__file__).parents[2]
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(project)
+
+    def run(*words: str) -> Result:
+        result = CliRunner().invoke(cli, words)
+        if isinstance(result.exception, UsageError):
+            raise result.exception
+        return result
+
+    return run
+
+
+def test_from_init_to_promotion(command: Command, project: Path) -> None:
+    made = command("learnings", "init", "local", "--gitignore", "shared", "--hooks")
+    assert made.exit_code == 0
+    assert made.output.count("created ") == 4
+    assert settings.installed(project / ".claude" / "settings.json")
+    ignored = (project / ".gitignore").read_text(encoding="utf-8")
+    assert ignored == ".learnings/.pending-errors.log\nmemory/working-buffer.md\n"
+    again = command("learnings", "init", "local", "--gitignore", "shared", "--hooks")
+    assert again.output.count("kept ") == 5
+    assert (project / ".gitignore").read_text(encoding="utf-8") == ignored
+
+    identity = f"ERR-{today():%Y%m%d}-001"
+    text = "The node group cannot be renamed. Rename forces replacement."
+    assert f"logged {identity} in " in command("learnings", "log", "ERR", text).output
+    for times in (2, 3):
+        assert f"{times} times by now" in command("learnings", "log", "err", text).output
+    assert "PROMOTION CANDIDATE - ERR" in command("learnings", "review").output
+    with pytest.raises(UsageError, match=f"{identity} is pending; only a resolved"):
+        command("learnings", "promote", identity, "--line", "Never rename", "--yes")
+    action = "Never rename a node group in place."
+    assert "is resolved" in command("learnings", "resolve", identity, "--action", action).output
+    review = command("learnings", "review").output
+    assert "Suggested line: 'Never rename a node group in place'" in review
+    assert "Errors: 1 total, 1 resolved" in review
+    with pytest.raises(UsageError, match="nobody to confirm"):
+        command("learnings", "promote", identity)
+    assert not (project / "CLAUDE.md").exists()
+    assert "is promoted" in command("learnings", "promote", identity, "--yes").output
+    assert "- Never rename a node group in place\n" in (project / "CLAUDE.md").read_text("utf-8")
+
+
+def test_review_for_programs(command: Command) -> None:
+    command("learnings", "init", "local", "--gitignore", "none", "--no-hooks")
+    command("learnings", "log", "FEAT", "A way to undo", "--context", "Undo")
+    found = json.loads(command("learnings", "review", "--json").output)
+    assert found["totals"] == {"ERR": {}, "LRN": {}, "FEAT": {"pending": 1}}
+    assert found["groups"][0]["entries"][0]["context"] == "Undo"
+
+
+def test_global(command: Command, home: Path, project: Path) -> None:
+    command("learnings", "init", "global", "--hooks")
+    assert (home / ".claude" / ".learnings" / "ERRORS.md").is_file()
+    assert settings.installed(home / ".claude" / "settings.json")
+    assert str(home) in command("learnings", "log", "LRN", "Something").output
+    assert list(project.iterdir()) == []
+
+
+def test_hooks(command: Command, project: Path) -> None:
+    path = project / ".claude" / "settings.json"
+    assert "hooks added to" in (said := command("hooks", "install", "local").output)
+    assert "learnings init local" in said, "hooks that write nothing are said to"
+    assert "in place" in command("hooks", "install", "local").output
+    assert "taken out" in command("hooks", "uninstall", "local").output
+    assert "no hooks of ours" in command("hooks", "uninstall", "local").output
+    assert not path.exists()
+    path.write_text("{", encoding="utf-8")
+    with pytest.raises(UsageError, match="not valid JSON"):
+        command("hooks", "install", "local")
+
+
+def test_score(command: Command) -> None:
+    words = ["learnings", "score", "--frequency", "8", "--failure-reduction", "9"]
+    words += ["--user-burden", "7", "--self-cost", "9"]
+    assert "83 -> act (threshold 50, default)" in command(*words).output
+    found = json.loads(command(*words, "--json").output)
+    assert (found["total"], found["verdict"]) == (83, "act")
+
+
+def test_resume(command: Command, project: Path) -> None:
+    command("learnings", "init", "local", "--gitignore", "none", "--no-hooks")
+    assert command("learnings", "resume").output == "no operation is pending\n"
+    buffer = Workspace(project, everywhere=False).buffer
+    entry = "## WAL Entry — 2026-05-20 14:32\n**Operation**: rm -rf gone\n**Status**: PENDING\n"
+    buffer.write_text(f"Step 2: [ ] Tell the team\n\n{entry}", encoding="utf-8")
+    said = command("learnings", "resume").output
+    assert re.search(r"DONE +rm -rf gone\n", said)
+    assert "still to do:\n  [ ] Tell the team" in said
+    assert "**Status**: COMMITTED" in buffer.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["learnings", "init"], "nobody to ask"),
+        (["learnings", "log", "ERR", "x"], "no learnings workspace"),
+        (["learnings", "log", "ERR", "x", "--resolved"], "--resolved without --action"),
+        (["learnings", "promote", "ERR-20200101-001"], "no learnings workspace"),
+        (["learnings", "init", "local", "--project-dir", "none"], "does not exist"),
+    ],
+)
+def test_one_clear_line(command: Command, words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        command(*words)
+
+
+def test_a_terminal_is_asked(command: Command, project: Path) -> None:
+    said = at_a_terminal(
+        project,
+        ["learnings", "init"],
+        {"Where": "local", "Lines for .gitignore": "personal", "Add the hooks": "y"},
+    )
+    assert "created" in said
+    assert (project / ".gitignore").read_text(encoding="utf-8").startswith(".learnings/\n")
+    assert settings.installed(project / ".claude" / "settings.json")
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    command("learnings", "log", "LRN", "Run x first", "--action", "Run x first", "--resolved")
+    identity = f"LRN-{today():%Y%m%d}-001"
+    said = at_a_terminal(
+        project,
+        ["learnings", "promote", identity],
+        {"Line, as an order": "", "Write this": "y", "Commit it": "y"},
+    )
+    assert f"committed: docs(memory): promote {identity}" in said
+    said = at_a_terminal(project, ["learnings", "promote", identity], {})
+    assert "promoted already" in said
+
+
+def at_a_terminal(project: Path, words: list[str], answers: dict[str, str]) -> str:
+    """Run a command at a terminal of its own; give each answer when its question is there."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator", *words, "--project-dir", str(project)],
+        cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    said, waiting, deadline = "", dict(answers), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            said += os.read(ours, 4096).decode()
+        except OSError:  # the other end is closed
+            break
+        for question, answer in list(waiting.items()):
+            if question in said:
+                os.write(ours, f"{answer}\n".encode())
+                del waiting[question]
+    child.wait(10)
+    os.close(ours)
+    assert waiting == {}, said
+    return said
