@@ -11,7 +11,6 @@ from typing import Final
 
 from teacher.models import Lesson, RuleText, Usage
 
-
 REDACTED: Final = "[redacted: "
 """How the placeholder of a secret begins; its kind and a bracket follow."""
 
