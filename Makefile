@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo demo-n8n test test-n8n test-kills lint types wheel wheel-test bench docs docs-check picture clean
+.PHONY: demo demo-n8n test test-n8n test-kills lint types wheel wheel-test bench docs docs-check picture figures clean
 
 demo: .venv/runtime
 	@$(BIN)/orchestrator demo
@@ -31,6 +31,12 @@ demo-n8n: .venv/development
 
 wheel-test: .venv/development
 	@$(BIN)/python -m pytest -q -m packaging
+
+figures: export ORCHESTRATOR_FIGURES=$(CURDIR)/docs/figures
+figures: .venv/development
+	@$(BIN)/python -m pytest -q tests/guard tests/failures
+	@$(BIN)/python -m pytest -q -s -m kills tests/faults
+	@$(BIN)/cog -r docs/reliability.md
 
 wheel: .venv/development
 	@$(BIN)/python -m build --wheel

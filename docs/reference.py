@@ -1,10 +1,13 @@
 """Makes the generated parts of the documentation. `make docs` calls this through cog."""
 
+import json
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal, Union, get_args, get_origin
 
 import click
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -21,6 +24,24 @@ def configuration() -> str:
 def commands() -> str:
     """The help of every command."""
     return "\n".join(_helps(cli, "orchestrator"))
+
+
+def reliability() -> str:
+    """The promises, the tests that keep them, and what those tests last counted."""
+    return "\n".join(_promises())
+
+
+def _promises() -> Iterator[str]:
+    folder = Path(__file__).parent
+    promises = yaml.safe_load((folder / "promises.yaml").read_text(encoding="utf-8"))
+    yield "| promise | kept by | latest figures |\n|---|---|---|"
+    for each in promises:
+        tests = ", ".join(f"[`{path}`](../{path})" for path in each["tests"])
+        figures = "a test that passes or fails"
+        if "figures" in each:
+            stored = json.loads((folder / "figures" / each["figures"]).read_text(encoding="utf-8"))
+            figures = each["says"].format(**stored)
+        yield f"| {each['promise']} | {tests} | {figures} |"
 
 
 def _sections() -> Iterator[str]:
@@ -51,14 +72,13 @@ def _kind(annotation: object) -> str:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join("nothing" if a is type(None) else _kind(a) for a in get_args(annotation))
-    if get_origin(annotation) is tuple:
-        return "list"
+    if get_origin(annotation) in (dict, tuple):
+        return "mapping" if get_origin(annotation) is dict else "list"
     words = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
     return words[getattr(annotation, "__name__", "")]
 
 
 def _in_yaml(name: str, default: object) -> Iterator[str]:
-    import yaml
     from pydantic_core import to_jsonable_python
 
     yield yaml.safe_dump({name: to_jsonable_python(default)}, sort_keys=False).rstrip()
