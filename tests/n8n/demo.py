@@ -30,7 +30,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="demo-n8n-") as name:
         folder = Path(name).resolve()
         project = folder / "project"
-        shutil.copytree(ROOT / "example_project", project, ignore=shutil.ignore_patterns("__*"))
+        shutil.copytree(
+            ROOT / "example_project", project, ignore=shutil.ignore_patterns("__pycache__")
+        )
         subprocess.run(["git", "init", "-q"], cwd=project, check=True)
         python = shlex.quote(sys.executable)
         scenario = load_scenario(ROOT / "orchestrator" / "data" / "demo.yaml")
