@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.agents.claude_project import what_a_project_runs
 from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import suite_permissions
 from orchestrator.config import Config
@@ -81,6 +82,7 @@ def build(
     guard = guard_of(project, mode, config.tests.command, environment)
     agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
+    _tell_what_a_project_runs(config, project, listener)
     teacher = (
         build_teacher(config, home or project, environment, listener, state)
         if config.source_enabled("pytest")
@@ -107,8 +109,27 @@ def build_agent(
         model=config.claude.model,
         allowed_tools=(*suite_permissions(config.tests.command), *config.claude.allowed_tools),
         skip_permissions=config.claude.dangerously_skip_permissions,
+        trust_project=config.claude.trust_project,
+        sandbox=config.claude.sandbox,
         refuse=guard.refuse if guard else None,
     )
+
+
+def _tell_what_a_project_runs(config: Config, project: Path, listener: Listener) -> None:
+    found = what_a_project_runs(project) if config.agent.kind == "claude_code" else ()
+    if found:
+        trusted = config.claude.trust_project
+        listener(
+            Notice(
+                "this project brings settings for Claude Code, and they are loaded; "
+                "claude.trust_project: false would not"
+                if trusted
+                else "this project's settings for Claude Code are not loaded "
+                "(claude.trust_project: false)"
+            )
+        )
+    for line in found:
+        listener(Notice(f"  {line}"))
 
 
 def build_teacher(

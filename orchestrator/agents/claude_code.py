@@ -8,7 +8,6 @@ import importlib.util
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -87,6 +86,9 @@ class ClaudeCodeAgent:
         allowed_tools: permission rules beyond editing files: `Bash(pytest *)`.
         skip_permissions: ask for no permission at all. The user's choice, never ours.
         program: the program; None finds it.
+        trust_project: whether the project's own settings, hooks and MCP servers are loaded. Its
+            CLAUDE.md and rules are, in any case.
+        sandbox: Claude Code's own sandbox settings, passed through.
         refuse: asked before each edit of a file; says why it must not be, or None.
     """
 
@@ -98,6 +100,8 @@ class ClaudeCodeAgent:
         allowed_tools: Sequence[str] = (),
         skip_permissions: bool = False,
         program: Path | None = None,
+        trust_project: bool = True,
+        sandbox: Mapping[str, Any] | None = None,
         refuse: Callable[[Path], str | None] | None = None,
     ) -> None:
         self._base = dict(os.environ if environment is None else environment)
@@ -105,6 +109,7 @@ class ClaudeCodeAgent:
         self._allowed_tools = tuple(allowed_tools)
         self._skip_permissions = skip_permissions
         self._program = program
+        self._trust_project, self._sandbox = trust_project, sandbox
         self._refuse = refuse
 
     def preflight(self) -> str:
@@ -158,15 +163,20 @@ class ClaudeCodeAgent:
         if limits.max_cost_usd is not None and limits.max_cost_usd <= 0:
             return AgentResult(AgentOutcome.MAX_COST, "the cost limit leaves nothing to work with")
         env = environment.child_environment(self._base, workspace)
-        session_id = str(uuid.uuid4())
-        argv = self._command(limits, session_id, env)
-        process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
+        if not self._trust_project:
+            env |= environment.CLAUDE_MD_OF_ADDED
+        session_id = environment.new_session_id()
         reading = Reading(workspace, on_event)
-        try:
-            talk = _converse(_clean(prompt), process, reading, self._refuse, limits.same_tool_call)
-            trouble = asyncio.run(talk)
-        finally:
-            process.end()
+        with environment.settings_file(env, self._sandbox) as settings:
+            argv = self._command(limits, session_id, settings, workspace)
+            process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
+            try:
+                talk = _converse(
+                    _clean(prompt), process, reading, self._refuse, limits.same_tool_call
+                )
+                trouble = asyncio.run(talk)
+            finally:
+                process.end()
         ending = Ending(
             process.ended_by,
             process.returncode,
@@ -178,7 +188,9 @@ class ClaudeCodeAgent:
         )
         return reading.result(ending, limits)
 
-    def _command(self, limits: AgentLimits, session_id: str, env: Mapping[str, str]) -> list[str]:
+    def _command(
+        self, limits: AgentLimits, session_id: str, settings: Path, workspace: Path
+    ) -> list[str]:
         """Program and arguments, as the SDK itself would build them.
 
         Without `--system-prompt` the program uses Claude Code's own, which is the SDK's preset;
@@ -187,7 +199,9 @@ class ClaudeCodeAgent:
         argv = [str(self._program or find_program())]
         argv += ["--output-format", "stream-json", "--verbose", "--input-format", "stream-json"]
         argv += ["--include-partial-messages", f"--session-id={session_id}"]
-        argv += ["--settings", environment.pinned_settings(env)]
+        argv += ["--settings", str(settings)]
+        if not self._trust_project:
+            argv += ["--setting-sources=user", f"--add-dir={workspace}"]
         if self._skip_permissions:
             argv += ["--dangerously-skip-permissions"]
         else:

@@ -1,8 +1,11 @@
 """What Claude Code finds around it: its environment, its login, its API address."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,7 +51,29 @@ _SESSION_MARKS: Final = frozenset(
 _KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 _CLOUDS: Final = ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "GATEWAY")
 
+_HELPERS: Final = (
+    "apiKeyHelper",
+    "awsAuthRefresh",
+    "awsCredentialExport",
+    "gcpAuthRefresh",
+    "otelHeadersHelper",
+)
+"""Settings that name a program which gives, or gets, credentials; an empty one runs nothing."""
+
 _PINNED: Final = (
+    *_KEYS,
+    "ANTHROPIC_FOUNDRY_API_KEY",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "ANTHROPIC_CUSTOM_HEADERS",
+    "ANTHROPIC_UNIX_SOCKET",
+    "ANTHROPIC_FOUNDRY_BASE_URL",
+    "ANTHROPIC_BEDROCK_MANTLE_BASE_URL",
+    "ANTHROPIC_AWS_BASE_URL",
+    "ANTHROPIC_GOOGLE_CLOUD_BASE_URL",
+    "CLAUDE_CODE_API_BASE_URL",
+    "CLAUDE_CODE_CUSTOM_OAUTH_URL",
+    "CLAUDE_CODE_ENABLE_TELEMETRY",
+    *(f"OTEL_EXPORTER_OTLP_{kind}ENDPOINT" for kind in ("", "LOGS_", "METRICS_", "TRACES_")),
     "ALL_PROXY",
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -60,7 +85,19 @@ _PINNED: Final = (
     "ANTHROPIC_VERTEX_BASE_URL",
     *(f"CLAUDE_CODE_USE_{cloud}" for cloud in _CLOUDS),
 )
-"""Other variables that say where requests go; an empty one counts as not set."""
+"""Other variables that say where requests go, and with which key; an empty one counts as not
+set."""
+
+STEERING: Final = frozenset({"ANTHROPIC_BASE_URL", *_PINNED})
+"""Variables, and `HELPERS` settings, that no project decides."""
+
+HELPERS: Final = frozenset(_HELPERS)
+
+CLAUDE_MD_OF_ADDED: Final = {"CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": "1"}
+"""Lets `--add-dir` load a folder's CLAUDE.md and rules, and none of its settings."""
+
+_OURS: Final = "0c4e57a1"
+"""How the ids of our own sessions begin. A foreign one does by chance once in four billion."""
 
 
 def child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str]:
@@ -74,18 +111,51 @@ def child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str
     return {**DEFAULTS, RUN_MARKER: "1", **kept, **ours}
 
 
-def pinned_settings(env: Mapping[str, str]) -> str:
-    """Settings, as JSON for `--settings`, that say where requests and the key go.
+def pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = None) -> str:
+    """Settings, as JSON for `--settings`, that say where requests go and with which key.
 
     A project's `.claude/settings.json` may set environment variables, and they go before those of
-    the process: a repository could have the user's key sent to an address of its choice. Only
+    the process: a repository could have the user's key sent to an address of its choice, or the
+    user's code to somebody else's account. It may also name a program that gives the key. Only
     `--settings` goes before the project's. What is pinned is the process's own value, else that
     of the user's settings.
+
+    Args:
+        env: the program's whole environment.
+        sandbox: Claude Code's own sandbox settings, as the user configured them for us.
     """
-    ours = {**_user_settings(env).get("env", {}), **env}
+    user = _user_settings(env)
+    ours = {**user.get("env", {}), **env}
     pins = {name: ours.get(name, "") for name in _PINNED}
     address = ours.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
-    return json.dumps({"env": {"ANTHROPIC_BASE_URL": address, **pins}})
+    settings: dict[str, Any] = {"env": {"ANTHROPIC_BASE_URL": address, **pins}}
+    settings |= {name: user.get(name, "") for name in _HELPERS}
+    return json.dumps(settings | ({"sandbox": dict(sandbox)} if sandbox else {}))
+
+
+@contextlib.contextmanager
+def settings_file(env: Mapping[str, str], sandbox: Mapping[str, Any] | None) -> Iterator[Path]:
+    """The pinned settings in a file that only this user can read: a key is among them, and a
+    command line is seen by all users.
+    """  # noqa: D205 -- one thought
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        path = Path(folder) / "settings.json"
+        path.write_text(pinned_settings(env, sandbox), encoding="utf-8")
+        yield path
+
+
+def new_session_id() -> str:
+    """An id for a session of ours, a UUID that `is_own_session` knows again."""
+    return _OURS + str(uuid.uuid4())[len(_OURS) :]
+
+
+def is_own_session(transcript: Path) -> bool:
+    """Whether a transcript is of a session that we started, or of a subagent in one.
+
+    What such a session did is judged by its run, so nothing is learned from its transcript. A
+    `claude` that such a session starts in turn is not known by this; its hooks see `RUN_MARKER`.
+    """
+    return any(part.startswith(_OURS) for part in (transcript.stem, *transcript.parent.parts[-2:]))
 
 
 def config_directory(env: Mapping[str, str]) -> Path:

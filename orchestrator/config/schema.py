@@ -6,7 +6,7 @@ their names and meaning; everything else is an addition with a default.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from teacher.models import DEFAULT_PROMPTS, FailureType
 
@@ -113,6 +113,12 @@ class ClaudeSection(Section):
     """Permission rules in addition to editing files and running the suite: `Bash(npm *)`."""
     dangerously_skip_permissions: bool = False
     """Whether Claude Code asks for no permission at all. Your choice, never ours."""
+    trust_project: bool = True
+    """Whether the project's own settings are loaded: hooks, MCP servers, permissions. CLAUDE.md and
+    rules are in any case. Say false for code that is not yours."""
+    sandbox: dict[str, JsonValue] = {}
+    """Claude Code's own `sandbox` settings, passed through: `{enabled: true, failIfUnavailable:
+    true}`."""
 
 
 class LimitsSection(Section):

@@ -2,22 +2,28 @@
 
 import json
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
 from orchestrator.agents.claude_environment import (
     DEFAULTS,
+    HELPERS,
     OFFICIAL_API,
+    STEERING,
     child_environment,
+    is_own_session,
     may_be_logged_in,
+    new_session_id,
     pinned_settings,
+    settings_file,
 )
 
 
 def pins(env: dict[str, str]) -> dict[str, str]:
     settings = json.loads(pinned_settings(env))
-    assert list(settings) == ["env"]
+    assert set(settings) == {"env", *HELPERS}
     return dict(settings["env"])
 
 
@@ -51,6 +57,34 @@ def test_the_address_is_ours_else_the_users_else_the_official_one(home: Path) ->
     assert pins(ours)["ANTHROPIC_BASE_URL"] == "http://127.0.0.1:1"
     settings.write_text("{broken")
     assert pins(env)["ANTHROPIC_BASE_URL"] == OFFICIAL_API
+
+
+def test_keys_and_helpers_are_the_users_own_or_nothing(home: Path) -> None:
+    env = {"HOME": str(home), "ANTHROPIC_API_KEY": "mine"}
+    assert pins(env).keys() == STEERING
+    assert (pins(env)["ANTHROPIC_API_KEY"], pins(env)["ANTHROPIC_AUTH_TOKEN"]) == ("mine", "")
+    assert json.loads(pinned_settings(env))["apiKeyHelper"] == ""
+    (home / ".claude").mkdir()
+    (home / ".claude/settings.json").write_text('{"apiKeyHelper": "my-helper"}', encoding="utf-8")
+    assert json.loads(pinned_settings(env))["apiKeyHelper"] == "my-helper"
+
+
+def test_the_settings_file_is_for_this_user_alone_and_goes_away(home: Path) -> None:
+    sandbox = {"enabled": True, "failIfUnavailable": True}
+    with settings_file({"HOME": str(home)}, sandbox) as path:
+        assert json.loads(path.read_text(encoding="utf-8"))["sandbox"] == sandbox
+        assert path.parent.stat().st_mode & 0o077 == 0
+    assert not path.parent.exists()
+
+
+def test_our_own_sessions_are_known_by_their_transcripts() -> None:
+    ours, foreign = new_session_id(), str(uuid.uuid4())
+    assert str(uuid.UUID(ours)) == ours
+    assert uuid.UUID(ours).version == 4
+    folder = Path("/home/me/.claude/projects/-my-project")
+    for name, own in ((ours, True), (foreign, False)):
+        assert is_own_session(folder / f"{name}.jsonl") is own
+        assert is_own_session(folder / name / "subagents" / "agent-a.jsonl") is own
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="there, a login is in the keychain")
