@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,7 @@ from orchestrator.models import (
 )
 from orchestrator.steps import Agent, Steps
 from orchestrator.journal.memory import MemoryJournal
+from orchestrator.suites.command_line import no_listener
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest_suite import PytestSuite
 from orchestrator.workspace import open_workspace
@@ -61,11 +62,43 @@ def write(project: Path, files: Mapping[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+_BASELINES: Final[dict[object, SuiteReport]] = {}
+
+
+class _Suite(PytestSuite):
+    """The project's suite. The baseline of equal projects is taken once."""
+
+    def __init__(self, command: str, env: Mapping[str, str], project: Path) -> None:
+        super().__init__(command, 60, lambda folder: project_environment(folder, env))
+        self._key: object = (command, env["PATH"], *sorted(contents(project).items()))
+
+    def run(
+        self,
+        workspace: Path,
+        select: Sequence[str] | None = None,
+        on_event: events.Listener = no_listener,
+    ) -> SuiteReport:
+        key, self._key = self._key, None
+        if key is None:
+            return super().run(workspace, select, on_event)
+        if key not in _BASELINES:
+            _BASELINES[key] = super().run(workspace, select, on_event)
+        return _BASELINES[key]
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    """The project's files, but for git's and Python's caches."""
+    return {
+        path.relative_to(project).as_posix(): path.read_bytes()
+        for path in project.rglob("*")
+        if path.is_file() and not {".git", "__pycache__"} & set(path.parts)
+    }
+
+
 def make(project: Path, more: Mapping[str, str] | None = None) -> Path:
     project.mkdir(exist_ok=True)
     write(project, {**FILES, ".gitignore": "ignored/\n__pycache__/\n.venv/\n", **(more or {})})
-    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
-        subprocess.run(["git", *arguments], cwd=project, check=True)
+    subprocess.run(["git", "init", "-q", "--template="], cwd=project, check=True)
     return project
 
 
@@ -101,7 +134,7 @@ class Attempts:
         self._steps = Steps(
             task=Task("mend add()", project),
             agent=agent or self.scripted,
-            suite=PytestSuite(command, 60, lambda folder: project_environment(folder, env)),
+            suite=_Suite(command, env, project),
             teacher=self.teacher,
             workspace=open_workspace(project, self.folder),
             rulebook=MemoryRulebook(),
