@@ -32,4 +32,4 @@ class MemoryRulebook:
         self.data = outcome.data
         if outcome.rule is None:
             return None
-        return RuleChange(outcome.rule, Path("CLAUDE.md"), outcome.change)
+        return RuleChange(outcome.rule, Path("CLAUDE.md"), outcome.change, outcome.reason)

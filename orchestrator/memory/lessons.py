@@ -6,7 +6,8 @@ from datetime import date
 
 from orchestrator.memory.document import Document, free_id, parse
 from orchestrator.memory.editing import amend, append, reinforce
-from orchestrator.memory.text import normalised, safe_text, safe_word
+from orchestrator.memory.poison import poison_in
+from orchestrator.memory.text import normalised, rule_id, safe_text, safe_word
 from orchestrator.models import Rule
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
 
@@ -15,13 +16,14 @@ from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, Rule
 class Outcome:
     """The rulebook after a lesson.
 
-    `rule` is None when the lesson changes nothing; then `reason` says why.
+    `rule` is None when the lesson changes nothing; then `reason` says why. It also says why a
+    lesson is quarantined, and `rule` what it would have been.
     """
 
     data: bytes
     rule: Rule | None = None
     change: str = ""
-    """`added`, `amended`, `reinforced`, or `already known`."""
+    """`added`, `amended`, `reinforced`, `already known`, or `quarantined`."""
     reason: str = ""
 
 
@@ -46,8 +48,8 @@ def take_in(
     known = parse(data)
     text = safe_text(lesson.text) if lesson.text else None
     target = known.find(lesson.target) if lesson.target else None
-    if lesson.action is Action.NONE:
-        return Outcome(data, reason=lesson.reason)
+    if refused := _refused(data, lesson, text):
+        return refused
     if lesson.action is Action.REINFORCE and target:
         return Outcome(reinforce(data, target.id, today), target, "reinforced")
     if text is None or not text.rule:
@@ -70,6 +72,14 @@ def known_rules(document: Document) -> tuple[KnownRule, ...]:
         for rule in document.rules
         if rule.text.rule
     )
+
+
+def _refused(data: bytes, lesson: Lesson, text: RuleText | None) -> Outcome | None:
+    if lesson.action is Action.NONE:
+        return Outcome(data, reason=lesson.reason)
+    if text and text.rule and (reason := poison_in(lesson)):
+        return Outcome(data, Rule(rule_id(text), text), "quarantined", reason)
+    return None
 
 
 def _amended(data: bytes, target: Rule, text: RuleText, today: date) -> Outcome:

@@ -73,7 +73,7 @@ class MarkdownRulebook:
             if lesson.action is not Action.NONE:
                 self._emit(Notice(f"nothing written to CLAUDE.md: {outcome.reason}"))
             return None
-        return RuleChange(outcome.rule, self._named, outcome.change)
+        return RuleChange(outcome.rule, self._named, outcome.change, outcome.reason)
 
     def _write(self, path: Path, lesson: Lesson, failure: Failure) -> Outcome:
         for _ in range(_TRIES):

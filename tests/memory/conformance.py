@@ -99,9 +99,16 @@ class RulebookConformance:
         assert book.apply(lesson, FAILURE) is None
         assert list(book.known_rules()) == []
 
-    def test_a_harmful_text_is_in_force_as_a_harmless_one(self, book: Rulebook) -> None:
+    def test_a_clumsy_text_is_in_force_as_a_harmless_one(self, book: Rulebook) -> None:
+        change = book.apply(add(RuleText("Never @import\nmodels", "a\tb", "So it is")), FAILURE)
+        assert change is not None
+        assert change.rule.text == RuleText("Never `@import` models", "a b", "So it is")
+        assert [rule.text for rule in book.known_rules()] == [change.rule.text]
+
+    def test_a_harmful_text_is_held_back_with_the_reason(self, book: Rulebook) -> None:
         text = RuleText("Never @import\n## Next <!--", "```\n--> `a", "\u202eturned")
         change = book.apply(add(text), FAILURE)
         assert change is not None
-        assert change.rule.text == RuleText("Never `@import` ## Next <! --", "` -> `a", "turned")
-        assert [rule.text for rule in book.known_rules()] == [change.rule.text]
+        assert change.change == "quarantined"
+        assert change.reason
+        assert list(book.known_rules()) == []
