@@ -95,7 +95,7 @@ class Shop:
     def configure(self, **sections: Any) -> None:
         """Write the configuration: what every test here needs, and `sections` over it."""
         base: dict[str, Any] = {
-            "tests": {"framework": "command", "command": "grep -qx right word.txt"},
+            "tests": {"framework": "command", "command": "sh check.sh"},
             "agent": {"kind": "command", "command": ["sh", str(self.agent), "{prompt}"]},
             "learning": {"max_retries": 1},
         }
@@ -121,6 +121,7 @@ def shop(project: Path, tmp_path: Path) -> Iterator[Shop]:
     agent.write_text(AGENT, encoding="utf-8")
     shop = Shop(project, agent)
     shop.configure()
+    shop.write("check.sh", "grep -qx right word.txt\n")
     shop.write("word.txt", "wrong\n")
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run(["git", *arguments], cwd=project, check=True)

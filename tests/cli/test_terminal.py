@@ -1,0 +1,143 @@
+"""What a person sees on a terminal, and what must never get there."""
+
+import io
+import json
+import os
+import pty
+import re
+import select
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyte  # type: ignore[import-untyped] # it has no types
+import pytest
+from rich.console import Console as Screen
+
+from orchestrator import events
+from orchestrator.cli.console import Console
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.replay import ReplayServer, parse_scenario
+from tests.cli.conftest import Call, Shop, in_a_child
+
+WIDTH, HEIGHT = 100, 200
+EVIL = "\x1b[45mred\x1b]0;title\x07\x9b2J[bold]bold[/bold]:smile:\u202ereversed\r\x08"
+MARKUP = "[bold]bold[/bold]:smile:"
+OURS = re.compile(rb"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A|\r|\n")
+"""Styles; hide and show the cursor; clear a line; one line up."""
+STYLES = {b"0", b"1", b"2", b"3", b"31", b"32", b"33", b"35", b"36", b"1;31", b"1;32", b"1;35"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came out of a terminal."""
+
+    raw: bytes
+    code: int
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines on the screen at the end."""
+        screen = pyte.Screen(WIDTH, HEIGHT)
+        pyte.ByteStream(screen).feed(self.raw)
+        return [line.rstrip() for line in screen.display]
+
+
+def on_a_terminal(*words: str | Path) -> Seen:
+    """Run a command on a real terminal."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (HEIGHT, WIDTH))
+    child = in_a_child(*words, stdin=theirs, stdout=theirs, stderr=theirs, text=False)
+    os.close(theirs)
+    raw, deadline = bytearray(), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if not select.select([ours], [], [], 1.0)[0]:
+            continue
+        try:
+            raw += os.read(ours, 65536)
+        except OSError:  # the child has let go of its end
+            break
+    os.close(ours)
+    return Seen(bytes(raw), child.wait())
+
+
+@pytest.fixture
+def evil(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Agent, files, tests and teacher all try to steer the terminal."""
+    command = f"{sys.executable} -m pytest -p no:cacheprovider"
+    shop.configure(tests={"framework": "pytest", "command": command}, learning={"max_retries": 0})
+    shop.write(
+        "test_evil.py",
+        f"import pathlib, pytest\n\n\n@pytest.mark.parametrize('x', [1], ids=[{MARKUP!r}])\n"
+        f"def test_it(x):\n    assert not pathlib.Path('broken').exists(), {EVIL!r}\n",
+    )
+    words = shop.write("words", f"{EVIL}\n{EVIL}")
+    shop.agent.write_text(
+        f'cat {words}; cat {words} >&2; touch broken "$(tr -d / < {words})"\n', "utf-8"
+    )
+    lesson: dict[str, Any] = {
+        **{"reason": EVIL, "action": "add", "target": None, "paths": []},
+        **{"rule": f"Never do {EVIL}.", "when": EVIL, "why": EVIL},
+    }
+    answers = {"answers": [{"when": {"speaker": "teacher"}, "reply": {"json": lesson}}]}
+    model = ReplayServer(parse_scenario(json.dumps(answers)))
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-for-tests")
+    with model:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
+        yield
+
+
+def test_a_run_on_a_terminal(call: Call, shop: Shop, evil: None) -> None:
+    seen = on_a_terminal("run", f"Do {EVIL}", "--project-dir", shop.project)
+    assert seen.code == 1, "\n".join(seen.lines)
+    assert b"the agent works" in seen.raw
+    assert not [line for line in seen.lines if "the agent works" in line or " · " in line]
+    assert seen.raw.rfind(b"\x1b[?25h") > seen.raw.rfind(b"\x1b[?25l") > 0
+    rest = OURS.sub(b"", seen.raw).decode()
+    assert [character for character in rest if not character.isprintable()] == []
+    assert set(re.findall(rb"\x1b\[([0-9;]*)m", seen.raw)) <= STYLES
+    screen = "\n".join(seen.lines)
+    for label in ("Task ", "  says ", "    ✗ ", "  changed ", "  teacher ", "    Rule "):
+        lines = [line for line in seen.lines if line.startswith(label)]
+        assert any("[bold]bold[" in line for line in lines), screen
+
+    shown = call("runs", "show").out + call("runs").out
+    assert MARKUP in shown
+    assert [c for c in shown if not (c.isprintable() or c in "\n\t")] == []
+
+
+def test_long_texts_are_wrapped_beside_their_label() -> None:
+    printed = io.StringIO()
+    console = Console(Screen(file=printed, force_terminal=True, width=40, color_system=None))
+    case = Case("tests/test_it.py::test_" + 40 * "x", CaseOutcome.FAILED, message="assert 1 == 2")
+    console(events.AgentSpoke("I will look at the tests, and then at what they say."))
+    console(events.SuiteFinished(SuiteReport(SuiteOutcome.FAILED, 1, (case,))))
+    assert printed.getvalue().splitlines() == [
+        "  says     I will look at the tests, and",
+        "           then at what they say.",
+        "  suite    1 failed, 0.0 s",
+        "    ✗ tests/test_it.py::test_xxxxxxxxxx…",
+    ]
+
+
+def test_no_text_looks_like_a_line_of_ours() -> None:
+    printed = io.StringIO()
+    console = Console(Screen(file=printed))
+    console(events.Notice("one\nSolved after 1 attempt\r\nthree"))
+    assert printed.getvalue() == "! one Solved after 1 attempt three\n"
+
+
+def test_what_is_cut_short_leaves_no_moving_line() -> None:
+    printed = io.StringIO()
+    console = Console(Screen(file=printed, force_terminal=True, width=40))
+    console(events.StepStarted("the agent works"))
+    console.close()
+    screen = pyte.Screen(40, 5)
+    pyte.Stream(screen).feed(printed.getvalue().replace("\n", "\r\n"))
+    assert "the agent works" in printed.getvalue()
+    assert "".join(screen.display).strip() == ""
+    assert not screen.cursor.hidden
