@@ -120,7 +120,7 @@ class Pristine:
                     for path in found
                     if path not in manifest.entries
                     and self._rules.steers(path)
-                    and not (shared(path) and essence(path, self._bytes(path)) is None)
+                    and not self._steers_nothing(path, found[path])
                 ),
             ]
         return sorted(changes, key=lambda change: change.path)
@@ -196,6 +196,10 @@ class Pristine:
                     yield Change(path, entry.kind, "deleted")
             elif _signature(at) != entry.signature and not self._same(path, entry, at):
                 yield Change(path, entry.kind, "changed")
+
+    def _steers_nothing(self, path: str, at: os.stat_result) -> bool:
+        plain = stat.S_ISREG(at.st_mode)
+        return plain and shared(path) and essence(path, self._bytes(path)) is None
 
     def _same(self, path: str, entry: Entry, at: os.stat_result) -> bool:
         if stat.S_ISLNK(at.st_mode) != entry.link or not (entry.link or stat.S_ISREG(at.st_mode)):

@@ -21,7 +21,7 @@ def with_rules_of(before: bytes | None, now: bytes | None) -> bytes | None:
         then, present = parse(before or b""), parse(now or b"")
     except RulebookError:  # UTF-16: neither we nor Claude Code could read that
         return before
-    if not present.section or (before is not None and not then.section):
+    if not present.section:
         lines = list(present.lines)
     else:
         start, end = _whole(present)

@@ -11,6 +11,7 @@ from typing import Final
 from orchestrator import events
 from orchestrator.agents.fake import ScriptedAgent
 from orchestrator.guard import GuardMode, guard_of
+from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop import Policy, run_loop
 from orchestrator.memory.fake import MemoryRulebook
 from orchestrator.models import (
@@ -23,7 +24,6 @@ from orchestrator.models import (
     Task,
 )
 from orchestrator.steps import Agent, Steps
-from orchestrator.journal.memory import MemoryJournal
 from orchestrator.suites.command_line import no_listener
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest_suite import PytestSuite
@@ -36,7 +36,9 @@ Edit = Callable[[Path], None]
 COMMAND: Final = f"{shlex.quote(sys.executable)} -m pytest tests -q -p no:cacheprovider"
 
 FILES: Final[Mapping[str, str]] = {
-    "calc.py": '"""Sums."""\n\n\ndef add(a, b):\n    return a - b\n\n\ndef double(x):\n    return 2 * x\n',
+    "calc.py": (
+        '"""Sums."""\n\n\ndef add(a, b):\n    return a - b\n\n\ndef double(x):\n    return 2 * x\n'
+    ),
     "pyproject.toml": (
         '[project]\nname = "calc"\nversion = "1"\ndependencies = []\n\n'
         '[tool.pytest.ini_options]\naddopts = "-ra"\npythonpath = ["."]\n'
@@ -45,7 +47,8 @@ FILES: Final[Mapping[str, str]] = {
     "tests/test_calc.py": (
         "import pytest\nfrom calc import add, double\n\n\n"
         "def test_add(two):\n    assert add(two, two) == 4\n\n\n"
-        "@pytest.mark.parametrize('x', [1, 3])\ndef test_double(x):\n    assert double(x) == x + x\n"
+        "@pytest.mark.parametrize('x', [1, 3])\n"
+        "def test_double(x):\n    assert double(x) == x + x\n"
     ),
     "tests/data/expected.txt": "4\n",
     "CLAUDE.md": "# Notes\n\nBe kind.\n",

@@ -81,7 +81,7 @@ def replace_tests_by_a_link(project: Path) -> None:
 
 def plant_bytecode(project: Path) -> None:
     """A cache whose header fits the pristine test, with another test inside."""
-    import _pytest.assertion.rewrite as rewrite
+    from _pytest.assertion import rewrite
 
     source = project / "tests" / "test_calc.py"
     state = source.stat()
@@ -464,7 +464,7 @@ def test_a_green_verdict_that_is_not_believed_is_taught(project: Path) -> None:
 
 def test_something_left_running_gains_nothing(project: Path) -> None:
     make(project)
-    attempts = Attempts(project, lambda _: None, lambda _: None)
+    attempts = Attempts(project, calc("x = 1\n"), calc("x = 2\n"))
     teach = attempts.teacher.teach
 
     def meanwhile(*arguments: object) -> object:

@@ -46,9 +46,7 @@ def run_the_tests(project: Path) -> None:
 HARMLESS: dict[str, Work] = {
     "the right code": Work(),
     "a new test file": Work(
-        {
-            "tests/test_more.py": "from calc import add\ndef test_more():\n    assert add(1, 1) == 2\n"
-        }
+        {"tests/test_more.py": "from calc import add\ndef test_more():\n    assert add(1, 1)\n"}
     ),
     "a new test with mocks": Work(
         {
