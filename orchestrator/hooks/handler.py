@@ -4,7 +4,7 @@ Errors go up to `entry`, which logs them; nothing is printed.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH103, PTH108, PTH109, PTH118, PTH120, PTH123, PTH204, PTH208
+# ruff: noqa: PTH103, PTH108, PTH109, PTH110, PTH118, PTH120, PTH123, PTH204, PTH208
 
 import json
 import os

@@ -32,7 +32,7 @@ _SQL_CLIENTS = frozenset(
     )
 )  # fmt: skip
 # Compiled when the first database tool comes by: the hook starts without them.
-_SQL_NOISE = r"(?s)--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'"
+_SQL_NOISE = r"(?s)--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'"
 _SQL_DROP = (
     r"(?i)\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA)|TRUNCATE(?:\s+TABLE)?)\s+(?:IF\s+EXISTS\s+)?"
     r"([\w.\"`\[\]]+)"

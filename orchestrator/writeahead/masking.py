@@ -4,13 +4,15 @@ import re
 
 MASK = "***"
 
-_NAME = r"[\w.-]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|CREDENTIALS?|AUTH)[\w.-]*"
+_NAME = (
+    r"[\w.-]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|CREDENTIALS?|AUTH)[\w.-]{0,60}"
+)
 _HINTS = ("key", "token", "secret", "passw", "passphrase", "pwd", "credential", "auth")
 _VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'&;|<>]+)"""
 
 _SECRETS = (
     # The user, if any, stays: it says which account; up to the last @ is the password.
-    (("://",), r"(\b[a-z][\w+.-]*://[^\s:/@'\"]*):[^\s/'\"]+@", rf"\1:{MASK}@"),
+    (("://",), r"(\b[a-z][\w+.-]{0,20}://[^\s:/@'\"]*):[^\s/'\"]+@", rf"\1:{MASK}@"),
     (
         ("private key",),
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
@@ -23,7 +25,7 @@ _SECRETS = (
     ),
     (
         ("key", "token"),
-        r"\b((?:x-)?(?:[a-z]+-)*(?:api|auth|access|private)?[-_]?(?:key|token)['\"]?\s*:\s*['\"]?)"
+        r"\b((?:x-)?(?:[a-z]{1,20}-){0,4}(?:api|auth|access|private)?[-_]?(?:key|token)['\"]?\s*:\s*['\"]?)"
         r"[^\s'\",}]+",
         rf"\1{MASK}",
     ),
@@ -41,7 +43,7 @@ _SECRETS = (
     (("eyj",), r"\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?", MASK),
     (
         ("sk-", "sk_", "pk_", "pk-", "rk_", "rk-"),
-        r"\b(?:sk|pk|rk)[-_](?:\w+[-_])*[A-Za-z0-9]{8,}[\w-]*",
+        r"\b(?:sk|pk|rk)[-_](?:[A-Za-z0-9]{1,20}[-_]){0,6}[A-Za-z0-9]{8,}[\w-]*",
         MASK,
     ),
     (

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.hooks import entry, settings
+from orchestrator.memory.learnings.storage import workspace_locked
 from orchestrator.memory.learnings.workspace import Workspace, init
 from orchestrator.store import state_directory
 from orchestrator.writeahead import gitfacts, places
@@ -273,6 +274,15 @@ def test_many_sessions_lose_nothing(workspace: Workspace) -> None:
     assert buffer(workspace).count("**Status**: ROLLED_BACK") == 8 * each
     lines = workspace.pending_errors.read_text(encoding="utf-8").splitlines()
     assert len({json.loads(line[line.index("{") :])["call"] for line in lines}) == 8 * each
+
+
+def test_hook_and_command_line_share_a_lock(workspace: Workspace) -> None:
+    with workspace_locked(workspace.base):
+        call(event(workspace.base, "PreToolUse"))
+    assert "locked by another process" in trouble()
+    assert "## WAL Entry" not in buffer(workspace)
+    call(event(workspace.base, "PreToolUse"))
+    assert "## WAL Entry" in buffer(workspace)
 
 
 def test_the_command_line_does_the_same(workspace: Workspace) -> None:
