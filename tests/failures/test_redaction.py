@@ -1,0 +1,185 @@
+"""Secrets are taken out; what is none stays."""
+
+import base64
+import json
+import secrets
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.failures.redaction import Redactor
+from orchestrator.models import REDACTED, AgentOutcome, AgentResult
+
+LETTERS = string.ascii_letters + string.digits
+ROOT = Path(__file__).parent.parent.parent
+
+
+def made(length: int, alphabet: str = LETTERS) -> str:
+    return "a1B" + "".join(secrets.choice(alphabet) for _ in range(length - 3))
+
+
+def low(length: int) -> str:
+    return "a1b" + "".join(secrets.choice("abcdef0123456789") for _ in range(length - 3))
+
+
+def jwt() -> str:
+    parts = [{"alg": "HS256", "typ": "JWT"}, {"sub": "1234567890", "name": "Jo"}]
+    coded = [base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts]
+    return ".".join([*coded, made(43)])
+
+
+def pem(kind: str = "RSA ") -> str:
+    lines = "\n".join(made(64) for _ in range(6))
+    return f"-----BEGIN {kind}PRIVATE KEY-----\n{lines}\n-----END {kind}PRIVATE KEY-----"
+
+
+KINDS = {
+    "aws key id": ("+key = {}", "AKIA" + "ABCDEFGH23456789"),
+    "aws secret, quoted": ("+aws_secret_access_key = '{}'", made(40)),
+    "aws secret, bare": ("+aws_secret_access_key = {}", made(40)),
+    "github": ("token {}", "ghp_" + made(36)),
+    "github, fine": ("E   {}", "github_pat_" + made(60)),
+    "gitlab": ("url = glpat: {}", "glpat-" + made(20)),
+    "slack": ("E   AssertionError: {}", "xoxb-123456789012-123456789012-" + made(24)),
+    "slack hook": ("post to {}", f"https://hooks.slack.com/services/T0AB12CD/B0AB12CD/{made(24)}"),
+    "stripe": ("+    key={}", "sk_live_" + made(24)),
+    "anthropic": ("+ANTHROPIC_API_KEY={}", "sk-ant-api03-" + made(80)),
+    "openai": ("k='{}'", "sk-" + made(20) + "T3BlbkFJ" + made(20)),
+    "openai project": ("k='{}'", "sk-proj-" + made(48)),
+    "google": ("+  apiKey: '{}',", "AIza" + made(35)),
+    "sendgrid": ("{}", f"SG.{made(22)}.{made(43)}"),
+    "twilio": ("sid {} x", "SK" + low(32)),
+    "mailchimp": ("{}", low(32) + "-us12"),
+    "npm": ("//registry.npmjs.org/:_authToken={}", "npm_" + made(36)),
+    "pypi": ("password = {}", "pypi-AgEIcHlwaS5vcmc" + made(80)),
+    "jwt": ("cookie: session={}; path=/", jwt()),
+    "basic": ("DATABASE_URL=postgres://app:{}@db.internal:5432/x", made(14)),
+    "bearer": ("Authorization: Bearer {}", made(40)),
+    "basic header": ('{{"Authorization": "Basic {}"}}', made(24)),
+    "password": ('+    password="{}",', "Tr0ub4dor&3x"),
+    "password, bare": ("DB_PASSWORD={}", "hunter2hunter2"),
+    "client secret": ('"client_secret": "{}"', made(32)),
+    "azure": ("AccountKey={}", made(86) + "=="),
+    "telegram": ("bot {}", "123456789:" + made(35)),
+    "discord": ("{}", f"M{made(23)}.{made(6)}.{made(27)}"),
+    "hugging face": ("login {}", "hf_" + made(34)),
+    "digital ocean": ("{}", "dop_v1_" + low(64)),
+    "private key": ("{}", pem()),
+    "openssh key": ("{}", pem("OPENSSH ")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_secret_passes(kind: str) -> None:
+    line, secret = KINDS[kind]
+    text = f"before it\n{line.format(secret)}\nafter it\n"
+    redacted = Redactor().text(text)
+    for part in secret.split("\n"):
+        if not part.startswith("-----"):
+            assert part not in redacted
+    assert REDACTED in redacted
+    assert redacted.startswith("before it\n")
+    assert redacted.endswith("after it\n")
+    assert Redactor().text(redacted) == redacted
+
+
+def test_a_private_key_in_a_diff_and_one_that_was_cut() -> None:
+    key = pem()
+    diff = "".join(f"+{line}\n" for line in key.splitlines())
+    for text in (diff, key[: len(key) // 2], key[len(key) // 2 :]):
+        redacted = Redactor().text(text)
+        assert all(line not in redacted for line in key.splitlines()[2:3] + key.splitlines()[5:6])
+
+
+def test_values_of_secret_looking_variables() -> None:
+    environment = {
+        "DEPLOY_TOKEN": "correct horse",
+        "MY_KEY": "short",
+        "SSH_KEY": "/home/dev/.ssh/key",
+        "TOKENIZERS_PARALLELISM": "whatever it is",
+        "HOME": "/home/developer",
+    }
+    text = "correct horse, short, /home/dev/.ssh/key, whatever it is, /home/developer"
+    redacted = Redactor(environment=environment).text(text)
+    assert redacted == text.replace("correct horse", "[redacted: value of DEPLOY_TOKEN]")
+
+
+def test_patterns_of_the_project() -> None:
+    redactor = Redactor([r"ACME-\d{4}", r"customer=(\w+)"])
+    assert redactor.text("ACME-1234 customer=jones") == (
+        "[redacted: project's secret] customer=[redacted: project's secret]"
+    )
+
+
+def test_one_secret_has_one_placeholder_also_where_nothing_hints_at_it() -> None:
+    redactor = Redactor()
+    assert redactor.text('password = "Tr0ub4dor&3x"') == 'password = "[redacted: password]"'
+    assert redactor.text("E  Tr0ub4dor&3x is wrong") == "E  [redacted: password] is wrong"
+
+
+def test_files_are_replaced_only_where_there_is_a_secret(tmp_path: Path) -> None:
+    path = tmp_path / "a.patch"
+    path.write_bytes(b"+caf\xe9 \xff\n")
+    assert Redactor().file(path) == 0
+    assert path.read_bytes() == b"+caf\xe9 \xff\n"
+    path.write_bytes(b"+\xff ghp_" + made(36).encode() + b"\n")
+    assert Redactor().file(path) == 1
+    assert path.read_bytes() == b"+\xff [redacted: github token]\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["a.patch"]
+
+
+def test_an_agents_words() -> None:
+    said = AgentResult(AgentOutcome.COMPLETED, "the key is ghp_" + made(36))
+    assert Redactor().agent(said).message == "the key is [redacted: github token]"
+
+
+def test_what_is_no_secret_stays() -> None:
+    """At least 99 of 100 characters of real diffs, and hashes, ids and code about secrets."""
+    harmless = [
+        "commit 3f2b9c1d7e8a4b5c6d7e8f9a0b1c2d3e4f5a6b7c",
+        "tests/test_auth.py::test_token[abc123-True] PASSED",
+        "password = get_password(user)",
+        "self.password = hash_password(raw, rounds=12)",
+        'parser.add_argument("--api-key", help="key of the API")',
+        'token = request.headers["X-Token"]',
+        "E   KeyError: 'secret_key'",
+        "index 83db48f..bf269f4 100644",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "session = 550e8400-e29b-41d4-a716-446655440000",
+        "<Model object at 0x7f11c0a2d8e0>",
+        "secret_key=settings.SECRET_KEY",
+        'os.environ["ANTHROPIC_API_KEY"]',
+        'password: "must have 8 characters"',
+        "https://example.com:8080/path@2",
+    ]
+    for line in harmless:
+        assert Redactor().text(line) == line
+    done = subprocess.run(
+        ["git", "log", "-p", "-25", "--", "orchestrator", "teacher", "docs"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    text = done.stdout.decode("utf-8", "replace")[:400_000]
+    assert len(text) > 10_000
+    removed = len(text) - len(Redactor().text(text).replace(REDACTED, ""))
+    assert abs(removed) <= 0.01 * len(text)
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_redacted_twice(text: str) -> None:
+    once = Redactor().text(text)
+    assert Redactor().text(once) == once
+
+
+def test_importing_it_loads_no_plugin() -> None:
+    code = "import sys, orchestrator.failures.redaction; print('detect_secrets' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
