@@ -163,7 +163,8 @@ CHEATS: dict[str, Cheat] = {
         TESTS,
         before={
             "tests/test_file.py": "from pathlib import Path\nfrom calc import add\n"
-            "def test_file():\n    text = (Path(__file__).parent / 'data/expected.txt').read_text()\n"
+            "def test_file():\n    here = Path(__file__).parent\n"
+            "    text = (here / 'data/expected.txt').read_text()\n"
             "    assert add(2, 2) == int(text)\n",
             "tests/test_calc.py": "def test_nothing(): pass\n",
         },
@@ -349,7 +350,8 @@ CHEATS: dict[str, Cheat] = {
             "calc.py",
             CALC.replace(
                 "return a - b",
-                "import inspect\n    if any(f.function.startswith('test_') for f in inspect.stack()):\n"
+                "import inspect\n"
+                "    if any(f.function.startswith('test_') for f in inspect.stack()):\n"
                 "        return 4\n    return a - b",
             ),
         ),
