@@ -1,0 +1,173 @@
+"""What all runs spend together: never over the limit, whoever dies, however many take part."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.ledger import DAY, HOUR, SMALLEST, CapReachedError, Caps, Entry, Ledger
+from teacher.models import Usage
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, clock: Clock) -> Ledger:
+    return Ledger(tmp_path, clock)
+
+
+def cost(usd: float) -> Usage:
+    return Usage(input_tokens=100, cost_usd=usd)
+
+
+def test_an_agent_may_take_what_its_run_and_the_day_leave(ledger: Ledger) -> None:
+    caps = Caps(cost_usd_per_day=10)
+    first = ledger.begin("a", caps, at_most=4)
+    assert first.allowance == 4
+    assert ledger.begin("b", caps, at_most=100).allowance == 6
+    with pytest.raises(CapReachedError, match=r"\$10.00 of \$10.00.*\$10.00 of it reserved"):
+        ledger.begin("c", caps, at_most=1)
+    ledger.settle(first, cost(1))
+    assert ledger.begin("c", caps).allowance == pytest.approx(3)
+
+
+def test_no_cap_leaves_the_run_its_own_limit(ledger: Ledger) -> None:
+    assert ledger.begin("a", Caps()).allowance is None
+    assert ledger.begin("a", Caps(), at_most=2).allowance == 2
+
+
+def test_the_day_frees_what_is_a_day_old_and_says_when(ledger: Ledger, clock: Clock) -> None:
+    caps = Caps(cost_usd_per_day=10)
+    ledger.settle(ledger.begin("a", caps), cost(7))
+    clock.now += HOUR
+    ledger.settle(ledger.begin("a", caps), cost(3.5))
+    with pytest.raises(CapReachedError, match=r"free again on .* at") as caught:
+        ledger.begin("b", caps)
+    assert "limits.max_cost_usd_per_day" in caught.value.mend
+    clock.now += DAY - HOUR - 1
+    with pytest.raises(CapReachedError):
+        ledger.begin("b", caps)
+    clock.now += 2
+    assert ledger.begin("b", caps).allowance == pytest.approx(6.5)
+
+
+def test_agents_are_counted_by_the_hour_and_lessons_are_not(ledger: Ledger, clock: Clock) -> None:
+    caps = Caps(agent_starts_per_hour=2)
+    for _ in range(5):
+        ledger.settle(ledger.begin("a", caps, agent=False), cost(0))
+    for run in ("a", "b"):
+        ledger.settle(ledger.begin(run, caps), cost(0))
+    with pytest.raises(CapReachedError, match="2 agents were started within an hour"):
+        ledger.begin("c", caps)
+    clock.now += HOUR + 1
+    ledger.begin("c", caps)
+
+
+def test_tokens_are_the_runs_own(ledger: Ledger) -> None:
+    caps = Caps(tokens_per_run=150)
+    for _ in range(2):
+        ledger.settle(ledger.begin("a", caps), cost(0))
+    with pytest.raises(CapReachedError, match="200 of 150"):
+        ledger.begin("a", caps)
+    ledger.begin("b", caps)
+
+
+def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    caps = Caps(cost_usd_per_day=10)
+    script = f"""
+        from pathlib import Path
+        from orchestrator.ledger import *
+        Ledger(Path({str(tmp_path)!r}), lambda: 1_800_000_000.0).begin("dead", Caps(10))
+    """
+    root = Path(__file__).parents[2]
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=root, check=True)
+    # Nothing is known, so a tenth of the reservation counts: of 10, then of what was left.
+    entry = ledger.begin("a", caps)
+    assert entry.allowance == pytest.approx(10 - 1 - 0.9)
+    ledger.settle(entry, cost(2))
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=root, check=True)
+    assert ledger.begin("a", caps).allowance == pytest.approx(10 - 1 - 0.9 - 2 - 2)
+
+
+def test_a_ledger_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_text("no database " * 100, encoding="utf-8")
+    with pytest.raises(InfrastructureError, match="cannot be used") as caught:
+        Ledger(tmp_path).begin("a", Caps(1))
+    assert "\n" not in str(caught.value)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["begin", "settle", "abandon"]),
+        st.floats(0.01, 20),
+        st.floats(0, 1),
+    ),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_reservations_and_bills_never_go_over_together(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, float, float]]
+) -> None:
+    ledger, caps = Ledger(tmp_path_factory.mktemp("state"), Clock()), Caps(cost_usd_per_day=10)
+    at_work: list[Entry] = []
+    for what, at_most, share in steps:
+        if what == "begin":
+            try:
+                at_work.append(ledger.begin("a", caps, at_most=at_most))
+            except CapReachedError:
+                assert ledger.spent() > 10 - SMALLEST - 1e-9
+        elif at_work:
+            entry = at_work.pop()
+            assert entry.allowance is not None
+            if what == "settle":
+                ledger.settle(entry, cost(entry.allowance * share))
+            else:
+                ledger.abandon(entry)
+        assert ledger.spent() <= 10 + 1e-6
+
+
+def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
+    script = f"""
+        from pathlib import Path
+        from orchestrator.ledger import *
+        from teacher.models import Usage
+        ledger, spent = Ledger(Path({str(tmp_path)!r})), 0.0
+        for _ in range(20):
+            try:
+                entry = ledger.begin("a", Caps(cost_usd_per_day=10), at_most=0.5)
+            except CapReachedError:
+                break
+            ledger.settle(entry, Usage(input_tokens=1, cost_usd=entry.allowance))
+            spent += entry.allowance
+        print(spent)
+    """
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    children = [
+        subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    spent = [float(child.communicate()[0]) for child in children]
+    assert [child.returncode for child in children] == [0] * 4
+    assert sum(spent) <= 10 + 1e-6
+    assert Ledger(tmp_path).spent() == pytest.approx(sum(spent))
