@@ -7,6 +7,8 @@ from orchestrator import events, wiring
 from orchestrator.config import load
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
+from orchestrator.failures.redaction import Redactor
+from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RuleChange
 from orchestrator.store import Store
@@ -34,7 +36,9 @@ def teach_report(
         raise UsageError(
             "reports are switched off by the configuration", "enable failure_sources: manual"
         )
-    failure = reported_failure(kind, description, context, task)
+    listener = events.fan_out([failure_logger(project, listener), listener])
+    safe = Redactor(config.redaction.patterns, os.environ).text
+    failure = reported_failure(kind, safe(description), safe(context), safe(task))
     store = Store()
     teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
     rulebook = MarkdownRulebook(project, store.locks)

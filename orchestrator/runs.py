@@ -15,6 +15,7 @@ from orchestrator.config import Config, Override, load
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.isolation import Place, in_worktree
 from orchestrator.loop import run_loop
+from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.steps import Steps
@@ -114,7 +115,8 @@ def _carry(
 ) -> RunResult:
     place.began = True
     started = time.monotonic()
-    emit = events.fan_out([_saver(store, record.id), _early_importer(parts), listener])
+    logger = failure_logger(record.task.project, listener)
+    emit = events.fan_out([_saver(store, record.id), _early_importer(parts), logger, listener])
     emit(events.RunStarted(record.id, record.task, record.folder, resumed))
     try:
         result = _loop_durably(record, store, config, parts, place.folder, emit)
@@ -154,6 +156,7 @@ def _loop_durably(
             folder=record.folder,
             emit=emit,
             guard=parts.guard,
+            redactor=parts.redactor,
         )
         return run_loop(steps, wiring.policy(config))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import events
+from orchestrator.memory.learnings.workspace import init, local_workspace
 from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
@@ -164,3 +165,11 @@ def test_agents_md_and_the_rule_both_reach_the_model(world: World) -> None:
     assert "Speak like a pirate." in last
     assert RULE in last
     assert all("Speak like a pirate." in r.text for r in world.asked(Speaker.AGENT))
+
+
+def test_a_failure_is_logged_where_a_learnings_workspace_was_initialised(world: World) -> None:
+    init(local_workspace(world.project))
+    world.run(WRONG, LESSON, learning__max_retries=0)
+    errors = (world.project / ".learnings" / "ERRORS.md").read_text(encoding="utf-8")
+    assert "ERR-" in errors
+    assert "assert 41 == 42" in errors

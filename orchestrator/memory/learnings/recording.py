@@ -4,12 +4,30 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import LoopError
+from orchestrator.events import Event, Listener, Notice, TeachingStarted
 from orchestrator.memory.learnings.entries import Kind
 from orchestrator.memory.learnings.workspace import Logged, find_workspace, log
 from orchestrator.writeahead.masking import shown
 from teacher.models import Failure
 
 _EVIDENCE_BOUND: Final = 500
+
+
+def failure_logger(project: Path, listener: Listener) -> Listener:
+    """A listener that logs each failure on its way to the teacher.
+
+    What keeps it from being logged is told to `listener`; it keeps nothing from being taught.
+    """
+
+    def log_it(event: Event) -> None:
+        if isinstance(event, TeachingStarted):
+            try:
+                log_failure(project, event.failure)
+            except LoopError as error:
+                listener(Notice(f"the failure is not in .learnings: {error}"))
+
+    return log_it
 
 
 def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> Logged | None:
