@@ -80,7 +80,8 @@ class Guard:
         if self._settled and self.mode is GuardMode.RESTORE:
             self._between = self._undo(self._settled, f"{attempt}-before", "between the attempts")
         collected = cases.case_files(self._baseline) if self._baseline else set()
-        self._manifest = self._pristine.remember(f"attempt-{attempt}", collected)
+        known = self._settled or self._manifest
+        self._manifest = self._pristine.remember(f"attempt-{attempt}", collected, known)
         self._keep_rules(attempt)
 
     def take_up(self, attempt: int) -> None:
@@ -136,7 +137,7 @@ class Guard:
             return Findings(tuple(replace(finding, decisive=False) for finding in found))
         if rerun and report.passed and not any(finding.decisive for finding in found):
             found += self._without_new_tests(report, rerun)
-        self._settled = self._pristine.remember("settled", self._manifest.entries)
+        self._settled = self._pristine.remember("settled", self._manifest.entries, self._manifest)
         return Findings(tuple(found))
 
     # ---- below: one look each --------------------------------------------------------------

@@ -71,12 +71,15 @@ class Pristine:
     def __init__(self, project: Path, rules: Watch, folder: Path) -> None:
         self._project, self._rules, self._folder = project, rules, folder
 
-    def remember(self, name: str, collected: Collection[str]) -> Manifest:
+    def remember(
+        self, name: str, collected: Collection[str], known: Manifest | None = None
+    ) -> Manifest:
         """Keep what is guarded now, under a name.
 
         Args:
             name: of this moment.
             collected: files that had test cases when the suite ran.
+            known: what was remembered earlier in this folder; saves reading what is the same.
 
         Raises:
             InfrastructureError: a file cannot be read, or kept.
@@ -90,7 +93,7 @@ class Pristine:
                 path: Kind.STEERING for path in found if self._rules.steers(path)
             }
             manifest = Manifest(
-                {path: self._keep(path, kind, found[path]) for path, kind in kinds.items()},
+                {path: self._keep(path, kind, found[path], known) for path, kind in kinds.items()},
                 {path: _signature(found[path]) for path in plain if path.endswith(".py")},
             )
             _write(self._folder / f"{name}.json", json.dumps(asdict(manifest)).encode("ascii"))
@@ -209,7 +212,10 @@ class Pristine:
             return not executable and self._digest(path, at) == entry.digest
         return essence(path, self._bytes(path)) == essence(path, self._kept(entry).read_bytes())
 
-    def _keep(self, path: str, kind: Kind, at: os.stat_result) -> Entry:
+    def _keep(self, path: str, kind: Kind, at: os.stat_result, known: Manifest | None) -> Entry:
+        before = known.entries.get(path) if known else None
+        if before and before.kind is kind and before.signature == _signature(at):
+            return before
         link = stat.S_ISLNK(at.st_mode)
         readable = link or (stat.S_ISREG(at.st_mode) and os.access(self._project / path, os.R_OK))
         entry = Entry(

@@ -105,13 +105,12 @@ class Watch:
         for folder in self.virtualenvs:
             if path.startswith(f"{folder}/"):
                 return _IN_VIRTUALENV.fullmatch(path, len(folder) + 1) is not None
-        pure = PurePosixPath(path)
         return (
-            pure.name in self.steering
-            or pure.suffix == ".pth"
+            path.rpartition("/")[2] in self.steering
+            or path.endswith(".pth")
             or path in self.named
             or path in self.programs
-            or _replaces_machinery(pure)
+            or _replaces_machinery(path)
         )
 
     def enters(self, folder: str) -> bool:
@@ -174,7 +173,7 @@ def watch(project: Path, command: str, environment: Mapping[str, str] | None = N
 
 def is_test(path: str) -> bool:
     """Whether a file is a test by its name."""
-    return _TEST_FILE.fullmatch(PurePosixPath(path).name) is not None
+    return _TEST_FILE.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def in_tests(path: str) -> bool:
@@ -190,17 +189,16 @@ def tests_among(paths: Collection[str], collected: Collection[str]) -> set[str]:
         collected: files that had test cases when the suite ran.
     """
     tests = {path for path in paths if path in collected or is_test(path)}
-    folders = {
-        str(folder)
-        for path in tests
-        for folder in PurePosixPath(path).parents
-        if folder.name in _TEST_FOLDERS
-    }
-    return tests | {
-        path
-        for path in paths
-        if any(str(folder) in folders for folder in PurePosixPath(path).parents)
-    }
+    folders = {folder for path in tests for folder in _folders_of_tests(path)}
+    return tests | {path for path in paths if not folders.isdisjoint(_folders_of_tests(path))}
+
+
+def _folders_of_tests(path: str) -> Iterator[str]:
+    """The folders above a path that are named as folders of tests are."""
+    parts = path.split("/")
+    for at, part in enumerate(parts[:-1]):
+        if part in _TEST_FOLDERS:
+            yield "/".join(parts[: at + 1])
 
 
 def _words(command: str) -> list[str]:
@@ -271,8 +269,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _replaces_machinery(path: PurePosixPath) -> bool:
-    inside = path.parent.parent if path.name == "__init__.py" else path.parent
-    name = path.parent.name if path.name == "__init__.py" else path.name.split(".")[0]
-    folder = "" if inside == PurePosixPath() else str(inside)
-    return path.suffix in (".py", ".so", ".pyc") and name in _REPLACEABLE.get(folder, ())
+def _replaces_machinery(path: str) -> bool:
+    if not path.endswith((".py", ".so", ".pyc")):
+        return False
+    inside, _, name = path.removesuffix("/__init__.py").rpartition("/")
+    return name.split(".")[0] in _REPLACEABLE.get(inside, ())
