@@ -331,9 +331,12 @@ class RuleChange:
     rule: Rule
     path: Path
     change: str
-    """`added`, `amended`, `reinforced`, `already known`, or `quarantined`."""
+    """`added`, `amended`, `reinforced`, `already known`; or, and then it is not in the file,
+    `quarantined`, `contradiction`, `waits for approval`."""
     reason: str = ""
-    """Why a lesson was quarantined: it is in the run's record, and not in the file."""
+    """Why a lesson is held back: it is in the run's record, and not in the file."""
+    leaving: tuple[Rule, ...] = ()
+    """Rules that went to the archive to make room."""
 
 
 # ---- attempts and runs ---------------------------------------------------------------------

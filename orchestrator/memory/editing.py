@@ -80,6 +80,31 @@ def reinforce(data: bytes, rule: str, today: date) -> bytes:
     return written
 
 
+def remove(data: bytes, rule: str) -> bytes:
+    """The file without a rule: its bullets, its comment, and the blank line that set it apart.
+
+    Raises:
+        KeyError: there is no such rule.
+        RulebookError: the bullets are tangled with what stands round them.
+    """
+    document = parse(data)
+    place = document.place(rule)
+    gone = {line for bullet in place.bullets for line in range(bullet.item, bullet.end)}
+    if place.comment and place.comment.id == rule:
+        gone |= set(range(place.comment.start, place.comment.end))
+    first, last = min(gone), max(gone)
+    blank = [not line.strip(_BLANK) for line in document.lines]
+    if first and blank[first - 1] and (last + 1 == len(blank) or blank[last + 1]):
+        gone.add(first - 1)
+    kept = [line for number, line in enumerate(document.lines) if number not in gone]
+    ended = document.lines[-1].endswith(("\r", "\n"))
+    if kept and not ended:
+        kept[-1] = kept[-1].rstrip("\r\n")  # it had no final newline, and has none afterwards
+    written = _encoded(document, kept)
+    _demand(written, [known for known in document.rules if known.id != rule], rule)
+    return written
+
+
 def _block(rule: Rule, provenance: str) -> list[str]:
     note = f"<!-- rule {rule.id}: {provenance} -->" if provenance else f"<!-- rule {rule.id} -->"
     values = (rule.text.rule, rule.text.when, rule.text.why)

@@ -1,12 +1,20 @@
 """What a lesson does to the bytes of a rulebook: the one place that decides it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from orchestrator.memory.document import Document, free_id, parse
-from orchestrator.memory.editing import amend, append, reinforce
+from orchestrator.memory.editing import amend, append, reinforce, remove
 from orchestrator.memory.poison import poison_in
+from orchestrator.memory.preflight import (
+    Found,
+    Objection,
+    Standing,
+    contradicted,
+    leaving,
+    preflight,
+)
 from orchestrator.memory.text import normalised, rule_id, safe_text, safe_word
 from orchestrator.models import Rule
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
@@ -17,14 +25,16 @@ class Outcome:
     """The rulebook after a lesson.
 
     `rule` is None when the lesson changes nothing; then `reason` says why. It also says why a
-    lesson is quarantined, and `rule` what it would have been.
+    lesson is held back, and `rule` what it would have been.
     """
 
     data: bytes
     rule: Rule | None = None
     change: str = ""
-    """`added`, `amended`, `reinforced`, `already known`, or `quarantined`."""
+    """One of `RuleChange.change`."""
     reason: str = ""
+    leaving: tuple[Rule, ...] = ()
+    """Rules that made room for it."""
 
 
 def take_in(
@@ -35,12 +45,16 @@ def take_in(
     today: date,
     run: str = "",
     imports: Sequence[str] = (),
+    standing: Standing | None = None,
 ) -> Outcome:
     """Apply a lesson to a rulebook.
 
-    A lesson about a rule that is not there becomes a new rule, if it has a text. A new rule that
-    says what a rule in force says already is not written twice. `run` and the failure's
-    fingerprint and source go into the comment of a new rule; `imports` is for a file that is new.
+    A lesson about a rule that is not there becomes a new rule, if it has a text; word for word the
+    same rule is not written twice. `standing` is for a rulebook with a history: then a new rule
+    that says what one in force says reinforces that one; one that says the opposite is held back;
+    one that was turned down before stays out; and where a new rule makes the file too long, the
+    least valuable one leaves. `run` and the failure's fingerprint and source go
+    into the comment of a new rule; `imports` is for a file that is new.
 
     Raises:
         RulebookError: the file is in a state that cannot be edited safely.
@@ -55,11 +69,50 @@ def take_in(
     if text is None or not text.rule:
         return Outcome(data, reason=_nothing(lesson, target))
     if lesson.action is Action.AMEND and target:
+        others = [rule for rule in known.rules if rule is not target]
+        if standing and (other := contradicted(text, others)):
+            return _contradiction(data, replace(target, text=text), other)
         return _amended(data, target, text, today)
-    if same := _same(known, text):
-        return Outcome(data, same, "already known")
     rule = Rule(free_id(text, known.ids), text, _source(failure, today))
-    return Outcome(append(data, rule, _provenance(failure, lesson, run), imports), rule, "added")
+    provenance = _provenance(failure, lesson, run)
+    return _added(data, rule, provenance, imports, standing, today)
+
+
+def _added(
+    data: bytes,
+    rule: Rule,
+    provenance: str,
+    imports: Sequence[str],
+    standing: Standing | None,
+    today: date,
+) -> Outcome:
+    known = parse(data)
+    if same := _same(known, rule.text):
+        return Outcome(data, same, "already known")
+    if standing and (found := preflight(rule.text, known.rules, standing)):
+        return _objected(data, rule, found, today)
+    written = append(data, rule, provenance, imports)
+    return _within_budget(written, rule, standing) if standing else Outcome(written, rule, "added")
+
+
+def _objected(data: bytes, rule: Rule, found: Found, today: date) -> Outcome:
+    if found.objection is Objection.DUPLICATE:
+        return Outcome(reinforce(data, found.rule.id, today), found.rule, "reinforced")
+    if found.objection is Objection.CONTRADICTION:
+        return _contradiction(data, rule, found.rule)
+    return Outcome(data, reason=f"it was turned down before, as {found.rule.id}")
+
+
+def _contradiction(data: bytes, rule: Rule, other: Rule) -> Outcome:
+    reason = f"it contradicts {other.id}: {other.text.rule}"
+    return Outcome(data, rule, "contradiction", reason)
+
+
+def _within_budget(data: bytes, newest: Rule, standing: Standing) -> Outcome:
+    out = leaving(parse(data).rules, newest.id, standing)
+    for rule in out:
+        data = remove(data, rule.id)
+    return Outcome(data, newest, "added", leaving=out)
 
 
 def known_rules(document: Document) -> tuple[KnownRule, ...]:

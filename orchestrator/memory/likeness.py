@@ -1,0 +1,238 @@
+"""Whether two rules say the same, the opposite, or have nothing to do with each other.
+
+A rule is read as words with a sign: what it asks for, and what it forbids. Likeness alone would
+take "prefer X over Y" and "prefer Y over X" for one rule; the signs tell them apart. In doubt two
+rules are not the same: a wrong duplicate would lose a lesson without a word.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Final
+
+from teacher.models import RuleText
+
+
+class Kinship(StrEnum):
+    """What one rule is to another."""
+
+    SAME = "same"
+    OPPOSITE = "opposite"
+    UNRELATED = "unrelated"
+
+
+_LIKE: Final = 78.0
+"""rapidfuzz ratio (0 to 100) of the sorted words from which two rules are the same."""
+_LIKE_ELSEWHERE: Final = 95.0
+"""The same, when their `When` have nothing in common."""
+_OTHER_SITUATION: Final = 40.0
+_SUBJECT: Final = 0.6
+"""Part of the shorter rule's words that two rules on one subject share."""
+_TYPO: Final = 88.0
+_SHORTEST_TYPO: Final = 5
+
+_PHRASES: Final = tuple(
+    (re.compile(pattern), into)
+    for pattern, into in (
+        (r"[`\"'\u2019*]", ""),
+        (r"\b(?:do|does|must|should|can|is|are|was|were)(?: not|nt)\b|\bcannot\b", " never "),
+        (r"\b(?:prefer|try|take care) not to\b", " never "),
+        (r"\b(?:instead of|rather than|in place of)\b", " ; never "),
+        (r"\b(prefer\b[^;,]*?) (?:over|to)\b", r"\1 ; never "),
+        (r"\bleave(s)? out\b", " omit "),
+        (r"\b(?:time zone|time-zone)", "timezone"),
+        (r"\bwhite[ -]space", "whitespace"),
+        (r"\bre-(?=[a-z])", "re"),
+        (r"\bbut\b", " ; "),
+    )
+)
+_TOKEN: Final = re.compile(r"[^\W_](?:[\w./-]*\w)?|_\w+|[=!<>]=|[;,:.](?=\s|$)")
+_NOT: Final = frozenset(("never", "avoid", "not", "no"))
+_STOP: Final = frozenset(
+    "a an the and or to of for in on at by with from as into it its they them their that this "
+    "these those is are be been was were you your we i if when whenever while then so use using "
+    "used always must should shall will would can do does done prefer every each all any only "
+    "instead also first make sure ensure need needs have has please just via there".split()  # noqa: SIM905 -- one word a line reads worse
+)
+_SAME_WORDS: Final = (
+    ("modify", "mutate", "alter", "change", "edit"),
+    ("dict", "dictionary"),
+    ("function", "method"),
+    ("raise", "throw"),
+    ("int", "integer"),
+    ("str", "string"),
+    ("log", "logs"),
+    ("param", "parameter", "argument", "arg"),
+    ("remove", "delete", "drop"),
+    ("verify", "check"),
+    ("compute", "calculate"),
+    ("catch", "handle"),
+    ("directory", "folder"),
+    ("omit", "skip"),
+)
+_ANTONYMS: Final = (
+    ("before", "after"),
+    ("ascending", "descending"),
+    ("inclusive", "exclusive"),
+    ("include", "exclude"),
+    ("enable", "disable"),
+    ("allow", "reject"),
+    ("allow", "forbid"),
+    ("accept", "reject"),
+    ("add", "omit"),
+    ("add", "remove"),
+    ("raise", "return"),
+    ("up", "down"),
+    ("up", "even"),
+    ("least", "most"),
+    ("minimum", "maximum"),
+    ("first", "last"),
+    ("sync", "async"),
+    ("lazily", "eagerly"),
+    ("tabs", "spaces"),
+    ("single", "double"),
+    ("public", "private"),
+    ("relative", "absolute"),
+    ("mutable", "immutable"),
+    ("utc", "local"),
+    ("strict", "lenient"),
+    ("upper", "lower"),
+    ("uppercase", "lowercase"),
+    ("keep", "remove"),
+    ("open", "close"),
+    ("lock", "unlock"),
+    ("true", "false"),
+    ("global", "local"),
+)
+
+
+def compare(one: RuleText, other: RuleText) -> Kinship:
+    """Tell what two rules are to each other, by their words alone; the reasons do not count.
+
+    Two rules on one subject that disagree are opposite whatever their `When` say: whether both
+    can stand is for a person to decide.
+    """
+    from rapidfuzz import fuzz
+
+    first, second = _signed(one.rule), _signed(other.rule)
+    if not first or not second:
+        return Kinship.UNRELATED
+    second = _spelled_alike(second, first)
+    shared = first.keys() & second.keys()
+    if len(shared) < _SUBJECT * min(len(first), len(second)):
+        return Kinship.OPPOSITE if _swapped(first, second) else Kinship.UNRELATED
+    if _turned(first, second) or _swapped(first, second):
+        return Kinship.OPPOSITE
+    alike = fuzz.ratio(" ".join(sorted(first)), " ".join(sorted(second)))
+    covered = len(shared) == min(len(first), len(second)) and len(shared) > 2
+    enough = _LIKE if _one_situation(one.when, other.when) else _LIKE_ELSEWHERE
+    return Kinship.SAME if alike + 8 * covered >= enough else Kinship.UNRELATED
+
+
+def _turned(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
+    """Whether what one asks for is what the other forbids.
+
+    "Never compare floats with ==; use isclose" and "compare floats with isclose, not ==" agree,
+    though floats are in a forbidding clause here and an asking one there: where rules agree both
+    on something to do and on something not to do, the rest is only the frame.
+    """
+    shared = first.keys() & second.keys()
+    agreed = {first[word] for word in shared if first[word] == second[word]} - {0}
+    differ = [word for word in shared if first[word] * second[word] < 0]
+    return bool(differ) and agreed != {1, -1}
+
+
+def _swapped(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
+    """Whether one names another value in the same place: 30 for 60, before for after."""
+    left, right = first.keys() - second.keys(), second.keys() - first.keys()
+    shared = first.keys() & second.keys()
+    if not left or not right or not shared:
+        return False
+    near = 2 * max(len(left), len(right)) <= len(shared) + 2
+    if any(_opposed(a, b) for a in left for b in right):
+        return near
+    values = [{word for word in side if _is_value(word)} for side in (left, right)]
+    if all(values):
+        return near
+    return len(left) == len(right) == 1
+
+
+def _opposed(one: str, other: str) -> bool:
+    return frozenset((one, other)) in _OPPOSED
+
+
+def _is_value(word: str) -> bool:
+    return any(not char.isalpha() for char in word)
+
+
+def _one_situation(one: str, other: str) -> bool:
+    from rapidfuzz import fuzz
+
+    left, right = (" ".join(sorted(_signed(text))) for text in (one, other))
+    return not left or not right or fuzz.token_set_ratio(left, right) >= _OTHER_SITUATION
+
+
+def _spelled_alike(words: Mapping[str, int], like: Mapping[str, int]) -> dict[str, int]:
+    """The words, a slip of spelling mended to the word of the other rule."""
+    from rapidfuzz import fuzz, process
+
+    mended = {}
+    for word, sign in words.items():
+        found = None
+        if word not in like and word.isalpha() and len(word) >= _SHORTEST_TYPO:
+            free = [other for other in like if other not in words and other.isalpha()]
+            found = process.extractOne(word, free, scorer=fuzz.ratio, score_cutoff=_TYPO)
+        mended[found[0] if found else word] = sign
+    return mended
+
+
+def _signed(text: str) -> dict[str, int]:
+    """Words that carry meaning: 1 asked for, -1 forbidden, 0 both."""
+    signs: dict[str, int] = {}
+    for word, sign in _words(text):
+        signs[word] = sign if signs.get(word, sign) == sign else 0
+    return signs
+
+
+def _words(text: str) -> Iterator[tuple[str, int]]:
+    text = unicodedata.normalize("NFKC", text).casefold()
+    for pattern, into in _PHRASES:
+        text = pattern.sub(into, text)
+    clause: list[str] = []
+    sign = 1
+    for token in [*_TOKEN.findall(text), ";"]:
+        if token in ";,:." or token == "without":  # noqa: S105 -- a word of a rule
+            yield from ((word, sign) for word in clause)
+            clause, sign = [], -sign if token == "without" else 1  # noqa: S105
+        elif token in _NOT:
+            sign = -1
+        elif token == "unchanged":  # noqa: S105
+            sign, clause = -sign, [*(w for w in clause if w != "keep"), _stem("change")]
+        elif token not in _STOP:
+            clause.append(_stem(token))
+
+
+def _stem(word: str) -> str:
+    """The word without its ending, and one word for those that mean the same in rules."""
+    word = _bare(word)
+    return _ONE_WORD.get(word, word)
+
+
+def _bare(word: str) -> str:
+    if len(word) <= 3 or not word.isascii() or not word.isalpha():
+        return word
+    word = re.sub(r"(?<=[a-z]{3})is(?=(?:e|ed|es|ing|ation)$)", "iz", word)
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word.removesuffix(ending)
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
+        word = word[:-1]
+    return word.removesuffix("e") if len(word) > 3 else word
+
+
+_ONE_WORD: Final = {_bare(word): _bare(words[0]) for words in _SAME_WORDS for word in words}
+_OPPOSED: Final = frozenset(frozenset((_stem(a), _stem(b))) for a, b in _ANTONYMS)

@@ -1,0 +1,117 @@
+"""A new rule against the rules in force: known, contradicting, turned down, too much."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from orchestrator.memory.document import parse
+from orchestrator.memory.editing import append, remove
+from orchestrator.memory.lessons import Outcome, take_in
+from orchestrator.memory.preflight import Standing, fingerprint, leaving, tokens
+from orchestrator.models import Rule
+from teacher.models import RuleText
+from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add, amend, markdown_files
+
+OPPOSITE = replace(NONE, rule="Always return 0 for a missing result")
+MONEY = RuleText("Use Decimal for money", "Adding prices", "Floats lose cents")
+
+
+def take(data: bytes, text: RuleText, standing: Standing | None = None) -> Outcome:
+    return take_in(data, add(text), FAILURE, today=TODAY, standing=standing or Standing())
+
+
+def book(*texts: RuleText) -> bytes:
+    data = b"# Project\n"
+    for text in texts:
+        data = take(data, text).data
+    return data
+
+
+def test_a_duplicate_reinforces_the_rule_that_is_there() -> None:
+    data = book(NONE)
+    again = replace(NONE, rule="Do not return 0 for a missing result, return None instead")
+    outcome = take(data, again)
+    assert outcome.change == "reinforced"
+    assert outcome.rule == parse(data).rules[0]
+    assert b"reinforced 1 (2026-11-20)" in outcome.data
+    assert len(parse(outcome.data).rules) == 1
+
+
+def test_a_contradiction_is_held_back_with_both_texts() -> None:
+    data = book(NONE, LISTS)
+    outcome = take(data, OPPOSITE)
+    assert outcome.change == "contradiction"
+    assert outcome.data == data
+    assert outcome.rule is not None
+    assert outcome.rule.text == OPPOSITE
+    assert NONE.rule in outcome.reason
+
+
+def test_an_amendment_may_turn_its_own_rule_but_no_other() -> None:
+    data = book(NONE, LISTS)
+    none, lists = parse(data).rules
+    own = take_in(data, amend(none.id, OPPOSITE), FAILURE, today=TODAY, standing=Standing())
+    assert own.change == "amended"
+    other = take_in(data, amend(lists.id, OPPOSITE), FAILURE, today=TODAY, standing=Standing())
+    assert (other.change, other.data) == ("contradiction", data)
+
+
+def test_what_was_turned_down_stays_out() -> None:
+    refused = Rule(
+        "r-111111", replace(NONE, rule="Don't return 0 for missing results; return None")
+    )
+    outcome = take(b"", NONE, Standing(refused=(refused,)))
+    assert (outcome.rule, outcome.data) == (None, b"")
+    assert "turned down before, as r-111111" in outcome.reason
+
+
+def test_over_budget_the_least_valuable_leaves() -> None:
+    data = book(NONE, LISTS)
+    none, lists = parse(data).rules
+    outcome = take(data, MONEY, Standing(max_rules=2, worth={none.id: 3.0, lists.id: 1.0}))
+    assert [rule.text for rule in outcome.leaving] == [LISTS]
+    assert [rule.text for rule in parse(outcome.data).rules] == [NONE, MONEY]
+
+
+def test_the_newest_never_leaves_and_tokens_count() -> None:
+    data = book(NONE, LISTS)
+    outcome = take(data, MONEY, Standing(max_tokens=1))
+    assert [rule.text for rule in outcome.leaving] == [NONE, LISTS]
+    assert [rule.text for rule in parse(outcome.data).rules] == [MONEY]
+    rules = parse(data).rules
+    assert leaving(rules, "", Standing(max_tokens=sum(map(tokens, rules)))) == ()
+
+
+def test_without_a_history_nothing_is_held_back() -> None:
+    outcome = take_in(book(NONE), add(OPPOSITE), FAILURE, today=TODAY)
+    assert outcome.change == "added"
+
+
+def test_the_fingerprint_goes_by_the_words() -> None:
+    loud = replace(NONE, rule=NONE.rule.upper() + ".", why="other")
+    assert fingerprint(loud) == fingerprint(NONE) != fingerprint(LISTS)
+
+
+@given(markdown_files)
+@settings(max_examples=60, deadline=None)
+def test_removing_what_was_appended_leaves_the_rules_that_were_there(data: bytes) -> None:
+    from orchestrator.errors import RulebookError
+
+    rule = Rule("r-abcdef", MONEY, "Learned on 2026-11-20 from test failure")
+    try:
+        written = append(data, rule, "")
+    except RulebookError:
+        return
+    if parse(data).find(rule.id):
+        return
+    assert parse(remove(written, rule.id)).rules == parse(data).rules
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\n\n## Next\n\ntext\n"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_removing_restores_every_byte(end: bytes, newline: bytes) -> None:
+    data = (book(NONE)[:-1] + end).replace(b"\n", newline)
+    added = take(data, MONEY)
+    assert added.rule is not None
+    assert remove(added.data, added.rule.id) == data
