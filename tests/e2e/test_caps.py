@@ -1,0 +1,32 @@
+"""A cap stops a run with exit 3, says which and when it frees; `resume` goes on afterwards."""
+
+import sqlite3
+
+from orchestrator.models import RunOutcome
+from orchestrator.runs import exit_code
+from orchestrator.store import Store
+from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
+
+
+def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
+    result = world.run(WRONG, LESSON, limits__max_agent_starts_per_hour=1)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
+    assert len(result.attempts) == 1
+    assert "1 agents were started within an hour" in result.message
+    assert "free again" in result.message
+    assert "limits.max_agent_starts_per_hour" in result.message
+    with sqlite3.connect(Store().directory / "ledger.db") as ledger:
+        rows = ledger.execute("SELECT agent, settled, cost_usd > 0 FROM spending").fetchall()
+        assert rows == [(1, 1, 1), (0, 1, 1)]
+        ledger.execute("UPDATE spending SET begun = begun - 3601")
+    ledger.close()
+    assert world.resume(RIGHT_WITH_RULE).outcome is RunOutcome.SOLVED
+
+
+def test_a_stuck_run_ends_early_and_says_what_did_not_change(world: World) -> None:
+    always = WRONG.replace("lacks: Never answer before asking", "lacks: nothing at all")
+    result = world.run(always, LESSON, learning__max_retries=9, limits__stuck_after=2)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.NOT_SOLVED, 1)
+    assert len(result.attempts) == 2
+    assert "stuck: 2 attempts in a row failed in the same way" in result.message
+    assert "test_answer" in result.message
