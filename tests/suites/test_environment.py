@@ -9,7 +9,7 @@ import pytest
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import SuiteOutcome
 from orchestrator.suites import create_suite
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import project_environment, virtualenv_of
 from orchestrator.suites.pytest_suite import PytestSuite
 from tests.suites.projects import write
 
@@ -110,3 +110,24 @@ class TestPreflight:
 def test_an_unknown_framework_is_named() -> None:
     with pytest.raises(UsageError, match=r"'jest' is not known .*pytest, command"):
         create_suite("jest", "jest", 60)
+
+
+def test_a_linked_work_tree_uses_the_main_ones_environment_and_its_own_code(tmp_path: Path) -> None:
+    main, linked = tmp_path / "main", tmp_path / "elsewhere" / "linked"
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"],
+                      ["worktree", "add", "-q", "--detach", str(linked)]):  # fmt: skip
+        main.mkdir(exist_ok=True)
+        subprocess.run(["git", *arguments], cwd=main, check=True)
+    site = main / ".venv" / "lib" / "python3.11" / "site-packages"
+    (site / "b-1.dist-info").mkdir(parents=True)
+    (main / ".venv" / "pyvenv.cfg").touch()
+    (main / "b" / "src").mkdir(parents=True)
+    (site / "a.pth").write_text(f"import sys\n{main}/lib\n/somewhere/else\n", encoding="utf-8")
+    (site / "b-1.dist-info" / "direct_url.json").write_text(
+        f'{{"url": "file://{main}/b", "dir_info": {{"editable": true}}}}', encoding="utf-8"
+    )
+    assert virtualenv_of(linked) == main / ".venv"
+    env = project_environment(linked, {"PATH": "/bin", "PYTHONPATH": "/mine"})
+    assert env["VIRTUAL_ENV"] == str(main / ".venv")
+    assert env["PYTHONPATH"].split(":") == [str(linked / "lib"), str(linked / "b/src"), "/mine"]
+    assert "PYTHONPATH" not in project_environment(main, {"PATH": "/bin"})
