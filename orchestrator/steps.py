@@ -5,11 +5,12 @@ that a run that was cut short goes on after its last finished step.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from orchestrator import events
+from orchestrator.failures.redaction import Redactor
 from orchestrator.failures.triage import again, concluded, settled, triage
 from orchestrator.guard import Guard, no_guard
 from orchestrator.models import (
@@ -125,6 +126,7 @@ class Steps:
     emit: events.Listener
     fresh: bool = False
     guard: Guard = field(default_factory=no_guard)
+    redactor: Redactor = field(default_factory=Redactor)
     _begun: bool = False
 
     def __post_init__(self) -> None:
@@ -173,6 +175,7 @@ class Steps:
             except BaseException:
                 left.write_text(self.workspace.snapshot().tree, encoding="ascii")
                 raise
+            result = self.redactor.agent(result)
             self.emit(events.AgentFinished(result))
             return result
 
@@ -187,6 +190,7 @@ class Steps:
 
         def work() -> Diff:
             diff = self.workspace.diff(before, after, self.folder / f"attempt-{attempt}.patch")
+            diff = replace(diff, redactions=self.redactor.file(diff.patch))
             self.emit(events.DiffTaken(diff))
             return diff
 
@@ -220,7 +224,7 @@ class Steps:
             if asked := again(report, first):
                 self.emit(events.StepStarted("running what failed once more"))
                 second = self.suite.run(self.task.project, asked.ids, lambda _: None)
-                after = settled(report, asked, second)
+                after = settled(report, asked, self.redactor.report(second))
                 done = concluded(report, after, triage(after, baseline, attempt, self.task))
             self.emit(events.Triaged(done))
             if done.triage.kind is TriageKind.INFRASTRUCTURE:
@@ -249,9 +253,10 @@ class Steps:
         """
 
         def work() -> Teaching:
-            self.emit(events.TeachingStarted(failure))
+            safe = self.redactor.failure(failure)
+            self.emit(events.TeachingStarted(safe))
             try:
-                lesson = self.teacher.teach(failure, self.rulebook.known_rules())
+                lesson = self.teacher.teach(safe, self.rulebook.known_rules())
             except UnusableAnswer as error:
                 self.emit(events.Notice(f"nothing learned: {error}"))
                 return Teaching(None, error.usage, str(error))
@@ -289,6 +294,7 @@ class Steps:
         if not self.workspace.diff(before, now, patch).changes:
             patch.unlink()
             return
+        self.redactor.file(patch)
         for path in self.workspace.restore(before, stopped_at, leave=(RULEBOOK,)):
             self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
         self.emit(events.Notice(f"attempt {attempt} begins again; its edits are kept in {patch}"))
@@ -300,7 +306,7 @@ class Steps:
 
     def _judge(self, *, baseline: bool) -> SuiteReport:
         self.emit(events.StepStarted("running the suite" + " as it stands" * baseline))
-        report = self.suite.run(self.task.project, None, self.emit)
+        report = self.redactor.report(self.suite.run(self.task.project, None, self.emit))
         self.emit(events.SuiteFinished(report, baseline))
         return report
 

@@ -15,6 +15,7 @@ from orchestrator.agents.permissions import suite_permissions
 from orchestrator.config import Config
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
+from orchestrator.failures.redaction import Redactor
 from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.ledger import Caps as SpendingCaps
 from orchestrator.ledger import Ledger
@@ -42,6 +43,7 @@ class Parts:
     suite: ProjectSuite
     teacher: "KeepingTeacher | SilentTeacher"
     guard: Guard
+    redactor: Redactor
 
 
 def checked_project(project: Path) -> Path:
@@ -54,7 +56,12 @@ def checked_project(project: Path) -> Path:
         raise UsageError(f"{project} does not exist", "give the project with --project-dir")
     if not project.is_dir():
         raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
-    return project.resolve()
+    real = project.resolve()
+    try:
+        str(real).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the project's path is not UTF-8: {bytes(real)!r}", "rename it") from None
+    return real
 
 
 def build(
@@ -89,7 +96,8 @@ def build(
         else SilentTeacher()
     )
     listener(Ready((found, f"suite: {config.tests.command}", f"teacher: {teacher.name}")))
-    return Parts(agent, suite, teacher, guard)
+    redactor = Redactor(config.redaction.patterns, environment)
+    return Parts(agent, suite, teacher, guard, redactor)
 
 
 def build_agent(

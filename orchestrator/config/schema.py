@@ -4,12 +4,23 @@
 their names and meaning; everything else is an addition with a default.
 """
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from teacher.models import DEFAULT_PROMPTS, FailureType
 
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
 
 
@@ -148,6 +159,13 @@ class LimitsSection(Section):
     """Whether a usage limit that tells its reset is waited for; if not, the run stops."""
 
 
+class RedactionSection(Section):
+    """What never leaves this machine, nor is kept: secrets, in addition to those of known kinds."""
+
+    patterns: tuple[Pattern, ...] = ()
+    """Regular expressions of the project's own secrets; of one with a group the group."""
+
+
 class WorkspaceSection(Section):
     """Where a run works."""
 
@@ -177,6 +195,7 @@ class Config(Section):
     agent: AgentSection = AgentSection()
     claude: ClaudeSection = ClaudeSection()
     limits: LimitsSection = LimitsSection()
+    redaction: RedactionSection = RedactionSection()
     workspace: WorkspaceSection = WorkspaceSection()
 
     def source_enabled(self, name: str) -> bool:

@@ -25,7 +25,8 @@ _REMEMBERED: Final = 12
 """Characters from which on a secret that was found once is replaced wherever it stands."""
 
 _PIECE: Final = 4 * 1024 * 1024
-_LINE_BOUND: Final = 2_000
+_LINE_BOUND: Final = 1_000
+_OVERLAP: Final = 300
 
 _NAMES: Final = re.compile(
     r"(?:^|_)(?:KEY|APIKEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|PAT)(?:_|$)"
@@ -40,9 +41,9 @@ _OWN: Final = tuple(
     for kind, pattern in (
         (
             "private key",
-            rf"{_BEGIN}(?:[\w+/=\s\\:,.\"'>|-]{{0,20000}}?{_END}|[A-Za-z0-9+/=\s\\\"'-]*)",
+            rf"{_BEGIN}(?:[\w+/=\s\\:,.\"'>|-]{{0,8000}}?{_END}|[A-Za-z0-9+/=\s\\\"'-]*)",
         ),
-        ("private key", rf"(?:[+ ]?[A-Za-z0-9+/=]{{32,}}[\s\\n\"'+-]*)+{_END}"),
+        ("private key", rf"(?m)^(?:[+ -]?[A-Za-z0-9+/=]{{1,80}}[ \r]*\n){{1,400}}[+ -]?{_END}"),
         ("json web token", r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?"),
         ("api key", r"\b(?:sk|pk|rk)[-_](?:ant|live|test|proj|or|svcacct|lf)[-_][\w-]{12,}"),
         ("api key", r"\bsk-[A-Za-z0-9]{32,}"),
@@ -106,7 +107,7 @@ class Redactor:
         if not text:
             return text
         found: dict[str, str] = {}
-        for secret, kind in self._secrets(text):
+        for secret, kind in self._secrets(_in_windows(text)):
             known = self._known.get(secret, kind)
             found.setdefault(secret, known)
             if len(secret) >= _REMEMBERED:
@@ -169,6 +170,8 @@ class Redactor:
 
     def _secrets(self, text: str) -> Iterator[tuple[str, str]]:
         for kind, pattern in (*self._patterns, *_OWN):
+            if kind == "private key" and "PRIVATE KEY" not in text:
+                continue
             for match in pattern.finditer(text):
                 secret = next((group for group in match.groups() if group), match[0])
                 if secret.strip() and REDACTED not in secret:
@@ -181,16 +184,30 @@ class Redactor:
             yield secret, "password"
 
 
+def _in_windows(text: str) -> str:
+    """The text with overlong lines laid out in pieces that overlap.
+
+    Patterns take a time that grows with the square of a line's length. What they find is replaced
+    in the text itself, so the pieces are only for looking.
+    """
+    if len(text) <= _LINE_BOUND or all(len(line) <= _LINE_BOUND for line in text.splitlines()):
+        return text
+    return "\n".join(
+        line[at : at + _LINE_BOUND]
+        for line in text.splitlines()
+        for at in range(0, max(len(line), 1), _LINE_BOUND - _OVERLAP)
+    )
+
+
 def _passwords(text: str) -> Iterator[str]:
     """What stands in quotes beside a word for a secret, as detect-secrets finds it in code."""
     find = _keyword_plugin()
     for line in text.splitlines():
         if not _KEYWORDS.search(line):
             continue
-        for at in range(0, min(len(line), 100 * _LINE_BOUND), _LINE_BOUND):
-            for secret in find(line[at : at + _LINE_BOUND]):
-                if len(secret) >= 6 and not _PLAIN.fullmatch(secret):
-                    yield secret
+        for secret in find(line):
+            if len(secret) >= 6 and not _PLAIN.fullmatch(secret):
+                yield secret
 
 
 @cache
