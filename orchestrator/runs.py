@@ -70,6 +70,8 @@ def start_run(
     """
     if not task.strip():
         raise UsageError("the task is empty", "say what is to be done")
+    # Bytes of a command line that are no text: neither an API nor a database takes them.
+    task = task.encode("utf-8", "replace").decode()
     _meanwhile(_load_the_journal)
     project = wiring.checked_project(project)
     config = load(project, config_file, overrides).config

@@ -53,6 +53,14 @@ def new_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def unusable(directory: Path, error: BaseException) -> InfrastructureError:
+    """The error for a state directory that cannot be read or written, with the mend."""
+    return InfrastructureError(
+        f"the state directory {directory} cannot be used: {error}",
+        f"free space there, or set {STATE_VARIABLE}",
+    )
+
+
 class Store:
     """The runs of this user on this machine.
 
@@ -69,10 +77,7 @@ class Store:
             )
             self._migrate()
         except (OSError, sqlite3.Error) as error:
-            raise InfrastructureError(
-                f"the state directory {self.directory} cannot be used: {error}",
-                f"free space there, or set {STATE_VARIABLE}",
-            ) from error
+            raise unusable(self.directory, error) from error
 
     @property
     def locks(self) -> Path:
@@ -83,7 +88,10 @@ class Store:
         """Begin the record of a run; `config` is its configuration as text."""
         started = datetime.now(UTC)
         identity = identity or new_id()
-        self._folder(identity).mkdir(parents=True, mode=0o700)
+        try:
+            self._folder(identity).mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise unusable(self.directory, error) from error
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO runs VALUES (?, ?, ?, ?, ?, NULL, ?, NULL, ?)",
@@ -192,13 +200,15 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._database.execute("BEGIN IMMEDIATE")
             yield self._database
-        except BaseException:
+            self._database.commit()
+        except BaseException as error:
             self._database.rollback()
+            if isinstance(error, sqlite3.Error):
+                raise unusable(self.directory, error) from error
             raise
-        self._database.commit()
 
 
 _SELECT: Final = "SELECT id, task, project, started, ended, outcome, result, process FROM runs"

@@ -9,6 +9,7 @@ DBOS takes up by itself what its own executor id left behind. Each process has a
 that never happens here: a run is taken up only by `resume`, under its lock, once its owner is gone.
 """
 
+import contextlib
 import logging
 import os
 import uuid
@@ -17,8 +18,10 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy.exc import DBAPIError
 
 from orchestrator import codec
+from orchestrator.store import unusable
 
 # A console handler of DBOS's own would print into the output of whoever uses us.
 logging.getLogger("dbos").addHandler(logging.NullHandler())
@@ -43,6 +46,9 @@ class DurableRuns:
 
     Args:
         directory: where the database of workflows is, or will be.
+
+    Raises:
+        InfrastructureError: the directory cannot be used, as with a full disk; also from `carry`.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -55,8 +61,10 @@ class DurableRuns:
             "scheduler_polling_interval_sec": _POLL_SECONDS,
             "log_level": "CRITICAL",
         }
-        DBOS(config=config)
-        DBOS.launch()
+        self._directory = directory
+        with self._explained():
+            DBOS(config=config)
+            DBOS.launch()
 
     def __enter__(self) -> "DurableRuns":
         return self
@@ -70,24 +78,32 @@ class DurableRuns:
         What `body` raises comes out as it is. A run that ends so, or whose process dies, can be
         carried again: what was finished is not repeated.
         """
-        earlier = list(self._workflows(run))
-        finished = _finished(earlier[-1]) if earlier else {}
-        for workflow in earlier:
-            DBOS.cancel_workflow(workflow)
-        call = _Call(lambda: body(DurableJournal(finished)))
-        _bodies[run] = call
-        try:
-            with SetWorkflowID(f"{run}.{len(earlier) + 1}"):
-                _carry(run)
-        except CallFailedError:
-            raise call.cause from None
-        finally:
-            del _bodies[run]
-        return call.result
+        with self._explained():
+            earlier = list(self._workflows(run))
+            finished = _finished(earlier[-1]) if earlier else {}
+            for workflow in earlier:
+                DBOS.cancel_workflow(workflow)
+            call = _Call(lambda: body(DurableJournal(finished)))
+            _bodies[run] = call
+            try:
+                with SetWorkflowID(f"{run}.{len(earlier) + 1}"):
+                    _carry(run)
+            except CallFailedError:
+                raise call.cause from None
+            finally:
+                del _bodies[run]
+            return call.result
 
     def history(self, run: str) -> list[dict[str, str]]:
         """What each workflow of a run finished, the oldest first: results as text, by step."""
         return [_finished(workflow) for workflow in self._workflows(run)]
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise unusable(self._directory, error.orig or error) from error
 
     def _workflows(self, run: str) -> Iterator[str]:
         number = 1

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,10 +138,12 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplayServer]:
         yield model
 
 
-def in_a_child(*words: str | Path, **settings: Any) -> "subprocess.Popen[str]":
+def in_a_child(
+    *words: str | Path, wrapper: Sequence[str] = (), **settings: Any
+) -> "subprocess.Popen[str]":
     """Start a command as a process of its own, as a shell would."""
     return subprocess.Popen(
-        [sys.executable, "-m", "orchestrator", *map(str, words)],
+        [*wrapper, sys.executable, "-m", "orchestrator", *map(str, words)],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         **{
             "stdin": subprocess.DEVNULL,

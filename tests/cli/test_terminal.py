@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyte  # type: ignore[import-untyped] # it has no types
+import pyte
 import pytest
 from rich.console import Console as Screen
 
