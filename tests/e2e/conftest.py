@@ -26,7 +26,7 @@ WRONG = """
   - name: the agent, without the rule
     when: {speaker: agent, lacks: Never answer before asking}
     steps:
-      - tools: [{name: Write, input: {file_path: "${cwd}/code_under_test.py",
+      - tools: [{name: Write, input: {file_path: "${cwd}/answers.py",
                  content: "def answer():\\n    return 41\\n"}}]
       - say: I think it is 41.
 """
@@ -34,8 +34,8 @@ RIGHT_WITH_RULE = """
   - name: the agent, with the rule
     when: {speaker: agent, contains: Never answer before asking}
     steps:
-      - tools: [{name: Read, input: {file_path: "${cwd}/code_under_test.py"}}]
-      - tools: [{name: Write, input: {file_path: "${cwd}/code_under_test.py",
+      - tools: [{name: Read, input: {file_path: "${cwd}/answers.py"}}]
+      - tools: [{name: Write, input: {file_path: "${cwd}/answers.py",
                  content: "def answer():\\n    return 42\\n"}}]
       - say: It is 42.
 """
@@ -112,9 +112,9 @@ class World:
 @pytest.fixture
 def world(project: Path, home: Path) -> Iterator[World]:
     (project / "tests").mkdir()
-    (project / "code_under_test.py").write_text("def answer():\n    return 0\n", encoding="utf-8")
+    (project / "answers.py").write_text("def answer():\n    return 0\n", encoding="utf-8")
     (project / "tests" / "test_answer.py").write_text(
-        "from code_under_test import answer\n\n\ndef test_answer():\n    assert answer() == 42\n",
+        "from answers import answer\n\n\ndef test_answer():\n    assert answer() == 42\n",
         encoding="utf-8",
     )
     (project / "orchestrator.yaml").write_text(

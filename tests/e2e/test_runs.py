@@ -36,7 +36,7 @@ def test_solved_at_once(world: World) -> None:
     assert git(world.project, "rev-parse", "HEAD") == head
     assert status == ""
     assert git(world.project, "stash", "list") == ""
-    assert git(world.project, "status", "-s").split() == ["M", "code_under_test.py"]
+    assert git(world.project, "status", "-s").split() == ["M", "answers.py"]
 
 
 def test_solved_on_retry_because_the_rule_reached_the_model(world: World) -> None:
@@ -153,7 +153,7 @@ def test_every_kind_of_project_folder(world: World, state: str, tmp_path: Path) 
         git(world.project.parent, "init", "-q")
     result = world.run(RIGHT)
     assert result.outcome is RunOutcome.SOLVED
-    assert [change.path for change in result.attempts[0].diff.changes] == ["code_under_test.py"]
+    assert [change.path for change in result.attempts[0].diff.changes] == ["answers.py"]
 
 
 def test_agents_md_and_the_rule_both_reach_the_model(world: World) -> None:
