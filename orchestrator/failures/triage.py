@@ -10,6 +10,7 @@ Only the attempt's own failures are taught. Failing cases run again once, by the
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -42,6 +43,9 @@ _STEERING: Final = frozenset(
 )
 _END: Final = 4_000
 """Characters at the end of a runner's output that tell why it died."""
+
+_COUNT: Final = re.compile(r"(\d+) ([a-z]+)")
+_LAST_LINE: Final = re.compile(r"^[=\s]*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", re.MULTILINE)
 
 _SOURCE_FOLDERS: Final = frozenset({"src", "lib", "tests", "test", "python"})
 _ENTIRE: Final = (SuiteOutcome.CRASHED, SuiteOutcome.FAILED)
@@ -130,7 +134,7 @@ def settled(report: SuiteReport, asked: Again, second: SuiteReport) -> SuiteRepo
     for case in report.cases:
         now[case.id] = _anew(case, second) if case.id in asked.ids else [case]
     cases = tuple(case for found in now.values() for case in found)
-    left = replace(report, cases=cases)
+    left = replace(report, cases=cases, output=_counted_anew(report, cases))
     if left.failing:
         outcome = SuiteOutcome.FAILED if report.outcome in _ENTIRE else report.outcome
         return replace(left, outcome=outcome)
@@ -176,6 +180,23 @@ def own_failures(report: SuiteReport, attempt: Attempt) -> SuiteReport:
     """Give the report without the cases that fail because of the machine."""
     troubled = attempt.triage.troubled if attempt.triage else ()
     return replace(report, cases=tuple(c for c in report.cases if c.id not in troubled))
+
+
+def _counted_anew(report: SuiteReport, cases: tuple[Case, ...]) -> str:
+    """The output with pytest's last line again, shifted by what the second run changed.
+
+    Who doubts a report holds that line against its cases. Shifted, and not counted anew, it is
+    as right or wrong as the first one was.
+    """
+    lines = _LAST_LINE.findall(report.output)
+    if not lines:
+        return report.output
+    said = {word.removesuffix("s"): int(number) for number, word in _COUNT.findall(lines[-1])}
+    change = Counter(str(case.outcome) for case in cases)
+    change.subtract(str(case.outcome) for case in report.cases)
+    counts = {word: said.get(word, 0) + change[word] for word in {**said, **change}}
+    words = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"{report.output}\nWith the word of the second run on what failed:\n{words} in 0.00s\n"
 
 
 def _anew(case: Case, second: SuiteReport) -> list[Case]:
