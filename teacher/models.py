@@ -69,6 +69,8 @@ class KnownRule:
 
     id: str
     text: RuleText
+    note: str = ""
+    """What else a teacher has to know: that it was turned down, and is not in force."""
 
 
 class Action(StrEnum):

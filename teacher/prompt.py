@@ -102,6 +102,7 @@ def user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> str:
     """
     rules = "\n\n".join(
         f"[{rule.id}]\nRule: {rule.text.rule}\nWhen: {rule.text.when}\nWhy: {rule.text.why}"
+        + (f"\nNote: {rule.note}" if rule.note else "")
         for rule in known_rules
     )
     parts = {

@@ -225,6 +225,7 @@ def request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str
         "error_logs": failure.logs,
         "known_rules": [
             {"id": r.id, "rule": r.text.rule, "when": r.text.when, "why": r.text.why}
+            | ({"note": r.note} if r.note else {})
             for r in known_rules
         ],
     }

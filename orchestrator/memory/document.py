@@ -110,6 +110,11 @@ class Document:
                 return place
         raise KeyError(rule)
 
+    def note(self, rule: str) -> str:
+        """What the comment of the rule with this id says, with its marks."""
+        comment = self.place(rule).comment
+        return "".join(self.lines[comment.start : comment.end]) if comment else ""
+
     def find(self, rule: str) -> Rule | None:
         """The rule with this id."""
         return next((known for known in self.rules if known.id == rule), None)

@@ -1,5 +1,6 @@
 """What a lesson does to the bytes of a rulebook: the one place that decides it."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -35,6 +36,10 @@ class Outcome:
     reason: str = ""
     leaving: tuple[Rule, ...] = ()
     """Rules that made room for it."""
+    target: str = ""
+    """The rule in force that is amended, or contradicted."""
+    diff: str = ""
+    """What waits for approval, as a unified diff of the file."""
 
 
 def take_in(
@@ -59,6 +64,21 @@ def take_in(
     Raises:
         RulebookError: the file is in a state that cannot be edited safely.
     """
+    outcome = _decided(data, lesson, failure, today, run, imports, standing)
+    if standing and standing.review and outcome.data != data:
+        return _waiting(data, outcome)
+    return outcome
+
+
+def _decided(
+    data: bytes,
+    lesson: Lesson,
+    failure: Failure,
+    today: date,
+    run: str,
+    imports: Sequence[str],
+    standing: Standing | None,
+) -> Outcome:
     known = parse(data)
     text = safe_text(lesson.text) if lesson.text else None
     target = known.find(lesson.target) if lesson.target else None
@@ -105,7 +125,34 @@ def _objected(data: bytes, rule: Rule, found: Found, today: date) -> Outcome:
 
 def _contradiction(data: bytes, rule: Rule, other: Rule) -> Outcome:
     reason = f"it contradicts {other.id}: {other.text.rule}"
-    return Outcome(data, rule, "contradiction", reason)
+    return Outcome(data, rule, "contradiction", reason, target=other.id)
+
+
+def _waiting(data: bytes, outcome: Outcome) -> Outcome:
+    """The file as it is, and what would be done to it; a reinforcement is only counted."""
+    if outcome.rule is None or outcome.change == "reinforced":
+        return replace(outcome, data=data)
+    rule = outcome.rule
+    if outcome.change == "amended":
+        # The proposal is a rule of its own until it is approved.
+        rule = Rule(free_id(rule.text, parse(data).ids), rule.text, rule.source)
+    return Outcome(
+        data,
+        rule,
+        "waits for approval",
+        "learning.approval is review: `orchestrator rules pending`",
+        target=outcome.target,
+        diff=unified(data, outcome.data),
+    )
+
+
+def unified(before: bytes, after: bytes) -> str:
+    """What changes in a rulebook file, as a unified diff."""
+    old, new = (
+        data.decode("utf-8", "replace").splitlines(keepends=True) for data in (before, after)
+    )
+    lines = difflib.unified_diff(old, new, "a/CLAUDE.md", "b/CLAUDE.md")
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def _within_budget(data: bytes, newest: Rule, standing: Standing) -> Outcome:
@@ -138,7 +185,7 @@ def _refused(data: bytes, lesson: Lesson, text: RuleText | None) -> Outcome | No
 def _amended(data: bytes, target: Rule, text: RuleText, today: date) -> Outcome:
     written = amend(data, target.id, text, today)
     rule = parse(written).find(target.id)
-    return Outcome(written, rule, "amended")
+    return Outcome(written, rule, "amended", target=target.id)
 
 
 def _same(known: Document, text: RuleText) -> Rule | None:

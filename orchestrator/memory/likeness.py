@@ -49,12 +49,13 @@ _PHRASES: Final = tuple(
 )
 _TOKEN: Final = re.compile(r"[^\W_](?:[\w./-]*\w)?|_\w+|[=!<>]=|[;,:.](?=\s|$)")
 _NOT: Final = frozenset(("never", "avoid", "not", "no"))
-_STOP: Final = frozenset(
+_STOP_WORDS: Final = (
     "a an the and or to of for in on at by with from as into it its they them their that this "
     "these those is are be been was were you your we i if when whenever while then so use using "
     "used always must should shall will would can do does done prefer every each all any only "
-    "instead also first make sure ensure need needs have has please just via there".split()  # noqa: SIM905 -- one word a line reads worse
+    "instead also first make sure ensure need needs have has please just via there"
 )
+_STOP: Final = frozenset(_STOP_WORDS.split())
 _SAME_WORDS: Final = (
     ("modify", "mutate", "alter", "change", "edit"),
     ("dict", "dictionary"),

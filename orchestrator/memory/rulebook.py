@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,8 +15,12 @@ from orchestrator.events import Listener, Notice
 from orchestrator.memory import files
 from orchestrator.memory.agents_md import agents_above, agents_in_force
 from orchestrator.memory.document import parse
+from orchestrator.memory.editing import remove
+from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome, known_rules, take_in
-from orchestrator.models import RuleChange
+from orchestrator.memory.preflight import Standing
+from orchestrator.memory.remembering import follow, remember, standing, turned_down
+from orchestrator.models import Rule, RuleChange
 from teacher.models import Action, Failure, KnownRule, Lesson
 
 _LOCK_SECONDS: Final = 60.0
@@ -24,6 +29,17 @@ _TRIES: Final = 10
 
 def _today() -> date:
     return datetime.now().astimezone().date()
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """The history behind a rulebook, and the limits that it is kept in."""
+
+    history: History
+    max_rules: int | None = None
+    max_tokens: int | None = None
+    review: bool = False
+    """Whether changes wait for a person."""
 
 
 class MarkdownRulebook:
@@ -35,6 +51,7 @@ class MarkdownRulebook:
         today: gives the day that rules are learned on.
         run: id of the run that learns, for the comment of a new rule.
         on_event: hears a `Notice` when a lesson cannot be applied, or puts a file out of force.
+        keeping: the history behind it; without one, every lesson goes into the file.
     """
 
     def __init__(
@@ -45,19 +62,58 @@ class MarkdownRulebook:
         today: Callable[[], date] = _today,
         run: str = "",
         on_event: Listener = lambda _event: None,
+        keeping: Keeping | None = None,
     ) -> None:
         self._project = Path(project).absolute()
         self._named = self._project / "CLAUDE.md"
         self._locks, self._today, self._run, self._emit = locks, today, run, on_event
+        self._keeping = keeping
 
     def known_rules(self) -> Sequence[KnownRule]:
-        """List the rules in force, in the order of the file.
+        """List the rules in force, in the order of the file, and then those turned down.
 
         Raises:
             RulebookError: CLAUDE.md cannot be read as it is.
             InfrastructureError: the disk fails.
         """
-        return known_rules(parse(files.read(files.locate(self._named)).data))
+        path = files.locate(self._named)
+        if not self._keeping:
+            return known_rules(parse(files.read(path).data))
+        with self._locked(path):
+            document = parse(files.read(path).data)
+            follow(self._keeping.history, document)
+        return (*known_rules(document), *turned_down(self._keeping.history))
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules in force; the history follows what people did to the file.
+
+        Raises:
+            RulebookError, InfrastructureError: as for `known_rules`.
+        """
+        path = files.locate(self._named)
+        with self._locked(path):
+            document = parse(files.read(path).data)
+            if self._keeping:
+                follow(self._keeping.history, document)
+        return document.rules
+
+    def edit(self, change: Callable[[bytes, Sequence[str]], bytes]) -> Path:
+        """Let a function change the file's bytes, under the lock; give the file.
+
+        It also gets the names of files to import, for a file that is new; it may be called again
+        when somebody else writes meanwhile.
+
+        Raises:
+            RulebookError, InfrastructureError: as for `apply`.
+        """
+        path = files.locate(self._named)
+        with self._locked(path):
+            for _ in range(_TRIES):
+                before = files.read(path)
+                after = change(before.data, agents_in_force(self._project))
+                if after == before.data or files.replace(path, after, before):
+                    return self._named
+        raise RulebookError(f"{path} is being written all the time", "close what writes it")
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
         """Take a lesson in; None when it changes nothing.
@@ -69,11 +125,29 @@ class MarkdownRulebook:
         path = files.locate(self._named)
         with self._locked(path):
             outcome = self._write(path, lesson, failure)
+            if self._keeping:
+                remember(self._keeping.history, outcome, lesson, failure, self._run)
+        for left in outcome.leaving:
+            self._emit(Notice(f"to the archive, to make room: {left.id}: {left.text.rule}"))
         if outcome.rule is None:
             if lesson.action is not Action.NONE:
                 self._emit(Notice(f"nothing written to CLAUDE.md: {outcome.reason}"))
             return None
-        return RuleChange(outcome.rule, self._named, outcome.change, outcome.reason)
+        return RuleChange(
+            outcome.rule, self._named, outcome.change, outcome.reason, outcome.leaving
+        )
+
+    def take_out(self, rule: str) -> None:
+        """Take a rule out of the file; what is not there is left at that.
+
+        Raises:
+            RulebookError, InfrastructureError: as for `apply`.
+        """
+
+        def without(data: bytes, _imports: Sequence[str]) -> bytes:
+            return remove(data, rule) if parse(data).find(rule) else data
+
+        self.edit(without)
 
     def _write(self, path: Path, lesson: Lesson, failure: Failure) -> Outcome:
         for _ in range(_TRIES):
@@ -86,6 +160,7 @@ class MarkdownRulebook:
                 today=self._today(),
                 run=self._run,
                 imports=agents_in_force(self._project),
+                standing=self._standing(before.data),
             )
             if outcome.data == before.data:
                 return outcome
@@ -93,6 +168,13 @@ class MarkdownRulebook:
                 self._warn(above)
                 return outcome
         raise RulebookError(f"{path} is being written all the time", "close what writes it")
+
+    def _standing(self, data: bytes) -> Standing | None:
+        if not self._keeping:
+            return None
+        follow(self._keeping.history, parse(data))
+        kept = self._keeping
+        return standing(kept.history, kept.max_rules, kept.max_tokens, review=kept.review)
 
     def _warn(self, above: Path | None) -> None:
         if above:

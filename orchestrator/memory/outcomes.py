@@ -1,0 +1,92 @@
+"""What runs say about rules: who was in force, what came back, what did nothing for a month.
+
+Only listens. Every note is idempotent, because a run that goes on tells of its finished attempts
+once more.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from orchestrator import events
+from orchestrator.memory.checks import suggestion
+from orchestrator.memory.history import History
+from orchestrator.memory.records import RuleRecord, Status
+from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.models import Attempt
+
+ESCALATE_AFTER: Final = 2
+"""Recurrences of a rule's own failure."""
+IDLE: Final = timedelta(days=30)
+"""Without preventing anything."""
+
+
+def outcomes_listener(
+    history: History, rulebook: MarkdownRulebook, run: str, tell: Callable[[str], None]
+) -> events.Listener:
+    """A listener for one run that keeps the outcomes of the rules in force.
+
+    `tell` gets a line for each rule that is escalated or archived.
+    """
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.AttemptStarted):
+            history.expose(run, event.number, [rule.id for rule in rulebook.rules()])
+        elif isinstance(event, events.TeachingStarted):
+            for record in history.failed(run, event.failure.fingerprint):
+                _recurred(history, record, run, tell)
+        elif isinstance(event, events.AttemptFinished):
+            _judged(history, run, event.result.attempts[-1])
+        elif isinstance(event, events.RunEnded):
+            archive_idle(history, rulebook, tell)
+
+    return listen
+
+
+def archive_idle(
+    history: History, rulebook: MarkdownRulebook, tell: Callable[[str], None]
+) -> list[RuleRecord]:
+    """Take out of the file what has prevented nothing in 30 days though there were runs.
+
+    A rule that people wrote, with no failure behind it, stays: no outcome can speak for it. So
+    does one that no run has had in force since it last mattered: then the project rested.
+    """
+    gone = [record for record in history.all() if _idle(history, record)]
+    for record in gone:
+        rulebook.take_out(record.rule.id)
+        why = f"it prevented nothing in {IDLE.days} days"
+        history.move(record.rule.id, Status.ARCHIVED, "archived", why)
+        tell(f"to the archive: {record.rule.id}: {record.rule.text.rule} ({why})")
+    return gone
+
+
+def _idle(history: History, record: RuleRecord) -> bool:
+    if not record.status.in_force or not record.origin.failure:
+        return False
+    since = history.now() - record.mattered
+    return since > IDLE and history.exposed_since(record.rule.id, record.mattered)
+
+
+def _recurred(history: History, record: RuleRecord, run: str, tell: Callable[[str], None]) -> None:
+    count = record.counters.recurrences
+    record = replace(record, mattered=history.now())
+    history.update(record, "its failure came back", f"run {run}, {count} in all")
+    if count >= ESCALATE_AFTER and record.status is not Status.ESCALATED:
+        check = suggestion(record)
+        why = f"its failure came back {count} times while it was in force"
+        escalated = replace(record, status=Status.ESCALATED, reason=why, suggestion=check)
+        history.update(escalated, "escalated", why)
+        tell(f"rule {record.rule.id} is not kept: {why}. Enforce it with {check}")
+
+
+def _judged(history: History, run: str, attempt: Attempt) -> None:
+    """Keep the verdict; a rule on whose ground the attempt worked without its failure mattered."""
+    if attempt.report is None or not (attempt.solved or attempt.teaches):
+        return
+    if not history.judged(run, attempt.number, solved=attempt.solved) or not attempt.solved:
+        return
+    touched = {change.path for change in attempt.diff.changes}
+    for record in history.exposed(run, attempt.number):
+        if not record.origin.files or touched & set(record.origin.files):
+            history.update(replace(record, mattered=history.now()), "prevented", f"run {run}")

@@ -1,0 +1,113 @@
+"""What is known of one rule beside its text: where it came from, and what became of it."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from orchestrator.models import Rule
+from teacher.models import Failure, Lesson
+
+_TOUCHED: Final = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
+
+
+class Status(StrEnum):
+    """Where a rule stands in its life; the first three are in force."""
+
+    ACTIVE = "active"
+    PROVEN = "proven"
+    ESCALATED = "escalated"
+    WAITING = "waiting"
+    """For a person's approval."""
+    QUARANTINED = "quarantined"
+    """Poison, or it contradicts a rule in force."""
+    ARCHIVED = "archived"
+    HARMFUL = "harmful"
+    REJECTED = "rejected"
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it stands in the file."""
+        return self in (Status.ACTIVE, Status.PROVEN, Status.ESCALATED)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it waits for a person's word."""
+        return self in (Status.WAITING, Status.QUARANTINED)
+
+    @property
+    def refused(self) -> bool:
+        """Whether it must not come back by itself."""
+        return self in (Status.REJECTED, Status.HARMFUL)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a rule came from. What is not known is empty."""
+
+    failure: str = ""
+    """Fingerprint of the failure."""
+    source: str = ""
+    run: str = ""
+    model: str = ""
+    cases: str = ""
+    """The failing cases, or the failure in a line."""
+    files: tuple[str, ...] = ()
+    """What the attempt that failed had changed."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a rule that is held back would do to the file."""
+
+    target: str = ""
+    """The rule that it would amend; empty for a new one."""
+    against: str = ""
+    """The rule in force that it contradicts."""
+    diff: str = ""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What outcomes of runs say about a rule."""
+
+    runs: int = 0
+    """Runs that it was in force for, and that were judged."""
+    first_passes: int = 0
+    """Of those, runs that were solved by their first attempt."""
+    recurrences: int = 0
+    """Attempts that failed as the rule was to prevent, while it was in force."""
+
+
+@dataclass(frozen=True)
+class RuleRecord:
+    """A rule with its history in short."""
+
+    rule: Rule
+    status: Status
+    reason: str
+    """Why it has this status, if that is not plain."""
+    origin: Origin
+    learned: datetime
+    mattered: datetime
+    """When it last prevented, failed to prevent, was learned again, or was changed."""
+    suggestion: str = ""
+    """A check that would enforce it, once it is escalated."""
+    proposal: Proposal = Proposal()
+    counters: Counters = Counters()
+
+
+@dataclass(frozen=True)
+class RuleEvent:
+    """One thing that happened to a rule."""
+
+    at: datetime
+    what: str
+    detail: str = ""
+
+
+def origin_of(lesson: Lesson, failure: Failure, run: str) -> Origin:
+    """Where a rule comes from that this lesson adds."""
+    files = tuple(dict.fromkeys(_TOUCHED.findall(failure.diff)))
+    return Origin(failure.fingerprint, failure.source, run, lesson.model, failure.summary, files)

@@ -1,0 +1,303 @@
+"""The history behind a rulebook: it follows the file, remembers, and counts outcomes."""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator import events
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.memory.history import History
+from orchestrator.memory.outcomes import outcomes_listener
+from orchestrator.memory.records import Counters, Status
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
+from orchestrator.models import (
+    AgentOutcome,
+    AgentResult,
+    Attempt,
+    Diff,
+    FileChange,
+    RunOutcome,
+    RunResult,
+    Snapshot,
+    SuiteOutcome,
+    SuiteReport,
+)
+from teacher.models import Failure, FailureType, RuleText
+from tests.memory.making import LISTS, NONE, TODAY, add
+
+FAILURE = Failure(
+    FailureType.TEST_FAILURE,
+    "pytest",
+    "tests/test_a.py::test_mean failed",
+    "9f8e7d6c5b4a",
+    diff="--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n",
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def history(project: Path, tmp_path: Path, clock: Clock) -> Iterator[History]:
+    made = History(tmp_path / "state", project / "CLAUDE.md", clock)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def book(project: Path, tmp_path: Path, history: History) -> MarkdownRulebook:
+    return MarkdownRulebook(
+        project,
+        tmp_path / "locks",
+        today=lambda: TODAY,
+        run="run-1",
+        keeping=Keeping(history, max_rules=3),
+    )
+
+
+def learned(book: MarkdownRulebook, text: RuleText = NONE, failure: Failure = FAILURE) -> str:
+    change = book.apply(add(text), failure)
+    assert change is not None
+    return change.rule.id
+
+
+def test_a_learned_rule_has_its_origin(book: MarkdownRulebook, history: History) -> None:
+    record = history.get(learned(book))
+    assert (record.status, record.rule.text) == (Status.ACTIVE, NONE)
+    assert (record.origin.failure, record.origin.run) == ("9f8e7d6c5b4a", "run-1")
+    assert record.origin.cases == "tests/test_a.py::test_mean failed"
+    assert record.origin.files == ("calc.py",)
+    assert [event.what for event in history.events(record.rule.id)] == ["added"]
+
+
+def test_a_contradiction_waits_with_both_texts(
+    book: MarkdownRulebook, history: History, project: Path
+) -> None:
+    first = learned(book)
+    before = (project / "CLAUDE.md").read_bytes()
+    second = learned(book, RuleText("Always return 0 for a missing result", "", ""))
+    record = history.get(second)
+    assert (record.status, record.proposal.against) == (Status.QUARANTINED, first)
+    assert NONE.rule in record.reason
+    assert (project / "CLAUDE.md").read_bytes() == before
+
+
+def test_over_budget_one_goes_to_the_archive(
+    project: Path, tmp_path: Path, history: History
+) -> None:
+    heard: list[events.Event] = []
+    book = MarkdownRulebook(
+        project, tmp_path / "locks", on_event=heard.append, keeping=Keeping(history, max_rules=1)
+    )
+    first = learned(book)
+    learned(book, LISTS)
+    assert history.get(first).status is Status.ARCHIVED
+    assert [rule.text for rule in book.known_rules()] == [LISTS]
+    assert any(isinstance(e, events.Notice) and first in e.text for e in heard)
+
+
+def test_a_rejected_rule_stays_out_and_the_teacher_is_told(
+    book: MarkdownRulebook, history: History, project: Path
+) -> None:
+    first = learned(book)
+    (project / "CLAUDE.md").write_text("# Project\n", encoding="utf-8")
+    book.rules()
+    history.move(first, Status.REJECTED, "rejected")
+    assert book.apply(add(replace(NONE, rule=f"{NONE.rule}!")), FAILURE) is None
+    assert book.rules() == ()
+    (known,) = book.known_rules()
+    assert (known.id, known.text) == (first, NONE)
+    assert "must not be proposed again" in known.note
+
+
+def test_the_history_follows_the_file(
+    book: MarkdownRulebook, history: History, project: Path
+) -> None:
+    first, second = learned(book), learned(book, LISTS)
+    path = project / "CLAUDE.md"
+    whole = path.read_text(encoding="utf-8")
+    edited = whole.replace("Never sort a list in place", "Never sort any list in place")
+    alone = (
+        edited[: edited.index(f"<!-- rule {first}")] + edited[edited.index(f"<!-- rule {second}") :]
+    )
+    path.write_text(f"{alone}- **Rule**: Never use eval\n", encoding="utf-8")
+    rules = book.rules()
+    assert [rule.id for rule in rules] == [second, rules[1].id]
+    assert (history.get(first).status, history.get(first).reason) == (
+        Status.ARCHIVED,
+        "deleted from the file",
+    )
+    assert history.get(second).rule.text.rule == "Never sort any list in place"
+    assert history.get(second).origin.failure == "9f8e7d6c5b4a"
+    assert [event.what for event in history.events(second)] == ["added", "edited by hand"]
+    assert [event.what for event in history.events(rules[1].id)] == ["adopted from the file"]
+    path.write_text(whole, encoding="utf-8")
+    book.rules()
+    assert history.get(first).status is Status.ACTIVE
+    assert [event.what for event in history.events(first)][-1] == "put back by hand"
+
+
+def test_a_writer_killed_before_the_history_knew_loses_no_origin(
+    book: MarkdownRulebook, history: History, project: Path, tmp_path: Path
+) -> None:
+    without = MarkdownRulebook(project, tmp_path / "locks", run="run-9")
+    rule = learned(without)
+    book.rules()
+    origin = history.get(rule).origin
+    assert (origin.failure, origin.run, origin.source) == ("9f8e7d6c5b4a", "run-9", "pytest")
+
+
+def test_bytes_that_are_no_text_are_adopted_once(
+    book: MarkdownRulebook, history: History, project: Path
+) -> None:
+    (project / "CLAUDE.md").write_bytes(
+        b"## Learned Rules & Patterns\n\n- **Rule**: Never caf\xe9 here\n"
+    )
+    (rule,) = book.rules()
+    book.rules()
+    assert [event.what for event in history.events(rule.id)] == ["adopted from the file"]
+
+
+# ---- outcomes
+
+
+def attempt(number: int, *, solved: bool, path: str = "calc.py") -> events.AttemptFinished:
+    outcome = SuiteOutcome.PASSED if solved else SuiteOutcome.FAILED
+    made = Attempt(
+        number,
+        "prompt",
+        AgentResult(AgentOutcome.COMPLETED),
+        Snapshot("a"),
+        Snapshot("b"),
+        Diff((FileChange(path, "M", 1, 1),), Path("patch")),
+        SuiteReport(outcome, int(not solved)),
+    )
+    return events.AttemptFinished(RunResult(RunOutcome.RUNNING, (made,)))
+
+
+class Runs:
+    """Tells a listener of runs."""
+
+    def __init__(self, history: History, book: MarkdownRulebook) -> None:
+        self.history, self.book, self.said = history, book, list[str]()
+
+    def run(self, run: str, *, solved: bool, failure: Failure = FAILURE) -> None:
+        listen = outcomes_listener(self.history, self.book, run, self.said.append)
+        for _ in range(2):  # a run that goes on tells of finished attempts again
+            listen(events.AttemptStarted(1, 1, "prompt"))
+            if not solved:
+                listen(events.TeachingStarted(failure))
+            listen(attempt(1, solved=solved))
+        listen(events.RunEnded(run, RunResult(RunOutcome.SOLVED), Path(), 1.0))
+
+
+@pytest.fixture
+def told(history: History, book: MarkdownRulebook) -> Runs:
+    return Runs(history, book)
+
+
+def test_runs_are_counted_once(told: Runs, book: MarkdownRulebook, history: History) -> None:
+    rule = learned(book)
+    told.run("run-2", solved=True)
+    told.run("run-3", solved=False, failure=replace(FAILURE, fingerprint="another"))
+    told.run("run-4", solved=False)
+    assert history.get(rule).counters == Counters(runs=3, first_passes=1, recurrences=1)
+
+
+def test_after_two_recurrences_a_rule_is_escalated(
+    told: Runs, book: MarkdownRulebook, history: History
+) -> None:
+    rule = learned(book, RuleText("Never call `eval` on input", "Parsing", "It runs code"))
+    told.run("run-2", solved=False)
+    assert history.get(rule).status is Status.ACTIVE
+    told.run("run-3", solved=False)
+    record = history.get(rule)
+    assert record.status is Status.ESCALATED
+    assert "language: pygrep" in record.suggestion
+    assert "eval" in record.suggestion
+    assert [rule in said for said in told.said] == [True]
+    assert rule in {kept.id for kept in book.rules()}
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        ("Never run git push to main", '"Bash(git push:*)"'),
+        ("Round half up for invoices", "def test_round_half_up_for_invoices()"),
+    ],
+)
+def test_the_check_fits_the_rule(
+    told: Runs, book: MarkdownRulebook, history: History, text: str, check: str
+) -> None:
+    rule = learned(book, RuleText(text, "", ""))
+    told.run("run-2", solved=False)
+    told.run("run-3", solved=False)
+    assert check in history.get(rule).suggestion
+
+
+def test_a_month_of_runs_elsewhere_archives_a_rule(
+    told: Runs, book: MarkdownRulebook, history: History, clock: Clock, project: Path
+) -> None:
+    rule = learned(book, failure=replace(FAILURE, diff="+++ b/other.py\n"))
+    own = project / "CLAUDE.md"
+    own.write_text(own.read_text("utf-8") + "\n- **Rule**: Never use eval\n", encoding="utf-8")
+    clock.moment += timedelta(days=20)
+    told.run("run-2", solved=True)
+    assert history.get(rule).status is Status.ACTIVE
+    clock.moment += timedelta(days=11)
+    told.run("run-3", solved=True)
+    assert history.get(rule).status is Status.ARCHIVED
+    assert history.get(rule).counters.runs == 2
+    assert [kept.text.rule for kept in book.rules()] == ["Never use eval"]
+
+
+def test_a_rule_that_prevents_stays(
+    told: Runs, book: MarkdownRulebook, history: History, clock: Clock
+) -> None:
+    rule = learned(book)
+    for number in range(4):
+        clock.moment += timedelta(days=20)
+        told.run(f"run-{number + 2}", solved=True)
+    assert history.get(rule).status is Status.ACTIVE
+
+
+def test_a_project_that_rests_loses_nothing(
+    told: Runs, book: MarkdownRulebook, history: History, clock: Clock
+) -> None:
+    rule = learned(book, failure=replace(FAILURE, diff="+++ b/other.py\n"))
+    clock.moment += timedelta(days=90)
+    listen = outcomes_listener(history, book, "run-2", told.said.append)
+    listen(events.AttemptStarted(1, 1, "prompt"))
+    listen(events.RunEnded("run-2", RunResult(RunOutcome.STOPPED), Path(), 1.0))
+    assert history.get(rule).status is Status.ACTIVE
+
+
+# ---- the database
+
+
+def test_an_unknown_rule_is_said(history: History) -> None:
+    with pytest.raises(UsageError, match="there is no rule r-1"):
+        history.get("r-1")
+
+
+def test_a_later_version_is_refused(tmp_path: Path) -> None:
+    History(tmp_path, tmp_path / "CLAUDE.md").close()
+    database = sqlite3.connect(tmp_path / "rules.db")
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(InfrastructureError, match="later version"):
+        History(tmp_path, tmp_path / "CLAUDE.md")
