@@ -122,7 +122,9 @@ def execute(
         )
     except OSError as error:
         return Ended(SuiteOutcome.NOT_FOUND, None, message=f"{argv[0]}: {error.strerror}")
-    output = done.text[-OUTPUT_BOUND:]
+    output = done.text
+    if len(output) > OUTPUT_BOUND:  # between words: no half of a secret
+        output = (output[-OUTPUT_BOUND:].split(None, 1) or [""])[-1]
     if done.ended_by is not process.EndedBy.ITSELF:
         text = f"ended after {timeout_seconds:g} seconds"
         return Ended(SuiteOutcome.TIMEOUT, None, output, done.seconds, text)

@@ -69,7 +69,7 @@ def _case(element: _PytestCase, node_id: str) -> Case:
     if message == COLLECTION_FAILURE and (cause := _last_error(detail)):
         message = f"{COLLECTION_FAILURE}: {cause}"
     seconds = float(element.time or 0.0)
-    return Case(node_id, outcome, seconds, message[:MESSAGE_BOUND], _bounded(detail))
+    return Case(node_id, outcome, seconds, _short(message), _bounded(detail))
 
 
 def _last_error(detail: str) -> str:
@@ -114,7 +114,7 @@ def _joined(first: Case, second: Case) -> Case:
         return worse
     return replace(
         first,
-        message="\n".join(filter(None, (first.message, second.message)))[:MESSAGE_BOUND],
+        message=_short("\n".join(filter(None, (first.message, second.message)))),
         detail=_bounded("\n\n".join(filter(None, (first.detail, second.detail)))),
     )
 
@@ -122,9 +122,21 @@ def _joined(first: Case, second: Case) -> Case:
 def _bounded(text: str) -> str:
     if len(text) <= DETAIL_BOUND:
         return text
+    # Between words, so that no half of a secret is left that nobody would know as one.
     half = DETAIL_BOUND // 2
-    left_out = len(text) - 2 * half
-    return f"{text[:half]}\n[... {left_out} characters left out ...]\n{text[-half:]}"
+    head, tail = _without_last_word(text[:half]), (text[-half:].split(None, 1) or [""])[-1]
+    left_out = len(text) - len(head) - len(tail)
+    return f"{head}\n[... {left_out} characters left out ...]\n{tail}"
+
+
+def _without_last_word(text: str) -> str:
+    return (text.rsplit(None, 1) or [""])[0]
+
+
+def _short(message: str) -> str:
+    if len(message) <= MESSAGE_BOUND:
+        return message
+    return _without_last_word(message[:MESSAGE_BOUND])
 
 
 def collection_failures(cases: Iterable[Case]) -> tuple[Case, ...]:
