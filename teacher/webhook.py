@@ -157,7 +157,9 @@ class WebhookTeacher:
 
         content = json.dumps(request_body(failure, known_rules)).encode("ascii")
         try:
-            text = self._retries.call(lambda: self._post(content), _may_pass, _headers_of)
+            text = self._retries.call(
+                lambda: self._post(content), _Patience().may_pass, _headers_of
+            )
         except httpx.HTTPStatusError as error:
             token_sent = self._token_header in self._client.headers
             raise _refused(error.response, self._shown_url, token_sent=token_sent) from error
@@ -259,15 +261,25 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _may_pass(error: BaseException) -> bool:
-    import httpx
+class _Patience:
+    """Tells which errors of one call may pass."""
 
-    if isinstance(error, httpx.HTTPStatusError):
-        cause = _read(_Cause, error.response.text)
-        return error.response.status_code in _RETRIED and cause.kind in ("", "try_again")
-    # Safe although the first try may have arrived: the idempotency key tells the workflow so. An
-    # answer that was late is not asked for again, for it would be late again.
-    return isinstance(error, (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError))
+    def __init__(self) -> None:
+        self._was_away = False
+
+    def may_pass(self, error: BaseException) -> bool:
+        import httpx
+
+        if isinstance(error, httpx.HTTPStatusError):
+            status, cause = error.response.status_code, _read(_Cause, error.response.text)
+            # An n8n that starts again answers before its webhooks are there.
+            starting = status == 404 and self._was_away
+            return starting or (status in _RETRIED and cause.kind in ("", "try_again"))
+        # Safe although the first try may have arrived: the idempotency key tells the workflow so.
+        # An answer that was late is not asked for again, for it would be late again.
+        broken = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
+        self._was_away = self._was_away or isinstance(error, broken)
+        return isinstance(error, broken)
 
 
 def _headers_of(error: BaseException) -> Mapping[str, str]:

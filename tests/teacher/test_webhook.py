@@ -178,6 +178,17 @@ def test_nobody_there_is_one_clear_line_without_the_secrets_of_the_url() -> None
     assert len(waits) == 2
 
 
+def test_n8n_that_starts_again_is_waited_for_until_its_webhooks_are_there() -> None:
+    retries, waits = patient()
+    starting = json_reply({"message": "not registered"}, 404)
+    with Loopback(Reply(body=ADD.encode(), cut=5), starting, GOOD) as workflow:
+        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
+    assert len(waits) == 2
+    with Loopback(starting) as workflow, pytest.raises(TeacherUnavailable, match="no active"):
+        WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
+    assert len(waits) == 2
+
+
 def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
     large = Reply(body=b" " * (MAX_ANSWER_BYTES + 1))
     with Loopback(large) as workflow, pytest.raises(UnusableAnswer, match="longer than 1 MB"):
