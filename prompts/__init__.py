@@ -1,0 +1,1 @@
+"""The texts that teachers are prompted with, one file for each type of failure."""

@@ -53,7 +53,8 @@ _ORDERS: Final = (
     (
         r"\b(?:send|upload|post|copy|print|include|leak|share|e-?mail|commit|echo|reveal)\b"
         r".{0,40}(?:\.env\b|\bid_rsa|\.ssh\b|\.aws\b|\bcredentials?\b|\benvironment variables"
-        r"|\b\w*(?:API_?KEY|_TOKEN|_SECRET|PASSWORD)\b|\b(?:api )?keys? and secrets?|\bprivate keys?)",
+        r"|\b\w*(?:API_?KEY|_TOKEN|_SECRET|PASSWORD)\b|\b(?:api )?keys? and secrets?"
+        r"|\bprivate keys?)",
         "to give secrets away",
     ),
     (

@@ -281,8 +281,8 @@ def attempt(tmp_path: Path) -> Attempt:
         Snapshot("b"),
         Diff((), tmp_path / "p"),
         report(case("one", message="assert 0 is None"), case("two", CaseOutcome.PASSED)),
-        Teaching(Lesson(Action.ADD, "the teacher's reason", text)),
-        rule,
+        teaching=Teaching(Lesson(Action.ADD, "the teacher's reason", text)),
+        rule=rule,
     )
 
 
