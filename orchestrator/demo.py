@@ -32,7 +32,7 @@ TASK: Final = "Repair the calculator so that all of its tests pass."
 RULE: Final = "Never return a number to say that there is no result"
 """How the scripted rule begins: the words that have to travel."""
 
-_FOREIGN_SETTINGS: Final = ("ANTHROPIC_", "CLAUDE_", "AWS_BEARER", "GIT_")
+_FOREIGN_SETTINGS: Final = ("ANTHROPIC_", "AWS_BEARER", "CLAUDE", "GIT_", "ORCHESTRATOR_")
 """Beginnings of variables that would lead the demo's programs elsewhere."""
 
 

@@ -62,7 +62,7 @@ def start_run(
         config_file: the configuration file; the project's own if None.
         overrides: values that win over the file's.
         listener: hears what happens; also from other threads than the caller's.
-        environment: what agent and teacher see as their environment; ours if None.
+        environment: what agent, teacher and configuration see as theirs; ours if None.
         store: where the run is kept; the user's if None.
 
     Raises:
@@ -74,7 +74,7 @@ def start_run(
     task = task.encode("utf-8", "replace").decode()
     _meanwhile(_load_the_journal)
     project = wiring.checked_project(project)
-    config = load(project, config_file, overrides).config
+    config = load(project, config_file, overrides, environment).config
     store = store or Store()
     run = new_id()
     with _place(config, project, run, store, listener) as place, _alone_in(place.folder, store):

@@ -1,0 +1,117 @@
+"""What is shipped: the wheel, built from the tracked files and tried in an empty environment."""
+
+import os
+import subprocess
+import sys
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(900)]
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A wheel in an environment of its own, and an empty place to call it from."""
+
+    wheel: Path
+    bin: Path
+    nowhere: Path
+
+    def call(self, *argv: str) -> "subprocess.CompletedProcess[str]":
+        """Call a program of the environment as a newcomer would: nothing set, nothing there."""
+        home = self.nowhere / "home"
+        home.mkdir(exist_ok=True)
+        return subprocess.run(
+            [self.bin / argv[0], *argv[1:]],
+            cwd=self.nowhere,
+            env={"HOME": str(home), "PATH": f"{self.bin}:{os.defpath}", "LANG": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel; built from a copy, so that the checkout stays as it is."""
+    copy, out = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, check=True
+    ).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        source, target = CHECKOUT / name, copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(source.read_bytes())
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(copy))
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel with its dependencies, and nothing else."""
+    where = tmp_path_factory.mktemp("environment")
+    venv.create(where, with_pip=True)
+    run(str(where / "bin" / "python"), "-m", "pip", "install", "-q", str(wheel))
+    return Installed(wheel, where / "bin", tmp_path_factory.mktemp("nowhere"))
+
+
+def run(*argv: str) -> None:
+    """Run a build step with the user's own settings, and show what it said when it fails."""
+    done = subprocess.run(argv, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_inside(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as file:
+        names = set(file.namelist())
+    prompts = {path.name for path in (CHECKOUT / "prompts").glob("*.md")}
+    example = {
+        path.relative_to(CHECKOUT)
+        for path in (CHECKOUT / "example_project").rglob("*.*")
+        if "__pycache__" not in path.parts and ".pytest_cache" not in path.parts
+    }
+    assert len(prompts) >= 9
+    assert len(example) >= 11
+    assert {f"prompts/{name}" for name in prompts} <= names
+    assert {f"orchestrator/data/{path}" for path in example} <= names
+    assert {"orchestrator/data/config.yaml", "orchestrator/data/demo.yaml"} <= names
+    (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
+    assert f"{info}/licenses/LICENSE" in names
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"orchestrator", "teacher", "prompts", info}
+    assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
+
+
+def test_it_works_outside_the_checkout(installed: Installed) -> None:
+    version = installed.wheel.name.split("-")[1]
+    done = installed.call("orchestrator", "--version")
+    assert (done.returncode, done.stdout) == (0, f"orchestrator, version {version}\n"), done.stderr
+    done = installed.call("orchestrator", "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: orchestrator ")
+    done = installed.call("orchestrator", "config", "show")
+    assert done.returncode == 0, done.stderr
+    assert 'teacher.mode: "local"' in done.stdout
+    done = installed.call("python", "-c", "import orchestrator; print(orchestrator.__file__)")
+    assert str(installed.bin.parent) in done.stdout
+
+
+def test_the_demo_runs_outside_the_checkout(installed: Installed) -> None:
+    done = installed.call("orchestrator", "demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("\n  yes  ") == 4
+    assert done.stderr == ""
+    left = [path.name for path in installed.nowhere.rglob("*") if path.is_file()]
+    assert left == []
+
+
+def test_its_requirements_agree(installed: Installed) -> None:
+    done = installed.call("python", "-m", "pip", "check")
+    assert done.returncode == 0, done.stdout
