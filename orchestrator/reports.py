@@ -9,7 +9,6 @@ from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
 from orchestrator.failures.redaction import Redactor
 from orchestrator.memory.learnings.recording import failure_logger
-from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RuleChange
 from orchestrator.store import Store
 from teacher.models import FailureType
@@ -41,7 +40,7 @@ def teach_report(
     failure = reported_failure(kind, safe(description), safe(context), safe(task))
     store = Store()
     teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
-    rulebook = MarkdownRulebook(project, store.locks)
+    rulebook, _history = wiring.open_rulebook(config, project, store, listener)
     listener(events.TeachingStarted(failure))
     lesson = teacher.teach(failure, rulebook.known_rules())
     listener(events.LessonLearned(lesson))

@@ -16,6 +16,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.isolation import Place, in_worktree
 from orchestrator.loop import run_loop
 from orchestrator.memory.learnings.recording import failure_logger
+from orchestrator.memory.outcomes import outcomes_listener
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.steps import Steps
@@ -118,10 +119,22 @@ def _carry(
     place.began = True
     started = time.monotonic()
     logger = failure_logger(record.task.project, listener)
-    emit = events.fan_out([_saver(store, record.id), _early_importer(parts), logger, listener])
+    project = record.task.project
+    rulebook, history = wiring.open_rulebook(
+        config, place.folder, store, listener, run=record.id, home=project
+    )
+    outcomes = outcomes_listener(
+        history,
+        rulebook,
+        record.id,
+        lambda text: listener(events.Notice(text)),
+        tidy=place.folder == project,
+    )
+    ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
+    emit = events.fan_out([*ours, listener])
     emit(events.RunStarted(record.id, record.task, record.folder, resumed))
     try:
-        result = _loop_durably(record, store, config, parts, place.folder, emit)
+        result = _loop_durably(record, store, config, parts, rulebook, place.folder, emit)
         place.keep(record.task, record.id, result)
         store.save(record.id, result)
     except LoopError as error:
@@ -139,6 +152,7 @@ def _loop_durably(
     store: Store,
     config: Config,
     parts: wiring.Parts,
+    rulebook: MarkdownRulebook,
     project: Path,
     emit: events.Listener,
 ) -> RunResult:
@@ -153,7 +167,7 @@ def _loop_durably(
             suite=parts.suite,
             teacher=teacher,
             workspace=open_workspace(project, record.folder),
-            rulebook=MarkdownRulebook(project, store.locks, run=record.id, on_event=emit),
+            rulebook=rulebook,
             journal=journal,
             folder=record.folder,
             emit=emit,

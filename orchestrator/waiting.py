@@ -5,7 +5,6 @@ from pathlib import Path
 
 from orchestrator import events, wiring
 from orchestrator.config import load
-from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RuleChange
 from orchestrator.store import Store, state_directory
 from orchestrator.teaching.keeping import Kept, Pending
@@ -29,7 +28,7 @@ def teach_pending(
     config = load(project, config_file).config
     store = Store()
     teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
-    rulebook = MarkdownRulebook(project, store.locks, on_event=listener)
+    rulebook, _history = wiring.open_rulebook(config, project, store, listener)
     changes = []
     for kept in Pending(project, store.directory).waiting():
         listener(events.TeachingStarted(kept.failure))

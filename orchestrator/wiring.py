@@ -22,7 +22,10 @@ from orchestrator.ledger import Ledger
 from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
 from orchestrator.loop import Policy
+from orchestrator.memory.history import History
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.models import AgentLimits
+from orchestrator.store import Store
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.environment import project_environment
 from orchestrator.teaching.caps import CappedTeacher, Caps
@@ -225,6 +228,31 @@ def bounded(
     agent = MeteredAgent(parts.agent, ledger, run, caps, clock)
     teacher = MeteredTeacher(parts.teacher, ledger, run, caps)
     return PatientAgent(agent, clock) if limits.wait_for_reset else agent, teacher
+
+
+def open_rulebook(
+    config: Config,
+    project: Path,
+    store: Store,
+    listener: Listener,
+    *,
+    run: str = "",
+    home: Path | None = None,
+) -> tuple[MarkdownRulebook, History]:
+    """The rulebook of a project, and the history behind it.
+
+    `home` is the user's own folder of the project, where `project` is a work tree of ours: they
+    share one history.
+    """
+    history = History(store.directory, ((home or project) / "CLAUDE.md").resolve())
+    keeping = Keeping(
+        history,
+        config.rules.max_rules,
+        config.rules.max_tokens,
+        review=config.learning.approval == "review",
+    )
+    book = MarkdownRulebook(project, store.locks, run=run, on_event=listener, keeping=keeping)
+    return book, history
 
 
 def policy(config: Config) -> Policy:

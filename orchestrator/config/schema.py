@@ -73,6 +73,17 @@ class LearningSection(Section):
     """Whether to retry by itself; if not, the run pauses after a failure until `resume`."""
     retry_from: Literal["current", "start"] = "current"
     """Whether a retry begins with the failed attempt's edits in place, or without them."""
+    approval: Literal["auto", "review"] = "auto"
+    """With `review`, a new or changed rule waits in `orchestrator rules pending` for a person."""
+
+
+class RulesSection(Section):
+    """How much the rulebook may hold: models follow a short list better than a long one."""
+
+    max_rules: int | None = Field(default=50, ge=1)
+    """Most rules in force; the least valuable goes to the archive for a new one."""
+    max_tokens: int | None = Field(default=4000, ge=100)
+    """Most tokens that the rules in force take in every session (estimated)."""
 
 
 class FailureSource(Section):
@@ -187,6 +198,7 @@ class Config(Section):
     teacher: TeacherSection = TeacherSection()
     n8n: N8nSection = N8nSection()
     learning: LearningSection = LearningSection()
+    rules: RulesSection = RulesSection()
     failure_sources: tuple[FailureSource, ...] = DEFAULT_SOURCES
     """Which sources of failures are taught."""
     failure_prompts: dict[FailureType, str] = DEFAULT_PROMPTS

@@ -330,13 +330,18 @@ class History:
         if self._database.in_transaction:
             yield
             return
-        self._database.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except BaseException:
-            self._database.rollback()
-            raise
-        self._database.commit()
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.rollback()
+                raise
+            self._database.commit()
+        except sqlite3.Error as error:
+            raise InfrastructureError(
+                f"the history of rules cannot be written: {error}", "make room, then try again"
+            ) from error
 
 
 def _plain_text(text: RuleText) -> RuleText:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from orchestrator import events
+from orchestrator.errors import LoopError
 from orchestrator.memory.checks import suggestion
 from orchestrator.memory.history import History
 from orchestrator.memory.records import RuleRecord, Status
@@ -23,14 +24,26 @@ IDLE: Final = timedelta(days=30)
 
 
 def outcomes_listener(
-    history: History, rulebook: MarkdownRulebook, run: str, tell: Callable[[str], None]
+    history: History,
+    rulebook: MarkdownRulebook,
+    run: str,
+    tell: Callable[[str], None],
+    *,
+    tidy: bool = True,
 ) -> events.Listener:
     """A listener for one run that keeps the outcomes of the rules in force.
 
-    `tell` gets a line for each rule that is escalated or archived.
+    `tell` gets a line for each rule that is escalated or archived, and for what keeps outcomes
+    from being kept: that is no reason for a run to end. `tidy` archives at the end of the run.
     """
 
     def listen(event: events.Event) -> None:
+        try:
+            keep(event)
+        except LoopError as error:
+            tell(f"the outcomes of rules are not kept: {error}")
+
+    def keep(event: events.Event) -> None:
         if isinstance(event, events.AttemptStarted):
             history.expose(run, event.number, [rule.id for rule in rulebook.rules()])
         elif isinstance(event, events.TeachingStarted):
@@ -38,7 +51,7 @@ def outcomes_listener(
                 _recurred(history, record, run, tell)
         elif isinstance(event, events.AttemptFinished):
             _judged(history, run, event.result.attempts[-1])
-        elif isinstance(event, events.RunEnded):
+        elif isinstance(event, events.RunEnded) and tidy:
             archive_idle(history, rulebook, tell)
 
     return listen
