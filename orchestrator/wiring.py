@@ -98,7 +98,8 @@ def build(
         if config.source_enabled("pytest")
         else SilentTeacher()
     )
-    listener(Ready((found, f"suite: {config.tests.command}", f"teacher: {teacher.name}")))
+    suite_command = f"suite: {config.tests.command}"
+    listener(Ready((f"agent: {found}", suite_command, f"teacher: {teacher.name}")))
     redactor = Redactor(config.redaction.patterns, environment)
     return Parts(agent, suite, teacher, guard, redactor)
 
