@@ -20,6 +20,7 @@ from orchestrator.cli.demo import demo
 from orchestrator.cli.hooks import hook, hooks
 from orchestrator.cli.learnings import learnings
 from orchestrator.cli.report import report_failure
+from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.cli.teach import teach
@@ -78,7 +79,7 @@ def cli() -> None:
 
 COMMANDS: Final = (
     *(run, resume, runs, report_failure, teach, teacher),
-    *(learnings, hooks, hook, config, demo),
+    *(rules, learnings, hooks, hook, config, demo),
 )
 
 for command in COMMANDS:

@@ -16,6 +16,7 @@ from orchestrator.memory.preflight import (
     leaving,
     preflight,
 )
+from orchestrator.memory.records import Origin, origin_of
 from orchestrator.memory.text import normalised, rule_id, safe_text, safe_word
 from orchestrator.models import Rule
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
@@ -94,14 +95,14 @@ def _decided(
             return _contradiction(data, replace(target, text=text), other)
         return _amended(data, target, text, today)
     rule = Rule(free_id(text, known.ids), text, _source(failure, today))
-    provenance = _provenance(failure, lesson, run)
-    return _added(data, rule, provenance, imports, standing, today)
+    note = provenance(origin_of(lesson, failure, run))
+    return _added(data, rule, note, imports, standing, today)
 
 
 def _added(
     data: bytes,
     rule: Rule,
-    provenance: str,
+    note: str,
     imports: Sequence[str],
     standing: Standing | None,
     today: date,
@@ -111,7 +112,7 @@ def _added(
         return Outcome(data, same, "already known")
     if standing and (found := preflight(rule.text, known.rules, standing)):
         return _objected(data, rule, found, today)
-    written = append(data, rule, provenance, imports)
+    written = append(data, rule, note, imports)
     return _within_budget(written, rule, standing) if standing else Outcome(written, rule, "added")
 
 
@@ -207,13 +208,13 @@ def _source(failure: Failure, today: date) -> str:
     return f"Learned on {today} from {kind}"
 
 
-def _provenance(failure: Failure, lesson: Lesson, run: str) -> str:
+def provenance(origin: Origin) -> str:
     """What the comment of a new rule says about where it came from."""
     notes = {
-        "failure": failure.fingerprint,
-        "source": failure.source,
-        "run": run,
-        "model": lesson.model,
+        "failure": origin.failure,
+        "source": origin.source,
+        "run": origin.run,
+        "model": origin.model,
     }
     words = {name: safe_word(value) for name, value in notes.items()}
     return ", ".join(f"{name} {word}" for name, word in words.items() if word)

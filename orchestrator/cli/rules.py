@@ -1,0 +1,211 @@
+"""`orchestrator rules`: the rules, where they came from, and what became of them."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestrator.cli.run import as_json, config_file, project_directory
+from orchestrator.cli.values import printable
+
+if TYPE_CHECKING:
+    from orchestrator.memory.keeping import RuleKeeper
+    from orchestrator.memory.records import RuleRecord
+
+
+@click.group()
+def rules() -> None:
+    """See and change the rules: what was learned, and what became of it.
+
+    A table on a terminal, JSON lines otherwise or with --json.
+    """
+
+
+def _common(command: Callable[..., None]) -> Callable[..., None]:
+    return project_directory(config_file(as_json(command)))
+
+
+def _texts(command: Callable[..., None]) -> Callable[..., None]:
+    for name, what in (
+        ("--why", "The reason."),
+        ("--when", "Where it applies."),
+        ("--rule", "What to do, or not to do."),
+    ):
+        command = click.option(name, default="", metavar="TEXT", help=what)(command)
+    return command
+
+
+@rules.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that are not in force.")
+@_common
+def list_(everything: bool, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """List the rules in force."""
+    found = _keeper(project_dir, config_file).all()
+    _show([each for each in found if everything or each.status.in_force], as_json)
+
+
+@rules.command()
+@_common
+def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """Show the rules that wait for a person, each with what it would change."""
+    found = _keeper(project_dir, config_file).pending()
+    if _json(as_json):
+        _show(found, as_json)
+        return
+    for record in found:
+        for line in _whole(record):
+            click.echo(line)
+        click.echo(printable(record.proposal.diff))
+    if not found:
+        click.echo("nothing waits")
+
+
+@rules.command()
+@click.argument("rule", metavar="ID")
+@_common
+def show(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """Show one rule with its origin and its counters."""
+    _one(_keeper(project_dir, config_file).get(rule), as_json)
+
+
+@rules.command()
+@click.argument("rule", metavar="ID")
+@_common
+def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """Tell a rule's whole story."""
+    keeper = _keeper(project_dir, config_file)
+    record = keeper.get(rule)
+    events = keeper.events(record.rule.id)
+    if _json(as_json):
+        story = [{"at": e.at.isoformat(), "what": e.what, "detail": e.detail} for e in events]
+        click.echo(json.dumps({**_fields(record), "events": story}))
+        return
+    _one(record, as_json)
+    for event in events:
+        detail = f": {event.detail}" if event.detail else ""
+        click.echo(printable(f"  {event.at.astimezone():%Y-%m-%d %H:%M}  {event.what}{detail}"))
+
+
+@rules.command()
+@_texts
+@_common
+def add(
+    rule: str,
+    when: str,
+    why: str,
+    project_dir: Path,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Put a rule of your own in force."""
+    from teacher.models import RuleText
+
+    _one(_keeper(project_dir, config_file).add(RuleText(rule, when, why)), as_json)
+
+
+@rules.command()
+@click.argument("identity", metavar="ID")
+@_texts
+@_common
+def edit(
+    identity: str,
+    rule: str,
+    when: str,
+    why: str,
+    project_dir: Path,
+    config_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Change a rule's text; its id and history stay."""
+    from orchestrator.errors import UsageError
+    from teacher.models import RuleText
+
+    if not (rule or when or why):
+        raise UsageError("nothing to change is given", "give --rule, --when or --why")
+    _one(_keeper(project_dir, config_file).edit(identity, RuleText(rule, when, why)), as_json)
+
+
+def _verb(name: str, help_: str) -> None:
+    """A command that does one thing to one rule."""
+
+    @rules.command(name, help=help_)
+    @click.argument("rule", metavar="ID")
+    @_common
+    def command(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+        _one(getattr(_keeper(project_dir, config_file), name)(rule), as_json)
+
+
+_verb("retire", "Take a rule out of the file, into the archive.")
+_verb("restore", "Put a rule that left the file back in force.")
+_verb("reject", "Turn a rule down for good: it never comes back by itself.")
+_verb("approve", "Put a rule that waits in force; one that it contradicts leaves.")
+
+
+def _keeper(project_dir: Path, config_file: Path | None) -> "RuleKeeper":
+    from orchestrator import wiring
+    from orchestrator.config import load
+    from orchestrator.memory.keeping import RuleKeeper
+    from orchestrator.store import Store
+
+    project = wiring.checked_project(project_dir)
+    config = load(project, config_file).config
+    book, history = wiring.open_rulebook(config, project, Store(), lambda _event: None)
+    return RuleKeeper(book, history)
+
+
+def _json(as_json: bool) -> bool:
+    return as_json or not sys.stdout.isatty()
+
+
+def _show(records: "Sequence[RuleRecord]", as_json: bool) -> None:
+    if _json(as_json):
+        for record in records:
+            click.echo(json.dumps(_fields(record)))
+        return
+    click.echo(f"{'id':<9} {'status':<11} {'runs':>4} {'first':>5} {'again':>5}  mattered    rule")
+    for each in records:
+        count, day = each.counters, each.mattered.astimezone()
+        click.echo(
+            f"{each.rule.id:<9} {each.status:<11} {count.runs:>4} {count.first_passes:>5} "
+            f"{count.recurrences:>5}  {day:%Y-%m-%d}  {printable(each.rule.text.rule)}"
+        )
+
+
+def _one(record: "RuleRecord", as_json: bool) -> None:
+    lines = [json.dumps(_fields(record))] if _json(as_json) else _whole(record)
+    for line in lines:
+        click.echo(line)
+
+
+def _fields(record: "RuleRecord") -> dict[str, Any]:
+    fields = asdict(record)
+    moments = {name: fields[name].isoformat() for name in ("learned", "mattered")}
+    return {"id": record.rule.id, **fields, **moments}
+
+
+def _whole(record: "RuleRecord") -> Iterator[str]:
+    text, origin, count = record.rule.text, record.origin, record.counters
+    facts = {
+        "status": f"{record.status}: {record.reason}" if record.reason else record.status,
+        "rule": text.rule,
+        "when": text.when,
+        "why": text.why,
+        "source": record.rule.source,
+        "run": origin.run,
+        "failing": origin.cases,
+        "failure": origin.failure,
+        "files": ", ".join(origin.files),
+        "model": origin.model,
+        "counted": f"{count.runs} runs, {count.first_passes} solved at the first attempt, "
+        f"its failure came back {count.recurrences} times",
+        "mattered": f"{record.mattered.astimezone():%Y-%m-%d %H:%M}",
+        "enforce": record.suggestion,
+    }
+    yield record.rule.id
+    for name, value in facts.items():
+        if value:
+            yield printable(f"  {name:<9} {value}")

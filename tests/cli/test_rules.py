@@ -1,0 +1,162 @@
+"""`orchestrator rules` as a user calls it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.main import main
+from orchestrator.memory.history import History
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
+from tests.memory.making import FAILURE, LISTS, NONE, add, amend
+
+OPPOSITE = "Always return 0 for a missing result"
+
+
+class Rules:
+    """The command, in a project."""
+
+    def __init__(self, project: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.project, self.state, self._capsys = project, state, capsys
+        self.file = project / "CLAUDE.md"
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["rules", *words, "--project-dir", str(self.project)])
+        out, err = self._capsys.readouterr()
+        assert ended.value.code == code, err
+        return out + err
+
+    def json(self, *words: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self(*words).splitlines()]
+
+    def learn(self, *, review: bool = False) -> MarkdownRulebook:
+        history = History(self.state, self.file.resolve())
+        return MarkdownRulebook(
+            self.project, self.state / "locks", run="run-1", keeping=Keeping(history, review=review)
+        )
+
+    @property
+    def texts(self) -> list[str]:
+        return [record["rule"]["text"]["rule"] for record in self.json("list")]
+
+
+@pytest.fixture
+def rules(
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Rules:
+    state = tmp_path / "rules-state"
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
+    return Rules(project, state, capsys)
+
+
+def test_a_rule_of_ones_own(rules: Rules) -> None:
+    (made,) = rules.json("add", "--rule", "Never use eval", "--when", "Parsing")
+    assert (made["status"], rules.texts) == ("active", ["Never use eval"])
+    assert "- **Rule**: Never use eval" in rules.file.read_text(encoding="utf-8")
+    assert made["id"] in rules("add", "--rule", "Do not use eval", "--when", "Parsing", code=2)
+    assert "contradicts" in rules("add", "--rule", "Always use eval", code=2)
+    assert "the rule is empty" in rules("add", code=2)
+
+
+def test_retire_restore_reject(rules: Rules) -> None:
+    change = rules.learn().apply(add(), FAILURE)
+    assert change is not None
+    rule = change.rule.id
+    before = rules.file.read_bytes()
+    assert rules.json("retire", rule)[0]["status"] == "archived"
+    assert rule not in rules.file.read_text(encoding="utf-8")
+    assert "not in force" in rules("retire", rule, code=2)
+    assert rules.json("restore", rule[:5])[0]["status"] == "active"
+    assert rules.file.read_bytes() == before
+    assert rules.json("reject", rule)[0]["status"] == "rejected"
+    assert rules.learn().apply(add(), FAILURE) is None
+    assert rules.texts == []
+    (story,) = rules.json("why", rule)
+    assert [event["what"] for event in story["events"]] == [
+        *("added", "retired", "restored", "rejected"),
+    ]
+    assert (story["origin"]["run"], story["origin"]["failure"]) == ("run-1", "9f8e7d6c5b4a")
+
+
+def test_an_edited_rule_keeps_its_id(rules: Rules) -> None:
+    change = rules.learn().apply(add(), FAILURE)
+    assert change is not None
+    (edited,) = rules.json("edit", change.rule.id, "--rule", "Never return 0 for nothing")
+    assert edited["id"] == change.rule.id
+    assert edited["rule"]["text"]["when"] == NONE.when
+    assert rules.texts == ["Never return 0 for nothing"]
+    assert "nothing to change" in rules("edit", change.rule.id, code=2)
+
+
+def test_a_contradiction_that_is_approved_takes_the_others_place(rules: Rules) -> None:
+    book = rules.learn()
+    first = book.apply(add(), FAILURE)
+    second = book.apply(add(type(NONE)(OPPOSITE, NONE.when, "")), FAILURE)
+    assert first is not None
+    assert second is not None
+    (waits,) = rules.json("pending")
+    assert (waits["id"], waits["proposal"]["against"]) == (second.rule.id, first.rule.id)
+    rules("approve", second.rule.id)
+    assert rules.texts == [OPPOSITE]
+    assert rules.json("show", first.rule.id)[0]["status"] == "archived"
+    assert rules.json("pending") == []
+    assert "does not wait" in rules("approve", second.rule.id, code=2)
+
+
+def test_in_review_the_exact_diff_waits(rules: Rules) -> None:
+    book = rules.learn(review=True)
+    change = book.apply(add(), FAILURE)
+    assert change is not None
+    assert change.change == "waits for approval"
+    assert not rules.file.exists()
+    (waits,) = rules.json("pending")
+    shown = [line[1:] for line in waits["proposal"]["diff"].splitlines() if line.startswith("+")][
+        1:
+    ]
+    rules("approve", change.rule.id)
+    now = rules.file.read_text(encoding="utf-8").splitlines()
+    assert [line for line in now if line.startswith("- **")] == [
+        line for line in shown if line.startswith("- **")
+    ]
+    # A changed rule waits too, and keeps its id when it is approved.
+    sharper = book.apply(amend(change.rule.id, LISTS), FAILURE)
+    assert sharper is not None
+    assert rules.texts == [NONE.rule]
+    rules("approve", sharper.rule.id)
+    assert [record["id"] for record in rules.json("list")] == [change.rule.id]
+    assert rules.texts == [LISTS.rule]
+
+
+def test_what_waits_can_be_edited_or_rejected(rules: Rules) -> None:
+    book = rules.learn(review=True)
+    first, second = book.apply(add(), FAILURE), book.apply(add(LISTS), FAILURE)
+    assert first is not None
+    assert second is not None
+    rules("edit", first.rule.id, "--why", "It reads like a result")
+    rules("approve", first.rule.id)
+    rules("reject", second.rule.id)
+    assert rules.texts == [NONE.rule]
+    assert "It reads like a result" in rules.file.read_text(encoding="utf-8")
+    assert book.apply(add(LISTS), FAILURE) is None
+
+
+def test_a_terminal_gets_a_table(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    change = rules.learn().apply(add(), FAILURE)
+    assert change is not None
+    monkeypatch.setattr("orchestrator.cli.rules._json", lambda as_json: as_json)
+    head, line = rules("list").splitlines()
+    assert head.split()[:2] == ["id", "status"]
+    assert line.split()[:2] == [change.rule.id, "active"]
+    told = rules("why", change.rule.id)
+    assert "solved at the first attempt" in told
+    assert "added" in told
+    assert rules("pending") == "nothing waits\n"
+
+
+def test_an_unknown_rule_is_one_clear_line(rules: Rules) -> None:
+    assert rules("show", "r-nothing", code=2).startswith("orchestrator: there is no rule r-nothing")
