@@ -142,7 +142,25 @@ def _verb(name: str, help_: str) -> None:
 _verb("retire", "Take a rule out of the file, into the archive.")
 _verb("restore", "Put a rule that left the file back in force.")
 _verb("reject", "Turn a rule down for good: it never comes back by itself.")
-_verb("approve", "Put a rule that waits in force; one that it contradicts leaves.")
+
+
+@rules.command()
+@click.argument("rule", metavar="ID")
+@click.option("--commit", "as_commit", is_flag=True, help="Commit the rule, and only it.")
+@_common
+def approve(
+    rule: str, as_commit: bool, project_dir: Path, config_file: Path | None, as_json: bool
+) -> None:
+    """Put a rule that waits in force; one that it contradicts leaves."""
+    from orchestrator.memory.committing import check_committable, commit
+
+    file = (project_dir / "CLAUDE.md").resolve()
+    if as_commit:
+        check_committable(file)
+    record = _keeper(project_dir, config_file).approve(rule)
+    _one(record, as_json)
+    if as_commit:
+        click.echo(f"committed as {commit(file, record)}", err=True)
 
 
 def _keeper(project_dir: Path, config_file: Path | None) -> "RuleKeeper":

@@ -1,6 +1,7 @@
 """`orchestrator rules` as a user calls it."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +161,49 @@ def test_a_terminal_gets_a_table(rules: Rules, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_unknown_rule_is_one_clear_line(rules: Rules) -> None:
     assert rules("show", "r-nothing", code=2).startswith("orchestrator: there is no rule r-nothing")
+
+
+def git(project: Path, *words: str) -> str:
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    done = subprocess.run(
+        ["git", *who, *words], cwd=project, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "A")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "a@example.org")
+    git(project, "init", "-q")
+    (project / "kept.txt").write_text("one\n", encoding="utf-8")
+    git(project, "add", "kept.txt")
+    git(project, "commit", "-q", "-m", "first")
+    (project / "kept.txt").write_text("staged\n", encoding="utf-8")
+    git(project, "add", "kept.txt")
+    (project / "kept.txt").write_text("not staged\n", encoding="utf-8")
+    return project
+
+
+def test_an_approved_rule_is_one_commit(rules: Rules, repository: Path) -> None:
+    change = rules.learn(review=True).apply(add(), FAILURE)
+    assert change is not None
+    staged = git(repository, "diff", "--cached")
+    assert "committed as" in rules("approve", change.rule.id, "--commit")
+    assert git(repository, "show", "--name-only", "--format=", "HEAD").split() == ["CLAUDE.md"]
+    said = git(repository, "log", "-1", "--format=%B")
+    assert said.startswith("docs(memory): Never return 0 for a missing result")
+    assert "Failure: 9f8e7d6c5b4a" in said
+    assert "Run: run-1" in said
+    assert git(repository, "diff", "--cached") == staged
+    assert (repository / "kept.txt").read_text(encoding="utf-8") == "not staged\n"
+
+
+def test_a_commit_never_takes_the_users_own_edits(rules: Rules, repository: Path) -> None:
+    rules.file.write_text("# Mine\n", encoding="utf-8")
+    change = rules.learn(review=True).apply(add(), FAILURE)
+    assert change is not None
+    assert "changes of yours" in rules("approve", change.rule.id, "--commit", code=2)
+    assert rules.file.read_text(encoding="utf-8") == "# Mine\n"
+    assert len(rules.json("pending")) == 1
