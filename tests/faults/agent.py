@@ -15,7 +15,7 @@ def main() -> None:
     sys.stdin.read()
     with log.open("a", encoding="utf-8") as file:
         file.write("started\n")
-    code = Path("code_under_test.py")
+    code = Path("answers.py")
     code.write_text("def answer():\n    return 'half done'\n", encoding="utf-8")
     time.sleep(0.15)
     taught = Path("CLAUDE.md").exists() and RULE in Path("CLAUDE.md").read_text(encoding="utf-8")

@@ -37,9 +37,9 @@ answers:
              rule: Never answer before asking., when: A number is asked for., why: Guesses fail.}
 """
 FILES = {
-    "code_under_test.py": "def answer():\n    return 0\n",
+    "answers.py": "def answer():\n    return 0\n",
     "tests/test_answer.py": (
-        "from code_under_test import answer\n\n\ndef test_answer():\n    assert answer() == 42\n"
+        "from answers import answer\n\n\ndef test_answer():\n    assert answer() == 42\n"
     ),
     "conftest.py": "",
     "CLAUDE.md": MINE,
@@ -131,7 +131,7 @@ class Case:
         expected = {"once": 1, "taught": 2, "never": 2}[self.kind]
         assert len(record.result.attempts) == expected
         value = 41 if self.kind == "never" else 42
-        code = (self.project / "code_under_test.py").read_text(encoding="utf-8")
+        code = (self.project / "answers.py").read_text(encoding="utf-8")
         assert code == f"def answer():\n    return {value}\n"
 
     def _nothing_lost(self) -> None:
@@ -149,7 +149,7 @@ class Case:
     def _nothing_paid_twice(self) -> None:
         agents = len(self.log.read_text(encoding="utf-8").splitlines())
         attempts = 1 if self.kind == "once" else 2
-        lessons = 0 if self.kind == "once" else attempts
+        lessons = {"once": 0, "taught": 1, "never": 2}[self.kind]
         over = max(
             agents - attempts - self.kills, len(self.teacher.requests) - lessons - self.kills
         )
