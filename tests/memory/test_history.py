@@ -26,7 +26,11 @@ from orchestrator.models import (
     SuiteOutcome,
     SuiteReport,
 )
+from orchestrator.steps import Rulebook
 from teacher.models import Failure, FailureType, RuleText
+from teacher.prompt import user_message
+from teacher.webhook import request_body
+from tests.memory.conformance import RulebookConformance
 from tests.memory.making import LISTS, NONE, TODAY, add
 
 FAILURE = Failure(
@@ -67,6 +71,14 @@ def book(project: Path, tmp_path: Path, history: History) -> MarkdownRulebook:
         run="run-1",
         keeping=Keeping(history, max_rules=3),
     )
+
+
+class TestARulebookWithAHistory(RulebookConformance):
+    @pytest.fixture
+    def book(self, project: Path, tmp_path: Path) -> Iterator[Rulebook]:
+        history = History(tmp_path / "state", project / "CLAUDE.md")
+        yield MarkdownRulebook(project, tmp_path / "locks", keeping=Keeping(history))
+        history.close()
 
 
 def learned(book: MarkdownRulebook, text: RuleText = NONE, failure: Failure = FAILURE) -> str:
@@ -122,6 +134,8 @@ def test_a_rejected_rule_stays_out_and_the_teacher_is_told(
     (known,) = book.known_rules()
     assert (known.id, known.text) == (first, NONE)
     assert "must not be proposed again" in known.note
+    assert f"Note: {known.note}" in user_message(FAILURE, [known])
+    assert known.note in str(request_body(FAILURE, [known]))
 
 
 def test_the_history_follows_the_file(
@@ -284,6 +298,12 @@ def test_a_project_that_rests_loses_nothing(
     listen(events.AttemptStarted(1, 1, "prompt"))
     listen(events.RunEnded("run-2", RunResult(RunOutcome.STOPPED), Path(), 1.0))
     assert history.get(rule).status is Status.ACTIVE
+
+
+def test_a_rulebook_that_cannot_be_read_ends_no_run(told: Runs, project: Path) -> None:
+    (project / "CLAUDE.md").write_bytes(b"\xff\xfeU\0")
+    told.run("run-2", solved=True)
+    assert any("UTF-16" in said for said in told.said)
 
 
 # ---- the database
