@@ -42,7 +42,7 @@ QUIET: Final = {
 }
 """No phoning home, nothing that the tests have no use for."""
 
-_READY_SECONDS: Final = 180
+_READY_SECONDS: Final = 400
 
 
 class N8nError(Exception):
@@ -106,7 +106,7 @@ class N8n:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=180,
+            timeout=300,
             check=False,
         )
         text = done.stdout.decode(errors="replace")
