@@ -19,8 +19,13 @@ types: .venv/development
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/reference.py docs/picture.py
 
+FIGURES ?= $(CURDIR)/build/figures
+
+test-kills: export ORCHESTRATOR_FIGURES=$(FIGURES)
 test-kills: .venv/development
-	@$(BIN)/python -m pytest -q -s -m kills tests/faults
+	@mkdir -p $(FIGURES)
+	@$(BIN)/python -m pytest -n 2 -q -m kills tests/faults
+	@$(BIN)/python -m tests.faults.count $(FIGURES)
 
 # Where n8n cannot be installed from the index, says so in one loud line, and goes on.
 test-n8n: .venv/development
@@ -34,8 +39,8 @@ wheel-test: .venv/development
 
 figures: export ORCHESTRATOR_FIGURES=$(CURDIR)/docs/figures
 figures: .venv/development
-	@$(BIN)/python -m pytest -q tests/guard tests/failures
-	@$(BIN)/python -m pytest -q -s -m kills tests/faults
+	@$(BIN)/python -m pytest -q tests/guard tests/failures tests/memory
+	@$(MAKE) test-kills FIGURES=$(CURDIR)/docs/figures
 	@$(BIN)/cog -r docs/reliability.md
 
 wheel: .venv/development

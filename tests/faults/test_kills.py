@@ -1,7 +1,8 @@
 """`kill -9` at every boundary and at random moments, then `resume`: nothing is lost or paid twice.
 
 The processes, SQLite, git, pytest and the Anthropic SDK are real; the model's words are scripted.
-Figures go to `kills.json` in the folder that ORCHESTRATOR_FIGURES names.
+Each worker's figures go to `kills-*.json` in the folder that ORCHESTRATOR_FIGURES names; `count.py`
+adds them up.
 """
 
 import json
@@ -45,7 +46,7 @@ FILES = {
     "CLAUDE.md": MINE,
 }
 
-RANDOM_RUNS = 12
+RANDOM_RUNS = 32
 """Runs that are killed at random moments, up to five times each."""
 
 
@@ -66,14 +67,9 @@ TALLY = Tally()
 @pytest.fixture(scope="module", autouse=True)
 def figures() -> Iterator[None]:
     yield
-    print(
-        f"\nkill -9: {TALLY.kills} kills over {TALLY.runs} runs, at {len(TALLY.boundaries)} kinds "
-        f"of boundary and at random moments; {TALLY.bytes_lost} bytes lost, "
-        f"{TALLY.doubled} steps paid twice"
-    )
     if folder := os.environ.get("ORCHESTRATOR_FIGURES"):
-        path = Path(folder) / "kills.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+        path = Path(folder) / f"kills-{worker}.json"
         values = {**vars(TALLY), "boundaries": sorted(TALLY.boundaries)}
         path.write_text(json.dumps(values), encoding="utf-8")
 
@@ -223,8 +219,9 @@ def write(path: Path, text: str) -> None:
         file.write(text)
 
 
-@pytest.mark.parametrize("retry_from", ["current", "start"])
-@pytest.mark.parametrize("kind", ["once", "taught", "never"])
+@pytest.mark.parametrize(
+    ("kind", "retry_from"), [("once", "current"), ("taught", "current"), ("never", "start")]
+)
 def test_killed_at_every_boundary(make_case: Factory, kind: str, retry_from: str) -> None:
     """One run for each event that an undisturbed run tells, killed there once."""
     whole = make_case(kind, retry_from=retry_from)
@@ -246,15 +243,10 @@ def test_killed_again_and_again_at_random_moments(make_case: Factory, seed: int)
     case = make_case(chance.choice(["once", "taught", "never"]))
     for _ in range(5):
         process = case.process("resume" if Store().list() else "start")
-        time.sleep(chance.uniform(0.3, 6.0))
+        time.sleep(chance.uniform(0.5, 5.0))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
         case.killed(process.returncode)
         if process.returncode != -signal.SIGKILL:
             break
     case.finish()
-
-
-def test_there_were_at_least_200_kills() -> None:
-    assert TALLY.kills >= 200
-    assert len(TALLY.boundaries) >= 10
