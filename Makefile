@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo demo-n8n test test-n8n test-kills lint types wheel wheel-test bench docs docs-check picture figures clean
+.PHONY: demo demo-n8n test test-n8n test-kills test-whole lint types wheel wheel-test bench docs docs-check picture figures clean
 
 demo: .venv/runtime
 	@$(BIN)/orchestrator demo
@@ -18,6 +18,9 @@ lint: .venv/development
 types: .venv/development
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/reference.py docs/picture.py
+
+test-whole: .venv/development
+	@$(BIN)/python -m pytest -n 2 -q -m whole
 
 FIGURES ?= $(CURDIR)/build/figures
 

@@ -2,10 +2,14 @@
 
 import sqlite3
 
+import pytest
+
 from orchestrator.models import RunOutcome
 from orchestrator.runs import exit_code
 from orchestrator.store import Store
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
+
+pytestmark = pytest.mark.whole
 
 
 def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:

@@ -1,5 +1,6 @@
 """Whole runs in which the agent goes for the tests and not for the code."""
 
+import pytest
 from click.testing import CliRunner
 
 from orchestrator import events
@@ -7,6 +8,8 @@ from orchestrator.cli.main import cli
 from orchestrator.models import FindingKind, RunOutcome
 from orchestrator.replay.scenario import Speaker
 from tests.e2e.conftest import LESSON, World
+
+pytestmark = pytest.mark.whole
 
 CHEATS = """
   - name: the agent

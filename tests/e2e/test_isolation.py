@@ -15,6 +15,8 @@ from orchestrator.store import Store
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.e2e.test_runs import git
 
+pytestmark = pytest.mark.whole
+
 ISOLATED = {"workspace__isolate": True}
 
 

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from orchestrator.models import RunOutcome, TriageKind
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
 from orchestrator.store import Store
 from tests.e2e.conftest import LESSON, RIGHT, WRONG, World
+
+pytestmark = pytest.mark.whole
 
 SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 POISON = LESSON.replace(

@@ -13,6 +13,8 @@ from orchestrator.agents.claude_project import what_a_project_runs
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from tests.hostile.conftest import Recorder
 
+pytestmark = pytest.mark.whole
+
 Servers = tuple[Recorder, Recorder]
 
 

@@ -11,6 +11,8 @@ from orchestrator.agents.command import CommandAgent
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import claude, say, steps, use
 
+pytestmark = pytest.mark.whole
+
 FAMILY = (
     "for _ in 1 2 3; do setsid sh -c 'echo $$ >> pids; exec sleep 600' >/dev/null 2>&1 & done; "
     "(sleep 600 & echo $! >> pids; wait) >/dev/null 2>&1 & sleep 0.5; cat pids >/dev/null"
