@@ -79,6 +79,11 @@ _OWN: Final = tuple(
         ),
     )
 )
+_SUSPICIOUS: Final = re.compile(
+    r"[\w+/=.~-]{12}|://|pass|pwd|contrase|secret|key|token|authori", re.IGNORECASE
+)
+"""What stands in each line that one of the patterns for single lines could fit."""
+
 _KEYWORDS: Final = re.compile(r"pass|secret|key|pwd|contrase", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"[a-z_ .:-]{0,15}|.*[\s{}<>$()%].*|\[?redacted.*|.*\*\*.*|x+|\.+")
 """What stands for a password in code that has none: a word, a template, a call, stars."""
@@ -169,18 +174,20 @@ class Redactor:
         return count
 
     def _secrets(self, text: str) -> Iterator[tuple[str, str]]:
+        lines = _suspicious_lines(text)
         for kind, pattern in (*self._patterns, *_OWN):
             if kind == "private key" and "PRIVATE KEY" not in text:
                 continue
-            for match in pattern.finditer(text):
+            whole = kind == "private key" or (kind, pattern) in self._patterns
+            for match in pattern.finditer(text if whole else lines):
                 secret = next((group for group in match.groups() if group), match[0])
                 if secret.strip() and REDACTED not in secret:
                     yield secret, kind
         for kind, find in _plugins():
-            for secret in find(text):
+            for secret in find(lines):
                 if secret.strip() and REDACTED not in secret:
                     yield secret.strip(' \t\r\n=:"'), kind
-        for secret in _passwords(text):
+        for secret in _passwords(lines):
             yield secret, "password"
 
 
@@ -197,6 +204,11 @@ def _in_windows(text: str) -> str:
         for line in text.splitlines()
         for at in range(0, max(len(line), 1), _LINE_BOUND - _OVERLAP)
     )
+
+
+def _suspicious_lines(text: str) -> str:
+    """The different lines that a secret could stand in. A large diff has few of them."""
+    return "\n".join(line for line in dict.fromkeys(text.splitlines()) if _SUSPICIOUS.search(line))
 
 
 def _passwords(text: str) -> Iterator[str]:
