@@ -3,6 +3,7 @@
 The only module that knows both the settings and the implementations.
 """
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -245,7 +246,9 @@ def open_rulebook(
     `home` is the user's own folder of the project, where `project` is a work tree of ours: they
     share one history.
     """
-    history = History(store.directory, ((home or project) / "CLAUDE.md").resolve())
+    # `realpath` bears a link that leads to itself; the rulebook says what is wrong with it.
+    file = Path(os.path.realpath((home or project) / "CLAUDE.md"))
+    history = History(store.directory, file)
     keeping = Keeping(
         history,
         config.rules.max_rules,

@@ -1,6 +1,7 @@
 """`orchestrator rules`: the rules, where they came from, and what became of them."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -154,7 +155,7 @@ def approve(
     """Put a rule that waits in force; one that it contradicts leaves."""
     from orchestrator.memory.committing import check_committable, commit
 
-    file = (project_dir / "CLAUDE.md").resolve()
+    file = Path(os.path.realpath(project_dir / "CLAUDE.md"))
     if as_commit:
         check_committable(file)
     record = _keeper(project_dir, config_file).approve(rule)
