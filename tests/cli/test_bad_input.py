@@ -253,7 +253,7 @@ def test_every_foreign_byte_of_claude_md_stays(
     call: Call, shop: Shop, teacher: ReplayServer, before: bytes
 ) -> None:
     shop.write("CLAUDE.md", before)
-    done = run(call, shop)
+    done = call(*REPORT, "--project-dir", shop.project)
     assert (done.code, done.err) == (0, "")
     after = shop.rulebook
     assert after.count(RULE.encode()) == 1
@@ -279,7 +279,7 @@ def test_a_claude_md_that_cannot_be_the_rulebook(
         targets = {"outside": str(other), "dangling": "nosuch.md", "loop": "CLAUDE.md"}
         named.symlink_to(targets[made])
     shop.agent.write_text("echo guessed >> word.txt\n", encoding="utf-8")
-    done = run(call, shop)
+    done = run(call, shop) if made == "loop" else call(*REPORT, "--project-dir", shop.project)
     assert done.code in (2, 3), done.said
     assert "CLAUDE.md" in done.said
     assert other.read_bytes() == b"# Another project's\n"
