@@ -82,11 +82,12 @@ def test_a_step_that_failed_gives_its_own_error_and_is_done_again(kept: Kept) ->
         assert caught.value.report == report_of(failed=["x"])
         journal.step("b", lambda: Snapshot("b"))
 
-    def second(journal: Journal) -> tuple[Snapshot, Snapshot]:
-        return journal.step("a", lambda: Snapshot("a")), journal.step("b", fail)
+    def second(journal: Journal) -> None:
+        assert journal.step("a", lambda: Snapshot("a")) == Snapshot("a")
+        assert journal.step("b", fail) == Snapshot("b")
 
     kept.carry(first)
-    assert kept.carry(second) == (Snapshot("a"), Snapshot("b"))
+    kept.carry(second)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, SystemExit])
@@ -102,6 +103,21 @@ def test_a_run_that_is_broken_off_is_carried_on(kept: Kept, error: type[BaseExce
         kept.carry(first)
     assert kept.carry(lambda journal: journal.step("a", fail)) == Snapshot("a")
     assert kept.carry(lambda j: j.step("b", lambda: Snapshot("b"))) == Snapshot("b")
+
+
+def test_a_run_that_is_broken_off_while_it_catches_up_forgets_nothing(kept: Kept) -> None:
+    def whole(journal: Journal) -> None:
+        journal.step("a", lambda: Snapshot("a"))
+        journal.step("b", lambda: Snapshot("b"))
+
+    def catching_up(journal: Journal) -> None:
+        journal.step("a", fail)
+        raise KeyboardInterrupt
+
+    kept.carry(whole)
+    with pytest.raises(KeyboardInterrupt):
+        kept.carry(catching_up)
+    assert kept.carry(lambda journal: journal.step("b", fail)) == Snapshot("b")
 
 
 def test_runs_do_not_see_each_other(tmp_path: Path) -> None:

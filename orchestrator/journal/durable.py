@@ -2,8 +2,9 @@
 
 A run is carried by one DBOS workflow after the other: the first carries it until it ends or its
 process dies, and each `resume` begins another one under the same run. A workflow that follows is
-given what the one before it finished and copies it into its own steps, so the newest workflow of a
-run always holds the whole of it. A step that failed is no result, and is done again.
+given what those before it finished, and copies it into its own steps. It may die before it has
+copied all, so what all of them finished counts, and not only the newest. A step that failed is no
+result, and is done again.
 
 DBOS takes up by itself what its own executor id left behind. Each process has an id of its own, so
 that never happens here: a run is taken up only by `resume`, under its lock, once its owner is gone.
@@ -80,8 +81,9 @@ class DurableRuns:
         """
         with self._explained():
             earlier = list(self._workflows(run))
-            finished = _finished(earlier[-1]) if earlier else {}
+            finished: dict[str, str] = {}
             for workflow in earlier:
+                finished |= _finished(workflow)
                 DBOS.cancel_workflow(workflow)
             call = _Call(lambda: body(DurableJournal(finished)))
             _bodies[run] = call
