@@ -117,6 +117,8 @@ def _carry(
     resumed: bool,
 ) -> RunResult:
     place.began = True
+    if resumed:  # a killed process may have left its agent at work
+        process.sweep(record.id)
     started = time.monotonic()
     logger = failure_logger(record.task.project, listener)
     project = record.task.project

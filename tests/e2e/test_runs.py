@@ -1,15 +1,18 @@
 """Whole runs on the real programs: Claude Code, SDK, pytest, git. Only the words are scripted."""
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from orchestrator import events
+from orchestrator import events, process
 from orchestrator.memory.learnings.workspace import init, local_workspace
 from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
+from orchestrator.store import Store
 from tests.e2e.conftest import LESSON, RIGHT, RIGHT_WITH_RULE, RULE, TASK, WRONG, World
 
 TEACHER_DOWN = "\n  - {when: {speaker: teacher}, reply: {fault: 403}}\n"
@@ -128,7 +131,10 @@ def test_it_pauses_after_a_failure_and_resume_goes_on(world: World) -> None:
     first = world.run(WRONG, LESSON, learning__auto_retry=False)
     assert (first.outcome, exit_code(first)) == (RunOutcome.PAUSED, 1)
     assert RULE in world.rulebook
+    marked = {**os.environ, process.MARK: Store().get("last").id}
+    left_over = subprocess.Popen(["sleep", "600"], env=marked)  # as a killed process leaves it
     second = world.resume(RIGHT_WITH_RULE)
+    assert left_over.wait(5) == -signal.SIGKILL
     assert second.outcome is RunOutcome.SOLVED
     assert [attempt.number for attempt in second.attempts] == [1, 2]
     assert world.asked(Speaker.TEACHER) == []
