@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError
@@ -125,6 +125,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)  # a disk may be slow
 @given(STEPS)
 def test_reservations_and_bills_never_go_over_together(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, float, float]]

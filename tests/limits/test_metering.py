@@ -137,6 +137,15 @@ def test_it_waits_until_the_reset_and_works_on() -> None:
     assert watch.now >= LIMITED.resets_at.timestamp()
 
 
+def test_what_was_spent_before_the_wait_is_not_there_to_spend_again() -> None:
+    seen: list[AgentLimits] = []
+    dear = replace(LIMITED, usage=Usage(cost_usd=3.0))
+    acts = [gives(dear, seen), gives(dear, seen), gives(DONE, seen)]
+    run, _, _ = patient(*acts)
+    run()
+    assert [limits.max_cost_usd for limits in seen] == [5.0, 2.0, 0.0]
+
+
 def test_a_limit_that_is_still_there_is_waited_for_again() -> None:
     again = replace(LIMITED, resets_at=NOW)  # long past by then
     run, heard, _ = patient(gives(LIMITED), gives(again), gives(again), gives(DONE))
