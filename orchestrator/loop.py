@@ -59,7 +59,8 @@ def _attempt(run: RunResult, steps: Steps, policy: Policy, limits: AgentLimits) 
     """Agent works -> diff -> pristine tests -> verdict, and what there is to learn from it."""
     started = time.monotonic()
     number, prompt = len(run.attempts) + 1, _prompt(run, steps, policy)
-    before = steps.begin(number, policy.max_retries + 1, prompt)
+    unjudged = sum(each.report is None for each in run.attempts)
+    before = steps.begin(number, policy.max_retries + 1 + unjudged, prompt)
     agent = steps.work(number, prompt, limits, before)
     after = steps.finish(number)
     diff = steps.compare(number, before, after)
@@ -70,6 +71,8 @@ def _attempt(run: RunResult, steps: Steps, policy: Policy, limits: AgentLimits) 
     if attempt.report and attempt.teaches:
         own = own_failures(attempt.report, attempt)
         attempt = _learn(attempt, own, run.baseline, steps, policy)
+    elif policy.retry_from_start and not attempt.solved and not _standstill(attempt):
+        steps.take_back(attempt)  # its failure is not its own, or not sure: nothing is taught
     attempt = replace(attempt, seconds=time.monotonic() - started)
     return replace(run, attempts=(*run.attempts, attempt))
 

@@ -270,6 +270,23 @@ def test_retry_from_start_takes_the_edits_back_and_keeps_the_rule(bench: MakeBen
     assert len(loop.rulebook.known_rules()) == 1
 
 
+def test_retry_from_start_takes_back_what_is_not_taught_too(bench: MakeBench) -> None:
+    loop = bench(GREEN, RED, GREEN)
+    loop.suite.enqueue_again(SuiteReport(SuiteOutcome.FAILED, 1, GREEN.cases))
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    seen: list[bytes] = []
+
+    def look(*_: object) -> AgentResult:
+        seen.append(loop.workspace.files["code.py"])
+        return AgentResult(AgentOutcome.COMPLETED)
+
+    loop.agent.enqueue(look)
+    result = loop.run(retry_from_start=True)
+    assert not result.attempts[0].teaches
+    assert seen == [b"old\n"]
+    assert "taken back" in result.attempts[1].prompt
+
+
 def test_the_cost_limit_is_checked_before_each_attempt_and_passed_on(bench: MakeBench) -> None:
     loop = bench(RED)
     given: list[float | None] = []
