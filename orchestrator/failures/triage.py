@@ -59,9 +59,9 @@ class Again:
 
 
 _AGENT_MENDS: Final = {
-    AgentOutcome.MAX_COST: "raise limits.max_cost_usd, then `orchestrator resume`",
-    AgentOutcome.WALL_CLOCK: "raise limits.wall_clock, then `orchestrator resume`",
-    AgentOutcome.NO_OUTPUT: "raise limits.no_output, or look why it was silent",
+    AgentOutcome.MAX_COST: "a new run may have more: limits.max_cost_usd",
+    AgentOutcome.WALL_CLOCK: "resume it, or give a new run more: limits.wall_clock",
+    AgentOutcome.NO_OUTPUT: "look why it was silent; a new run may have more: limits.no_output",
     AgentOutcome.API_ERROR: "wait, or look at the network and the key; then `orchestrator resume`",
     AgentOutcome.NOT_LOGGED_IN: "log in with `claude`, or set ANTHROPIC_API_KEY",
     AgentOutcome.USAGE_LIMIT: "wait for the limit's reset, then `orchestrator resume`",
