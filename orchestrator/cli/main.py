@@ -25,6 +25,7 @@ from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
+from orchestrator.cli.values import printable
 from orchestrator.errors import LoopError, UsageError
 from teacher.errors import TeacherError
 
@@ -148,7 +149,8 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
 
 
 def _say(message: str) -> None:
-    click.echo(f"orchestrator: {message}", err=True)
+    # What a project's files or a child's words brought into it must not steer the terminal.
+    click.echo(f"orchestrator: {printable(message)}", err=True)
 
 
 def _bug(error: Exception) -> int:

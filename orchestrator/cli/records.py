@@ -65,7 +65,7 @@ def whole(record: RunRecord) -> Iterator[str]:
     yield _heading("End")
     report = last_report(result)
     yield f"outcome  {result.outcome}"
-    yield f"tests    {report.summary if report else 'none'}"
+    yield f"tests    {printable(report.summary) if report else 'none'}"
     yield f"bill     {usage_summary(result.usage)}"
 
 
@@ -73,7 +73,7 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
     yield _heading(f"Attempt {attempt.number}: {attempt_summary(attempt)}")
     yield from _block("prompt", attempt.prompt)
     agent = attempt.agent
-    yield f"agent    {agent_summary(agent)}"
+    yield f"agent    {printable(agent_summary(agent))}"
     if agent.transcript:
         yield f"session  {agent.transcript}"
     yield from _block("the agent's last words", agent.message)
@@ -104,7 +104,8 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
 
 def _suite(report: SuiteReport) -> Iterator[str]:
     yield f"command  {printable(report.command)}"
-    yield f"suite    {report.summary}, {in_words(report.seconds)}, exit code {report.exit_code}"
+    summary = printable(report.summary)
+    yield f"suite    {summary}, {in_words(report.seconds)}, exit code {report.exit_code}"
     for case in report.failing:
         yield from _block(f"{case.outcome}: {case.id}", case.detail or case.message)
     if not report.judged:
