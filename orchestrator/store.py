@@ -71,7 +71,9 @@ class Store:
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = directory or state_directory()
         try:
-            self.locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # One after the other: a mode is not for the parents that are made on the way.
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.locks.mkdir(exist_ok=True, mode=0o700)
             self._database = sqlite3.connect(
                 self.directory / "runs.db", timeout=30, isolation_level=None
             )

@@ -74,3 +74,8 @@ def test_the_state_directory_is_private_and_can_be_chosen(
     run = Store().create(Task("secret", Path("/p")), "{}")
     assert run.folder.stat().st_mode & 0o077 == 0
     assert run.process == os.getpid()
+
+
+def test_nobody_else_can_look_into_the_state_directory(tmp_path: Path) -> None:
+    Store(tmp_path / "made" / "state").close()
+    assert (tmp_path / "made" / "state").stat().st_mode & 0o077 == 0
