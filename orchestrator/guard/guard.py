@@ -10,7 +10,7 @@ from typing import Final
 from orchestrator.errors import RulebookError
 from orchestrator.guard import cases, rules, scan
 from orchestrator.guard.essence import shared
-from orchestrator.guard.pristine import Change, Manifest, Pristine
+from orchestrator.guard.pristine import Change, Look, Manifest, Pristine
 from orchestrator.guard.watch import Kind, Watch, in_tests, is_test, watch
 from orchestrator.memory import files
 from orchestrator.models import Diff, Finding, FindingKind, Findings, SuiteReport
@@ -60,6 +60,8 @@ class Guard:
     _settled: Manifest | None = None
     """Guarded files as the last attempt's verdict left them, if that was in this process."""
     _between: tuple[Finding, ...] = ()
+    _remembered: int | None = None
+    """The attempt whose files `_manifest` has."""
 
     def take_baseline(self, report: SuiteReport) -> None:
         """Take the report that later ones are held against."""
@@ -77,17 +79,23 @@ class Guard:
         if self.mode is GuardMode.OFF:
             return
         self._between = ()
+        look = self._pristine.look(self._settled)
         if self._settled and self.mode is GuardMode.RESTORE:
-            self._between = self._undo(self._settled, f"{attempt}-before", "between the attempts")
+            when = "between the attempts"
+            self._between = self._undo(self._settled, f"{attempt}-before", when, look)
+            if self._between:
+                look = self._pristine.look(self._settled)
         collected = cases.case_files(self._baseline) if self._baseline else set()
         known = self._settled or self._manifest
-        self._manifest = self._pristine.remember(f"attempt-{attempt}", collected, known)
+        self._manifest = self._pristine.remember(f"attempt-{attempt}", collected, known, look)
+        self._remembered = attempt
         self._keep_rules(attempt)
 
     def take_up(self, attempt: int) -> None:
         """Go on with what was remembered for an attempt, maybe by another process."""
-        if self.mode is not GuardMode.OFF:
+        if self.mode is not GuardMode.OFF and self._remembered != attempt:
             self._manifest = self._pristine.recall(f"attempt-{attempt}")
+            self._remembered = attempt
 
     def refuse(self, path: Path) -> str | None:
         """Why a file must not be written now, in words for the agent; None if it may be."""
@@ -111,7 +119,7 @@ class Guard:
         self.take_up(attempt)
         if not self._manifest:
             return Findings()
-        found = self._undo(self._manifest, str(attempt), "")
+        found = self._undo(self._manifest, str(attempt), "", self._pristine.look(self._manifest))
         if self.mode is GuardMode.RESTORE:
             self._pristine.drop_caches(self._manifest)
         return Findings((*self._between, *found, *self._rules_found(attempt)))
@@ -130,14 +138,20 @@ class Guard:
         self.take_up(attempt)
         if not self._manifest or not self._baseline:
             return Findings()
-        found = [*self._during_suite(attempt), *self._scanned(diff)]
+        look = self._pristine.look(self._manifest)
+        found = self._during_suite(attempt, look)
+        if found:
+            look = self._pristine.look(self._manifest)
+        found += self._scanned(diff, look)
         found += cases.hidden(self._baseline, report)
         found += cases.disagreeing(self._baseline, report)
         if self.mode is GuardMode.FLAG:
             return Findings(tuple(replace(finding, decisive=False) for finding in found))
         if rerun and report.passed and not any(finding.decisive for finding in found):
             found += self._without_new_tests(report, rerun)
-        self._settled = self._pristine.remember("settled", self._manifest.entries, self._manifest)
+            look = self._pristine.look(self._manifest)
+        entries = self._manifest.entries
+        self._settled = self._pristine.remember(None, entries, self._manifest, look)
         return Findings(tuple(found))
 
     # ---- below: one look each --------------------------------------------------------------
@@ -152,8 +166,8 @@ class Guard:
             raise RuntimeError("the guard has no folder yet")
         return self.folder
 
-    def _undo(self, to: Manifest, name: str, when: str) -> tuple[Finding, ...]:
-        changes = self._pristine.changes(to)
+    def _undo(self, to: Manifest, name: str, when: str, look: Look) -> tuple[Finding, ...]:
+        changes = self._pristine.changes(to, look)
         done = ""
         if self.mode is GuardMode.RESTORE:
             self._pristine.put_back(to, changes, self._kept / "put-back" / name)
@@ -165,13 +179,13 @@ class Guard:
             return (*found[:_SHOWN], rest)
         return tuple(found)
 
-    def _during_suite(self, attempt: int) -> list[Finding]:
+    def _during_suite(self, attempt: int, look: Look) -> list[Finding]:
         """Guarded code that the code under test changed while it was being tested."""
         if self.mode is not GuardMode.RESTORE or not self._manifest:
             return []
         changes = [
             change
-            for change in self._pristine.changes(self._manifest)
+            for change in self._pristine.changes(self._manifest, look)
             # Tests may write data of their own; nothing writes tests.
             if change.kind is Kind.STEERING or is_test(change.path) or change.path.endswith(".py")
         ]
@@ -181,12 +195,12 @@ class Guard:
             replace(_finding(change, "while the suite ran"), decisive=True) for change in changes
         ]
 
-    def _scanned(self, diff: Diff) -> list[Finding]:
+    def _scanned(self, diff: Diff, look: Look) -> list[Finding]:
         if not self._manifest:
             return []
         lines = scan.added_lines(diff.patch)
         found = []
-        for path, new in self._pristine.new_sources(self._manifest).items():
+        for path, new in self._pristine.new_sources(self._manifest, look).items():
             full = self.project / path
             if full.is_symlink() or not full.is_file() or full.stat().st_size > _LARGEST_SOURCE:
                 continue

@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import InfrastructureError
@@ -49,6 +49,11 @@ class Manifest:
         )
 
 
+Look = dict[str, "os.DirEntry[str]"]
+"""The files of a project as one walk found them, by path. What `stat` says of one is asked for when
+it is first needed, and stays."""
+
+
 @dataclass(frozen=True)
 class Change:
     """A guarded file that is not as it was."""
@@ -71,32 +76,50 @@ class Pristine:
     def __init__(self, project: Path, rules: Watch, folder: Path) -> None:
         self._project, self._rules, self._folder = project, rules, folder
 
+    def look(self, manifest: Manifest | None = None) -> Look:
+        """Walk through the project once; with the folders of what is guarded, wherever they are.
+
+        Raises:
+            InfrastructureError: a folder cannot be read.
+        """
+        with _explained(self._project):
+            return dict(self._files(manifest))
+
     def remember(
-        self, name: str, collected: Collection[str], known: Manifest | None = None
+        self,
+        name: str | None,
+        collected: Collection[str],
+        known: Manifest | None = None,
+        look: Look | None = None,
     ) -> Manifest:
-        """Keep what is guarded now, under a name.
+        """Keep what is guarded now.
 
         Args:
-            name: of this moment.
+            name: of this moment, for `recall`; None for one that is not asked for again.
             collected: files that had test cases when the suite ran.
             known: what was remembered earlier in this folder; saves reading what is the same.
+            look: the project as it is, if somebody has just looked.
 
         Raises:
             InfrastructureError: a file cannot be read, or kept.
         """
         with _explained(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            found = dict(self._files())
-            plain = [path for path in found if not self._rules.foreign(path)]
+            look = self.look() if look is None else look
+            plain = [path for path in look if not self._rules.foreign(path)]
             tests = tests_among(plain, collected)
             kinds = dict.fromkeys(tests, Kind.TEST) | {
-                path: Kind.STEERING for path in found if self._rules.steers(path)
+                path: Kind.STEERING for path in look if self._rules.steers(path)
             }
             manifest = Manifest(
-                {path: self._keep(path, kind, found[path], known) for path, kind in kinds.items()},
-                {path: _signature(found[path]) for path in plain if path.endswith(".py")},
+                {
+                    path: self._keep(path, kind, _stat(look[path]), known)
+                    for path, kind in kinds.items()
+                },
+                {path: _signature(_stat(look[path])) for path in plain if path.endswith(".py")},
             )
-            _write(self._folder / f"{name}.json", json.dumps(asdict(manifest)).encode("ascii"))
+            if name:
+                _write(self._folder / f"{name}.json", _as_json(manifest))
         return manifest
 
     def recall(self, name: str) -> Manifest | None:
@@ -112,32 +135,33 @@ class Pristine:
         }
         return Manifest(entries, found["sources"])
 
-    def changes(self, manifest: Manifest) -> list[Change]:
+    def changes(self, manifest: Manifest, look: Look | None = None) -> list[Change]:
         """What is not as it was, in the order of the paths."""
+        look = self.look(manifest) if look is None else look
         with _explained(self._project):
-            found = dict(self._files(manifest))
             changes = [
-                *self._differing(manifest, found),
+                *self._differing(manifest, look),
                 *(
                     Change(path, Kind.STEERING, "added")
-                    for path in found
+                    for path, item in look.items()
                     if path not in manifest.entries
                     and self._rules.steers(path)
-                    and not self._steers_nothing(path, found[path])
+                    and not self._steers_nothing(path, _stat(item))
                 ),
             ]
         return sorted(changes, key=lambda change: change.path)
 
-    def new_sources(self, manifest: Manifest) -> dict[str, bool]:
+    def new_sources(self, manifest: Manifest, look: Look) -> dict[str, bool]:
         """Python files that are new or changed and not guarded; with whether they are new."""
-        found = {path: at for path, at in self._files(manifest) if path.endswith(".py")}
-        return {
-            path: path not in manifest.sources
-            for path, at in sorted(found.items())
-            if path not in manifest.entries
-            and not self._rules.foreign(path)
-            and manifest.sources.get(path) != _signature(at)
-        }
+        with _explained(self._project):
+            return {
+                path: path not in manifest.sources
+                for path, item in sorted(look.items())
+                if path.endswith(".py")
+                and path not in manifest.entries
+                and not self._rules.foreign(path)
+                and manifest.sources.get(path) != _signature(_stat(item))
+            }
 
     def put_back(self, manifest: Manifest, changes: Collection[Change], kept: Path) -> None:
         """Make the changed files what they were; their present versions go to the folder `kept`.
@@ -165,7 +189,7 @@ class Pristine:
 
     # ---- below: one file -------------------------------------------------------------------
 
-    def _files(self, manifest: Manifest | None = None) -> Iterator[tuple[str, os.stat_result]]:
+    def _files(self, manifest: Manifest | None) -> "Iterator[tuple[str, os.DirEntry[str]]]":
         """Files and links of the project, without following links to folders."""
         guarded = manifest.folders() if manifest else frozenset()
         folders = [""]
@@ -175,13 +199,15 @@ class Pristine:
                 listed = list(os.scandir(self._project / folder))
             except (PermissionError, FileNotFoundError):
                 continue  # what we cannot look into, the suite cannot either
+            below = f"{folder}/" if folder else ""
+            ours = not self._rules.foreign(below)
             for item in listed:
-                path = f"{folder}/{item.name}" if folder else item.name
+                path = below + item.name
                 if item.is_dir(follow_symlinks=False):
                     if self._enters(path, guarded):
                         folders.append(path)
-                elif self._rules.sees(path):
-                    yield path, item.stat(follow_symlinks=False)
+                elif ours or self._rules.steers(path):
+                    yield path, item
 
     def _enters(self, folder: str, guarded: Collection[str]) -> bool:
         if not self._rules.enters(folder):
@@ -190,14 +216,15 @@ class Pristine:
         further = (self._project / folder / "pyvenv.cfg").exists()
         return not further or folder in guarded or self._rules.foreign(f"{folder}/")
 
-    def _differing(self, manifest: Manifest, found: dict[str, os.stat_result]) -> Iterator[Change]:
+    def _differing(self, manifest: Manifest, look: Look) -> Iterator[Change]:
         for path, entry in manifest.entries.items():
-            at = found.get(path)
-            if at is None:
+            if path not in look:
                 was = essence(path, self._kept(entry).read_bytes()) if shared(path) else True
                 if was is not None:
                     yield Change(path, entry.kind, "deleted")
-            elif _signature(at) != entry.signature and not self._same(path, entry, at):
+                continue
+            at = _stat(look[path])
+            if _signature(at) != entry.signature and not self._same(path, entry, at):
                 yield Change(path, entry.kind, "changed")
 
     def _steers_nothing(self, path: str, at: os.stat_result) -> bool:
@@ -292,6 +319,15 @@ class Pristine:
                 target.unlink(missing_ok=True)
                 shutil.copy2(full, target, follow_symlinks=False)
                 full.unlink()
+
+
+def _stat(item: "os.DirEntry[str]") -> os.stat_result:
+    return item.stat(follow_symlinks=False)
+
+
+def _as_json(manifest: Manifest) -> bytes:
+    entries = {path: vars(entry) for path, entry in manifest.entries.items()}
+    return json.dumps({"entries": entries, "sources": manifest.sources}).encode("ascii")
 
 
 def _signature(at: os.stat_result) -> str:

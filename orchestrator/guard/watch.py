@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -102,15 +103,16 @@ class Watch:
 
     def steers(self, path: str) -> bool:
         """Whether a file of this path, old or new, decides which tests run and how."""
-        for folder in self.virtualenvs:
-            if path.startswith(f"{folder}/"):
-                return _IN_VIRTUALENV.fullmatch(path, len(folder) + 1) is not None
+        for folder in self._foreign_folders:
+            if path.startswith(folder):
+                return _IN_VIRTUALENV.fullmatch(path, len(folder)) is not None
+        inside, _, name = path.rpartition("/")
         return (
-            path.rpartition("/")[2] in self.steering
-            or path.endswith(".pth")
+            name in self.steering
+            or name.endswith(".pth")
             or path in self.named
             or path in self.programs
-            or _replaces_machinery(path)
+            or _replaces_machinery(inside, name)
         )
 
     def enters(self, folder: str) -> bool:
@@ -126,11 +128,11 @@ class Watch:
 
     def foreign(self, path: str) -> bool:
         """Whether a file belongs to an environment, and is no part of the project's own code."""
-        return any(path.startswith(f"{folder}/") for folder in self.virtualenvs)
+        return path.startswith(self._foreign_folders)
 
-    def sees(self, path: str) -> bool:
-        """Whether a file is of any interest: of an environment's thousands only a few are."""
-        return not self.foreign(path) or self.steers(path)
+    @cached_property
+    def _foreign_folders(self) -> tuple[str, ...]:
+        return tuple(f"{folder}/" for folder in self.virtualenvs)
 
 
 _NEVER_ENTERED: Final = frozenset(
@@ -189,16 +191,23 @@ def tests_among(paths: Collection[str], collected: Collection[str]) -> set[str]:
         collected: files that had test cases when the suite ran.
     """
     tests = {path for path in paths if path in collected or is_test(path)}
-    folders = {folder for path in tests for folder in _folders_of_tests(path)}
-    return tests | {path for path in paths if not folders.isdisjoint(_folders_of_tests(path))}
+    parents = {path: path.rpartition("/")[0] for path in paths}
+    with_tests = {parents[path] for path in tests}
+    folders = {folder for parent in with_tests for folder in _folders_of_tests(parent)}
+    serving = {
+        parent
+        for parent in set(parents.values())
+        if not folders.isdisjoint(_folders_of_tests(parent))
+    }
+    return tests | {path for path, parent in parents.items() if parent in serving}
 
 
-def _folders_of_tests(path: str) -> Iterator[str]:
-    """The folders above a path that are named as folders of tests are."""
-    parts = path.split("/")
-    for at, part in enumerate(parts[:-1]):
+def _folders_of_tests(folder: str) -> Iterator[str]:
+    """Of a folder and those above it, the ones that are named as folders of tests are."""
+    parts = folder.split("/")
+    for at, part in enumerate(parts, 1):
         if part in _TEST_FOLDERS:
-            yield "/".join(parts[: at + 1])
+            yield "/".join(parts[:at])
 
 
 def _words(command: str) -> list[str]:
@@ -269,8 +278,13 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _replaces_machinery(path: str) -> bool:
-    if not path.endswith((".py", ".so", ".pyc")):
-        return False
-    inside, _, name = path.removesuffix("/__init__.py").rpartition("/")
-    return name.split(".")[0] in _REPLACEABLE.get(inside, ())
+def _replaces_machinery(inside: str, name: str) -> bool:
+    if name == "__init__.py":
+        inside, _, name = inside.rpartition("/")
+        name += ".py"
+    names = _REPLACEABLE.get(inside)
+    return (
+        names is not None
+        and name.endswith((".py", ".so", ".pyc"))
+        and name.partition(".")[0] in names
+    )
