@@ -417,7 +417,8 @@ def _marked(mark: str) -> list[psutil.Process]:
 
 
 def _marked_environment(env: Mapping[str, str], mark: str) -> dict[str, str]:
-    outer = env.get(MARK, os.environ.get(MARK))
+    # Ours first: an environment that was copied earlier may lack the mark of the present run.
+    outer = os.environ.get(MARK) or env.get(MARK)
     return {**env, MARK: f"{outer}:{mark}" if outer else mark}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from orchestrator import events, process, wiring
-from orchestrator.config import Config, Override, load
+from orchestrator.config import Config, Override, load, with_new_limits
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.isolation import Place, in_worktree
 from orchestrator.loop import run_loop
@@ -85,8 +85,15 @@ def start_run(
         return _carry(record, store, config, parts, place, listener, resumed=False)
 
 
-def resume_run(run: str, *, listener: events.Listener) -> RunResult:
+def resume_run(
+    run: str, *, listener: events.Listener, limits: Sequence[Override] = ()
+) -> RunResult:
     """Go on with a run after its last finished step, with the configuration it began with.
+
+    Args:
+        run: its id, the beginning of it, or `last`.
+        listener: hears what happens.
+        limits: settings that are other now, because the old ones stopped the run.
 
     Raises:
         LoopError, TeacherError: there is no such run, or nothing to go on with.
@@ -97,7 +104,7 @@ def resume_run(run: str, *, listener: events.Listener) -> RunResult:
     if record.outcome not in _RESUMABLE:
         raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
     project = wiring.checked_project(record.task.project)
-    config = Config.model_validate_json(store.config(record.id))
+    config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
     at = _place(config, project, record.id, store, listener, resumed=True)
     with at as place, _alone_in(place.folder, store):
         ours = os.environ

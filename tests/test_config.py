@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.config import Config, Override, load
+from orchestrator.config import Config, Override, load, with_new_limits
 from orchestrator.errors import ConfigError
 from teacher.models import FailureType
 
@@ -184,3 +184,24 @@ def test_a_prompt_s_path_is_meant_from_the_file_that_names_it(project: Path) -> 
     config = load(Path("/elsewhere"), path, (), {}).config
     assert config.prompt_names()[FailureType.OTHER] == str(project / "prompts" / "mine.md")
     assert config.prompt_names()[FailureType.SCOPE_ERROR] == "default"
+
+
+def test_a_project_does_not_choose_to_skip_permissions(project: Path) -> None:
+    text = "claude:\n  dangerously_skip_permissions: true\n"
+    (project / "orchestrator.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"orchestrator\.yaml:2: .*not for a project to choose"):
+        load(project, None, (), {})
+    assert load(project, written(project, text), (), {}).config.claude.dangerously_skip_permissions
+    flag = Override("claude.dangerously_skip_permissions", True, "command line")
+    assert load(project, None, [flag], {}).config.claude.dangerously_skip_permissions
+
+
+def test_a_run_goes_on_with_other_limits(project: Path) -> None:
+    config = load(project, written(project, "limits: {max_cost_usd: 1}\n"), (), {}).config
+    more = [Override("limits.max_cost_usd", 5.0, "command line --max-cost-usd")]
+    environment = {"ORCHESTRATOR_TESTS_TIMEOUT": "300", "ORCHESTRATOR_LEARNING_MAX_RETRIES": "9"}
+    now = with_new_limits(config, more, environment)
+    assert (now.limits.max_cost_usd, now.tests.timeout) == (5.0, 300)
+    assert now.learning == config.learning
+    with pytest.raises(ConfigError, match="command line --max-cost-usd"):
+        with_new_limits(config, [Override("limits.max_cost_usd", -1, more[0].origin)], {})

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import tempfile
 import uuid
@@ -138,7 +139,10 @@ def settings_file(env: Mapping[str, str], sandbox: Mapping[str, Any] | None) -> 
     """The pinned settings in a file that only this user can read: a key is among them, and a
     command line is seen by all users.
     """  # noqa: D205 -- one thought
-    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+    # In memory where there is such a place: after `kill -9` nobody takes the file away.
+    memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a private folder in it
+    place = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=place) as folder:
         path = Path(folder) / "settings.json"
         path.write_text(pinned_settings(env, sandbox), encoding="utf-8")
         yield path

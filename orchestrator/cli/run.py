@@ -75,16 +75,21 @@ def run(
 
 @click.command()
 @click.argument("run", default="last")
+@click.option("--max-cost-usd", type=float, metavar="X", help="Another cost limit than before.")
 @as_json
-def resume(run: str, as_json: bool) -> int:
+def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
     """Go on with RUN where it stands [default: the last one].
 
     Steps that were finished are not done again. Give the id as `orchestrator runs` shows it, or
-    the beginning of it.
+    the beginning of it. Settings are those that the run began with, except for limits that are
+    given here or in the environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
     """
+    from orchestrator.config import Override
     from orchestrator.runs import exit_code, resume_run
 
-    return exit_code(resume_run(run, listener=listener_for(as_json)))
+    key, flag = _KEYS["max_cost_usd"]
+    limits = [Override(key, max_cost_usd, f"command line {flag}")] if max_cost_usd else []
+    return exit_code(resume_run(run, listener=listener_for(as_json), limits=limits))
 
 
 def _overrides(options: dict[str, Any]) -> "list[Override]":

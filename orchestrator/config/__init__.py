@@ -1,6 +1,6 @@
 """The configuration: what can be set, and where each value came from."""
 
-from orchestrator.config.loading import Loaded, Override, load
+from orchestrator.config.loading import Loaded, Override, load, with_new_limits
 from orchestrator.config.schema import Config
 
-__all__ = ["Config", "Loaded", "Override", "load"]
+__all__ = ["Config", "Loaded", "Override", "load", "with_new_limits"]

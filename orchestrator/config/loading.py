@@ -86,7 +86,55 @@ def load(
         config = Config.model_validate(values)
     except ValidationError as error:
         raise _explain(error, origins) from None
+    _refuse_what_a_project_may_not_choose(config, origins, path if file is None else None)
     return Loaded(config, origins, path)
+
+
+def with_new_limits(
+    config: Config,
+    overrides: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """The configuration that a run began with, and limits that are others by now.
+
+    Args:
+        config: as the run began.
+        overrides: values from the command line.
+        environment: its `ORCHESTRATOR_LIMITS_*` and `ORCHESTRATOR_TESTS_TIMEOUT` count anew.
+
+    Raises:
+        ConfigError: a value is of the wrong kind.
+    """
+    values = config.model_dump()
+    anew = [
+        each
+        for each in _from_environment(environment)
+        if each.key.startswith("limits.") or each.key == "tests.timeout"
+    ]
+    overrides = (*anew, *overrides)
+    for override in overrides:
+        _assign(values, tuple(override.key.split(".")), override.value)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, {each.key: each.origin for each in overrides}) from None
+
+
+def _refuse_what_a_project_may_not_choose(
+    config: Config, origins: Mapping[str, str], projects_own: Path | None
+) -> None:
+    """Skipping permissions is the user's choice; a repository that was cloned does not make it."""
+    key = "claude.dangerously_skip_permissions"
+    origin = origins.get(key, "")
+    if (
+        projects_own
+        and config.claude.dangerously_skip_permissions
+        and origin.startswith(str(projects_own))
+    ):
+        raise ConfigError(
+            f"{origin}: `{key}` is not for a project to choose",
+            "say --dangerously-skip-permissions, or name the file with --config",
+        )
 
 
 def _choose_file(project: Path, file: Path | None) -> Path | None:
