@@ -174,6 +174,8 @@ class Child:
                 for process in descendants:
                     with contextlib.suppress(psutil.Error):
                         process.kill()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(1.0)  # a killed child is gone at once; nobody else reaps it
         sweep(self.mark)
 
     def wait(self) -> int:

@@ -121,6 +121,7 @@ def world(project: Path, home: Path) -> Iterator[World]:
         f"tests:\n  command: '{SUITE}'\nlearning:\n  max_retries: 1\n", encoding="utf-8"
     )
     (project / "conftest.py").write_text("", encoding="utf-8")
+    (project / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run(["git", *arguments], cwd=project, check=True)
     yield World(project, home)

@@ -82,6 +82,8 @@ class Case:
     log: Path
     teacher: ReplayServer
     kind: str
+    from_start: bool
+    """Whether a failed attempt's edits are taken back."""
     kills: int = 0
 
     def process(self, action: str, *at: str) -> "subprocess.Popen[str]":
@@ -126,7 +128,7 @@ class Case:
         assert len(Store().list()) == 1
         expected = {"once": 1, "taught": 2, "never": 2}[self.kind]
         assert len(record.result.attempts) == expected
-        value = 41 if self.kind == "never" else 42
+        value = 42 if self.kind != "never" else 0 if self.from_start else 41
         code = (self.project / "answers.py").read_text(encoding="utf-8")
         assert code == f"def answer():\n    return {value}\n"
 
@@ -202,7 +204,7 @@ class Factory:
             subprocess.run(["git", *arguments], cwd=project, check=True)
         write(project / "notes.txt", "mine\n")
         teacher = self.servers.enter_context(ReplayServer(parse_scenario(SCENARIO)))
-        return Case(project, log, teacher, kind)
+        return Case(project, log, teacher, kind, learning.get("retry_from") == "start")
 
 
 @pytest.fixture

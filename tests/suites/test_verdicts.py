@@ -210,7 +210,7 @@ def test_a_flood_of_output_is_kept_to_its_end(project: Path) -> None:
     )
     report = judge(project, "tests/ -v -s")
     assert report.outcome is SuiteOutcome.FAILED
-    assert len(report.output) == OUTPUT_BOUND
+    assert 0 < len(report.output) <= OUTPUT_BOUND
     assert "1 failed" in report.output
     assert len(report.failing[0].detail) < 25_000
     assert len(report.failing[0].message) <= 2_000
