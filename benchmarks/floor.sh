@@ -14,6 +14,7 @@ while [ "$attempt" -le "$ATTEMPTS" ]; do
   git add -A
   git diff --cached --binary "$before" >"$OUT/attempt-$attempt.patch"
   $SUITE >"$OUT/suite-$attempt.log" 2>&1 && exit 0
+  $SUITE --last-failed >"$OUT/again-$attempt.log" 2>&1
   curl -sS -o "$OUT/lesson-$attempt.json" -H "x-api-key: $ANTHROPIC_API_KEY" \
     -H "content-type: application/json" -d "@$REQUEST" "$ANTHROPIC_BASE_URL/v1/messages"
   printf '%s\n' "$RULE" >>CLAUDE.md

@@ -45,9 +45,9 @@ def measure() -> Table:
     for name, files in (("example", 0), (f"{FILES:,} files", FILES)):
         with (
             TemporaryDirectory(prefix="benchmark-") as folder,
-            _arena(Path(folder), files) as arena,
+            arena(Path(folder), files) as made,
         ):
-            found = _take_turns(arena)
+            found = _take_turns(made)
         rows += _rows(name, found)
         samples |= {f"{name}: {what}": values for what, values in found.items()}
     return Table(
@@ -59,7 +59,7 @@ def measure() -> Table:
 
 
 @dataclass(frozen=True)
-class _Arena:
+class Arena:
     """A project, a model, and what both sides need to work on them."""
 
     folder: Path
@@ -120,10 +120,12 @@ class _Arena:
 
 
 @contextmanager
-def _arena(folder: Path, files: int) -> Iterator[_Arena]:
+def arena(folder: Path, files: int) -> Iterator[Arena]:
     project = folder.resolve() / "project"
     made = projects.large(project, files) if files else projects.example(project)
-    settings = {"tests": {"command": SUITE}}  # JSON is YAML
+    # Attempts that bring nothing new, and many of them, are what is measured. (JSON is YAML.)
+    limits = {"stuck_after": None, "max_agent_starts_per_hour": None, "max_cost_usd_per_day": None}
+    settings = {"tests": {"command": SUITE}, "limits": limits}
     (folder / "config.yaml").write_text(json.dumps(settings), encoding="utf-8")
     scenario = load_scenario(_HERE / "scenario.yaml")
     with ReplayServer(scenario, variables={"suite": SUITE}) as model:
@@ -136,10 +138,10 @@ def _arena(folder: Path, files: int) -> Iterator[_Arena]:
             "NO_PROXY": "127.0.0.1",
             "no_proxy": "127.0.0.1",
         }
-        yield _Arena(folder, made, env, model)
+        yield Arena(folder, made, env, model)
 
 
-def _take_turns(arena: _Arena) -> dict[str, list[float]]:
+def _take_turns(arena: Arena) -> dict[str, list[float]]:
     # The first ones compile bytecode, and fill Claude Code's folder and the file cache.
     arena.loop(MORE)
     arena.keep_request()
