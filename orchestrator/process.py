@@ -120,6 +120,7 @@ class Child:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+        _live.add(self)  # from its first moment: a signal may come before the next line
         assert self._popen.stdout  # noqa: S101 -- PIPE above; for mypy
         assert self._popen.stderr  # noqa: S101 -- likewise
         self._threads = [
@@ -130,7 +131,6 @@ class Child:
             threading.Thread(target=self._watch, daemon=True).start()
         for thread in self._threads:
             thread.start()
-        _live.add(self)
 
     @property
     def pid(self) -> int:

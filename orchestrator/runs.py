@@ -149,6 +149,7 @@ def _carry(
     except LoopError as error:
         result = store.end(record.id, RunOutcome.STOPPED, str(error))
     except BaseException as error:
+        process.end_all()  # a signal that came while a child was being started left it to nobody
         result = store.end(record.id, RunOutcome.INTERRUPTED, str(error))
         emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
         raise
