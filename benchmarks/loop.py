@@ -68,6 +68,11 @@ class Arena:
     model: ReplayServer
 
     def loop(self, attempts: int) -> Spent:
+        """Run the loop to its end, in vain.
+
+        Raises:
+            RuntimeError: something that should have happened did not.
+        """
         argv = [sys.executable, "-m", "orchestrator", "run", TASK, f"--max-retries={attempts - 1}"]
         argv += ["--project-dir", str(self.project), "--config", str(self.folder / "config.yaml")]
         spent = self._run(argv, self.folder, self.env, attempts)
@@ -75,6 +80,11 @@ class Arena:
         return self._checked(spent, patches)
 
     def script(self, attempts: int) -> Spent:
+        """Run the shell script to its end; `keep_request` comes before.
+
+        Raises:
+            RuntimeError: something that should have happened did not.
+        """
         out = self.folder / "script"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
@@ -121,6 +131,7 @@ class Arena:
 
 @contextmanager
 def arena(folder: Path, files: int) -> Iterator[Arena]:
+    """Make everything in a folder: the example with so many files more, and a model."""
     project = folder.resolve() / "project"
     made = projects.large(project, files) if files else projects.example(project)
     # Attempts that bring nothing new, and many of them, are what is measured. (JSON is YAML.)
