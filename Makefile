@@ -9,7 +9,7 @@ demo: .venv/runtime
 	@$(BIN)/orchestrator demo
 
 test: .venv/development
-	@$(BIN)/python -m pytest -n 2 -q
+	@$(BIN)/python -m pytest -n 2 -q $(AGAIN)
 
 lint: .venv/development
 	@$(BIN)/ruff check .
@@ -20,7 +20,7 @@ types: .venv/development
 	@$(BIN)/mypy docs/reference.py docs/picture.py
 
 test-whole: .venv/development
-	@$(BIN)/python -m pytest -n 2 -q -m whole
+	@$(BIN)/python -m pytest -n 2 -q -m whole $(AGAIN)
 
 FIGURES ?= $(CURDIR)/build/figures
 
@@ -32,7 +32,7 @@ test-kills: .venv/development
 
 # Where n8n cannot be installed from the index, says so in one loud line, and goes on.
 test-n8n: .venv/development
-	@if $(BIN)/python -m tests.n8n.install; then $(BIN)/python -m pytest -q -m n8n tests/n8n; fi
+	@if $(BIN)/python -m tests.n8n.install; then $(BIN)/python -m pytest -q -m n8n tests/n8n $(AGAIN); fi
 
 demo-n8n: .venv/development
 	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo
