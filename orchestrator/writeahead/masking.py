@@ -1,18 +1,29 @@
 """What a hook may write down of a command: no secrets, one line, bounded."""
 
+import os
 import re
 
 MASK = "***"
 
-_NAME = (
-    r"[\w.-]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|CREDENTIALS?|AUTH)[\w.-]{0,60}"
+_WORDS = r"(?:KEY|TOKEN|SECRET|PASS|PWD|CREDENTIAL|AUTH|SIGNATURE)"
+_NAME = rf"[\w.-]{{0,60}}{_WORDS}[\w.-]{{0,60}}"
+_HINTS = ("key", "token", "secret", "pass", "pwd", "credential", "auth", "signature")
+# Names that end like this hold a secret also where a colon or a blank follows; `KeyError:` is none.
+_SURE = (
+    r"[\w.-]{0,60}(?:PASSWORD|PASSWD|PASSPHRASE|[_.-]PASS|PWD|SECRET|TOKEN|CREDENTIALS?"
+    r"|(?:API|ACCESS|AUTH|PRIVATE|SECRET|ACCOUNT|SIGNING|ENCRYPTION)[-_ ]?KEY)"
 )
-_HINTS = ("key", "token", "secret", "passw", "passphrase", "pwd", "credential", "auth")
-_VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'&;|<>]+)"""
+_SURE_HINTS = ("key", "token", "secret", "pass", "pwd", "credential")
+# A word as the shell reads it: quoted parts and plain ones, side by side.
+_QUOTED = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
+_VALUE = (
+    rf"""(?:{_QUOTED}|\$\([^)]*\)|\\.|[^\s"'&;|<>\\])(?:(?!["']\s){_QUOTED}|\\.|[^\s"'&;|<>\\])*"""
+)
 
 _SECRETS = (
     # The user, if any, stays: it says which account; up to the last @ is the password.
     (("://",), r"(\b[a-z][\w+.-]{0,20}://[^\s:/@'\"]*):[^\s/'\"]+@", rf"\1:{MASK}@"),
+    (("://",), r"(\b[a-z][\w+.-]{0,20}://)[^\s:/@'\"]{16,}@", rf"\1{MASK}@"),
     (
         ("private key",),
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
@@ -33,10 +44,32 @@ _SECRETS = (
     (_HINTS, rf"(?<![\w.])({_NAME}=){_VALUE}", rf"\1{MASK}"),
     (_HINTS, rf"(--?{_NAME}[\s=]+)(?!-){_VALUE}", rf"\1{MASK}"),
     (_HINTS, rf"(['\"]{_NAME}['\"]\s*:\s*){_VALUE}", rf"\1{MASK}"),
+    (
+        _SURE_HINTS,
+        rf"(?<![\w.])({_SURE}['\"]?\s*(?::=|=>|[:=])\s*)(?=[^\s{{[(]{{4}}){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    (
+        ("key", "token", "pass"),
+        r"(\b(?:[\w.-]{0,60}[-_](?:key|token)|[\w.-]{0,60}passw(?:or)?d|token)\s+)"
+        r"(?=\S*\d)(?=\S*[A-Z])[\w+/=.~-]{16,}",
+        rf"\1{MASK}",
+    ),
     ((" -u", " --user"), r"(\s(?:-u|--user)[\s=]*['\"]?[^\s:'\"]+):[^\s'\"]+", rf"\1:{MASK}"),
     (
         ("mysql", "mariadb"),
-        r"(\b(?:mysql|mariadb|mysqldump|mysqladmin)\b[^|;&\n]*?\s-p)[^\s]+",
+        rf"(\b(?:mysql|mariadb|mysqldump|mysqladmin)\b[^|;&\n]*?\s-p){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    (
+        ("sshpass", "redis-cli", "login"),
+        rf"(\b(?:sshpass|redis-cli|login)\b[^|;&\n]*?\s-[pa]\s*){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    (("pass:",), rf"(\bpass:){_VALUE}", rf"\1{MASK}"),
+    (
+        ("password-stdin",),
+        rf"(\b(?:echo|printf)\s+(?:-\w+\s+)*){_VALUE}(?=[^|;&\n]*\|[^|;&\n]*--password-stdin)",
         rf"\1{MASK}",
     ),
     (("bearer",), r"\bBearer\s+[\w.~+/=-]{8,}", f"Bearer {MASK}"),
@@ -47,24 +80,56 @@ _SECRETS = (
         MASK,
     ),
     (
-        ("gh", "glpat-", "xox", "aiza", "npm_", "pypi-", "hf_", "dop_v1_"),
-        r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abprs]-|AIza|npm_|pypi-|hf_|dop_v1_)[\w-]{10,}",
+        ("gh", "glp", "xox", "xapp-", "aiza", "npm_", "pypi-", "hf_", "dop_v1_", "shpat_",
+         "lin_api_", "dckr_pat_", "age-secret-key-"),
+        r"\b(?:gh[pousr]_|github_pat_|glp\w{1,3}-|xox[abeoprs][.-]|xapp-|AIza|npm_|pypi-|hf_|dop_v1_"
+        r"|shpat_|lin_api_|dckr_pat_|AGE-SECRET-KEY-)[\w-]{10,}",
         MASK,
     ),
+    (("ya29.", "sg."), r"\b(?:ya29\.[\w-]{10,}|SG\.[\w-]{16,}\.[\w-]{16,})", MASK),
     (("akia", "asia"), r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}", MASK),
-)
+    (
+        ("hooks.slack.com", "/api/webhooks/"),
+        r"(\b(?:hooks\.slack\.com/\w+|/api/webhooks)/)[^\s'\"]+",
+        rf"\1{MASK}",
+    ),
+    (("sig=",), r"([?&]sig=)[^\s'\"&]+", rf"\1{MASK}"),
+)  # fmt: skip
 """Words of which one must be there, a pattern, and what to put in its place.
 
 The words spare the hook most patterns: to compile them all takes longer than everything else."""
 
+_SECRET_NAMES = frozenset(
+    ("KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "PWD",
+     "CREDENTIAL", "CREDENTIALS", "PAT")
+)  # fmt: skip
+_SHORTEST = 8
+
 
 def masked(text: str) -> str:
     """The text with the values of what looks like secrets replaced by `***`."""
+    for value in _values_of_the_environment():
+        text = text.replace(value, MASK)
     for words, pattern, into in _SECRETS:
         lower = text.lower()
         if any(word in lower for word in words):
             text = re.sub(pattern, into, text, flags=re.IGNORECASE | re.DOTALL)
     return text
+
+
+def _values_of_the_environment() -> list[str]:
+    """The values of variables whose names speak of secrets: a command may print them as they are.
+
+    Words, numbers and paths are none: `postgres` as a password would hide every `postgres`.
+    """
+    found = [
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST
+        and not _SECRET_NAMES.isdisjoint(name.upper().split("_"))
+        and not (value.isalpha() or value.isdigit() or value[0] in "/~.")
+    ]
+    return sorted(found, key=len, reverse=True)
 
 
 def shown(text: str, bound: int) -> str:

@@ -31,6 +31,23 @@ SECRET = "s3cr3tValue123456"
         f"gh auth login ghp_{SECRET}abcdef",
         f"echo sk-ant-api03-{SECRET}",
         "echo eyJhbGciOiJIUzI1NiJ9.s3cr3tValue123456.abc",
+        f"DB_PASS={SECRET} make",
+        f"SMTP_PASS: {SECRET}",
+        f"password: {SECRET}",
+        f'api_key = "{SECRET}"',
+        f"connect(password = '{SECRET}')",
+        f"PASSWORD='a'\"'\"'{SECRET}' ./run",
+        f"PASSWORD=a\\ {SECRET} ./run",
+        f"TOKEN=$(printf {SECRET}) ./run",
+        f"aws configure set aws_secret_access_key {SECRET}",
+        f"git push --force https://{SECRET}@example.org/x.git",
+        f"sshpass -p {SECRET} ssh host",
+        f"docker login -u me -p {SECRET} example.org",
+        f"echo {SECRET} | docker login --password-stdin",
+        f"openssl rsa -in k -passin pass:{SECRET}",
+        f"curl https://hooks.slack.com/services/T0/B0/{SECRET}",
+        f"curl 'https://x/y?sig={SECRET}&v=1'",
+        f"Authorization: AWS4-HMAC-SHA256 Credential=x, Signature={SECRET}",
         f"-----BEGIN RSA PRIVATE KEY-----\n{SECRET}\n-----END RSA PRIVATE KEY-----",
     ],
 )
@@ -50,10 +67,30 @@ def test_secrets_are_masked(text: str) -> None:
         "kubectl delete secret my-secret",
         "ls -u file:x/y"[:5],
         "monkey patch the keyboard",
+        "KeyError: 'shop'",
+        "--- PASS: TestCheckout (0.00s)",
+        "12 passed: fine",
+        "kubectl delete secret my-secret-2026-prod",
     ],
 )
 def test_the_rest_stays(text: str) -> None:
     assert masked(text) == text
+
+
+def test_what_the_environment_keeps_secret_is_masked_wherever_it_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", "8f3a-9c7d")
+    monkeypatch.setenv("DB_PASSWORD", "postgres")
+    monkeypatch.setenv("SSH_KEY", "/home/dev/.ssh/id_ed25519")
+    text = "dropdb postgres 8f3a-9c7d /home/dev/.ssh/id_ed25519"
+    assert masked(text) == "dropdb postgres *** /home/dev/.ssh/id_ed25519"
+
+
+@pytest.mark.parametrize("piece", ["key", "password: ", "mysql ", "a-token", "'pass'", "echo x "])
+def test_no_text_takes_long(piece: str) -> None:
+    # A pattern that goes back and forth would take hours for this.
+    assert len(shown(piece * 2000, 500)) <= 500
 
 
 def test_a_cut_does_not_bare_a_secret() -> None:
