@@ -66,7 +66,10 @@ def state_folder() -> str:
         else:
             base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
             chosen = f"{base}/prompt-learning-loop"
-    return os.path.join(os.path.abspath(os.path.expanduser(chosen)), "hooks")
+    path = os.path.expanduser(chosen)
+    if path.startswith("~"):
+        raise OSError("there is no home directory")  # and a folder called `~` would be made
+    return os.path.join(os.path.abspath(path), "hooks")
 
 
 def has_workspace() -> bool:
@@ -93,14 +96,15 @@ def _own_words() -> list[bytes]:
     for folder in _learnings_folders():
         try:
             with open(os.path.join(folder, "destructive.txt"), "rb") as file:
-                lines = file.read(65536).lower().splitlines()
+                lines = file.read(65536).removeprefix(b"\xef\xbb\xbf").lower().splitlines()
         except OSError:
             continue
         for line in lines:
             first = line.split()[:1]
             if first and not first[0].startswith(b"#"):
-                # Up to a wildcard, a word stands in the text as it is.
-                words.append(first[0].partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
+                # Without quotes and folders, up to a wildcard, a word stands in the text as it is.
+                word = first[0].translate(None, b"\"'\\").rpartition(b"/")[2]
+                words.append(word.partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
     return words
 
 

@@ -42,12 +42,15 @@ def handle(data: bytes) -> None:
     kind = event.get("hook_event_name")
     if kind == "PreToolUse":
         _before(event)
+    elif kind == "PostToolUse" and _goes_on(event):
+        _after(event, buffer.PENDING, "it goes on in the background; see how it ended")
     elif kind == "PostToolUse":
         _after(event, buffer.COMMITTED, "")
     elif kind == "PostToolUseFailure":
         # Each of the two is worth having without the other.
         try:
-            _after(event, buffer.ROLLED_BACK, _text(event, "error"))
+            first = (_text(event, "error").splitlines() or ["failed"])[0]
+            _after(event, buffer.ROLLED_BACK, f"{first}; part of it may have been done")
         finally:
             _log_failure(event)
     elif kind == "Stop":
@@ -89,22 +92,33 @@ def _dangers(event: Event, base: str) -> "list[Danger]":
     return destructive.dangers_in_sql("\n".join(texts), directory)
 
 
-def _after(event: Event, status: str, error: str) -> None:
+def _goes_on(event: Event) -> bool:
+    """Whether the command was only started: Claude Code says so at once, and no more later."""
+    response = event.get("tool_response")
+    return isinstance(response, dict) and bool(response.get("backgroundTaskId"))
+
+
+def _after(event: Event, status: str, outcome: str) -> None:
     call = _text(event, "tool_use_id")
     mark = _mark_path(call)
     base = _marked_base(mark)
     if base is None:
         return
-    outcome = ""
-    if error:
-        outcome = f"{error.splitlines()[0]}; part of it may have been done"
     with places.Locked(places.lock_path(base)):
         buffer.settle(base, call, status, outcome)
     os.unlink(mark)
 
 
 def _settle_denied(event: Event) -> None:
-    """At the end of a turn every call has ended: what is still pending was never let run."""
+    """At the end of a turn every call has ended: what is still pending was never let run.
+
+    Except for calls of an agent in the background, which may be under way.
+    """
+    tasks = event.get("background_tasks")
+    if isinstance(tasks, list) and any(
+        not isinstance(task, dict) or task.get("type") != "shell" for task in tasks
+    ):
+        return
     session = _text(event, "session_id")
     folder = os.path.join(state_folder(), "pending")
     for call in os.listdir(folder):
@@ -152,7 +166,7 @@ def _append_line(path: str, line: str) -> None:
         places.lock_descriptor(file, 2.0)
         if os.fstat(file).st_size > MAX_LOG_BYTES:
             raise OSError(f"{path} is full; `orchestrator learnings review` empties it")
-        os.write(file, line.encode("utf-8", "replace"))
+        buffer.write_whole(file, line.encode("utf-8", "replace"), path)
     finally:
         os.close(file)
 

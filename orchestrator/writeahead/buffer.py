@@ -4,7 +4,7 @@ Callers hold the workspace's lock.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH114, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH103, PTH105, PTH108, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123
 
 import os
 import stat
@@ -20,6 +20,7 @@ HEADING = "## WAL Entry"
 BOUND = 500
 """Characters of one field."""
 
+_TRIES = 20
 _STATUS = b"**Status**: "
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -49,16 +50,26 @@ def append(base: str, text: str) -> None:
             data = b"\n" + data
         if b"\r\n" in start:
             data = data.replace(b"\n", b"\r\n")
-        try:
-            written = os.write(file, data)
-            if written != len(data):
-                raise OSError(f"only {written} of {len(data)} bytes fit into {path}")
-        except OSError:
-            os.ftruncate(file, size)
-            raise
+        write_whole(file, data, path)
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def write_whole(file: int, data: bytes, path: str) -> None:
+    """Add bytes at the end of an open file, all of them or none.
+
+    Raises:
+        OSError: they do not fit; a part that was written is taken back.
+    """
+    size = os.fstat(file).st_size
+    try:
+        written = os.write(file, data)
+        if written != len(data):
+            raise OSError(f"only {written} of {len(data)} bytes fit into {path}")
+    except OSError:
+        os.ftruncate(file, size)
+        raise
 
 
 def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
@@ -70,19 +81,18 @@ def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
         OSError: the buffer cannot be read or written.
     """
     path = os.path.join(base, places.BUFFER)
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        _demand_file(file)
-        mode = stat.S_IMODE(os.fstat(file).st_mode)
-        with open(file, "rb", closefd=False) as stream:
+    for _ in range(_TRIES):
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(file, "rb") as stream:
+            _demand_file(file)
+            before = os.fstat(file)
             data = stream.read()
-    finally:
-        os.close(file)
-    changed = settled(data, call, status, outcome)
-    if changed is None:
-        return False
-    _replace(path, changed, mode)
-    return True
+        changed = settled(data, call, status, outcome)
+        if changed is None:
+            return False
+        if _replace(path, changed, before):
+            return True
+    raise OSError(f"{path} is being written all the time")
 
 
 def settled(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
@@ -110,7 +120,8 @@ def _demand_file(descriptor: int) -> int:
     return found.st_size
 
 
-def _replace(path: str, data: bytes, mode: int) -> None:
+def _replace(path: str, data: bytes, before: os.stat_result) -> bool:
+    """Put the data in the place of the file; False when an editor has saved it since `before`."""
     # The name is one that `memory.files` sweeps up when its writer was killed.
     random = os.urandom(4).hex()
     temporary = os.path.join(os.path.dirname(path),
@@ -119,8 +130,18 @@ def _replace(path: str, data: bytes, mode: int) -> None:
     try:
         with open(file, "wb") as stream:
             stream.write(data)
-            os.fchmod(file, mode)
-        os.replace(temporary, path)
+            os.fchmod(file, stat.S_IMODE(before.st_mode))
+            stream.flush()
+            os.fsync(file)
+        now = os.stat(path)
+        same = (now.st_ino, now.st_size, now.st_mtime_ns) == (
+            before.st_ino, before.st_size, before.st_mtime_ns,
+        )  # fmt: skip
+        if same:
+            os.replace(temporary, path)
+        else:
+            os.unlink(temporary)
+        return same
     except BaseException:
         os.unlink(temporary)
         raise

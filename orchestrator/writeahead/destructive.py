@@ -230,9 +230,12 @@ def _own(command: Command, directory: str, patterns: tuple[str, ...]) -> Danger 
     import fnmatch
 
     for pattern in patterns:
-        wanted = pattern.split()
-        if fnmatch.fnmatchcase(command.program, wanted[0]) and _in_order(
-            wanted[1:], command.words[1:]
+        # Read like the command: `sudo`, quotes and the program's folder matter in neither.
+        wanted = next(iter(commands(pattern)), None)
+        if (
+            wanted
+            and fnmatch.fnmatchcase(command.program, wanted.program)
+            and _in_order(wanted.words[1:], command.words[1:])
         ):
             return Danger(
                 OWN, command.words, directory, _plain(command.words[1:]),

@@ -26,8 +26,9 @@ def remote_tip(directory: str, arguments: list[str]) -> str:
         return ""
     branch = _read(os.path.join(git, "HEAD")).removeprefix("ref: refs/heads/")
     remote = arguments[0] if arguments else "origin"
-    if len(arguments) > 1:
-        branch = arguments[1].lstrip("+").rpartition(":")[2].removeprefix("refs/heads/") or branch
+    named = arguments[1].lstrip("+").rpartition(":")[2] if len(arguments) > 1 else ""
+    if named not in ("", "HEAD", "@"):
+        branch = named.removeprefix("refs/heads/")
     name = f"refs/remotes/{remote}/{branch}"
     commit = _resolve(git, name)
     return f"{name} {commit}" if commit else ""

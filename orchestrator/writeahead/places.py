@@ -18,15 +18,21 @@ _POLL_SECONDS = 0.005
 
 
 def state_directory() -> str:
-    """What `orchestrator.store.state_directory` gives, without what that has to import."""
-    if chosen := os.environ.get("ORCHESTRATOR_STATE_DIR"):
-        return os.path.abspath(os.path.expanduser(chosen))
-    if sys.platform == "darwin":
-        return os.path.expanduser("~/Library/Application Support/prompt-learning-loop")
-    base = os.environ.get("XDG_STATE_HOME", "").strip()
-    if not base:
-        base = os.path.expanduser("~/.local/state")
-    return os.path.join(base, "prompt-learning-loop")
+    """What `orchestrator.store.state_directory` gives, without what that has to import.
+
+    Raises:
+        OSError: nobody says where the home directory is.
+    """
+    chosen = os.environ.get("ORCHESTRATOR_STATE_DIR")
+    if not chosen and sys.platform == "darwin":
+        chosen = "~/Library/Application Support/prompt-learning-loop"
+    elif not chosen:
+        base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
+        chosen = f"{base}/prompt-learning-loop"
+    path = os.path.expanduser(chosen)
+    if path.startswith("~"):
+        raise OSError("there is no home directory")  # and a folder called `~` would be made
+    return os.path.abspath(path)
 
 
 def global_base() -> str:

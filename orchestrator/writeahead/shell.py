@@ -107,6 +107,8 @@ def _unwrapped(command: Command, depth: int) -> Iterator[Command]:
             words = words[own:]
             continue
         if (script := _script(here)) is not None:
+            if program == "ssh":
+                yield here  # where it goes may be what a pattern of the user's is about
             yield from commands(script, depth + 1)
             return
         inner = _started(here)
@@ -146,22 +148,31 @@ def _script(command: Command) -> str | None:
         return " ".join(_after_options(arguments, _SSH_VALUES.split())[1:])
     if command.program not in _SHELLS:
         return None
-    takes_script = False
-    for at, word in enumerate(arguments):
-        if word.startswith("--"):
-            continue
-        if word[:1] in ("-", "+") and len(word) > 1:
-            takes_script = takes_script or (word[0] == "-" and "c" in word)
-            if word[-1] in "oO" and not takes_script:
-                arguments[at + 1 : at + 2] = ["--"]  # the option's name is no file
-            continue
-        return word if takes_script else ""
-    return command.stdin
+    letters, rest = _shell_arguments(arguments)
+    if not rest or rest[0] == "-" or "s" in letters:
+        return command.stdin
+    return rest[0] if "c" in letters else None
+
+
+def _shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
+    """The letters of a shell's options, and what comes after: a script, or a file's name."""
+    letters, at = "", 0
+    while at < len(arguments) and arguments[at][:1] in ("-", "+") and len(arguments[at]) > 1:
+        word = arguments[at]
+        at += 1
+        if word == "--":
+            break
+        if not word.startswith("--"):
+            letters += word[1:] if word[0] == "-" else ""
+            at += word[-1] in "oO" and "c" not in letters  # the option's name is no file
+    return letters, arguments[at:]
 
 
 def _started(command: Command) -> list[list[str]]:
     """Programs that `find -exec`, `docker exec` and their like start."""
     words = command.words
+    if command.program in _SHELLS:
+        return [_shell_arguments(words[1:])[1]]
     if command.program == "find":
         return [
             words[at + 1 : _end_of_exec(words, at + 1)]

@@ -107,6 +107,8 @@ DESTRUCTIVE = {
     "eval rm -rf x": "rm -r",
     "bash <<EOF\nrm -rf x\nEOF": "rm -r",
     "bash <<< 'rm -rf x'": "rm -r",
+    "echo 'rm -rf x' | bash -": "rm -r",
+    "echo 'rm -rf x' | bash -s -- y": "rm -r",
     "echo 'rm -rf x' | sh": "rm -r",
     "cat <<EOF | bash -s\nrm -rf x\nEOF": "rm -r",
     "ssh -p 22 host 'rm -rf x'": "rm -r",
@@ -253,14 +255,29 @@ def test_statements_of_a_database_tool() -> None:
         ("make deploy-prod", 1),
         ("make deploy", 0),
         ("./scripts/wipe.sh", 1),
+        ("bash scripts/wipe.sh now", 1),
+        ("./bin/deploy prod", 1),
+        ("sh -e bin/deploy prod", 1),
+        ("deploy test", 0),
+        ("sudo systemctl stop db", 1),
+        ("systemctl stop db", 0),
+        ("ssh -p 22 prod-3 uptime", 1),
+        ("ssh test uptime", 0),
+        ("psql -c 'DELETE FROM users'", 1),
     ],
 )
-def test_own_patterns(command: str, found: int, tmp_path: Path) -> None:
-    path = tmp_path / "destructive.txt"
+def test_own_patterns(
+    command: str, found: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / ".learnings" / "destructive.txt"
+    path.parent.mkdir()
     path.write_bytes(
         b"\xef\xbb\xbf# ours\r\naws s3 rm --recursive\r\n\r\nmake deploy-*\r\nwipe*.sh\r\n"
+        b"./bin/deploy prod\nsudo systemctl stop\nssh prod*\npsql -c 'DELETE FROM *'\n"
     )
-    assert len(dangers(command, "/p", read_patterns(str(path)))) == found
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path))
+    seen = entry.may_be_destructive(event(command))
+    assert len(dangers(command, "/p", read_patterns(str(path))) if seen else ()) == found
 
 
 def test_no_patterns_without_a_file(tmp_path: Path) -> None:

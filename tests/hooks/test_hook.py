@@ -16,6 +16,7 @@ from orchestrator.memory.learnings.storage import workspace_locked
 from orchestrator.memory.learnings.workspace import Workspace, init
 from orchestrator.store import state_directory
 from orchestrator.writeahead import gitfacts, places
+from orchestrator.writeahead.buffer import settle
 
 HOOK = Path(entry.__file__)
 
@@ -170,6 +171,12 @@ def test_git_facts_are_noted(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse", "git push -f origin main"))
     tip = f"**Before**: HEAD {commit} on main; refs/remotes/origin/main {commit}\n"
     assert tip in buffer(workspace)
+    subprocess.run([*git, "remote", "add", "origin", "x"], check=True)
+    head_of = ["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]
+    subprocess.run([*git, *head_of], check=True)
+    again = event(workspace.base, "PreToolUse", "git push -f origin HEAD", tool_use_id="toolu_2")
+    call(again)
+    assert buffer(workspace).count(tip) == 2
 
 
 @pytest.mark.parametrize("ending", [b"\r\n", b"\n"])
@@ -246,6 +253,83 @@ def test_an_unwritable_state_directory_costs_the_entry_and_nothing_else(
          {"ORCHESTRATOR_STATE_DIR": "/proc/none"})  # fmt: skip
     assert "## WAL Entry" not in buffer(workspace)
     assert "TOOL_FAILURE" in workspace.pending_errors.read_text(encoding="utf-8")
+
+
+def test_without_a_home_no_folder_is_made_in_its_place(workspace: Workspace) -> None:
+    script = (
+        f"import pwd, runpy, sys; sys.path.insert(0, {str(HOOK.parents[2])!r})\n"
+        "def nobody(_): raise KeyError\n"
+        "pwd.getpwuid = nobody\n"
+        f"runpy.run_path({str(HOOK)!r}, run_name='__main__')"
+    )
+    for kind in ("PreToolUse", "PostToolUseFailure"):
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", script],
+            input=event(workspace.base, kind, error="x"),
+            capture_output=True,
+            cwd=workspace.base,
+            env={"CLAUDE_PROJECT_DIR": str(workspace.base)},
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert not (workspace.base / "~").exists()
+    assert "TOOL_FAILURE" in workspace.pending_errors.read_text(encoding="utf-8")
+
+
+def test_a_command_in_the_background_stays_pending(workspace: Workspace) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    call(event(workspace.base, "PostToolUse", tool_response={"backgroundTaskId": "b1"}))
+    call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
+    assert "**Status**: PENDING\n**Outcome**: it goes on in the background" in buffer(workspace)
+    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
+
+
+@pytest.mark.parametrize(("kind", "status"), [("subagent", "PENDING"), ("shell", "ROLLED_BACK")])
+def test_calls_of_an_agent_in_the_background_are_not_over(
+    workspace: Workspace, kind: str, status: str
+) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    stop = {"session_id": "session-1", "hook_event_name": "Stop"}
+    call(json.dumps({**stop, "background_tasks": [{"id": "a1", "type": kind}]}).encode())
+    assert f"**Status**: {status}\n" in buffer(workspace)
+    call(event(workspace.base, "PostToolUse"))
+    assert ("COMMITTED" in buffer(workspace)) is (kind == "subagent")
+
+
+def test_what_an_editor_saves_meanwhile_is_not_lost(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    fsync = os.fsync
+    saved: list[int] = []
+
+    def save(descriptor: int) -> None:
+        fsync(descriptor)
+        if not saved:
+            saved.append(workspace.buffer.write_text(buffer(workspace) + "mine\n", "utf-8"))
+
+    monkeypatch.setattr(os, "fsync", save)
+    assert settle(str(workspace.base), "toolu_1", "COMMITTED")
+    assert saved
+    assert buffer(workspace).endswith("mine\n")
+    assert "**Status**: COMMITTED\n" in buffer(workspace)
+    assert [path.name for path in workspace.buffer.parent.iterdir()] == ["working-buffer.md"]
+
+
+def test_a_line_that_does_not_fit_is_taken_back(workspace: Workspace) -> None:
+    workspace.pending_errors.write_bytes(b"x\n")
+    script = (
+        "import resource, signal, runpy\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (40, 40))\n"
+        f"runpy.run_path({str(HOOK)!r}, run_name='__main__')"
+    )
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script],
+        input=event(workspace.base, "PostToolUseFailure", error="x"),
+        check=True,
+    )
+    assert workspace.pending_errors.read_bytes() == b"x\n"
 
 
 def test_a_full_log_stops_growing(workspace: Workspace) -> None:
