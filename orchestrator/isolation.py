@@ -4,7 +4,7 @@
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,8 +31,8 @@ class Place:
     over: bool = False
     """Whether it has ended for good."""
 
-    def keep(self, task: Task, run: str, result: RunResult) -> None:
-        """Commit what a run that has ended leaves behind, the learned rules included.
+    def keep(self, task: Task, run: str, result: RunResult, rules: Sequence[str]) -> None:
+        """Commit what a run that has ended leaves behind, the files with its rules included.
 
         To be called before the end is on record: whoever dies in between commits again.
 
@@ -41,7 +41,7 @@ class Place:
         """
         self.over = result.outcome in _ENDED
         if self.worktree and self.over:
-            self.worktree.commit(_message(task, run, result))
+            self.worktree.commit(_message(task, run, result), rules)
 
 
 _ENDED: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)

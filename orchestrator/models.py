@@ -322,6 +322,8 @@ class Rule:
     text: RuleText
     source: str = ""
     """`Learned on 2026-11-20 from test failure`."""
+    paths: tuple[str, ...] = ()
+    """Globs of the files that it is loaded for; always, if there are none."""
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def _carry(
     emit(events.RunStarted(record.id, record.task, record.folder, resumed))
     try:
         result = _loop_durably(record, store, config, parts, rulebook, place.folder, emit)
-        place.keep(record.task, record.id, result)
+        place.keep(record.task, record.id, result, rulebook.files())
         store.save(record.id, result)
     except LoopError as error:
         result = store.end(record.id, RunOutcome.STOPPED, str(error))

@@ -33,9 +33,6 @@ from teacher.models import Failure, KnownRule, Lesson
 
 T = TypeVar("T")
 
-RULEBOOK = "CLAUDE.md"
-"""Rules may have been learned, here or elsewhere, while an attempt lay half done."""
-
 # ---- the plug points -----------------------------------------------------------------------
 
 
@@ -80,7 +77,10 @@ class Workspace(Protocol):
 
 
 class Rulebook(Protocol):
-    """The rules in force, and the file that carries them."""
+    """The rules in force, and the files that carry them."""
+
+    def files(self) -> Sequence[str]:
+        """Name the files, from the project's folder."""
 
     def known_rules(self) -> Sequence[KnownRule]:
         """List the rules in force."""
@@ -295,7 +295,8 @@ class Steps:
             patch.unlink()
             return
         self.redactor.file(patch)
-        for path in self.workspace.restore(before, stopped_at, leave=(RULEBOOK,)):
+        # Rules may have been learned, here or elsewhere, while the attempt lay half done.
+        for path in self.workspace.restore(before, stopped_at, leave=self.rulebook.files()):
             self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
         self.emit(events.Notice(f"attempt {attempt} begins again; its edits are kept in {patch}"))
 

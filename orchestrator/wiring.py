@@ -23,8 +23,11 @@ from orchestrator.ledger import Ledger
 from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
 from orchestrator.loop import Policy
+from orchestrator.memory.agents_md import agents_unloaded
 from orchestrator.memory.history import History
+from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
+from orchestrator.memory.shelf import Shelf
 from orchestrator.models import AgentLimits
 from orchestrator.store import Store
 from orchestrator.suites import ProjectSuite, create_suite
@@ -32,6 +35,7 @@ from orchestrator.suites.environment import project_environment
 from orchestrator.teaching.caps import CappedTeacher, Caps
 from orchestrator.teaching.fallback import FallbackTeacher
 from orchestrator.teaching.keeping import KeepingTeacher, Pending
+from orchestrator.writeahead.places import global_base
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
@@ -90,7 +94,9 @@ def build(
     suite = create_suite(config.tests.framework, config.tests.command, config.tests.timeout)
     suite.preflight(project)
     mode = GuardMode(config.tests.guard)
-    guard = guard_of(project, mode, config.tests.command, environment)
+    _demand_loaded(config, project)
+    shelf = shelf_of(config, project)
+    guard = guard_of(project, mode, config.tests.command, environment, shelf)
     agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
     _tell_what_a_project_runs(config, project, listener)
@@ -246,17 +252,39 @@ def open_rulebook(
     `home` is the user's own folder of the project, where `project` is a work tree of ours: they
     share one history.
     """
+    shelf = shelf_of(config, project)
+    users = shelf.target is Target.USER
     # `realpath` bears a link that leads to itself; the rulebook says what is wrong with it.
-    file = Path(os.path.realpath((home or project) / "CLAUDE.md"))
+    file = Path(os.path.realpath((shelf.root if users else home or project) / CLAUDE_MD))
     history = History(store.directory, file)
     keeping = Keeping(
         history,
         config.rules.max_rules,
         config.rules.max_tokens,
         review=config.learning.approval == "review",
+        own=users or home in (None, project),
     )
-    book = MarkdownRulebook(project, store.locks, run=run, on_event=listener, keeping=keeping)
+    book = MarkdownRulebook(shelf, store.locks, run=run, on_event=listener, keeping=keeping)
     return book, history
+
+
+def shelf_of(config: Config, project: Path) -> Shelf:
+    """The files that the rules of a project stand in."""
+    target = Target(config.rules.target)
+    root = Path(global_base()) if target is Target.USER else project
+    return Shelf(root, target, mirror=config.rules.mirror)
+
+
+def _demand_loaded(config: Config, project: Path) -> None:
+    """A rule that is never loaded teaches nobody; that is to be said before a token is spent."""
+    if Target(config.rules.target) is not Target.AGENTS_MD or config.rules.mirror:
+        return
+    by = agents_unloaded(project) if config.agent.kind == "claude_code" else None
+    if by:
+        raise ConfigError(
+            f"rules.target is agents-md, and Claude Code does not load {AGENTS_MD} beside {by}",
+            f"add a line @{AGENTS_MD} to {project / CLAUDE_MD}, or set rules.mirror",
+        )
 
 
 def policy(config: Config) -> Policy:

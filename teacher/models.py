@@ -52,6 +52,8 @@ class Failure:
     diff: str = ""
     logs: str = ""
     context: str = ""
+    cases: tuple[str, ...] = ()
+    """Ids of the test cases that failed."""
 
 
 @dataclass(frozen=True)

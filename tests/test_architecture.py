@@ -54,7 +54,12 @@ OWNERS = {
     "subprocess": {"orchestrator.process"},
     "tenacity": {"teacher.retry"},
     "junitparser": {"orchestrator.suites.junit"},
-    "yaml": {"orchestrator.config.loading", "orchestrator.replay.loading"},
+    # Front matter of rule files is YAML too.
+    "yaml": {
+        "orchestrator.config.loading",
+        "orchestrator.memory.scope",
+        "orchestrator.replay.loading",
+    },
 }
 """Libraries that only the named modules may import."""
 

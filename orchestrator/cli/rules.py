@@ -1,7 +1,6 @@
 """`orchestrator rules`: the rules, where they came from, and what became of them."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -40,6 +39,16 @@ def _texts(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _scope(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--path",
+        "paths",
+        multiple=True,
+        metavar="GLOB",
+        help="Files that it is for; all, if none is given. For rules.target: rules-dir.",
+    )(command)
+
+
 @rules.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that are not in force.")
 @_common
@@ -70,7 +79,9 @@ def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
 @_common
 def show(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     """Show one rule with its origin and its counters."""
-    _one(_keeper(project_dir, config_file).get(rule), as_json)
+    keeper = _keeper(project_dir, config_file)
+    record = keeper.get(rule)
+    _one(record, as_json, keeper.where(record.rule.id))
 
 
 @rules.command()
@@ -85,7 +96,7 @@ def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -
         story = [{"at": e.at.isoformat(), "what": e.what, "detail": e.detail} for e in events]
         click.echo(json.dumps({**_fields(record), "events": story}))
         return
-    _one(record, as_json)
+    _one(record, as_json, keeper.where(record.rule.id))
     for event in events:
         detail = f": {event.detail}" if event.detail else ""
         click.echo(printable(f"  {event.at.astimezone():%Y-%m-%d %H:%M}  {event.what}{detail}"))
@@ -93,11 +104,13 @@ def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -
 
 @rules.command()
 @_texts
+@_scope
 @_common
 def add(
     rule: str,
     when: str,
     why: str,
+    paths: tuple[str, ...],
     project_dir: Path,
     config_file: Path | None,
     as_json: bool,
@@ -105,29 +118,32 @@ def add(
     """Put a rule of your own in force."""
     from teacher.models import RuleText
 
-    _one(_keeper(project_dir, config_file).add(RuleText(rule, when, why)), as_json)
+    _one(_keeper(project_dir, config_file).add(RuleText(rule, when, why), paths), as_json)
 
 
 @rules.command()
 @click.argument("identity", metavar="ID")
 @_texts
+@_scope
 @_common
 def edit(
     identity: str,
     rule: str,
     when: str,
     why: str,
+    paths: tuple[str, ...],
     project_dir: Path,
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Change a rule's text; its id and history stay."""
+    """Change a rule's text or scope; its id and history stay."""
     from orchestrator.errors import UsageError
     from teacher.models import RuleText
 
-    if not (rule or when or why):
-        raise UsageError("nothing to change is given", "give --rule, --when or --why")
-    _one(_keeper(project_dir, config_file).edit(identity, RuleText(rule, when, why)), as_json)
+    if not (rule or when or why or paths):
+        raise UsageError("nothing to change is given", "give --rule, --when, --why or --path")
+    keeper = _keeper(project_dir, config_file)
+    _one(keeper.edit(identity, RuleText(rule, when, why), paths), as_json)
 
 
 def _verb(name: str, help_: str) -> None:
@@ -155,13 +171,13 @@ def approve(
     """Put a rule that waits in force; one that it contradicts leaves."""
     from orchestrator.memory.committing import check_committable, commit
 
-    file = Path(os.path.realpath(project_dir / "CLAUDE.md"))
+    keeper = _keeper(project_dir, config_file)
     if as_commit:
-        check_committable(file)
-    record = _keeper(project_dir, config_file).approve(rule)
-    _one(record, as_json)
+        check_committable(keeper.files())
+    record = keeper.approve(rule)
+    _one(record, as_json, keeper.where(record.rule.id))
     if as_commit:
-        click.echo(f"committed as {commit(file, record)}", err=True)
+        click.echo(f"committed as {commit(keeper.touched, record)}", err=True)
 
 
 def _keeper(project_dir: Path, config_file: Path | None) -> "RuleKeeper":
@@ -194,8 +210,8 @@ def _show(records: "Sequence[RuleRecord]", as_json: bool) -> None:
         )
 
 
-def _one(record: "RuleRecord", as_json: bool) -> None:
-    lines = [json.dumps(_fields(record))] if _json(as_json) else _whole(record)
+def _one(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> None:
+    lines = [json.dumps(_fields(record))] if _json(as_json) else _whole(record, where)
     for line in lines:
         click.echo(line)
 
@@ -206,16 +222,19 @@ def _fields(record: "RuleRecord") -> dict[str, Any]:
     return {"id": record.rule.id, **fields, **moments}
 
 
-def _whole(record: "RuleRecord") -> Iterator[str]:
+def _whole(record: "RuleRecord", where: "Sequence[Path]" = ()) -> Iterator[str]:
     text, origin, count = record.rule.text, record.origin, record.counters
     facts = {
         "status": f"{record.status}: {record.reason}" if record.reason else record.status,
         "rule": text.rule,
         "when": text.when,
         "why": text.why,
+        "for": ", ".join(record.rule.paths),
+        "in": ", ".join(map(str, where)),
         "source": record.rule.source,
         "run": origin.run,
-        "failing": origin.cases,
+        "failed": origin.summary,
+        "failing": ", ".join(origin.cases),
         "failure": origin.failure,
         "files": ", ".join(origin.files),
         "model": origin.model,

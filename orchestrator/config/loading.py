@@ -123,18 +123,27 @@ def with_new_limits(
 def _refuse_what_a_project_may_not_choose(
     config: Config, origins: Mapping[str, str], projects_own: Path | None
 ) -> None:
-    """Skipping permissions is the user's choice; a repository that was cloned does not make it."""
-    key = "claude.dangerously_skip_permissions"
-    origin = origins.get(key, "")
-    if (
-        projects_own
-        and config.claude.dangerously_skip_permissions
-        and origin.startswith(str(projects_own))
-    ):
-        raise ConfigError(
-            f"{origin}: `{key}` is not for a project to choose",
-            "say --dangerously-skip-permissions, or name the file with --config",
-        )
+    """What reaches beyond a project is the user's choice; a repository that was cloned makes none.
+
+    That is to skip permissions, and to write rules for all other projects too.
+    """
+    chosen = {
+        "claude.dangerously_skip_permissions": (
+            config.claude.dangerously_skip_permissions,
+            "say --dangerously-skip-permissions",
+        ),
+        "rules.target": (
+            config.rules.target == "user",
+            "set ORCHESTRATOR_RULES_TARGET=user",
+        ),
+    }
+    for key, (beyond, instead) in chosen.items():
+        origin = origins.get(key, "")
+        if projects_own and beyond and origin.startswith(str(projects_own)):
+            raise ConfigError(
+                f"{origin}: `{key}` is not for a project to choose here",
+                f"{instead}, or name the file with --config",
+            )
 
 
 def _choose_file(project: Path, file: Path | None) -> Path | None:

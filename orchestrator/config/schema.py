@@ -5,9 +5,9 @@ their names and meaning; everything else is an addition with a default.
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from teacher.models import DEFAULT_PROMPTS, FailureType
 
@@ -78,12 +78,24 @@ class LearningSection(Section):
 
 
 class RulesSection(Section):
-    """How much the rulebook may hold: models follow a short list better than a long one."""
+    """Where rules go, and how many: models follow a short list better than a long one."""
 
+    target: Literal["project", "user", "rules-dir", "agents-md"] = "project"
+    """Where a new rule goes: the project's CLAUDE.md; your own in `~/.claude`, for every project;
+    `.claude/rules/`, where a rule can be for some files alone; or the project's AGENTS.md."""
+    mirror: bool = False
+    """Whether CLAUDE.md and AGENTS.md are kept saying the same rules (target `project` or
+    `agents-md`)."""
     max_rules: int | None = Field(default=50, ge=1)
     """Most rules in force; the least valuable goes to the archive for a new one."""
     max_tokens: int | None = Field(default=4000, ge=100)
     """Most tokens that the rules in force take in every session (estimated)."""
+
+    @model_validator(mode="after")
+    def _mirrored_files_carry_the_rules(self) -> Self:
+        if self.mirror and self.target in ("user", "rules-dir"):
+            raise ValueError(f"`mirror` keeps CLAUDE.md and AGENTS.md; target is {self.target}")
+        return self
 
 
 class FailureSource(Section):

@@ -153,6 +153,7 @@ class Redactor:
             diff=self.text(failure.diff),
             logs=self.text(failure.logs),
             context=self.text(failure.context),
+            cases=tuple(map(self.text, failure.cases)),
         )
 
     def file(self, path: Path) -> int:

@@ -19,6 +19,7 @@ PROMPT_BOUND: Final = 4_000
 """Characters of the tests' words in a retry's prompt."""
 
 _FINDINGS_SHOWN: Final = 10
+_CASES_KEPT: Final = 100
 
 _PUT_BACK: Final = (
     "Tests that were there before are judged as they were and must not be edited, skipped or "
@@ -62,6 +63,7 @@ def failure_of(
         diff=patch_excerpt(diff, traced_files(telling, task.project), DIFF_BOUND) if diff else "",
         logs=log_excerpt(report, baseline, task.project, LOG_BOUND),
         context=f"{_context(agent)}\n\n{_tampering(findings)}".strip(),
+        cases=tuple(case.id for case in telling[:_CASES_KEPT]),
     )
 
 

@@ -1,6 +1,8 @@
 """The guard of one run: remembers, refuses, puts back, and looks whether a verdict holds."""
 
+import contextlib
 import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,9 +15,9 @@ from orchestrator.guard.essence import shared
 from orchestrator.guard.pristine import Change, Look, Manifest, Pristine
 from orchestrator.guard.watch import Kind, Watch, in_tests, is_test, watch
 from orchestrator.memory import files
+from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Diff, Finding, FindingKind, Findings, SuiteReport
 
-_RULEBOOK: Final = "CLAUDE.md"
 _KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.STEERING: FindingKind.STEERING}
 _LARGEST_SOURCE: Final = 2_000_000
 _SHOWN: Final = 30
@@ -49,12 +51,14 @@ class Guard:
         watch: which files are guarded.
         folder: keeps pristine content, and what was put back. Set it before anything is asked but
             `refuse`.
+        shelf: the files with the learned rules, which are not the agent's to write either.
     """
 
     project: Path
     mode: GuardMode
     watch: Watch
     folder: Path | None = None
+    shelf: Shelf | None = None
     _baseline: SuiteReport | None = None
     _manifest: Manifest | None = None
     _settled: Manifest | None = None
@@ -224,49 +228,67 @@ class Guard:
     # ---- the learned rules -----------------------------------------------------------------
 
     def _keep_rules(self, attempt: int) -> None:
-        data = self._read_rules()
         kept = self._kept / f"rules-{attempt}"
-        if data is None:
-            kept.unlink(missing_ok=True)
-        else:
-            kept.write_bytes(data)
+        shutil.rmtree(kept, ignore_errors=True)
+        for name, data in self._read_rules().items():
+            (kept / name).parent.mkdir(parents=True, exist_ok=True)
+            (kept / name).write_bytes(data)
 
     def _rules_found(self, attempt: int) -> tuple[Finding, ...]:
-        kept = self._kept / f"rules-{attempt}"
-        before, now = kept.read_bytes() if kept.exists() else None, self._read_rules()
-        if before == now or not rules.rewritten(before, now):
-            return ()
-        if self.mode is GuardMode.RESTORE:
-            self._write_rules(rules.with_rules_of(before, now), attempt)
-        done = "changed, put back" if self.mode is GuardMode.RESTORE else "changed"
-        return (Finding(FindingKind.RULES, _RULEBOOK, done),)
+        now, kept = self._read_rules(), self._kept / f"rules-{attempt}"
+        before = {
+            path.relative_to(kept).as_posix(): path.read_bytes()
+            for path in kept.rglob("*")
+            if path.is_file()
+        }
+        found = []
+        for name in sorted({*before, *now}):
+            old, new = before.get(name), now.get(name)
+            if old == new or not rules.rewritten(old, new):
+                continue
+            if self.mode is GuardMode.RESTORE:
+                self._write_rules(name, rules.with_rules_of(old, new), attempt)
+            done = "changed, put back" if self.mode is GuardMode.RESTORE else "changed"
+            found.append(Finding(FindingKind.RULES, name, done))
+        return tuple(found)
 
-    def _read_rules(self) -> bytes | None:
-        try:
-            content = files.read(files.locate(self.project / _RULEBOOK))
-        except RulebookError:
-            return None
-        return content.data if content.stat else None
+    def _read_rules(self) -> dict[str, bytes]:
+        """The files that rules stand in, or would, as far as they are there."""
+        if self.shelf is None:
+            return {}
+        found = {}
+        for name in self.shelf.possible():
+            with contextlib.suppress(RulebookError):
+                content = files.read(self.shelf.path(name))
+                if content.stat:
+                    found[name] = content.data
+        return found
 
-    def _write_rules(self, data: bytes | None, attempt: int) -> None:
-        named = self.project / _RULEBOOK
-        kept = self._kept / "put-back" / str(attempt) / _RULEBOOK
-        if (now := self._read_rules()) is not None:
+    def _write_rules(self, name: str, data: bytes | None, attempt: int) -> None:
+        if self.shelf is None:
+            return
+        kept = self._kept / "put-back" / str(attempt) / name
+        if (now := self._read_rules().get(name)) is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             kept.write_bytes(now)
         try:
-            path = files.locate(named)
+            path = self.shelf.path(name)
         except RulebookError:  # a link to somewhere else, which was none before
-            named.unlink()
-            path = named
-        if data is None:
-            path.unlink(missing_ok=True)
-        else:
-            files.replace(path, data, files.read(path))
+            path = self.shelf.freed(name)
+        with files.explained(path, "written"):
+            if data is None:
+                path.unlink(missing_ok=True)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, data, files.read(path))
 
 
 def guard_of(
-    project: Path, mode: GuardMode, command: str, environment: Mapping[str, str] | None = None
+    project: Path,
+    mode: GuardMode,
+    command: str,
+    environment: Mapping[str, str] | None = None,
+    shelf: Shelf | None = None,
 ) -> Guard:
     """The guard for a run, which still needs a folder.
 
@@ -275,9 +297,11 @@ def guard_of(
         mode: what becomes of edits.
         command: the suite's command.
         environment: what the suite's environment is made from; ours if None.
+        shelf: the files with the learned rules; the project's if None.
     """
     project = project.resolve()
-    return Guard(project, mode, watch(project, command, environment))
+    guarded = watch(project, command, environment)
+    return Guard(project, mode, guarded, shelf=shelf or Shelf(project))
 
 
 def no_guard() -> Guard:

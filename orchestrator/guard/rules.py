@@ -1,14 +1,15 @@
-"""The learned rules in CLAUDE.md are ours to write: an agent may not rewrite its own lessons."""
+"""The learned rules are ours to write: an agent rewrites none of its lessons, nor their scope."""
 
 from collections.abc import Sequence
 
 from orchestrator.errors import RulebookError
 from orchestrator.memory.document import HEADING, Document, parse
+from orchestrator.memory.scope import scope_of
 from orchestrator.models import Rule
 
 
 def rewritten(before: bytes | None, now: bytes | None) -> bool:
-    """Whether the managed section, or a rule anywhere in the file, is another one now."""
+    """Whether the managed section, its scope, or a rule anywhere in the file, is another now."""
     return _rules(before) != _rules(now)
 
 
@@ -33,13 +34,15 @@ def with_rules_of(before: bytes | None, now: bytes | None) -> bytes | None:
     return mended if mended.strip() or before is not None else None
 
 
-def _rules(data: bytes | None) -> tuple[Sequence[Rule], str] | None:
+def _rules(data: bytes | None) -> tuple[Sequence[Rule], str, tuple[str, ...]] | None:
     try:
         document = parse(data or b"")
+        scope = scope_of(data or b"") if document.rules else ()
     except RulebookError:
         return None
     # Of the section only what is said counts, not how the file ends its lines.
-    return document.rules, "".join(_section(document)).replace("\r\n", "\n").strip()
+    said = "".join(_section(document)).replace("\r\n", "\n").strip()
+    return document.rules, said, scope
 
 
 def _whole(document: Document) -> tuple[int, int]:

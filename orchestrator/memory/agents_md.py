@@ -7,6 +7,8 @@ count. A file of a folder above cannot be imported back: Claude Code imports onl
 """
 
 import contextlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,7 @@ from orchestrator.memory.document import has_content
 
 _INSTRUCTIONS: Final = ("CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md")
 _AGENTS: Final = ("AGENTS.md", ".claude/AGENTS.md")
+_IMPORT: Final = re.compile(r"(?<!\S)@([^\s`]+)")
 
 
 def agents_in_force(project: Path) -> tuple[str, ...]:
@@ -33,12 +36,39 @@ def agents_above(project: Path) -> Path | None:
     return next((path for path in found if _has_content(path)), None)
 
 
+def agents_unloaded(project: Path) -> Path | None:
+    """What keeps Claude Code from loading the project's AGENTS.md; None if it loads it."""
+    project = project.resolve()
+    agents = project / "AGENTS.md"
+    ours = [project / name for name in _INSTRUCTIONS]
+    if any(_imports(path, agents) for path in ours):
+        return None
+    return next(_instructions(project), None)
+
+
 def _instructed(project: Path) -> bool:
+    return next(_instructions(project), None) is not None
+
+
+def _instructions(project: Path) -> Iterator[Path]:
+    """The files with content that put AGENTS.md out of force, the project's own first."""
     users_own = None
     with contextlib.suppress(RuntimeError):  # a user without a home has no file there either
         users_own = Path.home().resolve() / ".claude" / "CLAUDE.md"
     files = (folder / name for folder in (project, *project.parents) for name in _INSTRUCTIONS)
-    return any(_has_content(path) for path in files if path != users_own)
+    return (path for path in files if path != users_own and _has_content(path))
+
+
+def _imports(path: Path, other: Path) -> bool:
+    """Whether an instruction file is a link to the other, or imports it."""
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            if path.resolve() == other.resolve():
+                return True
+            text = path.read_text(encoding="utf-8", errors="replace")
+            named = (path.parent / name for name in _IMPORT.findall(text))
+            return any(each.resolve() == other.resolve() for each in named)
+    return False
 
 
 def _has_content(path: Path) -> bool:

@@ -46,7 +46,8 @@ def _lint(code: str, record: RuleRecord) -> str:
 
 def _test(record: RuleRecord) -> str:
     name = re.sub(r"[^a-z0-9]+", "_", record.rule.text.rule.lower()).strip("_")[:60].rstrip("_")
-    seen = record.origin.cases or "the failure that it was learned from"
+    origin = record.origin
+    seen = ", ".join(origin.cases[:3]) or origin.summary or "the failure that it was learned from"
     return (
         "a test of its own, that says in its message what to do:\n"
         f"  def test_{name}() -> None:\n"

@@ -1,6 +1,7 @@
-"""One approved rule as one commit of the user's repository: that file, and nothing else."""
+"""One approved rule as one commit of the user's repository: its files, and nothing else."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator import process
@@ -8,33 +9,41 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.memory.records import RuleRecord
 
 
-def check_committable(file: Path) -> None:
-    """Make sure that a commit of the file would hold our change alone.
+def check_committable(paths: Sequence[Path]) -> None:
+    """Make sure that a commit of these files would hold our change alone.
+
+    Args:
+        paths: the files that a rule may go into, by their real paths.
 
     Raises:
-        UsageError: it is in no repository, or has changes that are not committed.
+        UsageError: one is in no repository, ignored, or has changes that are not committed.
         InfrastructureError: git is missing.
     """
-    said = _git(file, "status", "--porcelain", "--ignored", "--", file.name)
-    if said.strip():
-        raise UsageError(
-            f"{file} has changes of yours, or is not under git: {said.strip()}",
-            "commit it first, or approve without --commit",
-        )
+    for path in paths:
+        folder = next(up for up in path.parents if up.is_dir())
+        asked = ("status", "--porcelain", "--ignored", "--", str(path))
+        if said := _git(folder, *asked).strip():
+            raise UsageError(
+                f"{path} has changes of yours, or is not under git: {said}",
+                "commit it first, or approve without --commit",
+            )
 
 
-def commit(file: Path, record: RuleRecord) -> str:
-    """Commit the file, with the rule's evidence in the message; give the commit's short id.
+def commit(paths: Sequence[Path], record: RuleRecord) -> str:
+    """Commit the files, with the rule's evidence in the message; give the commit's short id.
 
     What is staged stays staged, and is not in the commit; the user's own git hooks run.
 
     Raises:
-        UsageError: git refuses: a hook, no author.
+        UsageError: git refuses: a hook, no author, an ignored file; or nothing was changed.
         InfrastructureError: git is missing.
     """
-    _git(file, "add", "--", file.name)
-    _git(file, "commit", "--quiet", "--only", "-m", message(record), "--", file.name)
-    return _git(file, "rev-parse", "--short", "HEAD").strip()
+    if not paths:
+        raise UsageError("no file was changed, so there is nothing to commit")
+    names, folder = [str(path) for path in paths], _top(paths[0])
+    _git(folder, "add", "--", *names)
+    _git(folder, "commit", "--quiet", "--only", "-m", message(record), "--", *names)
+    return _git(folder, "rev-parse", "--short", "HEAD").strip()
 
 
 def message(record: RuleRecord) -> str:
@@ -44,7 +53,8 @@ def message(record: RuleRecord) -> str:
         "When": text.when,
         "Why": text.why,
         "Rule-Id": record.rule.id,
-        "Failing": origin.cases,
+        "Failed": origin.summary,
+        "Failing": ", ".join(origin.cases),
         "Failure": origin.failure,
         "Run": origin.run,
         "Model": origin.model,
@@ -54,11 +64,17 @@ def message(record: RuleRecord) -> str:
     return f"docs(memory): {subject}\n\n{text.rule}\n\n{lines}\n"
 
 
-def _git(file: Path, *arguments: str) -> str:
+def _top(path: Path) -> Path:
+    """A folder of the repository that stays when the file goes."""
+    folder = next(up for up in path.parents if up.is_dir())
+    return Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+
+
+def _git(folder: Path, *arguments: str) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_INDEX")}
     environment |= {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
     try:
-        done = process.capture(["git", *arguments], cwd=file.parent, env=environment)
+        done = process.capture(["git", *arguments], cwd=folder, env=environment)
     except OSError as error:
         raise InfrastructureError(f"git cannot be started: {error}", "install git") from error
     if done.returncode:

@@ -1,4 +1,4 @@
-"""CLAUDE.md read: where the managed section is, and which rules stand in it.
+"""A rulebook file read: where the managed section is, and which rules stand in it.
 
 What is a heading, a list, a comment or a fence is what CommonMark says, by markdown-it; where they
 stand is kept in the file's own lines, for `editing`. Nothing here touches a file.
@@ -35,7 +35,8 @@ HEADING: Final = "## Learned Rules & Patterns"
 _TITLE: Final = HEADING.removeprefix("## ").casefold()
 _SECTION_LEVEL: Final = 2
 _BOM: Final = "\ufeff"
-_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+"""How a file begins that is no UTF-8, and takes none."""
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _FRONT_MATTER: Final = re.compile(r"\A---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -120,7 +121,7 @@ class Document:
         return next((known for known in self.rules if known.id == rule), None)
 
 
-@lru_cache(maxsize=4)  # a file is read for the teacher, for the edit, and to check the edit
+@lru_cache(maxsize=16)  # a few files are read for the teacher, for the edit, and to check it
 def parse(data: bytes) -> Document:
     """Read a rulebook file. Whatever is in it, this gives what rules can be made out.
 
@@ -129,8 +130,8 @@ def parse(data: bytes) -> Document:
     Raises:
         RulebookError: the file is UTF-16, to which no UTF-8 text can be added.
     """
-    if data.startswith(_UTF16):
-        raise RulebookError("CLAUDE.md is encoded as UTF-16", "save it as UTF-8")
+    if data.startswith(UTF16):
+        raise RulebookError("the file is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     bom = _BOM if text.startswith(_BOM) else ""
     text = text.removeprefix(_BOM)

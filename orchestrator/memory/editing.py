@@ -1,10 +1,10 @@
-"""CLAUDE.md edited: bytes in, bytes out, and every byte that is not ours as it was.
+"""A rulebook file edited: bytes in, bytes out, and every byte that is not ours as it was.
 
 Each edit is read back before it is given out: it changed the rule it was for, and no other.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Final
@@ -13,6 +13,9 @@ from orchestrator.errors import RulebookError
 from orchestrator.memory.document import HEADING, Document, Place, parse
 from orchestrator.models import Rule
 from teacher.models import RuleText
+
+Change = Callable[[bytes], bytes]
+"""What makes other bytes of a file's bytes."""
 
 _FIELDS: Final = ("Rule", "When", "Why")
 _BLANK: Final = " \t\r\n"
@@ -35,7 +38,7 @@ def append(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()
         if known.find(rule.id) == rule and len(known.rules) == len(document.rules) + 1:
             return written
     raise RulebookError(
-        "CLAUDE.md cannot take a rule: a block at its end was begun and not ended",
+        "the file cannot take a rule: a block at its end was begun and not ended",
         "end the code fence, comment or HTML tag that is open there",
     )
 
@@ -205,6 +208,6 @@ def _encoded(document: Document, lines: Iterable[str]) -> bytes:
 def _demand(written: bytes, rules: Sequence[Rule], rule: str) -> None:
     if list(parse(written).rules) != list(rules):
         raise RulebookError(
-            f"rule {rule} in CLAUDE.md cannot be changed: it is tangled with the text round it",
+            f"rule {rule} cannot be changed: it is tangled with the text round it",
             "set its bullets apart with a blank line, each on a line of its own",
         )

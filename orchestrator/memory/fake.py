@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from orchestrator.memory.document import parse
 from orchestrator.memory.lessons import known_rules, take_in
+from orchestrator.memory.pages import CLAUDE_MD, Pages
 from orchestrator.models import RuleChange
 from teacher.models import Failure, KnownRule, Lesson
 
@@ -19,17 +19,26 @@ class MemoryRulebook:
     """
 
     def __init__(self, data: bytes = b"", today: date = date(2026, 1, 1)) -> None:
-        self.data = data
+        self._pages = Pages({CLAUDE_MD: data})
         self._today = today
+
+    @property
+    def data(self) -> bytes:
+        """What the file holds."""
+        return self._pages.files[CLAUDE_MD]
+
+    def files(self) -> Sequence[str]:
+        """Name the file."""
+        return (CLAUDE_MD,)
 
     def known_rules(self) -> Sequence[KnownRule]:
         """List the rules in force."""
-        return known_rules(parse(self.data))
+        return known_rules(self._pages)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
         """Take a lesson in; None when it changes nothing."""
-        outcome = take_in(self.data, lesson, failure, today=self._today)
-        self.data = outcome.data
+        outcome = take_in(self._pages, lesson, failure, today=self._today)
+        self._pages = outcome.pages
         if outcome.rule is None:
             return None
-        return RuleChange(outcome.rule, Path("CLAUDE.md"), outcome.change, outcome.reason)
+        return RuleChange(outcome.rule, Path(CLAUDE_MD), outcome.change, outcome.reason)

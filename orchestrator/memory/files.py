@@ -95,6 +95,23 @@ def replace(path: Path, data: bytes, before: Content) -> bool:
         return True
 
 
+def remove(path: Path, before: Content) -> bool:
+    """Remove the file, unless it is no longer what `before` says; then this gives False.
+
+    The caller holds the lock for the path.
+
+    Raises:
+        RulebookError: it may not be removed.
+        InfrastructureError: the disk fails.
+    """
+    with explained(path, "removed"):
+        if _changed(path, before):
+            return False
+        path.unlink(missing_ok=True)
+        _sync(path.parent)
+        return True
+
+
 @contextlib.contextmanager
 def explained(path: Path, done: str) -> Iterator[None]:
     """Turn an `OSError` into an error that says what is wrong with `path`, and the mend."""

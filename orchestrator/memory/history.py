@@ -6,7 +6,7 @@ what is in force; this follows it (`reconcile`), and remembers what a file canno
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,6 +51,14 @@ _MIGRATIONS: Final = (
     );
     CREATE INDEX exposures_of_a_rule ON exposures (book, rule);
     """,
+    """
+    ALTER TABLE rules ADD COLUMN paths TEXT NOT NULL DEFAULT '[]';
+    UPDATE rules SET origin =
+        json_set(origin, '$.summary', json_extract(origin, '$.cases'), '$.cases', json('[]'));
+    CREATE TABLE agreed (
+        book TEXT NOT NULL, rule TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (book, rule)
+    );
+    """,
 )
 """Applied in order; `PRAGMA user_version` counts those that were."""
 
@@ -63,7 +71,7 @@ _COUNT: Final = """
 """
 _SELECT: Final = (
     "SELECT id, rule, whenever, why, source, status, reason, origin, proposal, learned, mattered,"
-    " suggestion FROM rules WHERE book = ?"
+    " suggestion, paths FROM rules WHERE book = ?"
 )
 
 
@@ -183,11 +191,13 @@ class History:
             self._put(record)
             self._event(record.rule.id, what, detail)
 
-    def reconcile(self, rules: Sequence[Rule], origins: dict[str, Origin]) -> None:
+    def reconcile(
+        self, rules: Sequence[Rule], origins: dict[str, Origin], *, retire: bool = True
+    ) -> None:
         """Follow the file: people edit it, delete from it, add to it, check out other branches.
 
         The caller holds the rulebook's lock, and has just read `rules` from the file; `origins`
-        is what their comments tell.
+        is what their comments tell. `retire` archives those that the file has lost.
         """
         known = {record.rule.id: record for record in self.all()}
         in_file = {rule.id for rule in rules}
@@ -201,9 +211,31 @@ class History:
             elif before.rule.text != _plain_text(rule.text):
                 changed = replace(before, rule=rule, mattered=self.now())
                 self.update(changed, "edited by hand", f"it was: {before.rule.text.rule}")
+            elif before.rule.paths != rule.paths:
+                was = ", ".join(before.rule.paths) or "everything"
+                self.update(replace(before, rule=rule), "rescoped by hand", f"it was for: {was}")
         for record in known.values():
-            if record.status.in_force and record.rule.id not in in_file:
+            if retire and record.status.in_force and record.rule.id not in in_file:
                 self.move(record.rule.id, Status.ARCHIVED, "retired", "deleted from the file")
+
+    # ---- what two files agreed on
+
+    def agreed(self) -> dict[str, RuleText]:
+        """The rules that both files had when they last said the same, by id, as of then."""
+        rows = self._database.execute("SELECT rule, text FROM agreed WHERE book = ?", (self.book,))
+        return {rule: RuleText(*json.loads(text)) for rule, text in rows.fetchall()}
+
+    def agree(self, rules: Mapping[str, RuleText]) -> None:
+        """Remember the rules that both files have now."""
+        with self._transaction():
+            self._database.execute("DELETE FROM agreed WHERE book = ?", (self.book,))
+            self._database.executemany(
+                "INSERT INTO agreed VALUES (?, ?, ?)",
+                [
+                    (self.book, rule, json.dumps([text.rule, text.when, text.why]))
+                    for rule, text in rules.items()
+                ],
+            )
 
     # ---- outcomes
 
@@ -218,6 +250,15 @@ class History:
             self._database.executemany(
                 "INSERT OR IGNORE INTO exposures VALUES (?, ?, ?, ?)",
                 [(*key, rule) for rule in rules],
+            )
+
+    def expose_also(self, run: str, rules: Iterable[str]) -> None:
+        """Remember rules that came into force in the attempt in hand."""
+        with self._transaction():
+            self._database.executemany(
+                "INSERT OR IGNORE INTO exposures SELECT book, run, max(number), ?3 FROM attempts"
+                " WHERE book = ?1 AND run = ?2 HAVING max(number) IS NOT NULL",
+                [(self.book, run, rule) for rule in rules],
             )
 
     def failed(self, run: str, failure: str) -> list[RuleRecord]:
@@ -257,12 +298,11 @@ class History:
         found = (self.find(rule) for (rule,) in rows.fetchall())
         return [record for record in found if record]
 
-    def exposed_since(self, rule: str, moment: datetime) -> bool:
-        """Whether the rule was in force for a judged attempt after a moment."""
+    def worked_since(self, moment: datetime) -> bool:
+        """Whether an attempt was judged after a moment."""
         row = self._database.execute(
-            "SELECT 1 FROM exposures e JOIN attempts a USING (book, run, number)"
-            " WHERE e.book = ? AND e.rule = ? AND a.solved IS NOT NULL AND a.at > ? LIMIT 1",
-            (self.book, rule, moment.isoformat()),
+            "SELECT 1 FROM attempts WHERE book = ? AND solved IS NOT NULL AND at > ? LIMIT 1",
+            (self.book, moment.isoformat()),
         ).fetchone()
         return row is not None
 
@@ -281,27 +321,29 @@ class History:
             *(self.book, rule.id, text.rule, text.when, text.why, rule.source),
             *(str(record.status), record.reason, json.dumps(vars(origin))),
             *(json.dumps(vars(proposal)), record.learned.isoformat()),
-            *(record.mattered.isoformat(), record.suggestion),
+            *(record.mattered.isoformat(), record.suggestion, json.dumps(rule.paths)),
         )
         self._database.execute(
             f"INSERT INTO rules VALUES ({', '.join('?' * len(values))})"  # noqa: S608 -- our own
             " ON CONFLICT DO UPDATE SET rule = excluded.rule, whenever = excluded.whenever,"
             " why = excluded.why, source = excluded.source, status = excluded.status,"
             " reason = excluded.reason, origin = excluded.origin, proposal = excluded.proposal,"
-            " mattered = excluded.mattered, suggestion = excluded.suggestion",
+            " mattered = excluded.mattered, suggestion = excluded.suggestion,"
+            " paths = excluded.paths",
             tuple(map(_plain, values)),
         )
 
     def _record(self, row: tuple[str, ...]) -> RuleRecord:
         identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
-        learned, mattered, suggestion = rest
+        learned, mattered, suggestion, paths = rest
         stored = json.loads(origin)
-        came = Origin(**{**stored, "files": tuple(stored["files"])})
+        lists = {name: tuple(stored[name]) for name in ("cases", "files")}
+        came = Origin(**{**stored, **lists})
         counted = self._database.execute(
             _COUNT, {"book": self.book, "rule": identity, "failure": came.failure}
         ).fetchone()
         return RuleRecord(
-            Rule(identity, RuleText(rule, when, why), source),
+            Rule(identity, RuleText(rule, when, why), source, tuple(json.loads(paths))),
             Status(status),
             reason,
             came,

@@ -6,15 +6,17 @@ history follows when it is read next.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from orchestrator.errors import UsageError
-from orchestrator.memory.document import free_id, parse
-from orchestrator.memory.editing import amend, append, remove
+from orchestrator.memory.document import free_id
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import provenance
+from orchestrator.memory.pages import Pages
 from orchestrator.memory.preflight import Objection, Standing, preflight
 from orchestrator.memory.records import Origin, Proposal, RuleEvent, RuleRecord, Status
 from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.memory.scope import safe_globs
 from orchestrator.memory.text import safe_text
 from orchestrator.models import Rule
 from teacher.models import RuleText
@@ -28,7 +30,9 @@ class RuleKeeper:
 
     def __init__(self, book: MarkdownRulebook, history: History) -> None:
         self._book, self._history = book, history
-        book.rules()  # people may have edited the file
+        self.touched: tuple[Path, ...] = ()
+        """The files that the last change was made in."""
+        book.rules()  # people may have edited the files
 
     def all(self) -> list[RuleRecord]:
         """Every rule that is known."""
@@ -46,9 +50,17 @@ class RuleKeeper:
         """The rules that wait for a person."""
         return [record for record in self._history.all() if record.status.held_back]
 
-    def add(self, text: RuleText) -> RuleRecord:
+    def files(self) -> Sequence[Path]:
+        """The files that rules stand in, or would, by their real paths."""
+        return self._book.paths()
+
+    def where(self, rule: str) -> Sequence[Path]:
+        """The files that a rule stands in."""
+        return self._book.where(rule)
+
+    def add(self, text: RuleText, paths: Sequence[str] = ()) -> RuleRecord:
         """Put a person's own rule in force; it is no duplicate and contradicts nothing."""
-        text = _checked(text)
+        text, scope = _checked(text), self._scope(paths)
         rules = self._book.rules()
         found = preflight(text, rules, Standing())
         if found and found.objection is Objection.DUPLICATE:
@@ -60,20 +72,15 @@ class RuleKeeper:
             )
         taken = {record.rule.id for record in self._history.all()} | {rule.id for rule in rules}
         today = self._history.now().astimezone().date()
-        rule = Rule(free_id(text, taken), text, f"Added on {today} by hand")
+        rule = Rule(free_id(text, taken), text, f"Added on {today} by hand", scope)
         return self._put(rule, Origin(source="by hand"), "added by hand")
 
-    def edit(self, rule: str, text: RuleText) -> RuleRecord:
-        """Change a rule's text; a field that is empty stays as it is. Id and history stay."""
-        record = self.get(rule)
-        old = record.rule.text
-        new = safe_text(RuleText(text.rule or old.rule, text.when or old.when, text.why or old.why))
-        if record.status.in_force:
-            today = self._history.now().astimezone().date()
-            self._book.edit(lambda data, _: amend(data, record.rule.id, new, today))
-        edited = replace(record, rule=replace(record.rule, text=new), mattered=self._history.now())
-        self._history.update(edited, "edited", f"it was: {old.rule}")
-        return edited
+    def edit(self, rule: str, text: RuleText, paths: Sequence[str] = ()) -> RuleRecord:
+        """Change a rule's text, and its scope if one is given; id and history stay.
+
+        A field that is empty stays as it is.
+        """
+        return self._edit(self.get(rule), text, self._scope(paths))
 
     def retire(self, rule: str) -> RuleRecord:
         """Take a rule out of the file, into the archive."""
@@ -109,7 +116,7 @@ class RuleKeeper:
             raise UsageError(f"{record.rule.id} does not wait: it is {record.status}")
         proposal = record.proposal
         if proposal.target and _in_force(self._book, proposal.target):
-            done = self.edit(proposal.target, record.rule.text)
+            done = self._edit(self.get(proposal.target), record.rule.text, record.rule.paths)
             why = f"it became part of {proposal.target}"
             self._history.move(record.rule.id, Status.ARCHIVED, "approved", why)
             return done
@@ -118,22 +125,56 @@ class RuleKeeper:
         replaced = (proposal.against, found.rule.id if found else "")
         return self._put(record.rule, record.origin, "approved", instead_of=replaced)
 
+    def _edit(self, record: RuleRecord, text: RuleText, scope: tuple[str, ...]) -> RuleRecord:
+        rule, old = record.rule, record.rule.text
+        new = safe_text(RuleText(text.rule or old.rule, text.when or old.when, text.why or old.why))
+        rule = replace(rule, text=new, paths=scope or rule.paths)
+        if record.status.in_force:
+            today = self._history.now().astimezone().date()
+
+            def change(pages: Pages) -> Pages:
+                nonlocal rule
+                pages = pages.amend(rule.id, new, today)
+                if scope:
+                    pages = pages.rescope(rule.id, scope)
+                rule = pages.find(rule.id) or rule
+                return pages
+
+            self.touched = self._book.edit(change)
+        edited = replace(record, rule=rule, mattered=self._history.now())
+        self._history.update(edited, "edited", f"it was: {old.rule}")
+        return edited
+
     def _put(
         self, rule: Rule, origin: Origin, what: str, instead_of: Sequence[str] = ()
     ) -> RuleRecord:
         gone: list[str] = []
 
-        def change(data: bytes, imports: Sequence[str]) -> bytes:
-            gone[:] = [old for old in dict.fromkeys(instead_of) if old and parse(data).find(old)]
+        def change(pages: Pages) -> Pages:
+            nonlocal rule
+            gone[:] = [old for old in dict.fromkeys(instead_of) if old and pages.find(old)]
             for old in gone:
-                data = remove(data, old)
-            return append(data, rule, provenance(origin), imports)
+                pages = pages.remove(old)
+            pages = pages.add(rule, provenance(origin))
+            rule = pages.find(rule.id) or rule
+            return pages
 
-        self._book.edit(change)
+        self.touched = self._book.edit(change)
         self._history.learn(rule, Status.ACTIVE, origin, what=what, proposal=Proposal())
         for old in gone:
             self._history.move(old, Status.ARCHIVED, "archived", f"{rule.id} took its place")
         return self.get(rule.id)
+
+    def _scope(self, paths: Sequence[str]) -> tuple[str, ...]:
+        scope = safe_globs(paths)
+        for path in paths:
+            if path.strip().removeprefix("./") not in scope:
+                mend = "name files of the project: --path 'src/**/*.py'"
+                raise UsageError(f"{path!r} is no scope", mend)
+        if scope and not self._book.scopes:
+            mend = "set rules.target: rules-dir for rules that hold for some files alone"
+            raise UsageError("a rule here holds for every file", mend)
+        return scope
 
     def _leave(self, record: RuleRecord, status: Status, what: str) -> RuleRecord:
         self._book.take_out(record.rule.id)

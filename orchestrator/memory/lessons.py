@@ -1,12 +1,12 @@
-"""What a lesson does to the bytes of a rulebook: the one place that decides it."""
+"""What a lesson does to the files of a rulebook: the one place that decides it."""
 
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from orchestrator.memory.document import Document, free_id, parse
-from orchestrator.memory.editing import amend, append, reinforce, remove
+from orchestrator.memory.document import free_id
+from orchestrator.memory.pages import Pages
 from orchestrator.memory.poison import poison_in
 from orchestrator.memory.preflight import (
     Found,
@@ -17,6 +17,7 @@ from orchestrator.memory.preflight import (
     preflight,
 )
 from orchestrator.memory.records import Origin, origin_of
+from orchestrator.memory.scope import safe_globs
 from orchestrator.memory.text import normalised, rule_id, safe_text, safe_word
 from orchestrator.models import Rule
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
@@ -30,7 +31,7 @@ class Outcome:
     lesson is held back, and `rule` what it would have been.
     """
 
-    data: bytes
+    pages: Pages
     rule: Rule | None = None
     change: str = ""
     """One of `RuleChange.change`."""
@@ -40,17 +41,16 @@ class Outcome:
     target: str = ""
     """The rule in force that is amended, or contradicted."""
     diff: str = ""
-    """What waits for approval, as a unified diff of the file."""
+    """What waits for approval, as a unified diff of the files."""
 
 
 def take_in(
-    data: bytes,
+    pages: Pages,
     lesson: Lesson,
     failure: Failure,
     *,
     today: date,
     run: str = "",
-    imports: Sequence[str] = (),
     standing: Standing | None = None,
 ) -> Outcome:
     """Apply a lesson to a rulebook.
@@ -58,140 +58,141 @@ def take_in(
     A lesson about a rule that is not there becomes a new rule, if it has a text; word for word the
     same rule is not written twice. `standing` is for a rulebook with a history: then a new rule
     that says what one in force says reinforces that one; one that says the opposite is held back;
-    one that was turned down before stays out; and where a new rule makes the file too long, the
-    least valuable one leaves. `run` and the failure's fingerprint and source go
-    into the comment of a new rule; `imports` is for a file that is new.
+    one that was turned down before stays out; and where a new rule makes the rulebook too long,
+    the least valuable one leaves. `run` and the failure's fingerprint and source go into the
+    comment of a new rule.
 
     Raises:
-        RulebookError: the file is in a state that cannot be edited safely.
+        RulebookError: a file is in a state that cannot be edited safely.
     """
-    outcome = _decided(data, lesson, failure, today, run, imports, standing)
-    if standing and standing.review and outcome.data != data:
-        return _waiting(data, outcome)
+    outcome = _decided(pages, lesson, failure, today, run, standing)
+    if standing and standing.review and outcome.pages != pages:
+        return _waiting(pages, outcome)
     return outcome
 
 
 def _decided(
-    data: bytes,
+    pages: Pages,
     lesson: Lesson,
     failure: Failure,
     today: date,
     run: str,
-    imports: Sequence[str],
     standing: Standing | None,
 ) -> Outcome:
-    known = parse(data)
     text = safe_text(lesson.text) if lesson.text else None
-    target = known.find(lesson.target) if lesson.target else None
-    if refused := _refused(data, lesson, text):
+    target = pages.find(lesson.target) if lesson.target else None
+    if refused := _refused(pages, lesson, text):
         return refused
     if lesson.action is Action.REINFORCE and target:
-        return Outcome(reinforce(data, target.id, today), target, "reinforced")
+        return Outcome(pages.reinforce(target.id, today), target, "reinforced")
     if text is None or not text.rule:
-        return Outcome(data, reason=_nothing(lesson, target))
+        return Outcome(pages, reason=_nothing(lesson, target))
+    paths = safe_globs(lesson.paths)
     if lesson.action is Action.AMEND and target:
-        others = [rule for rule in known.rules if rule is not target]
+        others = [rule for rule in pages.rules if rule.id != target.id]
         if standing and (other := contradicted(text, others)):
-            return _contradiction(data, replace(target, text=text), other)
-        return _amended(data, target, text, today)
-    rule = Rule(free_id(text, known.ids), text, _source(failure, today))
+            return _contradiction(pages, replace(target, text=text), other)
+        return _amended(pages, target, text, paths, today)
+    rule = Rule(free_id(text, pages.ids), text, _source(failure, today), paths)
     note = provenance(origin_of(lesson, failure, run))
-    return _added(data, rule, note, imports, standing, today)
+    return _added(pages, rule, note, standing, today)
 
 
-def _added(
-    data: bytes,
-    rule: Rule,
-    note: str,
-    imports: Sequence[str],
-    standing: Standing | None,
-    today: date,
-) -> Outcome:
-    known = parse(data)
-    if same := _same(known, rule.text):
-        return Outcome(data, same, "already known")
-    if standing and (found := preflight(rule.text, known.rules, standing)):
-        return _objected(data, rule, found, today)
-    written = append(data, rule, note, imports)
+def _added(pages: Pages, rule: Rule, note: str, standing: Standing | None, today: date) -> Outcome:
+    rules = pages.rules
+    if same := _same(rules, rule.text):
+        return Outcome(pages, same, "already known")
+    if standing and (found := preflight(rule.text, rules, standing)):
+        return _objected(pages, rule, found, today)
+    written = pages.add(rule, note)
+    rule = written.find(rule.id) or rule
     return _within_budget(written, rule, standing) if standing else Outcome(written, rule, "added")
 
 
-def _objected(data: bytes, rule: Rule, found: Found, today: date) -> Outcome:
+def _objected(pages: Pages, rule: Rule, found: Found, today: date) -> Outcome:
     if found.objection is Objection.DUPLICATE:
-        return Outcome(reinforce(data, found.rule.id, today), found.rule, "reinforced")
+        return Outcome(pages.reinforce(found.rule.id, today), found.rule, "reinforced")
     if found.objection is Objection.CONTRADICTION:
-        return _contradiction(data, rule, found.rule)
-    return Outcome(data, reason=f"it was turned down before, as {found.rule.id}")
+        return _contradiction(pages, rule, found.rule)
+    return Outcome(pages, reason=f"it was turned down before, as {found.rule.id}")
 
 
-def _contradiction(data: bytes, rule: Rule, other: Rule) -> Outcome:
+def _contradiction(pages: Pages, rule: Rule, other: Rule) -> Outcome:
     reason = f"it contradicts {other.id}: {other.text.rule}"
-    return Outcome(data, rule, "contradiction", reason, target=other.id)
+    return Outcome(pages, rule, "contradiction", reason, target=other.id)
 
 
-def _waiting(data: bytes, outcome: Outcome) -> Outcome:
-    """The file as it is, and what would be done to it; a reinforcement is only counted."""
+def _waiting(pages: Pages, outcome: Outcome) -> Outcome:
+    """The files as they are, and what would be done to them; a reinforcement is only counted."""
     if outcome.rule is None or outcome.change == "reinforced":
-        return replace(outcome, data=data)
+        return replace(outcome, pages=pages)
     rule = outcome.rule
     if outcome.change == "amended":
         # The proposal is a rule of its own until it is approved.
-        rule = Rule(free_id(rule.text, parse(data).ids), rule.text, rule.source)
+        rule = replace(rule, id=free_id(rule.text, pages.ids))
     return Outcome(
-        data,
+        pages,
         rule,
         "waits for approval",
         "learning.approval is review: `orchestrator rules pending`",
         target=outcome.target,
-        diff=unified(data, outcome.data),
+        diff=unified(pages, outcome.pages),
     )
 
 
-def unified(before: bytes, after: bytes) -> str:
-    """What changes in a rulebook file, as a unified diff."""
-    old, new = (
-        data.decode("utf-8", "replace").splitlines(keepends=True) for data in (before, after)
-    )
-    lines = difflib.unified_diff(old, new, "a/CLAUDE.md", "b/CLAUDE.md")
+def unified(before: Pages, after: Pages) -> str:
+    """What changes in the files of a rulebook, as one unified diff."""
+    lines: list[str] = []
+    for name in dict.fromkeys([*before.files, *after.files]):
+        old, new = (
+            pages.files.get(name, b"").decode("utf-8", "replace").splitlines(keepends=True)
+            for pages in (before, after)
+        )
+        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _within_budget(data: bytes, newest: Rule, standing: Standing) -> Outcome:
-    out = leaving(parse(data).rules, newest.id, standing)
+def _within_budget(pages: Pages, newest: Rule, standing: Standing) -> Outcome:
+    out = leaving(pages.rules, newest.id, standing)
     for rule in out:
-        data = remove(data, rule.id)
-    return Outcome(data, newest, "added", leaving=out)
+        pages = pages.remove(rule.id)
+    return Outcome(pages, newest, "added", leaving=out)
 
 
-def known_rules(document: Document) -> tuple[KnownRule, ...]:
-    """The rules of a document as the teacher sees them, in text that can be sent anywhere."""
+def known_rules(pages: Pages) -> tuple[KnownRule, ...]:
+    """The rules of a rulebook as the teacher sees them, in text that can be sent anywhere."""
     return tuple(
         KnownRule(
             rule.id,
             RuleText(_clean(rule.text.rule), _clean(rule.text.when), _clean(rule.text.why)),
+            f"it is loaded only for {_clean(', '.join(rule.paths))}" if rule.paths else "",
         )
-        for rule in document.rules
+        for rule in pages.rules
         if rule.text.rule
     )
 
 
-def _refused(data: bytes, lesson: Lesson, text: RuleText | None) -> Outcome | None:
+def _refused(pages: Pages, lesson: Lesson, text: RuleText | None) -> Outcome | None:
     if lesson.action is Action.NONE:
-        return Outcome(data, reason=lesson.reason)
+        return Outcome(pages, reason=lesson.reason)
     if text and text.rule and (reason := poison_in(lesson)):
-        return Outcome(data, Rule(rule_id(text), text), "quarantined", reason)
+        return Outcome(pages, Rule(rule_id(text), text), "quarantined", reason)
     return None
 
 
-def _amended(data: bytes, target: Rule, text: RuleText, today: date) -> Outcome:
-    written = amend(data, target.id, text, today)
-    rule = parse(written).find(target.id)
-    return Outcome(written, rule, "amended", target=target.id)
+def _amended(
+    pages: Pages, target: Rule, text: RuleText, paths: tuple[str, ...], today: date
+) -> Outcome:
+    """Another text, and another scope if the teacher gave one."""
+    written = pages.amend(target.id, text, today)
+    if paths:
+        written = written.rescope(target.id, paths)
+    return Outcome(written, written.find(target.id), "amended", target=target.id)
 
 
-def _same(known: Document, text: RuleText) -> Rule | None:
+def _same(rules: Sequence[Rule], text: RuleText) -> Rule | None:
     wanted = normalised(text)
-    return next((rule for rule in known.rules if normalised(rule.text) == wanted), None)
+    return next((rule for rule in rules if normalised(rule.text) == wanted), None)
 
 
 def _nothing(lesson: Lesson, target: Rule | None) -> str:

@@ -15,6 +15,7 @@ from orchestrator.memory.checks import suggestion
 from orchestrator.memory.history import History
 from orchestrator.memory.records import RuleRecord, Status
 from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.memory.scope import covers
 from orchestrator.models import Attempt
 
 ESCALATE_AFTER: Final = 2
@@ -45,7 +46,13 @@ def outcomes_listener(
 
     def keep(event: events.Event) -> None:
         if isinstance(event, events.AttemptStarted):
-            history.expose(run, event.number, [rule.id for rule in rulebook.rules()])
+            rules = [rule.id for rule in rulebook.rules() if not rule.paths]
+            history.expose(run, event.number, rules)
+        elif isinstance(event, events.DiffTaken):
+            # A rule for some files alone was loaded once the agent touched one of them.
+            touched = [change.path for change in event.diff.changes]
+            loaded = [r.id for r in rulebook.rules() if r.paths and covers(r.paths, touched)]
+            history.expose_also(run, loaded)
         elif isinstance(event, events.TeachingStarted):
             for record in history.failed(run, event.failure.fingerprint):
                 _recurred(history, record, run, tell)
@@ -63,7 +70,7 @@ def archive_idle(
     """Take out of the file what has prevented nothing in 30 days though there were runs.
 
     A rule that people wrote, with no failure behind it, stays: no outcome can speak for it. So
-    does one that no run has had in force since it last mattered: then the project rested.
+    does one that no run was made with since it last mattered: then the project rested.
     """
     gone = [record for record in history.all() if _idle(history, record)]
     for record in gone:
@@ -78,7 +85,7 @@ def _idle(history: History, record: RuleRecord) -> bool:
     if not record.status.in_force or not record.origin.failure:
         return False
     since = history.now() - record.mattered
-    return since > IDLE and history.exposed_since(record.rule.id, record.mattered)
+    return since > IDLE and history.worked_since(record.mattered)
 
 
 def _recurred(history: History, record: RuleRecord, run: str, tell: Callable[[str], None]) -> None:

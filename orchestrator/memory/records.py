@@ -9,6 +9,8 @@ from typing import Final
 from orchestrator.models import Rule
 from teacher.models import Failure, Lesson
 
+MOST_CASES: Final = 20
+"""Failing cases that a rule remembers."""
 _TOUCHED: Final = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
 
 
@@ -51,8 +53,10 @@ class Origin:
     source: str = ""
     run: str = ""
     model: str = ""
-    cases: str = ""
-    """The failing cases, or the failure in a line."""
+    summary: str = ""
+    """The failure in a line."""
+    cases: tuple[str, ...] = ()
+    """The test cases that failed."""
     files: tuple[str, ...] = ()
     """What the attempt that failed had changed."""
 
@@ -110,4 +114,12 @@ class RuleEvent:
 def origin_of(lesson: Lesson, failure: Failure, run: str) -> Origin:
     """Where a rule comes from that this lesson adds."""
     files = tuple(dict.fromkeys(_TOUCHED.findall(failure.diff)))
-    return Origin(failure.fingerprint, failure.source, run, lesson.model, failure.summary, files)
+    return Origin(
+        failure.fingerprint,
+        failure.source,
+        run,
+        lesson.model,
+        failure.summary,
+        failure.cases[:MOST_CASES],
+        files,
+    )

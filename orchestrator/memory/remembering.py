@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from orchestrator.memory.document import Document
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome
+from orchestrator.memory.mirroring import agreed_on
+from orchestrator.memory.pages import Pages
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.records import Origin, Proposal, RuleRecord, Status, origin_of
 from teacher.models import Failure, KnownRule, Lesson
@@ -24,10 +25,17 @@ _HELD_BACK: Final = {
 }
 
 
-def follow(history: History, document: Document) -> None:
-    """Let the history follow what people did to the file. The caller holds its lock."""
-    origins = {rule.id: _origin(document.note(rule.id)) for rule in document.rules}
-    history.reconcile(document.rules, origins)
+def follow(history: History, pages: Pages, *, own: bool = True) -> None:
+    """Let the history follow what people did to the files. The caller holds their locks.
+
+    `own` is False for a work tree of ours: what it has not got, the project may have.
+    """
+    rules = pages.rules
+    origins = {rule.id: _origin(pages.note(rule.id)) for rule in rules}
+    history.reconcile(rules, origins, retire=own)
+    if own and pages.filing.mirror:
+        agreed = agreed_on(pages)
+        history.agree({rule.id: rule.text for rule in rules if rule.id in agreed})
 
 
 def remember(

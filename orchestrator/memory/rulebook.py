@@ -1,30 +1,29 @@
-"""The rulebook of a project: the rules in its CLAUDE.md, safe when several runs write at once."""
+"""The rulebook of a project: the rules in force, safe when several runs write at once."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from filelock import FileLock, Timeout
-
-from orchestrator.errors import InfrastructureError, RulebookError
+from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
-from orchestrator.memory import files
-from orchestrator.memory.agents_md import agents_above, agents_in_force
-from orchestrator.memory.document import parse
-from orchestrator.memory.editing import remove
+from orchestrator.memory.agents_md import agents_above, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome, known_rules, take_in
+from orchestrator.memory.locking import instruction_files_locked
+from orchestrator.memory.mirroring import held_together
+from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target, changed
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.remembering import follow, remember, standing, turned_down
+from orchestrator.memory.shelf import Shelf, Shelved
 from orchestrator.models import Rule, RuleChange
 from teacher.models import Action, Failure, KnownRule, Lesson
 
-_LOCK_SECONDS: Final = 60.0
 _TRIES: Final = 10
+
+T = TypeVar("T")
 
 
 def _today() -> date:
@@ -40,13 +39,16 @@ class Keeping:
     max_tokens: int | None = None
     review: bool = False
     """Whether changes wait for a person."""
+    own: bool = True
+    """Whether the history is of these very files; if not, of the project that they are a copy
+    of."""
 
 
 class MarkdownRulebook:
-    """The rules in force in a project's CLAUDE.md.
+    """The rules in force in a project's CLAUDE.md, or where else its rules are to stand.
 
     Args:
-        project: the folder whose CLAUDE.md it is; a link is followed inside the project.
+        shelf: the files; for a folder alone its CLAUDE.md.
         locks: folder for lock files, so that the project gets none.
         today: gives the day that rules are learned on.
         run: id of the run that learns, for the comment of a new rule.
@@ -56,7 +58,7 @@ class MarkdownRulebook:
 
     def __init__(
         self,
-        project: Path,
+        shelf: Shelf | Path,
         locks: Path,
         *,
         today: Callable[[], date] = _today,
@@ -64,143 +66,177 @@ class MarkdownRulebook:
         on_event: Listener = lambda _event: None,
         keeping: Keeping | None = None,
     ) -> None:
-        self._project = Path(project).absolute()
-        self._named = self._project / "CLAUDE.md"
+        self._shelf = shelf if isinstance(shelf, Shelf) else Shelf(shelf)
         self._locks, self._today, self._run, self._emit = locks, today, run, on_event
         self._keeping = keeping
 
     def known_rules(self) -> Sequence[KnownRule]:
-        """List the rules in force, in the order of the file, and then those turned down.
+        """List the rules in force, in the order of the files, and then those turned down.
 
         Raises:
-            RulebookError: CLAUDE.md cannot be read as it is.
+            RulebookError: a file cannot be read as it is.
             InfrastructureError: the disk fails.
         """
-        path = files.locate(self._named)
         if not self._keeping:
-            return known_rules(parse(files.read(path).data))
-        with self._locked(path):
-            document = parse(files.read(path).data)
-            follow(self._keeping.history, document)
-        return (*known_rules(document), *turned_down(self._keeping.history))
+            return known_rules(self._shelf.read().pages)
+        with self._open() as read:
+            pages = read.pages
+        return (*known_rules(pages), *turned_down(self._keeping.history))
 
     def rules(self) -> tuple[Rule, ...]:
-        """The rules in force; the history follows what people did to the file.
+        """The rules in force; the history follows what people did to the files.
 
         Raises:
             RulebookError, InfrastructureError: as for `known_rules`.
         """
-        path = files.locate(self._named)
-        with self._locked(path):
-            document = parse(files.read(path).data)
-            if self._keeping:
-                follow(self._keeping.history, document)
-        return document.rules
+        with self._open() as read:
+            return read.pages.rules
 
-    def edit(self, change: Callable[[bytes, Sequence[str]], bytes]) -> Path:
-        """Let a function change the file's bytes, under the lock; give the file.
+    def files(self) -> tuple[str, ...]:
+        """The names of the project's files that rules stand in, or would.
 
-        It also gets the names of files to import, for a file that is new; it may be called again
-        when somebody else writes meanwhile.
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        return self._shelf.in_project()
+
+    def paths(self) -> tuple[Path, ...]:
+        """The files that rules stand in, or would, by their real paths.
+
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        return tuple(self._shelf.path(name) for name in self._shelf.names())
+
+    @property
+    def scopes(self) -> bool:
+        """Whether a new rule can be for some files alone."""
+        return self._shelf.target is Target.RULES_DIR
+
+    def where(self, rule: str) -> tuple[Path, ...]:
+        """The files that a rule stands in.
+
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        return tuple(self._shelf.root / name for name in self._shelf.read().pages.where(rule))
+
+    def edit(self, change: Callable[[Pages], Pages]) -> tuple[Path, ...]:
+        """Let a function change the files, under their locks; give those that it changed.
+
+        It may be called again when somebody else writes meanwhile.
 
         Raises:
             RulebookError, InfrastructureError: as for `apply`.
         """
-        path = files.locate(self._named)
-        with self._locked(path):
-            for _ in range(_TRIES):
-                before = files.read(path)
-                after = change(before.data, agents_in_force(self._project))
-                if after == before.data or files.replace(path, after, before):
-                    return self._named
-        raise RulebookError(f"{path} is being written all the time", "close what writes it")
+        with self._open() as read:
+
+            def decide(pages: Pages) -> tuple[Pages, Sequence[str]]:
+                after = change(pages)
+                return after, changed(pages, after)
+
+            names = self._write(read, decide)
+        return tuple(self._shelf.path(name) for name in names)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
         """Take a lesson in; None when it changes nothing.
 
         Raises:
-            RulebookError: CLAUDE.md cannot be read or written as it is; it is as it was.
-            InfrastructureError: the disk is full or fails, or the lock is held for too long.
+            RulebookError: a file cannot be read or written as it is; it is as it was.
+            InfrastructureError: the disk is full or fails, or a lock is held for too long.
         """
-        path = files.locate(self._named)
-        with self._locked(path):
-            outcome = self._write(path, lesson, failure)
+        with self._open() as read:
+            above = agents_above(self._shelf.root)
+
+            def decide(pages: Pages) -> tuple[Pages, Outcome]:
+                outcome = take_in(
+                    pages,
+                    lesson,
+                    failure,
+                    today=self._today(),
+                    run=self._run,
+                    standing=self._standing(),
+                )
+                return outcome.pages, outcome
+
+            outcome = self._write(read, decide)
             if self._keeping:
                 remember(self._keeping.history, outcome, lesson, failure, self._run)
-        for left in outcome.leaving:
-            self._emit(Notice(f"to the archive, to make room: {left.id}: {left.text.rule}"))
+                if outcome.pages.filing.mirror:
+                    self._follow(self._shelf.read().pages)
+        self._tell(outcome, lesson, above)
         if outcome.rule is None:
-            if lesson.action is not Action.NONE:
-                self._emit(Notice(f"nothing written to CLAUDE.md: {outcome.reason}"))
             return None
-        return RuleChange(
-            outcome.rule, self._named, outcome.change, outcome.reason, outcome.leaving
-        )
+        name = next(iter(outcome.pages.where(outcome.rule.id)), CLAUDE_MD)
+        path = self._shelf.root / name
+        return RuleChange(outcome.rule, path, outcome.change, outcome.reason, outcome.leaving)
 
     def take_out(self, rule: str) -> None:
-        """Take a rule out of the file; what is not there is left at that.
+        """Take a rule out of the files; what is not there is left at that.
 
         Raises:
             RulebookError, InfrastructureError: as for `apply`.
         """
+        self.edit(lambda pages: pages.remove(rule) if pages.find(rule) else pages)
 
-        def without(data: bytes, _imports: Sequence[str]) -> bytes:
-            return remove(data, rule) if parse(data).find(rule) else data
+    # ---- under the locks
 
-        self.edit(without)
+    @contextmanager
+    def _open(self) -> Iterator[Shelved]:
+        """Hold the locks, and read: as people left the files, with the history following."""
+        with instruction_files_locked(self._shelf.lockable(), self._locks):
+            read = self._shelf.read()
+            if read.pages.filing.mirror:
+                self._write(read, lambda pages: (self._together(pages), None))
+                read = self._shelf.read()
+            self._follow(read.pages)
+            yield read
 
-    def _write(self, path: Path, lesson: Lesson, failure: Failure) -> Outcome:
+    def _together(self, pages: Pages) -> Pages:
+        agreed = self._keeping.history.agreed() if self._keeping else {}
+        return held_together(pages, agreed, self._today())
+
+    def _follow(self, pages: Pages) -> None:
+        if self._keeping:
+            follow(self._keeping.history, pages, own=self._keeping.own)
+
+    def _write(self, read: Shelved, decide: Callable[[Pages], tuple[Pages, T]]) -> T:
         for _ in range(_TRIES):
-            before = files.read(path)
-            above = agents_above(self._project)
-            outcome = take_in(
-                before.data,
-                lesson,
-                failure,
-                today=self._today(),
-                run=self._run,
-                imports=agents_in_force(self._project),
-                standing=self._standing(before.data),
-            )
-            if outcome.data == before.data:
-                return outcome
-            if files.replace(path, outcome.data, before):
-                self._warn(above)
-                return outcome
-        raise RulebookError(f"{path} is being written all the time", "close what writes it")
+            pages, decided = decide(read.pages)
+            if self._shelf.write(read, pages):
+                return decided
+            read = self._shelf.read()
+        raise RulebookError(
+            f"the rules in {self._shelf.root} are being written all the time",
+            "close what writes them",
+        )
 
-    def _standing(self, data: bytes) -> Standing | None:
-        if not self._keeping:
-            return None
-        follow(self._keeping.history, parse(data))
+    def _standing(self) -> Standing | None:
         kept = self._keeping
+        if not kept:
+            return None
         return standing(kept.history, kept.max_rules, kept.max_tokens, review=kept.review)
 
-    def _warn(self, above: Path | None) -> None:
-        if above:
+    # ---- what people are told
+
+    def _tell(self, outcome: Outcome, lesson: Lesson, above: Path | None) -> None:
+        for left in outcome.leaving:
+            self._emit(Notice(f"to the archive, to make room: {left.id}: {left.text.rule}"))
+        if outcome.rule is None and lesson.action is not Action.NONE:
+            self._emit(Notice(f"no rule written: {outcome.reason}"))
+        root = self._shelf.root
+        if above and agents_above(root) is None:
             self._emit(
                 Notice(
-                    f"Claude Code no longer loads {above} in {self._project}, now that there is a"
+                    f"Claude Code no longer loads {above} in {root}, now that there is a"
                     f" CLAUDE.md; a CLAUDE.md beside it with the line @{above.name} brings it back"
                 )
             )
-
-    @contextmanager
-    def _locked(self, path: Path) -> Iterator[None]:
-        name = sha256(bytes(path)).hexdigest()[:16]
-        lock = FileLock(
-            self._locks / f"rulebook-{name}.lock", timeout=_LOCK_SECONDS, poll_interval=0.01
-        )
-        with files.explained(self._locks, "written"):
-            self._locks.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire()
-            except Timeout:
-                raise InfrastructureError(
-                    f"another process has been writing {path} for {_LOCK_SECONDS:.0f} s",
-                    "wait for it, or end it",
-                ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        filed = outcome.pages.filing.target if outcome.change == "added" else None
+        if filed is Target.AGENTS_MD and (by := agents_unloaded(root)):
+            self._emit(
+                Notice(
+                    f"Claude Code does not load {root / AGENTS_MD}, because of {by}; "
+                    f"a line @{AGENTS_MD} in {root / CLAUDE_MD} brings it back"
+                )
+            )

@@ -71,7 +71,11 @@ class Pending:
 
 def _read(path: Path) -> Kept:
     stored = json.loads(path.read_text(encoding="ascii"))
-    failure = {**stored["failure"], "type": FailureType(stored["failure"]["type"])}
+    failure = {
+        **stored["failure"],
+        "type": FailureType(stored["failure"]["type"]),
+        "cases": tuple(stored["failure"].get("cases", ())),
+    }
     return Kept(Failure(**failure), datetime.fromisoformat(stored["since"]), stored["why"])
 
 

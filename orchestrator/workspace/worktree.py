@@ -5,6 +5,7 @@ work tree's entry. HEAD, index, stash and files of the user's own work tree stay
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,9 +20,6 @@ _NOBODY: Final = ("Prompt Learning Loop", "orchestrator@localhost")
 
 _START: Final = "refs/worktree/start"
 """The commit that the work tree began with. Such a ref is seen in that work tree alone."""
-
-_RULES: Final = "CLAUDE.md"
-"""Committed also where the repository ignores it: what was learned is in it."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,8 @@ class Worktree:
         Git(self.repository.top).run(*asked, str(self.folder), "HEAD")
         self._git().run("update-ref", _START, "HEAD")
 
-    def commit(self, message: str) -> None:
-        """Commit on the branch all that differs from it.
+    def commit(self, message: str, anyway: Sequence[str] = ()) -> None:
+        """Commit on the branch all that differs from it, and the files named `anyway` in any case.
 
         No hook is run, nothing is signed, and nothing that git ignores or a machine made goes in.
         Called again, it commits what came since.
@@ -67,8 +65,10 @@ class Worktree:
         unwanted = [name.rstrip("/") for name in MACHINE_MADE]
         specs = [f":(exclude,glob)**/{name}{rest}" for name in unwanted for rest in ("", "/**")]
         git.run("add", "-A", "--", ".", *specs)
-        if (self.project / _RULES).is_file():
-            git.at(self.project).run("add", "-f", "--", _RULES)
+        # What was learned is kept also where the repository ignores it.
+        for name in anyway:
+            if (self.project / name).is_file():
+                git.at(self.project).run("add", "-f", "--", name)
         tip, tree = git.line("rev-parse", "HEAD"), git.line("write-tree")
         if tree != git.line("rev-parse", "HEAD^{tree}"):
             asked = ("commit-tree", tree.decode(), "-p", tip.decode(), "-F", "-")

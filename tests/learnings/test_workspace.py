@@ -136,7 +136,7 @@ def test_which_workspace(project: Path, home: Path) -> None:
 
 def failure(**more: str) -> Failure:
     facts = {"source": "pytest", "summary": "test_a failed", "fingerprint": "f00d", **more}
-    return Failure(type=FailureType.TEST_FAILURE, **facts)
+    return Failure(type=FailureType.TEST_FAILURE, cases=(), **facts)
 
 
 def test_failures_are_logged_where_a_workspace_is(project: Path, home: Path) -> None:

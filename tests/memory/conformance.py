@@ -10,6 +10,9 @@ from tests.memory.making import FAILURE, LISTS, NONE, add, amend, reinforce
 class RulebookConformance:
     """The promises of the `Rulebook` plug point."""
 
+    file = "CLAUDE.md"
+    """The name of the file that a rule goes into."""
+
     @pytest.fixture
     def book(self) -> Rulebook:
         raise NotImplementedError
@@ -22,7 +25,7 @@ class RulebookConformance:
         assert change is not None
         assert change.change == "added"
         assert change.rule.text == NONE
-        assert change.path.name == "CLAUDE.md"
+        assert change.path.name == self.file
         assert list(book.known_rules()) == [KnownRule(change.rule.id, NONE)]
 
     def test_rules_stand_in_the_order_in_which_they_came(self, book: Rulebook) -> None:

@@ -39,6 +39,7 @@ FAILURE = Failure(
     "tests/test_a.py::test_mean failed",
     "9f8e7d6c5b4a",
     diff="--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n",
+    cases=("tests/test_a.py::test_mean",),
 )
 
 
@@ -91,7 +92,8 @@ def test_a_learned_rule_has_its_origin(book: MarkdownRulebook, history: History)
     record = history.get(learned(book))
     assert (record.status, record.rule.text) == (Status.ACTIVE, NONE)
     assert (record.origin.failure, record.origin.run) == ("9f8e7d6c5b4a", "run-1")
-    assert record.origin.cases == "tests/test_a.py::test_mean failed"
+    assert record.origin.summary == "tests/test_a.py::test_mean failed"
+    assert record.origin.cases == ("tests/test_a.py::test_mean",)
     assert record.origin.files == ("calc.py",)
     assert [event.what for event in history.events(record.rule.id)] == ["added"]
 

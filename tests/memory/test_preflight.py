@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from orchestrator.memory.document import parse
 from orchestrator.memory.editing import append, remove
 from orchestrator.memory.lessons import Outcome, take_in
+from orchestrator.memory.pages import CLAUDE_MD, Pages
 from orchestrator.memory.preflight import Standing, fingerprint, leaving, tokens
 from orchestrator.models import Rule
 from teacher.models import RuleText
@@ -17,14 +18,22 @@ OPPOSITE = replace(NONE, rule="Always return 0 for a missing result")
 MONEY = RuleText("Use Decimal for money", "Adding prices", "Floats lose cents")
 
 
+def pages(data: bytes) -> Pages:
+    return Pages({CLAUDE_MD: data})
+
+
 def take(data: bytes, text: RuleText, standing: Standing | None = None) -> Outcome:
-    return take_in(data, add(text), FAILURE, today=TODAY, standing=standing or Standing())
+    return take_in(pages(data), add(text), FAILURE, today=TODAY, standing=standing or Standing())
+
+
+def written(outcome: Outcome) -> bytes:
+    return outcome.pages.files[CLAUDE_MD]
 
 
 def book(*texts: RuleText) -> bytes:
     data = b"# Project\n"
     for text in texts:
-        data = take(data, text).data
+        data = written(take(data, text))
     return data
 
 
@@ -34,15 +43,15 @@ def test_a_duplicate_reinforces_the_rule_that_is_there() -> None:
     outcome = take(data, again)
     assert outcome.change == "reinforced"
     assert outcome.rule == parse(data).rules[0]
-    assert b"reinforced 1 (2026-11-20)" in outcome.data
-    assert len(parse(outcome.data).rules) == 1
+    assert b"reinforced 1 (2026-11-20)" in written(outcome)
+    assert len(parse(written(outcome)).rules) == 1
 
 
 def test_a_contradiction_is_held_back_with_both_texts() -> None:
     data = book(NONE, LISTS)
     outcome = take(data, OPPOSITE)
     assert outcome.change == "contradiction"
-    assert outcome.data == data
+    assert written(outcome) == data
     assert outcome.rule is not None
     assert outcome.rule.text == OPPOSITE
     assert NONE.rule in outcome.reason
@@ -51,10 +60,15 @@ def test_a_contradiction_is_held_back_with_both_texts() -> None:
 def test_an_amendment_may_turn_its_own_rule_but_no_other() -> None:
     data = book(NONE, LISTS)
     none, lists = parse(data).rules
-    own = take_in(data, amend(none.id, OPPOSITE), FAILURE, today=TODAY, standing=Standing())
+
+    def amended(rule: Rule) -> Outcome:
+        lesson = amend(rule.id, OPPOSITE)
+        return take_in(pages(data), lesson, FAILURE, today=TODAY, standing=Standing())
+
+    own = amended(none)
     assert own.change == "amended"
-    other = take_in(data, amend(lists.id, OPPOSITE), FAILURE, today=TODAY, standing=Standing())
-    assert (other.change, other.data) == ("contradiction", data)
+    other = amended(lists)
+    assert (other.change, written(other)) == ("contradiction", data)
 
 
 def test_what_was_turned_down_stays_out() -> None:
@@ -62,7 +76,7 @@ def test_what_was_turned_down_stays_out() -> None:
         "r-111111", replace(NONE, rule="Don't return 0 for missing results; return None")
     )
     outcome = take(b"", NONE, Standing(refused=(refused,)))
-    assert (outcome.rule, outcome.data) == (None, b"")
+    assert (outcome.rule, written(outcome)) == (None, b"")
     assert "turned down before, as r-111111" in outcome.reason
 
 
@@ -71,20 +85,20 @@ def test_over_budget_the_least_valuable_leaves() -> None:
     none, lists = parse(data).rules
     outcome = take(data, MONEY, Standing(max_rules=2, worth={none.id: 3.0, lists.id: 1.0}))
     assert [rule.text for rule in outcome.leaving] == [LISTS]
-    assert [rule.text for rule in parse(outcome.data).rules] == [NONE, MONEY]
+    assert [rule.text for rule in parse(written(outcome)).rules] == [NONE, MONEY]
 
 
 def test_the_newest_never_leaves_and_tokens_count() -> None:
     data = book(NONE, LISTS)
     outcome = take(data, MONEY, Standing(max_tokens=1))
     assert [rule.text for rule in outcome.leaving] == [NONE, LISTS]
-    assert [rule.text for rule in parse(outcome.data).rules] == [MONEY]
+    assert [rule.text for rule in parse(written(outcome)).rules] == [MONEY]
     rules = parse(data).rules
     assert leaving(rules, "", Standing(max_tokens=sum(map(tokens, rules)))) == ()
 
 
 def test_without_a_history_nothing_is_held_back() -> None:
-    outcome = take_in(book(NONE), add(OPPOSITE), FAILURE, today=TODAY)
+    outcome = take_in(pages(book(NONE)), add(OPPOSITE), FAILURE, today=TODAY)
     assert outcome.change == "added"
 
 
@@ -114,4 +128,4 @@ def test_removing_restores_every_byte(end: bytes, newline: bytes) -> None:
     data = (book(NONE)[:-1] + end).replace(b"\n", newline)
     added = take(data, MONEY)
     assert added.rule is not None
-    assert remove(added.data, added.rule.id) == data
+    assert remove(written(added), added.rule.id) == data

@@ -29,7 +29,7 @@ def rule(writer: object, number: int) -> RuleText:
     return RuleText(f"Rule {writer}.{number}", "Always", "So")
 
 
-def _fork(work: Callable[[], None]) -> int:
+def fork(work: Callable[[], None]) -> int:
     child = os.fork()
     if child:
         return child
@@ -41,7 +41,7 @@ def _fork(work: Callable[[], None]) -> int:
         os._exit(code)
 
 
-def _reap(child: int) -> bool:
+def reap(child: int) -> bool:
     """Wait for the child; whether a KILL ended it, and not its own work."""
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -49,7 +49,7 @@ def _reap(child: int) -> bool:
     return code != 0
 
 
-def _die_at(line: int) -> Callable[[FrameType, str, Any], Any]:
+def die_at(line: int) -> Callable[[FrameType, str, Any], Any]:
     """A trace function that kills its process before the n-th line run in the file module."""
     left = line
 
@@ -83,10 +83,10 @@ def every_line(project: Path) -> Iterator[int]:
         before = path.read_bytes()
 
         def work(line: int = line) -> None:
-            sys.settrace(_die_at(line))
+            sys.settrace(die_at(line))
             rulebook(project).apply(add(rule("line", line)), FAILURE)
 
-        killed = _reap(_fork(work))
+        killed = reap(fork(work))
         after = _whole(path)
         assert after == before or len(parse(after).rules) == len(parse(before).rules) + 1
         if killed:
@@ -103,10 +103,10 @@ def any_moment(project: Path, kills: int) -> Iterator[int]:
             for count in range(1000):
                 rulebook(project).apply(add(rule(number, count)), FAILURE)
 
-        child = _fork(work)
+        child = fork(work)
         time.sleep(chance.uniform(0.0, 0.12))
         os.kill(child, signal.SIGKILL)
-        assert _reap(child)
+        assert reap(child)
         yield len(parse(_whole(project / "CLAUDE.md")).rules)
 
 
@@ -120,8 +120,8 @@ def race(project: Path, writers: int, rules: int) -> None:
 
         return add_all
 
-    for child in [_fork(work(writer)) for writer in range(writers)]:
-        assert not _reap(child)
+    for child in [fork(work(writer)) for writer in range(writers)]:
+        assert not reap(child)
 
 
 def limited(project: Path, size: int) -> str:

@@ -1,0 +1,192 @@
+"""The files of a rulebook on disk: which there are, read and written as one."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import RulebookError
+from orchestrator.memory import files
+from orchestrator.memory.agents_md import agents_in_force
+from orchestrator.memory.document import UTF16
+from orchestrator.memory.pages import (
+    AGENTS_MD,
+    CLAUDE_MD,
+    RULES_DIR,
+    Filing,
+    Pages,
+    Target,
+    carries_rules,
+    changed,
+)
+
+_LARGEST_RULES_FILE: Final = 1_000_000
+"""Bytes of a file in the rules folder that we look for rules in."""
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """The files as they were read."""
+
+    pages: Pages
+    contents: Mapping[str, files.Content]
+
+
+class Shelf:
+    """Where the rules of one rulebook stand on disk.
+
+    Args:
+        root: the project's folder; for the user's own rules Claude Code's configuration folder.
+        target: where new rules go.
+        mirror: whether CLAUDE.md and AGENTS.md are to say the same rules.
+    """
+
+    def __init__(
+        self, root: Path, target: Target = Target.PROJECT, *, mirror: bool = False
+    ) -> None:
+        self.root = Path(root).absolute()
+        self.target, self._mirror = target, mirror
+
+    def path(self, name: str) -> Path:
+        """The file to read and write for a name: itself, or what it links to.
+
+        The user's own file may be a link to anywhere: it is often kept with other settings.
+
+        Raises:
+            RulebookError: a link leads out of the project, or nowhere.
+        """
+        named = self.root / name
+        if self.target is Target.USER:
+            return Path(os.path.realpath(named))
+        if name.startswith(RULES_DIR) and not self._rules_folder_is_ours():
+            raise RulebookError(
+                f"{self.root / RULES_DIR} leads out of the project, where Claude Code loads "
+                "nothing from",
+                "make it a folder of the project",
+            )
+        return files.locate(named)
+
+    def names(self) -> tuple[str, ...]:
+        """The files that rules may stand in, there or not.
+
+        Raises:
+            RulebookError: the file for new rules is a link that cannot be followed.
+        """
+        if self.target is Target.USER:
+            return (CLAUDE_MD,)
+        return tuple(
+            name for name in self.possible() if name.startswith(RULES_DIR) or self._usable(name)
+        )
+
+    def possible(self) -> tuple[str, ...]:
+        """The same, also those that cannot be used as they are now."""
+        if self.target is Target.USER:
+            return (CLAUDE_MD,)
+        names = (CLAUDE_MD,) if self._one_file() else (CLAUDE_MD, AGENTS_MD)
+        return (*names, *self._rules_files())
+
+    def in_project(self) -> tuple[str, ...]:
+        """The same, but none where they are outside of every project."""
+        return () if self.target is Target.USER else self.names()
+
+    def freed(self, name: str) -> Path:
+        """The file for a name, once a link on the way to it that leads astray is removed."""
+        path = self.root
+        for part in Path(name).parts:
+            path /= part
+            real = Path(os.path.realpath(path))
+            if path.is_symlink() and not real.is_relative_to(os.path.realpath(self.root)):
+                path.unlink()
+                break
+        return self.root / name
+
+    def lockable(self) -> tuple[Path, ...]:
+        """The real paths whose locks a writer needs; those of the rules folder go with them.
+
+        Raises:
+            RulebookError: as for `names`.
+        """
+        shared = [name for name in self.names() if not name.startswith(RULES_DIR)]
+        return (self.root / RULES_DIR, *(self.path(name) for name in shared))
+
+    def read(self) -> Shelved:
+        """Read them all.
+
+        Raises:
+            RulebookError: one that rules go into cannot be read, or is no text.
+            InfrastructureError: the disk fails.
+        """
+        contents = {name: files.read(self.path(name)) for name in self.names()}
+        data = {name: content.data for name, content in contents.items()}
+        return Shelved(Pages(data, self._filing()), contents)
+
+    def write(self, read: Shelved, pages: Pages) -> bool:
+        """Write what differs; False when somebody else wrote a file in the meantime.
+
+        The caller holds the locks of `lockable`.
+
+        Raises:
+            RulebookError: a file may not be written.
+            InfrastructureError: the disk is full, or fails.
+        """
+        for name in changed(read.pages, pages):
+            path, data = self.path(name), pages.files[name]
+            before = read.contents.get(name, files.Content(b"", None))
+            if self.target is Target.USER or (name.startswith(RULES_DIR) and self.root.is_dir()):
+                with files.explained(path, "written"):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+            if not data and name.startswith(RULES_DIR):
+                done = files.remove(path, before)
+            else:
+                done = files.replace(path, data, before)
+            if not done:
+                return False
+        return True
+
+    def _filing(self) -> Filing:
+        if self.target is Target.USER:
+            return Filing(Target.USER)
+        one = self._one_file()
+        target = Target.PROJECT if one and self.target is Target.AGENTS_MD else self.target
+        return Filing(target, self._mirror and not one, agents_in_force(self.root))
+
+    def _one_file(self) -> bool:
+        """Whether CLAUDE.md and AGENTS.md are the same file by a link."""
+        claude, agents = self.root / CLAUDE_MD, self.root / AGENTS_MD
+        linked = claude.is_symlink() or agents.is_symlink()
+        return linked and os.path.realpath(claude) == os.path.realpath(agents)
+
+    def _usable(self, name: str) -> bool:
+        """Whether we may look into a file; the one that rules go into has to be so."""
+        goes = AGENTS_MD if self.target is Target.AGENTS_MD and not self._one_file() else CLAUDE_MD
+        if self._mirror or (name == goes and self.target is not Target.RULES_DIR):
+            return True
+        with contextlib.suppress(RulebookError):
+            path = files.locate(self.root / name)
+            return path.exists() and _readable(files.read(path))
+        return False
+
+    def _rules_folder_is_ours(self) -> bool:
+        folder = os.path.realpath(self.root / RULES_DIR)
+        return Path(folder).is_relative_to(os.path.realpath(self.root))
+
+    def _rules_files(self) -> Iterable[str]:
+        """The files in the rules folder that have rules of ours, in the order of their names."""
+        folder = self.root / RULES_DIR
+        if not self._rules_folder_is_ours():
+            return ()
+        found = []
+        for path in folder.rglob("*.md"):
+            with contextlib.suppress(OSError):
+                if path.is_symlink() or path.stat().st_size > _LARGEST_RULES_FILE:
+                    continue
+                if carries_rules(path.read_bytes()):
+                    found.append(path.relative_to(self.root).as_posix())
+        return sorted(found)
+
+
+def _readable(content: files.Content) -> bool:
+    """Whether it is no UTF-16, which carries no rule that anybody could read."""
+    return not content.data.startswith(UTF16)

@@ -1,0 +1,219 @@
+"""CLAUDE.md and AGENTS.md say the same rules, whichever of them people edit."""
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.memory import MarkdownRulebook
+from orchestrator.memory.document import parse
+from orchestrator.memory.editing import append, remove
+from orchestrator.memory.history import History
+from orchestrator.memory.mirroring import agreed_on, held_together
+from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Filing, Pages
+from orchestrator.memory.records import Status
+from orchestrator.memory.rulebook import Keeping
+from orchestrator.memory.shelf import Shelf
+from orchestrator.models import Rule
+from teacher.models import RuleText
+from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add, amend, reinforce
+from tests.memory.writers import die_at, fork, reap
+
+MONEY = RuleText("Use Decimal for money", "Adding prices", "Floats lose cents")
+OWN = "# Project\n\nUse tabs.\n"
+
+
+class Twins:
+    """A project whose two files are mirrored."""
+
+    def __init__(self, project: Path, state: Path) -> None:
+        self.project = project
+        self.claude, self.agents = project / CLAUDE_MD, project / AGENTS_MD
+        self.history = History(state, self.claude)
+        self._locks = state / "locks"
+
+    @property
+    def book(self) -> MarkdownRulebook:
+        shelf = Shelf(self.project, mirror=True)
+        keeping = Keeping(self.history, max_rules=5)
+        return MarkdownRulebook(shelf, self._locks, today=lambda: TODAY, keeping=keeping)
+
+    def learn(self, text: RuleText) -> str:
+        change = self.book.apply(add(text), FAILURE)
+        assert change is not None
+        return change.rule.id
+
+    @property
+    def said(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """The rules of the two files."""
+        return _said(self.claude), _said(self.agents)
+
+    def edit(self, path: Path, old: str, new: str) -> None:
+        text = path.read_text("utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _said(path: Path) -> list[tuple[str, str]]:
+    data = path.read_bytes() if path.exists() else b""
+    return [(rule.id, rule.text.rule) for rule in parse(data).rules]
+
+
+@pytest.fixture
+def twins(project: Path, tmp_path: Path) -> Iterator[Twins]:
+    (project / CLAUDE_MD).write_text(OWN, encoding="utf-8")
+    made = Twins(project, tmp_path / "state")
+    yield made
+    made.history.close()
+
+
+def test_a_rule_goes_into_both(twins: Twins) -> None:
+    rule = twins.learn(NONE)
+    assert twins.said == ([(rule, NONE.rule)], [(rule, NONE.rule)])
+    twins.book.apply(amend(rule, MONEY), FAILURE)
+    twins.book.apply(reinforce(rule), FAILURE)
+    assert twins.said == ([(rule, MONEY.rule)], [(rule, MONEY.rule)])
+    twins.book.take_out(rule)
+    assert twins.said == ([], [])
+    assert twins.claude.read_text("utf-8").startswith(OWN)
+
+
+def test_what_stood_in_one_before_comes_into_the_other(twins: Twins) -> None:
+    alone = MarkdownRulebook(twins.project, twins.project.parent / "locks")
+    change = alone.apply(add(NONE), FAILURE)
+    assert change is not None
+    twins.agents.write_text("Say please.\n\n## Learned Rules & Patterns\n\n- **Rule**: Never x\n")
+    twins.book.rules()
+    claude, agents = twins.said
+    assert sorted(claude) == sorted(agents)
+    assert {text for _, text in claude} == {NONE.rule, "Never x"}
+    assert twins.agents.read_text("utf-8").startswith("Say please.\n")
+
+
+@pytest.mark.parametrize("edited", [CLAUDE_MD, AGENTS_MD])
+def test_what_people_do_to_one_is_done_to_the_other(twins: Twins, edited: str) -> None:
+    first, second = twins.learn(NONE), twins.learn(LISTS)
+    path = twins.project / edited
+    twins.edit(path, NONE.rule, "Never return zero")
+    path.write_bytes(remove(path.read_bytes(), second))
+    text = path.read_text("utf-8")
+    path.write_text(f"{text}\n- **Rule**: Never use eval\n", encoding="utf-8")
+    rules = twins.book.rules()
+    assert [rule.text.rule for rule in rules] == ["Never return zero", "Never use eval"]
+    claude, agents = twins.said
+    assert claude == agents
+    assert twins.history.get(first).status is Status.ACTIVE
+    assert [e.what for e in twins.history.events(first)] == ["added", "edited by hand"]
+    assert twins.history.get(second).status is Status.ARCHIVED
+
+
+def test_of_two_edits_that_of_claude_md_counts(twins: Twins) -> None:
+    rule = twins.learn(NONE)
+    twins.edit(twins.claude, NONE.rule, "Never return zero")
+    twins.edit(twins.agents, NONE.rule, "Always return zero")
+    twins.book.rules()
+    assert twins.said == ([(rule, "Never return zero")], [(rule, "Never return zero")])
+
+
+def test_a_file_that_is_gone_comes_back_with_the_rules(twins: Twins) -> None:
+    rule = twins.learn(NONE)
+    for lost in (twins.agents.unlink, lambda: twins.claude.write_text(OWN, encoding="utf-8")):
+        lost()
+        twins.book.rules()
+        assert twins.said == ([(rule, NONE.rule)], [(rule, NONE.rule)])
+    assert twins.history.get(rule).status is Status.ACTIVE
+
+
+def test_a_project_with_agents_md_alone_gets_a_pointer_and_no_rule_twice(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / AGENTS_MD).write_text("Say please.\n", encoding="utf-8")
+    twins = Twins(project, tmp_path / "state")
+    rule = twins.learn(NONE)
+    assert twins.claude.read_text("utf-8") == "@AGENTS.md\n"
+    assert twins.said == ([], [(rule, NONE.rule)])
+    twins.edit(twins.claude, "@AGENTS.md\n", "Use tabs.\n")
+    twins.book.rules()
+    assert twins.said == ([(rule, NONE.rule)], [(rule, NONE.rule)])
+    twins.claude.write_text("@AGENTS.md\n" + twins.claude.read_text("utf-8"), encoding="utf-8")
+    twins.book.rules()
+    assert twins.said == ([], [(rule, NONE.rule)])
+    assert twins.history.get(rule).status is Status.ACTIVE
+    twins.history.close()
+
+
+# ---- killed between the two files
+
+
+def test_a_writer_killed_at_any_line_loses_no_rule(twins: Twins) -> None:
+    kept, line, killed = [twins.learn(NONE)], 0, True
+    while killed:
+        line += 1
+
+        def work(line: int = line) -> None:
+            sys.settrace(die_at(line))
+            twins.book.apply(add(RuleText(f"Never do {line}", "Always", "So")), FAILURE)
+
+        killed = reap(fork(work))
+        twins.book.rules()
+        claude, agents = twins.said
+        assert claude == agents
+        assert set(kept) <= {rule for rule, _ in claude}
+        assert twins.claude.read_text("utf-8").startswith(OWN)
+        for rule, text in claude:
+            if text.startswith("Never do"):
+                twins.book.take_out(rule)
+    assert line > 30
+    assert sorted(path.name for path in twins.project.iterdir()) == [AGENTS_MD, CLAUDE_MD]
+
+
+# ---- any history of edits
+
+
+_IDS = ("r-000001", "r-000002", "r-000003")
+_TEXTS = ("Never a", "Never b", "Never c")
+_sides = st.dictionaries(st.sampled_from(_IDS), st.sampled_from(_TEXTS))
+
+
+def _file(start: str, rules: dict[str, str]) -> bytes:
+    data = start.encode()
+    for rule, text in rules.items():
+        data = append(data, Rule(rule, RuleText(text, "", ""), "by hand"), "")
+    return data
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([OWN, f"@AGENTS.md\n\n{OWN}", ""]),
+    _sides,
+    _sides,
+    st.dictionaries(st.sampled_from(_IDS), st.sampled_from(_TEXTS)),
+)
+def test_after_it_both_say_the_same_and_again_changes_nothing(
+    start: str, claude: dict[str, str], agents: dict[str, str], agreed: dict[str, str]
+) -> None:
+    pages = Pages(
+        {CLAUDE_MD: _file(start, claude), AGENTS_MD: _file("Ours.\n", agents)}, Filing(mirror=True)
+    )
+    then = {rule: RuleText(text, "", "") for rule, text in agreed.items()}
+    done = held_together(pages, then, date(2026, 11, 20))
+    said = [{rule.id: rule.text for rule in done.rules_in(name)} for name in done.mirrors]
+    assert all(each == said[0] for each in said)
+    known = {rule.id: rule.text for rule in done.rules}
+    assert known == said[0]
+    if not claude or not agents:
+        agreed = {}  # one has no section
+    # Nothing that only one of them has is lost, unless the other had it, too, before.
+    for rule in claude.keys() | agents.keys():
+        both = rule in claude and rule in agents
+        if both or rule not in agreed or len(pages.mirrors) == 1:
+            assert rule in known
+        else:
+            assert rule not in known
+    now = {rule: known[rule] for rule in agreed_on(done)}
+    assert held_together(done, now, date(2026, 11, 21)).files == done.files
+    assert done.files[AGENTS_MD].startswith(b"Ours.\n")
