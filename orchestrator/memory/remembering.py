@@ -7,7 +7,6 @@ from typing import Final
 
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome
-from orchestrator.memory.mirroring import agreed_on
 from orchestrator.memory.pages import Pages
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.records import Origin, Proposal, RuleRecord, Status, origin_of
@@ -33,9 +32,6 @@ def follow(history: History, pages: Pages, *, own: bool = True) -> None:
     rules = pages.rules
     origins = {rule.id: _origin(pages.note(rule.id)) for rule in rules}
     history.reconcile(rules, origins, retire=own)
-    if own and pages.filing.mirror:
-        agreed = agreed_on(pages)
-        history.agree({rule.id: rule.text for rule in rules if rule.id in agreed})
 
 
 def remember(

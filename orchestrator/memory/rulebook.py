@@ -13,7 +13,7 @@ from orchestrator.memory.agents_md import agents_above, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome, known_rules, take_in
 from orchestrator.memory.locking import instruction_files_locked
-from orchestrator.memory.mirroring import held_together
+from orchestrator.memory.mirroring import agreed_on, held_together
 from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target, changed
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.remembering import follow, remember, standing, turned_down
@@ -162,8 +162,6 @@ class MarkdownRulebook:
             outcome = self._write(read, decide)
             if self._keeping:
                 remember(self._keeping.history, outcome, lesson, failure, self._run)
-                if outcome.pages.filing.mirror:
-                    self._follow(self._shelf.read().pages)
         self._tell(outcome, lesson, above)
         if outcome.rule is None:
             return None
@@ -204,12 +202,19 @@ class MarkdownRulebook:
         for _ in range(_TRIES):
             pages, decided = decide(read.pages)
             if self._shelf.write(read, pages):
+                self._agree(pages)
                 return decided
             read = self._shelf.read()
         raise RulebookError(
             f"the rules in {self._shelf.root} are being written all the time",
             "close what writes them",
         )
+
+    def _agree(self, pages: Pages) -> None:
+        kept = self._keeping
+        if kept and kept.own and pages.filing.mirror:
+            both = agreed_on(pages)
+            kept.history.agree({rule.id: rule.text for rule in pages.rules if rule.id in both})
 
     def _standing(self) -> Standing | None:
         kept = self._keeping

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.memory.history import History
+from orchestrator.memory.pages import Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
+from orchestrator.memory.shelf import Shelf
 from tests.memory.making import FAILURE, LISTS, NONE, add, amend
 
 OPPOSITE = "Always return 0 for a missing result"
@@ -207,3 +210,83 @@ def test_a_commit_never_takes_the_users_own_edits(rules: Rules, repository: Path
     assert "changes of yours" in rules("approve", change.rule.id, "--commit", code=2)
     assert rules.file.read_text(encoding="utf-8") == "# Mine\n"
     assert len(rules.json("pending")) == 1
+
+
+# ---- other targets
+
+
+def test_a_scope_where_a_file_can_have_one(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("add", "--rule", "Never use eval", "--path", "src/**", "--path", "*.py")
+    assert "rules.target: rules-dir" in rules(*words, code=2)
+    monkeypatch.setenv("ORCHESTRATOR_RULES_TARGET", "rules-dir")
+    assert "is no scope" in rules("add", "--rule", "x", "--path", "../x", code=2)
+    (made,) = rules.json(*words)
+    assert made["rule"]["paths"] == ["src/**", "*.py"]
+    path = rules.project / ".claude/rules/learned-src-py.md"
+    assert "- **Rule**: Never use eval" in path.read_text(encoding="utf-8")
+    rule = made["id"]
+    (edited,) = rules.json("edit", rule, "--path", "lib/**")
+    assert edited["rule"]["paths"] == ["lib/**"]
+    assert not path.exists()
+    assert rules.json("retire", rule)[0]["rule"]["paths"] == ["lib/**"]
+    rules.json("restore", rule)
+    assert (rules.project / ".claude/rules/learned-lib.md").exists()
+
+
+def test_approved_rules_of_a_folder_as_one_commit(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RULES_TARGET", "rules-dir")
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=rules.project, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "begin")
+    history = History(rules.state, rules.file.resolve())
+    shelf = Shelf(rules.project, Target.RULES_DIR)
+    keeping = Keeping(history, review=True)
+    book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", keeping=keeping)
+    change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
+    assert change is not None
+    (waiting,) = rules.json("pending")
+    assert "b/.claude/rules/learned-src.md" in waiting["proposal"]["diff"]
+    assert "committed as" in rules("approve", change.rule.id, "--commit")
+    assert git("show", "--name-only", "--format=").split() == [".claude/rules/learned-src.md"]
+    assert git("log", "-1", "--format=%s").startswith("docs(memory): Never return 0")
+    assert git("status", "--porcelain") == ""
+
+
+def test_your_own_rules_are_for_every_project(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RULES_TARGET", "user")
+    (made,) = rules.json("add", "--rule", "Never use eval")
+    assert "Never use eval" in (home / ".claude" / "CLAUDE.md").read_text(encoding="utf-8")
+    other = tmp_path / "other"
+    other.mkdir()
+    rules.project = other
+    assert [record["id"] for record in rules.json("list")] == [made["id"]]
+    monkeypatch.delenv("ORCHESTRATOR_RULES_TARGET")
+    assert rules.json("list") == []
+    (other / "orchestrator.yaml").write_text("rules: {target: user}\n", encoding="utf-8")
+    assert "not for a project to choose" in rules("list", code=2)
+
+
+def test_mirrored_rules(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules.file.write_text("Use tabs.\n", encoding="utf-8")
+    monkeypatch.setenv("ORCHESTRATOR_RULES_MIRROR", "true")
+    rules.json("add", "--rule", "Never use eval")
+    agents = rules.project / "AGENTS.md"
+    assert "Never use eval" in agents.read_text(encoding="utf-8")
+    agents.write_text(
+        agents.read_text(encoding="utf-8").replace("Never use eval", "Never use exec"),
+        encoding="utf-8",
+    )
+    assert rules.texts == ["Never use exec"]
+    assert "Never use exec" in rules.file.read_text(encoding="utf-8")
+    monkeypatch.setenv("ORCHESTRATOR_RULES_TARGET", "rules-dir")
+    assert "`mirror` keeps CLAUDE.md and AGENTS.md" in rules("list", code=2)

@@ -65,3 +65,56 @@ def test_an_agent_does_not_rewrite_its_own_lessons(project: Path) -> None:
     assert found(result) == {FindingKind.RULES}
     text = (project / "CLAUDE.md").read_text(encoding="utf-8")
     assert text == BEFORE.replace("Text.", "Words.")
+
+
+SCOPED = f"---\npaths:\n- src/**\n---\n\n{BLOCK}"
+"""A file of the rules folder."""
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("AGENTS.md", BEFORE, BEFORE.replace("Never subtract", "Always subtract")),
+        (".claude/rules/learned-src.md", SCOPED, SCOPED.replace("Never", "Always")),
+        (".claude/rules/learned-src.md", SCOPED, SCOPED.replace("src/**", "nowhere/**")),
+        (".claude/rules/learned-src.md", SCOPED, SCOPED.replace("paths:", "paths: [")),
+        (".claude/rules/learned-src.md", SCOPED, None),
+    ],
+)
+def test_nor_those_in_other_files(project: Path, name: str, before: str, after: str | None) -> None:
+    make(project, {name: before})
+
+    def cheat(folder: Path) -> None:
+        write(folder, {"calc.py": RIGHT})
+        if after is None:
+            (folder / name).unlink()
+        else:
+            write(folder, {name: after})
+
+    result = Attempts(project, cheat).run()
+    assert result.outcome is RunOutcome.SOLVED
+    assert found(result) == {FindingKind.RULES}
+    assert (project / name).read_text(encoding="utf-8") == before
+
+
+def test_new_rules_of_an_agents_own_are_taken_out_of_the_rules_folder(project: Path) -> None:
+    make(project, {})
+    name = ".claude/rules/more.md"
+    result = Attempts(project, lambda to: write(to, {"calc.py": RIGHT, name: BLOCK})).run()
+    assert found(result) == {FindingKind.RULES}
+    assert not (project / name).exists()
+
+
+def test_a_rules_folder_that_now_leads_elsewhere_is_put_back(project: Path, tmp_path: Path) -> None:
+    make(project, {".claude/rules/learned-src.md": SCOPED})
+    elsewhere = tmp_path / "elsewhere"
+
+    def cheat(folder: Path) -> None:
+        write(folder, {"calc.py": RIGHT})
+        (folder / ".claude").rename(elsewhere)
+        (folder / ".claude").symlink_to(elsewhere)
+
+    assert found(Attempts(project, cheat).run()) == {FindingKind.RULES}
+    assert not (project / ".claude").is_symlink()
+    kept = project / ".claude/rules/learned-src.md"
+    assert kept.read_text(encoding="utf-8") == SCOPED
