@@ -13,7 +13,7 @@ from orchestrator.cli.run import as_json, config_file, project_directory
 from orchestrator.cli.values import printable
 
 if TYPE_CHECKING:
-    from orchestrator.memory.keeping import RuleKeeper
+    from orchestrator.memory.keeping import Done, RuleKeeper
     from orchestrator.memory.records import RuleRecord
 
 
@@ -62,15 +62,16 @@ def list_(everything: bool, project_dir: Path, config_file: Path | None, as_json
 @_common
 def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     """Show the rules that wait for a person, each with what it would change."""
-    found = _keeper(project_dir, config_file).pending()
-    if _json(as_json):
-        _show(found, as_json)
-        return
+    keeper = _keeper(project_dir, config_file)
+    found = keeper.pending()
     for record in found:
-        for line in _whole(record):
-            click.echo(line)
-        click.echo(printable(record.proposal.diff))
-    if not found:
+        diff = keeper.diff(record)
+        if _json(as_json):
+            click.echo(json.dumps({**_fields(record), "diff": diff}))
+            continue
+        _one(record, as_json)
+        click.echo(printable(diff))
+    if not found and not _json(as_json):
         click.echo("nothing waits")
 
 
@@ -118,7 +119,8 @@ def add(
     """Put a rule of your own in force."""
     from teacher.models import RuleText
 
-    _one(_keeper(project_dir, config_file).add(RuleText(rule, when, why), paths), as_json)
+    keeper = _keeper(project_dir, config_file)
+    _done(keeper, keeper.add(RuleText(rule, when, why), paths), as_json)
 
 
 @rules.command()
@@ -143,7 +145,7 @@ def edit(
     if not (rule or when or why or paths):
         raise UsageError("nothing to change is given", "give --rule, --when, --why or --path")
     keeper = _keeper(project_dir, config_file)
-    _one(keeper.edit(identity, RuleText(rule, when, why), paths), as_json)
+    _done(keeper, keeper.edit(identity, RuleText(rule, when, why), paths), as_json)
 
 
 def _verb(name: str, help_: str) -> None:
@@ -153,7 +155,8 @@ def _verb(name: str, help_: str) -> None:
     @click.argument("rule", metavar="ID")
     @_common
     def command(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-        _one(getattr(_keeper(project_dir, config_file), name)(rule), as_json)
+        keeper = _keeper(project_dir, config_file)
+        _done(keeper, getattr(keeper, name)(rule), as_json)
 
 
 _verb("retire", "Take a rule out of the file, into the archive.")
@@ -174,10 +177,10 @@ def approve(
     keeper = _keeper(project_dir, config_file)
     if as_commit:
         check_committable(keeper.files())
-    record = keeper.approve(rule)
-    _one(record, as_json, keeper.where(record.rule.id))
+    done = keeper.approve(rule)
+    _done(keeper, done, as_json)
     if as_commit:
-        click.echo(f"committed as {commit(keeper.touched, record)}", err=True)
+        click.echo(f"committed as {commit(done.files, done.record)}", err=True)
 
 
 def _keeper(project_dir: Path, config_file: Path | None) -> "RuleKeeper":
@@ -208,6 +211,12 @@ def _show(records: "Sequence[RuleRecord]", as_json: bool) -> None:
             f"{each.rule.id:<9} {each.status:<11} {count.runs:>4} {count.first_passes:>5} "
             f"{count.recurrences:>5}  {day:%Y-%m-%d}  {printable(each.rule.text.rule)}"
         )
+
+
+def _done(keeper: "RuleKeeper", done: "Done", as_json: bool) -> None:
+    _one(done.record, as_json, keeper.where(done.record.rule.id))
+    for rule in done.left:
+        click.echo(printable(f"to the archive for it: {rule.id}: {rule.text.rule}"), err=True)
 
 
 def _one(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> None:

@@ -54,7 +54,8 @@ _MIGRATIONS: Final = (
     """
     ALTER TABLE rules ADD COLUMN paths TEXT NOT NULL DEFAULT '[]';
     UPDATE rules SET origin =
-        json_set(origin, '$.summary', json_extract(origin, '$.cases'), '$.cases', json('[]'));
+        json_set(origin, '$.summary', json_extract(origin, '$.cases'), '$.cases', json('[]')),
+        proposal = json_remove(proposal, '$.diff');
     CREATE TABLE agreed (
         book TEXT NOT NULL, rule TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (book, rule)
     );

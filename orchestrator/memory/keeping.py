@@ -1,11 +1,11 @@
 """What a person can do with the rules: add, edit, retire, restore, reject, approve.
 
-The file comes first and the history after it: whoever is killed between leaves a file that the
-history follows when it is read next.
+The files come first and the history after them: whoever is killed between leaves files that the
+history follows when they are read next.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import UsageError
@@ -13,13 +13,36 @@ from orchestrator.memory.document import free_id
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import provenance
 from orchestrator.memory.pages import Pages
-from orchestrator.memory.preflight import Objection, Standing, preflight
+from orchestrator.memory.preflight import Objection, Standing, leaving, preflight
 from orchestrator.memory.records import Origin, Proposal, RuleEvent, RuleRecord, Status
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.memory.scope import safe_globs
 from orchestrator.memory.text import safe_text
 from orchestrator.models import Rule
 from teacher.models import RuleText
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a rule in a person's hands."""
+
+    record: RuleRecord
+    files: tuple[Path, ...] = ()
+    """The files that were changed."""
+    left: tuple[Rule, ...] = ()
+    """Rules that went to the archive for it."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is to be done to the files for a rule."""
+
+    rule: Rule
+    """The rule as it will be."""
+    change: Callable[[Pages], Pages]
+    instead_of: tuple[Rule, ...] = ()
+    """Rules in whose place it comes."""
+    amends: bool = False
 
 
 class RuleKeeper:
@@ -30,9 +53,9 @@ class RuleKeeper:
 
     def __init__(self, book: MarkdownRulebook, history: History) -> None:
         self._book, self._history = book, history
-        self.touched: tuple[Path, ...] = ()
-        """The files that the last change was made in."""
         book.rules()  # people may have edited the files
+
+    # ---- looking
 
     def all(self) -> list[RuleRecord]:
         """Every rule that is known."""
@@ -50,6 +73,10 @@ class RuleKeeper:
         """The rules that wait for a person."""
         return [record for record in self._history.all() if record.status.held_back]
 
+    def diff(self, record: RuleRecord) -> str:
+        """What the approval of a rule that waits would change in the files, exactly."""
+        return self._book.preview(self._approval(record).change)
+
     def files(self) -> Sequence[Path]:
         """The files that rules stand in, or would, by their real paths."""
         return self._book.paths()
@@ -58,7 +85,9 @@ class RuleKeeper:
         """The files that a rule stands in."""
         return self._book.where(rule)
 
-    def add(self, text: RuleText, paths: Sequence[str] = ()) -> RuleRecord:
+    # ---- changing
+
+    def add(self, text: RuleText, paths: Sequence[str] = ()) -> Done:
         """Put a person's own rule in force; it is no duplicate and contradicts nothing."""
         text, scope = _checked(text), self._scope(paths)
         rules = self._book.rules()
@@ -71,33 +100,37 @@ class RuleKeeper:
                 f"orchestrator rules edit {found.rule.id}, or retire it first",
             )
         taken = {record.rule.id for record in self._history.all()} | {rule.id for rule in rules}
-        today = self._history.now().astimezone().date()
-        rule = Rule(free_id(text, taken), text, f"Added on {today} by hand", scope)
+        rule = Rule(free_id(text, taken), text, f"Added on {self._book.today()} by hand", scope)
         return self._put(rule, Origin(source="by hand"), "added by hand")
 
-    def edit(self, rule: str, text: RuleText, paths: Sequence[str] = ()) -> RuleRecord:
+    def edit(self, rule: str, text: RuleText, paths: Sequence[str] = ()) -> Done:
         """Change a rule's text, and its scope if one is given; id and history stay.
 
         A field that is empty stays as it is.
         """
-        return self._edit(self.get(rule), text, self._scope(paths))
+        record, scope = self.get(rule), self._scope(paths)
+        edit = self._amendment(record.rule, text, scope)
+        if record.status.in_force:
+            return self._amend(record, edit)
+        self._changed(record, edit.rule)
+        return Done(self.get(record.rule.id))
 
-    def retire(self, rule: str) -> RuleRecord:
-        """Take a rule out of the file, into the archive."""
+    def retire(self, rule: str) -> Done:
+        """Take a rule out of the files, into the archive."""
         record = self.get(rule)
         if not record.status.in_force:
             raise UsageError(f"{record.rule.id} is not in force: it is {record.status}")
         return self._leave(record, Status.ARCHIVED, "retired")
 
-    def reject(self, rule: str) -> RuleRecord:
-        """Turn a rule down for good: it leaves the file, and the teacher is told."""
+    def reject(self, rule: str) -> Done:
+        """Turn a rule down for good: it leaves the files, and the teacher is told."""
         record = self.get(rule)
         if record.status is Status.REJECTED:
             raise UsageError(f"{record.rule.id} was rejected before")
         return self._leave(record, Status.REJECTED, "rejected")
 
-    def restore(self, rule: str) -> RuleRecord:
-        """Put a rule that left the file back in force."""
+    def restore(self, rule: str) -> Done:
+        """Put a rule that left the files back in force."""
         record = self.get(rule)
         if record.status.in_force or record.status.held_back:
             raise UsageError(f"{record.rule.id} did not leave: it is {record.status}")
@@ -106,7 +139,7 @@ class RuleKeeper:
             raise UsageError(f"{found.objection} of {found.rule.id}: {found.rule.text.rule}")
         return self._put(record.rule, record.origin, "restored")
 
-    def approve(self, rule: str) -> RuleRecord:
+    def approve(self, rule: str) -> Done:
         """Do what a rule that is held back would have done.
 
         One that contradicts a rule in force takes its place: never both into the file.
@@ -114,56 +147,73 @@ class RuleKeeper:
         record = self.get(rule)
         if not record.status.held_back:
             raise UsageError(f"{record.rule.id} does not wait: it is {record.status}")
+        edit = self._approval(record)
+        if not edit.amends:
+            return self._put(record.rule, record.origin, "approved", edit)
+        done = self._amend(self.get(edit.rule.id), edit)
+        why = f"it became part of {edit.rule.id}"
+        self._history.move(record.rule.id, Status.ARCHIVED, "approved", why)
+        return done
+
+    # ---- what is to be done to the files
+
+    def _approval(self, record: RuleRecord) -> Edit:
+        rules = {rule.id: rule for rule in self._book.rules()}
         proposal = record.proposal
-        if proposal.target and _in_force(self._book, proposal.target):
-            done = self._edit(self.get(proposal.target), record.rule.text, record.rule.paths)
-            why = f"it became part of {proposal.target}"
-            self._history.move(record.rule.id, Status.ARCHIVED, "approved", why)
-            return done
+        if target := rules.get(proposal.target):
+            return self._amendment(target, record.rule.text, record.rule.paths)
         # Another rule may have come into force since.
-        found = preflight(record.rule.text, self._book.rules(), Standing())
-        replaced = (proposal.against, found.rule.id if found else "")
-        return self._put(record.rule, record.origin, "approved", instead_of=replaced)
+        found = preflight(record.rule.text, tuple(rules.values()), Standing())
+        replaced = dict.fromkeys((proposal.against, found.rule.id if found else ""))
+        return self._addition(
+            record.rule, record.origin, [rules[old] for old in replaced if old in rules]
+        )
 
-    def _edit(self, record: RuleRecord, text: RuleText, scope: tuple[str, ...]) -> RuleRecord:
-        rule, old = record.rule, record.rule.text
+    def _amendment(self, rule: Rule, text: RuleText, scope: tuple[str, ...]) -> Edit:
+        old = rule.text
         new = safe_text(RuleText(text.rule or old.rule, text.when or old.when, text.why or old.why))
-        rule = replace(rule, text=new, paths=scope or rule.paths)
-        if record.status.in_force:
-            today = self._history.now().astimezone().date()
-
-            def change(pages: Pages) -> Pages:
-                nonlocal rule
-                pages = pages.amend(rule.id, new, today)
-                if scope:
-                    pages = pages.rescope(rule.id, scope)
-                rule = pages.find(rule.id) or rule
-                return pages
-
-            self.touched = self._book.edit(change)
-        edited = replace(record, rule=rule, mattered=self._history.now())
-        self._history.update(edited, "edited", f"it was: {old.rule}")
-        return edited
-
-    def _put(
-        self, rule: Rule, origin: Origin, what: str, instead_of: Sequence[str] = ()
-    ) -> RuleRecord:
-        gone: list[str] = []
 
         def change(pages: Pages) -> Pages:
-            nonlocal rule
-            gone[:] = [old for old in dict.fromkeys(instead_of) if old and pages.find(old)]
-            for old in gone:
-                pages = pages.remove(old)
-            pages = pages.add(rule, provenance(origin))
-            rule = pages.find(rule.id) or rule
-            return pages
+            pages = pages.amend(rule.id, new, self._book.today())
+            return pages.rescope(rule.id, scope) if scope else pages
 
-        self.touched = self._book.edit(change)
+        return Edit(replace(rule, text=new, paths=scope or rule.paths), change, amends=True)
+
+    def _addition(self, rule: Rule, origin: Origin, instead_of: Sequence[Rule] = ()) -> Edit:
+        others = [known for known in self._book.rules() if known not in instead_of]
+        out = (*instead_of, *leaving([*others, rule], rule.id, self._book.standing() or Standing()))
+
+        def change(pages: Pages) -> Pages:
+            for old in out:
+                pages = pages.remove(old.id) if pages.find(old.id) else pages
+            return pages.add(rule, provenance(origin))
+
+        return Edit(rule, change, out)
+
+    # ---- doing it
+
+    def _put(self, rule: Rule, origin: Origin, what: str, edit: Edit | None = None) -> Done:
+        edit = edit or self._addition(rule, origin)
+        files = self._book.edit(edit.change)
+        rule = self._book.find(rule.id) or rule
         self._history.learn(rule, Status.ACTIVE, origin, what=what, proposal=Proposal())
-        for old in gone:
-            self._history.move(old, Status.ARCHIVED, "archived", f"{rule.id} took its place")
-        return self.get(rule.id)
+        for old in edit.instead_of:
+            self._history.move(old.id, Status.ARCHIVED, "archived", f"{rule.id} took its place")
+        return Done(self.get(rule.id), files, edit.instead_of)
+
+    def _amend(self, record: RuleRecord, edit: Edit) -> Done:
+        files = self._book.edit(edit.change)
+        self._changed(record, self._book.find(edit.rule.id) or edit.rule)
+        return Done(self.get(record.rule.id), files)
+
+    def _changed(self, record: RuleRecord, rule: Rule) -> None:
+        changed = replace(record, rule=rule, mattered=self._history.now())
+        self._history.update(changed, "edited", f"it was: {record.rule.text.rule}")
+
+    def _leave(self, record: RuleRecord, status: Status, what: str) -> Done:
+        files = self._book.take_out(record.rule.id)
+        self._history.move(record.rule.id, status, what, "by a person")
+        return Done(self.get(record.rule.id), files)
 
     def _scope(self, paths: Sequence[str]) -> tuple[str, ...]:
         scope = safe_globs(paths)
@@ -175,16 +225,6 @@ class RuleKeeper:
             mend = "set rules.target: rules-dir for rules that hold for some files alone"
             raise UsageError("a rule here holds for every file", mend)
         return scope
-
-    def _leave(self, record: RuleRecord, status: Status, what: str) -> RuleRecord:
-        self._book.take_out(record.rule.id)
-        self._history.move(record.rule.id, status, what, "by a person")
-        return self.get(record.rule.id)
-
-
-def _in_force(book: MarkdownRulebook, rule: str) -> bool:
-    """Whether a rule is in force."""
-    return any(known.id == rule for known in book.rules())
 
 
 def _checked(text: RuleText) -> RuleText:

@@ -40,8 +40,6 @@ class Outcome:
     """Rules that made room for it."""
     target: str = ""
     """The rule in force that is amended, or contradicted."""
-    diff: str = ""
-    """What waits for approval, as a unified diff of the files."""
 
 
 def take_in(
@@ -136,7 +134,6 @@ def _waiting(pages: Pages, outcome: Outcome) -> Outcome:
         "waits for approval",
         "learning.approval is review: `orchestrator rules pending`",
         target=outcome.target,
-        diff=unified(pages, outcome.pages),
     )
 
 

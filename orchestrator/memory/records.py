@@ -69,7 +69,6 @@ class Proposal:
     """The rule that it would amend; empty for a new one."""
     against: str = ""
     """The rule in force that it contradicts."""
-    diff: str = ""
 
 
 @dataclass(frozen=True)

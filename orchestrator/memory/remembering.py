@@ -45,7 +45,7 @@ def remember(
     if status := _HELD_BACK.get(outcome.change):
         against = outcome.target if outcome.change == "contradiction" else ""
         amends = "" if against else outcome.target
-        proposal = Proposal(amends, against, outcome.diff)
+        proposal = Proposal(amends, against)
         known = history.find(rule.id)
         if known and known.status.in_force:
             history.note(rule.id, outcome.change, outcome.reason)

@@ -11,7 +11,7 @@ from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
 from orchestrator.memory.agents_md import agents_above, agents_unloaded
 from orchestrator.memory.history import History
-from orchestrator.memory.lessons import Outcome, known_rules, take_in
+from orchestrator.memory.lessons import Outcome, known_rules, take_in, unified
 from orchestrator.memory.locking import instruction_files_locked
 from orchestrator.memory.mirroring import agreed_on, held_together
 from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target, changed
@@ -67,7 +67,7 @@ class MarkdownRulebook:
         keeping: Keeping | None = None,
     ) -> None:
         self._shelf = shelf if isinstance(shelf, Shelf) else Shelf(shelf)
-        self._locks, self._today, self._run, self._emit = locks, today, run, on_event
+        self._locks, self.today, self._run, self._emit = locks, today, run, on_event
         self._keeping = keeping
 
     def known_rules(self) -> Sequence[KnownRule]:
@@ -121,6 +121,30 @@ class MarkdownRulebook:
         """
         return tuple(self._shelf.root / name for name in self._shelf.read().pages.where(rule))
 
+    def find(self, rule: str) -> Rule | None:
+        """The rule with this id, if it is in force.
+
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        return self._shelf.read().pages.find(rule)
+
+    def preview(self, change: Callable[[Pages], Pages]) -> str:
+        """What a change would do to the files, as a unified diff.
+
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        pages = self._shelf.read().pages
+        return unified(pages, change(pages))
+
+    def standing(self) -> Standing | None:
+        """What the history has to say when a rule comes in; nothing without one."""
+        kept = self._keeping
+        if not kept:
+            return None
+        return standing(kept.history, kept.max_rules, kept.max_tokens, review=kept.review)
+
     def edit(self, change: Callable[[Pages], Pages]) -> tuple[Path, ...]:
         """Let a function change the files, under their locks; give those that it changed.
 
@@ -153,9 +177,9 @@ class MarkdownRulebook:
                     pages,
                     lesson,
                     failure,
-                    today=self._today(),
+                    today=self.today(),
                     run=self._run,
-                    standing=self._standing(),
+                    standing=self.standing(),
                 )
                 return outcome.pages, outcome
 
@@ -169,13 +193,13 @@ class MarkdownRulebook:
         path = self._shelf.root / name
         return RuleChange(outcome.rule, path, outcome.change, outcome.reason, outcome.leaving)
 
-    def take_out(self, rule: str) -> None:
-        """Take a rule out of the files; what is not there is left at that.
+    def take_out(self, rule: str) -> tuple[Path, ...]:
+        """Take a rule out of the files, and give those; what is not there is left at that.
 
         Raises:
             RulebookError, InfrastructureError: as for `apply`.
         """
-        self.edit(lambda pages: pages.remove(rule) if pages.find(rule) else pages)
+        return self.edit(lambda pages: pages.remove(rule) if pages.find(rule) else pages)
 
     # ---- under the locks
 
@@ -192,7 +216,7 @@ class MarkdownRulebook:
 
     def _together(self, pages: Pages) -> Pages:
         agreed = self._keeping.history.agreed() if self._keeping else {}
-        return held_together(pages, agreed, self._today())
+        return held_together(pages, agreed, self.today())
 
     def _follow(self, pages: Pages) -> None:
         if self._keeping:
@@ -215,12 +239,6 @@ class MarkdownRulebook:
         if kept and kept.own and pages.filing.mirror:
             both = agreed_on(pages)
             kept.history.agree({rule.id: rule.text for rule in pages.rules if rule.id in both})
-
-    def _standing(self) -> Standing | None:
-        kept = self._keeping
-        if not kept:
-            return None
-        return standing(kept.history, kept.max_rules, kept.max_tokens, review=kept.review)
 
     # ---- what people are told
 

@@ -105,6 +105,8 @@ def test_a_contradiction_that_is_approved_takes_the_others_place(rules: Rules) -
     assert second is not None
     (waits,) = rules.json("pending")
     assert (waits["id"], waits["proposal"]["against"]) == (second.rule.id, first.rule.id)
+    assert f"-- **Rule**: {NONE.rule}" in waits["diff"]
+    assert f"+- **Rule**: {OPPOSITE}" in waits["diff"]
     rules("approve", second.rule.id)
     assert rules.texts == [OPPOSITE]
     assert rules.json("show", first.rule.id)[0]["status"] == "archived"
@@ -119,14 +121,9 @@ def test_in_review_the_exact_diff_waits(rules: Rules) -> None:
     assert change.change == "waits for approval"
     assert not rules.file.exists()
     (waits,) = rules.json("pending")
-    shown = [line[1:] for line in waits["proposal"]["diff"].splitlines() if line.startswith("+")][
-        1:
-    ]
+    shown = [line[1:] for line in waits["diff"].splitlines() if line.startswith("+")][1:]
     rules("approve", change.rule.id)
-    now = rules.file.read_text(encoding="utf-8").splitlines()
-    assert [line for line in now if line.startswith("- **")] == [
-        line for line in shown if line.startswith("- **")
-    ]
+    assert rules.file.read_text(encoding="utf-8").splitlines() == shown
     # A changed rule waits too, and keeps its id when it is approved.
     sharper = book.apply(amend(change.rule.id, LISTS), FAILURE)
     assert sharper is not None
@@ -142,6 +139,7 @@ def test_what_waits_can_be_edited_or_rejected(rules: Rules) -> None:
     assert first is not None
     assert second is not None
     rules("edit", first.rule.id, "--why", "It reads like a result")
+    assert "+- **Why**: It reads like a result" in rules.json("pending")[0]["diff"]
     rules("approve", first.rule.id)
     rules("reject", second.rule.id)
     assert rules.texts == [NONE.rule]
@@ -253,7 +251,7 @@ def test_approved_rules_of_a_folder_as_one_commit(
     change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
     assert change is not None
     (waiting,) = rules.json("pending")
-    assert "b/.claude/rules/learned-src.md" in waiting["proposal"]["diff"]
+    assert "b/.claude/rules/learned-src.md" in waiting["diff"]
     assert "committed as" in rules("approve", change.rule.id, "--commit")
     assert git("show", "--name-only", "--format=").split() == [".claude/rules/learned-src.md"]
     assert git("log", "-1", "--format=%s").startswith("docs(memory): Never return 0")
@@ -290,3 +288,20 @@ def test_mirrored_rules(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Never use exec" in rules.file.read_text(encoding="utf-8")
     monkeypatch.setenv("ORCHESTRATOR_RULES_TARGET", "rules-dir")
     assert "`mirror` keeps CLAUDE.md and AGENTS.md" in rules("list", code=2)
+
+
+def test_what_a_person_adds_or_approves_makes_room_too(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_RULES_MAX_RULES", "1")
+    (first,) = rules.json("add", "--rule", "Never use eval")
+    said = rules("add", "--rule", "Round half up for invoices")
+    assert f"to the archive for it: {first['id']}: Never use eval" in said
+    assert rules.texts == ["Round half up for invoices"]
+    assert rules.json("show", first["id"])[0]["status"] == "archived"
+    waits = rules.learn(review=True).apply(add(LISTS), FAILURE)
+    assert waits is not None
+    (pending,) = rules.json("pending")
+    assert "-- **Rule**: Round half up for invoices" in pending["diff"]
+    rules("approve", waits.rule.id)
+    assert rules.texts == [LISTS.rule]
