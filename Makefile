@@ -21,6 +21,7 @@ types: .venv/development
 
 test-whole: .venv/development
 	@$(BIN)/python -m pytest -n 2 -q -m whole $(AGAIN)
+	@$(BIN)/python -m pytest -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
 FIGURES ?= $(CURDIR)/build/figures
 

@@ -1,5 +1,6 @@
 """Poison the dangerous defaults: no test reaches the network or the real home directory."""
 
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure: no test here is about time.
-settings.register_profile("loop", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("loop")
+_calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("loop", _calm, max_examples=30)
+settings.register_profile("thorough", _calm, max_examples=300)
+settings.load_profile("loop")  # `--hypothesis-profile` goes before it
 
 _LOOPBACK = ("127.", "::1", "localhost")
+
+
+def pytest_configure() -> None:
+    # Who runs in the background is born deaf to these, and so would be all that tests signal.
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 class NetworkForbiddenError(AssertionError):

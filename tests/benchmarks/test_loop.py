@@ -8,6 +8,7 @@ import pytest
 from benchmarks.loop import RULE, arena
 
 
+@pytest.mark.whole
 def test_both_sides_go_the_whole_way(tmp_path: Path) -> None:
     with arena(tmp_path, files=0) as made:
         loop = made.loop(1)

@@ -194,6 +194,7 @@ def test_a_report_that_is_not_utf8(call: Call, shop: Shop, teacher: ReplayServer
 # ---- what the agent leaves -----------------------------------------------------------------
 
 
+@pytest.mark.whole
 def test_a_diff_of_50_megabytes_and_binary_files(
     call: Call, shop: Shop, teacher: ReplayServer
 ) -> None:

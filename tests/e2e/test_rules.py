@@ -1,11 +1,14 @@
 """A whole run on the real programs leaves the history of its rule."""
 
+import pytest
+
 from orchestrator.memory.history import History
 from orchestrator.memory.records import Counters, Status
 from orchestrator.store import state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 
 
+@pytest.mark.whole
 def test_a_rule_that_helped_and_one_that_was_not_kept(world: World) -> None:
     world.run(WRONG, RIGHT_WITH_RULE, LESSON)
     history = History(state_directory(), (world.project / "CLAUDE.md").resolve())
@@ -19,6 +22,7 @@ def test_a_rule_that_helped_and_one_that_was_not_kept(world: World) -> None:
     history.close()
 
 
+@pytest.mark.whole
 def test_a_rule_whose_failure_comes_back(world: World) -> None:
     result = world.run(WRONG, WRONG.replace("lacks", "contains"), LESSON)
     assert len(result.attempts) == 2

@@ -63,6 +63,7 @@ def test_solved_on_retry_because_the_rule_reached_the_model(world: World) -> Non
     assert shown[-1] is events.RunEnded
 
 
+@pytest.mark.whole
 def test_never_solved(world: World) -> None:
     result = world.run(WRONG, WRONG.replace("lacks", "contains"), LESSON)
     assert (result.outcome, exit_code(result)) == (RunOutcome.NOT_SOLVED, 1)
@@ -72,6 +73,7 @@ def test_never_solved(world: World) -> None:
     assert rules == ["added", "already known"]
 
 
+@pytest.mark.whole
 def test_the_teacher_is_down_and_the_run_goes_on_later(world: World) -> None:
     result = world.run(WRONG, TEACHER_DOWN)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
@@ -93,6 +95,7 @@ def test_the_agent_gets_401(world: World) -> None:
     assert world.rulebook == ""
 
 
+@pytest.mark.whole
 def test_the_agent_stalls(world: World) -> None:
     result = world.run(AGENT_STALLS, LESSON, limits__no_output=8)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
@@ -100,6 +103,7 @@ def test_the_agent_stalls(world: World) -> None:
     assert world.asked(Speaker.TEACHER) == []
 
 
+@pytest.mark.whole
 def test_the_suite_never_ends(world: World) -> None:
     code = "import time\\n\\n\\ndef answer():\\n    time.sleep(600)\\n"
     hangs = WRONG.replace("def answer():\\n    return 41\\n", code)

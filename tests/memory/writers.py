@@ -142,7 +142,7 @@ def main(mode: str, folder: str) -> None:
     elif mode == "any-moment":
         print(json.dumps(list(any_moment(project, 60))))  # noqa: T201 -- the answer
     elif mode == "race":
-        race(project, 8, 20)
+        race(project, 8, 8)
     elif mode == "limited":
         print(json.dumps(limited(project, 4096)))  # noqa: T201 -- the answer
 
