@@ -25,6 +25,7 @@ MAX_LOG_BYTES = 1 << 20
 _OUR_RUN = "ORCHESTRATOR_RUN"
 _COMMAND_BOUND = 300
 _ERROR_BOUND = 500
+_LOG_LOCK_SECONDS = 5.0
 _STALE_SECONDS = 7 * 24 * 3600
 
 Event = dict[str, object]
@@ -163,7 +164,7 @@ def _append_line(path: str, line: str) -> None:
     file = os.open(path, flags, 0o600)
     try:
         # `review` holds this lock from reading the log to emptying it.
-        places.lock_descriptor(file, 2.0)
+        places.lock_descriptor(file, _LOG_LOCK_SECONDS)
         if os.fstat(file).st_size > MAX_LOG_BYTES:
             raise OSError(f"{path} is full; `orchestrator learnings review` empties it")
         buffer.write_whole(file, line.encode("utf-8", "replace"), path)

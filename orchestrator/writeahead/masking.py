@@ -108,6 +108,8 @@ _SHORTEST = 8
 
 def masked(text: str) -> str:
     """The text with the values of what looks like secrets replaced by `***`."""
+    if not text:
+        return text
     for value in _values_of_the_environment():
         text = text.replace(value, MASK)
     for words, pattern, into in _SECRETS:

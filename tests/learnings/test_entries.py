@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
 from orchestrator.memory.learnings.entries import (
+    Change,
     Entry,
     Kind,
     added,
     changed,
-    next_id,
+    new_ids,
     parse,
 )
 
@@ -77,7 +78,7 @@ def test_what_people_make_of_it() -> None:
 
 
 def test_a_new_entry_comes_last_in_the_published_form() -> None:
-    data = added(PUBLISHED.encode(), entry(), "Errors")
+    data = added(PUBLISHED.encode(), [entry()], "Errors")
     assert data.startswith(PUBLISHED.encode())
     assert data[len(PUBLISHED) :].decode() == (
         "\n### ERR-20260521-001\n**Status**: pending\n**Context**: c\n**Content**: what\n"
@@ -87,45 +88,53 @@ def test_a_new_entry_comes_last_in_the_published_form() -> None:
 
 
 def test_an_empty_file_gets_a_title() -> None:
-    assert added(b"", entry(), "Errors").startswith(b"# Errors\n\n### ERR-20260521-001\n")
+    assert added(b"", [entry()], "Errors").startswith(b"# Errors\n\n### ERR-20260521-001\n")
 
 
 def test_an_open_fence_swallows_nothing() -> None:
-    data = added(PUBLISHED.encode() + b"\n```sh\nls\n", entry(), "Errors")
+    data = added(PUBLISHED.encode() + b"\n```sh\nls\n", [entry()], "Errors")
     assert len(parse(data).entries) == 2
 
 
 def test_a_change_is_all_that_changes() -> None:
-    data = changed(BY_HAND.encode(), "ERR-20260101-002", {"Status": "promoted", "Promoted to": "x"})
+    data = changed(BY_HAND.encode(), {0: Change({"Status": "promoted", "Promoted to": "x"})})
     expected = BY_HAND.replace("- **Status:** Resolved", "- **Status:** promoted")
     expected = expected.replace("- **Owner**: Ann\n", "- **Owner**: Ann\n**Promoted to**: x\n")
     assert data.decode() == expected
 
 
 def test_a_text_goes_on_where_it_ended() -> None:
-    data = changed(BY_HAND.encode(), "ERR-20260101-002", {}, {"Context": "again"})
+    data = changed(BY_HAND.encode(), {0: Change(more={"Context": "again"})})
     assert data.decode() == BY_HAND.replace("  on rollback\n", "  on rollback again\n")
 
 
 def test_fields_for_an_entry_without_any() -> None:
-    data = changed(BY_HAND.encode(), "ERR-20260101-003", {"Status": "resolved"})
+    data = changed(BY_HAND.encode(), {1: Change({"Status": "resolved"})})
     heading = "### ERR-20260101-003\n"
     assert data.decode() == BY_HAND.replace(heading, f"{heading}**Status**: resolved\n")
 
 
+def test_several_changes_at_once() -> None:
+    one, other = Change({"Owner": "Bo"}), Change({"Status": "resolved"})
+    data = changed(BY_HAND.encode(), {0: one, 1: other})
+    assert data == changed(changed(BY_HAND.encode(), {0: one}), {1: other})
+    assert data == changed(changed(BY_HAND.encode(), {1: other}), {0: one})
+    assert b"Bo" in data
+
+
 def test_no_final_newline() -> None:
     data = b"### ERR-20260101-003\n**Status**: pending"
-    assert changed(data, "ERR-20260101-003", {"Status": "resolved", "Action": "x"}) == (
+    assert changed(data, {0: Change({"Status": "resolved", "Action": "x"})}) == (
         b"### ERR-20260101-003\n**Status**: resolved\n**Action**: x"
     )
 
 
 def test_ids_go_on_counting() -> None:
     day = date(2026, 5, 20)
-    assert next_id(parse(b""), Kind.ERR, day) == "ERR-20260520-001"
-    assert next_id(parse(PUBLISHED.encode()), Kind.ERR, day) == "ERR-20260520-002"
-    assert next_id(parse(b"### ERR-20260520-999"), Kind.ERR, day) == "ERR-20260520-1000"
-    assert next_id(parse(PUBLISHED.encode()), Kind.LRN, day) == "LRN-20260520-001"
+    assert next(new_ids(parse(b""), Kind.ERR, day)) == "ERR-20260520-001"
+    assert next(new_ids(parse(PUBLISHED.encode()), Kind.ERR, day)) == "ERR-20260520-002"
+    assert next(new_ids(parse(b"### ERR-20260520-999"), Kind.ERR, day)) == "ERR-20260520-1000"
+    assert next(new_ids(parse(PUBLISHED.encode()), Kind.LRN, day)) == "LRN-20260520-001"
 
 
 def test_utf_16_is_refused() -> None:
@@ -150,11 +159,11 @@ def test_every_other_byte_stays(
     before = bom + newline.join(lines) + (newline if ended else b"")
     if before.startswith((b"\xff\xfe", b"\xfe\xff")):
         return
-    data = added(before, entry("ERR-20270101-777"), "Errors")
+    data = added(before, [entry("ERR-20270101-777")], "Errors")
     assert data.startswith(before)
     known = parse(data).entries[-1]
     assert (known.id, known.context, known.content) == ("ERR-20270101-777", "c", "what")
     if newline in before:
         assert data[len(before) :].count(b"\n") == data[len(before) :].count(newline)
-    resolved = changed(data, "ERR-20270101-777", {"Status": "resolved"})
+    resolved = changed(data, {len(parse(data).entries) - 1: Change({"Status": "resolved"})})
     assert resolved == data[: len(before)] + data[len(before) :].replace(b"pending", b"resolved")

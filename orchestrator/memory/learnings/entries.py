@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
+from itertools import count
 from typing import Final, NamedTuple
 
 from orchestrator.errors import UsageError
@@ -93,14 +94,27 @@ class Document:
     fence: str = field(repr=False)
     """What would end a code fence that nobody ended."""
 
-    def fields(self, entry: str) -> dict[str, _Field]:
-        """The fields of the entry with this id, by name in lower case."""
-        number = next(at for at, one in enumerate(self.entries) if one.id == entry)
+    def fields(self, number: int) -> dict[str, _Field]:
+        """The fields of an entry, by name in lower case; `number` is its place in `entries`."""
         start, found = self._fields[number]
         return {
             name: _Field(one.value, start + one.start, start + one.end)
             for name, one in found.items()
         }
+
+    def start(self, number: int) -> int:
+        """The line after an entry's heading."""
+        return self._fields[number][0]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of an entry's fields."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Fields that get a new value; one that is missing is added after the last."""
+    more: Mapping[str, str] = field(default_factory=dict)
+    """Fields whose text goes on with this."""
 
 
 @lru_cache(maxsize=2)  # to look for an entry, and to add one
@@ -123,23 +137,13 @@ def parse(data: bytes) -> Document:
     return Document(entries, lines, fields, fence)
 
 
-def added(data: bytes, entry: Entry, title: str) -> bytes:
-    """The file with one more entry at its end; `title` heads a file that is empty."""
+def added(data: bytes, new: Sequence[Entry], title: str) -> bytes:
+    """The file with more entries at its end; `title` heads a file that is empty."""
+    if not new:
+        return data
     document = parse(data)
     newline = _newline(document.lines)
-    block = [
-        f"### {entry.id}",
-        f"**Status**: {entry.status}",
-        f"**Context**: {entry.context}",
-        f"**Content**: {entry.content}",
-        f"**Action**: {entry.action}".rstrip(),
-        f"**Occurrences**: {entry.occurrences}",
-        f"**First seen**: {entry.first_seen}",
-        f"**Last seen**: {entry.last_seen}",
-    ]
-    if entry.fingerprint:
-        block.append(f"**Fingerprint**: {entry.fingerprint}")
-    text = newline.join(block) + newline
+    text = newline.join(_block(entry, newline) for entry in new)
     before = "".join(document.lines)
     if not before.removeprefix(_BOM).strip():
         before = before or f"# {title}{newline}"
@@ -149,51 +153,27 @@ def added(data: bytes, entry: Entry, title: str) -> bytes:
     return (before + gap + text).encode("utf-8", "surrogateescape")
 
 
-def changed(
-    data: bytes, entry: str, values: Mapping[str, str], more: Mapping[str, str] | None = None
-) -> bytes:
-    """The file with an entry's fields set; every other byte stays.
+def changed(data: bytes, changes: Mapping[int, Change]) -> bytes:
+    """The file with entries' fields set; every other byte stays.
 
     Args:
         data: the file.
-        entry: the entry's id.
-        values: fields that get a new value; one that is missing is added after the last.
-        more: fields whose text goes on with this.
+        changes: by the entry's place in `parse(data).entries`, since an id may be given twice.
     """
     document = parse(data)
-    fields = document.fields(entry)
     lines = list(document.lines)
-    newline = _newline(lines)
-    new = []
-    for name, value in {**values, **(more or {})}.items():
-        known = fields.get(name.lower())
-        if known is None:
-            new.append(f"**{name}**: {value}")
-        elif name in values:
-            match = _FIELD.match(lines[known.start])
-            assert match  # noqa: S101 -- parse found the field with the same pattern
-            before = match["before"]
-            gap = "" if before.endswith((" ", "\t")) else " "
-            lines[known.start] = f"{before}{gap}{value}{_ending(lines[known.start])}"
-        else:
-            last = lines[known.end - 1]
-            text = last.removesuffix(_ending(last)).rstrip()
-            lines[known.end - 1] = f"{text} {value}{_ending(last)}"
-    if new:
-        at = max((one.end for one in fields.values()), default=_heading_line(document, entry) + 1)
-        if lines[at - 1] == lines[at - 1].rstrip("\r\n"):
-            lines[at - 1] += newline
-            lines.insert(at, newline.join(new))
-        else:
-            lines.insert(at, "".join(f"{line}{newline}" for line in new))
+    # From the end, so that the places of those before stay right.
+    for number in sorted(changes, reverse=True):
+        _change(lines, document.fields(number), document.start(number), changes[number])
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def next_id(document: Document, kind: Kind, today: date) -> str:
-    """The id of a new entry of this day."""
-    stem = f"{kind}-{today:%Y%m%d}-"
+def new_ids(document: Document, kind: Kind, day: date) -> Iterator[str]:
+    """The ids of further entries of this day, one after the other."""
+    stem = f"{kind}-{day:%Y%m%d}-"
     taken = (entry.id for entry in document.entries if entry.id.startswith(stem))
-    return f"{stem}{max((int(one.removeprefix(stem)) for one in taken), default=0) + 1:03d}"
+    last = max((int(one.removeprefix(stem)) for one in taken), default=0)
+    return (f"{stem}{number:03d}" for number in count(last + 1))
 
 
 def same_context(entry: Entry) -> str:
@@ -206,6 +186,48 @@ def comparable(text: str) -> str:
     """The text with case, space, quoting and the full stop at its end made equal."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(folded.replace("`", "").replace('"', "").split()).rstrip(" .!…")
+
+
+def _block(entry: Entry, newline: str) -> str:
+    lines = [
+        f"### {entry.id}",
+        f"**Status**: {entry.status}",
+        f"**Context**: {entry.context}",
+        f"**Content**: {entry.content}",
+        f"**Action**: {entry.action}".rstrip(),
+        f"**Occurrences**: {entry.occurrences}",
+        f"**First seen**: {entry.first_seen}",
+        f"**Last seen**: {entry.last_seen}",
+    ]
+    if entry.fingerprint:
+        lines.append(f"**Fingerprint**: {entry.fingerprint}")
+    return newline.join(lines) + newline
+
+
+def _change(lines: list[str], fields: Mapping[str, _Field], start: int, change: Change) -> None:
+    newline = _newline(lines)
+    new = []
+    for name, value in {**change.values, **change.more}.items():
+        known = fields.get(name.lower())
+        if known is None:
+            new.append(f"**{name}**: {value}")
+        elif name in change.values:
+            match = _FIELD.match(lines[known.start])
+            assert match  # noqa: S101 -- parse found the field with the same pattern
+            before = match["before"]
+            gap = "" if before.endswith((" ", "\t")) else " "
+            lines[known.start] = f"{before}{gap}{value}{_ending(lines[known.start])}"
+        else:
+            last = lines[known.end - 1]
+            text = last.removesuffix(_ending(last)).rstrip()
+            lines[known.end - 1] = f"{text} {value}{_ending(last)}"
+    if new:
+        at = max((one.end for one in fields.values()), default=start)
+        if lines[at - 1] == lines[at - 1].rstrip("\r\n"):
+            lines[at - 1] += newline
+            lines.insert(at, newline.join(new))
+        else:
+            lines.insert(at, "".join(f"{line}{newline}" for line in new))
 
 
 def _spans(lines: tuple[str, ...], outside: Sequence[int]) -> Iterator[tuple[str, int, int]]:
@@ -314,12 +336,6 @@ def _date(text: str) -> date | None:
 def _count(text: str) -> int:
     number = re.match(r"\d{1,9}", text)
     return max(int(number[0]), 1) if number else 1
-
-
-def _heading_line(document: Document, entry: str) -> int:
-    outside, _ = _outside_fences(document.lines)
-    headings = _headings(document.lines, outside)
-    return next(at for at, _, identity in headings if identity and identity[1] == entry)
 
 
 def _newline(lines: tuple[str, ...] | list[str]) -> str:

@@ -4,15 +4,23 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.memory import files
-from orchestrator.memory.learnings.entries import Kind, comparable
-from orchestrator.memory.learnings.workspace import Logged, Workspace, log, today
+from orchestrator.memory.learnings import storage
+from orchestrator.memory.learnings.entries import Entry, Kind, Status, comparable, same_context
+from orchestrator.memory.learnings.workspace import (
+    CONTEXT_BOUND,
+    TEXT_BOUND,
+    Logged,
+    Workspace,
+    log_drafts,
+    today,
+)
+from orchestrator.memory.text import safe_line
 from orchestrator.writeahead import places
 from orchestrator.writeahead.masking import shown
 
@@ -34,14 +42,16 @@ class _Call:
 def take_in(workspace: Workspace) -> list[Logged]:
     """Turn the lines of `.pending-errors.log` into ERR entries, and clear it.
 
-    Lines that say the same become one entry. The log is emptied only when all is written; hooks
-    wait for that long before they write to it.
+    Lines that say the same become one entry. The entries are written at once, and the log is
+    emptied right after; hooks wait for that moment before they write to it. So none is lost, and
+    only what is killed in that moment would count its calls once more.
 
     Raises:
         LoopError: the log cannot be read, or the entries not be written; the log stays.
     """
     path = workspace.pending_errors
-    with files.explained(path, "read"):
+    # The workspace's lock comes first: who waits for it must not keep hooks from the log.
+    with storage.workspace_locked(workspace.base), files.explained(path, "read"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -50,7 +60,9 @@ def take_in(workspace: Workspace) -> list[Logged]:
             places.lock_descriptor(descriptor, _LOCK_SECONDS)
             with open(descriptor, "rb", closefd=False) as file:
                 text = file.read().decode("utf-8", "replace")
-            logged = list(_logged(workspace, text))
+            if not text.strip():
+                return []
+            logged = log_drafts(workspace, Kind.ERR, _drafts(text))
             os.ftruncate(descriptor, 0)
         except TimeoutError:
             raise InfrastructureError(f"{path} is locked", "end what holds it") from None
@@ -60,7 +72,8 @@ def take_in(workspace: Workspace) -> list[Logged]:
     return logged
 
 
-def _logged(workspace: Workspace, text: str) -> Iterator[Logged]:
+def _drafts(text: str) -> list[Entry]:
+    """An entry for the calls of the same context."""
     together: dict[str, list[_Call]] = {}
     for line in text.splitlines():
         if line.strip():
@@ -68,16 +81,29 @@ def _logged(workspace: Workspace, text: str) -> Iterator[Logged]:
             same = together.setdefault(comparable(call.context), [])
             if not call.id or all(call.id != other.id for other in same):
                 same.append(call)
+    drafts: dict[str, Entry] = {}
     for calls in together.values():
-        last = calls[-1]
-        yield log(
-            workspace,
-            Kind.ERR,
-            last.content,
-            context=last.context,
-            times=len(calls),
-            on=max(call.day for call in calls),
-        )
+        draft = _draft(calls)
+        # What makes a text safe may make two of them the same.
+        if other := drafts.get(same_context(draft)):
+            draft = replace(draft, occurrences=draft.occurrences + other.occurrences)
+        drafts[same_context(draft)] = draft
+    return list(drafts.values())
+
+
+def _draft(calls: list[_Call]) -> Entry:
+    day = max(call.day for call in calls)
+    return Entry(
+        id="",
+        kind=Kind.ERR,
+        status=Status.PENDING,
+        context=safe_line(calls[-1].context, CONTEXT_BOUND),
+        content=safe_line(calls[-1].content, TEXT_BOUND),
+        action="",
+        occurrences=len(calls),
+        first_seen=day,
+        last_seen=day,
+    )
 
 
 def _call(line: str) -> _Call:

@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import (
+    Change,
     Document,
     Entry,
     Kind,
@@ -20,12 +22,13 @@ from orchestrator.memory.learnings.entries import (
     added,
     changed,
     comparable,
-    next_id,
+    new_ids,
     parse,
     same_context,
 )
 from orchestrator.memory.text import safe_line
 from orchestrator.writeahead import places
+from orchestrator.writeahead.masking import masked
 
 TITLES: Final = {Kind.LRN: "Learnings", Kind.ERR: "Errors", Kind.FEAT: "Feature requests"}
 CONTEXT_BOUND: Final = 120
@@ -180,10 +183,11 @@ def log(
     action: str = "",
     resolved: bool = False,
     fingerprint: str = "",
-    times: int = 1,
     on: date | None = None,
 ) -> Logged:
     """Log one thing. An entry with the same context, or fingerprint, is updated instead.
+
+    What looks like a secret is masked: the files are made to be shared.
 
     Args:
         workspace: where to.
@@ -193,14 +197,13 @@ def log(
         action: what was done about it.
         resolved: whether that settled it.
         fingerprint: of the failure that it comes from, if it does.
-        times: how often it happened.
         on: the day; today if None.
 
     Raises:
         UsageError: the text is empty, or the file is encoded in a way that we cannot add to.
         LoopError: the file cannot be written.
     """
-    content = safe_line(text, TEXT_BOUND)
+    content = safe_line(masked(text), TEXT_BOUND)
     if not content:
         raise UsageError("the text is empty", "say what happened")
     day = on or today()
@@ -208,25 +211,36 @@ def log(
         id="",
         kind=kind,
         status=Status.RESOLVED if resolved else Status.PENDING,
-        context=safe_line(context or first_sentence(content), CONTEXT_BOUND),
+        context=safe_line(masked(context) or first_sentence(content), CONTEXT_BOUND),
         content=content,
-        action=safe_line(action, TEXT_BOUND),
-        occurrences=times,
+        action=safe_line(masked(action), TEXT_BOUND),
+        occurrences=1,
         first_seen=day,
         last_seen=day,
         fingerprint=fingerprint,
     )
+    with storage.workspace_locked(workspace.base):
+        return log_drafts(workspace, kind, [new])[0]
+
+
+def log_drafts(workspace: Workspace, kind: Kind, new: Sequence[Entry]) -> list[Logged]:
+    """Log entries without ids, no two of them with the same context: all or none of them.
+
+    The caller holds the workspace's lock.
+
+    Raises:
+        LoopError: the file cannot be read or written.
+    """
     path = workspace.file(kind)
     logged: list[Logged] = []
 
     def change(data: bytes) -> bytes:
-        data, result = _merged(data, new, path)
-        logged[:] = [result]
+        data, logged[:] = _merged(data, kind, new, path)
         return data
 
-    with storage.workspace_locked(workspace.base), _naming(path):
+    with _naming(path):
         storage.edit(path, change)
-    return logged[0]
+    return logged
 
 
 def resolve(workspace: Workspace, entry: str, action: str = "") -> Entry:
@@ -240,7 +254,7 @@ def resolve(workspace: Workspace, entry: str, action: str = "") -> Entry:
         raise UsageError(
             f"{known.id} is {known.status} already", "only a pending entry is resolved"
         )
-    action = safe_line(action, TEXT_BOUND)
+    action = safe_line(masked(action), TEXT_BOUND)
     if not (action or known.action):
         raise UsageError(f"{known.id} does not say what was done about it", "say it with --action")
     more = {"Action": action} if action else {}
@@ -264,11 +278,11 @@ def set_fields(
     path = workspace.file(entry.kind)
 
     def change(data: bytes) -> bytes:
-        now = next((one for one in parse(data).entries if one.id == entry.id), None)
-        fits = now and (now.open if demanded is Status.PENDING else now.status == demanded)
-        if not fits:
-            raise UsageError(f"{entry.id} was changed in the meantime", "look at it again")
-        return changed(data, entry.id, values, more)
+        found = [(at, now) for at, now in enumerate(parse(data).entries) if now.id == entry.id]
+        for at, now in found:
+            if now.open if demanded is Status.PENDING else now.status == demanded:
+                return changed(data, {at: Change(values, more or {})})
+        raise UsageError(f"{entry.id} was changed in the meantime", "look at it again")
 
     with storage.workspace_locked(workspace.base), _naming(path):
         storage.edit(path, change)
@@ -291,14 +305,32 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s|\s\N{EM DASH}\s", text, maxsplit=1)[0].rstrip(".")
 
 
-def _merged(data: bytes, new: Entry, path: Path) -> tuple[bytes, Logged]:
+def _merged(
+    data: bytes, kind: Kind, new: Sequence[Entry], path: Path
+) -> tuple[bytes, list[Logged]]:
     document = parse(data)
-    known = _same(document.entries, new)
-    if known is None:
-        identity = next_id(document, new.kind, new.first_seen)
-        entry = Entry(**{**vars(new), "id": identity})
-        text = f"{TITLES[new.kind]}\n\n{_HEADS[new.kind]}"
-        return added(data, entry, text), Logged(identity, path, False, new.occurrences)
+    find = _finder(document.entries)
+    ids: dict[date, Iterator[str]] = {}
+    changes: dict[int, Change] = {}
+    fresh: list[Entry] = []
+    logged = []
+    for draft in new:
+        number = find(draft)
+        if number is None:
+            day = draft.first_seen
+            numbers = ids.setdefault(day, new_ids(document, kind, day))
+            fresh.append(replace(draft, id=next(numbers)))
+            logged.append(Logged(fresh[-1].id, path, False, draft.occurrences))
+        else:
+            known = document.entries[number]
+            changes[number], result = _update(known, draft, path)
+            logged.append(result)
+    title = f"{TITLES[kind]}\n\n{_HEADS[kind]}"
+    return added(changed(data, changes), fresh, title), logged
+
+
+def _update(known: Entry, new: Entry, path: Path) -> tuple[Change, Logged]:
+    """What a draft changes of the entry that it is another case of."""
     count = known.occurrences + new.occurrences
     values = {
         "Occurrences": str(count),
@@ -320,17 +352,30 @@ def _merged(data: bytes, new: Entry, path: Path) -> tuple[bytes, Logged]:
         values["Status"] = Status.PENDING
     elif known.open and new.status == Status.RESOLVED:
         values["Status"] = Status.RESOLVED
-    return changed(data, known.id, values, more), Logged(known.id, path, True, count, reopened)
+    return Change(values, more), Logged(known.id, path, True, count, reopened)
 
 
-def _same(entries: tuple[Entry, ...], new: Entry) -> Entry | None:
-    for entry in reversed(entries):
-        if new.fingerprint and entry.fingerprint == new.fingerprint:
-            return entry
-    for entry in reversed(entries):
-        if same_context(entry) == same_context(new) and not (entry.fingerprint and new.fingerprint):
-            return entry
-    return None
+def _finder(entries: tuple[Entry, ...]) -> Callable[[Entry], int | None]:
+    """Says which entry a draft is another case of: the last with its fingerprint or context."""
+    by_fingerprint: dict[str, int] = {}
+    by_context: defaultdict[str, list[int]] = defaultdict(list)
+    for number, entry in enumerate(entries):
+        if entry.fingerprint:
+            by_fingerprint[entry.fingerprint] = number
+        by_context[same_context(entry)].append(number)
+
+    def find(draft: Entry) -> int | None:
+        if draft.fingerprint in by_fingerprint:
+            return by_fingerprint[draft.fingerprint]
+        # Two failures with fingerprints of their own are two, whatever is said of them.
+        fitting = (
+            number
+            for number in reversed(by_context.get(same_context(draft), []))
+            if not (entries[number].fingerprint and draft.fingerprint)
+        )
+        return next(fitting, None)
+
+    return find
 
 
 def _created(path: Path, text: str) -> bool:
