@@ -46,9 +46,10 @@ def learnings() -> None:
 @click.option("--hooks/--no-hooks", default=None, help="Whether to add the hooks to settings.json.")
 @project_directory
 def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir: Path) -> None:
-    """Create the workspace: `local` in the project, or `global` under ~/.claude.
+    """Create the workspace, local or global.
 
-    Without the word it asks. What is there already is left as it is.
+    `local` is in the project, `global` under ~/.claude; without the word it asks. What is there
+    already is left as it is.
     """
     from orchestrator.memory.learnings import workspace as workspaces
     from orchestrator.wiring import checked_project
@@ -78,9 +79,9 @@ def _asked_where() -> str:
 def _offer_gitignore(workspace: "Workspace", ignored: str | None) -> None:
     from orchestrator.memory.learnings import gitignore
 
-    if gitignore.covered(workspace) or ignored == "none":
-        return
     if ignored is None:
+        if gitignore.covered(workspace):
+            return
         if not sys.stdin.isatty():
             click.echo("git: nothing ignored; --gitignore personal|shared adds the lines")
             return
@@ -129,7 +130,9 @@ def log(
     everywhere: bool,
     project_dir: Path,
 ) -> None:
-    """Log an error (ERR), a learning (LRN) or a missing feature (FEAT).
+    """Log an error, a learning, a missing feature.
+
+    ERR is an error, LRN a learning, FEAT a feature that is missing.
 
     The same context updates its entry and counts up.
     """
@@ -207,7 +210,9 @@ def promote(
     everywhere: bool,
     project_dir: Path,
 ) -> None:
-    """Write a resolved entry into an instruction file, as one line.
+    """Make a resolved entry a line of CLAUDE.md.
+
+    Or of another instruction file; the line is shown, and confirmed, before it is written.
 
     Targets: CLAUDE.md, AGENTS.md, .github/copilot-instructions.md, references/NAME.md.
     """
@@ -242,7 +247,14 @@ def _asked_line(entry: "Entry") -> str:
             )
         return draft
     click.echo(f"{entry.id}: {entry.content}\naction: {entry.action}")
-    return str(click.prompt("Line, as an order", default=draft or None))
+
+    def checked(line: str) -> str:
+        try:
+            return promotion.checked_line(line)
+        except UsageError as error:
+            raise click.BadParameter(f"{error.message}; {error.mend}") from None
+
+    return str(click.prompt("Line, as an order", default=draft or None, value_proc=checked))
 
 
 def _offer_commit(workspace: "Workspace", done: "Promotion", wanted: bool | None) -> None:
@@ -261,7 +273,9 @@ def _offer_commit(workspace: "Workspace", done: "Promotion", wanted: bool | None
 @everywhere
 @project_directory
 def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
-    """Hold the working buffer against the real state, after an interruption.
+    """Check what was under way before a break.
+
+    Holds the working buffer against the real state.
 
     PENDING operations that were clearly done or not done get their status; a check that an entry
     names is run only if you say so. Then comes what is still to do.
@@ -325,7 +339,9 @@ def score(
     as_json: bool,
     project_dir: Path,
 ) -> None:
-    """Say whether to act without being asked, or to make a note and defer.
+    """Say whether to act, or to defer.
+
+    To act is to do it without being asked, to defer is to make a note.
 
     Act from 50 of 100 on, or from VFM_THRESHOLD: in the environment, or on a line of the
     project's CLAUDE.md or AGENTS.md.

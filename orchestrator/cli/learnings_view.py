@@ -2,13 +2,16 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.cli.values import printable
-from orchestrator.memory.learnings.entries import Entry
+from orchestrator.memory.learnings.entries import Entry, Status
 from orchestrator.memory.learnings.promotion import draft
 from orchestrator.memory.learnings.review import Group, Review
 from orchestrator.memory.learnings.workspace import TITLES
+
+MOST_GROUPS: Final = 20
+"""Groups of pending entries that are shown; a screen's length."""
 
 
 def lines(review: Review) -> Iterator[str]:
@@ -19,9 +22,19 @@ def lines(review: Review) -> Iterator[str]:
         yield f"from .pending-errors.log: {new} new, {calls - new} updated; the log is cleared\n"
     for group in review.candidates:
         yield from _candidate(group)
-    for group in review.groups:
-        if not group.candidate and len(group.entries) > 1:
-            yield f"{group.kind}: {printable(group.label)!r}: {_ids(group)}"
+    open_groups = [
+        group
+        for group in review.groups
+        if not group.candidate and any(entry.open for entry in group.entries)
+    ]
+    open_groups.sort(key=lambda group: -group.occurrences)
+    if open_groups:
+        yield "Pending:"
+    for group in open_groups[:MOST_GROUPS]:
+        times = f" ({group.occurrences} times)" if group.occurrences > 1 else ""
+        yield f"  {printable(group.label)!r}{times}: {_ids(group)}"
+    if len(open_groups) > MOST_GROUPS:
+        yield f"  and {len(open_groups) - MOST_GROUPS} more; --json gives all"
     if review.stale:
         yield f"Stale pending entries: {len(review.stale)}"
     for entry in review.stale:
@@ -52,14 +65,15 @@ def as_data(review: Review) -> dict[str, Any]:
 def _candidate(group: Group) -> Iterator[str]:
     yield f"PROMOTION CANDIDATE - {group.kind}: {printable(group.label)!r}"
     yield f"  Entries: {_ids(group)}; {group.occurrences} occurrences"
-    line = next((text for entry in reversed(group.entries) if (text := draft(entry))), "")
+    line = next((text for entry in reversed(group.unpromoted) if (text := draft(entry))), "")
     if line:
         yield f"  Suggested line: {printable(line)!r}"
-    unresolved = [entry.id for entry in group.entries if entry.open]
-    last = group.entries[-1].id
-    if last in unresolved:
-        yield f"  First: orchestrator learnings resolve {last} --action '...'"
-    yield f"  Then: orchestrator learnings promote {last}\n"
+    last = group.unpromoted[-1]
+    if last.status == Status.RESOLVED:
+        yield f"  Next: orchestrator learnings promote {last.id}\n"
+    else:
+        yield f"  First: orchestrator learnings resolve {last.id} --action '...'"
+        yield f"  Then: orchestrator learnings promote {last.id}\n"
 
 
 def _ids(group: Group) -> str:

@@ -97,6 +97,28 @@ def test_hooks(command: Command, project: Path) -> None:
         command("hooks", "install", "local")
 
 
+def test_git_ignores_what_is_asked_for_later_too(command: Command, project: Path) -> None:
+    command("learnings", "init", "local", "--gitignore", "shared", "--no-hooks")
+    assert "ignored" not in command("learnings", "init", "local", "--no-hooks").output
+    said = command("learnings", "init", "local", "--gitignore", "personal", "--no-hooks").output
+    assert "ignored .learnings/\n" in said
+    lines = (project / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert lines == [".learnings/.pending-errors.log", "memory/working-buffer.md", ".learnings/"]
+
+
+def test_secrets_are_not_logged(command: Command, project: Path) -> None:
+    command("learnings", "init", "local", "--gitignore", "none", "--no-hooks")
+    command(
+        "learnings", "log", "ERR", "DB_PASS=hunter22 fails", "--action", "Set API_KEY=hunter22",
+        "--context", "TOKEN=hunter22",
+    )  # fmt: skip
+    resolved = f"ERR-{today():%Y%m%d}-001"
+    command("learnings", "resolve", resolved, "--action", "Pass --token hunter22")
+    text = (project / ".learnings" / "ERRORS.md").read_text(encoding="utf-8")
+    assert "hunter22" not in text
+    assert text.count("***") == 4
+
+
 def test_score(command: Command) -> None:
     words = ["learnings", "score", "--frequency", "8", "--failure-reduction", "9"]
     words += ["--user-burden", "7", "--self-cost", "9"]
@@ -147,7 +169,12 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
     said = at_a_terminal(
         project,
         ["learnings", "promote", identity],
-        {"Line, as an order": "", "Write this": "y", "Commit it": "y"},
+        {
+            "Line, as an order [Run x first]": "We did it",
+            "tells a story": "",
+            "Write this": "y",
+            "Commit it": "y",
+        },
     )
     assert f"committed: docs(memory): promote {identity}" in said
     said = at_a_terminal(project, ["learnings", "promote", identity], {})

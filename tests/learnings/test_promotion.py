@@ -133,6 +133,7 @@ def test_an_open_block_does_not_swallow_the_line() -> None:
         ("Added a lifecycle block", "tells a story"),
         ("The plan replaces it", "tells a story"),
         ("Using helm diff helps", "tells a story"),
+        ("EKS node group rename forces replacement", "tells a story"),
     ],
 )
 def test_lines_that_are_none(line: str, said: str) -> None:
@@ -148,6 +149,8 @@ def test_lines_that_are_none(line: str, said: str) -> None:
         "Always add resource requests and limits to every container spec",
         "`make test` before each commit",
         "Feed the seed, don't embed it",
+        "NEVER rename it",
+        "Dockerise the images first",
         "x" * 80,
     ],
 )
@@ -163,6 +166,8 @@ def test_a_draft_is_an_order_or_nothing(workspace: Workspace, resolved: Entry) -
     assert draft(resolved) == LINE
     log(workspace, Kind.LRN, "We used a snapshot, and it helped.", context="x")
     assert draft(workspace.entries()[-1]) == ""
+    log(workspace, Kind.LRN, "Helm diff shows it first.", context="y", action="Don\u2019t skip it.")
+    assert draft(workspace.entries()[-1]) == "Don\u2019t skip it"
 
 
 def git(folder: Path, *arguments: str) -> str:

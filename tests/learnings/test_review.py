@@ -5,16 +5,20 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.learnings_view import lines
 from orchestrator.errors import UsageError
 from orchestrator.hooks import entry as hook
-from orchestrator.memory.learnings.entries import Kind
+from orchestrator.memory.learnings import storage
+from orchestrator.memory.learnings.entries import Kind, Status
 from orchestrator.memory.learnings.review import grouped, keywords, review
-from orchestrator.memory.learnings.workspace import Workspace, log, resolve
+from orchestrator.memory.learnings.workspace import Workspace, log, resolve, set_fields
+from orchestrator.writeahead import places
 
 DAY = date(2026, 5, 20)
 
@@ -52,6 +56,44 @@ def test_the_same_thing_three_times_is_a_candidate_until_it_is_promoted(
     assert review(workspace, DAY).candidates == ()
 
 
+def test_a_promoted_line_is_for_all_that_came_before_it(workspace: Workspace) -> None:
+    def happens(number: int) -> None:
+        log(workspace, Kind.ERR, "x", context=f"checkout limit missing {'abcdefg'[number]}", on=DAY)
+
+    for number in range(5):
+        happens(number)
+    (candidate,) = review(workspace, DAY).candidates
+    last = candidate.unpromoted[-1]
+    set_fields(workspace, last, Status.PENDING, {"Status": Status.PROMOTED})
+    found = review(workspace, DAY)
+    assert found.candidates == ()
+    assert "Pending:\n  'checkout limit missing' (5 times)" in "\n".join(lines(found))
+    happens(5)
+    happens(6)
+    assert review(workspace, DAY).candidates == ()
+    log(workspace, Kind.ERR, "x", context="checkout limit missing z", on=DAY)
+    (candidate,) = review(workspace, DAY).candidates
+    said = "\n".join(lines(review(workspace, DAY)))
+    assert f"First: orchestrator learnings resolve {candidate.entries[-1].id}" in said
+    assert f"Then: orchestrator learnings promote {candidate.entries[-1].id}" in said
+
+
+def test_forms_of_a_word_are_one_word() -> None:
+    assert keywords("renamed groups") == keywords("rename group") == keywords("renaming a group")
+    assert keywords("this does nothing about us, and it fails") == keywords("nothing")
+
+
+def test_what_is_pending_is_listed(workspace: Workspace) -> None:
+    for number in range(25):
+        log(workspace, Kind.FEAT, f"{number} alpha{number} beta{number}", on=DAY)
+    log(workspace, Kind.LRN, "Done with", on=DAY, action="Do it", resolved=True)
+    said = list(lines(review(workspace, DAY)))
+    assert said[0] == "Pending:"
+    assert said[1] == "  '0 alpha0 beta0': FEAT-20260520-001"
+    assert said[21] == "  and 5 more; --json gives all"
+    assert "Done with" not in "\n".join(said)
+
+
 def test_words_that_say_nothing_join_nothing(workspace: Workspace) -> None:
     for context in ("it failed because of that", "that failed because it is not there", "1 2 3"):
         log(workspace, Kind.ERR, "x", context=context, on=DAY)
@@ -81,6 +123,29 @@ def test_ids_given_twice_are_named(workspace: Workspace) -> None:
     text = "### ERR-20260520-001\n**Context**: a b\n### ERR-20260520-001\n**Context**: c d\n"
     workspace.file(Kind.ERR).write_text(text, encoding="utf-8")
     assert review(workspace, DAY).doubled == ("ERR-20260520-001",)
+
+
+def test_ids_given_twice_are_not_mixed_up(workspace: Workspace) -> None:
+    first = "### ERR-20260520-001\n**Context**: one branch\n**Occurrences**: 1\n\n"
+    other = "### ERR-20260520-001\n**Context**: other branch\n**Occurrences**: 4\n"
+    workspace.file(Kind.ERR).write_text(first + other, encoding="utf-8")
+    assert log(workspace, Kind.ERR, "x", context="Other branch", on=DAY).occurrences == 5
+    text = workspace.file(Kind.ERR).read_text(encoding="utf-8")
+    assert text.startswith(first)
+    assert "**Occurrences**: 5\n" in text
+
+
+def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
+    workspace.pending_errors.write_text(failed_call("make test"), encoding="utf-8")
+    reviewer = threading.Thread(target=review, args=(workspace,))
+    with storage.workspace_locked(workspace.base):
+        reviewer.start()
+        time.sleep(0.3)  # long enough for the review to be where it waits
+        with workspace.pending_errors.open("ab") as log_file:
+            places.lock_descriptor(log_file.fileno(), 0.0)
+            log_file.write(failed_call("make lint").encode())
+    reviewer.join()
+    assert len(workspace.entries()) == 2
 
 
 def test_the_log_becomes_entries_and_is_cleared(workspace: Workspace) -> None:

@@ -28,13 +28,30 @@ _NO_ORDER: Final = frozenset(
         "did", "does", "because", "since", "when",
     )
 )  # fmt: skip
-_VERBS: Final = frozenset(
+_ORDERS: Final = frozenset(
     (
-        "add", "bed", "bleed", "bring", "embed", "exceed", "feed", "heed", "need", "ping",
-        "proceed", "ring", "seed", "shed", "shred", "speed", "spring", "string", "succeed",
-        "swing", "wed", "weed", "wring",
+        "accept", "add", "allow", "always", "annotate", "apply", "ask", "assert", "assume", "avoid",
+        "await", "back", "be", "bed", "begin", "bleed", "break", "bring", "build", "bump", "cache",
+        "call", "catch", "change", "check", "choose", "clean", "close", "commit", "compare",
+        "configure", "confirm", "consider", "convert", "copy", "create", "declare", "define",
+        "delete", "deploy", "do", "document", "don't", "drop", "embed", "enable", "encode",
+        "ensure", "escape", "exceed", "exclude", "expect", "export", "feed", "fetch", "fix",
+        "follow", "format", "generate", "get", "give", "go", "grant", "guard", "handle", "heed",
+        "ignore", "import", "include", "install", "keep", "leave", "let", "limit", "list", "load",
+        "lock", "log", "look", "make", "mark", "match", "measure", "merge", "migrate", "mind",
+        "mock", "move", "name", "need", "never", "only", "open", "order", "parse", "pass", "pin",
+        "ping", "prefer", "preserve", "preview", "proceed", "provide", "pull", "push", "put",
+        "quote", "raise", "read", "rebase", "rebuild", "refuse", "regenerate", "reload",
+        "remember", "remove", "rename", "replace", "request", "require", "reset", "resolve",
+        "restart", "restore", "retry", "return", "reuse", "revert", "review", "ring", "rotate",
+        "run", "save", "search", "see", "seed", "select", "send", "separate", "serve", "set",
+        "shed", "show", "shred", "skip", "sort", "specify", "speed", "split", "spring", "start",
+        "stop", "store", "string", "succeed", "swing", "sync", "tag", "take", "tell", "test",
+        "treat", "trim", "try", "turn", "type", "update", "upgrade", "use", "validate", "verify",
+        "wait", "watch", "wed", "weed", "wrap", "wring", "write",
     )
 )  # fmt: skip
+"""Words that an order begins with; those in `-ed` and `-ing` are no tale for all that."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +82,10 @@ def demand_promotable(entry: Entry) -> None:
 
 
 def draft(entry: Entry) -> str:
-    """A line to begin with: the first sentence that says what to do, if there is one."""
+    """A line to begin with: the first sentence that is surely an order, if there is one."""
     for text in (entry.action, entry.content):
         sentence = safe_line(first_sentence(text), _TEXT_BOUND)
-        if sentence and len(sentence) <= LINE_BOUND and _imperative(sentence):
+        if len(sentence) <= LINE_BOUND and _first_word(sentence).casefold() in _ORDERS:
             return sentence
     return ""
 
@@ -207,9 +224,16 @@ def _is_claude_md(workspace: Workspace, target: Path) -> bool:
 
 
 def _imperative(line: str) -> bool:
-    """Whether the line begins like an order: no pronoun or article, no `-ed` or `-ing` form."""
-    word = re.match(r"[\W_]*([\w']+)", line)
-    first = word[1].casefold() if word else ""
-    if first in _VERBS:
+    """Whether the line may be an order: no pronoun, article or `EKS`, no `-ed` or `-ing` form."""
+    word = _first_word(line)
+    first = word.casefold()
+    if first in _ORDERS:
         return True
-    return bool(first) and first not in _NO_ORDER and not first.endswith(("ed", "ing"))
+    if not first or first in _NO_ORDER or (word.isupper() and len(word) > 1):
+        return False
+    return not first.endswith(("ed", "ing"))
+
+
+def _first_word(line: str) -> str:
+    word = re.match(r"[\W_]*([\w']+)", line.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
+    return word[1] if word else ""

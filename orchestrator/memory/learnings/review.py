@@ -17,6 +17,8 @@ STALE_DAYS: Final = 7
 _SHARED: Final = 2
 _OVERLAP: Final = 0.6
 _WORD: Final = re.compile(r"[^\W_]{2,}(?:[-_.][^\W_]+)*")
+_ENDINGS: Final = ("ing", "ed", "es", "e", "s")
+_SHORTEST_STEM: Final = 3
 _EMPTY_WORDS: Final = frozenset(
     (
         "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be",
@@ -46,11 +48,18 @@ class Group:
         return sum(entry.occurrences for entry in self.entries)
 
     @property
+    def unpromoted(self) -> tuple[Entry, ...]:
+        """What came after the last entry that was promoted: a promoted line is for all before."""
+        last = max(
+            (at for at, entry in enumerate(self.entries) if entry.status == Status.PROMOTED),
+            default=-1,
+        )
+        return self.entries[last + 1 :]
+
+    @property
     def candidate(self) -> bool:
         """Whether it came up often enough for a rule, and is none yet."""
-        return self.occurrences >= CANDIDATE_OCCURRENCES and any(
-            entry.status != Status.PROMOTED for entry in self.entries
-        )
+        return sum(entry.occurrences for entry in self.unpromoted) >= CANDIDATE_OCCURRENCES
 
 
 @dataclass(frozen=True)
@@ -125,12 +134,19 @@ def grouped(entries: Sequence[Entry], kind: Kind) -> list[Group]:
 
 def keywords(text: str) -> frozenset[str]:
     """The words that say what a text is about, in a common form."""
-    words = (_stem(word) for word in _WORD.findall(text.casefold()))
-    return frozenset(word for word in words if word not in _EMPTY_WORDS and not word.isdigit())
+    words = _WORD.findall(text.casefold())
+    return frozenset(
+        _stem(word) for word in words if word not in _EMPTY_WORDS and not word.isdigit()
+    )
 
 
 def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+    """The word without its ending: `renames`, `renamed` and `renaming` are one word."""
+    if word.endswith("ss"):
+        return word
+    ending = next((one for one in _ENDINGS if word.endswith(one)), "")
+    stem = word.removesuffix(ending)
+    return stem if len(stem) >= _SHORTEST_STEM else word
 
 
 def _alike(words: frozenset[str], other: frozenset[str]) -> bool:
