@@ -207,9 +207,10 @@ def _show(records: "Sequence[RuleRecord]", as_json: bool) -> None:
     click.echo(f"{'id':<9} {'status':<11} {'runs':>4} {'first':>5} {'again':>5}  mattered    rule")
     for each in records:
         count, day = each.counters, each.mattered.astimezone()
+        scope = f" (for {', '.join(each.rule.paths)})" if each.rule.paths else ""
         click.echo(
             f"{each.rule.id:<9} {each.status:<11} {count.runs:>4} {count.first_passes:>5} "
-            f"{count.recurrences:>5}  {day:%Y-%m-%d}  {printable(each.rule.text.rule)}"
+            f"{count.recurrences:>5}  {day:%Y-%m-%d}  {printable(each.rule.text.rule + scope)}"
         )
 
 

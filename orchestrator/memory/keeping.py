@@ -42,6 +42,8 @@ class Edit:
     change: Callable[[Pages], Pages]
     instead_of: tuple[Rule, ...] = ()
     """Rules in whose place it comes."""
+    leaving: tuple[Rule, ...] = ()
+    """Rules that make room for it."""
     amends: bool = False
 
 
@@ -181,14 +183,14 @@ class RuleKeeper:
 
     def _addition(self, rule: Rule, origin: Origin, instead_of: Sequence[Rule] = ()) -> Edit:
         others = [known for known in self._book.rules() if known not in instead_of]
-        out = (*instead_of, *leaving([*others, rule], rule.id, self._book.standing() or Standing()))
+        room = leaving([*others, rule], rule.id, self._book.standing() or Standing())
 
         def change(pages: Pages) -> Pages:
-            for old in out:
+            for old in (*instead_of, *room):
                 pages = pages.remove(old.id) if pages.find(old.id) else pages
             return pages.add(rule, provenance(origin))
 
-        return Edit(rule, change, out)
+        return Edit(rule, change, tuple(instead_of), room)
 
     # ---- doing it
 
@@ -199,7 +201,9 @@ class RuleKeeper:
         self._history.learn(rule, Status.ACTIVE, origin, what=what, proposal=Proposal())
         for old in edit.instead_of:
             self._history.move(old.id, Status.ARCHIVED, "archived", f"{rule.id} took its place")
-        return Done(self.get(rule.id), files, edit.instead_of)
+        for old in edit.leaving:
+            self._history.move(old.id, Status.ARCHIVED, "archived", f"to make room for {rule.id}")
+        return Done(self.get(rule.id), files, (*edit.instead_of, *edit.leaving))
 
     def _amend(self, record: RuleRecord, edit: Edit) -> Done:
         files = self._book.edit(edit.change)
