@@ -308,6 +308,22 @@ def test_a_rulebook_that_cannot_be_read_ends_no_run(told: Runs, project: Path) -
     assert any("UTF-16" in said for said in told.said)
 
 
+def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
+    book: MarkdownRulebook, history: History, tmp_path: Path
+) -> None:
+    rule = learned(book)
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    there = MarkdownRulebook(tree, tmp_path / "locks", keeping=Keeping(history, own=False))
+    assert there.rules() == ()
+    other = learned(there, LISTS)
+    book_rules = [kept.id for kept in book.rules()]
+    assert book_rules == [rule]
+    assert history.get(rule).status is Status.ACTIVE
+    # It is on a branch, and comes with the merge.
+    assert history.get(other).status is Status.ARCHIVED
+
+
 # ---- the database
 
 

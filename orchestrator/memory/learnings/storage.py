@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from orchestrator.errors import InfrastructureError
 from orchestrator.memory import files
+from orchestrator.memory.locking import held, instruction_files_locked
 from orchestrator.store import state_directory
 from orchestrator.writeahead import places
 
-_LOCK_SECONDS: Final = 60.0
 _TRIES: Final = 20
 
 
@@ -24,15 +21,14 @@ def workspace_locked(base: Path) -> Iterator[None]:
     Raises:
         InfrastructureError: somebody holds it for too long, or the state directory is not ours.
     """
-    with _held(Path(places.lock_path(str(base))), base):
+    with held(Path(places.lock_path(str(base))), base):
         yield
 
 
 @contextmanager
 def rulebook_locked(path: Path) -> Iterator[None]:
     """Hold the lock under which the rulebook writes an instruction file."""
-    name = sha256(bytes(path)).hexdigest()[:16]
-    with _held(state_directory() / "locks" / f"rulebook-{name}.lock", path):
+    with instruction_files_locked([path], state_directory() / "locks"):
         yield
 
 
@@ -60,21 +56,3 @@ def edit(named: Path, change: Callable[[bytes], bytes]) -> bool:
 def read(named: Path) -> bytes:
     """A file's bytes; none if it does not exist."""
     return files.read(files.locate(named)).data
-
-
-@contextmanager
-def _held(path: Path, what: Path) -> Iterator[None]:
-    with files.explained(path.parent, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(path, timeout=_LOCK_SECONDS)
-        try:
-            lock.acquire(poll_interval=0.01)
-        except Timeout:
-            raise InfrastructureError(
-                f"another process has been writing {what} for {_LOCK_SECONDS:.0f} s",
-                "wait for it, or end it",
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
