@@ -193,12 +193,13 @@ class History:
             self._event(record.rule.id, what, detail)
 
     def reconcile(
-        self, rules: Sequence[Rule], origins: dict[str, Origin], *, retire: bool = True
+        self, rules: Sequence[Rule], origins: dict[str, Origin], *, own: bool = True
     ) -> None:
         """Follow the file: people edit it, delete from it, add to it, check out other branches.
 
         The caller holds the rulebook's lock, and has just read `rules` from the file; `origins`
-        is what their comments tell. `retire` archives those that the file has lost.
+        is what their comments tell. `own` is False for a copy of the file on a branch of ours: who
+        is in force is said by the project's own.
         """
         known = {record.rule.id: record for record in self.all()}
         in_file = {rule.id for rule in rules}
@@ -208,7 +209,8 @@ class History:
                 origin = origins.get(rule.id, Origin())
                 self.learn(rule, Status.ACTIVE, origin, what="adopted from the file")
             elif not before.status.in_force:
-                self.learn(rule, Status.ACTIVE, before.origin, what="put back by hand")
+                if own:
+                    self.learn(rule, Status.ACTIVE, before.origin, what="back in the file")
             elif before.rule.text != _plain_text(rule.text):
                 changed = replace(before, rule=rule, mattered=self.now())
                 self.update(changed, "edited by hand", f"it was: {before.rule.text.rule}")
@@ -216,7 +218,7 @@ class History:
                 was = ", ".join(before.rule.paths) or "everything"
                 self.update(replace(before, rule=rule), "rescoped by hand", f"it was for: {was}")
         for record in known.values():
-            if retire and record.status.in_force and record.rule.id not in in_file:
+            if own and record.status.in_force and record.rule.id not in in_file:
                 self.move(record.rule.id, Status.ARCHIVED, "retired", "deleted from the file")
 
     # ---- what two files agreed on

@@ -15,6 +15,7 @@ from teacher.models import Failure, KnownRule, Lesson
 _MOST_TOLD: Final = 20
 """Rules turned down that a teacher is told of: the newest."""
 _NOTE: Final = "turned down by a person: it is not in force, and must not be proposed again"
+_UNMERGED: Final = "it stands on the branch of its run until that is merged"
 _FIELD: Final = re.compile(r"\b(failure|source|run|model) ([\w.:/+=-]+)")
 
 _HELD_BACK: Final = {
@@ -31,13 +32,22 @@ def follow(history: History, pages: Pages, *, own: bool = True) -> None:
     """
     rules = pages.rules
     origins = {rule.id: _origin(pages.note(rule.id)) for rule in rules}
-    history.reconcile(rules, origins, retire=own)
+    history.reconcile(rules, origins, own=own)
 
 
 def remember(
-    history: History, outcome: Outcome, lesson: Lesson, failure: Failure, run: str
+    history: History,
+    outcome: Outcome,
+    lesson: Lesson,
+    failure: Failure,
+    run: str,
+    *,
+    own: bool = True,
 ) -> None:
-    """Take into the history what a lesson did. The caller holds the file's lock."""
+    """Take into the history what a lesson did. The caller holds the files' locks.
+
+    What was learned on a branch of ours, where `own` is False, is in force once it is merged.
+    """
     rule = outcome.rule
     if rule is None:
         return
@@ -53,8 +63,10 @@ def remember(
         history.learn(
             rule, status, origin, what=outcome.change, reason=outcome.reason, proposal=proposal
         )
-    elif outcome.change == "added":
+    elif outcome.change == "added" and own:
         history.learn(rule, Status.ACTIVE, origin, what="added", reason=failure.summary)
+    elif outcome.change == "added":
+        history.learn(rule, Status.ARCHIVED, origin, what="added on a branch", reason=_UNMERGED)
     elif record := history.find(rule.id):
         record = replace(record, rule=rule, mattered=history.now())
         history.update(record, outcome.change, f"{failure.summary} (run {run or 'none'})")

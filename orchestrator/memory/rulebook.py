@@ -185,7 +185,8 @@ class MarkdownRulebook:
 
             outcome = self._write(read, decide)
             if self._keeping:
-                remember(self._keeping.history, outcome, lesson, failure, self._run)
+                kept = self._keeping
+                remember(kept.history, outcome, lesson, failure, self._run, own=kept.own)
         self._tell(outcome, lesson, above)
         if outcome.rule is None:
             return None

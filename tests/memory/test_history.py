@@ -164,7 +164,7 @@ def test_the_history_follows_the_file(
     path.write_text(whole, encoding="utf-8")
     book.rules()
     assert history.get(first).status is Status.ACTIVE
-    assert [event.what for event in history.events(first)][-1] == "put back by hand"
+    assert [event.what for event in history.events(first)][-1] == "back in the file"
 
 
 def test_a_writer_killed_before_the_history_knew_loses_no_origin(
@@ -309,7 +309,7 @@ def test_a_rulebook_that_cannot_be_read_ends_no_run(told: Runs, project: Path) -
 
 
 def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
-    book: MarkdownRulebook, history: History, tmp_path: Path
+    book: MarkdownRulebook, history: History, tmp_path: Path, project: Path
 ) -> None:
     rule = learned(book)
     tree = tmp_path / "tree"
@@ -317,11 +317,16 @@ def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
     there = MarkdownRulebook(tree, tmp_path / "locks", keeping=Keeping(history, own=False))
     assert there.rules() == ()
     other = learned(there, LISTS)
-    book_rules = [kept.id for kept in book.rules()]
-    assert book_rules == [rule]
+    there.rules()
+    assert [kept.id for kept in book.rules()] == [rule]
     assert history.get(rule).status is Status.ACTIVE
-    # It is on a branch, and comes with the merge.
     assert history.get(other).status is Status.ARCHIVED
+    assert "until that is merged" in history.get(other).reason
+    own = project / "CLAUDE.md"
+    own.write_bytes(own.read_bytes() + b"\n" + (tree / "CLAUDE.md").read_bytes())
+    assert [kept.id for kept in book.rules()] == [rule, other]
+    events = [event.what for event in history.events(other)]
+    assert events == ["added on a branch", "back in the file"]
 
 
 # ---- the database
