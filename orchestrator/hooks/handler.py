@@ -74,7 +74,11 @@ def _before(event: Event) -> None:
         # The hooks of project and user may both be ours, from two installations.
         if not os.path.exists(_mark_path(call)):
             _mark(call, base, _text(event, "session_id"))
-            buffer.append(base, text)
+            try:
+                buffer.append(base, text)
+            except BaseException:
+                os.unlink(_mark_path(call))
+                raise
 
 
 def _dangers(event: Event, base: str) -> "list[Danger]":
@@ -105,9 +109,13 @@ def _after(event: Event, status: str, outcome: str) -> None:
     base = _marked_base(mark)
     if base is None:
         return
-    with places.Locked(places.lock_path(base)):
-        buffer.settle(base, call, status, outcome)
-    os.unlink(mark)
+    try:
+        with places.Locked(places.lock_path(base)):
+            buffer.settle(base, call, status, outcome)
+    finally:
+        # What could not be settled stays PENDING. With its mark, the turn's end would say that
+        # it was never run.
+        os.unlink(mark)
 
 
 def _settle_denied(event: Event) -> None:
@@ -129,8 +137,11 @@ def _settle_denied(event: Event) -> None:
         base = _marked_base(mark)
         if base is None:
             continue
-        with places.Locked(places.lock_path(base)):
-            buffer.settle(base, call, buffer.ROLLED_BACK, "not run: the call was not permitted")
+        try:
+            with places.Locked(places.lock_path(base)):
+                buffer.settle(base, call, buffer.ROLLED_BACK, "not run: the call was not permitted")
+        except FileNotFoundError:
+            pass  # the buffer is gone, and the entry with it
         os.unlink(mark)
 
 

@@ -80,7 +80,7 @@ def install(path: Path) -> SettingsChange:
 def uninstall(path: Path) -> SettingsChange:
     """Take our hooks out of a settings file, with lists that are empty then, and nothing else.
 
-    A file in which nothing is left is removed.
+    A file in which nothing is left is removed, except for one that a link leads to.
 
     Raises:
         UsageError: the file is no settings file; it is as it was.
@@ -99,7 +99,7 @@ def installed(path: Path) -> bool:
 
 
 def _edited(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _installed, _uninstalled
-    path = path.resolve()  # a link stays one, and its file is written
+    named, path = path, path.resolve()  # a link stays one, and its file is written
     with _locked(path):
         for _ in range(_TRIES):
             before = files.read(path)
@@ -109,7 +109,8 @@ def _edited(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _instal
                 return SettingsChange(path, False, disabled)
             with files.explained(path, "written"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if data.removeprefix(_BOM.encode()).strip() == b"{}" and edit is _uninstalled:
+                nothing = data.removeprefix(_BOM.encode()).strip() == b"{}"
+                if nothing and edit is _uninstalled and not named.is_symlink():
                     path.unlink()
                     return SettingsChange(path, True)
             if files.replace(path, data, before):
@@ -215,7 +216,8 @@ def _root(path: Path, text: str) -> jsontext.Node:
         root = jsontext.parse(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(
-            f"{path} is not valid JSON: {error}", "mend it; it is as it was"
+            f"{path} is not valid JSON, and Claude Code ignores it: {error}",
+            "mend it, comments are no JSON either; it is as it was",
         ) from error
     hooks = root.members.get("hooks")
     if not isinstance(root.value, dict) or (hooks and not isinstance(hooks.value, dict)):

@@ -23,15 +23,18 @@ def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return made
 
 
-def run(project: Path, home: Path, *commands: str, allow: bool = True) -> ClaudeRun:
+def run(
+    project: Path, home: Path, *commands: str, allow: bool = True, background: bool = False
+) -> ClaudeRun:
+    more = {"description": "x", **({"run_in_background": True} if background else {})}
     steps = [
-        {"tools": [{"name": "Bash", "input": {"command": command, "description": "x"}}]}
-        for command in commands
+        {"tools": [{"name": "Bash", "input": {"command": command, **more}}]} for command in commands
     ]
+    env = {"CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": ""} if background else {}
     scenario = {"answers": [{"steps": [*steps, {"say": "Done."}]}]}
     allowed = ("--allowedTools", "Bash") if allow else ()
     with ReplayServer(parse_scenario(json.dumps(scenario))) as model:
-        return run_claude(model.url, "Tidy up", project, home, *allowed)
+        return run_claude(model.url, "Tidy up", project, home, *allowed, env=env)
 
 
 def undisturbed(run: ClaudeRun) -> bool:
@@ -113,6 +116,15 @@ def test_a_call_that_was_not_permitted_does_not_stay_pending(
     entry = fields(workspace)
     assert (entry["Operation"], entry["Status"]) == ("git clean -fdx", "ROLLED_BACK")
     assert "not permitted" in entry["Outcome"]
+
+
+def test_a_command_in_the_background_is_not_said_to_be_done(
+    workspace: Workspace, home: Path
+) -> None:
+    assert undisturbed(run(workspace.base, home, "sleep 1; rm -rf build", background=True))
+    entry = fields(workspace)
+    assert (entry["Operation"], entry["Status"]) == ("rm -rf build", "PENDING")
+    assert "in the background" in entry["Outcome"]
 
 
 def test_hooks_of_project_and_user_together_note_a_call_once(

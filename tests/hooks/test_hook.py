@@ -276,6 +276,27 @@ def test_without_a_home_no_folder_is_made_in_its_place(workspace: Workspace) -> 
     assert "TOOL_FAILURE" in workspace.pending_errors.read_text(encoding="utf-8")
 
 
+def test_what_could_not_be_settled_is_not_taken_for_never_run(workspace: Workspace) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    with workspace_locked(workspace.base):
+        call(event(workspace.base, "PostToolUse"))
+    call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
+    assert "**Status**: PENDING\n" in buffer(workspace)
+
+
+def test_an_entry_that_could_not_be_written_is_written_when_it_can(workspace: Workspace) -> None:
+    workspace.buffer.unlink()
+    workspace.buffer.mkdir()
+    call(event(workspace.base, "PreToolUse"))
+    workspace.buffer.rmdir()
+    call(event(workspace.base, "PreToolUse"))
+    assert "**Status**: PENDING\n" in buffer(workspace)
+    call(event(workspace.base, "PreToolUse", tool_use_id="toolu_2"))
+    workspace.buffer.unlink()
+    call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
+    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
+
+
 def test_a_command_in_the_background_stays_pending(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse"))
     call(event(workspace.base, "PostToolUse", tool_response={"backgroundTaskId": "b1"}))

@@ -157,6 +157,9 @@ def test_a_link_stays_a_link_and_the_mode_stays(path: Path, tmp_path: Path) -> N
     assert path.is_symlink()
     assert settings.MARK in real.read_text(encoding="utf-8")
     assert real.stat().st_mode & 0o777 == 0o640
+    settings.uninstall(path)
+    assert path.is_symlink()
+    assert real.read_text(encoding="utf-8") == "{}"
 
 
 def test_it_says_when_all_hooks_are_off(path: Path) -> None:

@@ -120,11 +120,21 @@ def test_a_clean(workspace: Workspace, repository: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["terraform apply", "kubectl delete pod web", "psql -c 'DROP TABLE a'", "rm -rf $X"]
+    ("command", "hint"),
+    [
+        ("terraform apply", "terraform state list"),
+        ("kubectl delete pod web", "kubectl get pod web"),
+        ("psql -c 'DROP TABLE a'", "look into the database"),
+        ("rm -rf $X", "not written"),
+    ],
 )
-def test_what_we_cannot_look_at_stays_pending(workspace: Workspace, command: str) -> None:
+def test_what_we_cannot_look_at_stays_pending(
+    workspace: Workspace, command: str, hint: str
+) -> None:
     note(workspace, command)
-    assert finding(workspace) is Finding.UNKNOWN
+    (one,) = resume(workspace, lambda _: False).verified
+    assert one.finding is Finding.UNKNOWN
+    assert hint in one.evidence
     assert status(workspace) == ["PENDING"]
 
 

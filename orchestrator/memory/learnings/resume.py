@@ -151,6 +151,7 @@ def _verified(step: Step, workspace: Workspace, allow: Callable[[str], bool]) ->
     if not folder.is_dir():
         return Verified(step, Finding.UNKNOWN, f"{folder} is not there")
     found = destructive.dangers(step.operation, str(folder))
+    found = found or destructive.dangers_in_sql(step.operation, str(folder))
     if len(found) != 1 or "…" in step.operation:
         return Verified(step, Finding.UNKNOWN, "look for yourself")
     look = _LOOKS.get(found[0].kind)
@@ -231,7 +232,7 @@ def _look_at_untracked(_step: Step, danger: destructive.Danger) -> tuple[Finding
     git = Git(Path(danger.directory))
     left = git.output("clean", f"-n{letters}", "--", *paths).decode("utf-8", "replace").split("\n")
     if any(left):
-        return Finding.NOT_DONE, f"{sum(map(bool, left))} untracked still there"
+        return Finding.NOT_DONE, f"untracked and still there: {sum(map(bool, left))}"
     return Finding.DONE, "nothing untracked is left"
 
 
