@@ -43,7 +43,7 @@ wheel-test: .venv/development
 
 figures: export ORCHESTRATOR_FIGURES=$(CURDIR)/docs/figures
 figures: .venv/development
-	@$(BIN)/python -m pytest -q tests/guard tests/failures tests/memory
+	@$(BIN)/python -m pytest -q -m '' tests/guard tests/failures tests/memory
 	@$(MAKE) test-kills FIGURES=$(CURDIR)/docs/figures
 	@$(BIN)/cog -r docs/reliability.md
 

@@ -135,6 +135,7 @@ def test_claude_md_and_the_normal_prompt_reach_the_model(project: Path, home: Pa
     assert len(system) > 3000  # Claude Code's own prompt, not the SDK's one line
 
 
+@pytest.mark.whole
 def test_tests_run_without_asking_and_other_commands_do_not(project: Path) -> None:
     write(project, {"tests/test_it.py": "def test_it():\n    assert True\n"})
     commands = {
@@ -155,6 +156,7 @@ def test_tests_run_without_asking_and_other_commands_do_not(project: Path) -> No
     assert denied == {command for command, allowed in commands.items() if not allowed}
 
 
+@pytest.mark.whole
 def test_lines_over_a_megabyte_come_through(project: Path, seen: list[dict[str, Any]]) -> None:
     events: list[Event] = []
     large = "z" * 1_200_000
@@ -198,6 +200,7 @@ def test_budget(project: Path, seen: list[dict[str, Any]]) -> None:
     assert raw["is_error"] is True
 
 
+@pytest.mark.whole
 def test_a_run_that_is_ended_in_the_middle_still_has_its_bill(project: Path) -> None:
     scenario = answers(
         {"when": {"step": 0}, "reply": use("Bash", command="echo on")},
@@ -341,6 +344,7 @@ def test_a_projects_settings_cannot_have_the_key_sent_elsewhere(
     assert result.outcome is AgentOutcome.COMPLETED
 
 
+@pytest.mark.whole
 def test_background_commands_timeouts_and_timers_do_not_hold_the_run(project: Path) -> None:
     """Each of these kept a run going for minutes, or for ever."""
     forever = f"{PYTHON} -c 'import time; time.sleep(600)'"

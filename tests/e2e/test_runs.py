@@ -131,6 +131,7 @@ def test_no_tests_are_collected(world: World) -> None:
     assert world.requests == ()
 
 
+@pytest.mark.whole
 def test_it_pauses_after_a_failure_and_resume_goes_on(world: World) -> None:
     first = world.run(WRONG, LESSON, learning__auto_retry=False)
     assert (first.outcome, exit_code(first)) == (RunOutcome.PAUSED, 1)
@@ -154,6 +155,7 @@ def test_the_cost_limit_ends_the_agent(world: World) -> None:
     assert result.usage.cost_usd > 0.5
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("state", ["empty", "no repository", "subfolder"])
 def test_every_kind_of_project_folder(world: World, state: str, tmp_path: Path) -> None:
     (world.project / ".git").rename(tmp_path / "git")
@@ -166,6 +168,7 @@ def test_every_kind_of_project_folder(world: World, state: str, tmp_path: Path) 
     assert [change.path for change in result.attempts[0].diff.changes] == ["answers.py"]
 
 
+@pytest.mark.whole
 def test_agents_md_and_the_rule_both_reach_the_model(world: World) -> None:
     (world.project / "AGENTS.md").write_text("Speak like a pirate.\n", encoding="utf-8")
     result = world.run(WRONG, RIGHT_WITH_RULE, LESSON)
@@ -177,6 +180,7 @@ def test_agents_md_and_the_rule_both_reach_the_model(world: World) -> None:
     assert all("Speak like a pirate." in r.text for r in world.asked(Speaker.AGENT))
 
 
+@pytest.mark.whole
 def test_a_failure_is_logged_where_a_learnings_workspace_was_initialised(world: World) -> None:
     init(local_workspace(world.project))
     world.run(WRONG, LESSON, learning__max_retries=0)

@@ -4,9 +4,12 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+import pytest
+from _pytest.mark import ParameterSet
 
 from orchestrator import events
 from orchestrator.agents.fake import ScriptedAgent
@@ -56,6 +59,17 @@ FILES: Final[Mapping[str, str]] = {
 
 RIGHT: Final = FILES["calc.py"].replace("a - b", "a + b")
 """calc.py without the bug."""
+
+
+_SAMPLE: Final = 3
+
+
+def sampled(names: Iterable[str]) -> list[ParameterSet]:
+    """All names as parameters; `make test` takes one in three, and `make test-whole` the rest."""
+    return [
+        pytest.param(name, marks=[] if number % _SAMPLE == 0 else [pytest.mark.whole])
+        for number, name in enumerate(names)
+    ]
 
 
 def write(project: Path, files: Mapping[str, str]) -> None:

@@ -74,7 +74,7 @@ def test_rules_are_committed_even_where_they_are_ignored(project: Path, tmp_path
     worktree = made(repo, tmp_path / "state")
     for name in ("CLAUDE.md", "secret"):
         (worktree.project / name).write_text("x\n", encoding="utf-8")
-    worktree.commit("rules")
+    worktree.commit("rules", ["CLAUDE.md", "AGENTS.md"])
     assert git(repo, "diff", "--name-only", f"HEAD..{BRANCH}") == b"CLAUDE.md\n"
 
 
