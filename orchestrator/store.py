@@ -3,6 +3,7 @@
 <state>/runs.db              runs, and the finished steps of each
 <state>/runs/<id>/           its large files: patches, the suite's output, the shadow index
 <state>/locks/               one lock per project and per rulebook file
+<state>/rulebooks/           what we wrote last into each rulebook file
 """
 
 import os

@@ -95,7 +95,7 @@ def build(
     suite.preflight(project)
     mode = GuardMode(config.tests.guard)
     _demand_loaded(config, project)
-    shelf = shelf_of(config, project)
+    shelf = shelf_of(config, project, state)
     guard = guard_of(project, mode, config.tests.command, environment, shelf)
     agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
@@ -252,7 +252,7 @@ def open_rulebook(
     `home` is the user's own folder of the project, where `project` is a work tree of ours: they
     share one history.
     """
-    shelf = shelf_of(config, project)
+    shelf = shelf_of(config, project, store.directory)
     users = shelf.target is Target.USER
     # `realpath` bears a link that leads to itself; the rulebook says what is wrong with it.
     file = Path(os.path.realpath((shelf.root if users else home or project) / CLAUDE_MD))
@@ -268,11 +268,11 @@ def open_rulebook(
     return book, history
 
 
-def shelf_of(config: Config, project: Path) -> Shelf:
+def shelf_of(config: Config, project: Path, state: Path) -> Shelf:
     """The files that the rules of a project stand in."""
     target = Target(config.rules.target)
     root = Path(global_base()) if target is Target.USER else project
-    return Shelf(root, target, mirror=config.rules.mirror)
+    return Shelf(root, target, mirror=config.rules.mirror, copies=state / "rulebooks")
 
 
 def _demand_loaded(config: Config, project: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -41,13 +42,20 @@ class Shelf:
         root: the project's folder; for the user's own rules Claude Code's configuration folder.
         target: where new rules go.
         mirror: whether CLAUDE.md and AGENTS.md are to say the same rules.
+        copies: a private folder for a copy of what was written last, by whichever of our
+            processes; without one there are no copies.
     """
 
     def __init__(
-        self, root: Path, target: Target = Target.PROJECT, *, mirror: bool = False
+        self,
+        root: Path,
+        target: Target = Target.PROJECT,
+        *,
+        mirror: bool = False,
+        copies: Path | None = None,
     ) -> None:
         self.root = Path(root).absolute()
-        self.target, self._mirror = target, mirror
+        self.target, self._mirror, self._copies = target, mirror, copies
 
     def path(self, name: str) -> Path:
         """The file to read and write for a name: itself, or what it links to.
@@ -137,6 +145,7 @@ class Shelf:
             if self.target is Target.USER or (name.startswith(RULES_DIR) and self.root.is_dir()):
                 with files.explained(path, "written"):
                     path.parent.mkdir(parents=True, exist_ok=True)
+            self._keep_copy(path, data)
             if not data and name.startswith(RULES_DIR):
                 done = files.remove(path, before)
             else:
@@ -144,6 +153,25 @@ class Shelf:
             if not done:
                 return False
         return True
+
+    def last_written(self, name: str) -> bytes | None:
+        """What one of our processes wrote last into a file; None if there is no word of that.
+
+        What people, or an agent, wrote since is not in it.
+        """
+        copy = self._copy_of(self.path(name))
+        return copy.read_bytes() if copy and copy.exists() else None
+
+    def _keep_copy(self, path: Path, data: bytes) -> None:
+        # First the copy: whoever is killed in between has decided what is to stand there.
+        if copy := self._copy_of(path):
+            with files.explained(copy, "written"):
+                copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                files.replace(copy, data, files.read(copy))
+
+    def _copy_of(self, path: Path) -> Path | None:
+        name = sha256(bytes(path)).hexdigest()[:16]
+        return self._copies / f"{name}.md" if self._copies else None
 
     def _filing(self) -> Filing:
         if self.target is Target.USER:
