@@ -196,6 +196,30 @@ def test_a_project_does_not_choose_to_skip_permissions(project: Path) -> None:
     assert load(project, None, [flag], {}).config.claude.dangerously_skip_permissions
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rules.max_rules", "1"),
+        ("rules.max_tokens", "100"),
+        ("rules.mirror", "false"),
+        ("learning.approval", "auto"),
+    ],
+)
+def test_a_project_does_not_choose_how_the_users_own_rules_are_kept(
+    project: Path, key: str, value: str
+) -> None:
+    section, name = key.split(".")
+    (project / "orchestrator.yaml").write_text(f"{section}:\n  {name}: {value}\n", encoding="utf-8")
+    assert load(project, None, (), {}).origin(key).startswith(str(project))
+    users = {"ORCHESTRATOR_RULES_TARGET": "user"}
+    refused = rf"orchestrator\.yaml:2: `{key}` is not for a project to choose"
+    with pytest.raises(ConfigError, match=refused):
+        load(project, None, (), users)
+    variable = f"ORCHESTRATOR_{key.replace('.', '_').upper()}"
+    own = load(project, None, (), {**users, variable: value})
+    assert own.config.rules.target == "user"
+
+
 def test_a_run_goes_on_with_other_limits(project: Path) -> None:
     config = load(project, written(project, "limits: {max_cost_usd: 1}\n"), (), {}).config
     more = [Override("limits.max_cost_usd", 5.0, "command line --max-cost-usd")]

@@ -125,17 +125,20 @@ def _refuse_what_a_project_may_not_choose(
 ) -> None:
     """What reaches beyond a project is the user's choice; a repository that was cloned makes none.
 
-    That is to skip permissions, and to write rules for all other projects too.
+    That is to skip permissions, to write rules for all other projects too, and how the user's own
+    rules are kept: a small `rules.max_rules` alone would take most of them out of force.
     """
+    users = config.rules.target == "user"
     chosen = {
         "claude.dangerously_skip_permissions": (
             config.claude.dangerously_skip_permissions,
             "say --dangerously-skip-permissions",
         ),
-        "rules.target": (
-            config.rules.target == "user",
-            "set ORCHESTRATOR_RULES_TARGET=user",
-        ),
+        "rules.target": (users, "set ORCHESTRATOR_RULES_TARGET=user"),
+        "rules.max_rules": (users, "set ORCHESTRATOR_RULES_MAX_RULES"),
+        "rules.max_tokens": (users, "set ORCHESTRATOR_RULES_MAX_TOKENS"),
+        "rules.mirror": (users, "set ORCHESTRATOR_RULES_MIRROR"),
+        "learning.approval": (users, "set ORCHESTRATOR_LEARNING_APPROVAL"),
     }
     for key, (beyond, instead) in chosen.items():
         origin = origins.get(key, "")
