@@ -1,8 +1,8 @@
 """The `orchestrator` command and the one door through which errors leave it."""
 
+import atexit
 import contextlib
 import difflib
-import gc
 import io
 import os
 import re
@@ -116,10 +116,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = EXIT_INFRASTRUCTURE
     except Exception as error:  # noqa: BLE001 -- the last door: a bug gets a report, not a crash
         code = _bug(error)
-    # The interpreter's last collection would look through every object of the loaded libraries,
-    # which takes longer than all else at the end of a run. They go with the process.
-    gc.freeze()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def program() -> NoReturn:
+    """Run the command line of this process, and end it.
+
+    The interpreter is not taken down: it would look through every object of the loaded libraries
+    once more, which takes longer than all else at the end of a run, and threads that these
+    libraries leave running may crash it, which would cost the exit code.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    with contextlib.suppress(OSError, ValueError):  # nobody may be left to read
+        sys.stdout.flush()
+        sys.stderr.flush()
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 @contextlib.contextmanager
