@@ -95,8 +95,9 @@ def build(
     suite.preflight(project)
     mode = GuardMode(config.tests.guard)
     _demand_loaded(config, project)
-    shelf = shelf_of(config, project, state)
-    guard = guard_of(project, mode, config.tests.command, environment, shelf)
+    shelves = _shelves_in_force(config, project, state)
+    command = config.tests.command
+    guard = guard_of(project, mode, command, environment, shelves, state / "locks")
     agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
     _tell_what_a_project_runs(config, project, listener)
@@ -254,9 +255,7 @@ def open_rulebook(
     """
     shelf = shelf_of(config, project, store.directory)
     users = shelf.target is Target.USER
-    # `realpath` bears a link that leads to itself; the rulebook says what is wrong with it.
-    file = Path(os.path.realpath((shelf.root if users else home or project) / CLAUDE_MD))
-    history = History(store.directory, file)
+    history = History(store.directory, _known_as(shelf.root if users else home or project))
     keeping = Keeping(
         history,
         config.rules.max_rules,
@@ -268,11 +267,30 @@ def open_rulebook(
     return book, history
 
 
+def _known_as(folder: Path) -> Path:
+    """The file by which a rulebook is known: projects that share one by a link share its history.
+
+    A link to a file beside it is the project's own all the same.
+    """
+    named = folder.resolve() / CLAUDE_MD
+    # `realpath` bears a link that leads to itself; the rulebook says what is wrong with it.
+    real = Path(os.path.realpath(named))
+    return named if real.parent == named.parent else real
+
+
 def shelf_of(config: Config, project: Path, state: Path) -> Shelf:
     """The files that the rules of a project stand in."""
     target = Target(config.rules.target)
     root = Path(global_base()) if target is Target.USER else project
     return Shelf(root, target, mirror=config.rules.mirror, copies=state / "rulebooks")
+
+
+def _shelves_in_force(config: Config, project: Path, state: Path) -> tuple[Shelf, ...]:
+    """The files whose rules Claude Code loads: the project's too, where new ones go elsewhere."""
+    shelf = shelf_of(config, project, state)
+    if shelf.target is not Target.USER:
+        return (shelf,)
+    return shelf, Shelf(project, copies=state / "rulebooks")
 
 
 def _demand_loaded(config: Config, project: Path) -> None:

@@ -1,20 +1,17 @@
 """The guard of one run: remembers, refuses, puts back, and looks whether a verdict holds."""
 
-import contextlib
 import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import RulebookError
-from orchestrator.guard import cases, rules, scan
+from orchestrator.guard import cases, scan
 from orchestrator.guard.essence import shared
+from orchestrator.guard.instructions import Instructions
 from orchestrator.guard.pristine import Change, Look, Manifest, Pristine
 from orchestrator.guard.watch import Kind, Watch, in_tests, is_test, watch
-from orchestrator.memory import files
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Diff, Finding, FindingKind, Findings, SuiteReport
 
@@ -51,14 +48,16 @@ class Guard:
         watch: which files are guarded.
         folder: keeps pristine content, and what was put back. Set it before anything is asked but
             `refuse`.
-        shelf: the files with the learned rules, which are not the agent's to write either.
+        shelves: the rulebooks in force, which are not the agent's to write either.
+        locks: where rulebooks have their lock files; some folder of our own if None.
     """
 
     project: Path
     mode: GuardMode
     watch: Watch
     folder: Path | None = None
-    shelf: Shelf | None = None
+    shelves: Sequence[Shelf] = ()
+    locks: Path | None = None
     _baseline: SuiteReport | None = None
     _manifest: Manifest | None = None
     _settled: Manifest | None = None
@@ -83,23 +82,53 @@ class Guard:
         if self.mode is GuardMode.OFF:
             return
         self._between = ()
+        if self._remembered is not None and self.mode is GuardMode.RESTORE:
+            self._between = self._rules_tampered(self._remembered, "between the attempts")
         look = self._pristine.look(self._settled)
         if self._settled and self.mode is GuardMode.RESTORE:
             when = "between the attempts"
-            self._between = self._undo(self._settled, f"{attempt}-before", when, look)
-            if self._between:
+            undone = self._undo(self._settled, f"{attempt}-before", when, look)
+            self._between += undone
+            if undone:
                 look = self._pristine.look(self._settled)
         collected = cases.case_files(self._baseline) if self._baseline else set()
         known = self._settled or self._manifest
         self._manifest = self._pristine.remember(f"attempt-{attempt}", collected, known, look)
         self._remembered = attempt
-        self._keep_rules(attempt)
+        self._instructions.remember(attempt)
 
     def take_up(self, attempt: int) -> None:
-        """Go on with what was remembered for an attempt, maybe by another process."""
-        if self.mode is not GuardMode.OFF and self._remembered != attempt:
-            self._manifest = self._pristine.recall(f"attempt-{attempt}")
-            self._remembered = attempt
+        """Let an agent begin with what was remembered for an attempt, maybe by another process.
+
+        Then the rules are remembered anew: people may have changed them while the attempt lay
+        half done. Where nobody can tell their changes from those of an agent that was killed, that
+        is reported.
+
+        Raises:
+            LoopError: a file cannot be read or kept.
+        """
+        if self.mode is GuardMode.OFF or self._remembered == attempt:
+            return
+        self._recall(attempt)
+        left = "before the attempt began again; left as it is"
+        self._between = tuple(
+            replace(finding, text=f"{finding.text} {left}")
+            for finding in self._instructions.tampered(attempt)
+        )
+        self._instructions.remember(attempt)
+
+    def break_off(self, attempt: int) -> Findings:
+        """Put the rules back after an agent that did not finish; what changes now is people's.
+
+        Raises:
+            LoopError: a file cannot be written.
+        """
+        if self.mode is GuardMode.OFF:
+            return Findings()
+        found = self._rules_tampered(attempt)
+        self._instructions.forget(attempt)
+        self._remembered = None
+        return Findings(found)
 
     def refuse(self, path: Path) -> str | None:
         """Why a file must not be written now, in words for the agent; None if it may be."""
@@ -120,13 +149,13 @@ class Guard:
         Raises:
             InfrastructureError: a file cannot be written.
         """
-        self.take_up(attempt)
+        self._recall(attempt)
         if not self._manifest:
             return Findings()
         found = self._undo(self._manifest, str(attempt), "", self._pristine.look(self._manifest))
         if self.mode is GuardMode.RESTORE:
             self._pristine.drop_caches(self._manifest)
-        return Findings((*self._between, *found, *self._rules_found(attempt)))
+        return Findings((*self._between, *found, *self._rules_tampered(attempt)))
 
     def check(
         self, attempt: int, report: SuiteReport, diff: Diff, rerun: Rerun | None = None
@@ -139,7 +168,7 @@ class Guard:
             diff: what the agent changed.
             rerun: runs selected cases again; without it that is not done.
         """
-        self.take_up(attempt)
+        self._recall(attempt)
         if not self._manifest or not self._baseline:
             return Findings()
         look = self._pristine.look(self._manifest)
@@ -154,11 +183,17 @@ class Guard:
         if rerun and report.passed and not any(finding.decisive for finding in found):
             found += self._without_new_tests(report, rerun)
             look = self._pristine.look(self._manifest)
+        found += self._rules_tampered(attempt, "while the suite ran")
         entries = self._manifest.entries
         self._settled = self._pristine.remember(None, entries, self._manifest, look)
         return Findings(tuple(found))
 
     # ---- below: one look each --------------------------------------------------------------
+
+    def _recall(self, attempt: int) -> None:
+        if self.mode is not GuardMode.OFF and self._remembered != attempt:
+            self._manifest = self._pristine.recall(f"attempt-{attempt}")
+            self._remembered = attempt
 
     @property
     def _pristine(self) -> Pristine:
@@ -227,60 +262,18 @@ class Guard:
 
     # ---- the learned rules -----------------------------------------------------------------
 
-    def _keep_rules(self, attempt: int) -> None:
-        kept = self._kept / f"rules-{attempt}"
-        shutil.rmtree(kept, ignore_errors=True)
-        for name, data in self._read_rules().items():
-            (kept / name).parent.mkdir(parents=True, exist_ok=True)
-            (kept / name).write_bytes(data)
+    @property
+    def _instructions(self) -> Instructions:
+        return Instructions(self.shelves, self._kept, self.locks or self._kept / "locks")
 
-    def _rules_found(self, attempt: int) -> tuple[Finding, ...]:
-        now, kept = self._read_rules(), self._kept / f"rules-{attempt}"
-        before = {
-            path.relative_to(kept).as_posix(): path.read_bytes()
-            for path in kept.rglob("*")
-            if path.is_file()
-        }
-        found = []
-        for name in sorted({*before, *now}):
-            old, new = before.get(name), now.get(name)
-            if old == new or not rules.rewritten(old, new):
-                continue
-            if self.mode is GuardMode.RESTORE:
-                self._write_rules(name, rules.with_rules_of(old, new), attempt)
-            done = "changed, put back" if self.mode is GuardMode.RESTORE else "changed"
-            found.append(Finding(FindingKind.RULES, name, done))
-        return tuple(found)
-
-    def _read_rules(self) -> dict[str, bytes]:
-        """The files that rules stand in, or would, as far as they are there."""
-        if self.shelf is None:
-            return {}
-        found = {}
-        for name in self.shelf.possible():
-            with contextlib.suppress(RulebookError):
-                content = files.read(self.shelf.path(name))
-                if content.stat:
-                    found[name] = content.data
-        return found
-
-    def _write_rules(self, name: str, data: bytes | None, attempt: int) -> None:
-        if self.shelf is None:
-            return
-        kept = self._kept / "put-back" / str(attempt) / name
-        if (now := self._read_rules().get(name)) is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(now)
-        try:
-            path = self.shelf.path(name)
-        except RulebookError:  # a link to somewhere else, which was none before
-            path = self.shelf.freed(name)
-        with files.explained(path, "written"):
-            if data is None:
-                path.unlink(missing_ok=True)
-                return
-            path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, data, files.read(path))
+    def _rules_tampered(self, attempt: int, when: str = "") -> tuple[Finding, ...]:
+        restore = self.mode is GuardMode.RESTORE
+        name = f"{attempt} rules {when}".rstrip().replace(" ", "-")
+        aside = self._kept / "put-back" / name if restore else None
+        return tuple(
+            replace(each, text=", ".join(filter(None, (each.text, when, "put back" * restore))))
+            for each in self._instructions.tampered(attempt, aside)
+        )
 
 
 def guard_of(
@@ -288,7 +281,8 @@ def guard_of(
     mode: GuardMode,
     command: str,
     environment: Mapping[str, str] | None = None,
-    shelf: Shelf | None = None,
+    shelves: Sequence[Shelf] = (),
+    locks: Path | None = None,
 ) -> Guard:
     """The guard for a run, which still needs a folder.
 
@@ -297,11 +291,12 @@ def guard_of(
         mode: what becomes of edits.
         command: the suite's command.
         environment: what the suite's environment is made from; ours if None.
-        shelf: the files with the learned rules; the project's if None.
+        shelves: the rulebooks in force; the project's if there are none.
+        locks: where rulebooks have their lock files; some folder of our own if None.
     """
     project = project.resolve()
     guarded = watch(project, command, environment)
-    return Guard(project, mode, guarded, shelf=shelf or Shelf(project))
+    return Guard(project, mode, guarded, shelves=shelves or (Shelf(project),), locks=locks)
 
 
 def no_guard() -> Guard:

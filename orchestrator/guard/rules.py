@@ -1,11 +1,18 @@
 """The learned rules are ours to write: an agent rewrites none of its lessons, nor their scope."""
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from orchestrator.errors import RulebookError
 from orchestrator.memory.document import HEADING, Document, parse
 from orchestrator.memory.scope import scope_of
 from orchestrator.models import Rule
+
+_FRONT_MATTER: Final = re.compile(
+    rb"\A(?:\xef\xbb\xbf)?---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE
+)
+"""Claude Code (2.1.329) loads none of it, also when it is no YAML."""
 
 
 def rewritten(before: bytes | None, now: bytes | None) -> bool:
@@ -36,7 +43,7 @@ def with_rules_of(before: bytes | None, now: bytes | None) -> bytes | None:
 
 def _rules(data: bytes | None) -> tuple[Sequence[Rule], str, tuple[str, ...]] | None:
     try:
-        document = parse(data or b"")
+        document = parse(_FRONT_MATTER.sub(b"", data or b"", 1))
         scope = scope_of(data or b"") if document.rules else ()
     except RulebookError:
         return None
@@ -46,13 +53,12 @@ def _rules(data: bytes | None) -> tuple[Sequence[Rule], str, tuple[str, ...]] | 
 
 
 def _whole(document: Document) -> tuple[int, int]:
-    """The lines of the managed section with its heading, which may be underlined."""
+    """The lines of the managed section with its heading, which may take several."""
     start, end = document.section or (0, 0)
     title = HEADING.removeprefix("## ").casefold()
-    while start > 0:
-        start -= 1
-        if title in document.lines[start].casefold():
-            break
+    for first in range(start - 1, -1, -1):
+        if title in " ".join("".join(document.lines[first:start]).split()).casefold():
+            return first, end
     return start, end
 
 

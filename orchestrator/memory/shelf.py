@@ -162,6 +162,18 @@ class Shelf:
         copy = self._copy_of(self.path(name))
         return copy.read_bytes() if copy and copy.exists() else None
 
+    def written(self) -> Mapping[str, str]:
+        """What was written last, of all files that have a copy: digests, for `written_since`."""
+        copies = self._copies.glob("*.md") if self._copies else ()
+        return {copy.name: sha256(copy.read_bytes()).hexdigest() for copy in copies}
+
+    def written_since(self, name: str, before: Mapping[str, str]) -> bytes | None:
+        """The same as `last_written`; None also if `before`, from `written`, knew it already."""
+        written, copy = self.last_written(name), self._copy_of(self.path(name))
+        if written is None or copy is None:
+            return None
+        return None if sha256(written).hexdigest() == before.get(copy.name) else written
+
     def _keep_copy(self, path: Path, data: bytes) -> None:
         # First the copy: whoever is killed in between has decided what is to stand there.
         if copy := self._copy_of(path):
