@@ -49,9 +49,11 @@ def outcomes_listener(
             rules = [rule.id for rule in rulebook.rules() if not rule.paths]
             history.expose(run, event.number, rules)
         elif isinstance(event, events.DiffTaken):
-            # A rule for some files alone was loaded once the agent touched one of them.
+            # A rule for some files alone was loaded once the agent touched one of them. Which are
+            # in force the history knows: the files are as the agent left them.
             touched = [change.path for change in event.diff.changes]
-            loaded = [r.id for r in rulebook.rules() if r.paths and covers(r.paths, touched)]
+            known = [record.rule for record in history.all() if record.status.in_force]
+            loaded = [rule.id for rule in known if rule.paths and covers(rule.paths, touched)]
             history.expose_also(run, loaded)
         elif isinstance(event, events.TeachingStarted):
             for record in history.failed(run, event.failure.fingerprint):
