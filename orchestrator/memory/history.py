@@ -5,63 +5,26 @@ what is in force; this follows it (`reconcile`), and remembers what a file canno
 """
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import UsageError
+from orchestrator.memory.database import Database, Row
+from orchestrator.memory.preflight import fingerprint
 from orchestrator.memory.records import (
     Counters,
     Origin,
     Proposal,
+    Refusal,
     RuleEvent,
     RuleRecord,
     Status,
 )
 from orchestrator.models import Rule
-from orchestrator.store import STATE_VARIABLE
 from teacher.models import RuleText
-
-_MIGRATIONS: Final = (
-    """
-    CREATE TABLE rules (
-        book TEXT NOT NULL, id TEXT NOT NULL,
-        rule TEXT NOT NULL, whenever TEXT NOT NULL, why TEXT NOT NULL, source TEXT NOT NULL,
-        status TEXT NOT NULL, reason TEXT NOT NULL, origin TEXT NOT NULL, proposal TEXT NOT NULL,
-        learned TEXT NOT NULL, mattered TEXT NOT NULL, suggestion TEXT NOT NULL,
-        PRIMARY KEY (book, id)
-    );
-    CREATE TABLE events (
-        book TEXT NOT NULL, rule TEXT NOT NULL, at TEXT NOT NULL,
-        what TEXT NOT NULL, detail TEXT NOT NULL
-    );
-    CREATE INDEX events_of_a_rule ON events (book, rule);
-    CREATE TABLE attempts (
-        book TEXT NOT NULL, run TEXT NOT NULL, number INTEGER NOT NULL,
-        at TEXT NOT NULL, solved INTEGER, failure TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (book, run, number)
-    );
-    CREATE TABLE exposures (
-        book TEXT NOT NULL, run TEXT NOT NULL, number INTEGER NOT NULL, rule TEXT NOT NULL,
-        PRIMARY KEY (book, run, number, rule)
-    );
-    CREATE INDEX exposures_of_a_rule ON exposures (book, rule);
-    """,
-    """
-    ALTER TABLE rules ADD COLUMN paths TEXT NOT NULL DEFAULT '[]';
-    UPDATE rules SET origin =
-        json_set(origin, '$.summary', json_extract(origin, '$.cases'), '$.cases', json('[]')),
-        proposal = json_remove(proposal, '$.diff');
-    CREATE TABLE agreed (
-        book TEXT NOT NULL, rule TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (book, rule)
-    );
-    """,
-)
-"""Applied in order; `PRAGMA user_version` counts those that were."""
 
 _COUNT: Final = """
     SELECT count(DISTINCT CASE WHEN a.solved IS NOT NULL THEN a.run END),
@@ -83,29 +46,17 @@ def _now() -> datetime:
 class History:
     """What is remembered of one rulebook.
 
+    Each method raises InfrastructureError when the state directory fails.
+
     Args:
         directory: the state directory.
         book: the rulebook's file, by its real path.
         now: gives the time, with its zone.
-
-    Raises:
-        InfrastructureError: the state directory cannot be used.
     """
 
     def __init__(self, directory: Path, book: Path, now: Callable[[], datetime] = _now) -> None:
         self.book, self.now = str(book), now
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Events of one run can come from more than one thread, never two at a time.
-            self._database = sqlite3.connect(
-                directory / "rules.db", timeout=30, isolation_level=None, check_same_thread=False
-            )
-            self._migrate(directory)
-        except (OSError, sqlite3.Error) as error:
-            raise InfrastructureError(
-                f"the state directory {directory} cannot be used: {error}",
-                f"free space there, or set {STATE_VARIABLE}",
-            ) from error
+        self._database = Database(directory)
 
     def close(self) -> None:
         """Close the database."""
@@ -115,8 +66,8 @@ class History:
 
     def all(self) -> list[RuleRecord]:
         """Every rule, in the order in which they were learned."""
-        rows = self._database.execute(f"{_SELECT} ORDER BY learned, rowid", (self.book,))
-        return [self._record(row) for row in rows.fetchall()]
+        rows = self._database.rows(f"{_SELECT} ORDER BY learned, rowid", (self.book,))
+        return [self._record(row) for row in rows]
 
     def get(self, rule: str) -> RuleRecord:
         """Find a rule by its id, or the beginning of it.
@@ -134,12 +85,12 @@ class History:
 
     def find(self, rule: str) -> RuleRecord | None:
         """The rule with exactly this id."""
-        row = self._database.execute(f"{_SELECT} AND id = ?", (self.book, rule)).fetchone()
-        return self._record(row) if row else None
+        rows = self._database.rows(f"{_SELECT} AND id = ?", (self.book, rule))
+        return self._record(rows[0]) if rows else None
 
     def events(self, rule: str) -> list[RuleEvent]:
         """What happened to a rule, the oldest first."""
-        rows = self._database.execute(
+        rows = self._database.rows(
             "SELECT at, what, detail FROM events WHERE book = ? AND rule = ? ORDER BY rowid",
             (self.book, rule),
         )
@@ -149,8 +100,7 @@ class History:
 
     def note(self, rule: str, what: str, detail: str = "") -> None:
         """Remember that something happened to a rule."""
-        with self._transaction():
-            self._event(rule, what, detail)
+        self._event(rule, what, detail)
 
     def learn(
         self,
@@ -164,7 +114,7 @@ class History:
     ) -> None:
         """Take a rule in; one that was known by this id goes on with its history."""
         now = self.now()
-        with self._transaction():
+        with self._database.transaction():
             known = self.find(rule.id)
             record = RuleRecord(
                 rule,
@@ -179,16 +129,27 @@ class History:
             self._put(record)
             self._event(rule.id, what, reason)
 
-    def move(self, rule: str, status: Status, what: str, reason: str = "") -> None:
-        """Give a rule another status. Raises UsageError if there is no such rule."""
-        with self._transaction():
+    def move(
+        self, rule: str, status: Status, what: str, reason: str = "", *, refuse: bool = False
+    ) -> None:
+        """Give a rule another status.
+
+        A text that is rejected or harmful stays out from now on, and one that is archived does so
+        with `refuse`: it was withdrawn by a person.
+
+        Raises:
+            UsageError: there is no such rule.
+        """
+        with self._database.transaction():
             record = self.get(rule)
             self._put(replace(record, status=status, reason=reason, mattered=self.now()))
             self._event(record.rule.id, what, reason)
+            if refuse or status in (Status.REJECTED, Status.HARMFUL):
+                self._refuse(record)
 
     def update(self, record: RuleRecord, what: str, detail: str = "") -> None:
         """Keep a changed record, and why it changed."""
-        with self._transaction():
+        with self._database.transaction():
             self._put(record)
             self._event(record.rule.id, what, detail)
 
@@ -198,41 +159,78 @@ class History:
         """Follow the file: people edit it, delete from it, add to it, check out other branches.
 
         The caller holds the rulebook's lock, and has just read `rules` from the file; `origins`
-        is what their comments tell. `own` is False for a copy of the file on a branch of ours: who
-        is in force is said by the project's own.
+        is what their comments tell. `own` is False for a copy of the file on a branch of ours: it
+        may bring rules, but who is in force is said by the project's own.
         """
         known = {record.rule.id: record for record in self.all()}
-        in_file = {rule.id for rule in rules}
         for rule in rules:
-            before = known.get(rule.id)
-            if before is None:
+            if rule.id not in known:
                 origin = origins.get(rule.id, Origin())
                 self.learn(rule, Status.ACTIVE, origin, what="adopted from the file")
-            elif not before.status.in_force:
-                if own:
-                    self.learn(rule, Status.ACTIVE, before.origin, what="back in the file")
-            elif before.rule.text != _plain_text(rule.text):
-                changed = replace(before, rule=rule, mattered=self.now())
-                self.update(changed, "edited by hand", f"it was: {before.rule.text.rule}")
-            elif before.rule.paths != rule.paths:
-                was = ", ".join(before.rule.paths) or "everything"
-                self.update(replace(before, rule=rule), "rescoped by hand", f"it was for: {was}")
+            elif own:
+                self._follow(known[rule.id], rule)
+        in_file = {rule.id for rule in rules}
         for record in known.values():
             if own and record.status.in_force and record.rule.id not in in_file:
-                self.move(record.rule.id, Status.ARCHIVED, "retired", "deleted from the file")
+                refused = self._is_refused(record.rule.text)
+                status = Status.REJECTED if refused else Status.ARCHIVED
+                self.move(record.rule.id, status, "retired", "deleted from the file")
+
+    def _follow(self, before: RuleRecord, rule: Rule) -> None:
+        """Follow one rule that stands in the file."""
+        if not before.status.in_force:
+            # It may be a person's word, or a look at another branch; what was known of it is so.
+            status = Status.ESCALATED if before.suggestion else Status.ACTIVE
+            back = replace(before, rule=rule, status=status, reason="", mattered=self.now())
+            self.update(back, "back in the file")
+        elif before.rule.text != _plain_text(rule.text):
+            changed = replace(before, rule=rule, mattered=self.now())
+            self.update(changed, "edited by hand", f"it was: {before.rule.text.rule}")
+        elif before.rule.paths != rule.paths:
+            was = ", ".join(before.rule.paths) or "everything"
+            self.update(replace(before, rule=rule), "rescoped by hand", f"it was for: {was}")
+
+    # ---- what was turned down or withdrawn
+
+    def refusals(self) -> list[Refusal]:
+        """The rules that stay out, the one that was turned down last at the end."""
+        rows = self._database.rows(
+            "SELECT rule, text FROM refusals WHERE book = ? ORDER BY at, rowid", (self.book,)
+        )
+        return [Refusal(rule, RuleText(*json.loads(text))) for rule, text in rows]
+
+    def allow(self, text: RuleText) -> None:
+        """Forget that a text was turned down: a person wants it after all."""
+        self._database.write(
+            "DELETE FROM refusals WHERE book = ? AND fingerprint = ?",
+            (self.book, fingerprint(text)),
+        )
+
+    def _refuse(self, record: RuleRecord) -> None:
+        text = record.rule.text
+        self._database.write(
+            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)",
+            (
+                *(self.book, fingerprint(text), record.rule.id),
+                *(json.dumps([text.rule, text.when, text.why]), self.now().isoformat()),
+            ),
+        )
+
+    def _is_refused(self, text: RuleText) -> bool:
+        return any(fingerprint(refused.text) == fingerprint(text) for refused in self.refusals())
 
     # ---- what two files agreed on
 
     def agreed(self) -> dict[str, RuleText]:
         """The rules that both files had when they last said the same, by id, as of then."""
-        rows = self._database.execute("SELECT rule, text FROM agreed WHERE book = ?", (self.book,))
-        return {rule: RuleText(*json.loads(text)) for rule, text in rows.fetchall()}
+        rows = self._database.rows("SELECT rule, text FROM agreed WHERE book = ?", (self.book,))
+        return {rule: RuleText(*json.loads(text)) for rule, text in rows}
 
     def agree(self, rules: Mapping[str, RuleText]) -> None:
         """Remember the rules that both files have now."""
-        with self._transaction():
-            self._database.execute("DELETE FROM agreed WHERE book = ?", (self.book,))
-            self._database.executemany(
+        with self._database.transaction():
+            self._database.write("DELETE FROM agreed WHERE book = ?", (self.book,))
+            self._database.write_all(
                 "INSERT INTO agreed VALUES (?, ?, ?)",
                 [
                     (self.book, rule, json.dumps([text.rule, text.when, text.why]))
@@ -244,75 +242,76 @@ class History:
 
     def expose(self, run: str, number: int, rules: Iterable[str]) -> None:
         """Remember which rules are in force for an attempt that begins."""
-        with self._transaction():
-            key = (self.book, run, number)
-            self._database.execute(
+        key = (self.book, run, number)
+        with self._database.transaction():
+            self._database.write(
                 "INSERT OR IGNORE INTO attempts (book, run, number, at) VALUES (?, ?, ?, ?)",
                 (*key, self.now().isoformat()),
             )
-            self._database.executemany(
+            self._database.write_all(
                 "INSERT OR IGNORE INTO exposures VALUES (?, ?, ?, ?)",
                 [(*key, rule) for rule in rules],
             )
 
     def expose_also(self, run: str, rules: Iterable[str]) -> None:
         """Remember rules that came into force in the attempt in hand."""
-        with self._transaction():
-            self._database.executemany(
-                "INSERT OR IGNORE INTO exposures SELECT book, run, max(number), ?3 FROM attempts"
-                " WHERE book = ?1 AND run = ?2 HAVING max(number) IS NOT NULL",
-                [(self.book, run, rule) for rule in rules],
-            )
+        number = self._in_hand(run)
+        if number is not None:
+            self.expose(run, number, rules)
 
     def failed(self, run: str, failure: str) -> list[RuleRecord]:
         """Remember how the attempt in hand failed; give the rules in force that it recurs on."""
-        with self._transaction():
-            row = self._database.execute(
-                "SELECT max(number) FROM attempts WHERE book = ? AND run = ?", (self.book, run)
-            ).fetchone()
-            if row[0] is None:
+        with self._database.transaction():
+            number = self._in_hand(run)
+            if number is None:
                 return []
-            key = (failure, self.book, run, row[0])
-            new = self._database.execute(
+            new = self._database.write(
                 "UPDATE attempts SET failure = ?1 WHERE book = ?2 AND run = ?3 AND number = ?4"
                 " AND failure != ?1",
-                key,
-            ).rowcount
-        exposed = self.exposed(run, int(row[0]))
+                (failure, self.book, run, number),
+            )
+        exposed = self.exposed(run, number)
         return [record for record in exposed if new and failure == record.origin.failure]
 
     def judged(self, run: str, number: int, *, solved: bool) -> bool:
         """Remember an attempt's verdict; give whether it is news."""
-        with self._transaction():
-            return bool(
-                self._database.execute(
-                    "UPDATE attempts SET solved = ? WHERE book = ? AND run = ? AND number = ?"
-                    " AND solved IS NULL",
-                    (solved, self.book, run, number),
-                ).rowcount
+        return bool(
+            self._database.write(
+                "UPDATE attempts SET solved = ? WHERE book = ? AND run = ? AND number = ?"
+                " AND solved IS NULL",
+                (solved, self.book, run, number),
             )
+        )
 
     def exposed(self, run: str, number: int) -> list[RuleRecord]:
         """The rules that were in force for an attempt."""
-        rows = self._database.execute(
+        rows = self._database.rows(
             "SELECT rule FROM exposures WHERE book = ? AND run = ? AND number = ?",
             (self.book, run, number),
         )
-        found = (self.find(rule) for (rule,) in rows.fetchall())
+        found = (self.find(rule) for (rule,) in rows)
         return [record for record in found if record]
 
     def worked_since(self, moment: datetime) -> bool:
         """Whether an attempt was judged after a moment."""
-        row = self._database.execute(
-            "SELECT 1 FROM attempts WHERE book = ? AND solved IS NOT NULL AND at > ? LIMIT 1",
-            (self.book, moment.isoformat()),
-        ).fetchone()
-        return row is not None
+        return bool(
+            self._database.rows(
+                "SELECT 1 FROM attempts WHERE book = ? AND solved IS NOT NULL AND at > ? LIMIT 1",
+                (self.book, moment.isoformat()),
+            )
+        )
+
+    def _in_hand(self, run: str) -> int | None:
+        """The number of a run's newest attempt."""
+        rows = self._database.rows(
+            "SELECT max(number) FROM attempts WHERE book = ? AND run = ?", (self.book, run)
+        )
+        return int(rows[0][0]) if rows[0][0] is not None else None
 
     # ---- rows
 
     def _event(self, rule: str, what: str, detail: str) -> None:
-        self._database.execute(
+        self._database.write(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
             (self.book, rule, self.now().isoformat(), what, _plain(detail)),
         )
@@ -326,7 +325,7 @@ class History:
             *(json.dumps(vars(proposal)), record.learned.isoformat()),
             *(record.mattered.isoformat(), record.suggestion, json.dumps(rule.paths)),
         )
-        self._database.execute(
+        self._database.write(
             f"INSERT INTO rules VALUES ({', '.join('?' * len(values))})"  # noqa: S608 -- our own
             " ON CONFLICT DO UPDATE SET rule = excluded.rule, whenever = excluded.whenever,"
             " why = excluded.why, source = excluded.source, status = excluded.status,"
@@ -336,15 +335,15 @@ class History:
             tuple(map(_plain, values)),
         )
 
-    def _record(self, row: tuple[str, ...]) -> RuleRecord:
+    def _record(self, row: Row) -> RuleRecord:
         identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
         learned, mattered, suggestion, paths = rest
         stored = json.loads(origin)
         lists = {name: tuple(stored[name]) for name in ("cases", "files")}
         came = Origin(**{**stored, **lists})
-        counted = self._database.execute(
+        (counted,) = self._database.rows(
             _COUNT, {"book": self.book, "rule": identity, "failure": came.failure}
-        ).fetchone()
+        )
         return RuleRecord(
             Rule(identity, RuleText(rule, when, why), source, tuple(json.loads(paths))),
             Status(status),
@@ -356,37 +355,6 @@ class History:
             Proposal(**json.loads(proposal)),
             Counters(*counted),
         )
-
-    def _migrate(self, directory: Path) -> None:
-        self._database.execute("PRAGMA journal_mode = WAL")
-        with self._transaction():
-            done = int(self._database.execute("PRAGMA user_version").fetchone()[0])
-            if done > len(_MIGRATIONS):
-                raise InfrastructureError(
-                    f"{directory} was written by a later version", "upgrade, or set another"
-                )
-            for script in _MIGRATIONS[done:]:
-                for statement in filter(str.strip, script.split(";")):
-                    self._database.execute(statement)
-            self._database.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        if self._database.in_transaction:
-            yield
-            return
-        try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._database.rollback()
-                raise
-            self._database.commit()
-        except sqlite3.Error as error:
-            raise InfrastructureError(
-                f"the history of rules cannot be written: {error}", "make room, then try again"
-            ) from error
 
 
 def _plain_text(text: RuleText) -> RuleText:

@@ -12,9 +12,10 @@ from orchestrator.memory.preflight import (
     Found,
     Objection,
     Standing,
-    contradicted,
     leaving,
     preflight,
+    refused,
+    too_long,
 )
 from orchestrator.memory.records import Origin, origin_of
 from orchestrator.memory.scope import safe_globs
@@ -39,7 +40,9 @@ class Outcome:
     leaving: tuple[Rule, ...] = ()
     """Rules that made room for it."""
     target: str = ""
-    """The rule in force that is amended, or contradicted."""
+    """The rule in force that is amended, or would be."""
+    against: str = ""
+    """The rule in force that it contradicts."""
 
 
 def take_in(
@@ -65,7 +68,7 @@ def take_in(
     """
     outcome = _decided(pages, lesson, failure, today, run, standing)
     if standing and standing.review and outcome.pages != pages:
-        return _waiting(pages, outcome)
+        return _waiting(pages, outcome, standing)
     return outcome
 
 
@@ -79,19 +82,22 @@ def _decided(
 ) -> Outcome:
     text = safe_text(lesson.text) if lesson.text else None
     target = pages.find(lesson.target) if lesson.target else None
-    if refused := _refused(pages, lesson, text):
-        return refused
     if lesson.action is Action.REINFORCE and target:
         return Outcome(pages.reinforce(target.id, today), target, "reinforced")
-    if text is None or not text.rule:
+    if lesson.action is Action.NONE or text is None or not text.rule:
         return Outcome(pages, reason=_nothing(lesson, target))
-    paths = safe_globs(lesson.paths)
+    if standing and (found := refused(text, standing)):
+        return _stays_out(pages, found)
+    if reason := poison_in(lesson):
+        return Outcome(pages, Rule(rule_id(text), text), "quarantined", reason)
+    rule = Rule(
+        free_id(text, pages.ids | (standing.taken(text) if standing else frozenset())),
+        text,
+        _source(failure, today),
+        safe_globs(lesson.paths),
+    )
     if lesson.action is Action.AMEND and target:
-        others = [rule for rule in pages.rules if rule.id != target.id]
-        if standing and (other := contradicted(text, others)):
-            return _contradiction(pages, replace(target, text=text), other)
-        return _amended(pages, target, text, paths, today)
-    rule = Rule(free_id(text, pages.ids), text, _source(failure, today), paths)
+        return _amended(pages, target, rule, standing, today)
     note = provenance(origin_of(lesson, failure, run))
     return _added(pages, rule, note, standing, today)
 
@@ -102,9 +108,12 @@ def _added(pages: Pages, rule: Rule, note: str, standing: Standing | None, today
         return Outcome(pages, same, "already known")
     if standing and (found := preflight(rule.text, rules, standing)):
         return _objected(pages, rule, found, today)
+    if standing and too_long(rule, standing):
+        reason = f"alone it is longer than rules.max_tokens, {standing.max_tokens}: shorten it"
+        return Outcome(pages, rule, "waits for approval", reason)
     written = pages.add(rule, note)
     rule = written.find(rule.id) or rule
-    return _within_budget(written, rule, standing) if standing else Outcome(written, rule, "added")
+    return _within_budget(Outcome(written, rule, "added"), standing)
 
 
 def _objected(pages: Pages, rule: Rule, found: Found, today: date) -> Outcome:
@@ -112,22 +121,28 @@ def _objected(pages: Pages, rule: Rule, found: Found, today: date) -> Outcome:
         return Outcome(pages.reinforce(found.rule.id, today), found.rule, "reinforced")
     if found.objection is Objection.CONTRADICTION:
         return _contradiction(pages, rule, found.rule)
+    return _stays_out(pages, found)
+
+
+def _stays_out(pages: Pages, found: Found) -> Outcome:
+    if found.objection is Objection.WAITING:
+        return Outcome(pages, reason=f"it waits for your word already, as {found.rule.id}")
     return Outcome(pages, reason=f"it was turned down before, as {found.rule.id}")
 
 
-def _contradiction(pages: Pages, rule: Rule, other: Rule) -> Outcome:
+def _contradiction(pages: Pages, rule: Rule, other: Rule, target: str = "") -> Outcome:
     reason = f"it contradicts {other.id}: {other.text.rule}"
-    return Outcome(pages, rule, "contradiction", reason, target=other.id)
+    return Outcome(pages, rule, "contradiction", reason, target=target, against=other.id)
 
 
-def _waiting(pages: Pages, outcome: Outcome) -> Outcome:
+def _waiting(pages: Pages, outcome: Outcome, standing: Standing) -> Outcome:
     """The files as they are, and what would be done to them; a reinforcement is only counted."""
     if outcome.rule is None or outcome.change == "reinforced":
         return replace(outcome, pages=pages)
     rule = outcome.rule
     if outcome.change == "amended":
         # The proposal is a rule of its own until it is approved.
-        rule = replace(rule, id=free_id(rule.text, pages.ids))
+        rule = replace(rule, id=free_id(rule.text, pages.ids | standing.taken(rule.text)))
     return Outcome(
         pages,
         rule,
@@ -149,11 +164,14 @@ def unified(before: Pages, after: Pages) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _within_budget(pages: Pages, newest: Rule, standing: Standing) -> Outcome:
-    out = leaving(pages.rules, newest.id, standing)
+def _within_budget(outcome: Outcome, standing: Standing | None) -> Outcome:
+    if standing is None or outcome.rule is None:
+        return outcome
+    pages = outcome.pages
+    out = leaving(pages.rules, outcome.rule.id, standing)
     for rule in out:
         pages = pages.remove(rule.id)
-    return Outcome(pages, newest, "added", leaving=out)
+    return replace(outcome, pages=pages, leaving=out)
 
 
 def known_rules(pages: Pages) -> tuple[KnownRule, ...]:
@@ -169,22 +187,21 @@ def known_rules(pages: Pages) -> tuple[KnownRule, ...]:
     )
 
 
-def _refused(pages: Pages, lesson: Lesson, text: RuleText | None) -> Outcome | None:
-    if lesson.action is Action.NONE:
-        return Outcome(pages, reason=lesson.reason)
-    if text and text.rule and (reason := poison_in(lesson)):
-        return Outcome(pages, Rule(rule_id(text), text), "quarantined", reason)
-    return None
-
-
 def _amended(
-    pages: Pages, target: Rule, text: RuleText, paths: tuple[str, ...], today: date
+    pages: Pages, target: Rule, rule: Rule, standing: Standing | None, today: date
 ) -> Outcome:
-    """Another text, and another scope if the teacher gave one."""
-    written = pages.amend(target.id, text, today)
-    if paths:
-        written = written.rescope(target.id, paths)
-    return Outcome(written, written.find(target.id), "amended", target=target.id)
+    """Another text for `target`, that of `rule`; and its scope, if the teacher gave one."""
+    others = [other for other in pages.rules if other.id != target.id]
+    found = preflight(rule.text, others, standing) if standing else None
+    if found and found.objection is Objection.CONTRADICTION:
+        return _contradiction(pages, rule, found.rule, target.id)
+    if found:
+        return _objected(pages, rule, found, today)
+    written = pages.amend(target.id, rule.text, today)
+    if rule.paths:
+        written = written.rescope(target.id, rule.paths)
+    outcome = Outcome(written, written.find(target.id), "amended", target=target.id)
+    return _within_budget(outcome, standing)
 
 
 def _same(rules: Sequence[Rule], text: RuleText) -> Rule | None:
@@ -194,6 +211,8 @@ def _same(rules: Sequence[Rule], text: RuleText) -> Rule | None:
 
 def _nothing(lesson: Lesson, target: Rule | None) -> str:
     """Why a lesson without a text changes nothing."""
+    if lesson.action is Action.NONE:
+        return lesson.reason
     if lesson.target and not target:
         return f"there is no rule {safe_word(lesson.target)} to {lesson.action}, and no text to add"
     return f"the lesson says {lesson.action}, but has no text"

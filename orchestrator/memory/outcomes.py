@@ -71,7 +71,7 @@ def archive_idle(
 ) -> list[RuleRecord]:
     """Take out of the file what has prevented nothing in 30 days though there were runs.
 
-    A rule that people wrote, with no failure behind it, stays: no outcome can speak for it. So
+    A rule whose ground is not known, as people's own, stays: no outcome can speak for it. So
     does one that no run was made with since it last mattered: then the project rested.
     """
     gone = [record for record in history.all() if _idle(history, record)]
@@ -84,7 +84,7 @@ def archive_idle(
 
 
 def _idle(history: History, record: RuleRecord) -> bool:
-    if not record.status.in_force or not record.origin.failure:
+    if not record.status.in_force or not record.origin.files:
         return False
     since = history.now() - record.mattered
     return since > IDLE and history.worked_since(record.mattered)
@@ -94,7 +94,8 @@ def _recurred(history: History, record: RuleRecord, run: str, tell: Callable[[st
     count = record.counters.recurrences
     record = replace(record, mattered=history.now())
     history.update(record, "its failure came back", f"run {run}, {count} in all")
-    if count >= ESCALATE_AFTER and record.status is not Status.ESCALATED:
+    known = record.status in (Status.ACTIVE, Status.PROVEN)
+    if count >= ESCALATE_AFTER and known:
         check = suggestion(record)
         why = f"its failure came back {count} times while it was in force"
         escalated = replace(record, status=Status.ESCALATED, reason=why, suggestion=check)
@@ -110,5 +111,5 @@ def _judged(history: History, run: str, attempt: Attempt) -> None:
         return
     touched = {change.path for change in attempt.diff.changes}
     for record in history.exposed(run, attempt.number):
-        if not record.origin.files or touched & set(record.origin.files):
+        if touched & set(record.origin.files):
             history.update(replace(record, mattered=history.now()), "prevented", f"run {run}")

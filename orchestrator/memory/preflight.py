@@ -20,6 +20,7 @@ class Objection(StrEnum):
     """Why a new rule is not simply written."""
 
     REFUSED = "refused"
+    WAITING = "waiting"
     DUPLICATE = "duplicate"
     CONTRADICTION = "contradiction"
 
@@ -28,16 +29,24 @@ class Objection(StrEnum):
 class Standing:
     """What is known beside the file when a lesson comes in.
 
-    `refused` are the rules that were turned down or withdrawn; `worth` tells how much each rule
-    in force has done, by its id; a rule that is not in there is worth nothing yet.
+    `refused` are the rules that were turned down or withdrawn, and `waiting` those that wait for a
+    person; `known` has the fingerprint of every rule that ever was, by its id. `worth` tells how
+    much each rule in force has done; a rule that is not in there is worth nothing yet.
     """
 
     max_rules: int | None = None
     max_tokens: int | None = None
     refused: Sequence[Rule] = ()
+    waiting: Sequence[Rule] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
     worth: Mapping[str, float] = field(default_factory=dict)
     review: bool = False
     """Whether a person sees each change before it is made."""
+
+    def taken(self, text: RuleText) -> frozenset[str]:
+        """The ids of rules with another text, which a rule with this one cannot have."""
+        own = fingerprint(text)
+        return frozenset(rule for rule, mark in self.known.items() if mark != own)
 
 
 @dataclass(frozen=True)
@@ -55,25 +64,30 @@ def fingerprint(text: RuleText) -> str:
 
 def preflight(text: RuleText, in_force: Sequence[Rule], standing: Standing) -> Found | None:
     """Give what speaks against a new rule; None if nothing does."""
-    if found := _alike(text, standing.refused, Kinship.SAME):
-        return Found(Objection.REFUSED, found)
     if found := _alike(text, in_force, Kinship.SAME):
         return Found(Objection.DUPLICATE, found)
+    if held := refused(text, standing):
+        return held
     if found := _alike(text, in_force, Kinship.OPPOSITE):
         return Found(Objection.CONTRADICTION, found)
     return None
 
 
-def contradicted(text: RuleText, others: Iterable[Rule]) -> Rule | None:
-    """The first rule that says the opposite."""
-    return _alike(text, others, Kinship.OPPOSITE)
+def refused(text: RuleText, standing: Standing) -> Found | None:
+    """The rule as which a text was turned down, or waits for a person's word."""
+    if found := _alike(text, standing.refused, Kinship.SAME):
+        return Found(Objection.REFUSED, found)
+    if found := _alike(text, standing.waiting, Kinship.SAME):
+        return Found(Objection.WAITING, found)
+    return None
 
 
 def leaving(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rule, ...]:
     """The rules that have to go for the file to fit its budget, the least valuable first.
 
     The newest never goes: it could not have shown its worth. Of rules worth the same, the one
-    that stands first in the file, the oldest, goes.
+    that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
+    of every session, so it makes no room for them.
     """
     staying, out = list(rules), []
     candidates = sorted(
@@ -81,11 +95,16 @@ def leaving(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rul
         key=lambda rule: standing.worth.get(rule.id, 0.0),
     )
     for rule in candidates:
-        if not _over(staying, standing):
-            break
-        staying.remove(rule)
-        out.append(rule)
+        many = standing.max_rules is not None and len(staying) > standing.max_rules
+        if many or (not rule.paths and _too_long(staying, standing)):
+            staying.remove(rule)
+            out.append(rule)
     return tuple(out)
+
+
+def too_long(rule: Rule, standing: Standing) -> bool:
+    """Whether a rule would not fit even alone."""
+    return _too_long([rule], standing)
 
 
 def tokens(rule: Rule) -> int:
@@ -94,10 +113,9 @@ def tokens(rule: Rule) -> int:
     return (chars + _FRAME_CHARS) // _CHARS_PER_TOKEN
 
 
-def _over(rules: Sequence[Rule], standing: Standing) -> bool:
-    if standing.max_rules is not None and len(rules) > standing.max_rules:
-        return True
-    return standing.max_tokens is not None and sum(map(tokens, rules)) > standing.max_tokens
+def _too_long(rules: Sequence[Rule], standing: Standing) -> bool:
+    always = sum(tokens(rule) for rule in rules if not rule.paths)
+    return standing.max_tokens is not None and always > standing.max_tokens
 
 
 def _alike(text: RuleText, others: Iterable[Rule], kind: Kinship) -> Rule | None:

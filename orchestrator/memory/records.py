@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from orchestrator.models import Rule
-from teacher.models import Failure, Lesson
+from teacher.models import Failure, Lesson, RuleText
 
 MOST_CASES: Final = 20
 """Failing cases that a rule remembers."""
@@ -37,11 +37,6 @@ class Status(StrEnum):
     def held_back(self) -> bool:
         """Whether it waits for a person's word."""
         return self in (Status.WAITING, Status.QUARANTINED)
-
-    @property
-    def refused(self) -> bool:
-        """Whether it must not come back by itself."""
-        return self in (Status.REJECTED, Status.HARMFUL)
 
 
 @dataclass(frozen=True)
@@ -99,6 +94,15 @@ class RuleRecord:
     """A check that would enforce it, once it is escalated."""
     proposal: Proposal = Proposal()
     counters: Counters = Counters()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A text that was turned down, or withdrawn, and must not come back by itself."""
+
+    rule: str
+    """The id of the rule that had it."""
+    text: RuleText
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from typing import Final
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome
 from orchestrator.memory.pages import Pages
-from orchestrator.memory.preflight import Standing
+from orchestrator.memory.poison import poison_in
+from orchestrator.memory.preflight import Standing, fingerprint
 from orchestrator.memory.records import Origin, Proposal, RuleRecord, Status, origin_of
-from teacher.models import Failure, KnownRule, Lesson
+from orchestrator.models import Rule
+from teacher.models import Action, Failure, KnownRule, Lesson
 
 _MOST_TOLD: Final = 20
 """Rules turned down that a teacher is told of: the newest."""
@@ -53,11 +55,9 @@ def remember(
         return
     origin = origin_of(lesson, failure, run)
     if status := _HELD_BACK.get(outcome.change):
-        against = outcome.target if outcome.change == "contradiction" else ""
-        amends = "" if against else outcome.target
-        proposal = Proposal(amends, against)
+        proposal = Proposal(outcome.target, outcome.against)
         known = history.find(rule.id)
-        if known and known.status.in_force:
+        if known and (known.status.in_force or known.status is Status.REJECTED):
             history.note(rule.id, outcome.change, outcome.reason)
             return
         history.learn(
@@ -68,9 +68,13 @@ def remember(
     elif outcome.change == "added":
         history.learn(rule, Status.ARCHIVED, origin, what="added on a branch", reason=_UNMERGED)
     elif record := history.find(rule.id):
-        record = replace(record, rule=rule, mattered=history.now())
-        history.update(record, outcome.change, f"{failure.summary} (run {run or 'none'})")
-    for left in outcome.leaving:
+        if own:
+            record = replace(record, rule=rule)
+        record = replace(record, mattered=history.now())
+        where = "" if own else " on a branch"
+        said = f"{failure.summary} (run {run or 'none'})"
+        history.update(record, f"{outcome.change}{where}", said)
+    for left in outcome.leaving if own else ():
         history.move(left.id, Status.ARCHIVED, "archived", f"to make room for {rule.id}")
 
 
@@ -82,7 +86,9 @@ def standing(
     return Standing(
         max_rules=max_rules,
         max_tokens=max_tokens,
-        refused=[record.rule for record in records if record.status.refused],
+        refused=[Rule(refusal.rule, refusal.text) for refusal in history.refusals()],
+        waiting=[record.rule for record in records if record.status.held_back],
+        known={record.rule.id: fingerprint(record.rule.text) for record in records},
         worth={record.rule.id: worth(record) for record in records if record.status.in_force},
         review=review,
     )
@@ -100,9 +106,13 @@ def worth(record: RuleRecord) -> float:
 
 
 def turned_down(history: History) -> Sequence[KnownRule]:
-    """The rules that a teacher must not propose again, the newest."""
-    refused = [record.rule for record in history.all() if record.status.refused]
-    return tuple(KnownRule(rule.id, rule.text, _NOTE) for rule in refused[-_MOST_TOLD:])
+    """The rules that a teacher must not propose again, those turned down last.
+
+    Not what reads like an attack: whoever slipped it to a teacher once is given no second chance.
+    """
+    lessons = [(each, Lesson(Action.ADD, "", each.text)) for each in history.refusals()]
+    refusals = [each for each, lesson in lessons if not poison_in(lesson)]
+    return tuple(KnownRule(each.rule, each.text, _NOTE) for each in refusals[-_MOST_TOLD:])
 
 
 def _origin(note: str) -> Origin:

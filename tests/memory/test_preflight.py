@@ -90,7 +90,7 @@ def test_over_budget_the_least_valuable_leaves() -> None:
 
 def test_the_newest_never_leaves_and_tokens_count() -> None:
     data = book(NONE, LISTS)
-    outcome = take(data, MONEY, Standing(max_tokens=1))
+    outcome = take(data, MONEY, Standing(max_tokens=45))
     assert [rule.text for rule in outcome.leaving] == [NONE, LISTS]
     assert [rule.text for rule in parse(written(outcome)).rules] == [MONEY]
     rules = parse(data).rules
@@ -129,3 +129,45 @@ def test_removing_restores_every_byte(end: bytes, newline: bytes) -> None:
     added = take(data, MONEY)
     assert added.rule is not None
     assert remove(written(added), added.rule.id) == data
+
+
+def test_a_rule_that_would_not_fit_even_alone_is_held_back() -> None:
+    outcome = take(book(NONE, LISTS), MONEY, Standing(max_tokens=10))
+    assert (outcome.change, outcome.leaving) == ("waits for approval", ())
+    assert "longer than rules.max_tokens, 10" in outcome.reason
+
+
+def test_a_rule_for_some_files_makes_no_room_for_tokens() -> None:
+    scoped = Rule("r-1", LISTS, "", ("src/**",))
+    long = Rule("r-2", NONE)
+    new = Rule("r-3", MONEY)
+    assert leaving((scoped, long, new), "r-3", Standing(max_tokens=tokens(new))) == (long,)
+    assert leaving((scoped, long, new), "r-3", Standing(max_rules=2)) == (scoped,)
+
+
+def test_an_amendment_that_says_what_another_rule_says_reinforces_that() -> None:
+    data = book(NONE, LISTS)
+    none, lists = parse(data).rules
+    lesson = amend(lists.id, NONE)
+    outcome = take_in(pages(data), lesson, FAILURE, today=TODAY, standing=Standing())
+    assert (outcome.change, outcome.rule) == ("reinforced", none)
+    assert [rule.text for rule in parse(written(outcome)).rules] == [NONE, LISTS]
+
+
+def test_an_amendment_to_what_was_turned_down_stays_out() -> None:
+    data = book(NONE, LISTS)
+    _, lists = parse(data).rules
+    standing = Standing(refused=(Rule("r-111111", MONEY),))
+    outcome = take_in(pages(data), amend(lists.id, MONEY), FAILURE, today=TODAY, standing=standing)
+    assert (outcome.rule, written(outcome)) == (None, data)
+
+
+def test_an_id_belongs_to_one_text() -> None:
+    (mine,) = parse(book(NONE)).rules
+    standing = Standing(known={mine.id: fingerprint(LISTS)})
+    outcome = take(b"", NONE, standing)
+    assert outcome.rule is not None
+    assert outcome.rule.id != mine.id
+    again = take(b"", NONE, Standing(known={mine.id: fingerprint(NONE)}))
+    assert again.rule is not None
+    assert again.rule.id == mine.id

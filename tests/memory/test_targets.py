@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.config import Config
 from orchestrator.errors import RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.memory import MarkdownRulebook
@@ -19,6 +20,8 @@ from orchestrator.memory.scope import covers, safe_globs, scope_of
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import RuleChange
 from orchestrator.steps import Rulebook
+from orchestrator.store import Store
+from orchestrator.wiring import open_rulebook
 from teacher.models import KnownRule, Lesson, RuleText
 from tests.memory.conformance import RulebookConformance
 from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add, amend
@@ -344,3 +347,23 @@ def test_a_link_that_leads_astray_is_removed_and_what_it_leads_to_is_not(
     assert shelf.freed(".claude/rules/learned.md") == project / ".claude/rules/learned.md"
     assert not os.path.lexists(project / ".claude")
     assert (elsewhere / "rules" / "learned.md").read_text("utf-8") == "theirs"
+
+
+def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "state")
+
+    def ids() -> list[str]:
+        book, history = open_rulebook(Config(), project, store, lambda _event: None)
+        book.rules()
+        found = [record.rule.id for record in history.all()]
+        history.close()
+        return found
+
+    book, history = open_rulebook(Config(), project, store, lambda _event: None)
+    change = book.apply(add(NONE), FAILURE)
+    history.close()
+    assert change is not None
+    (project / "CLAUDE.md").rename(project / "AGENTS.md")
+    (project / "CLAUDE.md").symlink_to("AGENTS.md")
+    assert ids() == [change.rule.id]
+    store.close()
