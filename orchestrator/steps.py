@@ -5,11 +5,13 @@ that a run that was cut short goes on after its last finished step.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from orchestrator import events
+from orchestrator.errors import LoopError
 from orchestrator.failures.redaction import Redactor
 from orchestrator.failures.triage import again, concluded, settled, triage
 from orchestrator.guard import Guard, no_guard
@@ -154,8 +156,9 @@ class Steps:
 
         def work() -> Snapshot:
             self._begun = True
-            self.emit(events.AttemptStarted(attempt, of, prompt))
+            # Whoever hears of the attempt may look into the rules: the guard is first.
             self.guard.remember(attempt)
+            self.emit(events.AttemptStarted(attempt, of, prompt))
             return self.workspace.snapshot()
 
         self._begun = False
@@ -174,6 +177,8 @@ class Steps:
                 result = self.agent.run(prompt, self.task.project, limits, self.emit)
             except BaseException:
                 left.write_text(self.workspace.snapshot().tree, encoding="ascii")
+                with suppress(LoopError):  # then it is told when the attempt begins again
+                    self._told(self.guard.break_off(attempt))
                 raise
             result = self.redactor.agent(result)
             self.emit(events.AgentFinished(result))
