@@ -123,7 +123,10 @@ class _Held:
             yield Finding(FindingKind.RULES, os.path.relpath(by, self.shelf.root), text)
 
     def _is_rewritten(self, name: str) -> bool:
-        astray = self._leads_astray(name)
+        relinked = self._is_relinked(name)
+        if relinked and self._is_alias(name):
+            return False
+        astray = relinked and self._leads_astray(name)
         if astray and self.aside:
             self._clear_way(name)
         before, now = self._before(name), _read(self.shelf, name)
@@ -140,19 +143,22 @@ class _Held:
                 return written or None
         return self.seen.files.get(name)
 
-    def _leads_astray(self, name: str) -> bool:
-        """Whether a file is another now by a link.
+    def _is_relinked(self, name: str) -> bool:
+        root, links = self.shelf.root, self.seen.links
+        return any(_link(root / part) != links.get(part, "") for part in _parts(name))
 
-        One instruction file may become a link to another, as long as no rule changes by it.
-        """
-        root = self.shelf.root
-        if all(_link(root / part) == self.seen.links.get(part, "") for part in _parts(name)):
-            return False
-        before = self.seen.files.get(name)
-        if name in _settings(self.shelf):
-            return _rewritten(name, before, _read(self.shelf, name))
-        leads_to = Path(os.path.realpath(root / name)).name
-        return rewritten(before, None) or leads_to not in (CLAUDE_MD, AGENTS_MD)
+    def _is_alias(self, name: str) -> bool:
+        """Whether it is the other instruction file by a link now, and had no rules of its own."""
+        names = {CLAUDE_MD, AGENTS_MD}
+        real = os.path.realpath(self.shelf.root / name)
+        others = {os.path.realpath(self.shelf.root / other) for other in names - {name}}
+        has_rules = rewritten(self.seen.files.get(name), None)
+        return name in names and real in others and not has_rules
+
+    def _leads_astray(self, name: str) -> bool:
+        """Whether writing would write elsewhere now; of settings only what they say counts."""
+        now = _read(self.shelf, name)
+        return name not in _settings(self.shelf) or excludes_more(self.seen.files.get(name), now)
 
     def _clear_way(self, name: str) -> None:
         """Make links what they were; never is anything done to what one leads to."""
@@ -183,7 +189,7 @@ class _Held:
 
     def _write(self, name: str, data: bytes | None, now: bytes | None) -> None:
         self._clear_way(name)
-        path = self.shelf.path(name)
+        path = _path(self.shelf, name)
         with files.explained(path, "written"):
             if now is not None and self.aside:
                 kept = self.aside / name
@@ -236,10 +242,16 @@ def _mended(name: str, before: bytes | None, now: bytes | None) -> bytes | None:
     return (with_excludes_of if name.endswith(".json") else with_rules_of)(before, now)
 
 
+def _path(shelf: Shelf, name: str) -> Path:
+    if name in _settings(shelf):  # the user's own may be a link to anywhere
+        return Path(os.path.realpath(shelf.root / name))
+    return shelf.path(name)
+
+
 def _read(shelf: Shelf, name: str) -> bytes | None:
     """A file's bytes; None for one that is not there, or cannot be read."""
     with contextlib.suppress(LoopError):
-        content = files.read(shelf.path(name))
+        content = files.read(_path(shelf, name))
         return content.data if content.stat else None
     return None
 
