@@ -29,6 +29,7 @@ from teacher.models import RuleText
 from tests.guard.projects import COMMAND, RIGHT, Attempts, make, write
 from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add
 
+BLOCK = "## Learned Rules & Patterns\n\n- **Rule**: Never subtract.\n- **When**: Always.\n"
 EVAL = RuleText("Never use eval on input", "Parsing", "It runs code")
 
 
@@ -189,6 +190,40 @@ def test_after_an_agent_that_was_broken_off_the_rules_are_put_back_at_once(proje
     assert world.rules() == ["Return None, always"]
 
 
+def test_an_agent_that_is_interrupted_leaves_no_rules(project: Path) -> None:
+    make(project, {"CLAUDE.md": BLOCK})
+
+    def cheat(folder: Path) -> None:
+        edit(folder / "CLAUDE.md", "Never", "Always")()
+        raise KeyboardInterrupt
+
+    attempts = Attempts(project, cheat)
+    with pytest.raises(KeyboardInterrupt):
+        attempts.run()
+    assert (project / "CLAUDE.md").read_text("utf-8") == BLOCK
+    assert [type(event) for event in attempts.events][-1] is events.Tampered
+
+
+def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(project, {"CLAUDE.md": BLOCK})
+    seen: list[str] = []
+
+    class Heard(list[events.Event]):
+        def append(self, event: events.Event) -> None:
+            if isinstance(event, events.SuiteFinished) and not event.baseline:
+                edit(project / "CLAUDE.md", "Never", "Always")()  # what the agent left running
+            if isinstance(event, events.AttemptStarted):
+                seen.append((project / "CLAUDE.md").read_text("utf-8"))
+
+    attempts = Attempts(project, *[lambda to: write(to, {"more.py": "x = 1\n"})] * 2)
+    attempts.events = Heard()
+    monkeypatch.setattr(attempts._steps, "emit", attempts.events.append)
+    attempts.run(retries=1)
+    assert seen == [BLOCK, BLOCK]
+
+
 def test_an_attempt_is_judged_by_another_process_as_by_the_first(project: Path) -> None:
     world = World(project)
     world.guard.remember(1)
@@ -297,8 +332,7 @@ def test_front_matter_that_hides_no_rule_is_the_agents_to_write(project: Path) -
 
 
 def test_code_under_test_rewrites_no_rules(project: Path) -> None:
-    block = "## Learned Rules & Patterns\n\n- **Rule**: Never subtract.\n- **When**: Always.\n"
-    make(project, {"CLAUDE.md": block})
+    make(project, {"CLAUDE.md": BLOCK})
     cheat = (
         "import pathlib\n\nNOTES = pathlib.Path(__file__).with_name('CLAUDE.md')\n"
         "NOTES.write_text(NOTES.read_text().replace('Never', 'Always'))\n"
@@ -308,7 +342,7 @@ def test_code_under_test_rewrites_no_rules(project: Path) -> None:
     assert [(each.where, each.text) for each in result.attempts[0].findings] == [
         ("CLAUDE.md", "changed, while the suite ran, put back")
     ]
-    assert (project / "CLAUDE.md").read_text("utf-8") == block
+    assert (project / "CLAUDE.md").read_text("utf-8") == BLOCK
 
 
 def test_what_is_rewritten_between_attempts_is_not_remembered(project: Path) -> None:
