@@ -99,17 +99,6 @@ class Shelf:
         """The same, but none where they are outside of every project."""
         return () if self.target is Target.USER else self.names()
 
-    def freed(self, name: str) -> Path:
-        """The file for a name, once a link on the way to it that leads astray is removed."""
-        path = self.root
-        for part in Path(name).parts:
-            path /= part
-            real = Path(os.path.realpath(path))
-            if path.is_symlink() and not real.is_relative_to(os.path.realpath(self.root)):
-                path.unlink()
-                break
-        return self.root / name
-
     def lockable(self) -> tuple[Path, ...]:
         """The real paths whose locks a writer needs; those of the rules folder go with them.
 

@@ -212,7 +212,7 @@ def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
 
     class Heard(list[events.Event]):
         def append(self, event: events.Event) -> None:
-            if isinstance(event, events.SuiteFinished) and not event.baseline:
+            if isinstance(event, events.AttemptFinished):
                 edit(project / "CLAUDE.md", "Never", "Always")()  # what the agent left running
             if isinstance(event, events.AttemptStarted):
                 seen.append((project / "CLAUDE.md").read_text("utf-8"))

@@ -1,6 +1,5 @@
 """Where rules go: the project's files, the user's own, a folder of rules with scopes."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -334,19 +333,6 @@ def test_the_forms_that_claude_code_takes(front: str, scope: tuple[str, ...]) ->
 def test_which_files_load_a_rule(glob: str, file: str, loaded: bool) -> None:
     assert covers((glob,), ["README.md", file]) is loaded
     assert covers((), [])
-
-
-def test_a_link_that_leads_astray_is_removed_and_what_it_leads_to_is_not(
-    project: Path, tmp_path: Path
-) -> None:
-    elsewhere = tmp_path / "elsewhere"
-    (elsewhere / "rules").mkdir(parents=True)
-    (elsewhere / "rules" / "learned.md").write_text("theirs", encoding="utf-8")
-    (project / ".claude").symlink_to(elsewhere)
-    shelf = Shelf(project, Target.RULES_DIR)
-    assert shelf.freed(".claude/rules/learned.md") == project / ".claude/rules/learned.md"
-    assert not os.path.lexists(project / ".claude")
-    assert (elsewhere / "rules" / "learned.md").read_text("utf-8") == "theirs"
 
 
 def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path: Path) -> None:
