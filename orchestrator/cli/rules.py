@@ -175,9 +175,7 @@ def approve(
     from orchestrator.memory.committing import check_committable, commit
 
     keeper = _keeper(project_dir, config_file)
-    if as_commit:
-        check_committable(keeper.files())
-    done = keeper.approve(rule)
+    done = keeper.approve(rule, check_committable) if as_commit else keeper.approve(rule)
     _done(keeper, done, as_json)
     if as_commit:
         click.echo(f"committed as {commit(done.files, done.record)}", err=True)
@@ -218,6 +216,9 @@ def _done(keeper: "RuleKeeper", done: "Done", as_json: bool) -> None:
     _one(done.record, as_json, keeper.where(done.record.rule.id))
     for rule in done.left:
         click.echo(printable(f"to the archive for it: {rule.id}: {rule.text.rule}"), err=True)
+    if done.warning:
+        said = f"careful: {done.warning}; a teacher's rule like that would wait for your word"
+        click.echo(printable(said), err=True)
 
 
 def _one(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> None:

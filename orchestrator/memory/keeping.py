@@ -1,25 +1,41 @@
 """What a person can do with the rules: add, edit, retire, restore, reject, approve.
 
+What becomes of the files is decided under their locks, on what stands in them then: two people, or
+a person and a run, never put both of a contradicting pair into force.
+
 The files come first and the history after them: whoever is killed between leaves files that the
 history follows when they are read next.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import RulebookError, UsageError
 from orchestrator.memory.document import free_id
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import provenance
-from orchestrator.memory.pages import Pages
-from orchestrator.memory.preflight import Objection, Standing, leaving, preflight
+from orchestrator.memory.pages import Pages, changed
+from orchestrator.memory.poison import poison_in
+from orchestrator.memory.preflight import (
+    Found,
+    Objection,
+    Standing,
+    leaving,
+    preflight,
+    tokens,
+    too_long,
+)
 from orchestrator.memory.records import Origin, Proposal, RuleEvent, RuleRecord, Status
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.memory.scope import safe_globs
 from orchestrator.memory.text import safe_text
 from orchestrator.models import Rule
-from teacher.models import RuleText
+from teacher.models import Action, Lesson, RuleText
+
+_EVERYTHING: Final = frozenset(("*", "**", "**/*"))
+"""Globs that say: no scope."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +47,30 @@ class Done:
     """The files that were changed."""
     left: tuple[Rule, ...] = ()
     """Rules that went to the archive for it."""
+    warning: str = ""
+    """Why a teacher's rule of these words would have been held back."""
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What is to be done to the files for a rule."""
+    """The files with what was done to them for a rule."""
 
+    pages: Pages
     rule: Rule
-    """The rule as it will be."""
-    change: Callable[[Pages], Pages]
+    """The rule as it is then."""
     instead_of: tuple[Rule, ...] = ()
     """Rules in whose place it comes."""
     leaving: tuple[Rule, ...] = ()
     """Rules that make room for it."""
     amends: bool = False
+
+
+Plan = Callable[[Pages], Edit]
+"""Decides what is to be done to the files, on what stands in them; it may be asked again."""
+
+
+def _no_check(_files: Sequence[Path]) -> None:
+    """Let any file be changed."""
 
 
 class RuleKeeper:
@@ -76,8 +102,14 @@ class RuleKeeper:
         return [record for record in self._history.all() if record.status.held_back]
 
     def diff(self, record: RuleRecord) -> str:
-        """What the approval of a rule that waits would change in the files, exactly."""
-        return self._book.preview(self._approval(record).change)
+        """What the approval of a rule that waits would change in the files, exactly.
+
+        Where it cannot be approved as things are, the reason.
+        """
+        try:
+            return self._book.preview(lambda pages: self._approval(pages, record).pages)
+        except (UsageError, RulebookError) as error:
+            return f"it cannot be approved now: {error}"
 
     def files(self) -> Sequence[Path]:
         """The files that rules stand in, or would, by their real paths."""
@@ -91,31 +123,42 @@ class RuleKeeper:
 
     def add(self, text: RuleText, paths: Sequence[str] = ()) -> Done:
         """Put a person's own rule in force; it is no duplicate and contradicts nothing."""
-        text, scope = _checked(text), self._scope(paths)
-        rules = self._book.rules()
-        found = preflight(text, rules, Standing())
-        if found and found.objection is Objection.DUPLICATE:
-            raise UsageError(f"{found.rule.id} says that already: {found.rule.text.rule}")
-        if found:
-            raise UsageError(
-                f"it contradicts {found.rule.id}: {found.rule.text.rule}",
-                f"orchestrator rules edit {found.rule.id}, or retire it first",
-            )
-        taken = {record.rule.id for record in self._history.all()} | {rule.id for rule in rules}
-        rule = Rule(free_id(text, taken), text, f"Added on {self._book.today()} by hand", scope)
-        return self._put(rule, Origin(source="by hand"), "added by hand")
+        scope, warning = self._scope(paths) or (), _warning(text, paths)
+        text, origin = _given(text), Origin(source="by hand")
+        if not text.rule:
+            raise UsageError("the rule is empty", "say what is to be done or left: --rule TEXT")
+
+        def plan(pages: Pages) -> Edit:
+            _refuse_objections(text, pages.rules)
+            taken = self._standing().taken(text) | pages.ids
+            source = f"Added on {self._book.today()} by hand"
+            return self._added(pages, Rule(free_id(text, taken), text, source, scope), origin)
+
+        return replace(self._put(plan, origin, "added by hand"), warning=warning)
 
     def edit(self, rule: str, text: RuleText, paths: Sequence[str] = ()) -> Done:
         """Change a rule's text, and its scope if one is given; id and history stay.
 
-        A field that is empty stays as it is.
+        A field that is not given stays as it is.
         """
-        record, scope = self.get(rule), self._scope(paths)
-        edit = self._amendment(record.rule, text, scope)
-        if record.status.in_force:
-            return self._amend(record, edit)
-        self._changed(record, edit.rule)
-        return Done(self.get(record.rule.id))
+        record, scope, warning = self.get(rule), self._scope(paths), _warning(text, paths)
+        given, identity = _given(text), record.rule.id
+        if not record.status.in_force:
+            new = _filled_in(given, record.rule.text)
+            paths = record.rule.paths if scope is None else scope
+            self._changed(record, replace(record.rule, text=new, paths=tuple(paths)))
+            return Done(self.get(identity), warning=warning)
+
+        def plan(pages: Pages) -> Edit:
+            known = pages.find(identity)
+            if known is None:
+                raise UsageError(f"{identity} has left the files", "see `orchestrator rules list`")
+            new = _filled_in(given, known.text)
+            if (new.rule, new.when) != (known.text.rule, known.text.when):
+                _refuse_objections(new, _others(pages, identity))
+            return self._amended(pages, known, new, scope)
+
+        return replace(self._amend(record, plan), warning=warning)
 
     def retire(self, rule: str) -> Done:
         """Take a rule out of the files, into the archive."""
@@ -136,79 +179,115 @@ class RuleKeeper:
         record = self.get(rule)
         if record.status.in_force or record.status.held_back:
             raise UsageError(f"{record.rule.id} did not leave: it is {record.status}")
-        found = preflight(record.rule.text, self._book.rules(), Standing())
-        if found:
-            raise UsageError(f"{found.objection} of {found.rule.id}: {found.rule.text.rule}")
-        return self._put(record.rule, record.origin, "restored")
 
-    def approve(self, rule: str) -> Done:
+        def plan(pages: Pages) -> Edit:
+            _refuse_objections(record.rule.text, pages.rules)
+            return self._added(pages, record.rule, record.origin)
+
+        return self._put(plan, record.origin, "restored")
+
+    def approve(self, rule: str, check: Callable[[Sequence[Path]], None] = _no_check) -> Done:
         """Do what a rule that is held back would have done.
 
-        One that contradicts a rule in force takes its place: never both into the file.
+        It takes the place of all that it contradicts: never both into the file. `check` is called
+        with the files that are to change, before any does, and may raise.
         """
         record = self.get(rule)
         if not record.status.held_back:
             raise UsageError(f"{record.rule.id} does not wait: it is {record.status}")
-        edit = self._approval(record)
+
+        def plan(pages: Pages) -> Edit:
+            edit = self._approval(pages, record)
+            check([self._book.path(name) for name in changed(pages, edit.pages)])
+            return edit
+
+        edit, files = self._do(plan)
         if not edit.amends:
-            return self._put(record.rule, record.origin, "approved", edit)
-        done = self._amend(self.get(edit.rule.id), edit)
+            return self._taken_in(edit, files, record.origin, "approved")
+        self._changed(self.get(edit.rule.id), edit.rule)
         why = f"it became part of {edit.rule.id}"
         self._history.move(record.rule.id, Status.ARCHIVED, "approved", why)
-        return done
+        return self._told(edit, files)
 
     # ---- what is to be done to the files
 
-    def _approval(self, record: RuleRecord) -> Edit:
-        rules = {rule.id: rule for rule in self._book.rules()}
-        proposal = record.proposal
-        if target := rules.get(proposal.target):
-            return self._amendment(target, record.rule.text, record.rule.paths)
-        # Another rule may have come into force since.
-        found = preflight(record.rule.text, tuple(rules.values()), Standing())
-        replaced = dict.fromkeys((proposal.against, found.rule.id if found else ""))
-        return self._addition(
-            record.rule, record.origin, [rules[old] for old in replaced if old in rules]
-        )
+    def _approval(self, pages: Pages, record: RuleRecord) -> Edit:
+        rule, proposal = record.rule, record.proposal
+        target = pages.find(proposal.target) if proposal.target else None
+        others = _others(pages, target.id if target else rule.id)
+        # Other rules than it was held back for may have come into force since.
+        found = {each.rule.id for each in _objections(rule.text, others)} | {proposal.against}
+        replaced = tuple(other for other in others if other.id in found)
+        for old in replaced:
+            pages = pages.remove(old.id)
+        if target:
+            edit = self._amended(pages, target, _filled_in(rule.text, target.text), rule.paths)
+        else:
+            edit = self._added(pages, rule, record.origin)
+        return replace(edit, instead_of=replaced)
 
-    def _amendment(self, rule: Rule, text: RuleText, scope: tuple[str, ...]) -> Edit:
-        old = rule.text
-        new = safe_text(RuleText(text.rule or old.rule, text.when or old.when, text.why or old.why))
+    def _amended(
+        self, pages: Pages, rule: Rule, text: RuleText, scope: tuple[str, ...] | None
+    ) -> Edit:
+        self._refuse_too_long(replace(rule, text=text))
+        pages = pages.amend(rule.id, text, self._book.today())
+        if scope is not None:
+            pages = pages.rescope(rule.id, scope)
+        return Edit(pages, pages.find(rule.id) or rule, amends=True)
 
-        def change(pages: Pages) -> Pages:
-            pages = pages.amend(rule.id, new, self._book.today())
-            return pages.rescope(rule.id, scope) if scope else pages
+    def _added(self, pages: Pages, rule: Rule, origin: Origin) -> Edit:
+        if pages.find(rule.id):
+            raise UsageError(f"{rule.id} stands in the files already")
+        self._refuse_too_long(rule)
+        room = leaving([*pages.rules, rule], rule.id, self._standing())
+        for old in room:
+            pages = pages.remove(old.id)
+        pages = pages.add(rule, provenance(origin))
+        return Edit(pages, pages.find(rule.id) or rule, leaving=room)
 
-        return Edit(replace(rule, text=new, paths=scope or rule.paths), change, amends=True)
+    def _refuse_too_long(self, rule: Rule) -> None:
+        standing = self._standing()
+        if too_long(rule, standing):
+            raise UsageError(
+                f"the rule takes {tokens(rule)} tokens, and rules.max_tokens is"
+                f" {standing.max_tokens}",
+                "say it in fewer words",
+            )
 
-    def _addition(self, rule: Rule, origin: Origin, instead_of: Sequence[Rule] = ()) -> Edit:
-        others = [known for known in self._book.rules() if known not in instead_of]
-        room = leaving([*others, rule], rule.id, self._book.standing() or Standing())
-
-        def change(pages: Pages) -> Pages:
-            for old in (*instead_of, *room):
-                pages = pages.remove(old.id) if pages.find(old.id) else pages
-            return pages.add(rule, provenance(origin))
-
-        return Edit(rule, change, tuple(instead_of), room)
+    def _standing(self) -> Standing:
+        return self._book.standing() or Standing()
 
     # ---- doing it
 
-    def _put(self, rule: Rule, origin: Origin, what: str, edit: Edit | None = None) -> Done:
-        edit = edit or self._addition(rule, origin)
-        files = self._book.edit(edit.change)
-        rule = self._book.find(rule.id) or rule
-        self._history.learn(rule, Status.ACTIVE, origin, what=what, proposal=Proposal())
-        for old in edit.instead_of:
-            self._history.move(old.id, Status.ARCHIVED, "archived", f"{rule.id} took its place")
-        for old in edit.leaving:
-            self._history.move(old.id, Status.ARCHIVED, "archived", f"to make room for {rule.id}")
-        return Done(self.get(rule.id), files, (*edit.instead_of, *edit.leaving))
+    def _do(self, plan: Plan) -> tuple[Edit, tuple[Path, ...]]:
+        edits: list[Edit] = []
 
-    def _amend(self, record: RuleRecord, edit: Edit) -> Done:
-        files = self._book.edit(edit.change)
-        self._changed(record, self._book.find(edit.rule.id) or edit.rule)
-        return Done(self.get(record.rule.id), files)
+        def change(pages: Pages) -> Pages:
+            edits.append(plan(pages))
+            return edits[-1].pages
+
+        files = self._book.edit(change)
+        return edits[-1], files
+
+    def _put(self, plan: Plan, origin: Origin, what: str) -> Done:
+        return self._taken_in(*self._do(plan), origin, what)
+
+    def _taken_in(self, edit: Edit, files: tuple[Path, ...], origin: Origin, what: str) -> Done:
+        self._history.learn(edit.rule, Status.ACTIVE, origin, what=what, proposal=Proposal())
+        return self._told(edit, files)
+
+    def _amend(self, record: RuleRecord, plan: Plan) -> Done:
+        edit, files = self._do(plan)
+        self._changed(record, edit.rule)
+        return self._told(edit, files)
+
+    def _told(self, edit: Edit, files: tuple[Path, ...]) -> Done:
+        rule = edit.rule.id
+        for old in edit.instead_of:
+            self._history.move(old.id, Status.ARCHIVED, "archived", f"{rule} took its place")
+        for old in edit.leaving:
+            self._history.move(old.id, Status.ARCHIVED, "archived", f"to make room for {rule}")
+        return Done(self.get(rule), files, (*edit.instead_of, *edit.leaving))
 
     def _changed(self, record: RuleRecord, rule: Rule) -> None:
         changed = replace(record, rule=rule, mattered=self._history.now())
@@ -219,20 +298,58 @@ class RuleKeeper:
         self._history.move(record.rule.id, status, what, "by a person")
         return Done(self.get(record.rule.id), files)
 
-    def _scope(self, paths: Sequence[str]) -> tuple[str, ...]:
+    def _scope(self, paths: Sequence[str]) -> tuple[str, ...] | None:
+        """The scope that a person gave: empty for every file, None where none was given."""
+        if not paths:
+            return None
+        if any(path.strip() in _EVERYTHING for path in paths):
+            return ()
         scope = safe_globs(paths)
         for path in paths:
             if path.strip().removeprefix("./") not in scope:
                 mend = "name files of the project: --path 'src/**/*.py'"
                 raise UsageError(f"{path!r} is no scope", mend)
-        if scope and not self._book.scopes:
+        if not self._book.scopes:
             mend = "set rules.target: rules-dir for rules that hold for some files alone"
             raise UsageError("a rule here holds for every file", mend)
         return scope
 
 
-def _checked(text: RuleText) -> RuleText:
-    text = safe_text(text)
-    if not text.rule:
-        raise UsageError("the rule is empty", "say what is to be done or left: --rule TEXT")
-    return text
+def _given(text: RuleText) -> RuleText:
+    """What a person gave, made safe. Raises UsageError for a field that is blank."""
+    safe = safe_text(text)
+    for name in ("rule", "when", "why"):
+        if getattr(text, name) and not getattr(safe, name):
+            raise UsageError(f"the {name} is empty", f"give it words, or leave --{name} out")
+    return safe
+
+
+def _filled_in(text: RuleText, old: RuleText) -> RuleText:
+    return safe_text(RuleText(text.rule or old.rule, text.when or old.when, text.why or old.why))
+
+
+def _warning(text: RuleText, paths: Sequence[str]) -> str:
+    # As it was given: what is made safe has lost what hides in it.
+    return poison_in(Lesson(Action.ADD, "", text, paths=tuple(paths)))
+
+
+def _others(pages: Pages, rule: str) -> tuple[Rule, ...]:
+    return tuple(other for other in pages.rules if other.id != rule)
+
+
+def _objections(text: RuleText, rules: Sequence[Rule]) -> Iterator[Found]:
+    """All that speaks against a rule beside these."""
+    while found := preflight(text, rules, Standing()):
+        yield found
+        rules = [rule for rule in rules if rule.id != found.rule.id]
+
+
+def _refuse_objections(text: RuleText, rules: Sequence[Rule]) -> None:
+    found = preflight(text, rules, Standing())
+    if not found:
+        return
+    identity, words = found.rule.id, found.rule.text.rule
+    if found.objection is Objection.DUPLICATE:
+        raise UsageError(f"{identity} says that already: {words}")
+    mend = f"orchestrator rules edit {identity}, or retire it first"
+    raise UsageError(f"it contradicts {identity}: {words}", mend)

@@ -108,6 +108,14 @@ class MarkdownRulebook:
         """
         return tuple(self._shelf.path(name) for name in self._shelf.names())
 
+    def path(self, name: str) -> Path:
+        """The real path of one file, by the name that it has in `Pages`.
+
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        return self._shelf.path(name)
+
     @property
     def scopes(self) -> bool:
         """Whether a new rule can be for some files alone."""
