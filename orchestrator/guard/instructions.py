@@ -21,7 +21,7 @@ from orchestrator.guard.rules import rewritten, with_rules_of
 from orchestrator.memory import files
 from orchestrator.memory.agents_md import agents_unloaded
 from orchestrator.memory.locking import instruction_files_locked
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, RULES_DIR, Target, carries_rules
+from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, RULES_DIR, Target
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Finding, FindingKind
 
@@ -217,7 +217,7 @@ def _look(shelf: Shelf) -> Seen:
     names = {*shelf.possible(), *_settings(shelf)}
     parts = {part for name in names for part in _parts(name)} | {*_parts(RULES_DIR)}
     read = {name: _read(shelf, name) for name in names}
-    agents = shelf.target is not Target.USER and carries_rules(read.get(AGENTS_MD) or b"")
+    agents = shelf.target is not Target.USER and rewritten(read.get(AGENTS_MD), None)
     return Seen(
         {name: data for name, data in read.items() if data is not None},
         {part: link for part in parts if (link := _link(shelf.root / part))},
