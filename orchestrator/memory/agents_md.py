@@ -7,16 +7,14 @@ count. A file of a folder above cannot be imported back: Claude Code imports onl
 """
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator.memory.document import has_content
+from orchestrator.memory.document import has_content, imports
 
 _INSTRUCTIONS: Final = ("CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md")
 _AGENTS: Final = ("AGENTS.md", ".claude/AGENTS.md")
-_IMPORT: Final = re.compile(r"(?<!\S)@([^\s`]+)")
 
 
 def agents_in_force(project: Path) -> tuple[str, ...]:
@@ -65,8 +63,7 @@ def _imports(path: Path, other: Path) -> bool:
         if path.is_file():
             if path.resolve() == other.resolve():
                 return True
-            text = path.read_text(encoding="utf-8", errors="replace")
-            named = (path.parent / name for name in _IMPORT.findall(text))
+            named = (path.parent / name for name in imports(path.read_bytes()))
             return any(each.resolve() == other.resolve() for each in named)
     return False
 

@@ -14,6 +14,7 @@ stand is kept in the file's own lines, for `editing`. Nothing here touches a fil
 Claude Code strips a comment that stands so before it sends the file.
 """
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,8 +39,11 @@ _BOM: Final = "\ufeff"
 UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 """How a file begins that is no UTF-8, and takes none."""
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-_FRONT_MATTER: Final = re.compile(r"\A---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE)
+_SPACE: Final = " \t\r\v\f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""What JavaScript takes for white space, the ends of lines aside."""
+_FRONT_MATTER: Final = re.compile(rf"\A---[{_SPACE}]*\n(.*?)---[{_SPACE}\n]*", re.DOTALL)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
+_IMPORT: Final = re.compile(r"(?:^|\s)@([^\s\\#]+)")
 _RULE_COMMENT: Final = re.compile(r"\s*<!--\s*rule\s+([\w-]+)")
 _FIELD: Final = re.compile(r"\*\*(rule|when|why|source)(?::\*\*|\*\*\s*:)(.*)", re.I | re.S)
 
@@ -135,7 +139,7 @@ def parse(data: bytes) -> Document:
     text = data.decode("utf-8", "surrogateescape")
     bom = _BOM if text.startswith(_BOM) else ""
     text = text.removeprefix(_BOM)
-    tokens = _parser().parse(text)
+    tokens = _parser().parse(_masked(text))
     lines = tuple(_LINE.findall(text))
     sections = tuple(_sections(tokens, len(lines)))
     found = tuple(_marks(tokens))
@@ -154,10 +158,65 @@ def parse(data: bytes) -> Document:
     )
 
 
+def carries_rules(data: bytes) -> bool:
+    """Whether a file may have a managed section: a look, where reading it takes long."""
+    encoding = "utf-16" if data.startswith(UTF16) else "utf-8"
+    return _TITLE in _title(data.decode(encoding, "replace"))
+
+
+def front_matter_of(data: bytes) -> str | None:
+    """The YAML at the beginning of a file, as Claude Code (2.1.329) finds it.
+
+    It ends with the first `---`, wherever that stands; Claude Code sends the rest.
+    """
+    found = _FRONT_MATTER.match(_text(data))
+    return found[1] if found else None
+
+
 def has_content(data: bytes) -> bool:
     """Whether Claude Code finds anything in a file once comments and front matter are gone."""
-    text = data.decode("utf-8", "replace").removeprefix(_BOM)
-    return bool(_COMMENT.sub("", _FRONT_MATTER.sub("", text, 1)).strip())
+    return bool(_COMMENT.sub("", _FRONT_MATTER.sub("", _text(data), 1)).strip())
+
+
+@lru_cache(maxsize=16)
+def imports(data: bytes) -> frozenset[str]:
+    """The paths that a file imports with `@path`, from its folder.
+
+    As Claude Code (2.1.329) finds them: not in front matter, code, comments or HTML blocks. In a
+    list it looks into code spans and inline comments too.
+    """
+    if b"@" not in data:
+        return frozenset()
+    found: list[str] = []
+    lists = 0
+    for token in _inline_parser().parse(_masked(_text(data))):
+        if token.type.endswith(("_list_open", "_list_close")):
+            lists += token.nesting
+        if token.type == "html_block" and token.content.lstrip().startswith("<!--"):
+            found += _IMPORT.findall(_COMMENT.sub("", token.content))
+        elif token.type == "inline" and lists:
+            found += _IMPORT.findall(token.content)
+        elif token.type == "inline":
+            for part in token.children or ():
+                found += _IMPORT.findall(part.content) if part.type == "text" else ()
+    return frozenset(map(posixpath.normpath, found))
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace").removeprefix(_BOM)
+
+
+def _masked(text: str) -> str:
+    """A file's text with empty lines for its front matter, which Claude Code does not send."""
+    found = _FRONT_MATTER.match(text)
+    if not found:
+        return text
+    return re.sub(r"[^\r\n]+", "", found[0]) + text[found.end() :]
+
+
+def _title(text: str) -> str:
+    """A title, or what may have it within, however it is spaced and capitalised."""
+    return " ".join(text.split()).casefold()
 
 
 @lru_cache(maxsize=1)
@@ -166,6 +225,14 @@ def _parser() -> "MarkdownIt":
 
     # Only the blocks matter: what stands inside a line is kept as it was written.
     return MarkdownIt("commonmark").disable(["inline", "text_join"])
+
+
+@lru_cache(maxsize=1)
+def _inline_parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    # Unjoined, so that an escaped @ is told from a plain one.
+    return MarkdownIt("commonmark").disable("text_join")
 
 
 def _span(token: "Token") -> tuple[int, int]:
@@ -182,7 +249,7 @@ def _sections(tokens: Sequence["Token"], lines: int) -> Iterator[tuple[int, int]
         start, end = _span(token)
         if begun is not None:
             yield begun, start
-        begun = end if " ".join(title.content.split()).casefold() == _TITLE else None
+        begun = end if _title(title.content) == _TITLE else None
     if begun is not None:
         yield begun, lines
 

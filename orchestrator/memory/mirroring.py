@@ -14,7 +14,8 @@ def held_together(pages: Pages, agreed: Mapping[str, RuleText], today: date) -> 
     A three-way merge, rule by rule: `agreed` is what both said when they last were the same. A
     rule that only one file has is new there, or else was deleted from the other; of two texts the
     one that was edited counts, and if both were, that of CLAUDE.md. Where a file has lost its
-    whole section, it gets it back.
+    whole section, it gets it back; and nothing counts as deleted where neither file says what
+    both said then, as on another branch.
 
     Args:
         pages: the files, of a rulebook that is mirrored.
@@ -25,12 +26,15 @@ def held_together(pages: Pages, agreed: Mapping[str, RuleText], today: date) -> 
         RulebookError: a file cannot be edited safely.
     """
     homes = pages.mirrors
-    if not all(map(pages.has_section, homes)):
-        # A whole section that is gone is another branch, or a file begun anew: nobody's word.
-        agreed = {}
     claude, agents = (_by_id(pages, name) for name in (CLAUDE_MD, AGENTS_MD))
+    # Where one file imports the other, a rule stands in one of them by rights; and a whole
+    # section that is gone is another branch, or a file begun anew: nobody's word.
+    unchanged = any(_texts(side) == agreed for side in (claude, agents))
+    deletes = len(homes) > 1 and unchanged and all(map(pages.has_section, homes))
     for rule in dict.fromkeys([*claude, *agents]):
-        wanted = _merged(claude.get(rule), agents.get(rule), agreed.get(rule), len(homes) == 1)
+        wanted = _merged(claude.get(rule), agents.get(rule), agreed.get(rule))
+        if wanted is None and not deletes:
+            wanted = claude.get(rule) or agents.get(rule)
         provenance = pages.provenance(rule)
         for name, has in ((CLAUDE_MD, claude), (AGENTS_MD, agents)):
             known = has.get(rule)
@@ -50,15 +54,15 @@ def agreed_on(pages: Pages) -> frozenset[str]:
     return frozenset(_by_id(pages, CLAUDE_MD)) & frozenset(_by_id(pages, AGENTS_MD))
 
 
-def _merged(
-    claude: Rule | None, agents: Rule | None, agreed: RuleText | None, one_home: bool
-) -> Rule | None:
+def _merged(claude: Rule | None, agents: Rule | None, agreed: RuleText | None) -> Rule | None:
     if claude and agents:
         return agents if claude.text == agreed else claude
-    present = claude or agents
-    # Where one file imports the other, a rule stands in one of them by rights.
-    return present if agreed is None or one_home else None
+    return (claude or agents) if agreed is None else None
 
 
 def _by_id(pages: Pages, name: str) -> Mapping[str, Rule]:
     return {rule.id: rule for rule in pages.rules_in(name)}
+
+
+def _texts(rules: Mapping[str, Rule]) -> Mapping[str, RuleText]:
+    return {rule: known.text for rule, known in rules.items()}

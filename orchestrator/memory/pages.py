@@ -20,7 +20,15 @@ from typing import Final
 
 from orchestrator.errors import RulebookError
 from orchestrator.memory import editing
-from orchestrator.memory.document import HEADING, UTF16, Document, has_content, parse
+from orchestrator.memory.document import (
+    HEADING,
+    UTF16,
+    Document,
+    carries_rules,
+    has_content,
+    imports,
+    parse,
+)
 from orchestrator.memory.scope import front_matter, scope_of
 from orchestrator.models import Rule
 from teacher.models import RuleText
@@ -29,8 +37,6 @@ CLAUDE_MD: Final = "CLAUDE.md"
 AGENTS_MD: Final = "AGENTS.md"
 RULES_DIR: Final = ".claude/rules"
 
-_TITLE: Final = re.compile(rb"learned\s+rules\s+&\s+patterns", re.IGNORECASE)
-_AGENTS_IMPORT: Final = re.compile(rb"(?<!\S)@(?:\./)?AGENTS\.md(?!\S)")
 _PROVENANCE: Final = re.compile(r"<!--\s*rule\s+[\w-]+:?\s*(.*?)\s*-->", re.DOTALL)
 _SLUG_CHARS: Final = 40
 
@@ -53,6 +59,8 @@ class Filing:
     """Whether CLAUDE.md and AGENTS.md say the same rules."""
     imports: tuple[str, ...] = ()
     """Files that a first rule in CLAUDE.md would put out of force; it imports them."""
+    taken: frozenset[str] = frozenset()
+    """Names in the rules folder that other files have."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class Pages:
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     filing: Filing = Filing()
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Other files that rules may stand in, and why they cannot be read."""
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -117,7 +127,9 @@ class Pages:
         return pages.pointing() if self.filing.mirror else pages
 
     def add_to(self, name: str, rule: Rule, provenance: str) -> "Pages":
-        """One more rule in one file, which is made if there is none."""
+        """One more rule in one file, which is made if there is none; once it is there, nothing."""
+        if any(known.id == rule.id for known in self.rules_in(name)):
+            return self
         data = self.files.get(name, b"")
         if not data and name.startswith(RULES_DIR):
             data = front_matter(rule.paths)
@@ -134,10 +146,10 @@ class Pages:
         return self._everywhere(rule, lambda data: editing.reinforce(data, rule, today))
 
     def remove(self, rule: str) -> "Pages":
-        """Without a rule; a file of ours in the rules folder that holds nothing more is empty."""
+        """Without a rule; a file in the rules folder that is as we made it is empty then."""
         pages = self._everywhere(rule, lambda data: editing.remove(data, rule))
         for name in self.where(rule):
-            if name.startswith(RULES_DIR) and _is_spent(pages.files[name]):
+            if name.startswith(RULES_DIR) and pages.files[name] == _begun(self._scope(name)):
                 pages = pages._with(name, b"")
         return pages
 
@@ -152,11 +164,15 @@ class Pages:
             return self._with(name, editing.amend(self.files[name], rule, text, today))
 
     def rescope(self, rule: str, paths: tuple[str, ...]) -> "Pages":
-        """A rule for other files, where that can be said: it moves to the file for that scope."""
+        """A rule for other files, where that can be said: it moves to the file for that scope.
+
+        Without paths it is for every file again.
+        """
         known = self.find(rule)
         if known is None:
             raise KeyError(rule)
-        if self.filing.target is not Target.RULES_DIR or set(paths) == set(known.paths):
+        sayable = not paths or self.filing.target is Target.RULES_DIR
+        if not sayable or set(paths) == set(known.paths):
             return self
         return self.remove(rule).add(replace(known, paths=paths), self.provenance(rule))
 
@@ -179,7 +195,7 @@ class Pages:
         every rule twice.
         """
         claude = self.files.get(CLAUDE_MD, b"")
-        if _AGENTS_IMPORT.search(claude) or not has_content(claude):
+        if AGENTS_MD in imports(claude) or not has_content(claude):
             return (AGENTS_MD,)
         return (CLAUDE_MD, AGENTS_MD)
 
@@ -199,13 +215,14 @@ class Pages:
         words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(paths)).strip("-").lower()
         stem = "-".join(filter(None, ("learned", words[:_SLUG_CHARS].strip("-"))))
         names = (f"{RULES_DIR}/{stem}{f'-{nth}' if nth > 1 else ''}.md" for nth in count(1))
-        return next(name for name in names if not self.files.get(name))
+        taken = {name.casefold() for name in self.filing.taken}
+        return next(n for n in names if not self.files.get(n) and n.casefold() not in taken)
 
     # ---- files
 
     def _documents(self) -> Iterator[tuple[str, Document]]:
         for name, data in self.files.items():
-            if carries_rules(data):
+            if data.startswith(UTF16) or carries_rules(data):
                 with _named(name):
                     document = parse(data)
                 yield name, document
@@ -233,11 +250,6 @@ class Pages:
         return replace(self, files={**self.files, name: data})
 
 
-def carries_rules(data: bytes) -> bool:
-    """Whether a file may have a managed section: a look, where reading it takes long."""
-    return data.startswith(UTF16) or _TITLE.search(data) is not None
-
-
 def changed(before: Pages, after: Pages) -> Sequence[str]:
     """The names of the files that differ, those that lose a rule last.
 
@@ -255,10 +267,10 @@ def _bare(rule: Rule) -> Rule:
     return replace(rule, paths=())
 
 
-def _is_spent(data: bytes) -> bool:
-    """Whether nothing is left of a file but its front matter and our heading."""
-    text = data.decode("utf-8", "replace").replace(HEADING, "")
-    return not has_content(text.encode())
+def _begun(paths: tuple[str, ...]) -> bytes:
+    """A file of ours for rules of a scope, without one."""
+    start = front_matter(paths)
+    return start + (b"\n" if start else b"") + f"{HEADING}\n".encode()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from orchestrator.errors import RulebookError
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome
 from orchestrator.memory.pages import Pages
@@ -31,8 +32,13 @@ def follow(history: History, pages: Pages, *, own: bool = True) -> None:
     """Let the history follow what people did to the files. The caller holds their locks.
 
     `own` is False for a work tree of ours: what it has not got, the project may have.
+
+    Raises:
+        RulebookError: a rule in force is missing, and may stand in a file that cannot be read.
     """
     rules = pages.rules
+    if own and pages.unread:
+        _demand_all(history, pages)
     origins = {rule.id: _origin(pages.note(rule.id)) for rule in rules}
     history.reconcile(rules, origins, own=own)
 
@@ -113,6 +119,18 @@ def turned_down(history: History) -> Sequence[KnownRule]:
     lessons = [(each, Lesson(Action.ADD, "", each.text)) for each in history.refusals()]
     refusals = [each for each, lesson in lessons if not poison_in(lesson)]
     return tuple(KnownRule(each.rule, each.text, _NOTE) for each in refusals[-_MOST_TOLD:])
+
+
+def _demand_all(history: History, pages: Pages) -> None:
+    """What cannot be read is not deleted."""
+    there = {rule.id for rule in pages.rules}
+    for record in history.all():
+        if record.status.in_force and record.rule.id not in there:
+            raise RulebookError(
+                f"{next(iter(pages.unread.values()))}; rule {record.rule.id} may stand there: "
+                f"{record.rule.text.rule}",
+                "mend that, or move the file away",
+            )
 
 
 def _origin(note: str) -> Origin:

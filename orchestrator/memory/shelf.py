@@ -2,16 +2,16 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import RulebookError
+from orchestrator.errors import LoopError, RulebookError
 from orchestrator.memory import files
 from orchestrator.memory.agents_md import agents_in_force
-from orchestrator.memory.document import UTF16
+from orchestrator.memory.document import UTF16, carries_rules
 from orchestrator.memory.pages import (
     AGENTS_MD,
     CLAUDE_MD,
@@ -19,12 +19,11 @@ from orchestrator.memory.pages import (
     Filing,
     Pages,
     Target,
-    carries_rules,
     changed,
 )
 
 _LARGEST_RULES_FILE: Final = 1_000_000
-"""Bytes of a file in the rules folder that we look for rules in."""
+"""Bytes of a file in the rules folder that we look into."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Shelf:
         named = self.root / name
         if self.target is Target.USER:
             return Path(os.path.realpath(named))
-        if name.startswith(RULES_DIR) and not self._rules_folder_is_ours():
+        if name.startswith(RULES_DIR) and not self._folder_is_ours():
             raise RulebookError(
                 f"{self.root / RULES_DIR} leads out of the project, where Claude Code loads "
                 "nothing from",
@@ -93,7 +92,7 @@ class Shelf:
         if self.target is Target.USER:
             return (CLAUDE_MD,)
         names = (CLAUDE_MD,) if self._one_file() else (CLAUDE_MD, AGENTS_MD)
-        return (*names, *self._rules_files())
+        return (*names, *self._rules_files()[0])
 
     def in_project(self) -> tuple[str, ...]:
         """The same, but none where they are outside of every project."""
@@ -117,7 +116,7 @@ class Shelf:
         """
         contents = {name: files.read(self.path(name)) for name in self.names()}
         data = {name: content.data for name, content in contents.items()}
-        return Shelved(Pages(data, self._filing()), contents)
+        return Shelved(Pages(data, self._filing(contents), self._unread(contents)), contents)
 
     def write(self, read: Shelved, pages: Pages) -> bool:
         """Write what differs; False when somebody else wrote a file in the meantime.
@@ -174,12 +173,20 @@ class Shelf:
         name = sha256(bytes(path)).hexdigest()[:16]
         return self._copies / f"{name}.md" if self._copies else None
 
-    def _filing(self) -> Filing:
+    def _filing(self, ours: Iterable[str]) -> Filing:
         if self.target is Target.USER:
             return Filing(Target.USER)
         one = self._one_file()
         target = Target.PROJECT if one and self.target is Target.AGENTS_MD else self.target
-        return Filing(target, self._mirror and not one, agents_in_force(self.root))
+        taken: Sequence[str] = ()
+        with contextlib.suppress(OSError):
+            taken = [f"{RULES_DIR}/{path.name}" for path in (self.root / RULES_DIR).iterdir()]
+        return Filing(
+            target,
+            self._mirror and not one,
+            agents_in_force(self.root),
+            frozenset(taken).difference(ours),
+        )
 
     def _one_file(self) -> bool:
         """Whether CLAUDE.md and AGENTS.md are the same file by a link."""
@@ -197,25 +204,50 @@ class Shelf:
             return path.exists() and _readable(files.read(path))
         return False
 
-    def _rules_folder_is_ours(self) -> bool:
+    def _folder_is_ours(self) -> bool:
         folder = os.path.realpath(self.root / RULES_DIR)
         return Path(folder).is_relative_to(os.path.realpath(self.root))
 
-    def _rules_files(self) -> Iterable[str]:
-        """The files in the rules folder that have rules of ours, in the order of their names."""
+    def _unread(self, read: Iterable[str]) -> Mapping[str, str]:
+        """The files that may have rules, beside those that were read, and what is wrong there."""
+        if self.target is Target.USER:
+            return {}
+        unread = dict(self._rules_files()[1])
+        for name in {CLAUDE_MD, AGENTS_MD}.difference(read) if not self._one_file() else ():
+            try:
+                there = files.read(Path(os.path.realpath(self.root / name)))
+            except LoopError as error:
+                unread[name] = error.message
+            else:
+                if carries_rules(there.data):
+                    unread[name] = f"{self.root / name} is a link out of the project"
+        return unread
+
+    def _rules_files(self) -> tuple[Sequence[str], Mapping[str, str]]:
+        """The files in the rules folder that have rules of ours; those that we cannot look into."""
+        found: list[str] = []
+        unread: dict[str, str] = {}
+
+        def noted(error: OSError) -> None:
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):
+                unread[str(error.filename)] = f"{error.filename} cannot be read: {error.strerror}"
+
         folder = self.root / RULES_DIR
-        if not self._rules_folder_is_ours():
-            return ()
-        found = []
-        for path in folder.rglob("*.md"):
-            with contextlib.suppress(OSError):
-                if path.is_symlink() or path.stat().st_size > _LARGEST_RULES_FILE:
-                    continue
-                if carries_rules(path.read_bytes()):
-                    found.append(path.relative_to(self.root).as_posix())
-        return sorted(found)
+        for parent, _, names in os.walk(folder, onerror=noted) if self._folder_is_ours() else ():
+            for path in (Path(parent, name) for name in names if name.endswith(".md")):
+                name = path.relative_to(self.root).as_posix()
+                try:
+                    if path.is_symlink() or not path.is_file():
+                        continue
+                    if path.stat().st_size > _LARGEST_RULES_FILE:
+                        unread[name] = f"{path} is larger than {_LARGEST_RULES_FILE} bytes"
+                    elif carries_rules(path.read_bytes()):
+                        found.append(name)
+                except OSError as error:
+                    noted(error)
+        return sorted(found), unread
 
 
 def _readable(content: files.Content) -> bool:
-    """Whether it is no UTF-16, which carries no rule that anybody could read."""
-    return not content.data.startswith(UTF16)
+    """Whether it is no UTF-16, unless that has rules: then nobody could read them."""
+    return not content.data.startswith(UTF16) or carries_rules(content.data)

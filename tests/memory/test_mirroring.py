@@ -146,6 +146,37 @@ def test_a_project_with_agents_md_alone_gets_a_pointer_and_no_rule_twice(
     twins.history.close()
 
 
+def test_another_branch_where_the_files_differ_deletes_nothing(twins: Twins) -> None:
+    first = "## Learned Rules & Patterns\n\n- **Rule**: Never use eval\n"
+    second = "## Learned Rules & Patterns\n\n- **Rule**: Sort imports\n"
+    for _ in range(2):  # the branch before the files were mirrored is checked out again
+        twins.claude.write_text(f"{OWN}\n{first}", encoding="utf-8")
+        twins.agents.write_text(f"Say please.\n\n{second}", encoding="utf-8")
+        twins.book.rules()
+        claude, agents = twins.said
+        assert sorted(claude) == sorted(agents)
+        assert {text for _, text in claude} == {"Never use eval", "Sort imports"}
+    assert {record.status for record in twins.history.all()} == {Status.ACTIVE}
+
+
+def test_a_fence_that_shows_the_import_imports_nothing(twins: Twins) -> None:
+    rule = twins.learn(NONE)
+    text = twins.claude.read_text("utf-8")
+    twins.claude.write_text(f"Write:\n\n```\n@AGENTS.md\n```\n\n{text}", encoding="utf-8")
+    twins.book.rules()
+    assert twins.said == ([(rule, NONE.rule)], [(rule, NONE.rule)])
+
+
+def test_a_rule_that_reached_one_file_is_added_to_the_other_alone(twins: Twins) -> None:
+    twins.learn(NONE)
+    pages = Shelf(twins.project, mirror=True).read().pages
+    rule = Rule("r-111111", LISTS, "Added by hand")
+    half = pages.add_to(CLAUDE_MD, rule, "")
+    whole = half.add(rule, "")  # as when AGENTS.md changed while it was written
+    assert whole.files[CLAUDE_MD] == half.files[CLAUDE_MD]
+    assert [known.id for known in whole.rules_in(AGENTS_MD)][1:] == [rule.id]
+
+
 # ---- killed between the two files
 
 
@@ -188,32 +219,33 @@ def _file(start: str, rules: dict[str, str]) -> bytes:
 
 @settings(deadline=None)
 @given(
-    st.sampled_from([OWN, f"@AGENTS.md\n\n{OWN}", ""]),
+    st.sampled_from([OWN, f"@AGENTS.md\n\n{OWN}", f"```\n@AGENTS.md\n```\n\n{OWN}", ""]),
     _sides,
     _sides,
-    st.dictionaries(st.sampled_from(_IDS), st.sampled_from(_TEXTS)),
+    st.one_of(_sides, st.sampled_from([CLAUDE_MD, AGENTS_MD])),
 )
 def test_after_it_both_say_the_same_and_again_changes_nothing(
-    start: str, claude: dict[str, str], agents: dict[str, str], agreed: dict[str, str]
+    start: str, claude: dict[str, str], agents: dict[str, str], then: dict[str, str] | str
 ) -> None:
+    # What both said then is anything, or what one of them says still.
+    now_as_then = {CLAUDE_MD: claude, AGENTS_MD: agents}
+    agreed = now_as_then[then] if isinstance(then, str) else then
     pages = Pages(
         {CLAUDE_MD: _file(start, claude), AGENTS_MD: _file("Ours.\n", agents)}, Filing(mirror=True)
     )
-    then = {rule: RuleText(text, "", "") for rule, text in agreed.items()}
-    done = held_together(pages, then, date(2026, 11, 20))
+    texts = {rule: RuleText(text, "", "") for rule, text in agreed.items()}
+    done = held_together(pages, texts, date(2026, 11, 20))
     said = [{rule.id: rule.text for rule in done.rules_in(name)} for name in done.mirrors]
     assert all(each == said[0] for each in said)
     known = {rule.id: rule.text for rule in done.rules}
     assert known == said[0]
-    if not claude or not agents:
-        agreed = {}  # one has no section
-    # Nothing that only one of them has is lost, unless the other had it, too, before.
+    # Nothing that only one of them has is lost, unless the other had it, too, before, and only
+    # the other was changed since.
+    changed = [side for side in (claude, agents) if side != agreed]
+    deletes = len(changed) == 1 and claude and agents and len(pages.mirrors) == 2
     for rule in claude.keys() | agents.keys():
         both = rule in claude and rule in agents
-        if both or rule not in agreed or len(pages.mirrors) == 1:
-            assert rule in known
-        else:
-            assert rule not in known
+        assert (rule in known) is (both or rule not in agreed or not deletes)
     now = {rule: known[rule] for rule in agreed_on(done)}
     assert held_together(done, now, date(2026, 11, 21)).files == done.files
     assert done.files[AGENTS_MD].startswith(b"Ours.\n")
