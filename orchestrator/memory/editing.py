@@ -38,8 +38,8 @@ def append(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()
         if known.find(rule.id) == rule and len(known.rules) == len(document.rules) + 1:
             return written
     raise RulebookError(
-        "the file cannot take a rule: a block at its end was begun and not ended",
-        "end the code fence, comment or HTML tag that is open there",
+        "the file cannot take a rule: a block was begun and not ended",
+        "end the front matter, or the code fence, comment or HTML tag at its end, that is open",
     )
 
 
@@ -106,6 +106,28 @@ def remove(data: bytes, rule: str) -> bytes:
     written = _encoded(document, kept)
     _demand(written, [known for known in document.rules if known.id != rule], rule)
     return written
+
+
+def marked(data: bytes) -> bytes:
+    """The file with a comment for each rule that has none, so that it keeps its id when edited.
+
+    Where a comment would change how a rule reads, there is none.
+    """
+    document = parse(data)
+    without = [
+        _mark(document, place, rule.id)
+        for rule, place in zip(document.rules, document.places, strict=True)
+        if place.comment is None or place.comment.id != rule.id
+    ]
+    written = _edited(document, without)
+    return written if parse(written).rules == document.rules else data
+
+
+def _mark(document: Document, place: Place, rule: str, note: str = "") -> "_Edit":
+    """The edit that makes a rule's comment."""
+    lines, item = document.lines, place.bullets[0].item
+    indent = lines[item][: len(lines[item]) - len(lines[item].lstrip(" \t"))]
+    return item, item, f"{indent}<!-- rule {rule}{note} -->{_newline(lines, item)}"
 
 
 def _block(rule: Rule, provenance: str) -> list[str]:
@@ -179,10 +201,7 @@ def _noted(document: Document, place: Place, rule: str, word: str, today: date) 
     """The edit that counts something in the rule's comment, which is made if there is none."""
     lines, comment = document.lines, place.comment
     if comment is None or comment.id != rule:
-        item = place.bullets[0].item
-        indent = lines[item][: len(lines[item]) - len(lines[item].lstrip(" \t"))]
-        made = f"{indent}<!-- rule {rule}: {word} 1 ({today}) -->{_newline(lines, item)}"
-        return [(item, item, made)]
+        return [_mark(document, place, rule, f": {word} 1 ({today})")]
     old = "".join(lines[comment.start : comment.end])
     note = re.compile(rf"\b{word} (\d+) \([^)]*\)")
     if counted := note.search(old):

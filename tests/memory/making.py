@@ -147,7 +147,7 @@ _ENDINGS = (b"\n", b"\n", b"\n", b"\r\n", b"\r\n", b"\r", b"")
 _lines = st.lists(st.tuples(st.sampled_from(_PIECES), st.sampled_from(_ENDINGS)), max_size=25)
 markdown_files = st.builds(
     lambda bom, lines: bom + b"".join(text + ending for text, ending in lines),
-    st.sampled_from((b"", b"", b"\xef\xbb\xbf")),
+    st.sampled_from((b"", b"", b"\xef\xbb\xbf", b"---\n", b"\xef\xbb\xbf---\r\na: b\r\n---\r\n")),
     _lines,
 )
 any_files = st.one_of(markdown_files, st.binary(max_size=200)).filter(

@@ -2,9 +2,10 @@
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.errors import RulebookError
-from orchestrator.memory.document import has_content, parse
+from orchestrator.memory.document import carries_rules, has_content, imports, parse
 from orchestrator.memory.text import rule_id
 from orchestrator.models import Rule
 from teacher.models import RuleText
@@ -42,6 +43,9 @@ def test_a_rule_written_by_hand_has_an_id_from_its_text() -> None:
         _HEAD + "> - **Rule**: A\n",
         _HEAD + "<!-- rule r-1: its bullets were deleted -->\n",
         _HEAD + "- **When**: B\n- **Why**: C\n",
+        f'---\nx: "\n\n{_HEAD}{_ONE}\n# "\n---\n\ntext\n',
+        f"\ufeff---\r\n\r\n{_HEAD}{_ONE} --- text\n",
+        f"---\na: b\n---\n---\n\n\n```\n{_HEAD}{_ONE}```\n---\n",
     ],
     ids=[
         "no section",
@@ -55,6 +59,9 @@ def test_a_rule_written_by_hand_has_an_id_from_its_text() -> None:
         "quoted",
         "comment alone",
         "no Rule bullet",
+        "in front matter",
+        "in front matter that ends within a line",
+        "in a fence behind front matter",
     ],
 )
 def test_what_is_no_rule_is_not_read(text: str) -> None:
@@ -76,6 +83,12 @@ def test_what_is_no_rule_is_not_read(text: str) -> None:
         (_HEAD.replace("\n", "\r") + _ONE.replace("\n", "\r"), _TEXT),
         ("\ufeff" + _HEAD.removeprefix("# Project\n\n") + _ONE, _TEXT),
         ("Learned rules & patterns\n---\n\n" + _ONE, _TEXT),
+        (_HEAD.replace("Learned ", "Learned\u00a0") + _ONE, _TEXT),
+        (_HEAD.replace("Rules &", "RULE\u017f  \u2003&") + _ONE, _TEXT),
+        ("---\na: b\n---\n" + _HEAD + _ONE, _TEXT),
+        ("---\na: b\n   ---" + _HEAD.removeprefix("# Project\n\n") + _ONE, _TEXT),
+        ("---\na: b\n\n" + _HEAD + _ONE, _TEXT),
+        ("\n---\na: b\n\n" + _HEAD + _ONE + "\n---\n", _TEXT),
     ],
 )
 def test_a_rule_is_read_in_the_forms_that_people_write(text: str, expected: RuleText) -> None:
@@ -113,6 +126,18 @@ def test_any_file_can_be_read(data: bytes) -> None:
     assert len({rule.id for rule in document.rules}) == len(document.rules)
     raw = document.bom + "".join(document.lines)
     assert raw.encode("utf-8", "surrogateescape") == data
+    assert carries_rules(data) or not document.section
+
+
+@given(st.text(alphabet="# \n\t\r\u00a0\u2028\x1c-=lLearnedRULES\u017f&patterns", max_size=60))
+def test_a_file_with_a_section_is_seen_to_have_one(text: str) -> None:
+    for whole in (text, f"## Learned {text}rules & patterns\n", f"Learned{text}\n---\n"):
+        assert carries_rules(whole.encode()) or not parse(whole.encode()).section
+
+
+def test_a_heading_in_utf_16_is_seen() -> None:
+    assert carries_rules((_HEAD + _ONE).encode("utf-16"))
+    assert not carries_rules("Use tabs.\n".encode("utf-16"))
 
 
 @pytest.mark.parametrize(
@@ -125,9 +150,47 @@ def test_any_file_can_be_read(data: bytes) -> None:
         (b"---\na: b\n---\n", False),
         (b"\xef\xbb\xbf---\r\na: b\r\n---\r\n<!-- c -->", False),
         (b"---\na: b\n---\nx", True),
+        (b"---\na: b\n", True),
+        (b"---\na: --- b", True),
         (b"x", True),
         (b"\xff", True),
     ],
 )
 def test_comments_and_front_matter_are_no_content(data: bytes, expected: bool) -> None:
     assert has_content(data) is expected
+
+
+IMPORTS = {
+    "@AGENTS.md": True,
+    "Be kind, see @./AGENTS.md": True,
+    "@docs/../AGENTS.md#part": True,
+    "# @AGENTS.md": True,
+    "Be **@AGENTS.md** kind": True,
+    "> @AGENTS.md": True,
+    "- Be kind\n- [ ] @AGENTS.md": True,
+    "- `see @AGENTS.md now`": True,
+    "Be kind\n\n<!-- note --> @AGENTS.md": True,
+    "Be kind\n    @AGENTS.md": True,
+    "---\na: b\n---\n@AGENTS.md": True,
+    "Be kind, see @AGENTS.md, please": False,
+    "Be kind (@AGENTS.md)": False,
+    "Be \\@AGENTS.md kind": False,
+    "Be `@AGENTS.md` kind": False,
+    "Be `see @AGENTS.md now` kind": False,
+    "- Be `@AGENTS.md` kind": False,
+    "Be kind\n\n```\n@AGENTS.md\n```": False,
+    "Be kind\n~~~\n@AGENTS.md": False,
+    "> ```\n> @AGENTS.md\n> ```": False,
+    "- Be kind\n\n  ```\n  @AGENTS.md\n  ```": False,
+    "Be kind\n\n    @AGENTS.md": False,
+    "Be kind\n\n<!--\n@AGENTS.md\n-->": False,
+    "Be kind <!-- @AGENTS.md --> ok": False,
+    "Be kind\n\n<div>\n@AGENTS.md\n</div>": False,
+    "---\na: @AGENTS.md\n---\nBe kind": False,
+}
+"""What imports AGENTS.md; each was tried with the real program, 2.1.329."""
+
+
+@pytest.mark.parametrize("text", IMPORTS)
+def test_what_is_only_shown_is_not_imported(text: str) -> None:
+    assert ("AGENTS.md" in imports(f"{text}\n".encode())) is IMPORTS[text]

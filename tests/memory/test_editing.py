@@ -4,11 +4,11 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from orchestrator.errors import RulebookError
-from orchestrator.memory.document import free_id, parse
+from orchestrator.memory.document import free_id, front_matter_of, parse
 from orchestrator.memory.editing import amend, append, reinforce
 from orchestrator.memory.text import safe_text
 from orchestrator.models import Rule
@@ -76,11 +76,29 @@ def test_imports_come_before_a_section_that_is_made() -> None:
     assert written.decode() == (f"<!-- note -->\n\n@AGENTS.md\n@.claude/AGENTS.md\n\n{_SECTION}\n")
 
 
+def _would_end(data: bytes, text: RuleText) -> bool:
+    """Whether a rule would end the front matter that a file begins and does not end."""
+    said = "".join((text.rule, text.when, text.why))
+    return (
+        "---" in said
+        and front_matter_of(data) is None
+        and front_matter_of(data + b"\n---") is not None
+    )
+
+
+def test_a_rule_that_would_end_what_a_file_begins_is_refused() -> None:
+    rule = Rule("r-1", RuleText("Begin it with ---", "", ""), "by hand")
+    with pytest.raises(RulebookError, match="front matter"):
+        append(b"---\n# Project\n", rule, "")
+    assert parse(append(b"---\n---\n# Project\n", rule, "")).rules == (rule,)
+
+
 @given(any_files, rule_texts)
 def test_any_file_in_any_rule_on_top_every_foreign_byte_out(data: bytes, text: RuleText) -> None:
     text = safe_text(text)
     if not text.rule:
         text = NONE
+    assume(not _would_end(data, text))
     before = parse(data)
     rule = Rule(free_id(text, before.ids), text, "Learned on 2026-11-20 from test failure")
     written = append(data, rule, "failure 1")
@@ -96,6 +114,7 @@ def test_rules_pile_up_and_come_off_again(data: bytes, texts: list[RuleText]) ->
     for text in texts:
         known = parse(stages[-1])
         text = RuleText(safe_text(text).rule or "x", text.when[:0], "y")  # noqa: PLW2901 -- made safe
+        assume(not _would_end(data, text))
         rule = Rule(free_id(text, known.ids), text, "s")
         stages.append(append(stages[-1], rule, ""))
     assert len(parse(stages[-1]).rules) == len(parse(data).rules) + len(texts)
@@ -170,6 +189,7 @@ def test_an_unknown_rule_cannot_be_changed() -> None:
 def test_in_any_file_an_edit_touches_its_own_rule_only(
     data: bytes, text: RuleText, pick: int
 ) -> None:
+    assume(not _would_end(data, safe_text(text)))
     data = append(data, Rule("r-dddddd", NONE, "s"), "")
     rules = parse(data).rules
     target = rules[pick % len(rules)]
