@@ -161,7 +161,7 @@ class RuleKeeper:
         return replace(self._amend(record, plan), warning=warning)
 
     def retire(self, rule: str) -> Done:
-        """Take a rule out of the files, into the archive."""
+        """Take a rule out of the files, into the archive; only a person brings it back."""
         record = self.get(rule)
         if not record.status.in_force:
             raise UsageError(f"{record.rule.id} is not in force: it is {record.status}")
@@ -204,6 +204,7 @@ class RuleKeeper:
         edit, files = self._do(plan)
         if not edit.amends:
             return self._taken_in(edit, files, record.origin, "approved")
+        self._history.allow(edit.rule.text)
         self._changed(self.get(edit.rule.id), edit.rule)
         why = f"it became part of {edit.rule.id}"
         self._history.move(record.rule.id, Status.ARCHIVED, "approved", why)
@@ -273,11 +274,13 @@ class RuleKeeper:
         return self._taken_in(*self._do(plan), origin, what)
 
     def _taken_in(self, edit: Edit, files: tuple[Path, ...], origin: Origin, what: str) -> Done:
+        self._history.allow(edit.rule.text)
         self._history.learn(edit.rule, Status.ACTIVE, origin, what=what, proposal=Proposal())
         return self._told(edit, files)
 
     def _amend(self, record: RuleRecord, plan: Plan) -> Done:
         edit, files = self._do(plan)
+        self._history.allow(edit.rule.text)
         self._changed(record, edit.rule)
         return self._told(edit, files)
 
@@ -295,7 +298,7 @@ class RuleKeeper:
 
     def _leave(self, record: RuleRecord, status: Status, what: str) -> Done:
         files = self._book.take_out(record.rule.id)
-        self._history.move(record.rule.id, status, what, "by a person")
+        self._history.move(record.rule.id, status, what, "by a person", refuse=True)
         return Done(self.get(record.rule.id), files)
 
     def _scope(self, paths: Sequence[str]) -> tuple[str, ...] | None:
