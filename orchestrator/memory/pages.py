@@ -247,6 +247,8 @@ class Pages:
             return scope_of(self.files[name])
 
     def _with(self, name: str, data: bytes) -> "Pages":
+        # A file that is changed anyway gets its ids written down, so that they last.
+        data = editing.marked(data) if carries_rules(data) else data
         return replace(self, files={**self.files, name: data})
 
 

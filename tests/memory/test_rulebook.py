@@ -10,6 +10,7 @@ import pytest
 from orchestrator.errors import LoopError, RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.memory import MarkdownRulebook, MemoryRulebook
+from orchestrator.memory.editing import marked
 from orchestrator.steps import Rulebook
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 from tests.memory.conformance import RulebookConformance
@@ -84,7 +85,7 @@ def test_bytes_that_are_not_utf_8_reach_the_teacher_as_text(project: Path) -> No
     (project / "CLAUDE.md").write_bytes(data)
     assert rulebook(project).known_rules()[0].text.rule == "caf\ufffd"
     rulebook(project).apply(add(LISTS), FAILURE)
-    assert is_one_insertion(data, (project / "CLAUDE.md").read_bytes())
+    assert is_one_insertion(marked(data), (project / "CLAUDE.md").read_bytes())
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o664, 0o755])

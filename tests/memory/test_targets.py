@@ -1,11 +1,14 @@
 """Where rules go: the project's files, the user's own, a folder of rules with scopes."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.config import Config
 from orchestrator.errors import RulebookError
@@ -206,6 +209,117 @@ def test_over_budget_a_rule_of_another_file_makes_room(scoped: Book) -> None:
     assert not (scoped.root / ".claude/rules/learned-src-api-sql.md").exists()
 
 
+def test_a_name_that_another_file_has_is_left_to_it(scoped: Book) -> None:
+    folder = scoped.root / ".claude/rules"
+    folder.mkdir(parents=True)
+    (folder / "learned.md").write_text("Use tabs.\n", encoding="utf-8")
+    (folder / "Learned-2.md").symlink_to("nowhere")
+    (folder / "learned-src-api-sql.md").mkdir()
+    assert scoped.learn(add(NONE)).path.name == "learned-3.md"
+    assert scoped.learn(SCOPED).path.name == "learned-src-api-sql-2.md"
+    assert (folder / "learned.md").read_text("utf-8") == "Use tabs.\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("---\npaths:", "---\ndescription: for the API\npaths:"),
+        ("## Learned", "<!-- owner: the API team -->\n\n## Learned"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_a_file_with_more_than_we_made_stays_without_its_rules(
+    scoped: Book, old: str, new: str
+) -> None:
+    change = scoped.learn(SCOPED)
+    text = change.path.read_text("utf-8").replace(old, new)
+    change.path.write_bytes(text.encode())
+    scoped.book.take_out(change.rule.id)
+    left = change.path.read_bytes().decode()
+    assert LISTS.rule not in left
+    assert text.startswith(left.rstrip())
+    assert scoped.learn(SCOPED).path == change.path
+
+
+def test_a_scope_can_be_taken_away_again(scoped: Book) -> None:
+    rule = scoped.learn(SCOPED).rule
+    scoped.book.edit(lambda pages: pages.rescope(rule.id, ()))
+    assert [(known.id, known.paths) for known in scoped.book.rules()] == [(rule.id, ())]
+    assert [path.name for path in scoped.book.where(rule.id)] == ["learned.md"]
+    assert not (scoped.root / ".claude/rules/learned-src-api-sql.md").exists()
+
+
+def test_a_scope_can_be_taken_away_where_new_rules_have_none(project: Path, tmp_path: Path) -> None:
+    rule = Book(project, tmp_path / "state", Target.RULES_DIR).learn(SCOPED).rule
+    made = Book(project, tmp_path / "state", Target.PROJECT)
+    made.book.edit(lambda pages: pages.rescope(rule.id, ("docs/**",)))
+    assert made.book.rules()[0].paths == ("src/api/**", "*.sql")
+    made.book.edit(lambda pages: pages.rescope(rule.id, ()))
+    assert made.book.where(rule.id) == (project / "CLAUDE.md",)
+    assert made.history.get(rule.id).rule.id == rule.id
+
+
+# ---- files that cannot be read
+
+
+def _enlarge(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"word " * 250_000)
+
+
+def _recode(path: Path) -> None:
+    path.write_bytes(path.read_bytes().decode().encode("utf-16"))
+
+
+def _lead_out(path: Path) -> None:
+    elsewhere = path.parent.parent / "elsewhere.md"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("target", "spoil", "words"),
+    [
+        (Target.RULES_DIR, _enlarge, r"learned\.md is larger than"),
+        (Target.RULES_DIR, _recode, r"learned\.md: the file is encoded as UTF-16"),
+        (Target.AGENTS_MD, _recode, r"AGENTS\.md: the file is encoded as UTF-16"),
+        (Target.AGENTS_MD, _lead_out, r"AGENTS\.md is a link out of the project"),
+    ],
+)
+def test_what_cannot_be_read_is_not_deleted(
+    project: Path, tmp_path: Path, target: Target, spoil: Callable[[Path], None], words: str
+) -> None:
+    change = Book(project, tmp_path / "state", target).learn(add(NONE))
+    later = Book(project, tmp_path / "state", Target.PROJECT)
+    later.learn(add(MONEY))
+    data = change.path.read_bytes()
+    spoil(change.path)
+    with pytest.raises(RulebookError, match=words):
+        later.book.rules()
+    assert later.history.get(change.rule.id).status is Status.ACTIVE
+    change.path.unlink()
+    change.path.write_bytes(data)
+    assert len(later.book.rules()) == 2
+
+
+def test_files_that_never_had_rules_stop_nobody(project: Path, tmp_path: Path) -> None:
+    folder = project / ".claude/rules"
+    folder.mkdir(parents=True)
+    (tmp_path / "ours.md").write_text("Use tabs.\n", encoding="utf-8")
+    (project / "AGENTS.md").symlink_to(tmp_path / "ours.md")
+    (folder / "utf16.md").write_bytes("Use tabs.\n".encode("utf-16"))
+    (folder / "folder.md").mkdir()
+    os.mkfifo(folder / "pipe.md")
+    (folder / "large.md").write_bytes(b"word " * 250_000)
+    made = Book(project, tmp_path / "state", Target.PROJECT)
+    rule = made.learn(add(NONE)).rule
+    assert [known.id for known in made.book.rules()] == [rule.id]
+    (folder / "large.md").unlink()
+    (project / "CLAUDE.md").unlink()
+    assert made.book.rules() == ()
+    assert made.history.get(rule.id).status is Status.ARCHIVED
+
+
 # ---- another target
 
 
@@ -287,6 +401,10 @@ def test_agents_md_linked_to_claude_md_is_one_file(project: Path, tmp_path: Path
         (["**/*", "*", "**"], ()),
         (["a\nb", "a\u202eb", "x" * 300, "a\\b"], ()),
         (["a: b", "{x,y}/*.ts", '"q"', "#c"], ("a: b", "{x,y}/*.ts", '"q"', "#c")),
+        (["src/{1..5000}/**", "src/{a..z}", "x{a,b}" * 11, "{a,{b,c}}" * 9], ()),
+        (["**/**", "*/*", "/**/", "*/a" * 6], ()),
+        (["a, b", "src/**,lib/**", "a---b/*"], ()),
+        (["**/{a,b}/**/*.{ts,tsx}", "src/*/a/*/b*"], ("**/{a,b}/**/*.{ts,tsx}", "src/*/a/*/b*")),
         ([f"{n}/*" for n in range(50)], tuple(f"{n}/*" for n in range(20))),
     ],
 )
@@ -311,11 +429,52 @@ def test_a_scope_reads_back_as_it_was_written(scoped: Book, paths: tuple[str, ..
         ("globs: x\n", ()),
         ("- x\n", ()),
         ("", ()),
+        ("d: 2026-13-45\npaths: x\n", ("x",)),
+        (f"n: {'1' * 5000}\npaths: x\n", ("x",)),
+        ("t: 2026-01-01 00:00:00 +99:00\npaths: x\n", ("x",)),
+        ("paths: [[a], {b: c}, d]\n", ("d",)),
+        ("paths: {a: b}\n", ()),
     ],
 )
 def test_the_forms_that_claude_code_takes(front: str, scope: tuple[str, ...]) -> None:
     assert scope_of(f"---\n{front}---\ntext\n".encode()) == scope
     assert scope_of(f"---\r\n{front}---\r\ntext\r\n".encode()) == scope
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "paths: " + "[" * 4000 + "\n",
+        "paths: &a [*a]\n",
+        "paths: *a\n",
+        "paths: \0\n",
+        "x: " + "y" * 30_000 + "\n",
+        "a: &a [x]\n" + "".join(f"{n}: &{n} [{'*a, ' * 500}]\n" for n in range(20)),
+    ],
+    ids=["deep", "within itself", "unknown", "control character", "long", "many aliases"],
+)
+def test_hostile_front_matter_is_refused_in_one_line(front: str) -> None:
+    with pytest.raises(RulebookError, match="its front matter is"):
+        scope_of(f"---\n{front}---\ntext\n".encode())
+
+
+def test_aliases_multiply_nothing() -> None:
+    levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+    assert scope_of(f"---\na0: &a0 [x]\n{levels}paths: [*a39, y]\n---\n".encode()) == ("y",)
+
+
+@pytest.mark.parametrize(
+    "glob",
+    ["src/{1..5000}/**", "src/" + "{a,b}" * 11, "{" * 5000, "*a/" * 50, "[", "[!", "", "\0", "!"],
+)
+def test_a_glob_that_people_wrote_matches_or_not_and_raises_nothing(glob: str) -> None:
+    assert covers((glob,), ["src/x.py"]) is False
+    assert covers((glob, "src/*"), ["src/x.py"]) is True
+
+
+@given(st.text(alphabet="{},.*?[]!-()|/ab1", max_size=60))
+def test_any_glob_matches_or_not(glob: str) -> None:
+    assert covers((glob,), ["src/x.py", "a/b/a"]) in (True, False)
 
 
 @pytest.mark.parametrize(
@@ -353,3 +512,23 @@ def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path
     (project / "CLAUDE.md").symlink_to("AGENTS.md")
     assert ids() == [change.rule.id]
     store.close()
+
+
+def test_a_rule_by_hand_keeps_its_history_once_we_wrote_the_file(
+    project: Path, tmp_path: Path
+) -> None:
+    file = project / "CLAUDE.md"
+    file.write_text(
+        "## Learned Rules & Patterns\n\n- **Rule**: Never x\n- **Rule**: Never y\n",
+        encoding="utf-8",
+    )
+    made = Book(project, tmp_path / "state", Target.PROJECT)
+    first, second = (rule.id for rule in made.book.rules())
+    assert b"<!--" not in file.read_bytes()
+    made.learn(add(NONE))
+    text = file.read_text("utf-8")
+    assert f"<!-- rule {first} -->\n- **Rule**: Never x\n<!-- rule {second} -->\n" in text
+    file.write_text(text.replace("Never y", "Never z"), encoding="utf-8")
+    made.book.rules()
+    assert made.history.get(second).rule.text.rule == "Never z"
+    assert made.history.get(second).status is Status.ACTIVE
