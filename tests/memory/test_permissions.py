@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RulebookError
+from orchestrator.memory import MarkdownRulebook
+from orchestrator.memory.history import History
+from orchestrator.memory.pages import Target
+from orchestrator.memory.rulebook import Keeping
+from orchestrator.memory.shelf import Shelf
 from tests.memory.making import FAILURE, add, rulebook
 
 _NOBODY = 65534
@@ -71,3 +76,21 @@ def test_the_same_project_can_be_written_when_it_may_be(open_project: Path) -> N
     with _ordinary_user():
         assert rulebook(open_project).apply(add(), FAILURE) is not None
     assert (open_project / "CLAUDE.md").read_bytes().startswith(_TEXT)
+
+
+def test_what_may_not_be_read_is_not_deleted(open_project: Path) -> None:
+    with _ordinary_user():
+        history = History(open_project / "state", open_project / "CLAUDE.md")
+        shelf = Shelf(open_project, Target.RULES_DIR)
+        book = MarkdownRulebook(shelf, open_project / "locks", keeping=Keeping(history))
+        change = book.apply(add(), FAILURE)
+        assert change is not None
+        for closed in (change.path, change.path.parent):
+            mode = closed.stat().st_mode
+            closed.chmod(0)
+            with pytest.raises(RulebookError, match=f"{closed} cannot be read"):
+                book.rules()
+            closed.chmod(mode)
+        assert len(book.rules()) == 1
+        assert [event.what for event in history.events(change.rule.id)] == ["added"]
+        history.close()
