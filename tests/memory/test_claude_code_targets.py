@@ -11,6 +11,7 @@ from orchestrator.memory.pages import Target
 from orchestrator.memory.shelf import Shelf
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.memory.making import FAILURE, LISTS, NONE, add
+from tests.memory.test_document import IMPORTS
 from tests.replay.claude import run_claude
 
 READS = """
@@ -86,3 +87,40 @@ def test_a_mirrored_rule_is_sent_once(project: Path, home: Path, claude: str | N
     (text,) = sent(project, home)
     assert text.count(NONE.rule) == 1
     assert ("Use tabs." in text) is (claude is not None)
+
+
+def test_what_imports_is_what_we_think(project: Path, home: Path) -> None:
+    # All in one file: front matter is at its beginning, a fence without an end at its end.
+    texts = sorted(IMPORTS, key=lambda text: (not text.startswith("---"), text.count("~~~")))
+    texts.remove("---\na: b\n---\n@AGENTS.md")
+    (project / "docs").mkdir()
+    parts = []
+    for number, text in enumerate(texts):
+        (project / f"f{number}.md").write_text(f"Said by file {number}.\n", encoding="utf-8")
+        parts.append(text.replace("AGENTS.md", f"f{number}.md"))
+    (project / "CLAUDE.md").write_text("\n\n# Next\n\n".join(parts) + "\n", encoding="utf-8")
+    (sent_text,) = sent(project, home)
+    said = {text: f"Said by file {number}." in sent_text for number, text in enumerate(texts)}
+    assert said == {text: IMPORTS[text] for text in texts}
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "---\nx: '\n\n{}\n# '\n---\n",
+        "\ufeff---\r\n\r\n{}\r\n  --- ",
+        "---\nx: y --- z\n\n{}\n---\n",
+        "---\n\n{}\n",
+        "\n---\n\n{}\n---\n",
+        "---\n---\n---\n\n{}\n---\n",
+    ],
+)
+def test_rules_in_front_matter_are_read_just_when_they_are_sent(
+    project: Path, home: Path, front: str
+) -> None:
+    section = "## Learned Rules & Patterns\n\n- **Rule**: Never use eval\n"
+    data = (front.format(section) + "# Project\n\nUse tabs.\n").encode()
+    (project / "CLAUDE.md").write_bytes(data)
+    (text,) = sent(project, home)
+    assert "Use tabs." in text
+    assert ("Never use eval" in text) is bool(book(project, Target.PROJECT).rules())
