@@ -60,6 +60,7 @@ class Caps:
     cost_usd_per_day: float | None = None
     tokens_per_run: int | None = None
     agent_starts_per_hour: int | None = None
+    cost_usd_per_run: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Entry:
 
     id: int
     allowance: float | None
+    by_day: bool = False
+    """Whether it is the limit of a day that allows no more."""
 
 
 class Ledger:
@@ -102,16 +105,18 @@ class Ledger:
             _demand_tokens(database, run, caps)
             if agent:
                 _demand_start(database, caps, now)
+            left_of_run = _left_of_run(database, run, caps)
             left = _left_of_day(database, caps, now)
             wanted = at_most if agent else TEACHER
-            amounts = [amount for amount in (left, wanted) if amount is not None]
-            allowance = min(amounts) if amounts else None
+            own = min((each for each in (left_of_run, wanted) if each is not None), default=None)
+            by_day = left is not None and (own is None or left < own)
+            allowance = left if by_day else own
             cursor = database.execute(
                 "INSERT INTO spending (run, agent, begun, cost_usd, process, process_started)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (run, agent, now, allowance or 0.0, os.getpid(), _process_start(os.getpid())),
             )
-            return Entry(cursor.lastrowid or 0, allowance)
+            return Entry(cursor.lastrowid or 0, allowance, by_day)
 
     def settle(self, entry: Entry, usage: Usage) -> None:
         """Put the bill in the place of what was reserved."""
@@ -148,6 +153,21 @@ class Ledger:
                 f"the ledger {self._path} cannot be used: {error}",
                 "free space there, or move the file away to begin a new one",
             ) from error
+
+
+def _left_of_run(database: sqlite3.Connection, run: str, caps: Caps) -> float | None:
+    """What a run's own limit leaves. The bills of attempts that were killed are only known here."""
+    if caps.cost_usd_per_run is None:
+        return None
+    row = database.execute("SELECT sum(cost_usd) FROM spending WHERE run = ?", (run,)).fetchone()
+    spent = float(row[0] or 0.0)
+    if spent < caps.cost_usd_per_run:
+        return caps.cost_usd_per_run - spent
+    raise CapReachedError(
+        f"the run's cost limit is used up: ${spent:.2f} of ${caps.cost_usd_per_run:.2f}, with an "
+        "estimate for whatever was broken off",
+        "`orchestrator resume --max-cost-usd` allows more",
+    )
 
 
 def _left_of_day(database: sqlite3.Connection, caps: Caps, now: float) -> float | None:

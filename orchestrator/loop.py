@@ -47,7 +47,9 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
     while run.outcome is RunOutcome.RUNNING:
         limits = _affordable(run, policy)
         if limits is None:
-            why = "the run's cost limit is used up; in a new run limits.max_cost_usd allows more"
+            why = (
+                "the run's cost limit is used up; `orchestrator resume --max-cost-usd` allows more"
+            )
             return _ended(run, RunOutcome.STOPPED, why)
         steps.fresh = False
         run = _decide(_attempt(run, steps, policy, limits), steps, policy)

@@ -227,15 +227,22 @@ def build_webhook_teacher(
 
 def bounded(
     config: Config, parts: Parts, run: str, state: Path
-) -> tuple[MeteredAgent | PatientAgent, MeteredTeacher]:
+) -> "tuple[MeteredAgent | PatientAgent, MeteredTeacher | SilentTeacher]":
     """Agent and teacher within the limits of this run, and of all runs together."""
     ledger, limits = Ledger(state), config.limits
     clock = RunClock(limits.run_wall_clock)
     caps = SpendingCaps(
-        limits.max_cost_usd_per_day, limits.max_tokens, limits.max_agent_starts_per_hour
+        limits.max_cost_usd_per_day,
+        limits.max_tokens,
+        limits.max_agent_starts_per_hour,
+        limits.max_cost_usd,
     )
     agent = MeteredAgent(parts.agent, ledger, run, caps, clock)
-    teacher = MeteredTeacher(parts.teacher, ledger, run, caps)
+    teacher = (
+        parts.teacher
+        if isinstance(parts.teacher, SilentTeacher)
+        else MeteredTeacher(parts.teacher, ledger, run, caps)
+    )
     return PatientAgent(agent, clock) if limits.wait_for_reset else agent, teacher
 
 

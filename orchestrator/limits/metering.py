@@ -10,7 +10,7 @@ from orchestrator.ledger import CapReachedError, Caps, Ledger
 from orchestrator.limits.plugs import WorkingAgent
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.teaching.ready import ReadyTeacher
-from teacher.errors import TeacherError
+from teacher.errors import TeacherError, TeacherUnavailable
 from teacher.models import Failure, KnownRule, Lesson
 
 
@@ -77,7 +77,7 @@ class MeteredAgent:
             self._ledger.abandon(entry)
             raise
         self._ledger.settle(entry, result.usage)
-        return _naming_the_cap(result, limits, narrowed)
+        return _naming_the_cap(result, limits, narrowed, by_day=entry.by_day)
 
 
 class MeteredTeacher:
@@ -101,10 +101,14 @@ class MeteredTeacher:
         """Ask, if the limits leave room.
 
         Raises:
-            CapReachedError: they do not; nothing was sent.
+            TeacherUnavailable: they do not; nothing was sent, and `resume` asks again.
             TeacherError: the teacher's own.
         """
-        entry = self._ledger.begin(self._run, self._caps, agent=False)
+        try:
+            entry = self._ledger.begin(self._run, self._caps, agent=False)
+        except CapReachedError as error:
+            # The attempt is over and was paid for: it is to stand in the run's record.
+            raise TeacherUnavailable(error.message, error.mend) from error
         try:
             lesson = self._teacher.teach(failure, known_rules)
         except TeacherError as error:
@@ -117,9 +121,11 @@ class MeteredTeacher:
         return lesson
 
 
-def _naming_the_cap(result: AgentResult, asked: AgentLimits, narrowed: AgentLimits) -> AgentResult:
+def _naming_the_cap(
+    result: AgentResult, asked: AgentLimits, narrowed: AgentLimits, *, by_day: bool
+) -> AgentResult:
     """Say which limit it was, where the agent was told a narrower one than its own."""
-    if result.outcome is AgentOutcome.MAX_COST and narrowed.max_cost_usd != asked.max_cost_usd:
+    if result.outcome is AgentOutcome.MAX_COST and by_day:
         return replace(
             result,
             message=f"the cost limit of a day, all runs together, left ${narrowed.max_cost_usd:.2f}"

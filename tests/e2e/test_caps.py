@@ -5,6 +5,7 @@ import sqlite3
 import pytest
 
 from orchestrator.models import RunOutcome
+from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
 from orchestrator.store import Store
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
@@ -23,8 +24,24 @@ def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
         rows = ledger.execute("SELECT agent, settled, cost_usd > 0 FROM spending").fetchall()
         assert rows == [(1, 1, 1), (0, 1, 1)]
         ledger.execute("UPDATE spending SET begun = begun - 3601")
+        # As if an attempt had been killed, whose bill only the ledger estimates.
+        ledger.execute("UPDATE spending SET cost_usd = cost_usd + 10 WHERE agent")
+    stopped = world.resume(RIGHT_WITH_RULE)
+    assert (stopped.outcome, len(stopped.attempts)) == (RunOutcome.STOPPED, 1)
+    assert "the run's cost limit is used up" in stopped.message
+    assert "resume --max-cost-usd" in stopped.message
+    with sqlite3.connect(Store().directory / "ledger.db") as ledger:
+        ledger.execute("UPDATE spending SET cost_usd = cost_usd - 10 WHERE agent")
     ledger.close()
     assert world.resume(RIGHT_WITH_RULE).outcome is RunOutcome.SOLVED
+
+
+def test_a_failed_attempt_whose_lesson_cannot_be_paid_stands_in_the_record(world: World) -> None:
+    result = world.run(WRONG, LESSON, limits__max_tokens=1)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
+    assert [attempt.solved for attempt in result.attempts] == [False]
+    assert "the teacher gave no lesson: the run's token limit" in result.message
+    assert not world.asked(Speaker.TEACHER)
 
 
 def test_a_stuck_run_ends_early_and_says_what_did_not_change(world: World) -> None:

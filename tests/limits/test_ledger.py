@@ -88,6 +88,23 @@ def test_tokens_are_the_runs_own(ledger: Ledger) -> None:
     ledger.begin("b", caps)
 
 
+def test_a_runs_own_limit_counts_what_was_broken_off(ledger: Ledger) -> None:
+    caps = Caps(cost_usd_per_day=50, cost_usd_per_run=2)
+    ledger.settle(ledger.begin("a", caps, at_most=2), cost(0.8))
+    ledger.abandon(ledger.begin("a", caps, at_most=1.5))  # all that is known is the bill of 0.8
+    again = ledger.begin("a", caps, at_most=2)
+    assert (again.allowance, again.by_day) == (pytest.approx(0.4), False)
+    ledger.settle(again, cost(0.5))
+    for agent in (True, False):
+        with pytest.raises(
+            CapReachedError, match=r"run's cost limit .* \$2.10 of \$2.00"
+        ) as caught:
+            ledger.begin("a", caps, agent=agent)
+        assert "resume --max-cost-usd" in caught.value.mend
+    assert ledger.begin("b", caps, agent=False).allowance == 0.25
+    assert ledger.begin("a", Caps(cost_usd_per_run=3)).allowance == pytest.approx(0.9)
+
+
 def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
     ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -76,6 +76,32 @@ def test_an_attempt_that_was_broken_off_is_not_free(tmp_path: Path) -> None:
     assert Ledger(tmp_path).spent() == pytest.approx(0.5)
 
 
+def test_an_attempt_that_was_broken_off_counts_against_its_run_too(tmp_path: Path) -> None:
+    def interrupted(*_: object) -> AgentResult:
+        raise KeyboardInterrupt
+
+    seen: list[AgentLimits] = []
+    ran_out = AgentResult(AgentOutcome.MAX_COST, "limits.max_cost_usd allows more")
+    agent = ScriptedAgent(gives(DONE, seen), interrupted, gives(ran_out, seen))
+    bounded = metered(agent, tmp_path, Caps(cost_usd_per_day=50, cost_usd_per_run=5))
+    bounded.run("go", tmp_path, LIMITS, lambda _: None)
+    left = replace(LIMITS, max_cost_usd=4.0)  # as far as the run's record knows, both times
+    with pytest.raises(KeyboardInterrupt):
+        bounded.run("go", tmp_path, left, lambda _: None)
+    result = bounded.run("go", tmp_path, left, lambda _: None)
+    assert [limits.max_cost_usd for limits in seen] == [5.0, pytest.approx(3.0)]
+    assert result.message == ran_out.message  # it is the run's own limit, not the day's
+
+
+def test_no_lesson_is_asked_for_that_the_run_cannot_pay(tmp_path: Path) -> None:
+    teacher, ledger = ScriptedTeacher(), Ledger(tmp_path)
+    caps = Caps(cost_usd_per_run=1)
+    ledger.settle(ledger.begin("run", caps), Usage(10, cost_usd=1.0))
+    with pytest.raises(TeacherUnavailable, match="the run's cost limit is used up"):
+        MeteredTeacher(teacher, ledger, "run", caps).teach(FAILURE, ())
+    assert teacher.asked == []
+
+
 def test_a_lesson_is_billed_when_it_is_of_no_use_too(tmp_path: Path) -> None:
     teacher = ScriptedTeacher()
     teacher.enqueue(Lesson(Action.NONE, "nothing", usage=Usage(10, cost_usd=0.02)))
