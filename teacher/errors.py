@@ -1,7 +1,8 @@
 """What can keep a teacher from giving a lesson.
 
     TeacherError                anything expected to go wrong; carries `mend` and `usage`
-    |-- TeacherMisconfigured    no key, unknown prompt, unknown model, a URL that may not be used
+    |-- TeacherMisconfigured    unknown prompt, unknown model, a URL that may not be used
+    |   `-- NoKey               ... or nothing is wrong, but there is no key
     |-- TeacherUnavailable      refused, unreachable, or still failing after the retries
     `-- UnusableAnswer          an answer came, and was billed, but is no lesson
 
@@ -32,6 +33,10 @@ class TeacherError(Exception):
 
 class TeacherMisconfigured(TeacherError):  # noqa: N818 - the state it names, as httpx's timeouts do
     """The teacher cannot be asked with this configuration. Nothing was spent."""
+
+
+class NoKey(TeacherMisconfigured):  # noqa: N818 - as above
+    """There is no key to ask with: something is missing, and not written wrongly."""
 
 
 class TeacherUnavailable(TeacherError):  # noqa: N818 - as above

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from teacher.answer import ANSWER_SCHEMA, read_answer, shown, unusable
 from teacher.catalog import CURRENT, DEFAULT_MODEL, resolve
-from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
 from teacher.prompt import Request, build_request, check_prompts
 from teacher.retry import Retries
@@ -141,7 +141,7 @@ class LocalTeacher:
         token = secret_from(TOKEN_VARIABLE)
         if token:
             return {"auth_token": token}
-        raise TeacherMisconfigured(
+        raise NoKey(
             "the teacher has no API key",
             f"set {KEY_VARIABLE} (https://console.anthropic.com), or teacher.mode to webhook",
         )

@@ -27,8 +27,9 @@ from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.values import printable
 from orchestrator.errors import LoopError, UsageError
-from teacher.errors import TeacherError
+from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
 
+EXIT_CONFIGURATION: Final = 2
 EXIT_INFRASTRUCTURE: Final = 3
 EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
@@ -113,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = error.exit_code
     except TeacherError as error:
         _say(str(error))
-        code = EXIT_INFRASTRUCTURE
+        wrong = isinstance(error, TeacherMisconfigured) and not isinstance(error, NoKey)
+        code = EXIT_CONFIGURATION if wrong else EXIT_INFRASTRUCTURE
     except Exception as error:  # noqa: BLE001 -- the last door: a bug gets a report, not a crash
         code = _bug(error)
     sys.exit(code if isinstance(code, int) else 0)

@@ -6,6 +6,7 @@ Each goes through the command line and the whole loop. The details are tested at
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,6 +163,24 @@ def test_output_that_is_not_utf8(call: Call, shop: Shop, teacher: ReplayServer) 
     (request,) = teacher.requests
     assert "caf\ufffd" in request.text
     assert "caf\ufffd" in call("runs", "show").out
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"failure_prompts": {"other": "nosuch"}}, "there is no prompt named 'nosuch'"),
+        ({"failure_prompts": {"other": "nosuch.md"}}, "nosuch.md: No such file"),
+        ({"teacher": {"mode": "webhook"}, "n8n": {"webhook_url": "n8n.example"}}, "not an https"),
+        ({"teacher": {"mode": "webhook"}}, "n8n.webhook_url is empty"),
+    ],
+)
+def test_a_teacher_that_is_configured_wrongly(
+    sections: dict[str, Any], words: str, call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    shop.configure(**sections)
+    refused(run(call, shop), 2, words)
+    refused(call(*REPORT, "--project-dir", shop.project), 2, words)
+    assert teacher.requests == ()
 
 
 # ---- the task ------------------------------------------------------------------------------
