@@ -35,7 +35,7 @@ class TeacherMisconfigured(TeacherError):  # noqa: N818 - the state it names, as
     """The teacher cannot be asked with this configuration. Nothing was spent."""
 
 
-class NoKey(TeacherMisconfigured):  # noqa: N818 - as above
+class NoKey(TeacherMisconfigured):
     """There is no key to ask with: something is missing, and not written wrongly."""
 
 

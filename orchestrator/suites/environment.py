@@ -10,6 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
 
+_NOT_PASSED_ON: Final = (
+    # macOS sets it for our interpreter; in a child's it would point back at ours.
+    "__PYVENV_LAUNCHER__",
+    # Our own way to the teacher. (An ANTHROPIC_API_KEY stays: a project's tests may need theirs.)
+    "N8N_WEBHOOK_TOKEN",
+)
+
 
 def project_environment(project: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give the whole environment for a child that works in `project`.
@@ -24,9 +31,8 @@ def project_environment(project: Path, base: Mapping[str, str] | None = None) ->
         project: an existing directory.
         base: the environment to start from; ours if None.
     """
-    env = dict(os.environ if base is None else base)
-    # macOS sets it for our interpreter; in a child's it would point back at ours.
-    env.pop("__PYVENV_LAUNCHER__", None)
+    given = os.environ if base is None else base
+    env = {name: value for name, value in given.items() if name not in _NOT_PASSED_ON}
     path = [part for part in env.get("PATH", os.defpath).split(os.pathsep) if part]
     own = virtualenv_of(project)
     if own:

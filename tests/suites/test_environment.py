@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.agents.command import CommandAgent
 from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.models import SuiteOutcome
+from orchestrator.events import AgentSpoke, Event
+from orchestrator.models import AgentLimits, SuiteOutcome
 from orchestrator.suites import create_suite
 from orchestrator.suites.environment import project_environment, virtualenv_of
 from orchestrator.suites.pytest_suite import PytestSuite
+from teacher.webhook import TOKEN_VARIABLE
 from tests.suites.projects import write
 
 OURS = sysconfig.get_path("scripts")
@@ -38,6 +41,20 @@ def test_the_projects_own_environment_is_active(
     assert report.outcome is SuiteOutcome.USAGE_ERROR
     assert report.output == f"the project's own, {venv}\n"
     assert "PYTHONHOME" not in project_environment(project)
+
+
+def test_the_teachers_token_reaches_neither_suite_nor_agent(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "ours-alone")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "the-projects-too")
+    said = create_suite("command", "env", 60).run(project).output
+    agent = CommandAgent(["env"], environment=project_environment(project))
+    heard: list[Event] = []
+    agent.run("go", project, AgentLimits(), heard.append)
+    for text in (said, "\n".join(each.text for each in heard if isinstance(each, AgentSpoke))):
+        assert "the-projects-too" in text
+        assert "ours-alone" not in text
 
 
 def test_an_environment_above_counts_up_to_the_git_toplevel(project: Path) -> None:
