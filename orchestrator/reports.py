@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from orchestrator import events, wiring
-from orchestrator.config import load
+from orchestrator.config import OF_TEACHING, load
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
 from orchestrator.failures.redaction import Redactor
@@ -30,7 +30,8 @@ def teach_report(
         LoopError, TeacherError: nothing was learned; says why, and the mend.
     """
     project = wiring.checked_project(project)
-    config = load(project, config_file).config
+    loaded = load(project, config_file)
+    config = loaded.config
     if not config.source_enabled("manual"):
         raise UsageError(
             "reports are switched off by the configuration", "enable failure_sources: manual"
@@ -39,6 +40,7 @@ def teach_report(
     safe = Redactor(config.redaction.patterns, os.environ).text
     failure = reported_failure(kind, safe(description), safe(context), safe(task))
     store = Store()
+    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
     rulebook, _history = wiring.open_rulebook(config, project, store, listener)
     listener(events.TeachingStarted(failure))

@@ -75,7 +75,9 @@ def start_run(
     task = task.encode("utf-8", "replace").decode()
     _meanwhile(_load_the_journal)
     project = wiring.checked_project(project)
-    config = load(project, config_file, overrides, environment).config
+    loaded = load(project, config_file, overrides, environment)
+    config = loaded.config
+    wiring.tell_what_a_project_chose(loaded, listener)
     store = store or Store()
     run = new_id()
     with _place(config, project, run, store, listener) as place, _alone_in(place.folder, store):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import wiring
-from orchestrator.config import Config, load
+from orchestrator.config import OF_TEACHING, Config, load
 from orchestrator.events import Listener
 from teacher.local import LocalTeacher
 from teacher.models import Failure, FailureType, Lesson
@@ -44,7 +44,9 @@ def try_teacher(
     Raises:
         LoopError, TeacherError: what is wrong, with the mend.
     """
-    config = load(wiring.checked_project(project), config_file).config
+    loaded = load(wiring.checked_project(project), config_file)
+    config = loaded.config
+    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     say(f"Teacher   {_address(config)}")
     # Each try is a question of its own, or the workflow would answer it from memory.
     context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."

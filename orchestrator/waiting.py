@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from orchestrator import events, wiring
-from orchestrator.config import load
+from orchestrator.config import OF_TEACHING, load
 from orchestrator.models import RuleChange
 from orchestrator.store import Store, state_directory
 from orchestrator.teaching.keeping import Kept, Pending
@@ -25,8 +25,10 @@ def teach_pending(
         LoopError, TeacherError: the teacher is still not there; what is not yet taught waits on.
     """
     project = wiring.checked_project(project)
-    config = load(project, config_file).config
+    loaded = load(project, config_file)
+    config = loaded.config
     store = Store()
+    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
     rulebook, _history = wiring.open_rulebook(config, project, store, listener)
     changes = []

@@ -3,17 +3,20 @@
 The only module that knows both the settings and the implementations.
 """
 
+import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent
 from orchestrator.agents.claude_project import what_a_project_runs
 from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import suite_permissions
-from orchestrator.config import Config
+from orchestrator.agents.wording import one_line
+from orchestrator.config import Config, Loaded
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.failures.redaction import Redactor
@@ -41,6 +44,9 @@ from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
 from teacher.webhook import TRIES as WEBHOOK_RETRIES
 from teacher.webhook import WebhookTeacher
+
+_LONGEST_CHOICE: Final = 2000
+"""Characters: enough that nothing hides behind a long beginning."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +139,23 @@ def build_agent(
         sandbox=config.claude.sandbox,
         refuse=guard.refuse if guard else None,
     )
+
+
+def tell_what_a_project_chose(loaded: Loaded, listener: Listener, of: Collection[str] = ()) -> None:
+    """Tell what the project's own file has sent somewhere, or run, or which guard it lowers.
+
+    Args:
+        loaded: the configuration, with the origin of each value.
+        listener: told so, a notice for each setting.
+        of: beginnings of the settings that count; all if empty.
+    """
+    chosen = loaded.chosen_by_the_project(of)
+    if chosen:
+        listener(Notice(f"this project's own {loaded.file} decides these for you:"))
+    for each in chosen:
+        line = each.origin.rpartition(":")[2]
+        value = json.dumps(each.value, ensure_ascii=False)
+        listener(Notice(f"  {one_line(f'{each.key}: {value}', _LONGEST_CHOICE)} (line {line})"))
 
 
 def _tell_what_a_project_runs(config: Config, project: Path, listener: Listener) -> None:

@@ -6,7 +6,7 @@ can say where to mend it.
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_origin
@@ -14,6 +14,7 @@ from typing import Any, Final, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from orchestrator.config.choices import Choice, allows_every_command, choices
 from orchestrator.config.schema import Config
 from orchestrator.errors import ConfigError
 
@@ -41,6 +42,17 @@ class Loaded:
     config: Config
     origins: Mapping[str, str]
     file: Path | None
+    found: bool = False
+    """Whether the file is the project's own, which nobody named."""
+
+    def chosen_by_the_project(self, of: Collection[str] = ()) -> list[Choice]:
+        """What the project's own file has sent somewhere, or run, or lowers; see `choices`."""
+        return list(choices(self.config, self.origin_in_the_project, of))
+
+    def origin_in_the_project(self, key: str) -> str:
+        """Where a value stands in the project's own file; empty when it is from elsewhere."""
+        origin = self.origin(key)
+        return origin if self.found and origin.startswith(f"{self.file}:") else ""
 
     def values(self) -> Iterator[tuple[str, object, str]]:
         """Every value as (key, value, origin), in the order of the schema."""
@@ -86,8 +98,9 @@ def load(
         config = Config.model_validate(values)
     except ValidationError as error:
         raise _explain(error, origins) from None
-    _refuse_what_a_project_may_not_choose(config, origins, path if file is None else None)
-    return Loaded(config, origins, path)
+    loaded = Loaded(config, origins, path, found=file is None and path is not None)
+    _refuse_what_a_project_may_not_choose(loaded)
+    return loaded
 
 
 def with_new_limits(
@@ -120,19 +133,26 @@ def with_new_limits(
         raise _explain(error, {each.key: each.origin for each in overrides}) from None
 
 
-def _refuse_what_a_project_may_not_choose(
-    config: Config, origins: Mapping[str, str], projects_own: Path | None
-) -> None:
+def _refuse_what_a_project_may_not_choose(loaded: Loaded) -> None:
     """What reaches beyond a project is the user's choice; a repository that was cloned makes none.
 
-    That is to skip permissions, to write rules for all other projects too, and how the user's own
-    rules are kept: a small `rules.max_rules` alone would take most of them out of force.
+    That is to do everything without asking, to write rules for all other projects too, and how
+    the user's own rules are kept: a small `rules.max_rules` alone would take most of them out of
+    force.
+
+    Raises:
+        ConfigError: the project's own file makes it.
     """
+    config = loaded.config
     users = config.rules.target == "user"
     chosen = {
         "claude.dangerously_skip_permissions": (
             config.claude.dangerously_skip_permissions,
             "say --dangerously-skip-permissions",
+        ),
+        "claude.allowed_tools": (
+            allows_every_command(config.claude.allowed_tools),
+            "allow single commands instead of every one, as `Bash(npm *)`",
         ),
         "rules.target": (users, "set ORCHESTRATOR_RULES_TARGET=user"),
         "rules.max_rules": (users, "set ORCHESTRATOR_RULES_MAX_RULES"),
@@ -141,8 +161,7 @@ def _refuse_what_a_project_may_not_choose(
         "learning.approval": (users, "set ORCHESTRATOR_LEARNING_APPROVAL"),
     }
     for key, (beyond, instead) in chosen.items():
-        origin = origins.get(key, "")
-        if projects_own and beyond and origin.startswith(str(projects_own)):
+        if beyond and (origin := loaded.origin_in_the_project(key)):
             raise ConfigError(
                 f"{origin}: `{key}` is not for a project to choose here",
                 f"{instead}, or name the file with --config",

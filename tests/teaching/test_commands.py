@@ -59,6 +59,33 @@ def test_a_report_that_met_nobody_waits_and_is_taught_later(
     assert command("teach", "--pending") == (0, "no failure waits\n", "")
 
 
+@pytest.mark.parametrize("words", [REPORT, ["teach", "--pending"], ["teacher", "test"]])
+def test_a_webhook_that_the_projects_own_file_names_is_said_first(
+    words: list[str],
+    command: Callable[..., tuple[int, str, str]],
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command(*REPORT, url="http://127.0.0.1:9/x")
+    with Loopback(Reply(body=ADD.encode())) as workflow:
+        (project / "orchestrator.yaml").write_text(
+            f"tests: {{guard: flag}}\nteacher: {{mode: webhook}}\nn8n:\n"
+            f"  webhook_url: {workflow.url}\n",
+            encoding="utf-8",
+        )
+        for name in ("TEACHER_MODE", "N8N_WEBHOOK_URL", "N8N_RETRY_FOR"):
+            monkeypatch.delenv(f"ORCHESTRATOR_{name}")
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--project-dir", str(project)])
+        output = capsys.readouterr().out
+        assert ended.value.code == 0
+        assert len(workflow.asked) == 1
+    first = output.index(f'!   n8n.webhook_url: "{workflow.url}" (line 4)')
+    assert first < output.index(TEXT["rule"])
+    assert "tests.guard" not in output
+
+
 def test_what_the_teacher_still_cannot_take_waits_on(
     command: Callable[..., tuple[int, str, str]],
 ) -> None:
@@ -104,7 +131,7 @@ def test_a_trial_shows_what_is_wrong_at_once(
     assert (code, "Latency" in output) == (3, True)
     assert "set N8N_WEBHOOK_TOKEN" in error
     code, output, error = command("teacher", "test", url="http://n8n.example.org/webhook/x")
-    assert (code, "unencrypted" in error) == (3, True)
+    assert (code, "unencrypted" in error) == (2, True)
     code, output, error = command("teacher", "test")
     assert (code, "ANTHROPIC_API_KEY" in error) == (3, True)
 

@@ -1,0 +1,78 @@
+"""What a project's own file chooses, and a user may want to know of before anything happens.
+
+An `orchestrator.yaml` is found by itself, also in a repository that was cloned an hour ago. Most of
+what it says is harmless; some sends something somewhere, runs something or lowers a guard. Such a
+choice counts all the same, because a user's own project says it too.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.config.schema import Config, LimitsSection
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that the project's own file decides."""
+
+    key: str
+    value: object
+    origin: str
+    """File and line."""
+
+
+_DEFAULT: Final = LimitsSection()
+
+_TOLD: Final[Mapping[str, Callable[[Config], bool]]] = {
+    "n8n.webhook_url": lambda config: config.teacher.mode == "webhook",
+    "n8n.allow_http": lambda config: config.teacher.mode == "webhook" and config.n8n.allow_http,
+    "agent.command": lambda config: config.agent.kind == "command",
+    "tests.guard": lambda config: config.tests.guard != "restore",
+    "claude.allowed_tools": lambda config: bool(config.claude.allowed_tools),
+    "claude.sandbox": lambda config: bool(config.claude.sandbox),
+    "limits.max_cost_usd": lambda config: _above(config.limits.max_cost_usd, _DEFAULT.max_cost_usd),
+    "limits.max_cost_usd_per_day": lambda config: _above(
+        config.limits.max_cost_usd_per_day, _DEFAULT.max_cost_usd_per_day
+    ),
+}
+"""The settings, and when each of them sends something somewhere, runs something or lowers a
+guard."""
+
+OF_TEACHING: Final = ("n8n.",)
+"""Beginnings of those that count where only a teacher is asked."""
+
+
+def choices(
+    config: Config, origin: Callable[[str], str], of: Collection[str] = ()
+) -> Iterator[Choice]:
+    """The settings that send, run or lower something, in the order of importance.
+
+    Args:
+        config: the configuration.
+        origin: where a setting came from, when it is the project's own file; else empty.
+        of: beginnings of the settings that count; all if empty.
+    """
+    for key, applies in _TOLD.items():
+        if of and not key.startswith(tuple(of)):
+            continue
+        if (found := origin(key)) and applies(config):
+            section, name = key.split(".")
+            yield Choice(key, getattr(getattr(config, section), name), found)
+
+
+def allows_every_command(rules: Sequence[str]) -> bool:
+    """Whether permission rules let Claude Code run any shell command: `Bash`, `Bash(*)`.
+
+    Claude Code takes several rules in one string too, with commas or spaces between them.
+    """
+    for rule in rules:
+        bare = re.sub(r"\(([^()]*)\)", lambda found: "()" if found[1].strip(" :*") else "", rule)
+        if "Bash" in re.split(r"[\s,]+", bare):
+            return True
+    return False
+
+
+def _above(value: float | None, default: float | None) -> bool:
+    return default is not None and (value is None or value > default)
