@@ -208,7 +208,7 @@ class AgentLimits:
     max_processes: int | None = None
     """Size of the agent's process tree; None for no limit."""
     same_tool_call: int | None = None
-    """So many equal tool calls in a row are no progress; None for no limit."""
+    """So many equal tool calls, or rounds of a few, in a row are no progress; None for no limit."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ interrupted run, and `subtype` says `success` for an API error.
 
 import json
 import re
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -75,7 +76,7 @@ _LIMITS: Final = {
     ),
     EndedBy.NO_PROGRESS: (
         AgentOutcome.NO_PROGRESS,
-        "the same tool call {calls} times in a row; limits.same_tool_call allows more",
+        "{calls} times in a row; limits.same_tool_call allows more",
     ),
     EndedBy.PROCESSES: (
         AgentOutcome.PROCESSES,
@@ -83,6 +84,9 @@ _LIMITS: Final = {
     ),
 }
 """What it means that a limit of ours ended the program."""
+
+_LONGEST_ROUND: Final = 4
+"""Calls; going round in more than so many is not told from work."""
 
 _LOGIN_MEND: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
 _STATUS_MENDS: Final = {
@@ -108,6 +112,27 @@ class Ending:
     """What kept us from reading on, if anything did."""
 
 
+@dataclass
+class _Calls:
+    """The last calls of one thread, and for how long they have repeated themselves."""
+
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=_LONGEST_ROUND))
+    equal: list[int] = field(default_factory=lambda: [0] * _LONGEST_ROUND)
+    """For rounds of one call, of two and so on: calls in a row that were equal to the one that is
+    as far back as the round is long."""
+
+    def add(self, call: str) -> tuple[int, int]:
+        """Take a call; gives how often in a row the last round was made, and its length."""
+        for back in range(1, len(self.last) + 1):
+            self.equal[back - 1] = self.equal[back - 1] + 1 if self.last[-back] == call else 0
+        self.last.append(call)
+        rounds = (
+            ((equal + length) // length, -length) for length, equal in enumerate(self.equal, 1)
+        )
+        times, length = max(rounds)
+        return times, -length
+
+
 class Reading:
     """Takes the messages of one session, in order.
 
@@ -122,9 +147,10 @@ class Reading:
         self._at_work = True
         self._rejected = False
         self._resets_at: datetime | None = None
-        self._rows: dict[str | None, tuple[str, int]] = {}
-        self.same_calls = 0
-        """How often in a row the last tool call was made, with the same input."""
+        self._calls: dict[str | None, _Calls] = {}
+        self.same_calls, self._round = 0, 1
+        """How often in a row the last tool call was made, with the same input; or the last round
+        of a few calls."""
 
     def take(self, message: Message) -> None:
         """Take one message."""
@@ -180,19 +206,17 @@ class Reading:
                 )
 
     def _count(self, call: ToolUseBlock, thread: str | None) -> None:
-        """Count equal calls in a row; subagents work side by side, so each has a row of its own."""
+        """Count equal calls; subagents work side by side, so each has calls of its own."""
         what = json.dumps([call.name, call.input], sort_keys=True)
-        before, count = self._rows.get(thread, ("", 0))
-        count = count + 1 if what == before else 1
-        self._rows[thread] = (what, count)
-        self.same_calls = count
+        self.same_calls, self._round = self._calls.setdefault(thread, _Calls()).add(what)
 
     def _judge(self, ending: Ending, limits: AgentLimits) -> tuple[AgentOutcome, str]:
         if self._results and not self._at_work:
             return self._judge_result(self._results[-1])
         if ending.ended_by in _LIMITS:
             outcome, words = _LIMITS[ending.ended_by]
-            return outcome, words.format(limits=limits, calls=self.same_calls)
+            one = "the same tool call" if self._round == 1 else f"the same {self._round} tool calls"
+            return outcome, words.format(limits=limits, calls=f"{one} {self.same_calls}")
         if ending.ended_by is EndedBy.US and not ending.trouble:
             return AgentOutcome.CRASHED, "interrupted"
         if ending.returncode is None or ending.ended_by is EndedBy.US:

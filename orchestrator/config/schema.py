@@ -175,7 +175,8 @@ class LimitsSection(Section):
     max_processes: int | None = Field(default=256, ge=8)
     """Processes that the agent, and all it starts, may have at a time."""
     same_tool_call: int | None = Field(default=8, ge=2)
-    """Equal tool calls in a row, reading ones too, that end an attempt: it makes no progress."""
+    """Equal tool calls in a row, reading ones too, or equal rounds of up to four calls, that end an
+    attempt: it makes no progress."""
     stuck_after: int | None = Field(default=3, ge=2)
     """Failed attempts in a row without anything new that end a run: it is stuck."""
     wait_for_reset: bool = False

@@ -180,3 +180,59 @@ def test_a_broken_transcript_gives_what_can_be_read(tmp_path: Path) -> None:
     transcript.write_text(f'{{"type":"user"}}\n{row}{{"type":"cost-state","tot', encoding="utf-8")
     judged, _ = read(ending=replace(ENDING, transcript=transcript))
     assert judged.usage == Usage(input_tokens=7, cost_usd=0.5)
+
+
+def called(calls: str, *, thread: str | None = None) -> AssistantMessage:
+    """One call for each letter; the same letter is the same call."""
+    return says(
+        *(ToolUseBlock("1", "Bash", {"command": letter}) for letter in calls),
+        parent_tool_use_id=thread,
+    )
+
+
+def same_calls(*messages: AssistantMessage) -> int:
+    reading = Reading(PROJECT, lambda _: None)
+    for message in messages:
+        reading.take(message)
+    return reading.same_calls
+
+
+@pytest.mark.parametrize(
+    ("calls", "times"),
+    [
+        ("a", 1),
+        ("aaaa", 4),
+        ("abab", 2),
+        ("xyabababab", 4),
+        ("ababa", 2),
+        ("abcabcabc", 3),
+        ("aabaabaab", 3),
+        ("abcdabcdabcd", 3),
+        ("abcdeabcdeabcde", 1),  # a round of five is not told from work
+        ("e1te2te3te4t", 1),  # edits that differ, and the tests in between
+        ("ababx", 1),
+        ("ababxab", 1),
+    ],
+)
+def test_rounds_of_calls_are_counted(calls: str, times: int) -> None:
+    assert same_calls(*map(called, calls)) == times
+    assert same_calls(called(calls)) == times
+
+
+def test_two_at_work_side_by_side_are_no_round() -> None:
+    side_by_side = [
+        called(each, thread=thread) for each in "abcdef" for thread in ("one", "two", None)
+    ]
+    assert same_calls(*side_by_side) == 1
+    assert same_calls(*side_by_side, called("f"), called("f", thread="one")) == 2
+
+
+def test_a_round_is_named_as_what_ended_the_attempt() -> None:
+    ending = replace(ENDING, ended_by=EndedBy.NO_PROGRESS)
+    result, _ = read(*map(called, "abab"), ending=ending)
+    assert result.outcome is AgentOutcome.NO_PROGRESS
+    assert result.message.startswith(
+        "the same 2 tool calls 2 times in a row; limits.same_tool_call"
+    )
+    result, _ = read(*map(called, "baaa"), ending=ending)
+    assert result.message.startswith("the same tool call 3 times in a row; limits.same_tool_call")

@@ -46,6 +46,21 @@ def test_the_same_tool_call_again_and_again_is_no_progress(project: Path) -> Non
     assert left_of(project / "pids") == []
 
 
+def test_the_same_two_calls_again_and_again_are_no_progress(project: Path) -> None:
+    for name in ("a", "b"):
+        (project / name).write_text(name, encoding="utf-8")
+    a, b = (use("Read", file_path=str(project / name)) for name in ("a", "b"))
+    limits = AgentLimits(
+        max_turns=40, wall_clock_seconds=90, no_output_seconds=90, same_tool_call=4
+    )
+    replies = [a, b] * 8
+    with claude(steps(*replies, say("never said"))) as (agent, replay):
+        result = agent.run("Look.", project, limits, lambda _: None)
+    assert result.outcome is AgentOutcome.NO_PROGRESS
+    assert "the same 2 tool calls" in result.message
+    assert len(replay.requests) < len(replies)
+
+
 def test_calls_that_differ_and_calls_within_the_limit_are_work(project: Path) -> None:
     for name in ("a", "b"):
         (project / name).write_text(name, encoding="utf-8")
