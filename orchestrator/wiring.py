@@ -26,7 +26,7 @@ from orchestrator.ledger import Ledger
 from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
 from orchestrator.loop import Policy
-from orchestrator.memory.agents_md import agents_unloaded
+from orchestrator.memory.agents_md import agents_in_force, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
@@ -138,6 +138,7 @@ def build_agent(
         trust_project=config.claude.trust_project,
         sandbox=config.claude.sandbox,
         refuse=guard.refuse if guard else None,
+        agents_files=agents_in_force,
     )
 
 

@@ -4,16 +4,18 @@
 this one are all that knows the SDK, which takes a second and more to import: `warm()`.
 """
 
+import contextlib
 import importlib.util
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator import events
 from orchestrator.agents import claude_environment as environment
+from orchestrator.agents.claude_project import standing_in
 from orchestrator.agents.wording import last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
@@ -88,6 +90,8 @@ class ClaudeCodeAgent:
         program: the program; None finds it.
         trust_project: whether the project's own settings, hooks and MCP servers are loaded. Its
             CLAUDE.md and rules are, in any case.
+        agents_files: names the AGENTS.md files of a project that are in force, because there is no
+            CLAUDE.md; asked before each run without `trust_project`.
         sandbox: Claude Code's own sandbox settings, passed through.
         refuse: asked before each edit of a file; says why it must not be, or None.
     """
@@ -103,6 +107,7 @@ class ClaudeCodeAgent:
         trust_project: bool = True,
         sandbox: Mapping[str, Any] | None = None,
         refuse: Callable[[Path], str | None] | None = None,
+        agents_files: Callable[[Path], Sequence[str]] | None = None,
     ) -> None:
         self._base = dict(os.environ if environment is None else environment)
         self._model = model
@@ -110,7 +115,7 @@ class ClaudeCodeAgent:
         self._skip_permissions = skip_permissions
         self._program = program
         self._trust_project, self._sandbox = trust_project, sandbox
-        self._refuse = refuse
+        self._refuse, self._agents_files = refuse, agents_files
 
     def preflight(self) -> str:
         """Make sure that a run can begin; gives the program's name and version.
@@ -167,8 +172,11 @@ class ClaudeCodeAgent:
             env |= environment.CLAUDE_MD_OF_ADDED
         session_id = environment.new_session_id()
         reading = Reading(workspace, on_event)
-        with environment.settings_file(env, self._sandbox) as settings:
-            argv = self._command(limits, session_id, settings, workspace)
+        with (
+            environment.settings_file(env, self._sandbox) as settings,
+            self._folders(workspace) as folders,
+        ):
+            argv = self._command(limits, session_id, settings, folders)
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
             try:
                 talk = _converse(
@@ -188,8 +196,18 @@ class ClaudeCodeAgent:
         )
         return reading.result(ending, limits)
 
+    @contextlib.contextmanager
+    def _folders(self, workspace: Path) -> Iterator[Sequence[Path]]:
+        """Folders whose words are loaded, and not their settings; none if the project's are."""
+        if self._trust_project:
+            yield ()
+            return
+        names = self._agents_files(workspace) if self._agents_files else ()
+        with standing_in(workspace, names) as other:
+            yield (workspace, other) if other else (workspace,)
+
     def _command(
-        self, limits: AgentLimits, session_id: str, settings: Path, workspace: Path
+        self, limits: AgentLimits, session_id: str, settings: Path, folders: Sequence[Path]
     ) -> list[str]:
         """Program and arguments, as the SDK itself would build them.
 
@@ -201,7 +219,7 @@ class ClaudeCodeAgent:
         argv += ["--include-partial-messages", f"--session-id={session_id}"]
         argv += ["--settings", str(settings)]
         if not self._trust_project:
-            argv += ["--setting-sources=user", f"--add-dir={workspace}"]
+            argv += ["--setting-sources=user", *(f"--add-dir={folder}" for folder in folders)]
         if self._skip_permissions:
             argv += ["--dangerously-skip-permissions"]
         else:

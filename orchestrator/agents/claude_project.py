@@ -1,10 +1,13 @@
-"""What a project would have Claude Code run, beside what it is asked to do.
+"""What a project would have Claude Code run, beside what it is asked to do; and what of it is
+loaded where its settings are not.
 
 Headless, Claude Code shows no trust dialog: the project's hooks and MCP servers simply run.
-"""
+"""  # noqa: D205 -- one thought
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +37,32 @@ def what_a_project_runs(project: Path) -> tuple[str, ...]:
         found.append(f"{_SERVERS}: MCP server {server}, {_how(how)}")
     lines = [one_line(line, 2 * _LENGTH) for line in found]
     return tuple(lines[:_MOST]) + ((f"and {len(lines) - _MOST} more",) if lines[_MOST:] else ())
+
+
+@contextlib.contextmanager
+def standing_in(project: Path, names: Sequence[str]) -> Iterator[Path | None]:
+    """A folder whose CLAUDE.md is the project's AGENTS.md, for `--add-dir`; None without one.
+
+    Claude Code (2.1.329) loads an AGENTS.md only where the project's settings are loaded too. A
+    link to it is read as the file itself, with what it imports from the project.
+
+    Args:
+        project: the project's folder.
+        names: the files in force, `AGENTS.md` and `.claude/AGENTS.md`. One that leads out of the
+            project is left out: whoever wrote it does not choose what of this machine is sent.
+    """
+    top = project.resolve()
+    files = {name: (top / name).resolve() for name in names}
+    inside = {name: file for name, file in files.items() if file.is_relative_to(top)}
+    if not inside:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        for name, file in inside.items():
+            link = Path(folder) / name.replace("AGENTS.md", "CLAUDE.md")
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(file)
+        yield Path(folder)
 
 
 def _in_settings(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent, bundled_program
 from orchestrator.agents.claude_project import what_a_project_runs
+from orchestrator.memory.agents_md import agents_in_force
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from tests.hostile.conftest import Recorder
 
@@ -62,6 +63,50 @@ def test_of_an_untrusted_project_only_words_are_loaded(hostile: Path, servers: S
     for body in bodies:
         assert body.count("Words of CLAUDE.md, once.") == 1
         assert body.count("Words of a rule, once.") == 1
+
+
+def instructions(server: Recorder) -> str:
+    bodies = [body for path, _, body in server.requests if "/messages" in path]
+    assert bodies
+    return bodies[-1]
+
+
+@pytest.mark.parametrize("name", ["project", "my pro(j) é#x"])
+def test_an_untrusted_projects_agents_md_is_loaded_while_it_has_no_claude_md(
+    name: str, hostile: Path, servers: Servers
+) -> None:
+    (hostile / "CLAUDE.md").unlink()
+    hostile = hostile.rename(hostile.parent / name)
+    login = {"ANTHROPIC_API_KEY": "k"}
+    (hostile / "docs").mkdir()
+    (hostile / "docs" / "more.md").write_text("Words that it imports.", encoding="utf-8")
+    (hostile / "AGENTS.md").write_text("Words of AGENTS.md.\n@docs/more.md\n", encoding="utf-8")
+    (hostile / ".claude" / "AGENTS.md").write_text("Words of the other.\n", encoding="utf-8")
+    words = ("Words of AGENTS.md.", "Words that it imports.", "Words of the other.")
+    run(hostile, servers[0], login, trust_project=False, agents_files=agents_in_force)
+    said = instructions(servers[0])
+    assert [said.count(each) for each in words] == [1, 1, 1]
+    assert what_ran(hostile) == set()
+    (hostile / "CLAUDE.md").write_text("Words of CLAUDE.md, once.\n", encoding="utf-8")
+    run(hostile, servers[0], login, trust_project=False, agents_files=agents_in_force)
+    said = instructions(servers[0])
+    assert [said.count(each) for each in (*words, "Words of CLAUDE.md, once.")] == [0, 0, 0, 1]
+
+
+def test_an_agents_md_that_leads_out_of_the_project_is_not_sent(
+    hostile: Path, servers: Servers, tmp_path: Path
+) -> None:
+    (hostile / "CLAUDE.md").unlink()
+    (tmp_path / "secret").write_text("A secret of this machine.", encoding="utf-8")
+    (hostile / "AGENTS.md").symlink_to(tmp_path / "secret")
+    run(
+        hostile,
+        servers[0],
+        {"ANTHROPIC_API_KEY": "k"},
+        trust_project=False,
+        agents_files=agents_in_force,
+    )
+    assert "A secret of this machine." not in instructions(servers[0])
 
 
 def test_a_trusted_project_runs_what_preflight_says_and_nothing_stays(
