@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from orchestrator import events
+from orchestrator.agents.wording import one_line
 from orchestrator.errors import LoopError
 from orchestrator.failures.redaction import Redactor
 from orchestrator.failures.triage import again, concluded, settled, triage
@@ -34,6 +35,8 @@ from teacher.errors import UnusableAnswer
 from teacher.models import Failure, KnownRule, Lesson
 
 T = TypeVar("T")
+
+_MOST_NAMED: Final = 5
 
 # ---- the plug points -----------------------------------------------------------------------
 
@@ -66,8 +69,15 @@ class Teacher(Protocol):
 class Workspace(Protocol):
     """The project's files, seen from outside."""
 
+    @property
+    def unseen(self) -> Sequence[str]:
+        """What the last snapshot could not see."""
+
     def snapshot(self) -> Snapshot:
         """Remember the files as they are now."""
+
+    def way_back(self, snapshot: Snapshot) -> str:
+        """Say the command that prints a file of a snapshot; PATH in it stands for the file."""
 
     def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Tell what changed, and write the whole patch to a file."""
@@ -159,7 +169,10 @@ class Steps:
             # Whoever hears of the attempt may look into the rules: the guard is first.
             self.guard.remember(attempt)
             self.emit(events.AttemptStarted(attempt, of, prompt))
-            return self.workspace.snapshot()
+            before = self.workspace.snapshot()
+            if attempt == 1:
+                self._tell_what_is_unseen()
+            return before
 
         self._begun = False
         return self._step(f"attempt {attempt}: before", work)
@@ -171,6 +184,7 @@ class Steps:
         def work() -> AgentResult:
             if not self._begun:
                 self._take_back_half_done(attempt, before, left)
+                left.unlink(missing_ok=True)  # from here on it is not true any more
             self.guard.take_up(attempt)
             self.emit(events.StepStarted("the agent works"))
             try:
@@ -291,19 +305,42 @@ class Steps:
         return self._step(f"attempt {attempt}: rule", work)
 
     def _take_back_half_done(self, attempt: int, before: Snapshot, left: Path) -> None:
-        """Begin an attempt again that was broken off; what it had changed is kept as a patch."""
+        """Begin an attempt again that was broken off; what is taken back is kept, and told."""
         now = self.workspace.snapshot()
         # A killed process left no word of where it stopped; then all changes count as its own.
-        stopped_at = Snapshot(left.read_text(encoding="ascii")) if left.exists() else now
+        killed = not left.exists()
+        stopped_at = now if killed else Snapshot(left.read_text(encoding="ascii"))
         patch = self.folder / f"attempt-{attempt}.broken-off-{now.tree[:12]}.patch"
-        if not self.workspace.diff(before, now, patch).changes:
-            patch.unlink()
-            return
+        self.workspace.diff(before, now, patch)
         self.redactor.file(patch)
         # Rules may have been learned, here or elsewhere, while the attempt lay half done.
         for path in self.workspace.restore(before, stopped_at, leave=self.rulebook.files()):
             self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
-        self.emit(events.Notice(f"attempt {attempt} begins again; its edits are kept in {patch}"))
+        if self.workspace.snapshot() == now:
+            patch.unlink()
+            return
+        whose = (
+            "everything that changed since it began was taken back, edits of yours too, because "
+            "its process was killed and left no word of where it stopped"
+            if killed
+            else "what it had changed was taken back"
+        )
+        self.emit(events.Notice(f"attempt {attempt} begins again: {whose}"))
+        self.emit(events.Notice(f"  as a patch, without secrets: {patch}"))
+        self.emit(events.Notice(f"  a file as it was: {self.workspace.way_back(now)} > PATH"))
+
+    def _tell_what_is_unseen(self) -> None:
+        unseen = self.workspace.unseen
+        if not unseen:
+            return
+        more = f" and {len(unseen) - _MOST_NAMED} more" if len(unseen) > _MOST_NAMED else ""
+        named = ", ".join(one_line(path) for path in unseen[:_MOST_NAMED])
+        self.emit(
+            events.Notice(
+                "repositories inside and what cannot be read are in no diff, and edits there are "
+                f"not taken back: {named}{more}"
+            )
+        )
 
     def _told(self, findings: Findings) -> Findings:
         if findings.found:

@@ -402,6 +402,7 @@ def test_a_half_done_attempt_begins_again_from_its_own_snapshot(
     assert seen == [kept]
     (patch,) = tmp_path.glob("attempt-1.broken-off-*.patch")
     assert b"+half" in patch.read_bytes()
+    assert "attempt 1 begins again: what it had changed was taken back" in notices(loop)
 
 
 def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
@@ -425,6 +426,76 @@ def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
     assert seen == [b"old\n"]
     (patch,) = tmp_path.glob("attempt-1.broken-off-*.patch")
     assert b"+half" in patch.read_bytes()
+    told = notices(loop)
+    assert "taken back, edits of yours too, because its process was killed" in told[0]
+    assert told[1] == f"  as a patch, without secrets: {patch}"
+    loop.workspace.files["code.py"] = b"half\n"
+    half = loop.workspace.snapshot()
+    assert told[2:] == [f"  a file as it was: {loop.workspace.way_back(half)} > PATH"]
+
+
+@pytest.mark.parametrize("rule", [False, True])
+def test_of_an_attempt_that_was_killed_before_it_changed_anything_nothing_is_said(
+    bench: MakeBench, tmp_path: Path, rule: bool
+) -> None:
+    loop = bench(RED, GREEN)
+    loop.journal = MortalJournal(loop.journal.results, 2)
+    with pytest.raises(Death):
+        loop.run()
+    if rule:
+        loop.workspace.files["CLAUDE.md"] = b"a rule from elsewhere\n"
+    loop.agent = ScriptedAgent(loop.edits("new\n"))
+    loop.journal = MortalJournal(loop.journal.results, 100)
+    assert loop.run().outcome is RunOutcome.SOLVED
+    assert notices(loop) == []
+    assert list(tmp_path.glob("*.patch")) == [tmp_path / "attempt-1.patch"]
+
+
+def test_what_is_killed_after_it_was_broken_off_once_is_taken_back_whole(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = bench(RED, GREEN)
+
+    def half(*_: object) -> AgentResult:
+        loop.workspace.files["code.py"] = b"half\n"
+        raise Killed
+
+    def look(*_: object) -> AgentResult:
+        assert loop.workspace.files["code.py"] == b"old\n"
+        return AgentResult(AgentOutcome.COMPLETED)
+
+    loop.agent.enqueue(half)
+    with pytest.raises(Killed):
+        loop.run()
+
+    def killed(*_: object) -> AgentResult:
+        loop.workspace.files["code.py"] = b"more\n"
+        monkeypatch.setattr(loop.workspace, "snapshot", lambda: 1 / 0)  # nothing is noted
+        raise Killed
+
+    loop.agent.enqueue(killed)
+    with pytest.raises(ZeroDivisionError):
+        loop.run()
+    monkeypatch.undo()
+    loop.agent.enqueue(look)
+    assert loop.run().outcome is RunOutcome.SOLVED
+
+
+@pytest.mark.parametrize(("count", "end"), [(0, ""), (2, ": p0/, p1/"), (9, "p4/ and 4 more")])
+def test_what_snapshots_cannot_see_is_told_once(bench: MakeBench, count: int, end: str) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.workspace.unseen = tuple(f"p{number}/" for number in range(count))
+    loop.agent.enqueue(loop.edits("one\n"))
+    loop.agent.enqueue(loop.edits("two\n"))
+    loop.teacher.enqueue(LESSON)
+    assert loop.run().outcome is RunOutcome.SOLVED
+    told = notices(loop)
+    assert len(told) == bool(count)
+    assert all(text.endswith(end) for text in told)
+
+
+def notices(loop: Bench) -> list[str]:
+    return [event.text for event in loop.events if isinstance(event, events.Notice)]
 
 
 def test_what_passes_when_run_again_is_flaky_and_the_verdict_rests_on_that(

@@ -28,6 +28,10 @@ class FakeWorkspace:
         self._trees[tree] = dict(self.files)
         return Snapshot(tree)
 
+    def way_back(self, snapshot: Snapshot) -> str:
+        """Say a command that stands for none: there are no files."""
+        return f"show {snapshot.tree}:PATH"
+
     def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Write a unified diff to the file `patch` and list what changed."""
         old, new = self._trees[before.tree], self._trees[after.tree]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -80,6 +81,14 @@ class GitWorkspace:
         self._last_tree = tree
         self._remember_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
         return Snapshot(tree)
+
+    def way_back(self, snapshot: Snapshot) -> str:
+        """Say the command that prints a file of a snapshot; PATH in it stands for the file.
+
+        The bytes are as they were on disk. Paths are those of the project's folder.
+        """
+        folder = shlex.quote(str(self._private.folder))
+        return f"git --git-dir={folder} cat-file blob {snapshot.tree}:PATH"
 
     def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Write what changed between two snapshots to the file `patch`, and list it.

@@ -1,6 +1,7 @@
 """The shapes that a project comes in, each with real git."""
 
 import os
+import shlex
 import subprocess
 import tracemalloc
 from dataclasses import dataclass
@@ -392,6 +393,23 @@ def test_a_large_diff_goes_to_the_file(project: Path, state: Path) -> None:
     assert diff.changes == (FileChange("big.txt", "A", 50 * 2**16, 0),)
     assert diff.patch.stat().st_size > 50 * 2**20
     assert peak < 2**20
+
+
+@pytest.mark.parametrize("inside", ["", "sub folder"])
+def test_the_way_back_gives_a_file_as_it_was(project: Path, state: Path, inside: str) -> None:
+    repository(project, a_txt="one\n")
+    folder = project / inside
+    folder.mkdir(exist_ok=True)
+    before = b"\xff not text\r\n\0"
+    (folder / "a file.bin").write_bytes(before)
+    (project / ".gitattributes").write_text("*.bin text eol=lf\n", encoding="utf-8")
+    workspace = look(folder, state).workspace
+    command = workspace.way_back(workspace.snapshot())
+    (folder / "a file.bin").write_bytes(b"something else")
+    workspace.snapshot()
+    words = [word.replace("PATH", "a file.bin") for word in shlex.split(command)]
+    done = subprocess.run(words, cwd=folder, capture_output=True, check=True)
+    assert done.stdout == before
 
 
 # ---- repositories inside -------------------------------------------------------------------
