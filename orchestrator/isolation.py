@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import UsageError
+import psutil
+from filelock import FileLock
+
+from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
-from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.store import Store
 from orchestrator.workspace.worktree import Worktree, uncommitted, worktree_of
 
 BRANCHES: Final = "orchestrator/"
@@ -88,6 +92,50 @@ def in_worktree(
             _take_down(worktree, listener)
         else:
             listener(Notice(f"`orchestrator resume {run}` goes on in {worktree.folder}"))
+
+
+def remove_leftovers(project: Path, store: Store, listener: Listener) -> None:
+    """Remove the work trees of this project's runs that were killed after they had ended.
+
+    Whoever dies between the end on record and the removal leaves one. Where something is in it
+    that is not on the branch, it stays.
+
+    Args:
+        project: the user's project.
+        store: knows the runs.
+        listener: told of each.
+    """
+    with FileLock(store.locks / "worktrees.lock"):  # several runs may begin at once
+        for folder in sorted((store.directory / "worktrees").glob("*")):
+            record = _ended_and_gone(folder.name, store)
+            if not record or record.task.project != project:
+                continue
+            try:
+                worktree = worktree_of(project, folder, BRANCHES + record.id)
+                left = worktree.only_here()
+                if left:
+                    what = f"{left[0]} and {len(left) - 1} more" if left[1:] else left[0]
+                    listener(Notice(f"run {record.id} has ended; {what} is only in {folder}"))
+                    continue
+                listener(Notice(f"removing what run {record.id} left when it was killed: {folder}"))
+                _take_down(worktree, listener)
+            except LoopError as error:
+                listener(Notice(f"{folder} of run {record.id}, which has ended, stays: {error}"))
+
+
+def _ended_and_gone(run: str, store: Store) -> RunRecord | None:
+    """The record of a run that has ended for good, and whose process is not there any more."""
+    try:
+        record = store.get(run)
+    except UsageError:
+        return None  # one that is only beginning, or not ours
+    if record.id != run or record.outcome not in _ENDED or not record.ended:
+        return None
+    try:
+        process_began = psutil.Process(record.process).create_time()
+    except psutil.Error:
+        return record
+    return record if process_began > record.ended.timestamp() else None  # its number, taken again
 
 
 def _take_down(worktree: Worktree, listener: Listener) -> None:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from orchestrator import events, process, wiring
 from orchestrator.config import Config, Override, load, with_new_limits
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.isolation import Place, in_worktree
+from orchestrator.isolation import Place, in_worktree, remove_leftovers
 from orchestrator.loop import run_loop
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.outcomes import outcomes_listener
@@ -230,6 +230,8 @@ def _place(
     resumed: bool = False,
 ) -> contextlib.AbstractContextManager[Place]:
     if config.workspace.isolate:
+        if not resumed:
+            remove_leftovers(project, store, listener)
         return in_worktree(project, run, store.directory, listener, resumed=resumed)
     return contextlib.nullcontext(Place(project))
 

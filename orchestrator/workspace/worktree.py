@@ -21,6 +21,16 @@ _NOBODY: Final = ("Prompt Learning Loop", "orchestrator@localhost")
 _START: Final = "refs/worktree/start"
 """The commit that the work tree began with. Such a ref is seen in that work tree alone."""
 
+_WANTED: Final = (
+    ".",
+    *(
+        f":(exclude,glob)**/{name.rstrip('/')}{rest}"
+        for name in MACHINE_MADE
+        for rest in ("", "/**")
+    ),
+)
+"""Pathspecs of what goes on the branch."""
+
 
 @dataclass(frozen=True)
 class Worktree:
@@ -62,9 +72,7 @@ class Worktree:
             InfrastructureError: git failed.
         """
         git = self._git()
-        unwanted = [name.rstrip("/") for name in MACHINE_MADE]
-        specs = [f":(exclude,glob)**/{name}{rest}" for name in unwanted for rest in ("", "/**")]
-        git.run("add", "-A", "--", ".", *specs)
+        git.run("add", "-A", "--", *_WANTED)
         # What was learned is kept also where the repository ignores it.
         for name in anyway:
             if (self.project / name).is_file():
@@ -85,6 +93,20 @@ class Worktree:
         """
         git = self._git()
         return git.line("rev-parse", f"refs/heads/{self.branch}") != git.line("rev-parse", _START)
+
+    def only_here(self) -> tuple[str, ...]:
+        """Paths whose content is in the work tree and not on the branch.
+
+        What git ignores or a machine made does not count, nor a file that is not there any more.
+
+        Raises:
+            InfrastructureError: git failed; there may be no such branch.
+        """
+        git = self._git()
+        asked = ("diff", "--name-only", "-z", "--no-renames", "--diff-filter=d")
+        paths = git.output(*asked, f"refs/heads/{self.branch}", "--", *_WANTED)
+        paths += git.output("ls-files", "-z", "--others", "--exclude-standard", "--", *_WANTED)
+        return tuple(shown(path) for path in paths.split(b"\0")[:-1])
 
     def remove(self, *, with_branch: bool) -> None:
         """Remove the work tree, and the branch too if asked.
