@@ -7,7 +7,7 @@ rules are not the same: a wrong duplicate would lose a lesson without a word.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -32,12 +32,26 @@ _SUBJECT: Final = 0.6
 _TYPO: Final = 88.0
 _SHORTEST_TYPO: Final = 5
 
-_PHRASES: Final = tuple(
+_NUMBERS: Final = (
+    *("zero", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
+_Into = str | Callable[[re.Match[str]], str]
+_PHRASES: Final[tuple[tuple[re.Pattern[str], _Into], ...]] = tuple(
     (re.compile(pattern), into)
     for pattern, into in (
         (r"[`\"'\u2019*]", ""),
-        (r"\b(?:do|does|must|should|can|is|are|was|were)(?: not|nt)\b|\bcannot\b", " never "),
+        (r"\b(?:do|does|must|should|can)(?: not|nt)\b|\bcannot\b", " never "),
+        (r"\b(?:is|are|was|were)(?: not|nt)\b", " isnt "),
         (r"\b(?:prefer|try|take care) not to\b", " never "),
+        (r"\b(?:under no circumstances|at no time|by no means|no longer)\b", " never "),
+        (r"\b(?:rarely|seldom|hardly ever)\b", " never "),
+        (r"\b(?:there is )?no need to\b", " never "),
+        (r"\b(?:stop|quit|cease)(?= \w+ing\b)", " unask "),
+        (r"\b(?:refrain|abstain) from\b|\b(?:refuse|decline) to\b", " unask "),
+        (r"\b(?:stay|keep|steer) (?:away from|clear of)\b", " unask "),
+        (r"\b(?:keep|leave)\b([^;,.]*?)\bout of\b", r" unask put \1 in "),
+        (r"\bexcept (?:for|in|if|when)\b|\bunless\b", " without "),
         (r"\b(?:instead of|rather than|in place of)\b", " ; never "),
         (r"\b(prefer\b[^;,]*?) (?:over|to)\b", r"\1 ; never "),
         (r"\bleave(s)? out\b", " omit "),
@@ -45,10 +59,18 @@ _PHRASES: Final = tuple(
         (r"\bwhite[ -]space", "whitespace"),
         (r"\bre-(?=[a-z])", "re"),
         (r"\bbut\b", " ; "),
+        (rf"\b(?:{'|'.join(_NUMBERS)})\b", lambda found: str(_NUMBERS.index(found[0]))),
+        (r"(?<=\d) ?(?:s|secs?)\b", " second"),
+        (r"(?<=\d)(?=(?:ms|min|h|[kmg]i?b|px)\b)", " "),
     )
 )
 _TOKEN: Final = re.compile(r"[^\W_](?:[\w./-]*\w)?|_\w+|[=!<>]=|[;,:.](?=\s|$)")
 _NOT: Final = frozenset(("never", "avoid", "not", "no"))
+_LEAVING: Final = ("skip", "omit", "bypass", "ignore")
+"""Verbs that ask to leave what follows; `never skip X` asks for it again."""
+_ONLY: Final = re.compile(r"\b(?:only|solely|exclusively)\b")
+_NEGATING: Final = ("a", "un", "in", "im", "ir", "il", "non", "dis", "de", "mis")
+"""What in front of a word makes it the opposite."""
 _STOP_WORDS: Final = (
     "a an the and or to of for in on at by with from as into it its they them their that this "
     "these those is are be been was were you your we i if when whenever while then so use using "
@@ -66,11 +88,11 @@ _SAME_WORDS: Final = (
     ("log", "logs"),
     ("param", "parameter", "argument", "arg"),
     ("remove", "delete", "drop"),
-    ("verify", "check"),
+    ("verify", "check", "validate"),
     ("compute", "calculate"),
     ("catch", "handle"),
     ("directory", "folder"),
-    ("omit", "skip"),
+    ("millisecond", "ms"),
 )
 _ANTONYMS: Final = (
     ("before", "after"),
@@ -81,7 +103,6 @@ _ANTONYMS: Final = (
     ("allow", "reject"),
     ("allow", "forbid"),
     ("accept", "reject"),
-    ("add", "omit"),
     ("add", "remove"),
     ("raise", "return"),
     ("up", "down"),
@@ -105,6 +126,24 @@ _ANTONYMS: Final = (
     ("lock", "unlock"),
     ("true", "false"),
     ("global", "local"),
+    ("show", "hide"),
+    ("encode", "decode"),
+    ("encrypt", "decrypt"),
+    ("increase", "decrease"),
+    ("append", "overwrite"),
+    ("append", "prepend"),
+    ("preserve", "trim"),
+    ("keep", "drop"),
+    ("early", "late"),
+    ("mock", "real"),
+    ("start", "stop"),
+    ("top", "bottom"),
+    ("left", "right"),
+    ("old", "new"),
+    ("push", "pull"),
+    ("trust", "check"),
+    ("success", "failure"),
+    ("parallel", "sequential"),
 )
 
 
@@ -128,7 +167,9 @@ def compare(one: RuleText, other: RuleText) -> Kinship:
     alike = fuzz.ratio(" ".join(sorted(first)), " ".join(sorted(second)))
     covered = len(shared) == min(len(first), len(second)) and len(shared) > 2
     enough = _LIKE if _one_situation(one.when, other.when) else _LIKE_ELSEWHERE
-    return Kinship.SAME if alike + 8 * covered >= enough else Kinship.UNRELATED
+    if alike + 8 * covered < enough or _limited(one) != _limited(other):
+        return Kinship.UNRELATED
+    return Kinship.SAME
 
 
 def _turned(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
@@ -153,14 +194,25 @@ def _swapped(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
     near = 2 * max(len(left), len(right)) <= len(shared) + 2
     if any(_opposed(a, b) for a in left for b in right):
         return near
-    values = [{word for word in side if _is_value(word)} for side in (left, right)]
-    if all(values):
+    named = [{word for word in side if not _is_value(word)} for side in (left, right)]
+    if named[0] < left and named[1] < right and not all(named):
         return near
     return len(left) == len(right) == 1
 
 
 def _opposed(one: str, other: str) -> bool:
-    return frozenset((one, other)) in _OPPOSED
+    return frozenset((one, other)) in _OPPOSED or _negated(one, other)
+
+
+def _negated(one: str, other: str) -> bool:
+    """Whether one is the other with a prefix that makes it the opposite: `asynchronous`."""
+    long, short = sorted((one, other), key=len, reverse=True)
+    return long.endswith(short) and long.removesuffix(short) in _NEGATING
+
+
+def _limited(text: RuleText) -> bool:
+    """Whether a rule allows what it names alone; the same without `only` says less."""
+    return bool(_ONLY.search(text.rule.casefold()))
 
 
 def _is_value(word: str) -> bool:
@@ -180,12 +232,23 @@ def _spelled_alike(words: Mapping[str, int], like: Mapping[str, int]) -> dict[st
 
     mended = {}
     for word, sign in words.items():
-        found = None
-        if word not in like and word.isalpha() and len(word) >= _SHORTEST_TYPO:
-            free = [other for other in like if other not in words and other.isalpha()]
-            found = process.extractOne(word, free, scorer=fuzz.ratio, score_cutoff=_TYPO)
-        mended[found[0] if found else word] = sign
+        free = [other for other in like if other not in words and not _negated(word, other)]
+        joined = [other for other in free if _joined(other) == _joined(word)]
+        if word in like or len(word) < _SHORTEST_TYPO:
+            mended[word] = sign
+        elif joined:
+            mended[joined[0]] = sign
+        elif word.isalpha():
+            spelled = [other for other in free if other.isalpha()]
+            found = process.extractOne(word, spelled, scorer=fuzz.ratio, score_cutoff=_TYPO)
+            mended[found[0] if found else word] = sign
+        else:
+            mended[word] = sign
     return mended
+
+
+def _joined(word: str) -> str:
+    return _bare(word.replace("-", ""))
 
 
 def _signed(text: str) -> dict[str, int]:
@@ -200,18 +263,28 @@ def _words(text: str) -> Iterator[tuple[str, int]]:
     text = unicodedata.normalize("NFKC", text).casefold()
     for pattern, into in _PHRASES:
         text = pattern.sub(into, text)
-    clause: list[str] = []
-    sign = 1
+    clause: list[tuple[str, int]] = []
+    sign = own = 1
     for token in [*_TOKEN.findall(text), ";"]:
+        word = _stem(token)
         if token in ";,:." or token == "without":  # noqa: S105 -- a word of a rule
-            yield from ((word, sign) for word in clause)
-            clause, sign = [], -sign if token == "without" else 1  # noqa: S105
+            yield from ((each, sign * turned) for each, turned in clause)
+            clause, own = [], 1
+            sign = -sign if token == "without" else 1  # noqa: S105
         elif token in _NOT:
             sign = -1
+        elif token == "unask" or (word in _LEAVING_STEMS and not clause):  # noqa: S105
+            sign = -sign
+        elif token == "isnt":  # noqa: S105
+            # "Check that it is not empty" asks for something; only the next word is denied.
+            own = -1
         elif token == "unchanged":  # noqa: S105
-            sign, clause = -sign, [*(w for w in clause if w != "keep"), _stem("change")]
+            clause = [(each, turned) for each, turned in clause if each != "keep"]
+            clause.append((_stem("change"), 1))
+            sign = -sign
         elif token not in _STOP:
-            clause.append(_stem(token))
+            clause.append((word, own))
+            own = 1
 
 
 def _stem(word: str) -> str:
@@ -224,6 +297,7 @@ def _bare(word: str) -> str:
     if len(word) <= 3 or not word.isascii() or not word.isalpha():
         return word
     word = re.sub(r"(?<=[a-z]{3})is(?=(?:e|ed|es|ing|ation)$)", "iz", word)
+    word = re.sub(r"(?<=[a-z]{3}iz)ation$|(?<=[a-z]{3}at)ion$", "", word)
     if word.endswith("ies"):
         return word[:-3] + "y"
     for ending in ("ing", "ed", "es", "s"):
@@ -237,3 +311,4 @@ def _bare(word: str) -> str:
 
 _ONE_WORD: Final = {_bare(word): _bare(words[0]) for words in _SAME_WORDS for word in words}
 _OPPOSED: Final = frozenset(frozenset((_stem(a), _stem(b))) for a, b in _ANTONYMS)
+_LEAVING_STEMS: Final = frozenset(map(_stem, _LEAVING))

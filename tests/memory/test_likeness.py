@@ -12,7 +12,15 @@ from orchestrator.memory.likeness import Kinship, compare
 from teacher.models import RuleText
 from tests.memory.making import rule_texts
 
-PAIRS = yaml.safe_load((Path(__file__).parent / "pairs.yaml").read_text(encoding="utf-8"))
+Pairs = dict[str, list[list[str]]]
+
+
+def labelled(name: str) -> Pairs:
+    pairs: Pairs = yaml.safe_load((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    return pairs
+
+
+PAIRS = labelled("pairs.yaml")
 
 
 def text(line: str) -> RuleText:
@@ -20,31 +28,67 @@ def text(line: str) -> RuleText:
     return RuleText(rule, when, "")
 
 
-def found(label: str) -> list[Kinship]:
-    return [compare(text(one), text(other)) for one, other in PAIRS[label]]
+def measured(pairs: Pairs, name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
+    found = {
+        label: [compare(text(one), text(other)) for one, other in pairs[label]] for label in pairs
+    }
+
+    def part(label: str, kind: Kinship) -> float:
+        return round(found[label].count(kind) / len(found[label]), 3)
+
+    figures = {
+        "pairs": sum(map(len, found.values())),
+        "duplicates found": part("same", Kinship.SAME),
+        "opposites not taken for duplicates": round(1 - part("opposite", Kinship.SAME), 3),
+        "opposites found": part("opposite", Kinship.OPPOSITE),
+        "unrelated left alone": part("unrelated", Kinship.UNRELATED),
+    }
+    with capsys.disabled():
+        print(f"\n  {name}: {figures}")  # noqa: T201 -- the figures are to be seen
+    if folder := os.environ.get("ORCHESTRATOR_FIGURES"):
+        (Path(folder) / f"{name}.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    return figures
 
 
 def test_the_labelled_pairs(capsys: pytest.CaptureFixture[str]) -> None:
-    same, opposite, unrelated = found("same"), found("opposite"), found("unrelated")
-    figures = {
-        "pairs": len(same) + len(opposite) + len(unrelated),
-        "duplicates found": round(same.count(Kinship.SAME) / len(same), 3),
-        "opposites not taken for duplicates": round(
-            1 - opposite.count(Kinship.SAME) / len(opposite), 3
-        ),
-        "opposites found": round(opposite.count(Kinship.OPPOSITE) / len(opposite), 3),
-        "unrelated left alone": round(unrelated.count(Kinship.UNRELATED) / len(unrelated), 3),
-    }
-    with capsys.disabled():
-        print(f"\n  {figures}")  # noqa: T201 -- the figures are to be seen
-    if folder := os.environ.get("ORCHESTRATOR_FIGURES"):
-        (Path(folder) / "rules.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    figures = measured(PAIRS, "rules", capsys)
     assert figures["pairs"] >= 120
     assert figures["duplicates found"] >= 0.90
     assert figures["opposites not taken for duplicates"] >= 0.95
     # No promise, but a contradiction that is not seen ends up in the file.
     assert figures["opposites found"] >= 0.80
     assert figures["unrelated left alone"] >= 0.95
+
+
+def test_pairs_that_it_was_not_made_for(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = measured(labelled("pairs_held_out.yaml"), "rules_held_out", capsys)
+    assert figures["pairs"] >= 60
+    # Then a lesson would be lost without a word. The rest is printed, not promised.
+    assert figures["opposites not taken for duplicates"] >= 0.95
+
+
+def test_no_held_out_pair_is_among_the_others() -> None:
+    def lines(pairs: Pairs) -> set[frozenset[str]]:
+        return {frozenset(pair) for label in pairs for pair in pairs[label]}
+
+    assert not lines(PAIRS) & lines(labelled("pairs_held_out.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "kind"),
+    [
+        ("Never skip the header", "Always read the header", Kinship.UNRELATED),
+        ("Never skip rows of the header", "Never omit rows of the header", Kinship.SAME),
+        ("Wait for 5s", "Wait for five seconds", Kinship.SAME),
+        ("Set the timeout to 5sec", "Set the timeout to five seconds", Kinship.SAME),
+        ("Set the timeout to 5 sec", "Set the timeout to five minutes", Kinship.OPPOSITE),
+        ("Round prices to two decimals", "Round weights to three decimals", Kinship.UNRELATED),
+        ("Make the client synchronous", "Make the client asynchronous", Kinship.OPPOSITE),
+        ("Use eval on user input", "Only use eval on user input", Kinship.UNRELATED),
+    ],
+)
+def test_signs_numbers_and_units(one: str, other: str, kind: Kinship) -> None:
+    assert compare(text(one), text(other)) is kind
 
 
 @given(rule_texts, rule_texts)
