@@ -111,10 +111,6 @@ class RuleKeeper:
         except (UsageError, RulebookError) as error:
             return f"it cannot be approved now: {error}"
 
-    def files(self) -> Sequence[Path]:
-        """The files that rules stand in, or would, by their real paths."""
-        return self._book.paths()
-
     def where(self, rule: str) -> Sequence[Path]:
         """The files that a rule stands in."""
         return self._book.where(rule)

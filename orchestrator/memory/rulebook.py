@@ -100,14 +100,6 @@ class MarkdownRulebook:
         """
         return self._shelf.in_project()
 
-    def paths(self) -> tuple[Path, ...]:
-        """The files that rules stand in, or would, by their real paths.
-
-        Raises:
-            RulebookError: as for `known_rules`.
-        """
-        return tuple(self._shelf.path(name) for name in self._shelf.names())
-
     def path(self, name: str) -> Path:
         """The real path of one file, by the name that it has in `Pages`.
 
