@@ -211,7 +211,8 @@ def _masked(text: str) -> str:
     found = _FRONT_MATTER.match(text)
     if not found:
         return text
-    return re.sub(r"[^\r\n]+", "", found[0]) + text[found.end() :]
+    # A space for what stood in a line, or a lone \r before it would end up beside its \n.
+    return re.sub(r"[^\r\n]+", " ", found[0]) + text[found.end() :]
 
 
 def _title(text: str) -> str:

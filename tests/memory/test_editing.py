@@ -53,11 +53,13 @@ def _appended(before: str) -> str:
         ("<!-- x\n", f"<!-- x\n-->\n\n{_SECTION}\n"),
         ("<script>\n", f"<script>\n</script>\n\n{_SECTION}\n"),
         ("- ```\n  x", f"- ```\n  x\n\n{_SECTION}"),
+        ("---\na: b\rc: d\n---\n", None),
     ],
 )
 def test_a_rule_goes_to_the_end_of_its_section(before: str, after: str | None) -> None:
     written = _appended(before)
     assert is_one_insertion(before.encode(), written.encode())
+    assert parse(reinforce(written.encode(), _RULE.id, TODAY)).rules == (_RULE,)
     if after is not None:
         newline = "\r\n" if "\r\n" in before else "\n"
         assert written == re.sub(r"\r?\n", newline, after)
