@@ -20,25 +20,31 @@ def only_the_runner_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def demo(sabotage: Sabotage = lambda _rulebook: None) -> tuple[int, str]:
-    """Run the demo; `sabotage` gets the rulebook as soon as the rule stands in it."""
+    """Run the demo; `sabotage` gets the rulebook as soon as the rule stands in it.
+
+    It does so again with each event, because the guard puts lost rules back.
+    """
     said: list[str] = []
+    rulebooks: list[Path] = []
 
     def listen(event: events.Event) -> None:
         if isinstance(event, events.RuleWritten):
-            sabotage(event.change.path)
+            rulebooks.append(event.change.path)
+        for rulebook in rulebooks:
+            sabotage(rulebook)
 
     code = run_demo(keep=False, listener=listen, say=said.append)
     return code, "\n".join(said)
 
 
 def test_the_loop_learns(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folders: list[Path] = []
+    folders: set[Path] = set()
     # What the user has set for their own work leads the demo nowhere.
     monkeypatch.setenv("CLAUDE_CODE_DISABLE_CLAUDE_MDS", "1")
     monkeypatch.setenv("ANTHROPIC_MODEL", "nosuch")
     monkeypatch.setenv("ORCHESTRATOR_TEACHER_MODE", "webhook")
     monkeypatch.setenv("ORCHESTRATOR_LEARNING_MAX_RETRIES", "0")
-    code, said = demo(lambda rulebook: folders.append(rulebook.parents[1]))
+    code, said = demo(lambda rulebook: folders.add(rulebook.parents[1]))
     assert code == 0, said
     assert said.count("\n  yes  ") == 4
     assert "NO" not in said.replace("No key, no network", "").replace("NO_PROXY", "")
@@ -50,7 +56,7 @@ def test_the_loop_learns(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def not_written(rulebook: Path) -> None:
-    rulebook.unlink()
+    rulebook.unlink(missing_ok=True)
 
 
 def not_loaded(rulebook: Path) -> None:
@@ -61,6 +67,8 @@ def not_loaded(rulebook: Path) -> None:
 
 def not_sent(rulebook: Path) -> None:
     text = rulebook.read_text(encoding="utf-8")
+    if text.startswith("<!--\n"):
+        return
     rulebook.write_text(f"<!--\n{text.replace('<!--', '').replace('-->', '')}-->\n", "utf-8")
     assert RULE in rulebook.read_text(encoding="utf-8")
 
