@@ -288,8 +288,7 @@ class Steps:
         """Take the attempt's edits back, except where somebody else edited meanwhile."""
 
         def work() -> None:
-            for path in self.workspace.restore(attempt.before, attempt.after):
-                self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
+            self._restore(attempt.before, attempt.after)
 
         self._step(f"attempt {attempt.number}: restore", work)
 
@@ -304,6 +303,11 @@ class Steps:
 
         return self._step(f"attempt {attempt}: rule", work)
 
+    def _restore(self, to: Snapshot, changed_since: Snapshot) -> None:
+        # People and other runs may have written rules since, which no snapshot tells from edits.
+        for path in self.workspace.restore(to, changed_since, leave=self.rulebook.files()):
+            self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
+
     def _take_back_half_done(self, attempt: int, before: Snapshot, left: Path) -> None:
         """Begin an attempt again that was broken off; what is taken back is kept, and told."""
         now = self.workspace.snapshot()
@@ -313,9 +317,7 @@ class Steps:
         patch = self.folder / f"attempt-{attempt}.broken-off-{now.tree[:12]}.patch"
         self.workspace.diff(before, now, patch)
         self.redactor.file(patch)
-        # Rules may have been learned, here or elsewhere, while the attempt lay half done.
-        for path in self.workspace.restore(before, stopped_at, leave=self.rulebook.files()):
-            self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
+        self._restore(before, stopped_at)
         if self.workspace.snapshot() == now:
             patch.unlink()
             return

@@ -270,6 +270,24 @@ def test_retry_from_start_takes_the_edits_back_and_keeps_the_rule(bench: MakeBen
     assert len(loop.rulebook.known_rules()) == 1
 
 
+def test_retry_from_start_leaves_rules_that_came_in_during_the_attempt(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.workspace.files["CLAUDE.md"] = b"as it began\n"
+    wrong = loop.edits("wrong\n")
+
+    def while_a_person_adds_a_rule(
+        prompt: str, workspace: Path, limits: AgentLimits, emit: events.Listener
+    ) -> AgentResult:
+        loop.workspace.files["CLAUDE.md"] = b"with a rule\n"
+        return wrong(prompt, workspace, limits, emit)
+
+    loop.agent.enqueue(while_a_person_adds_a_rule)
+    loop.agent.enqueue(lambda *_: AgentResult(AgentOutcome.COMPLETED))
+    loop.teacher.enqueue(LESSON)
+    assert loop.run(retry_from_start=True).outcome is RunOutcome.SOLVED
+    assert loop.workspace.files == {"code.py": b"old\n", "CLAUDE.md": b"with a rule\n"}
+
+
 def test_retry_from_start_takes_back_what_is_not_taught_too(bench: MakeBench) -> None:
     loop = bench(GREEN, RED, GREEN)
     loop.suite.enqueue_again(SuiteReport(SuiteOutcome.FAILED, 1, GREEN.cases))

@@ -15,14 +15,13 @@ from typing import Final
 from orchestrator.errors import RulebookError, UsageError
 from orchestrator.memory.document import free_id
 from orchestrator.memory.history import History
-from orchestrator.memory.lessons import provenance
+from orchestrator.memory.lessons import provenance, with_room
 from orchestrator.memory.pages import Pages, changed
 from orchestrator.memory.poison import poison_in
 from orchestrator.memory.preflight import (
     Found,
     Objection,
     Standing,
-    leaving,
     preflight,
     tokens,
     too_long,
@@ -230,16 +229,17 @@ class RuleKeeper:
         pages = pages.amend(rule.id, text, self._book.today())
         if scope is not None:
             pages = pages.rescope(rule.id, scope)
-        return Edit(pages, pages.find(rule.id) or rule, amends=True)
+        return replace(self._fitted(pages, rule), amends=True)
 
     def _added(self, pages: Pages, rule: Rule, origin: Origin) -> Edit:
         if pages.find(rule.id):
             raise UsageError(f"{rule.id} stands in the files already")
         self._refuse_too_long(rule)
-        room = leaving([*pages.rules, rule], rule.id, self._standing())
-        for old in room:
-            pages = pages.remove(old.id)
-        pages = pages.add(rule, provenance(origin))
+        return self._fitted(pages.add(rule, provenance(origin)), rule)
+
+    def _fitted(self, pages: Pages, rule: Rule) -> Edit:
+        """The files with a rule written into them, without those that make room for it."""
+        pages, room = with_room(pages, rule.id, self._standing())
         return Edit(pages, pages.find(rule.id) or rule, leaving=room)
 
     def _refuse_too_long(self, rule: Rule) -> None:

@@ -109,11 +109,15 @@ def _added(pages: Pages, rule: Rule, note: str, standing: Standing | None, today
     if standing and (found := preflight(rule.text, rules, standing)):
         return _objected(pages, rule, found, today)
     if standing and too_long(rule, standing):
-        reason = f"alone it is longer than rules.max_tokens, {standing.max_tokens}: shorten it"
-        return Outcome(pages, rule, "waits for approval", reason)
+        return _too_long(pages, rule, standing)
     written = pages.add(rule, note)
     rule = written.find(rule.id) or rule
     return _within_budget(Outcome(written, rule, "added"), standing)
+
+
+def _too_long(pages: Pages, rule: Rule, standing: Standing, target: str = "") -> Outcome:
+    reason = f"alone it is longer than rules.max_tokens, {standing.max_tokens}: shorten it"
+    return Outcome(pages, rule, "waits for approval", reason, target=target)
 
 
 def _objected(pages: Pages, rule: Rule, found: Found, today: date) -> Outcome:
@@ -167,11 +171,16 @@ def unified(before: Pages, after: Pages) -> str:
 def _within_budget(outcome: Outcome, standing: Standing | None) -> Outcome:
     if standing is None or outcome.rule is None:
         return outcome
-    pages = outcome.pages
-    out = leaving(pages.rules, outcome.rule.id, standing)
+    pages, out = with_room(outcome.pages, outcome.rule.id, standing)
+    return replace(outcome, pages=pages, leaving=out)
+
+
+def with_room(pages: Pages, newest: str, standing: Standing) -> tuple[Pages, tuple[Rule, ...]]:
+    """The files within their budget, and the rules that left them for it; never the newest."""
+    out = leaving(pages.rules, newest, standing)
     for rule in out:
         pages = pages.remove(rule.id)
-    return replace(outcome, pages=pages, leaving=out)
+    return pages, out
 
 
 def known_rules(pages: Pages) -> tuple[KnownRule, ...]:
@@ -200,7 +209,10 @@ def _amended(
     written = pages.amend(target.id, rule.text, today)
     if rule.paths:
         written = written.rescope(target.id, rule.paths)
-    outcome = Outcome(written, written.find(target.id), "amended", target=target.id)
+    amended = written.find(target.id)
+    if standing and amended and too_long(amended, standing):
+        return _too_long(pages, rule, standing, target.id)
+    outcome = Outcome(written, amended, "amended", target=target.id)
     return _within_budget(outcome, standing)
 
 

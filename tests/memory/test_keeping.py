@@ -187,6 +187,16 @@ def test_a_rule_that_could_not_fit_alone_evicts_nobody(project: Path) -> None:
     assert "cannot be approved now" in tight.keeper.diff(pending)
 
 
+def test_an_edit_makes_room_as_a_new_rule_does(project: Path) -> None:
+    kept = Kept(project, tokens=150)
+    edited, leaves = (kept.keeper.add(text).record.rule.id for text in (IMPORTS, TABS))
+    done = kept.keeper.edit(edited, RuleText("", "", "z" * 420))
+    assert [rule.id for rule in done.left] == [leaves]
+    assert kept.texts == [IMPORTS.rule]
+    assert kept.keeper.get(leaves).status is Status.ARCHIVED
+    assert f"make room for {edited}" in kept.keeper.events(leaves)[-1].detail
+
+
 @pytest.mark.parametrize("in_force", [True, False])
 @pytest.mark.parametrize("field", ["rule", "when", "why"])
 def test_a_blank_field_is_refused(kept: Kept, field: str, in_force: bool) -> None:

@@ -137,6 +137,15 @@ def test_a_rule_that_would_not_fit_even_alone_is_held_back() -> None:
     assert "longer than rules.max_tokens, 10" in outcome.reason
 
 
+def test_an_amendment_that_would_not_fit_even_alone_is_held_back() -> None:
+    data = book(NONE, LISTS)
+    rule = parse(data).rules[0].id
+    lesson = amend(rule, replace(NONE, why="x" * 400))
+    outcome = take_in(pages(data), lesson, FAILURE, today=TODAY, standing=Standing(max_tokens=100))
+    assert (outcome.change, outcome.target) == ("waits for approval", rule)
+    assert (outcome.leaving, written(outcome)) == ((), data)
+
+
 def test_a_rule_for_some_files_makes_no_room_for_tokens() -> None:
     scoped = Rule("r-1", LISTS, "", ("src/**",))
     long = Rule("r-2", NONE)
