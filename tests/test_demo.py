@@ -37,6 +37,7 @@ def demo(sabotage: Sabotage = lambda _rulebook: None) -> tuple[int, str]:
     return code, "\n".join(said)
 
 
+@pytest.mark.whole
 def test_the_loop_learns(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders: set[Path] = set()
     # What the user has set for their own work leads the demo nowhere.

@@ -58,6 +58,7 @@ def test_a_name_that_is_not_utf8(call: Call, shop: Shop, teacher: ReplayServer) 
     refused(call("run", TASK, "--project-dir", odd), 2, "path is not UTF-8", "rename it")
 
 
+@pytest.mark.whole
 def test_a_read_only_project(shop: Shop, teacher: ReplayServer) -> None:
     shop.write("CLAUDE.md", b"# Project\n")
     at = shop.project

@@ -91,6 +91,7 @@ def test_ctrl_c_ends_the_agent_and_keeps_the_run(
     assert RULE.encode() in shop.rulebook
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", ["TERM", "HUP"])
 def test_other_signals_do_the_same(
     call: Call, shop: Shop, teacher: ReplayServer, name: str
@@ -116,6 +117,7 @@ def test_whoever_was_told_to_ignore_a_hangup_ignores_it(
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.whole
 def test_kill_while_claude_code_runs_a_command(shop: Shop) -> None:
     shop.configure(agent={"kind": "claude_code", "command": []})
     ready = shop.project / "ready"

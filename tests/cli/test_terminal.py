@@ -91,6 +91,7 @@ def evil(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.mark.whole
 def test_a_run_on_a_terminal(call: Call, shop: Shop, evil: None) -> None:
     seen = on_a_terminal("run", f"Do {EVIL}", "--project-dir", shop.project)
     assert seen.code == 1, "\n".join(seen.lines)

@@ -28,6 +28,7 @@ def git(project: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.whole
 def test_solved_at_once(world: World) -> None:
     head, status = git(world.project, "rev-parse", "HEAD"), git(world.project, "status", "-s")
     result = world.run(RIGHT)
@@ -86,6 +87,7 @@ def test_the_teacher_is_down_and_the_run_goes_on_later(world: World) -> None:
     assert len(world.asked(Speaker.AGENT)) == 3
 
 
+@pytest.mark.whole
 def test_the_agent_gets_401(world: World) -> None:
     result = world.run(AGENT_401, LESSON)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
@@ -145,6 +147,7 @@ def test_it_pauses_after_a_failure_and_resume_goes_on(world: World) -> None:
     assert world.asked(Speaker.TEACHER) == []
 
 
+@pytest.mark.whole
 def test_the_cost_limit_ends_the_agent(world: World) -> None:
     expensive = WRONG.replace(
         "      - tools", "      - usage: {input: 1000000, output: 1}\n        tools"

@@ -219,6 +219,7 @@ def test_files_of_the_traceback_come_first_and_binary_ones_are_only_named(tmp_pa
     assert given.index("+d") < given.index("+b")
 
 
+@pytest.mark.whole
 def test_a_patch_of_50_mb_is_cut_without_starving_the_small_changes(tmp_path: Path) -> None:
     diff = patch_of(
         tmp_path, giant="+x = 1\n" * 4_000_000, wide="+" + "y" * 25_000_000 + "\n", small="+z = 2\n"

@@ -173,6 +173,7 @@ def _log_many(base: str, number: int) -> None:
         log(workspace, list(Kind)[turn % 3], f"number {number} turn {turn}", on=DAY)
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(300)  # a thousand waits for the disk, and for each other
 def test_eight_processes_and_a_thousand_entries_lose_none(workspace: Workspace) -> None:
     head = workspace.file(Kind.ERR).read_bytes() + b"edited by hand: caf\xe9\n"

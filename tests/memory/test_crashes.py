@@ -45,6 +45,7 @@ def test_a_writer_killed_at_any_line_leaves_the_file_whole(started: Path) -> Non
     assert _only_the_file(started)
 
 
+@pytest.mark.whole
 def test_writers_killed_at_any_moment_leave_the_file_whole(started: Path) -> None:
     counts = json.loads(_writers("any-moment", started))
     assert len(counts) >= 50

@@ -123,6 +123,7 @@ def test_rules_pile_up_and_come_off_again(data: bytes, texts: list[RuleText]) ->
     assert all(is_one_insertion(early, late) for early, late in pairwise(stages))
 
 
+@pytest.mark.whole
 def test_a_file_of_a_megabyte_takes_a_rule() -> None:
     data = b"# Notes\r\n\r\nSome prose that goes on and on, as such files do.\r\n\r\n" * 16_000
     assert len(data) > 1_000_000

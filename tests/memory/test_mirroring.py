@@ -180,6 +180,7 @@ def test_a_rule_that_reached_one_file_is_added_to_the_other_alone(twins: Twins) 
 # ---- killed between the two files
 
 
+@pytest.mark.whole
 def test_a_writer_killed_at_any_line_loses_no_rule(twins: Twins) -> None:
     kept, line, killed = [twins.learn(NONE)], 0, True
     while killed:
