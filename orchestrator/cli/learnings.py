@@ -9,6 +9,7 @@ import click
 
 from orchestrator.cli.hooks import settings_file, warn_if_disabled
 from orchestrator.cli.run import project_directory
+from orchestrator.cli.values import printable
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> Non
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     resolved = set_resolved(workspace, entry, action)
-    click.echo(f"{resolved.id} is resolved: {resolved.action}")
+    click.echo(f"{resolved.id} is resolved: {printable(resolved.action)}")
 
 
 @learnings.command()
@@ -246,7 +247,7 @@ def _asked_line(entry: "Entry") -> str:
                 f"{entry.id} has no sentence that could be the line", "give one with --line"
             )
         return draft
-    click.echo(f"{entry.id}: {entry.content}\naction: {entry.action}")
+    click.echo(f"{entry.id}: {printable(entry.content)}\naction: {printable(entry.action)}")
 
     def checked(line: str) -> str:
         try:
@@ -280,7 +281,6 @@ def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
     PENDING operations that were clearly done or not done get their status; a check that an entry
     names is run only if you say so. Then comes what is still to do.
     """
-    from orchestrator.cli.values import printable
     from orchestrator.memory.learnings import resume as resuming
     from orchestrator.memory.learnings.workspace import open_workspace
 

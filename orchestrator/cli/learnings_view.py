@@ -39,7 +39,8 @@ def lines(review: Review) -> Iterator[str]:
         yield f"Stale pending entries: {len(review.stale)}"
     for entry in review.stale:
         age = (review.on - entry.first_seen).days
-        yield f"  {entry.id} - {printable(entry.context)!r} - {age} days old, still {entry.status}"
+        about, status = printable(entry.context), printable(entry.status)
+        yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
     for identity in review.doubled:
         yield f"more than one entry is called {identity}: give the others another number"
     yield ""

@@ -29,7 +29,7 @@ def command(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     monkeypatch.chdir(project)
 
     def run(*words: str) -> Result:
-        result = CliRunner().invoke(cli, words)
+        result = CliRunner().invoke(cli, words, color=True)  # nothing taken out
         if isinstance(result.exception, UsageError):
             raise result.exception
         return result
@@ -179,6 +179,33 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
     assert f"committed: docs(memory): promote {identity}" in said
     said = at_a_terminal(project, ["learnings", "promote", identity], {})
     assert "promoted already" in said
+
+
+HOSTILE = """### ERR-20260520-001
+**Status**: \x1b[2Jpending
+**Context**: \x1b]0;title\x07 context
+**Content**: \x1b[31mhostile\x9b2J
+**Action**: Never \x1b]52;c;ZXZpbA==\x07 do it
+"""
+
+
+def test_what_stands_in_an_entry_does_not_steer_the_terminal(
+    command: Command, project: Path
+) -> None:
+    command("learnings", "init", "local", "--gitignore", "none", "--no-hooks")
+    path = project / ".learnings" / "ERRORS.md"
+    path.write_text(HOSTILE, encoding="utf-8")
+    said = command("learnings", "review").output
+    assert "still \ufffd[2jpending" in said
+    said += command("learnings", "resolve", "ERR-20260520-001").output
+    said += at_a_terminal(
+        project,
+        ["learnings", "promote", "ERR-20260520-001"],
+        {"Line, as an order": "", "Write this": "n"},
+    )
+    assert "\ufffd[31mhostile" in said
+    assert "Never \ufffd]52;c" in said
+    assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", said)
 
 
 def at_a_terminal(project: Path, words: list[str], answers: dict[str, str]) -> str:
