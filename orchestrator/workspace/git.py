@@ -27,9 +27,10 @@ _HARMLESS: Final = (
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "core.untrackedCache=false",
-    # Who owns the folder does not matter to us: nothing that it configures is ever run.
-    "safe.directory=*",
+    # Files called HEAD, config, objects and refs can be committed anywhere; they are no repository.
+    "safe.bareRepository=explicit",
 )
+_ANY_OWNER: Final = ("safe.directory=*",)
 
 _TIMEOUT_SECONDS: Final = 900.0
 """The first snapshot of a huge folder reads every byte of it."""
@@ -56,11 +57,14 @@ class Git:
         folder: where it runs.
         environment: variables for this git, beyond the controlled ones.
         config: further settings, as `-c` takes them.
+        any_owner: whether a repository may be somebody else's: only where nothing is run that it
+            configures, clean filters included.
     """
 
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     config: tuple[str, ...] = ()
+    any_owner: bool = True
 
     def run(
         self,
@@ -82,7 +86,8 @@ class Git:
                 command, the code and the whole of standard error.
             OSError: `stdout_file` cannot be written.
         """
-        argv = ["git", *_settings((*_HARMLESS, *self.config)), *arguments]
+        owner = _ANY_OWNER if self.any_owner else ()
+        argv = ["git", *_settings((*_HARMLESS, *owner, *self.config)), *arguments]
         try:
             done = process.capture(
                 argv,

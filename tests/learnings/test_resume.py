@@ -97,6 +97,60 @@ def test_a_reset_of_changes(workspace: Workspace, repository: Path) -> None:
     assert finding(workspace) is Finding.DONE
 
 
+def evil(folder: Path, marker: Path) -> None:
+    """A folder of plain files that git takes for a bare repository, with a program as a filter."""
+    git(folder, "init", "-q")
+    (folder / ".gitattributes").write_text("f filter=x\n", encoding="utf-8")
+    (folder / "f").write_text("1\n", encoding="utf-8")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "x")
+    for path in sorted((folder / ".git").iterdir()):
+        path.rename(folder / path.name)
+    (folder / ".git").rmdir()
+    config = f'[core]\nbare = false\nworktree = .\n[filter "x"]\nclean = touch {marker}; cat\n'
+    (folder / "config").write_text(config, encoding="utf-8")
+    (folder / "f").write_text("2\n", encoding="utf-8")
+
+
+def test_a_repository_that_a_stranger_hid_in_the_project_runs_nothing(
+    workspace: Workspace, repository: Path, tmp_path: Path
+) -> None:
+    hidden = repository / "vendor"
+    hidden.mkdir()
+    evil(hidden, tmp_path / "was-run")
+    for command in ("cd vendor && git reset --hard", "git -C vendor reset --hard"):
+        note(workspace, command)
+        assert {one.finding for one in look(workspace).verified} == {Finding.UNKNOWN}
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_the_filters_of_a_repository_are_not_run(
+    workspace: Workspace, repository: Path, tmp_path: Path
+) -> None:
+    marker = tmp_path / "was-run"
+    git(repository, "config", "filter.a=b.clean", f"touch {marker}; cat")
+    git(repository, "config", "filter.a=b.required", "true")
+    attributes = repository / ".git" / "info" / "attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text("file.txt filter=a=b\n", encoding="utf-8")
+    (repository / "file.txt").write_text("3\n", encoding="utf-8")
+    note(workspace, "git reset --hard")
+    look(workspace)
+    assert not marker.exists()
+    git(repository, "status")
+    assert marker.exists()
+
+
+def test_git_is_not_run_outside_the_project(
+    workspace: Workspace, repository: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    git(tmp_path / "other", "init", "-q")
+    note(workspace, f"git -C {tmp_path / 'other'} reset --hard")
+    (one,) = look(workspace).verified
+    assert (one.finding, "no folder of this project" in one.evidence) == (Finding.UNKNOWN, True)
+
+
 def test_a_push(workspace: Workspace, repository: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "-q", "--bare", "remote.git")
     git(repository, "remote", "add", "origin", str(tmp_path / "remote.git"))

@@ -148,8 +148,6 @@ def _verified(step: Step, workspace: Workspace, allow: Callable[[str], bool]) ->
     if step.check:
         return Verified(step, *_checked(step, workspace, allow))
     folder = Path(step.directory) if step.directory else workspace.base
-    if not folder.is_dir():
-        return Verified(step, Finding.UNKNOWN, f"{folder} is not there")
     found = destructive.dangers(step.operation, str(folder))
     found = found or destructive.dangers_in_sql(step.operation, str(folder))
     if len(found) != 1 or "…" in step.operation:
@@ -157,10 +155,35 @@ def _verified(step: Step, workspace: Workspace, allow: Callable[[str], bool]) ->
     look = _LOOKS.get(found[0].kind)
     if look is None:
         return Verified(step, Finding.UNKNOWN, _hint(found[0]))
+    if not _may_be_looked_at(Path(found[0].directory), workspace):
+        return Verified(step, Finding.UNKNOWN, f"{found[0].directory} is no folder of this project")
     try:
         return Verified(step, *look(step, found[0]))
     except LoopError as error:
         return Verified(step, Finding.UNKNOWN, error.message)
+
+
+def _may_be_looked_at(folder: Path, workspace: Workspace) -> bool:
+    """Whether the folder is one of the workspace's own project.
+
+    A project's buffer may come from a stranger, who must not choose where git runs. The global one
+    is the user's own, about every project.
+    """
+    base = workspace.base.resolve()
+    top = next((up for up in (base, *base.parents) if (up / ".git").exists()), base)
+    return folder.is_dir() and (workspace.everywhere or folder.resolve().is_relative_to(top))
+
+
+def _git(directory: str) -> Git:
+    """A git that runs nothing which the repository configures: its clean filters are turned off."""
+    git = Git(Path(directory), any_owner=False)
+    listed = git.run("config", "-z", "--name-only", "--get-regexp", "^filter[.]", allowed=(0, 1))
+    names = sorted(set(listed.stdout.decode("utf-8", "surrogateescape").split("\0")) - {""})
+    variables = {"GIT_CONFIG_COUNT": str(len(names))}
+    for number, name in enumerate(names):
+        variables[f"GIT_CONFIG_KEY_{number}"] = name
+        variables[f"GIT_CONFIG_VALUE_{number}"] = "false" if name.endswith(".required") else ""
+    return git.at(git.folder, **variables)
 
 
 def _checked(step: Step, workspace: Workspace, allow: Callable[[str], bool]) -> tuple[Finding, str]:
@@ -199,10 +222,12 @@ def _exists(target: str) -> bool:
 
 
 def _look_at_head(step: Step, danger: destructive.Danger) -> tuple[Finding, str]:
-    git = Git(Path(danger.directory))
+    git = _git(danger.directory)
     head = git.line("rev-parse", "HEAD").decode()
     before = _COMMIT.search(step.before)
-    changes = git.output("status", "--porcelain", "--untracked-files=no").strip()
+    changes = git.output(
+        "status", "--porcelain", "--untracked-files=no", "--ignore-submodules"
+    ).strip()
     if before and before[1] != head:
         return Finding.DONE, f"HEAD is {head[:12]}, and was {before[1][:12]}"
     if danger.targets not in (["HEAD"], [head]):
@@ -218,7 +243,7 @@ def _look_at_remote(step: Step, danger: destructive.Danger) -> tuple[Finding, st
     tip = _TIP.search(step.before)
     if not tip:
         return Finding.UNKNOWN, "see what `git fetch` and `git log` say of the remote branch"
-    git = Git(Path(danger.directory))
+    git = _git(danger.directory)
     now = git.run("rev-parse", "--verify", "-q", tip[1], allowed=(0, 1)).stdout.decode().strip()
     if now != tip[2]:
         return Finding.DONE, f"{tip[1]} is {now[:12] or 'gone'}, and was {tip[2][:12]}"
@@ -229,7 +254,7 @@ def _look_at_untracked(_step: Step, danger: destructive.Danger) -> tuple[Finding
     options = [word for word in danger.words if re.fullmatch(r"-[a-zA-Z]+", word)]
     letters = "".join(sorted(set("".join(options)) & set("dxX")))
     paths = [target for target in danger.targets if target != "."]
-    git = Git(Path(danger.directory))
+    git = _git(danger.directory)
     left = git.output("clean", f"-n{letters}", "--", *paths).decode("utf-8", "replace").split("\n")
     if any(left):
         return Finding.NOT_DONE, f"untracked and still there: {sum(map(bool, left))}"
