@@ -107,7 +107,8 @@ def evil(folder: Path, marker: Path) -> None:
     for path in sorted((folder / ".git").iterdir()):
         path.rename(folder / path.name)
     (folder / ".git").rmdir()
-    config = f'[core]\nworktree = .\n[filter "x"]\nclean = touch {marker}; cat\n'
+    core = "[core]\nrepositoryformatversion = 0\nworktree = .\n"
+    config = f'{core}[filter "x"]\nclean = touch {marker}; cat\n'
     (folder / "config").write_text(config, encoding="utf-8")
     (folder / "f").write_text("2\n", encoding="utf-8")
 
