@@ -1,22 +1,27 @@
 """A resolved entry becomes a line; everything else in the file stays."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
-from orchestrator.errors import LoopError, UsageError
+from orchestrator.errors import LoopError, RulebookError, UsageError
+from orchestrator.memory.document import front_matter_of
 from orchestrator.memory.document import parse as parse_rulebook
 from orchestrator.memory.learnings.entries import Entry, Kind
+from orchestrator.memory.learnings.placing import HEADING, with_line
 from orchestrator.memory.learnings.promotion import (
-    HEADING,
     can_commit,
     checked_line,
     commit,
     draft,
     promote,
     target_path,
-    with_line,
 )
 from orchestrator.memory.learnings.workspace import (
     Workspace,
@@ -122,6 +127,92 @@ def test_lines_gather_under_one_heading() -> None:
 def test_an_open_block_does_not_swallow_the_line() -> None:
     data = with_line(b"# P\n\n```sh\nls\n", "Never a")
     assert data.decode() == f"# P\n\n```sh\nls\n```\n\n{HEADING}\n\n- Never a\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        # A code block, a comment, a subsection or a text stands behind the list, and stays there.
+        ("- a\n", "\n```sh\n# build it\nmake\n```\n"),
+        ("- a\n\n- b\n", "\n<!-- x\n# y\n-->\n\ntext\n"),
+        ("* a\n\n  more\n", "\n### Notes\n\n- c\n"),
+        ("- a\n", "```sh\nnobody ended it\n"),
+    ],
+)
+def test_the_line_joins_the_list_whatever_follows(before: str, after: str) -> None:
+    head = f"# P\n\n{HEADING}\n\n"
+    written = with_line(f"{head}{before}{after}".encode(), LINE)
+    assert written.decode() == f"{head}{before}- {LINE}\n{after}"
+
+
+def test_a_heading_without_a_list_gets_one() -> None:
+    assert with_line(f"{HEADING}\ntext\n".encode(), LINE).decode() == (
+        f"{HEADING}\n\n- {LINE}\n\ntext\n"
+    )
+    subsection = f"{HEADING}\n\n### Notes\n\n- a\n"
+    assert with_line(subsection.encode(), LINE).decode() == (
+        f"{HEADING}\n\n- {LINE}\n\n### Notes\n\n- a\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"# P\n\n<!--\n{HEADING}\n\n- {LINE}\n-->\n",
+        f"# P\n\n```md\n{HEADING}\n\n- {LINE}\n```\n",
+        f"---\n{HEADING}\nx: 1\n---\n",
+        f"> {HEADING}\n",
+    ],
+)
+def test_what_is_no_text_is_no_place_for_a_line_and_no_line(text: str) -> None:
+    written = with_line(text.encode(), LINE)
+    assert written.decode() == f"{text}\n{HEADING}\n\n- {LINE}\n"
+    assert with_line(written, LINE) == written
+
+
+def test_an_open_comment_is_ended_before_the_line(workspace: Workspace, resolved: Entry) -> None:
+    target = workspace.base / "CLAUDE.md"
+    target.write_bytes(b"> quoted\n\n<!-- a\n\n<!DOCTYPE")
+    promote(workspace, resolved.id, LINE, target)
+    assert target.read_bytes().startswith(b"> quoted\n\n<!-- a\n\n<!DOCTYPE\n-->\n")
+
+
+blocks = st.lists(
+    st.sampled_from(
+        [f"{HEADING}\n", "# A\n", "### B\n", "- x\n", "* y\n", "  z\n", "1. n\n", "\n", "```\n",
+         "<!-- c\n", "-->\n", "<div>\n", "> q\n", "    i\n", "---\n", "===\n", "text\n", "a\rb\n",
+         "caf\udce9\n", "~~~~ sh\n", "<script>\n"]
+    ),
+    max_size=10,
+)  # fmt: skip
+
+
+@given(blocks, st.booleans(), st.booleans())
+def test_a_line_is_always_a_rule_and_nothing_else_changes(
+    blocks: list[str], windows: bool, bom: bool
+) -> None:
+    text = "\ufeff" * bom + "".join(blocks)
+    if windows:
+        text = text.replace("\n", "\r\n")
+    before = text.encode("utf-8", "surrogateescape")
+    try:
+        after = with_line(before, LINE)
+    except RulebookError:
+        return
+    (token,) = (one for one in _inline(after) if one.content == LINE)
+    assert token.level >= 3, "in a list item"
+    assert with_line(after, LINE) == after
+    # It is one piece that came in.
+    same = len(os.path.commonprefix([before, after]))
+    assert after.endswith(before[same:])
+
+
+def _inline(data: bytes) -> list[Token]:
+    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    matter = front_matter_of(data)
+    if matter is not None:
+        text = text.partition("\n")[2].partition("---")[2]
+    return [token for token in MarkdownIt("commonmark").parse(text) if token.type == "inline"]
 
 
 @pytest.mark.parametrize(

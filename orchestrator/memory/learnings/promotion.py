@@ -10,14 +10,13 @@ from orchestrator import process
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.memory import files
 from orchestrator.memory.agents_md import agents_in_force
-from orchestrator.memory.document import parse as parse_markdown
 from orchestrator.memory.learnings import storage
-from orchestrator.memory.learnings.entries import Entry, Status, comparable
+from orchestrator.memory.learnings.entries import Entry, Status
+from orchestrator.memory.learnings.placing import with_line
 from orchestrator.memory.learnings.workspace import Workspace, first_sentence, set_fields
 from orchestrator.memory.text import safe_line
 
 LINE_BOUND: Final = 80
-HEADING: Final = "## Promoted learnings"
 TARGETS: Final = ("CLAUDE.md", "AGENTS.md", ".github/copilot-instructions.md", "references/NAME.md")
 
 _TEXT_BOUND: Final = 4000
@@ -148,37 +147,6 @@ def promote(workspace: Workspace, identity: str, line: str, target: Path) -> Pro
     name = target.relative_to(workspace.base).as_posix()
     set_fields(workspace, entry, Status.RESOLVED, {"Status": Status.PROMOTED, "Promoted to": name})
     return Promotion(workspace.find(entry.id), line, target, already=not written)
-
-
-def with_line(data: bytes, line: str, imports: tuple[str, ...] = ()) -> bytes:
-    """The instruction file with one more bullet under our heading, which is made if it is missing.
-
-    Args:
-        data: the file.
-        line: the line.
-        imports: files that a new CLAUDE.md has to import, to keep them in force.
-    """
-    document = parse_markdown(data)
-    lines = list(document.lines)
-    newline = next((one[len(one.rstrip("\r\n")) :] for one in lines if one.endswith("\n")), "\n")
-    start = next((at for at, one in enumerate(lines) if one.strip() == HEADING), None)
-    if any(comparable(one.strip().removeprefix("- ")) == comparable(line) for one in lines):
-        return data
-    block = [f"- {line}"]
-    end = len(lines)
-    if start is None:
-        block = [*(f"@{name}" for name in imports), *([""] if imports else []), HEADING, "", *block]
-        if lines:
-            block = [*([document.closer] if document.closer else []), "", *block]
-    else:
-        following = (at for at in range(start + 1, end) if re.match(r"#{1,2}\s", lines[at]))
-        end = next(following, end)
-    while end > 0 and start is not None and not lines[end - 1].strip():
-        end -= 1
-    if end and not lines[end - 1].endswith("\n"):
-        lines[end - 1] += newline
-    lines[end:end] = [f"{one}{newline}" for one in block]
-    return (document.bom + "".join(lines)).encode("utf-8", "surrogateescape")
 
 
 def commit(workspace: Workspace, promotion: Promotion) -> str:
