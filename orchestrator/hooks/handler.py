@@ -77,7 +77,7 @@ def _before(event: Event) -> None:
             try:
                 buffer.append(base, text)
             except BaseException:
-                os.unlink(_mark_path(call))
+                _forget(_mark_path(call))
                 raise
 
 
@@ -106,8 +106,8 @@ def _goes_on(event: Event) -> bool:
 def _after(event: Event, status: str, outcome: str) -> None:
     call = _text(event, "tool_use_id")
     mark = _mark_path(call)
-    base = _marked_base(mark)
-    if base is None:
+    base = _mark_lines(mark)[2]
+    if not base:
         return
     try:
         with places.Locked(places.lock_path(base)):
@@ -115,34 +115,33 @@ def _after(event: Event, status: str, outcome: str) -> None:
     finally:
         # What could not be settled stays PENDING. With its mark, the turn's end would say that
         # it was never run.
-        os.unlink(mark)
+        _forget(mark)
 
 
 def _settle_denied(event: Event) -> None:
     """At the end of a turn every call has ended: what is still pending was never let run.
 
-    Except for calls of an agent in the background, which may be under way.
+    Except for calls of an agent in the background, which may be under way, and those of another
+    process: it may have been killed in the middle of one, and the session taken up again.
     """
     tasks = event.get("background_tasks")
     if isinstance(tasks, list) and any(
         not isinstance(task, dict) or task.get("type") != "shell" for task in tasks
     ):
         return
-    session = _text(event, "session_id")
+    session, process = _text(event, "session_id"), _process()
     folder = os.path.join(state_folder(), "pending")
     for call in os.listdir(folder):
         mark = os.path.join(folder, call)
-        if _marked_session(mark) != session:
-            continue
-        base = _marked_base(mark)
-        if base is None:
+        marked, started_by, base = _mark_lines(mark)
+        if not process or (marked, started_by) != (session, process) or not base:
             continue
         try:
             with places.Locked(places.lock_path(base)):
                 buffer.settle(base, call, buffer.ROLLED_BACK, "not run: the call was not permitted")
         except FileNotFoundError:
             pass  # the buffer is gone, and the entry with it
-        os.unlink(mark)
+        _forget(mark)
 
 
 def _log_failure(event: Event) -> None:
@@ -202,7 +201,27 @@ def _mark(call: str, base: str, session: str) -> None:
         if time.time() - os.path.getmtime(old) > _STALE_SECONDS:
             os.unlink(old)
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(f"{session}\n{base}\n")
+        file.write(f"{session}\n{_process()}\n{base}\n")
+
+
+def _forget(mark: str) -> None:
+    try:
+        os.unlink(mark)
+    except FileNotFoundError:
+        pass  # another hook was there first
+
+
+def _process() -> str:
+    """Claude Code's process: its number and, where /proc says it, when it started; else empty."""
+    number = os.environ.get("CLAUDE_PID", "")
+    if not number.isdigit():
+        return ""
+    try:
+        with open(f"/proc/{number}/stat", "rb") as file:
+            # proc(5): the 22nd field; the second is a name in brackets, with whatever in it.
+            return f"{number} {file.read().rpartition(b')')[2].split()[19].decode()}"
+    except (OSError, IndexError):
+        return number
 
 
 def _mark_path(call: str) -> str:
@@ -211,18 +230,11 @@ def _mark_path(call: str) -> str:
     return os.path.join(state_folder(), "pending", call)
 
 
-def _marked_session(mark: str) -> str:
-    return _mark_lines(mark)[0]
-
-
-def _marked_base(mark: str) -> str | None:
-    return _mark_lines(mark)[1] or None
-
-
-def _mark_lines(mark: str) -> tuple[str, str]:
+def _mark_lines(mark: str) -> tuple[str, str, str]:
+    """The session, the process and the workspace of a call under way; all empty if it is none."""
     try:
         with open(mark, encoding="utf-8", errors="surrogateescape") as file:
-            session, _, base = file.read().partition("\n")
-    except FileNotFoundError:
-        return "", ""
-    return session, base.removesuffix("\n")
+            session, process, base = file.read().split("\n", 2)
+    except (FileNotFoundError, ValueError):
+        return "", "", ""
+    return session, process, base.removesuffix("\n")

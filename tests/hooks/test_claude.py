@@ -1,6 +1,11 @@
 """The installed hooks in the real Claude Code program, and what lands on disk."""
 
 import json
+import os
+import signal
+import subprocess
+import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,7 +15,7 @@ from orchestrator.hooks import settings
 from orchestrator.memory.learnings import review
 from orchestrator.memory.learnings.workspace import Workspace, init
 from orchestrator.replay import ReplayServer, parse_scenario
-from tests.replay.claude import ClaudeRun, run_claude
+from tests.replay.claude import ClaudeRun, claude_command, claude_env, run_claude
 
 
 @pytest.fixture
@@ -116,6 +121,37 @@ def test_a_call_that_was_not_permitted_does_not_stay_pending(
     entry = fields(workspace)
     assert (entry["Operation"], entry["Status"]) == ("git clean -fdx", "ROLLED_BACK")
     assert "not permitted" in entry["Outcome"]
+
+
+@pytest.mark.whole
+def test_a_session_that_was_killed_and_taken_up_again_says_nothing_untrue(
+    workspace: Workspace, home: Path
+) -> None:
+    (workspace.base / "build").mkdir()
+    session = str(uuid.uuid4())
+    command = {"command": "rm -rf build; sleep 20", "description": "x"}
+    steps = [{"tools": [{"name": "Bash", "input": command}]}, {"say": "Done."}]
+    scenario = parse_scenario(json.dumps({"answers": [{"steps": steps}]}))
+    allowed = ("--allowedTools", "Bash")
+    with ReplayServer(scenario) as model, subprocess.Popen(
+        claude_command("Tidy up", *allowed, "--session-id", session),
+        cwd=workspace.base, env=claude_env(model.url, home), stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    ) as killed:  # fmt: skip
+        while (workspace.base / "build").exists():
+            assert killed.poll() is None
+            time.sleep(0.05)
+        os.killpg(killed.pid, signal.SIGKILL)
+    # One answer before the last: the calls of the killed turn are still to be answered.
+    says = [{"say": text} for text in ("Yes.", "Done.", "No.")]
+    with ReplayServer(parse_scenario(json.dumps({"answers": [{"steps": says}]}))) as model:
+        resumed = run_claude(
+            model.url, "Go on", workspace.base, home, *allowed, "--resume", session
+        )
+    assert resumed.completed.returncode == 0
+    assert resumed.result["session_id"] == session
+    assert fields(workspace)["Status"] == "PENDING"
+    assert "Outcome" not in fields(workspace)
 
 
 def test_a_command_in_the_background_is_not_said_to_be_done(

@@ -25,6 +25,7 @@ HOOK = Path(entry.__file__)
 def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(project))
+    monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
     made = Workspace(project, everywhere=False)
     init(made)
     return made
@@ -90,6 +91,18 @@ def test_the_end_of_a_turn_settles_what_was_never_run(workspace: Workspace) -> N
     first, second = buffer(workspace).split("## WAL Entry")[1:]
     assert "ROLLED_BACK" in first
     assert "PENDING" in second
+
+
+@pytest.mark.parametrize("process", ["1", "no number", ""])
+def test_a_call_of_a_process_that_may_have_been_killed_stays_pending(
+    workspace: Workspace, process: str
+) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    stop = json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode()
+    call(stop, {"CLAUDE_PID": process})
+    assert "**Status**: PENDING\n" in buffer(workspace)
+    call(stop)
+    assert "**Status**: ROLLED_BACK\n" in buffer(workspace)
 
 
 def test_a_command_that_destroys_nothing_leaves_no_trace(workspace: Workspace) -> None:
