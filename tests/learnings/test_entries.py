@@ -137,6 +137,16 @@ def test_ids_go_on_counting() -> None:
     assert next(new_ids(parse(PUBLISHED.encode()), Kind.LRN, day)) == "LRN-20260520-001"
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 9, "100000000"])
+def test_a_number_that_nobody_counted_to_is_not_counted_on_from(number: str) -> None:
+    document = parse(f"### ERR-20260520-002\n### ERR-20260520-{number}\n".encode())
+    assert next(new_ids(document, Kind.ERR, date(2026, 5, 20))) == "ERR-20260520-003"
+
+
+def test_an_early_year_has_four_digits() -> None:
+    assert next(new_ids(parse(b""), Kind.ERR, date(1, 1, 1))) == "ERR-00010101-001"
+
+
 def test_utf_16_is_refused() -> None:
     with pytest.raises(UsageError, match="UTF-16"):
         parse(PUBLISHED.encode("utf-16"))

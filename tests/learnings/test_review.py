@@ -171,6 +171,51 @@ def test_the_log_becomes_entries_and_is_cleared(workspace: Workspace) -> None:
     assert review(workspace, DAY).taken_in == ()
 
 
+@pytest.mark.parametrize("character", ["\u2028", "\u0085", "\x0c", "\r"])
+def test_a_folder_with_an_odd_name_is_one_failure(workspace: Workspace, character: str) -> None:
+    facts = {"command": "make", "error": "x", "directory": f"/a{character}b", "call": "toolu_1"}
+    line = f"2026-05-20T12:00:00Z TOOL_FAILURE: Bash {json.dumps(facts, ensure_ascii=False)}\n"
+    workspace.pending_errors.write_text(line, encoding="utf-8", newline="")
+    review(workspace, DAY)
+    (entry,) = workspace.entries()
+    assert entry.context == "Bash failed: make"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '2026-05-20T12:00:00Z TOOL_FAILURE: Bash {"a":' + "[" * 100_000 + "]" * 100_000 + "}",
+        '2026-05-20T12:00:00Z TOOL_FAILURE: Bash {"a":' + "9" * 5000 + "}",
+        '2026-05-20T12:00:00Z TOOL_FAILURE: Bash {"error":"\\ud800"}',
+        '0001-01-01T00:00:00Z TOOL_FAILURE: Bash {"error":"x"}',
+        '0900-01-01T00:00:00Z TOOL_FAILURE: Bash {"error":"x"}',
+        '9999-12-31T23:59:59-14:00 TOOL_FAILURE: Bash {"error":"x"}',
+        "2026-05-20T12:00:00Z TOOL_FAILURE: " + " " * 300_000 + "x",
+    ],
+    ids=["deep", "long", "surrogate", "first", "early", "last", "wide"],
+)
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+def test_any_line_becomes_an_entry(
+    workspace: Workspace, line: str, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    workspace.pending_errors.write_text(f"{line}\n", encoding="utf-8")
+    try:
+        (logged,) = review(workspace, DAY).taken_in
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert workspace.find(logged.id).occurrences == 1
+    assert workspace.pending_errors.read_bytes() == b""
+
+
+def test_a_log_that_is_no_file_is_refused(workspace: Workspace) -> None:
+    os.mkfifo(workspace.pending_errors)
+    with pytest.raises(UsageError, match="is not a file"):
+        review(workspace, DAY)
+
+
 def test_a_log_that_cannot_become_entries_stays(workspace: Workspace) -> None:
     line = failed_call("make test")
     workspace.pending_errors.write_text(line, encoding="utf-8")

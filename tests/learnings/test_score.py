@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import LoopError, UsageError
 from orchestrator.memory.learnings.score import WEIGHTS, score
 
 EXAMPLE = {"frequency": 8.0, "failure reduction": 9.0, "user burden": 7.0, "self cost": 9.0}
@@ -30,6 +30,17 @@ def test_the_threshold_of_project_and_environment(
     assert not score(EXAMPLE, project).act
     monkeypatch.setenv("VFM_THRESHOLD", "10")
     assert (score(EXAMPLE, project).threshold, score(EXAMPLE, project).act) == (10, True)
+
+
+def test_a_byte_order_mark_hides_no_threshold(project: Path) -> None:
+    (project / "CLAUDE.md").write_bytes(b"\xef\xbb\xbfVFM_THRESHOLD=70\n")
+    assert score(EXAMPLE, project).threshold == 70
+
+
+def test_a_file_that_cannot_be_read_is_named(project: Path) -> None:
+    (project / "CLAUDE.md").mkdir()
+    with pytest.raises(LoopError, match=r"CLAUDE\.md is not a file"):
+        score(EXAMPLE, project)
 
 
 @pytest.mark.parametrize("text", ["many", "101", "-1", "nan"])

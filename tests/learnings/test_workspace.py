@@ -1,8 +1,10 @@
 """Logging: ids, counting, reopening, and many writers at once."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
+import tempfile
 from datetime import date
 from pathlib import Path
 
@@ -132,6 +134,24 @@ def test_which_workspace(project: Path, home: Path) -> None:
     init(local_workspace(project))
     assert open_workspace(project / "src").base == project
     assert open_workspace(project / "src", everywhere=True) == global_workspace()
+
+
+def test_a_home_that_may_not_be_read_is_no_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        (Path(folder) / "home").mkdir(mode=0o000)
+        (Path(folder) / "project").mkdir()
+        monkeypatch.setenv("HOME", f"{folder}/home")
+        root = os.geteuid() == 0  # who may read everything
+        if root:
+            os.seteuid(65534)
+        try:
+            assert find_workspace(Path(folder) / "project") is None
+            with pytest.raises(LoopError, match="cannot be written: Permission denied"):
+                init(global_workspace())
+        finally:
+            if root:
+                os.seteuid(0)
 
 
 def failure(**more: str) -> Failure:

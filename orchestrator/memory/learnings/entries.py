@@ -45,7 +45,10 @@ class Status(StrEnum):
 _BOM: Final = "\ufeff"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _HEADING: Final = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(?:#+[ \t]*)?$", re.DOTALL)
-_ID: Final = re.compile(r"\[?((ERR|LRN|FEAT)-(\d{8})-(\d{3,}))\b")
+ID: Final = re.compile(r"(ERR|LRN|FEAT)-([0-9]{8})-([0-9]{3,9})")
+_NAMED: Final = re.compile(rf"\[?({ID.pattern})\b")
+_COUNTED: Final = 10**8
+"""Numbers from here on are somebody's joke: to count on from them would leave the form of an id."""
 _FIELD: Final = re.compile(
     r"(?P<before>[ \t]{0,3}(?:[-*+][ \t]+)?\*\*(?P<name>\w[\w -]*?)(?::\*\*|\*\*[ \t]*:)[ \t]*)"
     r"(?P<value>.*)",
@@ -170,9 +173,10 @@ def changed(data: bytes, changes: Mapping[int, Change]) -> bytes:
 
 def new_ids(document: Document, kind: Kind, day: date) -> Iterator[str]:
     """The ids of further entries of this day, one after the other."""
-    stem = f"{kind}-{day:%Y%m%d}-"
+    stem = f"{kind}-{day.isoformat().replace('-', '')}-"
     taken = (entry.id for entry in document.entries if entry.id.startswith(stem))
-    last = max((int(one.removeprefix(stem)) for one in taken), default=0)
+    numbers = (int(one.removeprefix(stem)) for one in taken)
+    last = max((number for number in numbers if number < _COUNTED), default=0)
     return (f"{stem}{number:03d}" for number in count(last + 1))
 
 
@@ -251,7 +255,7 @@ def _headings(
     for at in outside:
         line = lines[at] if at else lines[at].removeprefix(_BOM)
         if line.startswith("#") and (heading := _HEADING.match(line.rstrip("\r\n"))):
-            yield at, len(heading[1]), _ID.match(heading[2])
+            yield at, len(heading[1]), _NAMED.match(heading[2])
 
 
 def _outside_fences(lines: tuple[str, ...]) -> tuple[Sequence[int], str]:

@@ -4,11 +4,12 @@ import fcntl
 import json
 import os
 import re
+import stat
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final
 
-from orchestrator.errors import InfrastructureError
+from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import Entry, Kind, Status, comparable, same_context
@@ -24,7 +25,7 @@ from orchestrator.memory.text import safe_line
 from orchestrator.writeahead import places
 from orchestrator.writeahead.masking import shown
 
-_LINE: Final = re.compile(r"(\S+) TOOL_FAILURE: ([^{]*?)\s*(\{.*\})?")
+_LINE: Final = re.compile(r"(\S+) TOOL_FAILURE: ([^{]*)(\{.*\})?")
 _LOCK_SECONDS: Final = 30.0
 
 
@@ -53,10 +54,12 @@ def take_in(workspace: Workspace) -> list[Logged]:
     # The workspace's lock comes first: who waits for it must not keep hooks from the log.
     with storage.workspace_locked(workspace.base), files.explained(path, "read"):
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             return []
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UsageError(f"{path} is not a file", "move it away")
             places.lock_descriptor(descriptor, _LOCK_SECONDS)
             with open(descriptor, "rb", closefd=False) as file:
                 text = file.read().decode("utf-8", "replace")
@@ -75,7 +78,8 @@ def take_in(workspace: Workspace) -> list[Logged]:
 def _drafts(text: str) -> list[Entry]:
     """An entry for the calls of the same context."""
     together: dict[str, list[_Call]] = {}
-    for line in text.splitlines():
+    # The hook escapes line feeds, and nothing else that might be taken for the end of a line.
+    for line in text.split("\n"):
         if line.strip():
             call = _call(line.strip())
             same = together.setdefault(comparable(call.context), [])
@@ -111,7 +115,7 @@ def _call(line: str) -> _Call:
     if not match:
         return _Call(f"failed: {shown(line, 100)}", shown(line, 500), today())
     facts = _facts(match[3])
-    tool = match[2] or "a tool"
+    tool = match[2].strip() or "a tool"
     tried = shown(facts.get("command", ""), 80)
     return _Call(
         context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
@@ -124,14 +128,14 @@ def _call(line: str) -> _Call:
 def _facts(text: str | None) -> dict[str, str]:
     try:
         found = json.loads(text or "{}")
-    except ValueError:
+        return {str(name): str(value) for name, value in found.items()}
+    except (ValueError, RecursionError):
         return {"error": text or ""}
-    return {str(name): str(value) for name, value in found.items()}
 
 
 def _day(text: str) -> date:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().date()
+    except (ValueError, OverflowError):
         return today()
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().date()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import UsageError
+from orchestrator.memory import files
 
 DEFAULT_THRESHOLD: Final = 50.0
 THRESHOLD_VARIABLE: Final = "VFM_THRESHOLD"
@@ -50,6 +51,7 @@ def score(values: Mapping[str, float], project: Path) -> Score:
 
     Raises:
         UsageError: a value or the threshold is out of range.
+        LoopError: CLAUDE.md or AGENTS.md cannot be read.
     """
     for name, value in values.items():
         if not 0 <= value <= MOST:
@@ -70,10 +72,8 @@ def _threshold(project: Path) -> tuple[str, str]:
     if chosen := os.environ.get(THRESHOLD_VARIABLE, "").strip():
         return chosen, "environment"
     for name in ("CLAUDE.md", "AGENTS.md"):
-        path = project / name
-        if path.is_file():
-            text = path.read_bytes().decode("utf-8", "replace")
-            line = re.search(rf"^[-*\s`]*{THRESHOLD_VARIABLE}\s*=\s*([^\s`]+)", text, re.MULTILINE)
-            if line:
-                return line[1], name
+        text = files.read(project / name).data.decode("utf-8-sig", "replace")
+        line = re.search(rf"^[-*\s`]*{THRESHOLD_VARIABLE}\s*=\s*([^\s`]+)", text, re.MULTILINE)
+        if line:
+            return line[1], name
     return f"{DEFAULT_THRESHOLD:g}", "default"

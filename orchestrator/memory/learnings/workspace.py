@@ -14,6 +14,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import (
+    ID,
     Change,
     Document,
     Entry,
@@ -75,7 +76,7 @@ class Workspace:
     @property
     def exists(self) -> bool:
         """Whether it was initialised."""
-        return (self.base / places.LEARNINGS).is_dir()
+        return os.path.isdir(self.base / places.LEARNINGS)  # noqa: PTH112 -- False if it may not be read
 
     def document(self, kind: Kind) -> Document:
         """Read the entries of one kind."""
@@ -168,7 +169,7 @@ def init(workspace: Workspace) -> list[Made]:
     wanted = {workspace.file(kind): f"# {TITLES[kind]}\n\n{_HEADS[kind]}\n" for kind in Kind}
     wanted[workspace.buffer] = _BUFFER_HEAD
     folder = workspace.base / places.LEARNINGS
-    if folder.is_symlink() and not workspace.everywhere:
+    if not workspace.everywhere and folder.is_symlink():
         raise UsageError(f"{folder} is a link", "put a folder in its place")
     with storage.workspace_locked(workspace.base):
         return [Made(path, _created(path, text)) for path, text in wanted.items()]
@@ -294,7 +295,7 @@ def kind_of(entry: str) -> Kind:
     Raises:
         UsageError: it is no id.
     """
-    found = re.fullmatch(r"(ERR|LRN|FEAT)-\d{8}-\d{3,}", entry.upper())
+    found = ID.fullmatch(entry.upper())
     if not found:
         raise UsageError(f"{entry!r} is no id of an entry", "one looks like ERR-20260520-001")
     return Kind(found[1])
