@@ -79,6 +79,7 @@ def _before(event: Event) -> None:
             except BaseException:
                 _forget(_mark_path(call))
                 raise
+    _sweep()
 
 
 def _dangers(event: Event, base: str) -> "list[Danger]":
@@ -194,21 +195,28 @@ def _text(event: Event, key: str) -> str:
 def _mark(call: str, base: str, session: str) -> None:
     """Note that a call is under way, so that the hook after it knows where its entry is."""
     path = _mark_path(call)
-    folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    for name in os.listdir(folder):
-        old = os.path.join(folder, name)
-        if time.time() - os.path.getmtime(old) > _STALE_SECONDS:
-            os.unlink(old)
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(f"{session}\n{_process()}\n{base}\n")
+
+
+def _sweep() -> None:
+    """Remove marks of calls that were left long ago; hooks of all sessions do, at the same time."""
+    folder = os.path.join(state_folder(), "pending")
+    for name in os.listdir(folder):
+        mark = os.path.join(folder, name)
+        try:
+            if time.time() - os.path.getmtime(mark) > _STALE_SECONDS:
+                os.unlink(mark)
+        except FileNotFoundError:
+            continue
 
 
 def _forget(mark: str) -> None:
     try:
         os.unlink(mark)
     except FileNotFoundError:
-        pass  # another hook was there first
+        return  # another hook was there first
 
 
 def _process() -> str:

@@ -394,6 +394,43 @@ def test_many_sessions_lose_nothing(workspace: Workspace) -> None:
     assert len({json.loads(line[line.index("{") :])["call"] for line in lines}) == 8 * each
 
 
+def test_sessions_of_many_projects_lose_nothing(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        "import json, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from orchestrator.hooks.handler import handle\n"
+        "for line in sys.stdin.buffer: handle(line)\n"
+    )
+    each = 20
+    bases = [tmp_path / f"project-{number}" for number in range(8)]
+    children = []
+    for number, base in enumerate(bases):
+        (base / ".learnings").mkdir(parents=True)
+        argv = [sys.executable, "-I", "-S", "-c", script, str(HOOK.parents[2])]
+        env = {**os.environ, "CLAUDE_PROJECT_DIR": str(base)}
+        child = subprocess.Popen(argv, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        events = [
+            event(base, kind, tool_use_id=f"toolu_{number}_{turn}")
+            for turn in range(each)
+            for kind in ("PreToolUse", "PostToolUse")
+        ]
+        children.append((child, b"\n".join(events)))
+    threads = [
+        threading.Thread(target=lambda child=child, data=data: said.append(child.communicate(data)))
+        for child, data in children
+    ]
+    said: list[tuple[bytes, bytes]] = []
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [stderr for _, stderr in said] == [b""] * 8
+    texts = [(base / places.BUFFER).read_text(encoding="utf-8") for base in bases]
+    assert [text.count("## WAL Entry") for text in texts] == [each] * 8
+    assert [text.count("**Status**: COMMITTED") for text in texts] == [each] * 8
+
+
 def test_hook_and_command_line_share_a_lock(workspace: Workspace) -> None:
     with workspace_locked(workspace.base):
         call(event(workspace.base, "PreToolUse"))
