@@ -41,6 +41,7 @@ def teach_report(
     failure = reported_failure(kind, safe(description), safe(context), safe(task))
     store = Store()
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
+    wiring.demand_loaded(config, project)
     teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
     rulebook, _history = wiring.open_rulebook(config, project, store, listener)
     listener(events.TeachingStarted(failure))

@@ -29,6 +29,7 @@ def teach_pending(
     config = loaded.config
     store = Store()
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
+    wiring.demand_loaded(config, project)
     teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
     rulebook, _history = wiring.open_rulebook(config, project, store, listener)
     changes = []

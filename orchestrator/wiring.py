@@ -100,7 +100,7 @@ def build(
     suite = create_suite(config.tests.framework, config.tests.command, config.tests.timeout)
     suite.preflight(project)
     mode = GuardMode(config.tests.guard)
-    _demand_loaded(config, project)
+    demand_loaded(config, project)
     shelves = _shelves_in_force(config, project, state)
     command = config.tests.command
     guard = guard_of(project, mode, command, environment, shelves, state / "locks")
@@ -324,8 +324,12 @@ def _shelves_in_force(config: Config, project: Path, state: Path) -> tuple[Shelf
     return shelf, Shelf(project, copies=state / "rulebooks")
 
 
-def _demand_loaded(config: Config, project: Path) -> None:
-    """A rule that is never loaded teaches nobody; that is to be said before a token is spent."""
+def demand_loaded(config: Config, project: Path) -> None:
+    """Make sure that a new rule would be loaded, before a token is spent on it.
+
+    Raises:
+        ConfigError: nobody would load it; says why, and the mend.
+    """
     if Target(config.rules.target) is not Target.AGENTS_MD or config.rules.mirror:
         return
     by = agents_unloaded(project) if config.agent.kind == "claude_code" else None

@@ -13,6 +13,7 @@ from orchestrator.cli.run import as_json, config_file, project_directory
 from orchestrator.cli.values import printable
 
 if TYPE_CHECKING:
+    from orchestrator.events import Event
     from orchestrator.memory.keeping import Done, RuleKeeper
     from orchestrator.memory.records import RuleRecord
 
@@ -119,7 +120,7 @@ def add(
     """Put a rule of your own in force."""
     from teacher.models import RuleText
 
-    keeper = _keeper(project_dir, config_file)
+    keeper = _keeper(project_dir, config_file, adding=True)
     _done(keeper, keeper.add(RuleText(rule, when, why), paths), as_json)
 
 
@@ -155,7 +156,7 @@ def _verb(name: str, help_: str) -> None:
     @click.argument("rule", metavar="ID")
     @_common
     def command(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-        keeper = _keeper(project_dir, config_file)
+        keeper = _keeper(project_dir, config_file, adding=name == "restore")
         _done(keeper, getattr(keeper, name)(rule), as_json)
 
 
@@ -174,14 +175,14 @@ def approve(
     """Put a rule that waits in force; one that it contradicts leaves."""
     from orchestrator.memory.committing import check_committable, commit
 
-    keeper = _keeper(project_dir, config_file)
+    keeper = _keeper(project_dir, config_file, adding=True)
     done = keeper.approve(rule, check_committable) if as_commit else keeper.approve(rule)
     _done(keeper, done, as_json)
     if as_commit:
         click.echo(f"committed as {commit(done.files, done.record)}", err=True)
 
 
-def _keeper(project_dir: Path, config_file: Path | None) -> "RuleKeeper":
+def _keeper(project_dir: Path, config_file: Path | None, *, adding: bool = False) -> "RuleKeeper":
     from orchestrator import wiring
     from orchestrator.config import load
     from orchestrator.memory.keeping import RuleKeeper
@@ -189,8 +190,17 @@ def _keeper(project_dir: Path, config_file: Path | None) -> "RuleKeeper":
 
     project = wiring.checked_project(project_dir)
     config = load(project, config_file).config
-    book, history = wiring.open_rulebook(config, project, Store(), lambda _event: None)
+    if adding:
+        wiring.demand_loaded(config, project)
+    book, history = wiring.open_rulebook(config, project, Store(), _tell)
     return RuleKeeper(book, history)
+
+
+def _tell(event: "Event") -> None:
+    from orchestrator.events import Notice
+
+    if isinstance(event, Notice):
+        click.echo(printable(event.text), err=True)
 
 
 def _json(as_json: bool) -> bool:
@@ -217,8 +227,7 @@ def _done(keeper: "RuleKeeper", done: "Done", as_json: bool) -> None:
     for rule in done.left:
         click.echo(printable(f"to the archive for it: {rule.id}: {rule.text.rule}"), err=True)
     if done.warning:
-        said = f"careful: {done.warning}; a teacher's rule like that would wait for your word"
-        click.echo(printable(said), err=True)
+        click.echo(printable(f"careful: {done.warning}"), err=True)
 
 
 def _one(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> None:

@@ -7,10 +7,12 @@ import json
 import keyword
 import re
 import shlex
+from dataclasses import replace
 from typing import Final
 
 from orchestrator.memory.records import RuleRecord
 from orchestrator.memory.text import safe_line
+from orchestrator.models import Rule
 
 _FORBIDS: Final = re.compile(
     r"\b(?:never|avoid|do not|don['\u2019]t|must not|stop|no)\b", re.IGNORECASE
@@ -54,6 +56,14 @@ def suggestion(record: RuleRecord) -> str:
     if code := _code(forbidden):
         return _lint(code, record)
     return _test(record)
+
+
+def rewritten(record: RuleRecord, rule: Rule) -> RuleRecord:
+    """The record of a rule that was changed; a check that was suggested follows its words."""
+    changed = replace(record, rule=rule)
+    if not record.suggestion or rule.text == record.rule.text:
+        return changed
+    return replace(changed, suggestion=suggestion(changed))
 
 
 # ---- a command

@@ -31,7 +31,7 @@ def check_committable(paths: Sequence[Path]) -> None:
 
     Raises:
         UsageError: one is in no repository, ignored, or has changes that are not committed; or
-            git is in the middle of a merge or the like, or knows no author.
+            git is in the middle of a merge or the like, locked, or knows no author.
         InfrastructureError: git is missing.
     """
     tops = {_top(path) for path in paths}
@@ -40,6 +40,8 @@ def check_committable(paths: Sequence[Path]) -> None:
         raise UsageError(f"the rule goes into several repositories: {where}", _OTHERWISE[3:])
     for top in tops:
         _refuse_unfinished(top)
+        if (lock := top / _git(top, "rev-parse", "--git-path", "index.lock").strip()).exists():
+            raise UsageError(f"another git is at work: {lock}", f"wait for it, {_OTHERWISE}")
         for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
             _git(top, "var", who)
         for path in paths:

@@ -74,9 +74,11 @@ class Database:
             )
             self._migrate(directory)
         except (OSError, sqlite3.Error) as error:
+            # sqlite3 raises the class itself only for a file that is no database.
+            foreign = type(error) is sqlite3.DatabaseError
+            mend = "move rules.db away" if foreign else f"free space there, or set {STATE_VARIABLE}"
             raise InfrastructureError(
-                f"the state directory {directory} cannot be used: {error}",
-                f"free space there, or set {STATE_VARIABLE}",
+                f"the state directory {directory} cannot be used: {error}", mend
             ) from error
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from orchestrator.errors import RulebookError
 from orchestrator.memory.document import HEADING, Document, Place, parse
+from orchestrator.memory.text import overlaid
 from orchestrator.models import Rule
 from teacher.models import RuleText
 
@@ -62,7 +63,7 @@ def amend(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
     _demand(
         written,
         [
-            replace(known, text=_overlaid(known.text, text)) if known.id == rule else known
+            replace(known, text=overlaid(text, known.text)) if known.id == rule else known
             for known in document.rules
         ],
         rule,
@@ -134,7 +135,8 @@ def _block(rule: Rule, provenance: str) -> list[str]:
     note = f"<!-- rule {rule.id}: {provenance} -->" if provenance else f"<!-- rule {rule.id} -->"
     values = (rule.text.rule, rule.text.when, rule.text.why)
     bullets = [f"- **{name}**: {text}" for name, text in zip(_FIELDS, values, strict=True) if text]
-    return [note, *bullets, f"  - **Source**: {rule.source}"]
+    source = [f"  - **Source**: {rule.source}"] if rule.source else []
+    return [note, *bullets, *source]
 
 
 def _inserted(document: Document, block: list[str], imports: Sequence[str], closer: str) -> bytes:
@@ -191,10 +193,6 @@ def _field_edit(document: Document, place: Place, name: str, text: str) -> _Edit
     if document.lines[earlier.end - 1].endswith(("\r", "\n")):
         return earlier.end, earlier.end, f"{head}**{name}**: {text}{newline}"
     return earlier.end, earlier.end, f"{newline}{head}**{name}**: {text}"
-
-
-def _overlaid(old: RuleText, new: RuleText) -> RuleText:
-    return RuleText(new.rule or old.rule, new.when or old.when, new.why or old.why)
 
 
 def _noted(document: Document, place: Place, rule: str, word: str, today: date) -> list[_Edit]:

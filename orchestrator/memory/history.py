@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import UsageError
+from orchestrator.memory.checks import rewritten
 from orchestrator.memory.database import Database, Row
 from orchestrator.memory.preflight import fingerprint
 from orchestrator.memory.records import (
@@ -22,9 +23,16 @@ from orchestrator.memory.records import (
     RuleEvent,
     RuleRecord,
     Status,
+    difference,
 )
 from orchestrator.models import Rule
 from teacher.models import RuleText
+
+_DELETED: Final = "deleted from the file"
+_ELSEWHERE: Final = "it may stand on another branch; a failure may teach it again"
+_TURNED_DOWN: Final = "it was turned down before"
+_WORDS: Final = {"retired": Status.ARCHIVED, "rejected": Status.REJECTED}
+"""What a person may have said of a rule, and what it is then."""
 
 _COUNT: Final = """
     SELECT count(DISTINCT CASE WHEN a.solved IS NOT NULL THEN a.run END),
@@ -79,8 +87,11 @@ class History:
         found = [record for record in found if record.rule.id == rule] or found
         if len(found) != 1 or not rule:
             ids = ", ".join(record.rule.id for record in found[:4])
-            what = f"{rule} is the beginning of several rules: {ids}" if found else ""
-            raise UsageError(what or f"there is no rule {rule}", "`orchestrator rules list --all`")
+            several = f"{rule} is the beginning of several rules: {ids}"
+            none = f"there is no rule {rule}" if rule else "the rule's id is empty"
+            raise UsageError(
+                several if found and rule else none, "see `orchestrator rules list --all`"
+            )
         return found[0]
 
     def find(self, rule: str) -> RuleRecord | None:
@@ -129,13 +140,8 @@ class History:
             self._put(record)
             self._event(rule.id, what, reason)
 
-    def move(
-        self, rule: str, status: Status, what: str, reason: str = "", *, refuse: bool = False
-    ) -> None:
-        """Give a rule another status.
-
-        A text that is rejected or harmful stays out from now on, and one that is archived does so
-        with `refuse`: it was withdrawn by a person.
+    def move(self, rule: str, status: Status, what: str, reason: str = "") -> None:
+        """Give a rule another status; one that is rejected or harmful stays out from now on.
 
         Raises:
             UsageError: there is no such rule.
@@ -144,8 +150,8 @@ class History:
             record = self.get(rule)
             self._put(replace(record, status=status, reason=reason, mattered=self.now()))
             self._event(record.rule.id, what, reason)
-            if refuse or status in (Status.REJECTED, Status.HARMFUL):
-                self._refuse(record)
+            if status in (Status.REJECTED, Status.HARMFUL):
+                self.refuse(record)
 
     def update(self, record: RuleRecord, what: str, detail: str = "") -> None:
         """Keep a changed record, and why it changed."""
@@ -154,13 +160,24 @@ class History:
             self._event(record.rule.id, what, detail)
 
     def reconcile(
-        self, rules: Sequence[Rule], origins: dict[str, Origin], *, own: bool = True
+        self,
+        rules: Sequence[Rule],
+        origins: dict[str, Origin],
+        withdrawn: Callable[[str], bool],
+        *,
+        own: bool = True,
     ) -> None:
         """Follow the file: people edit it, delete from it, add to it, check out other branches.
 
-        The caller holds the rulebook's lock, and has just read `rules` from the file; `origins`
-        is what their comments tell. `own` is False for a copy of the file on a branch of ours: it
-        may bring rules, but who is in force is said by the project's own.
+        The caller holds the rulebook's lock, and has just read `rules` from the file.
+
+        Args:
+            rules: those that stand in the file.
+            origins: what their comments tell, by their ids.
+            withdrawn: says of a rule that is missing whether a person took it out; then it stays
+                out.
+            own: False for a copy of the file on a branch of ours: it may bring rules, but who is
+                in force is said by the project's own.
         """
         known = {record.rule.id: record for record in self.all()}
         for rule in rules:
@@ -172,23 +189,32 @@ class History:
         in_file = {rule.id for rule in rules}
         for record in known.values():
             if own and record.status.in_force and record.rule.id not in in_file:
-                refused = self._is_refused(record.rule.text)
-                status = Status.REJECTED if refused else Status.ARCHIVED
-                self.move(record.rule.id, status, "retired", "deleted from the file")
+                self._leave(record, withdrawn)
+
+    def _leave(self, record: RuleRecord, withdrawn: Callable[[str], bool]) -> None:
+        """Follow one rule that is not in the file any more."""
+        rule = record.rule.id
+        if self._is_refused(record.rule.text):
+            words = [event.what for event in self.events(rule) if event.what in _WORDS]
+            status = _WORDS[words[-1]] if words else Status.ARCHIVED
+            self.move(rule, status, "left the file", _TURNED_DOWN)
+        elif withdrawn(rule):
+            self.refuse(record)
+            self.move(rule, Status.ARCHIVED, "retired", _DELETED)
+        else:
+            self.move(rule, Status.ARCHIVED, "left the file", _ELSEWHERE)
 
     def _follow(self, before: RuleRecord, rule: Rule) -> None:
         """Follow one rule that stands in the file."""
         if not before.status.in_force:
             # It may be a person's word, or a look at another branch; what was known of it is so.
-            status = Status.ESCALATED if before.suggestion else Status.ACTIVE
-            back = replace(before, rule=rule, status=status, reason="", mattered=self.now())
-            self.update(back, "back in the file")
-        elif before.rule.text != _plain_text(rule.text):
-            changed = replace(before, rule=rule, mattered=self.now())
-            self.update(changed, "edited by hand", f"it was: {before.rule.text.rule}")
-        elif before.rule.paths != rule.paths:
-            was = ", ".join(before.rule.paths) or "everything"
-            self.update(replace(before, rule=rule), "rescoped by hand", f"it was for: {was}")
+            if before.reason == _DELETED:
+                self.allow(before.rule.text)
+            back = replace(before, rule=rule, status=before.when_back, reason="")
+            self.update(replace(back, mattered=self.now()), "back in the file")
+        elif was := difference(before.rule, replace(rule, text=_plain_text(rule.text))):
+            changed = replace(rewritten(before, rule), mattered=self.now())
+            self.update(changed, "edited by hand", was)
 
     # ---- what was turned down or withdrawn
 
@@ -206,7 +232,8 @@ class History:
             (self.book, fingerprint(text)),
         )
 
-    def _refuse(self, record: RuleRecord) -> None:
+    def refuse(self, record: RuleRecord) -> None:
+        """Keep a rule's text out from now on, until somebody allows it."""
         text = record.rule.text
         self._database.write(
             "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)",

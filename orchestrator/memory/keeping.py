@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import RulebookError, UsageError
+from orchestrator.memory.checks import rewritten
 from orchestrator.memory.document import free_id
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import provenance, with_room
@@ -23,13 +24,14 @@ from orchestrator.memory.preflight import (
     Objection,
     Standing,
     preflight,
+    says_the_same,
     tokens,
     too_long,
 )
-from orchestrator.memory.records import Origin, Proposal, RuleEvent, RuleRecord, Status
+from orchestrator.memory.records import Origin, RuleEvent, RuleRecord, Status, difference
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.memory.scope import safe_globs
-from orchestrator.memory.text import safe_text
+from orchestrator.memory.text import MAX_CHARS, overlaid, safe_line, safe_text
 from orchestrator.models import Rule
 from teacher.models import Action, Lesson, RuleText
 
@@ -47,7 +49,7 @@ class Done:
     left: tuple[Rule, ...] = ()
     """Rules that went to the archive for it."""
     warning: str = ""
-    """Why a teacher's rule of these words would have been held back."""
+    """What a person should know of it."""
 
 
 @dataclass(frozen=True)
@@ -139,19 +141,20 @@ class RuleKeeper:
         record, scope, warning = self.get(rule), self._scope(paths), _warning(text, paths)
         given, identity = _given(text), record.rule.id
         if not record.status.in_force:
-            new = _filled_in(given, record.rule.text)
+            text = overlaid(given, record.rule.text)
             paths = record.rule.paths if scope is None else scope
-            self._changed(record, replace(record.rule, text=new, paths=tuple(paths)))
+            changed = replace(record.rule, text=text, paths=tuple(paths))
+            self._changed(self._weighed(record, changed), changed)
             return Done(self.get(identity), warning=warning)
 
         def plan(pages: Pages) -> Edit:
             known = pages.find(identity)
             if known is None:
                 raise UsageError(f"{identity} has left the files", "see `orchestrator rules list`")
-            new = _filled_in(given, known.text)
+            new = overlaid(given, known.text)
             if (new.rule, new.when) != (known.text.rule, known.text.when):
                 _refuse_objections(new, _others(pages, identity))
-            return self._amended(pages, known, new, scope)
+            return self._amended(pages, known, given, scope)
 
         return replace(self._amend(record, plan), warning=warning)
 
@@ -179,7 +182,7 @@ class RuleKeeper:
             _refuse_objections(record.rule.text, pages.rules)
             return self._added(pages, record.rule, record.origin)
 
-        return self._put(plan, record.origin, "restored")
+        return _unscoped(record, self._put(plan, record.origin, "restored"))
 
     def approve(self, rule: str, check: Callable[[Sequence[Path]], None] = _no_check) -> Done:
         """Do what a rule that is held back would have done.
@@ -198,8 +201,8 @@ class RuleKeeper:
 
         edit, files = self._do(plan)
         if not edit.amends:
-            return self._taken_in(edit, files, record.origin, "approved")
-        self._history.allow(edit.rule.text)
+            return _unscoped(record, self._taken_in(edit, files, record.origin, "approved"))
+        self._allow(edit.rule.text)
         self._changed(self.get(edit.rule.id), edit.rule)
         why = f"it became part of {edit.rule.id}"
         self._history.move(record.rule.id, Status.ARCHIVED, "approved", why)
@@ -208,16 +211,15 @@ class RuleKeeper:
     # ---- what is to be done to the files
 
     def _approval(self, pages: Pages, record: RuleRecord) -> Edit:
-        rule, proposal = record.rule, record.proposal
-        target = pages.find(proposal.target) if proposal.target else None
+        rule, target = record.rule, pages.find(record.proposal.target)
         others = _others(pages, target.id if target else rule.id)
-        # Other rules than it was held back for may have come into force since.
-        found = {each.rule.id for each in _objections(rule.text, others)} | {proposal.against}
+        # As things are now: people may have changed both since it was held back.
+        found = {each.rule.id for each in _objections(rule.text, others)}
         replaced = tuple(other for other in others if other.id in found)
         for old in replaced:
             pages = pages.remove(old.id)
         if target:
-            edit = self._amended(pages, target, _filled_in(rule.text, target.text), rule.paths)
+            edit = self._amended(pages, target, rule.text, rule.paths)
         else:
             edit = self._added(pages, rule, record.origin)
         return replace(edit, instead_of=replaced)
@@ -225,8 +227,9 @@ class RuleKeeper:
     def _amended(
         self, pages: Pages, rule: Rule, text: RuleText, scope: tuple[str, ...] | None
     ) -> Edit:
-        self._refuse_too_long(replace(rule, text=text))
-        pages = pages.amend(rule.id, text, self._book.today())
+        self._refuse_too_long(replace(rule, text=overlaid(text, rule.text)))
+        if text != RuleText("", "", ""):
+            pages = pages.amend(rule.id, text, self._book.today())
         if scope is not None:
             pages = pages.rescope(rule.id, scope)
         return replace(self._fitted(pages, rule), amends=True)
@@ -270,13 +273,15 @@ class RuleKeeper:
         return self._taken_in(*self._do(plan), origin, what)
 
     def _taken_in(self, edit: Edit, files: tuple[Path, ...], origin: Origin, what: str) -> Done:
-        self._history.allow(edit.rule.text)
-        self._history.learn(edit.rule, Status.ACTIVE, origin, what=what, proposal=Proposal())
+        self._allow(edit.rule.text)
+        known = self._history.find(edit.rule.id)
+        status = known.when_back if known else Status.ACTIVE
+        self._history.learn(edit.rule, status, origin, what=what)
         return self._told(edit, files)
 
     def _amend(self, record: RuleRecord, plan: Plan) -> Done:
         edit, files = self._do(plan)
-        self._history.allow(edit.rule.text)
+        self._allow(edit.rule.text)
         self._changed(record, edit.rule)
         return self._told(edit, files)
 
@@ -289,12 +294,35 @@ class RuleKeeper:
         return Done(self.get(rule), files, (*edit.instead_of, *edit.leaving))
 
     def _changed(self, record: RuleRecord, rule: Rule) -> None:
-        changed = replace(record, rule=rule, mattered=self._history.now())
-        self._history.update(changed, "edited", f"it was: {record.rule.text.rule}")
+        changed = replace(rewritten(record, rule), mattered=self._history.now())
+        self._history.update(changed, "edited", difference(record.rule, rule))
+
+    def _weighed(self, record: RuleRecord, rule: Rule) -> RuleRecord:
+        """What a rule that waits waits for, with other words."""
+        if not record.status.held_back:
+            return record
+        others = [each for each in self._book.rules() if each.id != record.proposal.target]
+        found = preflight(rule.text, others, Standing())
+        if found and found.objection is Objection.CONTRADICTION:
+            status, reason, against = Status.QUARANTINED, found.words, found.rule.id
+        else:
+            poison = poison_in(Lesson(Action.ADD, "", rule.text, paths=rule.paths))
+            status = Status.QUARANTINED if poison else Status.WAITING
+            reason, against = poison or "you changed it; it waits for your approval", ""
+        proposal = replace(record.proposal, against=against)
+        return replace(record, status=status, reason=reason, proposal=proposal)
+
+    def _allow(self, text: RuleText) -> None:
+        """Forget what was turned down, in these words or in others: a person wants it after all."""
+        for refusal in self._history.refusals():
+            if says_the_same(text, refusal.text):
+                self._history.allow(refusal.text)
 
     def _leave(self, record: RuleRecord, status: Status, what: str) -> Done:
+        # First the word that it stays out: whoever is killed after it finds it kept.
+        self._history.refuse(record)
         files = self._book.take_out(record.rule.id)
-        self._history.move(record.rule.id, status, what, "by a person", refuse=True)
+        self._history.move(record.rule.id, status, what, "by a person")
         return Done(self.get(record.rule.id), files)
 
     def _scope(self, paths: Sequence[str]) -> tuple[str, ...] | None:
@@ -315,21 +343,32 @@ class RuleKeeper:
 
 
 def _given(text: RuleText) -> RuleText:
-    """What a person gave, made safe. Raises UsageError for a field that is blank."""
-    safe = safe_text(text)
+    """What a person gave, made safe. Raises UsageError for a field that is blank, or too long."""
     for name in ("rule", "when", "why"):
-        if getattr(text, name) and not getattr(safe, name):
+        given = getattr(text, name)
+        line = safe_line(given, limit=2 * len(given) + MAX_CHARS)
+        if given and not line:
             raise UsageError(f"the {name} is empty", f"give it words, or leave --{name} out")
-    return safe
+        if len(line) > MAX_CHARS:
+            raise UsageError(
+                f"the {name} has {len(line)} characters, and {MAX_CHARS} is the most",
+                "say it in fewer words",
+            )
+    return safe_text(text)
 
 
-def _filled_in(text: RuleText, old: RuleText) -> RuleText:
-    return safe_text(RuleText(text.rule or old.rule, text.when or old.when, text.why or old.why))
+def _unscoped(record: RuleRecord, done: Done) -> Done:
+    """Say so where a rule lost its scope on its way into the files."""
+    if not record.rule.paths or done.record.rule.paths:
+        return done
+    lost = f"it holds for every file here, and was for {', '.join(record.rule.paths)}"
+    return replace(done, warning=f"{lost}: set rules.target: rules-dir")
 
 
 def _warning(text: RuleText, paths: Sequence[str]) -> str:
     # As it was given: what is made safe has lost what hides in it.
-    return poison_in(Lesson(Action.ADD, "", text, paths=tuple(paths)))
+    found = poison_in(Lesson(Action.ADD, "", text, paths=tuple(paths)))
+    return f"{found}; a teacher's rule like that would wait for your word" if found else ""
 
 
 def _others(pages: Pages, rule: str) -> tuple[Rule, ...]:
@@ -347,8 +386,6 @@ def _refuse_objections(text: RuleText, rules: Sequence[Rule]) -> None:
     found = preflight(text, rules, Standing())
     if not found:
         return
-    identity, words = found.rule.id, found.rule.text.rule
-    if found.objection is Objection.DUPLICATE:
-        raise UsageError(f"{identity} says that already: {words}")
-    mend = f"orchestrator rules edit {identity}, or retire it first"
-    raise UsageError(f"it contradicts {identity}: {words}", mend)
+    contradicts = found.objection is Objection.CONTRADICTION
+    mend = f"orchestrator rules edit {found.rule.id}, or retire it first"
+    raise UsageError(found.words, mend if contradicts else "")

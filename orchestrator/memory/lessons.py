@@ -8,18 +8,10 @@ from datetime import date
 from orchestrator.memory.document import free_id
 from orchestrator.memory.pages import Pages
 from orchestrator.memory.poison import poison_in
-from orchestrator.memory.preflight import (
-    Found,
-    Objection,
-    Standing,
-    leaving,
-    preflight,
-    refused,
-    too_long,
-)
+from orchestrator.memory.preflight import Objection, Standing, leaving, preflight, too_long
 from orchestrator.memory.records import Origin, origin_of
 from orchestrator.memory.scope import safe_globs
-from orchestrator.memory.text import normalised, rule_id, safe_text, safe_word
+from orchestrator.memory.text import normalised, safe_text, safe_word
 from orchestrator.models import Rule
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
 
@@ -68,7 +60,7 @@ def take_in(
     """
     outcome = _decided(pages, lesson, failure, today, run, standing)
     if standing and standing.review and outcome.pages != pages:
-        return _waiting(pages, outcome, standing)
+        return _waiting(pages, outcome, standing, _source(failure, today))
     return outcome
 
 
@@ -86,28 +78,45 @@ def _decided(
         return Outcome(pages.reinforce(target.id, today), target, "reinforced")
     if lesson.action is Action.NONE or text is None or not text.rule:
         return Outcome(pages, reason=_nothing(lesson, target))
-    if standing and (found := refused(text, standing)):
-        return _stays_out(pages, found)
-    if reason := poison_in(lesson):
-        return Outcome(pages, Rule(rule_id(text), text), "quarantined", reason)
-    rule = Rule(
-        free_id(text, pages.ids | (standing.taken(text) if standing else frozenset())),
-        text,
-        _source(failure, today),
-        safe_globs(lesson.paths),
-    )
-    if lesson.action is Action.AMEND and target:
+    if lesson.action is not Action.AMEND:
+        target = None
+    taken = pages.ids | (standing.taken(text) if standing else frozenset())
+    scope = safe_globs(lesson.paths) or (target.paths if target else ())
+    rule = Rule(free_id(text, taken), text, _source(failure, today), scope)
+    if weighed := _weighed(pages, lesson, rule, target, standing, today):
+        return weighed
+    if target:
         return _amended(pages, target, rule, standing, today)
-    note = provenance(origin_of(lesson, failure, run))
-    return _added(pages, rule, note, standing, today)
+    return _added(pages, rule, provenance(origin_of(lesson, failure, run)), standing)
 
 
-def _added(pages: Pages, rule: Rule, note: str, standing: Standing | None, today: date) -> Outcome:
-    rules = pages.rules
-    if same := _same(rules, rule.text):
+def _weighed(
+    pages: Pages,
+    lesson: Lesson,
+    rule: Rule,
+    target: Rule | None,
+    standing: Standing | None,
+    today: date,
+) -> Outcome | None:
+    """What becomes of a rule that is not simply written, as another one for `target` if given."""
+    text, amended = rule.text, target.id if target else ""
+    others = [rule for rule in pages.rules if rule != target]
+    found = preflight(text, others, standing) if standing else None
+    if found and found.objection in (Objection.REFUSED, Objection.WAITING):
+        return Outcome(pages, reason=found.words)
+    if reason := poison_in(lesson):
+        return Outcome(pages, rule, "quarantined", reason)
+    if not target and (same := _same(others, text)):
         return Outcome(pages, same, "already known")
-    if standing and (found := preflight(rule.text, rules, standing)):
-        return _objected(pages, rule, found, today)
+    if found and found.objection is Objection.DUPLICATE:
+        return Outcome(pages.reinforce(found.rule.id, today), found.rule, "reinforced")
+    if found:
+        against = found.rule.id
+        return Outcome(pages, rule, "contradiction", found.words, target=amended, against=against)
+    return None
+
+
+def _added(pages: Pages, rule: Rule, note: str, standing: Standing | None) -> Outcome:
     if standing and too_long(rule, standing):
         return _too_long(pages, rule, standing)
     written = pages.add(rule, note)
@@ -120,33 +129,15 @@ def _too_long(pages: Pages, rule: Rule, standing: Standing, target: str = "") ->
     return Outcome(pages, rule, "waits for approval", reason, target=target)
 
 
-def _objected(pages: Pages, rule: Rule, found: Found, today: date) -> Outcome:
-    if found.objection is Objection.DUPLICATE:
-        return Outcome(pages.reinforce(found.rule.id, today), found.rule, "reinforced")
-    if found.objection is Objection.CONTRADICTION:
-        return _contradiction(pages, rule, found.rule)
-    return _stays_out(pages, found)
-
-
-def _stays_out(pages: Pages, found: Found) -> Outcome:
-    if found.objection is Objection.WAITING:
-        return Outcome(pages, reason=f"it waits for your word already, as {found.rule.id}")
-    return Outcome(pages, reason=f"it was turned down before, as {found.rule.id}")
-
-
-def _contradiction(pages: Pages, rule: Rule, other: Rule, target: str = "") -> Outcome:
-    reason = f"it contradicts {other.id}: {other.text.rule}"
-    return Outcome(pages, rule, "contradiction", reason, target=target, against=other.id)
-
-
-def _waiting(pages: Pages, outcome: Outcome, standing: Standing) -> Outcome:
+def _waiting(pages: Pages, outcome: Outcome, standing: Standing, source: str) -> Outcome:
     """The files as they are, and what would be done to them; a reinforcement is only counted."""
     if outcome.rule is None or outcome.change == "reinforced":
         return replace(outcome, pages=pages)
     rule = outcome.rule
     if outcome.change == "amended":
         # The proposal is a rule of its own until it is approved.
-        rule = replace(rule, id=free_id(rule.text, pages.ids | standing.taken(rule.text)))
+        taken = pages.ids | standing.taken(rule.text)
+        rule = replace(rule, id=free_id(rule.text, taken), source=source)
     return Outcome(
         pages,
         rule,
@@ -200,15 +191,7 @@ def _amended(
     pages: Pages, target: Rule, rule: Rule, standing: Standing | None, today: date
 ) -> Outcome:
     """Another text for `target`, that of `rule`; and its scope, if the teacher gave one."""
-    others = [other for other in pages.rules if other.id != target.id]
-    found = preflight(rule.text, others, standing) if standing else None
-    if found and found.objection is Objection.CONTRADICTION:
-        return _contradiction(pages, rule, found.rule, target.id)
-    if found:
-        return _objected(pages, rule, found, today)
-    written = pages.amend(target.id, rule.text, today)
-    if rule.paths:
-        written = written.rescope(target.id, rule.paths)
+    written = pages.amend(target.id, rule.text, today).rescope(target.id, rule.paths)
     amended = written.find(target.id)
     if standing and amended and too_long(amended, standing):
         return _too_long(pages, rule, standing, target.id)

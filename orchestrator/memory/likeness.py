@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
+from orchestrator.memory.text import MAX_CHARS
 from teacher.models import RuleText
 
 
@@ -155,6 +156,7 @@ def compare(one: RuleText, other: RuleText) -> Kinship:
     """
     from rapidfuzz import fuzz
 
+    one, other = _cut(one), _cut(other)
     first, second = _signed(one.rule), _signed(other.rule)
     if not first or not second:
         return Kinship.UNRELATED
@@ -170,6 +172,11 @@ def compare(one: RuleText, other: RuleText) -> Kinship:
     if alike + 8 * covered < enough or _limited(one) != _limited(other):
         return Kinship.UNRELATED
     return Kinship.SAME
+
+
+def _cut(text: RuleText) -> RuleText:
+    # People may write a book into one bullet: the time that patterns take grows with its square.
+    return RuleText(text.rule[:MAX_CHARS], text.when[:MAX_CHARS], "")
 
 
 def _turned(first: Mapping[str, int], second: Mapping[str, int]) -> bool:

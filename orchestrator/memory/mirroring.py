@@ -14,8 +14,8 @@ def held_together(pages: Pages, agreed: Mapping[str, RuleText], today: date) -> 
     A three-way merge, rule by rule: `agreed` is what both said when they last were the same. A
     rule that only one file has is new there, or else was deleted from the other; of two texts the
     one that was edited counts, and if both were, that of CLAUDE.md. Where a file has lost its
-    whole section, it gets it back; and nothing counts as deleted where neither file says what
-    both said then, as on another branch.
+    whole section, it gets it back; and nothing counts as deleted where neither file has all the
+    rules that both had then, as on another branch.
 
     Args:
         pages: the files, of a rulebook that is mirrored.
@@ -29,8 +29,8 @@ def held_together(pages: Pages, agreed: Mapping[str, RuleText], today: date) -> 
     claude, agents = (_by_id(pages, name) for name in (CLAUDE_MD, AGENTS_MD))
     # Where one file imports the other, a rule stands in one of them by rights; and a whole
     # section that is gone is another branch, or a file begun anew: nobody's word.
-    unchanged = any(_texts(side) == agreed for side in (claude, agents))
-    deletes = len(homes) > 1 and unchanged and all(map(pages.has_section, homes))
+    one_has_all = any(agreed.keys() <= side.keys() for side in (claude, agents))
+    deletes = len(homes) > 1 and one_has_all and all(map(pages.has_section, homes))
     for rule in dict.fromkeys([*claude, *agents]):
         wanted = _merged(claude.get(rule), agents.get(rule), agreed.get(rule))
         if wanted is None and not deletes:
@@ -62,7 +62,3 @@ def _merged(claude: Rule | None, agents: Rule | None, agreed: RuleText | None) -
 
 def _by_id(pages: Pages, name: str) -> Mapping[str, Rule]:
     return {rule.id: rule for rule in pages.rules_in(name)}
-
-
-def _texts(rules: Mapping[str, Rule]) -> Mapping[str, RuleText]:
-    return {rule: known.text for rule, known in rules.items()}

@@ -1,6 +1,6 @@
 """What a new rule has to pass before it is written: known, turned down, contradicting, too much."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -56,6 +56,17 @@ class Found:
     objection: Objection
     rule: Rule
 
+    @property
+    def words(self) -> str:
+        """The objection in a line."""
+        rule, said = self.rule.id, self.rule.text.rule
+        return {
+            Objection.REFUSED: f"it was turned down before, as {rule}",
+            Objection.WAITING: f"it waits for your word already, as {rule}",
+            Objection.DUPLICATE: f"{rule} says that already: {said}",
+            Objection.CONTRADICTION: f"it contradicts {rule}: {said}",
+        }[self.objection]
+
 
 def fingerprint(text: RuleText) -> str:
     """16 hex digits that are equal for rules of the same words, case and punctuation aside."""
@@ -64,22 +75,23 @@ def fingerprint(text: RuleText) -> str:
 
 def preflight(text: RuleText, in_force: Sequence[Rule], standing: Standing) -> Found | None:
     """Give what speaks against a new rule; None if nothing does."""
-    if found := _alike(text, in_force, Kinship.SAME):
-        return Found(Objection.DUPLICATE, found)
-    if held := refused(text, standing):
-        return held
-    if found := _alike(text, in_force, Kinship.OPPOSITE):
-        return Found(Objection.CONTRADICTION, found)
+    for objection, rules in (
+        (Objection.DUPLICATE, in_force),
+        (Objection.REFUSED, standing.refused),
+        (Objection.WAITING, standing.waiting),
+    ):
+        for rule in rules:
+            if says_the_same(text, rule.text):
+                return Found(objection, rule)
+    for rule in in_force:
+        if compare(text, rule.text) is Kinship.OPPOSITE:
+            return Found(Objection.CONTRADICTION, rule)
     return None
 
 
-def refused(text: RuleText, standing: Standing) -> Found | None:
-    """The rule as which a text was turned down, or waits for a person's word."""
-    if found := _alike(text, standing.refused, Kinship.SAME):
-        return Found(Objection.REFUSED, found)
-    if found := _alike(text, standing.waiting, Kinship.SAME):
-        return Found(Objection.WAITING, found)
-    return None
+def says_the_same(text: RuleText, other: RuleText) -> bool:
+    """Whether two texts are one rule."""
+    return normalised(text) == normalised(other) or compare(text, other) is Kinship.SAME
 
 
 def leaving(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rule, ...]:
@@ -89,17 +101,18 @@ def leaving(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rul
     that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
     of every session, so it makes no room for them.
     """
-    staying, out = list(rules), []
+    staying = list(rules)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
         key=lambda rule: standing.worth.get(rule.id, 0.0),
     )
     for rule in candidates:
-        many = standing.max_rules is not None and len(staying) > standing.max_rules
-        if many or (not rule.paths and _too_long(staying, standing)):
+        if _too_many(staying, standing) or (not rule.paths and _too_long(staying, standing)):
             staying.remove(rule)
-            out.append(rule)
-    return tuple(out)
+    for rule in reversed(candidates):  # one that left in vain, for a longer one left too, stays
+        if rule not in staying and _fits([*staying, rule], standing):
+            staying.append(rule)
+    return tuple(rule for rule in candidates if rule not in staying)
 
 
 def too_long(rule: Rule, standing: Standing) -> bool:
@@ -113,16 +126,14 @@ def tokens(rule: Rule) -> int:
     return (chars + _FRAME_CHARS) // _CHARS_PER_TOKEN
 
 
+def _fits(rules: Sequence[Rule], standing: Standing) -> bool:
+    return not _too_many(rules, standing) and not _too_long(rules, standing)
+
+
+def _too_many(rules: Sequence[Rule], standing: Standing) -> bool:
+    return standing.max_rules is not None and len(rules) > standing.max_rules
+
+
 def _too_long(rules: Sequence[Rule], standing: Standing) -> bool:
     always = sum(tokens(rule) for rule in rules if not rule.paths)
     return standing.max_tokens is not None and always > standing.max_tokens
-
-
-def _alike(text: RuleText, others: Iterable[Rule], kind: Kinship) -> Rule | None:
-    same = normalised(text)
-    for other in others:
-        if kind is Kinship.SAME and normalised(other.text) == same:
-            return other
-        if compare(text, other.text) is kind:
-            return other
-    return None

@@ -95,6 +95,11 @@ class RuleRecord:
     proposal: Proposal = Proposal()
     counters: Counters = Counters()
 
+    @property
+    def when_back(self) -> Status:
+        """The status that it has once it is in force again."""
+        return Status.ESCALATED if self.suggestion else Status.ACTIVE
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -112,6 +117,18 @@ class RuleEvent:
     at: datetime
     what: str
     detail: str = ""
+
+
+def difference(old: Rule, new: Rule) -> str:
+    """What a rule was before a change, in a line: the fields that are others now."""
+    fields = {
+        "rule": (old.text.rule, new.text.rule),
+        "when": (old.text.when, new.text.when),
+        "why": (old.text.why, new.text.why),
+        "for": (", ".join(old.paths), ", ".join(new.paths)),
+    }
+    was = [f"{name}: {before or '-'}" for name, (before, now) in fields.items() if before != now]
+    return f"it was: {'; '.join(was)}" if was else ""
 
 
 def origin_of(lesson: Lesson, failure: Failure, run: str) -> Origin:

@@ -1,7 +1,7 @@
 """Between the rulebook's file and the history behind it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,7 @@ from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome
 from orchestrator.memory.pages import Pages
 from orchestrator.memory.poison import poison_in
-from orchestrator.memory.preflight import Standing, fingerprint
+from orchestrator.memory.preflight import Standing, fingerprint, says_the_same
 from orchestrator.memory.records import Origin, Proposal, RuleRecord, Status, origin_of
 from orchestrator.models import Rule
 from teacher.models import Action, Failure, KnownRule, Lesson
@@ -28,10 +28,13 @@ _HELD_BACK: Final = {
 }
 
 
-def follow(history: History, pages: Pages, *, own: bool = True) -> None:
+def follow(
+    history: History, pages: Pages, withdrawn: Callable[[str], bool], *, own: bool = True
+) -> None:
     """Let the history follow what people did to the files. The caller holds their locks.
 
-    `own` is False for a work tree of ours: what it has not got, the project may have.
+    `withdrawn` says of the id of a rule that is missing whether a person took it out. `own` is
+    False for a work tree of ours: what it has not got, the project may have.
 
     Raises:
         RulebookError: a rule in force is missing, and may stand in a file that cannot be read.
@@ -40,7 +43,7 @@ def follow(history: History, pages: Pages, *, own: bool = True) -> None:
     if own and pages.unread:
         _demand_all(history, pages)
     origins = {rule.id: _origin(pages.note(rule.id)) for rule in rules}
-    history.reconcile(rules, origins, own=own)
+    history.reconcile(rules, origins, withdrawn, own=own)
 
 
 def remember(
@@ -111,14 +114,19 @@ def worth(record: RuleRecord) -> float:
     return done + lately + (1000 if record.status is Status.PROVEN else 0)
 
 
-def turned_down(history: History) -> Sequence[KnownRule]:
+def turned_down(history: History, in_force: Sequence[Rule]) -> Sequence[KnownRule]:
     """The rules that a teacher must not propose again, those turned down last.
 
-    Not what reads like an attack: whoever slipped it to a teacher once is given no second chance.
+    Not what is in force all the same; and not what reads like an attack: whoever slipped it to a
+    teacher once is given no second chance.
     """
-    lessons = [(each, Lesson(Action.ADD, "", each.text)) for each in history.refusals()]
-    refusals = [each for each, lesson in lessons if not poison_in(lesson)]
-    return tuple(KnownRule(each.rule, each.text, _NOTE) for each in refusals[-_MOST_TOLD:])
+    told = [
+        KnownRule(each.rule, each.text, _NOTE)
+        for each in history.refusals()
+        if not poison_in(Lesson(Action.ADD, "", each.text))
+        and not any(says_the_same(each.text, rule.text) for rule in in_force)
+    ]
+    return tuple(told[-_MOST_TOLD:])
 
 
 def _demand_all(history: History, pages: Pages) -> None:

@@ -18,6 +18,7 @@ from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target, chang
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.remembering import follow, remember, standing, turned_down
 from orchestrator.memory.shelf import Shelf, Shelved
+from orchestrator.memory.withdrawal import withdrawn
 from orchestrator.models import Rule, RuleChange
 from teacher.models import Action, Failure, KnownRule, Lesson
 
@@ -81,7 +82,7 @@ class MarkdownRulebook:
             return known_rules(self._shelf.read().pages)
         with self._open() as read:
             pages = read.pages
-        return (*known_rules(pages), *turned_down(self._keeping.history))
+        return (*known_rules(pages), *turned_down(self._keeping.history, pages.rules))
 
     def rules(self) -> tuple[Rule, ...]:
         """The rules in force; the history follows what people did to the files.
@@ -154,12 +155,14 @@ class MarkdownRulebook:
             RulebookError, InfrastructureError: as for `apply`.
         """
         with self._open() as read:
+            above = agents_above(self._shelf.root)
 
             def decide(pages: Pages) -> tuple[Pages, Sequence[str]]:
                 after = change(pages)
                 return after, changed(pages, after)
 
             names = self._write(read, decide)
+        self._tell_unloaded(above)
         return tuple(self._shelf.path(name) for name in names)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
@@ -220,8 +223,17 @@ class MarkdownRulebook:
         return held_together(pages, agreed, self.today())
 
     def _follow(self, pages: Pages) -> None:
+        def taken_out(rule: str) -> bool:
+            # What is as we wrote it nobody has edited: we may have been killed on the way.
+            edited = {
+                self._shelf.path(name): data
+                for name, data in pages.files.items()
+                if pages.has_section(name) and data != self._shelf.last_written(name)
+            }
+            return withdrawn(rule, edited)
+
         if self._keeping:
-            follow(self._keeping.history, pages, own=self._keeping.own)
+            follow(self._keeping.history, pages, taken_out, own=self._keeping.own)
 
     def _write(self, read: Shelved, decide: Callable[[Pages], tuple[Pages, T]]) -> T:
         for _ in range(_TRIES):
@@ -248,19 +260,24 @@ class MarkdownRulebook:
             self._emit(Notice(f"to the archive, to make room: {left.id}: {left.text.rule}"))
         if outcome.rule is None and lesson.action is not Action.NONE:
             self._emit(Notice(f"no rule written: {outcome.reason}"))
+        self._tell_unloaded(above)
         root = self._shelf.root
-        if above and agents_above(root) is None:
-            self._emit(
-                Notice(
-                    f"Claude Code no longer loads {above} in {root}, now that there is a"
-                    f" CLAUDE.md; a CLAUDE.md beside it with the line @{above.name} brings it back"
-                )
-            )
         filed = outcome.pages.filing.target if outcome.change == "added" else None
         if filed is Target.AGENTS_MD and (by := agents_unloaded(root)):
             self._emit(
                 Notice(
                     f"Claude Code does not load {root / AGENTS_MD}, because of {by}; "
                     f"a line @{AGENTS_MD} in {root / CLAUDE_MD} brings it back"
+                )
+            )
+
+    def _tell_unloaded(self, above: Path | None) -> None:
+        """Tell of an AGENTS.md in a folder above that what was written put out of force."""
+        root = self._shelf.root
+        if above and agents_above(root) is None:
+            self._emit(
+                Notice(
+                    f"Claude Code no longer loads {above} in {root}, now that there is a"
+                    f" CLAUDE.md; a CLAUDE.md beside it with the line @{above.name} brings it back"
                 )
             )

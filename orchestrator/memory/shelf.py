@@ -67,10 +67,12 @@ class Shelf:
         named = self.root / name
         if self.target is Target.USER:
             return Path(os.path.realpath(named))
+        folder = self.root / RULES_DIR
+        if name.startswith(RULES_DIR) and folder.exists() and not folder.is_dir():
+            raise RulebookError(f"{folder} is not a folder", "move it away")
         if name.startswith(RULES_DIR) and not self._folder_is_ours():
             raise RulebookError(
-                f"{self.root / RULES_DIR} leads out of the project, where Claude Code loads "
-                "nothing from",
+                f"{folder} leads out of the project, where Claude Code loads nothing from",
                 "make it a folder of the project",
             )
         return files.locate(named)

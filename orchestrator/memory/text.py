@@ -48,6 +48,11 @@ def safe_line(text: str, limit: int = MAX_CHARS) -> str:
     return safe
 
 
+def overlaid(new: RuleText, old: RuleText) -> RuleText:
+    """A text with the fields of `new`; those that are empty there are as they were."""
+    return RuleText(new.rule or old.rule, new.when or old.when, new.why or old.why)
+
+
 def normalised(text: RuleText) -> str:
     """What two texts of the same rule have in common: case, space, quoting and full stop aside.
 

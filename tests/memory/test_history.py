@@ -412,7 +412,8 @@ def test_what_people_withdrew_stays_out_until_they_want_it(
 ) -> None:
     rule = learned(book)
     book.take_out(rule)
-    history.move(rule, Status.ARCHIVED, "retired", refuse=True)
+    history.refuse(history.get(rule))
+    history.move(rule, Status.ARCHIVED, "retired")
     assert book.apply(add(), FAILURE) is None
     history.allow(NONE)
     assert learned(book) == rule

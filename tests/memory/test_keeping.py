@@ -190,7 +190,7 @@ def test_a_rule_that_could_not_fit_alone_evicts_nobody(project: Path) -> None:
 def test_an_edit_makes_room_as_a_new_rule_does(project: Path) -> None:
     kept = Kept(project, tokens=150)
     edited, leaves = (kept.keeper.add(text).record.rule.id for text in (IMPORTS, TABS))
-    done = kept.keeper.edit(edited, RuleText("", "", "z" * 420))
+    done = kept.keeper.edit(edited, RuleText("", "", "z" * 400))
     assert [rule.id for rule in done.left] == [leaves]
     assert kept.texts == [IMPORTS.rule]
     assert kept.keeper.get(leaves).status is Status.ARCHIVED

@@ -43,7 +43,7 @@ class Book:
     @property
     def book(self) -> MarkdownRulebook:
         return MarkdownRulebook(
-            Shelf(self.root, self.target, mirror=self._mirror),
+            Shelf(self.root, self.target, mirror=self._mirror, copies=self._state / "copies"),
             self._state / "locks",
             today=lambda: TODAY,
             on_event=self.heard.append,
@@ -165,7 +165,7 @@ def test_people_may_rename_a_file_and_rescope_it(scoped: Book) -> None:
     (known,) = scoped.book.rules()
     assert (known.id, known.paths) == (rule.id, ("src/**", "*.sql"))
     events = [event.what for event in scoped.history.events(rule.id)]
-    assert events == ["added", "rescoped by hand"]
+    assert events == ["added", "edited by hand"]
     assert scoped.learn(replace(add(NONE), paths=("*.sql", "src/**"))).path.name == "api.md"
 
 
