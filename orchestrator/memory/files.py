@@ -26,25 +26,30 @@ class Content:
     stat: os.stat_result | None
 
 
-def locate(named: Path) -> Path:
+def locate(named: Path, project: Path | None = None) -> Path:
     """The file to write: `named` itself, or what it links to inside the project.
+
+    Args:
+        named: the file.
+        project: where it has to lie, also when one of its folders is a link; its folder if None.
 
     Raises:
         RulebookError: the link leads out of the project and its git checkout, into `.git`, or
             nowhere.
     """
     with explained(named, "read"):
-        folder = named.parent.resolve()
-        if not named.is_symlink():
-            return folder / named.name
+        link = named if named.is_symlink() else named.parent
+        root = (project or named.parent).resolve()
         real = Path(os.path.realpath(named))
-        top = next((up for up in (folder, *folder.parents) if (up / ".git").exists()), folder)
+        if link is not named and real.parent == root:
+            return real
+        top = next((up for up in (root, *root.parents) if (up / ".git").exists()), root)
         if not real.is_relative_to(top) or ".git" in real.relative_to(top).parts:
             raise RulebookError(
-                f"{named} is a link out of the project, to {real}",
+                f"{link} is a link out of the project, to {os.path.realpath(link)}",
                 "put a file in its place, or link to a file in the project",
             )
-        if not real.exists():
+        if link is named and not real.exists():
             raise RulebookError(
                 f"{named} is a link to {real}, which does not exist", "remove or mend the link"
             )

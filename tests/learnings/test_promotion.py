@@ -86,6 +86,19 @@ def test_no_targets(workspace: Workspace, name: str) -> None:
         target_path(workspace, name)
 
 
+@pytest.mark.parametrize("name", ["references/a.md", ".github/copilot-instructions.md"])
+def test_a_folder_that_leads_out_is_refused(
+    workspace: Workspace, resolved: Entry, name: str, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (workspace.base / name).parent.symlink_to(outside)
+    with pytest.raises(RulebookError, match="is a link out of the project"):
+        promote(workspace, resolved.id, LINE, target_path(workspace, name))
+    assert list(outside.iterdir()) == []
+    assert workspace.find(resolved.id).status == "resolved"
+
+
 def test_the_default_target(workspace: Workspace) -> None:
     (workspace.base / "AGENTS.md").write_text("# A\n", encoding="utf-8")
     assert target_path(workspace, "").name == "AGENTS.md"

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -120,6 +121,44 @@ def test_a_link_out_of_the_project_is_refused(workspace: Workspace, tmp_path: Pa
     with pytest.raises(LoopError, match="link out of the project"):
         log(workspace, Kind.ERR, "x")
     assert target.read_bytes() == b"mine"
+
+
+def test_no_folder_leads_out_of_the_project(project: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (project / "memory").symlink_to(outside)
+    with pytest.raises(LoopError, match=r"memory is a link out of the project, to .*outside"):
+        init(Workspace(project, everywhere=False))
+    assert list(outside.iterdir()) == []
+
+
+def test_a_folder_may_lead_elsewhere_in_the_checkout(project: Path) -> None:
+    (project / ".git").mkdir()
+    (project / "docs" / "memory").mkdir(parents=True)
+    (project / "one").mkdir()
+    (project / "one" / "memory").symlink_to("../docs/memory")
+    init(Workspace(project / "one", everywhere=False))
+    assert (project / "docs" / "memory" / "working-buffer.md").is_file()
+
+
+def test_the_users_own_may_lie_anywhere(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "dotfiles").mkdir()
+    (home / ".claude").mkdir()
+    (home / ".claude" / ".learnings").symlink_to(tmp_path / "dotfiles")
+    init(global_workspace())
+    log(global_workspace(), Kind.LRN, "x")
+    assert "LRN-" in (tmp_path / "dotfiles" / "LEARNINGS.md").read_text(encoding="utf-8")
+
+
+def test_a_full_disk_leaves_no_half_a_file(project: Path) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(LoopError, match="no space left for"):
+            init(Workspace(project, everywhere=False))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert [path for path in project.rglob("*") if path.is_file()] == []
 
 
 def test_which_workspace(project: Path, home: Path) -> None:

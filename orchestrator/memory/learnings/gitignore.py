@@ -13,7 +13,7 @@ _SHARED: Final = (places.PENDING_ERRORS, places.BUFFER)
 
 def covered(workspace: Workspace) -> bool:
     """Whether the lines of one or the other way are there."""
-    present = _lines(storage.read(workspace.base / ".gitignore"))
+    present = _lines(storage.read(workspace.base / ".gitignore", workspace.project))
     return any(present.issuperset(lines) for lines in (_PERSONAL, _SHARED))
 
 
@@ -34,7 +34,7 @@ def add(workspace: Workspace, *, personal: bool) -> list[str]:
         return data + gap + b"".join(line.encode() + newline for line in added)
 
     with storage.workspace_locked(workspace.base):
-        storage.edit(workspace.base / ".gitignore", change)
+        storage.edit(workspace.base / ".gitignore", change, workspace.project)
     return added
 
 

@@ -138,12 +138,14 @@ def promote(workspace: Workspace, identity: str, line: str, target: Path) -> Pro
     entry = workspace.find(identity)
     demand_promotable(entry)
     line = checked_line(line)
-    path = files.locate(target)
+    path = files.locate(target, workspace.project)
     with files.explained(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
     imports = agents_in_force(workspace.base) if _is_claude_md(workspace, target) else ()
     with storage.rulebook_locked(path):
-        written = storage.edit(target, lambda data: with_line(data, line, imports))
+        written = storage.edit(
+            target, lambda data: with_line(data, line, imports), workspace.project
+        )
     name = target.relative_to(workspace.base).as_posix()
     set_fields(workspace, entry, Status.RESOLVED, {"Status": Status.PROMOTED, "Promoted to": name})
     return Promotion(workspace.find(entry.id), line, target, already=not written)

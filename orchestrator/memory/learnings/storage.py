@@ -32,15 +32,16 @@ def rulebook_locked(path: Path) -> Iterator[None]:
         yield
 
 
-def edit(named: Path, change: Callable[[bytes], bytes]) -> bool:
+def edit(named: Path, change: Callable[[bytes], bytes], project: Path | None = None) -> bool:
     """Replace a file by what `change` makes of it; False when that is what it was.
 
-    `change` is called again when somebody without our lock wrote in the meantime.
+    `change` is called again when somebody without our lock wrote in the meantime. No link leads it
+    out of `project`, if there is one.
 
     Raises:
         LoopError: the file cannot be read or written; it is as it was.
     """
-    path = files.locate(named)
+    path = files.locate(named, project)
     for _ in range(_TRIES):
         before = files.read(path)
         data = change(before.data)
@@ -53,6 +54,21 @@ def edit(named: Path, change: Callable[[bytes], bytes]) -> bool:
     raise InfrastructureError(f"{path} is being written all the time", "close what writes it")
 
 
-def read(named: Path) -> bytes:
+def create(named: Path, data: bytes, project: Path | None = None) -> bool:
+    """Write a file as a whole if it does not exist; gives whether it did not.
+
+    Raises:
+        LoopError: it cannot be written, or is no file; nothing of it is there then.
+    """
+    path = files.locate(named, project)
+    before = files.read(path)
+    if before.stat:
+        return False
+    with files.explained(path, "written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return files.replace(path, data, before)
+
+
+def read(named: Path, project: Path | None = None) -> bytes:
     """A file's bytes; none if it does not exist."""
-    return files.read(files.locate(named)).data
+    return files.read(files.locate(named, project)).data

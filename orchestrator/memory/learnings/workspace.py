@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import (
     ID,
@@ -74,6 +73,11 @@ class Workspace:
         return self.base / places.PENDING_ERRORS
 
     @property
+    def project(self) -> Path | None:
+        """What no link may lead out of; None for the user's own, who may keep it anywhere."""
+        return None if self.everywhere else self.base
+
+    @property
     def exists(self) -> bool:
         """Whether it was initialised."""
         return os.path.isdir(self.base / places.LEARNINGS)  # noqa: PTH112 -- False if it may not be read
@@ -81,7 +85,7 @@ class Workspace:
     def document(self, kind: Kind) -> Document:
         """Read the entries of one kind."""
         with _naming(self.file(kind)):
-            return parse(storage.read(self.file(kind)))
+            return parse(storage.read(self.file(kind), self.project))
 
     def entries(self) -> list[Entry]:
         """All entries, in the order of the files."""
@@ -172,7 +176,10 @@ def init(workspace: Workspace) -> list[Made]:
     if not workspace.everywhere and folder.is_symlink():
         raise UsageError(f"{folder} is a link", "put a folder in its place")
     with storage.workspace_locked(workspace.base):
-        return [Made(path, _created(path, text)) for path, text in wanted.items()]
+        return [
+            Made(path, storage.create(path, text.encode(), workspace.project))
+            for path, text in wanted.items()
+        ]
 
 
 def log(
@@ -240,7 +247,7 @@ def log_drafts(workspace: Workspace, kind: Kind, new: Sequence[Entry]) -> list[L
         return data
 
     with _naming(path):
-        storage.edit(path, change)
+        storage.edit(path, change, workspace.project)
     return logged
 
 
@@ -286,7 +293,7 @@ def set_fields(
         raise UsageError(f"{entry.id} was changed in the meantime", "look at it again")
 
     with storage.workspace_locked(workspace.base), _naming(path):
-        storage.edit(path, change)
+        storage.edit(path, change, workspace.project)
 
 
 def kind_of(entry: str) -> Kind:
@@ -377,18 +384,6 @@ def _finder(entries: tuple[Entry, ...]) -> Callable[[Entry], int | None]:
         return next(fitting, None)
 
     return find
-
-
-def _created(path: Path, text: str) -> bool:
-    with files.explained(path, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except FileExistsError:
-            return False
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        return True
 
 
 @contextmanager
