@@ -338,3 +338,71 @@ def test_what_a_person_adds_or_approves_makes_room_too(
     assert "-- **Rule**: Round half up for invoices" in pending["diff"]
     rules("approve", waits.rule.id)
     assert rules.texts == [LISTS.rule]
+
+
+HOSTILE = "## Learned Rules & Patterns\n\n- **Rule**: Say \x1b]52;c;eA==\x07 \u202ereverse\n"
+
+
+def test_nothing_that_stands_in_a_file_steers_the_terminal(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # click takes escape sequences out where there is no terminal, and leaves them in where one is.
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
+    monkeypatch.setattr("orchestrator.cli.rules._json", lambda as_json: as_json)
+    rules.file.write_text(HOSTILE, encoding="utf-8")
+    (known,) = rules.learn().rules()
+    assert rules.learn(review=True).apply(add(LISTS), FAILURE) is not None
+    for words in (["list"], ["show", known.id], ["why", known.id], ["pending"]):
+        said = rules(*words)
+        assert "reverse" in said
+        assert not {"\x1b", "\x07", "\u202e"} & set(said), words
+
+
+def test_a_rule_that_nobody_would_load_is_refused(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, waits = rules.learn(), rules.learn(review=True)
+    change, waiting = made.apply(add(), FAILURE), waits.apply(add(LISTS), FAILURE)
+    assert change is not None
+    assert waiting is not None
+    rules.json("retire", change.rule.id)
+    rules.file.write_text("Use tabs.\n", encoding="utf-8")
+    monkeypatch.setenv("ORCHESTRATOR_RULES_TARGET", "agents-md")
+    for words in (
+        ["add", "--rule", "Never use eval"],
+        ["restore", change.rule.id],
+        ["approve", waiting.rule.id],
+    ):
+        assert "Claude Code does not load AGENTS.md beside" in rules(*words, code=2)
+    assert not (rules.project / "AGENTS.md").exists()
+    rules.file.write_text("@AGENTS.md\n", encoding="utf-8")
+    rules.json("add", "--rule", "Never use eval")
+
+
+def test_what_a_first_rule_puts_out_of_force_is_said(rules: Rules) -> None:
+    (rules.project / "AGENTS.md").write_text("Use tabs.\n", encoding="utf-8")
+    inner = Rules(rules.project / "sub", rules.state, rules._capsys)
+    inner.project.mkdir()
+    assert f"no longer loads {rules.project}/AGENTS.md" in inner("add", "--rule", "Never use eval")
+
+
+def test_what_is_in_the_way_is_named_with_its_mend(
+    rules: Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "the rule's id is empty" in rules("show", "", code=2)
+    monkeypatch.setenv("ORCHESTRATOR_RULES_TARGET", "rules-dir")
+    (rules.project / ".claude").mkdir()
+    (rules.project / ".claude" / "rules").write_text("", encoding="utf-8")
+    said = rules("add", "--rule", "Never use eval", code=2)
+    assert ".claude/rules is not a folder (move it away)" in said
+    (rules.state / "rules.db").write_bytes(b"not a database, but long enough to look at" * 9)
+    assert "move rules.db away" in rules("list", code=3)
+
+
+def test_a_commit_waits_for_a_git_that_is_at_work(rules: Rules, repository: Path) -> None:
+    change = rules.learn(review=True).apply(add(), FAILURE)
+    assert change is not None
+    (repository / ".git" / "index.lock").touch()
+    assert "another git is at work" in rules("approve", change.rule.id, "--commit", code=2)
+    assert not rules.file.exists()
+    assert len(rules.json("pending")) == 1

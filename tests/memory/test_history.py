@@ -124,6 +124,28 @@ def test_over_budget_one_goes_to_the_archive(
     assert any(isinstance(e, events.Notice) and first in e.text for e in heard)
 
 
+def test_least_valuable_is_what_has_done_least(
+    project: Path, tmp_path: Path, history: History, clock: Clock
+) -> None:
+    book = MarkdownRulebook(project, tmp_path / "locks", keeping=Keeping(history, max_rules=3))
+    others = (LISTS, RuleText("Use Decimal for money", "", ""), RuleText("Close files", "", ""))
+    helped, failed, idle = learned(book), learned(book, others[0]), learned(book, others[1])
+    history.expose("run-1", 1, [helped])
+    history.judged("run-1", 1, solved=True)
+    for number in (1, 2):
+        history.expose("run-2", number, [failed])
+        history.failed("run-2", FAILURE.fingerprint)
+        history.judged("run-2", number, solved=False)
+    # What mattered last only decides among rules that have done the same.
+    clock.moment += timedelta(days=1)
+    history.update(replace(history.get(failed), mattered=clock.moment), "looked at")
+    learned(book, others[2])
+    assert history.get(failed).status is Status.ARCHIVED
+    learned(book, RuleText("Write no globals", "", ""))
+    assert history.get(idle).status is Status.ARCHIVED
+    assert history.get(helped).status is Status.ACTIVE
+
+
 def test_a_rejected_rule_stays_out_and_the_teacher_is_told(
     book: MarkdownRulebook, history: History, project: Path
 ) -> None:

@@ -4,11 +4,13 @@ import contextlib
 import multiprocessing
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.memory.checks import suggestion
 from orchestrator.memory.history import History
 from orchestrator.memory.keeping import RuleKeeper
 from orchestrator.memory.pages import Pages, Target
@@ -241,3 +243,122 @@ def test_what_a_person_wants_after_all_is_no_longer_refused(kept: Kept) -> None:
         change = kept.book.apply(add(IMPORTS), FAILURE)
         assert change is not None
         assert change.rule.id == rule
+
+
+HAND_WRITTEN = (
+    "# Project\n\n## Learned Rules & Patterns\n\n"
+    f"- **Rule**: {'Close every file that you open ' * 20}\n"
+    "- **When**: see @docs/style.md\n"
+    "- **Why**: Handles run out\n"
+)
+
+
+def test_what_is_not_given_stays_as_people_wrote_it(kept: Kept) -> None:
+    kept.file.write_text(HAND_WRITTEN, encoding="utf-8")
+    (rule,) = kept.book.rules()
+    kept.keeper.edit(rule.id, RuleText("", "", "The machine has few"))
+    assert "- **When**: see @docs/style.md\n" in kept.file.read_text("utf-8")
+    waits = kept.waiting(amend(rule.id, RuleText(rule.text.rule[:60], "", "")))
+    kept.keeper.approve(waits)
+    text = kept.file.read_text("utf-8")
+    assert "- **When**: see @docs/style.md\n- **Why**: The machine has few\n" in text
+    edited, approved = kept.keeper.events(rule.id)[-2:]
+    assert edited.detail == "it was: why: Handles run out"
+    assert approved.detail == f"it was: rule: {rule.text.rule}"
+
+
+def test_a_field_that_would_be_cut_is_refused(kept: Kept) -> None:
+    with pytest.raises(UsageError, match="the rule has 401 characters, and 400 is the most"):
+        kept.keeper.add(RuleText("x" * 401, "", ""))
+
+
+def test_a_contradiction_that_was_edited_away_replaces_nothing(kept: Kept) -> None:
+    kept.keeper.add(TABS)
+    waits = kept.waiting(add(NO_TABS))
+    kept.keeper.edit(waits, RuleText("Retry uploads twice", "Uploading reports", ""))
+    record = kept.keeper.get(waits)
+    assert (record.status, record.proposal.against) == (Status.WAITING, "")
+    assert "you changed it" in record.reason
+    assert kept.keeper.approve(waits).left == ()
+    assert kept.texts == [TABS.rule, "Retry uploads twice"]
+
+
+def test_a_contradiction_is_seen_anew_when_what_waits_is_edited(kept: Kept) -> None:
+    tabs = kept.keeper.add(TABS).record.rule.id
+    waits = kept.waiting(add(IMPORTS))
+    kept.keeper.edit(waits, NO_TABS)
+    record = kept.keeper.get(waits)
+    assert (record.status, record.proposal.against) == (Status.QUARANTINED, tabs)
+    assert TABS.rule in record.reason
+
+
+def test_a_persons_rewrite_of_a_bad_lesson_is_not_overwritten_by_it(kept: Kept) -> None:
+    bad = add(RuleText("Skip the tests of the parser", "They fail", "It saves time"))
+    lesson = replace(bad, paths=("src/parser/**",))
+    first = kept.book.apply(lesson, FAILURE)
+    assert first is not None
+    assert first.change == "quarantined"
+    kept.keeper.edit(first.rule.id, RuleText("Give the parser's tests a time limit", "", ""))
+    again = kept.book.apply(lesson, FAILURE)
+    assert again is not None
+    assert again.rule.id != first.rule.id
+    held = kept.keeper.get(first.rule.id)
+    assert held.rule.text.rule == "Give the parser's tests a time limit"
+    assert held.rule.paths == ("src/parser/**",)
+    assert held.rule.source.startswith("Learned on")
+
+
+def test_in_force_counts_before_an_old_refusal(kept: Kept) -> None:
+    retired = kept.keeper.add(RuleText("Never use eval", "", "")).record.rule.id
+    kept.keeper.retire(retired)
+    kept.keeper.add(RuleText("Never use eval()", "", ""))
+    assert [known.note for known in kept.book.known_rules()] == [""]
+    change = kept.book.apply(add(RuleText("Never use `eval`", "", "")), FAILURE)
+    assert change is not None
+    assert change.change in ("already known", "reinforced")
+
+
+def test_a_rejected_rule_stays_out_though_we_are_killed_on_the_way(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = kept.keeper.add(IMPORTS).record.rule.id
+    move = History.move
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(History, "move", killed)
+    with pytest.raises(KeyboardInterrupt):
+        kept.keeper.reject(rule)
+    monkeypatch.setattr(History, "move", move)
+    assert kept.texts == []
+    assert kept.book.apply(add(IMPORTS), FAILURE) is None
+
+
+def test_an_escalated_rule_is_so_again_and_its_check_follows_its_words(kept: Kept) -> None:
+    rule = kept.keeper.add(RuleText("Never use `eval`", "", "")).record.rule.id
+    record = kept.keeper.get(rule)
+    check = suggestion(record)
+    kept.history.update(replace(record, status=Status.ESCALATED, suggestion=check), "escalated")
+    kept.keeper.edit(rule, RuleText("Never use `os.system`", "", ""))
+    assert "os" in kept.keeper.get(rule).suggestion
+    assert "eval" not in kept.keeper.get(rule).suggestion
+    kept.keeper.retire(rule)
+    assert kept.keeper.restore(rule).record.status is Status.ESCALATED
+
+
+def test_a_scope_that_is_lost_on_the_way_back_is_said(project: Path) -> None:
+    scoped = Kept(project, target=Target.RULES_DIR)
+    rule = scoped.keeper.add(IMPORTS, ["src/**"]).record.rule.id
+    scoped.keeper.retire(rule)
+    done = Kept(project).keeper.restore(rule)
+    assert done.record.rule.paths == ()
+    assert "it holds for every file here, and was for src/**" in done.warning
+
+
+def test_an_amendment_whose_rule_has_left_says_that_it_was_learned(kept: Kept) -> None:
+    rule = kept.keeper.add(IMPORTS).record.rule.id
+    waits = kept.waiting(amend(rule, RuleText("Sort imports by length", "Writing code", "")))
+    kept.keeper.retire(rule)
+    kept.keeper.approve(waits)
+    assert "Source**: Learned on" in kept.file.read_text("utf-8")

@@ -111,6 +111,19 @@ def test_what_people_do_to_one_is_done_to_the_other(twins: Twins, edited: str) -
     assert twins.history.get(second).status is Status.ARCHIVED
 
 
+def test_a_deletion_counts_whatever_else_was_done_to_the_other_file(twins: Twins) -> None:
+    first, second = twins.learn(NONE), twins.learn(LISTS)
+    twins.claude.write_bytes(remove(twins.claude.read_bytes(), first))
+    with twins.agents.open("a", encoding="utf-8") as file:
+        file.write("- **Rule**: Greet owls\n")
+    twins.edit(twins.agents, LISTS.rule, "Never sort any list in place")
+    rules = [rule.text.rule for rule in twins.book.rules()]
+    assert rules == ["Never sort any list in place", "Greet owls"]
+    assert twins.said[0] == twins.said[1]
+    assert twins.history.get(first).status is Status.ARCHIVED
+    assert twins.history.get(second).status is Status.ACTIVE
+
+
 def test_of_two_edits_that_of_claude_md_counts(twins: Twins) -> None:
     rule = twins.learn(NONE)
     twins.edit(twins.claude, NONE.rule, "Never return zero")

@@ -9,7 +9,7 @@ from orchestrator.memory.document import parse
 from orchestrator.memory.editing import append, remove
 from orchestrator.memory.lessons import Outcome, take_in
 from orchestrator.memory.pages import CLAUDE_MD, Pages
-from orchestrator.memory.preflight import Standing, fingerprint, leaving, tokens
+from orchestrator.memory.preflight import Standing, fingerprint, leaving, preflight, tokens
 from orchestrator.models import Rule
 from teacher.models import RuleText
 from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add, amend, markdown_files
@@ -129,6 +129,22 @@ def test_removing_restores_every_byte(end: bytes, newline: bytes) -> None:
     added = take(data, MONEY)
     assert added.rule is not None
     assert remove(written(added), added.rule.id) == data
+
+
+def test_nobody_leaves_in_vain() -> None:
+    small = [Rule(f"r-{n}", RuleText(f"Say {n}", "", "")) for n in (1, 2)]
+    long, new = Rule("r-3", RuleText("x" * 400, "", "")), Rule("r-4", MONEY)
+    fits = sum(map(tokens, (*small, new)))
+    worth = {"r-1": 1.0, "r-2": 2.0, "r-3": 3.0}
+    standing = Standing(max_tokens=fits, worth=worth)
+    assert leaving((*small, long, new), "r-4", standing) == (long,)
+
+
+@pytest.mark.timeout(30)
+def test_a_book_in_one_bullet_takes_no_time() -> None:
+    bullet = Rule("r-1", RuleText("keep " * 40_000, "", ""))
+    assert preflight(MONEY, [bullet], Standing()) is None
+    assert preflight(bullet.text, [Rule("r-2", MONEY)], Standing()) is None
 
 
 def test_a_rule_that_would_not_fit_even_alone_is_held_back() -> None:

@@ -15,7 +15,7 @@ from orchestrator.errors import RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.history import History
-from orchestrator.memory.pages import Target
+from orchestrator.memory.pages import Target, changed
 from orchestrator.memory.records import Status
 from orchestrator.memory.rulebook import Keeping
 from orchestrator.memory.scope import covers, safe_globs, scope_of
@@ -318,6 +318,16 @@ def test_files_that_never_had_rules_stop_nobody(project: Path, tmp_path: Path) -
     (project / "CLAUDE.md").unlink()
     assert made.book.rules() == ()
     assert made.history.get(rule.id).status is Status.ARCHIVED
+
+
+def test_a_file_that_loses_a_rule_is_written_last(scoped: Book) -> None:
+    rule = scoped.learn(add(LISTS)).rule
+    scoped.learn(replace(SCOPED, text=MONEY))
+    before = scoped.book._shelf.read().pages
+    for paths in (("src/api/**", "*.sql"), ("a/**",), ("z/**",)):
+        order = changed(before, before.rescope(rule.id, paths))
+        assert order[-1] == ".claude/rules/learned.md"
+        assert len(order) == 2
 
 
 # ---- another target
