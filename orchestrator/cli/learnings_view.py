@@ -31,7 +31,7 @@ def lines(review: Review) -> Iterator[str]:
     if open_groups:
         yield "Pending:"
     for group in open_groups[:MOST_GROUPS]:
-        times = f" ({group.occurrences} times)" if group.occurrences > 1 else ""
+        times = f" ({_times(group.occurrences)})" if group.occurrences > 1 else ""
         yield f"  {printable(group.label)!r}{times}: {_ids(group)}"
     if len(open_groups) > MOST_GROUPS:
         yield f"  and {len(open_groups) - MOST_GROUPS} more; --json gives all"
@@ -41,6 +41,10 @@ def lines(review: Review) -> Iterator[str]:
         age = (review.on - entry.first_seen).days
         about, status = printable(entry.context), printable(entry.status)
         yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
+    if review.returned:
+        yield "Promoted, and back since then (the line alone does not help; a check might):"
+    for entry in review.returned:
+        yield f"  {entry.id} - {printable(entry.context)!r} - {_times(entry.since_promotion)}"
     for identity in review.doubled:
         yield f"more than one entry is called {identity}: give the others another number"
     yield ""
@@ -49,6 +53,8 @@ def lines(review: Review) -> Iterator[str]:
         split = ", ".join(f"{count} {printable(status)}" for status, count in counts.items())
         yield f"{TITLES[kind]}: {total} total" + (f", {split}" if split else "")
     yield f"Promotion candidates: {len(review.candidates)}"
+    if review.trouble:
+        yield f"the hooks had trouble: see {review.trouble}, and remove it then"
 
 
 def as_data(review: Review) -> dict[str, Any]:
@@ -57,9 +63,11 @@ def as_data(review: Review) -> dict[str, Any]:
         "candidates": [_group(group) for group in review.candidates],
         "groups": [_group(group) for group in review.groups],
         "stale": [_entry(entry) for entry in review.stale],
+        "returned": [_entry(entry) for entry in review.returned],
         "totals": {str(kind): dict(counts) for kind, counts in review.totals.items()},
         "doubled": list(review.doubled),
         "taken_in": [logged.id for logged in review.taken_in],
+        "trouble": str(review.trouble) if review.trouble else None,
     }
 
 
@@ -77,6 +85,10 @@ def _candidate(group: Group) -> Iterator[str]:
         yield f"  Then: orchestrator learnings promote {last.id}\n"
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def _ids(group: Group) -> str:
     return ", ".join(entry.id for entry in group.entries)
 
@@ -92,6 +104,6 @@ def _group(group: Group) -> dict[str, Any]:
 
 def _entry(entry: Entry) -> dict[str, Any]:
     return {
-        name: str(value) if name != "occurrences" else value
+        name: value if isinstance(value, int) else str(value)
         for name, value in dataclasses.asdict(entry).items()
     }

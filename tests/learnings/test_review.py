@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.learnings_view import lines
+from orchestrator.cli.learnings_view import as_data, lines
 from orchestrator.errors import UsageError
 from orchestrator.hooks import entry as hook
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import Kind, Status
+from orchestrator.memory.learnings.promotion import promote, target_path
 from orchestrator.memory.learnings.review import grouped, keywords, review
 from orchestrator.memory.learnings.workspace import Workspace, log, resolve, set_fields
 from orchestrator.writeahead import places
@@ -76,6 +77,49 @@ def test_a_promoted_line_is_for_all_that_came_before_it(workspace: Workspace) ->
     said = "\n".join(lines(review(workspace, DAY)))
     assert f"First: orchestrator learnings resolve {candidate.entries[-1].id}" in said
     assert f"Then: orchestrator learnings promote {candidate.entries[-1].id}" in said
+
+
+def test_what_came_back_after_its_promotion_is_named(workspace: Workspace) -> None:
+    for text in ("Never rename it", "Pin the version"):
+        identity = log(workspace, Kind.ERR, text, on=DAY).id
+        log(workspace, Kind.ERR, text, on=DAY)
+        resolve(workspace, identity, f"{text}.")
+        promote(workspace, identity, text, target_path(workspace, ""))
+    assert review(workspace, DAY).returned == ()
+    log(workspace, Kind.ERR, "Never rename it", on=DAY)
+    found = review(workspace, DAY)
+    assert [(entry.context, entry.since_promotion) for entry in found.returned] == [
+        ("Never rename it", 1)
+    ]
+    said = "\n".join(lines(found))
+    assert "back since then" in said
+    assert "  ERR-20260520-001 - 'Never rename it' - once\n" in said
+    log(workspace, Kind.ERR, "Never rename it", on=DAY)
+    assert "'Never rename it' - 2 times" in "\n".join(lines(review(workspace, DAY)))
+    assert as_data(found)["returned"][0]["promoted_at"] == 2
+
+
+def test_what_was_promoted_by_hand_has_come_back_for_all_we_know_never(
+    workspace: Workspace,
+) -> None:
+    text = "### ERR-20260520-001\n**Status**: promoted\n**Context**: x\n**Occurrences**: 9\n"
+    workspace.file(Kind.ERR).write_text(text, encoding="utf-8")
+    assert review(workspace, DAY).returned == ()
+
+
+def test_trouble_of_the_hooks_is_told(workspace: Workspace) -> None:
+    assert review(workspace, DAY).trouble is None
+    subprocess.run(
+        [sys.executable, "-I", "-S", str(Path(hook.__file__))],
+        input=b'{"hook_event_name": "PostToolUseFailure"',
+        check=True,
+    )
+    found = review(workspace, DAY)
+    assert found.trouble is not None
+    assert "JSONDecodeError" in found.trouble.read_text(encoding="utf-8")
+    assert f"the hooks had trouble: see {found.trouble}" in "\n".join(lines(found))
+    found.trouble.unlink()
+    assert review(workspace, DAY).trouble is None
 
 
 def test_forms_of_a_word_are_one_word() -> None:

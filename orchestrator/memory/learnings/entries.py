@@ -71,6 +71,14 @@ class Entry:
     first_seen: date
     last_seen: date
     fingerprint: str = ""
+    promoted_at: int = 0
+    """Its occurrences when it was promoted; 0 if that is not written down."""
+
+    @property
+    def since_promotion(self) -> int:
+        """How often it came back although it was promoted, as far as is known."""
+        counted = self.status == Status.PROMOTED and self.promoted_at
+        return max(self.occurrences - self.promoted_at, 0) if counted else 0
 
     @property
     def open(self) -> bool:
@@ -326,6 +334,7 @@ def _entry(identity: str, fields: Mapping[str, _Field]) -> Entry:
         first_seen=first,
         last_seen=_date(text("last seen")) or first,
         fingerprint=text("fingerprint"),
+        promoted_at=_count(text("promoted at")) if "promoted at" in fields else 0,
     )
 
 

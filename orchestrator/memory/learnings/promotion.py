@@ -147,7 +147,12 @@ def promote(workspace: Workspace, identity: str, line: str, target: Path) -> Pro
             target, lambda data: with_line(data, line, imports), workspace.project
         )
     name = target.relative_to(workspace.base).as_posix()
-    set_fields(workspace, entry, Status.RESOLVED, {"Status": Status.PROMOTED, "Promoted to": name})
+    values = {
+        "Status": Status.PROMOTED,
+        "Promoted to": name,
+        "Promoted at": f"{entry.occurrences} occurrences",
+    }
+    set_fields(workspace, entry, Status.RESOLVED, values)
     return Promotion(workspace.find(entry.id), line, target, already=not written)
 
 

@@ -5,11 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Final
 
+from orchestrator.memory import files
 from orchestrator.memory.learnings.entries import Entry, Kind, Status
 from orchestrator.memory.learnings.pending import take_in
 from orchestrator.memory.learnings.workspace import Logged, Workspace, today
+from orchestrator.writeahead import places
 
 CANDIDATE_OCCURRENCES: Final = 3
 STALE_DAYS: Final = 7
@@ -69,12 +72,16 @@ class Review:
     groups: tuple[Group, ...]
     stale: tuple[Entry, ...]
     """Not dealt with for more than `STALE_DAYS` days since it was first seen."""
+    returned: tuple[Entry, ...]
+    """Promoted, and back since then: the line does not keep it away."""
     totals: Mapping[Kind, Mapping[str, int]]
     """Entries of each kind by status."""
     doubled: tuple[str, ...]
     """Ids that more than one entry has."""
     taken_in: tuple[Logged, ...]
     """What `.pending-errors.log` became."""
+    trouble: Path | None
+    """Where the hooks wrote down what went wrong with them, if anything did."""
     on: date
 
     @property
@@ -98,9 +105,11 @@ def review(workspace: Workspace, on: date | None = None) -> Review:
     return Review(
         groups=tuple(group for kind in Kind for group in grouped(entries, kind)),
         stale=tuple(e for e in entries if e.open and (on - e.first_seen).days > STALE_DAYS),
+        returned=tuple(entry for entry in entries if entry.since_promotion),
         totals=totals,
         doubled=tuple(identity for identity, count in ids.items() if count > 1),
         taken_in=tuple(taken_in),
+        trouble=_trouble(),
         on=on,
     )
 
@@ -138,6 +147,13 @@ def keywords(text: str) -> frozenset[str]:
     return frozenset(
         _stem(word) for word in words if word not in _EMPTY_WORDS and not word.isdigit()
     )
+
+
+def _trouble() -> Path | None:
+    """The hooks' own log, where there is something in it: they disturb no session with it."""
+    path = Path(places.state_directory(), "hooks", "trouble.log")
+    with files.explained(path, "read"):
+        return path if path.exists() and path.stat().st_size else None
 
 
 def _stem(word: str) -> str:
