@@ -395,7 +395,10 @@ def test_what_is_in_the_way_is_named_with_its_mend(
     (rules.project / ".claude" / "rules").write_text("", encoding="utf-8")
     said = rules("add", "--rule", "Never use eval", code=2)
     assert ".claude/rules is not a folder (move it away)" in said
-    (rules.state / "rules.db").write_bytes(b"not a database, but long enough to look at" * 9)
+    other = rules.project.parent / "other-state"
+    other.mkdir()
+    (other / "rules.db").write_bytes(b"not a database, but long enough to look at" * 9)
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(other))
     assert "move rules.db away" in rules("list", code=3)
 
 
