@@ -72,10 +72,8 @@ class LearningSection(Section):
     auto_retry: bool = True
     """Whether to retry by itself; if not, the run pauses after a failure until `resume`."""
     retry_from: Literal["current", "start"] = "current"
-    """Whether a retry begins with the failed attempt's edits in place, or without them.
-
-    Files with rules stay as they are: people or other runs may have written rules meanwhile.
-    """
+    """Whether a retry begins with the failed attempt's edits in place, or without them; files with
+    rules stay as they are."""
     approval: Literal["auto", "review"] = "auto"
     """With `review`, a new or changed rule waits in `orchestrator rules pending` for a person."""
 
