@@ -1,5 +1,6 @@
 """`orchestrator hook` and `orchestrator hooks`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ def install(where: str, project_dir: Path) -> None:
     change = settings.install(settings_file(where, project_dir))
     said = "hooks added to" if change.changed else "the hooks are in place in"
     click.echo(f"{said} {change.path}")
+    say_who_loads_them(where, project_dir)
     warn_if_disabled(change)
     if find_workspace(project_dir) is None:
         click.echo(
@@ -74,6 +76,22 @@ def settings_file(where: str, project: Path) -> Path:
     if where == "global":
         return settings.global_settings(os.environ)
     return settings.local_settings(checked_project(project))
+
+
+def say_who_loads_them(where: str, project: Path) -> None:
+    """Say that hooks in a folder below the workspace are not those of the folders above it.
+
+    Claude Code (2.1.329) loads the settings.json of the folder that a session starts in, and of no
+    folder above it; the workspace is found from below.
+    """
+    from orchestrator.memory.learnings.workspace import local_workspace
+
+    folder, top = project.resolve(), local_workspace(project).base
+    if where == "local" and folder != top:
+        click.echo(
+            f"they run in sessions that start in {folder}; for those that start in {top}: "
+            f"orchestrator hooks install local --project-dir {shlex.quote(str(top))}"
+        )
 
 
 def warn_if_disabled(change: "SettingsChange") -> None:

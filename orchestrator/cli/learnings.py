@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.hooks import settings_file, warn_if_disabled
+from orchestrator.cli.hooks import say_who_loads_them, settings_file, warn_if_disabled
 from orchestrator.cli.run import project_directory
 from orchestrator.cli.values import printable
 from orchestrator.errors import UsageError
@@ -109,6 +109,7 @@ def _offer_hooks(where: str, project: Path, wanted: bool | None) -> None:
     if wanted:
         change = settings.install(path)
         click.echo(f"hooks added to {path}")
+        say_who_loads_them(where, project)
         warn_if_disabled(change)
 
 

@@ -97,6 +97,23 @@ def test_hooks(command: Command, project: Path) -> None:
         command("hooks", "install", "local")
 
 
+def test_the_workspace_is_at_the_top_and_the_hooks_where_sessions_start(
+    command: Command, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claude Code loads the settings of the folder that it starts in, and of none above."""
+    (project / ".git").mkdir()
+    (project / "sub").mkdir()
+    monkeypatch.chdir(project / "sub")
+    said = command("learnings", "init", "local", "--gitignore", "shared", "--hooks").output
+    assert f"created {project}/.learnings/ERRORS.md" in said
+    assert f"start in {project}/sub; for those that start in {project}: orchestrator hooks" in said
+    assert [path.name for path in (project / "sub").iterdir()] == [".claude"]
+    assert "start in" in command("hooks", "install", "local").output
+    top = command("hooks", "install", "local", "--project-dir", str(project)).output
+    assert "start in" not in top
+    assert settings.installed(project / ".claude" / "settings.json")
+
+
 def test_git_ignores_what_is_asked_for_later_too(command: Command, project: Path) -> None:
     command("learnings", "init", "local", "--gitignore", "shared", "--no-hooks")
     assert "ignored" not in command("learnings", "init", "local", "--no-hooks").output

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import (
     ID,
@@ -131,9 +132,16 @@ class Logged:
 
 
 def local_workspace(project: Path) -> Workspace:
-    """The project's workspace, whether it exists or not."""
-    found = places.local_base(str(project))
-    return Workspace(Path(found) if found else project.resolve(), everywhere=False)
+    """The project's workspace, whether it exists or not.
+
+    A new one goes to the top of the git work tree, where sessions in every folder below find it.
+    """
+    if found := places.local_base(str(project)):
+        return Workspace(Path(found), everywhere=False)
+    folder = project.resolve()
+    with files.explained(folder, "read"):
+        top = next((up for up in (folder, *folder.parents) if (up / ".git").exists()), folder)
+    return Workspace(top, everywhere=False)
 
 
 def global_workspace() -> Workspace:
