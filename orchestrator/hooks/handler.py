@@ -166,7 +166,7 @@ def _log_failure(event: Event) -> None:
     }
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     tool = shown(_text(event, "tool_name"), 100)
-    line = f"{when} {TOOL_FAILURE}: {tool} {json.dumps(facts, ensure_ascii=False)}\n"
+    line = f"{when} {TOOL_FAILURE}: {tool} {json.dumps(facts)}\n"
     _append_line(os.path.join(base, places.PENDING_ERRORS), line)
 
 

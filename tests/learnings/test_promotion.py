@@ -45,7 +45,9 @@ def test_the_line_goes_in_and_the_entry_says_where(workspace: Workspace, resolve
     assert (workspace.base / "CLAUDE.md").read_text(encoding="utf-8") == (
         f"{HEADING}\n\n- {LINE}\n"
     )
-    assert "**Promoted to**: CLAUDE.md\n" in workspace.file(Kind.ERR).read_text(encoding="utf-8")
+    assert "**Promoted to**: CLAUDE.md\n**Occurrences then**: 1\n" in workspace.file(
+        Kind.ERR
+    ).read_text(encoding="utf-8")
 
 
 def test_pending_resolved_promoted_in_this_order(workspace: Workspace, resolved: Entry) -> None:

@@ -225,6 +225,27 @@ def test_a_folder_with_an_odd_name_is_one_failure(workspace: Workspace, characte
     assert entry.context == "Bash failed: make"
 
 
+def test_the_hook_writes_one_line_whoever_reads_it(workspace: Workspace) -> None:
+    event = {
+        "hook_event_name": "PostToolUseFailure",
+        "tool_name": "Bash",
+        "tool_input": {"command": "make"},
+        "tool_use_id": "toolu_1",
+        "error": "\ud800",
+        "cwd": f"{workspace.base}/a\u2028b\u0085c",
+    }
+    subprocess.run(
+        [sys.executable, "-I", "-S", str(Path(hook.__file__))],
+        input=json.dumps(event).encode(),
+        env={**os.environ, "CLAUDE_PROJECT_DIR": str(workspace.base)},
+        check=True,
+    )
+    assert len(workspace.pending_errors.read_text(encoding="utf-8").splitlines()) == 1
+    review(workspace, DAY)
+    (entry,) = workspace.entries()
+    assert entry.context == "Bash failed: make"
+
+
 @pytest.mark.parametrize(
     "line",
     [

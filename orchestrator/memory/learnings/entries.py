@@ -334,7 +334,7 @@ def _entry(identity: str, fields: Mapping[str, _Field]) -> Entry:
         first_seen=first,
         last_seen=_date(text("last seen")) or first,
         fingerprint=text("fingerprint"),
-        promoted_at=_count(text("promoted at")) if "promoted at" in fields else 0,
+        promoted_at=_count(text("occurrences then")) if "occurrences then" in fields else 0,
     )
 
 

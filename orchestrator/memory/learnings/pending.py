@@ -78,7 +78,7 @@ def take_in(workspace: Workspace) -> list[Logged]:
 def _drafts(text: str) -> list[Entry]:
     """An entry for the calls of the same context."""
     together: dict[str, list[_Call]] = {}
-    # The hook escapes line feeds, and nothing else that might be taken for the end of a line.
+    # JSON escapes line feeds; what else may be taken for the end of a line may stand in a name.
     for line in text.split("\n"):
         if line.strip():
             call = _call(line.strip())

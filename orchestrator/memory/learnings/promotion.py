@@ -150,7 +150,7 @@ def promote(workspace: Workspace, identity: str, line: str, target: Path) -> Pro
     values = {
         "Status": Status.PROMOTED,
         "Promoted to": name,
-        "Promoted at": f"{entry.occurrences} occurrences",
+        "Occurrences then": str(entry.occurrences),
     }
     set_fields(workspace, entry, Status.RESOLVED, values)
     return Promotion(workspace.find(entry.id), line, target, already=not written)
