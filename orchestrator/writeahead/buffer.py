@@ -22,7 +22,8 @@ BOUND = 500
 
 _TRIES = 20
 _STATUS = b"**Status**: "
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+"""How a file begins that has to be left alone: no text of ours could be added to it."""
 
 
 def append(base: str, text: str) -> None:
@@ -43,7 +44,7 @@ def append(base: str, text: str) -> None:
     try:
         size = _demand_file(file)
         start = os.pread(file, 4096, 0)
-        if start.startswith(_UTF16):
+        if start.startswith(UTF16):
             raise ValueError(f"{path} is encoded as UTF-16; save it as UTF-8")
         data = ("\n" + text if size else text).encode("utf-8", "replace")
         if size and os.pread(file, 1, size - 1) != b"\n":

@@ -7,12 +7,13 @@ order, with anything between them (`aws s3 rm --recursive`; `*` and `?` match as
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH111, PTH118, PTH123
+# ruff: noqa: PTH111, PTH118, PTH119, PTH123
 
 import os
 import re
+from collections.abc import Collection
 
-from orchestrator.writeahead.shell import Command, commands
+from orchestrator.writeahead.shell import Chain, Command, Scope, commands
 
 FORCED_PUSH = "git push --force"
 HARD_RESET = "git reset --hard"
@@ -22,6 +23,11 @@ TERRAFORM = "terraform"
 KUBECTL = "kubectl delete"
 SQL = "SQL"
 OWN = "own"
+
+_MOVES = ("cd", "pushd", "popd")
+_TAKE_SCRIPTS = frozenset(("ssh", "su", "trap"))
+_LONGEST_PATH = 1000
+"""Characters up to which one `cd` after the other is followed."""
 
 _BACKUP = "restore from a backup or a dump"
 _SQL_CLIENTS = frozenset(
@@ -34,10 +40,19 @@ _SQL_CLIENTS = frozenset(
 # Compiled when the first database tool comes by: the hook starts without them.
 _SQL_NOISE = r"(?s)--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'"
 _SQL_DROP = (
-    r"(?i)\b(?:DROP\s+(?:TABLE|DATABASE|SCHEMA)|TRUNCATE(?:\s+TABLE)?)\s+(?:IF\s+EXISTS\s+)?"
+    r"(?i)\b(?:ALTER\s+TABLE\s[^;]*?\sDROP\s+COLUMN|TRUNCATE(?:\s+TABLE)?"
+    r"|DROP\s+(?:TABLE|DATABASE|SCHEMA|(?:MATERIALIZED\s+)?VIEW))\s+(?:IF\s+EXISTS\s+)?"
     r"([\w.\"`\[\]]+)"
 )
 _GIT_VALUES = ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env")
+PUSH_VALUES = ("-o", "--push-option", "--receive-pack", "--exec", "--repo")
+CLEAN_VALUES = ("-e", "--exclude")
+_SUBCOMMAND_VALUES = {"push": PUSH_VALUES, "clean": CLEAN_VALUES}
+_TERRAFORM_VALUES = (
+    "target", "var", "var-file", "replace", "state", "state-out", "backup", "lock-timeout",
+    "parallelism",
+)  # fmt: skip
+_DROPDB_VALUES = ("-h", "--host", "-p", "--port", "-U", "--username", "--maintenance-db")
 _KUBECTL_VALUES = (
     "-n", "--namespace", "--context", "--kubeconfig", "--cluster", "--user", "-s", "--server",
     "--as", "--token", "-v", "-l", "--selector", "-f", "--filename", "-k", "--field-selector",
@@ -47,7 +62,10 @@ _KUBECTL_VALUES = (
 class Danger:
     """One destructive command: what it is, what it hits, and what could be done about it."""
 
-    __slots__ = ("blast", "directory", "kind", "rollback", "targets", "words")
+    __slots__ = (
+        "blast", "command", "directory", "kind", "rollback", "started_in", "sure", "targets",
+        "words",
+    )  # fmt: skip
 
     def __init__(
         self, kind: str, words: list[str], directory: str, targets: list[str], blast: str,
@@ -55,26 +73,101 @@ class Danger:
     ) -> None:  # fmt: skip
         self.kind, self.words, self.directory = kind, words, directory
         self.targets, self.blast, self.rollback = targets, blast, rollback
+        self.command: Command | None = None
+        """Where it stands in a shell line; None for a database tool."""
+        self.sure = True
+        """Whether it is known that the directory is the one it is run in."""
+        self.started_in = directory
+        """Where the shell is; `git -C` and its like go on from there."""
+
+    @property
+    def through(self) -> tuple[str, ...]:
+        """What starts it elsewhere, or with more arguments than are written; mostly nothing."""
+        return self.command.through if self.command else ()
 
     @property
     def operation(self) -> str:
-        """The command as one could type it."""
+        """The command as one could type it, with what it is started through."""
         import shlex
 
-        return shlex.join(self.words) if self.kind != SQL else " ".join(self.words)
+        typed = shlex.join(self.words) if self.kind != SQL else " ".join(self.words)
+        if not self.through:
+            return typed
+        if self.kind == SQL:
+            return f"{typed} (through {shlex.join(self.through)})"
+        folder = self.started_in
+        script = f"cd {shlex.quote(folder)} && {typed}" if folder else typed
+        if any(os.path.basename(word) in _TAKE_SCRIPTS for word in self.through):
+            return shlex.join([*self.through, script])
+        more = ["sh", "-c", script] if folder else self.words
+        return shlex.join([*self.through, *more])
+
+
+_Place = tuple[str, bool, "Chain | None"]
+"""A folder, whether it is sure, and the chain of the last `cd`."""
+
+
+class _Folders:
+    """The folder that each command runs in, as far as the line tells."""
+
+    def __init__(self, directory: str) -> None:
+        self._start = (directory, True, None)
+        self._places: dict[tuple[Scope | None, tuple[str, ...]], _Place] = {}
+
+    def of(self, command: Command) -> tuple[str, bool]:
+        """Its folder, and whether that is sure; empty for one that is run elsewhere."""
+        directory, sure, moved_in = self._place(command)
+        # Behind `;` or `||` it runs also when the `cd` failed.
+        return directory, sure and moved_in in (None, command.chain)
+
+    def move(self, command: Command) -> None:
+        """Take note of a `cd`."""
+        directory, sure = self.of(command)
+        to = command.words[1] if len(command.words) == 2 and command.program == "cd" else "-"
+        if to == "-" or "$" in to or command.chain.alternative:
+            sure = False
+        if to != "-":
+            directory = _joined(directory, to, bool(command.through))
+        if len(directory) <= _LONGEST_PATH:
+            place = directory, sure, command.chain
+        else:
+            place = self._place(command)[0], False, command.chain
+        self._places[command.scope, command.through] = place
+
+    def _place(self, command: Command) -> "_Place":
+        keys: list[tuple[Scope, tuple[str, ...]]] = []
+        scope: Scope | None = command.scope
+        while scope is not None and (scope, command.through) not in self._places:
+            keys.append((scope, command.through))
+            scope = scope.parent
+        fresh = ("", True, None) if command.through else self._start
+        place = self._places.get((scope, command.through), fresh)
+        for key in keys:
+            self._places[key] = place
+        return place
 
 
 def dangers(script: str, directory: str, patterns: tuple[str, ...] = ()) -> list[Danger]:
     """The destructive commands of a shell script that is run in `directory`."""
-    found = []
+    found, folders = [], _Folders(directory)
+    own = [(pattern, wanted[0]) for pattern in patterns if (wanted := commands(pattern))]
     for command in commands(script):
-        if command.program == "cd" and len(command.words) == 2:
-            directory = os.path.normpath(
-                os.path.join(directory, os.path.expanduser(command.words[1]))
-            )
-        elif danger := _judged(command, directory) or _own(command, directory, patterns):
+        here, sure = folders.of(command)
+        if command.program in _MOVES:
+            folders.move(command)
+        elif danger := _judged(command, here) or _own(command, here, own):
+            danger.command, danger.started_in, danger.sure = command, here, sure
             found.append(danger)
     return found
+
+
+def _joined(directory: str, path: str, elsewhere: bool = False) -> str:
+    """The path of what a command names; a home that is elsewhere stays `~`."""
+    if elsewhere and path.startswith("~"):
+        return path
+    return os.path.normpath(
+        os.path.join(directory, path if elsewhere else os.path.expanduser(path))
+    )
 
 
 def dangers_in_sql(text: str, directory: str) -> list[Danger]:
@@ -97,106 +190,108 @@ def _judged(command: Command, directory: str) -> Danger | None:
         found = dangers_in_sql("\n".join([*command.words[1:], command.stdin]), directory)
         return found[0] if found else None
     judge = _JUDGES.get(command.program)
-    return judge(command.words, directory) if judge else None
+    return judge(command, directory) if judge else None
 
 
-def _git(words: list[str], directory: str) -> Danger | None:
-    at = 1
+def _git(command: Command, directory: str) -> Danger | None:
+    words, at = command.words, 1
     while at < len(words) and words[at].startswith("-"):
         if words[at] == "-C" and at + 1 < len(words):
-            directory = os.path.normpath(os.path.join(directory, words[at + 1]))
+            directory = _joined(directory, words[at + 1], bool(command.through))
         at += 2 if words[at] in _GIT_VALUES else 1
     subcommand, arguments = (words[at : at + 1] or [""])[0], words[at + 1 :]
-    if subcommand == "reset" and "--hard" in arguments:
+    options, plain = read_options(arguments, _SUBCOMMAND_VALUES.get(subcommand, ()))
+    if subcommand == "reset" and "--hard" in options:
         return Danger(
-            HARD_RESET, words, directory, _plain(arguments) or ["HEAD"],
+            HARD_RESET, words, directory, plain or ["HEAD"],
             "uncommitted changes to tracked files are lost; commits stay in the reflog",
             "commits: git reset --hard to the commit below; uncommitted changes: none",
         )  # fmt: skip
-    if subcommand == "push" and _forced(arguments):
+    dry = not options.isdisjoint(("-n", "--dry-run"))
+    if subcommand == "push" and not dry and _forced(options, plain):
         return Danger(
-            FORCED_PUSH, words, directory, _plain(arguments) or ["the branch's upstream"],
+            FORCED_PUSH, words, directory, plain or ["the branch's upstream"],
             "commits that only the remote has; everybody who works on the branch",
             "push the former tip again, from this clone's reflog or from somebody else's clone",
         )  # fmt: skip
-    if (
-        subcommand == "clean"
-        and _short(arguments, "f", "--force")
-        and not _short(arguments, "n", "--dry-run")
-    ):
+    if subcommand == "clean" and not dry and not options.isdisjoint(("-f", "--force")):
         return Danger(
-            CLEAN, words, directory, _plain(arguments) or ["."],
-            "files that git does not track", "none",
-        )  # fmt: skip
+            CLEAN, words, directory, plain or ["."], "files that git does not track", "none"
+        )
     return None
 
 
-def _forced(arguments: list[str]) -> bool:
-    if _short(arguments, "n", "--dry-run"):
-        return False
-    deletes = _short(arguments, "d", "--delete")
-    return (
-        deletes
-        or _short(arguments, "f", "--force")
-        or any(word.startswith(("--force-with-lease", "--mirror")) for word in arguments)
-        or any(word.startswith(("+", ":")) and len(word) > 1 for word in _plain(arguments)[1:])
+def _forced(options: set[str], plain: list[str]) -> bool:
+    wanted = ("-f", "--force", "-d", "--delete", "--mirror", "--force-with-lease")
+    return not options.isdisjoint(wanted) or any(
+        word.startswith(("+", ":")) and len(word) > 1 for word in plain[1:]
     )
 
 
-def _rm(words: list[str], directory: str) -> Danger | None:
-    arguments = words[1:]
-    if _short(arguments, "r", "--recursive") or _short(arguments, "R", "--recursive"):
-        return _removal(words, directory, _plain(arguments))
-    return None
-
-
-def _find(words: list[str], directory: str) -> Danger | None:
-    if "-delete" not in words:
+def _rm(command: Command, directory: str) -> Danger | None:
+    options, plain = read_options(command.words[1:])
+    if options.isdisjoint(("-r", "-R", "--recursive")):
         return None
-    return _removal(words, directory, _before_options(words[1:]) or ["."])
+    if not plain and not command.through:
+        return None
+    return _removal(command, directory, plain or ["what is read from standard input"])
 
 
-def _dropdb(words: list[str], directory: str) -> Danger:
-    return Danger(
-        SQL, words, directory, _plain(words[1:]), "the whole database", _BACKUP
-    )  # fmt: skip
+def _find(command: Command, directory: str) -> Danger | None:
+    if "-delete" not in command.words:
+        return None
+    return _removal(command, directory, _before_options(command.words[1:]) or ["."])
 
 
-def _removal(words: list[str], directory: str, targets: list[str]) -> Danger | None:
-    if not targets and words[0].endswith("rm"):
-        targets = ["what is read from standard input"]
+def _dropdb(command: Command, directory: str) -> Danger:
+    _, plain = read_options(command.words[1:], _DROPDB_VALUES)
+    return Danger(SQL, command.words, directory, plain, "the whole database", _BACKUP)
+
+
+def _removal(command: Command, directory: str, targets: list[str]) -> Danger:
     paths = [
-        os.path.normpath(os.path.join(directory, os.path.expanduser(target)))
-        if "$" not in target and "`" not in target
-        else target
+        target if "$" in target or "`" in target or command.through else _joined(directory, target)
         for target in targets
     ]
     return Danger(
-        REMOVE, words, directory, paths, "the files, and everything below the folders",
+        REMOVE, command.words, directory, paths, "the files, and everything below the folders",
         "what git tracks: git checkout -- PATH; anything else: none",
     )  # fmt: skip
 
 
-def _terraform(words: list[str], directory: str) -> Danger | None:
-    for word in words[1:]:
-        if word.startswith("-chdir="):
-            directory = os.path.normpath(os.path.join(directory, word.removeprefix("-chdir=")))
-    plain = _plain(words[1:])
+def _terraform(command: Command, directory: str) -> Danger | None:
+    words, plain, targets, at = command.words, [], [], 1
+    while at < len(words):
+        name, attached, value = words[at].partition("=")
+        at += 1
+        if not name.startswith("-"):
+            plain.append(words[at - 1])
+            continue
+        name = name.lstrip("-")
+        if name in _TERRAFORM_VALUES and not attached:
+            value = "".join(words[at : at + 1])
+            at += 1
+        if name == "target":
+            targets.append(value)
+        elif name == "chdir":
+            directory = _joined(directory, value, bool(command.through))
+        elif name == "help":
+            return None
     if plain[:1] == ["run-all"]:
         del plain[0]
-    if plain[:1] not in (["apply"], ["destroy"]) or _short(words[1:], "", "-help"):
+    if plain[:1] not in (["apply"], ["destroy"]):
         return None
-    targets = [word.partition("=")[2] for word in words if word.lstrip("-").startswith("target=")]
     destroys = plain[0] == "destroy" or "-destroy" in words
     return Danger(
-        TERRAFORM, words, directory, targets or [f"everything in the state of {directory}"],
+        TERRAFORM, words, directory,
+        targets or [f"everything in the state of {directory or 'its folder'}"],
         "the resources are destroyed" if destroys else "resources may be changed or replaced",
         "apply the former configuration; what was destroyed is to be restored from backups",
     )  # fmt: skip
 
 
-def _kubectl(words: list[str], directory: str) -> Danger | None:
-    plain, at = [], 1
+def _kubectl(command: Command, directory: str) -> Danger | None:
+    words, plain, at = command.words, [], 1
     while at < len(words):
         if words[at].startswith("-"):
             at += 2 if words[at] in _KUBECTL_VALUES else 1
@@ -224,21 +319,18 @@ _JUDGES = {
 }
 
 
-def _own(command: Command, directory: str, patterns: tuple[str, ...]) -> Danger | None:
+def _own(command: Command, directory: str, patterns: list[tuple[str, Command]]) -> Danger | None:
     if not patterns:
         return None
     import fnmatch
 
-    for pattern in patterns:
+    for pattern, wanted in patterns:
         # Read like the command: `sudo`, quotes and the program's folder matter in neither.
-        wanted = next(iter(commands(pattern)), None)
-        if (
-            wanted
-            and fnmatch.fnmatchcase(command.program, wanted.program)
-            and _in_order(wanted.words[1:], command.words[1:])
+        if fnmatch.fnmatchcase(command.program, wanted.program) and _in_order(
+            wanted.words[1:], command.words[1:]
         ):
             return Danger(
-                OWN, command.words, directory, _plain(command.words[1:]),
+                OWN, command.words, directory, read_options(command.words[1:])[1],
                 f"not known; your pattern: {pattern}", "not known",
             )  # fmt: skip
     return None
@@ -251,12 +343,30 @@ def _in_order(wanted: list[str], words: list[str]) -> bool:
     return all(any(fnmatch.fnmatchcase(word, one) for word in rest) for one in wanted)
 
 
-def _plain(arguments: list[str]) -> list[str]:
-    """The arguments that are no options."""
-    if "--" in arguments:
-        at = arguments.index("--")
-        return [*_plain(arguments[:at]), *arguments[at + 1 :]]
-    return [word for word in arguments if not word.startswith("-") or word == "-"]
+def read_options(
+    arguments: list[str], with_value: Collection[str] = ()
+) -> tuple[set[str], list[str]]:
+    """The options, short ones each by itself and all without their values, and the other words."""
+    options, plain, at = set(), [], 0
+    while at < len(arguments):
+        word = arguments[at]
+        at += 1
+        if word == "--":
+            plain += arguments[at:]
+            break
+        if word.startswith("--"):
+            name, attached, _ = word.partition("=")
+            options.add(name)
+            at += name in with_value and not attached
+        elif word.startswith("-") and word != "-":
+            for place, letter in enumerate(word[1:], 2):
+                options.add(f"-{letter}")
+                if f"-{letter}" in with_value:
+                    at += place == len(word)
+                    break
+        else:
+            plain.append(word)
+    return options, plain
 
 
 def _before_options(arguments: list[str]) -> list[str]:
@@ -264,16 +374,6 @@ def _before_options(arguments: list[str]) -> list[str]:
         if word.startswith(("-", "(", "!")):
             return arguments[:at]
     return arguments
-
-
-def _short(arguments: list[str], letter: str, long: str) -> bool:
-    """Whether an option is there, in its long form or among short ones run together."""
-    if "--" in arguments:
-        arguments = arguments[: arguments.index("--")]
-    return any(
-        word == long or (letter and word[:1] == "-" and word[:2] != "--" and letter in word[1:])
-        for word in arguments
-    )
 
 
 def read_patterns(path: str) -> tuple[str, ...]:

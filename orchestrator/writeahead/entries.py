@@ -25,12 +25,7 @@ from orchestrator.writeahead.masking import shown
 
 def entry(found: list[Danger], directory: str, call: str, session: str) -> str:
     """The entry for one tool call, lines ended by newlines."""
-    operation = " && ".join(
-        danger.operation
-        if danger.directory == directory or danger.kind == SQL
-        else f"cd {danger.directory} && {danger.operation}"
-        for danger in found
-    )
+    operation = " && ".join(_operation(danger, directory) for danger in found)
     fields = [
         ("Operation", operation),
         ("Affected resources", _listed(target for danger in found for target in danger.targets)),
@@ -46,16 +41,29 @@ def entry(found: list[Danger], directory: str, call: str, session: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _operation(danger: Danger, directory: str) -> str:
+    if danger.kind == SQL or danger.through:
+        return danger.operation
+    import shlex
+
+    folder = shlex.quote(danger.started_in)
+    if not danger.sure:  # a `cd` that may fail, and the command is run all the same
+        return f"cd {folder}; {danger.operation}"
+    if danger.started_in == directory:
+        return danger.operation
+    return f"cd {folder} && {danger.operation}"
+
+
 def _listed(values: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(values))
 
 
 def _before(found: list[Danger]) -> str:
-    first = found[0]
+    here = [danger for danger in found if not danger.through]
     facts = []
-    if tip := gitfacts.head(first.directory):
+    if here and (tip := gitfacts.head(here[0].directory)):
         facts.append(f"HEAD {tip}")
-    for danger in found:
+    for danger in here:
         if danger.kind == FORCED_PUSH:
             plain = [word for word in danger.targets if " " not in word]
             if tip := gitfacts.remote_tip(danger.directory, plain):

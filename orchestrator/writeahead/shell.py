@@ -10,7 +10,7 @@ searches for (`echo "rm -rf x"`) is an argument, and so never a command.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 MAX_DEPTH = 8
 MAX_CHARS = 200_000
@@ -20,6 +20,8 @@ _KEYWORDS = frozenset(
 )
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"))
 _META = " \t\n|&;()<>"
+_MAX_NESTING = 50
+"""Brackets and quotes within each other that are still told apart."""
 
 # Programs that start the program in their arguments: options that take a value, and how many
 # arguments of their own come before it.
@@ -40,37 +42,93 @@ _WRAPPERS = {
     "builtin": ("", 0),
     "command": ("", 0),
     "busybox": ("", 0),
-    "xargs": ("-I -i -n -P -L -d -a -s -E --max-args --max-procs --replace --delimiter", 0),
+    "xargs": (
+        "-I -n -P -L -d -a -s -E --max-args --max-procs --delimiter --arg-file --max-chars"
+        " --process-slot-var",
+        0,
+    ),
     "parallel": ("-j --jobs", 0),
     "caffeinate": ("-t -w", 0),
 }
+# What these start gets arguments that the line does not tell, or may end otherwise than they do.
+_INDIRECT = frozenset(("xargs", "parallel"))
+_ELSEWHERE = frozenset(("-C", "-D", "--chdir"))
+_DETACHING = frozenset(("-d", "--detach", "-f", "-b", "--background"))
 _SSH_VALUES = "-p -i -l -o -F -L -R -D -J -b -c -E -e -I -m -O -Q -S -W -w -B"
+
+
+class Scope:
+    """What runs in a shell of its own: a `cd` in there moves nothing outside."""
+
+    __slots__ = ("parent",)
+
+    def __init__(self, parent: "Scope | None" = None) -> None:
+        self.parent = parent
+
+
+class Chain:
+    """Commands joined by `&&`: each runs only if those before it ended with 0."""
+
+    __slots__ = ("alternative",)
+
+    def __init__(self, alternative: bool = False) -> None:
+        self.alternative = alternative
+        """Whether it comes after `||`, and so may be passed over."""
 
 
 class Command:
     """One program with its arguments, and the text that is known to reach its standard input."""
 
-    __slots__ = ("stdin", "words")
+    __slots__ = ("chain", "scope", "stdin", "tells_failure", "tells_success", "through", "words")
 
-    def __init__(self, words: list[str], stdin: str = "") -> None:
-        self.words, self.stdin = words, stdin
+    def __init__(self, words: list[str], scope: Scope, chain: Chain, stdin: str = "") -> None:
+        self.words, self.scope, self.chain, self.stdin = words, scope, chain, stdin
+        self.through: tuple[str, ...] = ()
+        """What starts it, elsewhere or with more arguments: `ssh host`, `xargs -I %`."""
+        self.tells_success = False
+        """Whether the whole line gives 0 only if this command did."""
+        self.tells_failure = False
+        """Whether the line ends with this command as it stands, and stops at the first failure."""
 
     @property
     def program(self) -> str:
         """The program's name without its folder."""
         return os.path.basename(self.words[0])
 
+    def starts(
+        self, words: list[str], through: Sequence[str] = (), by: Sequence[str] = ()
+    ) -> "Command":
+        """A command that this one starts: by the words of a wrapper, through those to be shown."""
+        started = Command(words, self.scope, self.chain, self.stdin)
+        started.through = (*self.through, *through)
+        before = [*through, *by]
+        loses = not _DETACHING.isdisjoint(before) or (
+            bool(before) and os.path.basename(before[0]) in (*_INDIRECT, "find", "trap", "setsid")
+        )
+        started.tells_success = self.tells_success and not loses
+        return started
 
-def commands(script: str, depth: int = 0) -> list[Command]:
-    """Every command that the script may start, wrappers taken off, in the order of the text."""
+
+def commands(script: str, depth: int = 0, origin: Command | None = None) -> list[Command]:
+    """Every command that the script may start, wrappers taken off, in the order of the text.
+
+    Args:
+        script: the lines.
+        depth: how many scripts it stands in.
+        origin: the command that starts the script.
+    """
     if depth > MAX_DEPTH:
         return []
     found: list[Command] = []
-    for pipeline, nested in _Reader(script[:MAX_CHARS]).pipelines():
-        for inner in nested:
-            found += commands(inner, depth + 1)
+    reader = _Reader(script[:MAX_CHARS], origin)
+    for pipeline in reader.pipelines():
+        for inner in pipeline.nested:
+            outer = Command([], pipeline.scope, pipeline.chain)
+            outer.through = origin.through if origin else ()
+            found += commands(inner, depth + 1, outer)
         upstream = ""
-        for command in pipeline:
+        for command in pipeline.commands:
+            command.through = origin.through if origin else ()
             command.stdin = command.stdin or upstream
             effective = list(_unwrapped(command, depth))
             upstream = _printed(effective[-1]) if effective else ""
@@ -86,39 +144,43 @@ def _printed(command: Command) -> str:
 
 
 def _unwrapped(command: Command, depth: int) -> Iterator[Command]:
-    words = list(command.words)
-    while words:
-        while words and _is_assignment(words[0]):
-            del words[0]
-        if not words:
-            return
-        here = Command(words, command.stdin)
-        program = here.program
-        if program in _WRAPPERS:
-            if program == "command" and words[1:2] and words[1] in ("-v", "-V"):
-                break
-            if program == "env" and (split := _env_split(words)):
-                yield from commands(split, depth + 1)
-                return
-            values, own = _WRAPPERS[program]
-            words = _after_options(words[1:], values.split())
-            while program in ("env", "sudo", "doas") and words and _is_assignment(words[0]):
-                del words[0]
-            words = words[own:]
+    while command.words:
+        if _is_assignment(command.words[0]):
+            command.words = command.words[1:]
             continue
-        if (script := _script(here)) is not None:
-            if program == "ssh":
-                yield here  # where it goes may be what a pattern of the user's is about
-            yield from commands(script, depth + 1)
+        asks = command.program == "command" and command.words[1:2] in (["-v"], ["-V"])
+        if command.program in _WRAPPERS and not asks:
+            if command.program == "env" and (split := _env_split(command.words)):
+                yield from commands(split, depth + 1, command)
+                return
+            command = _wrapped(command)
+            continue
+        if started := _script(command):
+            script, through = started
+            if command.program == "ssh":
+                yield command  # where it goes may be what a pattern of the user's is about
+            yield from commands(script, depth + 1, command.starts([], through))
             return
-        inner = _started(here)
-        for other in inner:
-            yield from _unwrapped(Command(other, command.stdin), depth + 1)
+        inner = _started(command)
+        for words, through in inner:
+            yield from _unwrapped(command.starts(words, through), depth + 1)
         if not inner:
-            yield here
+            yield command
         return
-    if words:
-        yield Command(words, command.stdin)
+
+
+def _wrapped(command: Command) -> Command:
+    """What `sudo` and its like start."""
+    words, program = command.words, command.program
+    values, own = _WRAPPERS[program]
+    rest = _after_options(words[1:], values.split())
+    while program in ("env", "sudo", "doas") and rest and _is_assignment(rest[0]):
+        rest = rest[1:]
+    rest = rest[own:]
+    before = words[: len(words) - len(rest)]
+    moves = any(word.partition("=")[0] in _ELSEWHERE for word in before)
+    shown = before if program in _INDIRECT or (program in ("env", "sudo") and moves) else []
+    return command.starts(rest, shown, before)
 
 
 def _is_assignment(word: str) -> bool:
@@ -139,19 +201,28 @@ def _env_split(words: list[str]) -> str:
     return ""
 
 
-def _script(command: Command) -> str | None:
-    """The script that a shell, `eval` or `ssh` is given, if it is one of these."""
-    arguments = command.words[1:]
-    if command.program == "eval":
-        return " ".join(arguments)
-    if command.program == "ssh":
-        return " ".join(_after_options(arguments, _SSH_VALUES.split())[1:])
-    if command.program not in _SHELLS:
-        return None
-    letters, rest = _shell_arguments(arguments)
+def _script(command: Command) -> tuple[str, list[str]] | None:
+    """The script that a shell, `eval`, `ssh` or `trap` is given, and the words through which."""
+    words, program = command.words, command.program
+    if program == "eval":
+        return " ".join(words[1:]), []
+    if program == "ssh":
+        rest = _after_options(words[1:], _SSH_VALUES.split())[1:]
+        return " ".join(rest), words[: len(words) - len(rest)]
+    if program == "trap" and len(words) > 1:
+        return words[1], words[:1]
+    if program == "su":
+        places = (n for n, word in enumerate(words, 1) if re.fullmatch("-[a-z]*c|--command", word))
+        at = next(places, len(words))
+        return (words[at], words[:at]) if at < len(words) else None
+    return _script_of_a_shell(command) if program in _SHELLS else None
+
+
+def _script_of_a_shell(command: Command) -> tuple[str, list[str]] | None:
+    letters, rest = _shell_arguments(command.words[1:])
     if not rest or rest[0] == "-" or "s" in letters:
-        return command.stdin
-    return rest[0] if "c" in letters else None
+        return command.stdin, []
+    return (rest[0], []) if "c" in letters else None
 
 
 def _shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
@@ -168,14 +239,14 @@ def _shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
     return letters, arguments[at:]
 
 
-def _started(command: Command) -> list[list[str]]:
-    """Programs that `find -exec`, `docker exec` and their like start."""
+def _started(command: Command) -> list[tuple[list[str], list[str]]]:
+    """Programs that `find -exec`, `docker exec` and their like start, and the words before each."""
     words = command.words
     if command.program in _SHELLS:
-        return [_shell_arguments(words[1:])[1]]
+        return [(_shell_arguments(words[1:])[1], [])]
     if command.program == "find":
         return [
-            words[at + 1 : _end_of_exec(words, at + 1)]
+            (words[at + 1 : _end_of_exec(words, at + 1)], words[: at + 1])
             for at, word in enumerate(words)
             if word in ("-exec", "-execdir", "-ok", "-okdir") and at + 1 < len(words)
         ]
@@ -183,9 +254,10 @@ def _started(command: Command) -> list[list[str]]:
         known = (*_SHELLS, "psql", "mysql", "mariadb", "sqlite3", "rm", "env")
         for at in range(words.index("exec") + 2, len(words)):
             if os.path.basename(words[at]) in known:
-                return [words[at:]]
+                return [(words[at:], words[:at])]
     if command.program == "kubectl" and "exec" in words and "--" in words[:-1]:
-        return [words[words.index("--") + 1 :]]
+        at = words.index("--") + 1
+        return [(words[at:], words[:at])]
     return []
 
 
@@ -206,20 +278,36 @@ def _after_options(words: list[str], with_value: list[str]) -> list[str]:
     return words[at:]
 
 
+class _Pipeline:
+    """Commands joined by `|`, and the scripts in their substitutions."""
+
+    __slots__ = ("chain", "commands", "nested", "scope")
+
+    def __init__(
+        self, commands: list[Command], nested: list[str], scope: Scope, chain: Chain
+    ) -> None:
+        self.commands, self.nested, self.scope, self.chain = commands, nested, scope, chain
+
+
 class _Reader:
     """Reads a script once, from left to right."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, origin: Command | None = None) -> None:
         self._text, self._at, self._piping = text, 0, False
+        self._told = origin is None or origin.tells_success
+        self._whole = origin is None
+        self._scope = Scope(origin.scope if origin else None)
+        self._chain = origin.chain if origin else Chain()
+        self._plain = True
         self._words: list[str] = []
         self._stdin = ""
         self._pipeline: list[Command] = []
         self._nested: list[str] = []
         self._heredocs: list[tuple[str, bool, bool, Command | None]] = []
-        self._read: list[tuple[list[Command], list[str]]] = []
+        self._read: list[_Pipeline] = []
 
-    def pipelines(self) -> list[tuple[list[Command], list[str]]]:
-        """The commands of each pipeline, and the scripts in its substitutions."""
+    def pipelines(self) -> list[_Pipeline]:
+        """All of them, in the order of the text."""
         text = self._text
         while self._at < len(text):
             char = text[self._at]
@@ -240,38 +328,63 @@ class _Reader:
             else:
                 self._word()
         self._end_pipeline()
+        self._tell()
         return self._read
+
+    def _tell(self) -> None:
+        """Note for which commands the exit code of the script speaks: those of its last chain."""
+        if not self._plain or not self._told or not self._read:
+            return
+        last = self._read[-1]
+        if last.chain.alternative:
+            return
+        alone = self._whole and all(pipeline.chain is last.chain for pipeline in self._read)
+        for pipeline in self._read:
+            if pipeline.chain is last.chain and len(pipeline.commands) == 1:
+                pipeline.commands[0].tells_success = True
+                pipeline.commands[0].tells_failure = alone and pipeline is last
 
     def _operator(self) -> None:
         two = self._text[self._at : self._at + 2]
-        if two in ("&&", "||", ";;", "|&"):
-            self._at += 2
-        else:
-            self._at += 1
+        self._at += 2 if two in ("&&", "||", ";;", "|&") else 1
         self._piping = two == "|&" or (two[0] == "|" and two != "||")
+        background = two[0] == "&" and two != "&&"
         if self._piping:
             self._end_command()
-        else:
-            self._end_pipeline()
+            return
+        self._end_pipeline(alone=background)
+        if two[0] == "(":
+            self._scope = Scope(self._scope)
+        elif two[0] == ")":
+            self._scope = self._scope.parent or self._scope
+        elif two != "&&":
+            self._chain = Chain(alternative=two == "||")
+        self._plain = self._plain and two[0] not in "()" and not background
 
     def _newline(self) -> None:
         self._end_command()
         self._take_heredocs()
         if not self._piping:
+            more = bool(self._pipeline)
             self._end_pipeline()
+            if more:
+                self._chain = Chain()
 
     def _end_command(self) -> None:
         if self._words:
-            command = Command(self._words, self._stdin)
+            command = Command(self._words, self._scope, self._chain, self._stdin)
             self._pipeline.append(command)
             # A here-document's body comes after the line, but belongs to this command.
             self._heredocs = [(*entry[:3], entry[3] or command) for entry in self._heredocs]
         self._words, self._stdin = [], ""
 
-    def _end_pipeline(self) -> None:
+    def _end_pipeline(self, alone: bool = False) -> None:
         self._end_command()
+        if len(self._pipeline) > 1 or alone:
+            for command in self._pipeline:
+                command.scope = Scope(self._scope)
         if self._pipeline or self._nested:
-            self._read.append((self._pipeline, self._nested))
+            self._read.append(_Pipeline(self._pipeline, self._nested, self._scope, self._chain))
         self._pipeline, self._nested = [], []
 
     def _word(self) -> None:
@@ -281,6 +394,7 @@ class _Reader:
         if plain and word.isdigit() and self._text[self._at : self._at + 1] in ("<", ">"):
             return
         if plain and not self._words and word in _KEYWORDS:
+            self._plain = False
             return
         if plain and word == "{" and self._words[:1] == ["function"]:
             self._words = []
@@ -432,9 +546,11 @@ def _ansi_escape(escape: re.Match[str]) -> str:
     }.get(code, code)
 
 
-def _closing(text: str, opening: int) -> int:
+def _closing(text: str, opening: int, depth: int = 0) -> int:
     """Where the bracket at `opening` is closed, quotes minded."""
-    depth, at = 0, opening
+    if depth > _MAX_NESTING:
+        return len(text)
+    brackets, at = 0, opening
     while at < len(text):
         char = text[at]
         if char == "\\":
@@ -443,24 +559,24 @@ def _closing(text: str, opening: int) -> int:
             end = text.find("'", at + 1)
             at = len(text) if end < 0 else end
         elif char == '"':
-            at = _closing_quote(text, at)
+            at = _closing_quote(text, at, depth)
         elif char == "(":
-            depth += 1
+            brackets += 1
         elif char == ")":
-            depth -= 1
-            if not depth:
+            brackets -= 1
+            if not brackets:
                 return at
         at += 1
     return len(text)
 
 
-def _closing_quote(text: str, opening: int) -> int:
+def _closing_quote(text: str, opening: int, depth: int) -> int:
     at = opening + 1
     while at < len(text) and text[at] != '"':
         if text[at] == "\\":
             at += 1
         elif text.startswith("$(", at):
-            at = _closing(text, at + 1)
+            at = _closing(text, at + 1, depth + 1)
         at += 1
     return at
 
@@ -469,4 +585,4 @@ def _substitutions(body: str) -> list[str]:
     """The scripts in a here-document's `$(...)` and backticks."""
     # Quotes mean nothing in there, which is how text inside double quotes is read.
     reader = _Reader('"' + body.replace('"', '\\"') + '"')
-    return [script for _, nested in reader.pipelines() for script in nested]
+    return [script for pipeline in reader.pipelines() for script in pipeline.nested]

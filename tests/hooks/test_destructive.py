@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.hooks import entry
-from orchestrator.writeahead.destructive import dangers, dangers_in_sql, read_patterns
+from orchestrator.writeahead.destructive import SQL, dangers, dangers_in_sql, read_patterns
+from orchestrator.writeahead.entries import entry as entry_of
 from orchestrator.writeahead.shell import commands
 
 DESTRUCTIVE = {
@@ -75,6 +76,16 @@ DESTRUCTIVE = {
     "find . -type d -exec rm -rf {} +": "rm -r",
     "find . -type d -exec rm -rf {} \\;": "rm -r",
     "find build -name '*.o' -delete": "rm -r",
+    "ls | xargs -i rm -rf {}": "rm -r",
+    "ls | xargs --replace rm -rf {}": "rm -r",
+    "git clean -fdx -e.env": "git clean",
+    "git push -fo ci.skip origin main": "git push --force",
+    "su -c 'rm -rf z'": "rm -r",
+    "su - web -lc 'rm -rf z'": "rm -r",
+    "trap 'rm -rf z' EXIT": "rm -r",
+    "psql -c 'DROP VIEW v'": "SQL",
+    "psql -c 'DROP MATERIALIZED VIEW v'": "SQL",
+    "psql -c 'ALTER TABLE users DROP COLUMN age'": "SQL",
     # several commands
     "cd a && rm -rf b": "rm -r",
     "ls; rm -rf b": "rm -r",
@@ -164,7 +175,12 @@ HARMLESS = [
     "psql -c 'SELECT 1'",
     "psql -c \"SELECT 'drop table users'\"",
     "psql -c '-- drop table users\nselect 1'",
-    "psql -c 'ALTER TABLE users DROP COLUMN age'",
+    "psql -c 'ALTER TABLE users DROP CONSTRAINT age'",
+    "git clean -n -e .f",
+    "git clean -fdx -e. -n",
+    "git push -o force",
+    "trap - EXIT",
+    "su -c 'ls'",
     "sed -i 's/rm -rf/ls/' x",
     "awk '/rm -rf/' x",
     "python -c \"print('rm -rf x')\"",
@@ -230,6 +246,100 @@ def test_paths_are_those_that_the_command_would_hit() -> None:
     (danger,) = dangers("cd a/b && cd .. && rm -rf c /d ../e", "/p")
     assert danger.targets == ["/p/a/c", "/d", "/p/e"]
     assert danger.directory == "/p/a"
+
+
+@pytest.mark.parametrize(
+    ("command", "folder", "sure"),
+    [
+        ("cd a && ls && rm -rf b", "/p/a", True),
+        ("cd a && cd b && rm -rf b", "/p/a/b", True),
+        ("cd a && bash -c 'rm -rf b'", "/p/a", True),
+        ("cd a &&\nrm -rf b", "/p/a", True),
+        ("cd a; rm -rf b", "/p/a", False),
+        ("cd a\nrm -rf b", "/p/a", False),
+        ("cd a || cd c && rm -rf b", "/p/a/c", False),
+        ("ls || cd a && rm -rf b", "/p/a", False),
+        ("test -d a && cd a; rm -rf b", "/p/a", False),
+        ("cd - && rm -rf b", "/p", False),
+        ("pushd a && rm -rf b", "/p", False),
+        ("cd $HOME && rm -rf b", "/p/$HOME", False),
+        ("(cd a && make); rm -rf b", "/p", True),
+        ("(cd a && rm -rf b)", "/p/a", True),
+        ("cd a & rm -rf b", "/p", True),
+        ("cd a | rm -rf b", "/p", True),
+        ("echo $(cd a && ls) && rm -rf b", "/p", True),
+        ("bash -c 'cd a'; rm -rf b", "/p", True),
+    ],
+)
+def test_where_a_command_is_run(command: str, folder: str, sure: bool) -> None:
+    (danger,) = dangers(command, "/p")
+    assert (danger.directory, danger.sure) == (folder, sure)
+    # What is written down says the same when it is read again.
+    (again,) = dangers(operation(command), "/p")
+    assert (again.directory, again.sure) == (folder, sure)
+
+
+@pytest.mark.parametrize(
+    ("command", "written", "targets"),
+    [
+        ("ssh prod 'cd app && git reset --hard v1'",
+         "ssh prod 'cd app && git reset --hard v1'", ["v1"]),
+        ("cd x; ssh -p 22 me@prod rm -rf /srv/app '~/y'",
+         "ssh -p 22 me@prod 'rm -rf /srv/app '\"'\"'~/y'\"'\"''", ["/srv/app", "~/y"]),
+        ("docker exec db rm -rf data", "docker exec db rm -rf data", ["data"]),
+        ("docker exec db sh -c 'cd /x; rm -rf data'",
+         "docker exec db sh -c 'cd /x && rm -rf data'", ["data"]),
+        ("kubectl exec db-0 -- rm -rf /data", "kubectl exec db-0 -- rm -rf /data", ["/data"]),
+        ("docker exec db psql -c 'DROP TABLE a'", "DROP TABLE a (through docker exec db)", ["a"]),
+        ("ls | xargs -I % rm -rf %", "xargs -I % rm -rf %", ["%"]),
+        ("ls | xargs rm -rf", "xargs rm -rf", ["what is read from standard input"]),
+        ("find . -type d -exec rm -rf {} +", "find . -type d -exec rm -rf '{}'", ["{}"]),
+        ("env -C /x rm -rf y", "env -C /x rm -rf y", ["y"]),
+        ("trap 'rm -rf z' EXIT", "trap 'rm -rf z'", ["z"]),
+    ],
+)  # fmt: skip
+def test_what_is_run_elsewhere_is_said_to_be(
+    command: str, written: str, targets: list[str]
+) -> None:
+    (danger,) = dangers(command, "/p")
+    assert danger.through
+    assert (operation(command), danger.targets) == (written, targets)
+    if danger.kind != SQL:
+        (again,) = dangers(written, "/p")
+        assert again.through == danger.through or command.startswith("docker exec db sh")
+
+
+def operation(command: str) -> str:
+    """The operation as the entry has it."""
+    (line,) = [
+        line
+        for line in entry_of(dangers(command, "/p"), "/p", "toolu_1", "s").splitlines()
+        if line.startswith("**Operation**: ")
+    ]
+    return line.removeprefix("**Operation**: ")
+
+
+@pytest.mark.parametrize(
+    ("command", "targets"),
+    [
+        ("git clean -fdx -e node_modules", ["."]),
+        ("git push -f -o ci.skip origin main", ["origin", "main"]),
+        ("terraform apply -target aws_x.y -var a=b", ["aws_x.y"]),
+        ("terraform destroy --target=aws_x.y", ["aws_x.y"]),
+    ],
+)
+def test_values_of_options_are_not_what_is_hit(command: str, targets: list[str]) -> None:
+    (danger,) = dangers(command, "/p")
+    assert danger.targets == targets
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "script", ["cd a;" * 33_000, "cd a && rm -rf b;" * 3000, "(" * 60_000 + "rm -rf x",
+               '"$(' * 30_000, "(cd a; rm -rf x" * 3000]
+)  # fmt: skip
+def test_a_hostile_line_is_read_in_a_moment(script: str) -> None:
+    assert len(dangers(script, "/p")) == script.count("rm -rf")
 
 
 def test_all_of_a_line_are_found() -> None:

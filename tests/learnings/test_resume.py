@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import UsageError
 from orchestrator.memory.learnings.resume import Finding, Resumed, pending, resume
 from orchestrator.memory.learnings.workspace import Workspace
 from orchestrator.writeahead import buffer
@@ -70,29 +71,33 @@ def test_folders_that_are_gone_or_not(workspace: Workspace) -> None:
     assert look(workspace).verified == ()
 
 
-def test_a_removal_that_never_happened(workspace: Workspace) -> None:
+def test_what_is_still_there_may_be_a_part_or_new(workspace: Workspace) -> None:
     (workspace.base / "a").mkdir()
     note(workspace, "cd . && rm -rf a*")
-    assert finding(workspace) is Finding.NOT_DONE
-    assert status(workspace) == ["ROLLED_BACK"]
+    assert finding(workspace) is Finding.UNKNOWN
+    assert status(workspace) == ["PENDING"]
 
 
-def test_a_reset_that_happened(workspace: Workspace, repository: Path) -> None:
-    note(workspace, "git reset --hard HEAD~1")
+@pytest.mark.parametrize("target", ["HEAD~1", "@~", "old"])
+def test_a_reset_that_happened(workspace: Workspace, repository: Path, target: str) -> None:
+    git(repository, "tag", "old", "HEAD~1")
+    note(workspace, f"git reset --hard {target}")
     git(repository, "reset", "-q", "--hard", "HEAD~1")
     assert finding(workspace) is Finding.DONE
 
 
-def test_a_reset_that_did_not(workspace: Workspace, repository: Path) -> None:
-    note(workspace, "git reset --hard HEAD~1")
-    assert finding(workspace) is Finding.NOT_DONE
+@pytest.mark.parametrize("target", ["HEAD~1", "HEAD", "ORIG_HEAD", "HEAD@{1}", "none", "a b"])
+def test_a_reset_that_did_not(workspace: Workspace, repository: Path, target: str) -> None:
+    note(workspace, f"git reset --hard {target}")
+    (repository / "file.txt").write_text("3\n", encoding="utf-8")
+    git(repository, "commit", "-q", "-a", "-m", "3")
+    assert finding(workspace) is Finding.UNKNOWN
 
 
 def test_a_reset_of_changes(workspace: Workspace, repository: Path) -> None:
     (repository / "file.txt").write_text("mine", encoding="utf-8")
-    note(workspace, "git reset --hard")
-    assert finding(workspace) is Finding.NOT_DONE
-    note(workspace, "git reset --hard")
+    note(workspace, "git reset --hard main")
+    assert finding(workspace) is Finding.UNKNOWN
     git(repository, "reset", "-q", "--hard")
     assert finding(workspace) is Finding.DONE
 
@@ -152,26 +157,91 @@ def test_git_is_not_run_outside_the_project(
     assert (one.finding, "no folder of this project" in one.evidence) == (Finding.UNKNOWN, True)
 
 
-def test_a_push(workspace: Workspace, repository: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def remote(repository: Path, tmp_path: Path) -> Path:
     git(tmp_path, "init", "-q", "--bare", "remote.git")
     git(repository, "remote", "add", "origin", str(tmp_path / "remote.git"))
     git(repository, "push", "-q", "origin", "main")
     git(repository, "reset", "-q", "--hard", "HEAD~1")
-    note(workspace, "git push --force origin main")
-    assert finding(workspace) is Finding.NOT_DONE
-    note(workspace, "git push --force origin main")
-    git(repository, "push", "-q", "--force", "origin", "main")
+    return tmp_path / "remote.git"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--force origin main", "-f -o x", "origin +main", "-f origin HEAD:main"]
+)
+def test_a_push(workspace: Workspace, repository: Path, remote: Path, arguments: str) -> None:
+    git(remote, "config", "receive.advertisePushOptions", "true")
+    note(workspace, f"git push {arguments}")
+    assert finding(workspace) is Finding.UNKNOWN
+    git(repository, "config", "push.default", "current")
+    git(repository, "push", "-q", *arguments.split())
+    assert finding(workspace) is Finding.DONE
+
+
+def test_a_push_of_something_else(workspace: Workspace, repository: Path, remote: Path) -> None:
+    note(workspace, "git push -f origin main")
+    git(repository, "update-ref", "-d", "refs/remotes/origin/main")
+    assert finding(workspace) is Finding.UNKNOWN
+
+
+def test_a_branch_that_is_deleted(workspace: Workspace, repository: Path, remote: Path) -> None:
+    git(repository, "push", "-q", "origin", "main:old")
+    note(workspace, "git push origin :old")
+    assert finding(workspace) is Finding.UNKNOWN
+    git(repository, "push", "-q", "origin", ":old")
     assert finding(workspace) is Finding.DONE
 
 
 def test_a_clean(workspace: Workspace, repository: Path) -> None:
     (repository / "new").mkdir()
     (repository / "new" / "x").touch()
-    note(workspace, "git clean -fd")
-    assert finding(workspace) is Finding.NOT_DONE
-    note(workspace, "git clean -fd")
+    for options in ("-qfd", "-ffd", "-fd -e new"):
+        note(workspace, f"git clean {options}")
+    assert {one.finding for one in look(workspace).verified} == {Finding.UNKNOWN}
+    assert (repository / "new" / "x").exists()
     git(repository, "clean", "-qfd")
-    assert finding(workspace) is Finding.DONE
+    assert [one.finding for one in look(workspace).verified] == [
+        Finding.DONE, Finding.UNKNOWN, Finding.UNKNOWN,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ssh prod rm -rf /srv/app",
+        "docker exec db rm -rf data",
+        "kubectl exec db-0 -- rm -rf /data",
+        "ls | xargs -I % rm -rf %",
+        "find . -type d -exec rm -rf {} +",
+        "cd web; rm -rf y",
+        "(cd web; ls; rm -rf y)",
+        "git --work-tree=/ reset --hard HEAD~1",
+    ],
+)
+def test_what_was_run_who_knows_where_stays_pending(
+    workspace: Workspace, repository: Path, command: str
+) -> None:
+    (repository / "web").mkdir()
+    note(workspace, command)
+    assert finding(workspace) is Finding.UNKNOWN
+    assert status(workspace) == ["PENDING"]
+    text = workspace.buffer.read_text(encoding="utf-8")
+    assert ("**Before**" in text) is command.startswith(("cd", "(cd", "git"))
+
+
+@pytest.mark.parametrize(
+    "text", ['git -C "a\0b" reset --hard', "rm -rf a\0b", 'rm -rf "$(' * 30_000, "git clean -f a\0"]
+)
+def test_hostile_operations(workspace: Workspace, repository: Path, text: str) -> None:
+    entry_text = f"## WAL Entry\n**Operation**: {text}\n**Status**: PENDING\n"
+    workspace.buffer.write_text(entry_text, encoding="utf-8")
+    assert len(look(workspace).verified) == 1
+
+
+def test_utf_16_is_refused(workspace: Workspace) -> None:
+    workspace.buffer.write_bytes("## WAL Entry\n**Status**: PENDING\n".encode("utf-16"))
+    with pytest.raises(UsageError, match="UTF-16"):
+        look(workspace)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +282,7 @@ def test_a_check_is_not_run_unasked_and_never_by_a_shell(workspace: Workspace) -
     assert not (workspace.base / "ran").exists()
 
 
-@pytest.mark.parametrize("check", ["'unclosed", "no-such-program-anywhere", ""])
+@pytest.mark.parametrize("check", ["'unclosed", "no-such-program-anywhere", "", "echo a\0b"])
 def test_a_check_that_is_none(workspace: Workspace, check: str) -> None:
     note(workspace, "terraform apply", f"**Check**: {check}\n")
     assert finding(workspace, allow=True) is Finding.UNKNOWN
