@@ -43,15 +43,12 @@ def handle(data: bytes) -> None:
     kind = event.get("hook_event_name")
     if kind == "PreToolUse":
         _before(event)
-    elif kind == "PostToolUse" and _goes_on(event):
-        _after(event, buffer.PENDING, "it goes on in the background; see how it ended")
     elif kind == "PostToolUse":
-        _after(event, buffer.COMMITTED, "")
+        _after(event, failed="")
     elif kind == "PostToolUseFailure":
         # Each of the two is worth having without the other.
         try:
-            first = (_text(event, "error").splitlines() or ["failed"])[0]
-            _after(event, buffer.ROLLED_BACK, f"{first}; part of it may have been done")
+            _after(event, failed=_text(event, "error") or "failed")
         finally:
             _log_failure(event)
     elif kind == "Stop":
@@ -59,6 +56,7 @@ def handle(data: bytes) -> None:
 
 
 def _before(event: Event) -> None:
+    from orchestrator.writeahead import outcome
     from orchestrator.writeahead.entries import entry
 
     base = places.find_base(_project(event))
@@ -70,10 +68,10 @@ def _before(event: Event) -> None:
     call = _text(event, "tool_use_id")
     directory = _text(event, "cwd") or os.getcwd()
     text = entry(found, directory, call, _text(event, "session_id"))
-    with places.Locked(places.lock_path(base)):
+    with places.Locked(places.buffer_lock_path(base)):
         # The hooks of project and user may both be ours, from two installations.
         if not os.path.exists(_mark_path(call)):
-            _mark(call, base, _text(event, "session_id"))
+            _mark(call, base, _text(event, "session_id"), outcome.meanings(found))
             try:
                 buffer.append(base, text)
             except BaseException:
@@ -98,21 +96,26 @@ def _dangers(event: Event, base: str) -> "list[Danger]":
     return destructive.dangers_in_sql("\n".join(texts), directory)
 
 
-def _goes_on(event: Event) -> bool:
-    """Whether the command was only started: Claude Code says so at once, and no more later."""
-    response = event.get("tool_response")
-    return isinstance(response, dict) and bool(response.get("backgroundTaskId"))
+def _after(event: Event, failed: str) -> None:
+    """Settle the entry of a call that has ended, as far as its end tells.
 
+    Args:
+        event: what Claude Code says of it.
+        failed: the error, if it failed.
+    """
+    from orchestrator.writeahead.outcome import status
 
-def _after(event: Event, status: str, outcome: str) -> None:
     call = _text(event, "tool_use_id")
     mark = _mark_path(call)
-    base = _mark_lines(mark)[2]
+    _, _, meanings, base = _mark_lines(mark)
     if not base:
         return
+    response = event.get("tool_response")
+    interrupted = bool(event.get("is_interrupt"))
+    found = status(meanings, failed, interrupted, response if isinstance(response, dict) else {})
     try:
-        with places.Locked(places.lock_path(base)):
-            buffer.settle(base, call, status, outcome)
+        with places.Locked(places.buffer_lock_path(base)):
+            buffer.settle(base, call, *found)
     finally:
         # What could not be settled stays PENDING. With its mark, the turn's end would say that
         # it was never run.
@@ -134,11 +137,11 @@ def _settle_denied(event: Event) -> None:
     folder = os.path.join(state_folder(), "pending")
     for call in os.listdir(folder):
         mark = os.path.join(folder, call)
-        marked, started_by, base = _mark_lines(mark)
+        marked, started_by, _, base = _mark_lines(mark)
         if not process or (marked, started_by) != (session, process) or not base:
             continue
         try:
-            with places.Locked(places.lock_path(base)):
+            with places.Locked(places.buffer_lock_path(base)):
                 buffer.settle(base, call, buffer.ROLLED_BACK, "not run: the call was not permitted")
         except FileNotFoundError:
             pass  # the buffer is gone, and the entry with it
@@ -192,12 +195,12 @@ def _text(event: Event, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _mark(call: str, base: str, session: str) -> None:
+def _mark(call: str, base: str, session: str, meanings: str) -> None:
     """Note that a call is under way, so that the hook after it knows where its entry is."""
     path = _mark_path(call)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(f"{session}\n{_process()}\n{base}\n")
+        file.write(f"{session}\n{_process()}\n{meanings}\n{base}\n")
 
 
 def _sweep() -> None:
@@ -238,11 +241,11 @@ def _mark_path(call: str) -> str:
     return os.path.join(state_folder(), "pending", call)
 
 
-def _mark_lines(mark: str) -> tuple[str, str, str]:
-    """The session, the process and the workspace of a call under way; all empty if it is none."""
+def _mark_lines(mark: str) -> tuple[str, str, str, str]:
+    """Session, process, what its end means, workspace of a call under way; empty if it is none."""
     try:
         with open(mark, encoding="utf-8", errors="surrogateescape") as file:
-            session, process, base = file.read().split("\n", 2)
+            session, process, meanings, base = file.read().split("\n", 3)
     except (FileNotFoundError, ValueError):
-        return "", "", ""
-    return session, process, base.removesuffix("\n")
+        return "", "", "", ""
+    return session, process, meanings, base.removesuffix("\n")

@@ -1,6 +1,6 @@
 """The working buffer, `memory/working-buffer.md`: an entry added, an entry settled.
 
-Callers hold the workspace's lock.
+Callers hold the buffer's lock.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.

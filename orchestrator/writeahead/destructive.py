@@ -45,9 +45,10 @@ _SQL_DROP = (
     r"([\w.\"`\[\]]+)"
 )
 _GIT_VALUES = ("-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env")
-PUSH_VALUES = ("-o", "--push-option", "--receive-pack", "--exec", "--repo")
+_PUSH_VALUES = ("-o", "--push-option", "--receive-pack", "--exec", "--repo")
 CLEAN_VALUES = ("-e", "--exclude")
-_SUBCOMMAND_VALUES = {"push": PUSH_VALUES, "clean": CLEAN_VALUES}
+_MANY_REFS = ("--mirror", "--all", "--tags", "--prune", "--repo", "-d", "--delete")
+_SUBCOMMAND_VALUES = {"push": _PUSH_VALUES, "clean": CLEAN_VALUES}
 _TERRAFORM_VALUES = (
     "target", "var", "var-file", "replace", "state", "state-out", "backup", "lock-timeout",
     "parallelism",
@@ -219,6 +220,23 @@ def _git(command: Command, directory: str) -> Danger | None:
             CLEAN, words, directory, plain or ["."], "files that git does not track", "none"
         )
     return None
+
+
+def git_arguments(danger: Danger) -> list[str]:
+    """The arguments of the git subcommand; none, if other options than -C come before it."""
+    words = danger.words[1:]
+    while words[:1] == ["-C"]:
+        words = words[2:]
+    return words[1:] if words and not words[0].startswith("-") else []
+
+
+def pushed(danger: Danger) -> str:
+    """What a push of one branch pushes, `source:destination` or less; empty if it may push more."""
+    arguments = git_arguments(danger)
+    options, plain = read_options(arguments, _PUSH_VALUES)
+    if not arguments or not options.isdisjoint(_MANY_REFS) or len(plain) > 2:
+        return ""
+    return plain[1].lstrip("+") if len(plain) > 1 else "HEAD"
 
 
 def _forced(options: set[str], plain: list[str]) -> bool:

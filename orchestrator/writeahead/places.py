@@ -1,4 +1,4 @@
-"""Where the workspace is, where our state is, and the lock between hook and command line."""
+"""Where the workspace is, where our state is, and the locks between hook and command line."""
 
 # pathlib alone takes longer to import than the hook takes to run.
 # ruff: noqa: PTH100, PTH103, PTH110, PTH111, PTH112, PTH114, PTH118, PTH120
@@ -68,12 +68,20 @@ def lock_path(base: str) -> str:
     A checksum names it, since hashlib is slow to import. Two workspaces that share one lock wait
     for each other now and then; nothing else happens.
     """
-    name = zlib.crc32(os.fsencode(os.path.realpath(base)))
-    return os.path.join(state_directory(), "locks", f"learnings-{name:08x}.lock")
+    return os.path.join(state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
+
+
+def buffer_lock_path(base: str) -> str:
+    """The lock of a workspace's buffer, which hooks take: nobody holds it for long."""
+    return os.path.join(state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
+
+
+def _checksum(base: str) -> str:
+    return f"{zlib.crc32(os.fsencode(os.path.realpath(base))):08x}"
 
 
 class Locked:
-    """Holds a workspace's lock; the command line takes the same one through filelock.
+    """Holds a lock; the command line takes the same one through filelock.
 
     Args:
         path: the lock file.

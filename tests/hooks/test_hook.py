@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 
+from orchestrator.errors import InfrastructureError
 from orchestrator.hooks import entry, settings
+from orchestrator.memory import locking
+from orchestrator.memory.learnings.resume import resume
 from orchestrator.memory.learnings.storage import workspace_locked
 from orchestrator.memory.learnings.workspace import Workspace, init
 from orchestrator.store import state_directory
-from orchestrator.writeahead import gitfacts, places
+from orchestrator.writeahead import gitfacts, outcome, places
 from orchestrator.writeahead.buffer import settle
+from orchestrator.writeahead.destructive import dangers
 
 HOOK = Path(entry.__file__)
 
@@ -78,10 +82,67 @@ def test_before_and_after(workspace: Workspace) -> None:
 def test_only_the_own_entry_is_settled(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse"))
     call(event(workspace.base, "PreToolUse", "git clean -fd", tool_use_id="toolu_12"))
-    call(event(workspace.base, "PostToolUseFailure", error="Exit code 1\nno"))
+    call(event(workspace.base, "PostToolUse"))
     first, second = buffer(workspace).split("## WAL Entry")[1:]
-    assert "**Status**: ROLLED_BACK\n**Outcome**: Exit code 1; part of it" in first
+    assert "**Status**: COMMITTED\n" in first
     assert "**Status**: PENDING\n" in second
+
+
+@pytest.mark.parametrize(
+    ("command", "good", "bad"),
+    [
+        ("rm -rf build", "COMMITTED", "PENDING"),
+        ("git reset --hard old", "COMMITTED", "ROLLED_BACK"),
+        ("cd . && git push -f origin main", "COMMITTED", "ROLLED_BACK"),
+        ("git push -f origin main dev", "COMMITTED", "PENDING"),
+        ("git push --mirror", "COMMITTED", "PENDING"),
+        ("timeout 9 git push -f", "COMMITTED", "PENDING"),
+        ("terraform apply", "COMMITTED", "PENDING"),
+        ("rm -rf dist && npm run build", "COMMITTED", "PENDING"),
+        ("git reset --hard old && make", "COMMITTED", "PENDING"),
+        ("ls; rm -rf a && rm -rf b", "COMMITTED", "PENDING"),
+        ("ssh prod 'ls; rm -rf x'", "COMMITTED", "PENDING"),
+        ("bash -c 'git reset --hard old'", "COMMITTED", "PENDING"),
+        ("git push --force nowhere main; echo done", "PENDING", "PENDING"),
+        ("rm -rf a\nls", "PENDING", "PENDING"),
+        ("rm -rf a || true", "PENDING", "PENDING"),
+        ("true || rm -rf a", "PENDING", "PENDING"),
+        ("rm -rf a | tee log", "PENDING", "PENDING"),
+        ("rm -rf a &", "PENDING", "PENDING"),
+        ("! rm -rf a", "PENDING", "PENDING"),
+        ("if make; then rm -rf a; fi", "PENDING", "PENDING"),
+        ("f() { rm -rf a; }", "PENDING", "PENDING"),
+        ("(rm -rf a; ls)", "PENDING", "PENDING"),
+        ("echo $(rm -rf a)", "PENDING", "PENDING"),
+        ("find . | xargs rm -rf", "PENDING", "PENDING"),
+        ("ssh -f prod rm -rf x", "PENDING", "PENDING"),
+        ("ssh prod 'rm -rf x; ls'", "PENDING", "PENDING"),
+        ("bash -c 'rm -rf x; ls'", "PENDING", "PENDING"),
+        ("trap 'rm -rf x' EXIT", "PENDING", "PENDING"),
+    ],
+)
+def test_an_exit_code_says_no_more_than_it_knows(command: str, good: str, bad: str) -> None:
+    meanings = outcome.meanings(dangers(command, "/p"))
+    assert outcome.status(meanings, "", False, {})[0] == good
+    assert outcome.status(meanings, "Exit code 128\nfatal: no", False, {})[0] == bad
+    assert outcome.status(meanings, "Exit code 143", False, {})[0] == "PENDING"
+    assert outcome.status(meanings, "Exit code 1", True, {})[0] == "PENDING"
+    assert outcome.status(meanings, "It timed out", False, {})[0] == "PENDING"
+    assert outcome.status(meanings, "", False, {"interrupted": True})[0] == "PENDING"
+    no_match = {"returnCodeInterpretation": "No matches found"}
+    assert outcome.status(meanings, "", False, no_match)[0] == "PENDING"
+
+
+def test_a_failure_is_noted(workspace: Workspace) -> None:
+    call(event(workspace.base, "PreToolUse"))
+    call(event(workspace.base, "PostToolUseFailure", error="Exit code 1\nrm: no"))
+    text = "**Status**: PENDING\n**Outcome**: see what of it was done: Exit code 1 rm: no\n"
+    assert text in buffer(workspace)
+    more = {"tool_use_id": "toolu_2"}
+    call(event(workspace.base, "PreToolUse", "git reset --hard x", **more))
+    call(event(workspace.base, "PostToolUseFailure", error="Exit code 128\nfatal: x", **more))
+    assert "**Status**: ROLLED_BACK\n**Outcome**: Exit code 128 fatal: x\n" in buffer(workspace)
+    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
 
 
 def test_the_end_of_a_turn_settles_what_was_never_run(workspace: Workspace) -> None:
@@ -291,7 +352,7 @@ def test_without_a_home_no_folder_is_made_in_its_place(workspace: Workspace) -> 
 
 def test_what_could_not_be_settled_is_not_taken_for_never_run(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse"))
-    with workspace_locked(workspace.base):
+    with places.Locked(places.buffer_lock_path(str(workspace.base))):
         call(event(workspace.base, "PostToolUse"))
     call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
     assert "**Status**: PENDING\n" in buffer(workspace)
@@ -379,7 +440,7 @@ def test_many_sessions_lose_nothing(workspace: Workspace) -> None:
     def session(number: int) -> None:
         for turn in range(each):
             more = {"tool_use_id": f"toolu_{number}_{turn}", "session_id": f"s{number}"}
-            call(event(workspace.base, "PreToolUse", **more))
+            call(event(workspace.base, "PreToolUse", "git reset --hard x", **more))
             call(event(workspace.base, "PostToolUseFailure", error="Exit code 1", **more))
 
     threads = [threading.Thread(target=session, args=(number,)) for number in range(8)]
@@ -431,13 +492,23 @@ def test_sessions_of_many_projects_lose_nothing(
     assert [text.count("**Status**: COMMITTED") for text in texts] == [each] * 8
 
 
-def test_hook_and_command_line_share_a_lock(workspace: Workspace) -> None:
+def test_the_command_line_does_not_keep_the_hook_from_its_entry(workspace: Workspace) -> None:
     with workspace_locked(workspace.base):
         call(event(workspace.base, "PreToolUse"))
-    assert "locked by another process" in trouble()
-    assert "## WAL Entry" not in buffer(workspace)
-    call(event(workspace.base, "PreToolUse"))
-    assert "## WAL Entry" in buffer(workspace)
+        call(event(workspace.base, "PostToolUse"))
+    assert trouble() == ""
+    assert "**Status**: COMMITTED\n" in buffer(workspace)
+
+
+def test_hook_and_resume_share_a_lock(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "_LOCK_SECONDS", 0.1)
+    with (
+        places.Locked(places.buffer_lock_path(str(workspace.base))),
+        pytest.raises(InfrastructureError, match=r"working-buffer\.md"),
+    ):
+        resume(workspace, lambda _: False)
 
 
 def test_the_command_line_does_the_same(workspace: Workspace) -> None:

@@ -19,7 +19,6 @@ from orchestrator.writeahead.destructive import Danger
 _COMMIT: Final = re.compile(r"HEAD ([0-9a-f]{40,64})")
 _TIP: Final = re.compile(r"(refs/remotes/\S+) ([0-9a-f]{40,64})")
 _RELATIVE: Final = re.compile(r"(?:HEAD|@)((?:[~^]\d*)*)")
-_MANY_REFS: Final = ("--mirror", "--all", "--tags", "--prune", "--repo", "-d", "--delete")
 
 
 class Finding(StrEnum):
@@ -77,14 +76,6 @@ def _commit(git: Git, name: str) -> str:
     return done.stdout.decode().strip()
 
 
-def _arguments(danger: Danger) -> list[str]:
-    """The arguments of the git subcommand; none, if other options than -C come before it."""
-    words = danger.words[1:]
-    while words[:1] == ["-C"]:
-        words = words[2:]
-    return words[1:] if not words[0].startswith("-") else []
-
-
 def _look_at_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
     if danger.words[0].endswith("find") or any(mark in t for t in danger.targets for mark in "$`{"):
         return Finding.UNKNOWN, "which files it was about is not written"
@@ -100,7 +91,7 @@ def _exists(target: str) -> bool:
 
 
 def _look_at_head(danger: Danger, before: str) -> tuple[Finding, str]:
-    if not _arguments(danger):
+    if not destructive.git_arguments(danger):
         return Finding.UNKNOWN, "see what `git status` and `git reflog` say"
     git = _git(danger.directory)
     head, was = _commit(git, "HEAD"), _COMMIT.search(before)
@@ -120,14 +111,12 @@ def _look_at_head(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _look_at_remote(danger: Danger, before: str) -> tuple[Finding, str]:
-    tip, arguments = _TIP.search(before), _arguments(danger)
-    options, plain = destructive.read_options(arguments, destructive.PUSH_VALUES)
-    unclear = not options.isdisjoint(_MANY_REFS) or len(plain) > 2
-    if not tip or not arguments or unclear:
+    tip, spec = _TIP.search(before), destructive.pushed(danger)
+    if not tip or not spec:
         return Finding.UNKNOWN, "see what `git fetch` and `git log` say of the remote branch"
     git = _git(danger.directory)
     now = _commit(git, tip[1])
-    source = plain[1].lstrip("+").partition(":")[0] if len(plain) > 1 else "HEAD"
+    source = spec.partition(":")[0]
     wanted = _commit(git, source) if source else ""
     if now == tip[2]:
         return Finding.UNKNOWN, f"{tip[1]} is {now[:12]} as before, as far as this clone knows"
@@ -138,7 +127,7 @@ def _look_at_remote(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _look_at_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
-    arguments = _arguments(danger)
+    arguments = destructive.git_arguments(danger)
     options, paths = destructive.read_options(arguments, destructive.CLEAN_VALUES)
     known = {"-d", "-x", "-X", "-f", "-q", "-e", "--force", "--quiet", "--exclude"}
     twice = "".join(word for word in arguments if word[:1] == "-").count("f") > 1

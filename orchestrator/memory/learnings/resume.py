@@ -13,7 +13,8 @@ from orchestrator.errors import UsageError
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.looking import Finding, look
 from orchestrator.memory.learnings.workspace import Workspace
-from orchestrator.writeahead import buffer, destructive
+from orchestrator.memory.locking import held
+from orchestrator.writeahead import buffer, destructive, places
 
 __all__ = ["Finding", "Resumed", "Step", "Verified", "pending", "resume"]
 
@@ -82,7 +83,7 @@ def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
         raise UsageError(f"{workspace.buffer} is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     verified = tuple(_verified(step, workspace, allow) for step in pending(data))
-    with storage.workspace_locked(workspace.base):
+    with held(Path(places.buffer_lock_path(str(workspace.base))), workspace.buffer):
         storage.edit(workspace.buffer, lambda now: _settled(now, verified))
     return Resumed(verified, tuple(_STEP.findall(text)))
 

@@ -1,0 +1,62 @@
+"""What the end of a tool call says of the destructive command in it: often less than one thinks.
+
+`rm -rf dist && npm run build` fails with dist gone, and `git push --force; echo done` ends well
+though nothing was pushed. Where the exit code does not speak for the one command, its entry stays
+PENDING, with the outcome noted.
+"""
+
+import re
+
+from orchestrator.writeahead.buffer import COMMITTED, PENDING, ROLLED_BACK
+
+TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.writeahead.destructive import Danger
+
+_GIT_FATAL = 128
+"""Beyond it a signal ended the command: bash(1), EXIT STATUS."""
+
+
+def meanings(found: "list[Danger]") -> str:
+    """What the status becomes if the call ends well, and if it fails, for `status`.
+
+    A failed `rm -r` or `terraform apply` may have done half of it. A reset, and a push of one
+    branch, are done as a whole or not at all.
+    """
+    from orchestrator.writeahead.destructive import FORCED_PUSH, HARD_RESET, pushed
+
+    good = all(danger.command is None or danger.command.tells_success for danger in found)
+    first = found[0]
+    whole = first.kind == HARD_RESET or (first.kind == FORCED_PUSH and pushed(first) != "")
+    bad = len(found) == 1 and whole and first.command is not None and first.command.tells_failure
+    return f"{COMMITTED if good else PENDING} {ROLLED_BACK if bad else PENDING}"
+
+
+def status(
+    meanings: str, failed: str, interrupted: bool, response: "Mapping[str, object]"
+) -> tuple[str, str]:
+    """The status of an entry whose call has ended, and what to note of it.
+
+    Args:
+        meanings: what the function of this name said before the call.
+        failed: the error of a failed call.
+        interrupted: whether a person ended it.
+        response: what the tool of a call that did not fail said.
+    """
+    good, _, bad = meanings.partition(" ")
+    if failed:
+        code = re.match(r"Exit code (\d+)", failed)
+        ended = code is not None and int(code[1]) <= _GIT_FATAL and not interrupted
+        if ended and bad != PENDING:
+            return bad, failed
+        return PENDING, f"see what of it was done: {failed}"
+    if response.get("backgroundTaskId"):
+        return PENDING, "it goes on in the background; see how it ended"
+    if response.get("interrupted"):
+        return PENDING, "it was interrupted; see what of it was done"
+    # Claude Code takes some exit codes but 0 for no failure: `grep` that found nothing.
+    if good != COMMITTED or response.get("returnCodeInterpretation"):
+        return PENDING, "the call ended well, which does not speak for this one command"
+    return COMMITTED, ""
