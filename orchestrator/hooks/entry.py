@@ -29,7 +29,7 @@ def main() -> None:
 
             handle(event)
     except BaseException as error:  # noqa: BLE001 -- a hook must never disturb the session
-        _note(error)
+        note(error)
 
 
 def needs_care(event: bytes) -> bool:
@@ -143,7 +143,7 @@ def _has_word(text: bytes, word: bytes) -> bool:
     return False
 
 
-def _note(error: BaseException) -> None:
+def note(error: BaseException) -> None:
     """Log the trouble, if that much is possible."""
     try:
         import time

@@ -10,7 +10,7 @@ import json
 import os
 import time
 
-from orchestrator.hooks.entry import state_folder
+from orchestrator.hooks.entry import note, state_folder
 from orchestrator.writeahead import buffer, places
 from orchestrator.writeahead.masking import shown
 
@@ -88,9 +88,12 @@ def _dangers(event: Event, base: str) -> "list[Danger]":
     if not isinstance(tool_input, dict):
         return []
     if event.get("tool_name") == "Bash":
-        patterns = destructive.read_patterns(os.path.join(base, places.PATTERNS))
-        if base != (everywhere := places.global_base()):
-            patterns += destructive.read_patterns(os.path.join(everywhere, places.PATTERNS))
+        patterns: tuple[str, ...] = ()
+        for folder in dict.fromkeys((base, places.global_base())):
+            try:
+                patterns += destructive.read_patterns(os.path.join(folder, places.PATTERNS))
+            except OSError as error:  # the published commands are to be noted all the same
+                note(error)
         return destructive.dangers(str(tool_input.get("command", "")), directory, patterns)
     texts = [value for value in tool_input.values() if isinstance(value, str)]
     return destructive.dangers_in_sql("\n".join(texts), directory)

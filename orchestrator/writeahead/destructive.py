@@ -395,10 +395,14 @@ def _before_options(arguments: list[str]) -> list[str]:
 
 
 def read_patterns(path: str) -> tuple[str, ...]:
-    """The user's own patterns; none if there is no such file."""
+    """The user's own patterns; none if there is no such file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
         with open(path, encoding="utf-8-sig", errors="replace") as file:
             lines = [line.strip() for line in file.read(65536).splitlines()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     return tuple(line for line in lines if line and not line.startswith("#"))

@@ -223,6 +223,16 @@ def test_own_patterns_are_noted(workspace: Workspace, home: Path) -> None:
     assert "make deploy-prod" in buffer(workspace)
 
 
+def test_patterns_that_cannot_be_read_cost_no_entry(workspace: Workspace, home: Path) -> None:
+    (workspace.base / places.PATTERNS).mkdir()
+    (home / ".claude").mkdir(exist_ok=True)
+    (home / ".claude" / ".learnings").touch()
+    call(event(workspace.base, "PreToolUse"))
+    assert "rm -rf build" in buffer(workspace)
+    assert "IsADirectoryError" in trouble()
+    assert trouble().count("\n") == 1
+
+
 def test_a_database_tool_is_noted(workspace: Workspace) -> None:
     more: dict[str, Any] = {
         "tool_name": "mcp__db__query",
