@@ -66,10 +66,29 @@ _SECRETS = (
         rf"(\b(?:sshpass|redis-cli|login)\b[^|;&\n]*?\s-[pa]\s*){_VALUE}",
         rf"\1{MASK}",
     ),
+    (
+        ("sqlcmd", "zip"),
+        rf"(\b(?:sqlcmd|bcp|zip|unzip)\b[^|;&\n]*?\s(?-i:-P)\s*){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    (
+        ("htpasswd",),
+        rf"(\bhtpasswd\s(?:[^|;&\n]*?\s)?-\w*(?-i:b)\w*\s+\S+\s+\S+\s+){_VALUE}",
+        rf"\1{MASK}",
+    ),
+    (("enc ",), rf"(\bopenssl\s+enc\b[^|;&\n]*?\s-k\s+){_VALUE}", rf"\1{MASK}"),
+    (
+        ("vault ",),
+        rf"(\bvault\s+(?:kv\s+(?:put|patch)|write)\s+(?:-\S+\s+)*\S+\s+){_VALUE}(?:\s+{_VALUE})*",
+        rf"\1{MASK}",
+    ),
+    (("--from-literal",), rf"(--from-literal[=\s]+['\"]?[^\s=]+=){_VALUE}", rf"\1{MASK}"),
+    (("_pat", "pat="), rf"(?<![\w.])((?:[\w.-]{{0,60}}_)?PAT=){_VALUE}", rf"\1{MASK}"),
     (("pass:",), rf"(\bpass:){_VALUE}", rf"\1{MASK}"),
     (
-        ("password-stdin",),
-        rf"(\b(?:echo|printf)\s+(?:-\w+\s+)*){_VALUE}(?=[^|;&\n]*\|[^|;&\n]*--password-stdin)",
+        ("password-stdin", "sudo"),
+        rf"(\b(?:echo|printf)\s+(?:-\w+\s+)*(?:['\"]%s(?:\\n)?['\"]\s+)?){_VALUE}"
+        r"(?=[^|;&\n]*\|[^|;&\n]*(?:--password-stdin|\bsudo\s(?:[^|;&\n]*\s)?-\w*(?-i:S)))",
         rf"\1{MASK}",
     ),
     (("bearer",), r"\bBearer\s+[\w.~+/=-]{8,}", f"Bearer {MASK}"),

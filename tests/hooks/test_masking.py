@@ -45,6 +45,19 @@ SECRET = "s3cr3tValue123456"
         f"docker login -u me -p {SECRET} example.org",
         f"echo {SECRET} | docker login --password-stdin",
         f"openssl rsa -in k -passin pass:{SECRET}",
+        f"MY_PAT={SECRET} make",
+        f"PAT='{SECRET}' make",
+        f"sqlcmd -S db -U sa -P {SECRET}",
+        f"zip -r -P {SECRET} x.zip x",
+        f"htpasswd -b f user {SECRET}",
+        f"htpasswd -cbB f user {SECRET}",
+        f"openssl enc -aes-256-cbc -k {SECRET}",
+        f"vault kv put secret/x value={SECRET}",
+        f"vault kv put secret/x a=b value={SECRET}",
+        f"kubectl create secret generic s --from-literal=db={SECRET}",
+        f"kubectl create secret generic s --from-literal db={SECRET}",
+        f"echo {SECRET} | sudo -S rm -rf x",
+        f"printf '%s' {SECRET} | sudo -k -S ls",
         f"curl https://hooks.slack.com/services/T0/B0/{SECRET}",
         f"curl 'https://x/y?sig={SECRET}&v=1'",
         f"Authorization: AWS4-HMAC-SHA256 Credential=x, Signature={SECRET}",
@@ -71,6 +84,11 @@ def test_secrets_are_masked(text: str) -> None:
         "--- PASS: TestCheckout (0.00s)",
         "12 passed: fine",
         "kubectl delete secret my-secret-2026-prod",
+        "PATH=/bin:/usr/bin make",
+        "sqlcmd -S db -Q 'select 1'",
+        "echo done | sudo tee x",
+        "zip -r x.zip x",
+        "unzip -p x.zip x",
     ],
 )
 def test_the_rest_stays(text: str) -> None:
@@ -87,7 +105,24 @@ def test_what_the_environment_keeps_secret_is_masked_wherever_it_stands(
     assert masked(text) == "dropdb postgres *** /home/dev/.ssh/id_ed25519"
 
 
-@pytest.mark.parametrize("piece", ["key", "password: ", "mysql ", "a-token", "'pass'", "echo x "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "key",
+        "password: ",
+        "mysql ",
+        "a-token",
+        "'pass'",
+        "echo x ",
+        "echo x | sudo ",
+        "vault write a b ",
+        "zip x ",
+        "htpasswd -b ",
+        "--from-literal a",
+        "my_pat",
+        "openssl enc -x ",
+    ],
+)
 def test_no_text_takes_long(piece: str) -> None:
     # A pattern that goes back and forth would take hours for this.
     assert len(shown(piece * 2000, 500)) <= 500
