@@ -13,7 +13,8 @@ import os
 import re
 from collections.abc import Collection
 
-from orchestrator.writeahead.shell import Chain, Command, Scope, commands
+from orchestrator.writeahead.reader import Chain, Command, Scope
+from orchestrator.writeahead.shell import commands
 
 FORCED_PUSH = "git push --force"
 HARD_RESET = "git reset --hard"

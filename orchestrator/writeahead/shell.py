@@ -12,16 +12,12 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from orchestrator.writeahead.reader import Command, Reader
+
 MAX_DEPTH = 8
 MAX_CHARS = 200_000
 
-_KEYWORDS = frozenset(
-    ("if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac", "!", "{", "}")
-)
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"))
-_META = " \t\n|&;()<>"
-_MAX_NESTING = 50
-"""Brackets and quotes within each other that are still told apart."""
 
 # Programs that start the program in their arguments: options that take a value, and how many
 # arguments of their own come before it.
@@ -57,58 +53,6 @@ _DETACHING = frozenset(("-d", "--detach", "-f", "-b", "--background"))
 _SSH_VALUES = "-p -i -l -o -F -L -R -D -J -b -c -E -e -I -m -O -Q -S -W -w -B"
 
 
-class Scope:
-    """What runs in a shell of its own: a `cd` in there moves nothing outside."""
-
-    __slots__ = ("parent",)
-
-    def __init__(self, parent: "Scope | None" = None) -> None:
-        self.parent = parent
-
-
-class Chain:
-    """Commands joined by `&&`: each runs only if those before it ended with 0."""
-
-    __slots__ = ("alternative",)
-
-    def __init__(self, alternative: bool = False) -> None:
-        self.alternative = alternative
-        """Whether it comes after `||`, and so may be passed over."""
-
-
-class Command:
-    """One program with its arguments, and the text that is known to reach its standard input."""
-
-    __slots__ = ("chain", "scope", "stdin", "tells_failure", "tells_success", "through", "words")
-
-    def __init__(self, words: list[str], scope: Scope, chain: Chain, stdin: str = "") -> None:
-        self.words, self.scope, self.chain, self.stdin = words, scope, chain, stdin
-        self.through: tuple[str, ...] = ()
-        """What starts it, elsewhere or with more arguments: `ssh host`, `xargs -I %`."""
-        self.tells_success = False
-        """Whether the whole line gives 0 only if this command did."""
-        self.tells_failure = False
-        """Whether the line ends with this command as it stands, and stops at the first failure."""
-
-    @property
-    def program(self) -> str:
-        """The program's name without its folder."""
-        return os.path.basename(self.words[0])
-
-    def starts(
-        self, words: list[str], through: Sequence[str] = (), by: Sequence[str] = ()
-    ) -> "Command":
-        """A command that this one starts: by the words of a wrapper, through those to be shown."""
-        started = Command(words, self.scope, self.chain, self.stdin)
-        started.through = (*self.through, *through)
-        before = [*through, *by]
-        loses = not _DETACHING.isdisjoint(before) or (
-            bool(before) and os.path.basename(before[0]) in (*_INDIRECT, "find", "trap", "setsid")
-        )
-        started.tells_success = self.tells_success and not loses
-        return started
-
-
 def commands(script: str, depth: int = 0, origin: Command | None = None) -> list[Command]:
     """Every command that the script may start, wrappers taken off, in the order of the text.
 
@@ -120,7 +64,7 @@ def commands(script: str, depth: int = 0, origin: Command | None = None) -> list
     if depth > MAX_DEPTH:
         return []
     found: list[Command] = []
-    reader = _Reader(script[:MAX_CHARS], origin)
+    reader = Reader(script[:MAX_CHARS], origin)
     for pipeline in reader.pipelines():
         for inner in pipeline.nested:
             outer = Command([], pipeline.scope, pipeline.chain)
@@ -159,11 +103,11 @@ def _unwrapped(command: Command, depth: int) -> Iterator[Command]:
             script, through = started
             if command.program == "ssh":
                 yield command  # where it goes may be what a pattern of the user's is about
-            yield from commands(script, depth + 1, command.starts([], through))
+            yield from commands(script, depth + 1, _starts(command, [], through))
             return
         inner = _started(command)
         for words, through in inner:
-            yield from _unwrapped(command.starts(words, through), depth + 1)
+            yield from _unwrapped(_starts(command, words, through), depth + 1)
         if not inner:
             yield command
         return
@@ -180,7 +124,21 @@ def _wrapped(command: Command) -> Command:
     before = words[: len(words) - len(rest)]
     moves = any(word.partition("=")[0] in _ELSEWHERE for word in before)
     shown = before if program in _INDIRECT or (program in ("env", "sudo") and moves) else []
-    return command.starts(rest, shown, before)
+    return _starts(command, rest, shown, before)
+
+
+def _starts(
+    command: Command, words: list[str], through: Sequence[str] = (), by: Sequence[str] = ()
+) -> Command:
+    """What a command starts: by the words of a wrapper, through those that are to be shown."""
+    started = Command(words, command.scope, command.chain, command.stdin)
+    started.through = (*command.through, *through)
+    before = [*through, *by]
+    loses = not _DETACHING.isdisjoint(before) or (
+        bool(before) and os.path.basename(before[0]) in (*_INDIRECT, "find", "trap", "setsid")
+    )
+    started.tells_success = command.tells_success and not loses
+    return started
 
 
 def _is_assignment(word: str) -> bool:
@@ -276,313 +234,3 @@ def _after_options(words: list[str], with_value: list[str]) -> list[str]:
             return words[at + 1 :]
         at += 2 if words[at] in with_value else 1
     return words[at:]
-
-
-class _Pipeline:
-    """Commands joined by `|`, and the scripts in their substitutions."""
-
-    __slots__ = ("chain", "commands", "nested", "scope")
-
-    def __init__(
-        self, commands: list[Command], nested: list[str], scope: Scope, chain: Chain
-    ) -> None:
-        self.commands, self.nested, self.scope, self.chain = commands, nested, scope, chain
-
-
-class _Reader:
-    """Reads a script once, from left to right."""
-
-    def __init__(self, text: str, origin: Command | None = None) -> None:
-        self._text, self._at, self._piping = text, 0, False
-        self._told = origin is None or origin.tells_success
-        self._whole = origin is None
-        self._scope = Scope(origin.scope if origin else None)
-        self._chain = origin.chain if origin else Chain()
-        self._plain = True
-        self._words: list[str] = []
-        self._stdin = ""
-        self._pipeline: list[Command] = []
-        self._nested: list[str] = []
-        self._heredocs: list[tuple[str, bool, bool, Command | None]] = []
-        self._read: list[_Pipeline] = []
-
-    def pipelines(self) -> list[_Pipeline]:
-        """All of them, in the order of the text."""
-        text = self._text
-        while self._at < len(text):
-            char = text[self._at]
-            if char in " \t":
-                self._at += 1
-            elif text.startswith("\\\n", self._at):
-                self._at += 2
-            elif char == "#":
-                end = text.find("\n", self._at)
-                self._at = len(text) if end < 0 else end
-            elif char == "\n":
-                self._at += 1
-                self._newline()
-            elif char in "<>" or text.startswith("&>", self._at):
-                self._redirection()
-            elif char in "|&;()":
-                self._operator()
-            else:
-                self._word()
-        self._end_pipeline()
-        self._tell()
-        return self._read
-
-    def _tell(self) -> None:
-        """Note for which commands the exit code of the script speaks: those of its last chain."""
-        if not self._plain or not self._told or not self._read:
-            return
-        last = self._read[-1]
-        if last.chain.alternative:
-            return
-        alone = self._whole and all(pipeline.chain is last.chain for pipeline in self._read)
-        for pipeline in self._read:
-            if pipeline.chain is last.chain and len(pipeline.commands) == 1:
-                pipeline.commands[0].tells_success = True
-                pipeline.commands[0].tells_failure = alone and pipeline is last
-
-    def _operator(self) -> None:
-        two = self._text[self._at : self._at + 2]
-        self._at += 2 if two in ("&&", "||", ";;", "|&") else 1
-        self._piping = two == "|&" or (two[0] == "|" and two != "||")
-        background = two[0] == "&" and two != "&&"
-        if self._piping:
-            self._end_command()
-            return
-        self._end_pipeline(alone=background)
-        if two[0] == "(":
-            self._scope = Scope(self._scope)
-        elif two[0] == ")":
-            self._scope = self._scope.parent or self._scope
-        elif two != "&&":
-            self._chain = Chain(alternative=two == "||")
-        self._plain = self._plain and two[0] not in "()" and not background
-
-    def _newline(self) -> None:
-        self._end_command()
-        self._take_heredocs()
-        if not self._piping:
-            more = bool(self._pipeline)
-            self._end_pipeline()
-            if more:
-                self._chain = Chain()
-
-    def _end_command(self) -> None:
-        if self._words:
-            command = Command(self._words, self._scope, self._chain, self._stdin)
-            self._pipeline.append(command)
-            # A here-document's body comes after the line, but belongs to this command.
-            self._heredocs = [(*entry[:3], entry[3] or command) for entry in self._heredocs]
-        self._words, self._stdin = [], ""
-
-    def _end_pipeline(self, alone: bool = False) -> None:
-        self._end_command()
-        if len(self._pipeline) > 1 or alone:
-            for command in self._pipeline:
-                command.scope = Scope(self._scope)
-        if self._pipeline or self._nested:
-            self._read.append(_Pipeline(self._pipeline, self._nested, self._scope, self._chain))
-        self._pipeline, self._nested = [], []
-
-    def _word(self) -> None:
-        start, self._piping = self._at, False
-        word = self._read_word()
-        plain = self._text[start : self._at] == word
-        if plain and word.isdigit() and self._text[self._at : self._at + 1] in ("<", ">"):
-            return
-        if plain and not self._words and word in _KEYWORDS:
-            self._plain = False
-            return
-        if plain and word == "{" and self._words[:1] == ["function"]:
-            self._words = []
-            return
-        self._words.append(word)
-
-    def _redirection(self) -> None:
-        rest = self._text[self._at : self._at + 3]
-        if rest[:2] in ("<(", ">("):
-            self._at += 1
-            self._words.append(self._substitution())
-            return
-        if rest == "<<<":
-            self._at += 3
-            self._blanks()
-            self._stdin = self._read_word()
-            return
-        if rest[:2] == "<<":
-            self._at += 3 if rest == "<<-" else 2
-            self._blanks()
-            start = self._at
-            delimiter = self._read_word()
-            literal = self._text[start : self._at] != delimiter
-            self._heredocs.append((delimiter, rest == "<<-", literal, None))
-            return
-        while self._at < len(self._text) and self._text[self._at] in "<>&|":
-            self._at += 1
-        self._blanks()
-        self._read_word()
-
-    def _take_heredocs(self) -> None:
-        waiting, self._heredocs = self._heredocs, []
-        for delimiter, tabs, literal, owner in waiting:
-            body = self._heredoc_body(delimiter, tabs)
-            if not literal:
-                self._nested += _substitutions(body)
-            if owner:
-                owner.stdin = body
-
-    def _heredoc_body(self, delimiter: str, tabs: bool) -> str:
-        lines = []
-        while self._at < len(self._text):
-            end = self._text.find("\n", self._at)
-            end = len(self._text) if end < 0 else end
-            line = self._text[self._at : end]
-            self._at = end + 1
-            if (line.lstrip("\t") if tabs else line) == delimiter:
-                break
-            lines.append(line)
-        return "\n".join(lines)
-
-    def _blanks(self) -> None:
-        while self._text[self._at : self._at + 1] in (" ", "\t"):
-            self._at += 1
-
-    def _read_word(self) -> str:
-        text, parts = self._text, []
-        while self._at < len(text) and text[self._at] not in _META:
-            char = text[self._at]
-            if char == "\\":
-                parts.append(
-                    ""
-                    if text[self._at + 1 : self._at + 2] == "\n"
-                    else text[self._at + 1 : self._at + 2]
-                )
-                self._at += 2
-            elif char == "'":
-                parts.append(self._until("'"))
-            elif char == '"':
-                parts.append(self._double_quoted())
-            elif text.startswith("$'", self._at):
-                self._at += 1
-                parts.append(self._ansi_quoted())
-            elif char == "`" or text.startswith("$(", self._at):
-                parts.append(self._substitution())
-            elif text.startswith("${", self._at):
-                end = text.find("}", self._at)
-                end = len(text) if end < 0 else end + 1
-                parts.append(text[self._at : end])
-                self._at = end
-            else:
-                parts.append(char)
-                self._at += 1
-        return "".join(parts)
-
-    def _until(self, quote: str) -> str:
-        end = self._text.find(quote, self._at + 1)
-        end = len(self._text) if end < 0 else end
-        inside = self._text[self._at + 1 : end]
-        self._at = end + 1
-        return inside
-
-    def _ansi_quoted(self) -> str:
-        end = self._at + 1
-        while end < len(self._text) and self._text[end] != "'":
-            end += 2 if self._text[end] == "\\" else 1
-        inside = self._text[self._at + 1 : end]
-        self._at = end + 1
-        return re.sub(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", _ansi_escape, inside, flags=re.DOTALL)
-
-    def _double_quoted(self) -> str:
-        text, parts = self._text, []
-        self._at += 1
-        while self._at < len(text) and text[self._at] != '"':
-            char, after = text[self._at], text[self._at + 1 : self._at + 2]
-            if char == "\\" and after and after in '"\\$`\n':
-                parts.append("" if after == "\n" else after)
-                self._at += 2
-            elif char == "`" or (char == "$" and after == "("):
-                parts.append(self._substitution())
-            else:
-                parts.append(char)
-                self._at += 1
-        self._at += 1
-        return "".join(parts)
-
-    def _substitution(self) -> str:
-        """Note the script of `$(...)`, `(...)` or backticks, and give it as it is written."""
-        start = self._at
-        if self._text[start] == "`":
-            end = start + 1
-            while end < len(self._text) and self._text[end] != "`":
-                end += 2 if self._text[end] == "\\" else 1
-            self._nested.append(self._text[start + 1 : end].replace("\\`", "`"))
-        else:
-            opening = start + (self._text[start] == "$")
-            end = _closing(self._text, opening)
-            self._nested.append(self._text[opening + 1 : end])
-        self._at = end + 1
-        return self._text[start : self._at]
-
-
-def _ansi_escape(escape: re.Match[str]) -> str:
-    code = escape[1]
-    if code[0] == "x" and len(code) > 1:
-        return chr(int(code[1:], 16))
-    if code[0] in "01234567":
-        return chr(int(code, 8))
-    return {
-        "n": "\n",
-        "t": "\t",
-        "r": "\r",
-        "a": "\a",
-        "b": "\b",
-        "e": "\x1b",
-        "E": "\x1b",
-        "f": "\f",
-        "v": "\v",
-    }.get(code, code)
-
-
-def _closing(text: str, opening: int, depth: int = 0) -> int:
-    """Where the bracket at `opening` is closed, quotes minded."""
-    if depth > _MAX_NESTING:
-        return len(text)
-    brackets, at = 0, opening
-    while at < len(text):
-        char = text[at]
-        if char == "\\":
-            at += 1
-        elif char == "'":
-            end = text.find("'", at + 1)
-            at = len(text) if end < 0 else end
-        elif char == '"':
-            at = _closing_quote(text, at, depth)
-        elif char == "(":
-            brackets += 1
-        elif char == ")":
-            brackets -= 1
-            if not brackets:
-                return at
-        at += 1
-    return len(text)
-
-
-def _closing_quote(text: str, opening: int, depth: int) -> int:
-    at = opening + 1
-    while at < len(text) and text[at] != '"':
-        if text[at] == "\\":
-            at += 1
-        elif text.startswith("$(", at):
-            at = _closing(text, at + 1, depth + 1)
-        at += 1
-    return at
-
-
-def _substitutions(body: str) -> list[str]:
-    """The scripts in a here-document's `$(...)` and backticks."""
-    # Quotes mean nothing in there, which is how text inside double quotes is read.
-    reader = _Reader('"' + body.replace('"', '\\"') + '"')
-    return [script for pipeline in reader.pipelines() for script in pipeline.nested]
