@@ -279,8 +279,8 @@ def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
 
     Holds the working buffer against the real state.
 
-    PENDING operations that were clearly done or not done get their status; a check that an entry
-    names is run only if you say so. Then comes what is still to do.
+    PENDING operations that clearly were done get their status, and those that a check answers for;
+    a check that an entry names is run only if you say so. Then comes what is still to do.
     """
     from orchestrator.memory.learnings import resume as resuming
     from orchestrator.memory.learnings.workspace import open_workspace

@@ -78,13 +78,13 @@ def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
         LoopError: the buffer cannot be read or written.
         UsageError: it is UTF-16.
     """
-    data = storage.read(workspace.buffer)
+    data = storage.read(workspace.buffer, workspace.project)
     if data.startswith(buffer.UTF16):
         raise UsageError(f"{workspace.buffer} is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     verified = tuple(_verified(step, workspace, allow) for step in pending(data))
     with held(Path(places.buffer_lock_path(str(workspace.base))), workspace.buffer):
-        storage.edit(workspace.buffer, lambda now: _settled(now, verified))
+        storage.edit(workspace.buffer, lambda now: _settled(now, verified), workspace.project)
     return Resumed(verified, tuple(_STEP.findall(text)))
 
 
