@@ -163,7 +163,7 @@ class History:
         self,
         rules: Sequence[Rule],
         origins: dict[str, Origin],
-        withdrawn: Callable[[str], bool],
+        withdrawn: Callable[[RuleRecord], bool],
         *,
         own: bool = True,
     ) -> None:
@@ -189,16 +189,19 @@ class History:
         in_file = {rule.id for rule in rules}
         for record in known.values():
             if own and record.status.in_force and record.rule.id not in in_file:
-                self._leave(record, withdrawn)
+                refused = self._is_refused(record.rule.text)
+                deleted = not refused and withdrawn(record)
+                with self._database.transaction():
+                    self._leave(record, refused=refused, deleted=deleted)
 
-    def _leave(self, record: RuleRecord, withdrawn: Callable[[str], bool]) -> None:
+    def _leave(self, record: RuleRecord, *, refused: bool, deleted: bool) -> None:
         """Follow one rule that is not in the file any more."""
         rule = record.rule.id
-        if self._is_refused(record.rule.text):
+        if refused:
             words = [event.what for event in self.events(rule) if event.what in _WORDS]
             status = _WORDS[words[-1]] if words else Status.ARCHIVED
             self.move(rule, status, "left the file", _TURNED_DOWN)
-        elif withdrawn(rule):
+        elif deleted:
             self.refuse(record)
             self.move(rule, Status.ARCHIVED, "retired", _DELETED)
         else:

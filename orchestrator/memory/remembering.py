@@ -29,12 +29,12 @@ _HELD_BACK: Final = {
 
 
 def follow(
-    history: History, pages: Pages, withdrawn: Callable[[str], bool], *, own: bool = True
+    history: History, pages: Pages, withdrawn: Callable[[RuleRecord], bool], *, own: bool = True
 ) -> None:
     """Let the history follow what people did to the files. The caller holds their locks.
 
-    `withdrawn` says of the id of a rule that is missing whether a person took it out. `own` is
-    False for a work tree of ours: what it has not got, the project may have.
+    `withdrawn` says of a rule that is missing whether a person took it out. `own` is False for a
+    work tree of ours: what it has not got, the project may have.
 
     Raises:
         RulebookError: a rule in force is missing, and may stand in a file that cannot be read.

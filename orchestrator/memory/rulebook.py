@@ -18,7 +18,7 @@ from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target, chang
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.remembering import follow, remember, standing, turned_down
 from orchestrator.memory.shelf import Shelf, Shelved
-from orchestrator.memory.withdrawal import withdrawn
+from orchestrator.memory.withdrawal import Trace, Withdrawals
 from orchestrator.models import Rule, RuleChange
 from teacher.models import Action, Failure, KnownRule, Lesson
 
@@ -212,28 +212,30 @@ class MarkdownRulebook:
         """Hold the locks, and read: as people left the files, with the history following."""
         with instruction_files_locked(self._shelf.lockable(), self._locks):
             read = self._shelf.read()
+            found = self._traces(read.pages)
             if read.pages.filing.mirror:
                 self._write(read, lambda pages: (self._together(pages), None))
                 read = self._shelf.read()
-            self._follow(read.pages)
+            if self._keeping:
+                missing = Withdrawals(self._shelf.root, found)
+                follow(self._keeping.history, read.pages, missing, own=self._keeping.own)
             yield read
 
     def _together(self, pages: Pages) -> Pages:
         agreed = self._keeping.history.agreed() if self._keeping else {}
         return held_together(pages, agreed, self.today())
 
-    def _follow(self, pages: Pages) -> None:
-        def taken_out(rule: str) -> bool:
-            # What is as we wrote it nobody has edited: we may have been killed on the way.
-            edited = {
-                self._shelf.path(name): data
-                for name, data in pages.files.items()
-                if pages.has_section(name) and data != self._shelf.last_written(name)
-            }
-            return withdrawn(rule, edited)
-
-        if self._keeping:
-            follow(self._keeping.history, pages, taken_out, own=self._keeping.own)
+    def _traces(self, pages: Pages) -> tuple[Trace, ...]:
+        """The files as people left them, before anything of ours is written."""
+        return tuple(
+            Trace(
+                self._shelf.path(name),
+                data,
+                self._shelf.last_written(name) or b"",
+                pages.has_section(name),
+            )
+            for name, data in pages.files.items()
+        )
 
     def _write(self, read: Shelved, decide: Callable[[Pages], tuple[Pages, T]]) -> T:
         for _ in range(_TRIES):

@@ -1,59 +1,146 @@
-"""Whether a rule that has left the files was taken out by a person, or stands on another branch.
+"""Whether a rule that has left the files was taken out by a person, or is only somewhere else.
 
 A rule that was deleted is not to come back by itself; one that left with a checkout is nobody's
-word, and the next failure may teach it again. git tells the two apart.
+word, and the next failure may teach it again. git tells the two apart. In doubt nobody took it out:
+a rule that is kept out wrongly would never be learned again, without a word.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Final
 
-from orchestrator.errors import RulebookError
+from orchestrator.errors import LoopError
 from orchestrator.memory.document import parse
+from orchestrator.memory.records import RuleRecord
 from orchestrator.workspace.git import Git
 
-_UNTOUCHED = ("--no-textconv", "--no-ext-diff", "--no-show-signature")
-"""Options for `git log`, with which it runs nothing that a repository configures."""
+_LOG: Final = (
+    *("log", "-m", "-p", "-U0", "--format=", "-G", "<!-- rule "),
+    # With these git runs nothing that a repository configures, and prints no colours.
+    *("--no-textconv", "--no-ext-diff", "--no-show-signature", "--no-color"),
+)
+_ID: Final = re.compile(rb"^[-+].*<!-- rule ([\w-]+)", re.MULTILINE)
 
 
-def withdrawn(rule: str, files: Mapping[Path, bytes]) -> bool:
-    """Whether a person took a rule out.
+@dataclass(frozen=True)
+class Trace:
+    """A file that rules may stand in."""
 
-    So it is where there is no git; where the last commit has the rule, or an earlier one of its
-    line; and where the rule was in no commit, but the file has changes that are not committed.
-    It is not where another branch or a stash has the rule, nor where the file is as it was
-    committed: then it left with everything else.
+    path: Path
+    """Its real path."""
+    now: bytes
+    """As people left it."""
+    written: bytes
+    """As one of our processes wrote it last; empty if none did."""
+    section: bool
+    """Whether the managed section is still there; all of its rules at once are nobody's word."""
+
+    @property
+    def edited(self) -> bool:
+        """Whether somebody else than we has written what is there, and left the section."""
+        return self.section and self.now != self.written
+
+
+class Withdrawals:
+    """Tells of rules that are missing from all files whether a person took them out.
+
+    So it is, in a file that somebody edited:
+
+    - without git: where the rule stood when we wrote the file;
+    - where the last commit has the rule there, or an earlier one of its line had it;
+    - where the rule stood when we wrote the file, no branch and no stash has it, and the file is
+      not what was committed before that.
 
     Args:
-        rule: its id.
-        files: what the files hold that it may have stood in, by their real paths. Those that are
-            as we wrote them, or have lost all their rules at once, say nothing of a person's
-            wish, and are not among them.
-
-    Raises:
-        InfrastructureError: git is missing, or fails in the repository.
+        root: the folder of the rulebook.
+        traces: its files.
     """
-    return any(_withdrawn_from(rule, path, data) for path, data in files.items())
+
+    def __init__(self, root: Path, traces: Sequence[Trace]) -> None:
+        self._root, self._traces = root, traces
+        self._edited = [trace for trace in traces if trace.edited]
+
+    def __call__(self, record: RuleRecord) -> bool:
+        """Whether a person took this rule out."""
+        if not self._edited:
+            return False
+        rule = record.rule.id
+        stood = [trace for trace in self._edited if rule in _rules(trace.written)]
+        try:
+            return self._git_says_so(record, stood) if self._versioned else bool(stood)
+        except LoopError:  # the repository is broken, or holds but a part
+            return False
+
+    def _git_says_so(self, record: RuleRecord, stood: Sequence[Trace]) -> bool:
+        rule = record.rule.id
+        having = [trace for trace in self._traces if rule in _rules(self._committed[trace.path])]
+        if having:
+            return any(trace.edited for trace in having)
+        if rule in self._had_by_head:
+            return True
+        if rule in self._had_by_any:
+            return False
+        return any(
+            _lines(trace.now) != _lines(self._committed[trace.path])
+            or self._committed_since(trace.path, record.mattered.timestamp())
+            for trace in stood
+        )
+
+    @cached_property
+    def _versioned(self) -> bool:
+        if not shutil.which("git"):
+            return False
+        inside = self._git.run("rev-parse", "--is-inside-work-tree", allowed=(0, 128))
+        return inside.stdout.strip() == b"true"
+
+    @cached_property
+    def _committed(self) -> dict[Path, bytes]:
+        """The files as the last commit has them."""
+        return {
+            trace.path: self._git.at(trace.path.parent)
+            .run("cat-file", "blob", f"HEAD:./{trace.path.name}", allowed=(0, 128))
+            .stdout
+            for trace in self._traces
+            if trace.path.parent.is_dir()
+        }
+
+    @cached_property
+    def _had_by_head(self) -> frozenset[str]:
+        born = self._git.run("rev-parse", "--verify", "--quiet", "HEAD", allowed=(0, 1))
+        return self._ids("HEAD") if born.returncode == 0 else frozenset()
+
+    @cached_property
+    def _had_by_any(self) -> frozenset[str]:
+        return self._ids("--all")
+
+    def _ids(self, where: str) -> frozenset[str]:
+        """The ids that commits from there brought or removed; a stash is a merge, hence `-m`."""
+        names = [str(trace.path) for trace in self._traces]
+        return frozenset(
+            map(bytes.decode, _ID.findall(self._git.output(*_LOG, where, "--", *names)))
+        )
+
+    def _committed_since(self, path: Path, moment: float) -> bool:
+        """Whether the last commit of a file is later: then somebody left the rule out of it."""
+        said = self._git.output("log", "-1", "--format=%ct", "--no-show-signature", "--", str(path))
+        return bool(said.strip()) and int(said) >= int(moment)
+
+    @property
+    def _git(self) -> Git:
+        return Git(self._root, config=("log.showRoot=true",))
 
 
-def _withdrawn_from(rule: str, path: Path, data: bytes) -> bool:
-    git = Git(path.parent)
-    inside = git.run("rev-parse", "--is-inside-work-tree", allowed=(0, 128))
-    if inside.stdout.strip() != b"true":
-        return True
-    committed = git.run("cat-file", "blob", f"HEAD:./{path.name}", allowed=(0, 128)).stdout
-    if any(known == rule for known in _rules(committed)) or _has_had(git, rule, path, "HEAD"):
-        return True
-    return not _has_had(git, rule, path, "--all") and data != committed
-
-
-def _has_had(git: Git, rule: str, path: Path, where: str) -> bool:
-    """Whether a commit from there brought or removed the rule."""
-    looked = ("log", "-1", "--format=%H", *_UNTOUCHED, "-S", rule, where, "--", path.name)
-    return bool(git.run(*looked, allowed=(0, 128)).stdout.strip())
-
-
-def _rules(data: bytes) -> Iterator[str]:
+def _rules(data: bytes) -> frozenset[str]:
     try:
-        yield from (rule.id for rule in parse(data).rules)
-    except RulebookError:
-        return
+        return frozenset(rule.id for rule in parse(data).rules)
+    except LoopError:  # UTF-16
+        return frozenset()
+
+
+def _lines(data: bytes) -> bytes:
+    # A checkout may have other line endings than the commit.
+    return data.replace(b"\r\n", b"\n")

@@ -14,6 +14,7 @@ from orchestrator.memory.history import History
 from orchestrator.memory.outcomes import outcomes_listener
 from orchestrator.memory.records import Counters, Status
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
+from orchestrator.memory.shelf import Shelf
 from orchestrator.models import (
     AgentOutcome,
     AgentResult,
@@ -66,7 +67,7 @@ def history(project: Path, tmp_path: Path, clock: Clock) -> Iterator[History]:
 @pytest.fixture
 def book(project: Path, tmp_path: Path, history: History) -> MarkdownRulebook:
     return MarkdownRulebook(
-        project,
+        Shelf(project, copies=tmp_path / "copies"),
         tmp_path / "locks",
         today=lambda: TODAY,
         run="run-1",
