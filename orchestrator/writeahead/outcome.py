@@ -2,7 +2,8 @@
 
 `rm -rf dist && npm run build` fails with dist gone, and `git push --force; echo done` ends well
 though nothing was pushed. Where the exit code does not speak for the one command, its entry stays
-PENDING, with the outcome noted.
+PENDING, with the outcome noted. Nor does a failure say that nothing was done: a `git reset --hard`
+whose smudge filter fails has overwritten files, and a push may arrive before the connection breaks.
 """
 
 import re
@@ -17,13 +18,23 @@ if TYPE_CHECKING:
 
 _GIT_FATAL = 128
 """Beyond it a signal ended the command: bash(1), EXIT STATUS."""
+_REFUSED = (
+    r"(?m)^(?:fatal: (?:ambiguous argument |not a git repository|Unable to create '.*index\.lock')"
+    r"|To .*\n ! \[(?:remote )?rejected\] .*\nerror: failed to push some refs)"
+    r"(?![\s\S]*^(?:fatal|error): )"
+)
+"""git's last word where a reset, or a push of one branch, ended before it wrote anything.
+
+A failure on the way, in a filter or a submodule, ends with another line of git's own. Git that
+speaks another language than English is not understood, and so not believed.
+"""
 
 
 def meanings(found: "list[Danger]") -> str:
     """What the status becomes if the call ends well, and if it fails, for `status`.
 
-    A failed `rm -r` or `terraform apply` may have done half of it. A reset, and a push of one
-    branch, are done as a whole or not at all.
+    A failed `rm -r` or `terraform apply` may have done half of it. Of a reset, and of a push of
+    one branch, git says so if it refused them as a whole.
     """
     from orchestrator.writeahead.destructive import FORCED_PUSH, HARD_RESET, pushed
 
@@ -49,7 +60,7 @@ def status(
     if failed:
         code = re.match(r"Exit code (\d+)", failed)
         ended = code is not None and int(code[1]) <= _GIT_FATAL and not interrupted
-        if ended and bad != PENDING:
+        if ended and bad != PENDING and re.search(_REFUSED, failed):
             return bad, failed
         return PENDING, f"see what of it was done: {failed}"
     if response.get("backgroundTaskId"):

@@ -15,6 +15,7 @@ from orchestrator.hooks import settings
 from orchestrator.memory.learnings import review
 from orchestrator.memory.learnings.workspace import Workspace, init
 from orchestrator.replay import ReplayServer, parse_scenario
+from tests.hooks.repositories import failing_filter
 from tests.replay.claude import ClaudeRun, claude_command, claude_env, run_claude
 
 
@@ -86,11 +87,23 @@ def test_a_destructive_command_that_fails_is_rolled_back_and_logged(
     assert undisturbed(done)
     entry = fields(workspace)
     assert entry["Status"] == "ROLLED_BACK"
-    assert entry["Outcome"].startswith("Exit code 128")
+    assert entry["Outcome"].startswith("Exit code 128 fatal: ambiguous argument")
     line = workspace.pending_errors.read_text(encoding="utf-8")
     assert line.count("\n") == 1
     assert "TOOL_FAILURE: Bash " in line
     assert "no-such-commit" in line
+
+
+def test_a_reset_that_fails_on_its_way_is_not_said_to_be_rolled_back(
+    workspace: Workspace, home: Path
+) -> None:
+    project = workspace.base
+    failing_filter(project)
+    assert undisturbed(run(project, home, "git reset --hard"))
+    assert (project / "a.txt").read_text(encoding="utf-8") != "mine\n"
+    entry = fields(workspace)
+    assert entry["Status"] == "PENDING"
+    assert "smudge filter x failed" in entry["Outcome"]
 
 
 def test_a_failing_call_is_logged_without_its_secrets_and_becomes_an_entry(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from orchestrator.store import state_directory
 from orchestrator.writeahead import gitfacts, outcome, places
 from orchestrator.writeahead.buffer import settle
 from orchestrator.writeahead.destructive import dangers
+from tests.hooks.repositories import dying_remote, failing_filter, git
 
 HOOK = Path(entry.__file__)
 
@@ -124,13 +126,57 @@ def test_only_the_own_entry_is_settled(workspace: Workspace) -> None:
 def test_an_exit_code_says_no_more_than_it_knows(command: str, good: str, bad: str) -> None:
     meanings = outcome.meanings(dangers(command, "/p"))
     assert outcome.status(meanings, "", False, {})[0] == good
-    assert outcome.status(meanings, "Exit code 128\nfatal: no", False, {})[0] == bad
+    refused = "Exit code 128\nfatal: not a git repository (or any of the parents): .git"
+    assert outcome.status(meanings, refused, False, {})[0] == bad
+    assert outcome.status(meanings, "Exit code 128\nfatal: no", False, {})[0] == "PENDING"
     assert outcome.status(meanings, "Exit code 143", False, {})[0] == "PENDING"
     assert outcome.status(meanings, "Exit code 1", True, {})[0] == "PENDING"
     assert outcome.status(meanings, "It timed out", False, {})[0] == "PENDING"
     assert outcome.status(meanings, "", False, {"interrupted": True})[0] == "PENDING"
     no_match = {"returnCodeInterpretation": "No matches found"}
     assert outcome.status(meanings, "", False, no_match)[0] == "PENDING"
+
+
+def failed(folder: Path, command: str) -> str:
+    """What a failed command gives, and what its entry becomes by that."""
+    done = subprocess.run(
+        shlex.split(command), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode
+    error = f"Exit code {done.returncode}\n{done.stdout.strip()}"
+    return outcome.status(outcome.meanings(dangers(command, "/p")), error, False, {})[0]
+
+
+def test_a_reset_that_fails_on_its_way_is_not_rolled_back(project: Path) -> None:
+    failing_filter(project)
+    assert failed(project, "git reset --hard no-such-commit") == "ROLLED_BACK"
+    (project / ".git" / "index.lock").touch()
+    assert failed(project, "git reset --hard") == "ROLLED_BACK"
+    (project / ".git" / "index.lock").unlink()
+    assert (project / "a.txt").read_text(encoding="utf-8") == "mine\n"
+    assert failed(project, "git reset --hard") == "PENDING"
+    assert (project / "a.txt").read_text(encoding="utf-8") == "1\n"
+
+
+def test_what_a_filter_says_is_not_the_word_of_git(project: Path) -> None:
+    failing_filter(project)
+    git(project, "config", "filter.x.smudge", "echo fatal: not a git repository >&2; false")
+    assert failed(project, "git reset --hard") == "PENDING"
+
+
+def test_a_push_that_arrived_is_not_rolled_back(project: Path, tmp_path: Path) -> None:
+    remote = tmp_path / "remote.git"
+    dying_remote(project, remote)
+    push = "git push --force origin main"
+    assert failed(project, push) == "PENDING"
+    assert git(remote, "rev-parse", "main") == git(project, "rev-parse", "main")
+    git(project, "commit", "-q", "--allow-empty", "--amend", "-m", "3")
+    (remote / "hooks" / "reference-transaction").unlink()
+    assert failed(project, "git push --force-with-lease=main:HEAD origin main") == "ROLLED_BACK"
+    git(remote, "config", "receive.denyNonFastForwards", "true")
+    assert failed(project, push) == "ROLLED_BACK"
+    assert git(remote, "rev-parse", "main") != git(project, "rev-parse", "main")
 
 
 def test_a_failure_is_noted(workspace: Workspace) -> None:
@@ -140,8 +186,10 @@ def test_a_failure_is_noted(workspace: Workspace) -> None:
     assert text in buffer(workspace)
     more = {"tool_use_id": "toolu_2"}
     call(event(workspace.base, "PreToolUse", "git reset --hard x", **more))
-    call(event(workspace.base, "PostToolUseFailure", error="Exit code 128\nfatal: x", **more))
-    assert "**Status**: ROLLED_BACK\n**Outcome**: Exit code 128 fatal: x\n" in buffer(workspace)
+    error = "Exit code 128\nfatal: not a git repository"
+    call(event(workspace.base, "PostToolUseFailure", error=error, **more))
+    text = "**Status**: ROLLED_BACK\n**Outcome**: Exit code 128 fatal: not a git repository\n"
+    assert text in buffer(workspace)
     assert list((state_directory() / "hooks" / "pending").iterdir()) == []
 
 
@@ -451,7 +499,8 @@ def test_many_sessions_lose_nothing(workspace: Workspace) -> None:
         for turn in range(each):
             more = {"tool_use_id": f"toolu_{number}_{turn}", "session_id": f"s{number}"}
             call(event(workspace.base, "PreToolUse", "git reset --hard x", **more))
-            call(event(workspace.base, "PostToolUseFailure", error="Exit code 1", **more))
+            error = "Exit code 128\nfatal: not a git repository"
+            call(event(workspace.base, "PostToolUseFailure", error=error, **more))
 
     threads = [threading.Thread(target=session, args=(number,)) for number in range(8)]
     for thread in threads:
