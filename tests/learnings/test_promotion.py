@@ -150,13 +150,31 @@ def test_an_open_block_does_not_swallow_the_line() -> None:
         ("- a\n", "\n```sh\n# build it\nmake\n```\n"),
         ("- a\n\n- b\n", "\n<!-- x\n# y\n-->\n\ntext\n"),
         ("* a\n\n  more\n", "\n### Notes\n\n- c\n"),
-        ("- a\n", "```sh\nnobody ended it\n"),
+        ("- a\n", "\n```sh\nnobody ended it\n"),
     ],
 )
 def test_the_line_joins_the_list_whatever_follows(before: str, after: str) -> None:
     head = f"# P\n\n{HEADING}\n\n"
     written = with_line(f"{head}{before}{after}".encode(), LINE)
     assert written.decode() == f"{head}{before}- {LINE}\n{after}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("- ```\n", "text\n"),
+        ("- a\n", "```sh\nnobody ended it\n"),
+        ("- <!-- a\n", "text\n"),
+        ("", "\f\n"),
+        ("", "\u2003text\n"),
+    ],
+)
+def test_what_follows_at_once_is_not_taken_into_the_line(before: str, after: str) -> None:
+    head = f"# P\n\n{HEADING}\n"
+    written = with_line(f"{head}{before}{after}".encode(), LINE)
+    begin = before or "\n"
+    assert written.decode() == f"{head}{begin}- {LINE}\n\n{after}"
+    assert LINE in {token.content for token in _inline(written)}, "on its own"
 
 
 def test_a_heading_without_a_list_gets_one() -> None:

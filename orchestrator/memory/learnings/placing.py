@@ -71,16 +71,22 @@ def _inserted(data: bytes, line: str, imports: tuple[str, ...], closer: str) -> 
             block = [*([closer] if closer else []), "", *block]
     elif section.list_end is None:
         at = section.start
-        followed = at < len(lines) and lines[at].strip()
-        block = ["", *block, *([""] if followed else [])]
+        block = ["", *block]
     else:
         at = section.list_end
-        while not lines[at - 1].strip():
+        while _blank(lines[at - 1]):
             at -= 1
+    if at < len(lines) and not _blank(lines[at]):
+        block.append("")  # or the line would take what follows for its own
     if at and not lines[at - 1].endswith("\n"):
         lines[at - 1] += newline
     lines[at:at] = [f"{one}{newline}" for one in block]
     return (document.bom + "".join(lines)).encode("utf-8", "surrogateescape")
+
+
+def _blank(line: str) -> bool:
+    """Whether CommonMark takes the line for a blank one: a form feed in it is text."""
+    return not line.strip(" \t\r\n")
 
 
 def _stands(data: bytes, line: str) -> bool:
