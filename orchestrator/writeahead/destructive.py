@@ -25,6 +25,9 @@ KUBECTL = "kubectl delete"
 SQL = "SQL"
 OWN = "own"
 
+UNREAD = frozenset("$`{(")
+"""Marks of what only the shell can tell: variables, substitutions, braces, patterns in brackets."""
+
 _MOVES = ("cd", "pushd", "popd")
 _TAKE_SCRIPTS = frozenset(("ssh", "su", "trap"))
 _LONGEST_PATH = 1000
@@ -126,7 +129,7 @@ class _Folders:
         """Take note of a `cd`."""
         directory, sure = self.of(command)
         to = command.words[1] if len(command.words) == 2 and command.program == "cd" else "-"
-        if to == "-" or "$" in to or command.chain.alternative:
+        if to == "-" or not UNREAD.isdisjoint(to) or command.chain.alternative:
             sure = False
         if to != "-":
             directory = _joined(directory, to, bool(command.through))

@@ -13,6 +13,8 @@ import re
 _KEYWORDS = frozenset(
     ("if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac", "!", "{", "}")
 )
+_LEAVES = frozenset(("exit", "return", "exec"))
+"""Behind these nothing of the script is run."""
 _META = " \t\n|&;()<>"
 _MAX_NESTING = 50
 """Brackets and quotes within each other that are still told apart."""
@@ -77,7 +79,7 @@ class Reader:
         self._whole = origin is None
         self._scope = Scope(origin.scope if origin else None)
         self._chain = origin.chain if origin else Chain()
-        self._plain = True
+        self._plain, self._unclosed_up_to = True, 0
         self._words: list[str] = []
         self._stdin = ""
         self._pipeline: list[Command] = []
@@ -122,6 +124,8 @@ class Reader:
             if pipeline.chain is last.chain and len(pipeline.commands) == 1:
                 pipeline.commands[0].tells_success = True
                 pipeline.commands[0].tells_failure = alone and pipeline is last
+            if any(command.program in _LEAVES for command in pipeline.commands):
+                return
 
     def _operator(self) -> None:
         two = self._text[self._at : self._at + 2]
@@ -230,10 +234,14 @@ class Reader:
             self._at += 1
 
     def _read_word(self) -> str:
-        text, parts = self._text, []
-        while self._at < len(text) and text[self._at] not in _META:
+        text = self._text
+        parts: list[str] = []
+        while self._at < len(text):
             char = text[self._at]
-            if char == "\\":
+            if char in _META:
+                if char != "(" or not self._pattern(parts):
+                    break
+            elif char == "\\":
                 parts.append(
                     ""
                     if text[self._at + 1 : self._at + 2] == "\n"
@@ -250,14 +258,46 @@ class Reader:
             elif char == "`" or text.startswith("$(", self._at):
                 parts.append(self._substitution())
             elif text.startswith("${", self._at):
-                end = text.find("}", self._at)
-                end = len(text) if end < 0 else end + 1
+                end = _closing(text, self._at, marks="${}") + 1
                 parts.append(text[self._at : end])
+                self._nested += _substitutions(parts[-1])
                 self._at = end
             else:
                 parts.append(char)
                 self._at += 1
         return "".join(parts)
+
+    def _pattern(self, parts: list[str]) -> bool:
+        """Take brackets right after a word as a part of it: `!(keep)`, zsh's `*(N)`, `list=(a b)`.
+
+        Those of a function, and of a shell of their own after `if` or `!`, are none. Of brackets
+        that are not closed on their line only the first is kept: the word is seen to be cut off.
+        """
+        first = not self._words or self._words == ["function"]
+        if not parts or (first and "".join(parts[:6]) in _KEYWORDS):
+            return False
+        end = self._closed_on_line()
+        inside = self._text[self._at + 1 : end]
+        if end < 0:
+            parts.append("(")
+            return False
+        if first and not inside.strip():
+            return False
+        self._nested.append(inside)
+        parts.append(f"({inside})")
+        self._at = end + 1
+        return True
+
+    def _closed_on_line(self) -> int:
+        """Where the bracket here is closed; -1 if it is not, or not on its line."""
+        # Nothing is looked through twice, or a hostile line takes for ever.
+        if self._at < self._unclosed_up_to:
+            return -1
+        end = _closing(self._text, self._at)
+        if end < len(self._text) and "\n" not in self._text[self._at : end]:
+            return end
+        self._unclosed_up_to = end
+        return -1
 
     def _until(self, quote: str) -> str:
         end = self._text.find(quote, self._at + 1)
@@ -325,8 +365,8 @@ def _ansi_escape(escape: re.Match[str]) -> str:
     }.get(code, code)
 
 
-def _closing(text: str, opening: int, depth: int = 0) -> int:
-    """Where the bracket at `opening` is closed, quotes minded."""
+def _closing(text: str, opening: int, depth: int = 0, marks: str = "()") -> int:
+    """Where the bracket at `opening` is closed, quotes minded; the last of `marks` closes it."""
     if depth > _MAX_NESTING:
         return len(text)
     brackets, at = 0, opening
@@ -339,9 +379,9 @@ def _closing(text: str, opening: int, depth: int = 0) -> int:
             at = len(text) if end < 0 else end
         elif char == '"':
             at = _closing_quote(text, at, depth)
-        elif char == "(":
+        elif text.startswith(marks[:-1], at):
             brackets += 1
-        elif char == ")":
+        elif char == marks[-1]:
             brackets -= 1
             if not brackets:
                 return at

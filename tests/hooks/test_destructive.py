@@ -100,6 +100,19 @@ DESTRUCTIVE = {
     "! rm -rf b": "rm -r",
     "case $x in a) rm -rf b;; esac": "rm -r",
     "f() { rm -rf b; }; f": "rm -r",
+    "f( ) { rm -rf b; }; f": "rm -r",
+    "function f() { rm -rf b; }": "rm -r",
+    "if(rm -rf b); then ls; fi": "rm -r",
+    "!(rm -rf b)": "rm -r",
+    "time(rm -rf b)": "rm -r",
+    "list=(a b) && rm -rf b": "rm -r",
+    "list=( # it's a\n b)\nrm -rf b\necho 'a)'": "rm -r",
+    "list=($(rm -rf b))": "rm -r",
+    "[[ $x =~ ^(a|b)$ ]] && rm -rf b": "rm -r",
+    'echo ${x:-"}"} && rm -rf b': "rm -r",
+    "echo ${x//{/y} && rm -rf b": "rm -r",
+    "echo ${x:-${y:-'}'}} && rm -rf b": "rm -r",
+    "echo ${x:-$(rm -rf b)}": "rm -r",
     "rm -rf b > log 2>&1": "rm -r",
     "2>/dev/null rm -rf b": "rm -r",
     "echo $(rm -rf b)": "rm -r",
@@ -263,6 +276,7 @@ def test_paths_are_those_that_the_command_would_hit() -> None:
         ("cd - && rm -rf b", "/p", False),
         ("pushd a && rm -rf b", "/p", False),
         ("cd $HOME && rm -rf b", "/p/$HOME", False),
+        ("cd @(a|b) && rm -rf b", "/p/@(a|b)", False),
         ("(cd a && make); rm -rf b", "/p", True),
         ("(cd a && rm -rf b)", "/p/a", True),
         ("cd a & rm -rf b", "/p", True),
@@ -335,11 +349,31 @@ def test_values_of_options_are_not_what_is_hit(command: str, targets: list[str])
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
-    "script", ["cd a;" * 33_000, "cd a && rm -rf b;" * 3000, "(" * 60_000 + "rm -rf x",
+    "script", ["x(" * 90_000, "x(a)" * 50_000, "x(" * 50_000 + ")" * 50_000, "x(\n" * 60_000,
+               "${x:-" * 40_000, "${x}" * 50_000, "cd a;" * 33_000,
+               "cd a && rm -rf b;" * 3000, "(" * 60_000 + "rm -rf x",
                '"$(' * 30_000, "(cd a; rm -rf x" * 3000]
 )  # fmt: skip
 def test_a_hostile_line_is_read_in_a_moment(script: str) -> None:
     assert len(dangers(script, "/p")) == script.count("rm -rf")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("rm -rf !(keep|a b) z", ["rm", "-rf", "!(keep|a b)", "z"]),
+        ("rm -rf build/@(a|b)/*.o", ["rm", "-rf", "build/@(a|b)/*.o"]),
+        ("rm -rf dist/*(N)", ["rm", "-rf", "dist/*(N)"]),
+        ("rm -rf dist/*()", ["rm", "-rf", "dist/*()"]),
+        ("(rm -rf dist/*(N))", ["rm", "-rf", "dist/*(N)"]),
+        # The shell would not run it: the word only has to be seen to be cut off.
+        ("rm -rf x(a", ["rm", "-rf", "x("]),
+        ("rm -rf x(a\n)", ["rm", "-rf", "x("]),
+    ],
+)
+def test_a_pattern_in_brackets_is_a_part_of_its_word(command: str, words: list[str]) -> None:
+    (danger,) = dangers(command, "/p")
+    assert danger.words == words
 
 
 def test_all_of_a_line_are_found() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.memory.learnings.resume import Finding, Resumed, pending, resume
-from orchestrator.memory.learnings.workspace import Workspace
+from orchestrator.memory.learnings.workspace import Workspace, init
 from orchestrator.writeahead import buffer
 from orchestrator.writeahead.destructive import dangers
 from orchestrator.writeahead.entries import entry
@@ -76,6 +76,31 @@ def test_what_is_still_there_may_be_a_part_or_new(workspace: Workspace) -> None:
     note(workspace, "cd . && rm -rf a*")
     assert finding(workspace) is Finding.UNKNOWN
     assert status(workspace) == ["PENDING"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rm -rf !(keep)",
+        "rm -rf build/@(a|b)",
+        "rm -rf dist/*(N)",
+        "rm -rf x(a",
+        "cd @(a) && rm -rf b",
+    ],
+)
+def test_a_pattern_of_the_shell_stays_pending(workspace: Workspace, command: str) -> None:
+    note(workspace, command)
+    assert finding(workspace) is Finding.UNKNOWN
+    assert status(workspace) == ["PENDING"]
+
+
+def test_brackets_in_the_name_of_the_project_hide_nothing(project: Path) -> None:
+    base = project / "Shop (old)"
+    base.mkdir()
+    workspace = Workspace(base, everywhere=False)
+    init(workspace)
+    note(workspace, "rm -rf build")
+    assert finding(workspace) is Finding.DONE
 
 
 def test_a_reset_that_happened(workspace: Workspace, repository: Path) -> None:

@@ -77,7 +77,8 @@ def _commit(git: Git, name: str) -> str:
 
 
 def _look_at_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
-    if danger.words[0].endswith("find") or any(mark in t for t in danger.targets for mark in "$`{"):
+    program, *words = danger.words
+    if program.endswith("find") or not destructive.UNREAD.isdisjoint("".join(words)):
         return Finding.UNKNOWN, "which files it was about is not written"
     left = [target for target in danger.targets if _exists(target)]
     if left:
