@@ -10,8 +10,10 @@ from orchestrator.replay import RecordedRequest, Reply, ToolCall, wire
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+    max_leaves=10,
 )
+_TOOLS = st.builds(ToolCall, st.text(), st.dictionaries(st.text(), _JSON, max_size=4))
 _TEXT = st.text() | st.text(min_size=1).map(lambda part: part * 400)
 
 
@@ -38,7 +40,7 @@ def _joined(events: list[bytes]) -> list[dict[str, Any]]:
     return blocks
 
 
-@given(_TEXT, st.lists(st.builds(ToolCall, st.text(), st.dictionaries(st.text(), _JSON))))
+@given(_TEXT, st.lists(_TOOLS, max_size=4))
 def test_events_join_to_the_message(say: str, tools: list[ToolCall]) -> None:
     whole = wire.message(Reply(say, tuple(tools)), RecordedRequest({"model": "m"}))
     events = wire.events(whole)
