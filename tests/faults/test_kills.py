@@ -47,7 +47,10 @@ FILES = {
 }
 
 RANDOM_RUNS = 32
-"""Runs that are killed at random moments, up to five times each."""
+"""Runs that are killed at random moments, up to `RANDOM_KILLS` times each."""
+RANDOM_KILLS = 8
+LONGEST_SECONDS = 3.5
+"""Until a kill: less than a run takes where nothing else is at work, or many would not be hit."""
 
 
 @dataclass
@@ -243,9 +246,9 @@ def test_killed_at_every_boundary(make_case: Factory, kind: str, retry_from: str
 def test_killed_again_and_again_at_random_moments(make_case: Factory, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret
     case = make_case(chance.choice(["once", "taught", "never"]))
-    for _ in range(5):
+    for _ in range(RANDOM_KILLS):
         process = case.process("resume" if Store().list() else "start")
-        time.sleep(chance.uniform(0.5, 5.0))
+        time.sleep(chance.uniform(0.3, LONGEST_SECONDS))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)
         case.killed(process.returncode)
