@@ -158,6 +158,14 @@ def parse(data: bytes) -> Document:
     )
 
 
+def swallowed(what: str) -> RulebookError:
+    """The error for a file in which what was begun and not ended would swallow what is added."""
+    return RulebookError(
+        f"the file cannot take {what}: a block was begun and not ended",
+        "end the front matter, or the code fence, comment or HTML tag at its end, that is open",
+    )
+
+
 def carries_rules(data: bytes) -> bool:
     """Whether a file may have a managed section: a look, where reading it takes long."""
     encoding = "utf-16" if data.startswith(UTF16) else "utf-8"

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final
 
 from orchestrator.errors import RulebookError
-from orchestrator.memory.document import HEADING, Document, Place, parse
+from orchestrator.memory.document import HEADING, Document, Place, parse, swallowed
 from orchestrator.memory.text import overlaid
 from orchestrator.models import Rule
 from teacher.models import RuleText
@@ -38,10 +38,7 @@ def append(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()
         known = parse(written)
         if known.find(rule.id) == rule and len(known.rules) == len(document.rules) + 1:
             return written
-    raise RulebookError(
-        "the file cannot take a rule: a block was begun and not ended",
-        "end the front matter, or the code fence, comment or HTML tag at its end, that is open",
-    )
+    raise swallowed("a rule")
 
 
 def amend(data: bytes, rule: str, text: RuleText, today: date) -> bytes:

@@ -43,7 +43,7 @@ def locate(named: Path, project: Path | None = None) -> Path:
         real = Path(os.path.realpath(named))
         if link is not named and real.parent == root:
             return real
-        top = next((up for up in (root, *root.parents) if (up / ".git").exists()), root)
+        top = checkout_top(root)
         if not real.is_relative_to(top) or ".git" in real.relative_to(top).parts:
             raise RulebookError(
                 f"{link} is a link out of the project, to {os.path.realpath(link)}",
@@ -54,6 +54,15 @@ def locate(named: Path, project: Path | None = None) -> Path:
                 f"{named} is a link to {real}, which does not exist", "remove or mend the link"
             )
         return real
+
+
+def checkout_top(folder: Path) -> Path:
+    """The top of the git checkout that a real folder is in; the folder itself if it is in none.
+
+    Raises:
+        OSError: a folder above may not be looked into.
+    """
+    return next((up for up in (folder, *folder.parents) if (up / ".git").exists()), folder)
 
 
 def read(path: Path) -> Content:

@@ -144,7 +144,7 @@ class RuleKeeper:
             text = overlaid(given, record.rule.text)
             paths = record.rule.paths if scope is None else scope
             changed = replace(record.rule, text=text, paths=tuple(paths))
-            self._changed(self._weighed(record, changed), changed)
+            self._changed(self._reconsidered(record, changed), changed)
             return Done(self.get(identity), warning=warning)
 
         def plan(pages: Pages) -> Edit:
@@ -156,7 +156,7 @@ class RuleKeeper:
                 _refuse_objections(new, _others(pages, identity))
             return self._amended(pages, known, given, scope)
 
-        return replace(self._amend(record, plan), warning=warning)
+        return replace(self._amended_in(*self._do(plan), record), warning=warning)
 
     def retire(self, rule: str) -> Done:
         """Take a rule out of the files, into the archive; only a person brings it back."""
@@ -202,11 +202,10 @@ class RuleKeeper:
         edit, files = self._do(plan)
         if not edit.amends:
             return _unscoped(record, self._taken_in(edit, files, record.origin, "approved"))
-        self._allow(edit.rule.text)
-        self._changed(self.get(edit.rule.id), edit.rule)
+        done = self._amended_in(edit, files, self.get(edit.rule.id))
         why = f"it became part of {edit.rule.id}"
         self._history.move(record.rule.id, Status.ARCHIVED, "approved", why)
-        return self._told(edit, files)
+        return done
 
     # ---- what is to be done to the files
 
@@ -279,8 +278,7 @@ class RuleKeeper:
         self._history.learn(edit.rule, status, origin, what=what)
         return self._told(edit, files)
 
-    def _amend(self, record: RuleRecord, plan: Plan) -> Done:
-        edit, files = self._do(plan)
+    def _amended_in(self, edit: Edit, files: tuple[Path, ...], record: RuleRecord) -> Done:
         self._allow(edit.rule.text)
         self._changed(record, edit.rule)
         return self._told(edit, files)
@@ -297,7 +295,7 @@ class RuleKeeper:
         changed = replace(rewritten(record, rule), mattered=self._history.now())
         self._history.update(changed, "edited", difference(record.rule, rule))
 
-    def _weighed(self, record: RuleRecord, rule: Rule) -> RuleRecord:
+    def _reconsidered(self, record: RuleRecord, rule: Rule) -> RuleRecord:
         """What a rule that waits waits for, with other words."""
         if not record.status.held_back:
             return record

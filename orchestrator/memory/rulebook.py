@@ -228,12 +228,7 @@ class MarkdownRulebook:
     def _traces(self, pages: Pages) -> tuple[Trace, ...]:
         """The files as people left them, before anything of ours is written."""
         return tuple(
-            Trace(
-                self._shelf.path(name),
-                data,
-                self._shelf.last_written(name) or b"",
-                pages.has_section(name),
-            )
+            Trace(self._shelf.path(name), data, self._shelf.last_written(name) or b"")
             for name, data in pages.files.items()
         )
 

@@ -36,13 +36,14 @@ class Trace:
     """As people left it."""
     written: bytes
     """As one of our processes wrote it last; empty if none did."""
-    section: bool
-    """Whether the managed section is still there; all of its rules at once are nobody's word."""
 
     @property
     def edited(self) -> bool:
-        """Whether somebody else than we has written what is there, and left the section."""
-        return self.section and self.now != self.written
+        """Whether somebody else than we has written what is there, and left the section.
+
+        All of its rules at once are nobody's word.
+        """
+        return self.now != self.written and parse(self.now).section is not None
 
 
 class Withdrawals:
@@ -62,7 +63,6 @@ class Withdrawals:
 
     def __init__(self, root: Path, traces: Sequence[Trace]) -> None:
         self._root, self._traces = root, traces
-        self._edited = [trace for trace in traces if trace.edited]
 
     def __call__(self, record: RuleRecord) -> bool:
         """Whether a person took this rule out."""
@@ -89,6 +89,10 @@ class Withdrawals:
             or self._committed_since(trace.path, record.mattered.timestamp())
             for trace in stood
         )
+
+    @cached_property
+    def _edited(self) -> Sequence[Trace]:
+        return [trace for trace in self._traces if trace.edited]
 
     @cached_property
     def _versioned(self) -> bool:

@@ -165,18 +165,12 @@ def test_an_unknown_rule_is_one_clear_line(rules: Rules) -> None:
 
 
 def git(project: Path, *words: str) -> str:
-    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
-    done = subprocess.run(
-        ["git", *who, *words], cwd=project, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["git", *words], cwd=project, capture_output=True, text=True, check=True)
     return done.stdout
 
 
 @pytest.fixture
-def repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "A")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "a@example.org")
+def repository(project: Path) -> Path:
     git(project, "init", "-q")
     (project / "kept.txt").write_text("one\n", encoding="utf-8")
     git(project, "add", "kept.txt")

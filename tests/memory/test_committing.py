@@ -30,10 +30,7 @@ def git(folder: Path, *words: str, fails: bool = False) -> str:
 
 
 @pytest.fixture
-def repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "A")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "a@example.org")
+def repository(project: Path) -> Path:
     git(project, "init", "-q", "-b", "main")
     (project / "a.txt").write_text("one\n", encoding="utf-8")
     git(project, "add", "a.txt")

@@ -36,8 +36,7 @@ class Project:
         return change.rule.id
 
     def git(self, *words: str) -> None:
-        identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        subprocess.run(["git", *identity, *words], cwd=self.root, check=True, capture_output=True)
+        subprocess.run(["git", *words], cwd=self.root, check=True, capture_output=True)
 
     def commit(self) -> None:
         self.git("add", "-A")

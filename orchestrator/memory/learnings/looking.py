@@ -130,14 +130,9 @@ def _look_at_remote(danger: Danger, before: str) -> tuple[Finding, str]:
 def _look_at_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
     arguments = destructive.git_arguments(danger)
     options, paths = destructive.read_options(arguments, destructive.CLEAN_VALUES)
-    known = {"-d", "-x", "-X", "-f", "-q", "-e", "--force", "--quiet", "--exclude"}
+    known = {"-d", "-x", "-X", "-f", "-q", "--force", "--quiet"}
     twice = "".join(word for word in arguments if word[:1] == "-").count("f") > 1
-    if (
-        not arguments
-        or not options <= known
-        or twice
-        or not options.isdisjoint(("-e", "--exclude"))
-    ):
+    if not arguments or not options <= known or twice:
         return Finding.UNKNOWN, "see what the same command with -n says"
     letters = [option for option in ("-d", "-x", "-X") if option in options]
     left = _git(danger.directory).output("clean", "-n", *letters, "--", *paths)

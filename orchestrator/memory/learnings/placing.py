@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.errors import RulebookError
-from orchestrator.memory.document import front_matter_of
+from orchestrator.memory.document import front_matter_of, swallowed
 from orchestrator.memory.document import parse as parse_rulebook
 from orchestrator.memory.learnings.entries import comparable
 
@@ -52,10 +51,7 @@ def with_line(data: bytes, line: str, imports: tuple[str, ...] = ()) -> bytes:
         written = _inserted(data, line, imports, closer)
         if _stands(written, line):
             return written
-    raise RulebookError(
-        "the file cannot take a line: a block was begun and not ended",
-        "end the front matter, or the code fence, comment or HTML tag at its end, that is open",
-    )
+    raise swallowed("a line")
 
 
 def _inserted(data: bytes, line: str, imports: tuple[str, ...], closer: str) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final
 
 from orchestrator import process
 from orchestrator.errors import UsageError
+from orchestrator.memory.files import checkout_top
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.looking import Finding, look
 from orchestrator.memory.learnings.workspace import Workspace
@@ -158,8 +159,7 @@ def _may_be_looked_at(folder: Path, workspace: Workspace) -> bool:
     A project's buffer may come from a stranger, who must not choose where git runs. The global one
     is the user's own, about every project.
     """
-    base = workspace.base.resolve()
-    top = next((up for up in (base, *base.parents) if (up / ".git").exists()), base)
+    top = checkout_top(workspace.base.resolve())
     return folder.is_dir() and (workspace.everywhere or folder.resolve().is_relative_to(top))
 
 

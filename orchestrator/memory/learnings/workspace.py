@@ -140,8 +140,7 @@ def local_workspace(project: Path) -> Workspace:
         return Workspace(Path(found), everywhere=False)
     folder = project.resolve()
     with files.explained(folder, "read"):
-        top = next((up for up in (folder, *folder.parents) if (up / ".git").exists()), folder)
-    return Workspace(top, everywhere=False)
+        return Workspace(files.checkout_top(folder), everywhere=False)
 
 
 def global_workspace() -> Workspace:
