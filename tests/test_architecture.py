@@ -50,7 +50,12 @@ OWNERS = {
         "orchestrator.agents.claude_transport",
     },
     "httpx": {"teacher.webhook"},
-    "sqlite3": {"orchestrator.ledger", "orchestrator.memory.database", "orchestrator.store"},
+    "sqlite3": {
+        "orchestrator.journal.durable",
+        "orchestrator.ledger",
+        "orchestrator.memory.database",
+        "orchestrator.store",
+    },
     "subprocess": {"orchestrator.process"},
     "tenacity": {"teacher.retry"},
     "junitparser": {"orchestrator.suites.junit"},

@@ -4,10 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError
 
 from orchestrator.journal.durable import DurableRuns
 from orchestrator.journal.memory import MemoryJournal
@@ -139,3 +142,25 @@ def test_what_a_killed_process_finished_stays_finished(tmp_path: Path) -> None:
         [*script, "a", "b", "c"], env=environment, capture_output=True, check=False
     )
     assert (after.returncode, after.stdout.split()) == (0, [b"c"])
+
+
+def test_sqlite_of_any_age_gives_the_time_that_dbos_asks_for(tmp_path: Path) -> None:
+    """The default of DBOS's columns on Python 3.12 and later, which 3.11 may find in a file."""
+    with DurableRuns(tmp_path):
+        engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
+        before = time.time_ns() // 1_000_000
+        with engine.begin() as database:
+            column = "at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000)"
+            database.execute(text(f"CREATE TABLE made (name TEXT, {column})"))
+            database.execute(text("INSERT INTO made (name) VALUES ('a')"))
+            at = database.execute(text("SELECT at FROM made")).scalar_one()
+        engine.dispose()
+    assert before - 1 <= at <= time.time_ns() // 1_000_000 + 1
+
+
+def test_a_wrong_statement_is_not_called_a_full_disk(tmp_path: Path) -> None:
+    def body(_journal: Journal) -> None:
+        raise IntegrityError("INSERT", None, ValueError("NOT NULL constraint failed"))
+
+    with DurableRuns(tmp_path) as runs, pytest.raises(IntegrityError):
+        runs.carry("run", body)

@@ -13,13 +13,16 @@ that never happens here: a run is taken up only by `resume`, under its lock, onc
 import contextlib
 import logging
 import os
+import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from orchestrator import codec
 from orchestrator.store import unusable
@@ -36,6 +39,10 @@ DATABASE: Final = "dbos.sqlite"
 
 _POLL_SECONDS: Final = 0.1
 """How often DBOS's threads look up; ending them takes as long."""
+
+
+_SQLITE_WITH_SUBSEC: Final = (3, 42, 0)
+"""The first SQLite whose `unixepoch` knows `subsec` (https://sqlite.org/lang_datefunc.html)."""
 
 
 class CallFailedError(Exception):
@@ -63,6 +70,7 @@ class DurableRuns:
             "log_level": "CRITICAL",
         }
         self._directory = directory
+        _provide_unixepoch()
         with self._explained():
             DBOS(config=config)
             DBOS.launch()
@@ -104,6 +112,8 @@ class DurableRuns:
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except (IntegrityError, ProgrammingError):
+            raise  # a statement that is wrong is a bug, and no fault of the directory
         except DBAPIError as error:
             raise unusable(self._directory, error.orig or error) from error
 
@@ -112,6 +122,30 @@ class DurableRuns:
         while DBOS.get_workflow_status(f"{run}.{number}"):
             yield f"{run}.{number}"
             number += 1
+
+
+def _provide_unixepoch() -> None:
+    """Give DBOS's connections the function `unixepoch('subsec')` where SQLite is too old for it.
+
+    DBOS on Python 3.12 and later asks for it, in statements and in the defaults of its tables.
+    SQLite answers NULL before 3.42, and knows no such function before 3.38. On Python 3.11 too,
+    because the tables may have been made by a later one.
+    """
+    if sqlite3.sqlite_version_info >= _SQLITE_WITH_SUBSEC:
+        return
+    if not event.contains(Engine, "connect", _add_unixepoch):
+        event.listen(Engine, "connect", _add_unixepoch)
+
+
+def _add_unixepoch(connection: sqlite3.Connection, _record: object) -> None:
+    connection.create_function("unixepoch", 1, _unixepoch)
+
+
+def _unixepoch(modifier: object) -> float:
+    """Return the seconds since 1970 in milliseconds' steps, as SQLite 3.42 does for `subsec`."""
+    if modifier not in ("subsec", "subsecond"):
+        raise ValueError(f"unixepoch({modifier!r}) is not provided for this old SQLite")
+    return time.time_ns() // 1_000_000 / 1000
 
 
 class DurableJournal:
