@@ -13,6 +13,7 @@ from orchestrator.config import OF_TEACHING, Config, load
 from orchestrator.events import Listener
 from teacher.local import LocalTeacher
 from teacher.models import Failure, FailureType, Lesson
+from teacher.prices import price_notice
 from teacher.prompt import build_request
 from teacher.retry import Retries
 from teacher.webhook import WebhookTeacher, request_body
@@ -96,6 +97,8 @@ def _answer(lesson: Lesson) -> str:
         lines.append(
             f"({lesson.model}, {lesson.usage.tokens} tokens, ${lesson.usage.cost_usd:.4f})"
         )
+    if lesson.usage.tokens and (notice := price_notice(lesson.model)):
+        lines.append(notice)
     return _indented("\n".join(lines))
 
 

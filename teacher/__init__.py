@@ -7,7 +7,8 @@
     teacher.fake        `ScriptedTeacher`: for the tests of whoever uses a teacher
     teacher.prompt      what a model is asked
     teacher.answer      how its words become a lesson
-    teacher.catalog     models, prices, replacements
+    teacher.catalog     which model is asked, and what replaces a retired one
+    teacher.prices      what its tokens cost
 
 Import from these modules; this one imports nothing, so that looking at a model costs no SDK.
 """

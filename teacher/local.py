@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from teacher.answer import ANSWER_SCHEMA, read_answer, shown, unusable
-from teacher.catalog import CURRENT, DEFAULT_MODEL, resolve
+from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
+from teacher.prices import cost_of
 from teacher.prompt import Request, build_request, check_prompts
 from teacher.retry import Retries
 from teacher.secret import secret_from
@@ -204,7 +205,7 @@ class LocalTeacher:
             cache_read_tokens=billed.cache_read_input_tokens or 0,
             cache_write_tokens=billed.cache_creation_input_tokens or 0,
         )
-        return replace(tokens, cost_usd=self._model.cost(tokens))
+        return replace(tokens, cost_usd=cost_of(self.model, tokens))
 
     def _refused(self, error: anthropic.APIStatusError) -> TeacherError:
         """The error for an answer that is not 200, with the mend where there is one."""
@@ -212,7 +213,7 @@ class LocalTeacher:
         if status == 404:
             return TeacherMisconfigured(
                 f"the API does not know the model {self.model} (404); {said}",
-                f"set teacher.model to one of {', '.join(CURRENT)}",
+                f"set teacher.model to one of {', '.join(ALIASES.values())}",
             )
         mend = _MENDS.get(status, _MEND_LATER if status >= 500 else "see what the API said")
         return TeacherUnavailable(f"the API refused the request ({status}); {said}", mend)

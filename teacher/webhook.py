@@ -19,9 +19,9 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from teacher.answer import read_answer, shown, unusable
-from teacher.catalog import resolve
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.models import Usage
+from teacher.prices import cost_of
 from teacher.retry import Retries
 from teacher.secret import secret_from
 
@@ -85,7 +85,7 @@ class _Bill(BaseModel):
 
     @property
     def cost(self) -> Usage:
-        return replace(self.usage, cost_usd=resolve(self.model).cost(self.usage))
+        return replace(self.usage, cost_usd=cost_of(self.model, self.usage))
 
 
 class _Cause(_Bill):

@@ -49,6 +49,7 @@ OWNERS = {
         "orchestrator.agents.claude_messages",
         "orchestrator.agents.claude_transport",
     },
+    "genai_prices": {"teacher.prices"},
     "httpx": {"teacher.webhook"},
     "sqlite3": {
         "orchestrator.journal.durable",

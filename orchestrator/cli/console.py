@@ -25,6 +25,7 @@ from orchestrator.models import (
     Teaching,
 )
 from teacher.models import Usage
+from teacher.prices import price_notice
 
 _FAILING_SHOWN: Final = 10
 _WIDEST_DETAIL: Final = 200
@@ -168,6 +169,8 @@ class Console:
         self._step.end()
         lesson = event.lesson
         self._line("  teacher  ", f"{lesson.action}: {lesson.reason}", style="magenta")
+        if lesson.usage.tokens and (notice := price_notice(lesson.model)):
+            self._line("           ", notice)
 
     @_show.register
     def _(self, event: events.RuleWritten) -> None:

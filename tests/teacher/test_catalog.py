@@ -1,70 +1,131 @@
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import get_args
+from datetime import UTC, date, datetime
 
 import pytest
-from anthropic.resources.messages.messages import DEPRECATED_MODELS
-from anthropic.types.model import Model as SdkModel
 
-from teacher.catalog import ALIASES, CURRENT, DEFAULT_MODEL, RETIRED, RETIRING, resolve
+from teacher import prices
+from teacher.catalog import ALIASES, DEFAULT_MODEL, _parse_day, _sdk_last_days, resolve
 from teacher.models import Usage
+from teacher.prices import OWN_PRICES, cost_of, price_notice
 
 TODAY = date(2026, 11, 21)
-SDK_MODELS = {name for part in get_args(SdkModel) for name in get_args(part)}
+LAST_DAYS = {"claude-sonnet-4-5": date(2026, 11, 30), "claude-sonnet-5-5": date(2028, 1, 1)}
+BILLED = datetime(2026, 11, 20, tzinfo=UTC)
+"""When Claude Code's bills were read; what prices are since then does not matter here."""
 
 
-def test_the_sdks_models_are_known() -> None:
-    assert SDK_MODELS
-    assert set(CURRENT) | set(RETIRED) >= SDK_MODELS
-    assert set(CURRENT) <= SDK_MODELS
+def test_the_installed_sdk_is_asked_when_models_retire() -> None:
+    assert _sdk_last_days()
+    name, last_day = max(_sdk_last_days().items(), key=lambda item: item[1])
+    assert "retires on" in resolve(name, last_day).notice
+    assert "was retired" in resolve(name, date.max).notice
 
 
-def test_the_sdks_end_of_life_dates_are_ours() -> None:
-    assert DEPRECATED_MODELS
-    for name, text in DEPRECATED_MODELS.items():
-        month, day, year = text.replace(",", "").split()
-        number = "".join(filter(str.isdigit, day))
-        last_day = datetime.strptime(f"{month} {number} {year} +0000", "%B %d %Y %z").date()
-        if name in RETIRING:
-            assert RETIRING[name][0] == last_day
-        else:
-            assert name in RETIRED
-            assert last_day < TODAY
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("January 22nd, 2027", date(2027, 1, 22)),
+        ("June 30th, 2026", date(2026, 6, 30)),
+        ("March 1st, 2027", date(2027, 3, 1)),
+        ("Juni 30th, 2026", None),
+        ("February 30th, 2026", None),
+        ("2026-06-30", None),
+        ("soon", None),
+    ],
+)
+def test_days_are_read_as_the_sdk_writes_them(text: str, day: date | None) -> None:
+    assert _parse_day(text) == day
 
 
-def test_replacements_are_current() -> None:
-    replacements = {*RETIRED.values(), *(new for _, new in RETIRING.values()), *ALIASES.values()}
-    assert {*replacements, DEFAULT_MODEL} <= set(CURRENT)
-    assert not set(RETIRED) & set(CURRENT)
-    for name in {*replacements, DEFAULT_MODEL}:
-        assert resolve(name, TODAY).notice == ""
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, *ALIASES.values()])
+def test_the_models_that_we_choose_have_a_price_and_need_no_notice(name: str) -> None:
+    assert price_notice(name) == ""
+    assert resolve(name, TODAY, LAST_DAYS | {"claude-sonnet-5-5": date.max}).id == name
+    assert resolve(name, TODAY, {}).notice == ""
 
 
-def test_a_current_name_and_an_alias_need_no_word() -> None:
-    assert resolve("claude-opus-5-5") == resolve("opus") == CURRENT["claude-opus-5-5"]
+def test_an_alias_is_the_model_of_its_family() -> None:
+    assert resolve("opus", TODAY, {}).id == "claude-opus-5-5"
+    assert all(alias in name.split("-") for alias, name in ALIASES.items())
 
 
-def test_a_retired_name_gives_its_replacement_and_a_notice() -> None:
-    model = resolve("claude-3-opus-20240229")
-    assert model.id == "claude-opus-5-5"
-    assert model.price == CURRENT["claude-opus-5-5"].price
-    assert "claude-3-opus-20240229 was retired; using claude-opus-5-5" in model.notice
+@pytest.mark.parametrize(
+    ("name", "replacement"),
+    [
+        ("claude-3-opus-20240229", "claude-opus-5-5"),
+        ("claude-opus-4-1", "claude-opus-5-5"),
+        ("claude-opus-4-0", "claude-opus-5-5"),
+        ("claude-3-5-sonnet-20241022", "claude-sonnet-5-5"),
+        ("claude-sonnet-4-20250514", "claude-sonnet-5-5"),
+        ("claude-3-5-haiku-latest", "claude-haiku-5-5"),
+        ("claude-instant-1.2", "claude-haiku-5-5"),
+        ("claude-mythos-preview", "claude-mythos-5-2"),
+        ("claude-2.1", DEFAULT_MODEL),
+        ("claude-1.3-100k", DEFAULT_MODEL),
+    ],
+)
+def test_a_name_that_is_long_gone_gives_its_replacement_and_a_notice(
+    name: str, replacement: str
+) -> None:
+    model = resolve(name, TODAY, {})
+    assert model.id == replacement
+    assert f"{name} was retired; using {replacement} instead" in model.notice
+
+
+@pytest.mark.parametrize("name", ["claude-opus-4-5", "claude-opus-4-10", "claude-sonnet-4-6"])
+def test_a_later_model_is_not_taken_for_a_retired_one(name: str) -> None:
+    assert resolve(name, TODAY, {}).id == name
 
 
 def test_a_name_that_retires_soon_works_until_then() -> None:
-    last_day = RETIRING["claude-sonnet-4-5"][0]
-    before = resolve("claude-sonnet-4-5", last_day)
+    before = resolve("claude-sonnet-4-5", date(2026, 11, 30), LAST_DAYS)
     assert before.id == "claude-sonnet-4-5"
     assert "retires on 2026-11-30; set teacher.model to claude-sonnet-5-5" in before.notice
-    after = resolve("claude-sonnet-4-5", date(2026, 12, 1))
+    after = resolve("claude-sonnet-4-5", date(2026, 12, 1), LAST_DAYS)
     assert after.id == "claude-sonnet-5-5"
     assert "was retired" in after.notice
 
 
-def test_an_unknown_name_is_passed_on_and_billed_like_opus() -> None:
-    model = resolve("claude-next-1")
-    assert (model.id, model.price) == ("claude-next-1", CURRENT["claude-opus-5-5"].price)
+def test_the_default_model_is_passed_on_after_its_last_day_and_the_user_is_told() -> None:
+    """An old version of ours beside a new SDK: nothing newer is known, and the API decides."""
+    soon = resolve(DEFAULT_MODEL, date(2027, 12, 1), LAST_DAYS)
+    assert (soon.id, soon.notice) == (DEFAULT_MODEL, f"{DEFAULT_MODEL} retires on 2028-01-01")
+    late = resolve(DEFAULT_MODEL, date(2028, 1, 2), LAST_DAYS)
+    assert late.id == DEFAULT_MODEL
+    assert "was retired; set teacher.model to one that the API has" in late.notice
+
+
+def test_a_name_that_nobody_knows_is_passed_on_priced_high_and_said_to_be() -> None:
+    model = resolve("claude-next-1", TODAY, {})
+    assert model.id == "claude-next-1"
+    assert model.notice.startswith("the price of claude-next-1 is not known; it is counted like")
+    assert model.notice == price_notice("claude-next-1")
+    for usage in (
+        Usage(1000),
+        Usage(output_tokens=1000),
+        Usage(cache_read_tokens=1000),
+        Usage(300_000, 10, 10, 10),
+    ):
+        known = [cost_of(name, usage) for name in (*ALIASES.values(), *OWN_PRICES)]
+        assert cost_of("claude-next-1", usage) >= max(known) > 0
+
+
+def test_other_vendors_models_have_their_own_prices() -> None:
+    """A workflow behind the webhook may ask any model."""
+    assert 0 < cost_of("gpt-4o", Usage(1000, 1000)) < cost_of("claude-next-1", Usage(1000, 1000))
+
+
+@pytest.mark.parametrize("name", [DEFAULT_MODEL, "claude-mythos-5", "claude-next-1"])
+def test_a_bill_never_gives_money_back(name: str) -> None:
+    assert cost_of(name, Usage(-1_000_000, -1, -5, -5)) == 0
+    assert cost_of(name, Usage(-1_000_000, 10)) == cost_of(name, Usage(0, 10)) > 0
+
+
+def test_own_prices_stand_only_where_the_library_has_none() -> None:
+    for name, price in OWN_PRICES.items():
+        assert prices._cost_in_library(name, Usage(10), BILLED) is None
+        assert price.source
 
 
 @pytest.mark.parametrize(
@@ -78,10 +139,12 @@ def test_an_unknown_name_is_passed_on_and_billed_like_opus() -> None:
         ("claude-haiku-5-5", Usage(60_000, 0, cache_read_tokens=60_000), 0.033),
         ("claude-haiku-5-5", Usage(60_000, 0, cache_write_tokens=60_000), 0.0675),
         ("claude-fable-5-2", Usage(cache_read_tokens=100_000), 0.02),
+        ("claude-mythos-5-1", Usage(cache_read_tokens=100_000), 0.025),
+        ("claude-mythos-5", Usage(cache_write_tokens=100_000), 1.25),
         ("claude-sonnet-4-6", Usage(cache_write_tokens=100_000), 0.375),
     ],
 )
 def test_costs_are_those_that_claude_code_was_seen_to_bill(
     name: str, usage: Usage, dollars: float
 ) -> None:
-    assert CURRENT[name].cost(usage) == pytest.approx(dollars)
+    assert cost_of(name, usage, BILLED) == pytest.approx(dollars)

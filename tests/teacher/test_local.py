@@ -13,9 +13,11 @@ import pytest
 from orchestrator.replay import Answer, Fault, FaultKind, ReplayServer, Scenario, Tokens
 from orchestrator.replay import Reply as Says
 from teacher.answer import ANSWER_SCHEMA
+from teacher.catalog import DEFAULT_MODEL
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.local import LocalTeacher
 from teacher.models import Action, FailureType, Usage
+from teacher.prices import cost_of
 from tests.teacher.loopback import Loopback, Reply, json_reply
 from tests.teacher.samples import ADD, FAILURE, KNOWN, message_saying, patient
 
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKENS = Tokens(input=1000, output=100, cache_read=2000, cache_write=400)
-# claude-sonnet-5-5: 2 in, 10 out, 0.1 cache read, 2.5 cache write, per million.
-BILL = Usage(1000, 100, 2000, 400, 0.0042)
+BILL = Usage(1000, 100, 2000, 400, cost_of(DEFAULT_MODEL, Usage(1000, 100, 2000, 400)))
 
 
 def scenario(*replies: Says) -> Scenario:

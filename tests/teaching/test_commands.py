@@ -122,6 +122,17 @@ def test_a_trial_shows_request_answer_and_latency(
     assert not (project / "CLAUDE.md").exists()
 
 
+@pytest.mark.parametrize("words", [REPORT, ["teacher", "test"]], ids=" ".join)
+def test_a_lesson_of_a_model_without_a_known_price_says_how_it_is_counted(
+    command: Callable[..., tuple[int, str, str]], words: list[str]
+) -> None:
+    bill = {"model": "own-model-7", "usage": {"input_tokens": 1000}}
+    with Loopback(json_reply({**TEXT, **bill})) as workflow:
+        code, output, _ = command(*words, url=workflow.url)
+    said = " ".join(output.split())
+    assert (code, "the price of own-model-7 is not known; it is counted like" in said) == (0, True)
+
+
 def test_a_trial_shows_what_is_wrong_at_once(
     command: Callable[..., tuple[int, str, str]],
 ) -> None:

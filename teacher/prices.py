@@ -1,0 +1,133 @@
+"""What a call of a model costs, in US dollars.
+
+Prices come from genai-prices, which others keep current, read from the file it ships with: nothing
+is fetched. What it does not know stands here, each with its source and date. The library takes a
+moment to import, so that happens on first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from teacher.models import Usage
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    import genai_prices
+    from genai_prices.types import Provider
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class OwnPrice:
+    """A price that genai-prices lacks: US dollars per million tokens of each kind.
+
+    Cache writes are those that live five minutes.
+    """
+
+    input: float
+    output: float
+    cache_read: float
+    cache_write: float
+    source: str
+    seen: date
+
+    def cost(self, usage: Usage) -> float:
+        """Return the US dollars for the tokens of one call."""
+        return (
+            usage.input_tokens * self.input
+            + usage.output_tokens * self.output
+            + usage.cache_read_tokens * self.cache_read
+            + usage.cache_write_tokens * self.cache_write
+        ) / _MILLION
+
+
+_BILLED = "`costUSD` of Claude Code 2.1.329, against a loopback API that reported 100,000 tokens"
+
+OWN_PRICES = {
+    "claude-mythos-5": OwnPrice(10, 50, 1, 12.5, _BILLED, date(2026, 11, 20)),
+    "claude-mythos-5-1": OwnPrice(10, 50, 0.25, 12.5, _BILLED, date(2026, 11, 20)),
+}
+
+
+def cost_of(model: str, usage: Usage, at: datetime | None = None) -> float:
+    """Return the US dollars for the tokens of one call (whatever `usage.cost_usd` says).
+
+    A model that nobody knows costs what the dearest known Claude model would, so that a limit is
+    rather reached too early than too late. Counts below zero, which only a broken server sends,
+    are taken for zero: a bill never gives money back.
+
+    Args:
+        model: the model's name, of any vendor.
+        usage: the tokens that were billed.
+        at: when the call was made, for prices that have changed; now if None.
+    """
+    billed = Usage(
+        max(0, usage.input_tokens),
+        max(0, usage.output_tokens),
+        max(0, usage.cache_read_tokens),
+        max(0, usage.cache_write_tokens),
+    )
+    at = at or datetime.now(UTC)
+    known = _cost_in_library(model, billed, at)
+    if known is not None:
+        return known
+    if model in OWN_PRICES:
+        return OWN_PRICES[model].cost(billed)
+    return _dearest_cost(billed, at)
+
+
+def price_notice(model: str) -> str:
+    """Return a line for the user when nobody knows what a model costs; empty otherwise."""
+    now = datetime.now(UTC)
+    if model in OWN_PRICES or _cost_in_library(model, Usage(), now) is not None:
+        return ""
+    per_input = _dearest_cost(Usage(input_tokens=_MILLION), now)
+    per_output = _dearest_cost(Usage(output_tokens=_MILLION), now)
+    return (
+        f"the price of {model or 'the model'} is not known; it is counted like the dearest known "
+        f"Claude model: ${per_input:g} per million tokens in, ${per_output:g} out"
+    )
+
+
+def _cost_in_library(model: str, usage: Usage, at: datetime) -> float | None:
+    import genai_prices
+
+    try:
+        priced = genai_prices.calc_price(_usage(usage), model, genai_request_timestamp=at)
+    except LookupError:
+        return None
+    return float(priced.total_price)
+
+
+def _dearest_cost(usage: Usage, at: datetime) -> float:
+    counts, provider = _usage(usage), _anthropic()
+    prices: list[Decimal] = [
+        model.calc_price(counts, provider, genai_request_timestamp=at).total_price
+        for model in provider.models
+    ]
+    return float(max(prices))
+
+
+@cache
+def _anthropic() -> Provider:
+    from genai_prices.data_snapshot import get_snapshot
+
+    return get_snapshot().find_provider(None, "anthropic", None)
+
+
+def _usage(usage: Usage) -> genai_prices.Usage:
+    import genai_prices
+
+    read, write = usage.cache_read_tokens, usage.cache_write_tokens
+    return genai_prices.Usage(
+        input_tokens=usage.input_tokens + read + write,  # the library counts the cached ones in
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=read,
+        cache_write_tokens=write,
+    )
