@@ -1,83 +1,137 @@
-# `make demo` and `make test` set up everything they need in .venv, from the package index alone.
+# Every target sets up what it needs, from the package index alone, at the versions that PINS names.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+PINS ?= constraints.txt
+FIGURES ?= build/figures
 
-.PHONY: demo demo-n8n test test-n8n test-kills test-whole lint types wheel wheel-test bench docs docs-check picture figures clean
+BIN := $(VENV)/bin
+CONSTRAIN := $(if $(PINS),-c $(PINS) --build-constraint $(PINS))
+INSTALL := $(BIN)/python -m tests.machines.install
+PYTEST := $(BIN)/python -m pytest
+BUILT := build/environments
 
-demo: .venv/runtime
+# What tells soon whether an interpreter or a set of versions carries the program.
+SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/hooks/test_claude.py \
+  tests/memory/test_history.py tests/replay/test_sdk.py tests/suites tests/teacher \
+  tests/test_architecture.py tests/test_journal.py tests/test_store.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
+  test-whole test-kills test-n8n demo-n8n test-pythons test-latest test-lowest test-conditions pins
+
+help: ## list the targets
+	@echo "make demo, make test: each sets up all that it needs in $(VENV). Others:"
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+demo: $(VENV)/runtime ## see it learn, with a scripted model; no key needed
 	@$(BIN)/orchestrator demo
 
-test: .venv/development
-	@$(BIN)/python -m pytest -n 2 -q $(AGAIN)
+test: $(VENV)/development ## the tests, in under five minutes on two cores
+	@$(PYTEST) -n 2 -q $(AGAIN)
 
-lint: .venv/development
+smoke: $(VENV)/development ## a sample of the tests, in about a minute
+	@$(PYTEST) -n 2 -q $(SMOKE)
+
+lint: $(VENV)/development ## ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: .venv/development
+types: $(VENV)/development ## mypy, strict
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/reference.py docs/picture.py
 
-test-whole: .venv/development
-	@$(BIN)/python -m pytest -n 2 -q -m whole $(AGAIN)
-	@$(BIN)/python -m pytest -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
-
-FIGURES ?= $(CURDIR)/build/figures
-
-test-kills: export ORCHESTRATOR_FIGURES=$(FIGURES)
-test-kills: .venv/development
-	@mkdir -p $(FIGURES)
-	@$(BIN)/python -m pytest -n 2 -q -m kills tests/faults
-	@$(BIN)/python -m tests.faults.count $(FIGURES)
-
-# Where n8n cannot be installed from the index, says so in one loud line, and goes on.
-test-n8n: .venv/development
-	@if $(BIN)/python -m tests.n8n.install; then $(BIN)/python -m pytest -q -m n8n tests/n8n $(AGAIN); fi
-
-demo-n8n: .venv/development
-	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo
-
-wheel-test: .venv/development
-	@$(BIN)/python -m pytest -q -m packaging
-
-figures: export ORCHESTRATOR_FIGURES=$(CURDIR)/docs/figures
-figures: .venv/development
-	@$(BIN)/python -m pytest -q -m '' tests/guard tests/failures tests/memory
-	@$(MAKE) test-kills FIGURES=$(CURDIR)/docs/figures
-	@$(BIN)/cog -r docs/reliability.md
-
-wheel: .venv/development
-	@$(BIN)/python -m build --wheel
-
-picture: .venv/development
-	@$(BIN)/python docs/picture.py
-
-bench: .venv/development
-	@$(BIN)/python -m benchmarks
-
-docs: .venv/development
+docs: $(VENV)/development ## write the generated parts of the documentation anew
 	@$(BIN)/cog -r docs/*.md
 
-docs-check: .venv/development
+docs-check: $(VENV)/development ## tell whether the generated parts are stale
 	@$(BIN)/cog --check docs/*.md
 
-clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+test-whole: $(VENV)/development ## longer runs of the real programs, and more examples of the properties
+	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
+	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
-.venv/bin/pip:
+test-kills: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
+test-kills: $(VENV)/development ## kill the program hundreds of times; nothing may be lost
+	@mkdir -p "$(FIGURES)"
+	@$(PYTEST) -n 2 -q -m kills tests/faults
+	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
+
+# Where n8n cannot be installed from the index, says so in one loud line, and goes on.
+test-n8n: $(VENV)/development ## the workflow in a real n8n, from npm
+	@if $(BIN)/python -m tests.n8n.install; then $(PYTEST) -q -m n8n tests/n8n $(AGAIN); fi
+
+demo-n8n: $(VENV)/development ## the demo with a real n8n as its teacher
+	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo
+
+wheel: $(BIN)/pip ## build the wheel into dist/
+	@$(BIN)/python -m pip wheel -q --no-deps $(CONSTRAIN) -w dist .
+	@ls -t dist/*.whl | head -1
+
+wheel-test: $(VENV)/development ## build the wheel, and try it in an empty environment
+	@$(PYTEST) -q -m packaging
+
+test-pythons: ## demo and smoke test on every Python that this machine has
+	@$(PYTHON) -m tests.machines.pythons
+
+test-latest: ## demo and smoke test with the newest version of everything
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= upgrade demo smoke
+
+test-lowest: ## demo and tests with the oldest versions that pyproject.toml admits
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/lowest PINS=constraints-lowest.txt demo test
+
+test-conditions: $(VENV)/development ## the tests as another user, in a strange folder, locale, zone and year
+	@$(BIN)/python -m tests.machines.conditions $(CONDITIONS)
+
+pins: ## choose the versions of constraints*.txt anew: the newest, and the oldest admitted
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/pins PINS= $(BUILT)/pins/bin/pip
+	@$(BUILT)/pins/bin/python -m pip install -q --disable-pip-version-check --upgrade --group pins
+	@$(BUILT)/pins/bin/python -m tests.machines.pins
+
+figures: export ORCHESTRATOR_FIGURES = $(abspath docs/figures)
+figures: $(VENV)/development ## count anew what docs/reliability.md tells
+	@$(PYTEST) -q -m '' tests/guard tests/failures tests/memory
+	@$(MAKE) test-kills FIGURES=docs/figures
+	@$(BIN)/cog -r docs/reliability.md
+
+picture: $(VENV)/development ## draw the picture of the demo anew
+	@$(BIN)/python docs/picture.py
+
+bench: $(VENV)/development ## measure what the loop costs beyond its children
+	@$(BIN)/python -m benchmarks
+
+clean: ## remove what was set up and built
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# ---- setting up
+
+# A stamp is written last, so what Ctrl-C cut short is done again; what pip has downloaded, it keeps.
+$(BIN)/pip: | $(VENV)/made
+
+$(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python's venv module is not complete here; on Debian: apt install python3-venv"; exit 1; }
-	@echo "Setting up .venv (a minute or two, once) ..."
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
-
-.venv/runtime: pyproject.toml | .venv/bin/pip
-	@$(BIN)/pip install -q --disable-pip-version-check -e .
+	@echo "Setting up $(VENV) with $$($(PYTHON) -V), once. After Ctrl-C, make goes on."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade $(if $(PINS),-c $(PINS)) pip
 	@touch $@
 
-.venv/development: pyproject.toml .venv/runtime
-	@$(BIN)/pip install -q --disable-pip-version-check --group dev
+$(VENV)/runtime: pyproject.toml $(PINS) | $(VENV)/made
+	@echo "Installing the program: $(call SIZE,runtime)"
+	@$(INSTALL) $(CONSTRAIN) -e .
 	@touch $@
+
+$(VENV)/development: pyproject.toml $(PINS) $(VENV)/runtime
+	@echo "Installing what the tests need: $(call SIZE,development)"
+	@$(INSTALL) $(CONSTRAIN) --group dev
+	@touch $@
+
+.PHONY: upgrade
+upgrade: | $(VENV)/made
+	@$(INSTALL) --upgrade --upgrade-strategy eager -e . --group dev
+	@touch $(VENV)/runtime $(VENV)/development
+
+SIZE = $(or $(if $(PINS),$(shell sed -n 's/^\# $(1): //p' $(PINS))),the newest versions)

@@ -1,0 +1,1 @@
+"""Programs, not tests: they try the project on other Pythons, versions and machines."""

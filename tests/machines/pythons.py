@@ -1,0 +1,150 @@
+"""Try every Python that this machine has: `make test-pythons`.
+
+Looks on the PATH and in the folders of pyenv and uv, and runs the demo and the smoke test with
+each interpreter from 3.11 on, in an environment of its own. A version that pyproject.toml claims
+and that is not here, or an interpreter that cannot be tried, has a loud line and is no failure.
+Runs on the standard library alone.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+OLDEST: Final = (3, 11)
+
+_NAME = re.compile(r"python3(\.\d+)?")
+_ASK = """
+import importlib.util, json, platform, sqlite3, sys
+print(json.dumps({
+    "version": platform.python_version(), "info": sys.version_info[:2], "prefix": sys.prefix,
+    "base": sys.base_prefix, "kind": platform.python_implementation(),
+    "sqlite": sqlite3.sqlite_version, "venv": bool(importlib.util.find_spec("ensurepip")),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python of this machine; `prefix` is where it is installed."""
+
+    program: Path
+    version: str
+    minor: tuple[int, int]
+    prefix: Path
+    sqlite: str
+    makes_venvs: bool
+
+    def __str__(self) -> str:
+        return f"Python {self.version} with SQLite {self.sqlite} ({self.program})"
+
+
+def find_programs() -> Iterator[Path]:
+    """Yield whatever is called `python3` or `python3.N` in the usual places."""
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
+    data = Path(os.environ.get("XDG_DATA_HOME", home / ".local/share"))
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", data / "uv/python"))
+    folders = [Path(part) for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part]
+    for root in (pyenv / "versions", uv):
+        folders += sorted(root.glob("*/bin"))
+    for folder in folders:
+        try:
+            yield from sorted(file for file in folder.iterdir() if _NAME.fullmatch(file.name))
+        except OSError:
+            continue  # not there, or not ours to enter
+
+
+def describe(program: Path) -> Interpreter | None:
+    """Ask a program what it is; None if it is no CPython, or does not run here."""
+    try:
+        done = subprocess.run(
+            [program, "-I", "-c", _ASK], capture_output=True, text=True, timeout=60, check=True
+        )
+        told = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None  # such as a shim of pyenv for a version that is not chosen
+    if told["kind"] != "CPython" or told["prefix"] != told["base"]:
+        return None  # a virtual environment is another's interpreter
+    minor = (told["info"][0], told["info"][1])
+    prefix = Path(told["base"]).resolve()
+    return Interpreter(program, told["version"], minor, prefix, told["sqlite"], told["venv"])
+
+
+def find_interpreters(programs: Iterable[Path]) -> list[Interpreter]:
+    """Return each interpreter once, the oldest first."""
+    found: dict[tuple[Path, str], Interpreter] = {}
+    for program in programs:
+        interpreter = describe(program)
+        if interpreter and interpreter.minor >= OLDEST:
+            found.setdefault((interpreter.prefix, interpreter.version), interpreter)
+    return sorted(found.values(), key=lambda each: (each.minor, each.version, each.program))
+
+
+def claimed_versions() -> list[tuple[int, int]]:
+    """Return the versions that pyproject.toml names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = re.findall(r"Python :: 3\.(\d+)$", "\n".join(project["classifiers"]), re.MULTILINE)
+    return [(3, int(minor)) for minor in lines]
+
+
+def try_interpreter(interpreter: Interpreter) -> bool:
+    """Run the demo and the smoke test with an interpreter; return whether both passed."""
+    name = f"python-{interpreter.version}-{zlib.crc32(os.fsencode(interpreter.prefix)):x}"
+    environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+    make = ["make", "--no-print-directory", f"PYTHON={interpreter.program}"]
+    done = subprocess.run(
+        [*make, f"VENV=build/environments/{name}", "demo", "smoke"],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def shout(text: str) -> None:
+    """Print a line that nobody overlooks."""
+    print(f"########## {text} ##########", flush=True)
+
+
+def main() -> int:
+    """Try all; return 1 when one failed, or when there was none."""
+    interpreters = find_interpreters(find_programs())
+    results: list[str] = []
+    failed = not interpreters
+    for interpreter in interpreters:
+        if not interpreter.makes_venvs:
+            results.append(f"NOT TRIED: {interpreter} lacks ensurepip (Debian: python3-venv)")
+            continue
+        print(f"\n---------- {interpreter}", flush=True)
+        started = time.monotonic()
+        passed = try_interpreter(interpreter)
+        failed |= not passed
+        word = "passed" if passed else "FAILED"
+        results.append(f"{word}: {interpreter}, {time.monotonic() - started:.0f} s")
+    here = {interpreter.minor for interpreter in interpreters}
+    results += [
+        f"NOT TRIED: Python {major}.{minor} is claimed and not on this machine"
+        for major, minor in claimed_versions()
+        if (major, minor) not in here
+    ]
+    print()
+    for result in results:
+        if result.startswith("passed"):
+            print(result)
+        else:
+            shout(result)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
