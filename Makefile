@@ -19,7 +19,7 @@ SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e te
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
-  test-whole test-kills test-n8n demo-n8n test-pythons test-latest test-lowest test-conditions pins
+  test-whole test-kills test-n8n demo-n8n test-pythons test-latest test-lowest test-conditions pins pins-n8n
 
 help: ## list the targets
 	@echo "make demo, make test: each sets up all that it needs in $(VENV). Others:"
@@ -88,6 +88,10 @@ pins: ## choose the versions of constraints*.txt anew: the newest, and the oldes
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/pins PINS= $(BUILT)/pins/bin/pip
 	@$(BUILT)/pins/bin/python -m pip install -q --disable-pip-version-check --upgrade --group pins
 	@$(BUILT)/pins/bin/python -m tests.machines.pins
+
+pins-n8n: ## choose the versions of the real n8n's packages anew
+	@cd tests/n8n && npm install --package-lock-only --legacy-peer-deps --ignore-scripts \
+	  --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
 figures: export ORCHESTRATOR_FIGURES = $(abspath docs/figures)
 figures: $(VENV)/development ## count anew what docs/reliability.md tells

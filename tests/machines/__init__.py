@@ -1,1 +1,1 @@
-"""Programs, not tests: they try the project on other Pythons, versions and machines."""
+"""Programs that set the project up and try it: other Pythons, other versions, other machines."""

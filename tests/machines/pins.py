@@ -2,19 +2,29 @@
 
 Writes `constraints.txt` with the newest versions that go together, for every Python that
 pyproject.toml admits, and `constraints-lowest.txt` with the oldest that it admits. Neither names a
-host: whoever installs, installs from their own index. The first lines say how much there is to
-download, which the Makefile shows before it begins; they are measured, on this machine.
+host: whoever installs, installs from their own index. The first lines say how much an install
+takes, which the Makefile shows before it begins; it is measured, for this machine.
 """
 
 import subprocess
 import sys
 import tempfile
 import tomllib
+import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = {"constraints.txt": "highest", "constraints-lowest.txt": "lowest-direct"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of a package: as it is downloaded, and unpacked."""
+
+    download: int
+    disk: int
 
 
 def main() -> int:
@@ -24,7 +34,7 @@ def main() -> int:
         pins = resolve_pins(resolution)
         file = ROOT / name
         file.write_text(pins, encoding="utf-8")
-        print(f"{name}: {len(pins.splitlines())} pins; measuring the download ...", flush=True)
+        print(f"{name}: {len(pins.splitlines())} pins; measuring ...", flush=True)
         file.write_text("\n".join([*_head(resolution, file), pins]), encoding="utf-8")
     print("Now run the tests: make test test-lowest test-pythons")
     return 0
@@ -49,8 +59,8 @@ def _oldest_python() -> str:
 
 def _head(resolution: str, constraints: Path) -> list[str]:
     what = "newest versions that go together" if resolution == "highest" else "oldest admitted"
-    runtime = _download_sizes(constraints, ".")
-    everything = {**runtime, **_download_sizes(constraints, "--group", "dev")}
+    runtime = _sizes(constraints, ".")
+    everything = {**runtime, **_sizes(constraints, "--group", "dev")}
     added = {name: size for name, size in everything.items() if name not in runtime}
     return [
         f"# The {what}, chosen by `make pins`. Do not edit.",
@@ -59,17 +69,25 @@ def _head(resolution: str, constraints: Path) -> list[str]:
     ]
 
 
-def _download_sizes(constraints: Path, *what: str) -> dict[str, int]:
-    """Return the size in bytes of each file that an install of `what` downloads."""
+def _sizes(constraints: Path, *what: str) -> dict[str, Size]:
+    """Return the size of each wheel that an install of `what` takes, by its file's name."""
     with tempfile.TemporaryDirectory() as folder:
         pip = (sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check")
-        _run(*pip, "-d", folder, "-c", str(constraints), *what)
-        files = {file.name: file.stat().st_size for file in Path(folder).iterdir()}
-    return {name: size for name, size in files.items() if not name.startswith("prompt_learning")}
+        _run(*pip, "--prefer-binary", "-d", folder, "-c", str(constraints), *what)
+        sizes = {file.name: _size(file) for file in Path(folder).glob("*.whl")}
+    return {name: size for name, size in sizes.items() if not name.startswith("prompt_learning")}
 
 
-def _describe(sizes: dict[str, int]) -> str:
-    return f"{len(sizes)} packages, about {sum(sizes.values()) / 1e6:.0f} MB to download"
+def _size(wheel: Path) -> Size:
+    with zipfile.ZipFile(wheel) as file:
+        unpacked = sum(member.file_size for member in file.infolist())
+    return Size(wheel.stat().st_size, unpacked)
+
+
+def _describe(sizes: dict[str, Size]) -> str:
+    download = sum(size.download for size in sizes.values()) / 1e6
+    disk = sum(size.disk for size in sizes.values()) / 1e6
+    return f"{len(sizes)} packages, {download:.0f} MB to download, {disk:.0f} MB on disk"
 
 
 def _run(*argv: str) -> str:

@@ -117,19 +117,18 @@ def shout(text: str) -> None:
 
 
 def main() -> int:
-    """Try all; return 1 when one failed, or when there was none."""
+    """Try all; return 1 when one failed, or when none could be tried."""
     interpreters = find_interpreters(find_programs())
     results: list[str] = []
-    failed = not interpreters
+    outcomes: list[bool] = []
     for interpreter in interpreters:
         if not interpreter.makes_venvs:
             results.append(f"NOT TRIED: {interpreter} lacks ensurepip (Debian: python3-venv)")
             continue
         print(f"\n---------- {interpreter}", flush=True)
         started = time.monotonic()
-        passed = try_interpreter(interpreter)
-        failed |= not passed
-        word = "passed" if passed else "FAILED"
+        outcomes.append(try_interpreter(interpreter))
+        word = "passed" if outcomes[-1] else "FAILED"
         results.append(f"{word}: {interpreter}, {time.monotonic() - started:.0f} s")
     here = {interpreter.minor for interpreter in interpreters}
     results += [
@@ -143,7 +142,7 @@ def main() -> int:
             print(result)
         else:
             shout(result)
-    return int(failed)
+    return 0 if outcomes and all(outcomes) else 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Installs n8n in a cache folder outside the tree, once: `python -m tests.n8n.install`.
 
+The versions are those of package-lock.json, which names no host; `make pins-n8n` makes it anew.
 The folder is $PROMPT_LEARNING_N8N_DIR, or `prompt-learning-loop/n8n` in the user's cache. It takes
 2.5 GB and some minutes. Says on its last line where n8n is; exits with 1 and one loud line when
 the package index does not have what is needed.
@@ -18,6 +19,7 @@ import platformdirs
 HERE: Final = Path(__file__).parent
 VARIABLE: Final = "PROMPT_LEARNING_N8N_DIR"
 _DONE: Final = "installed"
+_LOCK: Final = "package-lock.json"
 
 
 def folder() -> Path:
@@ -35,7 +37,7 @@ def node(where: Path) -> Path:
 def is_installed(where: Path) -> bool:
     """Whether what package.json asks for stands there, whole."""
     mark = where / _DONE
-    return mark.is_file() and mark.read_bytes() == (HERE / "package.json").read_bytes()
+    return mark.is_file() and mark.read_bytes() == (HERE / _LOCK).read_bytes()
 
 
 def install(where: Path) -> str:
@@ -43,14 +45,15 @@ def install(where: Path) -> str:
     if not shutil.which("npm"):
         return "npm is not there: install Node.js"
     where.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "package.json", where)
-    quiet = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+    for name in ("package.json", _LOCK):
+        shutil.copy(HERE / name, where)
+    quiet = ["--no-audit", "--no-fund", "--loglevel=error"]
     environment = {**os.environ, "npm_config_nodedir": str(node(where).parent)}
     environment["PATH"] = f"{node(where)}{os.pathsep}{environment['PATH']}"
     with (where / "install.log").open("w", encoding="utf-8") as log:
         for command, env in (
             # Without scripts: they would fetch programs from elsewhere. sqlite3 alone is built.
-            (["npm", "install", "--legacy-peer-deps", "--ignore-scripts", *quiet], None),
+            (["npm", "ci", "--legacy-peer-deps", "--ignore-scripts", *quiet], None),
             (["npm", "rebuild", "sqlite3"], environment),
         ):
             done = subprocess.run(
@@ -64,7 +67,7 @@ def install(where: Path) -> str:
             )
             if done.returncode:
                 return f"`{' '.join(command[:3])}` failed: see {log.name}"
-    shutil.copy(where / "package.json", where / _DONE)
+    shutil.copy(where / _LOCK, where / _DONE)
     return ""
 
 
