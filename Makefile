@@ -4,12 +4,14 @@ PYTHON ?= python3
 VENV ?= .venv
 PINS ?= constraints.txt
 FIGURES ?= build/figures
+LOWEST ?= demo test
 
 BIN := $(VENV)/bin
 CONSTRAIN := $(if $(PINS),-c $(PINS) --build-constraint $(PINS))
 INSTALL := $(BIN)/python -m tests.machines.install
 PYTEST := $(BIN)/python -m pytest
 BUILT := build/environments
+PAGES := README.md CONTRIBUTING.md docs/*.md
 
 # What tells soon whether an interpreter or a set of versions carries the program.
 SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/hooks/test_claude.py \
@@ -43,10 +45,10 @@ types: $(VENV)/development ## mypy, strict
 	@$(BIN)/mypy docs/reference.py docs/picture.py
 
 docs: $(VENV)/development ## write the generated parts of the documentation anew
-	@$(BIN)/cog -r docs/*.md
+	@$(BIN)/cog -r $(PAGES)
 
 docs-check: $(VENV)/development ## tell whether the generated parts are stale
-	@$(BIN)/cog --check docs/*.md
+	@$(BIN)/cog --check $(PAGES)
 
 test-whole: $(VENV)/development ## longer runs of the real programs, and more examples of the properties
 	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
@@ -69,17 +71,18 @@ wheel: $(BIN)/pip ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel -q --no-deps $(CONSTRAIN) -w dist .
 	@ls -t dist/*.whl | head -1
 
+wheel-test: export ORCHESTRATOR_PINS = $(PINS)
 wheel-test: $(VENV)/development ## build the wheel, and try it in an empty environment
 	@$(PYTEST) -q -m packaging
 
 test-pythons: ## demo and smoke test on every Python that this machine has
 	@$(PYTHON) -m tests.machines.pythons
 
-test-latest: ## demo and smoke test with the newest version of everything
-	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= upgrade demo smoke
+test-latest: ## demo, smoke test and wheel with the newest version of everything
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= upgrade demo smoke wheel-test
 
 test-lowest: ## demo and tests with the oldest versions that pyproject.toml admits
-	@$(MAKE) --no-print-directory VENV=$(BUILT)/lowest PINS=constraints-lowest.txt demo test
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/lowest PINS=constraints-lowest.txt $(LOWEST)
 
 test-conditions: $(VENV)/development ## the tests as another user, in a strange folder, locale, zone and year
 	@$(BIN)/python -m tests.machines.conditions $(CONDITIONS)

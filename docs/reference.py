@@ -1,6 +1,7 @@
 """Makes the generated parts of the documentation. `make docs` calls this through cog."""
 
 import json
+import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,29 @@ def commands() -> str:
 def reliability() -> str:
     """The promises, the tests that keep them, and what those tests last counted."""
     return "\n".join(_promises())
+
+
+def targets() -> str:
+    """The targets of the Makefile, with the line that `make` shows for each."""
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
+    rows = re.findall(r"^([a-z0-9-]+):.*## (.+)$", makefile, re.MULTILINE)
+    return "\n".join(["| command | what it does |", "|---|---|", *_target_rows(rows)])
+
+
+def _target_rows(rows: list[tuple[str, str]]) -> Iterator[str]:
+    for name, meaning in rows:
+        yield f"| `make {name}` | {meaning} |"
+
+
+def install_size() -> str:
+    """What `make demo` downloads and unpacks, as `make pins` measured it."""
+    pins = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8")
+    found = re.search(
+        r"^# runtime: (\d+) packages, (\d+) MB to download, (\d+)", pins, re.MULTILINE
+    )
+    if not found:
+        raise ValueError("constraints.txt does not say what an install takes: run `make pins`")
+    return f"{found[1]} packages, {found[2]} MB to download and {found[3]} MB on disk"
 
 
 def _promises() -> Iterator[str]:

@@ -1,4 +1,8 @@
-"""What is shipped: the wheel, built from the tracked files and tried in an empty environment."""
+"""What is shipped: the wheel, built from the tracked files and tried in an empty environment.
+
+Its dependencies have the versions that the file in ORCHESTRATOR_PINS names; without one they are
+the newest, as for whoever installs it today.
+"""
 
 import os
 import subprocess
@@ -64,7 +68,11 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 
 def run(*argv: str) -> None:
     """Run a build step with the user's own settings, and show what it said when it fails."""
-    done = subprocess.run(argv, cwd="/", capture_output=True, text=True, check=False)
+    env = dict(os.environ)
+    if pins := env.get("ORCHESTRATOR_PINS"):
+        # As an address, because pip takes a space in this variable for the end of a name.
+        env["PIP_CONSTRAINT"] = (CHECKOUT / pins).as_uri()
+    done = subprocess.run(argv, cwd="/", env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
