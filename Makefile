@@ -8,9 +8,10 @@ LOWEST ?= demo test
 
 BIN := $(VENV)/bin
 CONSTRAIN := $(if $(PINS),-c $(PINS) --build-constraint $(PINS))
-INSTALL := $(BIN)/python -m tests.machines.install
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 BUILT := build/environments
+DOWNLOADS := build/downloads
 PAGES := README.md CONTRIBUTING.md docs/*.md
 
 # What tells soon whether an interpreter or a set of versions carries the program.
@@ -113,7 +114,15 @@ clean: ## remove what was set up and built
 
 # ---- setting up
 
-# A stamp is written last, so what Ctrl-C cut short is done again; what pip has downloaded, it keeps.
+# What is cut short, by Ctrl-C or worse, leaves `partial` behind: it is done again from what is
+# downloaded, over the files that are there, because pip believes a package that it finds half.
+PARTIAL := $(VENV)/partial
+BEGIN = mkdir -p $(VENV) && touch $(PARTIAL)
+END = rm -f $(PARTIAL) && touch $@
+DOWNLOAD := $(BIN)/python -m tests.machines.download $(DOWNLOADS) $(CONSTRAIN)
+INSTALL = $(PIP) install -q --no-index --find-links $(DOWNLOADS) $(CONSTRAIN) \
+  $(if $(wildcard $(PARTIAL)),--ignore-installed)
+
 $(BIN)/pip: | $(VENV)/made
 
 $(VENV)/made:
@@ -122,22 +131,31 @@ $(VENV)/made:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python's venv module is not complete here; on Debian: apt install python3-venv"; exit 1; }
 	@echo "Setting up $(VENV) with $$($(PYTHON) -V), once. After Ctrl-C, make goes on."
+	@if [ -e $(PARTIAL) ]; then rm -rf $(VENV); fi
+	@$(BEGIN)
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade $(if $(PINS),-c $(PINS)) pip
-	@touch $@
+	@$(END)
 
 $(VENV)/runtime: pyproject.toml $(PINS) | $(VENV)/made
 	@echo "Installing the program: $(call SIZE,runtime)"
-	@$(INSTALL) $(CONSTRAIN) -e .
-	@touch $@
+	@$(DOWNLOAD) --group setup .
+	@echo "Unpacking it ..."
+	@$(BEGIN)
+	@$(INSTALL) -e .
+	@$(END)
 
 $(VENV)/development: pyproject.toml $(PINS) $(VENV)/runtime
 	@echo "Installing what the tests need: $(call SIZE,development)"
-	@$(INSTALL) $(CONSTRAIN) --group dev
-	@touch $@
+	@$(DOWNLOAD) --group dev
+	@echo "Unpacking it ..."
+	@$(BEGIN)
+	@$(INSTALL) --group dev
+	@$(END)
 
 .PHONY: upgrade
 upgrade: | $(VENV)/made
+	@$(DOWNLOAD) --group setup --group dev .
 	@$(INSTALL) --upgrade --upgrade-strategy eager -e . --group dev
 	@touch $(VENV)/runtime $(VENV)/development
 
