@@ -120,7 +120,7 @@ PARTIAL := $(VENV)/partial
 BEGIN = mkdir -p $(VENV) && touch $(PARTIAL)
 END = rm -f $(PARTIAL) && touch $@
 DOWNLOAD := $(BIN)/python -m tests.machines.download $(DOWNLOADS) $(CONSTRAIN)
-INSTALL = $(PIP) install -q --no-index --find-links $(DOWNLOADS) $(CONSTRAIN) \
+INSTALL = $(PIP) install -q --find-links $(DOWNLOADS) $(CONSTRAIN) \
   $(if $(wildcard $(PARTIAL)),--ignore-installed)
 
 $(BIN)/pip: | $(VENV)/made
