@@ -25,7 +25,6 @@ from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import start_run
-from orchestrator.store import Store
 
 TASK: Final = "Repair the calculator so that all of its tests pass."
 
@@ -59,7 +58,7 @@ def run_demo(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> i
             overrides=_overrides(),
             listener=listener,
             environment=_environment(folder, model.url),
-            store=Store(folder / "state"),
+            state=folder / "state",
         )
         learned = _explain(result, project, model.requests, say)
         for line in model.unanswered:

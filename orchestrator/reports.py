@@ -39,15 +39,14 @@ def teach_report(
     listener = events.fan_out([failure_logger(project, listener), listener])
     safe = Redactor(config.redaction.patterns, os.environ).text
     failure = reported_failure(kind, safe(description), safe(context), safe(task))
-    store = Store()
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     wiring.demand_loaded(config, project)
-    teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
-    rulebook, _history = wiring.open_rulebook(config, project, store, listener)
-    listener(events.TeachingStarted(failure))
-    lesson = teacher.teach(failure, rulebook.known_rules())
-    listener(events.LessonLearned(lesson))
-    change = rulebook.apply(lesson, failure)
-    if change:
-        listener(events.RuleWritten(change))
-    return change
+    with Store() as store, wiring.open_rulebook(config, project, store, listener) as (rulebook, _):
+        teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
+        listener(events.TeachingStarted(failure))
+        lesson = teacher.teach(failure, rulebook.known_rules())
+        listener(events.LessonLearned(lesson))
+        change = rulebook.apply(lesson, failure)
+        if change:
+            listener(events.RuleWritten(change))
+        return change

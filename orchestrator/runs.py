@@ -53,7 +53,7 @@ def start_run(
     *,
     listener: events.Listener,
     environment: Mapping[str, str] | None = None,
-    store: Store | None = None,
+    state: Path | None = None,
 ) -> RunResult:
     """Run a task in a project.
 
@@ -64,7 +64,7 @@ def start_run(
         overrides: values that win over the file's.
         listener: hears what happens; also from other threads than the caller's.
         environment: what agent, teacher and configuration see as theirs; ours if None.
-        store: where the run is kept; the user's if None.
+        state: the state directory that keeps the run; the user's if None.
 
     Raises:
         LoopError, TeacherError: something is missing or wrong; no token was spent.
@@ -78,9 +78,12 @@ def start_run(
     loaded = load(project, config_file, overrides, environment)
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener)
-    store = store or Store()
     run = new_id()
-    with _place(config, project, run, store, listener) as place, _alone_in(place.folder, store):
+    with (
+        Store(state) as store,
+        _place(config, project, run, store, listener) as place,
+        _alone_in(place.folder, store),
+    ):
         ours = environment or os.environ
         parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
         record = store.create(Task(task, project), config.model_dump_json(), run)
@@ -101,18 +104,18 @@ def resume_run(
         LoopError, TeacherError: there is no such run, or nothing to go on with.
     """
     _meanwhile(_load_the_journal)
-    store = Store()
-    record = store.get(run)
-    if record.outcome not in _RESUMABLE:
-        raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
-    project = wiring.checked_project(record.task.project)
-    config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
-    at = _place(config, project, record.id, store, listener, resumed=True)
-    with at as place, _alone_in(place.folder, store):
-        ours = os.environ
-        parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
-        store.take_up(record.id)
-        return _carry(record, store, config, parts, place, listener, resumed=True)
+    with Store() as store:
+        record = store.get(run)
+        if record.outcome not in _RESUMABLE:
+            raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
+        project = wiring.checked_project(record.task.project)
+        config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
+        at = _place(config, project, record.id, store, listener, resumed=True)
+        with at as place, _alone_in(place.folder, store):
+            ours, state = os.environ, store.directory
+            parts = wiring.build(config, place.folder, ours, listener, state, home=project)
+            store.take_up(record.id)
+            return _carry(record, store, config, parts, place, listener, resumed=True)
 
 
 def _carry(
@@ -128,21 +131,36 @@ def _carry(
     place.began = True
     if resumed:  # a killed process may have left its agent at work
         process.sweep(record.id)
-    started = time.monotonic()
-    logger = failure_logger(record.task.project, listener)
     project = record.task.project
-    rulebook, history = wiring.open_rulebook(
+    logger = failure_logger(project, listener)
+    with wiring.open_rulebook(
         config, place.folder, store, listener, run=record.id, home=project
-    )
-    outcomes = outcomes_listener(
-        history,
-        rulebook,
-        record.id,
-        lambda text: listener(events.Notice(text)),
-        tidy=place.folder == project,
-    )
-    ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
-    emit = events.fan_out([*ours, listener])
+    ) as (rulebook, history):
+        outcomes = outcomes_listener(
+            history,
+            rulebook,
+            record.id,
+            lambda text: listener(events.Notice(text)),
+            tidy=place.folder == project,
+        )
+        ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
+        emit = events.fan_out([*ours, listener])
+        return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
+
+
+def _run_to_end(
+    record: RunRecord,
+    store: Store,
+    config: Config,
+    parts: wiring.Parts,
+    place: Place,
+    rulebook: MarkdownRulebook,
+    emit: events.Listener,
+    *,
+    resumed: bool,
+) -> RunResult:
+    """Run the loop, put its end on record, and report it, however it ends."""
+    started = time.monotonic()
     emit(events.RunStarted(record.id, record.task, record.folder, resumed))
     try:
         result = _loop_durably(record, store, config, parts, rulebook, place.folder, emit)

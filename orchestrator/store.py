@@ -62,8 +62,18 @@ def unusable(directory: Path, error: BaseException) -> InfrastructureError:
     )
 
 
+@contextmanager
+def close_on_error(database: sqlite3.Connection) -> Iterator[None]:
+    """Close a database that is being opened if the block raises: nobody owns it yet."""
+    try:
+        yield
+    except BaseException:
+        database.close()
+        raise
+
+
 class Store:
-    """The runs of this user on this machine.
+    """The runs of this user on this machine. Whoever opens one closes it, best by `with`.
 
     Raises:
         InfrastructureError: the state directory cannot be written, or is of a later version.
@@ -78,9 +88,16 @@ class Store:
             self._database = sqlite3.connect(
                 self.directory / "runs.db", timeout=30, isolation_level=None
             )
-            self._migrate()
+            with close_on_error(self._database):
+                self._migrate()
         except (OSError, sqlite3.Error) as error:
             raise unusable(self.directory, error) from error
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def locks(self) -> Path:

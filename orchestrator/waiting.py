@@ -27,21 +27,20 @@ def teach_pending(
     project = wiring.checked_project(project)
     loaded = load(project, config_file)
     config = loaded.config
-    store = Store()
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     wiring.demand_loaded(config, project)
-    teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
-    rulebook, _history = wiring.open_rulebook(config, project, store, listener)
-    changes = []
-    for kept in Pending(project, store.directory).waiting():
-        listener(events.TeachingStarted(kept.failure))
-        try:
-            lesson = teacher.teach(kept.failure, rulebook.known_rules())
-        except UnusableAnswer as error:
-            listener(events.Notice(f"nothing learned: {error}"))
-            continue
-        listener(events.LessonLearned(lesson))
-        if change := rulebook.apply(lesson, kept.failure):
-            listener(events.RuleWritten(change))
-            changes.append(change)
-    return changes
+    with Store() as store, wiring.open_rulebook(config, project, store, listener) as (rulebook, _):
+        teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
+        changes = []
+        for kept in Pending(project, store.directory).waiting():
+            listener(events.TeachingStarted(kept.failure))
+            try:
+                lesson = teacher.teach(kept.failure, rulebook.known_rules())
+            except UnusableAnswer as error:
+                listener(events.Notice(f"nothing learned: {error}"))
+                continue
+            listener(events.LessonLearned(lesson))
+            if change := rulebook.apply(lesson, kept.failure):
+                listener(events.RuleWritten(change))
+                changes.append(change)
+        return changes

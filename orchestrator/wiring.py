@@ -6,7 +6,8 @@ The only module that knows both the settings and the implementations.
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -270,6 +271,7 @@ def bounded(
     return PatientAgent(agent, clock) if limits.wait_for_reset else agent, teacher
 
 
+@contextmanager
 def open_rulebook(
     config: Config,
     project: Path,
@@ -278,24 +280,25 @@ def open_rulebook(
     *,
     run: str = "",
     home: Path | None = None,
-) -> tuple[MarkdownRulebook, History]:
-    """The rulebook of a project, and the history behind it.
+) -> Iterator[tuple[MarkdownRulebook, History]]:
+    """Open the rulebook of a project and the history behind it, and close that at the end.
 
     `home` is the user's own folder of the project, where `project` is a work tree of ours: they
     share one history.
     """
     shelf = shelf_of(config, project, store.directory)
     users = shelf.target is Target.USER
-    history = History(store.directory, _known_as(shelf.root if users else home or project))
-    keeping = Keeping(
-        history,
-        config.rules.max_rules,
-        config.rules.max_tokens,
-        review=config.learning.approval == "review",
-        own=users or home in (None, project),
-    )
-    book = MarkdownRulebook(shelf, store.locks, run=run, on_event=listener, keeping=keeping)
-    return book, history
+    known_as = _known_as(shelf.root if users else home or project)
+    with History(store.directory, known_as) as history:
+        keeping = Keeping(
+            history,
+            config.rules.max_rules,
+            config.rules.max_tokens,
+            review=config.learning.approval == "review",
+            own=users or home in (None, project),
+        )
+        book = MarkdownRulebook(shelf, store.locks, run=run, on_event=listener, keeping=keeping)
+        yield book, history
 
 
 def _known_as(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,8 @@ def _scope(command: Callable[..., None]) -> Callable[..., None]:
 @_common
 def list_(everything: bool, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     """List the rules in force."""
-    found = _keeper(project_dir, config_file).all()
+    with _open_keeper(project_dir, config_file) as keeper:
+        found = keeper.all()
     _show([each for each in found if everything or each.status.in_force], as_json)
 
 
@@ -63,10 +65,9 @@ def list_(everything: bool, project_dir: Path, config_file: Path | None, as_json
 @_common
 def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     """Show the rules that wait for a person, each with what it would change."""
-    keeper = _keeper(project_dir, config_file)
-    found = keeper.pending()
-    for record in found:
-        diff = keeper.diff(record)
+    with _open_keeper(project_dir, config_file) as keeper:
+        found = [(record, keeper.diff(record)) for record in keeper.pending()]
+    for record, diff in found:
         if _json(as_json):
             click.echo(json.dumps({**_fields(record), "diff": diff}))
             continue
@@ -81,9 +82,9 @@ def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
 @_common
 def show(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     """Show one rule with its origin and its counters."""
-    keeper = _keeper(project_dir, config_file)
-    record = keeper.get(rule)
-    _one(record, as_json, keeper.where(record.rule.id))
+    with _open_keeper(project_dir, config_file) as keeper:
+        record = keeper.get(rule)
+        _one(record, as_json, keeper.where(record.rule.id))
 
 
 @rules.command()
@@ -91,14 +92,14 @@ def show(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) 
 @_common
 def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
     """Tell a rule's whole story."""
-    keeper = _keeper(project_dir, config_file)
-    record = keeper.get(rule)
-    events = keeper.events(record.rule.id)
+    with _open_keeper(project_dir, config_file) as keeper:
+        record = keeper.get(rule)
+        events, where = keeper.events(record.rule.id), keeper.where(record.rule.id)
     if _json(as_json):
         story = [{"at": e.at.isoformat(), "what": e.what, "detail": e.detail} for e in events]
         click.echo(json.dumps({**_fields(record), "events": story}))
         return
-    _one(record, as_json, keeper.where(record.rule.id))
+    _one(record, as_json, where)
     for event in events:
         detail = f": {event.detail}" if event.detail else ""
         click.echo(printable(f"  {event.at.astimezone():%Y-%m-%d %H:%M}  {event.what}{detail}"))
@@ -120,8 +121,8 @@ def add(
     """Put a rule of your own in force."""
     from teacher.models import RuleText
 
-    keeper = _keeper(project_dir, config_file, adding=True)
-    _done(keeper, keeper.add(RuleText(rule, when, why), paths), as_json)
+    with _open_keeper(project_dir, config_file, adding=True) as keeper:
+        _done(keeper, keeper.add(RuleText(rule, when, why), paths), as_json)
 
 
 @rules.command()
@@ -145,8 +146,8 @@ def edit(
 
     if not (rule or when or why or paths):
         raise UsageError("nothing to change is given", "give --rule, --when, --why or --path")
-    keeper = _keeper(project_dir, config_file)
-    _done(keeper, keeper.edit(identity, RuleText(rule, when, why), paths), as_json)
+    with _open_keeper(project_dir, config_file) as keeper:
+        _done(keeper, keeper.edit(identity, RuleText(rule, when, why), paths), as_json)
 
 
 def _verb(name: str, help_: str) -> None:
@@ -156,8 +157,8 @@ def _verb(name: str, help_: str) -> None:
     @click.argument("rule", metavar="ID")
     @_common
     def command(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-        keeper = _keeper(project_dir, config_file, adding=name == "restore")
-        _done(keeper, getattr(keeper, name)(rule), as_json)
+        with _open_keeper(project_dir, config_file, adding=name == "restore") as keeper:
+            _done(keeper, getattr(keeper, name)(rule), as_json)
 
 
 _verb("retire", "Take a rule out of the file, into the archive.")
@@ -175,14 +176,18 @@ def approve(
     """Put a rule that waits in force; one that it contradicts leaves."""
     from orchestrator.memory.committing import check_committable, commit
 
-    keeper = _keeper(project_dir, config_file, adding=True)
-    done = keeper.approve(rule, check_committable) if as_commit else keeper.approve(rule)
-    _done(keeper, done, as_json)
+    with _open_keeper(project_dir, config_file, adding=True) as keeper:
+        done = keeper.approve(rule, check_committable) if as_commit else keeper.approve(rule)
+        _done(keeper, done, as_json)
     if as_commit:
         click.echo(f"committed as {commit(done.files, done.record)}", err=True)
 
 
-def _keeper(project_dir: Path, config_file: Path | None, *, adding: bool = False) -> "RuleKeeper":
+@contextmanager
+def _open_keeper(
+    project_dir: Path, config_file: Path | None, *, adding: bool = False
+) -> "Iterator[RuleKeeper]":
+    """Open the project's rules, and close them at the end. `adding` checks that all are loaded."""
     from orchestrator import wiring
     from orchestrator.config import load
     from orchestrator.memory.keeping import RuleKeeper
@@ -192,8 +197,11 @@ def _keeper(project_dir: Path, config_file: Path | None, *, adding: bool = False
     config = load(project, config_file).config
     if adding:
         wiring.demand_loaded(config, project)
-    book, history = wiring.open_rulebook(config, project, Store(), _tell)
-    return RuleKeeper(book, history)
+    with (
+        Store() as store,
+        wiring.open_rulebook(config, project, store, _tell) as (book, history),
+    ):
+        yield RuleKeeper(book, history)
 
 
 def _tell(event: "Event") -> None:

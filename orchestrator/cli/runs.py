@@ -18,7 +18,8 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     from orchestrator.cli import records
     from orchestrator.store import Store
 
-    found = Store().list(limit)
+    with Store() as store:
+        found = store.list(limit)
     for line in records.listed_json(found) if as_json else records.listed(found):
         click.echo(line)
 
@@ -31,6 +32,7 @@ def show(run: str, as_json: bool) -> None:
     from orchestrator.cli import records
     from orchestrator.store import Store
 
-    record = Store().get(run)
+    with Store() as store:
+        record = store.get(run)
     for line in records.listed_json([record]) if as_json else records.whole(record):
         click.echo(line)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.store import STATE_VARIABLE
+from orchestrator.store import STATE_VARIABLE, close_on_error
 
 _MIGRATIONS: Final = (
     """
@@ -72,7 +72,8 @@ class Database:
             self._connection = sqlite3.connect(
                 directory / "rules.db", timeout=30, isolation_level=None, check_same_thread=False
             )
-            self._migrate(directory)
+            with close_on_error(self._connection):
+                self._migrate(directory)
         except (OSError, sqlite3.Error) as error:
             # sqlite3 raises the class itself only for a file that is no database.
             foreign = type(error) is sqlite3.DatabaseError

@@ -52,7 +52,7 @@ def _now() -> datetime:
 
 
 class History:
-    """What is remembered of one rulebook.
+    """What is remembered of one rulebook. Whoever opens one closes it, best by `with`.
 
     Each method raises InfrastructureError when the state directory fails.
 
@@ -65,6 +65,12 @@ class History:
     def __init__(self, directory: Path, book: Path, now: Callable[[], datetime] = _now) -> None:
         self.book, self.now = str(book), now
         self._database = Database(directory)
+
+    def __enter__(self) -> "History":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the database."""

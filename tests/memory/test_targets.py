@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,11 +60,25 @@ class Book:
         return (self.root / name).read_text(encoding="utf-8")
 
 
+OpenBook = Callable[..., Book]
+
+
 @pytest.fixture
-def scoped(project: Path, tmp_path: Path) -> Iterator[Book]:
-    made = Book(project, tmp_path / "state", Target.RULES_DIR)
-    yield made
-    made.history.close()
+def open_book(project: Path, tmp_path: Path) -> Iterator[OpenBook]:
+    """Open rulebooks that are closed at the end of the test."""
+    with ExitStack() as opened:
+
+        def open_book(target: Target, root: Path = project, *, mirror: bool = False) -> Book:
+            made = Book(root, tmp_path / "state", target, mirror=mirror)
+            opened.callback(made.history.close)
+            return made
+
+        yield open_book
+
+
+@pytest.fixture
+def scoped(open_book: OpenBook) -> Book:
+    return open_book(Target.RULES_DIR)
 
 
 # ---- the promises of every rulebook, for each target
@@ -249,9 +264,11 @@ def test_a_scope_can_be_taken_away_again(scoped: Book) -> None:
     assert not (scoped.root / ".claude/rules/learned-src-api-sql.md").exists()
 
 
-def test_a_scope_can_be_taken_away_where_new_rules_have_none(project: Path, tmp_path: Path) -> None:
-    rule = Book(project, tmp_path / "state", Target.RULES_DIR).learn(SCOPED).rule
-    made = Book(project, tmp_path / "state", Target.PROJECT)
+def test_a_scope_can_be_taken_away_where_new_rules_have_none(
+    project: Path, open_book: OpenBook
+) -> None:
+    rule = open_book(Target.RULES_DIR).learn(SCOPED).rule
+    made = open_book(Target.PROJECT)
     made.book.edit(lambda pages: pages.rescope(rule.id, ("docs/**",)))
     assert made.book.rules()[0].paths == ("src/api/**", "*.sql")
     made.book.edit(lambda pages: pages.rescope(rule.id, ()))
@@ -287,10 +304,10 @@ def _lead_out(path: Path) -> None:
     ],
 )
 def test_what_cannot_be_read_is_not_deleted(
-    project: Path, tmp_path: Path, target: Target, spoil: Callable[[Path], None], words: str
+    open_book: OpenBook, target: Target, spoil: Callable[[Path], None], words: str
 ) -> None:
-    change = Book(project, tmp_path / "state", target).learn(add(NONE))
-    later = Book(project, tmp_path / "state", Target.PROJECT)
+    change = open_book(target).learn(add(NONE))
+    later = open_book(Target.PROJECT)
     later.learn(add(MONEY))
     data = change.path.read_bytes()
     spoil(change.path)
@@ -302,7 +319,9 @@ def test_what_cannot_be_read_is_not_deleted(
     assert len(later.book.rules()) == 2
 
 
-def test_files_that_never_had_rules_stop_nobody(project: Path, tmp_path: Path) -> None:
+def test_files_that_never_had_rules_stop_nobody(
+    project: Path, tmp_path: Path, open_book: OpenBook
+) -> None:
     folder = project / ".claude/rules"
     folder.mkdir(parents=True)
     (tmp_path / "ours.md").write_text("Use tabs.\n", encoding="utf-8")
@@ -311,7 +330,7 @@ def test_files_that_never_had_rules_stop_nobody(project: Path, tmp_path: Path) -
     (folder / "folder.md").mkdir()
     os.mkfifo(folder / "pipe.md")
     (folder / "large.md").write_bytes(b"word " * 250_000)
-    made = Book(project, tmp_path / "state", Target.PROJECT)
+    made = open_book(Target.PROJECT)
     rule = made.learn(add(NONE)).rule
     assert [known.id for known in made.book.rules()] == [rule.id]
     (folder / "large.md").unlink()
@@ -333,14 +352,15 @@ def test_a_file_that_loses_a_rule_is_written_last(scoped: Book) -> None:
 # ---- another target
 
 
-def test_another_target_moves_nothing_and_loses_no_history(project: Path, tmp_path: Path) -> None:
+def test_another_target_moves_nothing_and_loses_no_history(
+    project: Path, open_book: OpenBook
+) -> None:
     (project / "AGENTS.md").write_text("Use tabs.\n", encoding="utf-8")
-    state = tmp_path / "state"
     ids = []
     lessons = {Target.PROJECT: add(NONE), Target.AGENTS_MD: add(MONEY), Target.RULES_DIR: SCOPED}
     for target, lesson in lessons.items():
-        ids.append(Book(project, state, target).learn(lesson).rule.id)
-    last = Book(project, state, Target.PROJECT)
+        ids.append(open_book(target).learn(lesson).rule.id)
+    last = open_book(Target.PROJECT)
     assert [rule.id for rule in last.book.rules()] == ids
     assert {record.status for record in last.history.all()} == {Status.ACTIVE}
     again = RuleText(f"{LISTS.rule}!", LISTS.when, "")
@@ -350,20 +370,22 @@ def test_another_target_moves_nothing_and_loses_no_history(project: Path, tmp_pa
     assert MONEY.rule not in last.text("AGENTS.md")
 
 
-def test_a_scope_is_left_out_where_a_file_can_have_none(project: Path, tmp_path: Path) -> None:
-    made = Book(project, tmp_path / "state", Target.PROJECT)
+def test_a_scope_is_left_out_where_a_file_can_have_none(open_book: OpenBook) -> None:
+    made = open_book(Target.PROJECT)
     change = made.learn(SCOPED)
     assert (change.rule.paths, change.path.name) == ((), "CLAUDE.md")
     assert made.history.get(change.rule.id).rule.paths == ()
 
 
-def test_the_users_own_file_may_be_a_link_to_anywhere(home: Path, tmp_path: Path) -> None:
+def test_the_users_own_file_may_be_a_link_to_anywhere(
+    home: Path, tmp_path: Path, open_book: OpenBook
+) -> None:
     dotfiles = tmp_path / "dotfiles"
     dotfiles.mkdir()
     (dotfiles / "CLAUDE.md").write_text("Be brief.\n", encoding="utf-8")
     (home / ".claude").mkdir()
     (home / ".claude" / "CLAUDE.md").symlink_to(dotfiles / "CLAUDE.md")
-    made = Book(home / ".claude", tmp_path / "state", Target.USER)
+    made = open_book(Target.USER, home / ".claude")
     made.learn(SCOPED)
     assert (home / ".claude" / "CLAUDE.md").is_symlink()
     text = (dotfiles / "CLAUDE.md").read_text("utf-8")
@@ -371,13 +393,13 @@ def test_the_users_own_file_may_be_a_link_to_anywhere(home: Path, tmp_path: Path
     assert made.book.files() == ()
 
 
-def test_the_users_own_file_is_made_with_its_folder(home: Path, tmp_path: Path) -> None:
-    Book(home / ".claude", tmp_path / "state", Target.USER).learn(add(NONE))
+def test_the_users_own_file_is_made_with_its_folder(home: Path, open_book: OpenBook) -> None:
+    open_book(Target.USER, home / ".claude").learn(add(NONE))
     assert NONE.rule in (home / ".claude" / "CLAUDE.md").read_text("utf-8")
 
 
-def test_a_rule_in_agents_md_that_nobody_loads_is_told(project: Path, tmp_path: Path) -> None:
-    made = Book(project, tmp_path / "state", Target.AGENTS_MD)
+def test_a_rule_in_agents_md_that_nobody_loads_is_told(project: Path, open_book: OpenBook) -> None:
+    made = open_book(Target.AGENTS_MD)
     made.learn(add(NONE))
     assert made.heard == []
     (project / "CLAUDE.md").write_text("Use tabs.\n", encoding="utf-8")
@@ -390,10 +412,10 @@ def test_a_rule_in_agents_md_that_nobody_loads_is_told(project: Path, tmp_path: 
     assert made.heard == [told]
 
 
-def test_agents_md_linked_to_claude_md_is_one_file(project: Path, tmp_path: Path) -> None:
+def test_agents_md_linked_to_claude_md_is_one_file(project: Path, open_book: OpenBook) -> None:
     (project / "CLAUDE.md").write_text("Use tabs.\n", encoding="utf-8")
     (project / "AGENTS.md").symlink_to("CLAUDE.md")
-    made = Book(project, tmp_path / "state", Target.AGENTS_MD, mirror=True)
+    made = open_book(Target.AGENTS_MD, mirror=True)
     made.learn(add(NONE))
     assert (project / "AGENTS.md").is_symlink()
     assert made.text("CLAUDE.md").count(NONE.rule) == 1
@@ -505,34 +527,26 @@ def test_which_files_load_a_rule(glob: str, file: str, loaded: bool) -> None:
 
 
 def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path / "state")
-
-    def ids() -> list[str]:
-        book, history = open_rulebook(Config(), project, store, lambda _event: None)
-        book.rules()
-        found = [record.rule.id for record in history.all()]
-        history.close()
-        return found
-
-    book, history = open_rulebook(Config(), project, store, lambda _event: None)
-    change = book.apply(add(NONE), FAILURE)
-    history.close()
-    assert change is not None
-    (project / "CLAUDE.md").rename(project / "AGENTS.md")
-    (project / "CLAUDE.md").symlink_to("AGENTS.md")
-    assert ids() == [change.rule.id]
-    store.close()
+    with Store(tmp_path / "state") as store:
+        with open_rulebook(Config(), project, store, lambda _event: None) as (book, _history):
+            change = book.apply(add(NONE), FAILURE)
+        assert change is not None
+        (project / "CLAUDE.md").rename(project / "AGENTS.md")
+        (project / "CLAUDE.md").symlink_to("AGENTS.md")
+        with open_rulebook(Config(), project, store, lambda _event: None) as (book, history):
+            book.rules()
+            assert [record.rule.id for record in history.all()] == [change.rule.id]
 
 
 def test_a_rule_by_hand_keeps_its_history_once_we_wrote_the_file(
-    project: Path, tmp_path: Path
+    project: Path, open_book: OpenBook
 ) -> None:
     file = project / "CLAUDE.md"
     file.write_text(
         "## Learned Rules & Patterns\n\n- **Rule**: Never x\n- **Rule**: Never y\n",
         encoding="utf-8",
     )
-    made = Book(project, tmp_path / "state", Target.PROJECT)
+    made = open_book(Target.PROJECT)
     first, second = (rule.id for rule in made.book.rules())
     assert b"<!--" not in file.read_bytes()
     made.learn(add(NONE))

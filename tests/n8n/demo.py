@@ -21,7 +21,6 @@ from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import start_run
-from orchestrator.store import Store
 from tests.n8n.server import ROOT, TOKEN, N8n
 
 
@@ -68,7 +67,7 @@ def _learn(server: N8n, model: ReplayServer, project: Path, folder: Path) -> int
             "N8N_WEBHOOK_TOKEN": TOKEN,
             "NO_PROXY": "127.0.0.1",
         },
-        store=Store(folder / "state"),
+        state=folder / "state",
     )
     asked = [each for each in model.requests if each.speaker is Speaker.TEACHER]
     by_n8n = bool(asked) and all("anthropic" not in each.user_agent.lower() for each in asked)
