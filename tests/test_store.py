@@ -2,6 +2,8 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from orchestrator.store import Store, state_directory
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "state")
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "state") as store:
+        yield store
 
 
 def test_a_run_is_found_by_id_by_its_beginning_and_as_the_last(store: Store) -> None:
@@ -41,7 +44,8 @@ def test_a_result_comes_back_as_it_was(store: Store) -> None:
     run = store.create(Task("täsk", Path("/p")), "{}").id
     result = RunResult(RunOutcome.STOPPED, message="why")
     store.save(run, result)
-    record = Store(store.directory).get(run)
+    with Store(store.directory) as again:
+        record = again.get(run)
     assert record.result == result
     assert record.outcome is RunOutcome.STOPPED
     assert record.ended is not None
@@ -49,7 +53,7 @@ def test_a_result_comes_back_as_it_was(store: Store) -> None:
 
 def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
     Store(tmp_path).close()
-    with sqlite3.connect(tmp_path / "runs.db") as database:
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(InfrastructureError, match="later version"):
         Store(tmp_path)
@@ -71,7 +75,8 @@ def test_the_state_directory_is_private_and_can_be_chosen(
     assert home in state_directory().parents
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "here"))
     assert state_directory() == tmp_path / "here"
-    run = Store().create(Task("secret", Path("/p")), "{}")
+    with Store() as store:
+        run = store.create(Task("secret", Path("/p")), "{}")
     assert run.folder.stat().st_mode & 0o077 == 0
     assert run.process == os.getpid()
 

@@ -17,7 +17,6 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.store import Store
 
 CHECKOUT = Path(__file__).parents[2]
 TASK = "Put the right word into word.txt."
@@ -116,7 +115,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(project: Path, tmp_path: Path) -> Iterator[Shop]:
+def shop(project: Path, tmp_path: Path) -> Shop:
     agent = tmp_path / "agent.sh"
     agent.write_text(AGENT, encoding="utf-8")
     shop = Shop(project, agent)
@@ -125,8 +124,7 @@ def shop(project: Path, tmp_path: Path) -> Iterator[Shop]:
     shop.write("word.txt", "wrong\n")
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run(["git", *arguments], cwd=project, check=True)
-    yield shop
-    Store().close()
+    return shop
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
-from orchestrator.store import Store
 from orchestrator.suites.command_suite import CommandSuite
 from tests.cli.conftest import TASK, Call, Shop
+from tests.runs import get_last_run
 
 KEY = "sk-ant-api03-not-a-real-one"
 
@@ -31,4 +31,4 @@ def test_a_bug_gives_a_report(
     assert "ZeroDivisionError: with <ANTHROPIC_API_KEY> and abc" in done.err
     assert KEY not in done.err
     assert "Interrupted" in done.out
-    assert Store().get("last").outcome is RunOutcome.INTERRUPTED
+    assert get_last_run().outcome is RunOutcome.INTERRUPTED

@@ -5,13 +5,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from orchestrator.models import RunOutcome
-from orchestrator.store import Store
+from orchestrator.store import state_directory
 from tests.cli.conftest import CHECKOUT, TASK, Call, Shop
+from tests.runs import get_last_run
 
 DIES_AT_THE_END = """
 import os, signal, sys
@@ -35,8 +37,8 @@ def left(shop: Shop) -> Path:
     argv = [sys.executable, "-c", DIES_AT_THE_END, *words]
     done = subprocess.run(argv, env=environment, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done
-    assert Store().get("last").outcome is RunOutcome.SOLVED
-    (folder,) = (Store().directory / "worktrees").iterdir()
+    assert get_last_run().outcome is RunOutcome.SOLVED
+    (folder,) = (state_directory() / "worktrees").iterdir()
     (folder / "some.log").write_text("ignored", encoding="utf-8")
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "a.pyc").write_bytes(b"machine-made")
@@ -83,9 +85,8 @@ def test_one_that_was_removed_halfway_goes_too(call: Call, shop: Shop, left: Pat
 def test_a_run_that_is_there_or_can_go_on_keeps_its_work_tree(
     call: Call, shop: Shop, left: Path, change: str
 ) -> None:
-    with sqlite3.connect(Store().directory / "runs.db") as runs:
+    with closing(sqlite3.connect(state_directory() / "runs.db")) as runs, runs:
         runs.execute(f"UPDATE runs SET {change}")  # noqa: S608 -- words of this test
-    runs.close()
     assert left.name not in again(call, shop)
     assert left.is_dir()
 

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ class Rules:
     def __init__(self, project: Path, state: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.project, self.state, self._capsys = project, state, capsys
         self.file = project / "CLAUDE.md"
+        self.opened = ExitStack()
 
     def __call__(self, *words: str, code: int = 0) -> str:
         with pytest.raises(SystemExit) as ended:
@@ -36,7 +39,7 @@ class Rules:
         return [json.loads(line) for line in self(*words).splitlines()]
 
     def learn(self, *, review: bool = False) -> MarkdownRulebook:
-        history = History(self.state, self.file.resolve())
+        history = self.opened.enter_context(History(self.state, self.file.resolve()))
         return MarkdownRulebook(
             self.project, self.state / "locks", run="run-1", keeping=Keeping(history, review=review)
         )
@@ -52,10 +55,12 @@ def rules(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Rules:
+) -> Iterator[Rules]:
     state = tmp_path / "rules-state"
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
-    return Rules(project, state, capsys)
+    rules = Rules(project, state, capsys)
+    with rules.opened:
+        yield rules
 
 
 def test_a_rule_of_ones_own(rules: Rules) -> None:
@@ -238,11 +243,11 @@ def test_approved_rules_of_a_folder_as_one_commit(
 
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "begin")
-    history = History(rules.state, rules.file.resolve())
     shelf = Shelf(rules.project, Target.RULES_DIR)
-    keeping = Keeping(history, review=True)
-    book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", keeping=keeping)
-    change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
+    with History(rules.state, rules.file.resolve()) as history:
+        keeping = Keeping(history, review=True)
+        book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", keeping=keeping)
+        change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
     assert change is not None
     (waiting,) = rules.json("pending")
     assert "b/.claude/rules/learned-src.md" in waiting["diff"]

@@ -10,8 +10,8 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.store import Store
 from tests.cli.conftest import RULE, TASK, Call, Shop, ended, in_a_child
+from tests.runs import list_runs
 
 IN_ORDER = [
     "ready",
@@ -227,7 +227,7 @@ def test_nobody_reads_the_output(shop: Shop, teacher: ReplayServer) -> None:
     child.stdout = None
     done = ended(child)
     assert (done.code, done.err) == (1, "")
-    assert {record.outcome for record in Store().list()} <= {RunOutcome.INTERRUPTED}
+    assert {record.outcome for record in list_runs()} <= {RunOutcome.INTERRUPTED}
 
 
 def test_a_terminal_of_another_encoding_is_no_error(

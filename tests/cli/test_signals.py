@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from subprocess import Popen
 
@@ -13,8 +13,9 @@ import pytest
 from orchestrator.models import RunOutcome
 from orchestrator.process import MARK
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.store import Store
+from orchestrator.store import state_directory
 from tests.cli.conftest import AGENT, LESSONS, RULE, TASK, Call, Shop, ended, in_a_child
+from tests.runs import get_last_run
 
 FAMILY = """
 sleep 600 &
@@ -54,7 +55,7 @@ def relatives(child: Popen[str]) -> list[psutil.Process]:
             environment = process.environ()
         except (psutil.Error, OSError):
             continue
-        if environment.get("ORCHESTRATOR_STATE_DIR") == str(Store().directory) and MARK in (
+        if environment.get("ORCHESTRATOR_STATE_DIR") == str(state_directory()) and MARK in (
             environment
         ):
             found.append(process)
@@ -62,10 +63,8 @@ def relatives(child: Popen[str]) -> list[psutil.Process]:
 
 
 @pytest.fixture(autouse=True)
-def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
-    yield
-    Store().close()
 
 
 def test_ctrl_c_ends_the_agent_and_keeps_the_run(
@@ -82,7 +81,7 @@ def test_ctrl_c_ends_the_agent_and_keeps_the_run(
     assert "Interrupted" in done.out
     assert "  go on    orchestrator resume " in done.out
     assert alive(left) == []
-    assert Store().get("last").outcome is RunOutcome.INTERRUPTED
+    assert get_last_run().outcome is RunOutcome.INTERRUPTED
 
     shop.agent.write_text(AGENT, encoding="utf-8")
     done = call("resume")
@@ -100,7 +99,7 @@ def test_other_signals_do_the_same(
     before = signal.getsignal(getattr(signal, f"SIG{name}"))
     done = call("run", TASK, "--project-dir", shop.project)
     assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
-    assert Store().get("last").outcome is RunOutcome.INTERRUPTED
+    assert get_last_run().outcome is RunOutcome.INTERRUPTED
     assert signal.getsignal(getattr(signal, f"SIG{name}")) is before
     shop.agent.write_text(AGENT, encoding="utf-8")
     assert call("resume").code == 0

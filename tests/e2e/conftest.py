@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import resume_run, start_run
-from orchestrator.store import Store
 
 SUITE = f"{sys.executable} -m pytest tests/ -v --tb=short -p no:cacheprovider"
 TASK = "Make answer() return the right number."
@@ -110,7 +109,7 @@ class World:
 
 
 @pytest.fixture
-def world(project: Path, home: Path) -> Iterator[World]:
+def world(project: Path, home: Path) -> World:
     (project / "tests").mkdir()
     (project / "answers.py").write_text("def answer():\n    return 0\n", encoding="utf-8")
     (project / "tests" / "test_answer.py").write_text(
@@ -124,5 +123,4 @@ def world(project: Path, home: Path) -> Iterator[World]:
     (project / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run(["git", *arguments], cwd=project, check=True)
-    yield World(project, home)
-    Store().close()
+    return World(project, home)

@@ -11,9 +11,10 @@ import pytest
 from orchestrator import events
 from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome
-from orchestrator.store import Store
+from orchestrator.store import state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.e2e.test_runs import git
+from tests.runs import list_runs
 
 pytestmark = pytest.mark.whole
 
@@ -37,7 +38,7 @@ def test_the_work_and_the_rules_are_on_the_branch(world: World) -> None:
     assert git(world.project, "status", "--porcelain=v2", "--branch") == before
     assert (world.project / ".git" / "index").read_bytes() == index
     assert world.rulebook == ""
-    (run,) = Store().list()
+    (run,) = list_runs()
     assert run.task.project == world.project
     (branch,) = branches(world.project)
     assert branch == f"orchestrator/{run.id}"
@@ -48,14 +49,14 @@ def test_the_work_and_the_rules_are_on_the_branch(world: World) -> None:
     assert f"Run: {run.id}" in message
     assert "notes.txt" in notices(world)
     assert branch in notices(world)
-    assert list((Store().directory / "worktrees").iterdir()) == []
+    assert list((state_directory() / "worktrees").iterdir()) == []
     assert git(world.project, "worktree", "list").count("\n") == 1
 
 
 def test_a_paused_run_keeps_its_work_tree_and_resume_goes_on_in_it(world: World) -> None:
     first = world.run(WRONG, LESSON, learning__auto_retry=False, **ISOLATED)
     assert first.outcome is RunOutcome.PAUSED
-    (kept,) = (Store().directory / "worktrees").iterdir()
+    (kept,) = (state_directory() / "worktrees").iterdir()
     assert "return 41" in (kept / "answers.py").read_text(encoding="utf-8")
     assert world.resume(RIGHT_WITH_RULE).outcome is RunOutcome.SOLVED
     (branch,) = branches(world.project)
@@ -67,12 +68,12 @@ def test_where_isolation_cannot_be_nothing_is_left(world: World, tmp_path: Path)
     (world.project / ".git").rename(tmp_path / "git")
     with pytest.raises(UsageError, match="cannot be isolated"):
         world.run(RIGHT_WITH_RULE, **ISOLATED)
-    assert Store().list() == []
+    assert list_runs() == []
     (tmp_path / "git").rename(world.project / ".git")
     with pytest.raises(Exception, match="no-such-program"):
         world.run(RIGHT_WITH_RULE, tests__command="no-such-program", **ISOLATED)
     assert branches(world.project) == []
-    assert list((Store().directory / "worktrees").iterdir()) == []
+    assert list((state_directory() / "worktrees").iterdir()) == []
 
 
 def test_two_isolated_runs_at_once_do_not_touch_each_other(world: World) -> None:

@@ -7,8 +7,8 @@ import pytest
 from orchestrator.models import RunOutcome, TriageKind
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
-from orchestrator.store import Store
 from tests.e2e.conftest import LESSON, RIGHT, WRONG, World
+from tests.runs import get_last_run
 
 pytestmark = pytest.mark.whole
 
@@ -69,7 +69,7 @@ def test_a_secret_in_the_diff_reaches_neither_the_teacher_nor_the_run(world: Wor
     assert result.attempts[0].redactions > 0
     attempt = result.attempts[0]
     assert "[redacted: github token]" in attempt.diff.patch.read_text(encoding="utf-8")
-    record = Store().get("last")
+    record = get_last_run()
     kept = [path for path in record.folder.parent.parent.rglob("*") if path.is_file()]
     assert len(kept) > 3
     # Snapshots are the project's own files, compressed by git; they are what the way back needs.

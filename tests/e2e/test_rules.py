@@ -11,23 +11,21 @@ from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 @pytest.mark.whole
 def test_a_rule_that_helped_and_one_that_was_not_kept(world: World) -> None:
     world.run(WRONG, RIGHT_WITH_RULE, LESSON)
-    history = History(state_directory(), (world.project / "CLAUDE.md").resolve())
-    (record,) = history.all()
-    assert record.status is Status.ACTIVE
-    assert record.counters == Counters(runs=1, first_passes=0, recurrences=0)
-    assert record.origin.files
-    assert record.origin.failure
-    assert record.origin.run
-    assert [event.what for event in history.events(record.rule.id)] == ["added", "prevented"]
-    history.close()
+    with History(state_directory(), (world.project / "CLAUDE.md").resolve()) as history:
+        (record,) = history.all()
+        assert record.status is Status.ACTIVE
+        assert record.counters == Counters(runs=1, first_passes=0, recurrences=0)
+        assert record.origin.files
+        assert record.origin.failure
+        assert record.origin.run
+        assert [event.what for event in history.events(record.rule.id)] == ["added", "prevented"]
 
 
 @pytest.mark.whole
 def test_a_rule_whose_failure_comes_back(world: World) -> None:
     result = world.run(WRONG, WRONG.replace("lacks", "contains"), LESSON)
     assert len(result.attempts) == 2
-    history = History(state_directory(), (world.project / "CLAUDE.md").resolve())
-    (record,) = history.all()
-    assert record.counters.recurrences == 1
-    assert "its failure came back" in [event.what for event in history.events(record.rule.id)]
-    history.close()
+    with History(state_directory(), (world.project / "CLAUDE.md").resolve()) as history:
+        (record,) = history.all()
+        assert record.counters.recurrences == 1
+        assert "its failure came back" in [event.what for event in history.events(record.rule.id)]

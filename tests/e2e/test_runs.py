@@ -12,8 +12,8 @@ from orchestrator.memory.learnings.workspace import init, local_workspace
 from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
-from orchestrator.store import Store
 from tests.e2e.conftest import LESSON, RIGHT, RIGHT_WITH_RULE, RULE, TASK, WRONG, World
+from tests.runs import get_last_run
 
 TEACHER_DOWN = "\n  - {when: {speaker: teacher}, reply: {fault: 403}}\n"
 AGENT_401 = "\n  - {when: {speaker: agent}, reply: {fault: 401}}\n"
@@ -138,7 +138,7 @@ def test_it_pauses_after_a_failure_and_resume_goes_on(world: World) -> None:
     first = world.run(WRONG, LESSON, learning__auto_retry=False)
     assert (first.outcome, exit_code(first)) == (RunOutcome.PAUSED, 1)
     assert RULE in world.rulebook
-    marked = {**os.environ, process.MARK: Store().get("last").id}
+    marked = {**os.environ, process.MARK: get_last_run().id}
     left_over = subprocess.Popen(["sleep", "600"], env=marked)  # as a killed process leaves it
     second = world.resume(RIGHT_WITH_RULE)
     assert left_over.wait(5) == -signal.SIGKILL

@@ -26,11 +26,10 @@ def test_a_rule_for_some_files_helps_once_one_is_touched(world: World) -> None:
     path = world.project / ".claude/rules/learned-answers-py.md"
     assert RULE in path.read_text(encoding="utf-8")
     assert world.rulebook == ""
-    history = History(state_directory(), (world.project / "CLAUDE.md").resolve())
-    (record,) = history.all()
-    assert (record.rule.paths, record.counters.runs) == (("answers.py",), 1)
-    assert [event.what for event in history.events(record.rule.id)] == ["added", "prevented"]
-    history.close()
+    with History(state_directory(), (world.project / "CLAUDE.md").resolve()) as history:
+        (record,) = history.all()
+        assert (record.rule.paths, record.counters.runs) == (("answers.py",), 1)
+        assert [event.what for event in history.events(record.rule.id)] == ["added", "prevented"]
 
 
 @pytest.mark.whole

@@ -23,7 +23,8 @@ import pytest
 from orchestrator.journal.durable import DurableRuns
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.store import Store
+from orchestrator.store import state_directory
+from tests.runs import get_last_run, list_runs
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 
@@ -114,21 +115,21 @@ class Case:
     def finish(self) -> None:
         """Resume until it ends, then see that all is as if nothing had happened."""
         ended = RunOutcome.NOT_SOLVED if self.kind == "never" else RunOutcome.SOLVED
-        known = Store().list()
+        known = list_runs()
         if not known or known[0].outcome is not ended:
             code, _ = self.go("resume" if known else "start")
             assert code == (1 if self.kind == "never" else 0)
         TALLY.runs += 1
-        assert Store().get("last").outcome is ended
+        assert get_last_run().outcome is ended
         self._the_outcome()
         self._nothing_lost()
         self._nothing_paid_twice()
         assert leftovers(self.project) == []
 
     def _the_outcome(self) -> None:
-        record = Store().get("last")
+        record = get_last_run()
         assert record.result is not None
-        assert len(Store().list()) == 1
+        assert len(list_runs()) == 1
         expected = {"once": 1, "taught": 2, "never": 2}[self.kind]
         assert len(record.result.attempts) == expected
         value = 42 if self.kind != "never" else 0 if self.from_start else 41
@@ -157,8 +158,8 @@ class Case:
         TALLY.doubled += max(over, 0)
         assert attempts <= agents <= attempts + self.kills
         assert lessons <= len(self.teacher.requests) <= lessons + self.kills
-        with DurableRuns(Store().directory) as runs:
-            history = runs.history(Store().get("last").id)
+        with DurableRuns(state_directory()) as runs:
+            history = runs.history(get_last_run().id)
         # A step that was done again would not have taken exactly as long.
         for name, result in history[-1].items():
             kept = {finished[name] for finished in history if name in finished}
@@ -247,7 +248,7 @@ def test_killed_again_and_again_at_random_moments(make_case: Factory, seed: int)
     chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret
     case = make_case(chance.choice(["once", "taught", "never"]))
     for _ in range(RANDOM_KILLS):
-        process = case.process("resume" if Store().list() else "start")
+        process = case.process("resume" if list_runs() else "start")
         time.sleep(chance.uniform(0.3, LONGEST_SECONDS))
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=60)

@@ -1,6 +1,8 @@
 """An approval that is to be a commit changes nothing where git would refuse it."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,24 +40,25 @@ def repository(project: Path) -> Path:
     return project
 
 
-def waiting(project: Path, target: Target = Target.PROJECT) -> tuple[RuleKeeper, str]:
-    history = History(project.parent / "state", (project / "CLAUDE.md").resolve())
-    keeping = Keeping(history, review=True)
-    book = MarkdownRulebook(Shelf(project, target), project.parent / "locks", keeping=keeping)
-    change = book.apply(add(), FAILURE)
-    assert change is not None
-    return RuleKeeper(book, history), change.rule.id
+@contextmanager
+def waiting(project: Path, target: Target = Target.PROJECT) -> Iterator[tuple[RuleKeeper, str]]:
+    with History(project.parent / "state", (project / "CLAUDE.md").resolve()) as history:
+        keeping = Keeping(history, review=True)
+        book = MarkdownRulebook(Shelf(project, target), project.parent / "locks", keeping=keeping)
+        change = book.apply(add(), FAILURE)
+        assert change is not None
+        yield RuleKeeper(book, history), change.rule.id
 
 
 def refused(project: Path, why: str, target: Target = Target.PROJECT) -> None:
     """The approval is refused, in one line, and nothing was changed."""
-    keeper, rule = waiting(project, target)
-    before = git(project, "status", "--porcelain", "--ignored")
-    with pytest.raises(UsageError, match=why) as error:
-        keeper.approve(rule, check_committable)
-    assert "\n" not in str(error.value)
-    assert git(project, "status", "--porcelain", "--ignored") == before
-    assert keeper.get(rule).status is Status.WAITING
+    with waiting(project, target) as (keeper, rule):
+        before = git(project, "status", "--porcelain", "--ignored")
+        with pytest.raises(UsageError, match=why) as error:
+            keeper.approve(rule, check_committable)
+        assert "\n" not in str(error.value)
+        assert git(project, "status", "--porcelain", "--ignored") == before
+        assert keeper.get(rule).status is Status.WAITING
 
 
 def conflict(repository: Path) -> None:
@@ -106,8 +109,8 @@ def test_edits_of_files_that_the_approval_leaves_alone_do_not_matter(repository:
     rules = repository / ".claude" / "rules" / "mine.md"
     rules.parent.mkdir(parents=True)
     rules.write_text("## Learned Rules & Patterns\n\n- **Rule**: Sort imports\n", encoding="utf-8")
-    keeper, rule = waiting(repository)
-    done = keeper.approve(rule, check_committable)
+    with waiting(repository) as (keeper, rule):
+        done = keeper.approve(rule, check_committable)
     commit(done.files, done.record)
     assert git(repository, "show", "--name-only", "--format=").split() == ["CLAUDE.md"]
 
@@ -121,8 +124,8 @@ def test_a_name_that_reads_like_a_pattern_is_one_file(repository: Path) -> None:
     git(repository, "add", "-A")
     git(repository, "commit", "-q", "-m", "rules")
     (rules / "a.md").write_text("mine, edited\n", encoding="utf-8")
-    keeper, rule = waiting(repository, Target.RULES_DIR)
-    done = keeper.approve(rule, check_committable)
+    with waiting(repository, Target.RULES_DIR) as (keeper, rule):
+        done = keeper.approve(rule, check_committable)
     assert [path.name for path in done.files] == ["[ab].md"]
     commit(done.files, done.record)
     assert git(repository, "status", "--porcelain").split() == ["M", ".claude/rules/a.md"]
@@ -131,14 +134,16 @@ def test_a_name_that_reads_like_a_pattern_is_one_file(repository: Path) -> None:
 def test_without_an_author_nothing_is_approved(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper, rule = waiting(repository)
     for name in ("AUTHOR", "COMMITTER"):
         monkeypatch.delenv(f"GIT_{name}_NAME")
         monkeypatch.delenv(f"GIT_{name}_EMAIL")
     monkeypatch.setenv("EMAIL", "")
     git(repository, "config", "user.useConfigOnly", "true")
     git(repository, "config", "--unset-all", "user.email", fails=True)
-    with pytest.raises(UsageError, match="git var refuses"):
+    with (
+        waiting(repository) as (keeper, rule),
+        pytest.raises(UsageError, match="git var refuses"),
+    ):
         keeper.approve(rule, check_committable)
     assert not (repository / "CLAUDE.md").exists()
 

@@ -3,7 +3,7 @@
 import contextlib
 import multiprocessing
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,12 @@ class Kept:
         self.book = self._open()
         self.keeper = RuleKeeper(self.book, self.history)
 
+    def __enter__(self) -> "Kept":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.history.close()
+
     def _open(self, *, review: bool = False) -> MarkdownRulebook:
         keeping = Keeping(self.history, max_tokens=self._tokens, review=review)
         locks = self.file.parent.parent / "locks"
@@ -65,12 +71,15 @@ class Kept:
 
 
 @pytest.fixture
-def kept(project: Path) -> Kept:
-    return Kept(project)
+def kept(project: Path) -> Iterator[Kept]:
+    with Kept(project) as kept:
+        yield kept
 
 
-def other(project: Path) -> RuleKeeper:
-    return Kept(project).keeper
+def add_elsewhere(project: Path, text: RuleText) -> None:
+    """Add a rule as another process does."""
+    with Kept(project) as other:
+        other.keeper.add(text)
 
 
 def test_an_approval_takes_the_place_of_all_that_it_contradicts(kept: Kept) -> None:
@@ -120,7 +129,7 @@ def test_what_came_after_the_look_counts(
     rule = kept.keeper.add(NO_TABS if verb == "restore" else IMPORTS).record.rule.id
     if verb == "restore":
         kept.keeper.retire(rule)
-    kept.meanwhile(monkeypatch, lambda: other(project).add(TABS))
+    kept.meanwhile(monkeypatch, lambda: add_elsewhere(project, TABS))
     with pytest.raises(UsageError, match="contradicts"):
         {
             "add": lambda: kept.keeper.add(NO_TABS),
@@ -134,16 +143,15 @@ def test_an_approval_replaces_what_came_after_the_look(
     kept: Kept, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits = kept.waiting(add(NO_TABS))
-    kept.meanwhile(monkeypatch, lambda: other(project).add(TABS))
+    kept.meanwhile(monkeypatch, lambda: add_elsewhere(project, TABS))
     assert [rule.text for rule in kept.keeper.approve(waits).left] == [TABS]
     assert kept.texts == [NO_TABS.rule]
 
 
 def _add(project: Path, text: RuleText, start: threading.Barrier) -> None:
-    keeper = other(project)
-    start.wait(timeout=30)
-    with contextlib.suppress(UsageError):
-        keeper.add(text)
+    with Kept(project) as kept, contextlib.suppress(UsageError):
+        start.wait(timeout=30)
+        kept.keeper.add(text)
 
 
 def test_two_processes_never_put_both_of_a_pair_in_force(project: Path) -> None:
@@ -155,7 +163,8 @@ def test_two_processes_never_put_both_of_a_pair_in_force(project: Path) -> None:
     for process in both:
         process.join(timeout=60)
     assert [process.exitcode for process in both] == [0, 0]
-    assert len(Kept(project).texts) == 1
+    with Kept(project) as kept:
+        assert len(kept.texts) == 1
 
 
 def test_a_rule_that_vanished_meanwhile_is_one_clear_line(
@@ -168,13 +177,24 @@ def test_a_rule_that_vanished_meanwhile_is_one_clear_line(
     assert kept.file.read_text(encoding="utf-8") == "# Gone\n"
 
 
-def test_a_rule_that_could_not_fit_alone_evicts_nobody(project: Path) -> None:
-    roomy, tight = Kept(project), Kept(project, tokens=150)
-    retired = roomy.keeper.add(LONG).record.rule.id
-    roomy.keeper.retire(retired)
+@pytest.fixture
+def tight(project: Path) -> Iterator[Kept]:
+    with Kept(project, tokens=150) as kept:
+        yield kept
+
+
+@pytest.fixture
+def scoped(project: Path) -> Iterator[Kept]:
+    with Kept(project, target=Target.RULES_DIR) as kept:
+        yield kept
+
+
+def test_a_rule_that_could_not_fit_alone_evicts_nobody(kept: Kept, tight: Kept) -> None:
+    retired = kept.keeper.add(LONG).record.rule.id
+    kept.keeper.retire(retired)
     short = tight.keeper.add(IMPORTS).record.rule.id
     longer = RuleText(f"{LONG.rule} and more", LONG.when, LONG.why)
-    waits = roomy.waiting(add(RuleText("Close all files", LONG.when, LONG.why)))
+    waits = kept.waiting(add(RuleText("Close all files", LONG.when, LONG.why)))
     attempts: tuple[Callable[[], object], ...] = (
         lambda: tight.keeper.add(longer),
         lambda: tight.keeper.restore(retired),
@@ -189,14 +209,13 @@ def test_a_rule_that_could_not_fit_alone_evicts_nobody(project: Path) -> None:
     assert "cannot be approved now" in tight.keeper.diff(pending)
 
 
-def test_an_edit_makes_room_as_a_new_rule_does(project: Path) -> None:
-    kept = Kept(project, tokens=150)
-    edited, leaves = (kept.keeper.add(text).record.rule.id for text in (IMPORTS, TABS))
-    done = kept.keeper.edit(edited, RuleText("", "", "z" * 400))
+def test_an_edit_makes_room_as_a_new_rule_does(tight: Kept) -> None:
+    edited, leaves = (tight.keeper.add(text).record.rule.id for text in (IMPORTS, TABS))
+    done = tight.keeper.edit(edited, RuleText("", "", "z" * 400))
     assert [rule.id for rule in done.left] == [leaves]
-    assert kept.texts == [IMPORTS.rule]
-    assert kept.keeper.get(leaves).status is Status.ARCHIVED
-    assert f"make room for {edited}" in kept.keeper.events(leaves)[-1].detail
+    assert tight.texts == [IMPORTS.rule]
+    assert tight.keeper.get(leaves).status is Status.ARCHIVED
+    assert f"make room for {edited}" in tight.keeper.events(leaves)[-1].detail
 
 
 @pytest.mark.parametrize("in_force", [True, False])
@@ -211,17 +230,17 @@ def test_a_blank_field_is_refused(kept: Kept, field: str, in_force: bool) -> Non
     assert kept.keeper.get(rule.id).rule.text == rule.text
 
 
-def test_a_scope_is_taken_away_again(project: Path) -> None:
-    kept = Kept(project, target=Target.RULES_DIR)
-    rule = kept.keeper.add(IMPORTS, ("src/**",)).record.rule
+def test_a_scope_is_taken_away_again(scoped: Kept) -> None:
+    keeper = scoped.keeper
+    rule = keeper.add(IMPORTS, ("src/**",)).record.rule
     assert rule.paths == ("src/**",)
-    kept.keeper.edit(rule.id, RuleText("", "", "Diffs stay small"))
-    assert kept.keeper.get(rule.id).rule.paths == ("src/**",)
-    assert kept.keeper.edit(rule.id, RuleText("", "", ""), ("**",)).record.rule.paths == ()
-    assert [path.name for path in kept.keeper.where(rule.id)] == ["learned.md"]
-    kept.keeper.retire(rule.id)
-    kept.keeper.edit(rule.id, RuleText("", "", ""), ("lib/**",))
-    assert kept.keeper.edit(rule.id, RuleText("", "", ""), ("**",)).record.rule.paths == ()
+    keeper.edit(rule.id, RuleText("", "", "Diffs stay small"))
+    assert keeper.get(rule.id).rule.paths == ("src/**",)
+    assert keeper.edit(rule.id, RuleText("", "", ""), ("**",)).record.rule.paths == ()
+    assert [path.name for path in keeper.where(rule.id)] == ["learned.md"]
+    keeper.retire(rule.id)
+    keeper.edit(rule.id, RuleText("", "", ""), ("lib/**",))
+    assert keeper.edit(rule.id, RuleText("", "", ""), ("**",)).record.rule.paths == ()
 
 
 def test_ones_own_rule_that_reads_like_an_attack_goes_in_with_a_warning(kept: Kept) -> None:
@@ -347,11 +366,10 @@ def test_an_escalated_rule_is_so_again_and_its_check_follows_its_words(kept: Kep
     assert kept.keeper.restore(rule).record.status is Status.ESCALATED
 
 
-def test_a_scope_that_is_lost_on_the_way_back_is_said(project: Path) -> None:
-    scoped = Kept(project, target=Target.RULES_DIR)
+def test_a_scope_that_is_lost_on_the_way_back_is_said(scoped: Kept, kept: Kept) -> None:
     rule = scoped.keeper.add(IMPORTS, ["src/**"]).record.rule.id
     scoped.keeper.retire(rule)
-    done = Kept(project).keeper.restore(rule)
+    done = kept.keeper.restore(rule)
     assert done.record.rule.paths == ()
     assert "it holds for every file here, and was for src/**" in done.warning
 

@@ -1,0 +1,16 @@
+"""Reads the record of the runs that a test made."""
+
+from orchestrator.models import RunRecord
+from orchestrator.store import Store
+
+
+def list_runs() -> list[RunRecord]:
+    """List the runs in the state directory, the newest first."""
+    with Store() as store:
+        return store.list()
+
+
+def get_last_run() -> RunRecord:
+    """Return the newest run in the state directory."""
+    with Store() as store:
+        return store.get("last")
