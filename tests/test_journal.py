@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from orchestrator.journal.durable import DurableRuns
+from orchestrator.errors import InfrastructureError
+from orchestrator.journal.durable import DATABASE, DurableRuns
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.models import Snapshot
 from orchestrator.steps import Journal, NoVerdictError
@@ -156,6 +158,19 @@ def test_sqlite_of_any_age_gives_the_time_that_dbos_asks_for(tmp_path: Path) -> 
             at = database.execute(text("SELECT at FROM made")).scalar_one()
         engine.dispose()
     assert before - 1 <= at <= time.time_ns() // 1_000_000 + 1
+
+
+def test_a_database_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / DATABASE).write_bytes(b"this is no database" * 100)
+    threads = set(threading.enumerate())
+    with pytest.raises(InfrastructureError, match=f"{broken} cannot be used"):
+        DurableRuns(broken)
+    assert set(threading.enumerate()) <= threads
+    with DurableRuns(tmp_path) as runs:
+        assert runs.carry("run", lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot("1")
+    assert (tmp_path / DATABASE).is_file()
 
 
 def test_a_wrong_statement_is_not_called_a_full_disk(tmp_path: Path) -> None:

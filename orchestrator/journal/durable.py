@@ -72,8 +72,12 @@ class DurableRuns:
         self._directory = directory
         _provide_unixepoch()
         with self._explained():
-            DBOS(config=config)
-            DBOS.launch()
+            try:
+                DBOS(config=config)
+                DBOS.launch()
+            except BaseException:
+                DBOS.destroy()  # or its threads go on, and the next DBOS(config) gives this one
+                raise
 
     def __enter__(self) -> "DurableRuns":
         return self
