@@ -202,10 +202,11 @@ def test_the_end_of_the_server_ends_a_waiting_client(sdk: ModuleType, fault: str
     arrived, errors = threading.Event(), list[Exception]()
 
     def ask(url: str) -> None:
-        try:
-            sdk.Anthropic(base_url=url, api_key="any", max_retries=0).messages.create(**_request())
-        except sdk.APIConnectionError as error:
-            errors.append(error)
+        with sdk.Anthropic(base_url=url, api_key="any", max_retries=0) as client:
+            try:
+                client.messages.create(**_request())
+            except sdk.APIConnectionError as error:
+                errors.append(error)
 
     scenario = parse_scenario(f"answers: [{{reply: {{fault: {fault}}}}}]")
     with ReplayServer(scenario, on_request=lambda _request: arrived.set()) as model:
