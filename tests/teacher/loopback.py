@@ -69,6 +69,7 @@ class Loopback:
                 self.wfile.write(reply.body[: reply.cut])
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = False  # so that server_close waits for open connections
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
