@@ -1,7 +1,9 @@
 """Poison the dangerous defaults: no test reaches the network or the real home directory."""
 
+import contextlib
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,26 @@ def pytest_configure() -> None:
 
 class NetworkForbiddenError(AssertionError):
     """A test tried to leave the machine."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Fail a test that leaves a socket or a database open.
+
+    Python warns of one when it is collected, which may be in any later test, or never.
+    """
+    before = list_open()
+    yield
+    assert sorted(list_open() - before) == [], "left open by this test"
+
+
+def list_open() -> set[str]:
+    """List the sockets and databases that are open in this process; none where /proc is not."""
+    found = set()
+    for path in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(OSError):  # closed in between, as the one of this very folder
+            found.add(str(path.readlink()))
+    return {name for name in found if name.startswith("socket:") or name.endswith(".db")}
 
 
 @pytest.fixture(autouse=True)
