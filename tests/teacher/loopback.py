@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,29 @@ class Asked:
         return value
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # so that server_close waits for open connections
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open, self._changed = 0, threading.Condition()
+        super().__init__(("127.0.0.1", 0), handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changed:
+            self._open += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    def wait_until_idle(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._open == 0)
+
+
 class Loopback:
     """Gives its replies in order, the last one again and again."""
 
@@ -68,8 +91,7 @@ class Loopback:
                 self.end_headers()
                 self.wfile.write(reply.body[: reply.cut])
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = False  # so that server_close waits for open connections
+        self._server = _Server(Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -81,6 +103,10 @@ class Loopback:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def wait_until_idle(self) -> None:
+        """Wait until the server has closed every connection: a client has its answer earlier."""
+        self._server.wait_until_idle()
 
     @property
     def url(self) -> str:

@@ -43,6 +43,7 @@ class _Served(TeacherConformance):
         self.server.replies.clear()
         self.server.replies.append(self.reply(words))
         yield self.teacher
+        self.server.wait_until_idle()
 
 
 class TestLocalTeacher(_Served):
