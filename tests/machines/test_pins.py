@@ -23,9 +23,10 @@ def requirements() -> Iterator[Requirement]:
 
 
 def pins(name: str) -> dict[str, Version]:
+    """The version of each package; the oldest, where platforms or Pythons differ."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-    found = [PIN.match(line) for line in lines]
-    return {canonicalize_name(each[1]): Version(each[2]) for each in found if each}
+    found = [(each[1], Version(each[2])) for each in map(PIN.match, lines) if each]
+    return {canonicalize_name(each): version for each, version in sorted(found, reverse=True)}
 
 
 def lower_bound(requirement: Requirement) -> Version:
