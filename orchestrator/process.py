@@ -6,6 +6,7 @@ Code runs each shell command in yet another session, which a signal to the group
 """
 
 import contextlib
+import errno
 import math
 import os
 import signal
@@ -87,7 +88,8 @@ class Child:
         stdin: whether the child gets a pipe to read from; otherwise it reads nothing.
 
     Raises:
-        FileNotFoundError, PermissionError: the program cannot be started.
+        FileNotFoundError: there is no such program, or no such folder.
+        PermissionError: the program or the folder may not be used.
     """
 
     def __init__(
@@ -111,14 +113,11 @@ class Child:
         self._over = threading.Event()
         self._sink_error: BaseException | None = None
         self._deaf = False
-        self._popen = subprocess.Popen(
-            list(argv),
+        self._popen = _start(
+            argv,
             cwd=cwd,
             env=_marked_environment(os.environ if env is None else env, self.mark),
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
+            stdin=stdin,
         )
         _live.add(self)  # from its first moment: a signal may come before the next line
         assert self._popen.stdout  # noqa: S101 -- PIPE above; for mypy
@@ -334,19 +333,12 @@ def capture(
     `stdout_file` takes standard output straight to a file, however large it is.
 
     Raises:
-        FileNotFoundError, PermissionError: the program cannot be started.
+        FileNotFoundError: there is no such program, or no such folder.
+        PermissionError: the program or the folder may not be used.
     """
     started = time.monotonic()
     with stdout_file.open("wb") if stdout_file else contextlib.nullcontext() as file:
-        popen = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=file or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        popen = _start(argv, cwd=cwd, env=env, stdin=bool(stdin), stdout=file)
         ended_by = EndedBy.ITSELF
         try:
             out, err = popen.communicate(stdin or None, timeout)
@@ -359,6 +351,40 @@ def capture(
             ended_by = EndedBy.WALL_CLOCK
     seconds = time.monotonic() - started
     return Completed(tuple(argv), popen.returncode, out or b"", err, seconds, ended_by)
+
+
+def _start(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None,
+    stdin: bool,
+    stdout: IO[bytes] | None = None,
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        # Python reports the worst of what the search met, such as a PATH folder of another user,
+        # and not what it came to: nothing.
+        if error.filename == argv[0] and not _is_on_path(argv[0], cwd, env):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0]) from error
+        raise
+
+
+def _is_on_path(program: str, cwd: Path, env: Mapping[str, str] | None) -> bool:
+    """Return whether there is such a file, even one that may not be executed."""
+    if "/" in program:
+        return True  # named by its path, and not searched for: the error is about that file
+    # os.path, because Path.is_file raises where a folder may not be entered.
+    return any(os.path.isfile(cwd / folder / program) for folder in os.get_exec_path(env))  # noqa: PTH113
 
 
 class _Tail:

@@ -1,5 +1,6 @@
 """Real children, real signals. Nothing here measures how long anything takes."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ from orchestrator.process import (
     run,
     sweep,
 )
+from tests.users import ordinary_user
 
 
 def python(code: str) -> list[str]:
@@ -272,9 +274,68 @@ def test_the_mark_is_the_only_thing_added_to_the_environment(tmp_path: Path) -> 
     assert names == ["A", "LC_ALL", MARK]
 
 
-def test_a_program_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        run(["no-such-program"], cwd=tmp_path)
+def start_as_child(argv: Sequence[str], path: str) -> int:
+    child = Child(argv, cwd=Path("/"), env={"PATH": path}, on_stdout=print, on_stderr=print)
+    return child.wait()
+
+
+def start_with_run(argv: Sequence[str], path: str) -> int:
+    return run(argv, cwd=Path("/"), env={"PATH": path}).returncode
+
+
+def start_with_capture(argv: Sequence[str], path: str) -> int:
+    return capture(argv, cwd=Path("/"), env={"PATH": path}).returncode
+
+
+@pytest.mark.parametrize("start", [start_as_child, start_with_run, start_with_capture])
+class TestProgramsOnThePath:
+    """The search is the kernel's, and what it came to is ours to say: for any user."""
+
+    @pytest.fixture
+    def closed(self, tmp_path: Path) -> Iterator[Path]:
+        """A folder that an ordinary user may not enter."""
+        folder = tmp_path / "closed"
+        folder.mkdir(mode=0)
+        yield folder
+        folder.chmod(0o700)
+
+    def test_one_that_is_not_there_is_not_found(
+        self, start: Callable[[Sequence[str], str], int], closed: Path
+    ) -> None:
+        for path in ("/usr/bin:/bin", f"{closed}:/usr/bin:/bin", f"/usr/bin:/bin:{closed}"):
+            with ordinary_user(), pytest.raises(FileNotFoundError) as caught:
+                start(["no-such-program"], path)
+            assert (caught.value.filename, caught.value.errno) == ("no-such-program", errno.ENOENT)
+
+    def test_one_behind_a_closed_folder_is_found(
+        self, start: Callable[[Sequence[str], str], int], closed: Path
+    ) -> None:
+        with ordinary_user():
+            assert start(["sh", "-c", "exit 7"], f"{closed}:/usr/bin:/bin") == 7
+
+    def test_one_that_may_not_be_executed_is_forbidden(
+        self, start: Callable[[Sequence[str], str], int], tmp_path: Path
+    ) -> None:
+        (tmp_path / "tool").write_text("#!/bin/sh\n", encoding="utf-8")
+        for program in ("tool", str(tmp_path / "tool")):
+            with pytest.raises(PermissionError):
+                start([program], str(tmp_path))
+
+    def test_a_folder_of_that_name_is_no_program(
+        self, start: Callable[[Sequence[str], str], int], tmp_path: Path
+    ) -> None:
+        (tmp_path / "tool").mkdir()
+        with pytest.raises(FileNotFoundError):
+            start(["tool"], str(tmp_path))
+
+
+def test_a_closed_working_folder_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with ordinary_user(), pytest.raises(PermissionError) as caught:
+        run(["no-such-program"], cwd=closed)
+    closed.chmod(0o700)
+    assert caught.value.filename == closed
 
 
 def test_capture_gives_output_and_ends_what_takes_too_long(tmp_path: Path) -> None:

@@ -217,14 +217,20 @@ def _missing(raised: Raised, scene: Scene) -> Trouble | None:
     fixture = re.search(r"fixture '(\w+)' not found", raised.words)
     if fixture and (plugin := _PLUGINS.get(fixture[1])):
         return Trouble(f"{plugin}, which brings the fixture {fixture[1]}, is missing", "install it")
-    match = re.search(r"No such file or directory: '([^'/]+)'", raised.words)
+    # Where a PATH folder may not be entered, Python says "denied" of what it found nowhere.
+    match = re.search(
+        r"(?:No such file or directory|(Permission denied)): '([^'/]+)'", raised.words
+    )
     started = any("subprocess" in file for file in raised.files)
-    if match and started and not _deleted(match[1], scene):
-        return Trouble(f"the program {match[1]} is not installed", "install it")
+    if match and started and not _changed(match[2], scene, "" if match[1] else "D"):
+        said = "is not installed, or may not be executed" if match[1] else "is not installed"
+        return Trouble(f"the program {match[2]} {said}", "install it")
     return None
 
 
-def _deleted(name: str, scene: Scene) -> bool:
+def _changed(name: str, scene: Scene, status: str) -> bool:
+    """Return whether the attempt changed a file of that name, in that way or in any."""
     return any(
-        change.status == "D" and Path(change.path).name == name for change in scene.diff.changes
+        status in ("", change.status) and Path(change.path).name == name
+        for change in scene.diff.changes
     )

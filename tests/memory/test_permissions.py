@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,24 +14,9 @@ from orchestrator.memory.pages import Target
 from orchestrator.memory.rulebook import Keeping
 from orchestrator.memory.shelf import Shelf
 from tests.memory.making import FAILURE, add, rulebook
+from tests.users import NOBODY, ordinary_user
 
-_NOBODY = 65534
 _TEXT = b"# Project\n"
-
-
-@contextmanager
-def _ordinary_user() -> Iterator[None]:
-    """Root may read and write everything; become somebody else for a while."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.setegid(_NOBODY)
-    os.seteuid(_NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 @pytest.fixture
@@ -44,8 +28,8 @@ def open_project() -> Iterator[Path]:
         project.mkdir()
         (project / "CLAUDE.md").write_bytes(_TEXT)
         if os.geteuid() == 0:
-            os.chown(project, _NOBODY, _NOBODY)
-            os.chown(project / "CLAUDE.md", _NOBODY, _NOBODY)
+            os.chown(project, NOBODY, NOBODY)
+            os.chown(project / "CLAUDE.md", NOBODY, NOBODY)
         yield project
         project.chmod(0o755)
 
@@ -64,7 +48,7 @@ def test_what_is_forbidden_is_said_and_left_as_it_is(
 ) -> None:
     (open_project / "CLAUDE.md").chmod(file_mode)
     open_project.chmod(folder_mode)
-    with _ordinary_user(), pytest.raises(RulebookError, match=words):
+    with ordinary_user(), pytest.raises(RulebookError, match=words):
         rulebook(open_project).apply(add(), FAILURE)
     open_project.chmod(0o755)
     (open_project / "CLAUDE.md").chmod(0o644)
@@ -73,13 +57,13 @@ def test_what_is_forbidden_is_said_and_left_as_it_is(
 
 
 def test_the_same_project_can_be_written_when_it_may_be(open_project: Path) -> None:
-    with _ordinary_user():
+    with ordinary_user():
         assert rulebook(open_project).apply(add(), FAILURE) is not None
     assert (open_project / "CLAUDE.md").read_bytes().startswith(_TEXT)
 
 
 def test_what_may_not_be_read_is_not_deleted(open_project: Path) -> None:
-    with _ordinary_user():
+    with ordinary_user():
         history = History(open_project / "state", open_project / "CLAUDE.md")
         shelf = Shelf(open_project, Target.RULES_DIR)
         book = MarkdownRulebook(shelf, open_project / "locks", keeping=Keeping(history))

@@ -192,6 +192,8 @@ def _git(folder: Path, *arguments: str) -> process.Completed:
         return process.capture(["git", *arguments], cwd=folder, env=dict(os.environ))
     except FileNotFoundError as error:
         raise InfrastructureError("git was not found", "install git") from error
+    except OSError as error:
+        raise InfrastructureError(f"git cannot be started: {error}", "install git") from error
 
 
 def _is_claude_md(workspace: Workspace, target: Path) -> bool:
