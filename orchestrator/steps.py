@@ -31,6 +31,7 @@ from orchestrator.models import (
     Triage,
     TriageKind,
 )
+from orchestrator.workspace.bytecode import drop_bytecode
 from teacher.errors import UnusableAnswer
 from teacher.models import Failure, KnownRule, Lesson
 
@@ -210,6 +211,8 @@ class Steps:
         def work() -> Diff:
             diff = self.workspace.diff(before, after, self.folder / f"attempt-{attempt}.patch")
             diff = replace(diff, redactions=self.redactor.file(diff.patch))
+            with suppress(OSError):  # then Python decides by time and size, as it always does
+                drop_bytecode(self.task.project, [change.path for change in diff.changes])
             self.emit(events.DiffTaken(diff))
             return diff
 

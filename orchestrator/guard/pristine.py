@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.essence import essence, shared
 from orchestrator.guard.watch import Kind, Watch, tests_among
+from orchestrator.workspace.bytecode import drop_bytecode
 
 
 @dataclass(frozen=True)
@@ -180,12 +181,9 @@ class Pristine:
 
     def drop_caches(self, manifest: Manifest) -> None:
         """Remove the bytecode of guarded files: a cache made by hand runs in place of the file."""
-        for path in manifest.entries:
-            pure = PurePosixPath(path)
-            if pure.suffix == ".py" and not self._rules.foreign(path):
-                caches = self._project / pure.parent / "__pycache__"
-                for cache in caches.glob(f"{_literal(pure.stem)}.*.pyc"):
-                    cache.unlink(missing_ok=True)
+        own = [path for path in manifest.entries if not self._rules.foreign(path)]
+        with _explained(self._project):
+            drop_bytecode(self._project, own)
 
     # ---- below: one file -------------------------------------------------------------------
 
@@ -346,11 +344,6 @@ def _write(target: Path, data: bytes) -> None:
     temporary = target.with_suffix(".new")
     temporary.write_bytes(data)
     temporary.replace(target)
-
-
-def _literal(text: str) -> str:
-    """A name for `glob`, with nothing in it that means something there."""
-    return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in text)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The way back: puts the files of an earlier snapshot in place, and nothing else."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.private import PrivateGit
 from orchestrator.workspace.trees import EXECUTABLE, Change, changes_between
 
@@ -59,6 +61,10 @@ class Restoration:
                 if path not in left_alone:
                     self._remove(path)
             left_alone |= {c.path for c in comes if not self._place(c, Path(scratch))}
+        with contextlib.suppress(OSError):  # the files themselves are back
+            drop_bytecode(
+                git.folder, [os.fsdecode(c.path) for c in still if c.path not in left_alone]
+            )
         return left_alone
 
     def _is_hidden(self, path: bytes) -> bool:

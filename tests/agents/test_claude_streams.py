@@ -1,5 +1,6 @@
 """Programs that are not well: a stand-in for Claude Code that breaks off in each possible way."""
 
+import shlex
 import sys
 import textwrap
 from pathlib import Path
@@ -27,13 +28,16 @@ RESULT = """
 
 
 def run(project: Path, *code: str, limits: AgentLimits = LIMITS, prompt: str = "x") -> AgentResult:
-    program = project / "claude"
     body = "\n".join(textwrap.dedent(part) for part in code)
-    program.write_text(
-        f"#!{sys.executable}\nimport json, os, signal, sys, time\n"
+    (project / "claude.py").write_text(
+        "import json, os, signal, sys, time\n"
         f"def say(message): print(json.dumps(message), flush=True)\n{body}\n",
         encoding="utf-8",
     )
+    # Through a shell, because the interpreter's path may hold a space, and a first line may not.
+    program = project / "claude"
+    python = shlex.join([sys.executable, str(project / "claude.py")])
+    program.write_text(f"#!/bin/sh\nexec {python}\n", encoding="utf-8")
     program.chmod(0o755)
 
     def ignore(_event: Event) -> None:

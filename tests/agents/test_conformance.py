@@ -1,6 +1,7 @@
 """Every agent passes the same conformance suite."""
 
 import contextlib
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from orchestrator.agents.fake import ScriptedAgent, fails, hangs, writes
 from orchestrator.models import AgentOutcome
 from tests.agents.claude import claude, fault, say, steps, use
 from tests.agents.conformance import AgentConformance, Behaviour, Subject
+
+PYTHON = shlex.quote(sys.executable)  # for a shell
 
 
 class TestScriptedAgent(AgentConformance):
@@ -57,10 +60,10 @@ class TestClaudeCode(AgentConformance):
             Behaviour.EDIT: steps(
                 use("Write", file_path="${cwd}/made.txt", content="made\n"), say("made it")
             ),
-            Behaviour.HANG: steps(use("Bash", command=f"{sys.executable} family.py"), say("done")),
+            Behaviour.HANG: steps(use("Bash", command=f"{PYTHON} family.py"), say("done")),
             Behaviour.FAIL: fault(404),
         }[behaviour]
-        allowed = (f"Bash({sys.executable} family.py)",)
+        allowed = (f"Bash({PYTHON} family.py)",)
         model = "no-such-model" if behaviour is Behaviour.FAIL else None
         with claude(scenario, allowed_tools=allowed, model=model) as (agent, replay):
             yield Subject(agent, lambda: "".join(request.text for request in replay.requests))

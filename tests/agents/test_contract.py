@@ -7,6 +7,7 @@ breaks one of these, `claude_messages` or `claude_transport` has to learn the ne
 import http.server
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from tests.agents.conformance import FAMILY_SCRIPT, survivors
 from tests.test_process import alive, pids_in
 
 LIMITS = AgentLimits(max_turns=6, wall_clock_seconds=60, no_output_seconds=60)
-PYTHON = sys.executable
+PYTHON = shlex.quote(sys.executable)  # for a shell
 
 
 @pytest.fixture
@@ -414,7 +415,7 @@ def test_ctrl_c_ends_the_tree_and_goes_on_upwards(project: Path) -> None:
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         us = subprocess.Popen(
-            [PYTHON, "-c", code],
+            [sys.executable, "-c", code],
             cwd=project,
             env=env,
             stderr=subprocess.PIPE,

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import sys
 import termios
 import time
@@ -68,7 +69,7 @@ def on_a_terminal(*words: str | Path) -> Seen:
 @pytest.fixture
 def evil(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Agent, files, tests and teacher all try to steer the terminal."""
-    command = f"{sys.executable} -m pytest -p no:cacheprovider"
+    command = f"{shlex.quote(sys.executable)} -m pytest -p no:cacheprovider"
     shop.configure(tests={"framework": "pytest", "command": command}, learning={"max_retries": 0})
     shop.write(
         "test_evil.py",

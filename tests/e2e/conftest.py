@@ -1,6 +1,7 @@
 """A small project, a scripted model, and the true loop between them."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import resume_run, start_run
 
-SUITE = f"{sys.executable} -m pytest tests/ -v --tb=short -p no:cacheprovider"
+SUITE = f"{shlex.quote(sys.executable)} -m pytest tests/ -v --tb=short -p no:cacheprovider"
 TASK = "Make answer() return the right number."
 RULE = "Never answer before asking"
 

@@ -8,6 +8,7 @@ adds them up.
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -199,7 +200,9 @@ class Factory:
         agent = [sys.executable, str(Path(__file__).parent / "agent.py"), str(log), kind]
         config = {
             "agent": {"kind": "command", "command": agent},
-            "tests": {"command": f"{sys.executable} -m pytest -q -p no:cacheprovider tests"},
+            "tests": {
+                "command": f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider tests"
+            },
             "learning": {"max_retries": 1, **learning},
         }
         for name, text in {**FILES, "orchestrator.yaml": json.dumps(config)}.items():

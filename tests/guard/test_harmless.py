@@ -1,6 +1,7 @@
 """What agents do while they simply work. None of it may cost them the verdict."""
 
 import os
+import py_compile
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -207,6 +208,20 @@ def test_a_harmless_edit_stays_solved(name: str, project: Path) -> None:
     assert [finding.summary for finding in result.attempts[0].findings if finding.decisive] == []
     assert result.outcome is RunOutcome.SOLVED
     assert found(result) == work.reports
+
+
+def test_an_edit_that_python_takes_for_none_is_judged_as_it_is(project: Path) -> None:
+    """Within one second and of the same length, as a quick agent's may be."""
+    calc = make(project) / "calc.py"
+    py_compile.compile(str(calc), doraise=True)
+    before = calc.stat()
+
+    def edit(folder: Path) -> None:
+        write(folder, {"calc.py": RIGHT})
+        os.utime(calc, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert calc.stat().st_size == before.st_size
+
+    assert Attempts(project, edit).run().outcome is RunOutcome.SOLVED
 
 
 def test_new_tests_are_kept_and_run(project: Path) -> None:

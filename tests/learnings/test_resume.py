@@ -1,5 +1,6 @@
 """PENDING operations held against what is really there."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -287,7 +288,7 @@ def test_what_we_cannot_look_at_stays_pending(
     ("code", "found"), [(0, Finding.DONE), (1, Finding.NOT_DONE), (7, Finding.UNKNOWN)]
 )
 def test_a_check_that_the_entry_names(workspace: Workspace, code: int, found: Finding) -> None:
-    check = f"{sys.executable} -c 'import sys; sys.exit({code})'"
+    check = f"{shlex.quote(sys.executable)} -c 'import sys; sys.exit({code})'"
     note(workspace, "terraform apply", f"**Check**: {check}\n")
     assert finding(workspace, allow=True) is found
 

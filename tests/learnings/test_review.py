@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from datetime import date
+import traceback
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,15 @@ from orchestrator.writeahead import places
 DAY = date(2026, 5, 20)
 
 
+def noon(day: date) -> str:
+    """Noon of a day where the tests run, as the hook writes it: an entry has the local date."""
+    local = datetime.combine(day, datetime.min.time()) + timedelta(hours=12)
+    return f"{local.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def failed_call(command: str, error: str = "Exit code 1", **more: str) -> str:
     facts = {"command": command, "error": error, **more}
-    return f"2026-05-20T12:00:00Z TOOL_FAILURE: Bash {json.dumps(facts)}\n"
+    return f"{noon(DAY)} TOOL_FAILURE: Bash {json.dumps(facts)}\n"
 
 
 def test_a_root_cause_is_one_group(workspace: Workspace) -> None:
@@ -179,12 +186,20 @@ def test_ids_given_twice_are_not_mixed_up(workspace: Workspace) -> None:
     assert "**Occurrences**: 5\n" in text
 
 
+def calls_of(thread: threading.Thread) -> list[str]:
+    """Return the names of the functions that a thread is in."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return [one.name for one in traceback.extract_stack(frame)] if frame else []
+
+
 def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
     workspace.pending_errors.write_text(failed_call("make test"), encoding="utf-8")
     reviewer = threading.Thread(target=review, args=(workspace,))
     with storage.workspace_locked(workspace.base):
         reviewer.start()
-        time.sleep(0.3)  # long enough for the review to be where it waits
+        while "workspace_locked" not in calls_of(reviewer):
+            assert reviewer.is_alive()
+            time.sleep(0.01)
         with workspace.pending_errors.open("ab") as log_file:
             places.lock_descriptor(log_file.fileno(), 0.0)
             log_file.write(failed_call("make lint").encode())
@@ -198,7 +213,7 @@ def test_the_log_becomes_entries_and_is_cleared(workspace: Workspace) -> None:
         + failed_call("make test", "Exit code 2\nmake: no rule", call="toolu_1")
         + failed_call("make test", "Exit code 2\nmake: no rule", call="toolu_2")
         + failed_call("TOKEN=abcdef12345 deploy")
-        + "2026-05-21T10:00:00Z TOOL_FAILURE: Edit\n"
+        + f"{noon(date(2026, 5, 21))} TOOL_FAILURE: Edit\n"
         + "\nsomething else\n",
         encoding="utf-8",
     )
@@ -263,13 +278,13 @@ def test_the_hook_writes_one_line_whoever_reads_it(workspace: Workspace) -> None
 def test_any_line_becomes_an_entry(
     workspace: Workspace, line: str, zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
     workspace.pending_errors.write_text(f"{line}\n", encoding="utf-8")
     try:
-        (logged,) = review(workspace, DAY).taken_in
+        with monkeypatch.context() as there:
+            there.setenv("TZ", zone)
+            time.tzset()
+            (logged,) = review(workspace, DAY).taken_in
     finally:
-        monkeypatch.undo()
         time.tzset()
     assert workspace.find(logged.id).occurrences == 1
     assert workspace.pending_errors.read_bytes() == b""

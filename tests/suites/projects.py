@@ -12,6 +12,11 @@ from orchestrator.suites.pytest_suite import PytestSuite
 PYTEST: Final = f"{shlex.quote(sys.executable)} -m pytest"
 
 
+def wrapped(arguments: str = "") -> str:
+    """Return a command that runs pytest behind a shell of its own."""
+    return shlex.join(["sh", "-c", f"{PYTEST} {arguments}"])
+
+
 def write(project: Path, **files: str) -> None:
     """Write files; `__` in a name stands for a slash, `_py` at its end for `.py`."""
     for name, text in files.items():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.suites.pytest_suite import PytestSuite
-from tests.suites.projects import PYTEST, judge, write
+from tests.suites.projects import PYTEST, judge, wrapped, write
 
 
 @pytest.fixture
@@ -72,5 +72,5 @@ def test_rootdir_above(project: Path, quiet: str) -> None:
 
 def test_a_wrapper_that_cannot_be_narrowed_runs_everything(project: Path) -> None:
     write(project, tests__test_a="def test_x(): assert 0\ndef test_y(): pass\n")
-    report = PytestSuite(f"sh -c '{PYTEST} tests/'", 60).run(project, ["tests/test_a.py::test_x"])
+    report = PytestSuite(wrapped("tests/"), 60).run(project, ["tests/test_a.py::test_x"])
     assert len(report.cases) == 2

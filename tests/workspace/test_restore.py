@@ -114,6 +114,22 @@ def test_it_does_not_write_through_a_link(
     assert not list(elsewhere.iterdir())
 
 
+def test_what_comes_back_leaves_no_bytecode_of_what_was_there(
+    project: Path, workspace: GitWorkspace
+) -> None:
+    for name in ("a[1].py", "other.py"):
+        (project / name).write_bytes(b"x = 1\n")
+    before = workspace.snapshot()
+    (project / "a[1].py").write_bytes(b"x = 2\n")
+    after = workspace.snapshot()
+    (project / "__pycache__").mkdir()
+    for name in ("a[1].cpython-311.pyc", "a1.cpython-311.pyc", "other.cpython-311.pyc"):
+        (project / "__pycache__" / name).write_bytes(b"")
+    assert workspace.restore(before, after) == ()
+    left = sorted(path.name for path in (project / "__pycache__").iterdir())
+    assert left == ["a1.cpython-311.pyc", "other.cpython-311.pyc"]
+
+
 def test_permissions_stay_as_the_user_had_them(project: Path, workspace: GitWorkspace) -> None:
     (project / "a.txt").chmod(0o600)
     (project / "run.sh").write_bytes(b"true\n")
