@@ -488,13 +488,12 @@ def test_what_is_killed_after_it_was_broken_off_once_is_taken_back_whole(
 
     def killed(*_: object) -> AgentResult:
         loop.workspace.files["code.py"] = b"more\n"
-        monkeypatch.setattr(loop.workspace, "snapshot", lambda: 1 / 0)  # nothing is noted
+        patch.setattr(loop.workspace, "snapshot", lambda: 1 / 0)  # nothing is noted
         raise Killed
 
     loop.agent.enqueue(killed)
-    with pytest.raises(ZeroDivisionError):
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         loop.run()
-    monkeypatch.undo()
     loop.agent.enqueue(look)
     assert loop.run().outcome is RunOutcome.SOLVED
 

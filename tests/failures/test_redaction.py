@@ -2,7 +2,7 @@
 
 import base64
 import json
-import secrets
+import random
 import string
 import subprocess
 import sys
@@ -20,11 +20,13 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def made(length: int, alphabet: str = LETTERS) -> str:
-    return "a1B" + "".join(secrets.choice(alphabet) for _ in range(length - 3))
+    """Return what looks like a secret, the same in every run."""
+    chance = random.Random(length)  # noqa: S311 -- repeatable, not secret
+    return "a1B" + "".join(chance.choices(alphabet, k=length - 3))
 
 
 def low(length: int) -> str:
-    return "a1b" + "".join(secrets.choice("abcdef0123456789") for _ in range(length - 3))
+    return f"a1b{made(length, 'abcdef0123456789')[3:]}"
 
 
 def jwt() -> str:
@@ -139,7 +141,7 @@ def test_an_agents_words() -> None:
 
 
 def test_what_is_no_secret_stays() -> None:
-    """At least 99 of 100 characters of real diffs, and hashes, ids and code about secrets."""
+    """At least 99 of 100 characters of a real diff, and hashes, ids and code about secrets."""
     harmless = [
         "commit 3f2b9c1d7e8a4b5c6d7e8f9a0b1c2d3e4f5a6b7c",
         "tests/test_auth.py::test_token[abc123-True] PASSED",
@@ -160,13 +162,13 @@ def test_what_is_no_secret_stays() -> None:
     for line in harmless:
         assert Redactor().text(line) == line
     done = subprocess.run(
-        ["git", "log", "-p", "-25", "--", "orchestrator", "teacher", "docs"],
+        ["git", "diff", "--no-index", "tests", "teacher"],  # no history, which grows
         cwd=ROOT,
         capture_output=True,
-        check=True,
+        check=False,
     )
-    text = done.stdout.decode("utf-8", "replace")[:400_000]
-    assert len(text) > 10_000
+    text = done.stdout.decode("utf-8", "replace")[-400_000:]
+    assert len(text) > 100_000
     removed = len(text) - len(Redactor().text(text).replace(REDACTED, ""))
     assert abs(removed) <= 0.01 * len(text)
 

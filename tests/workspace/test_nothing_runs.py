@@ -101,7 +101,7 @@ def test_inherited_variables_lead_nowhere(
     repository(project, a_txt="one\n")
     other = repository(tmp_path / "other", b_txt="two\n")
     commit_of_other = git(other, "rev-parse", "HEAD")
-    for name, value in {
+    inherited = {
         "GIT_DIR": str(other / ".git"),
         "GIT_WORK_TREE": str(other),
         "GIT_INDEX_FILE": str(tmp_path / "index"),
@@ -114,10 +114,11 @@ def test_inherited_variables_lead_nowhere(
         "GIT_TRACE": "1",
         "LANGUAGE": "de",
         "LC_ALL": "de_DE.UTF-8",
-    }.items():
-        monkeypatch.setenv(name, value)
-    use_everything(project, tmp_path / "state")
-    monkeypatch.undo()
+    }
+    with monkeypatch.context() as patch:
+        for name, value in inherited.items():
+            patch.setenv(name, value)
+        use_everything(project, tmp_path / "state")
     assert git(other, "rev-parse", "HEAD") == commit_of_other
     assert not (tmp_path / "objects").exists()
     assert not (tmp_path / "index").exists()
