@@ -24,6 +24,7 @@ from orchestrator.process import (
     run,
     sweep,
 )
+from tests.patience import growing
 from tests.users import ordinary_user
 
 
@@ -32,7 +33,7 @@ def python(code: str) -> list[str]:
 
 
 def wait_for(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -62,8 +63,9 @@ STUBBORN_FAMILY = """
     bare = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"], env={}, start_new_session=True
     )
-    with open("pids", "w") as file:
+    with open("pids.new", "w") as file:
         print(os.getpid(), child.pid, away.pid, bare.pid, file=file)
+    os.rename("pids.new", "pids")
     time.sleep(600)
 """
 """Ignores TERM and has three children: in its group, in a session of its own, and unmarked."""
@@ -101,26 +103,63 @@ def test_a_child_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("quick_kill")
 def test_wall_clock_ends_the_whole_family(tmp_path: Path) -> None:
-    done = run(python(STUBBORN_FAMILY), cwd=tmp_path, wall_clock=1.5)
+    for seconds in growing(1.5):
+        done = run(python(STUBBORN_FAMILY), cwd=tmp_path, wall_clock=seconds)
+        if (tmp_path / "pids").exists():
+            break
     assert done.ended_by is EndedBy.WALL_CLOCK
     assert [pid for pid in pids_in(tmp_path / "pids", 4) if alive(pid)] == []
 
 
 @pytest.mark.usefixtures("quick_kill")
 def test_silence_ends_the_whole_family(tmp_path: Path) -> None:
-    done = run(python(STUBBORN_FAMILY), cwd=tmp_path, no_output=1.5)
+    for seconds in growing(1.5):
+        done = run(python(STUBBORN_FAMILY), cwd=tmp_path, no_output=seconds)
+        if (tmp_path / "pids").exists():
+            break
     assert done.ended_by is EndedBy.NO_OUTPUT
     assert [pid for pid in pids_in(tmp_path / "pids", 4) if alive(pid)] == []
 
 
-def test_dots_without_a_newline_are_not_silence(tmp_path: Path) -> None:
+def test_what_is_started_after_the_first_signal_is_ended_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = """
-        import sys, time
-        for _ in range(30):
-            sys.stdout.write("."); sys.stdout.flush(); time.sleep(0.1)
+        import os, signal, subprocess, sys, time
+        def start(*_):
+            bare = subprocess.Popen(
+                [sys.executable, "-c", "import time; time.sleep(600)"],
+                env={}, start_new_session=True,
+            )
+            print(bare.pid, flush=True)
+        signal.signal(signal.SIGTERM, start)
+        print("ready", flush=True)
+        while True:
+            time.sleep(600)
     """
-    done = run(python(code), cwd=tmp_path, no_output=1.5)
-    assert (done.ended_by, done.stdout) == (EndedBy.ITSELF, b"." * 30)
+    lines: list[bytes] = []
+    for seconds in growing(0.5):
+        monkeypatch.setattr("orchestrator.process.TERM_GRACE_SECONDS", seconds)
+        lines.clear()
+        child = Child(python(code), cwd=tmp_path, on_stdout=lines.append, on_stderr=print)
+        assert wait_for(lambda: bool(lines))
+        child.end()
+        child.wait()
+        if lines[1:]:
+            break
+    assert not alive(int(lines[1]))
+
+
+def test_dots_without_a_newline_are_not_silence(tmp_path: Path) -> None:
+    for seconds in growing(1.0):  # twice as long in all, and never as long in silence
+        code = f"""
+            import sys, time
+            for _ in range(20):
+                sys.stdout.write("."); sys.stdout.flush(); time.sleep({seconds / 10})
+        """
+        done = run(python(code), cwd=tmp_path, no_output=seconds)
+        if (done.ended_by, done.stdout) == (EndedBy.ITSELF, b"." * 20):
+            break
 
 
 def test_what_is_left_behind_is_ended_after_a_normal_end(tmp_path: Path) -> None:
@@ -225,7 +264,7 @@ def test_ctrl_c_reaches_the_child_only_through_us_and_ends_its_family(tmp_path: 
     )
     pids = pids_in(tmp_path / "pids", 4)
     os.killpg(us.pid, signal.SIGINT)  # as a terminal does it: to the whole foreground group
-    _, stderr = us.communicate(timeout=30)
+    _, stderr = us.communicate(timeout=120)
     assert us.returncode == -signal.SIGINT
     assert b"KeyboardInterrupt" in stderr
     assert [pid for pid in pids if alive(pid)] == []
@@ -242,7 +281,7 @@ def test_end_all_ends_children_that_other_threads_wait_for(tmp_path: Path) -> No
     thread.start()
     pids = pids_in(tmp_path / "pids", 4)
     end_all()
-    thread.join(20)
+    thread.join(120)
     assert ended == [EndedBy.US]
     assert [pid for pid in pids if alive(pid)] == []
 

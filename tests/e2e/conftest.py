@@ -1,5 +1,6 @@
 """A small project, a scripted model, and the true loop between them."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -118,7 +119,7 @@ def world(project: Path, home: Path) -> World:
         encoding="utf-8",
     )
     (project / "orchestrator.yaml").write_text(
-        f"tests:\n  command: '{SUITE}'\nlearning:\n  max_retries: 1\n", encoding="utf-8"
+        f"tests:\n  command: {json.dumps(SUITE)}\nlearning:\n  max_retries: 1\n", encoding="utf-8"
     )
     (project / "conftest.py").write_text("", encoding="utf-8")
     (project / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")

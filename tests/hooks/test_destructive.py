@@ -347,14 +347,14 @@ def test_values_of_options_are_not_what_is_hit(command: str, targets: list[str])
     assert danger.targets == targets
 
 
-@pytest.mark.timeout(10)
 @pytest.mark.parametrize(
     "script", ["x(" * 90_000, "x(a)" * 50_000, "x(" * 50_000 + ")" * 50_000, "x(\n" * 60_000,
                "${x:-" * 40_000, "${x}" * 50_000, "cd a;" * 33_000,
                "cd a && rm -rf b;" * 3000, "(" * 60_000 + "rm -rf x",
                '"$(' * 30_000, "(cd a; rm -rf x" * 3000]
 )  # fmt: skip
-def test_a_hostile_line_is_read_in_a_moment(script: str) -> None:
+def test_a_hostile_line_is_read_to_its_end(script: str) -> None:
+    """One whose time grew faster than its length would be ended by the limit on all tests."""
     assert len(dangers(script, "/p")) == script.count("rm -rf")
 
 

@@ -4,18 +4,19 @@ import shlex
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from orchestrator.agents.command import CommandAgent
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import claude, say, steps, use
+from tests.test_process import alive
 
 pytestmark = pytest.mark.whole
 
 FAMILY = (
     "for _ in 1 2 3; do setsid sh -c 'echo $$ >> pids; exec sleep 600' >/dev/null 2>&1 & done; "
-    "(sleep 600 & echo $! >> pids; wait) >/dev/null 2>&1 & sleep 0.5; cat pids >/dev/null"
+    "(sleep 600 & echo $! >> pids; wait) >/dev/null 2>&1 & "
+    'until [ "$(cat pids 2>/dev/null | wc -l)" -ge 4 ]; do sleep 0.1; done'
 )
 """Leaves processes behind, three of them in sessions of their own."""
 
@@ -23,11 +24,7 @@ FAMILY = (
 def left_of(pids: Path) -> list[int]:
     found = [int(word) for word in pids.read_text(encoding="utf-8").split()]
     assert found
-    return [
-        pid
-        for pid in found
-        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
+    return [pid for pid in found if alive(pid)]
 
 
 def test_the_same_tool_call_again_and_again_is_no_progress(project: Path) -> None:
