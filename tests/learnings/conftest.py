@@ -1,10 +1,23 @@
 """A workspace to work in."""
 
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from orchestrator.memory.learnings.workspace import Workspace, init
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Be where it is noon: no day ends in the middle of the test."""
+    with monkeypatch.context() as there:
+        there.setenv("TZ", f"NOON{datetime.now(UTC).hour - 12:+d}")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ def command(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     return run
 
 
+@pytest.mark.usefixtures("noon")
 def test_from_init_to_promotion(command: Command, project: Path) -> None:
     made = command("learnings", "init", "local", "--gitignore", "shared", "--hooks")
     assert made.exit_code == 0
@@ -123,6 +124,7 @@ def test_git_ignores_what_is_asked_for_later_too(command: Command, project: Path
     assert lines == [".learnings/.pending-errors.log", "memory/working-buffer.md", ".learnings/"]
 
 
+@pytest.mark.usefixtures("noon")
 def test_secrets_are_not_logged(command: Command, project: Path) -> None:
     command("learnings", "init", "local", "--gitignore", "none", "--no-hooks")
     command(
@@ -171,6 +173,7 @@ def test_one_clear_line(command: Command, words: list[str], said: str) -> None:
         command(*words)
 
 
+@pytest.mark.usefixtures("noon")
 def test_a_terminal_is_asked(command: Command, project: Path) -> None:
     said = at_a_terminal(
         project,

@@ -73,7 +73,7 @@ def plain(project: Path, tmp_path: Path) -> Iterator[Project]:
 def versioned(plain: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     plain.git("init", "-q", "-b", "main")
     with monkeypatch.context() as earlier:
-        earlier.setenv("GIT_COMMITTER_DATE", "2026-01-01T00:00:00Z")
+        earlier.setenv("GIT_COMMITTER_DATE", "2001-01-01T00:00:00Z")
         plain.learn(LISTS)  # so that there is a section, as in a project that has learned before
         plain.commit()
     return plain

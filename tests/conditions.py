@@ -1,0 +1,147 @@
+"""Run the tests as another person, in another place and another year: none may pass by chance.
+
+    python -m tests.conditions [--quick] [--workers N] [pytest's own arguments]
+
+What is committed is cloned into a folder with an awkward name, set up there by `make`, and tested
+by an ordinary user with an empty home and variables that other people may well have set.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.users import NOBODY
+
+_ROOT: Final = Path(__file__).parents[1]
+_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
+
+_HOSTILE: Final = {
+    **{"LANG": "C", "TZ": "Pacific/Kiritimati", "PYTHONWARNINGS": "error"},
+    **dict.fromkeys((*_PROXIES, *map(str.upper, _PROXIES)), "http://127.0.0.1:9"),
+    # What steers a terminal, git and this program, on somebody's machine or in a git hook.
+    **{"TERM": "dumb", "COLUMNS": "20", "NO_COLOR": "1", "GIT_DIR": "/nowhere"},
+    **{"ORCHESTRATOR_TEACHER_MODE": "webhook", "ANTHROPIC_MODEL": "nosuch"},
+}
+
+_MOMENT: Final = "2031-02-28 23:59:50"
+_DATED: Final = ("tests/learnings", "tests/memory", "tests/limits", "tests/test_store.py")
+"""What reads the clock, and takes libfaketime."""
+
+_SAMPLE: Final = ("tests/cli", "tests/suites", "tests/test_process.py")
+_DATED_SAMPLE: Final = ("tests/learnings",)
+
+
+class Elsewhere:
+    """A folder, the user who works there, and the runs of the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._project = folder, folder / "project"
+        self._failed = False
+
+    def call(self, argv: Sequence[str], environment: Mapping[str, str], cwd: Path) -> int:
+        """Run a program as the user; return its exit code."""
+        own = {"HOME": f"{self._folder}/home", "TMPDIR": f"{self._folder}/temporary"}
+        root = os.geteuid() == 0  # to whom nothing is refused
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env={**environment, **own},
+            check=False,
+            umask=0o077,
+            user=NOBODY if root else None,
+            group=NOBODY if root else None,
+            extra_groups=[] if root else None,
+        )
+        return done.returncode
+
+    def set_up(self) -> bool:
+        """Clone the checkout, and install what its tests need; return whether that went well."""
+        clone = ["git", "clone", "-q", "--no-hardlinks", str(_ROOT), str(self._project)]
+        subprocess.run(clone, check=True, umask=0o077)
+        for name in ("home", "temporary"):
+            (self._folder / name).mkdir()
+        if os.geteuid() == 0:
+            subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(self._folder)], check=True)
+        found = [python for python in _pythons() if self._can_use(python)]
+        if not found:
+            _say(f"!!! NO PYTHON that this user can use: tried {', '.join(_pythons())}")
+            return False
+        _say(f"    python     {found[0]}")
+        inherited = {name: text for name, text in os.environ.items() if "MAKE" not in name}
+        make = ["make", f"PYTHON={found[0]}", ".venv/development"]
+        return self.call(make, inherited, self._project) == 0
+
+    def test(self, name: str, arguments: Sequence[str], fake: Sequence[str] = ()) -> None:
+        """Run pytest, and say in one line how it went."""
+        python = str(self._project / ".venv" / "bin" / "python")
+        environment = {"PATH": os.environ["PATH"], **_HOSTILE}
+        # Waits are measured by the monotonic clock, and stay as long as they are.
+        environment |= {"FAKETIME_DONT_FAKE_MONOTONIC": "1"} if fake else {}
+        started = time.monotonic()
+        argv = [*fake, python, "-m", "pytest", "-q", *arguments]
+        code = self.call(argv, environment, self._project)
+        self._failed |= code != 0
+        word = "FAILED" if code else "passed"
+        _say(f"=== {word}: {name}, {time.monotonic() - started:.0f} s")
+
+    @property
+    def failed(self) -> bool:
+        """Whether any run failed."""
+        return self._failed
+
+    def _can_use(self, python: str) -> bool:
+        try:
+            asked = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
+            return self.call([python, "-c", asked], {}, self._folder) == 0
+        except OSError:
+            return False
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 -- before what the programs print
+
+
+def _pythons() -> list[str]:
+    own = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return [str(Path(sys.base_prefix) / "bin" / own), "/usr/bin/python3"]
+
+
+def main() -> int:
+    """Run the tests under all conditions; return 1 when something failed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a sample of the tests")
+    parser.add_argument("--workers", type=int, default=2, help="0 for none [default: 2]")
+    asked, more = parser.parse_known_args()
+    seed = random.SystemRandom().randrange(2**32)
+    common = ["-n", str(asked.workers), f"--randomly-seed={seed}", *more]
+    with tempfile.TemporaryDirectory(
+        prefix="somewhere else ü ", ignore_cleanup_errors=True
+    ) as name:
+        folder = Path(name).resolve()
+        _say(f"    folder     {folder}")
+        _say(f"    user       {NOBODY if os.geteuid() == 0 else os.geteuid()}, umask 077")
+        _say(f"    variables  {' '.join(f'{key}={text}' for key, text in _HOSTILE.items())}")
+        _say(f"    order      random, --randomly-seed={seed}, {asked.workers} workers")
+        there = Elsewhere(folder)
+        if not there.set_up():
+            _say("=== FAILED: it could not be set up")
+            return 1
+        there.test("elsewhere", [*common, *(_SAMPLE if asked.quick else ())])
+        if shutil.which("faketime"):
+            dated = _DATED_SAMPLE if asked.quick else _DATED
+            there.test(f"at {_MOMENT}", [*common, *dated], ["faketime", _MOMENT])
+        else:
+            _say("!!! NOT TESTED in another year: faketime is not installed")
+    return int(there.failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
