@@ -439,10 +439,26 @@ def _marked(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            ours = process.pid != os.getpid() and mark in process.environ().get(MARK, "")
+            ours = process.pid != os.getpid() and mark in _environment(process).get(MARK, "")
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    """Return a process's environment, also of one that is just starting a program.
+
+    For a moment it then shows neither an environment nor arguments, as kernel threads do for ever.
+    """
+    for _ in range(20):
+        if environment := process.environ():
+            return environment
+        if process.ppid() in (0, 2) or process.cmdline():
+            break
+        if process.status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.001)
+    return {}
 
 
 def _marked_environment(env: Mapping[str, str], mark: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ Each goes through the command line and the whole loop. The details are tested at
 """
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -75,13 +76,13 @@ def test_a_read_only_project(shop: Shop, teacher: ReplayServer) -> None:
 
 
 def test_a_full_disk_under_the_project(shop: Shop, teacher: ReplayServer) -> None:
-    at = shop.project
+    at, quoted = shop.project, shlex.quote(str(shop.project))
     mount = (
-        f"mount -t tmpfs -o size=64k none {at} && printf '# Project\\n' > {at}/CLAUDE.md"
-        f" && (cat /dev/zero > {at}/fill || true) 2> /dev/null"
+        f"mount -t tmpfs -o size=64k none {quoted} && printf '# Project\\n' > {quoted}/CLAUDE.md"
+        f" && (cat /dev/zero > {quoted}/fill || true) 2> /dev/null"
     )
     done = in_a_namespace(
-        mount, *REPORT, "--project-dir", at, after=f"cat {at}/CLAUDE.md; ls -A {at}"
+        mount, *REPORT, "--project-dir", at, after=f"cat {quoted}/CLAUDE.md; ls -A {quoted}"
     )
     assert done.code == 3, done.said
     assert len(done.err.splitlines()) == 1
@@ -96,8 +97,9 @@ def test_a_full_disk_under_the_state(
     state = tmp_path / "state"
     state.mkdir()
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
-    shop.agent.write_text(f"cat /dev/zero > {state}/fill\n{AGENT}", encoding="utf-8")
-    mount = f"mount -t tmpfs -o size={free} none {state}"
+    quoted = shlex.quote(str(state))
+    shop.agent.write_text(f"cat /dev/zero > {quoted}/fill\n{AGENT}", encoding="utf-8")
+    mount = f"mount -t tmpfs -o size={free} none {quoted}"
     done = in_a_namespace(mount, "run", TASK, "--project-dir", shop.project)
     assert done.code == 3, done.said
     assert "Traceback" not in done.said
