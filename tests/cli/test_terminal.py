@@ -78,7 +78,7 @@ def evil(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     )
     words = shop.write("words", f"{EVIL}\n{EVIL}")
     shop.agent.write_text(
-        f'cat {words}; cat {words} >&2; touch broken "$(tr -d / < {words})"\n', "utf-8"
+        f'cat "{words}"; cat "{words}" >&2; touch broken "$(tr -d / < "{words}")"\n', "utf-8"
     )
     lesson: dict[str, Any] = {
         **{"reason": EVIL, "action": "add", "target": None, "paths": []},

@@ -140,7 +140,8 @@ def evil(folder: Path, marker: Path) -> None:
         path.rename(folder / path.name)
     (folder / ".git").rmdir()
     core = "[core]\nrepositoryformatversion = 0\nworktree = .\n"
-    config = f'{core}[filter "x"]\nclean = touch {marker}; cat\n'
+    quoted = shlex.quote(str(marker))
+    config = f'{core}[filter "x"]\nclean = touch {quoted}; cat\n'
     (folder / "config").write_text(config, encoding="utf-8")
     (folder / "f").write_text("2\n", encoding="utf-8")
 
@@ -161,7 +162,7 @@ def test_the_filters_of_a_repository_are_not_run(
     workspace: Workspace, repository: Path, tmp_path: Path
 ) -> None:
     marker = tmp_path / "was-run"
-    git(repository, "config", "filter.a=b.clean", f"touch {marker}; cat")
+    git(repository, "config", "filter.a=b.clean", f"touch {shlex.quote(str(marker))}; cat")
     git(repository, "config", "filter.a=b.required", "true")
     attributes = repository / ".git" / "info" / "attributes"
     attributes.parent.mkdir(exist_ok=True)
@@ -179,7 +180,7 @@ def test_git_is_not_run_outside_the_project(
 ) -> None:
     (tmp_path / "other").mkdir()
     git(tmp_path / "other", "init", "-q")
-    note(workspace, f"git -C {tmp_path / 'other'} reset --hard")
+    note(workspace, f"git -C {shlex.quote(str(tmp_path / 'other'))} reset --hard")
     (one,) = look(workspace).verified
     assert (one.finding, "no folder of this project" in one.evidence) == (Finding.UNKNOWN, True)
 

@@ -1,5 +1,6 @@
 """A line that a person deletes is a rule withdrawn; one that leaves with a checkout is not."""
 
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -303,7 +304,7 @@ def test_git_runs_nothing_that_the_repository_configures(
     ran = tmp_path / "ran"
     (versioned.root / ".gitattributes").write_text("*.md diff=x filter=x\n", encoding="utf-8")
     for name in ("diff.x.textconv", "diff.x.command", "filter.x.clean", "filter.x.smudge"):
-        versioned.git("config", name, f"touch {ran}; cat")
+        versioned.git("config", name, f"touch {shlex.quote(str(ran))}; cat")
     versioned.git("config", "log.showSignature", "true")
     versioned.git("config", "color.ui", "always")
     versioned.git("config", "log.showRoot", "false")

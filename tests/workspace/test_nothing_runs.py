@@ -1,6 +1,7 @@
 """Nothing that a repository brings is run, and nothing that we inherit leads git astray."""
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def trap(repo: Path, marker: Path) -> None:
         "core.editor",
         "gpg.program",
     ):
-        git(repo, "config", key, str(program))
+        git(repo, "config", key, shlex.quote(str(program)))
     git(repo, "config", "filter.evil.required", "true")
     (repo / ".gitattributes").write_text("*.txt filter=evil diff=evil\n", encoding="utf-8")
     hooks = repo / ".git" / "hooks"
