@@ -6,6 +6,7 @@ the first `teach`, not here.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from teacher.answer import ANSWER_SCHEMA, read_answer, shown, unusable
 from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.loopback import direct_mounts
 from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
 from teacher.prices import cost_of
 from teacher.prompt import Request, build_request, check_prompts
@@ -152,7 +154,9 @@ class LocalTeacher:
         credentials = self._credentials()
         import anthropic
 
+        base_url = self._base_url or os.environ.get("ANTHROPIC_BASE_URL", "")
         return anthropic.Anthropic(
+            http_client=anthropic.DefaultHttpxClient(mounts=direct_mounts(base_url)),
             api_key=credentials.get("api_key"),
             auth_token=credentials.get("auth_token"),
             base_url=self._base_url,

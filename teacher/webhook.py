@@ -7,7 +7,6 @@ which case was seen with n8n 2.39.10.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import time
 from contextlib import suppress
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from teacher.answer import read_answer, shown, unusable
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
+from teacher.loopback import direct_mounts, is_loopback
 from teacher.models import Usage
 from teacher.prices import cost_of
 from teacher.retry import Retries
@@ -181,7 +181,8 @@ class WebhookTeacher:
             headers[self._token_header] = f"{scheme}{token}"
         import httpx
 
-        return httpx.Client(timeout=self._timeout, headers=headers)
+        mounts = direct_mounts(self._url)
+        return httpx.Client(timeout=self._timeout, headers=headers, mounts=mounts)
 
     @property
     def _shown_url(self) -> str:
@@ -246,19 +247,10 @@ def _check_url(url: str, *, allow_http: bool) -> None:
         raise TeacherMisconfigured("n8n.webhook_url is empty", mend)
     if parsed.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
         raise TeacherMisconfigured(f"n8n.webhook_url is not an https address: {url!r}", mend)
-    if parsed.scheme == "http" and not allow_http and not _is_loopback(host):
+    if parsed.scheme == "http" and not allow_http and not is_loopback(host):
         raise TeacherMisconfigured(
             f"n8n.webhook_url would send diff, logs and token to {host} unencrypted", "use https"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Patience:

@@ -198,6 +198,17 @@ def test_a_broken_connection_is_tried_again(kind: FaultKind) -> None:
                 break
 
 
+def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name)  # what is left are proxies that nobody answers for
+    with ReplayServer(scenario(Says(say=ADD))) as model:
+        teacher = LocalTeacher(api_key="key", base_url=model.url, retries=patient(tries=1)[0])
+        assert teacher.teach(FAILURE, ()).action is Action.ADD
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
+        teacher = LocalTeacher(api_key="key", retries=patient(tries=1)[0])
+        assert teacher.teach(FAILURE, ()).action is Action.ADD
+
+
 def test_nobody_there_is_one_clear_line() -> None:
     retries, waits = patient(tries=3)
     teacher = LocalTeacher(api_key="key", base_url="http://127.0.0.1:9", retries=retries)

@@ -46,6 +46,16 @@ def test_the_three_published_keys_are_answer_enough() -> None:
         assert "authorization" not in workflow.asked[0].headers
 
 
+def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name)  # what is left are proxies that nobody answers for
+    with Loopback(GOOD) as workflow:
+        for url in (workflow.url, workflow.url.replace("127.0.0.1", "localhost")):
+            assert WebhookTeacher(url).teach(FAILURE, ()).action is Action.ADD
+    with pytest.raises(TeacherUnavailable):
+        WebhookTeacher("https://192.0.2.1", retries=patient(tries=1)[0]).teach(FAILURE, ())
+
+
 def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("N8N_WEBHOOK_TOKEN", "from-outside\n")
     with Loopback(GOOD) as workflow:
