@@ -1,7 +1,6 @@
 """Logging: ids, counting, reopening, and many writers at once."""
 
 import multiprocessing
-import os
 import resource
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from orchestrator.memory.learnings.workspace import (
     resolve,
 )
 from teacher.models import Failure, FailureType
+from tests.users import ordinary_user
 
 DAY = date(2026, 5, 20)
 
@@ -181,16 +181,10 @@ def test_a_home_that_may_not_be_read_is_no_workspace(monkeypatch: pytest.MonkeyP
         (Path(folder) / "home").mkdir(mode=0o000)
         (Path(folder) / "project").mkdir()
         monkeypatch.setenv("HOME", f"{folder}/home")
-        root = os.geteuid() == 0  # who may read everything
-        if root:
-            os.seteuid(65534)
-        try:
+        with ordinary_user():
             assert find_workspace(Path(folder) / "project") is None
             with pytest.raises(LoopError, match="cannot be written: Permission denied"):
                 init(global_workspace())
-        finally:
-            if root:
-                os.seteuid(0)
 
 
 def failure(**more: str) -> Failure:
