@@ -364,7 +364,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            list(argv),
+            [_encodable(word) for word in argv],
             cwd=cwd,
             env=env,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -378,6 +378,15 @@ def _start(
         if error.filename == argv[0] and not _is_on_path(argv[0], cwd, env):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0]) from error
         raise
+
+
+def _encodable(word: str) -> str | bytes:
+    """Return an argument as it is, or in UTF-8 where the locale's encoding has no such letters."""
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError:
+        return word.encode("utf-8", "surrogateescape")
+    return word
 
 
 def _is_on_path(program: str, cwd: Path, env: Mapping[str, str] | None) -> bool:

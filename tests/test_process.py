@@ -367,6 +367,19 @@ class TestProgramsOnThePath:
             start(["tool"], str(tmp_path))
 
 
+def test_an_argument_need_not_be_in_the_locales_encoding(tmp_path: Path) -> None:
+    code = """
+        from pathlib import Path
+        from orchestrator.process import run
+        print(ascii(run(["printf", "%s", "a\\u2014"], cwd=Path.cwd()).stdout))
+    """
+    more = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = run(
+        ["env", *(f"{name}={text}" for name, text in more.items()), *python(code)], cwd=tmp_path
+    )
+    assert done.text == r"b'a\xe2\x80\x94'" "\n"
+
+
 def test_a_closed_working_folder_is_named(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0)
