@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import threading
 import time
@@ -373,10 +374,10 @@ def test_an_argument_need_not_be_in_the_locales_encoding(tmp_path: Path) -> None
         from orchestrator.process import run
         print(ascii(run(["printf", "%s", "a\\u2014"], cwd=Path.cwd()).stdout))
     """
-    more = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": str(Path(__file__).parent.parent)}
-    done = run(
-        ["env", *(f"{name}={text}" for name, text in more.items()), *python(code)], cwd=tmp_path
-    )
+    # Without `site`, which reads a checkout's own path in that encoding, and may fail to.
+    path = [str(Path(__file__).parent.parent), *map(sysconfig.get_path, ("purelib", "platlib"))]
+    env = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONPATH": ":".join(path), "PATH": "/usr/bin:/bin"}
+    done = run([sys.executable, "-S", "-c", textwrap.dedent(code)], cwd=tmp_path, env=env)
     assert done.text == r"b'a\xe2\x80\x94'" "\n"
 
 
