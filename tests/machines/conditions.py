@@ -1,6 +1,6 @@
 """Run the tests as another person, in another place and another year: none may pass by chance.
 
-    python -m tests.conditions [--quick] [--workers N] [pytest's own arguments]
+    python -m tests.machines.conditions [--quick] [--workers N] [pytest's own arguments]
 
 What is committed is cloned into a folder with an awkward name, set up there by `make`, and tested
 by an ordinary user with an empty home and variables that other people may well have set.
@@ -20,7 +20,7 @@ from typing import Final
 
 from tests.users import NOBODY
 
-_ROOT: Final = Path(__file__).parents[1]
+_ROOT: Final = Path(__file__).parents[2]
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 _HOSTILE: Final = {
@@ -119,7 +119,7 @@ class Elsewhere:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 -- before what the programs print
+    print(text, flush=True)
 
 
 def _pythons() -> list[str]:
