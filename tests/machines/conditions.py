@@ -134,7 +134,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="0 for none [default: 2]")
     asked, more = parser.parse_known_args()
     seed = random.SystemRandom().randrange(2**32)
-    common = ["-n", str(asked.workers), f"--randomly-seed={seed}", *more]
+    common = ["-n", str(asked.workers), "-p", "randomly", f"--randomly-seed={seed}", *more]
     with tempfile.TemporaryDirectory(
         prefix="somewhere else ü ", ignore_cleanup_errors=True
     ) as name:
