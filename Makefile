@@ -1,14 +1,14 @@
 # Every target sets up what it needs, from the package index alone, at the versions that PINS names.
 
 PYTHON ?= python3
-VENV ?= .venv
-PINS ?= constraints.txt
-FIGURES ?= build/figures
-LOWEST ?= demo test
+# Not from the environment, where others use such names: what VENV names is made anew.
+VENV := .venv
+PINS := constraints.txt
+FIGURES := build/figures
+LOWEST := demo test
 
 BIN := $(VENV)/bin
 CONSTRAIN := $(if $(PINS),-c $(PINS) --build-constraint $(PINS))
-PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 BUILT := build/environments
 DOWNLOADS := build/downloads
@@ -68,7 +68,7 @@ test-n8n: $(VENV)/development ## the workflow in a real n8n, from npm
 demo-n8n: $(VENV)/development ## the demo with a real n8n as its teacher
 	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo
 
-wheel: $(BIN)/pip ## build the wheel into dist/
+wheel: $(VENV)/made ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel -q --no-deps $(CONSTRAIN) -w dist .
 	@ls -t dist/*.whl | head -1
 
@@ -80,7 +80,8 @@ test-pythons: ## demo and smoke test on every Python that this machine has
 	@$(PYTHON) -m tests.machines.pythons
 
 test-latest: ## demo, smoke test and wheel with the newest version of everything
-	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= upgrade demo smoke wheel-test
+	@rm -rf $(BUILT)/latest
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= demo smoke wheel-test
 
 test-lowest: ## demo and tests with the oldest versions that pyproject.toml admits
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/lowest PINS=constraints-lowest.txt $(LOWEST)
@@ -89,7 +90,7 @@ test-conditions: $(VENV)/development ## the tests as another user, in a strange 
 	@$(BIN)/python -m tests.machines.conditions $(CONDITIONS)
 
 pins: ## choose the versions of constraints*.txt anew: the newest, and the oldest admitted
-	@$(MAKE) --no-print-directory VENV=$(BUILT)/pins PINS= $(BUILT)/pins/bin/pip
+	@$(MAKE) --no-print-directory VENV=$(BUILT)/pins PINS= $(BUILT)/pins/made
 	@$(BUILT)/pins/bin/python -m pip install -q --disable-pip-version-check --upgrade --group pins
 	@$(BUILT)/pins/bin/python -m tests.machines.pins
 
@@ -110,53 +111,48 @@ bench: $(VENV)/development ## measure what the loop costs beyond its children
 	@$(BIN)/python -m benchmarks
 
 clean: ## remove what was set up and built
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # ---- setting up
 
-# What is cut short, by Ctrl-C or worse, leaves `partial` behind: it is done again from what is
-# downloaded, over the files that are there, because pip believes a package that it finds half.
+# What is cut short, by Ctrl-C or worse, leaves `partial` behind, and with other pins the versions
+# are others: either way the environment is made anew, from what is downloaded. pip would believe a
+# package that it finds half. An environment that this Makefile did not make is added to.
 PARTIAL := $(VENV)/partial
-BEGIN = mkdir -p $(VENV) && touch $(PARTIAL)
-END = rm -f $(PARTIAL) && touch $@
+BEGIN = @mkdir -p $(VENV) && touch $(PARTIAL)
+END = @rm -f $(PARTIAL) && touch $@
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 DOWNLOAD := $(BIN)/python -m tests.machines.download $(DOWNLOADS) $(CONSTRAIN)
-INSTALL = $(PIP) install -q --find-links $(DOWNLOADS) $(CONSTRAIN) \
-  $(if $(wildcard $(PARTIAL)),--ignore-installed)
+INSTALL := $(PIP) install -q --find-links $(DOWNLOADS) $(CONSTRAIN)
 
-$(BIN)/pip: | $(VENV)/made
-
-$(VENV)/made:
+$(VENV)/made: $(PINS) $(wildcard $(PARTIAL))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python's venv module is not complete here; on Debian: apt install python3-venv"; exit 1; }
-	@echo "Setting up $(VENV) with $$($(PYTHON) -V), once. After Ctrl-C, make goes on."
-	@if [ -e $(PARTIAL) ]; then rm -rf $(VENV); fi
-	@$(BEGIN)
+	@echo "Setting up $(VENV) with $$($(PYTHON) -V). After Ctrl-C, make goes on."
+	@if [ -e $(PARTIAL) ] || [ -e $@ ] || [ -e $(VENV)/runtime ]; then rm -rf $(VENV); fi
+	$(BEGIN)
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade $(if $(PINS),-c $(PINS)) pip
-	@$(END)
+	@$(PIP) install -q --upgrade $(if $(PINS),-c $(PINS)) pip
+	$(END)
 
-$(VENV)/runtime: pyproject.toml $(PINS) | $(VENV)/made
+# pip keeps no file of a download that is cut short: the largest by far comes first, and alone.
+$(VENV)/runtime: pyproject.toml $(VENV)/made
 	@echo "Installing the program: $(call SIZE,runtime)"
+	@$(DOWNLOAD) --no-deps claude-agent-sdk
 	@$(DOWNLOAD) --group setup .
 	@echo "Unpacking it ..."
-	@$(BEGIN)
+	$(BEGIN)
 	@$(INSTALL) -e .
-	@$(END)
+	$(END)
 
-$(VENV)/development: pyproject.toml $(PINS) $(VENV)/runtime
+$(VENV)/development: pyproject.toml $(VENV)/runtime
 	@echo "Installing what the tests need: $(call SIZE,development)"
 	@$(DOWNLOAD) --group dev
 	@echo "Unpacking it ..."
-	@$(BEGIN)
+	$(BEGIN)
 	@$(INSTALL) --group dev
-	@$(END)
-
-.PHONY: upgrade
-upgrade: | $(VENV)/made
-	@$(DOWNLOAD) --group setup --group dev .
-	@$(INSTALL) --upgrade --upgrade-strategy eager -e . --group dev
-	@touch $(VENV)/runtime $(VENV)/development
+	$(END)
 
 SIZE = $(or $(if $(PINS),$(shell sed -n 's/^\# $(1): //p' $(PINS))),the newest versions)

@@ -33,7 +33,7 @@ def reliability() -> str:
 
 
 def targets() -> str:
-    """The targets of the Makefile, with the line that `make` shows for each."""
+    """Return the targets of the Makefile, with the line that `make` shows for each."""
     makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
     rows = re.findall(r"^([a-z0-9-]+):.*## (.+)$", makefile, re.MULTILINE)
     return "\n".join(["| command | what it does |", "|---|---|", *_target_rows(rows)])
@@ -44,15 +44,15 @@ def _target_rows(rows: list[tuple[str, str]]) -> Iterator[str]:
         yield f"| `make {name}` | {meaning} |"
 
 
-def install_size() -> str:
-    """What `make demo` downloads and unpacks, as `make pins` measured it."""
+def install_size(part: str) -> str:
+    """Say what the part `runtime` or `development` takes, as `make pins` measured it."""
     pins = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8")
     found = re.search(
-        r"^# runtime: (\d+) packages, (\d+) MB to download, (\d+)", pins, re.MULTILINE
+        rf"^# {part}: \d+ packages, (\d+) MB to download, (\d+) MB on disk", pins, re.MULTILINE
     )
     if not found:
         raise ValueError("constraints.txt does not say what an install takes: run `make pins`")
-    return f"{found[1]} packages, {found[2]} MB to download and {found[3]} MB on disk"
+    return f"{found[1]} MB to download and {found[2]} MB on disk"
 
 
 def _promises() -> Iterator[str]:

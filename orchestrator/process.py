@@ -169,7 +169,8 @@ class Child:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._popen.wait(TERM_GRACE_SECONDS)
             finally:  # a second Ctrl-C cuts the grace short, not the end
-                descendants += _descendants(self.pid)  # started since, by one that goes on
+                if self._popen.returncode is None:  # or the number may be another's by now
+                    descendants += _descendants(self.pid)  # started since the first look
                 self._signal(signal.SIGKILL)
                 for process in descendants:
                     with contextlib.suppress(psutil.Error):

@@ -32,7 +32,7 @@ _LONG_GONE = re.compile(
       | claude-mythos-preview\b""",
     re.VERBOSE,
 )
-"""Names that the API no longer knows and the SDK no longer lists, but up to its version 2.12.0."""
+"""Names that the API no longer knows. SDKs up to 2.12.0 listed them, later ones do not."""
 
 _FAMILY_OF = {"instant": "haiku"}
 """Families of today for those that have no successor by name."""
@@ -104,17 +104,23 @@ def _sdk_last_days() -> Mapping[str, date]:
     """Return the last day of each model that the installed anthropic SDK lists as deprecated.
 
     Its table has a file of its own, which is run alone: importing the SDK for it takes a second.
-    Where a later SDK keeps it elsewhere, nothing is known.
+    Where a later SDK keeps it elsewhere, or in another form, nothing is known.
     """
     found = importlib.util.find_spec("anthropic")
     if not found or not found.origin:
         return {}
     file = Path(found.origin).parent / "_data" / "deprecated_models.py"
+    return _read_last_days(file)
+
+
+def _read_last_days(file: Path) -> dict[str, date]:
     try:
-        table: Mapping[str, str] = runpy.run_path(str(file))["DEPRECATED_MODELS"]
-    except (OSError, KeyError):
+        table = runpy.run_path(str(file))["DEPRECATED_MODELS"]
+    except Exception:  # noqa: BLE001 -- a private file of another project: it may hold anything
         return {}
-    days = {name: _parse_day(text) for name, text in table.items()}
+    if not isinstance(table, Mapping):
+        return {}
+    days = {str(name): _parse_day(str(text)) for name, text in table.items()}
     return {name: day for name, day in days.items() if day}
 
 

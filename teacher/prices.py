@@ -7,6 +7,8 @@ moment to import, so that happens on first use.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -15,12 +17,12 @@ from typing import TYPE_CHECKING
 from teacher.models import Usage
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     import genai_prices
     from genai_prices.types import Provider
 
 _MILLION = 1_000_000
+_LONGEST_NAME = 60
+"""Characters of a name that are shown: it may come from a workflow of anybody's."""
 
 
 @dataclass(frozen=True)
@@ -77,41 +79,52 @@ def cost_of(model: str, usage: Usage, at: datetime | None = None) -> float:
     known = _cost_in_library(model, billed, at)
     if known is not None:
         return known
-    if model in OWN_PRICES:
-        return OWN_PRICES[model].cost(billed)
+    if own := OWN_PRICES.get(_bare(model)):
+        return own.cost(billed)
     return _dearest_cost(billed, at)
 
 
 def price_notice(model: str) -> str:
     """Return a line for the user when nobody knows what a model costs; empty otherwise."""
     now = datetime.now(UTC)
-    if model in OWN_PRICES or _cost_in_library(model, Usage(), now) is not None:
+    if _bare(model) in OWN_PRICES or _cost_in_library(model, Usage(), now) is not None:
         return ""
     per_input = _dearest_cost(Usage(input_tokens=_MILLION), now)
     per_output = _dearest_cost(Usage(output_tokens=_MILLION), now)
+    name = model[:_LONGEST_NAME] or "the model"
     return (
-        f"the price of {model or 'the model'} is not known; it is counted like the dearest known "
-        f"Claude model: ${per_input:g} per million tokens in, ${per_output:g} out"
+        f"the price of {name} is not known; it is counted like the dearest known Claude model: "
+        f"${per_input:g} per million tokens in, ${per_output:g} out"
     )
 
 
 def _cost_in_library(model: str, usage: Usage, at: datetime) -> float | None:
     import genai_prices
 
-    try:
-        priced = genai_prices.calc_price(_usage(usage), model, genai_request_timestamp=at)
-    except LookupError:
-        return None
-    return float(priced.total_price)
+    for name in dict.fromkeys((model, _bare(model))):
+        with suppress(LookupError):
+            priced = genai_prices.calc_price(_usage(usage), name, genai_request_timestamp=at)
+            return float(priced.total_price)
+    return None
+
+
+def _bare(model: str) -> str:
+    """Return a model's name without what clouds and routers put before it and behind it.
+
+    Such as `eu.anthropic.claude-sonnet-5-5-20260901-v1:0` and `anthropic/claude-sonnet-5-5`.
+    """
+    name = model.rpartition("/")[2].strip().lower()
+    found = re.search(r"claude-[a-z0-9.-]+?(?=(?:-v\d+)?(?:[:@]|$))", name)
+    return found[0] if found else name
 
 
 def _dearest_cost(usage: Usage, at: datetime) -> float:
     counts, provider = _usage(usage), _anthropic()
-    prices: list[Decimal] = [
-        model.calc_price(counts, provider, genai_request_timestamp=at).total_price
+    prices = [
+        float(model.calc_price(counts, provider, genai_request_timestamp=at).total_price)
         for model in provider.models
     ]
-    return float(max(prices))
+    return max(*prices, *(own.cost(usage) for own in OWN_PRICES.values()))
 
 
 @cache

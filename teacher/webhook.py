@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from teacher.answer import read_answer, shown, unusable
+from teacher.catalog import ALIASES
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.loopback import direct_mounts, is_loopback
 from teacher.models import Usage
@@ -85,7 +86,9 @@ class _Bill(BaseModel):
 
     @property
     def cost(self) -> Usage:
-        return replace(self.usage, cost_usd=cost_of(self.model, self.usage))
+        return replace(
+            self.usage, cost_usd=cost_of(ALIASES.get(self.model, self.model), self.usage)
+        )
 
 
 class _Cause(_Bill):

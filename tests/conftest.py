@@ -23,7 +23,10 @@ _PERSONAL = (
     *("ANTHROPIC_", "CLAUDE", "GIT_", "ORCHESTRATOR_", "XDG_", "PYTEST_ADDOPTS", "PYTEST_PLUGINS"),
     *("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"),
 )
-_OF_THE_TESTS = ("ORCHESTRATOR_CHILD", "ORCHESTRATOR_FIGURES")
+_OF_THE_TESTS = (
+    *("ORCHESTRATOR_CHILD", "ORCHESTRATOR_FIGURES", "ORCHESTRATOR_PINS"),
+    *("XDG_CACHE_HOME", "XDG_CONFIG_HOME"),  # where pip's settings and n8n are; no test sees them
+)
 
 
 def pytest_configure() -> None:
@@ -62,7 +65,9 @@ def list_open() -> set[str]:
     for path in Path("/proc/self/fd").glob("*"):
         with contextlib.suppress(OSError):  # closed in between, as the one of this very folder
             found.add(str(path.readlink()))
-    return {name for name in found if name.startswith("socket:") or name.endswith(".db")}
+    return {
+        name for name in found if name.startswith("socket:") or name.endswith((".db", ".sqlite"))
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +105,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """An empty home, an empty state directory and an empty git configuration for each test."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     for who in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{who}_NAME", "A Developer")

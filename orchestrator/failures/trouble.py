@@ -222,15 +222,13 @@ def _missing(raised: Raised, scene: Scene) -> Trouble | None:
         r"(?:No such file or directory|(Permission denied)): '([^'/]+)'", raised.words
     )
     started = any("subprocess" in file for file in raised.files)
-    if match and started and not _changed(match[2], scene, "" if match[1] else "D"):
+    did = _statuses(match[2], scene) if match else set()
+    if match and started and not (did if match[1] else "D" in did):
         said = "is not installed, or may not be executed" if match[1] else "is not installed"
         return Trouble(f"the program {match[2]} {said}", "install it")
     return None
 
 
-def _changed(name: str, scene: Scene, status: str) -> bool:
-    """Return whether the attempt changed a file of that name, in that way or in any."""
-    return any(
-        status in ("", change.status) and Path(change.path).name == name
-        for change in scene.diff.changes
-    )
+def _statuses(name: str, scene: Scene) -> set[str]:
+    """Return what the attempt did to files of that name, by git's letters."""
+    return {change.status for change in scene.diff.changes if Path(change.path).name == name}

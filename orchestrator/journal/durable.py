@@ -141,8 +141,9 @@ def _provide_unixepoch() -> None:
         event.listen(Engine, "connect", _add_unixepoch)
 
 
-def _add_unixepoch(connection: sqlite3.Connection, _record: object) -> None:
-    connection.create_function("unixepoch", 1, _unixepoch)
+def _add_unixepoch(connection: object, _record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):  # others may use SQLAlchemy beside us
+        connection.create_function("unixepoch", 1, _unixepoch)
 
 
 def _unixepoch(modifier: object) -> float:

@@ -13,10 +13,12 @@ def drop_bytecode(project: Path, paths: Iterable[str]) -> None:
     Raises:
         OSError: one cannot be removed.
     """
+    top = project.resolve()
     for path in paths:
         pure = PurePosixPath(path)
-        if pure.suffix == ".py":
-            caches = project / pure.parent / "__pycache__"
+        caches = top / pure.parent / "__pycache__"
+        # A link leads to somebody else's files.
+        if pure.suffix == ".py" and caches.resolve() == caches:
             for cache in caches.glob(f"{_literal(pure.stem)}.*.pyc"):
                 cache.unlink(missing_ok=True)
 

@@ -1,9 +1,10 @@
 """Run the tests as another person, in another place and another year: none may pass by chance.
 
-    python -m tests.machines.conditions [--quick] [--workers N] [pytest's own arguments]
+    python -m tests.machines.conditions [--quick] [pytest's own arguments]
 
 What is committed is cloned into a folder with an awkward name, set up there by `make`, and tested
-by an ordinary user with an empty home and variables that other people may well have set.
+by an ordinary user with an empty home and variables that other people may well have set: once far
+east with two workers, and what reads the clock far west, in another year, with one.
 """
 
 import argparse
@@ -24,12 +25,15 @@ _ROOT: Final = Path(__file__).parents[2]
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
 _HOSTILE: Final = {
-    **{"LANG": "C", "TZ": "Pacific/Kiritimati", "PYTHONWARNINGS": "error"},
+    **{"LANG": "C", "PYTHONWARNINGS": "error"},
     **dict.fromkeys((*_PROXIES, *map(str.upper, _PROXIES)), "http://127.0.0.1:9"),
     # What steers a terminal, git and this program, on somebody's machine or in a git hook.
     **{"TERM": "dumb", "COLUMNS": "20", "NO_COLOR": "1", "GIT_DIR": "/nowhere"},
     **{"ORCHESTRATOR_TEACHER_MODE": "webhook", "ANTHROPIC_MODEL": "nosuch"},
 }
+
+_FAR_EAST: Final = "Pacific/Kiritimati"
+_FAR_WEST: Final = "Etc/GMT+12"
 
 _MOMENT: Final = "2031-02-28 23:59:50"
 _DATED: Final = (
@@ -55,16 +59,16 @@ class Elsewhere:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._project = folder, folder / "project"
+        self._own = {"HOME": f"{folder}/home", "TMPDIR": f"{folder}/temporary"}
         self._failed = False
 
     def call(self, argv: Sequence[str], environment: Mapping[str, str], cwd: Path) -> int:
         """Run a program as the user; return its exit code."""
-        own = {"HOME": f"{self._folder}/home", "TMPDIR": f"{self._folder}/temporary"}
         root = os.geteuid() == 0  # to whom nothing is refused
         done = subprocess.run(
             argv,
             cwd=cwd,
-            env={**environment, **own},
+            env=environment,
             check=False,
             umask=0o077,
             user=NOBODY if root else None,
@@ -88,18 +92,34 @@ class Elsewhere:
             return False
         _say(f"    python     {found[0]}")
         inherited = {name: text for name, text in os.environ.items() if "MAKE" not in name}
-        make = ["make", f"PYTHON={found[0]}", ".venv/development"]
+        if os.geteuid() == 0:
+            inherited |= self._own  # otherwise pip's settings in the home are those to use
+        make = ["make", f"PYTHON={found[0]}", "VENV=.venv", ".venv/development"]
         return self.call(make, inherited, self._project) == 0
 
-    def test(self, name: str, arguments: Sequence[str], fake: Sequence[str] = ()) -> None:
-        """Run pytest, and say in one line how it went."""
-        python = str(self._project / ".venv" / "bin" / "python")
-        environment = {"PATH": os.environ["PATH"], **_HOSTILE}
-        if fake:
-            environment["PYTHONPATH"] = f"{self._folder}/sleep"
-            environment["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"  # waits stay as long as they are
+    def try_demo(self) -> None:
+        """Run the demo."""
+        self._try("the demo", [".venv/bin/orchestrator", "demo"], {"TZ": _FAR_EAST})
+
+    def test(self, arguments: Sequence[str]) -> None:
+        """Run pytest far east."""
+        argv = [".venv/bin/python", "-m", "pytest", "-q", *arguments]
+        self._try("the tests", argv, {"TZ": _FAR_EAST})
+
+    def test_in_another_year(self, arguments: Sequence[str]) -> None:
+        """Run pytest far west under a faked clock."""
+        clock = {
+            "TZ": _FAR_WEST,
+            "PYTHONPATH": f"{self._folder}/sleep",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # waits stay as long as they are
+        }
+        argv = ["faketime", _MOMENT, ".venv/bin/python", "-m", "pytest", "-q", *arguments]
+        self._try(f"the tests at {_MOMENT}", argv, clock)
+
+    def _try(self, name: str, argv: Sequence[str], variables: Mapping[str, str]) -> None:
+        """Run a program under hostile conditions, and say in one line how it went."""
+        environment = {"PATH": os.environ["PATH"], **_HOSTILE, **self._own, **variables}
         started = time.monotonic()
-        argv = [*fake, python, "-m", "pytest", "-q", *arguments]
         code = self.call(argv, environment, self._project)
         self._failed |= code != 0
         word = "FAILED" if code else "passed"
@@ -107,13 +127,13 @@ class Elsewhere:
 
     @property
     def failed(self) -> bool:
-        """Whether any run failed."""
+        """Tell whether any run failed."""
         return self._failed
 
     def _can_use(self, python: str) -> bool:
         try:
             asked = "import ensurepip, sys; sys.exit(sys.version_info < (3, 11))"
-            return self.call([python, "-c", asked], {}, self._folder) == 0
+            return self.call([python, "-c", asked], self._own, self._folder) == 0
         except OSError:
             return False
 
@@ -131,10 +151,9 @@ def main() -> int:
     """Run the tests under all conditions; return 1 when something failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a sample of the tests")
-    parser.add_argument("--workers", type=int, default=2, help="0 for none [default: 2]")
     asked, more = parser.parse_known_args()
     seed = random.SystemRandom().randrange(2**32)
-    common = ["-n", str(asked.workers), "-p", "randomly", f"--randomly-seed={seed}", *more]
+    random_order = ["-p", "randomly", f"--randomly-seed={seed}"]
     with tempfile.TemporaryDirectory(
         prefix="somewhere else ü ", ignore_cleanup_errors=True
     ) as name:
@@ -142,18 +161,18 @@ def main() -> int:
         _say(f"    folder     {folder}")
         _say(f"    user       {NOBODY if os.geteuid() == 0 else os.geteuid()}, umask 077")
         _say(f"    variables  {' '.join(f'{key}={text}' for key, text in _HOSTILE.items())}")
-        _say(f"    order      random, --randomly-seed={seed}, {asked.workers} workers")
+        _say(f"    order      random, --randomly-seed={seed}")
         there = Elsewhere(folder)
         if not there.set_up():
             _say("=== FAILED: it could not be set up")
             return 1
-        there.test("elsewhere", [*common, *(_SAMPLE if asked.quick else ())])
+        there.try_demo()
+        there.test(["-n", "2", *random_order, *(_SAMPLE if asked.quick else ()), *more])
         if shutil.which("faketime"):
             dated = [f"tests/{each}" for each in (_DATED_SAMPLE if asked.quick else _DATED)]
             # Paths that were asked for need not take it.
-            dated += [each for each in common if not each.startswith("tests/")]
-            dated = ["-k", _NOT_DATED, *dated]
-            there.test(f"at {_MOMENT}", dated, ["faketime", _MOMENT])
+            options = [each for each in more if not each.startswith("tests/")]
+            there.test_in_another_year([*random_order, "-k", _NOT_DATED, *dated, *options])
         else:
             _say("!!! NOT TESTED in another year: faketime is not installed")
     return int(there.failed)

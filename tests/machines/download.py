@@ -1,10 +1,11 @@
 """Download with pip, and show how far it is: `python -m tests.machines.download DIR [arguments]`.
 
 A folder of our own, because not every index lets pip cache what comes from it: what is there once
-is not downloaded again, after Ctrl-C or for another interpreter. pip's own output is a line or two
-for each of a hundred packages; without it a slow download looks like a program that hangs. Knows
-the standard library only, because nothing is installed yet. What pip says on standard error, and
-its exit code, go through as they are.
+is not downloaded again, after Ctrl-C or for another interpreter. pip moves files there at its end,
+so a call that is cut short keeps none. pip's own output is a line or two for each of a hundred
+packages; without it a slow download looks like a program that hangs. Knows the standard library
+only, because nothing is installed yet. What pip says on standard error, and its exit code, go
+through as they are.
 """
 
 import re
@@ -15,7 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_COMES = re.compile(r"\s*(Downloading|Using cached) (\S+?)-\d\S* \(([\d.]+) (bytes|kB|MB|GB)\)")
+_COMES = re.compile(
+    r"\s*(Downloading|Using cached) (\S+?)-\d\S*(?<!\.metadata) \(([\d.]+) (bytes|kB|MB|GB)\)"
+)
 _IS_THERE = re.compile(r"\s*File was already downloaded (.+)")
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _BYTES = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -96,5 +99,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(*sys.argv[1:]))
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on; files that are whole are kept.")
+        print("\nInterrupted. The same command goes on.")
         sys.exit(130)

@@ -43,7 +43,7 @@ def main() -> int:
 def resolve_pins(resolution: str) -> str:
     """Return a line `name==version` for each package, with markers where platforms differ."""
     done = _run(
-        *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config"),
+        *(sys.executable, "-m", "uv", "pip", "compile", "--quiet"),
         *("--universal", "--python-version", _oldest_python(), "--resolution", resolution),
         *("--no-annotate", "--no-header", "--group", "dev", "--group", "setup", "pyproject.toml"),
     )

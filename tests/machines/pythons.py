@@ -6,18 +6,21 @@ and that is not here, or an interpreter that cannot be tried, has a loud line an
 Runs on the standard library alone.
 """
 
+from __future__ import annotations  # also an interpreter that is too old runs this file
+
 import json
 import os
 import re
 import subprocess
 import sys
 import time
-import tomllib
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 ROOT: Final = Path(__file__).parents[2]
 OLDEST: Final = (3, 11)
@@ -92,9 +95,8 @@ def find_interpreters(programs: Iterable[Path]) -> list[Interpreter]:
 
 def claimed_versions() -> list[tuple[int, int]]:
     """Return the versions that pyproject.toml names."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = re.findall(r"Python :: 3\.(\d+)$", "\n".join(project["classifiers"]), re.MULTILINE)
-    return [(3, int(minor)) for minor in lines]
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # tomllib came with 3.11
+    return [(3, int(minor)) for minor in re.findall(r'"Programming .* :: 3\.(\d+)"', text)]
 
 
 def try_interpreter(interpreter: Interpreter) -> bool:
@@ -111,7 +113,7 @@ def try_interpreter(interpreter: Interpreter) -> bool:
     return done.returncode == 0
 
 
-def shout(text: str) -> None:
+def print_loudly(text: str) -> None:
     """Print a line that nobody overlooks."""
     print(f"########## {text} ##########", flush=True)
 
@@ -141,7 +143,7 @@ def main() -> int:
         if result.startswith("passed"):
             print(result)
         else:
-            shout(result)
+            print_loudly(result)
     return 0 if outcomes and all(outcomes) else 1
 
 

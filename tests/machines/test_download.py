@@ -11,6 +11,7 @@ OF_PIP = """\
 Processing /srv/project
   Preparing metadata (pyproject.toml): started
 Collecting anthropic<3,>=2.11 (from prompt-learning-loop==0.1.0)
+  Downloading anthropic-2.14.0-py3-none-any.whl.metadata (28 kB)
   Using cached anthropic-2.14.0-py3-none-any.whl (2.7 MB)
 Collecting claude-agent-sdk<0.3,>=0.2.186 (from prompt-learning-loop==0.1.0)
   Downloading claude_agent_sdk-0.2.189-py3-none-manylinux_2_17_x86_64.whl (177.8 MB)

@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from teacher import prices
-from teacher.catalog import ALIASES, DEFAULT_MODEL, _parse_day, _sdk_last_days, resolve
+from teacher.catalog import (
+    ALIASES,
+    DEFAULT_MODEL,
+    _parse_day,
+    _read_last_days,
+    _sdk_last_days,
+    resolve,
+)
 from teacher.models import Usage
 from teacher.prices import OWN_PRICES, cost_of, price_notice
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TODAY = date(2026, 11, 21)
 LAST_DAYS = {"claude-sonnet-4-5": date(2026, 11, 30), "claude-sonnet-5-5": date(2028, 1, 1)}
@@ -148,3 +159,42 @@ def test_costs_are_those_that_claude_code_was_seen_to_bill(
     name: str, usage: Usage, dollars: float
 ) -> None:
     assert cost_of(name, usage, BILLED) == pytest.approx(dollars)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from .elsewhere import DEPRECATED_MODELS",
+        "DEPRECATED_MODELS = ['claude-a']",
+        "DEPRECATED_MODELS = {'claude-a': None, 1: 2}",
+        "MODELS = {}",
+        "this is no Python",
+        None,
+    ],
+)
+def test_an_sdk_whose_table_has_another_form_says_nothing(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "deprecated_models.py"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    assert _read_last_days(file) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anthropic/claude-sonnet-5-5",
+        "eu.anthropic.claude-sonnet-5-5-20260901-v1:0",
+        "claude-sonnet-5-5@20260901",
+        "Claude-Sonnet-5-5",
+    ],
+)
+def test_a_model_has_one_price_however_a_cloud_names_it(name: str) -> None:
+    usage = Usage(1000, 1000)
+    assert cost_of(name, usage, BILLED) == cost_of("claude-sonnet-5-5", usage, BILLED)
+    assert price_notice(name) == ""
+    own = name.lower().replace("sonnet-5-5", "mythos-5")
+    assert cost_of(own, usage, BILLED) >= cost_of("claude-mythos-5", usage, BILLED)
+
+
+def test_a_name_of_any_length_makes_a_short_notice() -> None:
+    assert len(price_notice("x" * 100_000)) < 250
