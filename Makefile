@@ -7,6 +7,14 @@ PINS := constraints.txt
 FIGURES := build/figures
 LOWEST := demo test
 
+ifneq ($(words $(VENV)),1)
+$(error VENV is one folder, without a space in its name: $(VENV))
+endif
+
+# What a user has set for pip and Python elsewhere must not lead our packages elsewhere.
+unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT PIP_DRY_RUN
+export PIP_USER := 0
+
 BIN := $(VENV)/bin
 CONSTRAIN := $(if $(PINS),-c $(PINS) --build-constraint $(PINS))
 PYTEST := $(BIN)/python -m pytest
@@ -77,7 +85,7 @@ wheel-test: $(VENV)/development ## build the wheel, and try it in an empty envir
 	@$(PYTEST) -q -m packaging
 
 test-pythons: ## demo and smoke test on every Python that this machine has
-	@$(PYTHON) -m tests.machines.pythons
+	@"$(PYTHON)" -m tests.machines.pythons
 
 test-latest: ## demo, smoke test and wheel with the newest version of everything
 	@rm -rf $(BUILT)/latest
@@ -117,42 +125,46 @@ clean: ## remove what was set up and built
 
 # What is cut short, by Ctrl-C or worse, leaves `partial` behind, and with other pins the versions
 # are others: either way the environment is made anew, from what is downloaded. pip would believe a
-# package that it finds half. An environment that this Makefile did not make is added to.
+# package that it finds half. An environment of somebody else's that works is added to.
 PARTIAL := $(VENV)/partial
-BEGIN = @mkdir -p $(VENV) && touch $(PARTIAL)
+BEGIN = @mkdir -p $(VENV) && echo $$PPID > $(PARTIAL)
 END = @rm -f $(PARTIAL) && touch $@
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DOWNLOAD := $(BIN)/python -m tests.machines.download $(DOWNLOADS) $(CONSTRAIN)
 INSTALL := $(PIP) install -q --find-links $(DOWNLOADS) $(CONSTRAIN)
 
 $(VENV)/made: $(PINS) $(wildcard $(PARTIAL))
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.11 ..."; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
 	  || { echo "Python's venv module is not complete here; on Debian: apt install python3-venv"; exit 1; }
-	@echo "Setting up $(VENV) with $$($(PYTHON) -V). After Ctrl-C, make goes on."
-	@if [ -e $(PARTIAL) ] || [ -e $@ ] || [ -e $(VENV)/runtime ]; then rm -rf $(VENV); fi
+	@if [ -e $(PARTIAL) ] && kill -0 "$$(cat $(PARTIAL))" 2>/dev/null; then \
+	  echo "Another make is setting up $(VENV): wait for it (or, if there is none, rm -r $(VENV))"; exit 1; fi
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" -V). After Ctrl-C, make goes on."
+	@if [ -e $(PARTIAL) ] || [ -e $@ ] || [ -e $(VENV)/runtime ] \
+	  || ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then rm -rf $(VENV); fi
 	$(BEGIN)
-	@$(PYTHON) -m venv $(VENV)
+	@[ -e $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
 	@$(PIP) install -q --upgrade $(if $(PINS),-c $(PINS)) pip
 	$(END)
 
 # pip keeps no file of a download that is cut short: the largest by far comes first, and alone.
 $(VENV)/runtime: pyproject.toml $(VENV)/made
+	$(BEGIN)
 	@echo "Installing the program: $(call SIZE,runtime)"
 	@$(DOWNLOAD) --no-deps claude-agent-sdk
 	@$(DOWNLOAD) --group setup .
 	@echo "Unpacking it ..."
-	$(BEGIN)
 	@$(INSTALL) -e .
 	$(END)
 
 $(VENV)/development: pyproject.toml $(VENV)/runtime
+	$(BEGIN)
 	@echo "Installing what the tests need: $(call SIZE,development)"
 	@$(DOWNLOAD) --group dev
 	@echo "Unpacking it ..."
-	$(BEGIN)
 	@$(INSTALL) --group dev
 	$(END)
 
-SIZE = $(or $(if $(PINS),$(shell sed -n 's/^\# $(1): //p' $(PINS))),the newest versions)
+SIZE = $(or $(if $(PINS),$(shell sed -n 's/^\# $(1): //p' $(PINS))),$(or $(PINS),the newest versions))

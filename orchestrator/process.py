@@ -363,9 +363,10 @@ def _start(
     stdin: bool,
     stdout: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
+    words = [_encodable(word) for word in argv]
     try:
         return subprocess.Popen(
-            [_encodable(word) for word in argv],
+            words,
             cwd=cwd,
             env=env,
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -374,10 +375,16 @@ def _start(
             start_new_session=True,
         )
     except OSError as error:
-        # Python reports the worst of what the search met, such as a PATH folder of another user,
-        # and not what it came to: nothing.
-        if error.filename == argv[0] and not _is_on_path(argv[0], cwd, env):
+        if error.filename != words[0]:
+            raise  # it is about the folder
+        # Python reports the worst of what its search met, such as a PATH folder of another user,
+        # and not what it came to: nothing. Of a script it says "no such file" for its interpreter.
+        if not _is_there(argv[0], cwd, env):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0]) from error
+        if error.errno == errno.ENOENT:
+            raise FileNotFoundError(
+                errno.ENOENT, "its interpreter (first line) was not found", argv[0]
+            ) from error
         raise
 
 
@@ -390,11 +397,11 @@ def _encodable(word: str) -> str | bytes:
     return word
 
 
-def _is_on_path(program: str, cwd: Path, env: Mapping[str, str] | None) -> bool:
-    """Return whether there is such a file, even one that may not be executed."""
+def _is_there(program: str, cwd: Path, env: Mapping[str, str] | None) -> bool:
+    """Tell whether there is such a file, by its path or on the PATH, even one not to execute."""
+    # os.path, because pathlib raises where a folder may not be entered.
     if "/" in program:
-        return True  # named by its path, and not searched for: the error is about that file
-    # os.path, because Path.is_file raises where a folder may not be entered.
+        return os.path.lexists(cwd / program)
     return any(os.path.isfile(cwd / folder / program) for folder in os.get_exec_path(env))  # noqa: PTH113
 
 

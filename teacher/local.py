@@ -19,7 +19,7 @@ from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.loopback import direct_mounts
 from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
-from teacher.prices import cost_of
+from teacher.prices import bounded, cost_of
 from teacher.prompt import Request, build_request, check_prompts
 from teacher.retry import Retries
 from teacher.secret import secret_from
@@ -203,11 +203,13 @@ class LocalTeacher:
 
     def _usage(self, message: _Message) -> Usage:
         billed = message.usage
-        tokens = Usage(
-            input_tokens=billed.input_tokens,
-            output_tokens=billed.output_tokens,
-            cache_read_tokens=billed.cache_read_input_tokens or 0,
-            cache_write_tokens=billed.cache_creation_input_tokens or 0,
+        tokens = bounded(
+            Usage(
+                input_tokens=billed.input_tokens,
+                output_tokens=billed.output_tokens,
+                cache_read_tokens=billed.cache_read_input_tokens or 0,
+                cache_write_tokens=billed.cache_creation_input_tokens or 0,
+            )
         )
         return replace(tokens, cost_usd=cost_of(self.model, tokens))
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from genai_prices.types import Provider
 
 _MILLION = 1_000_000
+_MOST_TOKENS = 10**9
+"""Of one kind in one call: a thousand times the largest context there is."""
 _LONGEST_NAME = 60
 """Characters of a name that are shown: it may come from a workflow of anybody's."""
 
@@ -57,24 +59,36 @@ OWN_PRICES = {
 }
 
 
+def bounded(usage: Usage) -> Usage:
+    """Return the counts within what a call can take: they come from servers of anybody's.
+
+    A bill never gives tokens or money back, and none overflows a sum.
+    """
+
+    def bound(count: int) -> int:
+        return min(max(0, count), _MOST_TOKENS)
+
+    return Usage(
+        bound(usage.input_tokens),
+        bound(usage.output_tokens),
+        bound(usage.cache_read_tokens),
+        bound(usage.cache_write_tokens),
+        usage.cost_usd,
+    )
+
+
 def cost_of(model: str, usage: Usage, at: datetime | None = None) -> float:
     """Return the US dollars for the tokens of one call (whatever `usage.cost_usd` says).
 
     A model that nobody knows costs what the dearest known Claude model would, so that a limit is
-    rather reached too early than too late. Counts below zero, which only a broken server sends,
-    are taken for zero: a bill never gives money back.
+    rather reached too early than too late.
 
     Args:
         model: the model's name, of any vendor.
         usage: the tokens that were billed.
         at: when the call was made, for prices that have changed; now if None.
     """
-    billed = Usage(
-        max(0, usage.input_tokens),
-        max(0, usage.output_tokens),
-        max(0, usage.cache_read_tokens),
-        max(0, usage.cache_write_tokens),
-    )
+    billed = bounded(usage)
     at = at or datetime.now(UTC)
     known = _cost_in_library(model, billed, at)
     if known is not None:
@@ -87,11 +101,11 @@ def cost_of(model: str, usage: Usage, at: datetime | None = None) -> float:
 def price_notice(model: str) -> str:
     """Return a line for the user when nobody knows what a model costs; empty otherwise."""
     now = datetime.now(UTC)
-    if _bare(model) in OWN_PRICES or _cost_in_library(model, Usage(), now) is not None:
+    if _bare(model) in OWN_PRICES or _cost_in_library(model, Usage(1, 1), now) is not None:
         return ""
     per_input = _dearest_cost(Usage(input_tokens=_MILLION), now)
     per_output = _dearest_cost(Usage(output_tokens=_MILLION), now)
-    name = model[:_LONGEST_NAME] or "the model"
+    name = model.strip()[:_LONGEST_NAME] or "the model"
     return (
         f"the price of {name} is not known; it is counted like the dearest known Claude model: "
         f"${per_input:g} per million tokens in, ${per_output:g} out"
@@ -102,9 +116,11 @@ def _cost_in_library(model: str, usage: Usage, at: datetime) -> float | None:
     import genai_prices
 
     for name in dict.fromkeys((model, _bare(model))):
-        with suppress(LookupError):
+        with suppress(LookupError, ValueError):
             priced = genai_prices.calc_price(_usage(usage), name, genai_request_timestamp=at)
-            return float(priced.total_price)
+            # Of models that are billed otherwise, such as by the minute, it says zero.
+            if priced.total_price or not usage.tokens or name.endswith(":free"):
+                return float(priced.total_price)
     return None
 
 

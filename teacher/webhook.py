@@ -22,7 +22,7 @@ from teacher.catalog import ALIASES
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.loopback import direct_mounts, is_loopback
 from teacher.models import Usage
-from teacher.prices import cost_of
+from teacher.prices import bounded, cost_of
 from teacher.retry import Retries
 from teacher.secret import secret_from
 
@@ -86,9 +86,8 @@ class _Bill(BaseModel):
 
     @property
     def cost(self) -> Usage:
-        return replace(
-            self.usage, cost_usd=cost_of(ALIASES.get(self.model, self.model), self.usage)
-        )
+        usage = bounded(self.usage)
+        return replace(usage, cost_usd=cost_of(ALIASES.get(self.model, self.model), usage))
 
 
 class _Cause(_Bill):

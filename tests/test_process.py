@@ -399,3 +399,18 @@ def test_capture_gives_output_and_ends_what_takes_too_long(tmp_path: Path) -> No
 def test_capture_writes_straight_to_a_file(tmp_path: Path) -> None:
     capture(python("print('x' * 1000)"), cwd=tmp_path, stdout_file=tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"x" * 1000 + b"\n"
+
+
+@pytest.mark.parametrize("by_path", [True, False])
+def test_a_script_without_its_interpreter_is_not_called_missing(
+    tmp_path: Path, by_path: bool
+) -> None:
+    script = tmp_path / "tests.sh"
+    script.write_bytes(b"#!/bin/sh\r\necho hello\n")  # as an editor on Windows leaves it
+    script.chmod(0o755)
+    word = str(script) if by_path else script.name
+    for start in (run, capture):
+        with pytest.raises(FileNotFoundError) as caught:
+            start([word], cwd=tmp_path, env={"PATH": str(tmp_path)})
+        assert caught.value.filename == word
+        assert "interpreter" in str(caught.value.strerror)

@@ -11,6 +11,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,17 +66,21 @@ class Elsewhere:
     def call(self, argv: Sequence[str], environment: Mapping[str, str], cwd: Path) -> int:
         """Run a program as the user; return its exit code."""
         root = os.geteuid() == 0  # to whom nothing is refused
-        done = subprocess.run(
+        with subprocess.Popen(
             argv,
             cwd=cwd,
             env=environment,
-            check=False,
             umask=0o077,
             user=NOBODY if root else None,
             group=NOBODY if root else None,
             extra_groups=[] if root else None,
-        )
-        return done.returncode
+            start_new_session=True,
+        ) as child:
+            try:
+                return child.wait()
+            except BaseException:
+                os.killpg(child.pid, signal.SIGKILL)  # or it goes on in a folder that goes away
+                raise
 
     def set_up(self) -> bool:
         """Clone the checkout, and install what its tests need; return whether that went well."""
@@ -179,4 +184,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _say("=== interrupted")
+        sys.exit(130)

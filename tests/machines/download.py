@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,9 @@ def follow(lines: Iterable[str]) -> Iterator[Progress]:
 
 def main(folder: str, *arguments: str) -> int:
     """Run pip; return its exit code."""
+    for wheel in Path(folder).glob("*.whl"):
+        if not zipfile.is_zipfile(wheel):
+            wheel.unlink()  # a disk that was full; pip finds out only where the index has hashes
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
     with subprocess.Popen(
         [*pip, "--progress-bar", "raw", "-d", folder, *arguments],

@@ -32,10 +32,12 @@ def main() -> int:
     for name, resolution in FILES.items():
         print(f"{name}: resolving ({resolution}) ...", flush=True)
         pins = resolve_pins(resolution)
-        file = ROOT / name
-        file.write_text(pins, encoding="utf-8")
         print(f"{name}: {len(pins.splitlines())} pins; measuring ...", flush=True)
-        file.write_text("\n".join([*_head(resolution, file), pins]), encoding="utf-8")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / name
+            file.write_text(pins, encoding="utf-8")
+            head = _head(resolution, file)
+        (ROOT / name).write_text("\n".join([*head, pins]), encoding="utf-8")
     print("Now run the tests: make test test-lowest test-pythons")
     return 0
 

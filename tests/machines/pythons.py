@@ -73,14 +73,17 @@ def describe(program: Path) -> Interpreter | None:
         done = subprocess.run(
             [program, "-I", "-c", _ASK], capture_output=True, text=True, timeout=60, check=True
         )
-        told = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
+        answer = json.loads(done.stdout)
+        if answer["kind"] != "CPython" or answer["prefix"] != answer["base"]:
+            return None  # a virtual environment is another's interpreter
+        major, minor = answer["info"]
+        prefix = Path(answer["base"]).resolve()
+        return Interpreter(
+            *(program, answer["version"], (major, minor)),
+            *(prefix, answer["sqlite"], answer["venv"]),
+        )
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError, KeyError):
         return None  # such as a shim of pyenv for a version that is not chosen
-    if told["kind"] != "CPython" or told["prefix"] != told["base"]:
-        return None  # a virtual environment is another's interpreter
-    minor = (told["info"][0], told["info"][1])
-    prefix = Path(told["base"]).resolve()
-    return Interpreter(program, told["version"], minor, prefix, told["sqlite"], told["venv"])
 
 
 def find_interpreters(programs: Iterable[Path]) -> list[Interpreter]:

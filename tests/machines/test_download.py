@@ -51,6 +51,12 @@ def test_without_a_terminal_only_large_files_that_are_fetched_have_a_line(
     assert capsys.readouterr().out == "  downloading claude_agent_sdk, 178 MB\n"
 
 
+def test_a_wheel_that_is_cut_short_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "click-8.5.1-py3-none-any.whl").write_bytes(b"PK\x03\x04 and no end")
+    assert download.main(str(tmp_path), "--no-index", "no-such-package") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_pips_exit_code_goes_through(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     folder, nowhere = str(tmp_path / "out"), str(tmp_path / "nowhere")
     assert download.main(folder, "--no-index", "--find-links", nowhere, "no-such-package") == 1

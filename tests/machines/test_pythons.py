@@ -41,7 +41,10 @@ def test_what_is_no_interpreter_of_its_own_is_passed_over(tmp_path: Path) -> Non
         stand_in(tmp_path / "pypy" / "python3", kind="PyPy"),
         stand_in(tmp_path / "old" / "python3", info=[3, 10], base="/z", prefix="/z"),
         program(tmp_path / "shim" / "python3", "echo 'not chosen' >&2; exit 127"),
-        program(tmp_path / "strange" / "python3", "echo hello"),
+        *(
+            program(tmp_path / f"strange{number}" / "python3", f"echo '{answer}'")
+            for number, answer in enumerate(("hello", "[]", "5", "null", "{}"))
+        ),
         tmp_path / "gone" / "python3",
     ]
     later = stand_in(tmp_path / "later" / "python3", info=[3, 15], version="3.15.0", base="/x")

@@ -196,5 +196,10 @@ def test_a_model_has_one_price_however_a_cloud_names_it(name: str) -> None:
     assert cost_of(own, usage, BILLED) >= cost_of("claude-mythos-5", usage, BILLED)
 
 
+def test_a_model_that_is_not_billed_by_tokens_is_not_taken_for_free() -> None:
+    assert price_notice("whisper-1")
+    assert cost_of("whisper-1", Usage(1000, 1000)) > 0
+
+
 def test_a_name_of_any_length_makes_a_short_notice() -> None:
     assert len(price_notice("x" * 100_000)) < 250

@@ -88,6 +88,16 @@ def test_a_bill_that_cannot_be_read_is_no_bill(extra: dict[str, object]) -> None
     assert (lesson.usage, lesson.model) == (Usage(), "")
 
 
+@pytest.mark.parametrize("name", ["claude-sonnet-5-5", "claude-mythos-5", "nobody-knows"])
+def test_no_bill_lowers_a_sum_or_overflows_it(name: str) -> None:
+    absurd = {"input_tokens": 10**400, "output_tokens": -(10**30), "cache_read_tokens": 2**62}
+    with Loopback(json_reply({**TEXT, "model": name, "usage": absurd})) as workflow:
+        usage = WebhookTeacher(workflow.url).teach(FAILURE, ()).usage
+    assert 0 < usage.tokens < 2**40
+    assert 0 < usage.cost_usd < 10**6
+    assert usage.output_tokens == 0
+
+
 def test_words_that_are_no_lesson_come_back_with_their_bill() -> None:
     cause = {
         "error": "it is not JSON",
