@@ -302,9 +302,9 @@ class History:
             if number is None:
                 return []
             new = self._database.write(
-                "UPDATE attempts SET failure = ?1 WHERE book = ?2 AND run = ?3 AND number = ?4"
-                " AND failure != ?1",
-                (failure, self.book, run, number),
+                "UPDATE attempts SET failure = ? WHERE book = ? AND run = ? AND number = ?"
+                " AND failure != ?",
+                (failure, self.book, run, number, failure),
             )
         exposed = self.exposed(run, number)
         return [record for record in exposed if new and failure == record.origin.failure]
