@@ -36,7 +36,8 @@ class TeacherSection(Section):
     mode: Literal["local", "webhook"] = "local"
     """`local` asks Anthropic's API from this machine; `webhook` asks an n8n workflow."""
     model: str = "claude-sonnet-5-5"
-    """Model of the local teacher. A retired name is replaced, and you are told."""
+    """Model of the local teacher. A retired name is replaced, one whose price nobody knows is
+    counted like the dearest, and you are told."""
     max_tokens: int = Field(default=1024, ge=64, le=32_000)
     """Most tokens of one answer."""
     timeout: Seconds = 120
