@@ -126,10 +126,14 @@ class Child:
             threading.Thread(target=self._read, args=(self._popen.stdout, on_stdout), daemon=True),
             threading.Thread(target=self._read, args=(self._popen.stderr, on_stderr), daemon=True),
         ]
-        if (wall_clock, no_output, most_processes) != (None, None, None):
-            threading.Thread(target=self._watch, daemon=True).start()
-        for thread in self._threads:
-            thread.start()
+        try:
+            if (wall_clock, no_output, most_processes) != (None, None, None):
+                threading.Thread(target=self._watch, daemon=True).start()
+            for thread in self._threads:
+                thread.start()
+        except BaseException:  # Ctrl-C on a busy machine: nobody else knows the child yet
+            self.end()
+            raise
 
     @property
     def pid(self) -> int:

@@ -117,6 +117,8 @@ class Elsewhere:
             "TZ": _FAR_WEST,
             "PYTHONPATH": f"{self._folder}/sleep",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # waits stay as long as they are
+            # It reads its variables anew now and then, and crashes when a test sets one meanwhile.
+            "FAKETIME_CACHE_DURATION": "86400",
         }
         argv = ["faketime", _MOMENT, ".venv/bin/python", "-m", "pytest", "-q", *arguments]
         self._try(f"the tests at {_MOMENT}", argv, clock)
