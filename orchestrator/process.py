@@ -119,21 +119,25 @@ class Child:
             env=_marked_environment(os.environ if env is None else env, self.mark),
             stdin=stdin,
         )
-        _live.add(self)  # from its first moment: a signal may come before the next line
-        assert self._popen.stdout  # noqa: S101 -- PIPE above; for mypy
-        assert self._popen.stderr  # noqa: S101 -- likewise
-        self._threads = [
-            threading.Thread(target=self._read, args=(self._popen.stdout, on_stdout), daemon=True),
-            threading.Thread(target=self._read, args=(self._popen.stderr, on_stderr), daemon=True),
-        ]
         try:
-            if (wall_clock, no_output, most_processes) != (None, None, None):
-                threading.Thread(target=self._watch, daemon=True).start()
-            for thread in self._threads:
-                thread.start()
+            self._threads = self._start_threads(on_stdout, on_stderr)
         except BaseException:  # Ctrl-C on a busy machine: nobody else knows the child yet
             self.end()
             raise
+
+    def _start_threads(self, on_stdout: LineSink, on_stderr: LineSink) -> list[threading.Thread]:
+        _live.add(self)  # from its first moment: a signal may come before the next line
+        assert self._popen.stdout  # noqa: S101 -- PIPE above; for mypy
+        assert self._popen.stderr  # noqa: S101 -- likewise
+        readers = [
+            threading.Thread(target=self._read, args=(self._popen.stdout, on_stdout), daemon=True),
+            threading.Thread(target=self._read, args=(self._popen.stderr, on_stderr), daemon=True),
+        ]
+        if (self._wall_clock, self._no_output, self._most_processes) != (None, None, None):
+            threading.Thread(target=self._watch, daemon=True).start()
+        for reader in readers:
+            reader.start()
+        return readers
 
     @property
     def pid(self) -> int:
