@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.loopback import direct_mounts
 from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
-from teacher.prices import bounded, cost_of
+from teacher.prices import priced
 from teacher.prompt import Request, build_request, check_prompts
 from teacher.retry import Retries
 from teacher.secret import secret_from
@@ -203,15 +202,13 @@ class LocalTeacher:
 
     def _usage(self, message: _Message) -> Usage:
         billed = message.usage
-        tokens = bounded(
-            Usage(
-                input_tokens=billed.input_tokens,
-                output_tokens=billed.output_tokens,
-                cache_read_tokens=billed.cache_read_input_tokens or 0,
-                cache_write_tokens=billed.cache_creation_input_tokens or 0,
-            )
+        tokens = Usage(
+            input_tokens=billed.input_tokens,
+            output_tokens=billed.output_tokens,
+            cache_read_tokens=billed.cache_read_input_tokens or 0,
+            cache_write_tokens=billed.cache_creation_input_tokens or 0,
         )
-        return replace(tokens, cost_usd=cost_of(self.model, tokens))
+        return priced(self.model, tokens)
 
     def _refused(self, error: anthropic.APIStatusError) -> TeacherError:
         """The error for an answer that is not 200, with the mend where there is one."""

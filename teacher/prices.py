@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -59,7 +59,12 @@ OWN_PRICES = {
 }
 
 
-def bounded(usage: Usage) -> Usage:
+def priced(model: str, usage: Usage) -> Usage:
+    """Return the counts of one call, within bounds, with what they cost."""
+    return replace(_bounded(usage), cost_usd=cost_of(model, usage))
+
+
+def _bounded(usage: Usage) -> Usage:
     """Return the counts within what a call can take: they come from servers of anybody's.
 
     A bill never gives tokens or money back, and none overflows a sum.
@@ -88,7 +93,7 @@ def cost_of(model: str, usage: Usage, at: datetime | None = None) -> float:
         usage: the tokens that were billed.
         at: when the call was made, for prices that have changed; now if None.
     """
-    billed = bounded(usage)
+    billed = _bounded(usage)
     at = at or datetime.now(UTC)
     known = _cost_in_library(model, billed, at)
     if known is not None:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import time
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -22,7 +21,7 @@ from teacher.catalog import ALIASES
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
 from teacher.loopback import direct_mounts, is_loopback
 from teacher.models import Usage
-from teacher.prices import bounded, cost_of
+from teacher.prices import priced
 from teacher.retry import Retries
 from teacher.secret import secret_from
 
@@ -86,8 +85,7 @@ class _Bill(BaseModel):
 
     @property
     def cost(self) -> Usage:
-        usage = bounded(self.usage)
-        return replace(usage, cost_usd=cost_of(ALIASES.get(self.model, self.model), usage))
+        return priced(ALIASES.get(self.model, self.model), self.usage)
 
 
 class _Cause(_Bill):
