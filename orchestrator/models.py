@@ -36,6 +36,18 @@ class CaseOutcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class Raised:
+    """One exception of the chain that a case ended with."""
+
+    type: str
+    """Its class with the module: `builtins.AssertionError`."""
+    message: str = ""
+    """Its text, in short."""
+    files: tuple[str, ...] = ()
+    """Files of its frames, absolute; the one that raised is the last."""
+
+
+@dataclass(frozen=True)
 class Case:
     """One test case of a suite's report."""
 
@@ -47,6 +59,19 @@ class Case:
     """The assertion or exception, in short."""
     detail: str = ""
     """The traceback as the runner printed it."""
+    file: str = ""
+    """The file that defines it, from the project's folder; empty where the runner names none."""
+    function: str = ""
+    """The id without parameters; equal for all cases of one test function."""
+    raised: tuple[Raised, ...] = ()
+    """The exceptions that it ended with, the cause first, where the runner tells them."""
+    reach: tuple[str, ...] = ()
+    """Of a failing case, the project's files that its code uses, directly or through others."""
+    names: tuple[str, ...] = ()
+    """Of a failing case, the names of functions, classes and modules of the project that its code
+    uses directly."""
+    collecting: bool = False
+    """Whether it stands for a file that could not be collected, and not for a test."""
 
     @property
     def failing(self) -> bool:
@@ -95,6 +120,12 @@ class SuiteReport:
     command: str = ""
     message: str = ""
     """What the outcome alone does not tell: the signal, the case that was running."""
+    complete: bool = True
+    """Whether the runner's last record arrived, so that no case is missing."""
+    running: str = ""
+    """Id of the case that had begun and not ended when the suite broke off."""
+    forged: tuple[str, ...] = ()
+    """What the runner found of its own code, hooks and test functions that was not theirs."""
 
     @property
     def passed(self) -> bool:

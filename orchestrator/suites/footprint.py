@@ -1,0 +1,80 @@
+"""The footprint of a verdict: the files and the environment that it rests on.
+
+A suite records it at the baseline, by the runner's own word and not by the names of files. Paths
+are absolute and real, so that what lies outside of the project counts as much as what is in it.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module that was imported while the suite ran."""
+
+    name: str
+    file: str
+    imports: tuple[str, ...] = ()
+    """Files of the modules that it uses directly, in the project or beside it."""
+    provides: bool = False
+    """Whether fixtures or hooks of the runner are defined in it."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What the verdict of one suite rests on."""
+
+    tests: tuple[str, ...] = ()
+    """Files in which collected cases, or the code that makes them, are defined."""
+    steering: tuple[str, ...] = ()
+    """Files by which the runner was steered: configuration, conftest files, plugins that lie
+    outside of the environment's own folders."""
+    absent: tuple[str, ...] = ()
+    """Paths at which the runner would find a configuration or conftest file, and finds none."""
+    modules: tuple[Module, ...] = ()
+    """Imported modules that belong neither to the standard library nor to a site folder."""
+    data: tuple[str, ...] = ()
+    """Files that test code opened for reading itself: those whose nearest frame, of all that are
+    no library's, is a file of `tests` or `steering`, or one that these import and the code under
+    test does not."""
+    runner: tuple[str, ...] = ()
+    """Installed files of the runner, its plugins and their dependencies, as far as imported."""
+    installed: tuple[str, ...] = ()
+    """All other files of installed packages and the standard library that were imported."""
+    search_path: tuple[str, ...] = ()
+    """`sys.path` as the suite left it."""
+    site_folders: tuple[str, ...] = ()
+    """Folders of installed packages on the search path, the user's own included."""
+    standard_modules: tuple[str, ...] = ()
+    """Names of the standard library's top-level modules."""
+    interpreter: str = ""
+    """The program that ran the tests (`sys.executable`)."""
+    version: str = ""
+    """Version of the interpreter: `3.11.7`."""
+    prefix: str = ""
+    """`sys.prefix`: the environment's folder."""
+    reach: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each case id the project's files that its code uses, directly or through others."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the footprint as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the footprint that `as_json` gave.
+
+        Raises:
+            TypeError, KeyError: the values are not a footprint's.
+        """
+        plain = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+            if name not in ("modules", "reach")
+        }
+        modules = tuple(
+            Module(each["name"], each["file"], tuple(each["imports"]), each["provides"])
+            for each in values["modules"]
+        )
+        reach = {case: tuple(files) for case, files in values["reach"].items()}
+        return cls(**plain, modules=modules, reach=reach)
