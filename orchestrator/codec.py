@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 from orchestrator.models import (
     AgentResult,
     Attempt,
-    Confirmation,
     Diff,
     Findings,
+    Judgement,
     RuleChange,
     RunResult,
     Snapshot,
@@ -26,7 +26,7 @@ from teacher.models import Lesson
 _TYPES: Final[Sequence[type[Any]]] = (
     AgentResult,
     Attempt,
-    Confirmation,
+    Judgement,
     Diff,
     Findings,
     Lesson,

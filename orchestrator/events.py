@@ -10,9 +10,9 @@ from pathlib import Path
 from orchestrator.models import (
     AgentResult,
     Case,
-    Confirmation,
     Diff,
     Finding,
+    Judgement,
     RuleChange,
     RunResult,
     SuiteReport,
@@ -118,17 +118,19 @@ class CaseFinished(Event):
 
 @dataclass(frozen=True)
 class SuiteFinished(Event):
-    """The suite's verdict is there. `baseline` marks the run before the agent."""
+    """A run of the suite is over. `baseline` marks the one before the agent."""
 
     report: SuiteReport
     baseline: bool = False
+    before_attempt: bool = False
+    """Whether it ran on the tree before the attempt, for comparison."""
 
 
 @dataclass(frozen=True)
-class Triaged(Event):
-    """What failed has run again, and it is known what the failure is."""
+class Judged(Event):
+    """The attempt was compared with the tree before, and it is known what it came to."""
 
-    confirmation: Confirmation
+    judgement: Judgement
 
 
 @dataclass(frozen=True)

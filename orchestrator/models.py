@@ -3,7 +3,7 @@
 The words are those of `docs/architecture.md`. Nothing here does any work.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -92,12 +92,12 @@ class SuiteOutcome(StrEnum):
     CRASHED = "crashed"
 
     @property
-    def mend(self) -> str:
+    def hint(self) -> str:
         """What to do when a suite that should judge the code comes to this instead."""
-        return _SUITE_MENDS.get(self, "")
+        return _SUITE_HINTS.get(self, "")
 
 
-_SUITE_MENDS = {
+_SUITE_HINTS = {
     SuiteOutcome.NO_TESTS: "point tests.command at your tests",
     SuiteOutcome.USAGE_ERROR: "mend tests.command; the run's record holds what it printed",
     SuiteOutcome.NOT_FOUND: "mend tests.command, or install the program it names",
@@ -160,47 +160,77 @@ class SuiteReport:
         return f"{text}: {self.message}" if self.message else text
 
 
-# ---- what a red verdict is ------------------------------------------------------------------
+# ---- the verdict ----------------------------------------------------------------------------
 
 
-class TriageKind(StrEnum):
-    """What a red verdict, or an agent's end, is. Only `real` is taught."""
+class CaseVerdict(StrEnum):
+    """What a case that failed after an attempt is, by comparison with the tree before."""
 
-    REAL = "real"
-    FLAKY = "flaky"
-    """All that failed passed when it was run again."""
+    OWN = "own failure"
+    UNSTEADY = "own failure, unsteady"
+    """It was steady before the attempt, and fails in some runs after it."""
     OLD = "old"
-    """All that fails failed before the attempt, which has nothing to do with it."""
-    INFRASTRUCTURE = "infrastructure"
-    """It says nothing about the code."""
-
-
-@dataclass(frozen=True)
-class Triage:
-    """What a red verdict is, and which of its cases count neither for nor against."""
-
-    kind: TriageKind
-    message: str = ""
-    mend: str = ""
-    flaky: tuple[Case, ...] = ()
-    """Cases that failed and then passed, with what they said when they failed."""
-    old: tuple[str, ...] = ()
-    """Ids of cases that failed before in the same words."""
-    troubled: tuple[str, ...] = ()
-    """Ids of cases that fail because of the machine."""
+    """It failed before too, and nothing ties it to the task or the change."""
+    FLAKY = "flaky"
+    """It fails in some runs, and the attempt did not bring that about."""
+    ENVIRONMENT = "environment changed"
+    """It passed at the baseline, and fails on the tree before the attempt now."""
+    DISCOUNTED = "not counted"
+    """A new test of the attempt's that fails because something it needs was reverted."""
 
     @property
-    def words(self) -> str:
-        """What it is, with the mend."""
-        return f"{self.message} ({self.mend})" if self.mend else self.message
+    def own(self) -> bool:
+        """Whether the attempt has to answer for it."""
+        return self in (CaseVerdict.OWN, CaseVerdict.UNSTEADY)
+
+
+class VerdictKind(StrEnum):
+    """What an attempt came to."""
+
+    SOLVED = "solved"
+    OWN_FAILURE = "own failure"
+    ENVIRONMENT = "environment changed"
+    """It says nothing about the attempt, and a person has to act."""
+    EXIT_STATUS = "the command fails though all cases pass"
+    NOTHING_CHANGED = "nothing changed"
+    VOID = "comparison void"
+    """Somebody edited the attempt's files while they were compared."""
 
 
 @dataclass(frozen=True)
-class Confirmation:
-    """A verdict after what failed has run again, and what it is."""
+class Verdict:
+    """What the suite says about an attempt, by comparison with the tree before."""
 
+    kind: VerdictKind
+    message: str = ""
+    """Why, in one line, where the kind does not say it all."""
+    hint: str = ""
+    """What to do about it."""
+    cases: dict[str, CaseVerdict] = field(default_factory=dict)
+    """What each case is that failed in any run after the attempt, by its id."""
+    flaky: tuple[Case, ...] = ()
+    """The flaky ones as they failed: the report that the verdict rests on may not show it."""
+    suite_runs: int = 1
+    """How many runs of the suite it took."""
+
+    @property
+    def text(self) -> str:
+        """The message with the hint."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def ids(self, *kinds: CaseVerdict) -> tuple[str, ...]:
+        """Return the ids of the cases that are one of `kinds`."""
+        return tuple(case for case, kind in self.cases.items() if kind in kinds)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with the report that it rests on: one whole run, never a merged one."""
+
+    verdict: Verdict
     report: SuiteReport
-    triage: Triage
+    findings: tuple["Finding", ...] = ()
+    """What the guard saw while the suite ran."""
 
 
 # ---- the agent -----------------------------------------------------------------------------
@@ -398,9 +428,8 @@ class Attempt:
     after: Snapshot
     diff: Diff
     report: SuiteReport | None = None
-    """What the suite said, with the second run's word on what had failed."""
-    triage: Triage | None = None
-    """What that is, if it was not green at once."""
+    """What the suite said in the run that the verdict rests on."""
+    verdict: Verdict | None = None
     teaching: Teaching | None = None
     rule: RuleChange | None = None
     seconds: float = 0.0
@@ -408,17 +437,33 @@ class Attempt:
     """What the guard of the tests found."""
 
     @property
+    def own_report(self) -> SuiteReport | None:
+        """The report without failures that the attempt has not to answer for."""
+        if self.report is None or self.verdict is None:
+            return self.report
+        own = set(self.verdict.ids(CaseVerdict.OWN, CaseVerdict.UNSTEADY))
+        kept = tuple(case for case in self.report.cases if not case.failing or case.id in own)
+        return replace(self.report, cases=kept)
+
+    @property
+    def tampered(self) -> bool:
+        """Whether the guard found something that a green verdict would rest on."""
+        return any(finding.decisive for finding in self.findings)
+
+    @property
     def solved(self) -> bool:
         """Whether the suite said yes, and can be believed."""
-        green = self.report is not None and self.report.passed
-        return green and not any(finding.decisive for finding in self.findings)
+        said = self.verdict is not None and self.verdict.kind is VerdictKind.SOLVED
+        return said and not self.tampered
 
     @property
     def teaches(self) -> bool:
         """Whether there is a failure of the attempt's own to learn from."""
-        if self.report is None or self.solved:
+        if self.verdict is None or not self.diff.changes:
             return False
-        return self.report.passed or not self.triage or self.triage.kind is TriageKind.REAL
+        if self.verdict.kind is VerdictKind.SOLVED:
+            return self.tampered
+        return self.verdict.kind is VerdictKind.OWN_FAILURE
 
     @property
     def redactions(self) -> int:
@@ -441,6 +486,8 @@ class RunOutcome(StrEnum):
     RUNNING = "running"
     SOLVED = "solved"
     NOT_SOLVED = "not solved"
+    NOTHING_CHANGED = "nothing changed"
+    """The tests were green before, and the agent changed nothing."""
     PAUSED = "paused"
     STOPPED = "stopped"
     """Infrastructure: nothing can be said about the code."""

@@ -278,6 +278,11 @@ def end_all() -> None:
 _live: set[Child] = set()
 
 
+def live_pids() -> set[int]:
+    """Return the process ids of the children that are running."""
+    return {child.pid for child in tuple(_live)}
+
+
 def run(
     argv: Sequence[str],
     *,

@@ -22,6 +22,7 @@ from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.steps import Steps
 from orchestrator.store import Store, new_id
 from orchestrator.workspace import open_workspace
+from orchestrator.workspace.swap import SwapNote, finish_swap
 
 _RESUMABLE = (
     RunOutcome.PAUSED,
@@ -33,6 +34,7 @@ _RESUMABLE = (
 _EXIT_CODES = {
     RunOutcome.SOLVED: 0,
     RunOutcome.NOT_SOLVED: 1,
+    RunOutcome.NOTHING_CHANGED: 1,
     RunOutcome.PAUSED: 1,
     RunOutcome.MISCONFIGURED: 2,
     RunOutcome.STOPPED: 3,
@@ -84,6 +86,7 @@ def start_run(
         _place(config, project, run, store, listener) as place,
         _alone_in(place.folder, store),
     ):
+        _finish_swap(place.folder, store, listener)
         ours = environment or os.environ
         parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
         record = store.create(Task(task, project), config.model_dump_json(), run)
@@ -112,6 +115,7 @@ def resume_run(
         config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
         at = _place(config, project, record.id, store, listener, resumed=True)
         with at as place, _alone_in(place.folder, store):
+            _finish_swap(place.folder, store, listener)
             ours, state = os.environ, store.directory
             parts = wiring.build(config, place.folder, ours, listener, state, home=project)
             store.take_up(record.id)
@@ -203,6 +207,8 @@ def _loop_durably(
             emit=emit,
             guard=parts.guard,
             redactor=parts.redactor,
+            swap_note=SwapNote.of_project(project, store.directory),
+            old_failures_must_pass=config.tests.old_failures == "must_pass",
         )
         return run_loop(steps, wiring.policy(config))
 
@@ -252,6 +258,16 @@ def _place(
             remove_leftovers(project, store, listener)
         return in_worktree(project, run, store.directory, listener, resumed=resumed)
     return contextlib.nullcontext(Place(project))
+
+
+def _finish_swap(project: Path, store: Store, listener: events.Listener) -> None:
+    """Put an attempt's files back, before anything else, where a killed run left them swapped."""
+    left = finish_swap(project, store.directory)
+    if left is None:
+        return
+    listener(events.Notice("a comparison was cut short: the attempt's files are back in place"))
+    for path in left:
+        listener(events.Notice(f"left as it is, because it changed since: {path}"))
 
 
 @contextlib.contextmanager

@@ -4,117 +4,67 @@ Each step calls its part, tells the listeners, and is remembered by the journal 
 that a run that was cut short goes on after its last finished step.
 """
 
-from collections.abc import Callable, Collection, Sequence
+import json
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from orchestrator import events
 from orchestrator.agents.wording import one_line
 from orchestrator.errors import LoopError
 from orchestrator.failures.redaction import Redactor
-from orchestrator.failures.triage import again, concluded, settled, triage
+from orchestrator.footprint import Footprint
 from orchestrator.guard import Guard, no_guard
 from orchestrator.models import (
     AgentLimits,
+    AgentOutcome,
     AgentResult,
     Attempt,
-    Confirmation,
     Diff,
     Findings,
+    Judgement,
     RuleChange,
+    RunOutcome,
     Snapshot,
     SuiteReport,
     Task,
     Teaching,
-    Triage,
-    TriageKind,
+    VerdictKind,
 )
+from orchestrator.orphans import describe, ending_orphans
+from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
+from orchestrator.verdict.baseline import Obstacle, find_obstacle
+from orchestrator.verdict.experiment import Experiment, Trees
 from orchestrator.workspace.bytecode import drop_bytecode
+from orchestrator.workspace.swap import SwapNote, TreeSwap
 from teacher.errors import UnusableAnswer
-from teacher.models import Failure, KnownRule, Lesson
+from teacher.models import Failure, Lesson
 
 T = TypeVar("T")
 
 _MOST_NAMED: Final = 5
-
-# ---- the plug points -----------------------------------------------------------------------
-
-
-class Agent(Protocol):
-    """A headless coding agent."""
-
-    def run(
-        self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
-    ) -> AgentResult:
-        """Work on the prompt in the workspace, within the limits."""
+_FOOTPRINT: Final = "footprint.json"
+_LONG_SUITE_SECONDS: Final = 30.0
+"""Seconds from which on it is said what a comparison costs."""
 
 
-class Suite(Protocol):
-    """The project's own tests."""
+class BlockedError(Exception):
+    """The suite cannot judge the project as it stands, so no attempt could be judged."""
 
-    def run(
-        self, workspace: Path, select: Sequence[str] | None, on_event: events.Listener
-    ) -> SuiteReport:
-        """Run all cases, or those selected by id, and report."""
-
-
-class Teacher(Protocol):
-    """Turns a failure into a lesson."""
-
-    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
-        """Decide what is to be learned. Raises TeacherError."""
+    def __init__(self, report: SuiteReport, obstacle: Obstacle) -> None:
+        super().__init__(obstacle.text)
+        self.report = report
+        self.outcome = RunOutcome.MISCONFIGURED if obstacle.configured else RunOutcome.STOPPED
 
 
-class Workspace(Protocol):
-    """The project's files, seen from outside."""
+class _UndecidedError(Exception):
+    """The experiment says nothing of the attempt; it is made again when the run goes on."""
 
-    @property
-    def unseen(self) -> Sequence[str]:
-        """What the last snapshot could not see."""
-
-    def snapshot(self) -> Snapshot:
-        """Remember the files as they are now."""
-
-    def way_back(self, snapshot: Snapshot) -> str:
-        """Say the command that prints a file of a snapshot; PATH in it stands for the file."""
-
-    def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
-        """Tell what changed, and write the whole patch to a file."""
-
-    def restore(
-        self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
-    ) -> Sequence[str]:
-        """Take the changes between two snapshots back; give the paths left alone."""
-
-
-class Rulebook(Protocol):
-    """The rules in force, and the files that carry them."""
-
-    def files(self) -> Sequence[str]:
-        """Name the files, from the project's folder."""
-
-    def known_rules(self) -> Sequence[KnownRule]:
-        """List the rules in force."""
-
-    def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
-        """Take a lesson in; None when it changes nothing."""
-
-
-class Journal(Protocol):
-    """Remembers the result of each finished step of one run."""
-
-    def step(self, name: str, function: Callable[[], T]) -> T:
-        """Call the function, or give what it gave when this step was finished before."""
-
-
-class NoVerdictError(Exception):
-    """The suite says nothing about the code as it stands, so no attempt could be judged."""
-
-    def __init__(self, report: SuiteReport, triage: Triage | None = None) -> None:
-        super().__init__(triage.words if triage else report.summary)
-        self.report, self.triage = report, triage
+    def __init__(self, judgement: Judgement) -> None:
+        super().__init__(judgement.verdict.text)
+        self.judgement = judgement
 
 
 # ---- the steps -----------------------------------------------------------------------------
@@ -140,26 +90,34 @@ class Steps:
     fresh: bool = False
     guard: Guard = field(default_factory=no_guard)
     redactor: Redactor = field(default_factory=Redactor)
+    swap_note: SwapNote | None = None
+    old_failures_must_pass: bool = False
     _begun: bool = False
+    _footprint: Footprint | None = None
 
     def __post_init__(self) -> None:
         self.guard.folder = self.folder / "guard"
 
-    def baseline(self) -> SuiteReport:
-        """Judge the project as it stands, before the agent touches it.
+    def measure_baseline(self) -> SuiteReport:
+        """Judge the project as it stands, and record what the verdict rests on.
 
         Raises:
-            NoVerdictError: no verdict is possible; nothing is remembered.
+            BlockedError: no verdict is possible; nothing is remembered.
         """
 
         def work() -> SuiteReport:
-            report = self._judge(baseline=True)
-            if not report.judged:
-                raise NoVerdictError(report)
+            self.emit(events.StepStarted("running the suite as it stands"))
+            report, _ = self.guard.watch_suite(self._observe, baseline=True)
+            self.emit(events.SuiteFinished(report, baseline=True))
+            python = self._footprint.interpreter if self._footprint else ""
+            obstacle = find_obstacle(report, self.task.project, python, self.task.text)
+            if obstacle:
+                raise BlockedError(report, obstacle)
             return report
 
         report = self._step("baseline", work)
-        self.guard.take_baseline(report)
+        self.guard.record_baseline(report, self._footprint or self._read_footprint())
+        self._announce_baseline(report)
         return report
 
     def begin(self, attempt: int, of: int, prompt: str) -> Snapshot:
@@ -172,7 +130,7 @@ class Steps:
             self.emit(events.AttemptStarted(attempt, of, prompt))
             before = self.workspace.snapshot()
             if attempt == 1:
-                self._tell_what_is_unseen()
+                self._report_unseen()
             return before
 
         self._begun = False
@@ -184,22 +142,33 @@ class Steps:
 
         def work() -> AgentResult:
             if not self._begun:
-                self._take_back_half_done(attempt, before, left)
+                self._revert_unfinished(attempt, before, left)
                 left.unlink(missing_ok=True)  # from here on it is not true any more
             self.guard.take_up(attempt)
             self.emit(events.StepStarted("the agent works"))
             try:
-                result = self.agent.run(prompt, self.task.project, limits, self.emit)
+                with ending_orphans() as orphans:
+                    result = self.agent.run(prompt, self.task.project, limits, self.emit)
             except BaseException:
                 left.write_text(self.workspace.snapshot().tree, encoding="ascii")
                 with suppress(LoopError):  # then it is told when the attempt begins again
-                    self._told(self.guard.break_off(attempt))
+                    self._report_findings(self.guard.break_off(attempt))
                 raise
             result = self.redactor.agent(result)
             self.emit(events.AgentFinished(result))
+            self._notice(describe(orphans))
             return result
 
         return self._step(f"attempt {attempt}: agent", work)
+
+    @staticmethod
+    def require_work(attempt: Attempt) -> Attempt:
+        """Return the attempt as one of an agent that did not work, if it left no trace of any."""
+        agent = attempt.agent
+        if not (agent.outcome.worked and agent.silent) or attempt.diff.changes:
+            return attempt
+        message = "it ended without a word, and without changing a file"
+        return replace(attempt, agent=replace(agent, outcome=AgentOutcome.CRASHED, message=message))
 
     def finish(self, attempt: int) -> Snapshot:
         """Remember the files as the agent left them."""
@@ -218,54 +187,30 @@ class Steps:
 
         return self._step(f"attempt {attempt}: diff", work)
 
-    def guard_tests(self, attempt: int) -> Findings:
-        """Make the tests, and what steers them, what they were when the attempt began."""
+    def revert_tests(self, attempt: int) -> Findings:
+        """Make the tests, and what decides on them, what they were when the attempt began."""
 
         def work() -> Findings:
-            return self._told(self.guard.put_back(attempt))
+            return self._report_findings(self.guard.revert(attempt))
 
         return self._step(f"attempt {attempt}: guard", work)
 
-    def judge(self, attempt: int) -> SuiteReport:
-        """Let the suite judge the attempt."""
-        return self._step(f"attempt {attempt}: suite", lambda: self._judge(baseline=False))
+    def judge(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Attempt:
+        """Return the attempt with its verdict, by comparison with the tree at the baseline."""
 
-    def confirm(
-        self, attempt: Attempt, report: SuiteReport, baseline: SuiteReport | None
-    ) -> Confirmation:
-        """Run what failed once more, and decide what the failure is.
+        def work() -> Judgement:
+            judgement = self._experiment(attempt, baseline, origin).carry_out()
+            self.emit(events.Judged(judgement))
+            if judgement.verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.VOID):
+                raise _UndecidedError(judgement)
+            return judgement
 
-        Raises:
-            NoVerdictError: the machine is to blame; nothing is remembered, so that what failed
-                runs again when the run goes on.
-        """
-
-        def work() -> Confirmation:
-            first = triage(report, baseline, attempt, self.task)
-            done = Confirmation(report, first)
-            if asked := again(report, first):
-                self.emit(events.StepStarted("running what failed once more"))
-                second = self.suite.run(self.task.project, asked.ids, lambda _: None)
-                after = settled(report, asked, self.redactor.report(second))
-                done = concluded(report, after, triage(after, baseline, attempt, self.task))
-            self.emit(events.Triaged(done))
-            if done.triage.kind is TriageKind.INFRASTRUCTURE:
-                raise NoVerdictError(done.report, done.triage)
-            return done
-
-        return self._step(f"attempt {attempt.number}: confirmed", work)
-
-    def doubt(self, attempt: int, report: SuiteReport, diff: Diff) -> Findings:
-        """Look whether the verdict can be believed."""
-
-        def rerun(select: Sequence[str]) -> SuiteReport:
-            self.emit(events.StepStarted("running the tests without the agent's new ones"))
-            return self.suite.run(self.task.project, select, lambda _: None)
-
-        def work() -> Findings:
-            return self._told(self.guard.check(attempt, report, diff, rerun))
-
-        return self._step(f"attempt {attempt}: doubt", work)
+        try:
+            judgement = self._step(f"attempt {attempt.number}: verdict", work)
+        except _UndecidedError as error:
+            judgement = error.judgement
+        found = attempt.findings + judgement.findings
+        return replace(attempt, report=judgement.report, verdict=judgement.verdict, findings=found)
 
     def teach(self, attempt: int, failure: Failure) -> Teaching:
         """Ask the teacher. An answer that is no lesson is kept too: it was paid for.
@@ -287,8 +232,8 @@ class Steps:
 
         return self._step(f"attempt {attempt}: lesson", work)
 
-    def take_back(self, attempt: Attempt) -> None:
-        """Take the attempt's edits back, except where somebody else edited meanwhile."""
+    def revert_attempt(self, attempt: Attempt) -> None:
+        """Revert the attempt's edits, except where somebody else edited the file since."""
 
         def work() -> None:
             self._restore(attempt.before, attempt.after)
@@ -311,7 +256,7 @@ class Steps:
         for path in self.workspace.restore(to, changed_since, leave=self.rulebook.files()):
             self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
 
-    def _take_back_half_done(self, attempt: int, before: Snapshot, left: Path) -> None:
+    def _revert_unfinished(self, attempt: int, before: Snapshot, left: Path) -> None:
         """Begin an attempt again that was broken off; what is taken back is kept, and told."""
         now = self.workspace.snapshot()
         # A killed process left no word of where it stopped; then all changes count as its own.
@@ -334,7 +279,7 @@ class Steps:
         self.emit(events.Notice(f"  as a patch, without secrets: {patch}"))
         self.emit(events.Notice(f"  a file as it was: {self.workspace.way_back(now)} > PATH"))
 
-    def _tell_what_is_unseen(self) -> None:
+    def _report_unseen(self) -> None:
         unseen = self.workspace.unseen
         if not unseen:
             return
@@ -347,16 +292,76 @@ class Steps:
             )
         )
 
-    def _told(self, findings: Findings) -> Findings:
+    def _report_findings(self, findings: Findings) -> Findings:
         if findings.found:
             self.emit(events.Tampered(findings.found))
         return findings
 
-    def _judge(self, *, baseline: bool) -> SuiteReport:
-        self.emit(events.StepStarted("running the suite" + " as it stands" * baseline))
-        report = self.redactor.report(self.suite.run(self.task.project, None, self.emit))
-        self.emit(events.SuiteFinished(report, baseline))
-        return report
+    # ---- the suite -------------------------------------------------------------------------
+
+    def _observe(self) -> SuiteReport:
+        with ending_orphans():
+            report, self._footprint = self.suite.observe(self.task.project, self.emit)
+        if self._footprint:
+            text = json.dumps(self._footprint.as_json())
+            (self.folder / _FOOTPRINT).write_text(text, encoding="utf-8")
+        return self.redactor.report(report)
+
+    def _run_suite(self, select: Sequence[str] | None) -> SuiteReport:
+        listen = self.emit if select is None else _ignore
+        with ending_orphans():
+            report = self.suite.run(self.task.project, select, listen)
+        return self.redactor.report(report)
+
+    def _read_footprint(self) -> Footprint | None:
+        """Return what an earlier process recorded at the baseline."""
+        try:
+            text = (self.folder / _FOOTPRINT).read_text(encoding="utf-8")
+            self._footprint = Footprint.from_json(json.loads(text))
+        except FileNotFoundError:
+            return None
+        return self._footprint
+
+    def _experiment(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Experiment:
+        leave = {*self.rulebook.files(), *self.guard.regenerated}
+        after = self.workspace.snapshot()
+        patch = self.folder / f"attempt-{attempt.number}.compared.patch"
+        changes = self.workspace.diff(origin, after, patch).changes
+        patch.unlink(missing_ok=True)
+        kept = [change for change in changes if change.path not in leave]
+        swap = TreeSwap(
+            self.workspace, self.swap_note or SwapNote(self.folder / "swap.json"), self.folder
+        )
+        return Experiment(
+            self.task,
+            attempt,
+            baseline,
+            Trees(swap, origin, after, kept, leave),
+            self._run_suite,
+            self.guard,
+            self._footprint.reach if self._footprint else {},
+            self.old_failures_must_pass,
+            self.emit,
+        )
+
+    def _announce_baseline(self, report: SuiteReport) -> None:
+        """Say what is guarded, what green will mean, and what a comparison costs."""
+        guarded = self.guard.guarded()
+        if guarded:
+            count = len(guarded)
+            self._notice(f"guarded: {count} file{'' if count == 1 else 's'} (--explain-guard)")
+        if report.passed:
+            self._notice("the tests are green already: green will only mean that nothing broke")
+        if report.seconds >= _LONG_SUITE_SECONDS:
+            minutes = 3 * report.seconds / 60
+            self._notice(
+                f"the suite takes {report.seconds:.0f} s: an attempt whose tests fail costs up to "
+                f"3 more runs of it, about {minutes:.0f} min"
+            )
+
+    def _notice(self, text: str) -> None:
+        if text:
+            self.emit(events.Notice(text))
 
     def _step(self, name: str, function: Callable[[], T]) -> T:
         def work() -> T:
@@ -364,3 +369,7 @@ class Steps:
             return function()
 
         return self.journal.step(name, work)
+
+
+def _ignore(_event: events.Event) -> None:
+    """Take an event of a run that nobody watches."""

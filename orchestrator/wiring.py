@@ -26,13 +26,13 @@ from orchestrator.ledger import Caps as SpendingCaps
 from orchestrator.ledger import Ledger
 from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
-from orchestrator.loop import Policy
 from orchestrator.memory.agents_md import agents_in_force, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import AgentLimits
+from orchestrator.policy import Policy
 from orchestrator.store import Store
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.environment import project_environment

@@ -19,10 +19,12 @@ from orchestrator.models import (
     Attempt,
     Case,
     CaseOutcome,
+    CaseVerdict,
     RunOutcome,
     RunResult,
     SuiteReport,
     Teaching,
+    VerdictKind,
 )
 from teacher.models import Usage
 from teacher.prices import price_notice
@@ -37,6 +39,9 @@ _STYLES: Final = {
     RunOutcome.PAUSED: "bold yellow",
     RunOutcome.NOT_SOLVED: "bold red",
 }
+
+
+_VERDICT_STYLES: Final = {VerdictKind.SOLVED: "green", VerdictKind.NOTHING_CHANGED: "yellow"}
 
 
 class Console:
@@ -125,12 +130,15 @@ class Console:
         self._line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
 
     @_show.register
-    def _(self, event: events.Triaged) -> None:
+    def _(self, event: events.Judged) -> None:
         self._step.end()
-        triage = event.confirmation.triage
-        if triage.message:
-            style = "yellow" if triage.flaky else "red"
-            self._line("  again    ", f"{triage.kind}: {triage.words}", style=style)
+        verdict = event.judgement.verdict
+        if verdict.suite_runs == 1 and not verdict.message:
+            return  # the one run says it all
+        style = _VERDICT_STYLES.get(verdict.kind, "red")
+        runs = f"{verdict.suite_runs} runs of the suite" if verdict.suite_runs > 1 else ""
+        told = ", ".join(filter(None, (str(verdict.kind), verdict.text)))
+        self._line("  verdict  ", f"{told} ({runs})" if runs else told, style=style)
 
     @_show.register
     def _(self, event: events.Tampered) -> None:
@@ -150,6 +158,8 @@ class Console:
         report = event.report
         style = "green" if report.passed else "red"
         label = "Baseline " if event.baseline else "  suite    "
+        if event.before_attempt:
+            label = "  before   "
         self._line(label, f"{report.summary}, {in_words(report.seconds)}", style=style)
         for case in report.failing[:_FAILING_SHOWN]:
             why = (case.message.strip().splitlines() or [""])[0].removeprefix("AssertionError: ")
@@ -290,10 +300,11 @@ def _facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, str]]:
         yield "tests", report.summary
     if found := findings_summary(result):
         yield "guard", found
-    if unsteady := {
-        case.id for each in result.attempts if each.triage for case in each.triage.flaky
-    }:
-        yield "flaky", ", ".join(sorted(unsteady))
+    verdicts = [attempt.verdict for attempt in result.attempts if attempt.verdict]
+    if flaky := {id_ for verdict in verdicts for id_ in verdict.ids(CaseVerdict.FLAKY)}:
+        yield "flaky", ", ".join(sorted(flaky))
+    if verdicts and (old := verdicts[-1].ids(CaseVerdict.OLD)):
+        yield "old", ", ".join(old)
     if count := sum(attempt.redactions for attempt in result.attempts):
         yield "secrets", f"{count} replaced in what is kept, and in what the teacher saw"
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]

@@ -82,10 +82,10 @@ def _attempt(attempt: Attempt) -> Iterator[str]:
     yield from _block(f"diff ({attempt.diff.summary})", _patch(attempt))
     if attempt.report:
         yield from _suite(attempt.report)
-    if attempt.triage:
-        triage = attempt.triage
-        yield f"verdict  {triage.kind}{': ' * bool(triage.words)}{printable(triage.words)}"
-        for case in triage.flaky:
+    if attempt.verdict:
+        verdict = attempt.verdict
+        yield f"verdict  {verdict.kind}{': ' * bool(verdict.text)}{printable(verdict.text)}"
+        for case in verdict.flaky:
             yield from _block(f"flaky: {case.id}", case.detail or case.message)
     if attempt.redactions:
         yield f"secrets  {attempt.redactions} replaced"

@@ -122,6 +122,9 @@ class TestsSection(Section):
     """The suite's command, run in the project's directory and environment."""
     timeout: Seconds = 120
     """Seconds for one run of the suite."""
+    old_failures: Literal["ignore", "must_pass"] = "ignore"
+    """Whether a run is solved while cases fail that failed before it, and that neither the task nor
+    the change has to do with. A task that asks for all tests asks for these too."""
     guard: Literal["restore", "flag", "off"] = "restore"
     """Edits of existing tests and of what steers them are undone before the verdict; or only
     reported (`flag`); or not looked for."""

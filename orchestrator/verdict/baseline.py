@@ -1,0 +1,134 @@
+"""Whether the suite can judge at all, asked before a token is spent."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.verdict.exit_status import complaint_of
+
+_NO_MODULE: Final = re.compile(r"No module named ['\"]?([\w.]+)")
+_PLUGIN: Final = re.compile(r"Error importing plugin \"?([\w.-]+)|unrecognized arguments: (.+)")
+_CONFIGURED: Final = (SuiteOutcome.NO_TESTS, SuiteOutcome.USAGE_ERROR, SuiteOutcome.NOT_FOUND)
+_SOURCE_FOLDERS: Final = ("", "src", "lib", "python")
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why no attempt could be judged."""
+
+    message: str
+    hint: str
+    configured: bool = False
+    """Whether the configuration is to blame, and not the machine."""
+
+    @property
+    def text(self) -> str:
+        """The message with the hint."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+def find_obstacle(
+    report: SuiteReport, project: Path, interpreter: str, task: str
+) -> Obstacle | None:
+    """Return why the suite cannot judge this project as it stands, if it cannot.
+
+    Args:
+        report: of the suite on the project as it stands.
+        project: the project's folder.
+        interpreter: the Python that runs the tests, if it is known.
+        task: what is to be done; it may be to write what is missing.
+    """
+    if report.passed or any(case.outcome is CaseOutcome.PASSED for case in report.cases):
+        return _unreachable_green(report, task)
+    errors = [case for case in report.failing if case.outcome is CaseOutcome.ERROR]
+    if any(case.outcome is CaseOutcome.FAILED for case in report.failing):
+        return None
+    text = "\n".join([report.output[-8000:], *(case.message for case in errors)])
+    module = _missing(errors, text)
+    if module and _is_to_be_written(module, project, task):
+        return None
+    if module:
+        return _missing_module(module, project, interpreter)
+    if plugin := _PLUGIN.search(text):
+        return _missing_plugin(plugin[1] or plugin[2], interpreter)
+    ran = report.judged and not all(case.collecting for case in errors)
+    return None if ran else _without_cases(report, errors)
+
+
+def _unreachable_green(report: SuiteReport, task: str) -> Obstacle | None:
+    """Return the obstacle of a command that fails though every case passes."""
+    if report.passed or report.failing or report.outcome is not SuiteOutcome.FAILED:
+        return None
+    complaint = complaint_of(report)
+    words = {word.lower() for word in re.findall(r"[A-Za-z]{5,}", complaint)}
+    if words & {word.lower() for word in re.findall(r"[A-Za-z]{5,}", task)}:
+        return None  # the task is about it
+    return Obstacle(
+        f"all cases pass, but {report.command} ends with {report.exit_code}: {complaint}",
+        "name a tests.command that ends with 0 on the project as it stands",
+        configured=True,
+    )
+
+
+def _missing(errors: Sequence[Case], text: str) -> str:
+    """Return the module whose absence keeps every case from running."""
+    found = [_NO_MODULE.search(f"{case.message}\n{case.detail}") for case in errors]
+    if errors and not all(found):
+        return ""
+    match = found[0] if found else _NO_MODULE.search(text)
+    return match[1] if match else ""
+
+
+def _is_to_be_written(module: str, project: Path, task: str) -> bool:
+    """Return whether a missing module is the project's own, and still to be written."""
+    package, _, rest = module.partition(".")
+    named = re.search(rf"\b{re.escape(module)}\b|\b{re.escape(module.replace('.', '/'))}\b", task)
+    return bool(named) or (bool(rest) and _folder_of(package, project) is not None)
+
+
+def _missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
+    python = interpreter or "python"
+    top = module.partition(".")[0]
+    where = f"in {interpreter}, which runs the tests" if interpreter else "where the tests run"
+    if _folder_of(top, project) is not None:
+        return Obstacle(
+            f"the project itself cannot be imported {where}: no module named {module}",
+            f"install it: {python} -m pip install -e .",
+        )
+    return Obstacle(
+        f"no case can run, because the module {module} is not installed {where}",
+        f"install what the project declares, for example: {python} -m pip install {top}",
+    )
+
+
+def _missing_plugin(name: str, interpreter: str) -> Obstacle:
+    python = interpreter or "python"
+    return Obstacle(
+        f"the test runner does not start: it does not know {name.strip()}",
+        f"install the plugin that brings it with {python} -m pip install, or change the "
+        "project's test configuration",
+        configured=True,
+    )
+
+
+def _without_cases(report: SuiteReport, errors: Sequence[Case]) -> Obstacle:
+    last = [line.strip() for line in report.output.splitlines() if line.strip()][-3:]
+    said = errors[0].message if errors else " / ".join(last)
+    cause = f": {said.strip().splitlines()[0][:300]}" if said.strip() else ""
+    return Obstacle(
+        f"the suite gives no verdict: {report.summary}{cause}",
+        report.outcome.hint or "run tests.command by hand, and repair what it reports first",
+        configured=report.outcome in _CONFIGURED,
+    )
+
+
+def _folder_of(package: str, project: Path) -> Path | None:
+    """Return where the project keeps a package or module of this name."""
+    for folder in _SOURCE_FOLDERS:
+        for path in (project / folder / package, project / folder / f"{package}.py"):
+            if path.exists():
+                return path
+    return None

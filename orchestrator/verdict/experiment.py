@@ -1,0 +1,238 @@
+"""Carries out the comparison: runs the suite on the tree after and on the tree before.
+
+A run that is green at once is the only one. Otherwise `Comparison` says which run is needed next,
+until it knows what each failing case is.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from orchestrator import events
+from orchestrator.guard import Guard
+from orchestrator.models import (
+    Attempt,
+    Case,
+    CaseVerdict,
+    FileChange,
+    Finding,
+    Judgement,
+    Snapshot,
+    SuiteReport,
+    Task,
+    Verdict,
+    VerdictKind,
+)
+from orchestrator.verdict.advice import advise
+from orchestrator.verdict.compare import Comparison
+from orchestrator.verdict.dependency import declared_but_missing
+from orchestrator.verdict.evidence import Evidence, Side
+from orchestrator.verdict.exit_status import EXIT_STATUS
+from orchestrator.verdict.relation import Relation, names_of
+from orchestrator.workspace.swap import TreeSwap
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The two trees that are compared, and how one is made of the other.
+
+    Args:
+        swap: makes the tree before in place.
+        before: the project's files at the baseline.
+        after: its files once the attempt is made and the tests are reverted.
+        changes: what differs between the two.
+        leave: paths that are never swapped.
+    """
+
+    swap: TreeSwap
+    before: Snapshot
+    after: Snapshot
+    changes: Sequence[FileChange]
+    leave: Collection[str]
+
+
+class _SwapVoidError(Exception):
+    """Somebody edited files while they were swapped."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(", ".join(paths))
+
+
+@dataclass
+class Experiment:
+    """One attempt, judged by comparison.
+
+    Args:
+        task: what was to be done.
+        attempt: the attempt, without its verdict.
+        baseline: the suite's report on the project before the first attempt.
+        trees: the trees before and after.
+        run_suite: runs the suite on the project as it stands, or some cases of it.
+        guard: what the verdict rests on.
+        reach: the project's files that a case's code uses, by id.
+        must_pass: whether old failures count as the task.
+        emit: hears what happens.
+    """
+
+    task: Task
+    attempt: Attempt
+    baseline: SuiteReport
+    trees: Trees
+    run_suite: Callable[[Sequence[str] | None], SuiteReport]
+    guard: Guard
+    reach: Mapping[str, Sequence[str]]
+    must_pass: bool
+    emit: events.Listener
+    _findings: list[Finding] = field(default_factory=list)
+    _runs: int = 0
+
+    def carry_out(self) -> Judgement:
+        """Run the suite as often as needed, and return what the attempt came to."""
+        comparison = self._compare_first(self._run_after("running the suite"))
+        try:
+            while side := comparison.next_run():
+                report = self._run(side)
+                evidence = comparison.evidence.with_run(side, report)
+                comparison = replace(comparison, evidence=evidence)
+        except _SwapVoidError as error:
+            return self._void(comparison.evidence.after[-1], str(error))
+        verdicts = comparison.classify()
+        report = comparison.deciding_report(verdicts) if verdicts else comparison.evidence.after[0]
+        failing = comparison.evidence.failing()
+        verdict = replace(
+            self._conclude(failing, verdicts, report),
+            suite_runs=self._runs,
+            flaky=tuple(
+                failing[id_] for id_, each in verdicts.items() if each is CaseVerdict.FLAKY
+            ),
+        )
+        self._check(report, verdict)
+        return Judgement(verdict, report, tuple(self._findings))
+
+    def _compare_first(self, report: SuiteReport) -> Comparison:
+        relation = Relation(
+            self.task.text, self.task.project, self.trees.changes, self.reach, self.must_pass
+        )
+        return Comparison(Evidence(self.baseline, (report,)), relation, self.guard.reverted_for)
+
+    # ---- runs ------------------------------------------------------------------------------
+
+    def _run(self, side: Side) -> SuiteReport:
+        if side is Side.AFTER:
+            return self._run_after(f"running the suite again (run {self._runs + 1})")
+        return self._run_before()
+
+    def _run_after(self, name: str) -> SuiteReport:
+        self.emit(events.StepStarted(name))
+        report, findings = self.guard.watch_suite(lambda: self.run_suite(None))
+        self._runs += 1
+        self._findings += findings.found
+        self.emit(events.SuiteFinished(report))
+        return report
+
+    def _run_before(self) -> SuiteReport:
+        """Run the suite on the tree before, which stands in the project as long as that takes."""
+        trees = self.trees
+        count = len(trees.changes)
+        files = f"{count} file{'' if count == 1 else 's'} swapped"
+        self.emit(events.StepStarted(f"running the suite on the tree before the attempt ({files})"))
+        kept: Sequence[str] = ()
+        try:
+            kept = trees.swap.apply(trees.before, trees.after, trees.leave)
+            report = self.run_suite(None)
+        finally:
+            edited = trees.swap.revert(trees.before, trees.after, trees.leave)
+        self._runs += 1
+        if kept or edited:
+            raise _SwapVoidError([*dict.fromkeys((*kept, *edited))])
+        self.emit(events.SuiteFinished(report, before_attempt=True))
+        return report
+
+    # ---- conclusions -----------------------------------------------------------------------
+
+    def _conclude(
+        self, failing: Mapping[str, Case], verdicts: dict[str, CaseVerdict], report: SuiteReport
+    ) -> Verdict:
+        blamed = [failing[id_] for id_, kind in verdicts.items() if kind is CaseVerdict.ENVIRONMENT]
+        own = [failing[id_] for id_, kind in verdicts.items() if kind.own]
+        if blamed:
+            return _environment_changed(report, blamed, verdicts)
+        if own and (module := declared_but_missing(own, self.task.project)):
+            return Verdict(
+                VerdictKind.ENVIRONMENT,
+                f"the attempt uses {module}, which the project declares and nobody has installed",
+                f"install it where the tests run: python -m pip install {module}",
+                verdicts,
+            )
+        if own:
+            return Verdict(VerdictKind.OWN_FAILURE, _name_own(verdicts), cases=verdicts)
+        if verdicts.get(EXIT_STATUS) is CaseVerdict.OLD:
+            said = failing[EXIT_STATUS].message
+            message = f"all cases pass, but the command ends with {report.exit_code}: {said}"
+            hint = "it did so before the attempt; see tests.command"
+            return Verdict(VerdictKind.EXIT_STATUS, message, hint, verdicts)
+        if not self.trees.changes:
+            rest = _name_rest(verdicts)
+            message = "nothing changed, tests pass as before" + f"; {rest}" * bool(rest)
+            return Verdict(VerdictKind.NOTHING_CHANGED, message, cases=verdicts)
+        return Verdict(VerdictKind.SOLVED, _name_rest(verdicts), cases=verdicts)
+
+    def _void(self, report: SuiteReport, paths: str) -> Judgement:
+        verdict = Verdict(
+            VerdictKind.VOID,
+            f"{paths} changed while the tests ran on the tree before; your version stays",
+            "resume, and the attempt is judged again",
+            suite_runs=self._runs,
+        )
+        return Judgement(verdict, report, tuple(self._findings))
+
+    def _check(self, report: SuiteReport, verdict: Verdict) -> None:
+        """Let the guard look whether a verdict can be believed."""
+        if verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.VOID):
+            return
+
+        def run_selected(select: Sequence[str]) -> SuiteReport:
+            self.emit(events.StepStarted("running the tests without the attempt's new ones"))
+            self._runs += 1
+            return self.run_suite(select)
+
+        found = self.guard.check(self.attempt.number, report, self.attempt.diff, run_selected)
+        self._findings += found.found
+        if found.found:
+            self.emit(events.Tampered(found.found))
+
+
+def _environment_changed(
+    report: SuiteReport, blamed: Sequence[Case], verdicts: dict[str, CaseVerdict]
+) -> Verdict:
+    advice = advise(report, blamed)
+    names = names_of(case.id for case in blamed)
+    return Verdict(
+        VerdictKind.ENVIRONMENT,
+        f"{advice.message}: {names} passed at the start, and fails now without the attempt's "
+        "edits too",
+        advice.hint,
+        verdicts,
+    )
+
+
+def _name_own(verdicts: dict[str, CaseVerdict]) -> str:
+    unsteady = [id_ for id_, kind in verdicts.items() if kind is CaseVerdict.UNSTEADY]
+    if not unsteady:
+        return ""
+    return f"{names_of(unsteady)} is unsteady now: it was steady before the attempt"
+
+
+def _name_rest(verdicts: dict[str, CaseVerdict]) -> str:
+    """Return which failures count neither for nor against the attempt; empty if there are none."""
+    named = {
+        CaseVerdict.OLD: "old failure{s} remain{v}",
+        CaseVerdict.FLAKY: "flaky case{s}",
+        CaseVerdict.DISCOUNTED: "new case{s} not counted, because what was needed is reverted",
+    }
+    parts = []
+    for kind, text in named.items():
+        ids = [id_ for id_, each in verdicts.items() if each is kind]
+        if ids:
+            words = text.format(s="s"[: len(ids) > 1], v="s"[: len(ids) == 1])
+            parts.append(f"{len(ids)} {words} ({names_of(ids)})")
+    return "; ".join(parts)

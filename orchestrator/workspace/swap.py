@@ -1,0 +1,133 @@
+"""The tree before an attempt, made in place for one run of the suite, and the attempt's put back.
+
+In place, because environment, ignored files, editable installs and absolute paths must stay what
+they are. A note is on disk before the first file changes and until the last is back, so that a
+process that is killed between leaves word for the next one.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.models import Snapshot
+from orchestrator.ports import Workspace
+from orchestrator.workspace.snapshots import open_workspace
+
+
+@dataclass(frozen=True)
+class SwapNote:
+    """Where notes of swaps are kept, one for each project at most.
+
+    Args:
+        path: the note's file.
+    """
+
+    path: Path
+
+    @classmethod
+    def of_project(cls, project: Path, state: Path) -> "SwapNote":
+        """Return the place of a project's note in the state directory."""
+        name = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:16]
+        return cls(state / "swaps" / f"{name}.json")
+
+    def write(
+        self, folder: Path, before: Snapshot, after: Snapshot, leave: Collection[str]
+    ) -> None:
+        """Write down which tree has to be put back, and through which private repository.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        value = {
+            "folder": str(folder),
+            "before": before.tree,
+            "after": after.tree,
+            "leave": sorted(leave),
+        }
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.path.with_suffix(".new")
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(value, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except OSError as error:
+            raise InfrastructureError(
+                f"{self.path} cannot be written: {error.strerror}",
+                "check that the state directory is writable and has space",
+            ) from error
+
+    def remove(self) -> None:
+        """Forget the swap: all files are back."""
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class TreeSwap:
+    """Makes the tree before an attempt in place, and puts the attempt's files back.
+
+    Args:
+        workspace: the project's files.
+        note: where it is written down that the tree before stands in the project.
+        folder: the run's folder, by which another process opens the same workspace.
+    """
+
+    workspace: Workspace
+    note: SwapNote
+    folder: Path
+
+    def apply(self, before: Snapshot, after: Snapshot, leave: Collection[str]) -> Sequence[str]:
+        """Put the files of `before` in place of those of `after`.
+
+        Returns:
+            The paths that somebody changed after `after` was taken, and that were left alone.
+
+        Raises:
+            InfrastructureError: a file cannot be written.
+        """
+        self.note.write(self.folder, before, after, leave)
+        return self.workspace.restore(before, after, leave)
+
+    def revert(self, before: Snapshot, after: Snapshot, leave: Collection[str]) -> Sequence[str]:
+        """Put the files of `after` back.
+
+        Returns:
+            The paths that somebody changed while the tree before stood there; they were left alone.
+
+        Raises:
+            InfrastructureError: a file cannot be written; the note stays.
+        """
+        left = self.workspace.restore(after, before, leave)
+        self.note.remove()
+        return left
+
+
+def finish_swap(project: Path, state: Path) -> Sequence[str] | None:
+    """Put the files of an attempt back where a killed process left the tree before it.
+
+    Returns:
+        The paths that were left alone, because somebody changed them; None if nothing was swapped.
+
+    Raises:
+        InfrastructureError: a file cannot be written, or the note cannot be read.
+    """
+    note = SwapNote.of_project(project, state)
+    try:
+        value = json.loads(note.path.read_text(encoding="utf-8"))
+        folder, leave = Path(value["folder"]), tuple(value["leave"])
+        before, after = Snapshot(value["before"]), Snapshot(value["after"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InfrastructureError(
+            f"{note.path} cannot be read: {error}",
+            f"look with `git status` whether the last attempt's edits stand in {project}, "
+            "then remove that file",
+        ) from error
+    workspace = open_workspace(project, folder)
+    return TreeSwap(workspace, note, folder).revert(before, after, leave)
