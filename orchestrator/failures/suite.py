@@ -83,7 +83,9 @@ def retry_prompt(task: Task, failed: Attempt, *, edits_kept: bool = True) -> str
         if edits_kept
         else "The edits of that attempt were taken back; the files are as they were before it."
     )
-    said = _said(failed.report) if failed.report else "The tests gave no verdict."
+    said = _said(failed.own_report) if failed.own_report else "The tests gave no verdict."
+    if failed.verdict and failed.verdict.message:
+        said += f"\n    {failed.verdict.message}"
     if failed.findings:
         state += f" {_PUT_BACK}"
         if any(finding.decisive for finding in failed.findings):

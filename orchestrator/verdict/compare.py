@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from orchestrator.failures.fingerprint import without_noise
 from orchestrator.models import Case, CaseVerdict, SuiteReport
 from orchestrator.verdict.evidence import Evidence, Side, State
+from orchestrator.verdict.exit_status import EXIT_STATUS
 from orchestrator.verdict.relation import Relation
 
 
@@ -133,8 +134,8 @@ class Comparison:
     def _in_the_same_way(self, case: Case) -> bool:
         """Return whether a case failed at the baseline as it fails now, values left aside."""
         known = self.evidence.at_baseline(case)
-        if known is None:
-            return False
+        if known is None or case.id == EXIT_STATUS:  # that is told by its complaint
+            return known is not None
         if case.raised and known.raised:
             return [each.type for each in case.raised] == [each.type for each in known.raised]
         return _first_line(case) == _first_line(known)

@@ -89,14 +89,15 @@ class Relation:
         """Return whether a case is what the task is about."""
         if self.must_pass or asks_for_all_tests(self.task):
             return True
-        own = {case.id, case.file, PurePosixPath(case.file).name, _last_name(case.function)}
-        if any(_stands_in(name, self.task) for name in own if name):
+        files = {case.file, PurePosixPath(case.file).name}
+        if any(_stands_in(name, self.task) for name in files if name):
             return True
         missing = [name for found in _MISSING.findall(case.message) for name in found if name]
         parts = {
             part for name in missing for part in (name, name.replace(".", "/"), _last_name(name))
         }
-        return any(_is_code(name, self.task) for name in (*case.names, *parts))
+        names = (case.id, _last_name(case.function), *case.names, *parts)
+        return any(_is_code(name, self.task) for name in names if name)
 
     def tied(self, case: Case) -> bool:
         """Return whether the change or the task has to do with a case."""

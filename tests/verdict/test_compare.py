@@ -1,0 +1,194 @@
+"""What each failing case is, and how many runs of the suite it takes to know."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.models import (
+    Case,
+    CaseOutcome,
+    CaseVerdict,
+    FileChange,
+    SuiteOutcome,
+    SuiteReport,
+)
+from orchestrator.suites.fake import report_of
+from orchestrator.verdict.compare import Comparison
+from orchestrator.verdict.evidence import SUITE, Evidence, Side
+from orchestrator.verdict.relation import Relation
+
+GREEN = report_of(passed=["a", "b"])
+RED = report_of(passed=["b"], failed=["a"])
+REACHES, MISSES = "code.py", "other.py"
+
+
+def relation(changed: str = REACHES, task: str = "do it", status: str = "M") -> Relation:
+    changes = (FileChange(changed, status, 1, 1),)
+    return Relation(task, Path("/project"), changes, {"a": ("code.py", "t.py"), "b": ("code.py",)})
+
+
+def compared(
+    after: Sequence[SuiteReport],
+    before: Sequence[SuiteReport] = (),
+    baseline: SuiteReport = GREEN,
+    told: Relation | None = None,
+) -> tuple[dict[str, CaseVerdict], int]:
+    """Carry an experiment out on queued reports; give the verdicts and the number of runs."""
+    left = {Side.AFTER: list(after[1:]), Side.BEFORE: list(before)}
+    comparison = Comparison(Evidence(baseline, (after[0],)), told or relation())
+    runs = 1
+    while side := comparison.next_run():
+        evidence = comparison.evidence.with_run(side, left[side].pop(0))
+        comparison = replace(comparison, evidence=evidence)
+        runs += 1
+    assert not left[Side.AFTER], "a run that was not needed"
+    assert not left[Side.BEFORE], "a run that was not needed"
+    return comparison.classify(), runs
+
+
+def test_green_at_once_is_one_run() -> None:
+    assert compared([GREEN]) == ({}, 1)
+
+
+def test_what_passes_before_and_fails_after_is_the_attempts_own() -> None:
+    assert compared([RED, RED], [GREEN]) == ({"a": CaseVerdict.OWN}, 3)
+
+
+def test_what_fails_on_the_tree_before_now_is_the_environments() -> None:
+    assert compared([RED, RED], [RED]) == ({"a": CaseVerdict.ENVIRONMENT}, 3)
+
+
+def test_an_old_failure_that_nothing_ties_to_the_attempt_takes_no_run() -> None:
+    assert compared([RED], baseline=RED, told=relation(MISSES)) == ({"a": CaseVerdict.OLD}, 1)
+
+
+def test_an_old_failure_that_the_change_reaches_is_its_own() -> None:
+    assert compared([RED, RED], baseline=RED) == ({"a": CaseVerdict.OWN}, 2)
+
+
+def test_an_old_failure_that_the_task_names_is_its_own() -> None:
+    named = relation(MISSES, "make a() work, and make all tests pass")
+    assert compared([RED, RED], baseline=RED, told=named) == ({"a": CaseVerdict.OWN}, 2)
+
+
+def test_an_old_failure_in_other_words_is_compared() -> None:
+    other = report_of(passed=["b"])
+    case = Case("a", CaseOutcome.FAILED, message="quite another thing")
+    other = replace(RED, cases=(*other.cases, case))
+    told = relation(MISSES)
+    assert compared([other], [RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 2)
+
+
+def test_unsteady_and_out_of_reach_is_flaky() -> None:
+    told = relation(MISSES)
+    assert compared([RED, GREEN], told=told) == ({"a": CaseVerdict.FLAKY}, 2)
+
+
+def test_unsteady_within_reach_and_steady_before_is_the_attempts_own() -> None:
+    assert compared([RED, GREEN], [GREEN]) == ({"a": CaseVerdict.UNSTEADY}, 3)
+
+
+def test_unsteady_before_too_is_flaky() -> None:
+    assert compared([RED, GREEN], [RED]) == ({"a": CaseVerdict.FLAKY}, 3)
+
+
+def test_a_red_case_of_the_task_that_turns_unsteady_is_the_attempts_own() -> None:
+    assert compared([RED, GREEN], [RED], baseline=RED) == ({"a": CaseVerdict.UNSTEADY}, 3)
+
+
+def test_what_the_change_seems_not_to_reach_is_tried_again_on_the_tree_after() -> None:
+    told = relation(MISSES)
+    assert compared([RED, RED, RED], [GREEN], told=told) == ({"a": CaseVerdict.OWN}, 4)
+    assert compared([RED, RED, GREEN], [GREEN], told=told) == ({"a": CaseVerdict.FLAKY}, 4)
+
+
+def test_a_new_test_needs_no_tree_before() -> None:
+    case = Case("new", CaseOutcome.FAILED, file="t_new.py")
+    red = replace(GREEN, cases=(*GREEN.cases, case), outcome=SuiteOutcome.FAILED)
+    told = relation("t_new.py", status="A")
+    assert compared([red, red], told=told) == ({"new": CaseVerdict.OWN}, 2)
+
+
+def test_a_suite_that_breaks_off_is_compared_as_a_whole() -> None:
+    crashed = SuiteReport(SuiteOutcome.CRASHED, -11, complete=False)
+    assert compared([crashed, crashed], [GREEN]) == ({SUITE: CaseVerdict.OWN}, 3)
+    assert compared([crashed, crashed], [crashed]) == ({SUITE: CaseVerdict.ENVIRONMENT}, 3)
+
+
+def test_the_case_that_was_running_stands_for_a_suite_that_broke_off() -> None:
+    crashed = SuiteReport(SuiteOutcome.CRASHED, -11, complete=False, running="a")
+    told = relation(MISSES)
+    assert compared([crashed, GREEN], told=told) == ({"a": CaseVerdict.FLAKY}, 2)
+
+
+def test_ids_that_are_new_in_each_run_are_one_case() -> None:
+    def run(value: str) -> SuiteReport:
+        case = Case(f"f[{value}]", CaseOutcome.FAILED, message="no", function="f")
+        return SuiteReport(SuiteOutcome.FAILED, 1, (case,))
+
+    told = relation(MISSES)
+    verdicts, runs = compared([run("1b2e")], baseline=run("9f00"), told=told)
+    assert (list(verdicts.values()), runs) == ([CaseVerdict.OLD], 1)
+
+
+def test_a_command_that_fails_though_all_pass_is_old_if_it_complained_before() -> None:
+    def run(output: str) -> SuiteReport:
+        return replace(GREEN, outcome=SuiteOutcome.FAILED, exit_code=1, output=output)
+
+    complaint, reached = "FAIL Required coverage of 90% not reached: 44.4%", "Coverage 97%"
+    old = run(complaint.replace("44.4", "51.2"))
+    told = relation(MISSES)
+    assert compared([run(complaint)], baseline=old, told=told)[0] == {
+        "the exit status": CaseVerdict.OLD
+    }
+    new = compared([run(complaint)] * 2, [replace(GREEN, output=reached)])
+    assert new == ({"the exit status": CaseVerdict.OWN}, 3)
+
+
+@pytest.mark.parametrize(
+    ("task", "asks"),
+    [
+        ("Make all tests pass", True),
+        ("fix the failing tests", True),
+        ("Get the suite green", True),
+        ("make it green", False),
+        ("Fix the parser and add tests", False),
+        ("Prices such as 1.005 come out a cent short. Fix to_cents.", False),
+    ],
+)
+def test_a_task_may_ask_for_all_tests(task: str, asks: bool) -> None:
+    case = Case("a", CaseOutcome.FAILED, function="a")
+    assert relation(MISSES, task).asked_for(case) is asks
+
+
+_STATES = st.sampled_from([GREEN, RED])
+
+
+@given(_STATES, st.lists(_STATES, min_size=3, max_size=3), _STATES, st.booleans())
+def test_no_broken_result_is_ever_taken_for_the_environment_or_noise(
+    baseline: SuiteReport, after: Iterable[SuiteReport], before: SuiteReport, reached: bool
+) -> None:
+    """What fails in every run after, passes before and at the baseline, is own, whatever else."""
+    runs = list(after)
+    comparison = Comparison(
+        Evidence(baseline, (runs[0],)), relation(REACHES if reached else MISSES)
+    )
+    left = {Side.AFTER: runs[1:], Side.BEFORE: [before]}
+    while side := comparison.next_run():
+        evidence = comparison.evidence.with_run(side, left[side].pop(0))
+        comparison = replace(comparison, evidence=evidence)
+    verdict = comparison.classify().get("a")
+    made = comparison.evidence.after
+    if baseline is GREEN and before is GREEN and all(run is RED for run in made):
+        assert verdict in (CaseVerdict.OWN, None)
+        assert verdict is CaseVerdict.OWN
+    if verdict is CaseVerdict.ENVIRONMENT:
+        assert baseline is GREEN
+        assert before is RED
+    if verdict is None:
+        assert all(run is GREEN for run in made)
+    assert len(made) <= 3
