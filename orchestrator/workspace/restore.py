@@ -1,10 +1,10 @@
 """The way back: puts the files of an earlier snapshot in place, and nothing else."""
 
 import contextlib
+import hashlib
 import os
 import shutil
 import stat
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,9 @@ class Restoration:
         git = self.private.project
         wanted = changes_between(git, changed_since, to)
         edited = {change.path: change.after for change in changes_between(git, changed_since, now)}
+        for change in wanted:  # left behind by a process that was killed here
+            with contextlib.suppress(OSError):  # its folder may be a file by now
+                self._temporary(change.path).unlink()
         still = [change for change in wanted if edited.get(change.path) != change.after]
         left_alone = {
             change.path for change in still if change.path in edited or self._is_hidden(change.path)
@@ -129,14 +132,22 @@ class Restoration:
                 target.rmdir()
             except OSError:
                 return False
-        # Of a short name of its own: the file's own name may be as long as a name can be.
-        temporary = target.parent / f".restore-{uuid.uuid4().hex[:8]}"
+        temporary = self._temporary(change.path)
         try:
             _copy(source, temporary, change, target)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
         return True
+
+    def _temporary(self, path: bytes) -> Path:
+        """Return where a file is written before it is moved into place.
+
+        Its name is short, because the file's own may be as long as a name can be, and it is the
+        same each time, so that one that a killed process left behind is found.
+        """
+        name = hashlib.sha256(path).hexdigest()[:8]
+        return self._full(path).parent / f".restore-{name}"
 
     def _make_parents(self, path: bytes) -> bool:
         """Make the folders above a path. A link among them would lead somewhere else: False."""

@@ -44,6 +44,8 @@ FILES = {
     "tests/test_answer.py": (
         "from answers import answer\n\n\ndef test_answer():\n    assert answer() == 42\n"
     ),
+    "kept.py": "def kept():\n    return 1\n",
+    "tests/test_kept.py": ("from kept import kept\n\n\ndef test_kept():\n    assert kept() == 1\n"),
     "conftest.py": "",
     "CLAUDE.md": MINE,
 }
@@ -131,11 +133,13 @@ class Case:
         record = get_last_run()
         assert record.result is not None
         assert len(list_runs()) == 1
-        expected = {"once": 1, "taught": 2, "never": 2}[self.kind]
+        expected = {"once": 1, "taught": 2, "never": 2, "breaks": 2}[self.kind]
         assert len(record.result.attempts) == expected
         value = 42 if self.kind != "never" else 0 if self.from_start else 41
         code = (self.project / "answers.py").read_text(encoding="utf-8")
         assert code == f"def answer():\n    return {value}\n"
+        kept = (self.project / "kept.py").read_text(encoding="utf-8")
+        assert kept == FILES["kept.py"]
 
     def _nothing_lost(self) -> None:
         rules = (self.project / "CLAUDE.md").read_bytes()
@@ -152,7 +156,7 @@ class Case:
     def _nothing_paid_twice(self) -> None:
         agents = len(self.log.read_text(encoding="utf-8").splitlines())
         attempts = 1 if self.kind == "once" else 2
-        lessons = {"once": 0, "taught": 1, "never": 2}[self.kind]
+        lessons = {"once": 0, "taught": 1, "never": 2, "breaks": 1}[self.kind]
         over = max(
             agents - attempts - self.kills, len(self.teacher.requests) - lessons - self.kills
         )
@@ -229,7 +233,8 @@ def write(path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "retry_from"), [("once", "current"), ("taught", "current"), ("never", "start")]
+    ("kind", "retry_from"),
+    [("once", "current"), ("taught", "current"), ("never", "start"), ("breaks", "current")],
 )
 def test_killed_at_every_boundary(make_case: Factory, kind: str, retry_from: str) -> None:
     """One run for each event that an undisturbed run tells, killed there once."""
@@ -249,7 +254,7 @@ def test_killed_at_every_boundary(make_case: Factory, kind: str, retry_from: str
 @pytest.mark.parametrize("seed", range(RANDOM_RUNS))
 def test_killed_again_and_again_at_random_moments(make_case: Factory, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 -- repeatable, not secret
-    case = make_case(chance.choice(["once", "taught", "never"]))
+    case = make_case(chance.choice(["once", "taught", "never", "breaks"]))
     for _ in range(RANDOM_KILLS):
         process = case.process("resume" if list_runs() else "start")
         time.sleep(chance.uniform(0.3, LONGEST_SECONDS))
