@@ -37,9 +37,10 @@ _SIGNS: Final = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\uff07", "'"),
         **dict.fromkeys("\u2219\u2022\u22c5\u2027\u30fb\u00b7\u25cf\u2014\u2013|", "\u00b7"),
+        "*": None,
     }
 )
-"""Apostrophes as `'`; bullets, bars and dashes as `·`."""
+"""Apostrophes as `'`; bullets, bars and dashes as `·`; nothing in bold."""
 
 _PREFIX: Final = re.compile(
     r"(?:[^\w/$']|\d{4}-\d\d-\d\d[T ][\d:.,]+Z?\b"
@@ -63,9 +64,10 @@ _TIME_WORD: Final = (
 _RESET_CLAUSE: Final = re.compile(
     r"[\s,(]*\b(?:and |or |but )?(?:please )?"
     r"(?:(?:^|(?<=[\u00b7.;:,-] ))"
-    r"(?:(?:your|the|it|its|access|you|will|be|quota|usage|[\w'-]+ limits?|limits?) ){0,5})?"
-    rf"(?:resets?|try(?:ing)? again|available again|regain access)\b"
-    rf"(?:[\s,:]+{_TIME_WORD}){{0,14}}\)?",
+    r"(?:(?:your|the|it|its|access|you|will|be|quota|usage|plan|session"
+    r"|[\w'-]+ limits?|limits?) ){0,5})?"
+    rf"(?:(?:which |that )?(?:resets?|try(?:ing)? again|available again|regain access)\b"
+    rf"(?:[\s,:]+{_TIME_WORD}){{0,14}}|until(?:[\s,:]+{_TIME_WORD}){{1,14}})\)?",
     re.I,
 )
 
@@ -100,7 +102,7 @@ _LIMIT_HEADS: Final = (
     rf"you(?:'ve| have|'re| are)? (?:now |already )?"
     rf"(?:hit|reached|exceeded|exhausted|at|used(?: up)?(?: all| 100 ?%)?|run out)(?: of)?"
     rf" (?:(?:your|the) )(?:[\w.'/-]+ ){{0,6}}?{_AMOUNT}{_FOR}",
-    r"(?:you(?:'re| are| have)? )?(?:now )?(?:out of|no)(?: more)?"
+    r"(?:you(?:'re| are| have|'ve)? )?(?:now |currently )?(?:run )?(?:out of|no)(?: more)?"
     r" (?:(?:extra|included) )?(?:usage|credits|quota)(?: credits)?"
     r"(?: left| remaining| available)?",
     rf"(?:your|this|the) (?:[\w'-]+ ){{1,3}}"
@@ -116,7 +118,7 @@ _LIMIT_HEADS: Final = (
 )
 _LIMIT_HEAD: Final = re.compile(_NOT_USAGE + "(?:" + "|".join(_LIMIT_HEADS) + ")", re.I)
 _LIMIT_WITH_RESET: Final = re.compile(
-    rf"(?:[\w.'/-]+ ){{0,6}}?limits? {_GONE}{_FOR}|you've hit your (?:[\w.'-]+ ){{0,4}}limit"
+    rf"(?:[\w.'/-]+ ){{0,2}}?limits? {_GONE}{_FOR}|(?:you've )?hit your (?:[\w.'-]+ ){{0,4}}limit"
     r"|usage limit",
     re.I,
 )
@@ -133,7 +135,9 @@ _LOGIN_HEAD: Final = re.compile(
     r"|failed to authenticate(?:(?: with)? [\w ]{1,30})?"
     r"|authentication (?:required|failed|error)|authentication_error"
     r"|(?:unexpected status )?401 unauthorized|unauthorized|(?:your )?session (?:has )?expired"
-    r"|your account does not have access to [\w ]{1,30}"
+    r"|(?:your account|(?:your|this) organization) does not have access to [\w ]{1,30}"
+    r"|your organization has disabled [\w ]{1,60}|oauth authentication is [\w ]{1,40}"
+    r"|(?:auth token|credentials) (?:has |have )?(?:been )?(?:expired|revoked)"
     r"|please set an auth method\b.{0,160}",
     re.I,
 )
@@ -162,8 +166,11 @@ _ERROR_LIMIT: Final = re.compile(
 _ERROR_LOGIN: Final = re.compile(
     r"\bnot (?:logged|signed) in\b|/login\b|\b(?:run|use) [`']?[\w -]{0,20}\blogin\b"
     r"|OAuth (?:token|session)|failed to authenticate|authentication_(?:error|failed)"
-    r"|\bauthentication required\b|\binvalid (?:api key|auth token|x-api-key|bearer token)"
-    r"|\bapi key (?:not valid|not found)|\bincorrect api key|\b401 unauthorized",
+    r"|\bauthentication required\b|\bAPI Error: 401\b|\boauth authentication is\b"
+    r"|\borganization has disabled (?:api key|claude subscription)|\bauth token (?:expired|revoked)"
+    r"|\binvalid (?:api key|auth token|x-api-key|bearer token)"
+    r"|\bapi key (?:not valid|not found|is invalid|is missing)|\bincorrect api key"
+    r"|\b401 unauthorized",
     re.I,
 )
 
@@ -259,7 +266,11 @@ def _normal(text: str) -> str:
 
 def _line_kind(line: str) -> NoticeKind | None:
     words = _normal(unwrap(line[:_LONGEST]))
-    return _clauses_kind(words) or (NoticeKind.API if _API.match(words) else None)
+    if kind := _clauses_kind(words):
+        return kind
+    if _API.match(words):
+        return NoticeKind.LOGIN if _ERROR_LOGIN.search(words) else NoticeKind.API
+    return None
 
 
 def _may_follow(line: str) -> bool:

@@ -26,7 +26,7 @@ _ABBREVIATIONS: Final = {
 }
 """Zones that are named by letters; ZoneInfo knows few of them, and those without summer time."""
 
-_TRIGGER: Final = r"\b(?:resets?|try(?:ing)? again|retry|available again|regain access)"
+_TRIGGER: Final = r"\b(?:resets?|try(?:ing)? again|retry|available again|regain access|until)"
 
 _EPOCH: Final = re.compile(
     r"(?:limit reached ?\||\bresets?(?:[ _]?at)?[\"'\s:=|]{1,4})(\d{13}|\d{9,10})\b", re.IGNORECASE

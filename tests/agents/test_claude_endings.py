@@ -108,7 +108,8 @@ def test_a_notice_within_a_working_agents_answer_is_none(
     words = f"{before}{joint}{notice.words} {after}"
     worked = end(says(EDIT), by_model(words), result(result=words, num_turns=4))
     assert worked.outcome is AgentOutcome.COMPLETED
-    assert end(by_model(words), result(result=words)).outcome is AgentOutcome.COMPLETED
+    if len(before.split()) > 2:  # a word or two may be the name of a model or a limit
+        assert end(by_model(words), result(result=words)).outcome is AgentOutcome.COMPLETED
 
 
 @given(st.text(), st.booleans(), st.sampled_from(["completed", "api_error", None]))

@@ -39,7 +39,7 @@ ADVICE = st.sampled_from(["", " · /upgrade to Max", "\n/extra-usage to continue
     st.sampled_from(["You've hit your {} limit", "You\u2019ve reached your {} limit",
                      "{} limit reached", "{} limit exceeded"]),
     KINDS,
-    st.sampled_from([" · ", " ∙ ", " • ", " | ", ". ", " - ", " — ", ", ", " "]),
+    st.sampled_from([" · ", " ∙ ", " • ", " | ", ". ", " - ", " — ", ", "]),
     RESETS,
     ADVICE,
     st.sampled_from([str, str.upper, str.lower]),
