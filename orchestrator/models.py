@@ -289,6 +289,9 @@ class AgentResult:
     """Tool calls that were not permitted, in a few words each."""
     resets_at: datetime | None = None
     """When a usage limit is lifted, if that was told. It knows its time zone."""
+    silent: bool = False
+    """Report that it ended as if it had worked, without a word and without a tool call that could
+    be seen. A command agent may work so: only if it left every file as it was, it did nothing."""
 
 
 # ---- the work tree -------------------------------------------------------------------------

@@ -46,6 +46,7 @@ OWNERS = {
     "dbos": {"orchestrator.journal.durable"},
     "claude_agent_sdk": {
         "orchestrator.agents.claude_code",
+        "orchestrator.agents.claude_endings",
         "orchestrator.agents.claude_messages",
         "orchestrator.agents.claude_transport",
     },

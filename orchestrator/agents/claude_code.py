@@ -1,7 +1,8 @@
 """Drives headless Claude Code.
 
-`claude_transport` starts the program, `claude_messages` understands what it says; those two and
-this one are all that knows the SDK, which takes a second and more to import: `warm()`.
+`claude_transport` starts the program, `claude_messages` understands what it says, and
+`claude_endings` how it ended; those three and this one are all that knows the SDK, which takes a
+second and more to import: `warm()`.
 """
 
 import contextlib
@@ -162,7 +163,8 @@ class ClaudeCodeAgent:
         """
         import asyncio
 
-        from orchestrator.agents.claude_messages import Ending, Reading
+        from orchestrator.agents.claude_endings import Ending
+        from orchestrator.agents.claude_messages import Reading
         from orchestrator.agents.claude_transport import ClaudeProcess
 
         if limits.max_cost_usd is not None and limits.max_cost_usd <= 0:

@@ -5,12 +5,22 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from orchestrator import events
 from orchestrator.agents.claude_environment import RUN_MARKER
-from orchestrator.agents.wording import last_lines, plain
+from orchestrator.agents.notices import (
+    NoticeKind,
+    closing_notice,
+    last_notice,
+    unwrap,
+    whole_text_kind,
+)
+from orchestrator.agents.resets import reset_time
+from orchestrator.agents.wording import holds_words, last_lines, one_line, plain
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import Completed, EndedBy, run
@@ -126,23 +136,70 @@ def _filled(word: str, prompt: str, file: Path) -> str:
 def _result(done: Completed, limits: AgentLimits) -> AgentResult:
     stderr = plain(done.stderr.decode("utf-8", "replace"))[-_STDERR_LENGTH:]
     said = plain(done.stdout.decode("utf-8", "replace")).strip()
-    outcome = _ENDED.get(done.ended_by, AgentOutcome.CRASHED)
-    match outcome:
-        case AgentOutcome.WALL_CLOCK:
-            message = f"ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more"
-        case AgentOutcome.NO_OUTPUT:
-            message = (
-                f"ended after {limits.no_output_seconds:g} s of silence; "
-                "limits.no_output allows more"
-            )
-        case AgentOutcome.PROCESSES:
-            message = (
-                f"had more than {limits.max_processes} processes; limits.max_processes allows more"
-            )
-        case _ if done.ended_by is EndedBy.US:
-            message = "interrupted"
-        case _ if done.returncode == 0:
-            outcome, message = AgentOutcome.COMPLETED, last_lines(said)
-        case _:
-            message = f"{done.argv[0]} exited with {done.returncode}: {last_lines(stderr or said)}"
-    return AgentResult(outcome, message, seconds=done.seconds, stderr_tail=stderr)
+    if done.ended_by in _ENDED:
+        result = AgentResult(_ENDED[done.ended_by], _name_limit(done.ended_by, limits))
+    elif found := _find_notice(done, said, stderr):
+        result = _judge_notice(done, *found)
+    elif done.returncode:
+        result = AgentResult(AgentOutcome.CRASHED, f"{_exit(done)}: {_quote(stderr, said)}")
+    else:
+        result = _judge_success(done, said, stderr)
+    return replace(result, seconds=done.seconds, stderr_tail=stderr)
+
+
+def _name_limit(ended_by: EndedBy, limits: AgentLimits) -> str:
+    match ended_by:
+        case EndedBy.WALL_CLOCK:
+            return f"ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more"
+        case EndedBy.NO_OUTPUT:
+            seconds = f"{limits.no_output_seconds:g} s"
+            return f"ended after {seconds} of silence; limits.no_output allows more"
+        case EndedBy.PROCESSES:
+            most = f"{limits.max_processes} processes"
+            return f"had more than {most}; limits.max_processes allows more"
+    return "interrupted"
+
+
+def _find_notice(done: Completed, said: str, stderr: str) -> tuple[NoticeKind, str] | None:
+    """Return the notice that the program ended with.
+
+    One that failed may have printed its work before. One that exited with 0 has worked, as far as
+    can be seen, unless a notice is all that it says.
+    """
+    if done.returncode:
+        return last_notice(stderr) or last_notice(said)
+    if not holds_words(said):
+        return closing_notice(stderr)
+    kind = whole_text_kind(said)
+    return (kind, said) if kind else None
+
+
+def _judge_notice(done: Completed, kind: NoticeKind, words: str) -> AgentResult:
+    message = f"{_exit(done)}: {one_line(unwrap(words), 500)}"
+    if kind is NoticeKind.LIMIT:
+        resets_at = reset_time(words, datetime.now().astimezone())
+        if resets_at:
+            message += "; limits.wait_for_reset waits until then"
+        return AgentResult(AgentOutcome.USAGE_LIMIT, message, resets_at=resets_at)
+    if kind is NoticeKind.LOGIN:
+        message += f"; log in with {done.argv[0]}, or set its key"
+        return AgentResult(AgentOutcome.NOT_LOGGED_IN, message)
+    return AgentResult(AgentOutcome.API_ERROR, message)
+
+
+def _judge_success(done: Completed, said: str, stderr: str) -> AgentResult:
+    if holds_words(said):
+        return AgentResult(AgentOutcome.COMPLETED, last_lines(said))
+    message = f"{_exit(done)} and printed nothing on standard output"
+    if holds_words(stderr):
+        message += f"; on standard error: {last_lines(stderr)}"
+    return AgentResult(AgentOutcome.COMPLETED, message, silent=True)
+
+
+def _exit(done: Completed) -> str:
+    return f"{done.argv[0]} exited with {done.returncode}"
+
+
+def _quote(stderr: str, said: str) -> str:
+    """Return the end of standard error if it says anything, else that of standard output."""
+    return last_lines(stderr if holds_words(stderr) else said) or "it printed nothing"

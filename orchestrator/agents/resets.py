@@ -1,47 +1,83 @@
-"""When a usage limit is lifted, as Claude Code words it.
+"""Read from a message when a usage limit is lifted.
 
-Seen in the program (2.1.329): `resets 3pm`, `resets 3:30pm (Europe/Berlin)`, and with the day once
+Seen in Claude Code (2.1.329): `resets 3pm`, `resets 3:30pm (Europe/Berlin)`, and with the day once
 it is more than a day away: `resets Nov 24, 3pm (UTC)`, `resets Jan 2, 2027, 3pm`. Older programs
-said `Claude AI usage limit reached|1763737200`.
+said `Claude AI usage limit reached|1763737200`; the API says `You will regain access on 2026-12-01
+at 00:00 UTC`, and other agents `try again at Nov 24th, 2026 8:15 PM`, `try again in 2 days 3 hours`
+or `"resets_in_seconds": 1234`.
 """
 
 import re
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-_MONTHS: Final = [
-    "jan",
-    "feb",
-    "mar",
-    "apr",
-    "may",
-    "jun",
-    "jul",
-    "aug",
-    "sep",
-    "oct",
-    "nov",
-    "dec",
-]
-_DAYS: Final = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_MONTHS: Final = (
+    *("jan", "feb", "mar", "apr", "may", "jun"),
+    *("jul", "aug", "sep", "oct", "nov", "dec"),
+)
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_ABBREVIATIONS: Final = {
+    **dict.fromkeys(("pt", "pst", "pdt"), "America/Los_Angeles"),
+    **dict.fromkeys(("mt", "mst", "mdt"), "America/Denver"),
+    **dict.fromkeys(("ct", "cst", "cdt"), "America/Chicago"),
+    **dict.fromkeys(("et", "est", "edt"), "America/New_York"),
+    **dict.fromkeys(("cet", "cest"), "Europe/Paris"),
+}
+"""Zones that are named by letters; ZoneInfo knows few of them, and those without summer time."""
 
-_EPOCH: Final = re.compile(r"limit reached\|(\d{9,10})\b")
+_TRIGGER: Final = r"\b(?:resets?|try(?:ing)? again|retry|available again|regain access|until)"
 
-_IN: Final = re.compile(
-    r"\b(?:resets?|try again) in (?:(?P<days>\d+) ?d\w*)?[ ,]*(?:(?P<hours>\d+) ?h\w*)?[ ,]*"
-    r"(?:(?P<minutes>\d+) ?m\w*)?",
+_EPOCH: Final = re.compile(
+    r"(?:limit reached ?\||\bresets?(?:[ _]?at)?[\"'\s:=|]{1,4})(\d{13}|\d{9,10})\b", re.IGNORECASE
+)
+_SECONDS: Final = re.compile(r"\bresets?_(?:in|after)_seconds\W{1,4}(\d{1,8})\b", re.IGNORECASE)
+_ISO: Final = re.compile(
+    rf"(?:{_TRIGGER}|\bresets?_?at)\W{{1,4}}(?:(?:on|at) )?(?P<date>\d{{4}}-\d\d-\d\d)"
+    r"(?:(?:[T ]|,? at )(?P<time>\d\d:\d\d)(?::\d\d(?:\.\d+)?)?)?"
+    r" ?\(?(?P<zone>Z\b|(?:UTC|GMT)?[+-]\d\d?(?::?\d\d)?|[A-Za-z][A-Za-z0-9_+\-/]+)?",
     re.IGNORECASE,
 )
 
+
+def _span(name: str, unit: str) -> str:
+    return rf"(?:(?P<{name}>\d+|an?|one) ?(?:{unit})(?![a-z])(?:,| and)? ?)?"
+
+
+_IN: Final = re.compile(
+    rf"{_TRIGGER} (?:in|after) (?:about )?"
+    + _span("weeks", "w|weeks?")
+    + _span("days", "d|days?")
+    + _span("hours", "h|hrs?|hours?")
+    + _span("minutes", "m|mins?|minutes?")
+    + _span("seconds", "s|secs?|seconds?"),
+    re.IGNORECASE,
+)
+
+_WEEKDAY: Final = r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\b"
+_MONTH: Final = rf"(?:{'|'.join(_MONTHS)})[a-z]*\.?"
+_ORDINAL: Final = r"(?:st|nd|rd|th)?"
+_DATE: Final = (
+    rf"(?:(?P<month>{_MONTH}) (?P<day>\d{{1,2}})(?!:|[ap]m){_ORDINAL}\b"
+    rf"|(?P<day_first>\d{{1,2}}){_ORDINAL} (?P<month_last>{_MONTH}))(?:,? (?P<year>\d{{4}})\b)?"
+)
+_CLOCK: Final = (
+    r"(?P<hour>\d{1,2})(?![\d-])(?::(?P<minute>\d{2})(?::\d{2})?)? ?(?P<half>[ap]\.?m\b\.?)?"
+)
+_ZONE: Final = (
+    r"(?: ?\((?P<zone>[A-Za-z0-9_+\-/:]+)\)"
+    rf"| (?P<bare>(?:UTC|GMT)(?:[+-]\d{{1,2}}(?::?\d{{2}})?)?|{'|'.join(_ABBREVIATIONS)})\b)?"
+)
 _AT: Final = re.compile(
-    r"\b(?:resets?|try again)(?: (?:on|at))?[ ]+"
-    r"(?:(?P<relative>today|tomorrow)[, ]+(?:at )?)?"
-    rf"(?:(?P<weekday>{'|'.join(_DAYS)})[a-z]*[, ]+(?:at )?)?"
-    rf"(?:(?P<month>{'|'.join(_MONTHS)})[a-z]* (?P<day>\d{{1,2}})(?!:)\b(?:, (?P<year>\d{{4}}))?"
-    r"(?:,? ?(?:at )?)?)?"
-    r"(?:(?P<hour>\d{1,2})(?::(?P<minute>\d{2}))?[ \u202f]?(?P<half>[ap]m)?)?"
-    r"(?: ?\((?P<zone>[A-Za-z0-9_+\-/]+)\))?",
+    rf"{_TRIGGER}(?:[ :]+(?:on|at|after))?[ :]+"
+    r"(?:(?P<relative>today|tomorrow)(?:[, ]+(?:at )?|\b))?"
+    rf"(?:(?:next )?(?P<weekday>{_WEEKDAY})(?:[, ]+(?:at )?)?)?"
+    rf"(?:{_DATE}(?:,? ?(?:at )?)?)?(?:{_CLOCK})?{_ZONE}",
+    re.IGNORECASE,
+)
+_CLOCK_FIRST: Final = re.compile(
+    rf"{_TRIGGER}(?:[ :]+at)?[ :]+{_CLOCK}{_ZONE},? (?:on )?"
+    rf"(?:(?P<relative>today|tomorrow)|(?P<weekday>{_WEEKDAY})|{_DATE})",
     re.IGNORECASE,
 )
 
@@ -60,28 +96,78 @@ def reset_time(text: str, now: datetime) -> datetime | None:
     Returns:
         The moment, with its time zone; None when the message does not tell it.
     """
-    if found := _EPOCH.search(text):
-        return datetime.fromtimestamp(int(found[1]), now.tzinfo)
-    if (found := _IN.search(text)) and any(found.groups()):
-        parts = {unit: int(value or 0) for unit, value in found.groupdict().items()}
-        return now + timedelta(**parts)
-    for found in _AT.finditer(text):
-        try:
-            if moment := _moment(found, now):
-                return moment
-        except ValueError:  # the 30th of February, the 25th hour
-            continue
+    text = re.sub(r"\bmidnight\b", "12:00am", " ".join(text.split()), flags=re.IGNORECASE)
+    text = re.sub(r"\bnoon\b", "12:00pm", text, flags=re.IGNORECASE)
+    return _absolute(text, now) or _after_span(text, now) or _on_clock(text, now)
+
+
+def moment_of(stamp: object) -> datetime | None:
+    """Return the moment that a program's time stamp means, None if it means none.
+
+    Args:
+        stamp: seconds or milliseconds since 1970, or a date and time in ISO 8601.
+    """
+    try:
+        if isinstance(stamp, str) and not stamp.isdigit():
+            return datetime.fromisoformat(stamp).astimezone()
+        seconds = float(stamp) if isinstance(stamp, int | float | str) else 0.0
+        seconds = seconds / 1000 if seconds > 1e11 else seconds
+        return datetime.fromtimestamp(seconds).astimezone() if seconds > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _absolute(text: str, now: datetime) -> datetime | None:
+    if (found := _EPOCH.search(text)) and (moment := moment_of(found[1])):
+        return moment.astimezone(now.tzinfo)
+    if not (found := _ISO.search(text)):
+        return None
+    try:
+        written = f"{found['date']}T{found['time'] or '00:00'}"
+        local = datetime.fromisoformat(written).replace(tzinfo=_zone(found["zone"], now))
+    except ValueError:
+        return None
+    return local.astimezone(now.tzinfo)
+
+
+def _after_span(text: str, now: datetime) -> datetime | None:
+    if found := _SECONDS.search(text):
+        return now + timedelta(seconds=int(found[1]))
+    if not (found := _IN.search(text)) or not any(found.groups()):
+        return None
+    try:
+        return now + timedelta(
+            **{
+                unit: int(count) if count.isdigit() else 1
+                for unit, count in found.groupdict().items()
+                if count
+            }
+        )
+    except OverflowError:
+        return None
+
+
+def _on_clock(text: str, now: datetime) -> datetime | None:
+    for pattern in (_CLOCK_FIRST, _AT):
+        for found in pattern.finditer(text):
+            try:
+                if moment := _moment(found, now):
+                    return moment
+            except ValueError:  # the 30th of February, the 25th hour
+                continue
     return None
 
 
 def _moment(found: re.Match[str], now: datetime) -> datetime | None:
-    zone = _zone(found["zone"], now)
+    zone = _zone(found["zone"] or found["bare"], now)
     local = now.astimezone(zone)
-    if found["month"]:
+    if found["month"] or found["month_last"]:
         return _on_date(found, local)
-    if found["hour"] is None or not (found["minute"] or found["half"]):
+    whole_day = found["weekday"] or (found["relative"] or "").lower() == "tomorrow"
+    told = found["hour"] is not None and bool(found["minute"] or found["half"])
+    if not told and (not whole_day or found["hour"] is not None):
         return None
-    hour, minute = _time_of_day(found)
+    hour, minute = _time_of_day(found) if told else (0, 0)
     moment = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if found["relative"] or found["weekday"]:
         return moment + timedelta(days=_days_ahead(found, moment, local))
@@ -90,7 +176,8 @@ def _moment(found: re.Match[str], now: datetime) -> datetime | None:
 
 
 def _on_date(found: re.Match[str], local: datetime) -> datetime:
-    month, day = _MONTHS.index(found["month"].lower()[:3]) + 1, int(found["day"])
+    month = _MONTHS.index((found["month"] or found["month_last"]).lower()[:3]) + 1
+    day = int(found["day"] or found["day_first"])
     hour, minute = _time_of_day(found) if found["hour"] else (0, 0)
     year = int(found["year"] or local.year)
     # Of the 29th of February there is not one in every year.
@@ -114,13 +201,20 @@ def _time_of_day(found: re.Match[str]) -> tuple[int, int]:
     if half:
         if not 1 <= hour <= 12:
             raise ValueError(f"{hour}{half} is no time")
-        hour = hour % 12 + 12 * (half.lower() == "pm")
+        hour = hour % 12 + 12 * (half.lower().startswith("p"))
     return hour, minute
 
 
 def _zone(name: str | None, now: datetime) -> tzinfo | None:
-    """The zone that is named; that of `now` when none is, or one that is unknown here."""
+    """Return the zone that is named; that of `now` when none is, or one that is unknown here."""
+    if not name:
+        return now.tzinfo
+    if name.upper() in ("UTC", "GMT", "Z"):
+        return ZoneInfo("UTC")
+    if found := re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?", name, re.IGNORECASE):
+        offset = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+        return timezone(-offset if found[1] == "-" else offset)
     try:
-        return ZoneInfo(name) if name else now.tzinfo
+        return ZoneInfo(_ABBREVIATIONS.get(name.lower(), name))
     except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
         return now.tzinfo

@@ -11,6 +11,9 @@ _STEERING: Final = re.compile(
     r"\ud800-\udfff]"  # lone surrogates, which no encoding takes
 )
 
+_SEQUENCE: Final = re.compile(r"\x1b?\[[\d;?]*[A-Za-z]")
+"""A terminal's sequence, whole or without its control character."""
+
 
 def plain(text: str) -> str:
     """The text without control characters; newlines and tabs stay."""
@@ -27,3 +30,8 @@ def last_lines(text: str, lines: int = 3, length: int = 500) -> str:
     """The last lines that hold something, on one line: what an error message quotes of stderr."""
     filled = [line for line in plain(text).splitlines() if line.strip()]
     return one_line(" / ".join(line.strip() for line in filled[-lines:]), length)
+
+
+def holds_words(text: str) -> bool:
+    """Return whether a text says anything beside spaces, rulers and a terminal's sequences."""
+    return bool(re.search(r"\w", _SEQUENCE.sub("", text)))

@@ -16,7 +16,8 @@ from claude_agent_sdk import (
     ToolUseBlock,
 )
 
-from orchestrator.agents.claude_messages import Ending, Reading
+from orchestrator.agents.claude_endings import Ending
+from orchestrator.agents.claude_messages import Reading
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import EndedBy

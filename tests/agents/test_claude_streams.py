@@ -3,6 +3,7 @@
 import shlex
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,36 @@ def test_a_flood_on_standard_error_is_kept_within_bounds(project: Path) -> None:
     assert result.outcome is AgentOutcome.COMPLETED
     assert len(result.stderr_tail) < 20_000
     assert "noise 49999" in result.stderr_tail
+
+
+LIMITED = """
+    say({"type": "rate_limit_event", "uuid": "u", "session_id": "s", "rate_limit_info": {
+        "status": "rejected", "resetsAt": 1796000000, "rateLimitType": "five_hour"}})
+"""
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("is_error", [False, True])
+def test_a_limit_is_one_whatever_the_program_exits_with(
+    is_error: bool, code: int, project: Path
+) -> None:
+    said = RESULT.replace("False", str(is_error)).replace(
+        "done", "5-hour limit reached ∙ resets 3pm"
+    )
+    result = run(project, WELL, said, f"sys.exit({code})")
+    assert result.outcome is AgentOutcome.USAGE_LIMIT
+    assert result.resets_at is not None
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_limit_is_told_by_its_event_where_there_is_no_result(code: int, project: Path) -> None:
+    result = run(project, WELL, LIMITED, f"sys.exit({code})")
+    assert result.outcome is AgentOutcome.USAGE_LIMIT
+    assert result.resets_at == datetime.fromtimestamp(1796000000, UTC)
+
+
+def test_a_program_that_says_nothing_and_exits_with_0_did_not_work(project: Path) -> None:
+    for code in ("sys.exit(0)", f"{RESULT.strip().replace('done', '')}; sys.exit(0)"):
+        result = run(project, WELL, code)
+        assert result.outcome is AgentOutcome.CRASHED
+        assert result.message

@@ -229,10 +229,11 @@ def test_a_run_that_is_ended_in_the_middle_still_has_its_bill(project: Path) -> 
 def test_http_errors_are_retried_then_told(
     status: int, error: str, mend: str, project: Path, seen: list[dict[str, Any]]
 ) -> None:
+    outcome = AgentOutcome.NOT_LOGGED_IN if status == 401 else AgentOutcome.API_ERROR
     events: list[Event] = []
     with claude(fault(status)) as (agent, _):
         result = agent.run("Go on.", project, LIMITS, events.append)
-    assert result.outcome is AgentOutcome.API_ERROR
+    assert result.outcome is outcome
     assert result.message.startswith(f"API error {status}: ")
     assert mend in result.message
     assert [type(event) for event in events] == [AgentWaiting]

@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.agents.wording import last_lines, one_line, plain
+from orchestrator.agents.wording import holds_words, last_lines, one_line, plain
 
 ANY_TEXT = st.text(st.characters())
 
@@ -37,3 +37,9 @@ def test_one_line_says_that_it_was_cut() -> None:
 
 def test_last_lines_leave_out_what_is_empty() -> None:
     assert last_lines("one\n\ntwo\n  three\n\n", lines=2) == "two / three"
+
+
+@given(ANY_TEXT)
+def test_words_are_found_before_and_after_the_text_is_made_plain(text: str) -> None:
+    assert holds_words(text + " done")
+    assert not holds_words("\x1b[0;31m \n\x1b[2K --- " + plain("\x1b[?25h"))

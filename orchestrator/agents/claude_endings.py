@@ -1,0 +1,280 @@
+"""Decide how a session of Claude Code ended: what it heard, and how its process ended.
+
+An end is judged by `is_error` and `terminal_reason` of the last result: the exit code is 0 for an
+interrupted run, and `subtype` says `success` for an API error. Some programs give a usage limit as
+a result without an error, so a result that is nothing but a notice of the program is no answer.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from claude_agent_sdk import ResultMessage
+
+from orchestrator.agents.notices import (
+    NoticeKind,
+    classify_error,
+    first_line_kind,
+    last_notice,
+    unwrap,
+)
+from orchestrator.agents.resets import reset_time
+from orchestrator.agents.wording import last_lines, one_line, plain
+from orchestrator.models import AgentLimits, AgentOutcome
+from orchestrator.process import EndedBy
+
+Verdict = tuple[AgentOutcome, str]
+"""An outcome, and its message."""
+
+_NOISE: Final = re.compile(r"API Error:\s*(\d{3}\b\s*)?", re.I)
+
+_DONE: Final = ("completed", "stop_hook_prevented")
+"""The second: the agent had ended its turn by itself when a Stop hook said `continue: false`."""
+
+_HOOK: Final = (
+    AgentOutcome.CRASHED,
+    "a hook stopped the run (continue: false); look at `hooks` in .claude/settings.json "
+    "of the project and of your home. {text}",
+)
+_TOO_LARGE: Final = (AgentOutcome.API_ERROR, "API error: {text}; give a smaller task")
+_SIGNAL: Final = (AgentOutcome.CRASHED, "Claude Code was interrupted by a signal. {text}")
+_REASONS: Final = {
+    "max_turns": (AgentOutcome.MAX_TURNS, "{text}; claude.max_turns allows more"),
+    "budget_exhausted": (AgentOutcome.MAX_COST, "{text}; limits.max_cost_usd allows more"),
+    "hook_stopped": _HOOK,
+    "prompt_too_long": _TOO_LARGE,
+    "image_error": _TOO_LARGE,
+    "blocking_limit": _TOO_LARGE,
+    "rapid_refill_breaker": _TOO_LARGE,
+    "aborted_streaming": _SIGNAL,
+    "aborted_tools": _SIGNAL,
+}
+"""What a result's `terminal_reason` means, where it says enough."""
+
+_LIMITS: Final = {
+    EndedBy.WALL_CLOCK: (
+        AgentOutcome.WALL_CLOCK,
+        "ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more",
+    ),
+    EndedBy.NO_OUTPUT: (
+        AgentOutcome.NO_OUTPUT,
+        "ended after {limits.no_output_seconds:g} s of silence; limits.no_output allows more",
+    ),
+    EndedBy.NO_PROGRESS: (
+        AgentOutcome.NO_PROGRESS,
+        "{calls} times in a row; limits.same_tool_call allows more",
+    ),
+    EndedBy.PROCESSES: (
+        AgentOutcome.PROCESSES,
+        "had more than {limits.max_processes} processes; limits.max_processes allows more",
+    ),
+}
+"""What it means that a limit of ours ended the program."""
+
+_LOGIN_MEND: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
+_WAIT_MEND: Final = "limits.wait_for_reset waits until then"
+_NO_CONTENT: Final = "(no content)"
+"""What Claude Code shows for an answer without a word."""
+
+_UNKNOWN_MODEL: Final = re.compile(r"selected model|\bmodel\b.*\bnot (?:exist|found)|^model:", re.I)
+_TEXT_TOO_LONG: Final = re.compile(r"(?:conversation|prompt|input) (?:is )?too long", re.I)
+_STATUS_MENDS: Final = {
+    403: "check that this key or login may use the model",
+    413: "the request is too large",
+    429: "wait and run again",
+}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the program ended, as far as its process shows it."""
+
+    ended_by: EndedBy
+    returncode: int | None
+    seconds: float
+    stderr_tail: str
+    session_id: str
+    transcript: Path | None
+    trouble: str = ""
+    """What kept us from reading on, if anything did."""
+
+
+@dataclass
+class Heard:
+    """What the messages of one session told."""
+
+    results: list[ResultMessage] = field(default_factory=list)
+    at_work: bool = True
+    """Whether the model spoke after the last result, or there is no result."""
+    used_tools: bool = False
+    model: str = ""
+    model_words: str = ""
+    """The model's last message."""
+    program_words: str = ""
+    """The last message that the program gave in the model's place."""
+    rejected: bool = False
+    """Whether the API's last word on the plan's limits was that requests are refused."""
+    resets_at: datetime | None = None
+    same_calls: int = 0
+    round_length: int = 1
+    """How often in a row the last round of tool calls was made, and of how many calls it is."""
+
+    @property
+    def turns(self) -> int:
+        """Turns of all results."""
+        return sum(result.num_turns for result in self.results)
+
+    @property
+    def last_words(self) -> str:
+        """The texts of all results: a command that ends in the background brings one of its own."""
+        words = [plain(result.result).strip() for result in self.results if result.result]
+        return "\n\n".join(word for word in words if word and word != _NO_CONTENT)
+
+    @property
+    def silent(self) -> bool:
+        """Whether there was neither a word nor a tool call."""
+        return not self.used_tools and not self.last_words
+
+    def reset(self, message: str) -> datetime | None:
+        """Return when the limit is lifted: as the API's event says, else as the message does."""
+        now = datetime.now().astimezone()
+        raw = _raw_text(self.results[-1]) if self.results else ""
+        return self.resets_at or reset_time(message, now) or reset_time(raw, now)
+
+
+def judge(heard: Heard, ending: Ending, limits: AgentLimits) -> Verdict:
+    """Return how the session ended, and the agent's last words or the cause."""
+    if heard.results and not heard.at_work:
+        return _judge_result(heard, heard.results[-1])
+    if ending.ended_by in _LIMITS:
+        outcome, words = _LIMITS[ending.ended_by]
+        length = heard.round_length
+        one = "the same tool call" if length == 1 else f"the same {length} tool calls"
+        return outcome, words.format(limits=limits, calls=f"{one} {heard.same_calls}")
+    if ending.ended_by is EndedBy.US and not ending.trouble:
+        return AgentOutcome.CRASHED, "interrupted"
+    if ending.returncode is None or ending.ended_by is EndedBy.US:
+        return AgentOutcome.CRASHED, f"Claude Code could not be followed: {ending.trouble}"
+    return _judge_death(heard, ending)
+
+
+def _judge_death(heard: Heard, ending: Ending) -> Verdict:
+    """Judge an end without a result by what the program said before it."""
+    message = _without_result(ending)
+    found = last_notice(heard.program_words) or last_notice(ending.stderr_tail)
+    kind, words = (found[0], one_line(found[1], 500)) if found else (None, "")
+    if heard.rejected or kind is NoticeKind.LIMIT:
+        return _judge_limit(heard, f"{message}: {words}" if words not in message else message)
+    if kind is NoticeKind.LOGIN:
+        return AgentOutcome.NOT_LOGGED_IN, f"{message}; {_LOGIN_MEND}"
+    if kind is NoticeKind.API:
+        return AgentOutcome.API_ERROR, f"API error: {unwrap(words)}; {_mend(heard, None, words)}"
+    return AgentOutcome.CRASHED, message
+
+
+def _judge_result(heard: Heard, result: ResultMessage) -> Verdict:
+    reason, text = result.terminal_reason, _text_of(result)
+    notice = _program_notice(heard, result)
+    if notice is NoticeKind.LIMIT:
+        return _judge_limit(heard, text)
+    if reason in _REASONS:
+        outcome, words = _REASONS[reason]
+        return outcome, words.format(text=text).strip()
+    if result.is_error or notice:
+        return _judge_error(heard, result, notice)
+    if reason in _DONE:
+        return _judge_success(heard)
+    if reason is None:
+        return AgentOutcome.CRASHED, f"a hook kept the prompt back: {text}"
+    return AgentOutcome.CRASHED, f"ended without an error, {one_line(reason)}: {text}"
+
+
+def _program_notice(heard: Heard, result: ResultMessage) -> NoticeKind | None:
+    """Return what the result gives notice of, if it is the program that says so.
+
+    An agent that worked may end with any words; but one that did nothing beside them gave no
+    answer, whoever wrote the notice.
+    """
+    text = _raw_text(result).strip()
+    worked = heard.used_tools or heard.turns > 1
+    return None if worked and text in heard.model_words else first_line_kind(text)
+
+
+def _judge_success(heard: Heard) -> Verdict:
+    if not heard.silent or any(map(_output_tokens, heard.results)):
+        return AgentOutcome.COMPLETED, heard.last_words
+    nothing = "Claude Code ended without an error and did nothing: no word, no tool call, no token"
+    return _judge_limit(heard, nothing) if heard.rejected else (AgentOutcome.CRASHED, nothing)
+
+
+def _judge_error(heard: Heard, result: ResultMessage, notice: NoticeKind | None) -> Verdict:
+    status, reason, text = result.api_error_status, result.terminal_reason, _text_of(result)
+    if result.stop_reason == "refusal":
+        return AgentOutcome.REFUSED, f"the model refused: {text}"
+    failed = reason in ("api_error", "model_error")
+    # Other results of an error may hold the agent's words, which are not searched.
+    if failed or (reason is None and not heard.used_tools):
+        notice = _classify(heard, status, text) or notice
+    named = f"API error {status}: {text}" if status else f"API error: {text}"
+    if notice is NoticeKind.LIMIT:
+        return _judge_limit(heard, text)
+    if notice is NoticeKind.LOGIN:
+        return AgentOutcome.NOT_LOGGED_IN, f"{named if status else text}; {_LOGIN_MEND}"
+    if failed or notice is NoticeKind.API:
+        return AgentOutcome.API_ERROR, f"{named}; {_mend(heard, status, text)}"
+    return AgentOutcome.CRASHED, f"ended with an error, {one_line(reason or 'no reason')}: {text}"
+
+
+def _classify(heard: Heard, status: int | None, text: str) -> NoticeKind | None:
+    """Return what an API error is about, by its status and the program's words."""
+    if status == 401:
+        return NoticeKind.LOGIN
+    if status and status >= 500:
+        return None
+    found = classify_error(text)
+    refused = heard.rejected and status in (None, 400, 402, 403, 429)
+    return NoticeKind.LIMIT if refused and found is not NoticeKind.LOGIN else found
+
+
+def _judge_limit(heard: Heard, text: str) -> Verdict:
+    told = heard.reset(text) is not None
+    return AgentOutcome.USAGE_LIMIT, f"{text}; {_WAIT_MEND}" if told else text
+
+
+def _raw_text(result: ResultMessage) -> str:
+    return "; ".join(result.errors or ()) or result.result or ""
+
+
+def _text_of(result: ResultMessage) -> str:
+    return one_line(_NOISE.sub("", unwrap(_raw_text(result))), 500).rstrip(".")
+
+
+def _output_tokens(result: ResultMessage) -> int:
+    of_models = sum(each.get("outputTokens") or 0 for each in (result.model_usage or {}).values())
+    return of_models or (result.usage or {}).get("output_tokens") or 0
+
+
+def _mend(heard: Heard, status: int | None, text: str) -> str:
+    if "credit balance" in text.lower():
+        return "add credit to the account that the key belongs to"
+    if _TEXT_TOO_LONG.search(text):
+        return "give a smaller task"
+    if status == 404 or _UNKNOWN_MODEL.search(text):
+        named = heard.model and heard.model not in text
+        return f"check claude.model ({heard.model})" if named else "check claude.model"
+    if status is None:
+        return "check the network and ANTHROPIC_BASE_URL"
+    if status >= 500:
+        return "the API is in trouble; run again later"
+    return _STATUS_MENDS.get(status, "the run's record holds the transcript")
+
+
+def _without_result(ending: Ending) -> str:
+    said = last_lines(ending.stderr_tail)
+    if "root/sudo" in said:
+        said = f"{said}; set IS_SANDBOX=1 if this machine is a sandbox, or run as another user"
+    return f"Claude Code ended without a result (exit code {ending.returncode})" + (
+        f": {said}" if said else ""
+    )

@@ -1,0 +1,41 @@
+"""Notices of agents' programs, as data: the words, and what the end of the agent is."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.models import AgentOutcome
+
+_DATA: Final = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+_OUTCOMES: Final = {
+    "limit": AgentOutcome.USAGE_LIMIT,
+    "login": AgentOutcome.NOT_LOGGED_IN,
+    "api": AgentOutcome.API_ERROR,
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    words: str
+    outcome: AgentOutcome
+    status: int | None
+    tells_reset: bool
+    quotes: str
+
+    def __str__(self) -> str:
+        return self.words[:50]
+
+
+def _notice(row: dict[str, Any]) -> Notice:
+    outcome = _OUTCOMES[row["is"]]
+    return Notice(
+        row["says"], outcome, row.get("status"), row.get("reset", False), row.get("quotes", "")
+    )
+
+
+LIMITS: Final = [_notice(row) for row in _DATA["limits"]]
+LOGINS: Final = [_notice(row) for row in _DATA["logins"]]
+API_ERRORS: Final = [_notice(row) for row in _DATA["api_errors"]]
+MENTIONS: Final[list[str]] = _DATA["mentions"]
+"""Last words of agents that worked, which speak about limits and the like."""
