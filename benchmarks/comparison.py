@@ -68,7 +68,12 @@ KINDS: Final = (
     Kind("green at once", _RIGHT, {}, 0),
     Kind("green, with an old failure out of its reach", _RIGHT, _OLD, 0),
     Kind("green, with a flaky case out of its reach", _RIGHT, _FLAKY, 0),
-    Kind("breaks what passed", "printf 'def cents(text):\\n    return 0\\n' >shop/prices.py", {}, 1),
+    Kind(
+        "breaks what passed",
+        "printf 'def cents(text):\\n    return 0\\n' >shop/prices.py",
+        {},
+        1,
+    ),
     Kind(
         "leaves the task's own test red",
         "printf 'def cents(text):\\n    return 7\\n' >shop/prices.py",
