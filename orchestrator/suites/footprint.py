@@ -67,7 +67,7 @@ class Footprint:
         Raises:
             TypeError, KeyError: the values are not a footprint's.
         """
-        plain = {
+        plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values.items()
             if name not in ("modules", "reach")
