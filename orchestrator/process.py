@@ -72,6 +72,35 @@ class Completed:
         return (self.stdout + self.stderr).decode("utf-8", "replace")
 
 
+class Channel:
+    """A pipe by which a child sends us lines, beside its output.
+
+    Its environment or arguments have to name the descriptor; programs in between may close it.
+
+    Args:
+        on_line: called with each line as it comes, from a thread of the child's own.
+    """
+
+    def __init__(self, on_line: LineSink) -> None:
+        self.on_line = on_line
+        self._reading, self.descriptor = os.pipe()
+        self.inode = os.fstat(self.descriptor).st_ino
+        """Identifies the pipe, so that the child does not take another file for it."""
+
+    def start_reading(self) -> IO[bytes]:
+        """Leave the writing end to the child, and return the reading one."""
+        os.close(self.descriptor)
+        reading, self._reading = self._reading, -1
+        return os.fdopen(reading, "rb")
+
+    def close(self) -> None:
+        """Close what no child was started with."""
+        if self._reading >= 0:
+            os.close(self.descriptor)
+            os.close(self._reading)
+            self._reading = -1
+
+
 class Child:
     """A running child with its readers and its watchdog.
 
@@ -86,6 +115,7 @@ class Child:
         no_output: seconds of silence on both streams after which it is ended; None for none.
         most_processes: size above which the child's tree is ended; None for no limit.
         stdin: whether the child gets a pipe to read from; otherwise it reads nothing.
+        channel: a pipe of its own that the child inherits; it is used up.
 
     Raises:
         FileNotFoundError: there is no such program, or no such folder.
@@ -104,6 +134,7 @@ class Child:
         no_output: float | None = None,
         most_processes: int | None = None,
         stdin: bool = False,
+        channel: Channel | None = None,
     ) -> None:
         self.mark = uuid.uuid4().hex
         self.ended_by = EndedBy.ITSELF
@@ -118,20 +149,25 @@ class Child:
             cwd=cwd,
             env=_marked_environment(os.environ if env is None else env, self.mark),
             stdin=stdin,
+            pass_descriptors=(channel.descriptor,) if channel else (),
         )
         try:
-            self._threads = self._start_threads(on_stdout, on_stderr)
+            self._threads = self._start_threads(on_stdout, on_stderr, channel)
         except BaseException:  # Ctrl-C on a busy machine: nobody else knows the child yet
             self.end()
             raise
 
-    def _start_threads(self, on_stdout: LineSink, on_stderr: LineSink) -> list[threading.Thread]:
+    def _start_threads(
+        self, on_stdout: LineSink, on_stderr: LineSink, channel: Channel | None
+    ) -> list[threading.Thread]:
         _live.add(self)  # from its first moment: a signal may come before the next line
         assert self._popen.stdout  # noqa: S101 -- PIPE above; for mypy
         assert self._popen.stderr  # noqa: S101 -- likewise
+        sources = [(self._popen.stdout, on_stdout), (self._popen.stderr, on_stderr)]
+        if channel:
+            sources.append((channel.start_reading(), channel.on_line))
         readers = [
-            threading.Thread(target=self._read, args=(self._popen.stdout, on_stdout), daemon=True),
-            threading.Thread(target=self._read, args=(self._popen.stderr, on_stderr), daemon=True),
+            threading.Thread(target=self._read, args=source, daemon=True) for source in sources
         ]
         if (self._wall_clock, self._no_output, self._most_processes) != (None, None, None):
             threading.Thread(target=self._watch, daemon=True).start()
@@ -293,6 +329,7 @@ def run(
     most_processes: int | None = None,
     stdin: bytes = b"",
     on_line: LineSink | None = None,
+    channel: Channel | None = None,
     keep_bytes: int = 8 * 1024 * 1024,
 ) -> Completed:
     """Run a child to its end and give what it printed.
@@ -321,6 +358,7 @@ def run(
         no_output=no_output,
         most_processes=most_processes,
         stdin=bool(stdin),
+        channel=channel,
     )
     try:
         if stdin:
@@ -375,6 +413,7 @@ def _start(
     env: Mapping[str, str] | None,
     stdin: bool,
     stdout: IO[bytes] | None = None,
+    pass_descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     words = [_encodable(word) for word in argv]
     try:
@@ -386,6 +425,7 @@ def _start(
             stdout=stdout or subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=tuple(pass_descriptors),
         )
     except OSError as error:
         if error.filename != words[0]:

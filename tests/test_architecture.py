@@ -60,7 +60,6 @@ OWNERS = {
     },
     "subprocess": {"orchestrator.process"},
     "tenacity": {"teacher.retry"},
-    "junitparser": {"orchestrator.suites.junit"},
     # Front matter of rule files is YAML too.
     "yaml": {
         "orchestrator.config.loading",

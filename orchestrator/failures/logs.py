@@ -5,20 +5,17 @@ comes before the project's frames, and those before a library's.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from orchestrator.models import Case, SuiteReport
+from orchestrator.suites.pytest.tracebacks import error_lines, frames, locations
 
 CASE_BOUND: Final = 3_000
 """Characters of one case's evidence, however long its traceback."""
 
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
-_LONG_STYLE: Final = re.compile(r"^(?:_ ){3,}_?\s*$", re.MULTILINE)
-_SHORT_STYLE: Final = re.compile(r"^(?=\S[^\n]*:\d+: in )", re.MULTILINE)
-_NATIVE_STYLE: Final = re.compile(r"^(?=  File \")", re.MULTILINE)
-_LOCATION: Final = re.compile(r"^(?:  File \"(.+?)\", line |(\S[^\n:]*):)\d+[:,]", re.MULTILINE)
 _LIBRARY: Final = re.compile(r"(?:^|/)(?:site-packages|dist-packages|lib/python\d[^/]*)/|^<frozen ")
 
 
@@ -76,7 +73,7 @@ def traced_files(cases: Sequence[Case], project: Path) -> list[str]:
     """List the project's files that the tracebacks go through, in order, relative to it."""
     found: dict[str, None] = {}
     for case in cases:
-        for location in _locations(case.detail):
+        for location in locations(case.detail):
             if not in_library(location, project):
                 found[relative(location, project)] = None
     return list(found)
@@ -87,31 +84,21 @@ def _evidence(case: Case, before: str, project: Path, bound: int) -> str:
         f" ({before})" if before else ""
     )
     detail = clean(case.detail)
-    said = "\n".join(line for line in detail.splitlines() if re.match(r"E(\s|$)", line))
-    frames = [*_frames(detail)]
-    ours = [frame for frame in frames if not _of_library(frame, project)]
-    theirs = [frame for frame in frames if _of_library(frame, project)]
+    said = error_lines(detail)
+    printed = [*frames(detail)]
+    ours = [frame for frame in printed if not _of_library(frame, project)]
+    theirs = [frame for frame in printed if _of_library(frame, project)]
     bound -= len(heading)
     assertion = _beginning_of(said or clean(case.message), bound // 2)
     return "\n".join([heading, assertion, *_fitting([*ours, *theirs], bound - len(assertion))])
 
 
-def _frames(detail: str) -> Iterator[str]:
-    """The traceback's frames, without the lines of the assertion, which stand above them."""
-    styles = (_LONG_STYLE, _NATIVE_STYLE)
-    separator = next((style for style in styles if style.search(detail)), _SHORT_STYLE)
-    for frame in separator.split(detail):
-        lines = [line for line in frame.strip("\n").splitlines() if not re.match(r"E(\s|$)", line)]
-        if any(line.strip() for line in lines):
-            yield "\n".join(lines)
-
-
-def _fitting(frames: Sequence[str], bound: int) -> list[str]:
+def _fitting(printed: Sequence[str], bound: int) -> list[str]:
     kept: list[str] = []
-    for at, frame in enumerate(frames):
+    for at, frame in enumerate(printed):
         if len(frame) > bound:
             # The line that raised stands at the end of a frame.
-            note = f"[... {len(frames) - at} frames left out]"
+            note = f"[... {len(printed) - at} frames left out]"
             kept.append(_end_of(frame, bound) if bound > 300 else note)
             break
         kept.append(frame)
@@ -120,12 +107,8 @@ def _fitting(frames: Sequence[str], bound: int) -> list[str]:
 
 
 def _of_library(frame: str, project: Path) -> bool:
-    locations = _locations(frame)
-    return bool(locations) and in_library(locations[-1], project)
-
-
-def _locations(text: str) -> list[str]:
-    return [native or pytests for native, pytests in _LOCATION.findall(text)]
+    named = locations(frame)
+    return bool(named) and in_library(named[-1], project)
 
 
 def in_library(location: str, project: Path) -> bool:

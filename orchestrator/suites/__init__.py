@@ -1,6 +1,6 @@
 """Suites: the project's own tests, whatever runs them.
 
-To add one: a class with `preflight` and `run` (see `command_suite.py`), a line in `_SUITES`, and a
+To add one: a class with `preflight`, `run` and `observe` (see `command_suite.py`), a line in `_SUITES`, and a
 subclass of the conformance suite in `tests/suites/`.
 """
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from orchestrator.errors import UsageError
 from orchestrator.events import Listener
 from orchestrator.models import SuiteReport
+from orchestrator.suites.footprint import Footprint
 
 if TYPE_CHECKING:
     from orchestrator.suites.command_suite import CommandSuite
-    from orchestrator.suites.pytest_suite import PytestSuite
+    from orchestrator.suites.pytest.running import PytestSuite
 
 
 class ProjectSuite(Protocol):
@@ -27,6 +28,11 @@ class ProjectSuite(Protocol):
         self, workspace: Path, select: Sequence[str] | None = None, on_event: Listener = ...
     ) -> SuiteReport:
         """Run all cases, or those selected by id, and report."""
+
+    def observe(
+        self, workspace: Path, on_event: Listener = ...
+    ) -> tuple[SuiteReport, Footprint | None]:
+        """Run all cases, report, and return what the verdict rests on, where that is known."""
 
 
 def create_suite(framework: str, command: str, timeout_seconds: float) -> ProjectSuite:
@@ -42,7 +48,7 @@ def create_suite(framework: str, command: str, timeout_seconds: float) -> Projec
 
 
 def _pytest(command: str, timeout_seconds: float) -> "PytestSuite":
-    from orchestrator.suites.pytest_suite import PytestSuite
+    from orchestrator.suites.pytest.running import PytestSuite
 
     return PytestSuite(command, timeout_seconds)
 

@@ -113,12 +113,12 @@ def execute(
     workspace: Path,
     env: Mapping[str, str],
     timeout_seconds: float,
-    on_line: process.LineSink | None = None,
+    channel: process.Channel | None = None,
 ) -> Ended:
     """Run `argv`, which stands for the command, to its end, and end what it leaves behind."""
     try:
         done = process.run(
-            argv, cwd=workspace, env=env, wall_clock=timeout_seconds, on_line=on_line
+            argv, cwd=workspace, env=env, wall_clock=timeout_seconds, channel=channel
         )
     except OSError as error:
         return Ended(SuiteOutcome.NOT_FOUND, None, message=f"{argv[0]}: {error.strerror}")

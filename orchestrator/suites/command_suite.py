@@ -7,6 +7,7 @@ from orchestrator.events import CaseFinished, Listener
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import project_environment
+from orchestrator.suites.footprint import Footprint
 
 
 class CommandSuite:
@@ -43,3 +44,9 @@ class CommandSuite:
         case = Case(line.text, outcome, ended.seconds, message, ended.output[-8000:])
         on_event(CaseFinished(case))
         return ended.report(line, verdict, (case,))
+
+    def observe(
+        self, workspace: Path, on_event: Listener = command_line.no_listener
+    ) -> tuple[SuiteReport, Footprint | None]:
+        """Run the command and report. What it rests on is not known."""
+        return self.run(workspace, None, on_event), None

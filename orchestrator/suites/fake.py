@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.events import CaseFinished, Listener
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.command_line import no_listener
+from orchestrator.suites.footprint import Footprint
 
 
 class ScriptedSuite:
@@ -22,6 +23,8 @@ class ScriptedSuite:
         self._again: list[SuiteReport] = []
         self._said = SuiteReport(SuiteOutcome.PASSED, 0)
         self.calls: list[tuple[Path, tuple[str, ...] | None]] = []
+        self.footprint: Footprint | None = None
+        """What `observe` returns with the report."""
 
     def enqueue(self, report: SuiteReport) -> None:
         """Add a report to the end of the queue."""
@@ -55,6 +58,12 @@ class ScriptedSuite:
         for case in report.cases:
             on_event(CaseFinished(case))
         return report
+
+    def observe(
+        self, workspace: Path, on_event: Listener = no_listener
+    ) -> tuple[SuiteReport, Footprint | None]:
+        """Give the next report and the footprint that was set."""
+        return self.run(workspace, None, on_event), self.footprint
 
 
 def _narrowed(report: SuiteReport, select: Sequence[str]) -> SuiteReport:

@@ -29,7 +29,7 @@ from orchestrator.models import (
 from orchestrator.steps import Agent, Steps
 from orchestrator.suites.command_line import no_listener
 from orchestrator.suites.environment import project_environment
-from orchestrator.suites.pytest_suite import PytestSuite
+from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.workspace import open_workspace
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson

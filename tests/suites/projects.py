@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import Final
 
 from orchestrator.models import SuiteReport
-from orchestrator.suites.pytest_suite import PytestSuite
+from orchestrator.suites.pytest.running import PytestSuite
 
 PYTEST: Final = f"{shlex.quote(sys.executable)} -m pytest"
 

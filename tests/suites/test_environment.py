@@ -12,7 +12,7 @@ from orchestrator.events import AgentSpoke, Event
 from orchestrator.models import AgentLimits, SuiteOutcome
 from orchestrator.suites import create_suite
 from orchestrator.suites.environment import project_environment, virtualenv_of
-from orchestrator.suites.pytest_suite import PytestSuite
+from orchestrator.suites.pytest.running import PytestSuite
 from teacher.webhook import TOKEN_VARIABLE
 from tests.suites.projects import write
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.suites.pytest_suite import PytestSuite
+from orchestrator.suites.pytest.running import PytestSuite
 from tests.suites.projects import PYTEST, judge, wrapped, write
 
 

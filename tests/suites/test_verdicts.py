@@ -8,7 +8,8 @@ import pytest
 from orchestrator.models import CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.process import MARK
 from orchestrator.suites.command_line import OUTPUT_BOUND
-from orchestrator.suites.pytest_suite import PytestSuite
+from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.verdict import UNFINISHED
 from tests.suites.projects import PYTEST, judge, wrapped, write
 
 A = "tests/test_a.py"
@@ -28,12 +29,15 @@ def test_failed_and_passed_cases_are_told_apart(project: Path) -> None:
     assert report.summary == "1 passed, 1 failed"
 
 
-def test_a_syntax_error_is_a_collection_error(project: Path) -> None:
+def test_a_syntax_error_hides_no_other_case(project: Path) -> None:
     write(project, tests__test_a="def test_x( assert 1\n", tests__test_b="def test_y(): pass\n")
     report = judge(project)
-    assert (report.outcome, report.exit_code) == (SuiteOutcome.COLLECTION_ERROR, 2)
-    assert outcomes(report) == {A: "error"}
+    assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 1)
+    assert outcomes(report) == {A: "error", "tests/test_b.py::test_y": "passed"}
     assert "SyntaxError" in report.failing[0].message
+    assert report.failing[0].collecting
+    assert report.failing[0].raised[-1].type == "builtins.SyntaxError"
+    assert report.complete
 
 
 def test_an_import_error_is_a_collection_error(project: Path) -> None:
@@ -90,9 +94,11 @@ def test_a_runner_that_ends_with_0_before_its_report_is_not_green(project: Path)
     write(project, tests__test_a="import os\ndef test_x(): pass\ndef test_y(): os._exit(0)\n")
     report = judge(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, 0)
-    assert "wrote no report" in report.message
-    assert f"{A}::test_y was running" in report.message
-    assert outcomes(report) == {f"{A}::test_x": "passed"}
+    assert (
+        report.message == f"ended with 0 before pytest had finished, while {A}::test_y was running"
+    )
+    assert outcomes(report) == {f"{A}::test_x": "passed", f"{A}::test_y": "error"}
+    assert (report.complete, report.running) == (False, f"{A}::test_y")
 
 
 def test_a_conftest_that_sets_the_exit_code_to_0_does_not_make_it_green(project: Path) -> None:
@@ -153,7 +159,8 @@ def test_a_timeout_ends_everything_that_the_tests_started(project: Path) -> None
         report = judge(project, seconds=seconds)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.TIMEOUT, None)
     assert report.message == f"ended after {seconds} seconds, while {A}::test_y was running"
-    assert outcomes(report) == {f"{A}::test_x": "passed"}
+    assert outcomes(report) == {f"{A}::test_x": "passed", f"{A}::test_y": "error"}
+    assert report.failing[0].message == UNFINISHED
     assert not _alive(int(noted.read_text(encoding="utf-8")))
 
 
@@ -300,7 +307,7 @@ class TestWrappers:
     def test_a_command_that_never_calls_pytest_is_not_green(self, red: Path) -> None:
         report = PytestSuite("true", 60).run(red)
         assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, 0)
-        assert "wrote no report" in report.message
+        assert "pytest did not report" in report.message
 
     def test_options_that_stand_in_the_environment_stay(
         self, red: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,71 @@
+"""The footprint of a verdict, from the records of the plugin."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.suites.footprint import Footprint, Module
+from orchestrator.suites.pytest.selecting import file_part
+from orchestrator.suites.pytest.settings import config_candidates, conftest_candidates
+
+_JOINED = ("runner", "installed", "search_path", "site_folders", "standard_modules", "data")
+
+
+def build_footprint(
+    starts: Iterable[Mapping[str, Any]],
+    gathered: Iterable[Mapping[str, Any]],
+    reach: dict[str, tuple[str, ...]],
+) -> Footprint | None:
+    """Join what each process of the suite has gathered; None where none has.
+
+    Args:
+        starts: what pytest said when it started, of each session.
+        gathered: what the plugin knew at the end, of each process.
+        reach: the files that each case reaches.
+    """
+    first, parts = next(iter(starts), None), list(gathered)
+    if first is None or not parts:
+        return None
+    tests = _joined(parts, "tests")
+    steering = _joined(parts, "steering")
+    looked = dict.fromkeys(_looked_for(first, tests))
+    present = [path for path in looked if os.path.lexists(path)]
+    return Footprint(
+        tests=tests,
+        steering=tuple(dict.fromkeys([*steering, *(os.path.realpath(path) for path in present)])),
+        absent=tuple(path for path in looked if path not in present),
+        modules=_modules(parts),
+        **{name: _joined(parts, name) for name in _JOINED},
+        interpreter=str(first["interpreter"]),
+        version=str(first["version"]),
+        prefix=str(first["prefix"]),
+        reach=reach,
+    )
+
+
+def _joined(parts: list[Mapping[str, Any]], name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(each) for part in parts for each in part[name]))
+
+
+def _modules(parts: list[Mapping[str, Any]]) -> tuple[Module, ...]:
+    found: dict[str, Module] = {}
+    for part in parts:
+        for name, file, imports, provides in part["modules"]:
+            known = found.get(file, Module(name, file))
+            used = tuple(dict.fromkeys([*known.imports, *imports]))
+            found[file] = Module(known.name, file, used, known.provides or provides)
+    return tuple(found.values())
+
+
+def _looked_for(start: Mapping[str, Any], tests: tuple[str, ...]) -> Iterator[str]:
+    """Yield where pytest looks for settings and conftest files, present or not."""
+    invocation, config = Path(start["invocation"]).resolve(), start["config"]
+    named = [invocation / file_part(word) for word in start["arguments"]]
+    folders = [path if path.is_dir() else path.parent for path in named if path.exists()]
+    common = Path(os.path.commonpath(folders or [invocation])).resolve()
+    root, found = Path(start["root"]).resolve(), Path(config).resolve() if config else None
+    for begin in dict.fromkeys([common, invocation, root]):
+        yield from map(str, config_candidates(begin, found))
+    places = {Path(test).parent for test in tests} | {common, invocation, root}
+    yield from map(str, conftest_candidates(sorted(places), Path(start["cut"]).resolve()))

@@ -1,0 +1,194 @@
+"""Collect what is known only in the process where cases run: what raised, code, files."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Iterator
+
+import pytest
+
+from . import code as _code
+from .integrity import Baseline, Items, hook_files, is_trusted_file, tracer_change, trust
+from .places import is_project, real
+from .raised import describe, describe_collection
+
+_MOST_FORGED = 20
+
+
+class Facts:
+    """What one process knows of the suite.
+
+    Args:
+        observing: whether the whole footprint is wanted, or only what failing cases reach.
+        baseline: the runner's code as it was when pytest started.
+    """
+
+    def __init__(self, observing: bool, baseline: Baseline | None) -> None:
+        self.observing, self._baseline = observing, baseline
+        self._items = Items()
+        self._wanted: list[Any] = []
+        self._collected: list[Any] = []
+        self._forged: dict[str, None] = {}
+        self._early_hooks: dict[str, Any] = {}
+        self._opens: Any = None
+        if observing:
+            from .opens import Opens
+
+            self._opens = Opens()
+
+    def place(self, item: Any) -> tuple[str, str, str, str]:
+        """Return the id and path of a case's file, its function's id, and the defining file."""
+        file = next((each for each in item.listchain() if isinstance(each, pytest.File)), None)
+        if file is None:
+            return "", "", item.nodeid, ""
+        path = str(file.path)
+        name = getattr(item, "originalname", None)
+        function = "{}::{}".format(item.parent.nodeid, name) if name else item.nodeid
+        definer = path
+        for each in _code.functions(_code.item_object(item)):
+            if is_project(each.__code__.co_filename):
+                definer = os.path.abspath(each.__code__.co_filename)
+        return file.nodeid, path, function, definer
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: Any) -> None:
+        """Remember the hooks that are there before test modules are imported."""
+        self._early_hooks = hook_files(config.pluginmanager)
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self) -> Iterator[None]:
+        """Attach the exceptions of an error in collecting to its report."""
+        outcome: Any = yield
+        if not outcome.excinfo:
+            report = outcome.get_result()
+            error = getattr(getattr(report, "call", None), "excinfo", None)
+            if error is not None and report.outcome != "passed":
+                report.orchestrator_raised = list(describe_collection(error.value))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: Any) -> None:
+        """Remember the collected cases, and trust what defines and steers them."""
+        self._collected = list(session.items)
+        trust(self.test_files() | self.steering(session.config, session))
+        for text in self._items.remember(self._collected):
+            self._forged[text] = None
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        """Look at the runner before and after a case, and note which case opens files."""
+        if self._opens:
+            self._opens.current = str(getattr(item, "path", ""))
+        self._check_core(item)
+        yield
+        self._check_core(item)
+        if self._opens:
+            self._opens.current = ""
+            self._wanted.append(item)
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: Any) -> Iterator[None]:
+        """Look at a test function just before and after it is called."""
+        self._check_item(item)
+        yield
+        self._check_item(item)
+
+    def _check_item(self, item: Any) -> None:
+        if text := self._items.change_of(item):
+            self._forged[text] = None
+
+    def _check_core(self, item: Any) -> None:
+        for text in self._baseline.core_changes() if self._baseline else ():
+            self._forged["{}: {}".format(item.nodeid, text)] = None
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
+        """Attach the exceptions of a phase to its report."""
+        outcome: Any = yield
+        if call.excinfo is not None and not outcome.excinfo:
+            report = outcome.get_result()
+            report.orchestrator_raised = describe(call.excinfo.value)
+            if report.outcome == "failed" and not self.observing and item not in self._wanted:
+                self._wanted.append(item)
+
+    def test_files(self) -> set[str]:
+        """Return the files in which collected cases, or the code that makes them, are defined.
+
+        A module whose docstrings are run is not one of them: it is the code under test.
+        """
+        found = set()
+        for item in self._collected:
+            function = _code.item_object(item)
+            path = str(getattr(item, "path", ""))
+            if not (type(item).__name__ == "DoctestItem" and path.endswith(".py")):
+                found.add(real(path))
+            for each in _code.functions(function):
+                found.add(real(each.__code__.co_filename))
+        return {each for each in found if each and is_project(each)}
+
+    def steering(self, config: Any, session: Any) -> set[str]:
+        """Return the configuration, and the files of plugins, hooks and fixtures outside of
+        installed packages.
+        """
+        found = {str(config.inipath)} if config.inipath else set()
+        for plugin in config.pluginmanager.get_plugins():
+            found.add(getattr(plugin, "__file__", None) or "")
+        found.update(hook_files(config.pluginmanager))
+        found.update(fixture_files(session))
+        return {real(each) for each in found if each and is_project(each)}
+
+    def gather(self, config: Any, session: Any) -> dict[str, Any]:
+        """Return all facts as plain JSON values."""
+        facts: dict[str, Any] = {"forged": self._gather_forged(config)}
+        if self._wanted:
+            from .reach import Reach
+
+            test_code = self.test_files() | self.steering(config, session)
+            reach = Reach(config, test_code)
+            facts["reach"] = reach.report(self._wanted)
+        if self._opens:
+            from .footprint import gather_footprint
+
+            test_files, steering = self.test_files(), self.steering(config, session)
+            provides = set(hook_files(config.pluginmanager)) | fixture_files(session)
+            facts["footprint"] = gather_footprint(
+                config, test_files, steering, {real(each) for each in provides}, self._opens
+            )
+        return facts
+
+    def _gather_forged(self, config: Any) -> list[str]:
+        for text in self._baseline.changes() if self._baseline else ():
+            self._forged[text] = None
+        if text := tracer_change():
+            self._forged[text] = None
+        for file, plugin in hook_files(config.pluginmanager).items():
+            if file not in self._early_hooks and not _is_honest_plugin(plugin, config):
+                self._forged["a hook was added by {}".format(file)] = None
+        return list(self._forged)[:_MOST_FORGED]
+
+
+def fixture_files(session: Any) -> set[str]:
+    """Return the files of all fixtures."""
+    manager = getattr(session, "_fixturemanager", None)
+    known = getattr(manager, "_arg2fixturedefs", {})
+    return {
+        real(each.__code__.co_filename)
+        for definitions in known.values()
+        for definition in definitions
+        for each in _code.functions(definition.func)[:1]
+    }
+
+
+def _is_honest_plugin(plugin: Any, config: Any) -> bool:
+    """Return whether a plugin that was registered late is a conftest file, or made by one."""
+    file = getattr(plugin, "__file__", None)
+    if file and os.path.basename(file) == "conftest.py":
+        return True
+    kind = plugin if isinstance(plugin, type) else type(plugin)
+    module = getattr(plugin, "__name__", "") if file else kind.__module__
+    for each in config.pluginmanager.get_plugins():
+        held = getattr(each, "__file__", None)
+        if held and is_trusted_file(held):
+            values = vars(each).values()
+            if any(value is kind or getattr(value, "__name__", None) == module for value in values):
+                return True
+    return False

@@ -1,0 +1,207 @@
+"""Which file of the project uses which: from what is imported, and from what stands in source."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from types import FunctionType, ModuleType
+from typing import Any
+
+from .places import is_project, real
+
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from[ \t]+(?P<dots>\.*)[ \t]*(?P<base>[\w.]*)[ \t]+import[ \t]+"
+    r"(?P<names>\([^)]*\)|[^\n#;]+)|import[ \t]+(?P<modules>[\w., \t]+))",
+    re.MULTILINE,
+)
+_RUNNERS = {"pytest", "_pytest", "unittest", "hypothesis", "doctest"}
+_LONGEST_SOURCE = 2_000_000
+
+
+class Uses:
+    """What one file uses."""
+
+    def __init__(self) -> None:
+        self.followed: set[str] = set()
+        """Files whose own uses count too."""
+        self.passed: set[str] = set()
+        """Packages on the way to others: executed, but used for nothing else."""
+        self.local: dict[str, set[str]] = {}
+        """Names in the file, and the files that define what they stand for."""
+        self.runner = False
+
+
+class Graph:
+    """The project's files and what they use. Sources are read once, and only when asked for."""
+
+    def __init__(self, config: Any) -> None:
+        self.root = os.path.realpath(str(config.rootpath))
+        self.invocation = str(config.invocation_params.dir)
+        self._uses: dict[str, Uses] = {}
+        self._sources: dict[str, str] = {}
+        self._found: dict[str, str] = {}
+        self._modules: dict[str, ModuleType] = {}
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None)
+            if isinstance(path, str) and is_project(path):
+                self._found[name] = real(path)
+                self._modules.setdefault(real(path), module)
+
+    def direct(self, file: str) -> set[str]:
+        """Return the files that one uses directly."""
+        uses = self.uses(file)
+        return (uses.followed | uses.passed) - {file}
+
+    def uses_runner(self, file: str) -> bool:
+        """Return whether a file imports the test runner, or another maker of tests."""
+        return self.uses(file).runner
+
+    def find(self, name: str) -> str:
+        """Return the project's file of a dotted module name, imported or not."""
+        if name not in self._found:
+            self._found[name] = self._search(name)
+        return self._found[name]
+
+    def module_of(self, file: str) -> ModuleType | None:
+        """Return an imported file's module."""
+        return self._modules.get(file)
+
+    def _search(self, name: str) -> str:
+        if name in sys.modules or not all(part.isidentifier() for part in name.split(".")):
+            return ""
+        inner = name.replace(".", os.sep)
+        for folder in dict.fromkeys([self.invocation, self.root, self.root + "/src", *sys.path]):
+            if not folder or not is_project(os.path.join(folder, "x")):
+                continue
+            for ending in (".py", os.sep + "__init__.py"):
+                path = os.path.join(folder, inner + ending)
+                if os.path.isfile(path):
+                    return real(path)
+        return ""
+
+    def source(self, file: str) -> str:
+        """Return the text of a file."""
+        if file not in self._sources:
+            self._sources[file] = ""
+            if file.endswith(".py"):
+                try:
+                    with open(file, "rb") as stream:
+                        text = stream.read(_LONGEST_SOURCE).decode("utf-8", "replace")
+                        self._sources[file] = text.replace("\r\n", "\n")
+                except OSError:
+                    pass
+        return self._sources[file]
+
+    def uses(self, file: str) -> Uses:
+        """Return what one file uses."""
+        if file not in self._uses:
+            uses = self._uses[file] = Uses()
+            self._read_source(file, uses)
+            self._read_module(file, uses)
+            for each in list(uses.followed):
+                uses.passed |= self.packages(each) - uses.followed
+            uses.followed.discard(file)
+        return self._uses[file]
+
+    def packages(self, file: str) -> set[str]:
+        """Return the `__init__` files above a module."""
+        found: set[str] = set()
+        folder = os.path.dirname(file)
+        if os.path.basename(file) == "__init__.py":
+            folder = os.path.dirname(folder)
+        while True:
+            path = os.path.join(folder, "__init__.py")
+            if not (path in self._modules or os.path.isfile(path)):
+                return found
+            found.add(path)
+            folder = os.path.dirname(folder)
+
+    def _read_source(self, file: str, uses: Uses) -> None:
+        for match in _IMPORT.finditer(self.source(file)):
+            if match["modules"] is not None:
+                for part in match["modules"].split(","):
+                    words = part.split()
+                    if words:
+                        self._import(words[0], words[-1].split(".")[0], uses)
+                continue
+            base = self._absolute(file, match["dots"], match["base"])
+            if base.split(".")[0] in _RUNNERS:
+                uses.runner = True
+            for part in match["names"].strip("() \t\\").replace("\n", " ").split(","):
+                words = part.split("#")[0].split()
+                if words:
+                    self._import_from(base, words[0], words[-1], uses)
+
+    def _import(self, name: str, local: str, uses: Uses) -> None:
+        if name.split(".", maxsplit=1)[0] in _RUNNERS:
+            uses.runner = True
+        if file := self.find(name):
+            uses.followed.add(file)
+            uses.local.setdefault(local, set()).add(file)
+
+    def _import_from(self, base: str, name: str, local: str, uses: Uses) -> None:
+        files = self.definers(base, name)
+        package = self.find(base) if base else ""
+        uses.followed |= files
+        if package and package not in files:
+            uses.passed.add(package)
+        if files:
+            uses.local.setdefault(local, set()).update(files)
+
+    def definers(self, base: str, name: str, depth: int = 4) -> set[str]:
+        """Return the files that define what `from base import name` gives."""
+        inner = self.find(base + "." + name if base else name)
+        if inner:
+            return {inner}
+        package = self.find(base)
+        if not package:
+            return set()
+        value = getattr(sys.modules.get(base), "__dict__", {}).get(name)
+        if value is not None and (file := self.definer(value)):
+            return {file}
+        if depth and package.endswith("__init__.py"):
+            pattern = r"\b" + re.escape(name) + r"\b"
+            for match in _IMPORT.finditer(self.source(package)):
+                if match["names"] and re.search(pattern, match["names"]):
+                    further = self._absolute(package, match["dots"], match["base"])
+                    if further != base and (found := self.definers(further, name, depth - 1)):
+                        return found
+        return {package}
+
+    def definer(self, value: Any) -> str:
+        """Return the project's file that defines a module, class, function or instance."""
+        if isinstance(value, ModuleType):
+            path = getattr(value, "__file__", None)
+            return real(path) if isinstance(path, str) and is_project(path) else ""
+        kind = value if isinstance(value, (type, FunctionType)) else type(value)
+        name = getattr(kind, "__module__", None)
+        return self._found.get(name, "") if isinstance(name, str) else ""
+
+    def _absolute(self, file: str, dots: str, base: str) -> str:
+        if not dots:
+            return base
+        module = self._modules.get(file)
+        package = getattr(module, "__package__", None) or ""
+        if not package:
+            folder = os.path.dirname(file)
+            parts = []
+            while os.path.isfile(os.path.join(folder, "__init__.py")):
+                parts.append(os.path.basename(folder))
+                folder = os.path.dirname(folder)
+            package = ".".join(reversed(parts))
+        kept = package.split(".")
+        kept = kept[: len(kept) - len(dots) + 1]
+        return ".".join([*kept, base] if base else kept)
+
+    def _read_module(self, file: str, uses: Uses) -> None:
+        module = self._modules.get(file)
+        for key, value in list(vars(module).items()) if module else ():
+            name = getattr(value, "__name__", "") if isinstance(value, ModuleType) else ""
+            if name and name == "{}.{}".format(module.__name__ if module else "", key):
+                continue  # set by the import system on the package, whoever imported it
+            if name.split(".")[0] in _RUNNERS:
+                uses.runner = True
+            if found := self.definer(value):
+                uses.followed.add(found)
+                uses.local.setdefault(key, set()).add(found)

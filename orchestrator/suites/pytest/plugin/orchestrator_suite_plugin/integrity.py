@@ -1,0 +1,206 @@
+"""Notice code of the runner, hooks and test functions that were exchanged while the suite ran.
+
+Only what no honest suite does counts: patching that a test restores is normal, and so is what
+installed plugins, conftest files and tests themselves exchange.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+from types import FunctionType, ModuleType
+from typing import Any, Iterator
+
+from . import code as _code
+from .places import is_own, is_project, real
+
+_NAMES = (
+    "AssertionError abs all any bool bytes callable dict enumerate filter float frozenset getattr"
+    " hasattr id int isinstance issubclass iter len list map max min next object range repr"
+    " reversed round set sorted str sum super tuple type zip BaseException Exception"
+)
+_CORE = (
+    ("_pytest.runner", "call_and_report"),
+    ("_pytest.runner", "call_runtest_hook"),
+    ("_pytest.runner", "check_interactive_exception"),
+    ("_pytest.runner", "pytest_runtest_call"),
+    ("_pytest.runner", "pytest_runtest_makereport"),
+    ("_pytest.runner", "runtestprotocol"),
+    ("_pytest.runner.CallInfo", "from_call"),
+    ("_pytest.reports.TestReport", "from_item_and_call"),
+    ("_pytest.python", "pytest_pyfunc_call"),
+    ("_pytest.python.Function", "runtest"),
+    ("_pytest.unittest.TestCaseFunction", "runtest"),
+    ("pluggy._callers", "_multicall"),
+)
+
+
+def remember_runner() -> Baseline:
+    """Remember the runner's code, before any code of the project is imported."""
+    return Baseline()
+
+
+class Baseline:
+    """The runner's functions and the builtins as they were when pytest started."""
+
+    def __init__(self) -> None:
+        self._builtins = {name: getattr(builtins, name) for name in _NAMES.split()}
+        self._entries = list(_runner_functions())
+        core = {"{}.{}".format(*each) for each in _CORE}
+        self._core = [each for each in self._entries if each[0] in core]
+
+    def core_changes(self) -> list[str]:
+        """Return what was exchanged of the code that runs and reports a single case."""
+        return [
+            text
+            for name, holder, key, function, known in self._core
+            if function.__code__ is not known or _function(holder.get(key)) is not function
+            for text in _exchanged(name, holder.get(key), function, known)
+        ]
+
+    def changes(self) -> list[str]:
+        """Return what was exchanged of all that was remembered."""
+        found = [
+            text
+            for name, holder, key, function, known in self._entries
+            if function.__code__ is not known or _function(holder.get(key)) is not function
+            for text in _exchanged(name, holder.get(key), function, known)
+        ]
+        for name, value in self._builtins.items():
+            now = getattr(builtins, name, None)
+            if now is not value and not is_known(now):
+                found.append("builtins.{} was replaced".format(name))
+        return [*found, *_unittest_changes()]
+
+
+_trusted: set[str] = set()
+
+
+def trust(files: set[str]) -> None:
+    """Take these files of the project for such as may change the runner: tests and steering."""
+    _trusted.update(files)
+
+
+def is_known(value: Any) -> bool:
+    """Return whether installed, steering or test code defines a value."""
+    found = _code.functions(value)
+    if found:
+        return all(is_trusted_file(each.__code__.co_filename) for each in found[:1])
+    kind = value if isinstance(value, type) else type(value)
+    module = sys.modules.get(getattr(kind, "__module__", ""))
+    file = getattr(module, "__file__", None)
+    return module is None or file is None or is_trusted_file(file)
+
+
+def is_trusted_file(name: str) -> bool:
+    """Return whether a file is installed, or one that steers or holds tests."""
+    return not name.startswith("<") and (not is_project(name) or real(name) in _trusted)
+
+
+def _exchanged(name: str, now: Any, function: FunctionType, known: Any) -> Iterator[str]:
+    if function.__code__ is not known:
+        yield "the code of {} was replaced".format(name)
+    elif not is_known(now):
+        yield "{} was replaced".format(name)
+
+
+def _function(value: Any) -> Any:
+    if isinstance(value, (staticmethod, classmethod)):
+        return value.__func__
+    return value.fget if isinstance(value, property) else value
+
+
+def _runner_functions() -> Iterator[tuple[str, dict[str, Any], str, FunctionType, Any]]:
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(("_pytest", "pluggy")) or not isinstance(module, ModuleType):
+            continue
+        own = module.__dict__
+        for key, value in list(own.items()):
+            if isinstance(value, FunctionType):
+                if value.__module__ == name:
+                    yield name + "." + key, own, key, value, value.__code__
+            elif isinstance(value, type) and value.__module__ == name:
+                # A read-only view that shows later changes.
+                holder: Any = value.__dict__
+                for inner, each in list(holder.items()):
+                    function = _function(each)
+                    if isinstance(function, FunctionType):
+                        label = "{}.{}.{}".format(name, key, inner)
+                        yield label, holder, inner, function, function.__code__
+
+
+def _unittest_changes() -> Iterator[str]:
+    case = sys.modules.get("unittest.case")
+    for key, value in vars(case.TestCase).items() if case else ():
+        function = _function(value)
+        if isinstance(function, FunctionType) and not is_trusted_file(
+            function.__code__.co_filename
+        ):
+            yield "unittest.TestCase.{} was replaced".format(key)
+
+
+class Items:
+    """The functions of the collected cases."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, tuple[FunctionType, Any]] = {}
+
+    def remember(self, items: list[Any]) -> list[str]:
+        """Remember the cases' functions, and return those that are not their file's own."""
+        found = []
+        for item in items:
+            function = next(iter(_code.functions(_code.item_object(item))), None)
+            if function is not None:
+                self._known[item] = (function, function.__code__)
+                if _is_foreign(function):
+                    found.append(
+                        "{}: its code is from {}".format(item.nodeid, function.__code__.co_filename)
+                    )
+        return found
+
+    def change_of(self, item: Any) -> str:
+        """Return what was exchanged of a case, just before or after it is called."""
+        if item not in self._known:
+            return ""
+        function, known = self._known[item]
+        if function.__code__ is not known:
+            return "{}: the code of the test function was replaced".format(item.nodeid)
+        now = _code.functions(_code.item_object(item))
+        if not now or function in now or is_trusted_file(now[0].__code__.co_filename):
+            return ""
+        return "{}: the test function was replaced".format(item.nodeid)
+
+
+def _is_foreign(function: FunctionType) -> bool:
+    """Return whether a function claims to be of one module and its code is of another file."""
+    chain = _code.functions(function)
+    module = sys.modules.get(function.__module__ or "")
+    own = real(getattr(module, "__file__", None) or "")
+    if not own or any(real(each.__code__.co_filename) == own for each in chain):
+        return False
+    name = function.__code__.co_filename
+    return not name.startswith("<") and is_project(name) and os.path.exists(name)
+
+
+def hook_files(manager: Any) -> dict[str, Any]:
+    """Map the files of all hook implementations of the project to the plugin they belong to."""
+    found: dict[str, Any] = {}
+    for name in dir(manager.hook):
+        caller = getattr(manager.hook, name, None)
+        for implementation in getattr(caller, "get_hookimpls", list)():
+            for function in _code.functions(implementation.function)[:1]:
+                file = function.__code__.co_filename
+                if not is_own(file) and (file.startswith("<") or is_project(file)):
+                    found[real(file) or file] = implementation.plugin
+    return found
+
+
+def tracer_change() -> str:
+    """Return what follows the tests' execution, if code of the product does."""
+    for name, hook in (("settrace", sys.gettrace()), ("setprofile", sys.getprofile())):
+        for function in _code.functions(hook)[:1]:
+            file = function.__code__.co_filename
+            if not is_trusted_file(file):
+                return "sys.{} is set by {}".format(name, file)
+    return ""

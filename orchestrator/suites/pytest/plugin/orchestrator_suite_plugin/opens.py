@@ -1,0 +1,56 @@
+"""Note which files are opened for reading, and by which code of the project."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from .places import is_project
+
+_SOURCE_READERS = ("linecache.py", "tokenize.py", "rewrite.py", "inspect.py", "source.py")
+
+
+class Opens:
+    """Listens to the interpreter's own word on each `open`."""
+
+    def __init__(self) -> None:
+        self.current = ""
+        """File of the case that runs."""
+        self.read: set[tuple[str, str]] = set()
+        """What was opened, and the nearest file on the stack that is no library's."""
+        self.written: set[str] = set()
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            try:
+                self._note(*arguments)
+            except Exception:  # noqa: BLE001, S110 -- must never break an `open` of the suite
+                pass
+
+    def _note(self, path: Any, mode: str | None, flags: int) -> None:
+        if not isinstance(path, (str, bytes)):
+            return
+        text = os.fsdecode(path)
+        if text.endswith(".pyc"):
+            return
+        writes = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else 0
+        if writes or (mode and set(mode) & set("wax+")):
+            self.written.add(os.path.abspath(text))
+            if not (mode and "r" in mode) and not flags & os.O_RDWR:
+                return
+        frame: Any = sys._getframe(2)
+        first = frame.f_code.co_filename
+        if text.endswith(".py") and (
+            first.startswith("<frozen importlib") or first.endswith(_SOURCE_READERS)
+        ):
+            return
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if not file.startswith("<") and is_project(file):
+                break
+            frame = frame.f_back
+        by = file if frame is not None else self.current
+        if by:
+            self.read.add((os.path.abspath(text), by))

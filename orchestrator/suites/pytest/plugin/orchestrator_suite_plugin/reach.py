@@ -1,0 +1,336 @@
+"""Find the project's files that the code of a case uses, function by function in test code.
+
+Below test code whole files count, with all that they use: a call through an object does not show
+in the code that makes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from . import code as _code
+from .graph import Graph
+from .places import is_project, real
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUOTED = re.compile(r"[\"']([\w./-]+)[\"']")
+_PATH = re.compile(r"[\w./ -]+\.\w{1,8}")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+_MOST_LINES = 80
+_MOST_ELEMENTS = 100
+_METHODS = frozenset(
+    {
+        *("setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "asyncTearDown"),
+        *("setup_method", "teardown_method", "setup_class", "teardown_class"),
+        *("setup", "teardown", "__init__", "__new__", "__getattr__"),
+    }
+)
+_MODULE_FUNCTIONS = (
+    *("setup_module", "teardown_module", "setUpModule", "tearDownModule"),
+    *("setup_function", "teardown_function", "load_tests"),
+)
+
+
+class _Node:
+    """What one function of test code uses directly."""
+
+    def __init__(self) -> None:
+        self.followed: set[str] = set()
+        self.passed: set[str] = set()
+        self.called: list[FunctionType] = []
+        self.names: set[str] = set()
+
+
+class Reach:
+    """Answers for the cases of one process."""
+
+    def __init__(self, config: Any, test_code: set[str]) -> None:
+        self._graph = Graph(config)
+        self._test_code = test_code
+        self._nodes: dict[int, _Node] = {}
+        self._closures: dict[str, frozenset[str]] = {}
+        self._texts: dict[tuple[str, str], set[str]] = {}
+        self._known: dict[Any, tuple[frozenset[str], frozenset[str]]] = {}
+
+    def report(self, items: list[Any]) -> dict[str, Any]:
+        """Return the reach of the cases as plain JSON values, each file and each set once."""
+        files: dict[str, int] = {}
+        sets: dict[Any, int] = {}
+        cases = {}
+        for item in items:
+            reached, names = self.of(item)
+            cases[item.nodeid] = sets.setdefault((reached, names), len(sets))
+        return {
+            "sets": [
+                [
+                    sorted(files.setdefault(each, len(files)) for each in reached),
+                    sorted(names)[:200],
+                ]
+                for reached, names in sets
+            ],
+            "files": list(files),
+            "cases": cases,
+        }
+
+    def of(self, item: Any) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the files that a case reaches, and the names of the project's that it uses."""
+        roots = self._roots(item)
+        values = self._parameters(item)
+        path = real(str(getattr(item, "path", "")))
+        key = (path, tuple(id(each) for each in roots), frozenset(values))
+        if key not in self._known:
+            self._known[key] = self._find(path, roots, values)
+        return self._known[key]
+
+    def _find(
+        self, path: str, roots: list[FunctionType], values: set[str]
+    ) -> tuple[frozenset[str], frozenset[str]]:
+        start = _Node()
+        start.called, start.followed = roots, set(values)
+        seen: set[int] = set()
+        files = {path} if path and is_project(path) else set()
+        names: set[str] = set()
+        pending, followed = [start], set()
+        while pending:
+            node = pending.pop()
+            followed |= node.followed
+            files |= node.passed
+            names |= node.names
+            for function in node.called:
+                if id(function) not in seen:
+                    seen.add(id(function))
+                    file = real(function.__code__.co_filename)
+                    if file and is_project(file):
+                        files.add(file)
+                    pending.append(self._node(function))
+        if not roots and path.endswith(".py"):  # a doctest runs in its module
+            followed.add(path)
+        for each in followed:
+            files |= self._closure(each)
+        return frozenset(files), frozenset(names)
+
+    def _roots(self, item: Any) -> list[FunctionType]:
+        found = [*_code.functions(_code.item_object(item))]
+        kind = getattr(item, "cls", None)
+        for each in kind.__mro__ if isinstance(kind, type) else ():
+            for name, value in vars(each).items():
+                if name in _METHODS:
+                    found += _code.functions(value)
+        module = getattr(item, "module", None)
+        for name in _MODULE_FUNCTIONS:
+            found += _code.functions(getattr(module, name, None))
+        known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
+        for definitions in known.values():
+            for definition in definitions:
+                found += _code.functions(definition.func)
+        return found
+
+    def _parameters(self, item: Any) -> set[str]:
+        given = getattr(getattr(item, "callspec", None), "params", {})
+        found = set()
+        for value in given.values():
+            each = next(iter(_code.functions(value)), value)
+            if file := self._graph.definer(each):
+                found.add(file)
+        return found
+
+    def _node(self, function: FunctionType) -> _Node:
+        if id(function) not in self._nodes:
+            node = self._nodes[id(function)] = _Node()
+            file = real(function.__code__.co_filename)
+            if file and is_project(file):
+                if file in self._test_code:
+                    self._read(function, file, node)
+                else:
+                    self._follow(file, node)
+        return self._nodes[id(function)]
+
+    def _follow(self, file: str, node: _Node) -> None:
+        node.followed.add(file)
+        node.passed |= self._graph.packages(file)
+
+    def _read(self, function: FunctionType, file: str, node: _Node) -> None:
+        words: set[str] = set()
+        texts: set[str] = set()
+        for each in _code.codes(function.__code__):
+            words.update(each.co_names)
+            words.update(each.co_freevars)
+            texts.update(_strings(each.co_consts))
+        head = self._head(function, file)
+        words.update(_WORD.findall(head))
+        decorating = set(_QUOTED.findall(head))
+        for cell in function.__closure__ or ():
+            try:
+                self._add(cell.cell_contents, words, file, node)
+            except ValueError:  # an empty cell
+                continue
+        for word in words:
+            self._resolve(word, words, function.__globals__, file, node)
+        named = "-m" in texts or bool(words & {"import_module", "run_module", "__import__"})
+        for text in texts | decorating:
+            self._resolve_text(text, named, file, node)
+
+    def _head(self, function: FunctionType, file: str) -> str:
+        """Return the decorators and the signature."""
+        lines = self._graph.source(file).split("\n", function.__code__.co_firstlineno + _MOST_LINES)
+        found = []
+        for line in lines[function.__code__.co_firstlineno - 1 :][:_MOST_LINES]:
+            found.append(line)
+            if line.lstrip().startswith(("def ", "async def ")):
+                break
+        return "\n".join(found)
+
+    def _resolve(
+        self, word: str, words: set[str], names: dict[str, Any], file: str, node: _Node
+    ) -> None:
+        if word in names:
+            self._add(names[word], words, file, node)
+            if not self._local(word, file, node):
+                for inner in self._assigned(word, file):
+                    if inner in names and inner != word:
+                        self._add(names[inner], words, file, node)
+                        self._local(inner, file, node)
+        else:
+            self._local(word, file, node)
+            package = names.get("__package__") or ""
+            for name in (word, "{}.{}".format(package, word) if package else word):
+                if found := self._graph.find(name) if name.isidentifier() or "." in name else "":
+                    self._use_lazily(found, words, node)
+                    break
+
+    def _use_lazily(self, file: str, words: set[str], node: _Node) -> None:
+        """Follow a module that a function imports itself, or only what it takes from it."""
+        module = self._graph.module_of(file)
+        if module is not None:
+            self._add(module, words, file, node)
+        else:
+            self._follow(file, node)
+
+    def _local(self, word: str, file: str, node: _Node) -> bool:
+        """Follow what an import in the file gives a name, where it is no test code."""
+        files = self._graph.uses(file).local.get(word, set()) - {file}
+        for each in files - self._test_code:
+            if each.endswith("__init__.py"):
+                node.passed.add(each)
+            else:
+                self._follow(each, node)
+        return bool(files)
+
+    def _assigned(self, word: str, file: str) -> set[str]:
+        """Return the words of the statement that gives a global its value."""
+        if (file, word) not in self._texts:
+            pattern = r"^" + re.escape(word) + r"\b[^=\n]*=(.*(?:\n(?:[ \t)\]}].*|))*)"
+            match = re.search(pattern, self._graph.source(file), re.MULTILINE)
+            self._texts[file, word] = set(_WORD.findall(match[1])) if match else set()
+        return self._texts[file, word]
+
+    def _add(self, value: Any, words: set[str], file: str, node: _Node, depth: int = 3) -> None:
+        """Add what a name stands for."""
+        if not depth:
+            return
+        if isinstance(value, ModuleType):
+            self._add_module(value, words, file, node, depth)
+        elif isinstance(value, type):
+            self._add_class(value, node)
+        elif isinstance(value, (list, tuple, set, frozenset, dict)):
+            elements = list(value.values()) if isinstance(value, dict) else list(value)
+            for each in elements[:_MOST_ELEMENTS]:
+                if not isinstance(each, (str, bytes, int, float)):
+                    self._add(each, words, file, node, depth - 1)
+        else:
+            functions = _code.functions(value)
+            for each in functions:
+                node.called.append(each)
+                defining = real(each.__code__.co_filename)
+                if defining and is_project(defining) and defining not in self._test_code:
+                    node.names.add(each.__name__)
+            if not functions:
+                self._add_class(type(value), node)
+
+    def _add_module(
+        self, value: ModuleType, words: set[str], file: str, node: _Node, depth: int
+    ) -> None:
+        defining = self._graph.definer(value)
+        if not defining:
+            return
+        own = vars(value)
+        used = [own[word] for word in words if word in own and own[word] is not value]
+        if defining not in self._test_code:
+            node.names.add(value.__name__)
+            if used and defining.endswith("__init__.py"):
+                node.passed |= {defining, *self._graph.packages(defining)}
+            else:
+                self._follow(defining, node)
+        for each in used:
+            self._add(each, words, file, node, depth - 1)
+        for word in words if defining.endswith("__init__.py") else ():
+            for found in self._graph.uses(defining).local.get(word, set()) - self._test_code:
+                self._follow(found, node)
+
+    def _add_class(self, value: type, node: _Node) -> None:
+        for each in type.mro(value) if value is not type else ():
+            defining = self._graph.definer(each)
+            if not defining:
+                continue
+            if defining in self._test_code:
+                for held in list(vars(each).values()):
+                    node.called += _code.functions(held)
+            else:
+                node.names.add(each.__name__)
+                self._follow(defining, node)
+
+    def _resolve_text(self, text: str, named: bool, file: str, node: _Node) -> None:
+        if len(text) > 200:
+            return
+        if _DOTTED.fullmatch(text) or (named and text.isidentifier()):
+            parts = text.split(".")
+            for count in range(len(parts), 0, -1):
+                if found := self._graph.find(".".join(parts[:count])):
+                    if found not in self._test_code:
+                        self._follow(found, node)
+                    if found.endswith("__init__.py") and count == len(parts):
+                        main = os.path.join(os.path.dirname(found), "__main__.py")
+                        if os.path.isfile(main):
+                            self._follow(main, node)
+                    break
+        if _PATH.fullmatch(text) or (os.sep in text and " " not in text):
+            folder = os.path.dirname(file)
+            places = [self._graph.invocation, self._graph.root, folder, os.path.dirname(folder)]
+            for place in places:
+                path = os.path.join(place, text)
+                if os.path.isfile(path) and is_project(path):
+                    self._follow(real(path), node)
+                    break
+
+    def _closure(self, file: str) -> frozenset[str]:
+        """Return a file with all that it uses, through others too."""
+        if file not in self._closures:
+            found: set[str] = set()
+            passed: set[str] = set()
+            pending = [file]
+            while pending:
+                each = pending.pop()
+                if each in self._closures:
+                    found |= self._closures[each]
+                elif each not in found:
+                    found.add(each)
+                    uses = self._graph.uses(each)
+                    passed |= uses.passed
+                    pending += uses.followed - self._test_code
+            self._closures[file] = frozenset(found | passed)
+        return self._closures[file]
+
+
+def _strings(constants: tuple[Any, ...]) -> set[str]:
+    found: set[str] = set()
+    for each in constants:
+        if isinstance(each, str):
+            found.add(each)
+        elif isinstance(each, (tuple, frozenset)):
+            found |= _strings(tuple(each))
+        elif isinstance(each, CodeType):
+            continue
+    return found

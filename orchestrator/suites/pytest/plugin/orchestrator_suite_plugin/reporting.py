@@ -1,0 +1,252 @@
+"""Turn pytest's hooks into records."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Iterator
+
+import pytest
+
+from .raised import describe, describe_collection
+
+if TYPE_CHECKING:
+    from .facts import Facts
+    from .stream import Stream
+
+_LONGEST_TEXT, _LONGEST_MESSAGE = 40_000, 8_000
+
+
+class Reporter:
+    """Sends records from the process that we started; with xdist, that is the controller."""
+
+    def __init__(self, stream: Stream, facts: Facts) -> None:
+        self._stream, self._facts = stream, facts
+        self._seconds: dict[str, float] = {}
+        self._passed: set[str] = set()
+        self._uncollected: set[str] = set()
+        self._listed: set[str] = set()
+        self._handed: list[dict[str, Any]] = []
+        self._begun = self._ended = 0
+        self._session: Any = None
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_load_initial_conftests(self) -> Iterator[None]:
+        """Report a conftest file that cannot be imported: pytest calls it a usage error."""
+        outcome: Any = yield
+        error = getattr(outcome, "excinfo", None)
+        if error and hasattr(error[1], "path") and type(error[1]).__module__.startswith("_pytest"):
+            cause = getattr(error[1], "cause", None) or error[1].excinfo[1]
+            message, chain = describe_collection(cause)
+            text = _traceback_text(cause)
+            path = str(error[1].path)
+            self._stream.send("broken", path=path, message=message, text=text, raised=chain)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: Any) -> None:
+        """Let one module that cannot be imported not hide all other cases, and report the start."""
+        config.option.continue_on_collection_errors = True
+        self._stream.send(
+            "start",
+            root=str(config.rootpath),
+            config=str(config.inipath or ""),
+            invocation=str(config.invocation_params.dir),
+            arguments=[str(each) for each in config.args],
+            cut=str(getattr(config.option, "confcutdir", None) or config.rootpath),
+            pytest=pytest.__version__,
+            interpreter=sys.executable,
+            version="{}.{}.{}".format(*sys.version_info),
+            prefix=sys.prefix,
+        )
+
+    def pytest_sessionstart(self, session: Any) -> None:
+        """Remember the session, which knows how it ends."""
+        self._session = session
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Ask a worker of xdist for its facts."""
+        node.workerinput["orchestrator"] = {"observing": self._stream.observing}
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_make_collect_report(self, collector: Any) -> Iterator[None]:
+        """Report a module whose import ends the whole session."""
+        outcome: Any = yield
+        error = getattr(outcome, "excinfo", None)
+        if error and isinstance(error[1], SystemExit):
+            message, chain = describe_collection(error[1])
+            self._send_uncollected(
+                collector.nodeid, "failed", message, _traceback_text(error[1]), chain
+            )
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Report a file that could not be collected, or was skipped as a whole."""
+        if report.outcome == "passed":
+            return
+        message, text = _message(report), _text(report)
+        given = getattr(report, "orchestrator_raised", None)
+        message = given[0] if given and report.outcome == "failed" else message
+        self._send_uncollected(
+            report.nodeid, report.outcome, message, text, given[1] if given else []
+        )
+
+    def _send_uncollected(
+        self, node: str, outcome: str, message: str, text: str, chain: list[Any]
+    ) -> None:
+        if node in self._uncollected:  # every worker of xdist says so
+            return
+        self._uncollected.add(node)
+        self._stream.send(
+            "uncollected", id=node, outcome=outcome, message=message, text=text, raised=chain
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: Any) -> None:
+        """Report all cases that are about to run."""
+        places = [self._facts.place(item) for item in session.items]
+        self._send_collected([item.nodeid for item in session.items], places)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Any) -> None:
+        """Report what a worker of xdist has collected."""
+        new = [each for each in ids if each not in self._listed]
+        if new:
+            self._send_collected(new, [])
+
+    def _send_collected(self, ids: list[str], places: list[Any]) -> None:
+        self._listed.update(ids)
+        known: dict[Any, int] = {}
+        at = [known.setdefault(tuple(place), len(known)) for place in places]
+        self._stream.send("collected", ids=ids, at=at, places=list(known))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Report that a case begins."""
+        self._begun += 1
+        self._seconds[nodeid] = 0.0
+        self._stream.send("begin", id=nodeid)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Report a phase of a case that did not simply pass."""
+        node = report.nodeid
+        self._seconds[node] = self._seconds.get(node, 0.0) + getattr(report, "duration", 0.0)
+        handed = getattr(report, "orchestrator_handed", None)
+        if handed:
+            self._stream.send("place", id=node, place=handed)
+        if report.outcome == "rerun":
+            self._passed.discard(node)
+        elif report.outcome == "passed":
+            if report.when == "call":
+                self._passed.add(node)
+        else:
+            self._stream.send(
+                "report",
+                id=node,
+                when=report.when,
+                outcome=report.outcome,
+                xfail=getattr(report, "wasxfail", None),
+                message=_message(report),
+                text=_text(report),
+                raised=getattr(report, "orchestrator_raised", []),
+            )
+        if report.when not in ("setup", "call", "teardown"):  # xdist's word on a dead worker
+            self.pytest_runtest_logfinish(node)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Report that a case has ended."""
+        self._ended += 1
+        seconds, passed = self._seconds.pop(nodeid, 0.0), nodeid in self._passed
+        self._passed.discard(nodeid)
+        self._stream.send("end", id=nodeid, seconds=round(seconds, 6), passed=passed)
+
+    def pytest_internalerror(self, excinfo: Any) -> None:
+        """Report an error of pytest or one of its plugins."""
+        error = excinfo.value
+        message = "{}: {}".format(type(error).__name__, error)[:_LONGEST_MESSAGE]
+        self._stream.send("internal", message=message, raised=describe(error))
+
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        """Report that the session was broken off, and whether by pytest's own counting."""
+        own = type(excinfo.value).__qualname__ == "Session.Interrupted"
+        self._stream.send("interrupted", message=str(excinfo.value), own=own)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the facts of a worker of xdist that has ended."""
+        handed = getattr(node, "workeroutput", {}).get("orchestrator")
+        if handed:
+            self._handed.append(json.loads(handed))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: Any) -> None:
+        """Report the facts, and the end."""
+        session = self._session
+        if session is None:
+            return
+        facts = [self._facts.gather(config, session), *self._handed]
+        for each in facts:
+            for kind in ("footprint", "reach"):
+                if each.get(kind):
+                    self._stream.send(kind, **each[kind])
+        self._stream.send(
+            "finish",
+            status=int(getattr(session, "exitstatus", -1)),
+            stopped=str(getattr(session, "shouldfail", "") or getattr(session, "shouldstop", "")),
+            begun=self._begun,
+            ended=self._ended,
+            forged=[text for each in facts for text in each["forged"]],
+        )
+
+
+class WorkerReporter:
+    """Hands the facts of a worker of xdist to its controller."""
+
+    def __init__(self, config: Any, facts: Facts) -> None:
+        self._config, self._facts = config, facts
+        config.option.continue_on_collection_errors = True
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
+        """Attach where a case is defined to its first report."""
+        outcome: Any = yield
+        if call.when == "setup" and not outcome.excinfo:
+            outcome.get_result().orchestrator_handed = list(self._facts.place(item))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: Any) -> None:
+        """Hand the facts over, with the worker's last message."""
+        facts = self._facts.gather(self._config, session)
+        self._config.workeroutput["orchestrator"] = json.dumps(facts, default=str)
+
+
+def _message(report: Any) -> str:
+    if report.outcome == "skipped":
+        reason = getattr(report, "wasxfail", None)
+        if reason is not None:
+            return str(reason)[:_LONGEST_MESSAGE]
+        if isinstance(report.longrepr, tuple):
+            return str(report.longrepr[2])[:_LONGEST_MESSAGE]
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else str(report.longrepr or "")
+    return str(text)[:_LONGEST_MESSAGE]
+
+
+def _text(report: Any) -> str:
+    if isinstance(report.longrepr, tuple):
+        return ":".join(str(each) for each in report.longrepr)[:_LONGEST_TEXT]
+    return _bounded(str(report.longrepr or ""))
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= 2 * _LONGEST_TEXT:
+        return text
+    return text[:_LONGEST_TEXT] + "\n[...]\n" + text[-_LONGEST_TEXT:]
+
+
+def _traceback_text(error: BaseException) -> str:
+    try:
+        text = str(pytest.ExceptionInfo.from_exception(error).getrepr(style="short"))
+    except Exception:  # noqa: BLE001 -- older pytest, or the project's own `__str__`
+        import traceback
+
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return _bounded(text)

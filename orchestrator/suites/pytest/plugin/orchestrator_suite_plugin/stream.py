@@ -1,0 +1,59 @@
+"""Send numbered records with the nonce of the run, one JSON object per line, at once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from typing import Any, MutableMapping
+
+
+class Stream:
+    """Sends records, from the process that opened it alone and not from its forks."""
+
+    def __init__(self, descriptor: int, nonce: str, observing: bool) -> None:
+        self._descriptor, self._nonce, self.observing = descriptor, nonce, observing
+        self._process, self._number = os.getpid(), 0
+
+    def send(self, kind: str, **values: Any) -> None:
+        """Send one record. Nobody listening is no error: the suite runs on."""
+        if self._descriptor < 0 or os.getpid() != self._process:
+            return
+        head = {"nonce": self._nonce, "process": self._process, "number": self._number}
+        self._number += 1
+        line = json.dumps({**head, "kind": kind, **values}, separators=(",", ":"), default=str)
+        data = memoryview((line + "\n").encode("ascii"))
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            self._descriptor = -1
+
+
+def open_stream(environment: MutableMapping[str, str], variable: str, module: str) -> Stream | None:
+    """Open the stream that `environment` names, and remove every trace of it from there."""
+    text = environment.pop(variable, "")
+    if not text:
+        return None
+    given = json.loads(text)
+    options = environment.get("PYTEST_ADDOPTS", "").replace("-p " + module, "").strip()
+    folders = environment.get("PYTHONPATH", "").split(os.pathsep)
+    path = os.pathsep.join(folder for folder in folders if folder != given["folder"])
+    for name, value in (("PYTEST_ADDOPTS", options), ("PYTHONPATH", path)):
+        environment.pop(name, None)
+        if value:
+            environment[name] = value
+    return Stream(_descriptor(given), given["nonce"], given["observing"])
+
+
+def _descriptor(given: dict[str, Any]) -> int:
+    """Return the inherited pipe, or a file where a program in between has closed it."""
+    with contextlib.suppress(OSError):
+        found = os.fstat(given["descriptor"])
+        if stat.S_ISFIFO(found.st_mode) and found.st_ino == given["inode"]:
+            os.set_inheritable(given["descriptor"], False)
+            return int(given["descriptor"])
+    with contextlib.suppress(OSError):
+        return os.open(given["file"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    return -1

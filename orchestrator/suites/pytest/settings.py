@@ -1,0 +1,60 @@
+"""Where pytest looks for its settings."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+CONFIG_NAMES: Final = (
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
+"""Files that may hold settings, in the order in which pytest tries them."""
+
+DEDICATED_NAMES: Final = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
+"""Those that hold nothing else."""
+
+CONFTEST_NAME: Final = "conftest.py"
+
+OPTIONS_VARIABLE: Final = "PYTEST_ADDOPTS"
+
+STEERING_VARIABLES: Final = (
+    OPTIONS_VARIABLE,
+    "PYTEST_PLUGINS",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
+    "PYTHONPATH",
+)
+"""Environment variables that change what pytest loads and runs."""
+
+
+def config_candidates(start: Path, config: Path | None) -> tuple[Path, ...]:
+    """List the paths at which pytest looks for a configuration file.
+
+    Args:
+        start: the common folder of the tests, or where pytest is started.
+        config: the file that it found; beyond its folder it does not look.
+    """
+    folders = [start, *start.parents]
+    if config and config.parent in folders:
+        folders = folders[: folders.index(config.parent) + 1]
+    return tuple(folder / name for folder in folders for name in CONFIG_NAMES)
+
+
+def conftest_candidates(folders: Iterable[Path], top: Path) -> tuple[Path, ...]:
+    """List the paths at which pytest looks for conftest files.
+
+    Args:
+        folders: of tests.
+        top: the folder beyond which it does not look.
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        for each in (folder, *folder.parents):
+            if not each.is_relative_to(top):
+                break
+            found[each / CONFTEST_NAME] = None
+    return tuple(found)

@@ -1,0 +1,96 @@
+"""The verdict on a pytest run, from its exit code and its own records together.
+
+Neither is enough alone. A runner that dies with code 0 sends no last record; `make` and plugins
+change the codes; `pytest || true` hides them; coverage limits fail a run in which every case
+passed. The codes are those of `pytest.ExitCode`.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome
+
+_USAGE, _NO_TESTS = 4, 5
+
+UNFINISHED: Final = "the process ended while it ran"
+"""Message of a case that had begun when its process died."""
+
+
+class Verdict(NamedTuple):
+    """What a run came to, and what the outcome alone does not tell."""
+
+    outcome: SuiteOutcome
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Records:
+    """What pytest said itself, as far as it decides the outcome."""
+
+    started: bool = False
+    """Whether our plugin was loaded at all."""
+    finished: bool = False
+    """Whether each session that started sent its last record, and nothing is missing between."""
+    missing: int = 0
+    """Collected cases without an end, though nothing had stopped the session."""
+    internal: str = ""
+    """An error of pytest or of a plugin."""
+    interrupted: bool = False
+    """Whether the session was broken off, by Ctrl-C or `pytest.exit`."""
+    broken_conftest: bool = False
+    """Whether a conftest file could not be imported."""
+
+
+def judge(code: int, cases: tuple[Case, ...], records: Records) -> Verdict:
+    """Judge a run that ended by itself.
+
+    Args:
+        code: the command's exit code.
+        cases: what the records say of each.
+        records: what they say of the whole.
+    """
+    if records.internal or records.broken_conftest or not records.finished:
+        return _unfinished(code, records)
+    if any(case.failing for case in cases):
+        return _with_failing(code, cases)
+    if records.interrupted or records.missing:
+        count = f"{records.missing} collected case{'s' if records.missing > 1 else ''}"
+        text = "interrupted" if records.interrupted else f"no result of {count}"
+        return Verdict(SuiteOutcome.CRASHED, text)
+    return _green(cases) if code == 0 else _not_green(code, cases)
+
+
+def _unfinished(code: int, records: Records) -> Verdict:
+    if records.broken_conftest:
+        return Verdict(SuiteOutcome.COLLECTION_ERROR)
+    if records.internal:
+        return Verdict(SuiteOutcome.CRASHED, f"internal error of pytest: {records.internal}")
+    if code == _USAGE:
+        return Verdict(SuiteOutcome.USAGE_ERROR)
+    if code == _NO_TESTS:
+        return Verdict(SuiteOutcome.NO_TESTS)
+    what = "before pytest had finished" if records.started else "and pytest did not report"
+    return Verdict(SuiteOutcome.CRASHED, f"ended with {code} {what}")
+
+
+def _with_failing(code: int, cases: tuple[Case, ...]) -> Verdict:
+    # Cases that were seen to fail are the stronger word: a code of 0 does not clear them.
+    note = "" if code else "though the command ended with 0"
+    ran = any(case.outcome in (CaseOutcome.PASSED, CaseOutcome.FAILED) for case in cases)
+    if any(case.failing and case.collecting for case in cases) and not ran:
+        return Verdict(SuiteOutcome.COLLECTION_ERROR, note)
+    return Verdict(SuiteOutcome.FAILED, note)
+
+
+def _green(cases: tuple[Case, ...]) -> Verdict:
+    if any(case.outcome is CaseOutcome.PASSED for case in cases):
+        return Verdict(SuiteOutcome.PASSED)
+    # A suite that skips everything has checked nothing, so it is never green.
+    return Verdict(SuiteOutcome.NO_TESTS, "every case was skipped" if cases else "")
+
+
+def _not_green(code: int, cases: tuple[Case, ...]) -> Verdict:
+    if not cases:
+        return Verdict(SuiteOutcome.USAGE_ERROR if code == _USAGE else SuiteOutcome.NO_TESTS)
+    # A coverage limit, too many warnings, a linter behind `&&`: the command says no.
+    return Verdict(SuiteOutcome.FAILED, f"no case failed, but the command ended with {code}")
