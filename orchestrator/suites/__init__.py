@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from orchestrator.errors import UsageError
 from orchestrator.events import Listener
+from orchestrator.footprint import Footprint
 from orchestrator.models import SuiteReport
-from orchestrator.suites.footprint import Footprint
 
 if TYPE_CHECKING:
     from orchestrator.suites.command_suite import CommandSuite

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.events import CaseFinished, Listener
+from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import project_environment
-from orchestrator.suites.footprint import Footprint
 
 
 class CommandSuite:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.events import CaseFinished, Listener
+from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.command_line import no_listener
-from orchestrator.suites.footprint import Footprint
 
 
 class ScriptedSuite:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.suites.footprint import Footprint, Module
+from orchestrator.footprint import Footprint, Module
 from orchestrator.suites.pytest.selecting import file_part
 from orchestrator.suites.pytest.settings import config_candidates, conftest_candidates
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.events import CaseFinished, Listener
+from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, Raised, SuiteOutcome, SuiteReport
 from orchestrator.suites.command_line import CommandLine, Ended
-from orchestrator.suites.footprint import Footprint
 from orchestrator.suites.pytest.footprint import build_footprint
 from orchestrator.suites.pytest.selecting import file_part, rebase
 from orchestrator.suites.pytest.verdict import UNFINISHED, Records, judge

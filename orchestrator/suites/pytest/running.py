@@ -12,10 +12,10 @@ from typing import Final
 from orchestrator import process
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener
+from orchestrator.footprint import Footprint
 from orchestrator.models import SuiteReport
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import project_environment
-from orchestrator.suites.footprint import Footprint
 from orchestrator.suites.pytest.report import ReportReader
 from orchestrator.suites.pytest.selecting import narrow_arguments
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
