@@ -1,7 +1,7 @@
 """Suites: the project's own tests, whatever runs them.
 
-To add one: a class with `preflight`, `run` and `observe` (see `command_suite.py`), a line in `_SUITES`, and a
-subclass of the conformance suite in `tests/suites/`.
+To add one: a class with `preflight`, `run` and `observe` (see `command_suite.py`), a line in
+`_SUITES`, and a subclass of the conformance suite in `tests/suites/`.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,6 @@
 """What every suite owes the loop. Subclass it, give `green` and `red` suites and a project."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from orchestrator import codec
 from orchestrator.events import CaseFinished, Event
 from orchestrator.models import CaseOutcome, SuiteOutcome
 from orchestrator.suites import ProjectSuite
+from orchestrator.suites.footprint import Footprint
 
 
 class SuiteConformance:
@@ -57,6 +59,21 @@ class SuiteConformance:
         told = [event.case.id for event in heard if isinstance(event, CaseFinished)]
         assert len(told) == len(heard)
         assert sorted(told) == sorted(case.id for case in report.cases)
+
+    def test_to_observe_is_to_run_all_and_to_say_what_it_rests_on(
+        self, red: ProjectSuite, project: Path
+    ) -> None:
+        heard: list[Event] = []
+        report, footprint = red.observe(project, heard.append)
+        assert report.outcome is SuiteOutcome.FAILED
+        told = [event.case.id for event in heard if isinstance(event, CaseFinished)]
+        assert sorted(told) == sorted(case.id for case in report.cases)
+        if footprint is not None:
+            assert Footprint.from_json(json.loads(json.dumps(footprint.as_json()))) == footprint
+
+    def test_a_report_says_that_it_is_complete(self, red: ProjectSuite, project: Path) -> None:
+        report = red.run(project)
+        assert (report.complete, report.running, report.forged) == (True, "", ())
 
     def test_a_report_can_be_stored(self, red: ProjectSuite, project: Path) -> None:
         report = red.run(project)

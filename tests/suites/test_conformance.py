@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.fake import ScriptedSuite, report_of
+from orchestrator.suites.footprint import Footprint, Module
 from tests.suites.conformance import SuiteConformance
 
 PYTHON = shlex.quote(sys.executable)
@@ -44,4 +45,6 @@ class TestScriptedSuite(SuiteConformance):
 
     @pytest.fixture
     def red(self) -> ProjectSuite:
-        return ScriptedSuite(report_of(passed=["a"], failed=["b"]))
+        suite = ScriptedSuite(report_of(passed=["a"], failed=["b"]))
+        suite.footprint = Footprint(tests=("/a.py",), modules=(Module("a", "/a.py"),))
+        return suite

@@ -30,6 +30,7 @@ class Facts:
         self._collected: list[Any] = []
         self._forged: dict[str, None] = {}
         self._early_hooks: dict[str, Any] = {}
+        self._fixtures: set[str] = set()
         self._opens: Any = None
         if observing:
             from .opens import Opens
@@ -45,9 +46,8 @@ class Facts:
         name = getattr(item, "originalname", None)
         function = "{}::{}".format(item.parent.nodeid, name) if name else item.nodeid
         definer = path
-        for each in _code.functions(_code.item_object(item)):
-            if is_project(each.__code__.co_filename):
-                definer = os.path.abspath(each.__code__.co_filename)
+        for each in _own_files(item):
+            definer = os.path.abspath(each)
         return file.nodeid, path, function, definer
 
     @pytest.hookimpl(trylast=True)
@@ -69,7 +69,8 @@ class Facts:
     def pytest_collection_finish(self, session: Any) -> None:
         """Remember the collected cases, and trust what defines and steers them."""
         self._collected = list(session.items)
-        trust(self.test_files() | self.steering(session.config, session))
+        self._fixtures = fixture_files(session)
+        trust(self.test_files() | self.steering(session.config))
         for text in self._items.remember(self._collected):
             self._forged[text] = None
 
@@ -117,41 +118,42 @@ class Facts:
         """
         found = set()
         for item in self._collected:
-            function = _code.item_object(item)
             path = str(getattr(item, "path", ""))
             if not (type(item).__name__ == "DoctestItem" and path.endswith(".py")):
                 found.add(real(path))
-            for each in _code.functions(function):
-                found.add(real(each.__code__.co_filename))
+            found.update(real(each) for each in _own_files(item))
         return {each for each in found if each and is_project(each)}
 
-    def steering(self, config: Any, session: Any) -> set[str]:
-        """Return the configuration, and the files of plugins, hooks and fixtures outside of
-        installed packages.
-        """
+    def steering(self, config: Any) -> set[str]:
+        """Return the configuration and the files of the project's plugins, hooks and fixtures."""
         found = {str(config.inipath)} if config.inipath else set()
         for plugin in config.pluginmanager.get_plugins():
             found.add(getattr(plugin, "__file__", None) or "")
         found.update(hook_files(config.pluginmanager))
-        found.update(fixture_files(session))
-        return {real(each) for each in found if each and is_project(each)}
+        found.update(self._fixtures)
+        return {real(each) for each in found if each and is_project(each)} - self.test_files()
 
-    def gather(self, config: Any, session: Any) -> dict[str, Any]:
+    def gather(self, config: Any) -> dict[str, Any]:
         """Return all facts as plain JSON values."""
+        for text in self._baseline.restore_builtins() if self._baseline else ():
+            self._forged[text] = None
         facts: dict[str, Any] = {"forged": self._gather_forged(config)}
+        if not (self._wanted or self._opens):
+            return facts
+        from .graph import Graph
+
+        graph, tests, steering = Graph(config), self.test_files(), self.steering(config)
+        provides = set(hook_files(config.pluginmanager)) | self._fixtures
+        code = graph.test_code(tests | steering | provides)
         if self._wanted:
             from .reach import Reach
 
-            test_code = self.test_files() | self.steering(config, session)
-            reach = Reach(config, test_code)
-            facts["reach"] = reach.report(self._wanted)
+            facts["reach"] = Reach(graph, code).report(self._wanted)
         if self._opens:
             from .footprint import gather_footprint
 
-            test_files, steering = self.test_files(), self.steering(config, session)
-            provides = set(hook_files(config.pluginmanager)) | fixture_files(session)
             facts["footprint"] = gather_footprint(
-                config, test_files, steering, {real(each) for each in provides}, self._opens
+                config, graph, tests, steering, provides, code, self._opens
             )
         return facts
 
@@ -166,14 +168,25 @@ class Facts:
         return list(self._forged)[:_MOST_FORGED]
 
 
+def _own_files(item: Any) -> list[str]:
+    """List the files in which a case's function is defined, and not those of its decorators."""
+    name = getattr(item, "originalname", None)
+    return [
+        each.__code__.co_filename
+        for each in _code.functions(_code.item_object(item))
+        if each.__name__ == name and is_project(each.__code__.co_filename)
+    ]
+
+
 def fixture_files(session: Any) -> set[str]:
     """Return the files of all fixtures."""
     manager = getattr(session, "_fixturemanager", None)
-    known = getattr(manager, "_arg2fixturedefs", {})
+    by_name = getattr(manager, "_arg2fixturedefs", {})  # before pytest 9.2
+    known = [*getattr(manager, "_get_all_fixture_defs", tuple)()]
+    known += [definition for definitions in by_name.values() for definition in definitions]
     return {
         real(each.__code__.co_filename)
-        for definitions in known.values()
-        for definition in definitions
+        for definition in known
         for each in _code.functions(definition.func)[:1]
     }
 

@@ -7,11 +7,13 @@ import re
 import stat
 import sys
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .graph import Graph
-from .opens import Opens
 from .places import is_own, is_project, real, search_path, site_folders, standard_modules
+
+if TYPE_CHECKING:
+    from .graph import Graph
+    from .opens import Opens
 
 _RUNNER = {
     *("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
@@ -21,24 +23,41 @@ _CACHES = ("__pycache__", ".pytest_cache", ".hypothesis", ".git", ".coverage")
 
 
 def gather_footprint(
-    config: Any, tests: set[str], steering: set[str], provides: set[str], opens: Opens
+    config: Any,
+    graph: Graph,
+    tests: set[str],
+    steering: set[str],
+    provides: set[str],
+    code: set[str],
+    opens: Opens,
 ) -> dict[str, Any]:
-    """Return the footprint as plain JSON values."""
-    graph = Graph(config)
+    """Return the footprint as plain JSON values.
+
+    Args:
+        config: pytest's.
+        graph: of the project's files.
+        tests: files that define cases.
+        steering: files that steer the runner.
+        provides: files that define fixtures or hooks.
+        code: all files of test code.
+        opens: what was opened.
+    """
     files: dict[str, str] = {}
     runner: set[str] = set()
     installed: set[str] = set()
+    programs = {os.path.dirname(sys.executable), os.path.join(sys.prefix, "bin")}
     names = _RUNNER | _plugin_names(config)
     for name, module in list(sys.modules.items()):
         path = _file_of(module)
         if not path or is_own(path):
             continue
-        if is_project(path):
+        if os.path.dirname(path) in programs or name == "__main__":
+            runner.add(path)
+        elif is_project(path):
             files.setdefault(path, name)
         else:
             (runner if name.split(".")[0] in names else installed).add(path)
     imports = {path: sorted(graph.direct(path)) for path in files}
-    code = _test_code(graph, set(files), tests | steering, provides, imports)
     return {
         "tests": sorted(tests),
         "steering": sorted(steering),
@@ -59,40 +78,6 @@ def _file_of(module: Any) -> str:
     path = getattr(spec, "origin", None) if getattr(spec, "has_location", False) else None
     path = path or vars(module).get("__file__") if hasattr(module, "__dict__") else path
     return real(path) if isinstance(path, str) else ""
-
-
-def _test_code(
-    graph: Graph, files: set[str], sure: set[str], provides: set[str], imports: dict[str, list[str]]
-) -> set[str]:
-    """Add to the files of tests the modules that only these import, where they are helpers.
-
-    A module under test may be imported by tests alone, too. A helper is one that lies in a folder
-    of tests whose code under test lies elsewhere, or that uses the runner itself.
-    """
-    code = sure | (provides & files) | {each for each in files if graph.uses_runner(each)}
-    users: dict[str, set[str]] = {}
-    for path, used in imports.items():
-        for each in used:
-            users.setdefault(each, set()).add(path)
-    homes = {
-        os.path.dirname(test)
-        for test in sure & files
-        if any(
-            os.path.dirname(each) != os.path.dirname(test)
-            and not each.startswith(os.path.dirname(test) + os.sep)
-            and not each.endswith("__init__.py")
-            for each in imports.get(test, ())
-            if each not in code
-        )
-    } - {str(graph.root), os.path.realpath(str(graph.invocation))}
-    inside = {each for each in files - code if each.startswith(tuple(h + os.sep for h in homes))}
-    while inside:
-        # What the code under test uses is no helper, and so on down.
-        used_by_others = {each for each in inside if users.get(each, set()) - code - inside}
-        if not used_by_others:
-            break
-        inside -= used_by_others
-    return code | inside
 
 
 def _data(opens: Opens, code: set[str], modules: set[str]) -> set[str]:

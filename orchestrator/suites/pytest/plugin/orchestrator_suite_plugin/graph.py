@@ -57,6 +57,40 @@ class Graph:
         """Return whether a file imports the test runner, or another maker of tests."""
         return self.uses(file).runner
 
+    def test_code(self, sure: set[str]) -> set[str]:
+        """Return the files of test code: those that are sure, and their helpers.
+
+        A helper uses the runner itself, or only tests import it and it lies in a folder of tests
+        whose code under test lies elsewhere. A module under test may be imported by tests alone,
+        too, so that is not enough.
+        """
+        files = set(self._modules)
+        code = sure | {each for each in files if self.uses_runner(each)}
+        users: dict[str, set[str]] = {}
+        for path in files:
+            for each in self.direct(path):
+                users.setdefault(each, set()).add(path)
+        homes = {
+            os.path.dirname(test) for test in sure & files if self._tests_elsewhere(test, code)
+        }
+        homes -= {self.root, os.path.realpath(self.invocation)}
+        inside = {
+            each for each in files - code if each.startswith(tuple(h + os.sep for h in homes))
+        }
+        while inside:  # what the code under test uses is no helper, and so on down
+            others = {each for each in inside if users.get(each, set()) - code - inside}
+            if not others:
+                break
+            inside -= others
+        return code | inside
+
+    def _tests_elsewhere(self, test: str, code: set[str]) -> bool:
+        home = os.path.dirname(test)
+        return any(
+            not each.startswith(home + os.sep) and not each.endswith("__init__.py")
+            for each in self.direct(test) - code
+        )
+
     def find(self, name: str) -> str:
         """Return the project's file of a dotted module name, imported or not."""
         if name not in self._found:

@@ -67,11 +67,22 @@ class Baseline:
             if function.__code__ is not known or _function(holder.get(key)) is not function
             for text in _exchanged(name, holder.get(key), function, known)
         ]
-        for name, value in self._builtins.items():
-            now = getattr(builtins, name, None)
-            if now is not value and not is_known(now):
-                found.append("builtins.{} was replaced".format(name))
         return [*found, *_unittest_changes()]
+
+    def restore_builtins(self) -> list[str]:
+        """Restore builtins that were replaced, and return those that it was not honest to replace.
+
+        What comes after this uses them.
+        """
+        replaced = []
+        for name, value in self._builtins.items():
+            now = vars(builtins).get(name)
+            if now is not value:
+                setattr(builtins, name, value)
+                replaced.append((name, now))
+        return [
+            "builtins.{} was replaced".format(name) for name, now in replaced if not is_known(now)
+        ]
 
 
 _trusted: set[str] = set()

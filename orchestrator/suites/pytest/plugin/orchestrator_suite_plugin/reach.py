@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import re
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import code as _code
-from .graph import Graph
 from .places import is_project, real
+
+if TYPE_CHECKING:
+    from .graph import Graph
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _QUOTED = re.compile(r"[\"']([\w./-]+)[\"']")
@@ -47,8 +49,8 @@ class _Node:
 class Reach:
     """Answers for the cases of one process."""
 
-    def __init__(self, config: Any, test_code: set[str]) -> None:
-        self._graph = Graph(config)
+    def __init__(self, graph: Graph, test_code: set[str]) -> None:
+        self._graph = graph
         self._test_code = test_code
         self._nodes: dict[int, _Node] = {}
         self._closures: dict[str, frozenset[str]] = {}

@@ -182,7 +182,7 @@ class Reporter:
         session = self._session
         if session is None:
             return
-        facts = [self._facts.gather(config, session), *self._handed]
+        facts = [self._facts.gather(config), *self._handed]
         for each in facts:
             for kind in ("footprint", "reach"):
                 if each.get(kind):
@@ -190,7 +190,7 @@ class Reporter:
         self._stream.send(
             "finish",
             status=int(getattr(session, "exitstatus", -1)),
-            stopped=str(getattr(session, "shouldfail", "") or getattr(session, "shouldstop", "")),
+            stopped=str(session.shouldfail or session.shouldstop or ""),
             begun=self._begun,
             ended=self._ended,
             forged=[text for each in facts for text in each["forged"]],
@@ -212,9 +212,9 @@ class WorkerReporter:
             outcome.get_result().orchestrator_handed = list(self._facts.place(item))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: Any) -> None:
+    def pytest_sessionfinish(self) -> None:
         """Hand the facts over, with the worker's last message."""
-        facts = self._facts.gather(self._config, session)
+        facts = self._facts.gather(self._config)
         self._config.workeroutput["orchestrator"] = json.dumps(facts, default=str)
 
 
