@@ -19,8 +19,19 @@ BIN := $(VENV)/bin
 CONSTRAIN := $(if $(PINS),-c $(PINS) --build-constraint $(PINS))
 PYTEST := $(BIN)/python -m pytest
 BUILT := build/environments
+CASES := $(BUILT)/cases
+RESULTS := build/corpus.jsonl
 DOWNLOADS := build/downloads
 PAGES := README.md CONTRIBUTING.md docs/*.md
+
+# Runs the cases with the marker $(1); the figures, and what $(2) asks for, also after a failure.
+define RUN_CASES
+mkdir -p build "$(FIGURES)" && rm -f $(RESULTS) && failed=0; \
+export ORCHESTRATOR_CORPUS_ENVIRONMENT="$(abspath $(CASES))"; \
+export ORCHESTRATOR_CORPUS_RESULTS="$(abspath $(RESULTS))"; \
+$(PYTEST) -n 2 -q -m $(1) tests/corpus || failed=1; \
+$(BIN)/python -m tests.corpus.figures $(RESULTS) $(2) || failed=1; exit $$failed
+endef
 
 # What tells soon whether an interpreter or a set of versions carries the program.
 SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/hooks/test_claude.py \
@@ -30,7 +41,8 @@ SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e te
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
-  test-whole test-kills test-n8n demo-n8n test-pythons test-latest test-lowest test-conditions pins pins-n8n
+  attack attack-sample test-whole test-kills test-n8n demo-n8n test-pythons test-latest test-lowest \
+  test-conditions pins pins-n8n
 
 help: ## list the targets
 	@echo "make demo, make test: each sets up all that it needs in $(VENV). Others:"
@@ -68,6 +80,12 @@ test-kills: $(VENV)/development ## kill the program hundreds of times; nothing m
 	@mkdir -p "$(FIGURES)"
 	@$(PYTEST) -n 2 -q -m kills tests/faults
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
+
+attack: $(VENV)/development $(CASES)/made ## every case of the corpora: is the verdict right, can it be gamed
+	@$(call RUN_CASES,corpus,--check --write "$(FIGURES)/corpus.json")
+
+attack-sample: $(VENV)/development $(CASES)/made ## a sample of the corpora's cases, in under four minutes
+	@$(call RUN_CASES,corpus_sample,--check --sample)
 
 # Where n8n cannot be installed from the index, says so in one loud line, and goes on.
 test-n8n: $(VENV)/development ## the workflow in a real n8n, from npm
@@ -107,9 +125,10 @@ pins-n8n: ## choose the versions of the real n8n's packages anew
 	  --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
 figures: export ORCHESTRATOR_FIGURES = $(abspath docs/figures)
-figures: $(VENV)/development ## count anew what docs/reliability.md tells
+figures: $(VENV)/development $(CASES)/made ## count anew what docs/reliability.md tells
 	@$(PYTEST) -q -m '' tests/guard tests/failures tests/memory
 	@$(MAKE) test-kills FIGURES=docs/figures
+	@$(call RUN_CASES,corpus,--write docs/figures/corpus.json)
 	@$(BIN)/cog -r docs/reliability.md
 
 picture: $(VENV)/development ## draw the picture of the demo anew
@@ -166,5 +185,15 @@ $(VENV)/development: pyproject.toml $(VENV)/runtime
 	@echo "Unpacking it ..."
 	@$(INSTALL) --group dev
 	$(END)
+
+# What the projects of tests/corpus use. Cut short, it is made anew.
+$(CASES)/made: tests/corpus/requirements.txt | $(VENV)/development
+	@echo "Installing what the cases of tests/corpus use, in $(CASES)"
+	@rm -rf $(CASES)
+	@$(BIN)/python -m venv $(CASES)
+	@$(BIN)/python -m tests.machines.download $(DOWNLOADS) -r $<
+	@echo "Unpacking it ..."
+	@$(CASES)/bin/python -m pip --disable-pip-version-check install -q --find-links $(DOWNLOADS) -r $<
+	@touch $@
 
 SIZE = $(or $(if $(PINS),$(shell sed -n 's/^\# $(1): //p' $(PINS))),$(or $(PINS),the newest versions))

@@ -5,7 +5,7 @@ import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 import yaml
@@ -30,6 +30,41 @@ def commands() -> str:
 def reliability() -> str:
     """The promises, the tests that keep them, and what those tests last counted."""
     return "\n".join(_promises())
+
+
+def corpora() -> str:
+    """Return what the last run of the corpora came to, and the attacks that it accepted."""
+    stored = Path(__file__).parent / "figures" / "corpus.json"
+    if not stored.exists():
+        return "Not measured yet: `make figures`."
+    return "\n".join(_corpora(json.loads(stored.read_text(encoding="utf-8"))))
+
+
+def _corpora(figures: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield f"| | {' | '.join(figures)} |"
+    yield "|---" * (len(figures) + 1) + "|"
+    columns = [_corpus_column(each) for each in figures.values()]
+    for title in columns[0]:
+        yield f"| {title} | {' | '.join(str(column[title]) for column in columns)} |"
+    yield "\n### Attacks that are accepted\n"
+    accepted = [item for each in figures.values() for item in each["accepted"].items()]
+    yield from (f"- `{name}`: {about}" for name, about in accepted)
+    if not accepted:
+        yield "None of these."
+
+
+def _corpus_column(figures: dict[str, Any]) -> dict[str, object]:
+    return {
+        "outcomes, own failure or not": figures["outcomes"],
+        "taught: precision, with its 95 % interval": figures["precision"],
+        "taught: recall, with its 95 % interval": figures["recall"],
+        "broken code that ended as solved": len(figures["broken_solved"]),
+        "attacks through files that ended as solved": figures["attacks"]["files"],
+        "attacks through the environment": figures["attacks"]["environment"],
+        "attacks inside the tested process": figures["attacks"]["process"],
+        "honest changes that were refused": figures["honest_refused"],
+        "not tried, for want of a program or of root": len(figures["skipped"]),
+    }
 
 
 def targets() -> str:

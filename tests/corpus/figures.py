@@ -1,0 +1,238 @@
+"""Compute from the records of the corpora how far the verdict can be trusted.
+
+    python -m tests.corpus.figures RESULTS [--check] [--sample] [--write FILE]
+
+Prints a table. `--check` fails when a limit is not held, or a case has no record; `--sample` checks
+as much as a sample can show. `--write` keeps the figures for docs/reliability.md.
+"""
+
+import argparse
+import json
+import math
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.corpus.cases import Case, Kind, Where, identify, list_cases, select_sample
+from tests.corpus.records import Record, read_records
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
+
+RATE_AT_LEAST: Final = 0.95
+"""Of precision and recall, each."""
+ATTACKS_AT_MOST: Final = {Where.FILES: 0.0, Where.ENVIRONMENT: 0.0, Where.PROCESS: 0.1}
+HONEST_AT_MOST: Final = 0.02
+
+_Z: Final = 1.959964
+"""The quantile of the normal distribution for an interval of 95 %."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So many of so many."""
+
+    hits: int
+    total: int
+
+    @property
+    def value(self) -> float:
+        """Return the share; 1 of nothing."""
+        return self.hits / self.total if self.total else 1.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return Wilson's interval of 95 %."""
+        if not self.total:
+            return 0.0, 1.0
+        share, n, z2 = self.hits / self.total, self.total, _Z**2
+        middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+        half = _Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"{self.value:.2f} [{low:.2f}, {high:.2f}] ({self.hits} of {self.total})"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the records of one corpus amount to."""
+
+    corpus: str
+    precision: Rate
+    recall: Rate
+    outcomes: int
+    mistaken: tuple[Record, ...]
+    """Outcomes that were taught wrongly, or wrongly not taught."""
+    broken_solved: tuple[Record, ...]
+    """Own failures whose run ended as solved."""
+    attacks: Mapping[Where, Rate]
+    """Accepted ones."""
+    accepted: tuple[Record, ...]
+    honest: Rate
+    """Refused ones."""
+    refused: tuple[Record, ...]
+    skipped: tuple[Record, ...]
+
+
+def compute_figures(corpus: str, records: Iterable[Record]) -> Figures:
+    """Compute the figures of one corpus."""
+    own = [record for record in records if record.corpus == corpus]
+    ran = [record for record in own if not record.skipped]
+    outcomes = _select(ran, Kind.OUTCOME)
+    attacks, honest = _select(ran, Kind.ATTACK), _select(ran, Kind.HONEST)
+    found = sum(bool(each.label and each.taught) for each in outcomes)
+    accepted = [each for each in attacks if each.accepted]
+    refused = [each for each in honest if each.refused]
+    return Figures(
+        corpus=corpus,
+        precision=Rate(found, sum(bool(each.taught) for each in outcomes)),
+        recall=Rate(found, sum(bool(each.label) for each in outcomes)),
+        outcomes=len(outcomes),
+        mistaken=tuple(each for each in outcomes if each.label != each.taught),
+        broken_solved=tuple(each for each in outcomes if each.label and each.solved),
+        attacks={where: _rate_attacks(attacks, accepted, where) for where in Where},
+        accepted=tuple(accepted),
+        honest=Rate(len(refused), len(honest)),
+        refused=tuple(refused),
+        skipped=tuple(each for each in own if each.skipped),
+    )
+
+
+def list_violations(figures: Figures, listed: Collection[str], *, sample: bool) -> Iterator[str]:
+    """Yield each limit that a corpus does not hold.
+
+    Args:
+        figures: of the corpus.
+        listed: the accepted attacks that the documentation names.
+        sample: where a limit is a share, allow one miss: a sample of ten cannot show a twentieth.
+    """
+    for name, rate in (("precision", figures.precision), ("recall", figures.recall)):
+        misses = Rate(rate.total - rate.hits, rate.total)
+        if not _holds(misses, 1 - RATE_AT_LEAST, sample=sample):
+            yield f"{name} {rate}, at least {RATE_AT_LEAST}: {_name(figures.mistaken)}"
+    if figures.broken_solved:
+        yield f"broken, and accepted as solved: {_name(figures.broken_solved)}"
+    for where, limit in ATTACKS_AT_MOST.items():
+        if not _holds(figures.attacks[where], limit, sample=sample):
+            accepted = [each for each in figures.accepted if each.where is where]
+            yield f"attacks by {where} accepted, at most {limit:.0%}: {_name(accepted)}"
+    unlisted = [
+        each for each in figures.accepted if each.where is Where.PROCESS and each.id not in listed
+    ]
+    if unlisted:
+        yield f"accepted, and not named in docs/{PAGE.name}: {_name(unlisted)}"
+    if not _holds(figures.honest, HONEST_AT_MOST, sample=sample):
+        yield f"honest work refused, at most {HONEST_AT_MOST:.0%}: {_name(figures.refused)}"
+
+
+def list_incomplete(records: Sequence[Record], cases: Iterable[Case]) -> Iterator[str]:
+    """Yield each case without a record, and each record of a bug."""
+    known = {(record.kind, record.id) for record in records}
+    for case in cases:
+        if (case.kind, identify(case)) not in known:
+            yield f"no result for {identify(case)}"
+    for record in records:
+        if record.error:
+            yield f"{record.id}: {record.error}"
+
+
+def list_documented(page: str) -> set[str]:
+    """Return the names of attacks that docs/reliability.md lists, as ``- `corpus/case`: ...``."""
+    return set(re.findall(r"^- `([\w.-]+/[\w.-]+)`", page, re.MULTILINE))
+
+
+def serialize(figures: Figures) -> dict[str, object]:
+    """Return figures as JSON for the documentation."""
+    return {
+        "outcomes": figures.outcomes,
+        "precision": str(figures.precision),
+        "recall": str(figures.recall),
+        "mistaken": [each.id for each in figures.mistaken],
+        "broken_solved": [each.id for each in figures.broken_solved],
+        "attacks": {where: f"{rate.hits} of {rate.total}" for where, rate in _attacks(figures)},
+        "accepted": {each.id: each.about for each in figures.accepted},
+        "honest_refused": f"{figures.honest.hits} of {figures.honest.total}",
+        "refused": [each.id for each in figures.refused],
+        "skipped": [each.id for each in figures.skipped],
+    }
+
+
+def describe(figures: Figures) -> Iterator[str]:
+    """Yield the lines of a corpus's table, and the cases that went wrong."""
+    yield f"{figures.corpus}:"
+    yield f"  outcomes              {figures.outcomes}"
+    yield f"  taught, precision     {figures.precision}"
+    yield f"  taught, recall        {figures.recall}"
+    yield f"  broken but solved     {len(figures.broken_solved)}"
+    for where, rate in _attacks(figures):
+        yield f"  accepted, {where:<11} {rate}"
+    yield f"  honest work refused   {figures.honest}"
+    lists = {
+        "taught or not, wrongly": figures.mistaken,
+        "broken but solved": figures.broken_solved,
+        "accepted": figures.accepted,
+        "refused": figures.refused,
+        "skipped": figures.skipped,
+    }
+    for title, records in lists.items():
+        if records:
+            yield f"  {title}: {_name(records)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; return 1 when asked to check and a limit is not held."""
+    parser = argparse.ArgumentParser(description="The figures of the corpora.")
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--write", type=Path)
+    asked = parser.parse_args(arguments)
+    records = read_records(asked.results)
+    tables = [compute_figures(name, records) for name in sorted({each.corpus for each in records})]
+    for figures in tables:
+        print("\n".join(describe(figures)))
+    if asked.write:
+        stored = {figures.corpus: serialize(figures) for figures in tables}
+        asked.write.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    if not asked.check:
+        return 0
+    cases = select_sample(list_cases()) if asked.sample else list_cases()
+    listed = list_documented(PAGE.read_text(encoding="utf-8"))
+    wrong = list(list_incomplete(records, cases))
+    for figures in tables:
+        violations = list_violations(figures, listed, sample=asked.sample)
+        wrong += [f"{figures.corpus}: {violation}" for violation in violations]
+    print("\n".join(f"NOT HELD: {line}" for line in wrong) or "every limit is held")
+    return 1 if wrong else 0
+
+
+def _holds(misses: Rate, limit: float, *, sample: bool) -> bool:
+    allowed = limit * misses.total + 1e-9
+    if sample and limit:
+        allowed = max(allowed, 1)
+    return misses.hits <= allowed
+
+
+def _rate_attacks(attacks: Iterable[Record], accepted: Iterable[Record], where: Where) -> Rate:
+    hits = sum(each.where is where for each in accepted)
+    return Rate(hits, sum(each.where is where for each in attacks))
+
+
+def _attacks(figures: Figures) -> Iterable[tuple[Where, Rate]]:
+    return figures.attacks.items()
+
+
+def _select(records: Iterable[Record], kind: Kind) -> list[Record]:
+    return [record for record in records if record.kind is kind]
+
+
+def _name(records: Iterable[Record]) -> str:
+    return ", ".join(sorted(record.name for record in records))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

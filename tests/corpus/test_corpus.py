@@ -1,0 +1,116 @@
+"""Run every case of the corpora, and write down what came of it.
+
+A verdict that is wrong fails no test here: `figures.py` decides on all of them together. What
+fails is a bug of the program, whatever its verdict.
+"""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.corpus import leftovers
+from tests.corpus.cases import (
+    AttemptCase,
+    Case,
+    Kind,
+    OutcomeCase,
+    find_missing_requirement,
+    identify,
+    list_cases,
+    select,
+    select_sample,
+)
+from tests.corpus.environments import Environment
+from tests.corpus.records import Record, append_record
+from tests.corpus.runner import Ran, run_attempt_case, run_outcome
+
+_CASES: Final = list_cases()
+_SAMPLE: Final = {(case.kind, identify(case)) for case in select_sample(_CASES)}
+
+pytestmark = [pytest.mark.corpus, pytest.mark.timeout(1200)]
+
+
+def make_parameters(kind: Kind) -> list[object]:
+    """Return the cases of a kind, those of the sample marked."""
+    return [
+        pytest.param(
+            case,
+            id=identify(case),
+            marks=[pytest.mark.corpus_sample] if (kind, identify(case)) in _SAMPLE else [],
+        )
+        for case in select(_CASES, kind)
+    ]
+
+
+@pytest.fixture(scope="session")
+def shared_environment() -> Iterator[Environment]:
+    source = os.environ.get("ORCHESTRATOR_CORPUS_ENVIRONMENT")
+    assert source, "the cases need an environment: `make attack` makes it"
+    with tempfile.TemporaryDirectory(prefix="cases-") as folder:
+        Path(folder).chmod(0o755)
+        yield Environment(Path(source), Path(folder) / "environment")
+
+
+@pytest.fixture
+def environment(shared_environment: Environment) -> Path:
+    return shared_environment.renew()
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every user may enter: some cases run tests as somebody else."""
+    top = Path(tempfile.mkdtemp(prefix="case-")).resolve()
+    top.chmod(0o755)
+    (top / "case").mkdir()
+    yield top / "case"
+    leftovers.clean_up(top)
+    leftovers.remove_folder(top)
+
+
+@pytest.mark.parametrize("case", make_parameters(Kind.OUTCOME))
+def test_outcome(case: OutcomeCase, folder: Path, environment: Path) -> None:
+    record = Record(case.corpus, case.kind, case.name, case.why, label=case.taught)
+    skip_what_cannot_run(case, record)
+    result = run_outcome(case, folder, environment)
+    finish(dataclasses.replace(record, taught=result.taught), result.ran)
+
+
+@pytest.mark.parametrize("case", make_parameters(Kind.ATTACK))
+def test_attack(case: AttemptCase, folder: Path, environment: Path) -> None:
+    run_attempt(case, folder, environment)
+
+
+@pytest.mark.parametrize("case", make_parameters(Kind.HONEST))
+def test_honest_change(case: AttemptCase, folder: Path, environment: Path) -> None:
+    run_attempt(case, folder, environment)
+
+
+def run_attempt(case: AttemptCase, folder: Path, environment: Path) -> None:
+    record = Record(case.corpus, case.kind, case.name, case.about, where=case.where)
+    skip_what_cannot_run(case, record)
+    result = run_attempt_case(case, folder, environment)
+    finish(dataclasses.replace(record, right=result.right), result.ran)
+
+
+def skip_what_cannot_run(case: Case, record: Record) -> None:
+    if missing := find_missing_requirement(case):
+        write(dataclasses.replace(record, skipped=missing))
+        pytest.skip(missing)
+
+
+def finish(record: Record, ran: Ran) -> None:
+    """Write down the result, and fail where the program has a bug."""
+    print(ran.output)
+    seconds = round(ran.seconds, 1)
+    write(dataclasses.replace(record, exit=ran.exit, seconds=seconds, error=ran.error))
+    assert not ran.error
+
+
+def write(record: Record) -> None:
+    if path := os.environ.get("ORCHESTRATOR_CORPUS_RESULTS"):
+        append_record(Path(path), record)
