@@ -1,6 +1,6 @@
 """A suite that says what it is told to: for tests of whatever uses a suite."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,25 +13,27 @@ from orchestrator.suites.command_line import no_listener
 class ScriptedSuite:
     """Gives queued reports in order and emits their cases; the last one is given from then on.
 
-    Asked for a selection after a red report, it says of those cases what it said before, or what
-    was queued with `enqueue_again`. `calls` lists what was asked for: workspace and selection of
-    each run.
+    A suite says the same of the same code, so where `state` tells what the code is, a run on a
+    state that was seen before gives what was said of it then, or what was queued with
+    `enqueue_again`. `calls` lists what was asked for: workspace and selection of each run.
     """
 
     def __init__(self, *reports: SuiteReport) -> None:
         self._reports = list(reports)
         self._again: list[SuiteReport] = []
-        self._said = SuiteReport(SuiteOutcome.PASSED, 0)
+        self._said: dict[str, SuiteReport] = {}
         self.calls: list[tuple[Path, tuple[str, ...] | None]] = []
         self.footprint: Footprint | None = None
         """What `observe` returns with the report."""
+        self.state: Callable[[], object] = lambda: len(self.calls)
+        """Returns what the reports depend on; by default each run is on another state."""
 
     def enqueue(self, report: SuiteReport) -> None:
         """Add a report to the end of the queue."""
         self._reports.append(report)
 
     def enqueue_again(self, report: SuiteReport) -> None:
-        """Add what is said when cases of a red report are run again."""
+        """Add what is said when the suite runs again on a state that was seen before."""
         self._again.append(report)
 
     def preflight(self, workspace: Path) -> None:
@@ -50,14 +52,16 @@ class ScriptedSuite:
         """
         if not self._reports:
             raise LookupError("the scripted suite has no report: enqueue one")
+        state = repr(self.state())
         self.calls.append((workspace, None if select is None else tuple(select)))
-        if select is not None and self._said.failing:
-            return self._again.pop(0) if self._again else _narrowed(self._said, select)
-        report = self._reports.pop(0) if len(self._reports) > 1 else self._reports[0]
-        self._said = report
+        if state in self._said:
+            report = self._again.pop(0) if self._again else self._said[state]
+        else:
+            report = self._reports.pop(0) if len(self._reports) > 1 else self._reports[0]
+            self._said[state] = report
         for case in report.cases:
             on_event(CaseFinished(case))
-        return report
+        return report if select is None else _narrowed(report, select)
 
     def observe(
         self, workspace: Path, on_event: Listener = no_listener

@@ -96,7 +96,8 @@ class Relation:
         parts = {
             part for name in missing for part in (name, name.replace(".", "/"), _last_name(name))
         }
-        names = (case.id, _last_name(case.function), *case.names, *parts)
+        own = () if case.collecting else (case.id, _last_name(case.function))
+        names = (*own, *case.names, *parts)
         return any(_is_code(name, self.task) for name in names if name)
 
     def tied(self, case: Case) -> bool:

@@ -10,7 +10,7 @@ from orchestrator import codec
 from orchestrator.events import CaseFinished, Event
 from orchestrator.models import CaseOutcome, SuiteOutcome
 from orchestrator.suites import ProjectSuite
-from orchestrator.suites.footprint import Footprint
+from orchestrator.footprint import Footprint
 
 
 class SuiteConformance:

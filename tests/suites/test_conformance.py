@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.fake import ScriptedSuite, report_of
-from orchestrator.suites.footprint import Footprint, Module
+from orchestrator.footprint import Footprint, Module
 from tests.suites.conformance import SuiteConformance
 
 PYTHON = shlex.quote(sys.executable)

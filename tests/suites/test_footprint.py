@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.models import SuiteOutcome, SuiteReport
-from orchestrator.suites.footprint import Footprint
+from orchestrator.footprint import Footprint
 from orchestrator.suites.pytest.running import PLUGIN_FOLDER, PytestSuite
 from tests.suites.projects import PYTEST, wrapped, write
 
