@@ -254,7 +254,7 @@ class _Step:
         self._live.start()
 
     def case(self, case: Case) -> None:
-        file = case.id.split("::", 1)[0]
+        file = case.file or case.id
         if not self._screen.is_terminal and file != self._file:
             self._tell_file()
             self._file = file
