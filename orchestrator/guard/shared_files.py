@@ -17,7 +17,8 @@ _TABLES: Final = ("pytest", "pytest_env", "coverage", "tox", "nox", "hatch", "po
 _INI_SECTIONS: Final = re.compile(r"pytest|tool:pytest|testenv|tox|coverage|run$|report$")
 
 _VARIABLES: Final = re.compile(
-    rb"^\s*(?:export\s+)?((?:PYTEST|PYTHON|COVERAGE|TOX|NOX|LD_|NODE|MAKE)\w*|PATH|SHELL|ENV|BASH_ENV)\s*=", re.MULTILINE
+    rb"^\s*(?:export\s+)?((?:PYTEST|PYTHON|COVERAGE|TOX|NOX|LD_|NODE|MAKE)\w*|PATH|SHELL|ENV|BASH_ENV)\s*=",
+    re.MULTILINE,
 )
 
 _SETUPTOOLS: Final = re.compile(
