@@ -9,8 +9,6 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from orchestrator.guard.tree import CACHES
-
 
 def drop_project_bytecode(project: Path, environments: Collection[str]) -> None:
     """Remove the bytecode of all files of a project, pytest's own included.
@@ -30,7 +28,7 @@ def drop_project_bytecode(project: Path, environments: Collection[str]) -> None:
         except (PermissionError, FileNotFoundError):
             continue
         below = f"{folder}/" if folder else ""
-        inside_cache = folder.rpartition("/")[2] == CACHES
+        inside_cache = folder.rpartition("/")[2] == "__pycache__"
         for item in listed:
             if item.is_dir(follow_symlinks=False):
                 name = below + item.name

@@ -175,7 +175,7 @@ class _Follower:
                 self.line(" ".join(arguments[at + 1 : at + 2]), cwd, by)
                 return
             if not word.startswith("-"):
-                self.script(word, cwd, by, shell=True)
+                self.script(word, cwd, by, as_shell=True)
                 return
 
     def _source(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
@@ -321,16 +321,16 @@ class _Follower:
 
     # ---- scripts ---------------------------------------------------------------------------
 
-    def script(self, word: str, cwd: Path, by: str, *, shell: bool = False) -> None:
+    def script(self, word: str, cwd: Path, by: str, *, as_shell: bool = False) -> None:
         """Follow a program file of the project, if that decides which tests run."""
         path = cwd / word
         name = name_of(self.project, path)
         if name.startswith(("/usr/", "/bin/")) or not path.is_file():
-            if shell and not path.exists() and "$" not in word:
+            if as_shell and not path.exists() and "$" not in word:
                 self.guard(path, f"run by {by}")
             return
-        kind = "shell" if shell else scripts.language_of(path)
-        if kind == "binary" or (kind == "data" and not shell):
+        kind = "shell" if as_shell else scripts.language_of(path)
+        if kind == "binary" or (kind == "data" and not as_shell):
             return
         if scripts.is_product(path, kind, self.project):
             self.chain.product.add(name)

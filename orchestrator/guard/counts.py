@@ -7,7 +7,7 @@ from orchestrator.models import Finding, FindingKind, SuiteReport
 
 _COUNTS: Final = (
     re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE),
-    re.compile(r"^(?:#|ℹ) tests (\d+)\s*$", re.MULTILINE),
+    re.compile(r"^(?:#|\u2139) tests (\d+)\s*$", re.MULTILINE),
     re.compile(r"^1\.\.(\d+)\s*$", re.MULTILINE),
     re.compile(r"^test result: \w+\. (\d+) passed", re.MULTILINE),
     re.compile(r"^\s*Tests:?\s+(?:.*\D)?(\d+) passed", re.MULTILINE),
@@ -26,7 +26,7 @@ _PARTS: Final = (
 
 _SKIPPED: Final = (
     re.compile(r"skipped=(\d+)"),
-    re.compile(r"^(?:#|ℹ) (?:skipped|todo|cancelled) (\d+)\s*$", re.MULTILINE),
+    re.compile(r"^(?:#|\u2139) (?:skipped|todo|cancelled) (\d+)\s*$", re.MULTILINE),
 )
 
 _TERMINAL: Final = re.compile(r"\x1b\[[0-9;]*m")

@@ -68,7 +68,7 @@ def derive(basis: Basis) -> Protection:
     _add_chain(found, chain, tree)
     _add_links(found, project, tree)
     found.absent |= dict.fromkeys(_environment_names(project), "would be the project's environment")
-    found.absent |= _program_names(basis, chain)
+    found.absent.update(_program_names(basis, chain))
     guarded = {n: g for n, g in found.guarded.items() if n not in found.free}
     folders = search_folders(project, basis.footprint, found.tests)
     return Protection(
@@ -82,7 +82,8 @@ def derive(basis: Basis) -> Protection:
         frozenset(found.folders),
         environments,
         folders,
-        _reserved(project, basis.footprint, guarded, folders),
+        _reserved(basis.footprint, guarded, folders),
+        basis.regenerated,
     )
 
 
@@ -272,7 +273,6 @@ def _program_names(basis: Basis, chain: Chain) -> Mapping[str, str]:
 
 
 def _reserved(
-    project: Path,
     footprint: Footprint | None,
     guarded: Mapping[str, Guarded],
     folders: Iterable[SearchFolder],
@@ -288,5 +288,4 @@ def _reserved(
         if name.endswith(".py") and "/" in name
     }
     own = {name for each in folders if not each.installed for name in each.names}
-    del project
     return frozenset({*standard, *installed, *helpers, *own, "conftest"} - {"__init__"})

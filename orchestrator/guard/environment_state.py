@@ -133,7 +133,9 @@ class EnvironmentGuard:
         restore: whether to restore at all.
     """
 
-    def __init__(self, state: EnvironmentState, folder: Path, aside: Path, *, restore: bool):
+    def __init__(
+        self, state: EnvironmentState, folder: Path, aside: Path, *, restore: bool
+    ) -> None:
         self._state, self._folder, self._aside, self._restore = state, folder, aside, restore
 
     def findings(self) -> list[Finding]:

@@ -197,9 +197,9 @@ def product_among_tests(project: Path, evidence: Evidence, named: Collection[str
         if not path.endswith(".py") or Path(path).name == "conftest.py":
             continue
         users = evidence.importers[path]
-        if users & evidence.product and not _defines_tests(path, strictly=True):
-            found.add(path)
-        elif not _defines_tests(path) and (users or path in named) and ">>>" in _text(path):
+        if (users & evidence.product and not _defines_tests(path, strictly=True)) or (
+            not _defines_tests(path) and (users or path in named) and ">>>" in _text(path)
+        ):
             found.add(path)
         elif path in named and not TEST_FILE.fullmatch(Path(path).name) and _tests_itself(path):
             module = evidence.modules.get(path)
@@ -236,13 +236,15 @@ def _is_assertion(function: ast.FunctionDef) -> bool:
             return False
         used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} & arguments
         enough = len(used) > 1 or (used and _ASSERTING_NAME.match(function.name))
-        if isinstance(node, ast.Assert) and enough:
-            asserts = True
-        elif isinstance(node, ast.If) and enough and _raises_assertion(node):
-            asserts = True
-        elif isinstance(node, ast.Call) and enough:
-            asserts |= _ASSERTIONS.fullmatch(ast.unparse(node.func)) is not None
+        if enough:
+            asserts |= _asserts_itself(node)
     return asserts
+
+
+def _asserts_itself(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return _ASSERTIONS.fullmatch(ast.unparse(node.func)) is not None
+    return isinstance(node, ast.Assert) or (isinstance(node, ast.If) and _raises_assertion(node))
 
 
 def _raises_assertion(node: ast.AST) -> bool:

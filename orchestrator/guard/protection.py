@@ -61,6 +61,7 @@ class Protection:
         guarded: the guarded files, by name.
         absent: names at which nothing may appear, with the reason.
         free: names that are never guarded: the code under test, and what the suite regenerates.
+        regenerated: names of the files that the suite itself wrote at the baseline.
         unguarded: globs of names that the user freed.
         whole: names of shared files of which every byte counts.
         tests: names of the files with cases.
@@ -81,10 +82,15 @@ class Protection:
     environments: frozenset[str] = frozenset()
     search: tuple[SearchFolder, ...] = ()
     reserved: frozenset[str] = frozenset()
+    regenerated: frozenset[str] = frozenset()
 
     def frees(self, name: str) -> bool:
         """Return whether a file is never guarded."""
-        return name in self.free or any(
+        return name in self.free or self.is_unguarded(name)
+
+    def is_unguarded(self, name: str) -> bool:
+        """Return whether the user freed a file by a glob."""
+        return any(
             fnmatch.fnmatchcase(name, glob) or PurePosixPath(name).match(glob)
             for glob in self.unguarded
         )
@@ -130,7 +136,15 @@ class Protection:
         Raises:
             TypeError, KeyError, ValueError: the values are not a protection's.
         """
-        names = ("free", "whole", "tests", "test_folders", "environments", "reserved")
+        names = (
+            "free",
+            "whole",
+            "tests",
+            "test_folders",
+            "environments",
+            "reserved",
+            "regenerated",
+        )
         return cls(
             Path(values["project"]),
             {

@@ -76,7 +76,7 @@ def _shadows(
     if module not in taken or (module == "conftest" and first == "conftest.py"):
         return ""
     base = PurePosixPath(name).name
-    if deeper and (is_test(name) or base == "conftest.py" or base == "__init__.py"):
+    if deeper and (is_test(name) or base in ("conftest.py", "__init__.py")):
         # A folder of new tests may be called like the package that they test; with an
         # `__init__.py` it takes the package's place all the same.
         initial = (protection.project / folder / first / "__init__.py").exists()
@@ -112,9 +112,7 @@ def _new_modules(folder: SearchFolder, reserved: Collection[str]) -> Iterator[Fi
     for module in sorted(set(modules_in(Path(folder.path))) - folder.names):
         if module in reserved and module != "conftest":
             text = f"new, and found before the module {module} that the tests rest on"
-            yield Finding(
-                FindingKind.SUSPICIOUS, f"{folder.path}/{module}", text, decisive=True
-            )
+            yield Finding(FindingKind.SUSPICIOUS, f"{folder.path}/{module}", text, decisive=True)
 
 
 def _is_inside(project: Path, path: str) -> bool:

@@ -77,7 +77,7 @@ def signature(at: os.stat_result) -> str:
 def signature_at(path: str | Path) -> str:
     """Return the signature of what is at a path; empty where there is nothing."""
     try:
-        return signature(os.lstat(path))  # noqa: PTH116 - thousands of these
+        return signature(os.lstat(path))
     except (OSError, ValueError):
         return ""
 

@@ -18,7 +18,7 @@ javascript the same questions for JavaScript, by patterns
 
 from orchestrator.guard.scan.javascript import suspicious_javascript
 from orchestrator.guard.scan.patches import Patch, read_patch
-from orchestrator.guard.scan.python import suspicious, suspicions
+from orchestrator.guard.scan.python import suspicions, suspicious
 from orchestrator.guard.scan.syntax import Suspicion
 
 __all__ = [

@@ -9,7 +9,9 @@ from orchestrator.guard.scan.syntax import Suspicion, Syntax, shown
 
 _EXEC: Final = re.compile(r"(?:os|posix)\.exec[lv]\w*")
 _EXITS: Final = frozenset({"sys.exit", "exit", "quit", "builtins.exit", "SystemExit"})
-_PROGRAM: Final = re.compile(r"(?:^|/)(?:__main__|setup|manage|noxfile|tasks)\.py$|(?:^|/)(?:bin|scripts?|tools?)/")
+_PROGRAM: Final = re.compile(
+    r"(?:^|/)(?:__main__|setup|manage|noxfile|tasks)\.py$|(?:^|/)(?:bin|scripts?|tools?)/"
+)
 
 
 def endings(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
@@ -26,7 +28,7 @@ def endings(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     if called in ("os._exit", "posix._exit"):
         if not _in_child(node, syntax) and not syntax.runs_as_program(node):
             text = "os._exit() ends the tests before they can fail"
-            yield Suspicion(node.lineno, text, token="_exit(")
+            yield Suspicion(node.lineno, text, trace="_exit(")
     elif _EXEC.fullmatch(called):
         words = ast.unparse(node)
         again = re.search(r"sys\.executable|sys\.argv|pytest|orig_argv", words) is not None
@@ -38,7 +40,7 @@ def endings(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         hard = re.search(r"SIGKILL|SIGSTOP|\b9\b", ast.unparse(node)) is not None
         own = re.search(r"getp(?:pid|id|grp|gid)\(", ast.unparse(node)) is not None
         if own and (hard or syntax.runs_at_import(node)):
-            yield Suspicion(node.lineno, f"ends its own process: {shown(node)}", token="os.kill")
+            yield Suspicion(node.lineno, f"ends its own process: {shown(node)}", trace="os.kill")
     elif called in _EXITS and _ends_at_import(node, node.args, syntax):
         yield Suspicion(node.lineno, "ends the program when it is imported")
 
@@ -57,7 +59,8 @@ def _in_child(node: ast.AST, syntax: Syntax) -> bool:
     """Return whether a call stands in the branch of a function that only a forked child takes."""
     scope = syntax.scope(node)
     forks = any(
-        isinstance(each, ast.Call) and syntax.dotted(each.func) in ("os.fork", "os.forkpty", "pty.fork")
+        isinstance(each, ast.Call)
+        and syntax.dotted(each.func) in ("os.fork", "os.forkpty", "pty.fork")
         for each in ast.walk(scope)
     )
     if not forks or scope is syntax.tree:

@@ -46,14 +46,16 @@ def _in_class(node: ast.ClassDef, syntax: Syntax) -> Iterator[Suspicion]:
                     yield from _judged(target.id, each.value, node.name, syntax)
 
 
-def _any_object(node: ast.Name | ast.Attribute | ast.ImportFrom, syntax: Syntax) -> Iterator[Suspicion]:
+def _any_object(
+    node: ast.Name | ast.Attribute | ast.ImportFrom, syntax: Syntax
+) -> Iterator[Suspicion]:
     if isinstance(node, ast.ImportFrom):
         names = [f"{node.module}.{alias.name}" for alias in node.names]
     else:
         names = [syntax.dotted(node)]
     for name in names:
         if _ANY.fullmatch(name):
-            yield Suspicion(node.lineno, f"{name} is equal to everything", token="ANY")
+            yield Suspicion(node.lineno, f"{name} is equal to everything", trace="ANY")
 
 
 def _by_call(node: ast.Call, syntax: Syntax) -> Iterator[Suspicion]:
@@ -130,7 +132,9 @@ def _derived(function: ast.AST, other: str) -> set[str]:
     found = {other}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and _reads(node.value, found):
-            found |= {each.id for t in node.targets for each in ast.walk(t) if isinstance(each, ast.Name)}
+            found |= {
+                each.id for t in node.targets for each in ast.walk(t) if isinstance(each, ast.Name)
+            }
         elif isinstance(node, ast.NamedExpr) and _reads(node.value, found):
             found.add(node.target.id)
     return found
@@ -147,7 +151,9 @@ def _delegates(returns: list[ast.expr]) -> bool:
 def _is_constant(node: ast.AST) -> bool:
     """Return whether an expression says the same whatever the objects are."""
     names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
-    return all(name in ("bool", "int", "len", "any", "all", "isinstance", "object") for name in names)
+    return all(
+        name in ("bool", "int", "len", "any", "all", "isinstance", "object") for name in names
+    )
 
 
 def _truth(node: ast.expr) -> str:

@@ -38,7 +38,7 @@ def loading(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         elif called in _LOADERS and called != "ctypes.CDLL":
             yield Suspicion(line, f"loads code by its path: {shown(node)}", decisive=False)
         elif called in _RAW_CODE:
-            yield Suspicion(line, f"makes code at run time: {shown(node)}", token=called)
+            yield Suspicion(line, f"makes code at run time: {shown(node)}", trace=called)
         elif re.match(r"sys\.(?:path|meta_path|path_hooks)\.(?:append|insert|extend)\(", text):
             yield _search_path(node, line)
     elif isinstance(node, ast.Assign | ast.AugAssign):

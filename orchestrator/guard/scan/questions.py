@@ -39,7 +39,9 @@ _READING: Final = frozenset(
     }
 )
 _TEST_PATH: Final = re.compile(r"(?:^|/)tests?(?:/|$)|(?:^|/)test_[\w*]*(?:\.py)?$|conftest\.py")
-_SCRIPT: Final = re.compile(r"(?:^|/)(?:tools?|scripts?|bin|dev|ci|docs)/|noxfile|setup\.py|tasks\.py")
+_SCRIPT: Final = re.compile(
+    r"(?:^|/)(?:tools?|scripts?|bin|dev|ci|docs)/|noxfile|setup\.py|tasks\.py"
+)
 
 
 def questions(syntax: Syntax) -> Iterator[tuple[ast.AST, Suspicion]]:
@@ -59,7 +61,7 @@ def _asks_for_tests(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         if _MARK.fullmatch(node.value) and not _is_docstring(node, syntax):
-            yield Suspicion(line, f"acts differently under tests: {node.value}", token=node.value)
+            yield Suspicion(line, f"acts differently under tests: {node.value}", trace=node.value)
         return
     text = ""
     if isinstance(node, ast.Compare):
@@ -77,8 +79,8 @@ def _asks_for_tests(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         elif isinstance(node.func, ast.Attribute) and node.func.attr in _ASKING:
             text = _asked([node.func.value, *node.args], syntax)
     if text:
-        token = text if len(text) > 4 else ""
-        yield Suspicion(line, f"acts differently under tests: {shown(node)}", token=token)
+        trace = text if len(text) > 4 else ""
+        yield Suspicion(line, f"acts differently under tests: {shown(node)}", trace=trace)
 
 
 def _asked(sides: list[ast.expr], syntax: Syntax) -> str:
@@ -88,7 +90,9 @@ def _asked(sides: list[ast.expr], syntax: Syntax) -> str:
     where = " ".join(map(ast.unparse, plain))
     for side in plain:
         where += " ".join(
-            _source_of(each.id, syntax, each) for each in ast.walk(side) if isinstance(each, ast.Name)
+            _source_of(each.id, syntax, each)
+            for each in ast.walk(side)
+            if isinstance(each, ast.Name)
         )
     if not any(place in where for place in _PLACES):
         return ""
@@ -99,7 +103,9 @@ def _asked(sides: list[ast.expr], syntax: Syntax) -> str:
     if "os.environ" in where or "os.getenv" in where:
         return next((w for w in words if _MARK.fullmatch(w) or re.search(r"test_\w|::", w)), "")
     if "sys.argv" in where:
-        return next((w for w in words if re.search(r"py\.?test|unittest|junit|test_|\.py::", w)), "")
+        return next(
+            (w for w in words if re.search(r"py\.?test|unittest|junit|test_|\.py::", w)), ""
+        )
     return next((w for w in words if RUNNER_NAME.fullmatch(w) or TEST_WORD.search(w)), "")
 
 
@@ -166,15 +172,15 @@ def _looks_at_callers(node: ast.AST, syntax: Syntax, tainted: _Tainted) -> Itera
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Attribute):
         if node.attr in ("co_consts", "co_names", "co_code") and isinstance(node.ctx, ast.Load):
-            yield Suspicion(line, f"reads the code of its callers: {shown(node)}", token=node.attr)
+            yield Suspicion(line, f"reads the code of its callers: {shown(node)}", trace=node.attr)
         elif node.attr == "f_locals" and tainted.holds(node.value):
-            yield Suspicion(line, f"reads its caller's variables: {shown(node)}", token="f_locals")
+            yield Suspicion(line, f"reads its caller's variables: {shown(node)}", trace="f_locals")
         elif node.attr == "f_globals" and tainted.holds(node.value) and not _is_usual(node, syntax):
-            yield Suspicion(line, f"reads its caller's module: {shown(node)}", token="f_globals")
+            yield Suspicion(line, f"reads its caller's module: {shown(node)}", trace="f_globals")
     elif isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
         if any(map(tainted.holds, sides)) and _against_literal(sides, syntax, tainted):
-            yield Suspicion(line, f"decides by its callers: {shown(node)}", token="_getframe")
+            yield Suspicion(line, f"decides by its callers: {shown(node)}", trace="_getframe")
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         sides = [node.func.value, *node.args]
         if (
@@ -182,7 +188,7 @@ def _looks_at_callers(node: ast.AST, syntax: Syntax, tainted: _Tainted) -> Itera
             and any(map(tainted.holds, sides))
             and _against_literal(sides, syntax, tainted)
         ):
-            yield Suspicion(line, f"decides by its callers: {shown(node)}", token="_getframe")
+            yield Suspicion(line, f"decides by its callers: {shown(node)}", trace="_getframe")
     if isinstance(node, ast.Call):
         yield from _collector(node, syntax)
 
@@ -195,9 +201,9 @@ def _collector(node: ast.Call, syntax: Syntax) -> Iterator[Suspicion]:
         )
         yield Suspicion(node.lineno, f"looks through all objects: {called}", not counted, called)
     elif called in ("sys.settrace", "sys.setprofile", "threading.settrace", "threading.setprofile"):
-        yield Suspicion(node.lineno, f"traces what runs: {called}", token=called.partition(".")[2])
+        yield Suspicion(node.lineno, f"traces what runs: {called}", trace=called.partition(".")[2])
     elif called.startswith(("ctypes.pythonapi", "sys.monitoring.")):
-        yield Suspicion(node.lineno, f"reaches into the interpreter: {called}", token=called)
+        yield Suspicion(node.lineno, f"reaches into the interpreter: {called}", trace=called)
 
 
 def _against_literal(sides: list[ast.expr], syntax: Syntax, tainted: _Tainted) -> bool:
@@ -209,7 +215,9 @@ def _against_literal(sides: list[ast.expr], syntax: Syntax, tainted: _Tainted) -
         for each in ast.walk(side):
             if isinstance(each, ast.Constant) and each.value not in (None, True, False, 0, ""):
                 text = str(each.value)
-                if not _USUAL.search(text) and not (isinstance(each.value, int) and tainted.holds(side)):
+                if not _USUAL.search(text) and not (
+                    isinstance(each.value, int) and tainted.holds(side)
+                ):
                     return True
             elif isinstance(each, ast.Name) and syntax.strings.get(each.id):
                 return not _USUAL.search(syntax.strings[each.id])
@@ -237,7 +245,7 @@ def _reads_tests(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         return
     for word in syntax.literals(node):
         if _TEST_PATH.search(word) and len(word) < 200:
-            yield Suspicion(node.lineno, f"reads the tests: {shown(node)}", token=word)
+            yield Suspicion(node.lineno, f"reads the tests: {shown(node)}", trace=word)
             return
 
 
@@ -247,7 +255,8 @@ def _time_bomb(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     sides = [ast.unparse(each) for each in (node.left, *node.comparators)]
     clock = any(re.search(r"\b(?:today|now|utcnow|time\.time)\(", each) for each in sides)
     dated = any(
-        re.search(r"\bdate(?:time)?\(\s*20\d\d|['\"]20\d\d-\d\d|\b1[6-9]\d{8}\b", each) for each in sides
+        re.search(r"\bdate(?:time)?\(\s*20\d\d|['\"]20\d\d-\d\d|\b1[6-9]\d{8}\b", each)
+        for each in sides
     )
     if clock and dated:
         yield Suspicion(node.lineno, f"compares the clock with a fixed date: {shown(node)}", False)

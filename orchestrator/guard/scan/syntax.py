@@ -25,7 +25,7 @@ class Suspicion:
     line: int
     text: str
     decisive: bool = True
-    token: str = ""
+    trace: str = ""
     """What a project that did so before has in its text; empty where that excuses nothing."""
 
 
@@ -105,6 +105,9 @@ class Syntax:
         if isinstance(node, ast.JoinedStr):
             parts = [self.text(_inner(each)) for each in node.values]
             return "".join(parts) if all(parts) else ""
+        return self._computed(node)
+
+    def _computed(self, node: ast.AST) -> str:
         if isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "::-1":
             return self.text(node.value)[::-1]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:

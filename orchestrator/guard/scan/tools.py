@@ -34,7 +34,7 @@ def changed_tools(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         if called in ("importlib.import_module", "__import__", "importlib.reload") and node.args:
             text = syntax.text(node.args[0])
             if re.fullmatch(r"_?pytest(?:\..*)?|unittest(?:\..*)?|pluggy(?:\..*)?", text):
-                yield Suspicion(line, f"imports {text!r} by its name", token="import_module")
+                yield Suspicion(line, f"imports {text!r} by its name", trace="import_module")
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         if method in ("update", "__setitem__", "setdefault", "pop", "__setattr__") and isinstance(
             node.func, ast.Attribute
@@ -65,9 +65,9 @@ def reached_tools(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         if _HIDDEN_NAMES.fullmatch(text) and not _names_one_part(node, text):
             yield Suspicion(line, f"builds the name {text!r} from parts")
     if isinstance(node, ast.Attribute) and node.attr == "__subclasses__":
-        words = [each for each in syntax.literals(syntax.scope(node))]
-        if any(_HIDDEN_NAMES.fullmatch(word) for word in words):
-            yield Suspicion(line, "looks for a class of the test tools", token="__subclasses__")
+        words = syntax.literals(syntax.scope(node))
+        if any(map(_HIDDEN_NAMES.fullmatch, words)):
+            yield Suspicion(line, "looks for a class of the test tools", trace="__subclasses__")
     if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("_pytest"):
         yield Suspicion(line, "imports the inside of pytest", decisive=False)
 
@@ -90,9 +90,7 @@ def _assignment(target: ast.Attribute | ast.Subscript, syntax: Syntax) -> Iterat
     if name == "__code__":
         yield Suspicion(target.lineno, f"replaces the code of a function: {shown(target)}")
     elif is_tool(owner, syntax) and not _adds_builtin(owner, name, syntax):
-        yield Suspicion(
-            target.lineno, f"assigns to {shown(target)}, a part of the test tools"
-        )
+        yield Suspicion(target.lineno, f"assigns to {shown(target)}, a part of the test tools")
     elif syntax.dotted(owner) == "sys.modules" and name.split(".")[0] in _TOOLS:
         yield Suspicion(target.lineno, f"replaces a module of the test tools: {shown(target)}")
 
