@@ -29,7 +29,7 @@ from orchestrator.guard.scan.answers import Answers, answers_in
 from orchestrator.guard.scan.patches import read_patch
 from orchestrator.guard.shadows import shadowing
 from orchestrator.guard.shared_files import is_shared
-from orchestrator.guard.suite_watch import SuiteWatch, written_between
+from orchestrator.guard.suite_watch import SuiteWatch, findings_of, written_between
 from orchestrator.guard.tree import Tree, environments_in, signature, walk
 from orchestrator.guard.weighing import Scan, shown_name
 from orchestrator.memory.shelf import Shelf
@@ -250,9 +250,16 @@ class Guard:
         watch = SuiteWatch(self._rules, self._kept, self._known)
         with explained(self.project):
             drop_project_bytecode(self.project, self._rules.environments)
-        watch.before()
+        early = watch.before()
+        if early and self.mode is GuardMode.RESTORE:
+            # Nobody is asked to work now: something that the agent left behind does.
+            self._restore(self._known, early, f"{self._remembered}-late")
+            watch.before()
+        else:
+            early = []
         report = run()
         found, changes = watch.after()
+        found += findings_of(early, "after it was restored")
         if self.mode is GuardMode.RESTORE and changes:
             self._restore(self._known, changes, f"{self._remembered}-suite")
         when = "while the suite ran"

@@ -105,10 +105,10 @@ class Evidence:
     # ---- folders of tests ------------------------------------------------------------------
 
     def _test_folders(self) -> Iterator[str]:
+        parents = {parent for test in self._tests for parent in PurePosixPath(test).parents}
         folders = {
             parent
-            for test in self._tests
-            for parent in PurePosixPath(test).parents
+            for parent in parents
             if parent != PurePosixPath(self._project)
             and parent.is_relative_to(self._project)
             and self._may_hold_only_tests(str(parent))

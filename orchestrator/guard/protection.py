@@ -106,6 +106,8 @@ class Protection:
             return "read for the tests at or below its folder"
         if base in ("sitecustomize.py", "usercustomize.py"):
             return "imported at the start of Python"
+        if base == "entry_points.txt" and folder.endswith((".egg-info", ".dist-info")):
+            return "may register a plugin of pytest"
         return ""
 
     @cached_property
@@ -175,4 +177,10 @@ def name_of(project: Path, path: str | Path) -> str:
 
 def parents_of(names: Iterable[str]) -> frozenset[str]:
     """Return all folders in which files of these names lie, at any depth."""
-    return frozenset(str(folder) for name in names for folder in PurePosixPath(name).parents)
+    found: set[str] = set()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(found)

@@ -1,7 +1,7 @@
 """Looks before and after a run of the suite: nothing that it judges may change while it runs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestrator.guard.kept_files import Change, KeptFiles, Manifest
@@ -30,9 +30,10 @@ class SuiteWatch:
         self._rules, self._kept, self._manifest = rules, kept, manifest
         self._before: Tree = {}
 
-    def before(self) -> None:
-        """Look at the project before the suite runs."""
+    def before(self) -> list[Change]:
+        """Look at the project before the suite runs; return what is not as it was remembered."""
         self._before = self._kept.look(self._manifest)
+        return self._kept.changes(self._manifest, self._before)
 
     def after(self) -> tuple[list[Finding], list[Change]]:
         """Look again; return what changed, and which guarded files are to be restored."""
@@ -42,10 +43,7 @@ class SuiteWatch:
             for change in self._kept.changes(self._manifest, tree)
             if _signature(tree, change.name) != _signature(self._before, change.name)
         ]
-        found = [
-            Finding(_kind(change.kind), shown_name(change.name), f"{change.what} {_WHEN}", True)
-            for change in changes
-        ]
+        found = findings_of(changes, _WHEN)
         found += self._rewritten(tree, {change.name for change in changes})
         found.sort(key=lambda finding: not finding.decisive)
         return found[:_SHOWN], changes
@@ -64,6 +62,14 @@ class SuiteWatch:
             kind = _kind(self._manifest.entries[name].kind) if guarded else FindingKind.SUSPICIOUS
             what = "deleted" if now is None else "rewritten"
             yield Finding(kind, shown_name(name), f"{what} {_WHEN}", decisive=True)
+
+
+def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
+    """Return a decisive finding for each change."""
+    return [
+        Finding(_kind(each.kind), shown_name(each.name), f"{each.what} {when}", decisive=True)
+        for each in changes
+    ]
 
 
 def written_between(before: Tree, after: Tree) -> frozenset[str]:

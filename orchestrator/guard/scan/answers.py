@@ -153,16 +153,21 @@ def _computes(function: ast.AST, tables: Collection[str] = ()) -> bool:
 
 
 def _pairs_of_branches(function: ast.AST) -> Iterator[tuple[ast.AST, Pair]]:
+    returned = {
+        node.value.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Name)
+    }
     for node in ast.walk(function):
         if isinstance(node, ast.If | ast.IfExp):
             for given in _compared(node.test):
-                for result in _results(node):
+                for result in _results(node, returned):
                     yield node, (given, result)
         elif isinstance(node, ast.match_case):
             for each in ast.walk(node.pattern):
                 known = value_of(each.value) if isinstance(each, ast.MatchValue) else None
                 if known is not None:
-                    yield from ((node.pattern, (known, r)) for r in _values_in(node.body))
+                    yield from ((node.pattern, (known, r)) for r in _values_in(node.body, returned))
 
 
 def _compared(test: ast.AST) -> Iterator[Value]:
@@ -176,16 +181,19 @@ def _compared(test: ast.AST) -> Iterator[Value]:
                         yield value
 
 
-def _results(node: ast.If | ast.IfExp) -> Iterator[Value]:
+def _results(node: ast.If | ast.IfExp, returned: Collection[str] = ()) -> Iterator[Value]:
     if isinstance(node, ast.IfExp):
         if (value := value_of(node.body)) is not None:
             yield value
         return
-    yield from _values_in(node.body)
+    yield from _values_in(node.body, returned)
 
 
-def _values_in(body: list[ast.stmt]) -> Iterator[Value]:
+def _values_in(body: list[ast.stmt], returned: Collection[str]) -> Iterator[Value]:
+    """Yield the literals that statements return, or give to a name that is returned."""
     for node in body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) not in returned:
+            continue
         if isinstance(node, ast.Return | ast.Assign) and node.value is not None:
             value = value_of(node.value)
             if value is not None:

@@ -14,7 +14,7 @@ _OUTCOMES: Final = re.compile(
     r"|unittest(?:\.case)?\.SkipTest|_pytest\.outcomes\.(?:Skipped|XFailed|Exit|OutcomeException)"
 )
 _HIDDEN_NAMES: Final = re.compile(
-    r"_pytest.*|pytest.*|unittest.*|AssertionError|runtest|junitxml|.*junitxml.*|XFailed|Skipped"
+    r"_?pytest(?:\.\S+)?|unittest(?:\.\S+)?|AssertionError|runtest|-{0,2}junit_?xml=?|XFailed|Skipped"
     r"|PYTEST_\w+|__eq__|__code__|settrace|_exit"
 )
 _TESTING_FILE: Final = re.compile(r"(?:^|/)(?:\w*testing\w*|test_\w+|\w*plugin\w*|conftest)\.py$")
