@@ -30,6 +30,7 @@ _TOLD: Final[Mapping[str, Callable[[Config], bool]]] = {
     "n8n.allow_http": lambda config: config.teacher.mode == "webhook" and config.n8n.allow_http,
     "agent.command": lambda config: config.agent.kind == "command",
     "tests.guard": lambda config: config.tests.guard != "restore",
+    "tests.unguarded": lambda config: bool(config.tests.unguarded),
     "claude.allowed_tools": lambda config: bool(config.claude.allowed_tools),
     "claude.sandbox": lambda config: bool(config.claude.sandbox),
     "limits.max_cost_usd": lambda config: _above(config.limits.max_cost_usd, _DEFAULT.max_cost_usd),

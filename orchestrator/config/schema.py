@@ -128,6 +128,8 @@ class TestsSection(Section):
     guard: Literal["restore", "flag", "off"] = "restore"
     """Edits of existing tests and of what steers them are undone before the verdict; or only
     reported (`flag`); or not looked for."""
+    unguarded: tuple[str, ...] = ()
+    """Files that are never guarded, as globs from the project's folder: `shop/fixtures/*.json`."""
 
 
 class AgentSection(Section):

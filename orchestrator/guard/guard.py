@@ -1,27 +1,58 @@
-"""The guard of one run: remembers, refuses, puts back, and looks whether a verdict holds."""
+"""The guard of one run: remembers, refuses, restores, and looks whether a verdict holds."""
 
+import itertools
+import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard import cases, scan
-from orchestrator.guard.essence import shared
+from orchestrator.errors import InfrastructureError
+from orchestrator.guard import cases
+from orchestrator.guard.bytecode import drop_project_bytecode
+from orchestrator.guard.command_chain import follow
+from orchestrator.guard.counts import fewer_tests
+from orchestrator.guard.derivation import Basis, derive
+from orchestrator.guard.environment_state import (
+    EnvironmentGuard,
+    EnvironmentState,
+    record_environment,
+)
 from orchestrator.guard.instructions import Instructions
-from orchestrator.guard.pristine import Change, Look, Manifest, Pristine
-from orchestrator.guard.watch import Kind, Watch, in_tests, is_test, watch
+from orchestrator.guard.kept_files import Change, KeptFiles, Manifest, explained, write
+from orchestrator.guard.new_tests import needs_reverted
+from orchestrator.guard.protection import Guarded, Kind, Protection, name_of
+from orchestrator.guard.scan.answers import Answers, answers_in
+from orchestrator.guard.scan.patches import read_patch
+from orchestrator.guard.shadows import shadowing
+from orchestrator.guard.shared_files import is_shared
+from orchestrator.guard.suite_watch import SuiteWatch, findings_of, written_between
+from orchestrator.guard.tree import Tree, environments_in, signature, walk
+from orchestrator.guard.weighing import Scan, shown_name
 from orchestrator.memory.shelf import Shelf
-from orchestrator.models import Diff, Finding, FindingKind, Findings, SuiteReport
+from orchestrator.models import (
+    Case,
+    Diff,
+    Finding,
+    FindingKind,
+    Findings,
+    SuiteOutcome,
+    SuiteReport,
+)
+from orchestrator.suites.environment import project_environment
+from orchestrator.suites.footprint import Footprint
 
-_KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.STEERING: FindingKind.STEERING}
-_LARGEST_SOURCE: Final = 2_000_000
+_KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.STEERING}
 _SHOWN: Final = 30
+_PROTECTION: Final = "protection.json"
+_REVERTED: Final = "reverted"
 
 _REFUSAL: Final = (
-    "{path} is guarded: tests that were there when this run began, and what steers them, are not "
-    "to be edited. The verdict is taken on them as they were. Change the code that they test; "
+    "{path} is guarded: tests that were there when this run began, and what configures them, are "
+    "not to be edited. The verdict is taken on them as they were. Change the code that they test; "
     "new tests go into new files."
 )
 
@@ -43,32 +74,63 @@ class Guard:
     """The guard of the tests of one run.
 
     Args:
-        project: the project's directory.
+        project: the project's real folder.
         mode: what becomes of edits.
-        watch: which files are guarded.
-        folder: keeps pristine content, and what was put back. Set it before anything is asked but
+        command: the suite's.
+        environment: what the suite's environment is made from; ours if None.
+        unguarded: globs of files that are never guarded.
+        folder: keeps guarded content, and what was reverted. Set it before anything is asked but
             `refuse`.
-        shelves: the rulebooks in force, which are not the agent's to write either.
+        shelves: the active rulebooks, which are not the agent's to write either.
         locks: where rulebooks have their lock files; some folder of our own if None.
+        task: what was asked for; values that it names may stand in the code.
     """
 
     project: Path
     mode: GuardMode
-    watch: Watch
+    command: str = ""
+    environment: Mapping[str, str] | None = None
+    unguarded: tuple[str, ...] = ()
     folder: Path | None = None
     shelves: Sequence[Shelf] = ()
     locks: Path | None = None
+    task: str = ""
     _baseline: SuiteReport | None = None
+    _protection: Protection | None = None
+    _state: EnvironmentState | None = None
+    _regenerated: frozenset[str] = frozenset()
     _manifest: Manifest | None = None
     _settled: Manifest | None = None
     """Guarded files as the last attempt's verdict left them, if that was in this process."""
     _between: tuple[Finding, ...] = ()
     _remembered: int | None = None
     """The attempt whose files `_manifest` has."""
+    _reverted: dict[str, Path] = field(default_factory=dict)
 
-    def take_baseline(self, report: SuiteReport) -> None:
-        """Take the report that later ones are held against."""
+    # ---- the baseline ----------------------------------------------------------------------
+
+    def record_baseline(self, report: SuiteReport, footprint: Footprint | None) -> None:
+        """Derive what is guarded from the baseline, or recall what an earlier process derived.
+
+        Args:
+            report: of the suite, before any agent worked.
+            footprint: what the suite recorded; without one, names of files decide.
+
+        Raises:
+            InfrastructureError: something cannot be read or kept.
+        """
         self._baseline = report
+        if self.mode is GuardMode.OFF or self._recall_protection():
+            return
+        self._derive(report, footprint)
+
+    def guarded(self) -> tuple[Guarded, ...]:
+        """Return the guarded files, with the reason for each."""
+        if self.mode is GuardMode.OFF or not self._protection:
+            return ()
+        return tuple(sorted(self._protection.guarded.values(), key=lambda each: each.path))
+
+    # ---- an attempt ------------------------------------------------------------------------
 
     def remember(self, attempt: int) -> None:
         """Remember the guarded files as the attempt finds them.
@@ -82,25 +144,25 @@ class Guard:
         if self.mode is GuardMode.OFF:
             return
         self._between = ()
+        kept = self._kept
         if self._remembered is not None and self.mode is GuardMode.RESTORE:
             self._between = self._rules_tampered(self._remembered, "between the attempts")
-        look = self._pristine.look(self._settled)
+        tree = kept.look(self._settled)
         if self._settled and self.mode is GuardMode.RESTORE:
             when = "between the attempts"
-            undone = self._undo(self._settled, f"{attempt}-before", when, look)
+            undone = self._undo(self._settled, f"{attempt}-before", when, tree)
             self._between += undone
             if undone:
-                look = self._pristine.look(self._settled)
-        collected = cases.case_files(self._baseline) if self._baseline else set()
+                tree = kept.look(self._settled)
         known = self._settled or self._manifest
-        self._manifest = self._pristine.remember(f"attempt-{attempt}", collected, known, look)
-        self._remembered = attempt
+        self._manifest = kept.remember(f"attempt-{attempt}", known, tree)
+        self._remembered, self._reverted = attempt, {}
         self._instructions.remember(attempt)
 
     def take_up(self, attempt: int) -> None:
         """Let an agent begin with what was remembered for an attempt, maybe by another process.
 
-        Then the rules are remembered anew: people may have changed them while the attempt lay
+        Then the rules are remembered again: people may have changed them while the attempt lay
         half done. Where nobody can tell their changes from those of an agent that was killed, that
         is reported.
 
@@ -118,7 +180,7 @@ class Guard:
         self._instructions.remember(attempt)
 
     def break_off(self, attempt: int) -> Findings:
-        """Put the rules back after an agent that did not finish; what changes now is people's.
+        """Restore the rules after an agent that did not finish; what changes now is people's.
 
         Raises:
             LoopError: a file cannot be written.
@@ -131,31 +193,78 @@ class Guard:
         return Findings(found)
 
     def refuse(self, path: Path) -> str | None:
-        """Why a file must not be written now, in words for the agent; None if it may be."""
-        if self.mode is not GuardMode.RESTORE or not self._manifest:
+        """Return why a file must not be written now, in words for the agent; None if it may be."""
+        if self.mode is not GuardMode.RESTORE or not self._manifest or not self._protection:
             return None
-        names = {Path(os.path.normpath(self.project / path)), (self.project / path).resolve()}
-        for full in names:
-            if full.is_relative_to(self.project):
-                name = full.relative_to(self.project).as_posix()
-                guarded = name in self._manifest.entries or self.watch.steers(name)
-                if guarded and not shared(name):
-                    return _REFUSAL.format(path=name)
+        rules = self._protection
+        for full in {name_of(self.project, path), name_of(self.project, _real(self.project, path))}:
+            guarded = full in self._manifest.entries or bool(rules.forbids(full))
+            if guarded and not rules.frees(full) and (not is_shared(full) or full in rules.whole):
+                return _REFUSAL.format(path=full)
         return None
 
-    def put_back(self, attempt: int) -> Findings:
-        """Make the guarded files what they were, before the suite judges.
+    def revert(self, attempt: int) -> Findings:
+        """Make the guarded files and the environment what they were, before the suite judges.
 
         Raises:
-            InfrastructureError: a file cannot be written.
+            InfrastructureError: a file cannot be written, or what was kept of it is gone.
         """
-        self._recall(attempt)
-        if not self._manifest:
+        if self.mode is GuardMode.OFF:
             return Findings()
-        found = self._undo(self._manifest, str(attempt), "", self._pristine.look(self._manifest))
-        if self.mode is GuardMode.RESTORE:
-            self._pristine.drop_caches(self._manifest)
+        self._recall(attempt)
+        manifest, kept = self._known, self._kept
+        kept.require_kept()
+        found = list(self._undo(manifest, str(attempt), "", kept.look(manifest)))
+        found += self._environment(str(attempt), "")
+        with explained(self.project):
+            drop_project_bytecode(self.project, self._rules.environments)
         return Findings((*self._between, *found, *self._rules_tampered(attempt)))
+
+    def watch_suite(
+        self, run: Callable[[], SuiteReport], *, baseline: bool = False
+    ) -> tuple[SuiteReport, Findings]:
+        """Run the suite, and look before and after it.
+
+        Args:
+            run: runs the suite.
+            baseline: whether it is the first run: what changes then, the suite itself writes.
+
+        Returns:
+            The report, and what changed that must not: guarded files, which are restored, and the
+            project's sources.
+
+        Raises:
+            InfrastructureError: something cannot be read or restored.
+        """
+        if self.mode is GuardMode.OFF:
+            return run(), Findings()
+        if baseline:
+            environments = environments_in(self.project)
+            before = walk(self.project, environments)
+            report = run()
+            after = walk(self.project, environments)
+            self._regenerated = written_between(before, after)
+            return report, Findings()
+        if self._manifest is None and not self._recall_latest():
+            return run(), Findings()
+        watch = SuiteWatch(self._rules, self._kept, self._known)
+        with explained(self.project):
+            drop_project_bytecode(self.project, self._rules.environments)
+        early = watch.before()
+        if early and self.mode is GuardMode.RESTORE:
+            # Nobody is asked to work now: something that the agent left behind does.
+            self._restore(self._known, early, f"{self._remembered}-late")
+            watch.before()
+        else:
+            early = []
+        report = run()
+        found, changes = watch.after()
+        found += findings_of(early, "after it was restored")
+        if self.mode is GuardMode.RESTORE and changes:
+            self._restore(self._known, changes, f"{self._remembered}-suite")
+        when = "while the suite ran"
+        found += [replace(each, decisive=True) for each in self._environment("suite", when)]
+        return report, Findings(tuple(self._weighed(found)))
 
     def check(
         self, attempt: int, report: SuiteReport, diff: Diff, rerun: Rerun | None = None
@@ -164,53 +273,136 @@ class Guard:
 
         Args:
             attempt: its number.
-            report: the verdict, taken after `put_back`.
+            report: the verdict, taken after `revert`.
             diff: what the agent changed.
             rerun: runs selected cases again; without it that is not done.
+
+        Raises:
+            InfrastructureError: something cannot be read or kept.
         """
-        self._recall(attempt)
-        if not self._manifest or not self._baseline:
+        if self.mode is GuardMode.OFF or not self._baseline:
             return Findings()
-        look = self._pristine.look(self._manifest)
-        found = self._during_suite(attempt, look)
-        if found:
-            look = self._pristine.look(self._manifest)
-        found += self._scanned(diff, look)
+        self._recall(attempt)
+        tree = self._kept.look(self._known)
+        new = [name for name in tree if self._is_new(name)]
+        found = list(shadowing(self._rules, new))
+        found += self._scanned(diff, tree)
         found += cases.hidden(self._baseline, report)
-        found += cases.disagreeing(self._baseline, report)
+        found += cases.inconsistent(report)
+        found += fewer_tests(self._baseline, report)
+        found = self._weighed(found)
         if self.mode is GuardMode.FLAG:
-            return Findings(tuple(replace(finding, decisive=False) for finding in found))
+            return Findings(tuple(found))
         if rerun and report.passed and not any(finding.decisive for finding in found):
             found += self._without_new_tests(report, rerun)
-            look = self._pristine.look(self._manifest)
+            tree = self._kept.look(self._known)
         found += self._rules_tampered(attempt, "while the suite ran")
-        entries = self._manifest.entries
-        self._settled = self._pristine.remember(None, entries, self._manifest, look)
+        self._settled = self._kept.remember(None, self._known, tree)
         return Findings(tuple(found))
+
+    def reverted_for(self, case: Case) -> bool:
+        """Return whether a new test fails only where something that it needs was reverted."""
+        if not case.failing or not case.file or not self._manifest:
+            return False
+        if case.file in self._manifest.entries or not self._is_new(case.file):
+            return False
+        new = [n for n in self._kept.look(self._manifest) if self._is_new(n)]
+        text = f"{case.message}\n{case.detail}"
+        return needs_reverted(self.project, case.file, text, self._reverted_files(), new)
 
     # ---- below: one look each --------------------------------------------------------------
 
+    def _derive(self, report: SuiteReport, footprint: Footprint | None) -> None:
+        env = project_environment(self.project, self.environment)
+        plugins = tuple(name for name in env.get("PYTEST_PLUGINS", "").split(",") if name)
+        options = env.get("PYTEST_ADDOPTS", "").split()
+        plugins += tuple(after for word, after in itertools.pairwise(options) if word == "-p")
+        path = env.get("PATH", os.defpath)
+        basis = Basis(
+            self.project,
+            self.command,
+            report,
+            footprint,
+            self._regenerated,
+            self.unguarded,
+            path,
+            plugins,
+        )
+        with explained(self.project):
+            self._protection = derive(basis)
+            if footprint is not None:
+                programs = follow(self.project, self.command).programs
+                self._state = record_environment(footprint, programs, path, self._own)
+            state = self._state.as_json() if self._state else None
+            values = {"protection": self._protection.as_json(), "environment": state}
+            write(self._own / _PROTECTION, json.dumps(values).encode("ascii"))
+
+    def _recall_protection(self) -> bool:
+        if self._protection:
+            return True
+        path = self._own / _PROTECTION
+        if not path.exists():
+            return False
+        try:
+            values = json.loads(path.read_text(encoding="ascii"))
+            self._protection = Protection.from_json(values["protection"])
+            state = values["environment"]
+            self._state = EnvironmentState.from_json(state) if state else None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InfrastructureError(
+                f"what is guarded cannot be read: {path}", "begin a new run"
+            ) from error
+        return True
+
     def _recall(self, attempt: int) -> None:
-        if self.mode is not GuardMode.OFF and self._remembered != attempt:
-            self._manifest = self._pristine.recall(f"attempt-{attempt}")
+        if self._remembered != attempt or self._manifest is None:
+            self._recall_protection()
+            self._manifest = self._kept.recall(f"attempt-{attempt}")
             self._remembered = attempt
 
-    @property
-    def _pristine(self) -> Pristine:
-        return Pristine(self.project, self.watch, self._kept)
+    def _recall_latest(self) -> bool:
+        """Recall the last attempt that was remembered; return whether there is one."""
+        numbers = [
+            int(match[1])
+            for path in self._own.glob("attempt-*.json")
+            if (match := re.fullmatch(r"attempt-(\d+)", path.stem))
+        ]
+        if numbers:
+            self._recall(max(numbers))
+        return bool(numbers)
 
     @property
-    def _kept(self) -> Path:
+    def _own(self) -> Path:
         if self.folder is None:
             raise RuntimeError("the guard has no folder yet")
         return self.folder
 
-    def _undo(self, to: Manifest, name: str, when: str, look: Look) -> tuple[Finding, ...]:
-        changes = self._pristine.changes(to, look)
+    @property
+    def _rules(self) -> Protection:
+        if self._protection is None and not self._recall_protection():
+            # Nobody has taken a baseline: names of files are all that there is.
+            self._derive(self._baseline or SuiteReport(SuiteOutcome.NO_TESTS, None), None)
+        assert self._protection is not None  # noqa: S101 - just derived, or recalled
+        return self._protection
+
+    @property
+    def _known(self) -> Manifest:
+        assert self._manifest is not None  # noqa: S101 - remembered, or recalled
+        return self._manifest
+
+    @property
+    def _kept(self) -> KeptFiles:
+        return KeptFiles(self._rules, self._own)
+
+    def _is_new(self, name: str) -> bool:
+        return name not in self._known.entries and name not in self._known.others
+
+    def _undo(self, to: Manifest, name: str, when: str, tree: Tree) -> tuple[Finding, ...]:
+        changes = self._kept.changes(to, tree)
         done = ""
         if self.mode is GuardMode.RESTORE:
-            self._pristine.put_back(to, changes, self._kept / "put-back" / name)
-            done = "put back"
+            self._restore(to, changes, name)
+            done = "reverted"
         found = [_finding(change, ", ".join(filter(None, (when, done)))) for change in changes]
         more = len(found) - _SHOWN
         if more > 0:
@@ -218,60 +410,87 @@ class Guard:
             return (*found[:_SHOWN], rest)
         return tuple(found)
 
-    def _during_suite(self, attempt: int, look: Look) -> list[Finding]:
-        """Guarded code that the code under test changed while it was being tested."""
-        if self.mode is not GuardMode.RESTORE or not self._manifest:
-            return []
-        changes = [
-            change
-            for change in self._pristine.changes(self._manifest, look)
-            # Tests may write data of their own; nothing writes tests.
-            if change.kind is Kind.STEERING or is_test(change.path) or change.path.endswith(".py")
-        ]
-        kept = self._kept / "put-back" / f"{attempt}-suite"
-        self._pristine.put_back(self._manifest, changes, kept)
-        return [
-            replace(_finding(change, "while the suite ran"), decisive=True) for change in changes
-        ]
+    def _restore(self, to: Manifest, changes: Sequence[Change], name: str) -> None:
+        aside = self._own / _REVERTED / name
+        self._kept.restore(to, changes, aside)
+        if name.isdigit():
+            self._reverted |= {change.name: aside / change.name for change in changes}
 
-    def _scanned(self, diff: Diff, look: Look) -> list[Finding]:
-        if not self._manifest:
+    def _reverted_files(self) -> Mapping[str, Path]:
+        """Return what was reverted in this attempt, also by another process."""
+        aside = self._own / _REVERTED / str(self._remembered)
+        kept = {
+            path.relative_to(aside).as_posix(): path
+            for path in (aside.rglob("*") if aside.is_dir() else ())
+            if path.is_file()
+        }
+        return {**kept, **self._reverted}
+
+    def _environment(self, name: str, when: str) -> list[Finding]:
+        if self._state is None:
             return []
-        lines = scan.added_lines(diff.patch)
-        found = []
-        for path, new in self._pristine.new_sources(self._manifest, look).items():
-            full = self.project / path
-            if full.is_symlink() or not full.is_file() or full.stat().st_size > _LARGEST_SOURCE:
+        restore = self.mode is GuardMode.RESTORE
+        aside = self._own / _REVERTED / name
+        with explained(self.project):
+            found = EnvironmentGuard(self._state, self._own, aside, restore=restore).findings()
+        return [replace(each, text=", ".join(filter(None, (each.text, when)))) for each in found]
+
+    def _weighed(self, found: Sequence[Finding]) -> list[Finding]:
+        if self.mode is GuardMode.FLAG:
+            return [replace(finding, decisive=False) for finding in found]
+        return list(found)
+
+    def _scanned(self, diff: Diff, tree: Tree) -> list[Finding]:
+        known, rules = self._known, self._rules
+        sources = {
+            name: self._is_new(name)
+            for name, at in sorted(tree.items())
+            if name not in known.entries and known.others.get(name) != signature(at)
+        }
+        sources = {n: new for n, new in sources.items() if n not in rules.guarded}
+        others = [name for name in known.others if name not in sources]
+        home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
+        scan = Scan(rules, read_patch(diff.patch), self._answers(), known.taken, home)
+        return scan.findings(sources, others)
+
+    def _answers(self) -> Answers:
+        failing = {
+            words[-1]
+            for case in (self._baseline.failing if self._baseline else ())
+            if (words := re.findall(r"\w+", case.function or case.id.split("[")[0]))
+        }
+        texts = []
+        for name in sorted(self._rules.tests) if failing else ():
+            try:
+                texts.append((self.project / name).read_bytes())
+            except OSError:
                 continue
-            # What git does not see is in no patch: then any line may be new.
-            added = None if new else lines.get(path)
-            for text in scan.suspicious(full.read_bytes(), added, test=in_tests(path)):
-                found.append(Finding(FindingKind.SUSPICIOUS, _shown(path), text, decisive=True))
-        return found[:_SHOWN]
+        return answers_in(texts, failing, self.task)
 
     def _without_new_tests(self, report: SuiteReport, rerun: Rerun) -> list[Finding]:
-        """New tests may do anything in the process of the old ones, so those run alone too."""
-        if not self._baseline or not self._manifest:
+        """Run the old tests alone: new ones may do anything in the process of the old ones."""
+        if not self._baseline:
             return []
         new = cases.case_files(report) - cases.case_files(self._baseline)
-        new = {path for path in new if path not in self._manifest.entries}
+        new = {name for name in new if name not in self._known.entries}
         old = sorted(cases.test_files(self._baseline, self.project))
         if not new or not old:
             return []
-        return cases.agreeing(report, rerun(old), new)
+        alone, found = self.watch_suite(lambda: rerun(old))
+        return [*found.found, *cases.agreeing(report, alone, new)]
 
     # ---- the learned rules -----------------------------------------------------------------
 
     @property
     def _instructions(self) -> Instructions:
-        return Instructions(self.shelves, self._kept, self.locks or self._kept / "locks")
+        return Instructions(self.shelves, self._own, self.locks or self._own / "locks")
 
     def _rules_tampered(self, attempt: int, when: str = "") -> tuple[Finding, ...]:
         restore = self.mode is GuardMode.RESTORE
         name = f"{attempt} rules {when}".rstrip().replace(" ", "-")
-        aside = self._kept / "put-back" / name if restore else None
+        aside = self._own / _REVERTED / name if restore else None
         return tuple(
-            replace(each, text=", ".join(filter(None, (each.text, when, "put back" * restore))))
+            replace(each, text=", ".join(filter(None, (each.text, when, "reverted" * restore))))
             for each in self._instructions.tampered(attempt, aside)
         )
 
@@ -283,33 +502,40 @@ def guard_of(
     environment: Mapping[str, str] | None = None,
     shelves: Sequence[Shelf] = (),
     locks: Path | None = None,
+    unguarded: Sequence[str] = (),
 ) -> Guard:
-    """The guard for a run, which still needs a folder.
+    """Return the guard for a run, which still needs a folder.
 
     Args:
         project: the project's directory.
         mode: what becomes of edits.
         command: the suite's command.
         environment: what the suite's environment is made from; ours if None.
-        shelves: the rulebooks in force; the project's if there are none.
+        shelves: the active rulebooks; the project's if there are none.
         locks: where rulebooks have their lock files; some folder of our own if None.
+        unguarded: globs of files that are never guarded.
     """
     project = project.resolve()
-    guarded = watch(project, command, environment)
-    return Guard(project, mode, guarded, shelves=shelves or (Shelf(project),), locks=locks)
+    return Guard(
+        project,
+        mode,
+        command,
+        environment,
+        tuple(unguarded),
+        shelves=shelves or (Shelf(project),),
+        locks=locks,
+    )
 
 
 def no_guard() -> Guard:
-    """A guard that guards nothing."""
-    nothing: frozenset[str] = frozenset()
-    here = Path()
-    return Guard(here, GuardMode.OFF, Watch(here, nothing, nothing, nothing, nothing))
+    """Return a guard that guards nothing."""
+    return Guard(Path(), GuardMode.OFF)
+
+
+def _real(project: Path, path: Path) -> str:
+    return os.path.realpath(project / path)
 
 
 def _finding(change: Change, done: str) -> Finding:
     text = f"{change.what}, {done}" if done else change.what
-    return Finding(_KINDS[change.kind], _shown(change.path), text)
-
-
-def _shown(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return Finding(_KINDS[change.kind], shown_name(change.name), text)

@@ -1,4 +1,4 @@
-"""The part of a file that steers tests, for files that hold other things too.
+"""Reads the part of a file that affects tests, for files that hold other things too.
 
 An agent may add a dependency to pyproject.toml; it may not deselect tests there.
 """
@@ -17,7 +17,8 @@ _TABLES: Final = ("pytest", "pytest_env", "coverage", "tox", "nox", "hatch", "po
 _INI_SECTIONS: Final = re.compile(r"pytest|tool:pytest|testenv|tox|coverage|run$|report$")
 
 _VARIABLES: Final = re.compile(
-    rb"^\s*(?:export\s+)?((?:PYTEST|PYTHON|COVERAGE|TOX|NOX)\w*|PATH)\s*=", re.MULTILINE
+    rb"^\s*(?:export\s+)?((?:PYTEST|PYTHON|COVERAGE|TOX|NOX|LD_|NODE|MAKE)\w*|PATH|SHELL|ENV|BASH_ENV)\s*=",
+    re.MULTILINE,
 )
 
 _SETUPTOOLS: Final = re.compile(
@@ -27,16 +28,16 @@ _SETUPTOOLS: Final = re.compile(
 """What setuptools itself puts into every environment."""
 
 
-def essence(path: str, data: bytes | None) -> object:
-    """What of a file's content steers tests; equal values steer alike.
+def read_test_config(path: str, data: bytes | None) -> object:
+    """Return what of a file's content affects tests; equal values affect them alike.
 
     Args:
         path: the file's path, of which the name counts.
         data: its content; None when there is no such file.
 
     Returns:
-        Some comparable value: the content itself for a file that only steers, and None for one
-        that is not there or steers nothing.
+        Some comparable value: the content itself for a file that affects nothing else, and None
+        for one that is not there or affects no test.
     """
     read = _readers().get(PurePosixPath(path).name) or (_pth if path.endswith(".pth") else None)
     if data is None or read is None:
@@ -47,8 +48,8 @@ def essence(path: str, data: bytes | None) -> object:
         return data
 
 
-def shared(path: str) -> bool:
-    """Whether only a part of such a file steers tests, so that an edit as such is no offence."""
+def is_shared(path: str) -> bool:
+    """Return whether only a part of such a file affects tests, so that an edit is no offence."""
     return PurePosixPath(path).name in _readers() or path.endswith(".pth")
 
 
@@ -107,7 +108,7 @@ def _env(data: bytes) -> object:
 
 
 def _pth(data: bytes) -> object:
-    """Lines that run code at the start of every Python, as `site` reads a .pth file."""
+    """Return the lines that run code at the start of every Python, as `site` reads a .pth file."""
     return [
         line
         for line in data.splitlines()

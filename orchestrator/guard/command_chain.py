@@ -1,0 +1,424 @@
+"""Follows the suite's command to the files that decide what it does.
+
+Make, npm and the like read files of the project; their recipes source and run further ones. All of
+them are guarded, also those that are looked for and not there. What a command *tests* is not: a
+script that holds the code under test, or the paths that are given to pytest.
+"""
+
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from orchestrator.guard import scripts
+from orchestrator.guard.makefiles import Makefile, read_makefile
+from orchestrator.guard.protection import name_of
+
+MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
+_JUSTFILES: Final = ("justfile", ".justfile", "Justfile")
+_TASKFILES: Final = ("Taskfile.yml", "taskfile.yml", "Taskfile.yaml", "taskfile.yaml")
+_JS: Final = ("js", "cjs", "mjs", "ts", "mts", "json")
+
+_PREFIXES: Final = frozenset(
+    {
+        *("exec", "command", "env", "time", "nice", "nohup", "sudo", "then", "do", "else", "if"),
+        *("uv", "poetry", "pipenv", "pdm", "hatch", "rye", "conda", "coverage", "run", "xvfb-run"),
+        *("npx", "bunx", "pnpx", "dotenv", "!", "{", "(", "eval", "xargs", "timeout"),
+    }
+)
+"""Words before the program that is really meant."""
+
+_SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash"})
+_CONFIGS: Final = {
+    "jest": tuple(f"jest.config.{end}" for end in _JS),
+    "vitest": tuple(f"{tool}.config.{end}" for tool in ("vitest", "vite") for end in _JS[:-1]),
+    "mocha": tuple(f".mocharc.{end}" for end in (*_JS, "yml", "yaml")),
+    "ava": tuple(f"ava.config.{end}" for end in _JS[:3]),
+    "c8": (".c8rc.json", ".c8rc"),
+    "nyc": (".nycrc", ".nycrc.json"),
+    "karma": ("karma.conf.js",),
+    "cargo": (".cargo/config.toml", ".cargo/config", "build.rs"),
+    "go": ("go.work",),
+    "coverage": (".coveragerc",),
+    "rspec": (".rspec",),
+    "phpunit": ("phpunit.xml", "phpunit.xml.dist"),
+    "nose2": ("nose2.cfg", "unittest.cfg"),
+    "npm": (".npmrc",),
+    "pnpm": (".npmrc",),
+    "yarn": (".yarnrc", ".yarnrc.yml", ".npmrc"),
+    "bats": ("setup_suite.bash",),
+}
+"""Files in the folder where a program starts that it reads without being told."""
+
+_DATA: Final = re.compile(
+    r"\.(?:ini|cfg|toml|ya?ml|json|txt|env|conf|rc|mk|opts|args|lst|list|properties)$|(?:^|/)\.env"
+)
+_SHELL_END: Final = re.compile(r"^(?:;|&&|\|\||\||&|\(|\)|;;|\|&)$")
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=")
+_MOST: Final = 400
+
+
+@dataclass
+class Chain:
+    """What a command leads to."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    """Names of files that are there, with the reason."""
+    absent: dict[str, str] = field(default_factory=dict)
+    """Names at which a file would count, with the reason."""
+    programs: set[str] = field(default_factory=set)
+    """Names of the programs that are started."""
+    product: set[str] = field(default_factory=set)
+    """Names of files that are run as the code under test."""
+    plugins: set[str] = field(default_factory=set)
+    """Modules that pytest is told to load."""
+
+
+def follow(project: Path, command: str) -> Chain:
+    """Follow the suite's command.
+
+    Args:
+        project: the project's real folder.
+        command: as in `tests.command`.
+    """
+    follower = _Follower(project)
+    follower.line(command, project, "tests.command")
+    return follower.chain
+
+
+class _Follower:
+    def __init__(self, project: Path) -> None:
+        self.project, self.chain = project, Chain()
+        self._seen: set[tuple[str, str]] = set()
+
+    def line(self, text: str, cwd: Path, by: str) -> None:
+        """Follow one line of shell."""
+        for inner in re.findall(r"\$\(([^()]+)\)|`([^`]+)`", text):
+            if "".join(inner) != text:
+                self.line("".join(inner), cwd, by)
+        for words in _commands(text):
+            cwd = self._simple(words, cwd, by)
+
+    def _simple(self, words: Sequence[str], cwd: Path, by: str) -> Path:
+        """Follow one simple command; return the folder that the next one starts in."""
+        for at, word in enumerate(words):
+            if word in ("<", "-a", "--env-file", "-f", "--file") and at + 1 < len(words):
+                self._data(words[at + 1], cwd, by)
+            elif word.startswith("@"):
+                self._data(word[1:], cwd, by)
+            elif "=" in word:
+                self._data(word.partition("=")[2], cwd, by)
+        left = list(words)
+        while left and (
+            _ASSIGNMENT.match(left[0]) or left[0] in _PREFIXES or left[0].startswith("-")
+        ):
+            self._program(left[0], cwd)
+            left.pop(0)
+        if not left:
+            return cwd
+        program, arguments = left[0], left[1:]
+        if program in ("cd", "pushd") and arguments:
+            return cwd / arguments[0]
+        self._program(program, cwd)
+        handler = _HANDLERS.get(re.sub(r"(?<=\w)[\d.]+$", "", Path(program).name or program))
+        if handler:
+            handler(self, arguments, cwd, by)
+        elif Path(program).name in _SHELLS:
+            self._shell(arguments, cwd, by)
+        elif "/" in program or (cwd / program).is_file():
+            self.script(program, cwd, by)
+        if handler is None:
+            for word in arguments:
+                self._named(word, cwd, by)
+        return cwd
+
+    def _program(self, word: str, cwd: Path) -> None:
+        if re.fullmatch(r"[A-Za-z][\w.+-]*", word):
+            self.chain.programs.add(word)
+            for name in _CONFIGS.get(word, ()):
+                self.guard(cwd / name, f"read by {word}")
+
+    def guard(self, path: Path, why: str) -> bool:
+        """Guard what is at a path, or that nothing is; return whether there is a file."""
+        name = name_of(self.project, path)
+        if name.startswith(("/usr/", "/bin/", "/dev/", "/proc/", "/etc/")):
+            return False
+        if not path.is_file():
+            if not path.exists():
+                self.chain.absent.setdefault(name, why)
+            return False
+        self.chain.files.setdefault(name, why)
+        return True
+
+    def _data(self, word: str, cwd: Path, by: str) -> None:
+        if word and "\0" not in word and _DATA.search(word) and (cwd / word).is_file():
+            self.guard(cwd / word, f"named by {by}")
+
+    def _named(self, word: str, cwd: Path, by: str) -> None:
+        """Follow a word of which nobody knows what the program does with it."""
+        if word.startswith("-") or "\0" in word or len(word) > 300:
+            return
+        if word.endswith((".sh", ".bash", ".py", ".js", ".cjs", ".mjs")):
+            self.script(word, cwd, by)
+        else:
+            self._data(word, cwd, by)
+
+    # ---- programs --------------------------------------------------------------------------
+
+    def _shell(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        for at, word in enumerate(arguments):
+            if re.fullmatch(r"-\w*c", word):
+                self.line(" ".join(arguments[at + 1 : at + 2]), cwd, by)
+                return
+            if not word.startswith("-"):
+                self.script(word, cwd, by, as_shell=True)
+                return
+
+    def _source(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        for word in arguments[:1]:
+            if self.guard(cwd / word, f"sourced by {by}"):
+                self._lines(cwd / word, cwd)
+
+    def _python(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        left = list(arguments)
+        while left:
+            word = left.pop(0)
+            if word == "-m" and left:
+                self._module(left[0], left[1:], cwd, by)
+                return
+            if word in ("-W", "-X"):
+                left = left[1:]
+            elif word == "-c":
+                return
+            elif not word.startswith("-"):
+                self.script(word, cwd, by)
+                for each in left:
+                    self._named(each, cwd, by)
+                return
+
+    def _module(self, module: str, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        handler = _HANDLERS.get(module)
+        if handler:
+            handler(self, arguments, cwd, by)
+        elif module == "coverage":
+            self._simple(("coverage", *arguments), cwd, by)
+        base = cwd / module.replace(".", "/")
+        for path in (base.with_name(f"{base.name}.py"), base / "__main__.py"):
+            if path.is_file():
+                self.script(str(path), cwd, by)
+
+    def _pytest(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+            if word in ("-c", "--config-file"):
+                self.guard(cwd / after, f"pytest's configuration, named by {by}")
+            elif word.startswith(("--config-file=", "-c")) and word != "-c":
+                path = word.partition("=")[2] if "=" in word else word[2:]
+                self.guard(cwd / path, f"pytest's configuration, named by {by}")
+            elif word == "-p":
+                self.chain.plugins.add(after)
+            elif re.match(r"-p\w", word):
+                self.chain.plugins.add(word[2:])
+            elif word.startswith("@"):
+                self.guard(cwd / word[1:], f"arguments of pytest, named by {by}")
+            elif not word.startswith("-") and (cwd / word.split("::")[0]).is_file():
+                self.chain.product.add(name_of(self.project, cwd / word.split("::")[0]))
+
+    def _make(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        given, goals, left = [], [], list(arguments)
+        while left:
+            word = left.pop(0)
+            if word in ("-C", "--directory") and left:
+                cwd = cwd / left.pop(0)
+            elif word.startswith("-C"):
+                cwd = cwd / word[2:]
+            elif word in ("-f", "--file", "--makefile") and left:
+                given.append(left.pop(0))
+            elif word in ("-j", "-l", "-o", "-W", "-I") and left and left[0].isdigit():
+                left.pop(0)
+            elif not word.startswith("-") and "=" not in word:
+                goals.append(word)
+        if given:
+            found = [cwd / name for name in given if self.guard(cwd / name, f"named by {by}")]
+        else:
+            found = [cwd / n for n in MAKEFILES if self.guard(cwd / n, f"read by make ({by})")][:1]
+        for path in found:
+            self._makefile(path, cwd, goals)
+
+    def _makefile(self, path: Path, cwd: Path, goals: Sequence[str]) -> None:
+        key = str(path), " ".join(goals)
+        if key in self._seen or len(self._seen) > _MOST:
+            return
+        self._seen.add(key)
+        shown = name_of(self.project, path)
+        makefile = read_makefile(path, cwd)
+        for included in makefile.included:
+            self.guard(included, f"included by {shown}")
+        for line in self._recipes(makefile, goals):
+            self.line(line, cwd, shown)
+
+    def _recipes(self, makefile: Makefile, goals: Sequence[str]) -> Iterator[str]:
+        yield from makefile.shell
+        yield from makefile.recipes(goals)
+
+    def _npm(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        words = [word for word in arguments if not word.startswith("-")]
+        if words[:1] in (["run"], ["run-script"], ["exec"]):
+            words = words[1:]
+        wanted = {"t": "test", "tst": "test"}.get(words[0], words[0]) if words else "test"
+        path = cwd / "package.json"
+        if not self.guard(path, f"read by npm ({by})") or (str(path), wanted) in self._seen:
+            return
+        self._seen.add((str(path), wanted))
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+            found = held.get("scripts", {})
+        except (OSError, ValueError, AttributeError):
+            return
+        for name in (f"pre{wanted}", wanted, f"post{wanted}"):
+            if isinstance(line := found.get(name), str):
+                self.line(line, cwd, "package.json")
+
+    def _tox(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        del arguments
+        for name in ("tox.ini", "tox.toml"):
+            if self.guard(cwd / name, f"read by tox ({by})"):
+                for line in re.findall(
+                    r"(?m)^commands\w*\s*=(.*(?:\n[ \t]+.*)*)", _text(cwd / name)
+                ):
+                    for each in line.splitlines():
+                        self.line(each.strip(), cwd, name)
+
+    def _nox(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        del arguments
+        if self.guard(cwd / "noxfile.py", f"read by nox ({by})"):
+            self._strings(cwd / "noxfile.py", cwd)
+
+    def _invoke(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        del arguments
+        if self.guard(cwd / "tasks.py", f"read by invoke ({by})"):
+            self._strings(cwd / "tasks.py", cwd)
+
+    def _just(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        self._recipe_file(_JUSTFILES, "just", cwd, by, arguments)
+
+    def _task(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+        self._recipe_file(_TASKFILES, "task", cwd, by, arguments)
+
+    def _recipe_file(
+        self, names: Sequence[str], tool: str, cwd: Path, by: str, arguments: Sequence[str]
+    ) -> None:
+        del arguments
+        for path in [cwd / name for name in names if self.guard(cwd / name, f"read by {tool}")][:1]:
+            text = _text(path)
+            if "dotenv" in text:
+                self.guard(cwd / ".env", f"read by {tool} ({by})")
+            for line in re.findall(r"(?m)^[ \t]+(?:-[ \t]+)?(?:cmd:[ \t]*)?@?(.+)$", text):
+                self.line(line.strip("'\""), cwd, path.name)
+
+    # ---- scripts ---------------------------------------------------------------------------
+
+    def script(self, word: str, cwd: Path, by: str, *, as_shell: bool = False) -> None:
+        """Follow a program file of the project, if that decides which tests run."""
+        path = cwd / word
+        name = name_of(self.project, path)
+        if name.startswith(("/usr/", "/bin/")) or not path.is_file():
+            if as_shell and not path.exists() and "$" not in word:
+                self.guard(path, f"run by {by}")
+            return
+        kind = "shell" if as_shell else scripts.language_of(path)
+        if kind == "binary" or (kind == "data" and not as_shell):
+            return
+        if scripts.is_product(path, kind, self.project):
+            self.chain.product.add(name)
+            return
+        if not self.guard(path, f"run by {by}") or (name, "") in self._seen:
+            return
+        self._seen.add((name, ""))
+        if kind == "shell":
+            self._lines(path, cwd)
+        else:
+            self._strings(path, cwd)
+
+    def _lines(self, path: Path, cwd: Path) -> None:
+        shown = name_of(self.project, path)
+        if len(self._seen) > _MOST or (shown, "lines") in self._seen:
+            return
+        self._seen.add((shown, "lines"))
+        for line in _text(path).replace("\\\n", " ").splitlines():
+            self.line(line, cwd, shown)
+
+    def _strings(self, path: Path, cwd: Path) -> None:
+        """Follow what a Python or JavaScript program names in its strings and imports."""
+        shown = name_of(self.project, path)
+        for word in scripts.named_in(path):
+            for folder in dict.fromkeys((cwd, path.parent)):
+                self._named(word, folder, shown)
+            if " " in word:
+                self.line(word, cwd, shown)
+        for beside in scripts.imported_beside(path, self.project):
+            if self.guard(beside, f"imported by {shown}") and (str(beside), "") not in self._seen:
+                self._seen.add((str(beside), ""))
+                self._strings(beside, cwd)
+
+
+_HANDLERS: Final[dict[str, Callable[[_Follower, Sequence[str], Path, str], None]]] = {
+    "make": _Follower._make,
+    "gmake": _Follower._make,
+    "$(MAKE)": _Follower._make,
+    "python": _Follower._python,
+    "pypy": _Follower._python,
+    "py": _Follower._python,
+    "pytest": _Follower._pytest,
+    "py.test": _Follower._pytest,
+    "npm": _Follower._npm,
+    "pnpm": _Follower._npm,
+    "yarn": _Follower._npm,
+    "bun": _Follower._npm,
+    "tox": _Follower._tox,
+    "nox": _Follower._nox,
+    "just": _Follower._just,
+    "task": _Follower._task,
+    "invoke": _Follower._invoke,
+    "inv": _Follower._invoke,
+    "source": _Follower._source,
+    ".": _Follower._source,
+}
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """Yield the simple commands of a line of shell."""
+    try:
+        lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|()<>")
+        lexer.whitespace_split = True
+        words = list(lexer)
+    except ValueError:
+        words = text.split()
+    current: list[str] = []
+    for word in words:
+        if _SHELL_END.match(word):
+            yield current
+            current = []
+        else:
+            current.append(word)
+    yield current
+
+
+def plugin_names(project: Path) -> set[str]:
+    """Return the modules that the project's own pyproject.toml offers to pytest as plugins."""
+    try:
+        found = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+        points = found["project"]["entry-points"]["pytest11"]
+        return {str(value).split(":")[0].strip() for value in points.values()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return set()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes()[:200_000].decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,291 @@
+"""Derives what is guarded from what the verdict of the baseline rested on."""
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from orchestrator.guard import path_rules
+from orchestrator.guard.command_chain import Chain, follow, plugin_names
+from orchestrator.guard.helpers import Evidence, product_among_tests, uses_test_library
+from orchestrator.guard.protection import (
+    CONFIG_NAMES,
+    Guarded,
+    Kind,
+    Protection,
+    SearchFolder,
+    name_of,
+)
+from orchestrator.guard.search_path import search_folders
+from orchestrator.guard.tree import Tree, environments_in, walk
+from orchestrator.models import SuiteReport
+from orchestrator.suites.environment import virtualenv_of
+from orchestrator.suites.footprint import Footprint
+
+_SOURCE: Final = re.compile(r"\.(?:py|pyi|sh|[cm]?[jt]sx?|go|rs|rb|java|kt|c|cc|cpp|h|hpp|so|pyx)$")
+_DOCUMENT: Final = re.compile(
+    r"(?:^|/)(?:README|CHANGELOG|CHANGES|LICENSE|HISTORY|NEWS|requirements[^/]*\.txt"
+    r"|Dockerfile)[^/]*$|\.(?:md|rst|lock)$|(?:^|/)\.(?:git|github|gitlab)[^/]*(?:/|$)",
+    re.IGNORECASE,
+)
+_LARGEST_READ: Final = 300_000
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What the protection of a project is derived from."""
+
+    project: Path
+    """The real folder."""
+    command: str
+    report: SuiteReport
+    footprint: Footprint | None = None
+    regenerated: frozenset[str] = frozenset()
+    """Names of the files that the suite itself wrote at the baseline."""
+    unguarded: tuple[str, ...] = ()
+    path: str = ""
+    """The PATH that the command is given."""
+    plugins: tuple[str, ...] = ()
+    """Modules that the environment tells pytest to load."""
+
+
+def derive(basis: Basis) -> Protection:
+    """Derive what is guarded, from the project as it stands now."""
+    project = basis.project
+    environments = environments_in(project) | _own_environment(project)
+    tree = walk(project, environments)
+    chain = follow(project, basis.command)
+    chain.plugins.update(basis.plugins)
+    if basis.footprint is None:
+        found = _by_paths(basis, tree, chain)
+    else:
+        found = _by_footprint(basis, basis.footprint, tree, chain)
+    found.free |= basis.regenerated
+    _add_chain(found, chain, tree)
+    _add_links(found, project, tree)
+    found.absent |= dict.fromkeys(_environment_names(project), "would be the project's environment")
+    found.absent.update(_program_names(basis, chain))
+    guarded = {n: g for n, g in found.guarded.items() if n not in found.free}
+    folders = search_folders(project, basis.footprint, found.tests)
+    return Protection(
+        project,
+        guarded,
+        {name: why for name, why in found.absent.items() if name not in guarded},
+        frozenset(found.free),
+        basis.unguarded,
+        frozenset(chain.files) - {"package.json", "tox.ini", "setup.cfg", "pyproject.toml"},
+        frozenset(found.tests),
+        frozenset(found.folders),
+        environments,
+        folders,
+        _reserved(basis.footprint, guarded, folders),
+        basis.regenerated,
+    )
+
+
+class _Found:
+    """What is being derived."""
+
+    def __init__(self) -> None:
+        self.guarded: dict[str, Guarded] = {}
+        self.absent: dict[str, str] = {}
+        self.free: set[str] = set()
+        self.tests: set[str] = set()
+        self.folders: set[str] = set()
+
+    def guard(self, name: str, kind: Kind, why: str) -> None:
+        self.guarded.setdefault(name, Guarded(name, kind, why))
+
+
+def _by_paths(basis: Basis, tree: Tree, chain: Chain) -> _Found:
+    """Derive by the names of files, where the suite recorded no footprint."""
+    found = _Found()
+    collected = {case.file for case in basis.report.cases if case.file}
+    product = {name for name in chain.product if not path_rules.is_test(name)}
+    found.free |= product
+    found.tests |= {name for name in collected if name in tree} - product
+    found.tests |= {name for name in tree if path_rules.is_test(name)} - product
+    for name in sorted(path_rules.tests_among(tree, found.tests)):
+        if name not in product:
+            found.guard(name, Kind.TEST, "test, or in a folder of tests, by its name")
+    named = path_rules.plugins(basis.project, basis.command, chain.plugins)
+    for name in sorted(named):
+        found.guard(name, Kind.CONFIG, "plugin of pytest")
+    above = {str(parent) for name in found.tests for parent in PurePosixPath(name).parents}
+    for name in tree:
+        folder, _, base = name.rpartition("/")
+        if base == "conftest.py" or (base in CONFIG_NAMES and (folder or ".") in above):
+            found.guard(name, Kind.CONFIG, "configuration of tests, by its name")
+        elif base in ("sitecustomize.py", "usercustomize.py", ".env"):
+            found.guard(name, Kind.CONFIG, "read at the start, by its name")
+    return found
+
+
+def _by_footprint(basis: Basis, footprint: Footprint, tree: Tree, chain: Chain) -> _Found:
+    """Derive by the runner's own word."""
+    project, found = basis.project, _Found()
+    evidence = Evidence(project, footprint, basis.report)
+    targets = {os.fspath(project / name) for name in chain.product}
+    product = product_among_tests(project, evidence, targets)
+    own_plugins = {
+        module.file for module in footprint.modules if module.name in plugin_names(project)
+    }
+    free = evidence.product | product | own_plugins
+    found.free |= {name_of(project, path) for path in free}
+    tests = [path for path in footprint.tests if path not in free]
+    found.tests |= {name_of(project, path) for path in tests}
+    found.folders |= {name_of(project, folder) for folder in evidence.test_folders}
+    for path in tests:
+        found.guard(name_of(project, path), Kind.TEST, "holds tests")
+    for path in footprint.steering:
+        if path not in free:
+            found.guard(name_of(project, path), Kind.CONFIG, "configures the runner")
+    for path, why in evidence.helpers.items():
+        found.guard(name_of(project, path), Kind.TEST, why)
+    for path in _data(footprint, evidence, project):
+        found.guard(name_of(project, path), Kind.TEST, "read by tests")
+    _add_folders(found, evidence, project, tree)
+    for path in footprint.absent:
+        found.absent[name_of(project, path)] = "would configure the runner"
+    return found
+
+
+def _data(footprint: Footprint, evidence: Evidence, project: Path) -> Iterator[str]:
+    """Yield the files that tests read as what is expected, and not as what is tested."""
+    outside = [path for path in footprint.data if not evidence.in_test_folder(path)]
+    words = _words_of(evidence.product) if outside else ""
+    for path in footprint.data:
+        if evidence.in_test_folder(path):
+            yield path
+            continue
+        name = name_of(project, path)
+        steers = path in footprint.steering or PurePosixPath(path).name in CONFIG_NAMES
+        system = name.startswith(("/usr/", "/etc/", "/proc/", "/dev/", "/sys/", "/tmp/pytest-"))  # noqa: S108
+        if steers or system or _SOURCE.search(name) or _DOCUMENT.search(name):
+            continue
+        # Data that the product names itself is its own, and may be what has to be mended.
+        pure = PurePosixPath(path)
+        if pure.name not in words and f'"{pure.stem}"' not in words:
+            yield path
+
+
+def _words_of(product: Iterable[str]) -> str:
+    """Return the text of the product's modules, with one kind of quotes."""
+    found = []
+    for path in product:
+        try:
+            with Path(path).open("rb") as file:
+                found.append(file.read(_LARGEST_READ).decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return "\n".join(found).replace("'", '"')
+
+
+def _add_folders(found: _Found, evidence: Evidence, project: Path, tree: Tree) -> None:
+    """Guard all that lies in folders of tests, but what is tested."""
+    prefixes = tuple(f"{folder}/" for folder in found.folders if not folder.startswith("/"))
+    for name in tree:
+        if not name.startswith(prefixes) or name in found.free:
+            continue
+        path = os.fspath(project / name)
+        if name.endswith(".py") and path not in evidence.modules:
+            # Not imported at the baseline, so nobody can say what it serves but itself.
+            base = PurePosixPath(name).name
+            if not (
+                path_rules.is_test(name)
+                or base in ("conftest.py", "__init__.py")
+                or any(path_rules.TEST_FOLDER.fullmatch(p) for p in PurePosixPath(name).parts[:-1])
+                or uses_test_library(path)
+            ):
+                continue
+        found.guard(name, Kind.TEST, "in a folder of tests")
+    for folder in found.folders:
+        if folder.startswith("/"):
+            for entry in sorted(Path(folder).rglob("*"))[:2000]:
+                if entry.is_file() and "__pycache__" not in entry.parts:
+                    found.guard(os.fspath(entry), Kind.TEST, "in a folder of tests")
+
+
+def _add_chain(found: _Found, chain: Chain, tree: Tree) -> None:
+    """Guard what the command leads to, but the code under test."""
+    for name, why in chain.files.items():
+        if name not in found.free:
+            found.guard(name, Kind.CONFIG, why)
+    # A file that a recipe runs as the code under test is free, unless it holds the tests.
+    found.free |= {name for name in chain.product if name not in found.guarded}
+    found.absent |= chain.absent
+    if ".env" in tree and ".env" not in found.free:
+        found.guard(".env", Kind.CONFIG, "variables of the environment")
+    found.absent.setdefault(".env", "variables of the environment")
+
+
+def _add_links(found: _Found, project: Path, tree: Tree) -> None:
+    """Guard links that lead to guarded files, and what guarded links lead to."""
+    for name, at in tree.items():
+        if not stat.S_ISLNK(at.st_mode):
+            continue
+        target = name_of(project, os.path.realpath(project / name))
+        below = any(each.startswith(f"{target}/") for each in found.guarded)
+        if target in found.guarded or below:
+            found.guard(name, Kind.TEST, f"link to {target}")
+        elif name in found.guarded and (project / target).is_file() and target not in found.free:
+            found.guard(target, Kind.TEST, f"target of the link {name}")
+
+
+def _own_environment(project: Path) -> frozenset[str]:
+    own = virtualenv_of(project)
+    if own and own.is_relative_to(project):
+        return frozenset({own.relative_to(project).as_posix()})
+    return frozenset()
+
+
+def _environment_names(project: Path) -> Iterator[str]:
+    """Yield where a new environment would take the place of the one that the suite runs in."""
+    own = virtualenv_of(project)
+    for folder in (project, *project.parents):
+        for name in (".venv", "venv"):
+            if own == folder / name:
+                return
+            if not (folder / name / "pyvenv.cfg").exists():
+                yield name_of(project, folder / name / "pyvenv.cfg")
+        if (folder / ".git").exists():
+            return
+
+
+def _program_names(basis: Basis, chain: Chain) -> Mapping[str, str]:
+    """Return where a program of the command would be found before the one that is used."""
+    found: dict[str, str] = {}
+    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - as the shell reads it
+    for program in sorted(chain.programs | {"sh", "env", "python", "python3"}):
+        for folder in basis.path.split(os.pathsep):
+            full = basis.project / (folder or ".")
+            if (full / program).exists():
+                break
+            inside = full.is_relative_to(basis.project) or full.is_relative_to(home)
+            if inside:
+                name = name_of(basis.project, full / program)
+                found[name] = f"would be run as {program}"
+    return found
+
+
+def _reserved(
+    footprint: Footprint | None,
+    guarded: Mapping[str, Guarded],
+    folders: Iterable[SearchFolder],
+) -> frozenset[str]:
+    """Return the names of modules that a new file may not take from others."""
+    standard = footprint.standard_modules if footprint else tuple(sys.stdlib_module_names)
+    installed = {name for each in folders if each.installed for name in each.names}
+    if footprint is None:
+        installed = {*installed, *path_rules.RUNNERS}
+    helpers = {
+        PurePosixPath(name).parts[-2 if name.endswith("/__init__.py") else -1].partition(".")[0]
+        for name in guarded
+        if name.endswith(".py") and "/" in name
+    }
+    own = {name for each in folders if not each.installed for name in each.names}
+    return frozenset({*standard, *installed, *helpers, *own, "conftest"} - {"__init__"})

@@ -1,0 +1,352 @@
+"""Keeps guarded files byte for byte, outside of the project, and restores them.
+
+Each copy is named by its digest, which is checked before anything is restored from it: what an
+agent may have written is never taken for what was there before.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.guard.protection import Kind, Protection, parents_of
+from orchestrator.guard.shared_files import is_shared, read_test_config
+from orchestrator.guard.tree import Tree, signature, walk
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One guarded file as it was."""
+
+    kind: Kind
+    digest: str
+    """SHA-256 of its bytes, or of a link's target; empty for one that cannot be read."""
+    mode: int
+    link: bool
+    signature: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All files of a project at one moment, by name: the guarded ones, and the others."""
+
+    entries: dict[str, Entry]
+    others: dict[str, str]
+    """Signatures of the files that are not guarded."""
+    taken: int = 0
+    """When, in nanoseconds, by the clock that dates changes of files."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A guarded file that is not as it was."""
+
+    name: str
+    kind: Kind
+    what: str
+    """`changed`, `deleted` or `added`."""
+
+
+class KeptFiles:
+    """The guarded files of one project, kept in a folder of our own.
+
+    Args:
+        protection: which files are guarded.
+        folder: where they are kept; made when it is missing.
+    """
+
+    def __init__(self, protection: Protection, folder: Path) -> None:
+        self._protection, self._folder = protection, folder
+        self._project = protection.project
+
+    def look(self, manifest: Manifest | None = None) -> Tree:
+        """Return the files of the project, and those outside of it that are guarded.
+
+        Raises:
+            InfrastructureError: a folder cannot be read.
+        """
+        guarded = self._protection.guarded
+        entered = parents_of({*guarded, *(manifest.entries if manifest else ())})
+        searched = {each.path for each in self._protection.search if not each.installed}
+        entered |= parents_of(
+            f"{Path(path).relative_to(self._project).as_posix()}/x"
+            for path in searched
+            if Path(path).is_relative_to(self._project)
+        )
+        with explained(self._project):
+            found = walk(self._project, self._protection.environments, entered)
+            for name in (*guarded, *self._protection.absent):
+                if name.startswith("/") or name not in found:
+                    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                        at = (self._project / name).lstat()
+                        if not stat.S_ISDIR(at.st_mode):
+                            found[name] = at
+        return found
+
+    def remember(
+        self, name: str | None, known: Manifest | None = None, tree: Tree | None = None
+    ) -> Manifest:
+        """Keep what is guarded now.
+
+        Args:
+            name: of this moment, for `recall`; None for one that is not asked for again.
+            known: what was remembered earlier in this folder; saves reading what is the same.
+            tree: the project as it is, if somebody has just looked.
+
+        Raises:
+            InfrastructureError: a file cannot be read, or kept.
+        """
+        with explained(self._folder):
+            (self._folder / "files").mkdir(parents=True, exist_ok=True, mode=0o700)
+            tree = self.look() if tree is None else tree
+            kinds = {each: kind for each in tree if (kind := self._kind(each))}
+            manifest = Manifest(
+                {each: self._keep(each, kind, tree[each], known) for each, kind in kinds.items()},
+                {each: signature(at) for each, at in tree.items() if each not in kinds},
+                _time_in(self._folder),
+            )
+            if name:
+                write(self._folder / f"{name}.json", _as_json(manifest))
+        return manifest
+
+    def recall(self, name: str) -> Manifest:
+        """Return what was remembered under a name.
+
+        Raises:
+            InfrastructureError: it is not there any more, or cannot be read.
+        """
+        path = self._folder / f"{name}.json"
+        try:
+            found = json.loads(path.read_text(encoding="ascii"))
+            entries = {
+                each: Entry(**{**entry, "kind": Kind(entry["kind"])})
+                for each, entry in found["entries"].items()
+            }
+            return Manifest(entries, found["others"], found["taken"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _vanished(path) from error
+
+    def require_kept(self) -> None:
+        """Check that what was kept is still there.
+
+        Raises:
+            InfrastructureError: the folder is gone, so nobody knows what the tests were.
+        """
+        if not (self._folder / "files").is_dir():
+            raise _vanished(self._folder)
+
+    def changes(self, manifest: Manifest, tree: Tree) -> list[Change]:
+        """Return what is not as it was, in the order of the names.
+
+        Raises:
+            InfrastructureError: a file cannot be read.
+        """
+        with explained(self._project):
+            changes = [
+                *self._differing(manifest, tree),
+                *(
+                    Change(name, Kind.CONFIG, "added")
+                    for name, at in tree.items()
+                    if name not in manifest.entries
+                    and self._kind(name)
+                    and manifest.others.get(name) != signature(at)
+                    and not self._affects_nothing(name, at)
+                ),
+            ]
+        return sorted(changes, key=lambda change: change.name)
+
+    def restore(self, manifest: Manifest, changes: Collection[Change], aside: Path) -> None:
+        """Make changed files what they were; their present versions go to the folder `aside`.
+
+        Done again after it was cut short, it comes to the same.
+
+        Raises:
+            InfrastructureError: a file cannot be written, or its copy is not what was kept.
+        """
+        lost = []
+        with explained(self._project):
+            for change in changes:
+                entry = manifest.entries.get(change.name)
+                data = self._copy_of(entry) if entry else b""
+                if data is None:
+                    lost.append(change.name)
+                    continue
+                self._set_aside(change.name, aside)
+                if entry:
+                    self._place(change.name, entry, data, aside)
+        if lost:
+            raise InfrastructureError(
+                f"cannot restore {', '.join(lost[:5])}: the copies kept in {self._folder} were "
+                "changed or are gone",
+                "restore them yourself, with git checkout or a backup; then run again",
+            )
+
+    # ---- below: one file -------------------------------------------------------------------
+
+    def _kind(self, name: str) -> Kind | None:
+        if self._protection.frees(name):
+            return None
+        if name in self._protection.guarded:
+            return self._protection.guarded[name].kind
+        return Kind.CONFIG if self._protection.forbids(name) else None
+
+    def _differing(self, manifest: Manifest, tree: Tree) -> Iterator[Change]:
+        for name, entry in manifest.entries.items():
+            at = tree.get(name)
+            if at is None:
+                was = self._config_of(name, entry) if self._is_shared(name) else True
+                if was is not None:
+                    yield Change(name, entry.kind, "deleted")
+            elif signature(at) != entry.signature and not self._same(name, entry, at):
+                yield Change(name, entry.kind, "changed")
+
+    def _is_shared(self, name: str) -> bool:
+        return is_shared(name) and name not in self._protection.whole
+
+    def _config_of(self, name: str, entry: Entry) -> object:
+        data = self._copy_of(entry)
+        if data is None:
+            raise _vanished(self._folder / "files" / entry.digest)
+        return read_test_config(name, data)
+
+    def _affects_nothing(self, name: str, at: os.stat_result) -> bool:
+        plain = stat.S_ISREG(at.st_mode)
+        return plain and self._is_shared(name) and read_test_config(name, self._bytes(name)) is None
+
+    def _same(self, name: str, entry: Entry, at: os.stat_result) -> bool:
+        if not entry.digest or stat.S_ISLNK(at.st_mode) != entry.link:
+            return False
+        if not (entry.link or stat.S_ISREG(at.st_mode)):
+            return False
+        if not self._is_shared(name) or entry.link:
+            executable = (at.st_mode ^ entry.mode) & 0o111
+            return not executable and self._digest(name, at) == entry.digest
+        return read_test_config(name, self._bytes(name)) == self._config_of(name, entry)
+
+    def _keep(self, name: str, kind: Kind, at: os.stat_result, known: Manifest | None) -> Entry:
+        before = known.entries.get(name) if known else None
+        if before and before.kind is kind and before.signature == signature(at):
+            return before
+        link = stat.S_ISLNK(at.st_mode)
+        full = self._project / name
+        readable = link or (stat.S_ISREG(at.st_mode) and os.access(full, os.R_OK))
+        data = _content(full, at) if readable else b""
+        digest = hashlib.sha256(data).hexdigest() if readable else ""
+        entry = Entry(kind, digest, stat.S_IMODE(at.st_mode), link, signature(at))
+        copy = self._folder / "files" / digest
+        if readable and not copy.exists():
+            write(copy, data)
+        return entry
+
+    def _digest(self, name: str, at: os.stat_result) -> str:
+        return hashlib.sha256(_content(self._project / name, at)).hexdigest()
+
+    def _bytes(self, name: str) -> bytes | None:
+        try:
+            return (self._project / name).read_bytes()
+        except OSError:
+            return None
+
+    def _copy_of(self, entry: Entry) -> bytes | None:
+        """Return what was kept; None if the copy is gone, or is another than was kept."""
+        with contextlib.suppress(OSError):
+            data = (self._folder / "files" / entry.digest).read_bytes()
+            if entry.digest and hashlib.sha256(data).hexdigest() == entry.digest:
+                return data
+        return None
+
+    def _set_aside(self, name: str, aside: Path) -> None:
+        full = self._project / name
+        if not os.path.lexists(full) or self._below_a_link(name):
+            return
+        target = aside / (f"outside{name}" if name.startswith("/") else name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if full.is_dir() and not full.is_symlink():
+            shutil.copytree(full, target, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(full)
+            return
+        shutil.copy2(full, target, follow_symlinks=False)
+        full.unlink()
+
+    def _below_a_link(self, name: str) -> bool:
+        parents = [self._project / str(each) for each in PurePosixPath(name).parents][:-1]
+        return any(each.is_symlink() for each in parents)
+
+    def _place(self, name: str, entry: Entry, data: bytes, aside: Path) -> None:
+        full = self._project / name
+        self._clear_way(name, aside)
+        full.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".restore-", dir=full.parent) as scratch:
+            new = Path(scratch) / "new"
+            if entry.link:
+                new.symlink_to(os.fsdecode(data))
+            else:
+                new.write_bytes(data)
+                new.chmod(entry.mode)
+            new.replace(full)
+
+    def _clear_way(self, name: str, aside: Path) -> None:
+        """Set aside files and links that stand where a folder of the path was."""
+        if name.startswith("/"):
+            return
+        for folder in reversed(PurePosixPath(name).parents[:-1]):
+            full = self._project / str(folder)
+            if full.is_symlink() or (full.exists() and not full.is_dir()):
+                target = aside / f"{folder}.instead"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.unlink(missing_ok=True)
+                shutil.copy2(full, target, follow_symlinks=False)
+                full.unlink()
+
+
+def write(target: Path, data: bytes) -> None:
+    """Write a file whole, or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".new")
+    temporary.write_bytes(data)
+    temporary.replace(target)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn an `OSError` into an error that says what is wrong, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise InfrastructureError(
+            f"the tests cannot be guarded: {error.filename or path}: {error.strerror}",
+            "make it readable and writable, or free some space; then run again",
+        ) from error
+
+
+def _content(path: Path, at: os.stat_result) -> bytes:
+    if stat.S_ISLNK(at.st_mode):
+        return os.fsencode(path.readlink())
+    return path.read_bytes()
+
+
+def _vanished(path: Path) -> InfrastructureError:
+    return InfrastructureError(
+        f"the tests cannot be restored: what was kept of them is gone or damaged ({path})",
+        "look at the tests with git diff, and begin a new run",
+    )
+
+
+def _time_in(folder: Path) -> int:
+    """Return the time by the clock that dates changes of files."""
+    mark = folder / "mark"
+    mark.write_bytes(b"")
+    return mark.stat().st_ctime_ns
+
+
+def _as_json(manifest: Manifest) -> bytes:
+    entries = {name: vars(entry) for name, entry in manifest.entries.items()}
+    found = {"entries": entries, "others": manifest.others, "taken": manifest.taken}
+    return json.dumps(found).encode("ascii")

@@ -1,0 +1,107 @@
+"""Reads makefiles as far as it takes to know what a target runs."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+_INCLUDE: Final = re.compile(r"^[ ]*(?:-include|sinclude|include)\s+(.+?)\s*(?:#.*)?$")
+_VARIABLE: Final = re.compile(
+    r"^[ ]*(?:export\s+|override\s+)*([\w.-]+)\s*(?::{0,3}|\?|\+|!)=\s*(.*)$"
+)
+_RULE: Final = re.compile(r"^([^\t#=:][^=:]*?)\s*::?(?!=)\s*([^;=]*)(?:;(.*))?$")
+_REFERENCE: Final = re.compile(r"\$[({]([\w.-]+)[)}]")
+_SHELL: Final = re.compile(r"\$\(shell\s+([^()]*(?:\([^()]*\)[^()]*)*)\)")
+
+
+@dataclass
+class Makefile:
+    """A makefile with all that it includes."""
+
+    included: list[Path] = field(default_factory=list)
+    """What it includes, also where that is not there."""
+    shell: list[str] = field(default_factory=list)
+    """Commands that run when it is read."""
+    variables: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
+    """Prerequisites and recipe of each target, in their order."""
+
+    def recipes(self, goals: Sequence[str]) -> Iterator[str]:
+        """Yield the lines that run for some goals, with variables replaced."""
+        default = self.variables.get(".DEFAULT_GOAL", "")
+        first = [default] if default else [name for name in self.rules if name[:1] != "."][:1]
+        left, seen = list(goals) or first, set[str]()
+        while left:
+            goal = left.pop(0)
+            if goal in seen:
+                continue
+            seen.add(goal)
+            needed, lines = self.rules.get(goal, self._pattern(goal))
+            left += needed
+            for line in lines:
+                yield self.expand(line).replace("$$", "$").lstrip("@-+ \t")
+
+    def expand(self, text: str) -> str:
+        """Replace the variables in a text, as far as they are known."""
+        text = text.replace("$(MAKE)", "make").replace("${MAKE}", "make")
+        for _ in range(8):
+            changed = _REFERENCE.sub(lambda m: self.variables.get(m[1], ""), text)
+            if changed == text:
+                return text
+            text = changed
+        return text
+
+    def _pattern(self, goal: str) -> tuple[list[str], list[str]]:
+        for name, rule in self.rules.items():
+            head, sign, tail = name.partition("%")
+            if sign and goal.startswith(head) and goal.endswith(tail):
+                return rule
+        return [], []
+
+
+def read_makefile(path: Path, cwd: Path) -> Makefile:
+    """Read a makefile, and those that it includes.
+
+    Args:
+        path: the file.
+        cwd: the folder that make starts in.
+    """
+    found = Makefile()
+    _read(path, cwd, found, 0)
+    return found
+
+
+def _read(path: Path, cwd: Path, found: Makefile, depth: int) -> None:
+    try:
+        text = path.read_bytes()[:500_000].decode("utf-8", "replace")
+    except OSError:
+        return
+    targets: list[str] = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("\t") and targets:
+            for target in targets:
+                found.rules[target][1].append(line.strip())
+            continue
+        found.shell += [found.expand(each) for each in _SHELL.findall(line)]
+        if match := _INCLUDE.match(line):
+            _include(found.expand(match[1]), cwd, found, depth)
+        elif match := _VARIABLE.match(line):
+            found.variables[match[1]] = match[2]
+            if match[0].split(match[1])[1].lstrip().startswith("!="):
+                found.shell.append(found.expand(match[2]))
+        elif match := _RULE.match(line):
+            targets = found.expand(match[1]).split()
+            for target in targets:
+                needed, lines = found.rules.setdefault(target, ([], []))
+                needed += found.expand(match[2]).replace("|", " ").split()
+                lines += [match[3].strip()] if match[3] else []
+
+
+def _include(words: str, cwd: Path, found: Makefile, depth: int) -> None:
+    for word in re.sub(r"\$\(wildcard\s+([^)]*)\)", r"\1", words).split():
+        paths = sorted(cwd.glob(word)) if "*" in word and not word.startswith("/") else [cwd / word]
+        for path in paths:
+            if path not in found.included and depth < 20:
+                found.included.append(path)
+                _read(path, cwd, found, depth + 1)

@@ -1,0 +1,91 @@
+"""Tells whether a new test fails only because something that it needs was reverted."""
+
+import ast
+import re
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from orchestrator.guard.protection import CONFIG_NAMES
+from orchestrator.guard.scripts import imported_names, parse
+
+_CONFIG_TEXT = re.compile(r"marker|mark\.|ini[- ]option|async|plugin|option|unrecognized", re.I)
+
+
+def needs_reverted(
+    project: Path, file: str, text: str, reverted: Mapping[str, Path], new: Collection[str]
+) -> bool:
+    """Return whether a new test's file needs what was reverted.
+
+    Args:
+        project: the project's folder.
+        file: the test's file, by name.
+        text: what its failure says.
+        reverted: for each reverted file, by name, where the agent's version lies now.
+        new: names of the other new files, which it may import.
+    """
+    sources = list(_with_helpers(project, file, new))
+    used = {word for source in sources for word in _words(source)}
+    modules = {part for source in sources for name in _imports(source) for part in name.split(".")}
+    for name, aside in reverted.items():
+        pure = PurePosixPath(name)
+        if pure.name in CONFIG_NAMES or not name.endswith(".py"):
+            if _is_above(pure, file) and (_CONFIG_TEXT.search(text) or name in text):
+                return True
+        elif pure.name == "conftest.py" and not _is_above(pure, file):
+            continue
+        elif (pure.name == "conftest.py" or modules & {pure.stem, pure.parent.name}) and (
+            _lost(project / name, aside) & used
+        ):
+            return True
+    return False
+
+
+def _with_helpers(project: Path, file: str, new: Collection[str]) -> Iterator[bytes]:
+    """Yield the sources of a file, and of the new ones that it imports."""
+    left, seen = [file], {file}
+    while left:
+        try:
+            source = (project / left.pop()).read_bytes()
+        except OSError:
+            continue
+        yield source
+        modules = {part for name in _imports(source) for part in name.split(".")}
+        for name in new:
+            if name not in seen and name.endswith(".py") and PurePosixPath(name).stem in modules:
+                seen.add(name)
+                left.append(name)
+
+
+def _imports(source: bytes) -> set[str]:
+    return imported_names(parse(source))
+
+
+def _lost(now: Path, aside: Path) -> set[str]:
+    """Return the names that the agent's version defines and the restored one does not."""
+    return _defined(aside) - _defined(now)
+
+
+def _defined(path: Path) -> set[str]:
+    try:
+        tree = parse(path.read_bytes())
+    except OSError:
+        return set()
+    found: set[str] = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.update(re.findall(r"[A-Za-z_]\w+", node.value))  # a marker, or a fixture's name
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).split(".")[-1])
+    return found
+
+
+def _words(source: bytes) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", source.decode("utf-8", "replace")))
+
+
+def _is_above(config: PurePosixPath, file: str) -> bool:
+    return PurePosixPath(file).is_relative_to(config.parent)

@@ -1,0 +1,90 @@
+"""Guesses what is guarded by the names of files, where the suite recorded no footprint."""
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER
+
+__all__ = ["RUNNERS", "TEST_FOLDER", "in_tests", "is_test", "plugins", "tests_among"]
+
+_TEST_FOLDERS: Final = frozenset({"test", "tests", "__tests__", "spec", "testing"})
+"""Of such a folder everything is guarded, if there are tests in it."""
+
+RUNNERS: Final = frozenset({"pytest", "_pytest", "py", "pluggy", "iniconfig", "unittest"})
+
+_PLUGINS: Final = (
+    re.compile(r"(?:^|[\s\"'\[,])-p[\s=\"',]*(?!no:)([A-Za-z_][\w.]*)"),
+    re.compile(r"pytest_plugins\s*(?::[^=\n]+)?=\s*([^\n]*(?:\n[ \t\])][^\n]*)*)"),
+    re.compile(r"pytest11[^\n]*\n((?:[ \t]*[\w.-]+\s*=[^\n]*\n?)+)"),
+)
+_DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_CONFIGS: Final = ("conftest.py", "pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg")
+
+
+def is_test(path: str) -> bool:
+    """Return whether a file is a test by its name."""
+    return TEST_FILE.fullmatch(path.rpartition("/")[2]) is not None
+
+
+def in_tests(path: str) -> bool:
+    """Return whether a file is a test by its name, or lies in a folder of tests."""
+    return is_test(path) or any(part in _TEST_FOLDERS for part in PurePosixPath(path).parts[:-1])
+
+
+def tests_among(paths: Iterable[str], collected: Collection[str]) -> set[str]:
+    """Return those of a project's files that are tests, or lie beside them and serve them.
+
+    Args:
+        paths: the project's files.
+        collected: files that had test cases when the suite ran.
+    """
+    parents = {path: path.rpartition("/")[0] for path in paths}
+    tests = {path for path in parents if path in collected or is_test(path)}
+    with_tests = {parents[path] for path in tests}
+    folders = {folder for parent in with_tests for folder in _folders_of_tests(parent)}
+    serving = {
+        parent
+        for parent in set(parents.values())
+        if not folders.isdisjoint(_folders_of_tests(parent))
+    }
+    return tests | {path for path, parent in parents.items() if parent in serving}
+
+
+def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:
+    """Return the project's files that are plugins of pytest by somebody's word.
+
+    Args:
+        project: the project's folder.
+        command: the suite's.
+        named: further modules that pytest is told to load.
+    """
+    texts = [command, *(_text(project / name) for name in _CONFIGS)]
+    texts += [_text(path) for path in project.glob("test*/conftest.py")]
+    found = set(named)
+    for text in texts:
+        for pattern in _PLUGINS:
+            found |= {name for match in pattern.findall(text) for name in _DOTTED.findall(match)}
+    candidates = {
+        f"{top}{name.replace('.', '/')}{end}"
+        for name in found
+        for top in ("", "src/")
+        for end in (".py", "/__init__.py")
+    }
+    return {path for path in candidates if (project / path).is_file()}
+
+
+def _folders_of_tests(folder: str) -> Iterator[str]:
+    """Yield those of a folder and the ones above it that are named as folders of tests are."""
+    parts = folder.split("/")
+    for at, part in enumerate(parts, 1):
+        if part in _TEST_FOLDERS:
+            yield "/".join(parts[:at])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes()[:200_000].decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,186 @@
+"""What is guarded in one project, why, and what must not appear.
+
+It is derived once, at the baseline, and kept as JSON: a process that resumes a run, or looks after
+the agent worked, must not derive it from files that the agent may have written.
+
+A file's *name* is its path from the project's folder, or its absolute path outside of it.
+"""
+
+import fnmatch
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, Self
+
+CONFIG_NAMES: Final = frozenset(
+    {
+        *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
+        *("pyproject.toml", "tox.ini", "setup.cfg", ".coveragerc"),
+    }
+)
+"""Files that pytest and coverage read in a folder of tests, and in those above it."""
+
+
+class Kind(StrEnum):
+    """Why a file is guarded."""
+
+    TEST = "test"
+    CONFIG = "config"
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """One guarded file: its name, and why it is guarded, in words."""
+
+    path: str
+    kind: Kind
+    why: str
+
+
+@dataclass(frozen=True)
+class SearchFolder:
+    """A folder in which modules are found, and what it held at the baseline."""
+
+    path: str
+    """Absolute."""
+    names: frozenset[str]
+    """Names of the top-level modules and packages in it."""
+    installed: bool
+    """Whether it is a site folder, or one of the standard library."""
+
+
+@dataclass(frozen=True)
+class Protection:
+    """The rules for one project, as they were derived at the baseline.
+
+    Args:
+        project: the project's real folder.
+        guarded: the guarded files, by name.
+        absent: names at which nothing may appear, with the reason.
+        free: names that are never guarded: the code under test, and what the suite regenerates.
+        regenerated: names of the files that the suite itself wrote at the baseline.
+        unguarded: globs of names that the user freed.
+        whole: names of shared files of which every byte counts.
+        tests: names of the files with cases.
+        test_folders: folders of which every file is guarded, save those of the product.
+        environments: folders of Python environments, which a walk does not enter.
+        search: where modules are found, in order.
+        reserved: names of modules that none of the project's folders may take.
+    """
+
+    project: Path
+    guarded: dict[str, Guarded] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    free: frozenset[str] = frozenset()
+    unguarded: tuple[str, ...] = ()
+    whole: frozenset[str] = frozenset()
+    tests: frozenset[str] = frozenset()
+    test_folders: frozenset[str] = frozenset()
+    environments: frozenset[str] = frozenset()
+    search: tuple[SearchFolder, ...] = ()
+    reserved: frozenset[str] = frozenset()
+    regenerated: frozenset[str] = frozenset()
+
+    def frees(self, name: str) -> bool:
+        """Return whether a file is never guarded."""
+        return name in self.free or self.is_unguarded(name)
+
+    def is_unguarded(self, name: str) -> bool:
+        """Return whether the user freed a file by a glob."""
+        return any(
+            fnmatch.fnmatchcase(name, glob) or PurePosixPath(name).match(glob)
+            for glob in self.unguarded
+        )
+
+    def forbids(self, name: str) -> str:
+        """Return why no new file may have this name; empty where one may."""
+        if self.frees(name):
+            return ""
+        if name in self.absent:
+            return self.absent[name]
+        folder, _, base = name.rpartition("/")
+        if (base == "conftest.py" or base in CONFIG_NAMES) and folder in self._above_tests:
+            return "read for the tests at or below its folder"
+        if base in ("sitecustomize.py", "usercustomize.py"):
+            return "imported at the start of Python"
+        if base == "entry_points.txt" and folder.endswith((".egg-info", ".dist-info")):
+            return "may register a plugin of pytest"
+        return ""
+
+    @cached_property
+    def _above_tests(self) -> frozenset[str]:
+        return frozenset(
+            "" if str(parent) == "." else str(parent)
+            for test in self.tests
+            for parent in PurePosixPath(test).parents
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the protection as plain JSON values."""
+        values = asdict(self)
+        values["search"] = [{**each, "names": sorted(each["names"])} for each in values["search"]]
+        return {
+            name: sorted(value)
+            if isinstance(value, frozenset)
+            else os.fspath(value)
+            if isinstance(value, Path)
+            else value
+            for name, value in values.items()
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return the protection that `as_json` gave.
+
+        Raises:
+            TypeError, KeyError, ValueError: the values are not a protection's.
+        """
+        names = (
+            "free",
+            "whole",
+            "tests",
+            "test_folders",
+            "environments",
+            "reserved",
+            "regenerated",
+        )
+        return cls(
+            Path(values["project"]),
+            {
+                name: Guarded(each["path"], Kind(each["kind"]), each["why"])
+                for name, each in values["guarded"].items()
+            },
+            dict(values["absent"]),
+            unguarded=tuple(values["unguarded"]),
+            search=tuple(
+                SearchFolder(each["path"], frozenset(each["names"]), each["installed"])
+                for each in values["search"]
+            ),
+            **{name: frozenset(values[name]) for name in names},
+        )
+
+
+def name_of(project: Path, path: str | Path) -> str:
+    """Return the name of a file: relative in the project, absolute outside of it.
+
+    Args:
+        project: the project's real folder.
+        path: absolute, or relative to the project. Links are not followed.
+    """
+    full = os.path.normpath(project / path)
+    top = f"{project}{os.sep}"
+    return full[len(top) :] if full.startswith(top) else full
+
+
+def parents_of(names: Iterable[str]) -> frozenset[str]:
+    """Return all folders in which files of these names lie, at any depth."""
+    found: set[str] = set()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(found)

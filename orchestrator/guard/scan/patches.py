@@ -1,0 +1,52 @@
+"""Reads which lines a patch adds and removes."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+_HUNK: Final = re.compile(rb"@@ -\S+ \+(\d+)(?:,\d+)? @@")
+
+
+@dataclass
+class Patch:
+    """The lines that a patch in git's format changes."""
+
+    added: dict[str, set[int]] = field(default_factory=dict)
+    """Numbers of the added lines of each file."""
+    removed: set[str] = field(default_factory=set)
+    """Removed lines of all files, without the space round them."""
+
+
+def read_patch(path: Path) -> Patch:
+    """Read a patch in git's format; one that is not there is empty."""
+    found = Patch()
+    if not path.is_file():
+        return found
+    lines: set[int] = set()
+    number, in_header = 0, False
+    with path.open("rb") as file:
+        for line in file:
+            if line.startswith(b"diff --git "):
+                in_header = True
+            elif in_header and line.startswith(b"+++ "):
+                lines = found.added.setdefault(_path(line[4:]), set())
+            elif hunk := _HUNK.match(line):
+                number, in_header = int(hunk[1]), False
+            elif not in_header and line.startswith(b"+"):
+                lines.add(number)
+                number += 1
+            elif not in_header and line.startswith(b"-"):
+                found.removed.add(line[1:].decode("utf-8", "replace").strip())
+            elif not in_header and line.startswith(b" "):
+                number += 1
+    return found
+
+
+def _path(name: bytes) -> str:
+    """Return the path in a `+++ b/x` line (git-diff(1), C-style quoting)."""
+    text = name.rstrip(b"\r\n").split(b"\t")[0]
+    if text.startswith(b'"'):
+        plain = text.strip(b'"').decode("ascii", "replace").encode("ascii", "replace")
+        text = plain.decode("unicode_escape").encode("latin-1")
+    return text[2:].decode("utf-8", "surrogateescape")

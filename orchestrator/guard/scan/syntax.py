@@ -1,0 +1,203 @@
+"""Reads Python's syntax trees: what names stand for, what strings come to, where a node stands."""
+
+import ast
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+RUNNER_NAME: Final = re.compile(
+    r"_?pytest(?:\..*)?|py\.test|unittest(?:\..*)?|pluggy(?:\..*)?|nose2?|_called_from_test"
+    r"|conftest|(?:tests?\.)?test_\w+"
+)
+TEST_WORD: Final = re.compile(
+    r"(?:^|[^a-zA-Z])_?(?:py)?tests?(?:$|[^a-zA-Z])|pytest|unittest|junit|conftest|(?:^|_)test_\w",
+    re.IGNORECASE,
+)
+
+Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """One construct in added code."""
+
+    line: int
+    text: str
+    decisive: bool = True
+    trace: str = ""
+    """What a project that did so before has in its text; empty where that excuses nothing."""
+
+
+class Syntax:
+    """A Python file's tree, with what is asked of it again and again."""
+
+    def __init__(self, tree: ast.Module, path: str = "") -> None:
+        self.tree, self.path = tree, path
+        self.parents: dict[ast.AST, ast.AST] = {
+            child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
+        }
+        self.names = _imported(tree)
+        self.strings = _constants(tree)
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield the nodes that a node stands in, the nearest first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def scope(self, node: ast.AST) -> ast.AST:
+        """Return the function that a node stands in, or the module."""
+        return next((each for each in self.above(node) if isinstance(each, Scope)), self.tree)
+
+    def runs_at_import(self, node: ast.AST) -> bool:
+        """Return whether a node runs when its module is imported, and not as a program."""
+        for each in self.above(node):
+            if isinstance(each, Scope):
+                return False
+            if isinstance(each, ast.If) and "__main__" in ast.unparse(each.test):
+                return False
+        return True
+
+    def runs_as_program(self, node: ast.AST) -> bool:
+        """Return whether a node stands below `if __name__ == "__main__"`."""
+        return any(
+            isinstance(each, ast.If) and "__main__" in ast.unparse(each.test)
+            for each in self.above(node)
+        )
+
+    def dotted(self, node: ast.AST) -> str:
+        """Return the full name of what an expression stands for; empty for anything else."""
+        if isinstance(node, ast.Name):
+            return self.names.get(node.id, node.id)
+        if isinstance(node, ast.Attribute):
+            owner = self.dotted(node.value)
+            return f"{owner}.{node.attr}" if owner else ""
+        if isinstance(node, ast.Subscript):
+            owner, key = self.dotted(node.value), self.text(node.slice)
+            if owner == "sys.modules" and key:
+                return key
+            if owner.endswith(".__dict__") and key:
+                return f"{owner.removesuffix('.__dict__')}.{key}"
+            return owner
+        return self._called(node) if isinstance(node, ast.Call) else ""
+
+    def _called(self, node: ast.Call) -> str:
+        called = self.dotted(node.func)
+        first = self.text(node.args[0]) if node.args else ""
+        if called in ("vars", "builtins.vars") and node.args:
+            return self.dotted(node.args[0])
+        if called in ("getattr", "builtins.getattr") and len(node.args) > 1:
+            owner, name = self.dotted(node.args[0]), self.text(node.args[1])
+            return f"{owner}.{name}" if owner else ""
+        if called in ("importlib.import_module", "__import__", "sys.modules.get"):
+            return first
+        return ""
+
+    def text(self, node: ast.AST) -> str:
+        """Return the string that an expression of literals comes to; empty for anything else."""
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else ""
+        if isinstance(node, ast.Name):
+            return self.strings.get(node.id, "")
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return _joined(self.text(node.left), self.text(node.right))
+        if isinstance(node, ast.JoinedStr):
+            parts = [self.text(_inner(each)) for each in node.values]
+            return "".join(parts) if all(parts) else ""
+        return self._computed(node)
+
+    def _computed(self, node: ast.AST) -> str:
+        if isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "::-1":
+            return self.text(node.value)[::-1]
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            return self._method(node.func, node.args)
+        return ""
+
+    def _method(self, function: ast.Attribute, arguments: list[ast.expr]) -> str:
+        own, first = self.text(function.value), arguments[0]
+        if function.attr == "join" and isinstance(first, ast.List | ast.Tuple):
+            return own.join(self.text(each) for each in first.elts)
+        if function.attr == "replace" and len(arguments) > 1 and own:
+            return own.replace(self.text(first), self.text(arguments[1]))
+        return ""
+
+    def literals(self, node: ast.AST) -> list[str]:
+        """Return the strings in an expression, folded where they are made of parts."""
+        found = [self.text(each) for each in ast.walk(node) if isinstance(each, ast.expr)]
+        return [each for each in found if each]
+
+
+def touches(node: ast.AST, lines: Collection[int] | None) -> bool:
+    """Return whether any line of a node is among some lines."""
+    if lines is None:
+        return True
+    first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) or 0
+    return any(number in lines for number in range(first, last + 1))
+
+
+def begins_in(node: ast.AST, lines: Collection[int] | None) -> bool:
+    """Return whether a node's first line is among some lines."""
+    return lines is None or getattr(node, "lineno", 0) in lines
+
+
+def assigned(node: ast.AST) -> list[ast.expr]:
+    """Return what a statement assigns to, or deletes."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    if isinstance(node, ast.AugAssign | ast.AnnAssign):
+        return [node.target]
+    return node.targets if isinstance(node, ast.Delete) else []
+
+
+def shown(node: ast.AST) -> str:
+    """Return a node's text, in short."""
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """Return what each imported name stands for, wherever in the file it is imported."""
+    names: dict[str, str] = {"__builtins__": "builtins"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.split(".")[0]
+                names[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    aliases = [
+        (node.targets[0].id, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(node.targets[0], ast.Name)
+    ]
+    for name, value in aliases:
+        if isinstance(value, ast.Attribute | ast.Name) and name not in names:
+            owner = ast.unparse(value).split(".")
+            if owner[0] in names:
+                names[name] = ".".join([names[owner[0]], *owner[1:]])
+    return names
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Return the names that are given one string, made of literals alone."""
+    found: dict[str, str] = {}
+    reader = Syntax.__new__(Syntax)
+    reader.names, reader.strings = {}, found
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            text = Syntax.text(reader, node.value)
+            if text and found.get(node.targets[0].id, text) == text:
+                found[node.targets[0].id] = text
+    return found
+
+
+def _inner(node: ast.AST) -> ast.AST:
+    return node.value if isinstance(node, ast.FormattedValue) else node
+
+
+def _joined(left: str, right: str) -> str:
+    return left + right if left and right else ""

@@ -1,0 +1,166 @@
+"""Tells programs that run tests from programs that are tested."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+TEST_FILE: Final = re.compile(
+    r"test_.*\.py|.*_test\.py|tests\.py|.*[._](?:test|spec)\.(?:[cm]?[jt]sx?)|.*_test\.(?:go|rb|exs)"
+    r"|.*_spec\.rb|.*Tests?\.(?:java|kt|cs|php)|.*\.(?:bats|snap)"
+)
+TEST_FOLDER: Final = re.compile(
+    r"_?_?tests?_?_?|specs?|testing|e2e|integration|unit|functional|(?:.+[_-])?tests?|tests?[_-].+"
+)
+
+_RUNNERS: Final = frozenset(
+    {
+        *("unittest", "pytest", "py.test", "-m", "make", "tox", "nox", "node", "npm", "--test"),
+        *("nose2", "sh", "bash", "jest", "vitest", "mocha"),
+    }
+)
+_STARTERS: Final = frozenset({"subprocess", "os", "runpy", "pytest", "unittest"})
+_LARGEST: Final = 500_000
+
+
+def language_of(path: Path) -> str:
+    """Return `python`, `shell`, `javascript`, `data` or `binary`."""
+    named = {".py": "python", ".sh": "shell", ".bash": "shell", ".js": "javascript"}
+    named |= {".cjs": "javascript", ".mjs": "javascript"}
+    if path.suffix in named:
+        return named[path.suffix]
+    try:
+        with path.open("rb") as file:
+            head = file.read(200)
+    except OSError:
+        return "binary"
+    if b"\0" in head:
+        return "binary"
+    first = head.split(b"\n")[0] if head.startswith(b"#!") else b""
+    if b"python" in first:
+        return "python"
+    if b"node" in first:
+        return "javascript"
+    return "shell" if re.search(rb"sh\b", first) else "data"
+
+
+def is_product(path: Path, language: str, project: Path) -> bool:
+    """Return whether a program that the suite's command runs holds the code that is tested.
+
+    A program that starts a runner, or imports what it tests from elsewhere, decides about the
+    verdict; one with functions of its own and a self-test is what the verdict is about.
+    """
+    if _is_test_place(path, project) or language == "shell":
+        return False
+    text = _text(path)
+    if language == "javascript":
+        starts = re.search(r"child_process|node:test|\bjest\b|\bmocha\b|\bvitest\b", text)
+        return not starts and re.search(r"\bfunction\b|=>|\bclass\b", text) is not None
+    tree = parse(text)
+    if tree is None:
+        return False
+    if _starts_runner(tree):
+        return False
+    packaged = (path.parent / "__init__.py").is_file()
+    return _defines(tree) and (packaged or not _imports_project(tree, path, project))
+
+
+def named_in(path: Path) -> Iterator[str]:
+    """Yield the strings of a Python or JavaScript program that may name files or commands."""
+    text = _text(path)
+    if language_of(path) == "python":
+        tree = parse(text)
+        for node in ast.walk(tree) if tree else ():
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+        return
+    for single, double, back in re.findall(r"'([^'\n]*)'|\"([^\"\n]*)\"|`([^`]*)`", text):
+        yield single or double or back
+
+
+def imported_beside(path: Path, project: Path) -> Iterator[Path]:
+    """Yield the modules in a program's own folder that it imports, where only programs lie there.
+
+    The project's own folder, and that of a package, hold the code under test.
+    """
+    folder = path.parent
+    if folder == project or (folder / "__init__.py").exists():
+        return
+    text = _text(path)
+    if language_of(path) == "javascript":
+        for name in re.findall(r"(?:require\(|from\s+|import\s+)['\"]\./([\w./-]+)['\"]", text):
+            for end in ("", ".js", ".cjs", ".mjs"):
+                if (folder / f"{name}{end}").is_file():
+                    yield folder / f"{name}{end}"
+        return
+    for name in imported_names(parse(text)):
+        beside = folder / f"{name.split('.')[0]}.py"
+        if beside.is_file():
+            yield beside
+
+
+def parse(text: str | bytes) -> ast.Module | None:
+    """Return the syntax tree of a Python file; None for what is none."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def imported_names(tree: ast.Module | None) -> set[str]:
+    """Return the names of the modules that a file imports absolutely, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(tree) if tree else ():
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def _is_test_place(path: Path, project: Path) -> bool:
+    inside = path.parent.relative_to(project).parts if path.is_relative_to(project) else ()
+    in_folder = any(TEST_FOLDER.fullmatch(part) for part in inside)
+    return in_folder or TEST_FILE.fullmatch(path.name) is not None
+
+
+def _starts_runner(tree: ast.Module) -> bool:
+    starts = bool({name.split(".")[0] for name in imported_names(tree)} & _STARTERS)
+    words = {
+        word
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for word in node.value.split()
+    }
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return (starts and bool(words & _RUNNERS)) or bool(
+        calls & {"pytest.main", "unittest.TestLoader", "unittest.defaultTestLoader.discover"}
+    )
+
+
+def _defines(tree: ast.Module) -> bool:
+    """Return whether a file has functions or classes that are no tests."""
+    return any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.lower().startswith(("test", "_test", "selftest"))
+        and node.name not in ("main", "_main", "run")
+        for node in tree.body
+    )
+
+
+def _imports_project(tree: ast.Module, path: Path, project: Path) -> bool:
+    for name in imported_names(tree):
+        for top in (path.parent, project, project / "src"):
+            base = top / name.split(".")[0]
+            if base.is_dir() or base.with_name(f"{base.name}.py").is_file():
+                return True
+    return False
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes()[:_LARGEST].decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -1,0 +1,75 @@
+"""Reads where the suite finds its modules."""
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from orchestrator.guard.protection import SearchFolder
+from orchestrator.suites.footprint import Footprint
+
+_MODULE: Final = re.compile(r"([A-Za-z_]\w*)(?:\.py|\.pyc|\.(?:[\w-]+\.)?so|\.pyd)$")
+
+
+def search_folders(
+    project: Path, footprint: Footprint | None, tests: Collection[str]
+) -> tuple[SearchFolder, ...]:
+    """Return the folders that hold modules now, in the order in which they are searched.
+
+    Args:
+        project: the project's real folder.
+        footprint: what the suite recorded; without one the folders are guessed.
+        tests: names of the files with cases.
+    """
+    paths = list(footprint.search_path) if footprint else list(_guessed(project, tests))
+    sites = set(footprint.site_folders) if footprint else set()
+    found = []
+    for path in dict.fromkeys(os.path.realpath(project / each) for each in paths):
+        installed = path in sites or _is_standard(path, project)
+        found.append(SearchFolder(path, frozenset(modules_in(Path(path))), installed))
+    return tuple(found)
+
+
+def modules_in(folder: Path) -> Iterator[str]:
+    """Yield the names under which something in a folder can be imported."""
+    try:
+        listed = list(os.scandir(folder))
+    except OSError:
+        return
+    for item in listed:
+        if match := _MODULE.match(item.name):
+            yield match[1]
+        elif item.name.isidentifier() and item.is_dir() and item.name != "__pycache__":
+            yield item.name
+
+
+def module_of(name: str, folder: str) -> str:
+    """Return the top-level module that a file makes importable from a folder above it.
+
+    Args:
+        name: the file's name.
+        folder: the folder's, empty for the project's own.
+    """
+    rest = name[len(folder) + 1 :] if folder else name
+    first, _, deeper = rest.partition("/")
+    if deeper:
+        module = deeper.endswith((".py", ".pyc", ".so"))
+        return first if module and first.isidentifier() else ""
+    match = _MODULE.match(first)
+    return match[1] if match else ""
+
+
+def _guessed(project: Path, tests: Collection[str]) -> Iterator[str]:
+    yield os.fspath(project)
+    if (project / "src").is_dir():
+        yield os.fspath(project / "src")
+    for name in sorted({str(PurePosixPath(test).parent) for test in tests}):
+        if not (project / name / "__init__.py").exists():
+            yield os.fspath(project / name)
+
+
+def _is_standard(path: str, project: Path) -> bool:
+    """Return whether a folder outside of the project is one of Python's own."""
+    inside = Path(path).is_relative_to(project)
+    return not inside and re.search(r"/lib(?:64)?/python3[^/]*(?:/|$)", path) is not None

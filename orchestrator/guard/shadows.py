@@ -1,0 +1,119 @@
+"""Finds new files that take the place of modules which the verdict rests on.
+
+Python imports the first module of a name on its path: a new file in an early folder replaces the
+standard library, an installed package, the code under test or a helper without changing any of
+them. Such files are left where they are, and reported.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from orchestrator.guard.path_rules import is_test
+from orchestrator.guard.protection import Protection, SearchFolder, name_of
+from orchestrator.guard.search_path import module_of, modules_in
+from orchestrator.models import Finding, FindingKind
+
+_COMPILED: Final = (".so", ".pyd", ".pyc")
+
+
+def shadowing(protection: Protection, new: Collection[str]) -> Iterator[Finding]:
+    """Yield a finding for each new file that takes the place of a module.
+
+    Args:
+        protection: the rules of the project.
+        new: names of the files that were not there when the attempt began.
+    """
+    found: dict[tuple[str, str], str] = {}
+    folders = _searched(protection, new)
+    taken = protection.reserved - {PurePosixPath(test).stem for test in protection.tests}
+    for name in sorted(new):
+        if protection.frees(name):
+            continue
+        for folder, known in folders.items():
+            if folder and not name.startswith(f"{folder}/"):
+                continue
+            module = module_of(name, folder)
+            if module and (text := _shadows(protection, folder, module, name, known, taken)):
+                found.setdefault((folder, module), text)
+    for (folder, module), text in found.items():
+        where = f"{folder}/{module}" if folder else module
+        yield Finding(FindingKind.SUSPICIOUS, where, text, decisive=True)
+    yield from _outside(protection)
+
+
+def _searched(protection: Protection, new: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the project's folders in which modules are found, with what each held."""
+    found = {
+        name_of(protection.project, each.path): each.names
+        for each in protection.search
+        if not each.installed and _is_inside(protection.project, each.path)
+    }
+    found = {"" if name == os.fspath(protection.project) else name: n for name, n in found.items()}
+    for name in new:
+        folder = name.rpartition("/")[0]
+        # A new test's folder comes to be searched, unless it is part of a package.
+        package = (protection.project / folder / "__init__.py").exists()
+        if is_test(name) and folder not in found and not package:
+            found[folder] = frozenset()
+    return found
+
+
+def _shadows(
+    protection: Protection,
+    folder: str,
+    module: str,
+    name: str,
+    known: Collection[str],
+    taken: Collection[str],
+) -> str:
+    """Return in words what a new file takes the place of; empty if of nothing."""
+    rest = name[len(folder) + 1 :] if folder else name
+    first, _, deeper = rest.partition("/")
+    if module in known:
+        return _changed_form(protection.project / folder, first, module, deeper)
+    if module not in taken or (module == "conftest" and first == "conftest.py"):
+        return ""
+    base = PurePosixPath(name).name
+    if deeper and (is_test(name) or base in ("conftest.py", "__init__.py")):
+        # A folder of new tests may be called like the package that they test; with an
+        # `__init__.py` it takes the package's place all the same.
+        initial = (protection.project / folder / first / "__init__.py").exists()
+        if not initial:
+            return ""
+        if (protection.project / folder / "__init__.py").exists() and folder:
+            return ""
+    return f"new, and found before the module {module} that the tests rest on"
+
+
+def _changed_form(folder: Path, first: str, module: str, deeper: str) -> str:
+    """Return whether a module that was there is found in another form now, in words."""
+    plain = (folder / f"{module}.py").is_file()
+    package = (folder / module / "__init__.py").is_file()
+    if deeper:
+        replaces = plain and deeper.partition(".")[0] == "__init__"
+    elif first.endswith(_COMPILED):
+        replaces = not first.endswith(".pyc") or not (plain or package)
+    else:
+        replaces = not package and (folder / module).is_dir() and first == f"{module}.py"
+    return f"new, and found in the place of the module {module}" if replaces else ""
+
+
+def _outside(protection: Protection) -> Iterator[Finding]:
+    """Yield findings for folders outside of the project that are searched and no site folders."""
+    for each in protection.search:
+        if each.installed or _is_inside(protection.project, each.path):
+            continue
+        yield from _new_modules(each, protection.reserved)
+
+
+def _new_modules(folder: SearchFolder, reserved: Collection[str]) -> Iterator[Finding]:
+    for module in sorted(set(modules_in(Path(folder.path))) - folder.names):
+        if module in reserved and module != "conftest":
+            text = f"new, and found before the module {module} that the tests rest on"
+            yield Finding(FindingKind.SUSPICIOUS, f"{folder.path}/{module}", text, decisive=True)
+
+
+def _is_inside(project: Path, path: str) -> bool:
+    return Path(path).is_relative_to(project)

@@ -1,0 +1,90 @@
+"""Looks before and after a run of the suite: nothing that it judges may change while it runs."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from orchestrator.guard.kept_files import Change, KeptFiles, Manifest
+from orchestrator.guard.protection import Kind, Protection
+from orchestrator.guard.tree import Tree, signature
+from orchestrator.guard.weighing import shown_name
+from orchestrator.models import Finding, FindingKind
+
+_SOURCE: Final = re.compile(
+    r"\.(?:py|pyx|[cm]?[jt]sx?|go|rs|rb|php|java|kt|cs|c|cc|cpp|h|hpp|sh|ex|exs|lua|pl|so|pyd)$"
+)
+_WHEN: Final = "while the suite ran"
+_SHOWN: Final = 20
+
+
+class SuiteWatch:
+    """One watched run of the suite.
+
+    Args:
+        rules: what is guarded.
+        kept: the guarded files.
+        manifest: what they were when the attempt began.
+    """
+
+    def __init__(self, rules: Protection, kept: KeptFiles, manifest: Manifest) -> None:
+        self._rules, self._kept, self._manifest = rules, kept, manifest
+        self._before: Tree = {}
+
+    def before(self) -> list[Change]:
+        """Look at the project before the suite runs; return what is not as it was remembered."""
+        self._before = self._kept.look(self._manifest)
+        return self._kept.changes(self._manifest, self._before)
+
+    def after(self) -> tuple[list[Finding], list[Change]]:
+        """Look again; return what changed, and which guarded files are to be restored."""
+        tree = self._kept.look(self._manifest)
+        changes = [
+            change
+            for change in self._kept.changes(self._manifest, tree)
+            if _signature(tree, change.name) != _signature(self._before, change.name)
+        ]
+        found = findings_of(changes, _WHEN)
+        found += self._rewritten(tree, {change.name for change in changes})
+        found.sort(key=lambda finding: not finding.decisive)
+        return found[:_SHOWN], changes
+
+    def _rewritten(self, tree: Tree, known: set[str]) -> Iterator[Finding]:
+        """Yield files whose change time differs, whatever their content is now."""
+        for name, at in self._before.items():
+            if name in known or name in self._rules.regenerated or self._rules.is_unguarded(name):
+                continue
+            guarded = name in self._manifest.entries
+            if not guarded and not _SOURCE.search(name):
+                continue
+            now = tree.get(name)
+            if now is not None and signature(now) == signature(at):
+                continue
+            kind = _kind(self._manifest.entries[name].kind) if guarded else FindingKind.SUSPICIOUS
+            what = "deleted" if now is None else "rewritten"
+            yield Finding(kind, shown_name(name), f"{what} {_WHEN}", decisive=True)
+
+
+def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
+    """Return a decisive finding for each change."""
+    return [
+        Finding(_kind(each.kind), shown_name(each.name), f"{each.what} {when}", decisive=True)
+        for each in changes
+    ]
+
+
+def written_between(before: Tree, after: Tree) -> frozenset[str]:
+    """Return the names of the files that were written, made or removed between two looks."""
+    return frozenset(
+        name
+        for name in before.keys() | after.keys()
+        if _signature(before, name) != _signature(after, name)
+    )
+
+
+def _signature(tree: Tree, name: str) -> str:
+    at = tree.get(name)
+    return signature(at) if at is not None else ""
+
+
+def _kind(kind: Kind) -> FindingKind:
+    return FindingKind.TEST if kind is Kind.TEST else FindingKind.STEERING

@@ -1,0 +1,155 @@
+"""Weighs what the scan suspects: what a project did before is no trick of the attempt."""
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+from orchestrator.guard.path_rules import in_tests
+from orchestrator.guard.protection import Protection
+from orchestrator.guard.scan.answers import Answers, hard_coded
+from orchestrator.guard.scan.javascript import suspicious_javascript
+from orchestrator.guard.scan.loading import loads_code, outside_paths
+from orchestrator.guard.scan.patches import Patch
+from orchestrator.guard.scan.python import read_syntax, suspicions
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, begins_in
+from orchestrator.guard.scripts import language_of
+from orchestrator.models import Finding, FindingKind
+
+_LARGEST: Final = 2_000_000
+_MOST_READ: Final = 3000
+_SHOWN: Final = 30
+
+
+class Scan:
+    """The scan of what one attempt added.
+
+    Args:
+        protection: the rules of the project.
+        patch: what the attempt changed.
+        answers: what the tests expect.
+        since: when the attempt began, by the clock of files.
+        home: the home folder of the suite's user.
+    """
+
+    def __init__(
+        self, protection: Protection, patch: Patch, answers: Answers, since: int, home: str
+    ) -> None:
+        self._protection, self._patch, self._answers = protection, patch, answers
+        self._since, self._home = since, home
+
+    def findings(self, sources: dict[str, bool], others: Collection[str]) -> list[Finding]:
+        """Return what is suspicious in some files.
+
+        Args:
+            sources: names of the files that are new or changed, with whether they are new.
+            others: names of the project's other files, which tell what it did before.
+        """
+        found: list[Finding] = []
+        before: dict[str, bool] = {}
+        for name, new in sources.items():
+            for each in self._in_file(name, new):
+                decisive = each.decisive and not self._did_before(each, name, others, before)
+                text = f"line {each.line}: {each.text}"
+                found.append(Finding(FindingKind.SUSPICIOUS, shown_name(name), text, decisive))
+        found.sort(key=lambda finding: not finding.decisive)
+        return found[:_SHOWN]
+
+    def _in_file(self, name: str, new: bool) -> Iterator[Suspicion]:
+        full = self._protection.project / name
+        try:
+            if full.is_symlink() or not full.is_file() or full.stat().st_size > _LARGEST:
+                return
+            source = full.read_bytes()
+        except OSError:
+            return
+        # What git does not see is in no patch: then any line may be new.
+        added = None if new else self._patch.added.get(name)
+        language = "python" if name.endswith(".pyi") else language_of(full)
+        if language == "javascript" or name.endswith((".ts", ".mts", ".jsx", ".tsx")):
+            if not in_tests(name):
+                yield from suspicious_javascript(source.decode("utf-8", "replace"), added, name)
+            return
+        if language != "python" or (syntax := read_syntax(source, name)) is None:
+            return
+        test = self._is_test(name)
+        lines = source.decode("utf-8", "replace").splitlines()
+        for each in suspicions(syntax, added, test=test):
+            if not self._is_moved(each, lines, added):
+                yield each
+        if not test:
+            yield from hard_coded(syntax, added, self._answers)
+            yield from self._outside(syntax, added)
+
+    def _is_test(self, name: str) -> bool:
+        if name in self._protection.free:
+            return False
+        folders = self._protection.test_folders
+        if folders or self._protection.tests:
+            below = any(name.startswith(f"{folder}/") for folder in folders)
+            return below or name in self._protection.tests or in_tests(name)
+        return in_tests(name)
+
+    def _is_moved(self, each: Suspicion, lines: list[str], added: Collection[int] | None) -> bool:
+        """Return whether a line was only moved: the patch removes the same one elsewhere."""
+        del added
+        text = lines[each.line - 1].strip() if 0 < each.line <= len(lines) else ""
+        return len(text) > 8 and text in self._patch.removed
+
+    def _outside(self, syntax: Syntax, added: Collection[int] | None) -> Iterator[Suspicion]:
+        """Yield code that is loaded from files outside of the project that the attempt wrote."""
+        if not loads_code(syntax):
+            return
+        for node, path in outside_paths(syntax, self._protection.project, self._home):
+            if begins_in(node, added) and self._is_newer(path):
+                text = f"loads code that the attempt wrote outside of the project: {path}"
+                yield Suspicion(getattr(node, "lineno", 0), text)
+
+    def _is_newer(self, path: Path) -> bool:
+        paths = [path, *sorted(path.glob("*"))[:500]] if path.is_dir() else [path]
+        for each in paths:
+            try:
+                if each.lstat().st_ctime_ns >= self._since and not each.is_dir():
+                    return True
+            except OSError:
+                continue
+        return False
+
+    def _did_before(
+        self, each: Suspicion, name: str, others: Collection[str], before: dict[str, bool]
+    ) -> bool:
+        """Return whether the project had such a construct before the attempt."""
+        trace = each.trace
+        if not trace:
+            return False
+        if trace not in before:
+            pattern = re.compile(rf"(?<!\w){re.escape(trace)}")
+            before[trace] = any(pattern.search(line) for line in self._patch.removed) or any(
+                pattern.search(text) for text in self._texts(others)
+            )
+        return before[trace] or self._in_old_lines(name, trace)
+
+    def _texts(self, others: Collection[str]) -> Iterator[str]:
+        for other in [each for each in others if each.endswith(".py") and not self._is_test(each)][
+            :_MOST_READ
+        ]:
+            try:
+                yield (self._protection.project / other).read_text("utf-8", "replace")
+            except OSError:
+                continue
+
+    def _in_old_lines(self, name: str, trace: str) -> bool:
+        added = self._patch.added.get(name)
+        if added is None:
+            return False
+        try:
+            text = (self._protection.project / name).read_text("utf-8", "replace")
+        except OSError:
+            return False
+        lines = text.splitlines()
+        return any(trace in line for at, line in enumerate(lines, 1) if at not in added)
+
+
+def shown_name(name: str) -> str:
+    """Return a file's name as it can be printed."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
