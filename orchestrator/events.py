@@ -110,6 +110,13 @@ class Tampered(Event):
 
 
 @dataclass(frozen=True)
+class FilesGuarded(Event):
+    """What the verdict rests on is known: the guarded files, each with the reason."""
+
+    files: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class CaseFinished(Event):
     """A test case ended, as far as the runner's output tells it while it runs."""
 

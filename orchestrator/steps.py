@@ -96,7 +96,7 @@ class Steps:
     _footprint: Footprint | None = None
 
     def __post_init__(self) -> None:
-        self.guard.folder = self.folder / "guard"
+        self.guard.folder, self.guard.task = self.folder / "guard", self.task.text
 
     def measure_baseline(self) -> SuiteReport:
         """Judge the project as it stands, and record what the verdict rests on.
@@ -346,10 +346,8 @@ class Steps:
 
     def _announce_baseline(self, report: SuiteReport) -> None:
         """Say what is guarded, what green will mean, and what a comparison costs."""
-        guarded = self.guard.guarded()
-        if guarded:
-            count = len(guarded)
-            self._notice(f"guarded: {count} file{'' if count == 1 else 's'} (--explain-guard)")
+        guarded = tuple((each.path, each.why) for each in self.guard.guarded())
+        self.emit(events.FilesGuarded(guarded))
         if report.passed:
             self._notice("the tests are green already: green will only mean that nothing broke")
         if report.seconds >= _LONG_SUITE_SECONDS:

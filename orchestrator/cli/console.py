@@ -52,11 +52,14 @@ class Console:
     Args:
         screen: where to print; standard output if None.
         kept: whether the run can be looked at later, so that it is worth saying how.
+        explain_guard: whether to list the guarded files with the reason for each.
     """
 
-    def __init__(self, screen: Screen | None = None, *, kept: bool = True) -> None:
+    def __init__(
+        self, screen: Screen | None = None, *, kept: bool = True, explain_guard: bool = False
+    ) -> None:
         self._screen = screen or Screen(highlight=False, soft_wrap=True)
-        self._kept = kept
+        self._kept, self._explain_guard = kept, explain_guard
         self._lock = threading.RLock()
         self._step = _Step(self._screen)
 
@@ -128,6 +131,15 @@ class Console:
         names = ", ".join(change.path for change in event.diff.changes[:3])
         more = ", ..." if len(event.diff.changes) > 3 else ""
         self._line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
+
+    @_show.register
+    def _(self, event: events.FilesGuarded) -> None:
+        count = len(event.files)
+        if count:
+            more = "" if self._explain_guard else "; --explain-guard lists them"
+            self._line("guarded  ", f"{count} file{'' if count == 1 else 's'}{more}", style="dim")
+        for path, why in event.files if self._explain_guard else ():
+            self._line("           ", f"{path}: {why}", style="dim")
 
     @_show.register
     def _(self, event: events.Judged) -> None:

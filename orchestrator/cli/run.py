@@ -53,11 +53,15 @@ _KEYS: Final = {
     is_flag=True,
     help="Let Claude Code do everything without asking. Only in a sandbox.",
 )
+@click.option(
+    "--explain-guard", is_flag=True, help="List the guarded files, with the reason for each."
+)
 @as_json
 def run(
     task: str,
     project_dir: Path,
     config_file: Path | None,
+    explain_guard: bool,
     as_json: bool,
     **options: Any,  # noqa: ANN401 -- click gives each its own type
 ) -> int:
@@ -67,9 +71,8 @@ def run(
     """
     from orchestrator.runs import exit_code, start_run
 
-    result = start_run(
-        task, project_dir, config_file, _overrides(options), listener=listener_for(as_json)
-    )
+    listener = listener_for(as_json, explain_guard=explain_guard)
+    result = start_run(task, project_dir, config_file, _overrides(options), listener=listener)
     return exit_code(result)
 
 
@@ -112,7 +115,7 @@ def _overrides(options: dict[str, Any]) -> "list[Override]":
     return given
 
 
-def listener_for(as_json: bool) -> "Listener":
+def listener_for(as_json: bool, *, explain_guard: bool = False) -> "Listener":
     """Whoever shows a run's events: JSON lines for programs, the console for people."""
     if as_json:
         from orchestrator.cli.json_lines import print_json
@@ -120,6 +123,6 @@ def listener_for(as_json: bool) -> "Listener":
         return print_json
     from orchestrator.cli.console import Console
 
-    console = Console()
+    console = Console(explain_guard=explain_guard)
     click.get_current_context().call_on_close(console.close)
     return console

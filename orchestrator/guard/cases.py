@@ -26,10 +26,7 @@ def test_files(report: SuiteReport, project: Path) -> set[str]:
 
 
 def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
-    """Return cases that ran at the beginning and are skipped or gone now."""
-    # A report without a word on most cases is of a suite that broke off: red, and no more.
-    if not report.passed:
-        return []
+    """Return cases that ran at the beginning and are skipped or gone in a report that solves."""
     now = {case.id: case for case in report.cases}
     running = [case for case in report.cases if case.outcome is not CaseOutcome.SKIPPED]
     functions = Counter(map(_function, running))
@@ -60,7 +57,7 @@ def inconsistent(report: SuiteReport) -> list[Finding]:
     """Return why a report is not to be believed, by the runner's own stream of results."""
     where = report.command or "the suite"
     found = [Finding(FindingKind.INCONSISTENT, where, text, True) for text in report.forged]
-    if report.passed and not report.complete:
+    if not report.failing and report.judged and not report.complete:
         text = "the runner's last record is missing: it was ended, or replaced, before its end"
         found.append(Finding(FindingKind.INCONSISTENT, where, text, decisive=True))
     return _bounded(found)
@@ -69,6 +66,7 @@ def inconsistent(report: SuiteReport) -> list[Finding]:
 def agreeing(report: SuiteReport, alone: SuiteReport, files: Collection[str]) -> list[Finding]:
     """Return cases that are green in the whole suite, and not without the agent's own tests."""
     green = {case.id for case in report.cases if case.outcome is CaseOutcome.PASSED}
+    red = {case.id for case in report.failing}
     found = [
         Finding(
             FindingKind.HIDDEN,
@@ -77,9 +75,10 @@ def agreeing(report: SuiteReport, alone: SuiteReport, files: Collection[str]) ->
             decisive=True,
         )
         for case in alone.cases
-        if case.failing and (case.id in green or case.collecting)
+        if case.failing and (case.id in green or (case.collecting and case.id not in red))
     ]
-    if not found and not alone.passed:
+    unknown = [case for case in alone.failing if case.id not in red]
+    if not found and (unknown or not (alone.passed or alone.failing)):
         text = f"the tests of the start do not pass without the new ones: {alone.summary}"
         found = [Finding(FindingKind.HIDDEN, alone.command, text, decisive=True)]
     return [*inconsistent(alone), *_bounded(found)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator.footprint import Footprint
 from orchestrator.guard import path_rules
 from orchestrator.guard.command_chain import Chain, follow, plugin_names
 from orchestrator.guard.helpers import Evidence, product_among_tests, uses_test_library
@@ -24,7 +25,6 @@ from orchestrator.guard.search_path import search_folders
 from orchestrator.guard.tree import Tree, environments_in, walk
 from orchestrator.models import SuiteReport
 from orchestrator.suites.environment import virtualenv_of
-from orchestrator.suites.footprint import Footprint
 
 _SOURCE: Final = re.compile(r"\.(?:py|pyi|sh|[cm]?[jt]sx?|go|rs|rb|java|kt|c|cc|cpp|h|hpp|so|pyx)$")
 _DOCUMENT: Final = re.compile(

@@ -16,12 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from orchestrator.footprint import Footprint
 from orchestrator.guard.kept_files import write
 from orchestrator.guard.scan import suspicious
 from orchestrator.guard.search_path import modules_in
 from orchestrator.guard.tree import signature_at
 from orchestrator.models import Finding, FindingKind
-from orchestrator.suites.footprint import Footprint
 
 _LARGEST_COPY: Final = 1_000_000
 _LARGEST_DIGEST: Final = 400_000

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
+from orchestrator.footprint import Footprint
 from orchestrator.guard import cases
 from orchestrator.guard.bytecode import drop_project_bytecode
 from orchestrator.guard.command_chain import follow
@@ -43,7 +44,6 @@ from orchestrator.models import (
     SuiteReport,
 )
 from orchestrator.suites.environment import project_environment
-from orchestrator.suites.footprint import Footprint
 
 _KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.STEERING}
 _SHOWN: Final = 30
@@ -129,6 +129,11 @@ class Guard:
         if self.mode is GuardMode.OFF or not self._protection:
             return ()
         return tuple(sorted(self._protection.guarded.values(), key=lambda each: each.path))
+
+    @property
+    def regenerated(self) -> frozenset[str]:
+        """The files that the suite itself wrote at the baseline."""
+        return self._protection.regenerated if self._protection else self._regenerated
 
     # ---- an attempt ------------------------------------------------------------------------
 
@@ -267,14 +272,21 @@ class Guard:
         return report, Findings(tuple(self._weighed(found)))
 
     def check(
-        self, attempt: int, report: SuiteReport, diff: Diff, rerun: Rerun | None = None
+        self,
+        attempt: int,
+        report: SuiteReport,
+        diff: Diff,
+        rerun: Rerun | None = None,
+        *,
+        solved: bool = True,
     ) -> Findings:
         """Look whether the verdict on an attempt can be believed.
 
         Args:
             attempt: its number.
-            report: the verdict, taken after `revert`.
+            report: the run that the verdict rests on, made after `revert`.
             diff: what the agent changed.
+            solved: whether the attempt counts as solved, if it is believed.
             rerun: runs selected cases again; without it that is not done.
 
         Raises:
@@ -287,13 +299,13 @@ class Guard:
         new = [name for name in tree if self._is_new(name)]
         found = list(shadowing(self._rules, new))
         found += self._scanned(diff, tree)
-        found += cases.hidden(self._baseline, report)
+        found += cases.hidden(self._baseline, report) if solved else []
         found += cases.inconsistent(report)
         found += fewer_tests(self._baseline, report)
         found = self._weighed(found)
         if self.mode is GuardMode.FLAG:
             return Findings(tuple(found))
-        if rerun and report.passed and not any(finding.decisive for finding in found):
+        if rerun and solved and not any(finding.decisive for finding in found):
             found += self._without_new_tests(report, rerun)
             tree = self._kept.look(self._known)
         found += self._rules_tampered(attempt, "while the suite ran")

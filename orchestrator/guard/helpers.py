@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator.footprint import Footprint, Module
 from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER, imported_names, parse
 from orchestrator.models import SuiteReport
-from orchestrator.suites.footprint import Footprint, Module
 
 _ASSERTIONS: Final = re.compile(r"(?:pytest\.)?fail|self\.(?:assert|fail)\w*|\w+\.assert[A-Z_]\w*")
 _ASSERTING_NAME: Final = re.compile(r"_?(?:assert|expect|verify|ensure|check|compare|same|equals?)")

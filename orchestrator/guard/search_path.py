@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator.footprint import Footprint
 from orchestrator.guard.protection import SearchFolder
-from orchestrator.suites.footprint import Footprint
 
 _MODULE: Final = re.compile(r"([A-Za-z_]\w*)(?:\.py|\.pyc|\.(?:[\w-]+\.)?so|\.pyd)$")
 

@@ -195,7 +195,13 @@ class Experiment:
             self._runs += 1
             return self.run_suite(select)
 
-        found = self.guard.check(self.attempt.number, report, self.attempt.diff, run_selected)
+        found = self.guard.check(
+            self.attempt.number,
+            report,
+            self.attempt.diff,
+            run_selected,
+            solved=verdict.kind is VerdictKind.SOLVED,
+        )
         self._findings += found.found
         if found.found:
             self.emit(events.Tampered(found.found))

@@ -8,9 +8,9 @@ import pytest
 
 from orchestrator import codec
 from orchestrator.events import CaseFinished, Event
+from orchestrator.footprint import Footprint
 from orchestrator.models import CaseOutcome, SuiteOutcome
 from orchestrator.suites import ProjectSuite
-from orchestrator.footprint import Footprint
 
 
 class SuiteConformance:

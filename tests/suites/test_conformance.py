@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.footprint import Footprint, Module
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.fake import ScriptedSuite, report_of
-from orchestrator.footprint import Footprint, Module
 from tests.suites.conformance import SuiteConformance
 
 PYTHON = shlex.quote(sys.executable)

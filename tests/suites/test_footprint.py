@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.models import SuiteOutcome, SuiteReport
 from orchestrator.footprint import Footprint
+from orchestrator.models import SuiteOutcome, SuiteReport
 from orchestrator.suites.pytest.running import PLUGIN_FOLDER, PytestSuite
 from tests.suites.projects import PYTEST, wrapped, write
 
