@@ -17,7 +17,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
     ("orchestrator.wiring", "orchestrator.isolation"),
     ("orchestrator.loop",),
+    ("orchestrator.policy",),
     ("orchestrator.steps",),
+    ("orchestrator.verdict",),
     ("orchestrator.guard",),
     ("orchestrator.limits",),
     ("orchestrator.memory", "orchestrator.failures", "orchestrator.teaching"),
@@ -31,9 +33,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.journal",),
     ("orchestrator.store", "orchestrator.ledger"),
     ("orchestrator.codec",),
-    ("orchestrator.config", "orchestrator.process", "orchestrator.writeahead"),
+    ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
+    ("orchestrator.process", "orchestrator.ports"),
     ("orchestrator.events",),
-    ("orchestrator.models",),
+    ("orchestrator.models", "orchestrator.footprint"),
     ("orchestrator.errors", "teacher.models", "prompts"),
 )
 """From the roof to the ground. Neighbours on a floor do not know each other."""

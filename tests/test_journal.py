@@ -17,8 +17,10 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.journal.durable import DATABASE, DurableRuns
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.models import Snapshot
-from orchestrator.steps import Journal, NoVerdictError
+from orchestrator.ports import Journal
+from orchestrator.steps import BlockedError
 from orchestrator.suites.fake import report_of
+from orchestrator.verdict.baseline import Obstacle
 
 DIES = """
 import os, sys
@@ -79,10 +81,10 @@ def test_a_finished_step_is_never_done_again(kept: Kept) -> None:
 
 def test_a_step_that_failed_gives_its_own_error_and_is_done_again(kept: Kept) -> None:
     def broken() -> Snapshot:
-        raise NoVerdictError(report_of(failed=["x"]))
+        raise BlockedError(report_of(failed=["x"]), Obstacle("no", "yes"))
 
     def first(journal: Journal) -> None:
-        with pytest.raises(NoVerdictError) as caught:
+        with pytest.raises(BlockedError) as caught:
             journal.step("a", broken)
         assert caught.value.report == report_of(failed=["x"])
         journal.step("b", lambda: Snapshot("b"))

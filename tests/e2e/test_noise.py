@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.models import RunOutcome, TriageKind
+from orchestrator.models import CaseVerdict, RunOutcome, VerdictKind
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
 from tests.e2e.conftest import LESSON, RIGHT, WRONG, World
@@ -30,22 +30,24 @@ def test_a_flaky_test_is_run_again_and_not_taught(world: World, tmp_path: Path) 
     )
     result = world.run(RIGHT, LESSON)
     assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0)
-    triage = result.attempts[0].triage
-    assert triage is not None
-    assert [case.id for case in triage.flaky] == ["tests/test_flaky.py::test_second_time"]
+    verdict = result.attempts[0].verdict
+    assert verdict is not None
+    assert verdict.ids(CaseVerdict.FLAKY) == ("tests/test_flaky.py::test_second_time",)
     assert world.asked(Speaker.TEACHER) == []
     assert world.rulebook == ""
 
 
-def test_a_missing_module_stops_the_run_and_teaches_nothing(world: World) -> None:
+def test_a_module_that_is_declared_and_missing_stops_the_run(world: World) -> None:
+    declared = world.project / "requirements.txt"
+    declared.write_text("module-that-nobody-installed\n", encoding="utf-8")
     code = "import module_that_nobody_installed\\n\\n\\ndef answer():\\n    return 42\\n"
     uses = RIGHT.replace("def answer():\\n    return 42\\n", code)
     result = world.run(uses, LESSON)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
-    assert "the module module_that_nobody_installed is not installed" in result.message
+    assert "module_that_nobody_installed, which the project declares" in result.message
     assert "pip install module_that_nobody_installed" in result.message
-    assert result.attempts[0].triage is not None
-    assert result.attempts[0].triage.kind is TriageKind.INFRASTRUCTURE
+    assert result.attempts[0].verdict is not None
+    assert result.attempts[0].verdict.kind is VerdictKind.ENVIRONMENT
     assert world.asked(Speaker.TEACHER) == []
     assert world.rulebook == ""
     (world.project / "module_that_nobody_installed.py").write_text("", encoding="utf-8")

@@ -15,7 +15,7 @@ from orchestrator import events
 from orchestrator.agents.fake import ScriptedAgent
 from orchestrator.guard import GuardMode, guard_of
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.loop import Policy, run_loop
+from orchestrator.loop import run_loop
 from orchestrator.memory.fake import MemoryRulebook
 from orchestrator.models import (
     AgentLimits,
@@ -26,7 +26,9 @@ from orchestrator.models import (
     SuiteReport,
     Task,
 )
-from orchestrator.steps import Agent, Steps
+from orchestrator.policy import Policy
+from orchestrator.ports import Agent
+from orchestrator.steps import Steps
 from orchestrator.suites.command_line import no_listener
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.running import PytestSuite

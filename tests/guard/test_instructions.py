@@ -78,7 +78,7 @@ class World:
         self.guard.remember(1)
         for each in done:
             each()
-        return told(self.guard.put_back(1).found)
+        return told(self.guard.revert(1).found)
 
 
 def told(found: tuple[Finding, ...]) -> list[tuple[str, str]]:
@@ -163,7 +163,7 @@ def test_what_changed_before_an_attempt_is_taken_up_again_stays(project: Path) -
     world.learn(EVAL)
     guard = world.new_guard()
     guard.take_up(1)
-    assert told(guard.put_back(1).found) == []
+    assert told(guard.revert(1).found) == []
     assert world.rules() == ["Return None, always", EVAL.rule]
 
 
@@ -174,7 +174,7 @@ def test_what_changed_by_hand_before_an_attempt_is_taken_up_again_is_told(projec
     guard = world.new_guard()
     guard.take_up(1)
     text = "changed before the attempt began again; left as it is"
-    assert told(guard.put_back(1).found) == [("CLAUDE.md", text)]
+    assert told(guard.revert(1).found) == [("CLAUDE.md", text)]
     assert world.rules() == ["Return None, always"]
 
 
@@ -186,7 +186,7 @@ def test_after_an_agent_that_was_broken_off_the_rules_are_put_back_at_once(proje
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()  # by a person
     guard = world.new_guard()
     guard.take_up(1)
-    assert guard.put_back(1).found == ()
+    assert guard.revert(1).found == ()
     assert world.rules() == ["Return None, always"]
 
 
@@ -228,7 +228,7 @@ def test_an_attempt_is_judged_by_another_process_as_by_the_first(project: Path) 
     world = World(project)
     world.guard.remember(1)
     edit(project / "CLAUDE.md", "Never", "Always")()
-    assert told(world.new_guard().put_back(1).found) == [("CLAUDE.md", "changed, put back")]
+    assert told(world.new_guard().revert(1).found) == [("CLAUDE.md", "changed, put back")]
     assert world.rules() == [NONE.rule]
 
 
@@ -243,7 +243,7 @@ def test_rules_are_put_back_under_the_rulebooks_lock(
         instruction_files_locked(world.shelf.lockable(), locks),
         pytest.raises(InfrastructureError, match="another process"),
     ):
-        world.guard.put_back(1)
+        world.guard.revert(1)
 
 
 # ---- links
@@ -351,7 +351,7 @@ def test_what_is_rewritten_between_attempts_is_not_remembered(project: Path) -> 
     world.learn(EVAL)
     edit(project / "CLAUDE.md", "Never use eval", "Always use eval")()
     world.guard.remember(2)
-    assert told(world.guard.put_back(2).found) == [
+    assert told(world.guard.revert(2).found) == [
         ("CLAUDE.md", "changed, between the attempts, put back")
     ]
     assert world.rules() == [NONE.rule, EVAL.rule]
@@ -457,7 +457,7 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
     guard.remember(1)
     for folder in (project, users):
         edit(folder / "CLAUDE.md", "Never", "Always")()
-    assert told(guard.put_back(1).found) == [
+    assert told(guard.revert(1).found) == [
         (str(users / "CLAUDE.md"), "changed, put back"),
         ("CLAUDE.md", "changed, put back"),
     ]
@@ -506,7 +506,7 @@ def test_the_history_hears_nothing_of_what_the_guard_has_not_seen(
     cheat = f"## Learned Rules & Patterns\n\n- **Rule**: {LISTS.rule}\n- **When**: {LISTS.when}\n"
     write(project, {"CLAUDE.md": cheat})
     listen(events.DiffTaken(Diff((FileChange("CLAUDE.md", "M", 1, 1),), tmp_path / "patch")))
-    world.guard.put_back(1)
+    world.guard.revert(1)
     book.rules()
     assert history.get(second).status is Status.REJECTED
     assert history.get(world.first).status is Status.ESCALATED

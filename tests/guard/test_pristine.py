@@ -88,7 +88,7 @@ def test_put_back_restores_the_bytes_and_touches_nothing_else(
             do(project, *operation)
         edited = looked_at(project)
         changes = pristine.changes(manifest)
-        pristine.put_back(manifest, changes, Path(scratch) / "aside")
+        pristine.revert(manifest, changes, Path(scratch) / "aside")
         now = looked_at(project)
         guarded = {path: value for path, value in start.items() if path in GUARDED}
         beside = {path: value for path, value in edited.items() if is_beside(path)}
@@ -108,7 +108,7 @@ def test_what_stands_in_the_way_is_set_aside(tmp_path: Path) -> None:
     (project / "tests" / "unit").write_text("a file", encoding="utf-8")
     (change,) = pristine.changes(manifest)
     assert (change.path, change.what) == ("tests/unit/test_a.py", "deleted")
-    pristine.put_back(manifest, [change], tmp_path / "aside")
+    pristine.revert(manifest, [change], tmp_path / "aside")
     assert (project / "tests" / "unit" / "test_a.py").read_text(encoding="utf-8") == "A = 1\n"
     assert (tmp_path / "aside" / "tests" / "unit.instead").read_text(encoding="utf-8") == "a file"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.steps import Rulebook
+from orchestrator.ports import Rulebook
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
 from tests.memory.making import FAILURE, LISTS, NONE, add, amend, reinforce
 

@@ -27,7 +27,7 @@ from orchestrator.models import (
     SuiteOutcome,
     SuiteReport,
 )
-from orchestrator.steps import Rulebook
+from orchestrator.ports import Rulebook
 from teacher.models import Failure, FailureType, RuleText
 from teacher.prompt import user_message
 from teacher.webhook import request_body

@@ -11,7 +11,7 @@ from orchestrator.errors import LoopError, RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.memory import MarkdownRulebook, MemoryRulebook
 from orchestrator.memory.editing import marked
-from orchestrator.steps import Rulebook
+from orchestrator.ports import Rulebook
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 from tests.memory.conformance import RulebookConformance
 from tests.memory.making import (

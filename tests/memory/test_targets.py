@@ -22,7 +22,7 @@ from orchestrator.memory.rulebook import Keeping
 from orchestrator.memory.scope import covers, safe_globs, scope_of
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import RuleChange
-from orchestrator.steps import Rulebook
+from orchestrator.ports import Rulebook
 from orchestrator.store import Store
 from orchestrator.wiring import open_rulebook
 from teacher.models import KnownRule, Lesson, RuleText

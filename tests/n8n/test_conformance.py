@@ -14,8 +14,8 @@ from tests.teacher.conformance import TeacherConformance
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from orchestrator.ports import Teacher
     from orchestrator.replay import ReplayServer
-    from orchestrator.steps import Teacher
     from teacher.models import Failure, KnownRule, Lesson
     from teacher.webhook import WebhookTeacher
 

@@ -18,7 +18,7 @@ from tests.teacher import samples
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from orchestrator.steps import Teacher
+    from orchestrator.ports import Teacher
 
 GOOD = {
     samples.ADD: Lesson(Action.ADD, "The stand-in hid the absence.", samples.RULE),

@@ -15,7 +15,7 @@ from tests.teacher.samples import message_saying
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.steps import Teacher
+    from orchestrator.ports import Teacher
 
 
 class _Served(TeacherConformance):

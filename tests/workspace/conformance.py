@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 
 from orchestrator.models import FileChange, Snapshot
-from orchestrator.steps import Workspace
+from orchestrator.ports import Workspace
 
 
 class Bench(Protocol):
