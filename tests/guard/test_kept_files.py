@@ -7,9 +7,9 @@ from pathlib import Path
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-
 from orchestrator.guard.pristine import Manifest, Pristine
 from orchestrator.guard.watch import watch
+
 from tests.guard.projects import write
 
 GUARDED = ("tests/test_a.py", "tests/data/x.bin", "tests/s p a c e.txt", "conftest.py", "run.sh")
