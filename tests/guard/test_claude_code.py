@@ -127,5 +127,5 @@ def test_what_keeps_the_program_from_loading_rules_is_undone(
 
     (tmp_path / "home").mkdir()
     assert not is_loaded()
-    assert guard.put_back(1).found
+    assert guard.revert(1).found
     assert is_loaded()

@@ -178,7 +178,7 @@ def test_new_tests_run_apart_too(guard: Guard, project: Path) -> None:
         (
             {
                 "pytest.ini": "[pytest]\nmarkers = slow\n",
-                "tests/test_more.py": "import pytest\n\n\n@pytest.mark.slow\ndef test_more(): pass\n",
+                "tests/test_more.py": "import pytest\n@pytest.mark.slow\ndef test_more(): pass\n",
             },
             "'slow' not found in `markers` configuration option",
             False,
