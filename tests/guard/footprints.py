@@ -27,7 +27,10 @@ def footprint(
 
     modules = tuple(
         Module(
-            name.removesuffix(".py").replace("/", "."), *full([name]), full(used), name in provides
+            name.removesuffix(".py").replace("/", "."),
+            str((project / name).resolve()),
+            full(used),
+            name in provides,
         )
         for name, used in imports.items()
     )
