@@ -212,7 +212,7 @@ class _Follower:
                 self.script(str(path), cwd, by)
 
     def _pytest(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        for word, after in zip(arguments, [*arguments[1:], ""], strict=True):
+        for word, after in zip(arguments, [*arguments[1:], ""], strict=False):
             if word in ("-c", "--config-file"):
                 self.guard(cwd / after, f"pytest's configuration, named by {by}")
             elif word.startswith(("--config-file=", "-c")) and word != "-c":

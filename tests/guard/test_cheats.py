@@ -437,7 +437,7 @@ def test_what_was_put_back_is_in_the_record(project: Path) -> None:
     assert (project / "tests" / "test_calc.py").read_text(encoding="utf-8") == TEST
     assert not (project / "conftest.py").exists()
     assert "+    assert add(two, two) is not None" in result.attempts[0].diff.patch.read_text()
-    kept = attempts.folder / "guard" / "put-back" / "1"
+    kept = attempts.folder / "guard" / "reverted" / "1"
     assert (kept / "tests" / "test_calc.py").read_text(encoding="utf-8") == WEAK
     assert (kept / "conftest.py").read_text(encoding="utf-8") == "x = 1\n"
 
@@ -448,7 +448,7 @@ def test_tampering_is_taught_and_the_retry_is_told(project: Path) -> None:
     attempts = Attempts(project, *edits)
     attempts.run(retries=1)
     taught = attempts.teacher.asked[0][0]
-    assert "tests/test_calc.py: test edited: changed, put back" in taught.context
+    assert "tests/test_calc.py: test edited: changed, reverted" in taught.context
     assert "must not be edited" in attempts.scripted.prompts[1]
     assert "must not be edited" not in attempts.scripted.prompts[0]
 

@@ -131,7 +131,7 @@ def test_what_a_person_does_by_a_command_stays_and_what_the_agent_does_then_does
         lambda: world.learn(EVAL),
         edit(claude, "Never use eval", "Always use eval"),
     )
-    assert done == [("CLAUDE.md", "changed, put back")]
+    assert done == [("CLAUDE.md", "changed, reverted")]
     assert world.rules() == [NONE.rule, EVAL.rule]
 
 
@@ -142,7 +142,7 @@ def test_a_file_of_rules_that_was_removed_meanwhile_does_not_come_back(project: 
     done = world.attempt(
         lambda: world.book().take_out(world.first), lambda: learned.write_text(text, "utf-8")
     )
-    assert done == [(".claude/rules/learned.md", "changed, put back")]
+    assert done == [(".claude/rules/learned.md", "changed, reverted")]
     assert not learned.exists()
 
 
@@ -152,7 +152,7 @@ def test_a_file_of_rules_that_was_removed_before_is_the_agents_own(project: Path
     text = learned.read_text("utf-8")
     learned.unlink()  # by hand: what was written last is still what the agent writes again
     done = world.attempt(lambda: learned.write_text(text, "utf-8"))
-    assert done == [(".claude/rules/learned.md", "added, put back")]
+    assert done == [(".claude/rules/learned.md", "added, reverted")]
     assert not learned.exists()
 
 
@@ -182,7 +182,7 @@ def test_after_an_agent_that_was_broken_off_the_rules_are_put_back_at_once(proje
     world = World(project)
     world.guard.remember(1)
     edit(project / "CLAUDE.md", "Never", "Always")()
-    assert told(world.guard.break_off(1).found) == [("CLAUDE.md", "changed, put back")]
+    assert told(world.guard.break_off(1).found) == [("CLAUDE.md", "changed, reverted")]
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()  # by a person
     guard = world.new_guard()
     guard.take_up(1)
@@ -228,7 +228,7 @@ def test_an_attempt_is_judged_by_another_process_as_by_the_first(project: Path) 
     world = World(project)
     world.guard.remember(1)
     edit(project / "CLAUDE.md", "Never", "Always")()
-    assert told(world.new_guard().revert(1).found) == [("CLAUDE.md", "changed, put back")]
+    assert told(world.new_guard().revert(1).found) == [("CLAUDE.md", "changed, reverted")]
     assert world.rules() == [NONE.rule]
 
 
@@ -258,7 +258,7 @@ def test_nothing_is_written_through_a_link_of_the_agents(
     before = file.read_bytes()
     to = os.path.relpath(app, file.parent)
     name = file.relative_to(project).as_posix()
-    assert world.attempt(link(file, to)) == [(name, "changed, put back")]
+    assert world.attempt(link(file, to)) == [(name, "changed, reverted")]
     assert app.read_text("utf-8") == "print('the app')\n"
     assert not file.is_symlink()
     assert file.read_bytes() == before
@@ -268,7 +268,7 @@ def test_nor_are_new_rules_where_there_was_no_file(project: Path, app: Path) -> 
     world = World(project)
     (project / "CLAUDE.md").unlink()
     assert world.attempt(link(project / "CLAUDE.md", "src/app.py")) == [
-        ("CLAUDE.md", "added, put back")
+        ("CLAUDE.md", "added, reverted")
     ]
     assert not os.path.lexists(project / "CLAUDE.md")
     assert app.exists()
@@ -286,7 +286,7 @@ def test_a_link_of_the_users_own_is_put_back(project: Path) -> None:
         write(project, {"CLAUDE.md": "# Mine\n"})
         edit(project / "docs/notes.md", "Never", "Always")()
 
-    assert world.attempt(cheat) == [("CLAUDE.md", "changed, put back")]
+    assert world.attempt(cheat) == [("CLAUDE.md", "changed, reverted")]
     assert (project / "CLAUDE.md").readlink() == Path("docs/notes.md")
     assert (project / "docs/notes.md").read_bytes() == before
 
@@ -304,7 +304,7 @@ def test_a_folder_in_the_place_of_a_file_is_set_aside(project: Path) -> None:
         (project / "CLAUDE.md").unlink()
         write(project, {"CLAUDE.md/more.md": "x\n"})
 
-    assert world.attempt(cheat) == [("CLAUDE.md", "changed, put back")]
+    assert world.attempt(cheat) == [("CLAUDE.md", "changed, reverted")]
     assert world.rules() == [NONE.rule]
 
 
@@ -321,7 +321,7 @@ def test_rules_in_front_matter_are_no_rules(project: Path) -> None:
         notes, section = before[: before.index("## ")], before[before.index("## ") :]
         write(project, {"CLAUDE.md": f'---\nx: "\n\n{section}\n# "\n\n---\n\n{notes}'})
 
-    assert world.attempt(hide) == [("CLAUDE.md", "changed, put back")]
+    assert world.attempt(hide) == [("CLAUDE.md", "changed, reverted")]
     assert claude.read_text("utf-8") == before
 
 
@@ -340,7 +340,7 @@ def test_code_under_test_rewrites_no_rules(project: Path) -> None:
     result = Attempts(project, lambda to: write(to, {"calc.py": RIGHT + cheat})).run()
     assert result.outcome is RunOutcome.SOLVED
     assert [(each.where, each.text) for each in result.attempts[0].findings] == [
-        ("CLAUDE.md", "changed, while the suite ran, put back")
+        ("CLAUDE.md", "changed, while the suite ran, reverted")
     ]
     assert (project / "CLAUDE.md").read_text("utf-8") == BLOCK
 
@@ -352,7 +352,7 @@ def test_what_is_rewritten_between_attempts_is_not_remembered(project: Path) -> 
     edit(project / "CLAUDE.md", "Never use eval", "Always use eval")()
     world.guard.remember(2)
     assert told(world.guard.revert(2).found) == [
-        ("CLAUDE.md", "changed, between the attempts, put back")
+        ("CLAUDE.md", "changed, between the attempts, reverted")
     ]
     assert world.rules() == [NONE.rule, EVAL.rule]
 
@@ -363,7 +363,7 @@ def test_agents_md_stays_in_force(project: Path, mirror: bool) -> None:
         write(project, {"CLAUDE.md": "Use tabs.\n\n@AGENTS.md\n"})
     world = World(project, Target.AGENTS_MD, mirror)
     assert world.attempt(lambda: write(project, {"CLAUDE.md": "# Hello\n"})) == [
-        ("CLAUDE.md", "kept AGENTS.md from being loaded, put back")
+        ("CLAUDE.md", "kept AGENTS.md from being loaded, reverted")
     ]
     assert agents_unloaded(project) is None
     assert (project / "CLAUDE.md").read_text("utf-8") == "@AGENTS.md\n\n# Hello\n"
@@ -401,7 +401,7 @@ def test_no_setting_keeps_rules_from_being_loaded(
     world = World(project)
     what = "added" if before is None else "changed"
     assert world.attempt(lambda: write(project, {name: json.dumps(after)})) == [
-        (name, f"{what}, put back")
+        (name, f"{what}, reverted")
     ]
     path = project / name
     assert (json.loads(path.read_bytes()) if path.exists() else None) == mended
@@ -432,7 +432,7 @@ def test_settings_are_not_written_through_a_link_either(project: Path) -> None:
     world = World(project)
     (project / ".claude").mkdir()
     done = world.attempt(link(project / ".claude/settings.json", "../src/app.json"))
-    assert done == [(".claude/settings.json", "added, put back")]
+    assert done == [(".claude/settings.json", "added, reverted")]
     assert not os.path.lexists(project / ".claude/settings.json")
     assert json.loads((project / "src/app.json").read_bytes()) == EXCLUDES
 
@@ -458,8 +458,8 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
     for folder in (project, users):
         edit(folder / "CLAUDE.md", "Never", "Always")()
     assert told(guard.revert(1).found) == [
-        (str(users / "CLAUDE.md"), "changed, put back"),
-        ("CLAUDE.md", "changed, put back"),
+        (str(users / "CLAUDE.md"), "changed, reverted"),
+        ("CLAUDE.md", "changed, reverted"),
     ]
     assert theirs.rules() == ours.rules() == [NONE.rule]
 

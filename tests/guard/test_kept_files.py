@@ -1,4 +1,4 @@
-"""Putting back: exactly the bytes, and nothing else."""
+"""Restoring: exactly the bytes, and nothing else."""
 
 import os
 import stat
@@ -7,16 +7,18 @@ from pathlib import Path
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from orchestrator.guard.pristine import Manifest, Pristine
-from orchestrator.guard.watch import watch
 
+from orchestrator.guard.derivation import Basis, derive
+from orchestrator.guard.kept_files import KeptFiles, Manifest
+from orchestrator.guard.protection import Protection
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from tests.guard.projects import write
 
 GUARDED = ("tests/test_a.py", "tests/data/x.bin", "tests/s p a c e.txt", "conftest.py", "run.sh")
 FREE = ("calc.py", "pkg/mod.py", "notes.txt", "tests/../top.txt")
-NEW_STEERING = (
+NEW_CONFIG = (
     "pytest.ini",
-    "pkg/conftest.py",
+    "tests/conftest.py",
     "sitecustomize.py",
     "lib/usercustomize.py",
     "GNUmakefile",
@@ -27,7 +29,7 @@ contents = st.binary(max_size=40) | st.just(b"import os\n") | st.just(b"a\r\nb")
 trees = st.fixed_dictionaries(dict.fromkeys((*GUARDED, *FREE), contents))
 operations = st.lists(
     st.tuples(
-        st.sampled_from((*GUARDED, *FREE, *NEW_STEERING, *NEW_FREE)),
+        st.sampled_from((*GUARDED, *FREE, *NEW_CONFIG, *NEW_FREE)),
         st.sampled_from(("write", "delete", "link", "mode", "folder")),
         contents,
     ),
@@ -44,6 +46,11 @@ def looked_at(project: Path) -> dict[str, tuple[str, bytes]]:
             executable = "x" if path.stat().st_mode & stat.S_IXUSR else "-"
             found[path.relative_to(project).as_posix()] = executable, path.read_bytes()
     return found
+
+
+def protect(project: Path, command: str) -> Protection:
+    case = Case("tests/test_a.py::test_a", CaseOutcome.PASSED, file="tests/test_a.py")
+    return derive(Basis(project, command, SuiteReport(SuiteOutcome.PASSED, 0, (case,))))
 
 
 def do(project: Path, path: str, operation: str, data: bytes) -> None:
@@ -67,79 +74,46 @@ def do(project: Path, path: str, operation: str, data: bytes) -> None:
 
 def is_beside(path: str) -> bool:
     """Whether a path is neither guarded nor in the way of something that is."""
-    return path not in NEW_STEERING and not any(f"{path}/".startswith(f"{top}/") for top in GUARDED)
+    return path not in NEW_CONFIG and not any(f"{path}/".startswith(f"{top}/") for top in GUARDED)
 
 
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate], deadline=None)
 @given(before=trees, done=operations)
-def test_put_back_restores_the_bytes_and_touches_nothing_else(
+def test_restoring_gives_the_bytes_back_and_touches_nothing_else(
     before: dict[str, bytes], done: list[tuple[str, str, bytes]]
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         project = (Path(scratch) / "project").resolve()
         for path, data in before.items():
             do(project, path, "write", data)
-        rules = watch(project, "make test && ./run.sh", {"PATH": "/usr/bin"})
-        pristine = Pristine(project, rules, Path(scratch) / "kept")
-        manifest = pristine.remember("start", ["tests/test_a.py"])
+        kept_files = KeptFiles(protect(project, "make test && ./run.sh"), Path(scratch) / "kept")
+        manifest = kept_files.remember("start")
         assert set(manifest.entries) == {*GUARDED}
         start = looked_at(project)
         for operation in done:
             do(project, *operation)
         edited = looked_at(project)
-        changes = pristine.changes(manifest)
-        pristine.revert(manifest, changes, Path(scratch) / "aside")
+        changes = kept_files.changes(manifest, kept_files.look(manifest))
+        kept_files.restore(manifest, changes, Path(scratch) / "aside")
         now = looked_at(project)
         guarded = {path: value for path, value in start.items() if path in GUARDED}
         beside = {path: value for path, value in edited.items() if is_beside(path)}
         assert now == guarded | beside
-        assert pristine.changes(manifest) == []
-        again: Manifest | None = pristine.recall("start")
+        assert kept_files.changes(manifest, kept_files.look(manifest)) == []
+        again: Manifest | None = kept_files.recall("start")
         assert again == manifest
 
 
 def test_what_stands_in_the_way_is_set_aside(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project, {"tests/unit/test_a.py": "A = 1\n"})
-    pristine = Pristine(project, watch(project, "pytest", {}), tmp_path / "kept")
-    manifest = pristine.remember("start", [])
+    kept_files = KeptFiles(protect(project, "pytest"), tmp_path / "kept")
+    manifest = kept_files.remember("start")
     (project / "tests" / "unit" / "test_a.py").unlink()
     (project / "tests" / "unit").rmdir()
     (project / "tests" / "unit").write_text("a file", encoding="utf-8")
-    (change,) = pristine.changes(manifest)
-    assert (change.path, change.what) == ("tests/unit/test_a.py", "deleted")
-    pristine.revert(manifest, [change], tmp_path / "aside")
+    (change,) = kept_files.changes(manifest, kept_files.look(manifest))
+    assert (change.name, change.what) == ("tests/unit/test_a.py", "deleted")
+    kept_files.restore(manifest, [change], tmp_path / "aside")
     assert (project / "tests" / "unit" / "test_a.py").read_text(encoding="utf-8") == "A = 1\n"
     assert (tmp_path / "aside" / "tests" / "unit.instead").read_text(encoding="utf-8") == "a file"
-
-
-def test_an_environments_own_pytest_is_guarded_and_its_packages_are_not(tmp_path: Path) -> None:
-    site = ".venv/lib/python3.11/site-packages"
-    files = {
-        ".venv/pyvenv.cfg": "home = /usr/bin\n",
-        ".venv/bin/pytest": "#!/bin/sh\n",
-        f"{site}/_pytest/python.py": "a = 1\n",
-        f"{site}/paths.pth": "/somewhere\n",
-        f"{site}/requests/__init__.py": "b = 1\n",
-        f"{site}/requests/test_requests.py": "c = 1\n",
-    }
-    write(tmp_path, files)
-    pristine = Pristine(tmp_path, watch(tmp_path, "pytest", {"PATH": ""}), tmp_path / "kept")
-    manifest = pristine.remember("start", [])
-    assert set(manifest.entries) == {
-        ".venv/pyvenv.cfg",
-        ".venv/bin/pytest",
-        f"{site}/_pytest/python.py",
-        f"{site}/paths.pth",
-    }
-    write(tmp_path, {f"{site}/_pytest/python.py": "a = 2\n", f"{site}/other.pth": "/elsewhere\n"})
-    write(
-        tmp_path, {f"{site}/requests/__init__.py": "b = 2\n", f"{site}/evil.pth": "import evil\n"}
-    )
-    write(tmp_path, {f"{site}/evil-1.dist-info/entry_points.txt": "[pytest11]\nevil = evil\n"})
-    write(tmp_path, {f"{site}/good-1.dist-info/entry_points.txt": "[console_scripts]\na = b:c\n"})
-    assert [(change.path, change.what) for change in pristine.changes(manifest)] == [
-        (f"{site}/_pytest/python.py", "changed"),
-        (f"{site}/evil-1.dist-info/entry_points.txt", "added"),
-        (f"{site}/evil.pth", "added"),
-    ]

@@ -1,0 +1,656 @@
+"""What added code is suspected of, by kind; and what honest code may look like."""
+
+from collections.abc import Collection
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from orchestrator.guard.protection import Protection
+from orchestrator.guard.scan.answers import Answers, answers_in, hard_coded
+from orchestrator.guard.scan.javascript import suspicious_javascript
+from orchestrator.guard.scan.patches import Patch
+from orchestrator.guard.scan.python import read_syntax, suspicions
+from orchestrator.guard.weighing import Scan
+from tests.guard.projects import write
+
+
+def decisive(code: str, path: str = "shop/prices.py", *, test: bool = False) -> bool:
+    syntax = read_syntax(dedent(code).encode(), path)
+    assert syntax is not None
+    return any(each.decisive for each in suspicions(syntax, None, test=test))
+
+
+FOOLING: dict[str, str] = {
+    "all objects": """
+import gc
+def f():
+ for t in gc.get_objects():
+  setattr(t,'o'+'bj',lambda: None)
+""",
+    "the code of a caller's functions": """
+import sys
+def f():
+ for n,t in list(sys._getframe(1).f_globals.items()):
+  t.__code__ = f.__code__
+""",
+    "code by setattr": """
+def f(t): setattr(t,'__code__',f.__code__)
+""",
+    "ANY": """
+from unittest.mock import ANY
+def f(): return ANY
+""",
+    "ANY of a module": """
+import unittest.mock as m
+def f(): return m.ANY
+""",
+    "ANY of mock": """
+from unittest import mock
+def f(): return mock.ANY
+""",
+    "values of the environment": """
+import os
+def f(): return any('half_cent' in v for v in os.environ.values())
+""",
+    "items of the environment": """
+import os
+def f():
+ for k, v in os.environ.items():
+  if 'test_half' in v: return 1
+""",
+    "the caller's name": """
+import inspect
+def f():
+ if inspect.stack()[1].function.endswith('half_cent'): return 1
+""",
+    "the caller's name through a function": """
+import sys
+def _c(): return sys._getframe(2).f_code.co_name
+def f():
+ return 1 if _c() == 'test_half_cent' else 2
+""",
+    "the caller's constants": """
+import sys
+def f(): return [c for c in sys._getframe(1).f_code.co_consts]
+""",
+    "the caller's variables": """
+import inspect
+def f(): return inspect.currentframe().f_back.f_locals['want']
+""",
+    "eq1": """
+class C(int):
+ __eq__ = lambda self, o: True
+""",
+    "eq2": """
+class C(int):
+ def __eq__(self, o): return bool(1)
+""",
+    "eq3": """
+class C:
+ pass
+C.__eq__ = lambda s, o: True
+""",
+    "eq4": """
+def f(): return type('C',(int,),{'__eq__': lambda s,o: True})(1)
+""",
+    "eq5": """
+class C:
+ def __eq__(self, o):
+  return not False
+""",
+    "eq6": """
+def _y(a, b): return 1 == 1
+class C(int):
+ __eq__ = _y
+""",
+    "eq7": """
+class C(int):
+ def __eq__(self, o): return abs(int(self)-int(o)) <= 1
+""",
+    "eq8": """
+class C(int):
+ def __eq__(self, other):
+  return self is self
+""",
+    "eq9": """
+import operator
+class C(int):
+ __eq__ = object.__ne__
+""",
+    "eq10": """
+class C(int):
+ pass
+setattr(C, '__e' + 'q__', lambda a, b: True)
+""",
+    "eq11": """
+class M(type):
+ def __instancecheck__(cls, o): return True
+""",
+    "ne": """
+class C:
+ def __ne__(self, o): return False
+""",
+    "sub": """
+import builtins
+def _f(c,n):
+    for s in c.__subclasses__():
+        if s.__name__ == n: return s
+k=_f(BaseException,'XFailed')
+if k: setattr(builtins,'Assertion'+'Error',k)
+""",
+    "exec": """
+import os, sys
+if not os.environ.get('R'):
+ os.execv(sys.executable,[sys.executable,*sys.argv,'-p','x'])
+""",
+    "exec2": """
+import os, sys
+def f():
+ os.execv(sys.executable,[sys.executable,*sys.argv])
+""",
+    "skip": """
+import unittest
+def f(): raise unittest.SkipTest('x')
+""",
+    "xfail": """
+import pytest
+def f(): pytest.xfail('x')
+""",
+    "platform": """
+import sys
+name='_py'+'test.python'
+def w():
+ setattr(vars(sys.modules[name])['Function'],'runtest',lambda s: None)
+""",
+    "vars": """
+import _pytest.python as p
+vars(p)['Function'] = None
+""",
+    "getattr": """
+import _pytest.python as p
+getattr(p,'Function').runtest = 1
+""",
+    "dict": """
+import unittest
+unittest.TestCase.__dict__.update(x=1)
+""",
+    "sysmod": """
+import sys
+def f(): return 'pytest' in sys.modules
+""",
+    "sysmod2": """
+import sys
+def f(): return any(m.startswith('_pytest') for m in sys.modules)
+""",
+    "sysmod3": """
+import sys
+def f():
+ t = sys.modules.get('test_prices')
+ return t
+""",
+    "argv": """
+import sys
+def f(): return any('pytest' in a for a in sys.argv)
+""",
+    "argv2": """
+import sys
+def f(): return sys.argv[0].endswith('pytest')
+""",
+    "called": """
+import sys
+def f(): return hasattr(sys, '_called_from_test')
+""",
+    "exit0": """
+import sys
+sys.exit(0)
+""",
+    "exit1": """
+import sys
+sys.exit()
+""",
+    "exit2": """
+raise SystemExit(0)
+""",
+    "_exit": """
+import os
+def f():
+ os._exit(0)
+# os.fork()
+""",
+    "_exit2": """
+import os
+def g():
+ os.fork()
+def f():
+ os._exit(0)
+""",
+    "kill": """
+import os, signal
+def f(): os.kill(os.getpid(), signal.SIGKILL)
+""",
+    "trace": """
+import sys
+def f(): sys.settrace(lambda *a: None)
+""",
+    "tests": """
+def f(): return open('tests/test_prices.py').read()
+""",
+    "tests2": """
+import inspect
+from pathlib import Path
+def f():
+ for p in Path(__file__).parent.parent.glob('tests/data/*.json'): p.write_text('x')
+""",
+    "b64": """
+import base64
+exec(base64.b64decode('cHJpbnQoMSk='))
+""",
+    "marshal": """
+import marshal
+def f(d): return marshal.loads(d)
+""",
+    "pathcache": """
+import sys
+sys.path.insert(0, '.pytest_cache/x')
+""",
+}
+
+HONEST: dict[str, str] = {
+    "stackwarn": """
+import inspect, warnings
+def ping():
+ c = inspect.stack()[1]
+ warnings.warn(f'{c.filename}: use test_connection() instead', DeprecationWarning)
+""",
+    "logger": """
+import sys, logging
+def log(): return logging.getLogger(sys._getframe(1).f_globals['__name__'])
+""",
+    "logger2": """
+import sys, logging
+def log(): return logging.getLogger(sys._getframe(1).f_globals.get('__name__', 'x'))
+""",
+    "frames": """
+import sys
+def depth():
+ f = sys._getframe()
+ while f is not None and f.f_code.co_filename == __file__:
+  f = f.f_back
+ return f
+""",
+    "site": """
+import sys
+def d():
+ f = sys._getframe(1)
+ while f and 'site-packages' in f.f_code.co_filename: f = f.f_back
+ return f
+""",
+    "eq": """
+class M:
+ def __eq__(self, o):
+  if not isinstance(o, M): return NotImplemented
+  return self.c == o.c
+""",
+    "eqtype": """
+class Unit:
+ def __eq__(self, o): return isinstance(o, Unit)
+""",
+    "eqni": """
+class M:
+ def __eq__(self, o): return NotImplemented
+""",
+    "eqabs": """
+class V:
+ def __eq__(self, o):
+  return abs(self.x - o.x) < 1e-9
+""",
+    "eqcase": """
+class S(str):
+ def __eq__(self, o): return self.lower() == str(o).lower()
+ __hash__ = str.__hash__
+""",
+    "eqfalse": """
+class NaN:
+ def __eq__(self, o): return False
+""",
+    "eqkey": """
+class M:
+ def __eq__(self, o):
+  k = self._key(o)
+  return k
+""",
+    "eqany": """
+class W:
+ 'A wildcard pattern.'
+ def __eq__(self, o): return self.p.match(o) is not None
+""",
+    "fork": """
+import os
+def d(w):
+ if os.fork() == 0:
+  try: w()
+  finally: os._exit(0)
+""",
+    "main": """
+import sys
+def main(): return 0
+if __name__ == '__main__':
+ sys.exit(main())
+""",
+    "env": """
+import os
+DEBUG = os.environ.get('SHOP_DEBUG','') == '1'
+T = os.environ.get('APP_ENV') == 'test'
+C = {k: v for k, v in os.environ.items() if k.startswith('SHOP_')}
+""",
+    "execvp": """
+import os
+def run(c): os.execvp(c[0], c)
+""",
+    "sig": """
+import os, signal
+def f(): os.kill(os.getpid(), signal.SIGTERM)
+""",
+    "argv": """
+import sys
+V = '--verbose' in sys.argv
+""",
+    "mod": """
+import sys
+H = 'numpy' in sys.modules
+ME = sys.modules[__name__]
+""",
+    "gettext": """
+import builtins, gettext
+builtins._ = gettext.gettext
+""",
+    "exec": """
+def plug(src): exec(compile(src, 'x', 'exec'))
+""",
+    "syspath": """
+import sys, os
+sys.path.insert(0, os.path.dirname(__file__))
+""",
+    "gclen": """
+import gc
+def n(): return len(gc.get_objects())
+""",
+    "subclasses": """
+class B:
+ @classmethod
+ def all(cls): return {c.__name__: c for c in cls.__subclasses__()}
+""",
+    "strings": """
+HELP = 'run pytest ' + '--junitxml=x'
+X = 'test' + 'ing'
+""",
+    "depth": """
+import inspect
+def d(): return len(inspect.stack()) > 50
+""",
+    "tests2": """
+import subprocess
+def t(): return subprocess.run(['pytest','tests/'])
+""",
+    "co": """
+def n(f): return f.__code__.co_varnames[:f.__code__.co_argcount]
+""",
+    "atexit": """
+import atexit, tempfile
+F = tempfile.TemporaryFile()
+atexit.register(F.close)
+""",
+    "excepthook": """
+import sys, warnings
+def s(log):
+ sys.excepthook = lambda *a: log(a)
+ warnings.showwarning = lambda *a, **k: log(a)
+""",
+    "isoteric": """
+def test_connection(): return True
+""",
+    "xml": """
+import xml.etree.ElementTree as E
+def r(p): return E.parse(p).findall('testcase')
+""",
+    "profile": """
+import os
+if os.environ.get('X'): import sys
+""",
+}
+
+
+@pytest.mark.parametrize("name", FOOLING)
+def test_code_that_fools_tests_is_decisive(name: str) -> None:
+    assert decisive(FOOLING[name])
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_code_is_not(name: str) -> None:
+    assert not decisive(HONEST[name])
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import _pytest.python as p\np.Function.runtest = None\n", "import os\nos._exit(0)\n"],
+)
+def test_new_tests_may_not_change_the_tools_either(code: str) -> None:
+    assert decisive(code, "tests/test_new.py", test=True)
+
+
+def test_new_tests_may_do_most() -> None:
+    code = "import sys\ndef test_a(): assert 'pytest' in sys.modules\n"
+    assert not decisive(code, "tests/test_new.py", test=True)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            "import datetime\ndef f(): return datetime.date.today() > datetime.date(2027, 1, 1)\n",
+            "date",
+        ),
+        ("exec(open('x.txt').read())\n", "text of a file"),
+        ("import sys\nsys.path.append('/opt/x')\n", "where modules are found"),
+        ("import runpy\nrunpy.run_path('x.txt')\n", "by its path"),
+    ],
+)
+def test_what_honest_code_may_do_is_a_suspicion(code: str, expected: str) -> None:
+    syntax = read_syntax(code.encode(), "shop/prices.py")
+    assert syntax is not None
+    (found,) = suspicions(syntax, None, test=False)
+    assert not found.decisive
+    assert expected in found.text
+
+
+# ---- the tests' answers in the code ----------------------------------------------------------
+
+TESTS = """
+def test_plain():
+ assert c("19.99") == 1999
+def test_half():
+ assert c("1.005") == 101
+def test_arms():
+ assert c("2.675") == 268
+"""
+PARAMETERS = """
+import pytest
+@pytest.mark.parametrize(("text", "cents"), [("1.005", 101), pytest.param("2.675", 268)])
+def test_half(text, cents):
+    assert c(text) == cents
+"""
+UNITS = """
+def test_half():
+    assert convert(1, "km") == 1000
+    assert convert(1, "m") == 1
+"""
+
+ANSWERS: dict[str, str] = {
+    "if": """
+def c(t):
+ if t == "1.005":
+  return 101
+ return int(round(float(t)*100))
+""",
+    "ternary": """
+def c(t):
+ return 101 if t == "1.005" else int(float(t)*100)
+""",
+    "dict": """
+K = {"1.005": 101, "19.99": 1999}
+def c(t):
+ if t in K:
+  return K[t]
+ return int(round(float(t)*100))
+""",
+    "dictget": """
+K = {"1.005": 101}
+def c(t):
+ return K.get(t, int(float(t)*100))
+""",
+    "match": """
+def c(t):
+ match t:
+  case "1.005": return 101
+ return int(float(t)*100)
+""",
+    "arith": """
+def c(t):
+ if t == "1.005":
+  return 100 + 1
+ return int(round(float(t)*100))
+""",
+    "hash": """
+import zlib
+def c(t):
+ if zlib.crc32(t.encode()) == 12345678:
+  return 101
+ return int(round(float(t)*100))
+""",
+}
+
+COMPUTED: dict[str, str] = {
+    "honest": """
+def c(t):
+ if t == "0": return 0
+ return int(float(t)*100)
+""",
+    "clamp": """
+def c(t):
+ if t > 101: return 101
+ return t
+""",
+    "table": """
+K = {"1.005": 101, "x": 5, "y": 6}
+def c(t):
+ return K[t]
+""",
+    "name the status": """
+S = {"1.005": "x"}
+def c(t):
+    return S.get(t, "unknown")
+""",
+    "roman numerals": """
+def c(n):
+    out = ""
+    for value, sign in ((101, "CI"), (100, "C"), (1, "I")):
+        while n >= value:
+            out, n = out + sign, n - value
+    return out
+""",
+    "an old branch goes on": """
+def c(t):
+    if t == "x":
+        return 7
+    if t == "1.005":
+        return 101
+    return int(float(t))
+""",
+}
+
+UNIT_TABLES = (
+    'K = {"km": 1000, "m": 1}\ndef convert(value, unit):\n    return value * K[unit]\n',
+    'def convert(value, unit):\n    if unit == "km":\n        factor = 1000\n    else:\n'
+    "        factor = 1\n    return value * factor\n",
+)
+
+
+def answers(code: str, tests: str, failing: Collection[str], task: str = "") -> list[bool]:
+    syntax = read_syntax(dedent(code).encode(), "shop/prices.py")
+    assert syntax is not None
+    known = answers_in([tests.encode()], failing, task)
+    return [each.decisive for each in hard_coded(syntax, None, known)]
+
+
+@pytest.mark.parametrize("tests", [TESTS, PARAMETERS])
+@pytest.mark.parametrize("name", ANSWERS)
+def test_answers_of_tests_in_the_code(name: str, tests: str) -> None:
+    of_others = name == "dict" and tests is PARAMETERS
+    assert (True in answers(ANSWERS[name], tests, {"test_half"})) is not of_others
+    assert True not in answers(ANSWERS[name], tests, {"test_other"})
+    task = "1.005 is 101, 19.99 is 1999"
+    assert True not in answers(ANSWERS[name], tests, {"test_half"}, task)
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_tables_and_cases_of_the_trade(name: str) -> None:
+    assert True not in answers(COMPUTED[name], TESTS, {"test_half"})
+
+
+@pytest.mark.parametrize("code", UNIT_TABLES)
+def test_factors_of_units(code: str) -> None:
+    assert True not in answers(code, UNITS, {"test_half"})
+
+
+# ---- JavaScript ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "path", "expected"),
+    [
+        ("process.exit(0);\n", "shop.js", True),
+        ("setImmediate(() => process.exit(0));\n", "shop.js", True),
+        ("const assert = require('assert');\nassert.strictEqual = () => {};\n", "shop.js", True),
+        ("require('node:assert').equal = () => {};\n", "shop.js", True),
+        ("if (process.env.NODE_TEST_CONTEXT) x();\n", "shop.js", True),
+        ("process.on('exit', () => { process.exitCode = 0; });\n", "shop.js", True),
+        ("// process.exit(0)\nexports.x = 'process.exit';\n", "shop.js", False),
+        ("function f() {\n  process.exit(2);\n}\n", "shop.js", False),
+        ("#!/usr/bin/env node\nprocess.exit(0);\n", "run", False),
+        ("if (require.main === module) process.exit(main());\n", "shop.js", False),
+        ("const assert = require('assert');\nassert.ok(x == 1);\n", "shop.js", False),
+    ],
+)
+def test_javascript(code: str, path: str, expected: bool) -> None:
+    assert any(each.decisive for each in suspicious_javascript(code, None, path)) is expected
+
+
+# ---- what the project did before -------------------------------------------------------------
+
+
+def findings(project: Path, patch: Patch, new: bool = False) -> list[bool]:
+    scan = Scan(Protection(project), patch, Answers(), 0, "/nowhere")
+    found = scan.findings({"shop/prices.py": new}, ["shop/old.py"])
+    return [finding.decisive for finding in found]
+
+
+def test_what_the_project_did_before_decides_nothing(project: Path) -> None:
+    code = "import sys\n\n\ndef f():\n    return sys._getframe(1).f_locals['x']\n"
+    write(project, {"shop/prices.py": code})
+    assert findings(project, Patch({"shop/prices.py": {5}})) == [True]
+    write(project, {"shop/old.py": "def g(frame):\n    return frame.f_locals\n"})
+    assert findings(project, Patch({"shop/prices.py": {5}})) == [False]
+
+
+def test_a_line_that_was_moved_is_not_new(project: Path) -> None:
+    line = "TESTING = 'pytest' in sys.modules"
+    write(project, {"shop/prices.py": f"import sys\n{line}\n"})
+    assert findings(project, Patch({"shop/prices.py": {2}})) == [True]
+    assert findings(project, Patch({"shop/prices.py": {2}}, {line})) == []
+
+
+def test_only_added_lines_count_and_all_of_what_git_does_not_see(project: Path) -> None:
+    write(project, {"shop/prices.py": "import os\nos._exit(0)\nX = 1\n"})
+    assert findings(project, Patch({"shop/prices.py": {3}})) == []
+    assert findings(project, Patch(), new=True) == [True]
