@@ -257,6 +257,7 @@ class ReportReader:
         missing = [node for node in self._collected if node not in self._cases]
         return Records(
             started=bool(sessions),
+            configured=any(each.start for each in sessions),
             finished=bool(sessions) and all(each.finish and not each.gap for each in sessions),
             missing=0 if stopped else len(missing),
             internal=self._internal,

@@ -29,6 +29,8 @@ class Records:
 
     started: bool = False
     """Whether our plugin was loaded at all."""
+    configured: bool = False
+    """Whether pytest had read its arguments and settings."""
     finished: bool = False
     """Whether each session that started sent its last record, and nothing is missing between."""
     missing: int = 0
@@ -65,9 +67,10 @@ def _unfinished(code: int, records: Records) -> Verdict:
         return Verdict(SuiteOutcome.COLLECTION_ERROR)
     if records.internal:
         return Verdict(SuiteOutcome.CRASHED, f"internal error of pytest: {records.internal}")
-    if code == _USAGE:
+    # Once configured, pytest sends its last record after a usage error too.
+    if code == _USAGE and not records.configured:
         return Verdict(SuiteOutcome.USAGE_ERROR)
-    if code == _NO_TESTS:
+    if code == _NO_TESTS and not records.started:
         return Verdict(SuiteOutcome.NO_TESTS)
     what = "before pytest had finished" if records.started else "and pytest did not report"
     return Verdict(SuiteOutcome.CRASHED, f"ended with {code} {what}")

@@ -52,21 +52,11 @@ class Baseline:
 
     def core_changes(self) -> list[str]:
         """Return what was exchanged of the code that runs and reports a single case."""
-        return [
-            text
-            for name, holder, key, function, known in self._core
-            if function.__code__ is not known or _function(holder.get(key)) is not function
-            for text in _exchanged(name, holder.get(key), function, known)
-        ]
+        return _changed(self._core)
 
     def changes(self) -> list[str]:
         """Return what was exchanged of all that was remembered."""
-        found = [
-            text
-            for name, holder, key, function, known in self._entries
-            if function.__code__ is not known or _function(holder.get(key)) is not function
-            for text in _exchanged(name, holder.get(key), function, known)
-        ]
+        found = _changed(self._entries)
         return [*found, *_unittest_changes()]
 
     def restore_builtins(self) -> list[str]:
@@ -109,6 +99,14 @@ def is_trusted_file(name: str) -> bool:
     return not name.startswith("<") and (not is_project(name) or real(name) in _trusted)
 
 
+def _changed(entries: list[Any]) -> list[str]:
+    found: list[str] = []
+    for name, holder, key, held, function, known in entries:
+        if function.__code__ is not known or holder.get(key) is not held:
+            found += _exchanged(name, holder.get(key), function, known)
+    return found
+
+
 def _exchanged(name: str, now: Any, function: FunctionType, known: Any) -> Iterator[str]:
     if function.__code__ is not known:
         yield "the code of {} was replaced".format(name)
@@ -122,7 +120,7 @@ def _function(value: Any) -> Any:
     return value.fget if isinstance(value, property) else value
 
 
-def _runner_functions() -> Iterator[tuple[str, dict[str, Any], str, FunctionType, Any]]:
+def _runner_functions() -> Iterator[tuple[str, Any, str, Any, FunctionType, Any]]:
     for name, module in list(sys.modules.items()):
         if not name.startswith(("_pytest", "pluggy")) or not isinstance(module, ModuleType):
             continue
@@ -130,7 +128,7 @@ def _runner_functions() -> Iterator[tuple[str, dict[str, Any], str, FunctionType
         for key, value in list(own.items()):
             if isinstance(value, FunctionType):
                 if value.__module__ == name:
-                    yield name + "." + key, own, key, value, value.__code__
+                    yield name + "." + key, own, key, value, value, value.__code__
             elif isinstance(value, type) and value.__module__ == name:
                 # A read-only view that shows later changes.
                 holder: Any = value.__dict__
@@ -138,7 +136,7 @@ def _runner_functions() -> Iterator[tuple[str, dict[str, Any], str, FunctionType
                     function = _function(each)
                     if isinstance(function, FunctionType):
                         label = "{}.{}.{}".format(name, key, inner)
-                        yield label, holder, inner, function, function.__code__
+                        yield label, holder, inner, each, function, function.__code__
 
 
 def _unittest_changes() -> Iterator[str]:
@@ -155,15 +153,16 @@ class Items:
     """The functions of the collected cases."""
 
     def __init__(self) -> None:
-        self._known: dict[Any, tuple[FunctionType, Any]] = {}
+        self._known: dict[Any, tuple[Any, FunctionType, Any]] = {}
 
     def remember(self, items: list[Any]) -> list[str]:
         """Remember the cases' functions, and return those that are not their file's own."""
         found = []
         for item in items:
-            function = next(iter(_code.functions(_code.item_object(item))), None)
+            held = _code.item_object(item)
+            function = next(iter(_code.functions(held)), None)
             if function is not None:
-                self._known[item] = (function, function.__code__)
+                self._known[item] = (held, function, function.__code__)
                 if _is_foreign(function):
                     found.append(
                         "{}: its code is from {}".format(item.nodeid, function.__code__.co_filename)
@@ -174,10 +173,13 @@ class Items:
         """Return what was exchanged of a case, just before or after it is called."""
         if item not in self._known:
             return ""
-        function, known = self._known[item]
+        held, function, known = self._known[item]
         if function.__code__ is not known:
             return "{}: the code of the test function was replaced".format(item.nodeid)
-        now = _code.functions(_code.item_object(item))
+        called = _code.item_object(item)
+        if called is held:
+            return ""
+        now = _code.functions(called)
         if not now or function in now or is_trusted_file(now[0].__code__.co_filename):
             return ""
         return "{}: the test function was replaced".format(item.nodeid)

@@ -6,7 +6,6 @@ import functools
 import os
 import site
 import sys
-import sysconfig
 
 _SITE_NAMES = ("site-packages", "dist-packages")
 _OWN = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -31,7 +30,6 @@ def real(path: str) -> str:
 def site_folders() -> tuple[str, ...]:
     """List the folders of installed packages, the user's own included."""
     found = [each for each in sys.path if os.path.basename(each) in _SITE_NAMES]
-    found += [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
     found += site.getsitepackages() if hasattr(site, "getsitepackages") else []
     if site.ENABLE_USER_SITE and site.USER_SITE:
         found.append(site.USER_SITE)
@@ -40,8 +38,11 @@ def site_folders() -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=None)
 def _installed_folders() -> tuple[str, ...]:
-    library = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")]
-    library.append(os.path.dirname(os.__file__))
+    # Not by sysconfig, which reads a large file first.
+    name = "python{}.{}".format(*sys.version_info)
+    library = [os.path.dirname(os.__file__)]
+    for prefix in (sys.base_prefix, sys.base_exec_prefix):
+        library += [os.path.join(prefix, each, name) for each in ("lib", "lib64")]
     folders = [*site_folders(), *(_real_folder(each) for each in library), _OWN]
     return tuple(each + os.sep for each in folders)
 

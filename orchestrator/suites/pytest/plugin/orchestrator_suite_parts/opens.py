@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, Iterator
+
+import pytest
 
 from .places import is_project
 
@@ -12,15 +14,28 @@ _SOURCE_READERS = ("linecache.py", "tokenize.py", "rewrite.py", "inspect.py", "s
 
 
 class Opens:
-    """Listens to the interpreter's own word on each `open`."""
+    """Listens to the interpreter's own word on each `open`.
 
-    def __init__(self) -> None:
+    Args:
+        items: takes the cases that run.
+    """
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
         self.current = ""
         """File of the case that runs."""
         self.read: set[tuple[str, str]] = set()
         """What was opened, and the nearest file on the stack that is no library's."""
         self.written: set[str] = set()
         sys.addaudithook(self._hear)
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
+        """Note which case runs."""
+        self.current = str(getattr(item, "path", ""))
+        yield
+        self.current = ""
+        self._items.append(item)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":

@@ -19,11 +19,13 @@ class Facts:
     """What one process knows of the suite.
 
     Args:
+        manager: pytest's, of plugins.
         observing: whether the whole footprint is wanted, or only what failing cases reach.
         baseline: the runner's code as it was when pytest started.
     """
 
-    def __init__(self, observing: bool, baseline: Baseline | None) -> None:
+    def __init__(self, manager: Any, observing: bool, baseline: Baseline | None) -> None:
+        manager.register(self, "orchestrator-facts")
         self.observing, self._baseline = observing, baseline
         self._items = Items()
         self._wanted: list[Any] = []
@@ -31,24 +33,35 @@ class Facts:
         self._forged: dict[str, None] = {}
         self._early_hooks: dict[str, Any] = {}
         self._fixtures: set[str] = set()
+        self._parents: dict[Any, tuple[str, str, str]] = {}
         self._opens: Any = None
         if observing:
             from .opens import Opens
 
-            self._opens = Opens()
+            self._opens = Opens(self._wanted)
+            manager.register(self._opens, "orchestrator-opens")
 
     def place(self, item: Any) -> tuple[str, str, str, str]:
         """Return the id and path of a case's file, its function's id, and the defining file."""
-        file = next((each for each in item.listchain() if isinstance(each, pytest.File)), None)
-        if file is None:
+        file_id, path, parent_id = self._file_of(item.parent)
+        if not file_id:
             return "", "", item.nodeid, ""
-        path = str(file.path)
         name = getattr(item, "originalname", None)
-        function = "{}::{}".format(item.parent.nodeid, name) if name else item.nodeid
+        function = "{}::{}".format(parent_id, name) if name else item.nodeid
         definer = path
         for each in _own_files(item):
             definer = os.path.abspath(each)
-        return file.nodeid, path, function, definer
+        return file_id, path, function, definer
+
+    def _file_of(self, parent: Any) -> tuple[str, str, str]:
+        """Return id and path of the file that a collector is in, and its own id."""
+        if parent not in self._parents:
+            each = parent
+            while each is not None and not isinstance(each, pytest.File):
+                each = each.parent
+            found = (each.nodeid, str(each.path)) if each is not None else ("", "")
+            self._parents[parent] = (*found, parent.nodeid)
+        return self._parents[parent]
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
@@ -74,17 +87,10 @@ class Facts:
         for text in self._items.remember(self._collected):
             self._forged[text] = None
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-        """Look at the runner before and after a case, and note which case opens files."""
-        if self._opens:
-            self._opens.current = str(getattr(item, "path", ""))
-        self._check_core(item)
-        yield
-        self._check_core(item)
-        if self._opens:
-            self._opens.current = ""
-            self._wanted.append(item)
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Look at the runner after each case."""
+        for text in self._baseline.core_changes() if self._baseline else ():
+            self._forged["{}: {}".format(nodeid, text)] = None
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[None]:
@@ -96,10 +102,6 @@ class Facts:
     def _check_item(self, item: Any) -> None:
         if text := self._items.change_of(item):
             self._forged[text] = None
-
-    def _check_core(self, item: Any) -> None:
-        for text in self._baseline.core_changes() if self._baseline else ():
-            self._forged["{}: {}".format(item.nodeid, text)] = None
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:

@@ -15,6 +15,7 @@ class Stream:
     def __init__(self, descriptor: int, nonce: str, observing: bool) -> None:
         self._descriptor, self._nonce, self.observing = descriptor, nonce, observing
         self._process, self._number = os.getpid(), 0
+        self._encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
     def send(self, kind: str, **values: Any) -> None:
         """Send one record. Nobody listening is no error: the suite runs on."""
@@ -22,11 +23,11 @@ class Stream:
             return
         head = {"nonce": self._nonce, "process": self._process, "number": self._number}
         self._number += 1
-        line = json.dumps({**head, "kind": kind, **values}, separators=(",", ":"), default=str)
-        data = memoryview((line + "\n").encode("ascii"))
+        data = (self._encode({**head, "kind": kind, **values}) + "\n").encode("ascii")
         try:
-            while data:
-                data = data[os.write(self._descriptor, data) :]
+            sent = os.write(self._descriptor, data)
+            while sent < len(data):
+                sent += os.write(self._descriptor, memoryview(data)[sent:])
         except OSError:
             self._descriptor = -1
 
