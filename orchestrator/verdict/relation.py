@@ -42,7 +42,7 @@ class Relation:
         task: the task's text.
         project: the project's folder.
         changes: what differs between the tree at the baseline and the tree after.
-        reach: the project's files that a case's code uses, by id, as known from the baseline.
+        reach: the files that a case's code uses, by id, as recorded at the baseline.
         must_pass: whether failures that were there before count as the task.
     """
 
@@ -70,7 +70,8 @@ class Relation:
         changed = self.changed
         if not changed:
             return False
-        known = {*case.reach, *self.reach.get(case.id, ()), *self._raised_in(case)} - {""}
+        used = (Path(file) for file in self.reach.get(case.id, ()))
+        known = {*case.reach, *self._relative(used), *self._raised_in(case)} - {""}
         if not changed.isdisjoint({*known, case.file}):
             return True
         blind = known <= {case.file} or any(not path.endswith(_CODE) for path in changed)
@@ -78,10 +79,14 @@ class Relation:
 
     def _raised_in(self, case: Case) -> set[str]:
         """Return the project's files through which the exceptions of a case went."""
-        files = {Path(file) for each in case.raised for file in each.files}
+        return self._relative({Path(file) for each in case.raised for file in each.files})
+
+    def _relative(self, files: Iterable[Path]) -> set[str]:
+        """Return the paths of those files that lie in the project, as seen from its folder."""
+        inside = (self.project / file for file in files)
         return {
             file.relative_to(self.project).as_posix()
-            for file in files
+            for file in inside
             if file.is_relative_to(self.project)
         }
 

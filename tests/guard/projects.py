@@ -4,14 +4,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from _pytest.mark import ParameterSet
 
-from orchestrator import events
 from orchestrator.agents.fake import ScriptedAgent
 from orchestrator.guard import GuardMode, guard_of
 from orchestrator.journal.memory import MemoryJournal
@@ -29,12 +28,14 @@ from orchestrator.models import (
 from orchestrator.policy import Policy
 from orchestrator.ports import Agent
 from orchestrator.steps import Steps
-from orchestrator.suites.command_line import no_listener
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.workspace import open_workspace
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson
+
+if TYPE_CHECKING:
+    from orchestrator import events
 
 Edit = Callable[[Path], None]
 
@@ -79,30 +80,6 @@ def write(project: Path, files: Mapping[str, str]) -> None:
         path = project / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-_BASELINES: Final[dict[object, SuiteReport]] = {}
-
-
-class _Suite(PytestSuite):
-    """The project's suite. The baseline of equal projects is taken once."""
-
-    def __init__(self, command: str, env: Mapping[str, str], project: Path) -> None:
-        super().__init__(command, 60, lambda folder: project_environment(folder, env))
-        self._key: object = (command, env["PATH"], *sorted(contents(project).items()))
-
-    def run(
-        self,
-        workspace: Path,
-        select: Sequence[str] | None = None,
-        on_event: events.Listener = no_listener,
-    ) -> SuiteReport:
-        key, self._key = self._key, None
-        if key is None:
-            return super().run(workspace, select, on_event)
-        if key not in _BASELINES:
-            _BASELINES[key] = super().run(workspace, select, on_event)
-        return _BASELINES[key]
 
 
 def contents(project: Path) -> dict[str, bytes]:
@@ -153,7 +130,7 @@ class Attempts:
         self._steps = Steps(
             task=Task("mend add()", project),
             agent=agent or self.scripted,
-            suite=_Suite(command, env, project),
+            suite=PytestSuite(command, 60, lambda folder: project_environment(folder, env)),
             teacher=self.teacher,
             workspace=open_workspace(project, self.folder),
             rulebook=MemoryRulebook(),
