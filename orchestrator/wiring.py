@@ -104,7 +104,8 @@ def build(
     demand_loaded(config, project)
     shelves = _shelves_in_force(config, project, state)
     command = config.tests.command
-    guard = guard_of(project, mode, command, environment, shelves, state / "locks")
+    unguarded = config.tests.unguarded
+    guard = guard_of(project, mode, command, environment, shelves, state / "locks", unguarded)
     agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
     _tell_what_a_project_runs(config, project, listener)
