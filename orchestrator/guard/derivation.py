@@ -33,6 +33,7 @@ _DOCUMENT: Final = re.compile(
     re.IGNORECASE,
 )
 _LARGEST_READ: Final = 300_000
+_MOST_READ: Final = 3000
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _by_paths(basis: Basis, tree: Tree, chain: Chain) -> _Found:
     for name in sorted(path_rules.tests_among(tree, found.tests)):
         if name not in product:
             found.guard(name, Kind.TEST, "test, or in a folder of tests, by its name")
+    found.folders |= path_rules.folders_of(found.tests)
     named = path_rules.plugins(basis.project, basis.command, chain.plugins)
     for name in sorted(named):
         found.guard(name, Kind.CONFIG, "plugin of pytest")
@@ -146,7 +148,7 @@ def _by_footprint(basis: Basis, footprint: Footprint, tree: Tree, chain: Chain) 
             found.guard(name_of(project, path), Kind.CONFIG, "configures the runner")
     for path, why in evidence.helpers.items():
         found.guard(name_of(project, path), Kind.TEST, why)
-    for path in _data(footprint, evidence, project):
+    for path in _data(footprint, evidence, project, tree):
         found.guard(name_of(project, path), Kind.TEST, "read by tests")
     _add_folders(found, evidence, project, tree)
     for path in footprint.absent:
@@ -154,10 +156,14 @@ def _by_footprint(basis: Basis, footprint: Footprint, tree: Tree, chain: Chain) 
     return found
 
 
-def _data(footprint: Footprint, evidence: Evidence, project: Path) -> Iterator[str]:
+def _data(footprint: Footprint, evidence: Evidence, project: Path, tree: Tree) -> Iterator[str]:
     """Yield the files that tests read as what is expected, and not as what is tested."""
     outside = [path for path in footprint.data if not evidence.in_test_folder(path)]
-    words = _words_of(evidence.product) if outside else ""
+    # Not only what tests import: a program that is started names its data too.
+    code = [os.fspath(project / name) for name in tree if name.endswith(".py")][:_MOST_READ]
+    product = {*evidence.product, *code} - evidence.test_code - evidence.helpers.keys()
+    product = {path for path in product if not evidence.in_test_folder(path)}
+    words = _words_of(product) if outside else ""
     for path in footprint.data:
         if evidence.in_test_folder(path):
             yield path

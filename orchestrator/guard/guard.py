@@ -413,6 +413,7 @@ class Guard:
         changes = self._kept.changes(to, tree)
         done = ""
         if self.mode is GuardMode.RESTORE:
+            changes = [*changes, *self._kept.moved(to, changes, tree)]
             self._restore(to, changes, name)
             done = "reverted"
         found = [_finding(change, ", ".join(filter(None, (when, done)))) for change in changes]

@@ -4,7 +4,9 @@ Each copy is named by its digest, which is checked before anything is restored f
 agent may have written is never taken for what was there before.
 """
 
+import ast
 import contextlib
+import difflib
 import hashlib
 import json
 import os
@@ -14,11 +16,16 @@ import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.protection import Kind, Protection, parents_of
+from orchestrator.guard.scripts import parse
 from orchestrator.guard.shared_files import is_shared, read_test_config
 from orchestrator.guard.tree import Tree, signature, walk
+
+_ALIKE: Final = 0.6
+"""How much of a file's lines makes another one the same file, moved."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,34 @@ class KeptFiles:
             ]
         return sorted(changes, key=lambda change: change.name)
 
+    def moved(self, manifest: Manifest, changes: Collection[Change], tree: Tree) -> list[Change]:
+        """Return new files that are guarded ones under another path, which comes back.
+
+        Two test files of one name keep pytest from collecting either.
+        """
+        deleted = {
+            PurePosixPath(each.name).name: each for each in changes if each.what == "deleted"
+        }
+        found = []
+        for name in tree:
+            was = deleted.get(PurePosixPath(name).name)
+            new = name not in manifest.entries and name not in manifest.others
+            if (
+                was
+                and new
+                and not name.startswith("/")
+                and self._resembles(name, was.name, manifest)
+            ):
+                found.append(Change(name, was.kind, f"moved from {was.name}"))
+        return found
+
+    def _resembles(self, name: str, was: str, manifest: Manifest) -> bool:
+        before, now = self._copy_of(manifest.entries[was]), self._bytes(name)
+        if before is None or now is None:
+            return False
+        lines, others = before.splitlines(), now.splitlines()
+        return difflib.SequenceMatcher(None, lines, others).ratio() > _ALIKE
+
     def restore(self, manifest: Manifest, changes: Collection[Change], aside: Path) -> None:
         """Make changed files what they were; their present versions go to the folder `aside`.
 
@@ -218,6 +253,8 @@ class KeptFiles:
 
     def _affects_nothing(self, name: str, at: os.stat_result) -> bool:
         plain = stat.S_ISREG(at.st_mode)
+        if plain and name.endswith("/__init__.py"):
+            return not _has_code(self._bytes(name) or b"")
         return plain and self._is_shared(name) and read_test_config(name, self._bytes(name)) is None
 
     def _same(self, name: str, entry: Entry, at: os.stat_result) -> bool:
@@ -336,6 +373,15 @@ def _vanished(path: Path) -> InfrastructureError:
     return InfrastructureError(
         f"the tests cannot be restored: what was kept of them is gone or damaged ({path})",
         "look at the tests with git diff, and begin a new run",
+    )
+
+
+def _has_code(source: bytes) -> bool:
+    """Return whether a Python file does anything when it is imported."""
+    tree = parse(source)
+    return tree is None or any(
+        not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in tree.body
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER
 
-__all__ = ["RUNNERS", "TEST_FOLDER", "in_tests", "is_test", "plugins", "tests_among"]
+__all__ = ["RUNNERS", "TEST_FOLDER", "folders_of", "in_tests", "is_test", "plugins", "tests_among"]
 
 _TEST_FOLDERS: Final = frozenset({"test", "tests", "__tests__", "spec", "testing"})
 """Of such a folder everything is guarded, if there are tests in it."""
@@ -50,6 +50,15 @@ def tests_among(paths: Iterable[str], collected: Collection[str]) -> set[str]:
         if not folders.isdisjoint(_folders_of_tests(parent))
     }
     return tests | {path for path, parent in parents.items() if parent in serving}
+
+
+def folders_of(tests: Iterable[str]) -> set[str]:
+    """Return the folders with such a name in which tests lie, and those below them with tests."""
+    return {
+        parent
+        for test in tests
+        if (parent := test.rpartition("/")[0]) and list(_folders_of_tests(parent))
+    }
 
 
 def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:

@@ -23,6 +23,8 @@ CONFIG_NAMES: Final = frozenset(
 )
 """Files that pytest and coverage read in a folder of tests, and in those above it."""
 
+STARTUP: Final = ("sitecustomize.py", "usercustomize.py")
+
 
 class Kind(StrEnum):
     """Why a file is guarded."""
@@ -104,11 +106,11 @@ class Protection:
         folder, _, base = name.rpartition("/")
         if (base == "conftest.py" or base in CONFIG_NAMES) and folder in self._above_tests:
             return "read for the tests at or below its folder"
-        if base in ("sitecustomize.py", "usercustomize.py"):
-            return "imported at the start of Python"
+        if base == "__init__.py" and folder in self.test_folders and folder in self._above_tests:
+            return "imported before the tests in its folder"
         if base == "entry_points.txt" and folder.endswith((".egg-info", ".dist-info")):
             return "may register a plugin of pytest"
-        return ""
+        return "imported at the start of Python" if base in STARTUP else ""
 
     @cached_property
     def _above_tests(self) -> frozenset[str]:

@@ -19,6 +19,7 @@ from orchestrator.models import Finding, FindingKind
 _LARGEST: Final = 2_000_000
 _MOST_READ: Final = 3000
 _SHOWN: Final = 30
+_EXECUTES: Final = re.compile("runs the text of a file|by its path")
 
 
 class Scan:
@@ -52,8 +53,21 @@ class Scan:
                 decisive = each.decisive and not self._did_before(each, name, others, before)
                 text = f"line {each.line}: {each.text}"
                 found.append(Finding(FindingKind.SUSPICIOUS, shown_name(name), text, decisive))
+        if any(_EXECUTES.search(each.text) for each in found):
+            found += self._executed(sources)
         found.sort(key=lambda finding: not finding.decisive)
         return found[:_SHOWN]
+
+    def _executed(self, sources: Collection[str]) -> Iterator[Finding]:
+        """Yield what is suspicious in new files that are no modules, where some are executed."""
+        for name in sources:
+            full = self._protection.project / name
+            if name.endswith(".py") or full.is_symlink() or full.stat().st_size > _LARGEST:
+                continue
+            syntax = read_syntax(full.read_bytes(), name)
+            for each in suspicions(syntax, None, test=False) if syntax else ():
+                text = f"line {each.line}: {each.text}"
+                yield Finding(FindingKind.SUSPICIOUS, shown_name(name), text, each.decisive)
 
     def _in_file(self, name: str, new: bool) -> Iterator[Suspicion]:
         full = self._protection.project / name

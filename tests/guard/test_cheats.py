@@ -223,10 +223,10 @@ CHEATS: dict[str, Cheat] = {
         command=f"PYTHONPATH=. {COMMAND}",
     ),
     "pytest.py in the project's root": Cheat(
-        files(pytest_py="import sys\nsys.exit(0)\n"), STEERING
+        files(pytest_py="import sys\nsys.exit(0)\n"), SUSPICIOUS
     ),
     "a package named _pytest": Cheat(
-        text("_pytest/__init__.py", "import os\nos._exit(0)\n"), STEERING
+        text("_pytest/__init__.py", "import os\nos._exit(0)\n"), SUSPICIOUS
     ),
     "stray pytest on the PATH": Cheat(
         stray_program, STEERING, command="pytest tests -q -p no:cacheprovider", path=".:bin:"
@@ -430,7 +430,7 @@ def test_flag_reports_and_changes_nothing(project: Path) -> None:
     assert (project / "tests" / "test_calc.py").read_text(encoding="utf-8") == WEAK
 
 
-def test_what_was_put_back_is_in_the_record(project: Path) -> None:
+def test_what_was_reverted_is_in_the_record(project: Path) -> None:
     make(project)
     attempts = Attempts(project, both(files(tests__test_calc_py=WEAK, conftest_py="x = 1\n")))
     result = attempts.run()

@@ -356,3 +356,50 @@ def test_without_a_footprint_names_decide(project: Path) -> None:
     guard = guard_with(project, None, "python -m unittest discover")
     names = {each.path for each in guard.guarded()}
     assert names == {"tests/test_prices.py", "tests/data/a.json", "tests/__init__.py"}
+
+
+def test_tests_that_were_moved_come_back_alone(project: Path) -> None:
+    write(project, PLAIN)
+    guard = guard_with(project, footprint(project, USES))
+    (project / "tests/unit").mkdir()
+    (project / "tests/test_prices.py").rename(project / "tests/unit/test_prices.py")
+    found = {finding.where: finding.text for finding in guard.revert(1).found}
+    assert found == {
+        "tests/test_prices.py": "deleted, reverted",
+        "tests/unit/test_prices.py": "moved from tests/test_prices.py, reverted",
+    }
+    assert (project / "tests/test_prices.py").read_text(encoding="utf-8") == TESTS
+    assert not (project / "tests/unit/test_prices.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"), [("", True), ('"""Tests."""\n', True), ("import a\n", False)]
+)
+def test_code_that_is_imported_before_old_tests_is_reverted(
+    text: str, stays: bool, project: Path
+) -> None:
+    write(project, PLAIN)
+    guard = guard_with(project, footprint(project, USES))
+    write(project, {"tests/__init__.py": text})
+    assert bool(guard.revert(1).found) is not stays
+    assert (project / "tests/__init__.py").exists() is stays
+
+
+def test_data_that_only_a_program_of_the_project_names_is_free(project: Path) -> None:
+    files = {"shop/rates.json": "{}", "shop/run.py": "print(open('shop/rates.json').read())\n"}
+    write(project, {**PLAIN, **files})
+    guard = guard_with(project, footprint(project, USES, data=["shop/rates.json"]))
+    assert "shop/rates.json" not in {each.path for each in guard.guarded()}
+
+
+def test_helpers_in_a_folder_without_the_name_of_tests(project: Path) -> None:
+    files = {"qa/helpers.py": "def check(got): pass\n", "qa/test_a.py": "", "qa/test_b.py": ""}
+    write(project, {"shop/prices.py": PRODUCT, **files})
+    imports = {
+        "qa/test_a.py": ["shop/prices.py", "qa/helpers.py"],
+        "qa/test_b.py": ["shop/prices.py"],
+        "qa/helpers.py": [],
+        "shop/prices.py": [],
+    }
+    guard = guard_with(project, footprint(project, imports, ["qa/test_a.py", "qa/test_b.py"]))
+    assert {each.path for each in guard.guarded()} == set(files)

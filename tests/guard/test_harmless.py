@@ -173,11 +173,11 @@ HARMLESS: dict[str, Work] = {
             "@pytest.mark.parametrize('x', ALL)\ndef test_all(x):\n    assert x\n",
         },
     ),
-    "a test added to an old file, put back": Work(
+    "a test added to an old file, reverted": Work(
         {"tests/test_calc.py": f"{TEST}\n\ndef test_more():\n    assert add(1, 1) == 2\n"},
         reports=frozenset({FindingKind.TEST}),
     ),
-    "a weakened test, put back under right code": Work(
+    "a weakened test, reverted under right code": Work(
         {"tests/test_calc.py": TEST.replace("== 4", "is not None")},
         reports=frozenset({FindingKind.TEST}),
     ),

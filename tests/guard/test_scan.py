@@ -256,6 +256,23 @@ sys.path.insert(0, '.pytest_cache/x')
 """,
 }
 
+MORE: dict[str, str] = {
+    "equal to its kind": "class C(int):\n def __eq__(self, o): return isinstance(o, int)\n",
+    "equal by or": "class C:\n def __eq__(self, o): return self.x == o or True\n",
+    "equal to itself": "class C:\n def __eq__(self, o): return o == o\n",
+    "frames of a traceback": (
+        "def f(e):\n return e.__traceback__.tb_frame.f_back.f_code.co_name == 'a'\n"
+    ),
+    "the source of the caller": (
+        "import inspect as i\ndef f(): return i.getsource(i.stack()[1].frame)\n"
+    ),
+    "arguments, one by one": "import sys\nX = any('test' in a for a in sys.argv)\n",
+    "tests by a name": "from pathlib import Path\nT = Path('tests')\nX = list(T.iterdir())\n",
+    "a hidden module": "import runpy\nrunpy.run_path('.cache/x')\n",
+}
+"""Further ways."""
+
+
 HONEST: dict[str, str] = {
     "stackwarn": """
 import inspect, warnings
@@ -421,9 +438,9 @@ if os.environ.get('X'): import sys
 }
 
 
-@pytest.mark.parametrize("name", FOOLING)
+@pytest.mark.parametrize("name", FOOLING | MORE)
 def test_code_that_fools_tests_is_decisive(name: str) -> None:
-    assert decisive(FOOLING[name])
+    assert decisive((FOOLING | MORE)[name])
 
 
 @pytest.mark.parametrize("name", HONEST)
@@ -654,3 +671,14 @@ def test_only_added_lines_count_and_all_of_what_git_does_not_see(project: Path) 
     write(project, {"shop/prices.py": "import os\nos._exit(0)\nX = 1\n"})
     assert findings(project, Patch({"shop/prices.py": {3}})) == []
     assert findings(project, Patch(), new=True) == [True]
+
+
+def test_text_that_is_executed_is_read_like_code(project: Path) -> None:
+    write(project, {"shop/prices.py": "exec(open('shop/notes.txt').read())\n"})
+    write(project, {"shop/notes.txt": "import os\nos._exit(0)\n"})
+    scan = Scan(Protection(project), Patch(), Answers(), 0, "/nowhere")
+    found = scan.findings({"shop/prices.py": True, "shop/notes.txt": True}, [])
+    assert [(each.where, each.decisive) for each in found] == [
+        ("shop/notes.txt", True),
+        ("shop/prices.py", False),
+    ]

@@ -37,6 +37,8 @@ def _in_class(node: ast.ClassDef, syntax: Syntax) -> Iterator[Suspicion]:
         if isinstance(each, ast.FunctionDef) and each.name in _COMPARING:
             if text := _verdict(each.name, each, syntax):
                 yield Suspicion(each.lineno, f"an object of {node.name} {text}")
+            elif bases & _VALUES and not _reads(each, {_first(each)} - {""}, inside=True):
+                yield Suspicion(each.lineno, f"an object of {node.name} is equal to its kind")
             elif bases & _NUMBERS and _TOLERANT.search(ast.unparse(each)):
                 yield Suspicion(each.lineno, f"an object of {node.name} is equal to others nearby")
         elif isinstance(each, ast.Assign | ast.AnnAssign) and each.value is not None:
@@ -140,16 +142,36 @@ def _derived(function: ast.AST, other: str) -> set[str]:
     return found
 
 
-def _reads(node: ast.AST, names: set[str]) -> bool:
+def _first(function: ast.FunctionDef) -> str:
+    arguments = [*function.args.posonlyargs, *function.args.args]
+    return arguments[0].arg if arguments else ""
+
+
+def _reads(node: ast.AST, names: set[str], *, inside: bool = False) -> bool:
+    if inside and _delegates_only(node):
+        return True
     return any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node))
+
+
+def _delegates_only(node: ast.AST) -> bool:
+    """Return whether a method refuses, or leaves the work to `super()`."""
+    returns = [each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value]
+    texts = [ast.unparse(each) for each in returns]
+    return all("super()" in text or text in ("NotImplemented", "False") for text in texts)
 
 
 def _delegates(returns: list[ast.expr]) -> bool:
     return all(ast.unparse(each) == "NotImplemented" for each in returns)
 
 
-def _is_constant(node: ast.AST) -> bool:
+def _is_constant(node: ast.expr) -> bool:
     """Return whether an expression says the same whatever the objects are."""
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return any(_is_constant(each) and _truth(each) == "True" for each in node.values)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        same = ast.dump(node.left) == ast.dump(node.comparators[0])
+        if same:
+            return True
     names = [each.id for each in ast.walk(node) if isinstance(each, ast.Name)]
     return all(
         name in ("bool", "int", "len", "any", "all", "isinstance", "object") for name in names
@@ -160,6 +182,8 @@ def _truth(node: ast.expr) -> str:
     """Return `True` or `False` for an expression of constants; empty where nobody can say."""
     if isinstance(node, ast.Constant):
         return str(bool(node.value))
+    if isinstance(node, ast.BoolOp):
+        return "True"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return {"True": "False", "False": "True"}.get(_truth(node.operand), "")
     if isinstance(node, ast.Call) and node.args:

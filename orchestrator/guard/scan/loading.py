@@ -36,7 +36,7 @@ def loading(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
             elif re.search(r"\bopen\(|read_text\(|read_bytes\(|\.read\(\)", argument):
                 yield Suspicion(line, f"runs the text of a file: {shown(node)}", decisive=False)
         elif called in _LOADERS and called != "ctypes.CDLL":
-            yield Suspicion(line, f"loads code by its path: {shown(node)}", decisive=False)
+            yield Suspicion(line, f"loads code by its path: {shown(node)}", _is_hidden(text))
         elif called in _RAW_CODE:
             yield Suspicion(line, f"makes code at run time: {shown(node)}", trace=called)
         elif re.match(r"sys\.(?:path|meta_path|path_hooks)\.(?:append|insert|extend)\(", text):
@@ -85,13 +85,18 @@ def loads_code(syntax: Syntax) -> bool:
 
 
 def _search_path(node: ast.AST, line: int) -> Suspicion:
-    hidden = re.search(
-        r"['\"](?:[^'\"]*/)?(?:\.(?:cache|git|pytest_cache|mypy_cache|ruff_cache|hypothesis|tox|nox)"
-        r"|__pycache__|node_modules)\b",
-        ast.unparse(node),
-    )
     text = f"adds to where modules are found: {shown(node)}"
-    return Suspicion(line, text, hidden is not None)
+    return Suspicion(line, text, _is_hidden(ast.unparse(node)))
+
+
+def _is_hidden(text: str) -> bool:
+    """Return whether a folder is named that no scan enters."""
+    found = re.search(
+        r"['\"](?:[^'\"]*/)?(?:\.(?:cache|git|pytest_cache|mypy_cache|ruff_cache|hypothesis|tox|nox)"
+        r"|__pycache__|node_modules|site-packages)\b",
+        text,
+    )
+    return found is not None
 
 
 def _meant(node: ast.expr, syntax: Syntax) -> str:

@@ -51,7 +51,7 @@ def questions(syntax: Syntax) -> Iterator[tuple[ast.AST, Suspicion]]:
         for each in (
             *_asks_for_tests(node, syntax),
             *_looks_at_callers(node, syntax, tainted),
-            *_reads_tests(node, syntax),
+            *_reads_tests(node, syntax, tainted),
             *_time_bomb(node, syntax),
         ):
             yield node, each
@@ -103,8 +103,13 @@ def _asked(sides: list[ast.expr], syntax: Syntax) -> str:
     if "os.environ" in where or "os.getenv" in where:
         return next((w for w in words if _MARK.fullmatch(w) or re.search(r"test_\w|::", w)), "")
     if "sys.argv" in where:
+        if not any(ast.unparse(side) == "sys.argv" for side in plain) and (
+            found := next((w for w in words if TEST_WORD.search(w) and "junit." not in w), "")
+        ):
+            return found
         return next(
-            (w for w in words if re.search(r"py\.?test|unittest|junit|test_|\.py::", w)), ""
+            (w for w in words if re.search(r"py\.?test|unittest|junitxml|--junit|test_|::", w)),
+            "",
         )
     return next((w for w in words if RUNNER_NAME.fullmatch(w) or TEST_WORD.search(w)), "")
 
@@ -161,9 +166,11 @@ class _Tainted:
         for each in ast.walk(node):
             if isinstance(each, ast.Name) and each.id in self.names:
                 return True
+            if isinstance(each, ast.Attribute) and each.attr in ("f_back", "tb_frame"):
+                return True
             if isinstance(each, ast.Call):
                 called = self._syntax.dotted(each.func)
-                if called in _STACK or called in self.functions:
+                if called in _STACK or called in self.functions or called.endswith(".findCaller"):
                     return True
         return False
 
@@ -237,16 +244,33 @@ def _is_usual(node: ast.AST, syntax: Syntax) -> bool:
 # ---- the tests' files, and the clock ---------------------------------------------------------
 
 
-def _reads_tests(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def _reads_tests(node: ast.AST, syntax: Syntax, tainted: _Tainted) -> Iterator[Suspicion]:
     if not isinstance(node, ast.Call) or _SCRIPT.search(syntax.path):
         return
     name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
     if name not in _READING:
         return
-    for word in syntax.literals(node):
+    if name.startswith("get") and any(map(tainted.holds, node.args)):
+        yield Suspicion(node.lineno, f"reads the source of its callers: {shown(node)}")
+        return
+    words = syntax.literals(node)
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name):
+            words += _literals_of(each.id, syntax)
+    for word in words:
         if _TEST_PATH.search(word) and len(word) < 200:
             yield Suspicion(node.lineno, f"reads the tests: {shown(node)}", trace=word)
             return
+
+
+def _literals_of(name: str, syntax: Syntax) -> list[str]:
+    """Return the strings in what a name is given, anywhere in the file."""
+    return [
+        word
+        for node in ast.walk(syntax.tree)
+        if isinstance(node, ast.Assign) and any(name in _names(each) for each in node.targets)
+        for word in syntax.literals(node.value)
+    ]
 
 
 def _time_bomb(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
