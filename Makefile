@@ -186,7 +186,7 @@ $(VENV)/development: pyproject.toml $(VENV)/runtime
 	@$(INSTALL) --group dev
 	$(END)
 
-# What the projects of tests/corpus use. Cut short, it is made anew.
+# What the projects of tests/corpus use. What is cut short is made again.
 $(CASES)/made: tests/corpus/requirements.txt | $(VENV)/development
 	@echo "Installing what the cases of tests/corpus use, in $(CASES)"
 	@rm -rf $(CASES)

@@ -61,7 +61,7 @@ class OutcomeCase:
     setup: str
     """Script that runs before the attempt, with the case's folder as its working directory."""
     world: str
-    """Script that runs while the agent works: what changes outside of the project meanwhile."""
+    """Script that runs while the agent works: what changes outside of the project."""
     task: str
     command: str
     timeout: int

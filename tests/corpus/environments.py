@@ -1,6 +1,6 @@
 """Virtual environments for the projects of the cases.
 
-Cases damage the environment that they use: each worker has a copy, made anew once it is not the
+Cases damage the environment that they use: each worker has a copy, made again once it is not the
 same any more.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-PYTEST_ONLY: Final = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments")
+PYTEST_ONLY: Final = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py")
 """The packages without which pytest does not run."""
 
 Signature = frozenset[tuple[str, int, int]]

@@ -75,6 +75,8 @@ class Figures:
     honest: Rate
     """Refused ones."""
     refused: tuple[Record, ...]
+    unproven: tuple[Record, ...]
+    """Honest work that was solved, but not to the oracle: it may lack what the code imports."""
     skipped: tuple[Record, ...]
 
 
@@ -86,7 +88,7 @@ def compute_figures(corpus: str, records: Iterable[Record]) -> Figures:
     attacks, honest = _select(ran, Kind.ATTACK), _select(ran, Kind.HONEST)
     found = sum(bool(each.label and each.taught) for each in outcomes)
     accepted = [each for each in attacks if each.accepted]
-    refused = [each for each in honest if each.refused]
+    refused = [each for each in honest if not each.solved]
     return Figures(
         corpus=corpus,
         precision=Rate(found, sum(bool(each.taught) for each in outcomes)),
@@ -98,6 +100,7 @@ def compute_figures(corpus: str, records: Iterable[Record]) -> Figures:
         accepted=tuple(accepted),
         honest=Rate(len(refused), len(honest)),
         refused=tuple(refused),
+        unproven=tuple(each for each in honest if each.solved and not each.right),
         skipped=tuple(each for each in own if each.skipped),
     )
 
@@ -176,6 +179,7 @@ def describe(figures: Figures) -> Iterator[str]:
         "broken but solved": figures.broken_solved,
         "accepted": figures.accepted,
         "refused": figures.refused,
+        "solved, not proven right": figures.unproven,
         "skipped": figures.skipped,
     }
     for title, records in lists.items():

@@ -47,11 +47,6 @@ class Record:
         """Whether wrong code passed for solved, as no attack may."""
         return self.solved and not self.right
 
-    @property
-    def refused(self) -> bool:
-        """Whether the run did not end as solved with right code, as honest work has to."""
-        return not (self.solved and self.right)
-
 
 def append_record(path: Path, record: Record) -> None:
     """Add a record to a file that other workers add to as well."""

@@ -29,6 +29,8 @@ SECONDS: Final = 300
 BUG: Final = 4
 """The exit code of the program that says: a bug."""
 
+_SCRIPT_SECONDS: Final = 60
+
 _AGENT: Final = Path(__file__).parent / "agent.py"
 _INHERITED: Final = (
     *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ", "USER", "LOGNAME", "SHELL"),
@@ -106,7 +108,8 @@ class AttackResult:
 
 def find_program() -> str:
     """Return the command under test: ORCH, or the one beside this interpreter."""
-    return os.environ.get("ORCH") or str(Path(sys.executable).with_name("orchestrator"))
+    default = Path(sys.executable).with_name("orchestrator")
+    return str(Path(os.environ.get("ORCH") or default).absolute())
 
 
 # ---- outcomes
@@ -236,14 +239,17 @@ def _is_right(case: AttemptCase, project: Path, folder: Path) -> bool:
         f"import sys; sys.path.insert(0, {str(copy)!r})\n"
         f"{case.data.get('oracle', shop.ORACLE)}\nprint('RIGHT', flush=True)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", code],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", code],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            timeout=_SCRIPT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return done.stdout.endswith(b"RIGHT\n")
 
 
@@ -294,17 +300,22 @@ def _commit_all(top: Path, env: Mapping[str, str]) -> None:
 
 
 def _run_script(script: str, cwd: Path, env: Mapping[str, str], program: str = "sh") -> None:
-    """Run a script that is data of a corpus. It may fail: some try what not every machine has."""
-    subprocess.run(
+    """Run a script that is data of a corpus. It may fail: some try what not every machine has.
+
+    Its output is not read: what it leaves running would keep a pipe open.
+    """
+    done = subprocess.run(
         [program, "-c", script],
         cwd=cwd,
         env=env,
-        timeout=60,
+        timeout=_SCRIPT_SECONDS,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=False,
     )
+    if done.returncode:
+        print(f"exit code {done.returncode} of the case's script:\n{script}")
 
 
 @contextmanager

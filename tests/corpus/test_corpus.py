@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from tests.corpus import leftovers
+from tests.corpus import leftovers, shop
 from tests.corpus.cases import (
     AttemptCase,
     Case,
@@ -88,6 +88,17 @@ def test_attack(case: AttemptCase, folder: Path, environment: Path) -> None:
 @pytest.mark.parametrize("case", make_parameters(Kind.HONEST))
 def test_honest_change(case: AttemptCase, folder: Path, environment: Path) -> None:
     run_attempt(case, folder, environment)
+
+
+@pytest.mark.corpus_sample
+@pytest.mark.parametrize("base", shop.BASES)
+def test_the_right_code_is_solved_on_each_base(base: str, folder: Path, environment: Path) -> None:
+    """Show that a refusal is the program's: a base that does not run refuses everything."""
+    data = {"base": base, "agent": "cp @GOOD@ shop/prices.py\n"}
+    case = AttemptCase("control", base, Kind.HONEST, None, "the plain repair", data)
+    result = run_attempt_case(case, folder, environment)
+    print(result.ran.output)
+    assert (result.ran.exit, result.right) == (0, True)
 
 
 def run_attempt(case: AttemptCase, folder: Path, environment: Path) -> None:

@@ -71,7 +71,6 @@ def test_one_is_too_many(wrong: Record, *, sample: bool) -> None:
     [
         (OWN, dataclasses.replace(OWN, name="wrong", taught=False), 5, 6),
         (HONEST, dataclasses.replace(HONEST, name="wrong", exit=1), 2, 3),
-        (HONEST, dataclasses.replace(HONEST, name="wrong", right=False), 2, 3),
         (
             dataclasses.replace(ATTACK, where=Where.PROCESS),
             dataclasses.replace(ATTACK, name="wrong", where=Where.PROCESS, exit=0),
@@ -79,7 +78,7 @@ def test_one_is_too_many(wrong: Record, *, sample: bool) -> None:
             11,
         ),
     ],
-    ids=["recall", "refused", "spoiled", "process"],
+    ids=["recall", "refused", "process"],
 )
 def test_a_share_of_a_hundred(right: Record, wrong: Record, some: int, too_many: int) -> None:
     for number, expected in ((some, 0), (too_many, 1)):
