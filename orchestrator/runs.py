@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -168,16 +169,28 @@ def _run_to_end(
     emit(events.RunStarted(record.id, record.task, record.folder, resumed))
     try:
         result = _loop_durably(record, store, config, parts, rulebook, place.folder, emit)
+        result = _with_state_of_tests(result, parts)
         place.keep(record.task, record.id, result, rulebook.files())
         store.save(record.id, result)
     except LoopError as error:
-        result = store.end(record.id, RunOutcome.STOPPED, str(error))
+        told = _with_state_of_tests(RunResult(RunOutcome.STOPPED, message=str(error)), parts)
+        result = store.end(record.id, RunOutcome.STOPPED, told.message)
     except BaseException as error:
         process.end_all()  # a signal that came while a child was being started left it to nobody
         result = store.end(record.id, RunOutcome.INTERRUPTED, str(error))
         emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
         raise
     emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
+    return result
+
+
+def _with_state_of_tests(result: RunResult, parts: wiring.Parts) -> RunResult:
+    """Say, where a run stopped, whether the tests are as they were."""
+    if result.outcome is not RunOutcome.STOPPED:
+        return result
+    with contextlib.suppress(LoopError):  # then the message says what cannot be read
+        if state := parts.guard.describe_state():
+            return replace(result, message=f"{result.message}; {state}")
     return result
 
 

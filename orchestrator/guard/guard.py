@@ -322,6 +322,23 @@ class Guard:
         text = f"{case.message}\n{case.detail}"
         return needs_reverted(self.project, case.file, text, self._reverted_files(), new)
 
+    def describe_state(self) -> str:
+        """Return in one line whether the tests are as they were; empty where nobody knows.
+
+        Raises:
+            InfrastructureError: a file cannot be read.
+        """
+        if self.mode is GuardMode.FLAG and self._manifest:
+            return "the tests are as the agent left them"
+        if self.mode is not GuardMode.RESTORE or not self._manifest:
+            return ""
+        changed = self._kept.changes(self._manifest, self._kept.look(self._manifest))
+        if not changed:
+            return "the tests are as they were when the attempt began"
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        first = f"{changed[0].name}{more}"
+        return f"changed tests are not reverted yet, `orchestrator resume` does that: {first}"
+
     # ---- below: one look each --------------------------------------------------------------
 
     def _derive(self, report: SuiteReport, footprint: Footprint | None) -> None:
