@@ -39,7 +39,7 @@ class Comparison:
 
     def next_run(self) -> Side | None:
         """Return on which tree the suite has to run next; None when there is enough."""
-        needed = {self._needs(case) for case in self.evidence.failing().values()}
+        needed = {self._needs(case) for case in self.evidence.failing.values()}
         for side in (Side.AFTER, Side.BEFORE):
             if side in needed:
                 return side
@@ -47,7 +47,7 @@ class Comparison:
 
     def classify(self) -> dict[str, CaseVerdict]:
         """Return what each case is that failed after the attempt, by id."""
-        return {id_: self._classify(case) for id_, case in self.evidence.failing().items()}
+        return {id_: self._classify(case) for id_, case in self.evidence.failing.items()}
 
     def deciding_report(self, verdicts: dict[str, CaseVerdict]) -> SuiteReport:
         """Return the run that a verdict rests on: the last complete one without own failures."""

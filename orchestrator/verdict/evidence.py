@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
@@ -47,13 +48,15 @@ class Evidence:
             return replace(self, after=(*self.after, report))
         return replace(self, before=(*self.before, report))
 
+    @cached_property
     def failing(self) -> dict[str, Case]:
-        """Return what failed in any run after the attempt, by id, as it failed last."""
+        """What failed in any run after the attempt, by id, as it failed last."""
         return {case.id: case for report in self.after for case in failing_in(report)}
 
     def states(self, case: Case, side: Side) -> tuple[State, ...]:
         """Return how a case ended in each run of one side."""
-        return tuple(self._state(case, each) for each in getattr(self, side))
+        reports = self.after if side is Side.AFTER else self.before
+        return tuple(self._state(case, each) for each in reports)
 
     def state_at_baseline(self, case: Case) -> State:
         """Return how a case ended at the baseline."""
@@ -61,20 +64,60 @@ class Evidence:
 
     def at_baseline(self, case: Case) -> Case | None:
         """Return the case as it was at the baseline, if it was there."""
-        return next(iter(_matching(case, self.baseline, self.after[0])), None)
+        return next(iter(self._matching(case, self.baseline)), None)
 
     def _state(self, case: Case, report: SuiteReport) -> State:
         if case.id == EXIT_STATUS:
             return _exit_state(self.after, report)
-        found = _matching(case, report, self.after[0])
+        found = self._matching(case, report)
         if any(each.failing for each in found):
             return State.FAILED
-        if found and all(each.outcome is not CaseOutcome.ERROR for each in found):
+        if found:
             return State.PASSED
-        broken_off = [each for each in failing_in(report) if each.id == SUITE]
+        broken_off = SUITE in self._index(report).by_id
         if case.id == SUITE:
-            return State.FAILED if broken_off else State.PASSED
+            return State.PASSED
         return State.ABSENT if report.complete and not broken_off else State.UNKNOWN
+
+    def _matching(self, case: Case, report: SuiteReport) -> list[Case]:
+        """Return the cases of a report that are this one.
+
+        Ids may hold what is new in each run: a time, an address, a fresh uuid. Then all cases of
+        the same function that have no namesake in the other report stand for it.
+        """
+        index = self._index(report)
+        if same := index.by_id.get(case.id):
+            return same
+        if not case.function or case.function == case.id:
+            return []
+        named = self._index(self.after[0]).by_id
+        return [each for each in index.by_function.get(case.function, ()) if each.id not in named]
+
+    def _index(self, report: SuiteReport) -> "_Index":
+        return self._indexes[id(report)]
+
+    @cached_property
+    def _indexes(self) -> "dict[int, _Index]":
+        reports = (self.baseline, *self.after, *self.before)
+        return {id(report): _index_of(report) for report in reports}
+
+
+@dataclass(frozen=True)
+class _Index:
+    """The cases of one report, and what stands for the suite as a whole, by what they are known."""
+
+    by_id: dict[str, list[Case]]
+    by_function: dict[str, list[Case]]
+
+
+def _index_of(report: SuiteReport) -> _Index:
+    by_id: dict[str, list[Case]] = {}
+    by_function: dict[str, list[Case]] = {}
+    whole = (case for case in failing_in(report) if case.id in (SUITE, EXIT_STATUS, report.running))
+    for case in (*report.cases, *whole):
+        by_id.setdefault(case.id, []).append(case)
+        by_function.setdefault(case.function, []).append(case)
+    return _Index(by_id, by_function)
 
 
 def failing_in(report: SuiteReport) -> Iterator[Case]:
@@ -88,21 +131,6 @@ def failing_in(report: SuiteReport) -> Iterator[Case]:
     elif not report.passed or not report.complete:
         message = report.message or str(report.outcome)
         yield Case(report.running or SUITE, CaseOutcome.ERROR, message=message)
-
-
-def _matching(case: Case, report: SuiteReport, first: SuiteReport) -> list[Case]:
-    """Return the cases of a report that are this one.
-
-    Ids may hold what is new in each run: a time, an address, a fresh uuid. Then all cases of the
-    same function that have no namesake in the other report stand for it.
-    """
-    present = [*report.cases, *failing_in(report)]
-    if same := [each for each in present if each.id == case.id]:
-        return same
-    if not case.function or case.function == case.id:
-        return []
-    named = {each.id for each in first.cases}
-    return [each for each in present if each.function == case.function and each.id not in named]
 
 
 def _exit_state(after: tuple[SuiteReport, ...], report: SuiteReport) -> State:

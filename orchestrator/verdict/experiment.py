@@ -6,6 +6,7 @@ until it knows what each failing case is.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from orchestrator import events
 from orchestrator.guard import Guard
@@ -97,7 +98,7 @@ class Experiment:
             return self._void(comparison.evidence.after[-1], str(error))
         verdicts = comparison.classify()
         report = comparison.deciding_report(verdicts) if verdicts else comparison.evidence.after[0]
-        failing = comparison.evidence.failing()
+        failing = comparison.evidence.failing
         verdict = replace(
             self._conclude(failing, verdicts, report),
             suite_runs=self._runs,
@@ -112,7 +113,9 @@ class Experiment:
         relation = Relation(
             self.task.text, self.task.project, self.trees.changes, self.reach, self.must_pass
         )
-        return Comparison(Evidence(self.baseline, (report,)), relation, self.guard.reverted_for)
+        # The guard looks at the project's files for each case, and is asked more than once.
+        discounted = cache(self.guard.reverted_for)
+        return Comparison(Evidence(self.baseline, (report,)), relation, discounted)
 
     # ---- runs ------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ def test_an_agent_that_edits_the_tests_gains_nothing(world: World) -> None:
     assert "is guarded" in world.asked(Speaker.AGENT)[-1].text
     assert "tests/test_answer.py: test edited" in world.asked(Speaker.TEACHER)[0].text
     shown = CliRunner().invoke(cli, ["runs", "show", "last"])
-    assert "tests/test_answer.py: test edited: changed, put back" in shown.output
+    assert "tests/test_answer.py: test edited: changed, reverted" in shown.output
 
 
 def test_where_test_edits_are_allowed_they_are_shown(world: World) -> None:
