@@ -62,8 +62,8 @@ class TestTheExampleOfAnAgent(AgentConformance):
 
 
 class TestTheExampleOfASuite(SuiteConformance):
-    def test_it_takes_less_than_40_lines(self) -> None:
-        assert 10 < example("suite")["lines"] < 40
+    def test_it_takes_less_than_45_lines(self) -> None:
+        assert 10 < example("suite")["lines"] < 45
 
     @pytest.fixture
     def green(self) -> ProjectSuite:

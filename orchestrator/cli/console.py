@@ -149,7 +149,7 @@ class Console:
             return  # the one run says it all
         style = _VERDICT_STYLES.get(verdict.kind, "red")
         runs = f"{verdict.suite_runs} runs of the suite" if verdict.suite_runs > 1 else ""
-        told = ", ".join(filter(None, (str(verdict.kind), verdict.text)))
+        told = verdict.text or str(verdict.kind)
         self._line("  verdict  ", f"{told} ({runs})" if runs else told, style=style)
 
     @_show.register

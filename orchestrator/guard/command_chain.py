@@ -57,6 +57,9 @@ _CONFIGS: Final = {
 _DATA: Final = re.compile(
     r"\.(?:ini|cfg|toml|ya?ml|json|txt|env|conf|rc|mk|opts|args|lst|list|properties)$|(?:^|/)\.env"
 )
+_SETTINGS: Final = re.compile(r"\.(?:ini|cfg|toml|ya?ml|env|conf|rc|mk|opts|args)$|(?:^|/)\.env")
+"""Of `_DATA`, what decides how a program works; the rest may be what it works on."""
+
 _SHELL_END: Final = re.compile(r"^(?:;|&&|\|\||\||&|\(|\)|;;|\|&)$")
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=")
 _MOST: Final = 400
@@ -99,6 +102,9 @@ class _Follower:
         """Follow one line of shell."""
         for inner in re.findall(r"\$\(([^()]+)\)|`([^`]+)`", text):
             if "".join(inner) != text:
+                # What it prints becomes a part of the command.
+                for word in "".join(inner).split()[1:]:
+                    self._data(word, cwd, by)
                 self.line("".join(inner), cwd, by)
         for words in _commands(text):
             cwd = self._simple(words, cwd, by)
@@ -164,7 +170,7 @@ class _Follower:
             return
         if word.endswith((".sh", ".bash", ".py", ".js", ".cjs", ".mjs")):
             self.script(word, cwd, by)
-        else:
+        elif _SETTINGS.search(word):
             self._data(word, cwd, by)
 
     # ---- programs --------------------------------------------------------------------------

@@ -52,6 +52,8 @@ class Basis:
     """The PATH that the command is given."""
     plugins: tuple[str, ...] = ()
     """Modules that the environment tells pytest to load."""
+    task: str = ""
+    """What was asked for: a file that it names, and that a script only reads, is what is tested."""
 
 
 def derive(basis: Basis) -> Protection:
@@ -66,6 +68,7 @@ def derive(basis: Basis) -> Protection:
     else:
         found = _by_footprint(basis, basis.footprint, tree, chain)
     found.free |= basis.regenerated
+    found.free |= {name for name, why in chain.files.items() if _is_asked_for(name, why, basis)}
     _add_chain(found, chain, tree)
     _add_links(found, project, tree)
     found.absent |= dict.fromkeys(_environment_names(project), "would be the project's environment")
@@ -227,6 +230,14 @@ def _add_chain(found: _Found, chain: Chain, tree: Tree) -> None:
     if ".env" in tree and ".env" not in found.free:
         found.guard(".env", Kind.CONFIG, "variables of the environment")
     found.absent.setdefault(".env", "variables of the environment")
+
+
+def _is_asked_for(name: str, why: str, basis: Basis) -> bool:
+    """Return whether a file that a script of the command names is what the task is about."""
+    if not why.startswith("named by") or path_rules.is_test(name):
+        return False
+    words = (name, PurePosixPath(name).name)
+    return any(re.search(rf"(?<![\w/]){re.escape(word)}(?!\w)", basis.task) for word in words)
 
 
 def _add_links(found: _Found, project: Path, tree: Tree) -> None:

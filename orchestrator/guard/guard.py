@@ -356,6 +356,7 @@ class Guard:
             self.unguarded,
             path,
             plugins,
+            self.task,
         )
         with explained(self.project):
             self._protection = derive(basis)

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from orchestrator.events import CaseFinished, Listener
 from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.command_line import no_listener
+
+_FILE: Final = "tests/test_scripted.py"
+"""In which all scripted cases are said to be."""
 
 
 class ScriptedSuite:
@@ -77,9 +81,9 @@ def _narrowed(report: SuiteReport, select: Sequence[str]) -> SuiteReport:
 def report_of(passed: Iterable[str] = (), failed: Iterable[str] = ()) -> SuiteReport:
     """Give the report of a suite with these cases, red if any failed."""
     failing = tuple(
-        Case(each, CaseOutcome.FAILED, 0.01, "assert False", f"{each}: assert False")
+        Case(each, CaseOutcome.FAILED, 0.01, "assert False", f"{each}: assert False", _FILE)
         for each in failed
     )
-    cases = (*(Case(each, CaseOutcome.PASSED, 0.01) for each in passed), *failing)
+    cases = (*(Case(each, CaseOutcome.PASSED, 0.01, file=_FILE) for each in passed), *failing)
     outcome = SuiteOutcome.FAILED if failing else SuiteOutcome.PASSED
     return SuiteReport(outcome, 1 if failing else 0, cases, 0.1, "scripted", "scripted suite")

@@ -4,13 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.verdict.exit_status import EXIT_STATUS, complaint_of, has_complaint
-
-SUITE: Final = "the suite"
-"""Id of what stands for the suite as a whole, where it broke off and no case is to blame."""
+from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE, complaint_of, has_complaint
 
 
 class Side(StrEnum):

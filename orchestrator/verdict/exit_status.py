@@ -12,6 +12,9 @@ from orchestrator.models import SuiteReport
 EXIT_STATUS: Final = "the exit status"
 """Id of what stands for the command's exit status."""
 
+SUITE: Final = "the suite"
+"""Id of what stands for the suite as a whole, where it broke off and no case is to blame."""
+
 _TAIL_LINES: Final = 40
 _SHOWN_LINES: Final = 3
 _COMPLAINT: Final = re.compile(r"error|fail|not reached|warning|unhandled|exception|denied", re.I)

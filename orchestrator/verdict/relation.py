@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator.models import Case, FileChange
+from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE
 
 _MISSING: Final = re.compile(r"No module named '([\w.]+)'|cannot import name '(\w+)'")
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
@@ -92,7 +93,9 @@ class Relation:
 
     def asked_for(self, case: Case) -> bool:
         """Return whether a case is what the task is about."""
-        if self.must_pass or asks_for_all_tests(self.task):
+        # A runner that tells no file tells only whether all is well, and so is the task's.
+        whole = not case.file and case.id not in (SUITE, EXIT_STATUS)
+        if whole or self.must_pass or asks_for_all_tests(self.task):
             return True
         files = {case.file, PurePosixPath(case.file).name}
         if any(_stands_in(name, self.task) for name in files if name):

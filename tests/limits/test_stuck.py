@@ -18,6 +18,8 @@ from orchestrator.models import (
     Snapshot,
     SuiteReport,
     Task,
+    Verdict,
+    VerdictKind,
 )
 from orchestrator.suites.fake import report_of
 
@@ -29,7 +31,8 @@ def attempt(number: int, report: SuiteReport | None, *, edited: bool = True) -> 
     tree = Snapshot("0" * 40)
     diff = Diff(EDIT if edited else (), Path("/patch"))
     agent = AgentResult(AgentOutcome.COMPLETED if report else AgentOutcome.API_ERROR)
-    return Attempt(number, "go", agent, tree, tree, diff, report)
+    verdict = Verdict(VerdictKind.SOLVED) if report and report.passed else None
+    return Attempt(number, "go", agent, tree, tree, diff, report, verdict)
 
 
 def run_of(word: str) -> RunResult:

@@ -18,7 +18,8 @@ from orchestrator.models import (
 )
 from orchestrator.suites.fake import report_of
 from orchestrator.verdict.compare import Comparison
-from orchestrator.verdict.evidence import SUITE, Evidence, Side
+from orchestrator.verdict.evidence import Evidence, Side
+from orchestrator.verdict.exit_status import SUITE
 from orchestrator.verdict.relation import Relation
 
 GREEN = report_of(passed=["a", "b"])
@@ -77,7 +78,7 @@ def test_an_old_failure_that_the_task_names_is_its_own() -> None:
 
 def test_an_old_failure_in_other_words_is_compared() -> None:
     other = report_of(passed=["b"])
-    case = Case("a", CaseOutcome.FAILED, message="quite another thing")
+    case = Case("a", CaseOutcome.FAILED, message="quite another thing", file="t.py")
     other = replace(RED, cases=(*other.cases, case))
     told = relation(MISSES)
     assert compared([other], [RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 2)
@@ -127,7 +128,7 @@ def test_the_case_that_was_running_stands_for_a_suite_that_broke_off() -> None:
 
 def test_ids_that_are_new_in_each_run_are_one_case() -> None:
     def run(value: str) -> SuiteReport:
-        case = Case(f"f[{value}]", CaseOutcome.FAILED, message="no", function="f")
+        case = Case(f"f[{value}]", CaseOutcome.FAILED, message="no", file="t.py", function="f")
         return SuiteReport(SuiteOutcome.FAILED, 1, (case,))
 
     told = relation(MISSES)
@@ -161,7 +162,7 @@ def test_a_command_that_fails_though_all_pass_is_old_if_it_complained_before() -
     ],
 )
 def test_a_task_may_ask_for_all_tests(task: str, asks: bool) -> None:
-    case = Case("a", CaseOutcome.FAILED, function="a")
+    case = Case("a", CaseOutcome.FAILED, file="t.py", function="a")
     assert relation(MISSES, task).asked_for(case) is asks
 
 
