@@ -1,0 +1,75 @@
+"""What a child leaves running is ended, whatever it did to be forgotten."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator import process
+from orchestrator.orphans import describe, ending_orphans
+from tests.patience import growing
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
+
+HIDES = """
+import os, sys, time
+if os.fork():
+    os._exit(0)
+os.setsid()
+if os.fork():
+    os._exit(0)
+os.closerange(0, 3)
+open({note!r}, "w").write(str(os.getpid()))
+os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(120)"], {{}})
+"""
+
+
+def hide(note: Path) -> None:
+    """Start a daemon without the mark, in a session of its own, whose parents are gone."""
+    process.run([sys.executable, "-c", HIDES.format(note=str(note))], cwd=note.parent)
+    for seconds in growing(0.05):
+        if note.exists() and note.read_text(encoding="utf-8"):
+            return
+        time.sleep(seconds)
+
+
+def is_running(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_a_daemon_with_an_empty_environment_is_ended_and_named(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    with ending_orphans() as orphans:
+        hide(note)
+        pid = int(note.read_text(encoding="utf-8"))
+        assert is_running(pid)
+    assert not is_running(pid)
+    assert "time.sleep(120)" in orphans.ended[0]
+    assert describe(orphans).startswith("ended 1 process left running: ")
+
+
+def test_what_was_there_before_and_what_is_ours_stays(tmp_path: Path) -> None:
+    sleeps = [sys.executable, "-c", "import time; time.sleep(120)"]
+    with subprocess.Popen(sleeps, cwd=tmp_path) as before:
+        try:
+            child = process.Child(sleeps, cwd=tmp_path, on_stdout=print, on_stderr=print)
+            with ending_orphans() as orphans:
+                pass
+            assert orphans.ended == []
+            assert is_running(before.pid)
+            assert is_running(child.pid)
+            child.end()
+            child.wait()
+        finally:
+            before.kill()
+
+
+def test_nothing_left_is_nothing_said() -> None:
+    with ending_orphans() as orphans:
+        pass
+    assert describe(orphans) == ""
+    assert os.getpid() not in process.live_pids()
