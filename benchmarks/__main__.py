@@ -12,6 +12,7 @@ from benchmarks import machine, results
 
 PARTS: Final = {
     "loop": "benchmarks.loop",
+    "green": "benchmarks.green",
     "comparison": "benchmarks.comparison",
     "startup": "benchmarks.startup",
     "snapshot": "benchmarks.snapshot",

@@ -30,7 +30,7 @@ answers:
              rule: Never guess., when: Always., why: Guesses fail.}
 """
 
-_FILES: Final = {
+FILES: Final = {
     "shop/__init__.py": "",
     "shop/prices.py": "def cents(text):\n    return int(float(text) * 100)\n",
     "shop/other.py": "def other():\n    return 1\n",
@@ -51,7 +51,7 @@ _FLAKY: Final = {
         "    assert len(open(os.environ['RUNS']).readlines()) != 2\n"
     )
 }
-_RIGHT: Final = "printf 'def cents(text):\\n    return round(float(text) * 100)\\n' >shop/prices.py"
+RIGHT: Final = "printf 'def cents(text):\\n    return round(float(text) * 100)\\n' >shop/prices.py"
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind("green at once", _RIGHT, {}, 0),
-    Kind("green, with an old failure out of its reach", _RIGHT, _OLD, 0),
-    Kind("green, with a flaky case out of its reach", _RIGHT, _FLAKY, 0),
+    Kind("green at once", RIGHT, {}, 0),
+    Kind("green, with an old failure out of its reach", RIGHT, _OLD, 0),
+    Kind("green, with a flaky case out of its reach", RIGHT, _FLAKY, 0),
     Kind(
         "breaks what passed",
         "printf 'def cents(text):\\n    return 0\\n' >shop/prices.py",
@@ -111,7 +111,7 @@ def _run(folder: Path, kind: Kind) -> tuple[float, int]:
     project, state, counter = folder / "project", folder / "state", folder / "runs"
     counter.write_text("", encoding="utf-8")
     if not project.exists():
-        for name, text in {**_FILES, **kind.files}.items():
+        for name, text in {**FILES, **kind.files}.items():
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(text, encoding="utf-8")
         projects.commit(project)
