@@ -54,6 +54,9 @@ class Workspace(Protocol):
     def way_back(self, snapshot: Snapshot) -> str:
         """Say the command that prints a file of a snapshot; PATH in it stands for the file."""
 
+    def read(self, snapshot: Snapshot, path: str) -> bytes | None:
+        """Return the bytes of a file of a snapshot; None if it is not in it."""
+
     def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Tell what changed, and write the whole patch to a file."""
 

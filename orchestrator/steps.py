@@ -37,6 +37,7 @@ from orchestrator.orphans import describe, ending_orphans
 from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
 from orchestrator.verdict.experiment import Experiment, Trees
+from orchestrator.verdict.relation import Relation
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.swap import SwapNote, TreeSwap
 from teacher.errors import UnusableAnswer
@@ -332,16 +333,23 @@ class Steps:
         swap = TreeSwap(
             self.workspace, self.swap_note or SwapNote(self.folder / "swap.json"), self.folder
         )
-        return Experiment(
-            self.task,
-            attempt,
-            baseline,
-            Trees(swap, origin, after, kept, leave),
-            self._run_suite,
-            self.guard,
-            self._footprint.reach if self._footprint else {},
+
+        def versions(path: str) -> tuple[str, str]:
+            old, new = (self.workspace.read(tree, path) or b"" for tree in (origin, after))
+            return old.decode("utf-8", "replace"), new.decode("utf-8", "replace")
+
+        reach = self._footprint.reach if self._footprint else {}
+        relation = Relation(
+            self.task.text,
+            self.task.project,
+            kept,
+            reach,
             self.old_failures_must_pass,
-            self.emit,
+            versions,
+        )
+        trees = Trees(swap, origin, after, kept, leave)
+        return Experiment(
+            self.task, attempt, baseline, trees, self._run_suite, self.guard, relation, self.emit
         )
 
     def _announce_baseline(self, report: SuiteReport) -> None:

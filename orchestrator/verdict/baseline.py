@@ -41,8 +41,9 @@ def find_obstacle(
         interpreter: the Python that runs the tests, if it is known.
         task: what is to be done; it may be to write what is missing.
     """
-    if report.passed or any(case.outcome is CaseOutcome.PASSED for case in report.cases):
-        return _unreachable_green(report, task)
+    if any(case.outcome is CaseOutcome.PASSED for case in report.cases) or report.passed:
+        whole = report.complete and report.judged
+        return _unreachable_green(report, task) if whole else _broken_off(report, task)
     errors = [case for case in report.failing if case.outcome is CaseOutcome.ERROR]
     if any(case.outcome is CaseOutcome.FAILED for case in report.failing):
         return None
@@ -56,6 +57,20 @@ def find_obstacle(
         return _missing_plugin(plugin[1] or plugin[2], interpreter)
     ran = report.judged and not all(case.collecting for case in errors)
     return None if ran else _without_cases(report, errors)
+
+
+def _broken_off(report: SuiteReport, task: str) -> Obstacle | None:
+    """Return the obstacle of a suite that does not come to its end."""
+    running = report.running
+    name = re.split(r"\W", running.partition("[")[0])[-1]
+    if name and re.search(rf"\b{re.escape(name)}\b", task):
+        return None  # the task is about it
+    where = f", while {running} was running" if running and running not in report.message else ""
+    return Obstacle(
+        f"the suite does not come to its end, so a mistake behind that point would not be seen: "
+        f"{report.summary}{where}",
+        report.outcome.hint or "repair that, or leave it out of tests.command",
+    )
 
 
 def _unreachable_green(report: SuiteReport, task: str) -> Obstacle | None:

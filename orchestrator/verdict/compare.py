@@ -13,14 +13,24 @@ Every run is one of the whole suite. A run of the failing cases alone says nothi
 leaks state from one test into the next.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from orchestrator.failures.fingerprint import without_noise
-from orchestrator.models import Case, CaseVerdict, SuiteReport
+from orchestrator.models import Case, CaseOutcome, CaseVerdict, SuiteReport
 from orchestrator.verdict.evidence import Evidence, Side, State
 from orchestrator.verdict.exit_status import EXIT_STATUS
 from orchestrator.verdict.relation import Relation
+
+_MOST: Final = {Side.AFTER: 3, Side.BEFORE: 2}
+"""Runs on one tree, also where they break off."""
+
+_ENOUGH: Final = 2
+"""Runs on the tree after that tell whether a case is steady."""
+
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -41,13 +51,19 @@ class Comparison:
         """Return on which tree the suite has to run next; None when there is enough."""
         needed = {self._needs(case) for case in self.evidence.failing.values()}
         for side in (Side.AFTER, Side.BEFORE):
-            if side in needed:
+            if side in needed and self.evidence.count(side) < _MOST[side]:
                 return side
         return None
 
     def classify(self) -> dict[str, CaseVerdict]:
         """Return what each case is that failed after the attempt, by id."""
-        return {id_: self._classify(case) for id_, case in self.evidence.failing.items()}
+        found = {id_: self._classify(case) for id_, case in self.evidence.failing.items()}
+        passed = [c for c in self.evidence.after[-1].cases if c.outcome is CaseOutcome.PASSED]
+        if passed or any(verdict.own for verdict in found.values()):
+            return found
+        # Nothing passes, so nothing shows that the task is done.
+        own = {CaseVerdict.OLD: CaseVerdict.OWN}
+        return {id_: own.get(verdict, verdict) for id_, verdict in found.items()}
 
     def deciding_report(self, verdicts: dict[str, CaseVerdict]) -> SuiteReport:
         """Return the run that a verdict rests on: the last complete one without own failures."""
@@ -61,25 +77,30 @@ class Comparison:
         return (broken[-1:] or clean[-1:] if own else clean[-1:] or broken[-1:])[0]
 
     def _needs(self, case: Case) -> Side | None:
+        """Return the run that is still needed to know what a case is."""
         if self.discounted(case):
             return None
-        if self.evidence.state_at_baseline(case) is State.FAILED:
-            return self._needs_of_red(case)
-        return self._needs_of_green(case)
+        red = self.evidence.state_at_baseline(case) is State.FAILED
+        if red and not self.relation.tied(case):
+            known = self._before(case) or self._fails_as_at_baseline(case)
+            return None if known else Side.BEFORE
+        if len(self._after(case)) < _ENOUGH:
+            return Side.AFTER
+        return self._needs_of_red(case) if red else self._needs_of_green(case)
 
     def _needs_of_red(self, case: Case) -> Side | None:
-        """Return what is needed for a case that failed at the baseline."""
-        if not self.relation.tied(case):
-            known = self._before(case) or self._in_the_same_way(case)
-            return None if known else Side.BEFORE
-        if len(self._after(case)) < 2:
-            return Side.AFTER
-        return None if self._is_steady(case) or self._before(case) else Side.BEFORE
+        """Return what is needed for a case of the task that failed at the baseline, and since."""
+        alike = self._fails_as_at_baseline(case)
+        if self._is_steady(case) and alike:
+            return None
+        if not self._before(case):
+            return Side.BEFORE
+        # It failed for another reason, and then passed: a coincidence, or unsteady code?
+        unclear = not self._is_steady(case) and not alike
+        return Side.AFTER if unclear and len(self._after(case)) < _MOST[Side.AFTER] else None
 
     def _needs_of_green(self, case: Case) -> Side | None:
         """Return what is needed for a case that passed at the baseline, or was not there."""
-        if len(self._after(case)) < 2:
-            return Side.AFTER
         steady, reached = self._is_steady(case), self._reached(case)
         if self.relation.is_new(case) or not (steady or reached):
             return None
@@ -87,31 +108,42 @@ class Comparison:
             return Side.BEFORE
         # Nothing shows how the change could have done it: again, back on the tree after.
         unexplained = steady and not reached and not self._fails_before(case)
-        return Side.AFTER if unexplained and len(self._after(case)) < 3 else None
+        return Side.AFTER if unexplained and len(self._after(case)) < _MOST[Side.AFTER] else None
 
     def _classify(self, case: Case) -> CaseVerdict:
         if self.discounted(case):
             return CaseVerdict.DISCOUNTED
-        if self.evidence.state_at_baseline(case) is State.FAILED:
+        if self.evidence.state_at_baseline(case) is not State.FAILED:
+            return self._classify_green(case)
+        if self.relation.tied(case):
             return self._classify_red(case)
-        return self._classify_green(case)
+        passes_without = bool(self._before(case)) and not self._fails_before(case)
+        caused = self._is_steady(case) and passes_without
+        return CaseVerdict.OWN if caused else CaseVerdict.OLD
 
     def _classify_red(self, case: Case) -> CaseVerdict:
-        steady, fails_before = self._is_steady(case), self._fails_before(case)
-        if not self.relation.tied(case):
-            caused = steady and bool(self._before(case)) and not fails_before
-            return CaseVerdict.OWN if caused else CaseVerdict.OLD
-        if steady:
-            return CaseVerdict.OWN
-        return CaseVerdict.UNSTEADY if fails_before else CaseVerdict.FLAKY
+        """Return what a case of the task is that failed at the baseline."""
+        alike = self._fails_as_at_baseline(case)
+        if self._is_steady(case):
+            before = self.evidence.failed_last(case, Side.BEFORE)
+            other_cause = not alike and before is not None and _fail_alike(case, before)
+            return CaseVerdict.ENVIRONMENT if other_cause else CaseVerdict.OWN
+        after = self._after(case)
+        once = after.count(State.FAILED) == 1 and len(after) == _MOST[Side.AFTER]
+        steady_before = self._fails_before(case) and (alike or not once)
+        return CaseVerdict.UNSTEADY if steady_before else CaseVerdict.FLAKY
 
     def _classify_green(self, case: Case) -> CaseVerdict:
-        steady, fails_before = self._is_steady(case), self._fails_before(case)
+        """Return what a case is that passed at the baseline, or was not there."""
+        steady = self._is_steady(case)
         if self.relation.is_new(case):
             return CaseVerdict.OWN if steady else CaseVerdict.UNSTEADY
         if steady:
-            return CaseVerdict.ENVIRONMENT if fails_before else CaseVerdict.OWN
-        caused = self._reached(case) and not fails_before
+            # Where the suite breaks off without the attempt too, nothing speaks against it.
+            breaks_off = self.evidence.count(Side.BEFORE) > 0 and not self._before(case)
+            blamed = self._fails_before(case) or breaks_off
+            return CaseVerdict.ENVIRONMENT if blamed else CaseVerdict.OWN
+        caused = self._reached(case) and not self._fails_before(case)
         return CaseVerdict.UNSTEADY if caused else CaseVerdict.FLAKY
 
     def _is_steady(self, case: Case) -> bool:
@@ -119,27 +151,34 @@ class Comparison:
         return all(state is State.FAILED for state in self._after(case))
 
     def _fails_before(self, case: Case) -> bool:
-        return not {State.FAILED, State.UNKNOWN}.isdisjoint(self._before(case))
+        return State.FAILED in self._before(case)
 
     def _reached(self, case: Case) -> bool:
         return self.relation.reached(case, if_unknown=True)
 
     def _after(self, case: Case) -> tuple[State, ...]:
-        states = self.evidence.states(case, Side.AFTER)
-        return tuple(state for state in states if state is not State.UNKNOWN)
+        return self._known(case, Side.AFTER)
 
     def _before(self, case: Case) -> tuple[State, ...]:
-        return self.evidence.states(case, Side.BEFORE)
+        return self._known(case, Side.BEFORE)
 
-    def _in_the_same_way(self, case: Case) -> bool:
-        """Return whether a case failed at the baseline as it fails now, values left aside."""
+    def _known(self, case: Case, side: Side) -> tuple[State, ...]:
+        states = self.evidence.states(case, side)
+        return tuple(state for state in states if state is not State.UNKNOWN)
+
+    def _fails_as_at_baseline(self, case: Case) -> bool:
         known = self.evidence.at_baseline(case)
-        if known is None or case.id == EXIT_STATUS:  # that is told by its complaint
-            return known is not None
-        if case.raised and known.raised:
-            return [each.type for each in case.raised] == [each.type for each in known.raised]
-        return _first_line(case) == _first_line(known)
+        return known is not None and _fail_alike(case, known)
+
+
+def _fail_alike(one: Case, other: Case) -> bool:
+    """Return whether a case failed twice in the same way, numbers and addresses left aside."""
+    if one.id == EXIT_STATUS:  # that is told by its complaint
+        return True
+    types = [[each.type for each in case.raised] for case in (one, other)]
+    return types[0] == types[1] and _first_line(one) == _first_line(other)
 
 
 def _first_line(case: Case) -> str:
-    return without_noise(next((line for line in case.message.splitlines() if line.strip()), ""))
+    line = next((line for line in case.message.splitlines() if line.strip()), "")
+    return _NUMBER.sub("N", without_noise(line))

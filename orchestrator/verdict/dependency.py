@@ -1,30 +1,35 @@
 """A module that the project declares and that is not installed: no fault of the code.
 
 The experiment alone would blame the attempt, which was asked to use a package and declared it. Only
-what is declared counts: a name that the attempt made up is its own failure, and is never advised.
+what stands in a list of dependencies counts, and nothing that the project has or had itself: a name
+that somebody made up, or a package of the project that was moved, is never advised.
 """
 
+import configparser
+import contextlib
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
-from orchestrator.models import Case
+from orchestrator.models import Case, FileChange
 
 _MISSING: Final = re.compile(r"No module named '(\w+)'")
-_DECLARATIONS: Final = ("pyproject.toml", "setup.cfg", "setup.py", "Pipfile", "environment.yml")
-_NAME: Final = re.compile(r"(?:^[ \t-]*|['\"])([A-Za-z][\w.-]*)", re.MULTILINE)
+_NAME: Final = re.compile(r"\s*([A-Za-z][\w.-]*)")
 _READ_BOUND: Final = 100_000
 
 
-def declared_but_missing(cases: Iterable[Case], project: Path) -> str:
+def declared_but_missing(
+    cases: Iterable[Case], project: Path, changes: Iterable[FileChange] = ()
+) -> str:
     """Return the module for want of which all of some cases fail, if the project declares it."""
     missing = {match[1] if (match := _MISSING.search(_said(case))) else "" for case in cases}
     if len(missing) != 1 or "" in missing:
         return ""
     module = missing.pop()
     declared = {name.replace("-", "_").lower() for name in _declared(project)}
-    return module if module.lower() in declared else ""
+    return module if module.lower() in declared and not _is_own(module, project, changes) else ""
 
 
 def _said(case: Case) -> str:
@@ -32,12 +37,59 @@ def _said(case: Case) -> str:
     return f"{case.message}\n{types}"
 
 
+def _is_own(module: str, project: Path, changes: Iterable[FileChange]) -> bool:
+    """Return whether the project has, or had before the attempt, such a module."""
+    touched = {part for change in changes for part in PurePosixPath(change.path).parts}
+    if module in touched or f"{module}.py" in touched:
+        return True
+    places = (project, *(path for path in project.glob("*") if path.is_dir()))
+    return any((place / module).is_dir() or (place / f"{module}.py").exists() for place in places)
+
+
 def _declared(project: Path) -> Iterator[str]:
-    files = [project / name for name in _DECLARATIONS]
-    files += [*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt")]
+    """Yield the names of the distributions that the project depends on."""
+    for line in _lines(project):
+        if match := _NAME.match(line):
+            yield match[1]
+    # One that is broken, or not made as it should be, declares nothing.
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        yield from _from_pyproject(tomllib.loads(_text(project / "pyproject.toml")))
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(_text(project / "setup.cfg"))
+    except configparser.Error:
+        return
+    listed = [parser.get("options", "install_requires", fallback="")]
+    if parser.has_section("options.extras_require"):
+        listed += [value for _, value in parser.items("options.extras_require")]
+    for line in "\n".join(listed).splitlines():
+        if match := _NAME.match(line):
+            yield match[1]
+
+
+def _lines(project: Path) -> Iterator[str]:
+    files = [*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt")]
     for file in files:
-        try:
-            text = file.read_text(encoding="utf-8", errors="replace")[:_READ_BOUND]
-        except OSError:
-            continue
-        yield from _NAME.findall(text)
+        yield from (line for line in _text(file).splitlines() if not line.startswith(("-", "#")))
+
+
+def _from_pyproject(values: dict[str, Any]) -> Iterator[str]:
+    project, tool = values.get("project", {}), values.get("tool", {})
+    listed = [project.get("dependencies", [])]
+    listed += project.get("optional-dependencies", {}).values()
+    listed += values.get("dependency-groups", {}).values()
+    for requirements in listed:
+        for each in requirements:
+            if isinstance(each, str) and (match := _NAME.match(each)):
+                yield match[1]
+    poetry = tool.get("poetry", {})
+    groups = [poetry, *poetry.get("group", {}).values()]
+    for group in groups:
+        yield from group.get("dependencies", {})
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")[:_READ_BOUND]
+    except OSError:
+        return ""

@@ -54,6 +54,16 @@ class Evidence:
         reports = self.after if side is Side.AFTER else self.before
         return tuple(self._state(case, each) for each in reports)
 
+    def count(self, side: Side) -> int:
+        """Return how many runs there are of one side."""
+        return len(self.after if side is Side.AFTER else self.before)
+
+    def failed_last(self, case: Case, side: Side) -> Case | None:
+        """Return a case as it failed in the last run of one side; None if it did not."""
+        reports = self.after if side is Side.AFTER else self.before
+        found = [each for report in reports for each in self._matching(case, report)]
+        return next((each for each in reversed(found) if each.failing), None)
+
     def state_at_baseline(self, case: Case) -> State:
         """Return how a case ended at the baseline."""
         return self._state(case, self.baseline)
@@ -84,7 +94,7 @@ class Evidence:
         index = self._index(report)
         if same := index.by_id.get(case.id):
             return same
-        if not case.function or case.function == case.id:
+        if not case.function or case.id in (case.function, SUITE):
             return []
         named = self._index(self.after[0]).by_id
         return [each for each in index.by_function.get(case.function, ()) if each.id not in named]
@@ -109,7 +119,7 @@ class _Index:
 def _index_of(report: SuiteReport) -> _Index:
     by_id: dict[str, list[Case]] = {}
     by_function: dict[str, list[Case]] = {}
-    whole = (case for case in failing_in(report) if case.id in (SUITE, EXIT_STATUS, report.running))
+    whole = (case for case in failing_in(report) if case.id in (SUITE, EXIT_STATUS))
     for case in (*report.cases, *whole):
         by_id.setdefault(case.id, []).append(case)
         by_function.setdefault(case.function, []).append(case)
@@ -119,14 +129,15 @@ def _index_of(report: SuiteReport) -> _Index:
 def failing_in(report: SuiteReport) -> Iterator[Case]:
     """Yield what speaks against the code in a report, the suite as a whole included."""
     yield from report.failing
-    if report.failing:
-        return
-    if report.outcome is SuiteOutcome.FAILED and report.cases:
-        message = complaint_of(report)
-        yield Case(EXIT_STATUS, CaseOutcome.FAILED, message=message)
-    elif not report.passed or not report.complete:
+    if report.outcome is SuiteOutcome.FAILED and report.complete:
+        if not report.failing and report.cases:
+            yield Case(EXIT_STATUS, CaseOutcome.FAILED, message=complaint_of(report))
+    elif not report.judged or not report.complete:
+        # Whatever failed before it broke off, the rest was not seen.
         message = report.message or str(report.outcome)
-        yield Case(report.running or SUITE, CaseOutcome.ERROR, message=message)
+        running = next((case for case in report.cases if case.id == report.running), None)
+        reach = running.reach if running else ()
+        yield Case(SUITE, CaseOutcome.ERROR, 0.0, message, function=report.running, reach=reach)
 
 
 def _exit_state(after: tuple[SuiteReport, ...], report: SuiteReport) -> State:

@@ -69,8 +69,7 @@ class Experiment:
         trees: the trees before and after.
         run_suite: runs the suite on the project as it stands, or some cases of it.
         guard: what the verdict rests on.
-        reach: the project's files that a case's code uses, by id.
-        must_pass: whether old failures count as the task.
+        relation: what ties a case to the task and to the change.
         emit: hears what happens.
     """
 
@@ -80,8 +79,7 @@ class Experiment:
     trees: Trees
     run_suite: Callable[[Sequence[str] | None], SuiteReport]
     guard: Guard
-    reach: Mapping[str, Sequence[str]]
-    must_pass: bool
+    relation: Relation
     emit: events.Listener
     _findings: list[Finding] = field(default_factory=list)
     _runs: int = 0
@@ -110,12 +108,9 @@ class Experiment:
         return Judgement(verdict, report, tuple(self._findings))
 
     def _compare_first(self, report: SuiteReport) -> Comparison:
-        relation = Relation(
-            self.task.text, self.task.project, self.trees.changes, self.reach, self.must_pass
-        )
         # The guard looks at the project's files for each case, and is asked more than once.
         discounted = cache(self.guard.reverted_for)
-        return Comparison(Evidence(self.baseline, (report,)), relation, discounted)
+        return Comparison(Evidence(self.baseline, (report,)), self.relation, discounted)
 
     # ---- runs ------------------------------------------------------------------------------
 
@@ -155,11 +150,12 @@ class Experiment:
     def _conclude(
         self, failing: Mapping[str, Case], verdicts: dict[str, CaseVerdict], report: SuiteReport
     ) -> Verdict:
+        project = self.task.project
         blamed = [failing[id_] for id_, kind in verdicts.items() if kind is CaseVerdict.ENVIRONMENT]
         own = [failing[id_] for id_, kind in verdicts.items() if kind.own]
-        if blamed:
+        if blamed and not own:
             return _environment_changed(report, blamed, verdicts)
-        if own and (module := declared_but_missing(own, self.task.project)):
+        if own and (module := declared_but_missing(own, project, self.trees.changes)):
             return Verdict(
                 VerdictKind.ENVIRONMENT,
                 f"the attempt uses {module}, which the project declares and nobody has installed",

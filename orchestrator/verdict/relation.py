@@ -5,34 +5,49 @@ It is tied to the task by a name: its own, its file's, or that of something that
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator.models import Case, FileChange
+from orchestrator.verdict.definitions import (
+    MODULE,
+    changed_definitions,
+    imported_code,
+    reachable_names,
+)
 from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE
 
-_MISSING: Final = re.compile(r"No module named '([\w.]+)'|cannot import name '(\w+)'")
+_MISSING: Final = re.compile(
+    r"No module named '([\w.]+)'|cannot import name '(\w+)'|has no attribute '(\w+)'"
+    r"|name '(\w+)' is not defined"
+)
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
 _CODE: Final = (".py", ".pyi")
+_LEAST_STEM: Final = 5
+"""Letters from which on the name of what is missing is found in a word of the task."""
 
 _ALL_TESTS: Final = re.compile(
     r"""
-    \b(?:fix|repair|mend)\s+(?:(?:all|the|these|every|failing|broken|red|old|unit)\s+)*
-     (?:tests?|suite|build|ci)\b
+    \b(?:fix|repair|mend)\s+(?:(?:all|the|these|every|failing|broken|red|unit)\s+)*
+     (?:tests?|test\ suite|suite)\b(?=\s*(?:[.,;:!]|$|(?:so|and|please|now)\b))
     |\b(?:get|make|turn)\s+(?:\w+\s+){0,3}(?:tests?|suite|build|ci)\s+(?:to\s+)?
-     (?:pass|green|succeed|work|run)\b
-    |\b(?:all|every|the|failing|broken|red|remaining)\b[^.]{0,20}\b(?:tests?|suite|cases|checks)\b
-     [^.]{0,30}\b(?:pass|passes|green|succeed|work|run)\b
+     (?:pass|green|succeed)\b
+    |\b(?:all|every|the|failing|broken|red|remaining)\s+(?:\w+\s+){0,3}
+     (?:tests?|suite|cases|checks)\s+(?:\w+\s+){0,2}(?:pass|passes|green|succeed)\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_KEPT_TESTS: Final = re.compile(r"\b(?:still|existing|keep|continue)\b", re.IGNORECASE)
+"""Words of who asks that nothing is broken, and not that all is repaired."""
 
 
 def asks_for_all_tests(task: str) -> bool:
     """Return whether a task is about the tests as a whole: `make all tests pass`."""
-    return _ALL_TESTS.search(task) is not None
+    found = _ALL_TESTS.search(task)
+    return found is not None and not _KEPT_TESTS.search(found[0])
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,7 @@ class Relation:
         changes: what differs between the tree at the baseline and the tree after.
         reach: the files that a case's code uses, by id, as recorded at the baseline.
         must_pass: whether failures that were there before count as the task.
+        versions: returns a changed file before and after, as texts; empty where there is none.
     """
 
     task: str
@@ -52,11 +68,19 @@ class Relation:
     changes: Sequence[FileChange]
     reach: Mapping[str, Sequence[str]] = field(default_factory=dict)
     must_pass: bool = False
+    versions: Callable[[str], tuple[str, str]] = lambda _: ("", "")
+    _answers: dict[tuple[Case, bool], bool] = field(default_factory=dict, compare=False)
 
-    @property
+    @cached_property
     def changed(self) -> frozenset[str]:
         """Paths of what was changed, prose left out."""
         return frozenset(each.path for each in self.changes if not each.path.endswith(_PROSE))
+
+    @cached_property
+    def _named_tests(self) -> frozenset[str]:
+        """Names of test functions that the task itself gives."""
+        words = re.findall(r"\btest_\w+\b(?!\.py)|(?<=::)\w+", self.task)
+        return frozenset(words)
 
     def is_new(self, case: Case) -> bool:
         """Return whether the attempt added the file that defines a case."""
@@ -68,15 +92,40 @@ class Relation:
         What the code uses is known of source files. Of a changed setting, template or script
         nobody knows who reads it: then, and where a case tells nothing, the answer is `if_unknown`.
         """
+        key = case, if_unknown
+        if key not in self._answers:
+            self._answers[key] = self._find_reached(case, if_unknown=if_unknown)
+        return self._answers[key]
+
+    def _find_reached(self, case: Case, *, if_unknown: bool) -> bool:
         changed = self.changed
         if not changed:
             return False
-        used = (Path(file) for file in self.reach.get(case.id, ()))
-        known = {*case.reach, *self._relative(used), *self._raised_in(case)} - {""}
-        if not changed.isdisjoint({*known, case.file}):
+        recorded = self.reach.get(case.id) or self.reach.get(case.function) or ()
+        known = {*case.reach, *self._relative(map(Path, recorded)), *self._raised_in(case)} - {""}
+        common = changed & {*known, case.file}
+        if common and self._comes_to(case, common, known):
             return True
-        blind = known <= {case.file} or any(not path.endswith(_CODE) for path in changed)
+        blind = not (case.reach or recorded or known)
+        blind = blind or any(not path.endswith(_CODE) for path in changed)
         return if_unknown and blind
+
+    def _comes_to(self, case: Case, files: Iterable[str], known: set[str]) -> bool:
+        """Return whether a case can come to what differs in files that its code uses."""
+        names = {name for path in files for name in changed_definitions(*self.versions(path))}
+        if MODULE in names or case.file in files:
+            return True
+        sources = [self._read(path) for path in sorted({*known, case.file}) if path.endswith(_CODE)]
+        if case.collecting:
+            return not names.isdisjoint(imported_code(sources))
+        found = reachable_names(_last_name(case.function), sources)
+        return found is None or not names.isdisjoint(found)
+
+    def _read(self, path: str) -> str:
+        try:
+            return (self.project / path).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
 
     def _raised_in(self, case: Case) -> set[str]:
         """Return the project's files through which the exceptions of a case went."""
@@ -94,23 +143,38 @@ class Relation:
     def asked_for(self, case: Case) -> bool:
         """Return whether a case is what the task is about."""
         # A runner that tells no file tells only whether all is well, and so is the task's.
-        whole = not case.file and case.id not in (SUITE, EXIT_STATUS)
-        if whole or self.must_pass or asks_for_all_tests(self.task):
+        if self.must_pass or (not case.file and case.id not in (SUITE, EXIT_STATUS)):
             return True
-        files = {case.file, PurePosixPath(case.file).name}
-        if any(_stands_in(name, self.task) for name in files if name):
+        if self._named_tests:
+            names = set(re.findall(r"\w+", case.function or case.id))
+            return not names.isdisjoint(self._named_tests)
+        if asks_for_all_tests(self.task):
             return True
-        missing = [name for found in _MISSING.findall(case.message) for name in found if name]
-        parts = {
-            part for name in missing for part in (name, name.replace(".", "/"), _last_name(name))
-        }
+        files = {case.file, PurePosixPath(case.file).name} - {""}
+        if any(_stands_in(name, self.task) for name in files):
+            return True
         own = () if case.collecting else (case.id, _last_name(case.function))
-        names = (*own, *case.names, *parts)
-        return any(_is_code(name, self.task) for name in names if name)
+        names = {*own, *case.names, *_missing_names(case)} - {""}
+        return any(_is_code(name, self.task) for name in names) or self._asks_for_missing(case)
+
+    def _asks_for_missing(self, case: Case) -> bool:
+        """Return whether the task speaks of what a case misses: `subtract`, of subtraction."""
+        words = re.findall(r"[a-z]+", self.task.lower())
+        stems = {part for name in _missing_names(case) for part in name.lower().split("_")}
+        long = [stem for stem in stems if len(stem) >= _LEAST_STEM]
+        return any(word.startswith(stem) for stem in long for word in words)
 
     def tied(self, case: Case) -> bool:
         """Return whether the change or the task has to do with a case."""
+        if self._named_tests and not self.asked_for(case):
+            return False  # the task says itself which tests it is about
         return self.reached(case, if_unknown=False) or self.asked_for(case)
+
+
+def _missing_names(case: Case) -> set[str]:
+    """Return the names that a case fails for want of."""
+    found = [name for match in _MISSING.findall(case.message) for name in match if name]
+    return {part for name in found for part in (name, name.replace(".", "/"), _last_name(name))}
 
 
 def _last_name(function: str) -> str:

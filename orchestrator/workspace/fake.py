@@ -32,6 +32,10 @@ class FakeWorkspace:
         """Say a command that stands for none: there are no files."""
         return f"show {snapshot.tree}:PATH"
 
+    def read(self, snapshot: Snapshot, path: str) -> bytes | None:
+        """Give a file of a snapshot."""
+        return self._trees[snapshot.tree].get(path)
+
     def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Write a unified diff to the file `patch` and list what changed."""
         old, new = self._trees[before.tree], self._trees[after.tree]

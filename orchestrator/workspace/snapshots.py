@@ -90,6 +90,11 @@ class GitWorkspace:
         folder = shlex.quote(str(self._private.folder))
         return f"git --git-dir={folder} cat-file blob {snapshot.tree}:PATH"
 
+    def read(self, snapshot: Snapshot, path: str) -> bytes | None:
+        """Return the bytes of a file of a snapshot; None if it is not in it."""
+        done = self._git.run("cat-file", "blob", f"{snapshot.tree}:{path}", allowed=(0, 128))
+        return done.stdout if done.returncode == 0 else None
+
     def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Write what changed between two snapshots to the file `patch`, and list it.
 

@@ -123,13 +123,13 @@ def test_a_suite_that_breaks_off_is_compared_as_a_whole() -> None:
 def test_the_case_that_was_running_stands_for_a_suite_that_broke_off() -> None:
     crashed = SuiteReport(SuiteOutcome.CRASHED, -11, complete=False, running="a")
     told = relation(MISSES)
-    assert compared([crashed, GREEN], told=told) == ({"a": CaseVerdict.FLAKY}, 2)
+    assert compared([crashed, GREEN], told=told) == ({SUITE: CaseVerdict.FLAKY}, 2)
 
 
 def test_ids_that_are_new_in_each_run_are_one_case() -> None:
     def run(value: str) -> SuiteReport:
         case = Case(f"f[{value}]", CaseOutcome.FAILED, message="no", file="t.py", function="f")
-        return SuiteReport(SuiteOutcome.FAILED, 1, (case,))
+        return SuiteReport(SuiteOutcome.FAILED, 1, (case, *GREEN.cases))
 
     told = relation(MISSES)
     verdicts, runs = compared([run("1b2e")], baseline=run("9f00"), told=told)
@@ -193,3 +193,50 @@ def test_no_broken_result_is_ever_taken_for_the_environment_or_noise(
     if verdict is None:
         assert all(run is GREEN for run in made)
     assert len(made) <= 3
+
+
+def test_an_old_failure_and_nothing_that_passes_shows_nothing() -> None:
+    only = report_of(failed=["a"])
+    told = relation(MISSES)
+    assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OWN}, 1)
+
+
+def test_runs_that_break_off_before_the_case_are_bounded() -> None:
+    broken = SuiteReport(SuiteOutcome.TIMEOUT, None, complete=False)
+    verdicts, runs = compared([RED, broken, broken], [GREEN, GREEN][:1])
+    assert verdicts["a"] is CaseVerdict.OWN
+    assert runs <= 5
+
+
+def test_an_incomplete_run_with_an_old_failure_is_not_enough() -> None:
+    """A break behind the point where the suite broke off would not be seen."""
+    hung = replace(RED, outcome=SuiteOutcome.TIMEOUT, complete=False)
+    verdicts, _ = compared([hung, hung], [RED], baseline=RED, told=relation(MISSES))
+    assert verdicts[SUITE] is CaseVerdict.OWN
+
+
+def failing_with(message: str) -> SuiteReport:
+    case = Case("a", CaseOutcome.FAILED, message=message, file="t.py", function="a")
+    return replace(GREEN, cases=(*GREEN.cases[1:], case), outcome=SuiteOutcome.FAILED)
+
+
+def test_the_tasks_own_test_may_fail_for_the_environment() -> None:
+    defect, refused = failing_with("assert 1 == 2"), failing_with("ConnectionRefusedError")
+    told = relation(task="repair `a`")
+    assert compared([refused, refused], [refused], baseline=defect, told=told) == (
+        {"a": CaseVerdict.ENVIRONMENT},
+        3,
+    )
+    assert compared([refused, refused], [defect], baseline=defect, told=told) == (
+        {"a": CaseVerdict.OWN},
+        3,
+    )
+
+
+def test_the_tasks_own_test_may_be_unlucky_once() -> None:
+    defect, slow = failing_with("assert 1 == 2"), failing_with("the server was not ready")
+    told = relation(task="repair `a`")
+    found = compared([slow, GREEN, GREEN], [defect], baseline=defect, told=told)
+    assert found == ({"a": CaseVerdict.FLAKY}, 4)
+    found = compared([slow, GREEN, slow], [defect], baseline=defect, told=told)
+    assert found == ({"a": CaseVerdict.UNSTEADY}, 4)

@@ -1,0 +1,168 @@
+"""Which definitions a change touches, and which of them a test can come to.
+
+A file holds many functions. A test that uses one of them has nothing to do with a change of
+another, and an old failure of it would count as the attempt's own. So names are followed: from the
+test function through the bodies of whatever they may stand for. Names are not resolved, all
+definitions of one name count as one: more is reached than really is, never less, but for what is
+called through a string.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+MODULE: Final = "<module>"
+"""Stands for the statements of a module that are no definition: what runs when it is imported."""
+
+_WORD: Final = re.compile(r"[A-Za-z_]\w*")
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def changed_definitions(old: str, new: str) -> frozenset[str]:
+    """Return the names of what differs between two versions of a file, `MODULE` among them.
+
+    A version that cannot be parsed differs as a whole.
+    """
+    before, after = _definitions(old), _definitions(new)
+    if before is None or after is None:
+        return frozenset({MODULE})
+    names = before.keys() | after.keys()
+    return frozenset(name for name in names if before.get(name) != after.get(name))
+
+
+def reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None:
+    """Return the names that a function can come to; None if it is not defined in the sources.
+
+    Args:
+        start: the function's own name.
+        sources: the texts of its file and of all files that its code uses.
+    """
+    used: dict[str, set[str]] = {}
+    for source in sources:
+        for name, node in _named(_parse(source)):
+            used.setdefault(name, set()).update(_names_in(node))
+    if start not in used:
+        return None
+    found, left = {start}, [start]
+    while left:
+        for name in used.get(left.pop(), ()):
+            if name not in found:
+                found.add(name)
+                left.append(name)
+    return frozenset(found)
+
+
+def imported_code(sources: Iterable[str]) -> frozenset[str]:
+    """Return the names that code runs or needs when these files are imported."""
+    found = {MODULE}
+    for source in sources:
+        tree = _parse(source)
+        for node in tree.body if tree else ():
+            if not isinstance(node, (*_definition_types(), ast.ImportFrom)):
+                found |= _names_in(node)
+    return frozenset(found)
+
+
+def _definitions(text: str) -> dict[str, list[str]] | None:
+    """Map each definition of a file to its code; None for a file that cannot be parsed."""
+    tree = _parse(text)
+    if tree is None:
+        return None
+    found: dict[str, list[str]] = {}
+    for name, node in _named(tree):
+        found.setdefault(name, []).append(_dump(node))
+    rest = [node for node in tree.body if not _is_definition(node) and not _is_prose(node)]
+    found[MODULE] = [ast.dump(node) for node in rest]
+    return found
+
+
+def _dump(node: ast.AST) -> str:
+    """Return a definition's code; of a class without its methods, which stand for themselves."""
+    if not isinstance(node, ast.ClassDef):
+        return ast.dump(node)
+    rest = [each for each in node.body if not isinstance(each, _Function)]
+    return ast.dump(ast.ClassDef(node.name, node.bases, node.keywords, rest, node.decorator_list))
+
+
+def _named(tree: ast.Module | None) -> Iterator[tuple[str, ast.AST]]:
+    """Yield what a file defines, with its name: functions, methods, classes, variables."""
+    for node in tree.body if tree else ():
+        yield from _named_in(node)
+
+
+def _named_in(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
+    if isinstance(node, _Function):
+        yield node.name, node
+    elif isinstance(node, ast.ClassDef):
+        yield node.name, node
+        for inner in node.body:
+            yield from _named_in(inner)
+    elif isinstance(node, ast.Assign):
+        for target in node.targets:
+            for name in ast.walk(target):
+                if isinstance(name, ast.Name):
+                    yield name.id, node.value
+    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+        yield node.target.id, node.value
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            if alias.asname:  # `from x import y as z`: z stands for y
+                yield alias.asname, ast.Name(alias.name, ast.Load())
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    """Return the names that code mentions; of a class only what runs when it is used as one."""
+    found: set[str] = set()
+    walked: Iterable[ast.AST] = ast.walk(node)
+    if isinstance(node, ast.ClassDef):
+        special = [each for each in node.body if _is_implicit(each)]
+        parts = [*node.bases, *node.keywords, *node.decorator_list, *special]
+        walked = (inner for part in parts for inner in ast.walk(part))
+        found |= {each.name for each in special if isinstance(each, _Function)}
+    for each in walked:
+        if isinstance(each, ast.Name):
+            found.add(each.id)
+        elif isinstance(each, ast.Attribute):
+            found.add(each.attr)
+        elif isinstance(each, ast.arg):  # a fixture comes by the name of its parameter
+            found.add(each.arg)
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str):
+            found |= _quoted(each.value)
+    return found
+
+
+def _quoted(text: str) -> set[str]:
+    """Return the words of a string that may name something; of a doctest those of its code."""
+    if ">>>" in text:
+        lines = [line for line in text.splitlines() if line.lstrip().startswith((">>>", "..."))]
+        return set(_WORD.findall("\n".join(lines)))
+    return set(_WORD.findall(text)) if len(text) <= 80 and " " not in text else set()
+
+
+def _is_implicit(node: ast.stmt) -> bool:
+    """Return whether a part of a class's body is run without being named."""
+    return not isinstance(node, _Function) or (
+        node.name.startswith("__")
+        or node.name in ("setUp", "tearDown", "setUpClass", "setup_method", "teardown_method")
+    )
+
+
+def _definition_types() -> tuple[type[ast.stmt], ...]:
+    return (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _is_definition(node: ast.stmt) -> bool:
+    named = (*_definition_types(), ast.Assign)
+    return isinstance(node, named) or (isinstance(node, ast.AnnAssign) and node.value is not None)
+
+
+def _is_prose(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _parse(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
