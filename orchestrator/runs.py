@@ -78,6 +78,8 @@ def start_run(
     task = task.encode("utf-8", "replace").decode()
     _meanwhile(_load_the_journal)
     project = wiring.checked_project(project)
+    with Store(state) as store:
+        _finish_swap(project, store, listener)  # also of the configuration, which is read next
     loaded = load(project, config_file, overrides, environment)
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener)
@@ -87,7 +89,6 @@ def start_run(
         _place(config, project, run, store, listener) as place,
         _alone_in(place.folder, store),
     ):
-        _finish_swap(place.folder, store, listener)
         ours = environment or os.environ
         parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
         record = store.create(Task(task, project), config.model_dump_json(), run)
@@ -116,7 +117,7 @@ def resume_run(
         config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
         at = _place(config, project, record.id, store, listener, resumed=True)
         with at as place, _alone_in(place.folder, store):
-            _finish_swap(place.folder, store, listener)
+            _finish_swap(place.folder, store, listener, alone=True)
             ours, state = os.environ, store.directory
             parts = wiring.build(config, place.folder, ours, listener, state, home=project)
             store.take_up(record.id)
@@ -273,11 +274,21 @@ def _place(
     return contextlib.nullcontext(Place(project))
 
 
-def _finish_swap(project: Path, store: Store, listener: events.Listener) -> None:
-    """Put an attempt's files back, before anything else, where a killed run left them swapped."""
-    left = finish_swap(project, store.directory)
-    if left is None:
+def _finish_swap(
+    project: Path, store: Store, listener: events.Listener, *, alone: bool = False
+) -> None:
+    """Put an attempt's files back, before anything else, where a killed run left them swapped.
+
+    Args:
+        project: the folder that a run works in.
+        store: keeps the note of the swap.
+        listener: told what was put back.
+        alone: whether the caller holds the folder's lock.
+    """
+    if not SwapNote.of_project(project, store.directory).path.exists():
         return
+    with contextlib.nullcontext() if alone else _alone_in(project, store):
+        left = finish_swap(project, store.directory) or ()
     listener(events.Notice("a comparison was cut short: the attempt's files are back in place"))
     for path in left:
         listener(events.Notice(f"left as it is, because it changed since: {path}"))

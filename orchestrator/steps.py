@@ -95,6 +95,7 @@ class Steps:
     old_failures_must_pass: bool = False
     _begun: bool = False
     _footprint: Footprint | None = None
+    _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.guard.folder, self.guard.task = self.folder / "guard", self.task.text
@@ -130,6 +131,7 @@ class Steps:
             self.guard.remember(attempt)
             self.emit(events.AttemptStarted(attempt, of, prompt))
             before = self.workspace.snapshot()
+            self._stamps = self._stamp()
             if attempt == 1:
                 self._report_unseen()
             return before
@@ -349,8 +351,33 @@ class Steps:
         )
         trees = Trees(swap, origin, after, kept, leave)
         return Experiment(
-            self.task, attempt, baseline, trees, self._run_suite, self.guard, relation, self.emit
+            self.task,
+            attempt,
+            baseline,
+            trees,
+            self._run_suite,
+            self.guard,
+            relation,
+            self.emit,
+            self._changed_unseen(relation),
         )
+
+    def _stamp(self) -> dict[str, tuple[int, int]]:
+        """Return size and time of each module of the project, or beside it, that was imported."""
+        found = {}
+        for path in [each.file for each in self._footprint.modules] if self._footprint else ():
+            with suppress(OSError):
+                at = Path(path).lstat()
+                found[path] = (at.st_size, at.st_mtime_ns)
+        return found
+
+    def _changed_unseen(self, relation: Relation) -> list[str]:
+        """Return what changed since the attempt began, and stands in no snapshot."""
+        seen = {str(self.task.project / path) for path in relation.changed}
+        now = self._stamp()
+        changed = (path for path, at in self._stamps.items() if now.get(path) != at)
+        guarded = {str(self.task.project / each.path) for each in self.guard.guarded()}
+        return [path for path in changed if path not in seen | guarded]
 
     def _announce_baseline(self, report: SuiteReport) -> None:
         """Say what is guarded, what green will mean, and what a comparison costs."""

@@ -71,6 +71,7 @@ class Experiment:
         guard: what the verdict rests on.
         relation: what ties a case to the task and to the change.
         emit: hears what happens.
+        unseen: source files that the attempt changed, and that stand in no snapshot.
     """
 
     task: Task
@@ -81,6 +82,7 @@ class Experiment:
     guard: Guard
     relation: Relation
     emit: events.Listener
+    unseen: Sequence[str] = ()
     _findings: list[Finding] = field(default_factory=list)
     _runs: int = 0
 
@@ -150,30 +152,39 @@ class Experiment:
     def _conclude(
         self, failing: Mapping[str, Case], verdicts: dict[str, CaseVerdict], report: SuiteReport
     ) -> Verdict:
-        project = self.task.project
+        """Return what the attempt came to, from what each case is."""
         blamed = [failing[id_] for id_, kind in verdicts.items() if kind is CaseVerdict.ENVIRONMENT]
         own = [failing[id_] for id_, kind in verdicts.items() if kind.own]
-        if blamed and not own:
-            return _environment_changed(report, blamed, verdicts)
-        if own and (module := declared_but_missing(own, project, self.trees.changes)):
-            return Verdict(
-                VerdictKind.ENVIRONMENT,
-                f"the attempt uses {module}, which the project declares and nobody has installed",
-                f"install it where the tests run: python -m pip install {module}",
-                verdicts,
-            )
         if own:
-            return Verdict(VerdictKind.OWN_FAILURE, _name_own(verdicts), cases=verdicts)
+            return self._conclude_own(own, verdicts)
+        if blamed and self.unseen:
+            # The tree before was not the one before: these files could not be swapped.
+            message = f"{names_of(self.unseen)} was changed too, which no snapshot sees"
+            found = verdicts | dict.fromkeys((case.id for case in blamed), CaseVerdict.OWN)
+            return Verdict(VerdictKind.OWN_FAILURE, message, cases=found)
+        if blamed:
+            return _environment_changed(report, blamed, verdicts)
         if verdicts.get(EXIT_STATUS) is CaseVerdict.OLD:
             said = failing[EXIT_STATUS].message
             message = f"all cases pass, but the command ends with {report.exit_code}: {said}"
             hint = "it did so before the attempt; see tests.command"
             return Verdict(VerdictKind.EXIT_STATUS, message, hint, verdicts)
-        if not self.trees.changes:
-            rest = _name_rest(verdicts)
-            message = "nothing changed, tests pass as before" + f"; {rest}" * bool(rest)
-            return Verdict(VerdictKind.NOTHING_CHANGED, message, cases=verdicts)
-        return Verdict(VerdictKind.SOLVED, _name_rest(verdicts), cases=verdicts)
+        rest = _name_rest(verdicts)
+        if self.trees.changes:
+            return Verdict(VerdictKind.SOLVED, rest, cases=verdicts)
+        nothing = "nothing changed, tests " + (f"as before: {rest}" if rest else "pass as before")
+        return Verdict(VerdictKind.NOTHING_CHANGED, nothing, cases=verdicts)
+
+    def _conclude_own(self, own: Sequence[Case], verdicts: dict[str, CaseVerdict]) -> Verdict:
+        module = declared_but_missing(own, self.task.project, self.trees.changes)
+        if not module:
+            return Verdict(VerdictKind.OWN_FAILURE, _name_own(verdicts), cases=verdicts)
+        return Verdict(
+            VerdictKind.ENVIRONMENT,
+            f"the attempt uses {module}, which the project declares and nobody has installed",
+            f"install it where the tests run: python -m pip install {module}",
+            verdicts,
+        )
 
     def _void(self, report: SuiteReport, paths: str) -> Judgement:
         verdict = Verdict(

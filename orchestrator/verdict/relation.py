@@ -113,7 +113,7 @@ class Relation:
     def _comes_to(self, case: Case, files: Iterable[str], known: set[str]) -> bool:
         """Return whether a case can come to what differs in files that its code uses."""
         names = {name for path in files for name in changed_definitions(*self.versions(path))}
-        if MODULE in names or case.file in files:
+        if MODULE in names:
             return True
         sources = [self._read(path) for path in sorted({*known, case.file}) if path.endswith(_CODE)]
         if case.collecting:

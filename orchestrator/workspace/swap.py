@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator import process
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Snapshot
 from orchestrator.ports import Workspace
@@ -74,7 +75,8 @@ class TreeSwap:
     Args:
         workspace: the project's files.
         note: where it is written down that the tree before stands in the project.
-        folder: the run's folder, by which another process opens the same workspace.
+        folder: the run's folder, by which another process opens the same workspace. Its name is
+            the mark of what the run started.
     """
 
     workspace: Workspace
@@ -129,5 +131,13 @@ def finish_swap(project: Path, state: Path) -> Sequence[str] | None:
             f"look with `git status` whether the last attempt's edits stand in {project}, "
             "then remove that file",
         ) from error
-    workspace = open_workspace(project, folder)
-    return TreeSwap(workspace, note, folder).revert(before, after, leave)
+    # The suite of the killed run may still be at work on the tree before.
+    process.sweep(folder.name)
+    try:
+        workspace = open_workspace(project, folder)
+        return TreeSwap(workspace, note, folder).revert(before, after, leave)
+    except InfrastructureError as error:
+        raise InfrastructureError(
+            f"the files of a killed attempt cannot be put back in {project}: {error.message}",
+            f"look with `git status` which edits stand there, then remove {note.path}",
+        ) from error
