@@ -98,7 +98,8 @@ def build(
     """
     if not shutil.which("git"):
         raise InfrastructureError("git was not found", "install git")
-    suite = create_suite(config.tests.framework, config.tests.command, config.tests.timeout)
+    tests = config.tests
+    suite = create_suite(tests.framework, tests.command, tests.timeout, environment)
     suite.preflight(project)
     mode = GuardMode(config.tests.guard)
     demand_loaded(config, project)

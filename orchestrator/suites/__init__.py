@@ -4,7 +4,7 @@ To add one: a class with `preflight`, `run` and `observe` (see `command_suite.py
 `_SUITES`, and a subclass of the conformance suite in `tests/suites/`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -12,6 +12,7 @@ from orchestrator.errors import UsageError
 from orchestrator.events import Listener
 from orchestrator.footprint import Footprint
 from orchestrator.models import SuiteReport
+from orchestrator.suites.environment import project_environment
 
 if TYPE_CHECKING:
     from orchestrator.suites.command_suite import CommandSuite
@@ -35,8 +36,19 @@ class ProjectSuite(Protocol):
         """Run all cases, report, and return what the verdict rests on, where that is known."""
 
 
-def create_suite(framework: str, command: str, timeout_seconds: float) -> ProjectSuite:
+def create_suite(
+    framework: str,
+    command: str,
+    timeout_seconds: float,
+    environment: Mapping[str, str] | None = None,
+) -> ProjectSuite:
     """Make the suite for `tests.framework`.
+
+    Args:
+        framework: its name.
+        command: the suite's command.
+        timeout_seconds: for one run.
+        environment: what the suite's environment is made from; ours if None.
 
     Raises:
         UsageError: there is no such framework, or the command cannot be read.
@@ -44,22 +56,27 @@ def create_suite(framework: str, command: str, timeout_seconds: float) -> Projec
     if framework not in _SUITES:
         known = ", ".join(_SUITES)
         raise UsageError(f"tests.framework {framework!r} is not known", f"use one of: {known}")
-    return _SUITES[framework](command, timeout_seconds)
+    return _SUITES[framework](
+        command, timeout_seconds, lambda project: project_environment(project, environment)
+    )
 
 
-def _pytest(command: str, timeout_seconds: float) -> "PytestSuite":
+_Environment = Callable[[Path], Mapping[str, str]]
+
+
+def _pytest(command: str, timeout_seconds: float, environment: _Environment) -> "PytestSuite":
     from orchestrator.suites.pytest.running import PytestSuite
 
-    return PytestSuite(command, timeout_seconds)
+    return PytestSuite(command, timeout_seconds, environment)
 
 
-def _command(command: str, timeout_seconds: float) -> "CommandSuite":
+def _command(command: str, timeout_seconds: float, environment: _Environment) -> "CommandSuite":
     from orchestrator.suites.command_suite import CommandSuite
 
-    return CommandSuite(command, timeout_seconds)
+    return CommandSuite(command, timeout_seconds, environment)
 
 
-_SUITES: Final[dict[str, Callable[[str, float], ProjectSuite]]] = {
+_SUITES: Final[dict[str, Callable[[str, float, _Environment], ProjectSuite]]] = {
     "pytest": _pytest,
     "command": _command,
 }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,25 @@ def project_environment(project: Path, base: Mapping[str, str] | None = None) ->
         path.append(ours)
     env["PATH"] = os.pathsep.join(path)
     return env
+
+
+_DECISIVE_VARIABLES: Final = re.compile(
+    r"(?:PYTHON|PYTEST_)\w*|GIT_(?:DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|NAMESPACE)"
+)
+"""Variables that decide what Python imports, what pytest runs, and where git looks."""
+
+
+def decisive_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that a verdict rests on, to be kept for whoever resumes a run."""
+    return {n: value for n, value in environment.items() if _DECISIVE_VARIABLES.fullmatch(n)}
+
+
+def with_decisive_variables(
+    environment: Mapping[str, str], kept: Mapping[str, str]
+) -> dict[str, str]:
+    """Return an environment with the variables that a verdict rests on as they were kept."""
+    others = {n: v for n, v in environment.items() if not _DECISIVE_VARIABLES.fullmatch(n)}
+    return {**others, **kept}
 
 
 def virtualenv_of(project: Path) -> Path | None:

@@ -11,7 +11,12 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.events import AgentSpoke, Event
 from orchestrator.models import AgentLimits, SuiteOutcome
 from orchestrator.suites import create_suite
-from orchestrator.suites.environment import project_environment, virtualenv_of
+from orchestrator.suites.environment import (
+    decisive_variables,
+    project_environment,
+    virtualenv_of,
+    with_decisive_variables,
+)
 from orchestrator.suites.pytest.running import PytestSuite
 from teacher.webhook import TOKEN_VARIABLE
 from tests.suites.projects import write
@@ -148,3 +153,11 @@ def test_a_linked_work_tree_uses_the_main_ones_environment_and_its_own_code(tmp_
     assert env["VIRTUAL_ENV"] == str(main / ".venv")
     assert env["PYTHONPATH"].split(":") == [str(linked / "lib"), str(linked / "b/src"), "/mine"]
     assert "PYTHONPATH" not in project_environment(main, {"PATH": "/bin"})
+
+
+def test_what_a_verdict_rests_on_is_as_it_was_kept() -> None:
+    at_start = {"PYTHONPATH": "lib", "PATH": "/bin", "PYTEST_ADDOPTS": "-q", "HOME": "/home/a"}
+    kept = decisive_variables(at_start)
+    assert kept == {"PYTHONPATH": "lib", "PYTEST_ADDOPTS": "-q"}
+    later = {"PYTHONHASHSEED": "1", "PYTHONPATH": "other", "PATH": "/usr/bin", "GIT_DIR": "x"}
+    assert with_decisive_variables(later, kept) == {**kept, "PATH": "/usr/bin"}
