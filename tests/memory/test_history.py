@@ -26,6 +26,8 @@ from orchestrator.models import (
     Snapshot,
     SuiteOutcome,
     SuiteReport,
+    Verdict,
+    VerdictKind,
 )
 from orchestrator.ports import Rulebook
 from teacher.models import Failure, FailureType, RuleText
@@ -224,6 +226,7 @@ def attempt(number: int, *, solved: bool, path: str = "calc.py") -> events.Attem
         Snapshot("b"),
         Diff((FileChange(path, "M", 1, 1),), Path("patch")),
         SuiteReport(outcome, int(not solved)),
+        Verdict(VerdictKind.SOLVED if solved else VerdictKind.OWN_FAILURE),
     )
     return events.AttemptFinished(RunResult(RunOutcome.RUNNING, (made,)))
 
