@@ -223,8 +223,7 @@ class Guard:
         kept.require_kept()
         found = list(self._undo(manifest, str(attempt), "", kept.look(manifest)))
         found += self._environment(str(attempt), "")
-        with explained(self.project):
-            drop_project_bytecode(self.project, self._rules.environments)
+        found += self._drop_bytecode()
         return Findings((*self._between, *found, *self._rules_tampered(attempt)))
 
     def watch_suite(
@@ -255,8 +254,7 @@ class Guard:
         if self._manifest is None and not self._recall_latest():
             return run(), Findings()
         watch = SuiteWatch(self._rules, self._kept, self._known)
-        with explained(self.project):
-            drop_project_bytecode(self.project, self._rules.environments)
+        stale = self._drop_bytecode()
         early = watch.before()
         if early and self.mode is GuardMode.RESTORE:
             # Nobody is asked to work now: something that the agent left behind does.
@@ -266,7 +264,7 @@ class Guard:
             early = []
         report = run()
         found, changes = watch.after()
-        found += findings_of(early, "after it was restored")
+        found += [*findings_of(early, "after it was restored"), *stale]
         if self.mode is GuardMode.RESTORE and changes:
             self._restore(self._known, changes, f"{self._remembered}-suite")
         when = "while the suite ran"
@@ -459,13 +457,20 @@ class Guard:
         }
         return {**kept, **self._reverted}
 
+    def _drop_bytecode(self) -> list[Finding]:
+        text = "bytecode that is not its source's runs in its place, and cannot be removed"
+        with explained(self.project):
+            wrong = drop_project_bytecode(self.project, self._rules.environments)
+        return [Finding(FindingKind.STEERING, name, text, decisive=True) for name in wrong]
+
     def _environment(self, name: str, when: str) -> list[Finding]:
         if self._state is None:
             return []
         restore = self.mode is GuardMode.RESTORE
         aside = self._own / _REVERTED / name
         with explained(self.project):
-            found = EnvironmentGuard(self._state, self._own, aside, restore=restore).findings()
+            watch = EnvironmentGuard(self._state, self._own, aside, restore=restore)
+            found = watch.findings(suite_ran=bool(when))
         return [replace(each, text=", ".join(filter(None, (each.text, when)))) for each in found]
 
     def _weighed(self, found: Sequence[Finding]) -> list[Finding]:
