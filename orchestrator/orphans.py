@@ -2,11 +2,25 @@
 
 On Linux a process can ask to become the parent of its descendants' orphans (prctl(2),
 PR_SET_CHILD_SUBREAPER). Elsewhere only what carries the mark of `process.py` is found.
+
+The system does not say which of our children were started by us and which were adopted. A child is
+taken for an orphan if all of this holds:
+
+- it was not our child when the block was entered;
+- its session is not ours. `process.py` gives each child a session of its own, and no process can
+  join another session, so an orphan is never in ours; what other threads start with plain
+  `subprocess` or `multiprocessing` always is;
+- `process.py` did not start it, in any thread;
+- it does not carry the mark of a child that still runs: another thread's agent may need it.
+
+A child that other code than `process.py` starts in a session of its own cannot be told apart.
 """
 
 import contextlib
 import ctypes
+import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -17,6 +31,10 @@ from orchestrator import process
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _SECONDS: Final = 5.0
+
+_adopting: Final = threading.Lock()
+_blocks = 0
+"""How many blocks are entered, in all threads."""
 
 
 class Orphans:
@@ -46,11 +64,30 @@ def _end_all(own: psutil.Process, known: set[int], found: Orphans) -> None:
     """End orphans until none is left: one that is ended may leave children of its own."""
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
-        left = [each for each in own.children() if each.pid not in known | process.live_pids()]
+        left = _orphans(own, known)
         if not left:
             return
         for each in left:
             _end(each, found)
+
+
+def _orphans(own: psutil.Process, known: set[int]) -> list[psutil.Process]:
+    children = own.children()
+    spared = known | process.started_pids()  # asked after the look, see there
+    return [
+        each
+        for each in children
+        if each.pid not in spared
+        and not _is_in_our_session(each.pid)
+        and not process.belongs_to_live_child(each)
+    ]
+
+
+def _is_in_our_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == os.getsid(0)
+    except ProcessLookupError:
+        return True  # gone: nothing to end
 
 
 def _end(orphan: psutil.Process, found: Orphans) -> None:
@@ -63,9 +100,24 @@ def _end(orphan: psutil.Process, found: Orphans) -> None:
 
 
 def _adopt(*, on: bool) -> bool:
-    """Ask the system to make us the parent of orphans, or not any more; say whether it does."""
+    """Ask the system to make us the parent of orphans, until the last block is left.
+
+    Returns:
+        Whether it does.
+    """
+    global _blocks  # noqa: PLW0603 - the system knows one answer for all threads
     if sys.platform != "linux":
         return False
+    with _adopting:
+        _blocks += 1 if on else -1
+        wanted = _blocks > 0
+        done = _ask(on=wanted)
+        if on and not done:
+            _blocks -= 1
+        return done
+
+
+def _ask(*, on: bool) -> bool:
     try:
         library = ctypes.CDLL(None, use_errno=True)
         return int(library.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)) == 0

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -312,11 +313,33 @@ def end_all() -> None:
 
 
 _live: set[Child] = set()
+_started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
+_starting: Final = threading.RLock()
+"""Held while a process is started, until it stands in `_started`."""
 
 
 def live_pids() -> set[int]:
     """Return the process ids of the children that are running."""
     return {child.pid for child in tuple(_live)}
+
+
+def started_pids() -> set[int]:
+    """Return the process ids of everything started here and not waited for, in any thread.
+
+    Whoever lists our children first, and asks afterwards, misses none: a process that another
+    thread is just starting is waited for.
+    """
+    with _starting:
+        return {popen.pid for popen in tuple(_started) if popen.returncode is None}
+
+
+def belongs_to_live_child(candidate: psutil.Process) -> bool:
+    """Return whether a process carries the mark of a child that is running."""
+    try:
+        marks = _environment(candidate).get(MARK, "").split(":")
+    except (psutil.Error, OSError):
+        return False
+    return any(child.mark in marks for child in tuple(_live))
 
 
 def run(
@@ -417,16 +440,19 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     words = [_encodable(word) for word in argv]
     try:
-        return subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=stdout or subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=tuple(pass_descriptors),
-        )
+        with _starting:
+            popen = subprocess.Popen(
+                words,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=stdout or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                pass_fds=tuple(pass_descriptors),
+            )
+            _started.add(popen)
+            return popen
     except OSError as error:
         if error.filename != words[0]:
             raise  # it is about the folder

@@ -326,7 +326,7 @@ class Steps:
         return self._footprint
 
     def _experiment(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Experiment:
-        leave = {*self.rulebook.files(), *self.guard.regenerated}
+        leave = {*self.rulebook.files(), *self.guard.suite_output}
         after = self.workspace.snapshot()
         patch = self.folder / f"attempt-{attempt.number}.compared.patch"
         changes = self.workspace.diff(origin, after, patch).changes

@@ -1,10 +1,12 @@
 """What a child leaves running is ended, whatever it did to be forgotten."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -17,7 +19,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Lin
 
 HIDES = """
 import os, sys, time
+reading, writing = os.pipe()
 if os.fork():
+    os.close(writing)
+    os.read(reading, 1)  # until the daemon has cleared its environment
     os._exit(0)
 os.setsid()
 if os.fork():
@@ -28,9 +33,16 @@ os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(120)"]
 """
 
 
+STARTS = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
 def hide(note: Path) -> None:
     """Start a daemon without the mark, in a session of its own, whose parents are gone."""
     process.run([sys.executable, "-c", HIDES.format(note=str(note))], cwd=note.parent)
+    wait_for(note)
+
+
+def wait_for(note: Path) -> None:
     for seconds in growing(0.05):
         if note.exists() and note.read_text(encoding="utf-8"):
             return
@@ -66,6 +78,54 @@ def test_what_was_there_before_and_what_is_ours_stays(tmp_path: Path) -> None:
             child.wait()
         finally:
             before.kill()
+
+
+def test_what_other_threads_start_stays(tmp_path: Path) -> None:
+    sleeps = [sys.executable, "-c", "import time; time.sleep(120)"]
+    with ending_orphans() as orphans:
+        plain = subprocess.Popen(sleeps, cwd=tmp_path)
+        git = Thread(target=process.capture, args=(sleeps,), kwargs={"cwd": tmp_path, "timeout": 5})
+        git.start()
+        while len(started := process.started_pids()) < 1:
+            time.sleep(0.01)
+    try:
+        assert orphans.ended == []
+        assert is_running(plain.pid)
+        assert all(is_running(pid) for pid in started)
+    finally:
+        plain.kill()
+        plain.wait()
+        for pid in started:
+            os.kill(pid, signal.SIGKILL)
+        git.join()
+    assert not process.started_pids() & started
+
+
+def test_what_a_running_child_leaves_in_the_background_stays(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    hides = HIDES.format(note=str(note)).replace(", {})", ", os.environ)")
+    starts = [sys.executable, "-c", f"{STARTS}\nimport time; time.sleep(120)", hides]
+    with ending_orphans() as outer:
+        child = process.Child(starts, cwd=tmp_path, on_stdout=print, on_stderr=print)
+        wait_for(note)
+        with ending_orphans() as inner:
+            pass
+        pid = int(note.read_text(encoding="utf-8"))
+        assert is_running(pid)
+        assert inner.ended == []
+        child.end()
+        child.wait()
+    assert not is_running(pid)
+    assert outer.ended == []  # the child's own mark found it
+
+
+def test_two_blocks_share_the_adoption(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    with ending_orphans() as outer:
+        with ending_orphans():
+            pass
+        hide(note)
+    assert len(outer.ended) == 1
 
 
 def test_nothing_left_is_nothing_said() -> None:

@@ -43,15 +43,18 @@ def failure_of(
         report: what the suite said afterwards, not green.
         baseline: what it said before the agent worked, if it ran.
         diff: what the agent changed, if that is known.
-        findings: what the guard of the tests found. If the report is green, they are the failure.
+        findings: what the guard of the tests found. Where no case of the report fails, as when old
+            failures were left out of it, those that decide are the failure.
     """
     broken, old = by_novelty(report.failing, baseline)
     # A case that failed all along tells nothing of this attempt, unless there is nothing else.
     telling = [case for case, _ in broken or old]
     evidence = [(case.id, _first_line(case)) for case in telling]
     source, summary = "pytest", _summary(report, telling)
-    if report.passed and findings:
-        decisive = [finding for finding in findings if finding.decisive] or findings
+    decisive = [finding for finding in findings if finding.decisive]
+    if report.passed:
+        decisive = decisive or list(findings)
+    if decisive and report.judged and not report.failing:
         source, evidence = "guard", [(each.kind, _kind_of(each)) for each in decisive]
         summary = f"green, but not to be believed: {one_line(decisive[0].summary, 250)}"
     return Failure(

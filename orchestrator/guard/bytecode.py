@@ -5,21 +5,39 @@ seconds only. PYTHONPYCACHEPREFIX would keep Python away from all caches, also f
 installed packages: each run of the suite would compile the whole environment anew.
 """
 
+import errno
 import os
 from collections.abc import Collection
+from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
+from typing import Final
+
+_NEVER_ENTERED: Final = frozenset({".git", "node_modules", ".tox", ".nox"})
+_NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_HASHED: Final = 1
+_CHECKED: Final = 2
+"""Flags in the header of a cache, see PEP 552."""
 
 
-def drop_project_bytecode(project: Path, environments: Collection[str]) -> None:
+def drop_project_bytecode(project: Path, environments: Collection[str]) -> list[str]:
     """Remove the bytecode of all files of a project, pytest's own included.
+
+    A folder that we own is made writable. In one of another user, which the agent could not write
+    to either, a cache stays.
 
     Args:
         project: the project's folder.
-        environments: names of folders that are Python environments, whose bytecode stays.
+        environments: names of folders that were Python environments at the baseline, whose
+            bytecode stays, as in those of tox and nox.
+
+    Returns:
+        The caches that could not be removed, and that Python would run though their source is
+        another.
 
     Raises:
-        OSError: one cannot be removed.
+        OSError: one cannot be removed for another reason.
     """
+    wrong = []
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -30,9 +48,54 @@ def drop_project_bytecode(project: Path, environments: Collection[str]) -> None:
         below = f"{folder}/" if folder else ""
         inside_cache = folder.rpartition("/")[2] == "__pycache__"
         for item in listed:
+            name = below + item.name
             if item.is_dir(follow_symlinks=False):
-                name = below + item.name
-                if item.name not in (".git", "node_modules") and name not in environments:
+                if item.name not in _NEVER_ENTERED and name not in environments:
                     folders.append(name)
             elif inside_cache and item.name.endswith(".pyc"):
-                Path(item.path).unlink(missing_ok=True)
+                path = Path(item.path)
+                if not _remove(path) and _would_run_wrongly(path):
+                    wrong.append(name)
+    return wrong
+
+
+def _remove(path: Path) -> bool:
+    """Remove a file; return whether that is allowed."""
+    for attempt in range(2):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise
+            if attempt or not _make_writable(path.parent):
+                break
+        else:
+            return True
+    return False
+
+
+def _make_writable(folder: Path) -> bool:
+    try:
+        folder.chmod(folder.stat().st_mode | 0o700)
+    except OSError:
+        return False
+    return True
+
+
+def _would_run_wrongly(cache: Path) -> bool:
+    """Return whether Python would take a cache for its source's, though it is not.
+
+    Of those with a time in them it compares time and size itself, and of checked ones the hash;
+    what differs is not run. An unchecked one of another interpreter cannot be compared here.
+    """
+    source = cache.parent.parent / f"{cache.name.partition('.')[0]}.py"
+    try:
+        with cache.open("rb") as file:
+            header = file.read(16)
+        code = source.read_bytes()
+    except OSError:
+        return False  # without one of the two nothing of it runs
+    flags = int.from_bytes(header[4:8], "little")
+    if not flags & _HASHED or flags & _CHECKED:
+        return False
+    return header[:4] != MAGIC_NUMBER or header[8:16] != source_hash(code)

@@ -20,9 +20,10 @@ def case_files(report: SuiteReport) -> set[str]:
     return {case.file for case in report.cases if case.file}
 
 
-def test_files(report: SuiteReport, project: Path) -> set[str]:
-    """Return the files to run for all the cases of a report."""
-    return {name for name in case_files(report) if (project / name).is_file()}
+def test_files(report: SuiteReport, project: Path) -> list[str]:
+    """Return the files to run for all the cases of a report, in the order of the cases."""
+    names = dict.fromkeys(case.file for case in report.cases if case.file)
+    return [name for name in names if (project / name).is_file()]
 
 
 def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
@@ -30,6 +31,8 @@ def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
     now = {case.id: case for case in report.cases}
     running = [case for case in report.cases if case.outcome is not CaseOutcome.SKIPPED]
     functions = Counter(map(_function, running))
+    known = {case.id for case in baseline.cases}
+    fresh = Counter(_function(case) for case in running if case.id not in known)
     files = {case.file for case in running if not case.collecting}
     found: list[Finding] = []
     for case in baseline.cases:
@@ -44,6 +47,11 @@ def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
                 found.append(_finding(case, text))
         elif present:
             found.append(_finding(case, f"{case.outcome} at the start, skipped now"))
+        elif case.failing and fresh[_function(case)]:
+            # An id with the time or a random number in it is another one in each run.
+            fresh[_function(case)] -= 1
+            text = f"{case.outcome} at the start, not run now; a new one of this test is"
+            found.append(_finding(case, text, decisive=False))
         elif case.failing or not functions[_function(case)]:
             found.append(_finding(case, f"{case.outcome} at the start, not run now"))
         else:
@@ -61,6 +69,11 @@ def inconsistent(report: SuiteReport) -> list[Finding]:
         text = "the runner's last record is missing: it was ended, or replaced, before its end"
         found.append(Finding(FindingKind.INCONSISTENT, where, text, decisive=True))
     return _bounded(found)
+
+
+def is_control(alone: SuiteReport, files: Collection[str]) -> bool:
+    """Return whether a run did without the agent's own tests: a wrapper runs all that there is."""
+    return not case_files(alone) & set(files)
 
 
 def agreeing(report: SuiteReport, alone: SuiteReport, files: Collection[str]) -> list[Finding]:

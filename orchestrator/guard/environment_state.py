@@ -138,8 +138,12 @@ class EnvironmentGuard:
     ) -> None:
         self._state, self._folder, self._aside, self._restore = state, folder, aside, restore
 
-    def findings(self) -> list[Finding]:
+    def findings(self, *, suite_ran: bool = False) -> list[Finding]:
         """Return what differs, restored where a copy is kept.
+
+        Args:
+            suite_ran: whether it differs since the suite began. Then Python may have compiled what
+                it had not imported before, as in an environment that came without bytecode.
 
         Raises:
             OSError: something cannot be read, or restored.
@@ -157,7 +161,7 @@ class EnvironmentGuard:
             for path in state.absent
             if os.path.lexists(path)
         ]
-        found += self._caches(frozenset({*changed, *others}))
+        found += self._caches(frozenset({*changed, *others}), suite_ran=suite_ran)
         return _bounded(found)
 
     def _fixed(self) -> Iterator[Finding]:
@@ -218,9 +222,13 @@ class EnvironmentGuard:
             if "." not in name
         }
 
-    def _caches(self, changed: Collection[str]) -> Iterator[Finding]:
-        """Yield findings for bytecode that changed while its source did not; drop it."""
+    def _caches(self, changed: Collection[str], *, suite_ran: bool) -> Iterator[Finding]:
+        """Yield findings for bytecode that changed while its source did not; drop it.
+
+        Only that of recorded files counts: a folder of packages holds that of others too.
+        """
         known = self._state.caches
+        sources = self._state.runner.keys() | self._state.installed.keys()
         folders = {path for path, was in known.items() if signature_at(path) != was}
         folders |= _bytecode_beside(self._state.runner).keys() - known.keys()
         for path in sorted(folders):
@@ -228,10 +236,12 @@ class EnvironmentGuard:
                 yield from self._package(path)
                 continue
             source = _source_of(path)
-            if source in changed or not os.path.lexists(path):
+            if source in changed or source not in sources or not os.path.lexists(path):
                 continue
             if self._restore:
                 Path(path).unlink(missing_ok=True)
+            if suite_ran and not known.get(path):
+                continue
             text = "bytecode changed while its source did not" + ", removed" * self._restore
             yield Finding(FindingKind.STEERING, path, text, decisive=not self._restore)
 

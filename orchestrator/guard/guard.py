@@ -4,7 +4,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.footprint import Footprint
-from orchestrator.guard import cases
+from orchestrator.guard import cases, path_rules
 from orchestrator.guard.bytecode import drop_project_bytecode
 from orchestrator.guard.command_chain import follow
 from orchestrator.guard.counts import fewer_tests
@@ -25,13 +25,21 @@ from orchestrator.guard.environment_state import (
 from orchestrator.guard.instructions import Instructions
 from orchestrator.guard.kept_files import Change, KeptFiles, Manifest, explained, write
 from orchestrator.guard.new_tests import needs_reverted
-from orchestrator.guard.protection import Guarded, Kind, Protection, name_of
+from orchestrator.guard.protection import (
+    CONFIG_NAMES,
+    STARTUP,
+    Guarded,
+    Kind,
+    Protection,
+    name_of,
+)
 from orchestrator.guard.scan.answers import Answers, answers_in
 from orchestrator.guard.scan.patches import read_patch
 from orchestrator.guard.shadows import shadowing
 from orchestrator.guard.shared_files import is_shared
-from orchestrator.guard.suite_watch import SuiteWatch, findings_of, written_between
-from orchestrator.guard.tree import Tree, environments_in, signature, walk
+from orchestrator.guard.suite_watch import SuiteWatch, findings_of
+from orchestrator.guard.suite_writes import SuiteWrites, Writes, is_source
+from orchestrator.guard.tree import Tree, signature
 from orchestrator.guard.weighing import Scan, shown_name
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import (
@@ -46,6 +54,7 @@ from orchestrator.models import (
 from orchestrator.suites.environment import project_environment
 
 _KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.STEERING}
+_DECIDES: Final = frozenset({*CONFIG_NAMES, *STARTUP, "conftest.py", "package.json", ".env"})
 _SHOWN: Final = 30
 _PROTECTION: Final = "protection.json"
 _REVERTED: Final = "reverted"
@@ -98,7 +107,8 @@ class Guard:
     _baseline: SuiteReport | None = None
     _protection: Protection | None = None
     _state: EnvironmentState | None = None
-    _regenerated: frozenset[str] = frozenset()
+    _at_baseline: Writes = field(default_factory=Writes)
+    _suite_writes: SuiteWrites | None = None
     _manifest: Manifest | None = None
     _settled: Manifest | None = None
     """Guarded files as the last attempt's verdict left them, if that was in this process."""
@@ -106,6 +116,8 @@ class Guard:
     _remembered: int | None = None
     """The attempt whose files `_manifest` has."""
     _reverted: dict[str, Path] = field(default_factory=dict)
+    _can_select: bool = True
+    """Whether the suite runs only the files that it is asked for, as far as we know."""
 
     # ---- the baseline ----------------------------------------------------------------------
 
@@ -131,9 +143,22 @@ class Guard:
         return tuple(sorted(self._protection.guarded.values(), key=lambda each: each.path))
 
     @property
-    def regenerated(self) -> frozenset[str]:
-        """The files that the suite itself wrote at the baseline."""
-        return self._protection.regenerated if self._protection else self._regenerated
+    def written_by_suite(self) -> frozenset[str]:
+        """The files whose content runs of the suite changed so far, whatever the guard's mode."""
+        return self._writes.names
+
+    @property
+    def suite_output(self) -> frozenset[str]:
+        """Those of them that nobody else writes: neither code, nor configuration, nor guarded."""
+        guarded = self._protection.guarded if self._protection else {}
+        return frozenset(
+            name for name in self.written_by_suite if not is_source(name) and name not in guarded
+        )
+
+    @property
+    def rewritten_each_time(self) -> frozenset[str]:
+        """The files whose content the suite changed at the baseline already, code too."""
+        return self._writes.at_baseline
 
     # ---- an attempt ------------------------------------------------------------------------
 
@@ -221,8 +246,7 @@ class Guard:
         kept.require_kept()
         found = list(self._undo(manifest, str(attempt), "", kept.look(manifest)))
         found += self._environment(str(attempt), "")
-        with explained(self.project):
-            drop_project_bytecode(self.project, self._rules.environments)
+        found += self._drop_bytecode()
         return Findings((*self._between, *found, *self._rules_tampered(attempt)))
 
     def watch_suite(
@@ -241,20 +265,13 @@ class Guard:
         Raises:
             InfrastructureError: something cannot be read or restored.
         """
-        if self.mode is GuardMode.OFF:
-            return run(), Findings()
         if baseline:
-            environments = environments_in(self.project)
-            before = walk(self.project, environments)
-            report = run()
-            after = walk(self.project, environments)
-            self._regenerated = written_between(before, after)
+            report, self._at_baseline = self._watch_writes(run, baseline=True)
             return report, Findings()
-        if self._manifest is None and not self._recall_latest():
-            return run(), Findings()
-        watch = SuiteWatch(self._rules, self._kept, self._known)
-        with explained(self.project):
-            drop_project_bytecode(self.project, self._rules.environments)
+        if self.mode is GuardMode.OFF or (self._manifest is None and not self._recall_latest()):
+            return self._watch_writes(run)[0], Findings()
+        watch = SuiteWatch(self._rules, self._kept, self._known, self._writes.contents)
+        stale = self._drop_bytecode()
         early = watch.before()
         if early and self.mode is GuardMode.RESTORE:
             # Nobody is asked to work now: something that the agent left behind does.
@@ -264,12 +281,22 @@ class Guard:
             early = []
         report = run()
         found, changes = watch.after()
-        found += findings_of(early, "after it was restored")
+        self._writes.add(*watch.looks)
+        found += [*findings_of(early, "after it was restored"), *stale]
         if self.mode is GuardMode.RESTORE and changes:
             self._restore(self._known, changes, f"{self._remembered}-suite")
         when = "while the suite ran"
         found += [replace(each, decisive=True) for each in self._environment("suite", when)]
         return report, Findings(tuple(self._weighed(found)))
+
+    def collect_writes(self, run: Callable[[], SuiteReport]) -> tuple[SuiteReport, frozenset[str]]:
+        """Run the suite where nothing is judged; return the files whose content it changed too.
+
+        Raises:
+            InfrastructureError: something cannot be read or kept.
+        """
+        report, writes = self._watch_writes(run)
+        return report, writes.changed
 
     def check(
         self,
@@ -341,31 +368,74 @@ class Guard:
 
     # ---- below: one look each --------------------------------------------------------------
 
+    @property
+    def _writes(self) -> SuiteWrites:
+        if self._suite_writes is None:
+            self._suite_writes = SuiteWrites(self.project, self.folder)
+        return self._suite_writes
+
+    def _watch_writes(
+        self, run: Callable[[], SuiteReport], *, baseline: bool = False
+    ) -> tuple[SuiteReport, Writes]:
+        if self.project == Path():  # there is no project: see `no_guard`
+            return run(), Writes()
+        return self._writes.watch(run, baseline=baseline)
+
     def _derive(self, report: SuiteReport, footprint: Footprint | None) -> None:
         env = project_environment(self.project, self.environment)
         plugins = tuple(name for name in env.get("PYTEST_PLUGINS", "").split(",") if name)
         options = env.get("PYTEST_ADDOPTS", "").split()
         plugins += tuple(after for word, after in itertools.pairwise(options) if word == "-p")
         path = env.get("PATH", os.defpath)
+        rewritten = self._at_baseline.rewritten
+        generated = frozenset(self._generated(rewritten, report, footprint))
         basis = Basis(
             self.project,
             self.command,
             report,
             footprint,
-            self._regenerated,
+            generated & self._at_baseline.changed,
             self.unguarded,
             path,
             plugins,
             self.task,
         )
         with explained(self.project):
-            self._protection = derive(basis)
+            derived = derive(basis)
+            self._protection = replace(
+                derived,
+                touched=self._at_baseline.touched,
+                rewritten=rewritten,
+                volatile=generated | (rewritten - derived.guarded.keys()),
+            )
             if footprint is not None:
                 programs = follow(self.project, self.command).programs
                 self._state = record_environment(footprint, programs, path, self._own)
             state = self._state.as_json() if self._state else None
             values = {"protection": self._protection.as_json(), "environment": state}
             write(self._own / _PROTECTION, json.dumps(values).encode("ascii"))
+
+    def _generated(
+        self, names: Collection[str], report: SuiteReport, footprint: Footprint | None
+    ) -> Iterator[str]:
+        """Yield those of some files that hold neither tests nor what decides on them.
+
+        What the suite wrote is not for that its own: a formatter writes tests too. Code counts as
+        generated only where the runner says that nothing imported it.
+        """
+        used = cases.case_files(report)
+        if footprint:
+            modules = [module.file for module in footprint.modules]
+            paths = (*footprint.tests, *footprint.steering, *modules)
+            used |= {name_of(self.project, path) for path in paths}
+        chain = follow(self.project, self.command).files
+        for name in names:
+            base = name.rpartition("/")[2]
+            decides = base in _DECIDES or path_rules.is_test(name)
+            starts = name in chain and not chain[name].startswith("named by")
+            code = is_source(name) and (footprint is None or name in chain)
+            if not (name in used or decides or starts or code):
+                yield name
 
     def _recall_protection(self) -> bool:
         if self._protection:
@@ -457,13 +527,20 @@ class Guard:
         }
         return {**kept, **self._reverted}
 
+    def _drop_bytecode(self) -> list[Finding]:
+        text = "bytecode that is not its source's runs in its place, and cannot be removed"
+        with explained(self.project):
+            wrong = drop_project_bytecode(self.project, self._rules.environments)
+        return [Finding(FindingKind.STEERING, name, text, decisive=True) for name in wrong]
+
     def _environment(self, name: str, when: str) -> list[Finding]:
         if self._state is None:
             return []
         restore = self.mode is GuardMode.RESTORE
         aside = self._own / _REVERTED / name
         with explained(self.project):
-            found = EnvironmentGuard(self._state, self._own, aside, restore=restore).findings()
+            watch = EnvironmentGuard(self._state, self._own, aside, restore=restore)
+            found = watch.findings(suite_ran=bool(when))
         return [replace(each, text=", ".join(filter(None, (each.text, when)))) for each in found]
 
     def _weighed(self, found: Sequence[Finding]) -> list[Finding]:
@@ -499,16 +576,28 @@ class Guard:
         return answers_in(texts, failing, self.task)
 
     def _without_new_tests(self, report: SuiteReport, rerun: Rerun) -> list[Finding]:
-        """Run the old tests alone: new ones may do anything in the process of the old ones."""
-        if not self._baseline:
+        """Run the old tests alone: new ones may do anything in the process of the old ones.
+
+        What fails then has to fail again, because some old tests are unsteady.
+        """
+        if not self._baseline or not self._can_select:
             return []
         new = cases.case_files(report) - cases.case_files(self._baseline)
         new = {name for name in new if name not in self._known.entries}
-        old = sorted(cases.test_files(self._baseline, self.project))
+        old = cases.test_files(self._baseline, self.project)
         if not new or not old:
             return []
-        alone, found = self.watch_suite(lambda: rerun(old))
-        return [*found.found, *cases.agreeing(report, alone, new)]
+        alone, watched = self.watch_suite(lambda: rerun(old))
+        self._can_select = cases.is_control(alone, new)
+        if not self._can_select:
+            return [*watched.found, *cases.inconsistent(alone)]
+        found = cases.agreeing(report, alone, new)
+        if not found:
+            return list(watched.found)
+        again, watched_again = self.watch_suite(lambda: rerun(old))
+        where = {each.where for each in cases.agreeing(report, again, new)}
+        found = [each for each in found if each.where in where]
+        return [*watched.found, *watched_again.found, *found]
 
     # ---- the learned rules -----------------------------------------------------------------
 

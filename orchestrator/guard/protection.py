@@ -63,7 +63,11 @@ class Protection:
         guarded: the guarded files, by name.
         absent: names at which nothing may appear, with the reason.
         free: names that are never guarded: the code under test, and what the suite regenerates.
-        regenerated: names of the files that the suite itself wrote at the baseline.
+        regenerated: names of the files whose content the suite itself changed at the baseline.
+        touched: names of all files that it touched then, if only by `chmod`.
+        rewritten: those of them that it wrote, if only with the same content.
+        volatile: those of these that may come out otherwise the next time: all but tests and what
+            decides on them.
         unguarded: globs of names that the user freed.
         whole: names of shared files of which every byte counts.
         tests: names of the files with cases.
@@ -85,6 +89,9 @@ class Protection:
     search: tuple[SearchFolder, ...] = ()
     reserved: frozenset[str] = frozenset()
     regenerated: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()
+    rewritten: frozenset[str] = frozenset()
+    volatile: frozenset[str] = frozenset()
 
     def frees(self, name: str) -> bool:
         """Return whether a file is never guarded."""
@@ -148,6 +155,9 @@ class Protection:
             "environments",
             "reserved",
             "regenerated",
+            "touched",
+            "rewritten",
+            "volatile",
         )
         return cls(
             Path(values["project"]),

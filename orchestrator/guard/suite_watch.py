@@ -1,11 +1,13 @@
 """Looks before and after a run of the suite: nothing that it judges may change while it runs."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestrator.guard.kept_files import Change, KeptFiles, Manifest
 from orchestrator.guard.protection import Kind, Protection
+from orchestrator.guard.suite_writes import Contents, stamp
 from orchestrator.guard.tree import Tree, signature
 from orchestrator.guard.weighing import shown_name
 from orchestrator.models import Finding, FindingKind
@@ -24,44 +26,63 @@ class SuiteWatch:
         rules: what is guarded.
         kept: the guarded files.
         manifest: what they were when the attempt began.
+        contents: remembers what files hold.
     """
 
-    def __init__(self, rules: Protection, kept: KeptFiles, manifest: Manifest) -> None:
+    def __init__(
+        self, rules: Protection, kept: KeptFiles, manifest: Manifest, contents: Contents
+    ) -> None:
         self._rules, self._kept, self._manifest = rules, kept, manifest
+        self._contents = contents
         self._before: Tree = {}
+        self._after: Tree = {}
+
+    @property
+    def looks(self) -> tuple[Tree, Tree]:
+        """What was seen before and after the run."""
+        return self._before, self._after
 
     def before(self) -> list[Change]:
         """Look at the project before the suite runs; return what is not as it was remembered."""
         self._before = self._kept.look(self._manifest)
+        self._contents.remember(self._before)
         return self._kept.changes(self._manifest, self._before)
 
     def after(self) -> tuple[list[Finding], list[Change]]:
         """Look again; return what changed, and which guarded files are to be restored."""
-        tree = self._kept.look(self._manifest)
+        tree = self._after = self._kept.look(self._manifest)
         changes = [
             change
             for change in self._kept.changes(self._manifest, tree)
             if _signature(tree, change.name) != _signature(self._before, change.name)
         ]
-        found = findings_of(changes, _WHEN)
+        volatile = self._rules.volatile | self._rules.regenerated
+        found = findings_of((each for each in changes if each.name not in volatile), _WHEN)
         found += self._rewritten(tree, {change.name for change in changes})
         found.sort(key=lambda finding: not finding.decisive)
         return found[:_SHOWN], changes
 
     def _rewritten(self, tree: Tree, known: set[str]) -> Iterator[Finding]:
         """Yield files whose change time differs, whatever their content is now."""
+        volatile = self._rules.volatile | self._rules.regenerated
         for name, at in self._before.items():
-            if name in known or name in self._rules.regenerated or self._rules.is_unguarded(name):
+            if name in known or name in volatile or self._rules.is_unguarded(name):
                 continue
             guarded = name in self._manifest.entries
             if not guarded and not _SOURCE.search(name):
                 continue
             now = tree.get(name)
-            if now is not None and signature(now) == signature(at):
+            if now is not None and (signature(now) == signature(at) or self._usual(name, at, now)):
                 continue
             kind = _kind(self._manifest.entries[name].kind) if guarded else FindingKind.SUSPICIOUS
             what = "deleted" if now is None else "rewritten"
             yield Finding(kind, shown_name(name), f"{what} {_WHEN}", decisive=True)
+
+    def _usual(self, name: str, at: os.stat_result, now: os.stat_result) -> bool:
+        """Return whether a file has its content, and was touched as at the baseline."""
+        if name not in self._rules.rewritten and stamp(at) != stamp(now):
+            return False
+        return name in self._rules.touched and self._contents.same(name, at, now)
 
 
 def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
@@ -70,15 +91,6 @@ def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
         Finding(_kind(each.kind), shown_name(each.name), f"{each.what} {when}", decisive=True)
         for each in changes
     ]
-
-
-def written_between(before: Tree, after: Tree) -> frozenset[str]:
-    """Return the names of the files that were written, made or removed between two looks."""
-    return frozenset(
-        name
-        for name in before.keys() | after.keys()
-        if _signature(before, name) != _signature(after, name)
-    )
 
 
 def _signature(tree: Tree, name: str) -> str:

@@ -38,9 +38,8 @@ def stuck(task: Task, run: RunResult, after: int | None) -> str:
 
 def _fingerprint(task: Task, attempt: Attempt, run: RunResult) -> str:
     assert attempt.report  # noqa: S101 -- only judged attempts come here; for mypy
-    return failure_of(
-        task, attempt.agent, attempt.report, run.baseline, None, attempt.findings
-    ).fingerprint
+    report = (attempt.tampered and attempt.own_report) or attempt.report
+    return failure_of(task, attempt.agent, report, run.baseline, None, attempt.findings).fingerprint
 
 
 def _cases(attempt: Attempt) -> str:

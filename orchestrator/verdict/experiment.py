@@ -130,22 +130,47 @@ class Experiment:
         return report
 
     def _run_before(self) -> SuiteReport:
-        """Run the suite on the tree before, which stands in the project as long as that takes."""
-        trees = self.trees
+        """Run the suite on the tree before, which stands in the project as long as that takes.
+
+        Raises:
+            _SwapVoidError: somebody edited a file that is swapped.
+        """
+        trees = self._trees_now()
         count = len(trees.changes)
         files = f"{count} file{'' if count == 1 else 's'} swapped"
         self.emit(events.StepStarted(f"running the suite on the tree before the attempt ({files})"))
-        kept: Sequence[str] = ()
+        rewritten = self.guard.rewritten_each_time
         try:
-            kept = trees.swap.apply(trees.before, trees.after, trees.leave)
-            report = self.run_suite(None)
+            if kept := trees.swap.apply(trees.before, trees.after, trees.leave):
+                raise _SwapVoidError(kept)
+            report, written = self.guard.collect_writes(lambda: self.run_suite(None))
+            self._runs += 1
+            rewritten &= written
         finally:
-            edited = trees.swap.revert(trees.before, trees.after, trees.leave)
-        self._runs += 1
-        if kept or edited:
-            raise _SwapVoidError([*dict.fromkeys((*kept, *edited))])
+            edited = trees.swap.revert(trees.before, trees.after, trees.leave, rewritten)
+        if edited:
+            raise _SwapVoidError(edited)
         self.emit(events.SuiteFinished(report, before_attempt=True))
         return report
+
+    def _trees_now(self) -> Trees:
+        """Return the trees with what runs of the suite have written since the first look.
+
+        What only the suite writes is not swapped. Code that it rewrites each time is swapped as it
+        stands now. So is nothing that somebody else changed since, and that the attempt did not.
+
+        Raises:
+            _SwapVoidError: somebody edited a file of the attempt.
+        """
+        trees = self.trees
+        leave = {*trees.leave, *self.guard.suite_output}
+        changes = [change for change in trees.changes if change.path not in leave]
+        swapped = {change.path for change in changes}
+        now = trees.swap.workspace.snapshot()
+        since = trees.swap.changed(trees.after, now)
+        if edited := sorted((since & swapped) - self.guard.rewritten_each_time):
+            raise _SwapVoidError(edited)
+        return replace(trees, after=now, changes=changes, leave=leave | (since - swapped))
 
     # ---- conclusions -----------------------------------------------------------------------
 

@@ -83,6 +83,18 @@ class TreeSwap:
     note: SwapNote
     folder: Path
 
+    def changed(self, one: Snapshot, other: Snapshot) -> frozenset[str]:
+        """Return the paths that differ between two trees.
+
+        Raises:
+            InfrastructureError: git failed, or there is no space.
+        """
+        patch = self.folder / "swap.patch"
+        try:
+            return frozenset(each.path for each in self.workspace.diff(one, other, patch).changes)
+        finally:
+            patch.unlink(missing_ok=True)
+
     def apply(self, before: Snapshot, after: Snapshot, leave: Collection[str]) -> Sequence[str]:
         """Put the files of `before` in place of those of `after`.
 
@@ -95,8 +107,20 @@ class TreeSwap:
         self.note.write(self.folder, before, after, leave)
         return self.workspace.restore(before, after, leave)
 
-    def revert(self, before: Snapshot, after: Snapshot, leave: Collection[str]) -> Sequence[str]:
+    def revert(
+        self,
+        before: Snapshot,
+        after: Snapshot,
+        leave: Collection[str],
+        rewritten: Collection[str] = (),
+    ) -> Sequence[str]:
         """Put the files of `after` back.
+
+        Args:
+            before: the tree that stands there.
+            after: the tree that comes back.
+            leave: paths that are never swapped.
+            rewritten: paths that the suite itself writes; they come back all the same.
 
         Returns:
             The paths that somebody changed while the tree before stood there; they were left alone.
@@ -105,6 +129,11 @@ class TreeSwap:
             InfrastructureError: a file cannot be written; the note stays.
         """
         left = self.workspace.restore(after, before, leave)
+        if own := {*left} & {*rewritten}:
+            now = self.workspace.snapshot()
+            others = self.changed(now, after) - own
+            again = self.workspace.restore(after, now, {*leave, *others})
+            left = (*(path for path in left if path not in own), *again)
         self.note.remove()
         return left
 

@@ -18,6 +18,8 @@ from orchestrator.models import (
     CaseOutcome,
     Diff,
     FileChange,
+    Finding,
+    FindingKind,
     Rule,
     RuleChange,
     Snapshot,
@@ -68,6 +70,19 @@ def failure(
     after: SuiteReport, before: SuiteReport | None = None, diff: Diff | None = None
 ) -> Failure:
     return failure_of(TASK, AGENT, after, before, diff)
+
+
+def test_a_cheat_beside_an_old_failure_is_the_failure() -> None:
+    cheat = Finding(FindingKind.SUSPICIOUS, "calc.py", "ends the process: os._exit(0)", True)
+    noise = Finding(FindingKind.TEST, "tests/test_a.py", "changed, reverted")
+    before = report(case("old"), case("one", CaseOutcome.PASSED))
+    own = replace(before, cases=before.cases[1:])  # the old failure is left out
+    given = failure_of(TASK, AGENT, own, before, None, (noise, cheat))
+    assert given.source == "guard"
+    assert given.summary.startswith("green, but not to be believed: ")
+    assert "os._exit" in given.summary
+    assert failure_of(TASK, AGENT, own, before, None, (noise,)).source == "pytest"
+    assert failure_of(TASK, AGENT, before, before, None, (cheat,)).source == "pytest"
 
 
 def test_it_carries_what_a_teacher_needs() -> None:

@@ -182,6 +182,40 @@ def test_bytecode_that_changed_alone_is_removed(world: World) -> None:
     assert not rewritten.exists()
 
 
+def test_the_first_import_of_a_module_may_leave_bytecode(world: World) -> None:
+    write(world.site, {"six.py": "A = 1\n"})
+    guard = world.guard()
+    beside = {
+        "__pycache__/six.cpython-311.pyc": "new",
+        "_pytest/__pycache__/python.cpython-311.pyc": "new",
+        "_pytest/__pycache__/lazily.cpython-311.pyc": "new",
+    }
+
+    def suite() -> object:
+        write(world.site, beside)
+        return None
+
+    guard.revert(1)
+    assert guard.watch_suite(suite)[1].found == ()  # type: ignore[arg-type]
+    # What was not there is not trusted in the next run either.
+    assert not (world.site / "_pytest/__pycache__/python.cpython-311.pyc").exists()
+    assert (world.site / "_pytest/__pycache__/lazily.cpython-311.pyc").exists()
+
+
+def test_recorded_bytecode_that_the_suite_changes_is_decisive(world: World) -> None:
+    cache = {"_pytest/__pycache__/python.cpython-311.pyc": "old"}
+    write(world.site, cache)
+    guard = world.guard()
+    guard.revert(1)
+
+    def suite() -> object:
+        write(world.site, dict.fromkeys(cache, "forged"))
+        return None
+
+    _, found = guard.watch_suite(suite)  # type: ignore[arg-type]
+    assert decisive(found.found) == [True]
+
+
 def test_a_copy_that_was_changed_is_never_restored(world: World) -> None:
     guard = world.guard()
     assert guard.folder is not None

@@ -1,13 +1,16 @@
 """What a report says is compared with the report of the beginning."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from orchestrator.guard import cases
 from orchestrator.guard.cases import hidden, inconsistent
 from orchestrator.guard.counts import counted, fewer_tests
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from tests.guard.footprints import GREEN, report
+from tests.guard.projects import write
 
 TEN, HALF = "tests/test_prices.py::test_ten", "tests/test_prices.py::test_half"
 
@@ -31,6 +34,26 @@ def test_parameters_from_the_code_may_go() -> None:
     before = report((f"{TEN}[a]", f"{TEN}[b]"), ())
     (finding,) = hidden(before, report((f"{TEN}[a]",), ()))
     assert not finding.decisive
+
+
+def test_a_failing_case_may_come_back_under_a_fresh_id() -> None:
+    before = report((), (f"{TEN}[1700-a]", f"{TEN}[1700-b]"))
+    now = report((f"{TEN}[1800-a]", f"{TEN}[1800-b]"), ())
+    assert [each.decisive for each in hidden(before, now)] == [False, False]
+    fewer = report((f"{TEN}[1800-a]",), ())
+    assert [each.decisive for each in hidden(before, fewer)] == [True, False]
+    old = report((f"{TEN}[1700-a]",), ())
+    assert [each.decisive for each in hidden(before, old)] == [True]
+
+
+def test_the_files_of_a_control_run_keep_their_order(tmp_path: Path) -> None:
+    write(tmp_path, {"b.py": "", "a.py": ""})
+    assert cases.test_files(
+        report(("b.py::x", "a.py::x", "b.py::y", "gone.py::x"), ()), tmp_path
+    ) == [
+        "b.py",
+        "a.py",
+    ]
 
 
 def test_a_file_that_could_not_be_collected_has_to_run_now() -> None:

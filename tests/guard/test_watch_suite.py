@@ -150,9 +150,42 @@ def test_new_tests_run_apart_too(guard: Guard, project: Path) -> None:
         return report()
 
     found = guard.check(1, both, Diff((), project / "no.patch"), rerun).found
-    assert asked == [["tests/test_prices.py"]]
+    assert asked == [["tests/test_prices.py"]] * 2
     assert [(each.kind, each.decisive) for each in found] == [(FindingKind.HIDDEN, True)]
     assert "passes only beside the new tests" in found[0].text
+
+
+NEW_TEST = "tests/test_aaa.py::test_ready"
+
+
+@pytest.mark.parametrize(
+    ("alone", "runs"),
+    [
+        ((report(), GREEN), 2),  # unsteady
+        ((GREEN,), 1),
+        ((report((NEW_TEST,)),), 1),  # a wrapper runs the new ones too
+    ],
+)
+def test_the_control_is_repeated_before_it_is_believed(
+    alone: tuple[SuiteReport, ...], runs: int, guard: Guard, project: Path
+) -> None:
+    write(project, {"tests/test_aaa.py": "def test_ready(): pass\n"})
+    guard.revert(1)
+    both = report((*(case.id for case in GREEN.cases), NEW_TEST), ())
+    left = list(alone)
+    diff = Diff((), project / "no.patch")
+    assert guard.check(1, both, diff, lambda _select: left.pop(0)).found == ()
+    assert len(left) == len(alone) - runs
+
+
+def test_a_suite_that_cannot_select_is_asked_once(guard: Guard, project: Path) -> None:
+    write(project, {"tests/test_aaa.py": "def test_ready(): pass\n"})
+    guard.revert(1)
+    both = report((*(case.id for case in GREEN.cases), NEW_TEST), ())
+    left = [both]
+    for _ in range(2):
+        guard.check(1, both, Diff((), project / "no.patch"), lambda _select: left.pop(0))
+    assert left == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,188 @@
+"""Finds out what a run of the suite itself writes: neither the agent's work nor the user's.
+
+A change time alone says nothing: `chmod -R` in the command changes it everywhere. Contents are
+compared, by digests that are kept as long as `lstat` says the same of a file.
+"""
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from orchestrator.guard.kept_files import explained, write
+from orchestrator.guard.protection import CONFIG_NAMES
+from orchestrator.guard.tree import Tree, environments_in, signature, walk
+from orchestrator.models import SuiteReport
+
+_SOURCE: Final = re.compile(
+    r"\.(?:pyi?|pyx|[cm]?[jt]sx?|go|rs|rb|php|java|kt|cs|c|cc|cpp|h|hpp|sh|ex|exs|lua|pl)$"
+)
+_SETTINGS: Final = CONFIG_NAMES | {"package.json", "Makefile", "makefile", "GNUmakefile"}
+_NOTE: Final = "suite-writes.json"
+_LARGEST: Final = 1_000_000
+_MOST: Final = 200_000_000
+"""Bytes that one look reads. Of what is not read, size and times decide."""
+
+
+def is_source(name: str) -> bool:
+    """Return whether people write a file of this name: code, or a tool's configuration."""
+    return bool(_SOURCE.search(name)) or PurePosixPath(name).name in _SETTINGS
+
+
+@dataclass(frozen=True)
+class Writes:
+    """What differs between two looks at a project, by the names of its files."""
+
+    touched: frozenset[str] = frozenset()
+    """Differs at all, if only by its mode."""
+    rewritten: frozenset[str] = frozenset()
+    """Was written, created or removed, if only with the content that it had."""
+    changed: frozenset[str] = frozenset()
+    """Has another content, was created or removed."""
+
+
+class Contents:
+    """Digests of a project's files.
+
+    Args:
+        project: the project's folder.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._known: dict[str, tuple[str, str]] = {}
+
+    def remember(self, tree: Tree) -> None:
+        """Read what is not known as it is now."""
+        left = _MOST
+        for name, at in tree.items():
+            if name.startswith("/") or at.st_size > _LARGEST or self._recall(name, at):
+                continue
+            left -= at.st_size
+            if left < 0:
+                return
+            self._read(name, at)
+
+    def compare(self, before: Tree, after: Tree) -> Writes:
+        """Return what differs between two looks, the first of which was remembered."""
+        names = {name for name in before.keys() | after.keys() if not name.startswith("/")}
+        touched = {n for n in names if _of(before, n, signature) != _of(after, n, signature)}
+        rewritten = {n for n in touched if _of(before, n, stamp) != _of(after, n, stamp)}
+        changed = {
+            name
+            for name in touched
+            if name not in before
+            or name not in after
+            or not self.same(name, before[name], after[name])
+        }
+        return Writes(frozenset(touched), frozenset(rewritten), frozenset(changed))
+
+    def same(self, name: str, before: os.stat_result, after: os.stat_result) -> bool:
+        """Return whether a file has the content that it had at an earlier look."""
+        was = self._recall(name, before)
+        if was and after.st_size <= _LARGEST:
+            return self._read(name, after) == was
+        return stamp(before) == stamp(after)
+
+    def _recall(self, name: str, at: os.stat_result) -> str:
+        known = self._known.get(name)
+        return known[1] if known and known[0] == signature(at) else ""
+
+    def _read(self, name: str, at: os.stat_result) -> str:
+        if known := self._recall(name, at):
+            return known
+        path = self._project / name
+        try:
+            if stat.S_ISLNK(at.st_mode):
+                data = b"link to " + os.fsencode(path.readlink())
+            elif stat.S_ISREG(at.st_mode):
+                data = path.read_bytes()
+            else:
+                return ""
+        except OSError:
+            return ""
+        digest = hashlib.sha256(data).hexdigest()
+        self._known[name] = (signature(at), digest)
+        return digest
+
+
+class SuiteWrites:
+    """Remembers the files whose content the suite changed, in all of its runs.
+
+    Args:
+        project: the project's folder.
+        folder: takes the names, for a process that resumes; nothing is kept without one.
+    """
+
+    def __init__(self, project: Path, folder: Path | None) -> None:
+        self._project, self._note = project, folder / _NOTE if folder else None
+        self._environments: frozenset[str] | None = None
+        self._at_baseline, self._later = self._load()
+        self.contents = Contents(project)
+
+    @property
+    def at_baseline(self) -> frozenset[str]:
+        """Those of the first run, before any agent worked."""
+        return self._at_baseline
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        return self._at_baseline | self._later
+
+    def watch(
+        self, run: Callable[[], SuiteReport], *, baseline: bool = False
+    ) -> tuple[SuiteReport, Writes]:
+        """Run the suite, and return what it wrote too.
+
+        Raises:
+            InfrastructureError: what it wrote cannot be kept.
+        """
+        before = self._look()
+        self.contents.remember(before)
+        report = run()
+        return report, self.add(before, self._look(), baseline=baseline)
+
+    def add(self, before: Tree, after: Tree, *, baseline: bool = False) -> Writes:
+        """Remember what differs between two looks, the first of which `contents` remembers.
+
+        Raises:
+            InfrastructureError: it cannot be kept.
+        """
+        writes = self.contents.compare(before, after)
+        if baseline:
+            self._at_baseline = writes.changed
+        else:
+            self._later |= writes.changed
+        if self._note and writes.changed:
+            values = {"at_baseline": sorted(self._at_baseline), "later": sorted(self._later)}
+            with explained(self._note.parent):
+                write(self._note, json.dumps(values).encode("ascii"))
+        return writes
+
+    def _look(self) -> Tree:
+        if self._environments is None:
+            self._environments = environments_in(self._project)
+        return walk(self._project, self._environments)
+
+    def _load(self) -> tuple[frozenset[str], frozenset[str]]:
+        try:
+            values = json.loads(self._note.read_text(encoding="ascii")) if self._note else {}
+            return frozenset(values.get("at_baseline", ())), frozenset(values.get("later", ()))
+        except (OSError, ValueError):
+            return frozenset(), frozenset()
+
+
+def stamp(at: os.stat_result) -> str:
+    """Return what stays the same where only the mode or the owner of a file changes."""
+    return f"{stat.S_IFMT(at.st_mode):o} {at.st_size} {at.st_mtime_ns} {at.st_ino}"
+
+
+def _of(tree: Tree, name: str, text: Callable[[os.stat_result], str]) -> str:
+    at = tree.get(name)
+    return "" if at is None else text(at)
