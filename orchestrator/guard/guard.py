@@ -300,7 +300,7 @@ class Guard:
         found = list(shadowing(self._rules, new))
         found += self._scanned(diff, tree)
         found += cases.hidden(self._baseline, report) if solved else []
-        found += cases.inconsistent(report)
+        found += cases.inconsistent(report, self._baseline)
         found += fewer_tests(self._baseline, report)
         found = self._weighed(found)
         if self.mode is GuardMode.FLAG:
@@ -508,7 +508,7 @@ class Guard:
         if not new or not old:
             return []
         alone, found = self.watch_suite(lambda: rerun(old))
-        return [*found.found, *cases.agreeing(report, alone, new)]
+        return [*found.found, *cases.agreeing(report, alone, new, self._baseline)]
 
     # ---- the learned rules -----------------------------------------------------------------
 
