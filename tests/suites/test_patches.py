@@ -58,7 +58,8 @@ PATCHES = {
             def find_spec(self, name, path=None, target=None):
                 if name.split(".")[-1] == "test_b":
                     sys.meta_path.remove(self)
-                    spec = importlib.util.spec_from_file_location(name, __file__[:-10] + "tests/test_b.py")
+                    file = __file__[:-10] + "tests/test_b.py"
+                    spec = importlib.util.spec_from_file_location(name, file)
                     read = spec.loader.get_source
                     spec.loader.get_code = lambda name: compile(read(name), "x", "exec")
                     return spec

@@ -13,7 +13,6 @@ import sys
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Iterator
 
-from . import code as _code
 from .integrity import is_trusted_file
 from .places import is_own, is_project, real, standard_modules
 
@@ -23,7 +22,12 @@ _MEANT = {
     *("warnings.showwarning", "warnings.formatwarning"),
 }
 """Attributes that Python's documentation invites to replace."""
-_PLAIN = (str, bytes, int, float, complex, type(None), tuple, list, dict, set, frozenset)
+_SKIPPED = {
+    *(str, bytes, int, bool, float, complex, type(None), tuple, list, dict, set, frozenset),
+    *(ModuleType, BuiltinFunctionType),
+}
+"""Types of values that exchange nothing."""
+_WRAPPERS = {staticmethod, classmethod, property, functools.partialmethod}
 _SAMPLES: tuple[tuple[type, Any, tuple[Any, ...]], ...] = (
     (int, 1000, (1001, 999)),
     (float, 1000.0, (1001.0, 999.0)),
@@ -36,11 +40,14 @@ _SAMPLES: tuple[tuple[type, Any, tuple[Any, ...]], ...] = (
     (frozenset, (1, 2), (frozenset((3, 4)),)),
     (dict, (), ({3: 4},)),
 )
+_MADE_AT_RUN_TIME = 1 << 9
+"""`Py_TPFLAGS_HEAPTYPE`: a class that is not compiled into the interpreter."""
 _MOST_CLASSES = 50_000
 
 
 def find_patches() -> list[str]:
     """Return what code of the product exchanged outside of the project, in words."""
+    _class_file.cache_clear()  # since then, more files may be known as those of tests
     found = [*_exchanged_attributes(), *_import_hooks(), *_foreign_loaders(), *_equal_to_others()]
     return sorted(set(found))
 
@@ -52,10 +59,15 @@ def product_file(value: Any) -> str:
         if name.startswith("<"):
             name = str(value.__globals__.get("__file__") or "")
         return name if _is_product(name) else ""
-    kind = value if isinstance(value, type) else type(value)
+    return _class_file(value if isinstance(value, type) else type(value))
+
+
+@functools.lru_cache(maxsize=None)
+def _class_file(kind: type) -> str:
+    if not kind.__flags__ & _MADE_AT_RUN_TIME:
+        return ""
     for each in list(vars(kind).values()):
-        function = next(iter(_code.functions(each)), None) if callable(each) else None
-        if isinstance(function, FunctionType) and (file := product_file(function)):
+        if type(each) is FunctionType and (file := product_file(each)):
             return file
     module = sys.modules.get(str(vars(kind).get("__module__", "")))
     name = str(getattr(module, "__file__", None) or "")
@@ -88,14 +100,17 @@ def _exchanged_attributes() -> Iterator[str]:
             continue
         own = vars(module)
         for key, value in list(own.items()):
-            if isinstance(value, FunctionType):
+            of = type(value)
+            if of in _SKIPPED:
+                continue
+            if of is FunctionType:
                 if value.__globals__ is not own:
                     yield from _replaced(module, key, value)
             elif isinstance(value, type):
                 if id(value) not in seen:
                     seen.add(id(value))
                     yield from _exchanged_methods(module, key, value)
-            elif not isinstance(value, (*_PLAIN, ModuleType, BuiltinFunctionType)):
+            else:
                 yield from _replaced(module, key, value)
 
 
@@ -114,12 +129,14 @@ def _used_by_tests() -> set[str]:
 
 def _exchanged_methods(module: ModuleType, key: str, kind: type) -> Iterator[str]:
     if kind.__module__.partition(".")[0] == module.__name__.partition(".")[0]:
+        own = vars(module)
         for name, value in list(vars(kind).items()):
-            function = _unwrap(value)
-            if isinstance(function, FunctionType):
-                inside = function.__globals__.get("__name__") == kind.__module__
-                if not inside and (file := product_file(function)):
-                    yield "{}.{}.{} is replaced by {}".format(module.__name__, key, name, file)
+            of = type(value)
+            function = value if of is FunctionType else _unwrap(value) if of in _WRAPPERS else None
+            if type(function) is not FunctionType or function.__globals__ is own:
+                continue
+            if file := product_file(function):
+                yield "{}.{}.{} is replaced by {}".format(module.__name__, key, name, file)
     else:
         yield from _replaced(module, key, kind)
 
@@ -155,7 +172,8 @@ def _defines(module: ModuleType, name: str) -> bool:
     text = _source(file)
     if not name.startswith("_") and re.search(r"^\s*from\b.*\bimport \*", text, re.MULTILINE):
         return True
-    pattern = r"^\s*(?:(?:async\s+)?def|class)\s+{0}\b|^\s*from\b.*\bimport\b.*\b{0}\b|^\s+{0},?\s*$"
+    pattern = r"^\s*(?:(?:async\s+)?def|class)\s+{0}\b|^\s*from\b.*\bimport\b.*\b{0}\b"
+    pattern += r"|^\s+{0},?\s*$"
     return re.search(pattern.format(re.escape(name)), text, re.MULTILINE) is not None
 
 
@@ -212,7 +230,7 @@ def _classes() -> Iterator[type]:
     while left and len(seen) < _MOST_CLASSES:
         kind = left.pop()
         try:
-            below = type.__subclasses__(kind)
+            below: list[type] = type.__subclasses__(kind)
         except TypeError:  # `type` itself
             continue
         for each in below:
@@ -222,7 +240,7 @@ def _classes() -> Iterator[type]:
                 yield each
 
 
-def _is_lenient(kind: type, name: str) -> bool:
+def _is_lenient(kind: Any, name: str) -> bool:
     """Return whether an object of a class is equal to what it cannot be equal to."""
     base, sample, others = next(
         (each for each in _SAMPLES if issubclass(kind, each[0])), (object, None, ())
@@ -230,9 +248,11 @@ def _is_lenient(kind: type, name: str) -> bool:
     if base is object and hasattr(kind, "__del__"):
         return False
     try:
-        value: Any = base.__new__(kind) if sample is None else base.__new__(kind, sample)
-        if base in (list, set, dict):
-            base.__init__(value, sample)  # type: ignore[misc]
+        make: Any = base.__new__
+        value = make(kind) if sample is None else make(kind, sample)
+        if sample is not None and base in (list, set, dict):
+            initialize: Any = base.__init__
+            initialize(value, sample)
     except Exception:  # noqa: BLE001 -- not to be made without its own constructor
         return False
     return any(_is_equal(value, each, name) for each in (object(), *others))
