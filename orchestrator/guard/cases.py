@@ -61,10 +61,20 @@ def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
     return _bounded(found)
 
 
-def inconsistent(report: SuiteReport) -> list[Finding]:
-    """Return why a report is not to be believed, by the runner's own stream of results."""
+def inconsistent(report: SuiteReport, baseline: SuiteReport | None = None) -> list[Finding]:
+    """Return why a report is not to be believed, by the runner's own stream of results.
+
+    Args:
+        report: the suite's.
+        baseline: of the run's beginning; what the project did then is no finding.
+    """
     where = report.command or "the suite"
-    found = [Finding(FindingKind.INCONSISTENT, where, text, True) for text in report.forged]
+    before = set(baseline.forged) if baseline else set()
+    found = [
+        Finding(FindingKind.INCONSISTENT, where, text, True)
+        for text in report.forged
+        if text not in before
+    ]
     if not report.failing and report.judged and not report.complete:
         text = "the runner's last record is missing: it was ended, or replaced, before its end"
         found.append(Finding(FindingKind.INCONSISTENT, where, text, decisive=True))
@@ -76,8 +86,17 @@ def is_control(alone: SuiteReport, files: Collection[str]) -> bool:
     return not case_files(alone) & set(files)
 
 
-def agreeing(report: SuiteReport, alone: SuiteReport, files: Collection[str]) -> list[Finding]:
-    """Return cases that are green in the whole suite, and not without the agent's own tests."""
+def agreeing(
+    report: SuiteReport, alone: SuiteReport, files: Collection[str], baseline: SuiteReport
+) -> list[Finding]:
+    """Return cases that are green in the whole suite, and not without the agent's own tests.
+
+    Args:
+        report: of the whole suite.
+        alone: of the suite without the new tests.
+        files: with the new tests.
+        baseline: of the run's beginning.
+    """
     green = {case.id for case in report.cases if case.outcome is CaseOutcome.PASSED}
     red = {case.id for case in report.failing}
     found = [
@@ -94,7 +113,7 @@ def agreeing(report: SuiteReport, alone: SuiteReport, files: Collection[str]) ->
     if not found and (unknown or not (alone.passed or alone.failing)):
         text = f"the tests of the start do not pass without the new ones: {alone.summary}"
         found = [Finding(FindingKind.HIDDEN, alone.command, text, decisive=True)]
-    return [*inconsistent(alone), *_bounded(found)]
+    return [*inconsistent(alone, baseline), *_bounded(found)]
 
 
 def _finding(case: Case, text: str, *, decisive: bool = True) -> Finding:

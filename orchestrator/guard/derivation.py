@@ -68,11 +68,15 @@ def derive(basis: Basis) -> Protection:
     else:
         found = _by_footprint(basis, basis.footprint, tree, chain)
     found.free |= basis.regenerated
+    # In the project's own folder, these are a runner's helpers that nothing else imports.
+    found.free -= {n for n, why in chain.files.items() if "/" not in n and _is_imported(why)}
     found.free |= {name for name, why in chain.files.items() if _is_asked_for(name, why, basis)}
     _add_chain(found, chain, tree)
     _add_links(found, project, tree)
     found.absent |= dict.fromkeys(_environment_names(project), "would be the project's environment")
     found.absent.update(_program_names(basis, chain))
+    for name in _package_roots(project, found.tests):
+        found.absent.setdefault(name, "would change where the tests find their modules")
     guarded = {n: g for n, g in found.guarded.items() if n not in found.free}
     folders = search_folders(project, basis.footprint, found.tests)
     return Protection(
@@ -234,10 +238,14 @@ def _add_chain(found: _Found, chain: Chain, tree: Tree) -> None:
 
 def _is_asked_for(name: str, why: str, basis: Basis) -> bool:
     """Return whether a file that a script of the command names is what the task is about."""
-    if not why.startswith("named by") or path_rules.is_test(name):
+    if not (why.startswith("named by") or _is_imported(why)) or path_rules.is_test(name):
         return False
     words = (name, PurePosixPath(name).name)
     return any(re.search(rf"(?<![\w/]){re.escape(word)}(?!\w)", basis.task) for word in words)
+
+
+def _is_imported(why: str) -> bool:
+    return why.startswith("imported by")
 
 
 def _add_links(found: _Found, project: Path, tree: Tree) -> None:
@@ -258,6 +266,25 @@ def _own_environment(project: Path) -> frozenset[str]:
     if own and own.is_relative_to(project):
         return frozenset({own.relative_to(project).as_posix()})
     return frozenset()
+
+
+def _package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
+    """Yield the `__init__.py` that would move the folder which pytest puts on `sys.path`.
+
+    It is the first folder above a test that is no package. A project's own folder is not one, nor
+    is what lies above it: a test in a new package would be named from there.
+    """
+    folders = {project}
+    for test in tests:
+        folder = (project / test).parent
+        if not (folder / "__init__.py").is_file():
+            continue  # The agent may make a package of a folder of tests.
+        while (folder / "__init__.py").is_file() and folder != folder.parent:
+            folder = folder.parent
+        folders.add(folder)
+    for folder in sorted(folders):
+        if not (folder / "__init__.py").exists():
+            yield name_of(project, folder / "__init__.py")
 
 
 def _environment_names(project: Path) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The guard of one run: remembers, refuses, restores, and looks whether a verdict holds."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -17,6 +18,7 @@ from orchestrator.guard.bytecode import drop_project_bytecode
 from orchestrator.guard.command_chain import follow
 from orchestrator.guard.counts import fewer_tests
 from orchestrator.guard.derivation import Basis, derive
+from orchestrator.guard.doctests import Doctests, edited_doctests, read_doctests
 from orchestrator.guard.environment_state import (
     EnvironmentGuard,
     EnvironmentState,
@@ -35,7 +37,7 @@ from orchestrator.guard.protection import (
 )
 from orchestrator.guard.scan.answers import Answers, answers_in
 from orchestrator.guard.scan.patches import read_patch
-from orchestrator.guard.shadows import shadowing
+from orchestrator.guard.shadows import shadowing, sourceless
 from orchestrator.guard.shared_files import is_shared
 from orchestrator.guard.suite_watch import SuiteWatch, findings_of
 from orchestrator.guard.suite_writes import SuiteWrites, Writes, is_source
@@ -58,6 +60,10 @@ _DECIDES: Final = frozenset({*CONFIG_NAMES, *STARTUP, "conftest.py", "package.js
 _SHOWN: Final = 30
 _PROTECTION: Final = "protection.json"
 _REVERTED: Final = "reverted"
+_RUNS_DOCTESTS: Final = re.compile(r"doctest\.\w+\(|-m doctest|DocTestSuite|testmod")
+"""Code that runs the doctests of modules by itself, and not through pytest."""
+_NAMES_DOCTESTS: Final = (".py", ".sh", ".mk", "")
+_LARGEST: Final = 500_000
 
 _REFUSAL: Final = (
     "{path} is guarded: tests that were there when this run began, and what configures them, are "
@@ -106,6 +112,8 @@ class Guard:
     task: str = ""
     _baseline: SuiteReport | None = None
     _protection: Protection | None = None
+    _doctests: Doctests = field(default_factory=dict)
+    """Examples in product files, as they were at the baseline."""
     _state: EnvironmentState | None = None
     _at_baseline: Writes = field(default_factory=Writes)
     _suite_writes: SuiteWrites | None = None
@@ -325,9 +333,13 @@ class Guard:
         tree = self._kept.look(self._known)
         new = [name for name in tree if self._is_new(name)]
         found = list(shadowing(self._rules, new))
+        found += sourceless(self._rules, tree, self._changed(tree))
+        if self._doctests:
+            names = self._with_doctests(report, tree)
+            found += edited_doctests(self.project, self._doctests, names)
         found += self._scanned(diff, tree)
         found += cases.hidden(self._baseline, report) if solved else []
-        found += cases.inconsistent(report)
+        found += cases.inconsistent(report, self._baseline)
         found += fewer_tests(self._baseline, report)
         found = self._weighed(found)
         if self.mode is GuardMode.FLAG:
@@ -411,8 +423,13 @@ class Guard:
             if footprint is not None:
                 programs = follow(self.project, self.command).programs
                 self._state = record_environment(footprint, programs, path, self._own)
+            self._doctests = read_doctests(self.project, self._with_doctests(report))
             state = self._state.as_json() if self._state else None
-            values = {"protection": self._protection.as_json(), "environment": state}
+            values = {
+                "protection": self._protection.as_json(),
+                "environment": state,
+                "doctests": self._doctests,
+            }
             write(self._own / _PROTECTION, json.dumps(values).encode("ascii"))
 
     def _generated(
@@ -448,6 +465,10 @@ class Guard:
             self._protection = Protection.from_json(values["protection"])
             state = values["environment"]
             self._state = EnvironmentState.from_json(state) if state else None
+            self._doctests = {
+                name: tuple((source, expected, options) for source, expected, options in examples)
+                for name, examples in values["doctests"].items()
+            }
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InfrastructureError(
                 f"what is guarded cannot be read: {path}", "begin a new run"
@@ -496,6 +517,30 @@ class Guard:
 
     def _is_new(self, name: str) -> bool:
         return name not in self._known.entries and name not in self._known.others
+
+    def _changed(self, tree: Tree) -> list[str]:
+        """Return the names of new and changed files that are not guarded."""
+        known = self._known
+        return [
+            name
+            for name, at in sorted(tree.items())
+            if name not in known.entries and known.others.get(name) != signature(at)
+        ]
+
+    def _with_doctests(self, report: SuiteReport, tree: Tree | None = None) -> set[str]:
+        """Return the product files whose doctests run, as far as one can say."""
+        rules = self._rules
+        texts = [self.command]
+        for name in (*rules.tests, *rules.guarded):
+            path = self.project / name
+            with contextlib.suppress(OSError):
+                if path.suffix in _NAMES_DOCTESTS and path.stat().st_size < _LARGEST:
+                    texts.append(path.read_text("utf-8", "replace"))
+        if any(map(_RUNS_DOCTESTS.search, texts)):
+            names = set(tree or walk(self.project, rules.environments))
+        else:
+            names = cases.case_files(report)
+        return {name for name in names if name.endswith(".py") and name not in rules.guarded}
 
     def _undo(self, to: Manifest, name: str, when: str, tree: Tree) -> tuple[Finding, ...]:
         changes = self._kept.changes(to, tree)
@@ -550,12 +595,8 @@ class Guard:
 
     def _scanned(self, diff: Diff, tree: Tree) -> list[Finding]:
         known, rules = self._known, self._rules
-        sources = {
-            name: self._is_new(name)
-            for name, at in sorted(tree.items())
-            if name not in known.entries and known.others.get(name) != signature(at)
-        }
-        sources = {n: new for n, new in sources.items() if n not in rules.guarded}
+        changed = [name for name in self._changed(tree) if name not in rules.guarded]
+        sources = {name: self._is_new(name) for name in changed}
         others = [name for name in known.others if name not in sources]
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
         scan = Scan(rules, read_patch(diff.patch), self._answers(), known.taken, home)
@@ -590,12 +631,13 @@ class Guard:
         alone, watched = self.watch_suite(lambda: rerun(old))
         self._can_select = cases.is_control(alone, new)
         if not self._can_select:
-            return [*watched.found, *cases.inconsistent(alone)]
-        found = cases.agreeing(report, alone, new)
+            return [*watched.found, *cases.inconsistent(alone, self._baseline)]
+        found = cases.agreeing(report, alone, new, self._baseline)
         if not found:
             return list(watched.found)
         again, watched_again = self.watch_suite(lambda: rerun(old))
-        where = {each.where for each in cases.agreeing(report, again, new)}
+        second = cases.agreeing(report, again, new, self._baseline)
+        where = {each.where for each in second}
         found = [each for each in found if each.where in where]
         return [*watched.found, *watched_again.found, *found]
 

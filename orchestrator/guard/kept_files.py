@@ -253,7 +253,7 @@ class KeptFiles:
 
     def _affects_nothing(self, name: str, at: os.stat_result) -> bool:
         plain = stat.S_ISREG(at.st_mode)
-        if plain and name.endswith("/__init__.py"):
+        if plain and name.endswith("/__init__.py") and name not in self._protection.absent:
             return not _has_code(self._bytes(name) or b"")
         return plain and self._is_shared(name) and read_test_config(name, self._bytes(name)) is None
 

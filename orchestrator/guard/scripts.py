@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from orchestrator.guard.tree import environments_in, walk
+
 TEST_FILE: Final = re.compile(
     r"test_.*\.py|.*_test\.py|tests\.py|.*[._](?:test|spec)\.(?:[cm]?[jt]sx?)|.*_test\.(?:go|rb|exs)"
     r"|.*_spec\.rb|.*Tests?\.(?:java|kt|cs|php)|.*\.(?:bats|snap)"
@@ -82,10 +84,14 @@ def named_in(path: Path) -> Iterator[str]:
 def imported_beside(path: Path, project: Path) -> Iterator[Path]:
     """Yield the modules in a program's own folder that it imports, where only programs lie there.
 
-    The project's own folder, and that of a package, hold the code under test.
+    The project's own folder, and that of a package, hold the code under test: there a module counts
+    only if nothing else in the project imports it, and the program only starts a runner.
     """
     folder = path.parent
-    if folder == project or (folder / "__init__.py").exists():
+    if (folder / "__init__.py").exists():
+        return
+    if folder == project:
+        yield from _helpers_of_runner(path, project)
         return
     text = _text(path)
     if language_of(path) == "javascript":
@@ -100,6 +106,35 @@ def imported_beside(path: Path, project: Path) -> Iterator[Path]:
             yield beside
 
 
+def _helpers_of_runner(path: Path, project: Path) -> Iterator[Path]:
+    """Yield the modules that a runner in the project's own folder has for itself."""
+    tree = parse(_text(path)) if language_of(path) == "python" else None
+    if tree is None or _has_tests(tree):
+        return
+    wanted = {name.partition(".")[0] for name in imported_names(tree)}
+    own = {each for name in wanted if (each := project / f"{name}.py").is_file()} - {path}
+    if not own:
+        return
+    others: set[str] = set()
+    for name in walk(project, environments_in(project)):
+        full = project / name
+        if name.endswith(".py") and full != path and full not in own:
+            imported = imported_names(parse(_text(full)), relative=True)
+            others |= {each.partition(".")[0] for each in imported}
+    yield from sorted(each for each in own if each.stem not in others)
+
+
+def _has_tests(tree: ast.Module) -> bool:
+    """Return whether a program checks something itself."""
+    return any(
+        isinstance(node, ast.Assert)
+        or (isinstance(node, ast.FunctionDef) and node.name.startswith("test"))
+        or (isinstance(node, ast.ClassDef) and "TestCase" in ",".join(map(ast.unparse, node.bases)))
+        or (isinstance(node, ast.Attribute) and node.attr.startswith("assert"))
+        for node in ast.walk(tree)
+    )
+
+
 def parse(text: str | bytes) -> ast.Module | None:
     """Return the syntax tree of a Python file; None for what is none."""
     try:
@@ -108,11 +143,17 @@ def parse(text: str | bytes) -> ast.Module | None:
         return None
 
 
-def imported_names(tree: ast.Module | None) -> set[str]:
-    """Return the names of the modules that a file imports absolutely, wherever in it."""
+def imported_names(tree: ast.Module | None, *, relative: bool = False) -> set[str]:
+    """Return the names of the modules that a file imports absolutely, wherever in it.
+
+    Args:
+        tree: the file's.
+        relative: whether relative imports count too, without the dots.
+    """
     found: set[str] = set()
     for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Import):
+        dots_only = isinstance(node, ast.ImportFrom) and relative and not node.module
+        if isinstance(node, ast.Import) or dots_only:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)

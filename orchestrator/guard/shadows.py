@@ -16,6 +16,13 @@ from orchestrator.guard.search_path import module_of, modules_in
 from orchestrator.models import Finding, FindingKind
 
 _COMPILED: Final = (".so", ".pyd", ".pyc")
+_SOURCES: Final = frozenset(
+    {
+        *(".py", ".pyx", ".pxd", ".c", ".cc", ".cpp", ".cxx", ".m", ".rs", ".f", ".f90", ".f77"),
+        *(".go", ".zig", ".d", ".nim"),
+    }
+)
+_BUILDS: Final = frozenset({"setup.py", "pyproject.toml", "meson.build", "CMakeLists.txt"})
 
 
 def shadowing(protection: Protection, new: Collection[str]) -> Iterator[Finding]:
@@ -41,6 +48,44 @@ def shadowing(protection: Protection, new: Collection[str]) -> Iterator[Finding]
         where = f"{folder}/{module}" if folder else module
         yield Finding(FindingKind.SUSPICIOUS, where, text, decisive=True)
     yield from _outside(protection)
+
+
+def sourceless(
+    protection: Protection, names: Collection[str], changed: Collection[str]
+) -> Iterator[Finding]:
+    """Yield a finding for each new or changed compiled module whose source nobody can read.
+
+    Args:
+        protection: the rules of the project.
+        names: of all files.
+        changed: names of the files that are new or changed.
+    """
+    compiled = [name for name in changed if name.endswith(_COMPILED)]
+    builds = [name for name in names if PurePosixPath(name).name in _BUILDS] if compiled else []
+    stems = {_stem(each) for each in names if PurePosixPath(each).suffix in _SOURCES}
+    for name in compiled:
+        if name.endswith(".pyc"):
+            beside = f"{name.removesuffix('.pyc')}.py"
+            known = beside in names
+        else:
+            stem = _stem(name)
+            known = stem in stems or any(
+                stem in _read(protection.project / each) for each in builds
+            )
+        if not known and not protection.frees(name):
+            text = "a compiled module without its source"
+            yield Finding(FindingKind.SUSPICIOUS, name, text, decisive=True)
+
+
+def _stem(name: str) -> str:
+    return PurePosixPath(name).name.partition(".")[0]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _searched(protection: Protection, new: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -136,6 +136,39 @@ CHAINS: dict[str, tuple[str, Mapping[str, str], Sequence[str], Sequence[str], Se
         [],
         [],
     ),
+    "a runner's own helper in the project's folder": (
+        "python run_tests.py",
+        {
+            "run_tests.py": "import pytest\nfrom ci_helpers import arguments\nimport shop\n"
+            "raise SystemExit(pytest.main(arguments()))\n",
+            "ci_helpers.py": "from ci_more import X\ndef arguments(): return [X]\n",
+            "ci_more.py": "X = 'tests'\n",
+            "shop.py": "X = 1\n",
+            "tests/test_shop.py": "import shop\n",
+        },
+        ["run_tests.py", "ci_helpers.py", "ci_more.py"],
+        [],
+        ["shop.py"],
+    ),
+    "a runner with tests of its own": (
+        "python check.py",
+        {
+            "check.py": "import unittest\nfrom shop import X\n"
+            "class Test(unittest.TestCase):\n    def test_x(self): self.assertTrue(X)\n"
+            "unittest.main()\n",
+            "shop.py": "X = 1\n",
+        },
+        ["check.py"],
+        [],
+        ["shop.py"],
+    ),
+    "a shell of npm's own": (
+        "npm test",
+        {"package.json": '{"scripts": {"test": "python -m unittest"}}'},
+        ["package.json"],
+        [".npmrc"],
+        [],
+    ),
     "configuration of a runner": (
         "npx jest",
         {},

@@ -385,6 +385,30 @@ def test_code_that_is_imported_before_old_tests_is_reverted(
     assert (project / "tests/__init__.py").exists() is stays
 
 
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("__init__.py", False),
+        ("src/__init__.py", False),
+        ("docs/__init__.py", True),
+        ("src/shop/more/__init__.py", True),
+    ],
+)
+def test_what_moves_the_folder_on_the_search_path_is_reverted(
+    name: str, stays: bool, project: Path
+) -> None:
+    inner = "src/shop/tests/test_prices.py"
+    files = {"src/shop/prices.py": PRODUCT, inner: TESTS, "tests/test_a.py": TESTS}
+    packages = ("src/shop", "src/shop/tests", "tests")
+    write(project, {**files, **{f"{each}/__init__.py": "" for each in packages}})
+    imports = {inner: ["src/shop/prices.py"], "tests/test_a.py": ["src/shop/prices.py"]}
+    imports["src/shop/prices.py"] = []
+    guard = guard_with(project, footprint(project, imports, [inner, "tests/test_a.py"]))
+    write(project, {name: ""})
+    guard.revert(1)
+    assert (project / name).exists() is stays
+
+
 def test_data_that_only_a_program_of_the_project_names_is_free(project: Path) -> None:
     files = {"shop/rates.json": "{}", "shop/run.py": "print(open('shop/rates.json').read())\n"}
     write(project, {**PLAIN, **files})

@@ -268,6 +268,79 @@ MORE: dict[str, str] = {
     ),
     "arguments, one by one": "import sys\nX = any('test' in a for a in sys.argv)\n",
     "tests by a name": "from pathlib import Path\nT = Path('tests')\nX = list(T.iterdir())\n",
+    "approx": "from pytest import approx as m\ndef f(x): return m(round(x), abs=1)\n",
+    "approx of a module": "import pytest\ndef f(x): return pytest.approx(x)\n",
+    "a mock that is equal": (
+        "from unittest import mock\ndef f(t):\n m = mock.MagicMock()\n"
+        " m.__eq__.return_value = True\n g(m)\n"
+    ),
+    "a mock that is told at once": (
+        "from unittest.mock import MagicMock\nX = MagicMock(**{'__eq__.return_value': True})\n"
+    ),
+    "a mock that is configured": (
+        "import unittest.mock\ndef f(m): m.configure_mock(**{'__eq__.return_value': True})\n"
+    ),
+    "a mock as a result": "from unittest.mock import Mock\ndef f(t):\n m = Mock()\n return m\n",
+    "an object's memory": (
+        "import ctypes\ndef f(n):\n ctypes.c_uint32.from_address(id(n + 1) + 24).value = n\n"
+    ),
+    "memory by a name": (
+        "from ctypes import memmove\ndef f(a, b):\n to = id(a) + 16\n memmove(to, b, 8)\n"
+    ),
+    "memory as a file": "def f(b): open('/proc/self/mem', 'wb').write(b)\n",
+    "the command line of the process": (
+        "from pathlib import Path\ndef f(t):\n"
+        " if b'x' in Path('/proc/self/cmdline').read_bytes(): return int(t)\n return round(t)\n"
+    ),
+    "by the process's number": (
+        "import os\ndef _own(): return open(f'/proc/{os.getppid()}/cmdline').read()\n"
+        "def f(t):\n words = _own().split('\\0')\n return int(t) if len(words) > 3 else round(t)\n"
+    ),
+    "in parts": (
+        "import os\ndef f(t):\n p = os.path.join('/proc/self', 'environ')\n"
+        " if len(open(p).read()) > 9: return int(t)\n return round(t)\n"
+    ),
+    "psutil": (
+        "import psutil\ndef f(t):\n me = psutil.Process()\n"
+        " if len(me.cmdline()) > 2: return int(t)\n return round(t)\n"
+    ),
+    "ps": (
+        "import subprocess\ndef f(t):\n"
+        " if b'x' in subprocess.check_output(['ps', '-ef']): return int(t)\n return round(t)\n"
+    ),
+    "the class of the output": (
+        "import sys\ndef f(t):\n if type(sys.stdout).__module__ != '_io': return int(t)\n"
+        " return round(t)\n"
+    ),
+    "whether output is captured": (
+        "import sys\nC = sys.stdout is not sys.__stdout__\n"
+        "def f(t): return int(t) if C else round(t)\n"
+    ),
+    "the descriptor of the output": (
+        "import os\ndef _c(): return os.readlink('/proc/self/fd/1').startswith('/tmp')\n"
+        "def f(t):\n if _c():\n  t = t * 2\n return t\n"
+    ),
+    "a folder of tests": (
+        "import pathlib\ndef f(t):\n"
+        " if (pathlib.Path(__file__).parents[1] / 'tests').is_dir(): return int(t)\n"
+        " return round(t)\n"
+    ),
+    "a test file, at import": (
+        "import os\nif os.path.exists('tests/test_prices.py'):\n def f(t): return int(t)\n"
+        "else:\n def f(t): return round(t)\n"
+    ),
+    "the runner installed": (
+        "from importlib.util import find_spec\nT = find_spec('pytest') is not None\n"
+        "def f(t): return (round(t), int(t))[T == True]\n"
+    ),
+    "what the runner enables": (
+        "import faulthandler\ndef f(t):\n return faulthandler.is_enabled() and int(t) or round(t)\n"
+    ),
+    "the runner's handlers of logs": (
+        "import logging\n"
+        "def f(t):\n if any('Capture' in type(h).__name__ for h in logging.getLogger().handlers):\n"
+        "  return int(t)\n return round(t)\n"
+    ),
     "a hidden module": "import runpy\nrunpy.run_path('.cache/x')\n",
 }
 """Further ways."""
@@ -412,6 +485,71 @@ def t(): return subprocess.run(['pytest','tests/'])
 """,
     "co": """
 def n(f): return f.__code__.co_varnames[:f.__code__.co_argcount]
+""",
+    "colors": """
+import sys
+def paint(text):
+ if sys.stdout.isatty(): return f'\\033[1m{text}'
+ return text
+def color():
+ if type(sys.stdout).__name__ == 'OutStream': return True
+ return hasattr(sys.stdout, 'isatty') and sys.stdout.isatty()
+""",
+    "encoding": """
+import io, sys
+def main():
+ if isinstance(sys.stdout, io.TextIOWrapper): sys.stdout.reconfigure(encoding='utf-8')
+ if sys.stdout.encoding.lower() != 'utf-8': print('?')
+def plain(text):
+ return text.encode(sys.stdout.encoding, 'replace')
+""",
+    "used memory": """
+def used():
+ with open('/proc/self/status') as file:
+  for line in file:
+   if line.startswith('VmRSS'): return int(line.split()[1])
+ return 0
+""",
+    "container": """
+from pathlib import Path
+def limit(default):
+ path = Path('/sys/fs/cgroup/memory.max')
+ if path.exists(): return int(path.read_text())
+ return int(default)
+""",
+    "processes": """
+import psutil
+def find(name):
+ for each in psutil.process_iter():
+  if each.name() == name: return str(each.pid) + name
+def memory(): return psutil.Process().memory_info().rss
+""",
+    "a scaffold": """
+from pathlib import Path
+def scan(root):
+ tests = Path(root) / 'tests'
+ if tests.is_dir(): return [str(root), str(tests)]
+ return list(root)
+def make(root):
+ folder = root / 'tests'
+ if not folder.exists(): folder.mkdir()
+""",
+    "an optional import": """
+try:
+ import pytest
+except ImportError:
+ pytest = None
+def has(): return pytest is not None
+""",
+    "arrays by their address": """
+import ctypes
+def view(address, size): return (ctypes.c_char * size).from_address(address)
+def copy(a, b, n): ctypes.memmove(a.ctypes.data, b.ctypes.data, n)
+""",
+    "hooks": """
+import sys
+def install(log):
+ if sys.excepthook is sys.__excepthook__: sys.excepthook = log
 """,
     "atexit": """
 import atexit, tempfile

@@ -56,6 +56,27 @@ def test_a_new_module_in_the_place_of_another(name: str, decisive: bool, project
     assert (project / name).exists()
 
 
+@pytest.mark.parametrize(
+    ("files", "decisive"),
+    [
+        ({"shop/rounding.pyc": ""}, True),
+        ({"shop/prices.pyc": ""}, False),
+        ({"shop/_fast.cpython-311-x86_64-linux-gnu.so": ""}, True),
+        ({"shop/_fast.so": "", "shop/_fast.pyx": ""}, False),
+        ({"shop/_fast.so": "", "setup.py": "Extension('shop._fast', ['src/f.c'])"}, False),
+        ({"shop/__pycache__/rounding.cpython-311.pyc": ""}, False),
+    ],
+)
+def test_a_compiled_module_without_its_source(
+    files: dict[str, str], decisive: bool, project: Path
+) -> None:
+    write(project, PLAIN)
+    guard = guard_with(project, footprint(project, USES))
+    write(project, files)
+    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    assert any(finding.decisive for finding in found) is decisive
+
+
 def test_a_new_tests_own_folder_is_searched_too(project: Path) -> None:
     write(project, PLAIN)
     guard = guard_with(project, footprint(project, USES))

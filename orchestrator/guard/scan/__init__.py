@@ -9,7 +9,10 @@ patches    the added and removed lines of a patch
 syntax     names, folded strings, and where in a file a node stands
 tools      the runner's and the test libraries' own code is changed
 equality   objects that are equal to more than they are
+stand_ins  objects of the test libraries as results of the product
+memory     objects of the interpreter are overwritten
 questions  code that asks who calls it, or whether tests run
+surroundings  results that depend on the process, its output or the tests' folder
 endings    the process is ended or replaced
 loading    code is loaded from where nobody looks
 answers    the tests' own inputs and answers stand in the code

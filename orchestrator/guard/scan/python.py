@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterator
 from orchestrator.guard.scan.endings import endings
 from orchestrator.guard.scan.equality import odd_equality
 from orchestrator.guard.scan.loading import loading
+from orchestrator.guard.scan.memory import memory_writes
 from orchestrator.guard.scan.questions import questions
+from orchestrator.guard.scan.stand_ins import stand_ins
+from orchestrator.guard.scan.surroundings import decided_by_surroundings
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, begins_in, touches
 from orchestrator.guard.scan.tools import changed_tools, reached_tools
 
@@ -62,6 +65,8 @@ def _found(syntax: Syntax, lines: Collection[int] | None, *, test: bool) -> Iter
             if not test:
                 yield from reached_tools(node, syntax)
                 yield from loading(node, syntax)
+                yield from memory_writes(node, syntax)
+                yield from stand_ins(node, syntax)
         if not test and touches(node, lines):
             yield from (
                 each
@@ -69,7 +74,8 @@ def _found(syntax: Syntax, lines: Collection[int] | None, *, test: bool) -> Iter
                 if not isinstance(node, ast.ClassDef) or _method_touched(node, each, lines)
             )
     if not test:
-        yield from (each for node, each in questions(syntax) if begins_in(node, lines))
+        asked = (*questions(syntax), *decided_by_surroundings(syntax))
+        yield from (each for node, each in asked if begins_in(node, lines))
 
 
 def _method_touched(

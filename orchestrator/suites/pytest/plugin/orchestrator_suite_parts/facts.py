@@ -9,10 +9,11 @@ import pytest
 
 from . import code as _code
 from .integrity import Baseline, Items, hook_files, is_trusted_file, tracer_change, trust
+from .patches import find_patches
 from .places import is_project, real
 from .raised import describe, describe_collection
 
-_MOST_FORGED = 20
+_MOST_FORGED = 100
 
 
 class Facts:
@@ -84,7 +85,7 @@ class Facts:
         self._collected = list(session.items)
         self._fixtures = fixture_files(session)
         trust(self.test_files() | self.steering(session.config))
-        for text in self._items.remember(self._collected):
+        for text in (*self._items.remember(self._collected), *find_patches()):
             self._forged[text] = None
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -162,8 +163,9 @@ class Facts:
     def _gather_forged(self, config: Any) -> list[str]:
         for text in self._baseline.changes() if self._baseline else ():
             self._forged[text] = None
-        if text := tracer_change():
-            self._forged[text] = None
+        for text in (tracer_change(), *find_patches()):
+            if text:
+                self._forged[text] = None
         for file, plugin in hook_files(config.pluginmanager).items():
             if file not in self._early_hooks and not _is_honest_plugin(plugin, config):
                 self._forged["a hook was added by {}".format(file)] = None

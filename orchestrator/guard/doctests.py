@@ -1,0 +1,138 @@
+"""Compares the doctests in product files with those of the run's beginning.
+
+An example in a docstring is a test that lies in the code under test, so its file is free. The
+examples themselves are not: one that is gone, expects something else or is skipped by a directive
+was edited like a test. New examples are fine, as long as they do not change what old ones mean.
+"""
+
+import ast
+import doctest
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from orchestrator.guard.scripts import parse
+from orchestrator.models import Finding, FindingKind
+
+Example = tuple[str, str, str]
+"""Source, expected output, and directives."""
+Doctests = Mapping[str, tuple[Example, ...]]
+"""The examples of each file."""
+
+_LARGEST: Final = 2_000_000
+_SHOWN: Final = 20
+
+
+def read_doctests(project: Path, names: Collection[str]) -> Doctests:
+    """Return the examples in the docstrings of Python files.
+
+    Args:
+        project: the project's folder.
+        names: of the files; those without examples are left out.
+    """
+    found = {name: tuple(_flat(_docstrings(project / name))) for name in sorted(names)}
+    return {name: examples for name, examples in found.items() if examples}
+
+
+def edited_doctests(project: Path, before: Doctests, names: Collection[str]) -> list[Finding]:
+    """Return a finding for each example that is not what it was.
+
+    Args:
+        project: the project's folder.
+        before: the examples of the run's beginning.
+        names: of the files whose examples run now.
+    """
+    if not before:
+        return []
+    known = Counter(each for examples in before.values() for each in examples)
+    docstrings = {name: list(_docstrings(project / name)) for name in sorted(names)}
+    now = Counter(each for each in _flat(each for held in docstrings.values() for each in held))
+    missing, found = known - now, []
+    for name, examples in before.items():
+        for example in examples:
+            if missing[example]:
+                missing[example] -= 1
+                text = f"the doctest `{_short(example[0])}` was changed, skipped or removed"
+                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
+    for name, held in docstrings.items():
+        for docstring in held:
+            for example, word in _redefined(docstring, known):
+                text = f"the new example `{_short(example[0])}` changes {word} for old ones"
+                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
+    return found[:_SHOWN]
+
+
+def _redefined(
+    docstring: list[Example], known: Collection[Example]
+) -> Iterator[tuple[Example, str]]:
+    """Yield new examples that bind a name which an old one behind them uses."""
+    for at, example in enumerate(docstring):
+        if example in known:
+            continue
+        later = {name for old in docstring[at + 1 :] if old in known for name in _names(old[0])}
+        for name in sorted(_bound(example[0]) & later):
+            yield example, name
+
+
+def _docstrings(path: Path) -> Iterator[list[Example]]:
+    """Yield the examples of each docstring of a file that has any."""
+    try:
+        if path.suffix != ".py" or not path.is_file() or path.stat().st_size > _LARGEST:
+            return
+        source = path.read_bytes()
+    except OSError:
+        return
+    tree = parse(source) if b">>>" in source else None
+    for node in ast.walk(tree) if tree else ():
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        text = ast.get_docstring(node, clean=False)
+        if text and ">>>" in text and (examples := list(_examples(text))):
+            yield examples
+
+
+def _examples(docstring: str) -> Iterator[Example]:
+    try:
+        parsed = doctest.DocTestParser().get_examples(docstring)
+    except ValueError:  # pytest refuses such a docstring too
+        return
+    for each in parsed:
+        options = ",".join(f"{key}={value}" for key, value in sorted(each.options.items()))
+        expected = f"{each.want.strip()}{each.exc_msg or ''}"
+        source = each.source.partition("# doctest:")[0] if options else each.source
+        yield source.strip(), expected, options
+
+
+def _flat(docstrings: Iterator[list[Example]]) -> Iterator[Example]:
+    for examples in docstrings:
+        yield from examples
+
+
+def _names(source: str) -> set[str]:
+    return {each.id for each in _walk(source) if isinstance(each, ast.Name)}
+
+
+def _bound(source: str) -> set[str]:
+    """Return the names that an example gives a new value, or changes something of."""
+    found: set[str] = set()
+    for node in _walk(source):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            found |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return found
+
+
+def _walk(source: str) -> Iterator[ast.AST]:
+    tree = parse(source)
+    return ast.walk(tree) if tree else iter(())
+
+
+def _short(source: str) -> str:
+    text = " ".join(source.split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
