@@ -41,7 +41,7 @@ from orchestrator.guard.shadows import shadowing, sourceless
 from orchestrator.guard.shared_files import is_shared
 from orchestrator.guard.suite_watch import SuiteWatch, findings_of
 from orchestrator.guard.suite_writes import SuiteWrites, Writes, is_source
-from orchestrator.guard.tree import Tree, signature
+from orchestrator.guard.tree import Tree, signature, walk
 from orchestrator.guard.weighing import Scan, shown_name
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import (
