@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.suites.pytest.running import VARIABLE
+from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
+from orchestrator.suites.pytest.verdict import NOT_REACHED
 from orchestrator.verdict.exit_status import complaint_of
 
 _NO_MODULE: Final = re.compile(r"No module named ['\"]?([\w.]+)")
@@ -43,15 +46,16 @@ def find_obstacle(
     """
     if report.passed or any(case.outcome is CaseOutcome.PASSED for case in report.cases):
         return _unreachable_green(report, task)
+    if NOT_REACHED in report.message:
+        return _without_plugin(report)
     errors = [case for case in report.failing if case.outcome is CaseOutcome.ERROR]
     if any(case.outcome is CaseOutcome.FAILED for case in report.failing):
         return None
     text = "\n".join([report.output[-8000:], *(case.message for case in errors)])
     module = _missing(errors, text)
-    if module and _is_to_be_written(module, project, task):
-        return None
     if module:
-        return _missing_module(module, project, interpreter)
+        written = _is_to_be_written(module, project, task)
+        return None if written else _missing_module(module, project, interpreter)
     if plugin := _PLUGIN.search(text):
         return _missing_plugin(plugin[1] or plugin[2], interpreter)
     ran = report.judged and not all(case.collecting for case in errors)
@@ -101,6 +105,16 @@ def _missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
     return Obstacle(
         f"no case can run, because the module {module} is not installed {where}",
         f"install what the project declares, for example: {python} -m pip install {top}",
+    )
+
+
+def _without_plugin(report: SuiteReport) -> Obstacle:
+    return Obstacle(
+        f"no pytest that {report.command} starts reports its results, because the orchestrator's "
+        "plugin does not reach it",
+        f"let {OPTIONS_VARIABLE}, PYTHONPATH and {VARIABLE} through to it (tox: pass_env), run "
+        "Python without -I and -E, or set tests.framework: command",
+        configured=True,
     )
 
 
