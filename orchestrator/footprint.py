@@ -4,7 +4,8 @@ A suite records it at the baseline, by the runner's own word and not by the name
 are absolute and real, so that what lies outside of the project counts as much as what is in it.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 
@@ -18,6 +19,49 @@ class Module:
     """Files of the modules that it uses directly, in the project or beside it."""
     provides: bool = False
     """Whether fixtures or hooks of the runner are defined in it."""
+
+
+class Reach(Mapping[str, tuple[str, ...]]):
+    """The project's files that the code of each case uses, directly or through others, by its id.
+
+    Cases are many and what they use is mostly the same, so each set of files is held once.
+    """
+
+    def __init__(self, given: Mapping[str, tuple[str, ...]]) -> None:
+        positions: dict[tuple[str, ...], int] = {}
+        self._cases = {
+            case: positions.setdefault(files, len(positions)) for case, files in given.items()
+        }
+        self._sets = tuple(positions)
+
+    def __getitem__(self, case_id: str) -> tuple[str, ...]:
+        """Return the files that a case reaches."""
+        return self._sets[self._cases[case_id]]
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ids of the cases."""
+        return iter(self._cases)
+
+    def __len__(self) -> int:
+        """Return the number of cases."""
+        return len(self._cases)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON values, each file and each set once."""
+        files: dict[str, int] = {}
+        sets = [[files.setdefault(each, len(files)) for each in reached] for reached in self._sets]
+        return {"files": list(files), "sets": sets, "cases": self._cases}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Return what `as_json` gave.
+
+        Raises:
+            TypeError, KeyError, IndexError: the values are not a reach's.
+        """
+        files = values["files"]
+        sets = [tuple(files[at] for at in reached) for reached in values["sets"]]
+        return cls({case: sets[at] for case, at in values["cases"].items()})
 
 
 @dataclass(frozen=True)
@@ -53,19 +97,21 @@ class Footprint:
     """Version of the interpreter: `3.11.7`."""
     prefix: str = ""
     """`sys.prefix`: the environment's folder."""
-    reach: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    reach: Reach = field(default_factory=lambda: Reach({}))
     """For each case id the project's files that its code uses, directly or through others."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the footprint as plain JSON values."""
-        return asdict(self)
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        modules = [asdict(each) for each in self.modules]
+        return {**plain, "modules": modules, "reach": self.reach.as_json()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Return the footprint that `as_json` gave.
 
         Raises:
-            TypeError, KeyError: the values are not a footprint's.
+            TypeError, KeyError, IndexError: the values are not a footprint's.
         """
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
@@ -76,5 +122,4 @@ class Footprint:
             Module(each["name"], each["file"], tuple(each["imports"]), each["provides"])
             for each in values["modules"]
         )
-        reach = {case: tuple(files) for case, files in values["reach"].items()}
-        return cls(**plain, modules=modules, reach=reach)
+        return cls(**plain, modules=modules, reach=Reach.from_json(values["reach"]))

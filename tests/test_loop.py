@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator import events
 from orchestrator.agents.fake import Act, ScriptedAgent, fails
-from orchestrator.footprint import Footprint
+from orchestrator.footprint import Footprint, Reach
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop import run_loop
 from orchestrator.memory.fake import MemoryRulebook
@@ -522,7 +522,7 @@ def notices(loop: Bench) -> list[str]:
 def with_reach(loop: Bench, *files: str) -> None:
     """Let the suite tell which files the cases use."""
     cases = {"test_a": files, "test_b": files}
-    loop.suite.footprint = Footprint(reach=cases)
+    loop.suite.footprint = Footprint(reach=Reach(cases))
 
 
 def verdict_of(attempt: Attempt) -> Verdict:
@@ -560,7 +560,7 @@ def test_code_that_passes_every_second_time_is_not_solved(bench: MakeBench) -> N
 def test_only_the_attempts_own_failures_are_taught(bench: MakeBench) -> None:
     old = report_of(passed=["test_b"], failed=["test_a"])
     loop = bench(old, report_of(failed=["test_a", "test_b"]))
-    loop.suite.footprint = Footprint(reach={"test_a": ("other.py",), "test_b": ("code.py",)})
+    loop.suite.footprint = Footprint(reach=Reach({"test_a": ("other.py",), "test_b": ("code.py",)}))
     loop.agent.enqueue(loop.edits("wrong\n"))
     loop.teacher.enqueue(NOTHING)
     result = loop.run(max_retries=0)

@@ -152,9 +152,7 @@ def imported_names(tree: ast.Module | None, *, relative: bool = False) -> set[st
     """
     found: set[str] = set()
     for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and relative and not node.module:
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and relative and not node.module):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.suites.pytest.running import VARIABLE
+from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
+from orchestrator.suites.pytest.verdict import NOT_REACHED
 from orchestrator.verdict.exit_status import complaint_of
 
 _NO_MODULE: Final = re.compile(r"No module named ['\"]?([\w.]+)")
@@ -41,6 +44,8 @@ def find_obstacle(
         interpreter: the Python that runs the tests, if it is known.
         task: what is to be done; it may be to write what is missing.
     """
+    if NOT_REACHED in report.message:
+        return _without_plugin(report)
     if any(case.outcome is CaseOutcome.PASSED for case in report.cases) or report.passed:
         whole = report.complete and report.judged
         return _unreachable_green(report, task) if whole else _broken_off(report, task)
@@ -49,10 +54,9 @@ def find_obstacle(
         return None
     text = "\n".join([report.output[-8000:], *(case.message for case in errors)])
     module = _missing(errors, text)
-    if module and _is_to_be_written(module, project, task):
-        return None
     if module:
-        return _missing_module(module, project, interpreter)
+        written = _is_to_be_written(module, project, task)
+        return None if written else _missing_module(module, project, interpreter)
     if plugin := _PLUGIN.search(text):
         return _missing_plugin(plugin[1] or plugin[2], interpreter)
     ran = report.judged and not all(case.collecting for case in errors)
@@ -116,6 +120,16 @@ def _missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
     return Obstacle(
         f"no case can run, because the module {module} is not installed {where}",
         f"install what the project declares, for example: {python} -m pip install {top}",
+    )
+
+
+def _without_plugin(report: SuiteReport) -> Obstacle:
+    return Obstacle(
+        f"no pytest that {report.command} starts reports its results, because the orchestrator's "
+        "plugin does not reach it",
+        f"let {OPTIONS_VARIABLE}, PYTHONPATH and {VARIABLE} through to it (tox: pass_env), run "
+        "Python without -I and -E, or set tests.framework: command",
+        configured=True,
     )
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.footprint import Footprint
-from orchestrator.models import SuiteOutcome, SuiteReport
+from orchestrator.footprint import Footprint, Reach
+from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.suites.pytest.reached import CASE_BOUND, REPORT_BOUND, ReachedFiles
 from orchestrator.suites.pytest.running import PLUGIN_FOLDER, PytestSuite
 from tests.suites.projects import PYTEST, wrapped, write
 
@@ -139,3 +140,83 @@ def test_a_suite_that_does_not_come_to_its_end_has_no_footprint(project: Path) -
     write(project, tests__test_a="import os\ndef test_x(): os._exit(0)\n")
     report, footprint = PytestSuite(f"{PYTEST} tests", 60).observe(project)
     assert (report.outcome, report.complete, footprint) == (SuiteOutcome.CRASHED, False, None)
+
+
+def test_a_worker_that_replaces_a_dead_one_tells_what_its_cases_reach(project: Path) -> None:
+    write(
+        project,
+        product="def work(): pass\n",
+        tests__test_a="""
+            import os, product
+            def test_w(): product.work()
+            def test_x(): product.work(); os._exit(1)
+            def test_y(): pass
+            """,
+    )
+    report, footprint = observe(project, f"{PYTEST} -p xdist -n 1 tests")
+    assert [case.id for case in report.failing] == [f"{A}::test_x"]
+    for name in ("test_w", "test_x"):
+        assert inside(project, footprint.reach[f"{A}::{name}"]) == {A, "product.py"}
+
+
+def test_a_set_of_files_is_held_once_however_many_cases_reach_it() -> None:
+    files = [f"/project/module_{number}.py" for number in range(400)]
+    given = {f"a.py::test_{number}": tuple(files[number % 2 :]) for number in range(20_000)}
+    footprint = Footprint(reach=Reach(given))
+    text = json.dumps(footprint.as_json())
+    assert len(text) < 1_000_000
+    read = Footprint.from_json(json.loads(text))
+    assert read == footprint
+    assert dict(read.reach) == given
+    assert len({id(each) for each in read.reach.values()}) == 2
+    assert read.reach.get("a.py::test_new") is None
+
+
+def test_what_failing_cases_carry_is_bounded(tmp_path: Path) -> None:
+    files = [f"{tmp_path}/module_{number}.py" for number in range(CASE_BOUND + 1)]
+    cases = [Case(f"a.py::test_{number}", CaseOutcome.FAILED) for number in range(60)]
+    reached = ReachedFiles()
+    reached.take(
+        {
+            "files": [*files, "/elsewhere/other.py"],
+            "sets": [[0, CASE_BOUND + 1], list(range(CASE_BOUND + 2))],
+            "cases": {case.id: int(at > 0) for at, case in enumerate(cases)},
+            "names": {cases[0].id: ["work"]},
+        },
+        str,
+    )
+    found, note = reached.attach(cases, tmp_path)
+    assert (found[0].reach, found[0].names) == (("module_0.py",), ("work",))
+    assert len(found[1].reach) == CASE_BOUND
+    assert sum(len(case.reach) for case in found) == REPORT_BOUND
+    assert note == "the files that 59 failing cases use are not all recorded"
+    assert len(reached.files[cases[-1].id]) == CASE_BOUND + 2
+    assert reached.attach(cases[:1], tmp_path)[1] == ""
+
+
+def test_a_failing_case_names_the_methods_under_test_that_it_calls(project: Path) -> None:
+    write(
+        project,
+        stack="""
+            import functools
+            class Stack:
+                def peek(self): return self.items[-1]
+                @staticmethod
+                def empty(): return Stack()
+                @functools.cached_property
+                def size(self): return 1
+            """,
+        other="def unused(): pass\n",
+        tests__test_a="""
+            import other
+            from stack import Stack
+            def helper(made): return made
+            def test_x(): assert [helper(Stack()).peek().unused() for _ in "x"]
+            def test_y(): assert Stack.empty().size.append(1)
+            """,
+    )
+    for options in ("", "-p xdist -n 1"):
+        report, _footprint = observe(project, f"{PYTEST} tests {options}")
+        names = {case.id: set(case.names) for case in report.failing}
+        assert names[f"{A}::test_x"] == {"Stack", "peek"}
+        assert names[f"{A}::test_y"] == {"Stack", "empty", "size"}

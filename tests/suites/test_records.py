@@ -60,11 +60,103 @@ def test_a_dead_worker_fails_the_case_that_it_ran(project: Path) -> None:
     assert dead.message.startswith(UNFINISHED)
 
 
-@pytest.mark.parametrize("options", ["-x", "--maxfail=1"])
-def test_a_session_that_was_told_to_stop_is_complete(project: Path, options: str) -> None:
-    write(project, tests__test_a="def test_x(): assert 0\ndef test_y(): pass\n")
-    report = judge(project, f"tests {options}")
-    assert (report.outcome, report.complete, len(report.cases)) == (SuiteOutcome.FAILED, True, 1)
+@pytest.mark.parametrize(
+    "options", ["-x", "--maxfail=1", "--stepwise", "--sw-skip", "--lf", "-x -p xdist -n 1"]
+)
+def test_no_failure_keeps_other_cases_from_running(project: Path, options: str) -> None:
+    write(
+        project,
+        tests__test_a="import not_there\n",
+        tests__test_b="def test_x(): assert 0\ndef test_y(): assert 0\ndef test_z(): pass\n",
+    )
+    for _ in range(2):  # options that look at what failed in the run before
+        report = judge(project, f"tests {options}")
+        assert (report.outcome, report.complete) == (SuiteOutcome.FAILED, True)
+        assert len(report.cases) == 4
+
+
+def test_a_session_that_something_else_stopped_is_not_complete(project: Path) -> None:
+    write(
+        project,
+        tests__conftest="""
+            def pytest_runtest_logfinish(nodeid): session.shouldfail = "enough"
+            def pytest_sessionstart(session): globals()["session"] = session
+            """,
+        tests__test_a="import os\ndef test_x(): assert 'RED' not in os.environ\ndef test_y(): 0\n",
+    )
+    report = judge(project)
+    assert (report.outcome, report.complete) == (SuiteOutcome.CRASHED, False)
+    assert report.message == "no result of 1 collected case: enough"
+    red = PytestSuite(f"RED=1 {PYTEST} tests", 60).run(project)
+    assert (red.outcome, red.complete, len(red.cases)) == (SuiteOutcome.FAILED, False, 1)
+
+
+def test_a_session_that_is_stopped_while_it_collects_is_not_complete(project: Path) -> None:
+    write(
+        project,
+        tests__conftest="""
+            def pytest_collectreport(report):
+                if report.failed: session.shouldfail = "enough"
+            def pytest_sessionstart(session): globals()["session"] = session
+            """,
+        tests__test_a="import not_there\n",
+        tests__test_b="def test_y(): pass\n",
+    )
+    assert not judge(project).complete
+
+
+TWICE = {
+    "tests__test_a": """
+        import os
+        def test_x(): assert os.environ["MODE"] == "b"
+        def test_y(): pass
+        """
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "failing"),
+    [
+        ("r=0; MODE=a {0} || r=$?; MODE=b {0}; exit $r", True),
+        ("MODE=b {0}; MODE=a {0}", True),
+        ("MODE=a {0} || MODE=b {0}", False),
+    ],
+)
+def test_what_fails_in_one_of_several_sessions_fails_unless_the_command_is_green(
+    project: Path, command: str, failing: bool
+) -> None:
+    write(project, **TWICE)
+    report = PytestSuite(command.format(f"{PYTEST} tests"), 60).run(project)
+    assert (report.passed, report.complete, len(report.cases)) == (not failing, True, 2)
+    assert [case.id for case in report.failing] == ([f"{A}::test_x"] if failing else [])
+
+
+def test_equal_ids_of_sessions_in_two_folders_are_two_cases(project: Path) -> None:
+    for folder, text in (("one", "assert 0"), ("two", "pass")):
+        write(project, **{f"{folder}__tests__test_a": f"def test_x(): {text}\n"})
+        (project / folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    command = f"r=0; (cd one && {PYTEST}) || r=$?; (cd two && {PYTEST}); exit $r"
+    report = PytestSuite(command, 60).run(project)
+    assert [case.id for case in report.failing] == ["one/tests/test_a.py::test_x"]
+    assert len(report.cases) == 2
+
+
+@pytest.mark.parametrize("options", ["", "-p xdist -n 1"])
+def test_a_case_whose_process_died_tells_where_it_is_defined(project: Path, options: str) -> None:
+    write(
+        project,
+        tests__test_a="""
+            import os, pytest
+            @pytest.fixture
+            def dead(): os._exit(1)
+            class TestX:
+                @pytest.mark.parametrize("x", ["a::b[c]"])
+                def test_x(self, dead, x): pass
+            """,
+    )
+    (dead,) = judge(project, f"tests {options}").failing
+    assert (dead.id, dead.file) == (f"{A}::TestX::test_x[a::b[c]]", A)
+    assert dead.function == f"{A}::TestX::test_x"
 
 
 def test_a_case_without_a_result_is_missed(project: Path) -> None:

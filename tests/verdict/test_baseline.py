@@ -1,11 +1,13 @@
 """Whether the suite can judge at all, before a token is spent."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.fake import report_of
+from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
 
 PYTHON = "/env/bin/python"
@@ -70,6 +72,35 @@ def test_a_plugin_that_is_not_installed_is_named(tmp_path: Path) -> None:
     assert found
     assert "--cov=acme" in found.message
     assert found.configured
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"{sys.executable} -I -m pytest",
+        f"env -i {sys.executable} -m pytest",
+        f"sh -c 'env -u ORCHESTRATOR_SUITE {sys.executable} -m pytest'",
+        f"sh -c '{sys.executable} -E -m pytest'",
+    ],
+)
+def test_a_pytest_that_our_plugin_does_not_reach_is_told_what_to_let_through(
+    command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "test_a.py").write_text("def test_x(): pass\n", encoding="utf-8")
+    found = obstacle(PytestSuite(command, 60).run(tmp_path), tmp_path)
+    assert found
+    assert found.configured
+    assert command in found.message
+    assert "pip install" not in found.text
+    for word in ("PYTEST_ADDOPTS", "PYTHONPATH", "ORCHESTRATOR_SUITE", "pass_env", "-I", "command"):
+        assert word in found.hint
+
+
+def test_a_command_that_fails_before_pytest_is_no_plugins_fault(tmp_path: Path) -> None:
+    found = obstacle(PytestSuite("sh -c 'echo no rule; exit 2'", 60).run(tmp_path), tmp_path)
+    assert found
+    assert "no rule" in found.message
+    assert "plugin" not in found.text
 
 
 @pytest.mark.parametrize(

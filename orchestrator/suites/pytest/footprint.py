@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.footprint import Footprint, Module
+from orchestrator.footprint import Footprint, Module, Reach
 from orchestrator.suites.pytest.selecting import file_part
 from orchestrator.suites.pytest.settings import config_candidates, conftest_candidates
 
@@ -15,7 +15,7 @@ _JOINED = ("runner", "installed", "search_path", "site_folders", "standard_modul
 def build_footprint(
     starts: Iterable[Mapping[str, Any]],
     gathered: Iterable[Mapping[str, Any]],
-    reach: dict[str, tuple[str, ...]],
+    reach: Mapping[str, tuple[str, ...]],
 ) -> Footprint | None:
     """Join what each process of the suite has gathered; None where none has.
 
@@ -40,7 +40,7 @@ def build_footprint(
         interpreter=str(first["interpreter"]),
         version=str(first["version"]),
         prefix=str(first["prefix"]),
-        reach=reach,
+        reach=Reach(reach),
     )
 
 

@@ -10,13 +10,24 @@ from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, Raised, SuiteOutcome, SuiteReport
 from orchestrator.suites.command_line import CommandLine, Ended
 from orchestrator.suites.pytest.footprint import build_footprint
-from orchestrator.suites.pytest.selecting import file_part, rebase
+from orchestrator.suites.pytest.reached import ReachedFiles
+from orchestrator.suites.pytest.selecting import file_part, function_part, rebase
 from orchestrator.suites.pytest.verdict import UNFINISHED, Records, judge
 
 DETAIL_BOUND: Final = 20_000
 """Characters of a traceback that a case keeps: half from its start, half from its end."""
 
 MESSAGE_BOUND: Final = 2_000
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a case is defined, by pytest's own word."""
+
+    file_id: str
+    path: Path
+    function: str = ""
+    definer: str = ""
 
 
 @dataclass
@@ -29,16 +40,34 @@ class _Session:
     finish: dict[str, Any] | None = None
     gap: bool = False
     interrupted: bool = False
+    places: dict[str, _Place] = field(default_factory=dict)
+    functions: dict[str, _Place] = field(default_factory=dict)
+    """Where one case of each function is defined, by the function's id."""
+    collected: dict[str, None] = field(default_factory=dict)
+    running: dict[str, None] = field(default_factory=dict)
+    phases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    cases: dict[str, Case] = field(default_factory=dict)
+    """Of each node, as it ended last."""
 
+    @property
+    def has_collected(self) -> bool:
+        """Whether it came to the end of collecting."""
+        return bool(self.finish and self.finish["collected"])
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a case is defined, by pytest's own word."""
+    @property
+    def stopped(self) -> str:
+        """Why it stopped by itself before all cases had run, if it did."""
+        return _short(self.finish["stopped"]) if self.finish else ""
 
-    file_id: str
-    path: Path
-    function: str = ""
-    definer: str = ""
+    def note_place(self, node: str, place: _Place) -> None:
+        """Note where a case is defined."""
+        self.places[node] = place
+        if place.function:
+            self.functions[place.function] = place
+
+    def root(self, workspace: Path) -> Path:
+        """Return the folder that ids begin at."""
+        return Path(self.start["root"]) if self.start else workspace
 
 
 @dataclass
@@ -55,13 +84,9 @@ class ReportReader:
     workspace: Path
     on_event: Listener
     _sessions: dict[int, _Session] = field(default_factory=dict)
-    _places: dict[str, _Place] = field(default_factory=dict)
-    _collected: dict[str, None] = field(default_factory=dict)
-    _running: dict[str, None] = field(default_factory=dict)
-    _phases: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    _cases: dict[str, Case] = field(default_factory=dict)
+    _notified: set[str] = field(default_factory=set)
     _gathered: list[dict[str, Any]] = field(default_factory=list)
-    _reach: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    _reached: ReachedFiles = field(default_factory=ReachedFiles)
     _internal: str = ""
     _broken_conftest: bool = False
     _strange: int = 0
@@ -71,11 +96,11 @@ class ReportReader:
         try:
             record = json.loads(line)
             authentic = record["nonce"] == self.nonce
-            session = self._sessions.setdefault(record["process"], _Session())
             handle = getattr(self, f"_take_{record['kind']}", None) if authentic else None
             if handle is None:
                 self._strange += 1
                 return
+            session = self._sessions.setdefault(record["process"], _Session())
             session.gap = session.gap or record["number"] != session.number
             session.number = record["number"] + 1
             handle(record, session)
@@ -93,35 +118,36 @@ class ReportReader:
     def _take_broken(self, record: dict[str, Any], session: _Session) -> None:
         self._broken_conftest = True
         path = Path(record["path"])
-        self._end(replace(self._failed_file("", path, record), outcome=CaseOutcome.ERROR))
+        case = replace(self._failed_file("", path, record), outcome=CaseOutcome.ERROR)
+        self._end(case, session)
 
     def _take_collected(self, record: dict[str, Any], session: _Session) -> None:
         places = [_place(each) for each in record["places"]]
         for node, at in zip(record["ids"], record["at"] or [-1] * len(record["ids"]), strict=True):
-            self._collected[node] = None
+            session.collected[node] = None
             if at >= 0:
-                self._places[node] = places[at]
+                session.note_place(node, places[at])
 
     def _take_place(self, record: dict[str, Any], session: _Session) -> None:
-        self._places.setdefault(record["id"], _place(record["place"]))
+        session.note_place(record["id"], _place(record["place"]))
 
     def _take_begin(self, record: dict[str, Any], session: _Session) -> None:
-        self._running[record["id"]] = None
+        session.running[record["id"]] = None
 
     def _take_report(self, record: dict[str, Any], session: _Session) -> None:
-        self._phases.setdefault(record["id"], []).append(record)
+        session.phases.setdefault(record["id"], []).append(record)
 
     def _take_end(self, record: dict[str, Any], session: _Session) -> None:
         node = record["id"]
-        self._running.pop(node, None)
-        case = self._case(node, self._phases.pop(node, []), passed=record["passed"])
-        self._end(replace(case, seconds=record["seconds"]), node)
+        session.running.pop(node, None)
+        case = self._case(node, session, passed=record["passed"])
+        self._end(replace(case, seconds=record["seconds"]), session, node)
 
     def _take_uncollected(self, record: dict[str, Any], session: _Session) -> None:
-        root = Path(session.start["root"]) if session.start else self.workspace
-        path = root / file_part(record["id"])
+        path = session.root(self.workspace) / file_part(record["id"])
         outcome = CaseOutcome.SKIPPED if record["outcome"] == "skipped" else CaseOutcome.ERROR
-        self._end(replace(self._failed_file(record["id"], path, record), outcome=outcome))
+        case = replace(self._failed_file(record["id"], path, record), outcome=outcome)
+        self._end(case, session)
 
     def _take_internal(self, record: dict[str, Any], session: _Session) -> None:
         self._internal = self._internal or _short(record["message"])
@@ -133,35 +159,31 @@ class ReportReader:
         self._gathered.append(record)
 
     def _take_reach(self, record: dict[str, Any], session: _Session) -> None:
-        files = record["files"]
-        sets = [
-            (tuple(files[each] for each in reached), tuple(names))
-            for reached, names in record["sets"]
-        ]
-        for node, at in record["cases"].items():
-            self._reach[self._id(node)] = sets[at]
+        self._reached.take(record, lambda node: self._id(node, session))
 
     def _take_finish(self, record: dict[str, Any], session: _Session) -> None:
         session.finish = record
 
     # ---- cases -----------------------------------------------------------------------------
 
-    def _id(self, node: str) -> str:
-        place = self._place_of(node)
+    def _id(self, node: str, session: _Session) -> str:
+        place = self._place_of(node, session)
         return rebase(node, place.file_id, place.path, self.workspace) if place.file_id else node
 
-    def _place_of(self, node: str) -> _Place:
-        if node in self._places:
-            return self._places[node]
-        starts = [each.start for each in self._sessions.values() if each.start]
-        root = Path(starts[-1]["root"]) if starts else self.workspace
+    def _place_of(self, node: str, session: _Session) -> _Place:
+        """Return where a case is defined; of a case whose process died, what its id tells."""
+        if node in session.places:
+            return session.places[node]
+        function, root = function_part(node), session.root(self.workspace)
+        if function in session.functions:
+            return session.functions[function]
         file = file_part(node)
-        return _Place(file, root / file) if (root / file).exists() else _Place("", root)
+        return _Place(file, root / file, function) if (root / file).exists() else _Place("", root)
 
-    def _end(self, case: Case, node: str = "") -> None:
-        known = self._cases.get(node or case.id)
-        self._cases[node or case.id] = case
-        if known is None:  # a command may run a case in two sessions: the last one counts
+    def _end(self, case: Case, session: _Session, node: str = "") -> None:
+        session.cases[node or case.id] = case
+        if case.id not in self._notified:
+            self._notified.add(case.id)
             self.on_event(CaseFinished(case))
 
     def _failed_file(self, node: str, path: Path, record: dict[str, Any]) -> Case:
@@ -179,9 +201,10 @@ class ReportReader:
             collecting=True,
         )
 
-    def _case(self, node: str, phases: list[dict[str, Any]], *, passed: bool) -> Case:
-        place = self._place_of(node)
-        case_id = self._id(node)
+    def _case(self, node: str, session: _Session, *, passed: bool) -> Case:
+        phases = session.phases.pop(node, [])
+        place = self._place_of(node, session)
+        case_id = self._id(node, session)
         failing = [phase for phase in phases if phase["outcome"] == "failed"]
         if failing:
             first = failing[0]["when"]
@@ -211,55 +234,70 @@ class ReportReader:
 
     def report(self, line: CommandLine, ended: Ended) -> SuiteReport:
         """Make the report of a command that has ended."""
-        running = list(self._running)
-        unfinished = {self._id(node) for node in running}
-        for node in running:
-            case = self._case(node, self._phases.pop(node, []), passed=False)
-            message = _short("\n".join(filter(None, (UNFINISHED, case.message))))
-            detail = case.detail or f"{case.id}: {UNFINISHED}"
-            self._running.pop(node)
-            self._end(
-                replace(case, outcome=CaseOutcome.ERROR, message=message, detail=detail), node
-            )
-        cases = tuple(self._with_reach(case) for case in self._cases.values())
-        records = self._records(running)
+        unfinished = [
+            self._end_unfinished(node, session)
+            for session in self._sessions.values()
+            for node in list(session.running)
+        ]
+        cases, note = self._reached.attach(self._merged(ended.exit_code), self.workspace)
+        records = self._records({case.id for case in cases})
         outcome, message = ended.outcome, ended.message
         if outcome is None and ended.exit_code is not None:
             over = tuple(case for case in cases if case.id not in unfinished)
-            outcome, message = judge(ended.exit_code, over, records)
-        first = self._id(running[0]) if running else ""
+            outcome, message = judge(ended.exit_code, over, records, ended.output)
+        first = unfinished[0] if unfinished else ""
         if first:
             message += f", while {first} was running"
+        message = "; ".join(filter(None, (message, note)))
         report = replace(ended, message=message).report(
             line, outcome or SuiteOutcome.CRASHED, cases
         )
-        complete = records.finished and not records.missing and not running
+        whole = all(each.has_collected for each in self._sessions.values())
+        complete = records.finished and whole and not records.missing and not unfinished
         return replace(report, complete=complete, running=first, forged=self._forged())
 
     def footprint(self) -> Footprint | None:
         """Return the footprint, where the suite was observed to its end."""
         starts = [each.start for each in self._sessions.values() if each.start]
-        reach = {case: files for case, (files, _names) in self._reach.items()}
-        return build_footprint(starts, self._gathered, reach)
+        return build_footprint(starts, self._gathered, self._reached.files)
 
-    def _with_reach(self, case: Case) -> Case:
-        if not case.failing or case.id not in self._reach:
-            return case
-        files, names = self._reach[case.id]
-        inside = self.workspace.resolve()
-        own = (Path(each) for each in files)
-        reach = (each.relative_to(inside) if each.is_relative_to(inside) else each for each in own)
-        return replace(case, reach=tuple(each.as_posix() for each in reach), names=names)
+    def _end_unfinished(self, node: str, session: _Session) -> str:
+        """End a case that ran when its process ended, and return its id."""
+        session.running.pop(node)
+        case = self._case(node, session, passed=False)
+        message = _short("\n".join(filter(None, (UNFINISHED, case.message))))
+        detail = case.detail or f"{case.id}: {UNFINISHED}"
+        case = replace(case, outcome=CaseOutcome.ERROR, message=message, detail=detail)
+        self._end(case, session, node)
+        return case.id
 
-    def _records(self, running: list[str]) -> Records:
+    def _merged(self, exit_code: int | None) -> tuple[Case, ...]:
+        """Return each case once: of several sessions, what fails counts.
+
+        Only where the command ends well, the last session does: it ran the cases again.
+        """
+        found: dict[str, Case] = {}
+        for session in self._sessions.values():
+            for case in session.cases.values():
+                known = found.get(case.id)
+                if known is None or exit_code == 0 or not known.failing:
+                    found[case.id] = case
+        return tuple(found.values())
+
+    def _records(self, ended: set[str]) -> Records:
         sessions = list(self._sessions.values())
-        stopped = any(each.finish and each.finish["stopped"] for each in sessions)
-        missing = [node for node in self._collected if node not in self._cases]
+        missing = {
+            case_id
+            for each in sessions
+            for node in each.collected
+            if node not in each.cases and (case_id := self._id(node, each)) not in ended
+        }
         return Records(
             started=bool(sessions),
             configured=any(each.start for each in sessions),
             finished=bool(sessions) and all(each.finish and not each.gap for each in sessions),
-            missing=0 if stopped else len(missing),
+            missing=len(missing),
+            stopped=next((each.stopped for each in sessions if each.stopped), ""),
             internal=self._internal,
             interrupted=any(each.interrupted for each in sessions),
             broken_conftest=self._broken_conftest,

@@ -19,12 +19,12 @@ from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.report import ReportReader
 from orchestrator.suites.pytest.selecting import narrow_arguments
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
+from orchestrator.suites.pytest.verdict import PLUGIN
 
-PLUGIN: Final = "orchestrator_suite_plugin"
 PLUGIN_FOLDER: Final = Path(__file__).parent / "plugin"
 """The folder of our plugin, which holds nothing else."""
 
-_VARIABLE: Final = "ORCHESTRATOR_SUITE"
+VARIABLE: Final = "ORCHESTRATOR_SUITE"
 """Tells the plugin where to report to; it removes it from the environment at once."""
 
 _RUNNERS: Final = frozenset({"pytest", "py.test"})
@@ -139,7 +139,7 @@ class PytestSuite:
         # Behind all that the project and its user put there: it must shadow nothing.
         path = [env["PYTHONPATH"]] if env.get("PYTHONPATH") else []
         env["PYTHONPATH"] = os.pathsep.join([*path, str(PLUGIN_FOLDER)])
-        env[_VARIABLE] = json.dumps(given)
+        env[VARIABLE] = json.dumps(given)
         argv, wanted = self._line.argv, ("-p", PLUGIN)
         if self._first_argument is None:
             own = env.get(OPTIONS_VARIABLE, "")

@@ -26,6 +26,12 @@ def file_part(node_id: str) -> str:
     return node_id.split(_SEPARATOR, 1)[0]
 
 
+def function_part(node_id: str) -> str:
+    """Return an id without parameters, where pytest did not tell it."""
+    file = file_part(node_id)
+    return file + node_id[len(file) :].split("[", 1)[0]
+
+
 def rebase(node_id: str, file_id: str, path: Path, workspace: Path) -> str:
     """Return an id as it selects its case from the workspace.
 

@@ -5,6 +5,7 @@ change the codes; `pytest || true` hides them; coverage limits fail a run in whi
 passed. The codes are those of `pytest.ExitCode`.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -14,6 +15,16 @@ _USAGE, _NO_TESTS = 4, 5
 
 UNFINISHED: Final = "the process ended while it ran"
 """Message of a case that had begun when its process died."""
+
+PLUGIN: Final = "orchestrator_suite_plugin"
+
+NOT_REACHED: Final = "pytest did not report: the orchestrator's plugin did not reach it"
+"""Message of a run in which pytest ran, as far as can be seen, and our plugin did not."""
+
+_RAN: Final = re.compile(
+    rf"\b\d+ (?:passed|failed|errors?|skipped)\b.* in \d|No module named '?{PLUGIN}|"
+    rf"Error importing plugin \"{PLUGIN}"
+)
 
 
 class Verdict(NamedTuple):
@@ -34,7 +45,9 @@ class Records:
     finished: bool = False
     """Whether each session that started sent its last record, and nothing is missing between."""
     missing: int = 0
-    """Collected cases without an end, though nothing had stopped the session."""
+    """Collected cases without an end."""
+    stopped: str = ""
+    """Why a session stopped before all cases had run: by a limit, or by a plugin."""
     internal: str = ""
     """An error of pytest or of a plugin."""
     interrupted: bool = False
@@ -43,14 +56,17 @@ class Records:
     """Whether a conftest file could not be imported."""
 
 
-def judge(code: int, cases: tuple[Case, ...], records: Records) -> Verdict:
+def judge(code: int, cases: tuple[Case, ...], records: Records, output: str = "") -> Verdict:
     """Judge a run that ended by itself.
 
     Args:
         code: the command's exit code.
         cases: what the records say of each.
         records: what they say of the whole.
+        output: what the command printed.
     """
+    if not records.started and (code == 0 or _RAN.search(output)):
+        return Verdict(SuiteOutcome.CRASHED, NOT_REACHED)
     if records.internal or records.broken_conftest or not records.finished:
         return _unfinished(code, records)
     if any(case.failing for case in cases):
@@ -58,7 +74,7 @@ def judge(code: int, cases: tuple[Case, ...], records: Records) -> Verdict:
     if records.interrupted or records.missing:
         count = f"{records.missing} collected case{'s' if records.missing > 1 else ''}"
         text = "interrupted" if records.interrupted else f"no result of {count}"
-        return Verdict(SuiteOutcome.CRASHED, text)
+        return Verdict(SuiteOutcome.CRASHED, ": ".join(filter(None, (text, records.stopped))))
     return _green(cases) if code == 0 else _not_green(code, cases)
 
 

@@ -6,6 +6,8 @@ import functools
 from types import CodeType, FunctionType
 from typing import Any, Iterator
 
+_WITH_FUNC = (functools.partial, functools.partialmethod, functools.cached_property)
+
 
 def functions(value: Any, depth: int = 8) -> list[FunctionType]:
     """List the function that is called, and those that it says it wraps."""
@@ -20,7 +22,7 @@ def functions(value: Any, depth: int = 8) -> list[FunctionType]:
             given = getattr(inner.get("hypothesis"), "inner_test", None)
             value = inner.get("__wrapped__") or given or inner.get("__pytest_wrapped__")
             value = getattr(value, "obj", value) if not callable(value) else value
-        elif isinstance(value, (functools.partial, functools.partialmethod)):
+        elif isinstance(value, _WITH_FUNC):
             value = value.func
         elif isinstance(value, (staticmethod, classmethod)) or _is_method(value):
             value = value.__func__

@@ -29,7 +29,8 @@ class Facts:
         manager.register(self, "orchestrator-facts")
         self.observing, self._baseline = observing, baseline
         self._items = Items()
-        self._wanted: list[Any] = []
+        self._ran: list[Any] = []
+        self._failed: dict[Any, None] = {}
         self._collected: list[Any] = []
         self._forged: dict[str, None] = {}
         self._early_hooks: dict[str, Any] = {}
@@ -39,7 +40,7 @@ class Facts:
         if observing:
             from .opens import Opens
 
-            self._opens = Opens(self._wanted)
+            self._opens = Opens(self._ran)
             manager.register(self._opens, "orchestrator-opens")
 
     def place(self, item: Any) -> tuple[str, str, str, str]:
@@ -111,8 +112,8 @@ class Facts:
         if call.excinfo is not None and not outcome.excinfo:
             report = outcome.get_result()
             report.orchestrator_raised = describe(call.excinfo.value)
-            if report.outcome == "failed" and not self.observing and item not in self._wanted:
-                self._wanted.append(item)
+            if report.outcome == "failed":
+                self._failed[item] = None
 
     def test_files(self) -> set[str]:
         """Return the files in which collected cases, or the code that makes them, are defined.
@@ -141,17 +142,17 @@ class Facts:
         for text in self._baseline.restore_builtins() if self._baseline else ():
             self._forged[text] = None
         facts: dict[str, Any] = {"forged": self._gather_forged(config)}
-        if not (self._wanted or self._opens):
+        if not (self._failed or self._opens):
             return facts
         from .graph import Graph
 
         graph, tests, steering = Graph(config), self.test_files(), self.steering(config)
         provides = set(hook_files(config.pluginmanager)) | self._fixtures
         code = graph.test_code(tests | steering | provides)
-        if self._wanted:
+        if wanted := self._wanted(config):
             from .reach import Reach
 
-            facts["reach"] = Reach(graph, code).report(self._wanted)
+            facts["reach"] = Reach(graph, code).report(wanted, self._failed)
         if self._opens:
             from .footprint import gather_footprint
 
@@ -159,6 +160,12 @@ class Facts:
                 config, graph, tests, steering, provides, code, self._opens
             )
         return facts
+
+    def _wanted(self, config: Any) -> list[Any]:
+        """Return the cases whose reach is wanted."""
+        if not self.observing:
+            return list(self._failed)
+        return self._collected if _replaces_crashed(config) else self._ran
 
     def _gather_forged(self, config: Any) -> list[str]:
         for text in self._baseline.changes() if self._baseline else ():
@@ -170,6 +177,13 @@ class Facts:
             if file not in self._early_hooks and not _is_honest_plugin(plugin, config):
                 self._forged["a hook was added by {}".format(file)] = None
         return list(self._forged)[:_MOST_FORGED]
+
+
+def _replaces_crashed(config: Any) -> bool:
+    """Return whether this is a worker of xdist that replaces one that died with what it knew."""
+    given = getattr(config, "workerinput", {})
+    number = str(given.get("workerid", ""))[2:]
+    return number.isdigit() and int(number) >= given.get("workercount", 0)
 
 
 def _own_files(item: Any) -> list[str]:

@@ -101,6 +101,10 @@ class Graph:
         """Return an imported file's module."""
         return self._modules.get(file)
 
+    def modules(self) -> list[tuple[str, ModuleType]]:
+        """List the imported files with their modules."""
+        return list(self._modules.items())
+
     def _search(self, name: str) -> str:
         if name in sys.modules or not all(part.isidentifier() for part in name.split(".")):
             return ""

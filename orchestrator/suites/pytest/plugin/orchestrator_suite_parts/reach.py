@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Container, Iterable
 
 from . import code as _code
 from .places import is_project, real
@@ -21,6 +21,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _QUOTED = re.compile(r"[\"']([\w./-]+)[\"']")
 _PATH = re.compile(r"[\w./ -]+\.\w{1,8}")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+_MOST_NAMES = 200
 _MOST_LINES = 80
 _MOST_ELEMENTS = 100
 _METHODS = frozenset(
@@ -56,25 +57,32 @@ class Reach:
         self._closures: dict[str, frozenset[str]] = {}
         self._texts: dict[tuple[str, str], set[str]] = {}
         self._known: dict[Any, tuple[frozenset[str], frozenset[str]]] = {}
+        self._shared: dict[frozenset[str], frozenset[str]] = {}
+        self._product: dict[str, set[str]] | None = None
 
-    def report(self, items: list[Any]) -> dict[str, Any]:
-        """Return the reach of the cases as plain JSON values, each file and each set once."""
+    def report(self, items: Iterable[Any], failed: Container[Any]) -> dict[str, Any]:
+        """Return the reach of the cases as plain JSON values, each file and each set once.
+
+        Args:
+            items: the cases.
+            failed: those of them of which the names are wanted too.
+        """
         files: dict[str, int] = {}
-        sets: dict[Any, int] = {}
-        cases = {}
+        sets: dict[frozenset[str], int] = {}
+        cases, names = {}, {}
         for item in items:
-            reached, names = self.of(item)
-            cases[item.nodeid] = sets.setdefault((reached, names), len(sets))
+            reached, used = self.of(item)
+            cases[item.nodeid] = sets.setdefault(reached, len(sets))
+            if item in failed:
+                own = used | self._named(item, reached)
+                names[item.nodeid] = sorted(own)[:_MOST_NAMES]
         return {
             "sets": [
-                [
-                    sorted(files.setdefault(each, len(files)) for each in reached),
-                    sorted(names)[:200],
-                ]
-                for reached, names in sets
+                sorted(files.setdefault(each, len(files)) for each in reached) for reached in sets
             ],
             "files": list(files),
             "cases": cases,
+            "names": names,
         }
 
     def of(self, item: Any) -> tuple[frozenset[str], frozenset[str]]:
@@ -84,8 +92,36 @@ class Reach:
         path = real(str(getattr(item, "path", "")))
         key = (path, tuple(id(each) for each in roots), frozenset(values))
         if key not in self._known:
-            self._known[key] = self._find(path, roots, values)
+            reached, names = self._find(path, roots, values)
+            self._known[key] = self._shared.setdefault(reached, reached), names
         return self._known[key]
+
+    def _named(self, item: Any, reached: frozenset[str]) -> set[str]:
+        """Return the names in a case's own code that a file of its reach gives to a function."""
+        words: set[str] = set()
+        for function in _code.functions(_code.item_object(item)):
+            if real(function.__code__.co_filename) in self._test_code:
+                for each in _code.codes(function.__code__):
+                    words.update(each.co_names)
+        if self._product is None:
+            self._product = self._find_product()
+        return {word for word in words if not reached.isdisjoint(self._product.get(word, ()))}
+
+    def _find_product(self) -> dict[str, set[str]]:
+        """Return the names of functions and methods under test, and the files they are in."""
+        found: dict[str, set[str]] = {}
+        for file, module in self._graph.modules():
+            if file in self._test_code:
+                continue
+            for name, value in list(vars(module).items()):
+                held = list(vars(value).items()) if issubclass(type(value), type) else []
+                for word, each in [(name, value), *held]:
+                    # By its real type: of a proxy that stands for something else, ask nothing.
+                    known = type(each).__module__ in ("builtins", "functools")
+                    for function in _code.functions(each)[:1] if known else ():
+                        if real(function.__code__.co_filename) == file:
+                            found.setdefault(word, set()).add(file)
+        return found
 
     def _find(
         self, path: str, roots: list[FunctionType], values: set[str]

@@ -29,6 +29,7 @@ class Reporter:
         self._handed: list[dict[str, Any]] = []
         self._begun = self._ended = 0
         self._session: Any = None
+        self._has_collected = False
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_load_initial_conftests(self) -> Iterator[None]:
@@ -44,8 +45,8 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
-        """Let one module that cannot be imported not hide all other cases, and report the start."""
-        config.option.continue_on_collection_errors = True
+        """Let no failure hide other cases, and report the start."""
+        run_all_cases(config.option)
         self._stream.send(
             "start",
             root=str(config.rootpath),
@@ -62,6 +63,12 @@ class Reporter:
     def pytest_sessionstart(self, session: Any) -> None:
         """Remember the session, which knows how it ends."""
         self._session = session
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_collection(self) -> Iterator[None]:
+        """Remember whether collecting came to its end."""
+        outcome: Any = yield
+        self._has_collected = not outcome.excinfo
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -191,6 +198,7 @@ class Reporter:
             "finish",
             status=int(getattr(session, "exitstatus", -1)),
             stopped=str(session.shouldfail or session.shouldstop or ""),
+            collected=self._has_collected,
             begun=self._begun,
             ended=self._ended,
             forged=[text for each in facts for text in each["forged"]],
@@ -202,7 +210,7 @@ class WorkerReporter:
 
     def __init__(self, config: Any, facts: Facts) -> None:
         self._config, self._facts = config, facts
-        config.option.continue_on_collection_errors = True
+        run_all_cases(config.option)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
@@ -216,6 +224,17 @@ class WorkerReporter:
         """Hand the facts over, with the worker's last message."""
         facts = self._facts.gather(self._config)
         self._config.workeroutput["orchestrator"] = json.dumps(facts, default=str)
+
+
+def run_all_cases(option: Any) -> None:
+    """Let nothing that failed, now or in an earlier run, decide which other cases run.
+
+    A case that did not run looks like one that is not there: whoever breaks it would not be seen.
+    """
+    option.continue_on_collection_errors = True
+    option.maxfail = 0
+    for name in ("stepwise", "stepwise_skip", "stepwise_reset", "lf", "failedfirst"):
+        setattr(option, name, False)
 
 
 def _message(report: Any) -> str:
