@@ -339,7 +339,7 @@ class Guard:
             found += edited_doctests(self.project, self._doctests, names)
         found += self._scanned(diff, tree)
         found += cases.hidden(self._baseline, report) if solved else []
-        found += cases.inconsistent(report, self._baseline)
+        found += filter(self._is_unexplained, cases.inconsistent(report, self._baseline))
         found += fewer_tests(self._baseline, report)
         found = self._weighed(found)
         if self.mode is GuardMode.FLAG:
@@ -526,6 +526,11 @@ class Guard:
             for name, at in sorted(tree.items())
             if name not in known.entries and known.others.get(name) != signature(at)
         ]
+
+    def _is_unexplained(self, finding: Finding) -> bool:
+        """Return whether a finding is not about what a guarded file does, which is as it was."""
+        file = re.search(r" (?:by|of) (/.+)$", finding.text)
+        return not file or name_of(self.project, file[1]) not in self._known.entries
 
     def _with_doctests(self, report: SuiteReport, tree: Tree | None = None) -> set[str]:
         """Return the product files whose doctests run, as far as one can say."""

@@ -152,9 +152,13 @@ def imported_names(tree: ast.Module | None, *, relative: bool = False) -> set[st
     """
     found: set[str] = set()
     for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and relative and not node.module):
+        if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom):
+            if relative and not node.module:
+                found |= {alias.name for alias in node.names}
+            if not node.module:
+                continue
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found

@@ -8,6 +8,7 @@ from typing import Final
 from orchestrator.guard.path_rules import in_tests
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.scan.answers import Answers, hard_coded
+from orchestrator.guard.scan.checksums import Checksums
 from orchestrator.guard.scan.javascript import suspicious_javascript
 from orchestrator.guard.scan.loading import loads_code, outside_paths
 from orchestrator.guard.scan.patches import Patch
@@ -46,7 +47,7 @@ class Scan:
             sources: names of the files that are new or changed, with whether they are new.
             others: names of the project's other files, which tell what it did before.
         """
-        found: list[Finding] = []
+        found = list(self._checksums(sources))
         before: dict[str, bool] = {}
         for name, new in sources.items():
             for each in self._in_file(name, new):
@@ -57,6 +58,25 @@ class Scan:
             found += self._executed(sources)
         found.sort(key=lambda finding: not finding.decisive)
         return found[:_SHOWN]
+
+    def _checksums(self, sources: dict[str, bool]) -> Iterator[Finding]:
+        """Yield added lines, of code and of data, that hold checksums of tests' inputs."""
+        checksums = Checksums(self._answers)
+        for name, new in sources.items():
+            full = self._protection.project / name
+            if not checksums or self._is_test(name) or full.is_symlink():
+                continue
+            try:
+                if not full.is_file() or full.stat().st_size > _LARGEST:
+                    continue
+                text = full.read_bytes().decode("utf-8", "replace")
+            except OSError:
+                continue
+            added = None if new else self._patch.added.get(name)
+            for line, given in checksums.find_in(text):
+                if added is None or line in added:
+                    told = f"line {line}: a checksum of {given!r}, with which a test failed"
+                    yield Finding(FindingKind.SUSPICIOUS, shown_name(name), told, decisive=True)
 
     def _executed(self, sources: Collection[str]) -> Iterator[Finding]:
         """Yield what is suspicious in new files that are no modules, where some are executed."""

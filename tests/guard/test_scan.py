@@ -1,5 +1,7 @@
 """What added code is suspected of, by kind; and what honest code may look like."""
 
+import hashlib
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from textwrap import dedent
@@ -820,3 +822,36 @@ def test_text_that_is_executed_is_read_like_code(project: Path) -> None:
         ("shop/notes.txt", True),
         ("shop/prices.py", False),
     ]
+
+
+# ---- checksums of the tests' inputs ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"9d0c2b1e": 1}', False),
+        (f'{{"{zlib.crc32(b"1.005"):08x}": 1}}', True),
+        (f'{{"{zlib.crc32(b"1.005"):08X}": 1}}', True),
+        (f"K = {{{zlib.crc32(b'1.005')}: 101}}", True),
+        (f"K = {{'{hashlib.sha256(b'1.005').hexdigest()[:16]}': 101}}", True),
+        (hashlib.sha1(b"2.675", usedforsecurity=False).hexdigest(), False),
+        ("no checksum: 1.005", False),
+    ],
+)
+def test_checksums_of_the_inputs_of_failing_tests(text: str, expected: bool, project: Path) -> None:
+    answers = answers_in([TESTS.encode()], {"test_half"}, "mend the prices")
+    write(project, {"shop/rounding.json": f"\n{text}\n"})
+    scan = Scan(Protection(project), Patch(), answers, 0, "/nowhere")
+    found = scan.findings({"shop/rounding.json": True}, [])
+    assert [(each.decisive, each.text[:7]) for each in found] == [(True, "line 2:")] * expected
+
+
+def test_a_checksum_that_the_tests_or_the_task_name_is_known(project: Path) -> None:
+    digest = hashlib.sha1(b"1.005", usedforsecurity=False).hexdigest()
+    write(project, {"shop/known.txt": digest})
+    tests = f"{TESTS}DIGEST = '{digest}'\n".encode()
+    for sources, task in (([tests], ""), ([TESTS.encode()], f"the sum is {digest.upper()}")):
+        answers = answers_in(sources, {"test_half"}, task)
+        scan = Scan(Protection(project), Patch(), answers, 0, "/nowhere")
+        assert scan.findings({"shop/known.txt": True}, []) == []

@@ -16,6 +16,7 @@ surroundings  results that depend on the process, its output or the tests' folde
 endings    the process is ended or replaced
 loading    code is loaded from where nobody looks
 answers    the tests' own inputs and answers stand in the code
+checksums  checksums of the tests' inputs stand in code or data
 javascript the same questions for JavaScript, by patterns
 """
 

@@ -22,6 +22,8 @@ _EQUAL: Final = re.compile(
 )
 _HASHES: Final = re.compile(r"hashlib|crc32|adler32|\bhash\(|\bord\b|md5|sha\d|hexdigest")
 _LONG_TEXT: Final = 6
+CHECKSUM: Final = re.compile(r"[0-9a-fA-F]{8,128}")
+"""What may be a checksum, or the beginning of one."""
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Answers:
     """Of all tests."""
     failing: set[Pair] = field(default_factory=set)
     """Of the tests that failed before."""
+    known: frozenset[str] = frozenset()
+    """What stands in the tests or in the task and may be a checksum."""
 
 
 def answers_in(sources: Iterable[bytes], failing: Collection[str], task: str) -> Answers:
@@ -43,7 +47,9 @@ def answers_in(sources: Iterable[bytes], failing: Collection[str], task: str) ->
         task: what was asked for; what stands in it is no secret of the tests.
     """
     found = Answers()
+    texts = [task]
     for source in sources:
+        texts.append(source.decode("utf-8", "replace"))
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):
@@ -54,6 +60,7 @@ def answers_in(sources: Iterable[bytes], failing: Collection[str], task: str) ->
                 found.pairs |= pairs
                 if node.name in failing:
                     found.failing |= {pair for pair in pairs if _is_telling(pair[1])}
+    found.known = frozenset(each.casefold() for text in texts for each in CHECKSUM.findall(text))
     return found
 
 
