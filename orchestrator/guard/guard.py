@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -40,7 +40,7 @@ from orchestrator.guard.scan.patches import read_patch
 from orchestrator.guard.shadows import shadowing, sourceless
 from orchestrator.guard.shared_files import is_shared
 from orchestrator.guard.suite_watch import SuiteWatch, findings_of
-from orchestrator.guard.suite_writes import SuiteWrites, Writes, is_source
+from orchestrator.guard.suite_writes import SuiteWrites, Writes, is_output, is_source
 from orchestrator.guard.tree import Tree, signature, walk
 from orchestrator.guard.weighing import Scan, shown_name
 from orchestrator.memory.shelf import Shelf
@@ -433,7 +433,7 @@ class Guard:
             write(self._own / _PROTECTION, json.dumps(values).encode("ascii"))
 
     def _generated(
-        self, names: Collection[str], report: SuiteReport, footprint: Footprint | None
+        self, names: frozenset[str], report: SuiteReport, footprint: Footprint | None
     ) -> Iterator[str]:
         """Yield those of some files that hold neither tests nor what decides on them.
 
@@ -446,13 +446,20 @@ class Guard:
             paths = (*footprint.tests, *footprint.steering, *modules)
             used |= {name_of(self.project, path) for path in paths}
         chain = follow(self.project, self.command).files
+        commands = "\n".join([self.command, *self._texts(chain)]) if names & chain.keys() else ""
         for name in names:
             base = name.rpartition("/")[2]
             decides = base in _DECIDES or path_rules.is_test(name)
             starts = name in chain and not chain[name].startswith("named by")
-            code = is_source(name) and (footprint is None or name in chain)
+            starts = starts and not is_output(name, commands)
+            code = is_source(name) and footprint is None
             if not (name in used or decides or starts or code):
                 yield name
+
+    def _texts(self, names: Iterable[str]) -> Iterator[str]:
+        for name in names:
+            with contextlib.suppress(OSError):
+                yield (self.project / name).read_text(encoding="utf-8", errors="replace")
 
     def _recall_protection(self) -> bool:
         if self._protection:

@@ -34,6 +34,12 @@ def is_source(name: str) -> bool:
     return bool(_SOURCE.search(name)) or PurePosixPath(name).name in _SETTINGS
 
 
+def is_output(name: str, commands: str) -> bool:
+    """Return whether commands write to a file: `> NAME`, `tee NAME`, `-o NAME`."""
+    writes = r"(?:>|\btee(?:\s+-a)?\s|\s-o\s|--output[ =])"
+    return bool(re.search(rf"{writes}\s*[\"']?(?:\./)?{re.escape(name)}(?![\w./-])", commands))
+
+
 @dataclass(frozen=True)
 class Writes:
     """What differs between two looks at a project, by the names of its files."""
