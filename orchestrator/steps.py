@@ -35,6 +35,7 @@ from orchestrator.models import (
 )
 from orchestrator.orphans import describe, ending_orphans
 from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
+from orchestrator.suites.environment import git_toplevel
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
 from orchestrator.verdict.experiment import Experiment, Trees
 from orchestrator.verdict.relation import Relation
@@ -363,9 +364,14 @@ class Steps:
         )
 
     def _stamp(self) -> dict[str, tuple[int, int]]:
-        """Return size and time of each module of the project, or beside it, that was imported."""
+        """Return size and time of each imported module of the project's repository.
+
+        What lies elsewhere is the environment's.
+        """
         found = {}
-        for path in [each.file for each in self._footprint.modules] if self._footprint else ():
+        top = git_toplevel(self.task.project)
+        modules = self._footprint.modules if self._footprint else ()
+        for path in (each.file for each in modules if Path(each.file).is_relative_to(top)):
             with suppress(OSError):
                 at = Path(path).lstat()
                 found[path] = (at.st_size, at.st_mtime_ns)

@@ -81,6 +81,11 @@ def virtualenv_of(project: Path) -> Path | None:
     return None
 
 
+def git_toplevel(project: Path) -> Path:
+    """Return the top of a project's git work tree; the project's folder where there is none."""
+    return _up_to_git_toplevel(project.resolve())[-1]
+
+
 def main_worktree(top: Path) -> Path | None:
     """Give the main work tree, where `top` is the top of one that `git worktree` linked to it."""
     try:

@@ -18,6 +18,7 @@ from orchestrator.models import (
     VerdictKind,
 )
 from orchestrator.verdict.experiment import Experiment, Trees
+from orchestrator.verdict.relation import Relation
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote, TreeSwap
 from tests.guard.footprints import report
@@ -66,15 +67,15 @@ class Lab:
         attempt = Attempt(
             1, "", AgentResult(AgentOutcome.COMPLETED), after, after, Diff((), Path())
         )
+        task = Task("fix code.py", self.project)
         return Experiment(
-            Task("fix code.py", self.project),
+            task,
             attempt,
             baseline,
             Trees(swap, before, after, changes, leave),  # type: ignore[arg-type]
             lambda _select: self.suite(work),
             self.guard,
-            {},
-            False,
+            Relation(task.text, self.project, changes),
             lambda _event: None,
         ).carry_out()
 
