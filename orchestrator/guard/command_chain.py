@@ -17,6 +17,7 @@ from typing import Final
 from orchestrator.guard import scripts
 from orchestrator.guard.makefiles import Makefile, read_makefile
 from orchestrator.guard.protection import name_of
+from orchestrator.suites.pytest.selecting import file_part
 
 MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 _JUSTFILES: Final = ("justfile", ".justfile", "Justfile")
@@ -230,8 +231,8 @@ class _Follower:
                 self.chain.plugins.add(word[2:])
             elif word.startswith("@"):
                 self.guard(cwd / word[1:], f"arguments of pytest, named by {by}")
-            elif not word.startswith("-") and (cwd / word.split("::")[0]).is_file():
-                self.chain.product.add(name_of(self.project, cwd / word.split("::")[0]))
+            elif not word.startswith("-") and (cwd / file_part(word)).is_file():
+                self.chain.product.add(name_of(self.project, cwd / file_part(word)))
 
     def _make(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
         given, goals, left = [], [], list(arguments)

@@ -1,7 +1,6 @@
 """The guard of one run: remembers, refuses, restores, and looks whether a verdict holds."""
 
 import contextlib
-import itertools
 import json
 import os
 import re
@@ -54,6 +53,7 @@ from orchestrator.models import (
     SuiteReport,
 )
 from orchestrator.suites.environment import project_environment
+from orchestrator.suites.pytest.settings import plugins_by_environment
 
 _KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.STEERING}
 _DECIDES: Final = frozenset({*CONFIG_NAMES, *STARTUP, "conftest.py", "package.json", ".env"})
@@ -395,9 +395,7 @@ class Guard:
 
     def _derive(self, report: SuiteReport, footprint: Footprint | None) -> None:
         env = project_environment(self.project, self.environment)
-        plugins = tuple(name for name in env.get("PYTEST_PLUGINS", "").split(",") if name)
-        options = env.get("PYTEST_ADDOPTS", "").split()
-        plugins += tuple(after for word, after in itertools.pairwise(options) if word == "-p")
+        plugins = plugins_by_environment(env)
         path = env.get("PATH", os.defpath)
         rewritten = self._at_baseline.rewritten
         generated = frozenset(self._generated(rewritten, report, footprint))

@@ -15,12 +15,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Self
 
-CONFIG_NAMES: Final = frozenset(
-    {
-        *("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
-        *("pyproject.toml", "tox.ini", "setup.cfg", ".coveragerc"),
-    }
-)
+from orchestrator.suites.pytest.settings import CONFIG_NAMES as RUNNER_CONFIG_NAMES
+
+CONFIG_NAMES: Final = frozenset({*RUNNER_CONFIG_NAMES, ".coveragerc"})
 """Files that pytest and coverage read in a folder of tests, and in those above it."""
 
 STARTUP: Final = ("sitecustomize.py", "usercustomize.py")

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator.models import Case, FileChange
+from orchestrator.suites.pytest.selecting import tests_named_in
 from orchestrator.verdict.definitions import (
     MODULE,
     changed_definitions,
@@ -79,8 +80,7 @@ class Relation:
     @cached_property
     def _named_tests(self) -> frozenset[str]:
         """Names of test functions that the task itself gives."""
-        words = re.findall(r"\btest_\w+\b(?!\.py)|(?<=::)\w+", self.task)
-        return frozenset(words)
+        return tests_named_in(self.task)
 
     def is_new(self, case: Case) -> bool:
         """Return whether the attempt added the file that defines a case."""

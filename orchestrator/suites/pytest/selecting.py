@@ -6,6 +6,7 @@ the file is its beginning.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,11 @@ def rebase(node_id: str, file_id: str, path: Path, workspace: Path) -> str:
     # Of the resolved folder only: a test file that is itself a link keeps its name.
     own = os.path.relpath(path.parent.resolve() / path.name, workspace.resolve())
     return own + node_id[len(file_id) :]
+
+
+def tests_named_in(text: str) -> frozenset[str]:
+    """Return the names of test functions that a person's words give: `test_x`, `Suite::works`."""
+    return frozenset(re.findall(r"\btest_\w+\b(?!\.py)|(?<=::)\w+", text))
 
 
 def narrow_arguments(arguments: Sequence[str], select: Sequence[str], workspace: Path) -> list[str]:

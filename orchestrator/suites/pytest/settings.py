@@ -1,6 +1,7 @@
 """Where pytest looks for its settings."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,14 @@ STEERING_VARIABLES: Final = (
     "PYTHONPATH",
 )
 """Environment variables that change what pytest loads and runs."""
+
+
+def plugins_by_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the modules that the environment tells pytest to load as plugins."""
+    options = environment.get(OPTIONS_VARIABLE, "").split()
+    named = (after for word, after in itertools.pairwise(options) if word == "-p")
+    listed = environment.get("PYTEST_PLUGINS", "").split(",")
+    return (*filter(None, listed), *named)
 
 
 def config_candidates(start: Path, config: Path | None) -> tuple[Path, ...]:
