@@ -27,6 +27,9 @@ _MISSING: Final = re.compile(
 )
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
 _CODE: Final = (".py", ".pyi")
+_EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
+"""Words of a sentence that says what is not to be done."""
+
 _LEAST_STEM: Final = 5
 """Letters from which on the name of what is missing is found in a word of the task."""
 
@@ -159,7 +162,8 @@ class Relation:
 
     def _asks_for_missing(self, case: Case) -> bool:
         """Return whether the task speaks of what a case misses: `subtract`, of subtraction."""
-        words = re.findall(r"[a-z]+", self.task.lower())
+        asked = (each for each in re.split(r"[.!?;]\s", self.task) if not _EXCLUDED.search(each))
+        words = re.findall(r"[a-z]+", " ".join(asked).lower())
         stems = {part for name in _missing_names(case) for part in name.lower().split("_")}
         long = [stem for stem in stems if len(stem) >= _LEAST_STEM]
         return any(word.startswith(stem) for stem in long for word in words)

@@ -240,3 +240,17 @@ def test_the_tasks_own_test_may_be_unlucky_once() -> None:
     assert found == ({"a": CaseVerdict.FLAKY}, 4)
     found = compared([slow, GREEN, slow], [defect], baseline=defect, told=told)
     assert found == ({"a": CaseVerdict.UNSTEADY}, 4)
+
+
+@pytest.mark.parametrize(
+    ("task", "asks"),
+    [
+        ("Add subtraction to the calculator", True),
+        ("Add division. Leave subtraction alone.", False),
+        ("Add division", False),
+    ],
+)
+def test_a_task_may_speak_of_what_a_case_misses(task: str, asks: bool) -> None:
+    message = "AttributeError: module 'calc' has no attribute 'subtract'"
+    case = Case("a", CaseOutcome.FAILED, message=message, file="t.py", function="a")
+    assert relation(MISSES, task).asked_for(case) is asks
