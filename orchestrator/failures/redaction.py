@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from orchestrator.models import REDACTED, AgentResult, SuiteReport
+from orchestrator.models import REDACTED, AgentResult, Case, SuiteReport
 from teacher.models import Failure
 
 SHORTEST: Final = 8
@@ -135,14 +135,17 @@ class Redactor:
 
     def report(self, report: SuiteReport) -> SuiteReport:
         """What a suite said, without secrets."""
-        cases = tuple(
-            replace(case, message=self.text(case.message), detail=self.text(case.detail))
-            if case.message or case.detail
-            else case
-            for case in report.cases
-        )
         message, output = self.text(report.message), self.text(report.output)
-        return replace(report, cases=cases, message=message, output=output)
+        cases = tuple(map(self._case, report.cases))
+        forged = tuple(map(self.text, report.forged))
+        return replace(report, cases=cases, message=message, output=output, forged=forged)
+
+    def _case(self, case: Case) -> Case:
+        if not (case.message or case.detail or case.raised):
+            return case
+        raised = tuple(replace(each, message=self.text(each.message)) for each in case.raised)
+        message, detail = self.text(case.message), self.text(case.detail)
+        return replace(case, message=message, detail=detail, raised=raised)
 
     def failure(self, failure: Failure) -> Failure:
         """A failure that can leave the machine."""
