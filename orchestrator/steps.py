@@ -23,6 +23,7 @@ from orchestrator.models import (
     AgentResult,
     Attempt,
     Diff,
+    FileChange,
     Findings,
     Judgement,
     RuleChange,
@@ -328,10 +329,7 @@ class Steps:
 
     def _experiment(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Experiment:
         leave = {*self.rulebook.files(), *self.guard.suite_output}
-        after = self.workspace.snapshot()
-        patch = self.folder / f"attempt-{attempt.number}.compared.patch"
-        changes = self.workspace.diff(origin, after, patch).changes
-        patch.unlink(missing_ok=True)
+        after, changes = self._compare_with(origin, attempt)
         kept = [change for change in changes if change.path not in leave]
         swap = TreeSwap(
             self.workspace, self.swap_note or SwapNote(self.folder / "swap.json"), self.folder
@@ -362,6 +360,18 @@ class Steps:
             self.emit,
             self._changed_unseen(relation),
         )
+
+    def _compare_with(
+        self, origin: Snapshot, attempt: Attempt
+    ) -> tuple[Snapshot, Sequence[FileChange]]:
+        """Return the tree after, with the tests reverted, and how it differs from the origin."""
+        if origin == attempt.before and not attempt.findings:  # nothing was reverted
+            return attempt.after, attempt.diff.changes
+        after = self.workspace.snapshot()
+        patch = self.folder / f"attempt-{attempt.number}.compared.patch"
+        changes = self.workspace.diff(origin, after, patch).changes
+        patch.unlink(missing_ok=True)
+        return after, changes
 
     def _stamp(self) -> dict[str, tuple[int, int]]:
         """Return size and time of each imported module of the project's repository.
