@@ -133,15 +133,8 @@ def _run(folder: Path, kind: Kind) -> tuple[float, int]:
             "ORCHESTRATOR_STATE_DIR": str(state),
             "NO_PROXY": "127.0.0.1",
         }
-        argv = [
-            sys.executable,
-            "-m",
-            "orchestrator",
-            "run",
-            "Fix `cents`.",
-            "--config",
-            str(config),
-        ]
+        argv = [sys.executable, "-m", "orchestrator", "run", "Fix `cents`."]
+        argv += ["--config", str(config), "--project-dir", str(project)]
         started = time.perf_counter()
         spent = children.run(argv, folder, env, folder / "output")
         seconds = time.perf_counter() - started
