@@ -11,6 +11,11 @@ because `teacher` does not know this package.
 """
 
 
+def with_hint(message: str, hint: str) -> str:
+    """Return a message with what to do about it, where there is something to do."""
+    return f"{message} ({hint})" if hint else message
+
+
 class LoopError(Exception):
     """An expected failure, in one line, with the mend."""
 
@@ -22,7 +27,7 @@ class LoopError(Exception):
         self.mend = mend
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.mend})" if self.mend else self.message
+        return with_hint(self.message, self.mend)
 
 
 class UsageError(LoopError):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import with_hint
 from teacher.models import Lesson, RuleText, Usage
 
 REDACTED: Final = "[redacted: "
@@ -216,7 +217,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """The message with the hint."""
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        return with_hint(self.message, self.hint)
 
     def ids(self, *kinds: CaseVerdict) -> tuple[str, ...]:
         """Return the ids of the cases that are one of `kinds`."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from orchestrator.errors import with_hint
 from orchestrator.failures.suite import retry_prompt
 from orchestrator.limits.stuck import stuck
 from orchestrator.models import (
@@ -104,8 +105,7 @@ def blocking_reason(attempt: Attempt) -> str:
 def agent_failure(agent: AgentResult) -> str:
     """Return why the end of an agent that did not work says nothing about the code."""
     why = f"the agent did not work: {agent.message.strip() or agent.outcome}"
-    hint = _AGENT_HINTS.get(agent.outcome, "")
-    return f"{why} ({hint})" if hint else why
+    return with_hint(why, _AGENT_HINTS.get(agent.outcome, ""))
 
 
 def end_run(run: RunResult, outcome: RunOutcome, message: str = "") -> RunResult:

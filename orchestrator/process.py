@@ -318,11 +318,6 @@ _starting: Final = threading.RLock()
 """Held while a process is started, until it stands in `_started`."""
 
 
-def live_pids() -> set[int]:
-    """Return the process ids of the children that are running."""
-    return {child.pid for child in tuple(_live)}
-
-
 def started_pids() -> set[int]:
     """Return the process ids of everything started here and not waited for, in any thread.
 

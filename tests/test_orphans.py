@@ -132,4 +132,4 @@ def test_nothing_left_is_nothing_said() -> None:
     with ending_orphans() as orphans:
         pass
     assert describe(orphans) == ""
-    assert os.getpid() not in process.live_pids()
+    assert os.getpid() not in process.started_pids()

@@ -7,7 +7,6 @@ status change. Only what differs is read.
 import base64
 import configparser
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -568,12 +567,3 @@ def _bounded(found: list[Finding]) -> list[Finding]:
         return found
     rest = Finding(FindingKind.STEERING, "the environment", f"and {more} more", found[0].decisive)
     return [*found[:_SHOWN], rest]
-
-
-def load_environment(text: str) -> EnvironmentState:
-    """Return the state that was kept as JSON.
-
-    Raises:
-        ValueError, TypeError, KeyError: it is none.
-    """
-    return EnvironmentState.from_json(json.loads(text))

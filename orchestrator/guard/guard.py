@@ -254,7 +254,6 @@ class Guard:
         kept.require_kept()
         found = list(self._undo(manifest, str(attempt), "", kept.look(manifest)))
         found += self._environment(str(attempt), "")
-        found += self._drop_bytecode()
         return Findings((*self._between, *found, *self._rules_tampered(attempt)))
 
     def watch_suite(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator.errors import with_hint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.pytest.running import VARIABLE
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
@@ -30,7 +31,7 @@ class Obstacle:
     @property
     def text(self) -> str:
         """The message with the hint."""
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        return with_hint(self.message, self.hint)
 
 
 def find_obstacle(

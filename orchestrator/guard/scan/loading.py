@@ -20,7 +20,6 @@ _RAW_CODE: Final = frozenset(
     {"marshal.loads", "marshal.load", "types.CodeType", "types.FunctionType"}
 )
 _ENCODED: Final = re.compile(r"b(?:ase)?64|b85|zlib|codecs\.decode|fromhex|decompress|rot13|rot_13")
-_FOLDER: Final = re.compile(r"~|/|\.\.|\.[a-z_]+|__pycache__|node_modules")
 
 
 def loading(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:

@@ -16,20 +16,9 @@ CONFIG_NAMES: Final = (
 )
 """Files that may hold settings, in the order in which pytest tries them."""
 
-DEDICATED_NAMES: Final = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
-"""Those that hold nothing else."""
-
 CONFTEST_NAME: Final = "conftest.py"
 
 OPTIONS_VARIABLE: Final = "PYTEST_ADDOPTS"
-
-STEERING_VARIABLES: Final = (
-    OPTIONS_VARIABLE,
-    "PYTEST_PLUGINS",
-    "PYTEST_DISABLE_PLUGIN_AUTOLOAD",
-    "PYTHONPATH",
-)
-"""Environment variables that change what pytest loads and runs."""
 
 
 def plugins_by_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
