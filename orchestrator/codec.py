@@ -5,6 +5,7 @@ Only the dataclasses listed here travel; a name that is not listed is a bug.
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -48,7 +49,7 @@ def dumps(value: object) -> str:
     """
     name = type(value).__name__
     return json.dumps(
-        {"type": name, "value": TypeAdapter(_BY_NAME[name]).dump_python(value, mode="json")},
+        {"type": name, "value": _adapter(name).dump_python(value, mode="json")},
         ensure_ascii=True,
     )
 
@@ -56,4 +57,9 @@ def dumps(value: object) -> str:
 def loads(text: str) -> Any:  # noqa: ANN401 -- the type stands in the text
     """The value that `dumps` wrote."""
     stored = json.loads(text)
-    return TypeAdapter(_BY_NAME[stored["type"]]).validate_python(stored["value"])
+    return _adapter(stored["type"]).validate_python(stored["value"])
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_BY_NAME[name])  # building one takes milliseconds

@@ -73,7 +73,8 @@ class GitWorkspace:
         tree = self._write_tree()
         # Another repository inside comes in as a gitlink, which holds none of its files. It must
         # not stay: the next `git add` would run `git status` in there, under its configuration.
-        inside = links_to_repositories(self._git, self._last_tree, tree)
+        changed = tree != self._last_tree
+        inside = links_to_repositories(self._git, self._last_tree, tree) if changed else []
         if inside:
             paths = b"".join(path + b"\0" for path in inside)
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=paths)

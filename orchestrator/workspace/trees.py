@@ -1,6 +1,6 @@
 """What differs between two trees, as git says it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,13 +39,15 @@ class Change:
 
 def changes_between(git: Git, before: str, after: str) -> list[Change]:
     """The paths that differ, in git's order."""
-    return [_change(raw, path) for raw, path in _raw_changes(git, before, after)]
+    return _changes(_records(git, before, after, "--raw"))
 
 
 def links_to_repositories(git: Git, before: str, after: str) -> list[bytes]:
     """The paths that differ and are another repository in the second tree."""
+    records = _records(git, before, after, "--raw")
     # Of the first snapshot all is new, so this must be quick on each line.
-    return [path for raw, path in _raw_changes(git, before, after) if raw[8:14] == _GITLINK]
+    pairs = zip(records[::2], records[1::2], strict=True)
+    return [path for raw, path in pairs if raw[8:14] == _GITLINK]
 
 
 def write_diff(git: Git, before: str, after: str, patch: Path) -> Diff:
@@ -55,17 +57,23 @@ def write_diff(git: Git, before: str, after: str, patch: Path) -> Diff:
     """
     asked = (*_COMPARE, "--patch", "--binary", "--full-index", "--no-color", before, after)
     git.run(*asked, stdout_file=patch)
-    counts = _counts(git, before, after)
+    records = _records(git, before, after, "--raw", "--numstat")
+    # All raw records come first, each with a record of its path; then one of each path's counts.
+    raw = 2 * sum(record.startswith(b":") for record in records[::2])
+    counts = _counts(records[raw:])
     changes = tuple(
         FileChange(shown(change.path), change.status, *counts.get(change.path, (0, 0)))
-        for change in changes_between(git, before, after)
+        for change in _changes(records[:raw])
     )
     return Diff(changes, patch)
 
 
-def _raw_changes(git: Git, before: str, after: str) -> Iterator[tuple[bytes, bytes]]:
-    records = git.output(*_COMPARE, "--raw", "-z", before, after).split(b"\0")[:-1]
-    return zip(records[::2], records[1::2], strict=True)
+def _records(git: Git, before: str, after: str, *formats: str) -> list[bytes]:
+    return git.output(*_COMPARE, *formats, "-z", before, after).split(b"\0")[:-1]
+
+
+def _changes(records: Sequence[bytes]) -> list[Change]:
+    return [_change(raw, path) for raw, path in zip(records[::2], records[1::2], strict=True)]
 
 
 def _change(raw: bytes, path: bytes) -> Change:
@@ -75,9 +83,10 @@ def _change(raw: bytes, path: bytes) -> Change:
     return Change(path, status[:1].decode("ascii"), before, after)
 
 
-def _counts(git: Git, before: str, after: str) -> dict[bytes, tuple[int, int] | tuple[None, None]]:
+def _counts(records: Iterable[bytes]) -> dict[bytes, tuple[int, int] | tuple[None, None]]:
+    """Read `added TAB removed TAB path`; of a binary file both are a dash."""
     counts: dict[bytes, tuple[int, int] | tuple[None, None]] = {}
-    for record in git.output(*_COMPARE, "--numstat", "-z", before, after).split(b"\0")[:-1]:
+    for record in records:
         added, removed, path = record.split(b"\t", 2)
         binary = added == b"-"
         counts[path] = (None, None) if binary else (int(added), int(removed))
