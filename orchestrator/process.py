@@ -23,6 +23,8 @@ from typing import IO, Final
 
 import psutil
 
+from orchestrator import files
+
 MARK: Final = "ORCHESTRATOR_CHILD"
 """Environment variable that marks a child and all that descends from it.
 
@@ -473,10 +475,9 @@ def _encodable(word: str) -> str | bytes:
 
 def _is_there(program: str, cwd: Path, env: Mapping[str, str] | None) -> bool:
     """Tell whether there is such a file, by its path or on the PATH, even one not to execute."""
-    # os.path, because pathlib raises where a folder may not be entered.
     if "/" in program:
         return os.path.lexists(cwd / program)
-    return any(os.path.isfile(cwd / folder / program) for folder in os.get_exec_path(env))  # noqa: PTH113
+    return any(files.is_file(cwd / folder / program) for folder in os.get_exec_path(env))
 
 
 class _Tail:

@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.process", "orchestrator.ports"),
     ("orchestrator.events",),
     ("orchestrator.models", "orchestrator.footprint"),
-    ("orchestrator.errors", "teacher.models", "prompts"),
+    ("orchestrator.errors", "orchestrator.files", "teacher.models", "prompts"),
 )
 """From the roof to the ground. Neighbours on a floor do not know each other."""
 
@@ -72,6 +72,12 @@ OWNERS = {
 }
 """Libraries that only the named modules may import."""
 
+ON_FOREIGN_PATHS = ("orchestrator.guard", "orchestrator.verdict", "orchestrator.suites")
+"""Look at what a PATH, a command, a footprint or a text names. The plugin is a program of its own,
+which runs inside the suite."""
+RAISING = {"exists", "is_file", "is_dir", "is_symlink", "glob", "rglob", "iterdir"}
+"""Methods of paths that raise an error where this user may not look."""
+
 
 def modules() -> dict[str, Path]:
     found = {}
@@ -103,6 +109,10 @@ def floor_of(module: str) -> int:
         default=(0, -1),
     )
     return best[1]
+
+
+def looks_at_foreign_paths(module: str) -> bool:
+    return module.startswith(ON_FOREIGN_PATHS) and ".plugin." not in module
 
 
 def test_every_module_has_a_floor() -> None:
@@ -138,6 +148,15 @@ def test_each_engine_has_one_owner(library: str) -> None:
     }
     assert users, f"nobody uses {library}: take it off the list"
     assert users <= OWNERS[library]
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if looks_at_foreign_paths(name)])
+def test_a_folder_that_is_closed_to_us_stops_nobody(module: str) -> None:
+    for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            called = ast.unparse(node.func)
+            careful = node.func.attr not in RAISING or called.startswith("files.")
+            assert careful, f"{module}:{node.lineno}: {called} raises; orchestrator.files does not"
 
 
 def test_help_starts_without_the_heavy_libraries() -> None:

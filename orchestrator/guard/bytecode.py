@@ -6,11 +6,12 @@ installed packages: each run of the suite would compile the whole environment an
 """
 
 import errno
-import os
 from collections.abc import Collection
 from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 from typing import Final
+
+from orchestrator import files
 
 _NEVER_ENTERED: Final = frozenset({".git", "node_modules", ".tox", ".nox"})
 _NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -41,15 +42,11 @@ def drop_project_bytecode(project: Path, environments: Collection[str]) -> list[
     folders = [""]
     while folders:
         folder = folders.pop()
-        try:
-            listed = list(os.scandir(project / folder))
-        except (PermissionError, FileNotFoundError):
-            continue
         below = f"{folder}/" if folder else ""
         inside_cache = folder.rpartition("/")[2] == "__pycache__"
-        for item in listed:
+        for item in files.list_folder(project / folder):
             name = below + item.name
-            if item.is_dir(follow_symlinks=False):
+            if files.is_real_folder(item):
                 if item.name not in _NEVER_ENTERED and name not in environments:
                     folders.append(name)
             elif inside_cache and item.name.endswith(".pyc"):

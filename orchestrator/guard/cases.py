@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.models import Case, CaseOutcome, Finding, FindingKind, SuiteReport
 
 _SHOWN: Final = 20
@@ -23,7 +24,7 @@ def case_files(report: SuiteReport) -> set[str]:
 def test_files(report: SuiteReport, project: Path) -> list[str]:
     """Return the files to run for all the cases of a report, in the order of the cases."""
     names = dict.fromkeys(case.file for case in report.cases if case.file)
-    return [name for name in names if (project / name).is_file()]
+    return [name for name in names if files.is_file(project / name)]
 
 
 def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.guard import scripts
 from orchestrator.guard.makefiles import Makefile, read_makefile
 from orchestrator.guard.protection import name_of
@@ -136,7 +137,7 @@ class _Follower:
             handler(self, arguments, cwd, by)
         elif Path(program).name in _SHELLS:
             self._shell(arguments, cwd, by)
-        elif "/" in program or (cwd / program).is_file():
+        elif "/" in program or files.is_file(cwd / program):
             self.script(program, cwd, by)
         if handler is None:
             for word in arguments:
@@ -154,15 +155,15 @@ class _Follower:
         name = name_of(self.project, path)
         if name.startswith(("/usr/", "/bin/", "/dev/", "/proc/", "/etc/")):
             return False
-        if not path.is_file():
-            if not path.exists():
+        if not files.is_file(path):
+            if not files.exists(path):
                 self.chain.absent.setdefault(name, why)
             return False
         self.chain.files.setdefault(name, why)
         return True
 
     def _data(self, word: str, cwd: Path, by: str) -> None:
-        if word and "\0" not in word and _DATA.search(word) and (cwd / word).is_file():
+        if word and "\0" not in word and _DATA.search(word) and files.is_file(cwd / word):
             self.guard(cwd / word, f"named by {by}")
 
     def _named(self, word: str, cwd: Path, by: str) -> None:
@@ -215,7 +216,7 @@ class _Follower:
             self._simple(("coverage", *arguments), cwd, by)
         base = cwd / module.replace(".", "/")
         for path in (base.with_name(f"{base.name}.py"), base / "__main__.py"):
-            if path.is_file():
+            if files.is_file(path):
                 self.script(str(path), cwd, by)
 
     def _pytest(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
@@ -231,7 +232,7 @@ class _Follower:
                 self.chain.plugins.add(word[2:])
             elif word.startswith("@"):
                 self.guard(cwd / word[1:], f"arguments of pytest, named by {by}")
-            elif not word.startswith("-") and (cwd / file_part(word)).is_file():
+            elif not word.startswith("-") and files.is_file(cwd / file_part(word)):
                 self.chain.product.add(name_of(self.project, cwd / file_part(word)))
 
     def _make(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
@@ -281,9 +282,8 @@ class _Follower:
             return
         self._seen.add((str(path), wanted))
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
-            found = held.get("scripts", {})
-        except (OSError, ValueError, AttributeError):
+            found = json.loads(files.read_text(path)).get("scripts", {})
+        except (ValueError, AttributeError):
             return
         for name in (f"pre{wanted}", wanted, f"post{wanted}"):
             if isinstance(line := found.get(name), str):
@@ -294,7 +294,8 @@ class _Follower:
         for name in ("tox.ini", "tox.toml"):
             if self.guard(cwd / name, f"read by tox ({by})"):
                 for line in re.findall(
-                    r"(?m)^commands\w*\s*=(.*(?:\n[ \t]+.*)*)", _text(cwd / name)
+                    r"(?m)^commands\w*\s*=(.*(?:\n[ \t]+.*)*)",
+                    files.read_text(cwd / name),
                 ):
                     for each in line.splitlines():
                         self.line(each.strip(), cwd, name)
@@ -320,7 +321,7 @@ class _Follower:
     ) -> None:
         del arguments
         for path in [cwd / name for name in names if self.guard(cwd / name, f"read by {tool}")][:1]:
-            text = _text(path)
+            text = files.read_text(path)
             if "dotenv" in text:
                 self.guard(cwd / ".env", f"read by {tool} ({by})")
             for line in re.findall(r"(?m)^[ \t]+(?:-[ \t]+)?(?:cmd:[ \t]*)?@?(.+)$", text):
@@ -332,8 +333,8 @@ class _Follower:
         """Follow a program file of the project, if that decides which tests run."""
         path = cwd / word
         name = name_of(self.project, path)
-        if name.startswith(("/usr/", "/bin/")) or not path.is_file():
-            if as_shell and not path.exists() and "$" not in word:
+        if name.startswith(("/usr/", "/bin/")) or not files.is_file(path):
+            if as_shell and not files.exists(path) and "$" not in word:
                 self.guard(path, f"run by {by}")
             return
         kind = "shell" if as_shell else scripts.language_of(path)
@@ -355,7 +356,7 @@ class _Follower:
         if len(self._seen) > _MOST or (shown, "lines") in self._seen:
             return
         self._seen.add((shown, "lines"))
-        for line in _text(path).replace("\\\n", " ").splitlines():
+        for line in files.read_text(path).replace("\\\n", " ").splitlines():
             self.line(line, cwd, shown)
 
     def _strings(self, path: Path, cwd: Path) -> None:
@@ -417,15 +418,8 @@ def _commands(text: str) -> Iterator[list[str]]:
 def plugin_names(project: Path) -> set[str]:
     """Return the modules that the project's own pyproject.toml offers to pytest as plugins."""
     try:
-        found = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+        found = tomllib.loads(files.read_text(project / "pyproject.toml"))
         points = found["project"]["entry-points"]["pytest11"]
         return {str(value).split(":")[0].strip() for value in points.values()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         return set()
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes()[:200_000].decode("utf-8", "replace")
-    except OSError:
-        return ""

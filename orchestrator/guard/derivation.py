@@ -5,10 +5,11 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator import files
 from orchestrator.footprint import Footprint
 from orchestrator.guard import path_rules
 from orchestrator.guard.command_chain import Chain, follow, plugin_names
@@ -34,6 +35,7 @@ _DOCUMENT: Final = re.compile(
 )
 _LARGEST_READ: Final = 300_000
 _MOST_READ: Final = 3000
+_MOST_OUTSIDE: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def derive(basis: Basis) -> Protection:
         found.absent.setdefault(name, "would change where the tests find their modules")
     guarded = {n: g for n, g in found.guarded.items() if n not in found.free}
     folders = search_folders(project, basis.footprint, found.tests)
-    return Protection(
+    derived = Protection(
         project,
         guarded,
         {name: why for name, why in found.absent.items() if name not in guarded},
@@ -93,6 +95,8 @@ def derive(basis: Basis) -> Protection:
         _reserved(basis.footprint, guarded, folders),
         basis.regenerated,
     )
+    looked_at = (*derived.entered, *guarded)
+    return replace(derived, closed=frozenset(n for n in looked_at if files.is_closed(project / n)))
 
 
 class _Found:
@@ -188,14 +192,8 @@ def _data(footprint: Footprint, evidence: Evidence, project: Path, tree: Tree) -
 
 def _words_of(product: Iterable[str]) -> str:
     """Return the text of the product's modules, with one kind of quotes."""
-    found = []
-    for path in product:
-        try:
-            with Path(path).open("rb") as file:
-                found.append(file.read(_LARGEST_READ).decode("utf-8", "replace"))
-        except OSError:
-            continue
-    return "\n".join(found).replace("'", '"')
+    texts = (files.read_text(path, _LARGEST_READ) for path in product)
+    return "\n".join(texts).replace("'", '"')
 
 
 def _add_folders(found: _Found, evidence: Evidence, project: Path, tree: Tree) -> None:
@@ -218,9 +216,10 @@ def _add_folders(found: _Found, evidence: Evidence, project: Path, tree: Tree) -
         found.guard(name, Kind.TEST, "in a folder of tests")
     for folder in found.folders:
         if folder.startswith("/"):
-            for entry in sorted(Path(folder).rglob("*"))[:2000]:
-                if entry.is_file() and "__pycache__" not in entry.parts:
-                    found.guard(os.fspath(entry), Kind.TEST, "in a folder of tests")
+            paths = (path for path in files.find_files(folder) if "/__pycache__/" not in path)
+            for path in sorted(paths)[:_MOST_OUTSIDE]:
+                if files.is_file(path):
+                    found.guard(path, Kind.TEST, "in a folder of tests")
 
 
 def _add_chain(found: _Found, chain: Chain, tree: Tree) -> None:
@@ -257,7 +256,7 @@ def _add_links(found: _Found, project: Path, tree: Tree) -> None:
         below = any(each.startswith(f"{target}/") for each in found.guarded)
         if target in found.guarded or below:
             found.guard(name, Kind.TEST, f"link to {target}")
-        elif name in found.guarded and (project / target).is_file() and target not in found.free:
+        elif name in found.guarded and files.is_file(project / target) and target not in found.free:
             found.guard(target, Kind.TEST, f"target of the link {name}")
 
 
@@ -277,13 +276,13 @@ def _package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
     folders = {project}
     for test in tests:
         folder = (project / test).parent
-        if not (folder / "__init__.py").is_file():
+        if not files.is_file(folder / "__init__.py"):
             continue  # The agent may make a package of a folder of tests.
-        while (folder / "__init__.py").is_file() and folder != folder.parent:
+        while files.is_file(folder / "__init__.py") and folder != folder.parent:
             folder = folder.parent
         folders.add(folder)
     for folder in sorted(folders):
-        if not (folder / "__init__.py").exists():
+        if not files.exists(folder / "__init__.py"):
             yield name_of(project, folder / "__init__.py")
 
 
@@ -294,9 +293,9 @@ def _environment_names(project: Path) -> Iterator[str]:
         for name in (".venv", "venv"):
             if own == folder / name:
                 return
-            if not (folder / name / "pyvenv.cfg").exists():
+            if not files.exists(folder / name / "pyvenv.cfg"):
                 yield name_of(project, folder / name / "pyvenv.cfg")
-        if (folder / ".git").exists():
+        if files.exists(folder / ".git"):
             return
 
 
@@ -307,7 +306,7 @@ def _program_names(basis: Basis, chain: Chain) -> Mapping[str, str]:
     for program in sorted(chain.programs | {"sh", "env", "python", "python3"}):
         for folder in basis.path.split(os.pathsep):
             full = basis.project / (folder or ".")
-            if (full / program).exists():
+            if files.exists(full / program):
                 break
             inside = full.is_relative_to(basis.project) or full.is_relative_to(home)
             if inside:

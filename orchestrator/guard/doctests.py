@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.guard.scripts import parse
 from orchestrator.models import Finding, FindingKind
 
@@ -77,12 +78,7 @@ def _redefined(
 
 def _docstrings(path: Path) -> Iterator[list[Example]]:
     """Yield the examples of each docstring of a file that has any."""
-    try:
-        if path.suffix != ".py" or not path.is_file() or path.stat().st_size > _LARGEST:
-            return
-        source = path.read_bytes()
-    except OSError:
-        return
+    source = files.read_bytes(path, _LARGEST) if path.suffix == ".py" else b""
     tree = parse(source) if b">>>" in source else None
     for node in ast.walk(tree) if tree else ():
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from orchestrator import files
 from orchestrator.footprint import Footprint
-from orchestrator.guard.kept_files import write
 from orchestrator.guard.scan import suspicious
 from orchestrator.guard.search_path import modules_in
 from orchestrator.guard.tree import signature_at
@@ -32,6 +32,8 @@ _EDITABLE: Final = re.compile(
     r"'local'; enabled and __import__\('_distutils_hack'\)(?:\.add_shim\(\))?;?"
     r"|import _virtualenv|import coverage; coverage\.process_startup\(\)"
 )
+_RECORDS: Final = "*.dist-info/RECORD"
+_LARGEST_RECORD: Final = 50_000_000
 _SHOWN: Final = 20
 
 
@@ -248,15 +250,11 @@ class EnvironmentGuard:
         """Yield findings for new files in a package's folder that are found before its own."""
         sources = {*self._state.runner, *self._state.installed}
         stems = {Path(each).stem for each in sources if os.path.dirname(each) == folder}  # noqa: PTH120
-        try:
-            listed = list(os.scandir(folder))
-        except OSError:
-            return
-        for item in listed:
+        for item in files.list_folder(folder):
             stem = item.name.partition(".")[0]
             if item.path in sources or stem not in stems or stem == "__init__":
                 continue
-            package = item.is_dir() and (Path(item.path) / "__init__.py").exists()
+            package = files.exists(f"{item.path}/__init__.py")
             package = package and item.path + "/__init__.py" not in sources
             if package or item.name.endswith((".so", ".pyd")):
                 yield _decisive(item.path, "found in the place of an installed module")
@@ -279,15 +277,10 @@ class EnvironmentGuard:
             yield _decisive(path, text)
             return
         self._set_aside(path)
-        temporary = Path(f"{path}.new")
-        mode = 0o755 if data[:2] == b"#!" else 0o644
         if data.startswith(_LINK):
-            temporary.unlink(missing_ok=True)
-            temporary.symlink_to(os.fsdecode(data.removeprefix(_LINK)))
+            Path(path).symlink_to(os.fsdecode(data.removeprefix(_LINK)))
         else:
-            temporary.write_bytes(data)
-            temporary.chmod(mode)
-        temporary.replace(path)
+            files.write_file(Path(path), data, 0o755 if data[:2] == b"#!" else 0o644)
         yield Finding(FindingKind.STEERING, path, f"{text}, restored")
 
     def _move_aside(self, path: str, text: str) -> Iterator[Finding]:
@@ -334,22 +327,18 @@ def _site_folders(footprint: Footprint) -> list[str]:
     base = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")  # noqa: PTH111
     users = f"{base}/lib/python{version}/site-packages"
     # An environment of its own does not look there, and its pyvenv.cfg is watched.
-    closed = os.path.exists(f"{footprint.prefix}/pyvenv.cfg")  # noqa: PTH110
+    closed = files.exists(f"{footprint.prefix}/pyvenv.cfg")
     return found if users in found or closed or not version else [users, *found]
 
 
 def _site(path: str) -> SiteFolder:
     """Look at a site folder: modules, and what Python or pytest reads at the start."""
     names, starts = set(modules_in(Path(path))), {}
-    try:
-        listed = sorted(item.name for item in os.scandir(path))
-    except OSError:
-        listed = []
-    for name in listed:
+    for name in sorted(item.name for item in files.list_folder(path)):
         full = f"{path}/{name}"
         if name.endswith(".pth") or name.partition(".")[0] in _STARTUP:
             names.add(name)
-            start = f"{full}/__init__.py" if os.path.isdir(full) else full  # noqa: PTH112
+            start = f"{full}/__init__.py" if files.is_folder(full) else full
             starts[start] = signature_at(start)
         elif name.endswith(_INFO):
             names.add(name)
@@ -386,19 +375,13 @@ def _is_harmless_line(line: str, folder: Path) -> bool:
         return bool(match) and not (finder and _is_odd(folder / f"{finder}.py"))
     added = folder / line
     names = {*modules_in(added)}
-    info = any(each.name.endswith(_INFO) for each in _listed_in(added))
+    info = any(each.name.endswith(_INFO) for each in files.list_folder(added))
     return not names & set(_STARTUP) and not (info and _has_plugins(added))
 
 
 def _has_plugins(folder: Path) -> bool:
-    return any(not _is_harmless(os.fspath(each)) for each in folder.glob("*-info/entry_points.txt"))
-
-
-def _listed_in(folder: Path) -> list["os.DirEntry[str]"]:
-    try:
-        return list(os.scandir(folder))
-    except OSError:
-        return []
+    points = files.find(folder, "*-info/entry_points.txt")
+    return any(not _is_harmless(os.fspath(each)) for each in points)
 
 
 def _is_odd(finder: Path) -> bool:
@@ -414,9 +397,9 @@ def _is_odd(finder: Path) -> bool:
 
 def _records(footprint: Footprint) -> dict[str, str]:
     return {
-        os.fspath(record): _digest(os.fspath(record), 50_000_000)
+        os.fspath(record): _digest(os.fspath(record), _LARGEST_RECORD)
         for folder in footprint.site_folders
-        for record in Path(folder).glob("*.dist-info/RECORD")
+        for record in files.find(Path(folder), _RECORDS)
     }
 
 
@@ -424,11 +407,8 @@ def _listed(sites: Collection[SiteFolder]) -> set[str]:
     """Return the files that some RECORD lists, without reading their digests."""
     found: set[str] = set()
     for site in sites:
-        for record in Path(site.path).glob("*.dist-info/RECORD"):
-            try:
-                lines = record.read_text(encoding="utf-8", errors="replace").splitlines()
-            except OSError:
-                continue
+        for record in files.find(Path(site.path), _RECORDS):
+            lines = files.read_text(record, _LARGEST_RECORD).splitlines()
             found.update(f"{site.path}/{line.split(',', 1)[0]}" for line in lines)
     return found
 
@@ -442,13 +422,13 @@ def _consistent(changed: Collection[str], records: Mapping[str, str]) -> dict[st
     found: dict[str, str] = {}
     for folder in {_site_of(path) for path in changed} - {""}:
         inside = {path for path in changed if path.startswith(f"{folder}/")}
-        for record in sorted(Path(folder).glob("*.dist-info/RECORD")):
+        for record in files.find(Path(folder), _RECORDS):
             listed = _read_record(record)
             own = {path for path in inside if path in listed}
             right = {path for path in own if _sha256(path) == listed[path]}
             known = os.fspath(record) in records
-            unchanged = records.get(os.fspath(record)) == _digest(os.fspath(record), 50_000_000)
-            if unchanged:
+            digest = _digest(os.fspath(record), _LARGEST_RECORD)
+            if records.get(os.fspath(record)) == digest:
                 found |= dict.fromkeys(right, "")
             elif not known and right == own:
                 name = record.parent.name.removesuffix(".dist-info")
@@ -465,11 +445,7 @@ def _read_record(record: Path) -> dict[str, str]:
     """Return the SHA-256 digests that a RECORD tells, by absolute path."""
     found = {}
     site = record.parent.parent
-    try:
-        lines = record.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return {}
-    for line in lines:
+    for line in files.read_text(record, _LARGEST_RECORD).splitlines():
         parts = line.rsplit(",", 2)
         if len(parts) == 3 and parts[1].startswith("sha256="):
             found[f"{site}/{parts[0]}"] = parts[1].removeprefix("sha256=")
@@ -502,7 +478,7 @@ def _bytecode_beside(sources: Collection[str]) -> dict[str, str]:
     """Return the signatures of all bytecode beside some files, whoever wrote it."""
     found = {}
     for folder in {source.rpartition("/")[0] for source in sources}:
-        for item in _listed_in(Path(folder) / "__pycache__"):
+        for item in files.list_folder(f"{folder}/__pycache__"):
             if item.name.endswith(".pyc"):
                 found[item.path] = signature_at(item.path)
     return found
@@ -526,8 +502,8 @@ def _copy_all(paths: Collection[str], folder: Path) -> dict[str, str]:
         if data is not None:
             found[path] = hashlib.sha256(data).hexdigest()
             copy = folder / "files" / found[path]
-            if not copy.exists():
-                write(copy, data)
+            if not files.exists(copy):
+                files.write_file(copy, data)
     return found
 
 
@@ -541,7 +517,7 @@ def _kept(folder: Path, digest: str) -> bytes | None:
 
 def _data(path: str, largest: int) -> bytes | None:
     """Return a file's content, or a link's target; None for what is too large."""
-    if os.path.islink(path):  # noqa: PTH114
+    if files.is_link(path):
         return _LINK + os.fsencode(os.readlink(path))  # noqa: PTH115
     if os.lstat(path).st_size > largest:
         return None

@@ -1,15 +1,15 @@
 """The guard of one run: remembers, refuses, restores, and looks whether a verdict holds."""
 
-import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.errors import InfrastructureError
 from orchestrator.footprint import Footprint
 from orchestrator.guard import cases, path_rules
@@ -24,7 +24,7 @@ from orchestrator.guard.environment_state import (
     record_environment,
 )
 from orchestrator.guard.instructions import Instructions
-from orchestrator.guard.kept_files import Change, KeptFiles, Manifest, explained, write
+from orchestrator.guard.kept_files import Change, KeptFiles, Manifest, explained
 from orchestrator.guard.new_tests import needs_reverted
 from orchestrator.guard.protection import (
     CONFIG_NAMES,
@@ -63,7 +63,7 @@ _REVERTED: Final = "reverted"
 _RUNS_DOCTESTS: Final = re.compile(r"doctest\.\w+\(|-m doctest|DocTestSuite|testmod")
 """Code that runs the doctests of modules by itself, and not through pytest."""
 _NAMES_DOCTESTS: Final = (".py", ".sh", ".mk", "")
-_LARGEST: Final = 500_000
+_LARGEST_TEST: Final = 10_000_000
 
 _REFUSAL: Final = (
     "{path} is guarded: tests that were there when this run began, and what configures them, are "
@@ -427,7 +427,7 @@ class Guard:
                 "environment": state,
                 "doctests": self._doctests,
             }
-            write(self._own / _PROTECTION, json.dumps(values).encode("ascii"))
+            files.write_file(self._own / _PROTECTION, json.dumps(values).encode("ascii"))
 
     def _generated(
         self, names: frozenset[str], report: SuiteReport, footprint: Footprint | None
@@ -443,7 +443,8 @@ class Guard:
             paths = (*footprint.tests, *footprint.steering, *modules)
             used |= {name_of(self.project, path) for path in paths}
         chain = follow(self.project, self.command).files
-        commands = "\n".join([self.command, *self._texts(chain)]) if names & chain.keys() else ""
+        texts = (files.read_text(self.project / name) for name in chain)
+        commands = "\n".join([self.command, *texts]) if names & chain.keys() else ""
         for name in names:
             base = name.rpartition("/")[2]
             decides = base in _DECIDES or path_rules.is_test(name)
@@ -453,17 +454,10 @@ class Guard:
             if not (name in used or decides or starts or code):
                 yield name
 
-    def _texts(self, names: Iterable[str]) -> Iterator[str]:
-        for name in names:
-            with contextlib.suppress(OSError):
-                yield (self.project / name).read_text(encoding="utf-8", errors="replace")
-
     def _recall_protection(self) -> bool:
         if self._protection:
             return True
         path = self._own / _PROTECTION
-        if not path.exists():
-            return False
         try:
             values = json.loads(path.read_text(encoding="ascii"))
             self._protection = Protection.from_json(values["protection"])
@@ -473,6 +467,8 @@ class Guard:
                 name: tuple((source, expected, options) for source, expected, options in examples)
                 for name, examples in values["doctests"].items()
             }
+        except FileNotFoundError:
+            return False
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InfrastructureError(
                 f"what is guarded cannot be read: {path}", "begin a new run"
@@ -489,7 +485,7 @@ class Guard:
         """Recall the last attempt that was remembered; return whether there is one."""
         numbers = [
             int(match[1])
-            for path in self._own.glob("attempt-*.json")
+            for path in files.find(self._own, "attempt-*.json")
             if (match := re.fullmatch(r"attempt-(\d+)", path.stem))
         ]
         if numbers:
@@ -542,9 +538,8 @@ class Guard:
         texts = [self.command]
         for name in (*rules.tests, *rules.guarded):
             path = self.project / name
-            with contextlib.suppress(OSError):
-                if path.suffix in _NAMES_DOCTESTS and path.stat().st_size < _LARGEST:
-                    texts.append(path.read_text("utf-8", "replace"))
+            if path.suffix in _NAMES_DOCTESTS:
+                texts.append(files.read_text(path))
         if any(map(_RUNS_DOCTESTS.search, texts)):
             names = set(tree or walk(self.project, rules.environments))
         else:
@@ -575,9 +570,9 @@ class Guard:
         """Return what was reverted in this attempt, also by another process."""
         aside = self._own / _REVERTED / str(self._remembered)
         kept = {
-            path.relative_to(aside).as_posix(): path
-            for path in (aside.rglob("*") if aside.is_dir() else ())
-            if path.is_file()
+            os.path.relpath(path, aside): Path(path)
+            for path in files.find_files(aside)
+            if files.is_file(path)
         }
         return {**kept, **self._reverted}
 
@@ -617,12 +612,8 @@ class Guard:
             for case in (self._baseline.failing if self._baseline else ())
             if (words := re.findall(r"\w+", case.function or case.id.split("[")[0]))
         }
-        texts = []
-        for name in sorted(self._rules.tests) if failing else ():
-            try:
-                texts.append((self.project / name).read_bytes())
-            except OSError:
-                continue
+        names = sorted(self._rules.tests) if failing else ()
+        texts = [files.read_bytes(self.project / name, _LARGEST_TEST) for name in names]
         return answers_in(texts, failing, self.task)
 
     def _without_new_tests(self, report: SuiteReport, rerun: Rerun) -> list[Finding]:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator import files
 from orchestrator.footprint import Footprint, Module
 from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER, imported_names, parse
 from orchestrator.models import SuiteReport
@@ -156,7 +157,7 @@ class Evidence:
     # ---- assertion helpers -----------------------------------------------------------------
 
     def _asserts(self, path: str) -> bool:
-        tree = parse(_bytes(path))
+        tree = parse(files.read_bytes(path))
         if tree is None or self._expected_to_raise(path):
             return False
         functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
@@ -167,7 +168,7 @@ class Evidence:
         """Return whether tests expect errors of a module's functions: then those are tested."""
         stem = Path(path).stem
         for user in self.importers[path] & self.test_code:
-            tree = parse(_bytes(user))
+            tree = parse(files.read_bytes(user))
             for node in ast.walk(tree) if tree else ():
                 if isinstance(node, ast.With) and "raises" in ast.unparse(node.items[0]).casefold():
                     called = {
@@ -198,7 +199,7 @@ def product_among_tests(project: Path, evidence: Evidence, named: Collection[str
             continue
         users = evidence.importers[path]
         if (users & evidence.product and not _defines_tests(path, strictly=True)) or (
-            not _defines_tests(path) and (users or path in named) and ">>>" in _text(path)
+            not _defines_tests(path) and (users or path in named) and ">>>" in files.read_text(path)
         ):
             found.add(path)
         elif path in named and not TEST_FILE.fullmatch(Path(path).name) and _tests_itself(path):
@@ -211,7 +212,7 @@ def product_among_tests(project: Path, evidence: Evidence, named: Collection[str
 
 def uses_test_library(path: str) -> bool:
     """Return whether a Python file imports a library for tests."""
-    names = {name.split(".")[0] for name in imported_names(parse(_bytes(path)))}
+    names = {name.split(".")[0] for name in imported_names(parse(files.read_bytes(path)))}
     return bool(names & _TEST_LIBRARIES)
 
 
@@ -271,7 +272,7 @@ def _names_from(tree: ast.Module | None, stem: str) -> set[str]:
 
 
 def _defines_tests(path: str, *, strictly: bool = False) -> bool:
-    tree = parse(_bytes(path))
+    tree = parse(files.read_bytes(path))
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(b) for b in node.bases):
             return True
@@ -286,7 +287,7 @@ def _defines_tests(path: str, *, strictly: bool = False) -> bool:
 
 def _tests_itself(path: str) -> bool:
     """Return whether a file with tests has functions or classes beside them."""
-    tree = parse(_bytes(path))
+    tree = parse(files.read_bytes(path))
     return any(
         isinstance(node, ast.FunctionDef | ast.ClassDef)
         and not node.name.lower().startswith("test")
@@ -296,16 +297,4 @@ def _tests_itself(path: str) -> bool:
 
 
 def _is_package(folder: Path) -> bool:
-    init = folder / "__init__.py"
-    return init.is_file() and bool(init.read_bytes().strip())
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        return b""
-
-
-def _text(path: str) -> str:
-    return _bytes(path).decode("utf-8", "replace")
+    return bool(files.read_text(folder / "__init__.py").strip())

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from orchestrator.errors import LoopError, RulebookError
+from orchestrator.files import exists, is_folder, is_link
 from orchestrator.guard.excludes import excludes_more, with_excludes_of
 from orchestrator.guard.rules import rewritten, with_rules_of
 from orchestrator.memory import files
@@ -164,7 +165,7 @@ class _Held:
         """Make links what they were; never is anything done to what one leads to."""
         for part in _parts(name):
             path, link = self.shelf.root / part, self.seen.links.get(part, "")
-            blocks = path.exists() and path.is_dir() == (part == name)
+            blocks = exists(path) and is_folder(path) == (part == name)
             if _link(path) == link and (link or not blocks):
                 continue
             with files.explained(path, "written"):
@@ -179,7 +180,7 @@ class _Held:
             return
         kept = self.aside / f"{part}.instead"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir() and not path.is_symlink():
+        if is_folder(path) and not is_link(path):
             shutil.copytree(path, kept, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(path)
             return
@@ -270,7 +271,7 @@ def _parts(name: str) -> Sequence[str]:
 
 
 def _link(path: Path) -> str:
-    return os.fspath(path.readlink()) if path.is_symlink() else ""
+    return os.fspath(path.readlink()) if is_link(path) else ""
 
 
 def _as_json(seen: Seen) -> Mapping[str, Any]:

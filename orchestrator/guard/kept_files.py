@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator import files
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.protection import Kind, Protection, parents_of
 from orchestrator.guard.scripts import parse
@@ -79,23 +80,26 @@ class KeptFiles:
         Raises:
             InfrastructureError: a folder cannot be read.
         """
-        guarded = self._protection.guarded
-        entered = parents_of({*guarded, *(manifest.entries if manifest else ())})
-        searched = {each.path for each in self._protection.search if not each.installed}
-        entered |= parents_of(
-            f"{Path(path).relative_to(self._project).as_posix()}/x"
-            for path in searched
-            if Path(path).is_relative_to(self._project)
-        )
+        rules = self._protection
+        entered = rules.entered | parents_of(manifest.entries if manifest else ())
         with explained(self._project):
-            found = walk(self._project, self._protection.environments, entered)
-            for name in (*guarded, *self._protection.absent):
-                if name.startswith("/") or name not in found:
-                    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                        at = (self._project / name).lstat()
-                        if not stat.S_ISDIR(at.st_mode):
-                            found[name] = at
+            found = walk(self._project, rules.environments, entered, rules.closed)
+            for name in (*rules.guarded, *rules.absent):
+                if (name.startswith("/") or name not in found) and (at := self._look_at(name)):
+                    found[name] = at
         return found
+
+    def _look_at(self, name: str) -> os.stat_result | None:
+        """Return what `lstat` says of a file; None where there is none, or never could be seen."""
+        try:
+            at = (self._project / name).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:
+            if name in self._protection.guarded and name not in self._protection.closed:
+                raise
+            return None
+        return None if stat.S_ISDIR(at.st_mode) else at
 
     def remember(
         self, name: str | None, known: Manifest | None = None, tree: Tree | None = None
@@ -120,7 +124,7 @@ class KeptFiles:
                 _time_in(self._folder),
             )
             if name:
-                write(self._folder / f"{name}.json", _as_json(manifest))
+                files.write_file(self._folder / f"{name}.json", _as_json(manifest))
         return manifest
 
     def recall(self, name: str) -> Manifest:
@@ -146,7 +150,7 @@ class KeptFiles:
         Raises:
             InfrastructureError: the folder is gone, so nobody knows what the tests were.
         """
-        if not (self._folder / "files").is_dir():
+        if not files.is_folder(self._folder / "files"):
             raise _vanished(self._folder)
 
     def changes(self, manifest: Manifest, tree: Tree) -> list[Change]:
@@ -278,8 +282,8 @@ class KeptFiles:
         digest = hashlib.sha256(data).hexdigest() if readable else ""
         entry = Entry(kind, digest, stat.S_IMODE(at.st_mode), link, signature(at))
         copy = self._folder / "files" / digest
-        if readable and not copy.exists():
-            write(copy, data)
+        if readable and not files.exists(copy):
+            files.write_file(copy, data)
         return entry
 
     def _digest(self, name: str, at: os.stat_result) -> str:
@@ -305,7 +309,7 @@ class KeptFiles:
             return
         target = aside / (f"outside{name}" if name.startswith("/") else name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if full.is_dir() and not full.is_symlink():
+        if files.is_folder(full) and not files.is_link(full):
             shutil.copytree(full, target, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(full)
             return
@@ -314,19 +318,18 @@ class KeptFiles:
 
     def _below_a_link(self, name: str) -> bool:
         parents = [self._project / str(each) for each in PurePosixPath(name).parents][:-1]
-        return any(each.is_symlink() for each in parents)
+        return any(map(files.is_link, parents))
 
     def _place(self, name: str, entry: Entry, data: bytes, aside: Path) -> None:
         full = self._project / name
         self._clear_way(name, aside)
         full.parent.mkdir(parents=True, exist_ok=True)
+        if not entry.link:
+            files.write_file(full, data, entry.mode)
+            return
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=full.parent) as scratch:
             new = Path(scratch) / "new"
-            if entry.link:
-                new.symlink_to(os.fsdecode(data))
-            else:
-                new.write_bytes(data)
-                new.chmod(entry.mode)
+            new.symlink_to(os.fsdecode(data))
             new.replace(full)
 
     def _clear_way(self, name: str, aside: Path) -> None:
@@ -335,20 +338,12 @@ class KeptFiles:
             return
         for folder in reversed(PurePosixPath(name).parents[:-1]):
             full = self._project / str(folder)
-            if full.is_symlink() or (full.exists() and not full.is_dir()):
+            if files.is_link(full) or (files.exists(full) and not files.is_folder(full)):
                 target = aside / f"{folder}.instead"
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.unlink(missing_ok=True)
                 shutil.copy2(full, target, follow_symlinks=False)
                 full.unlink()
-
-
-def write(target: Path, data: bytes) -> None:
-    """Write a file whole, or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".new")
-    temporary.write_bytes(data)
-    temporary.replace(target)
 
 
 @contextlib.contextmanager

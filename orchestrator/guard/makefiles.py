@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
+
 _INCLUDE: Final = re.compile(r"^[ ]*(?:-include|sinclude|include)\s+(.+?)\s*(?:#.*)?$")
 _VARIABLE: Final = re.compile(
     r"^[ ]*(?:export\s+|override\s+)*([\w.-]+)\s*(?::{0,3}|\?|\+|!)=\s*(.*)$"
@@ -73,12 +75,8 @@ def read_makefile(path: Path, cwd: Path) -> Makefile:
 
 
 def _read(path: Path, cwd: Path, found: Makefile, depth: int) -> None:
-    try:
-        text = path.read_bytes()[:500_000].decode("utf-8", "replace")
-    except OSError:
-        return
     targets: list[str] = []
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in files.read_text(path).replace("\\\n", " ").splitlines():
         if line.startswith("\t") and targets:
             for target in targets:
                 found.rules[target][1].append(line.strip())
@@ -100,7 +98,8 @@ def _read(path: Path, cwd: Path, found: Makefile, depth: int) -> None:
 
 def _include(words: str, cwd: Path, found: Makefile, depth: int) -> None:
     for word in re.sub(r"\$\(wildcard\s+([^)]*)\)", r"\1", words).split():
-        paths = sorted(cwd.glob(word)) if "*" in word and not word.startswith("/") else [cwd / word]
+        inside = "*" in word and not word.startswith("/")
+        paths = files.find(cwd, word) if inside else [cwd / word]
         for path in paths:
             if path not in found.included and depth < 20:
                 found.included.append(path)

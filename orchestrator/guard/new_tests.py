@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from orchestrator import files
 from orchestrator.guard.protection import CONFIG_NAMES
 from orchestrator.guard.scripts import imported_names, parse
 
@@ -44,10 +45,7 @@ def _with_helpers(project: Path, file: str, new: Collection[str]) -> Iterator[by
     """Yield the sources of a file, and of the new ones that it imports."""
     left, seen = [file], {file}
     while left:
-        try:
-            source = (project / left.pop()).read_bytes()
-        except OSError:
-            continue
+        source = files.read_bytes(project / left.pop())
         yield source
         modules = {part for name in _imports(source) for part in name.split(".")}
         for name in new:
@@ -66,10 +64,7 @@ def _lost(now: Path, aside: Path) -> set[str]:
 
 
 def _defined(path: Path) -> set[str]:
-    try:
-        tree = parse(path.read_bytes())
-    except OSError:
-        return set()
+    tree = parse(files.read_bytes(path))
     found: set[str] = set()
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator import files
 from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER
 
 __all__ = ["RUNNERS", "TEST_FOLDER", "folders_of", "in_tests", "is_test", "plugins", "tests_among"]
@@ -69,8 +70,8 @@ def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:
         command: the suite's.
         named: further modules that pytest is told to load.
     """
-    texts = [command, *(_text(project / name) for name in _CONFIGS)]
-    texts += [_text(path) for path in project.glob("test*/conftest.py")]
+    configs = [*(project / name for name in _CONFIGS), *files.find(project, "test*/conftest.py")]
+    texts = [command, *map(files.read_text, configs)]
     found = set(named)
     for text in texts:
         for pattern in _PLUGINS:
@@ -81,7 +82,7 @@ def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:
         for top in ("", "src/")
         for end in (".py", "/__init__.py")
     }
-    return {path for path in candidates if (project / path).is_file()}
+    return {path for path in candidates if files.is_file(project / path)}
 
 
 def _folders_of_tests(folder: str) -> Iterator[str]:
@@ -90,10 +91,3 @@ def _folders_of_tests(folder: str) -> Iterator[str]:
     for at, part in enumerate(parts, 1):
         if part in _TEST_FOLDERS:
             yield "/".join(parts[:at])
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes()[:200_000].decode("utf-8", "replace")
-    except OSError:
-        return ""

@@ -72,6 +72,7 @@ class Protection:
         environments: folders of Python environments, which a walk does not enter.
         search: where modules are found, in order.
         reserved: names of modules that none of the project's folders may take.
+        closed: names of guarded files, and of folders in `entered`, that could not be looked at.
     """
 
     project: Path
@@ -89,6 +90,15 @@ class Protection:
     touched: frozenset[str] = frozenset()
     rewritten: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
+
+    @cached_property
+    def entered(self) -> frozenset[str]:
+        """Folders with guarded files, and those in which modules are found."""
+        searched = {each.path for each in self.search if not each.installed}
+        names = (name_of(self.project, path) for path in searched)
+        inside = (f"{name}/" for name in names if not name.startswith("/"))
+        return parents_of((*self.guarded, *inside))
 
     def frees(self, name: str) -> bool:
         """Return whether a file is never guarded."""
@@ -155,6 +165,7 @@ class Protection:
             "touched",
             "rewritten",
             "volatile",
+            "closed",
         )
         return cls(
             Path(values["project"]),

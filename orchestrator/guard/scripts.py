@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.guard.tree import environments_in, walk
 
 TEST_FILE: Final = re.compile(
@@ -23,7 +24,6 @@ _RUNNERS: Final = frozenset(
     }
 )
 _STARTERS: Final = frozenset({"subprocess", "os", "runpy", "pytest", "unittest"})
-_LARGEST: Final = 500_000
 
 
 def language_of(path: Path) -> str:
@@ -32,11 +32,7 @@ def language_of(path: Path) -> str:
     named |= {".cjs": "javascript", ".mjs": "javascript"}
     if path.suffix in named:
         return named[path.suffix]
-    try:
-        with path.open("rb") as file:
-            head = file.read(200)
-    except OSError:
-        return "binary"
+    head = files.read_bytes(path, 200)
     if b"\0" in head:
         return "binary"
     first = head.split(b"\n")[0] if head.startswith(b"#!") else b""
@@ -55,7 +51,7 @@ def is_product(path: Path, language: str, project: Path) -> bool:
     """
     if _is_test_place(path, project) or language == "shell":
         return False
-    text = _text(path)
+    text = files.read_text(path)
     if language == "javascript":
         starts = re.search(r"child_process|node:test|\bjest\b|\bmocha\b|\bvitest\b", text)
         return not starts and re.search(r"\bfunction\b|=>|\bclass\b", text) is not None
@@ -64,13 +60,13 @@ def is_product(path: Path, language: str, project: Path) -> bool:
         return False
     if _starts_runner(tree):
         return False
-    packaged = (path.parent / "__init__.py").is_file()
+    packaged = files.is_file(path.parent / "__init__.py")
     return _defines(tree) and (packaged or not _imports_project(tree, path, project))
 
 
 def named_in(path: Path) -> Iterator[str]:
     """Yield the strings of a Python or JavaScript program that may name files or commands."""
-    text = _text(path)
+    text = files.read_text(path)
     if language_of(path) == "python":
         tree = parse(text)
         for node in ast.walk(tree) if tree else ():
@@ -88,38 +84,38 @@ def imported_beside(path: Path, project: Path) -> Iterator[Path]:
     only if nothing else in the project imports it, and the program only starts a runner.
     """
     folder = path.parent
-    if (folder / "__init__.py").exists():
+    if files.exists(folder / "__init__.py"):
         return
     if folder == project:
         yield from _helpers_of_runner(path, project)
         return
-    text = _text(path)
+    text = files.read_text(path)
     if language_of(path) == "javascript":
         for name in re.findall(r"(?:require\(|from\s+|import\s+)['\"]\./([\w./-]+)['\"]", text):
             for end in ("", ".js", ".cjs", ".mjs"):
-                if (folder / f"{name}{end}").is_file():
+                if files.is_file(folder / f"{name}{end}"):
                     yield folder / f"{name}{end}"
         return
     for name in imported_names(parse(text)):
         beside = folder / f"{name.split('.')[0]}.py"
-        if beside.is_file():
+        if files.is_file(beside):
             yield beside
 
 
 def _helpers_of_runner(path: Path, project: Path) -> Iterator[Path]:
     """Yield the modules that a runner in the project's own folder has for itself."""
-    tree = parse(_text(path)) if language_of(path) == "python" else None
+    tree = parse(files.read_text(path)) if language_of(path) == "python" else None
     if tree is None or _has_tests(tree):
         return
     wanted = {name.partition(".")[0] for name in imported_names(tree)}
-    own = {each for name in wanted if (each := project / f"{name}.py").is_file()} - {path}
+    own = {each for name in wanted if files.is_file(each := project / f"{name}.py")} - {path}
     if not own:
         return
     others: set[str] = set()
     for name in walk(project, environments_in(project)):
         full = project / name
         if name.endswith(".py") and full != path and full not in own:
-            imported = imported_names(parse(_text(full)), relative=True)
+            imported = imported_names(parse(files.read_text(full)), relative=True)
             others |= {each.partition(".")[0] for each in imported}
     yield from sorted(each for each in own if each.stem not in others)
 
@@ -198,13 +194,6 @@ def _imports_project(tree: ast.Module, path: Path, project: Path) -> bool:
     for name in imported_names(tree):
         for top in (path.parent, project, project / "src"):
             base = top / name.split(".")[0]
-            if base.is_dir() or base.with_name(f"{base.name}.py").is_file():
+            if files.is_folder(base) or files.is_file(base.with_name(f"{base.name}.py")):
                 return True
     return False
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes()[:_LARGEST].decode("utf-8", "replace")
-    except OSError:
-        return ""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator import files
 from orchestrator.footprint import Footprint
 from orchestrator.guard.protection import SearchFolder
 
@@ -33,14 +34,10 @@ def search_folders(
 
 def modules_in(folder: Path) -> Iterator[str]:
     """Yield the names under which something in a folder can be imported."""
-    try:
-        listed = list(os.scandir(folder))
-    except OSError:
-        return
-    for item in listed:
+    for item in files.list_folder(folder):
         if match := _MODULE.match(item.name):
             yield match[1]
-        elif item.name.isidentifier() and item.is_dir() and item.name != "__pycache__":
+        elif item.name.isidentifier() and files.is_folder(item) and item.name != "__pycache__":
             yield item.name
 
 
@@ -62,10 +59,10 @@ def module_of(name: str, folder: str) -> str:
 
 def _guessed(project: Path, tests: Collection[str]) -> Iterator[str]:
     yield os.fspath(project)
-    if (project / "src").is_dir():
+    if files.is_folder(project / "src"):
         yield os.fspath(project / "src")
     for name in sorted({str(PurePosixPath(test).parent) for test in tests}):
-        if not (project / name / "__init__.py").exists():
+        if not files.exists(project / name / "__init__.py"):
             yield os.fspath(project / name)
 
 

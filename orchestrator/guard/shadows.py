@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator import files
 from orchestrator.guard.path_rules import is_test
 from orchestrator.guard.protection import Protection, SearchFolder, name_of
 from orchestrator.guard.search_path import module_of, modules_in
@@ -70,7 +71,7 @@ def sourceless(
         else:
             stem = _stem(name)
             known = stem in stems or any(
-                stem in _read(protection.project / each) for each in builds
+                stem in files.read_text(protection.project / each) for each in builds
             )
         if not known and not protection.frees(name):
             text = "a compiled module without its source"
@@ -79,13 +80,6 @@ def sourceless(
 
 def _stem(name: str) -> str:
     return PurePosixPath(name).name.partition(".")[0]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _searched(protection: Protection, new: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -99,7 +93,7 @@ def _searched(protection: Protection, new: Iterable[str]) -> dict[str, frozenset
     for name in new:
         folder = name.rpartition("/")[0]
         # A new test's folder comes to be searched, unless it is part of a package.
-        package = (protection.project / folder / "__init__.py").exists()
+        package = files.exists(protection.project / folder / "__init__.py")
         if is_test(name) and folder not in found and not package:
             found[folder] = frozenset()
     return found
@@ -124,24 +118,25 @@ def _shadows(
     if deeper and (is_test(name) or base in ("conftest.py", "__init__.py")):
         # A folder of new tests may be called like the package that they test; with an
         # `__init__.py` it takes the package's place all the same.
-        initial = (protection.project / folder / first / "__init__.py").exists()
+        initial = files.exists(protection.project / folder / first / "__init__.py")
         if not initial:
             return ""
-        if (protection.project / folder / "__init__.py").exists() and folder:
+        if folder and files.exists(protection.project / folder / "__init__.py"):
             return ""
     return f"new, and found before the module {module} that the tests rest on"
 
 
 def _changed_form(folder: Path, first: str, module: str, deeper: str) -> str:
     """Return whether a module that was there is found in another form now, in words."""
-    plain = (folder / f"{module}.py").is_file()
-    package = (folder / module / "__init__.py").is_file()
+    plain = files.is_file(folder / f"{module}.py")
+    package = files.is_file(folder / module / "__init__.py")
     if deeper:
         replaces = plain and deeper.partition(".")[0] == "__init__"
     elif first.endswith(_COMPILED):
         replaces = not first.endswith(".pyc") or not (plain or package)
     else:
-        replaces = not package and (folder / module).is_dir() and first == f"{module}.py"
+        in_folder = not package and files.is_folder(folder / module)
+        replaces = in_folder and first == f"{module}.py"
     return f"new, and found in the place of the module {module}" if replaces else ""
 
 

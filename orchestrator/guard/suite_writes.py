@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator.guard.kept_files import explained, write
+from orchestrator import files
+from orchestrator.guard.kept_files import explained
 from orchestrator.guard.protection import CONFIG_NAMES
 from orchestrator.guard.tree import Tree, environments_in, signature, walk
 from orchestrator.models import SuiteReport
@@ -168,7 +169,7 @@ class SuiteWrites:
         if self._note and writes.changed:
             values = {"at_baseline": sorted(self._at_baseline), "later": sorted(self._later)}
             with explained(self._note.parent):
-                write(self._note, json.dumps(values).encode("ascii"))
+                files.write_file(self._note, json.dumps(values).encode("ascii"))
         return writes
 
     def _look(self) -> Tree:

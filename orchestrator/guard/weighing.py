@@ -1,10 +1,12 @@
 """Weighs what the scan suspects: what a project did before is no trick of the attempt."""
 
+import contextlib
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.guard.path_rules import in_tests
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.scan.answers import Answers, hard_coded
@@ -19,6 +21,7 @@ from orchestrator.models import Finding, FindingKind
 
 _LARGEST: Final = 2_000_000
 _MOST_READ: Final = 3000
+_MOST_OUTSIDE: Final = 500
 _SHOWN: Final = 30
 _EXECUTES: Final = re.compile("runs the text of a file|by its path")
 
@@ -63,15 +66,9 @@ class Scan:
         """Yield added lines, of code and of data, that hold checksums of tests' inputs."""
         checksums = Checksums(self._answers)
         for name, new in sources.items():
-            full = self._protection.project / name
-            if not checksums or self._is_test(name) or full.is_symlink():
+            if not checksums or self._is_test(name):
                 continue
-            try:
-                if not full.is_file() or full.stat().st_size > _LARGEST:
-                    continue
-                text = full.read_bytes().decode("utf-8", "replace")
-            except OSError:
-                continue
+            text = self._read(name).decode("utf-8", "replace")
             added = None if new else self._patch.added.get(name)
             for line, given in checksums.find_in(text):
                 if added is None or line in added:
@@ -81,24 +78,20 @@ class Scan:
     def _executed(self, sources: Collection[str]) -> Iterator[Finding]:
         """Yield what is suspicious in new files that are no modules, where some are executed."""
         for name in sources:
-            full = self._protection.project / name
-            if name.endswith(".py") or full.is_symlink() or full.stat().st_size > _LARGEST:
+            if name.endswith(".py"):
                 continue
-            syntax = read_syntax(full.read_bytes(), name)
+            syntax = read_syntax(self._read(name), name)
             for each in suspicions(syntax, None, test=False) if syntax else ():
                 text = f"line {each.line}: {each.text}"
                 yield Finding(FindingKind.SUSPICIOUS, shown_name(name), text, each.decisive)
 
     def _in_file(self, name: str, new: bool) -> Iterator[Suspicion]:
-        full = self._protection.project / name
-        try:
-            if full.is_symlink() or not full.is_file() or full.stat().st_size > _LARGEST:
-                return
-            source = full.read_bytes()
-        except OSError:
+        source = self._read(name)
+        if not source:
             return
         # What git does not see is in no patch: then any line may be new.
         added = None if new else self._patch.added.get(name)
+        full = self._protection.project / name
         language = "python" if name.endswith(".pyi") else language_of(full)
         if language == "javascript" or name.endswith((".ts", ".mts", ".jsx", ".tsx")):
             if not in_tests(name):
@@ -114,6 +107,12 @@ class Scan:
         if not test:
             yield from hard_coded(syntax, added, self._answers)
             yield from self._outside(syntax, added)
+
+    def _read(self, name: str) -> bytes:
+        """Return the content of a file; none of a link's, nor of what is too large for code."""
+        full = self._protection.project / name
+        data = b"" if files.is_link(full) else files.read_bytes(full, _LARGEST + 1)
+        return data if len(data) <= _LARGEST else b""
 
     def _is_test(self, name: str) -> bool:
         if name in self._protection.free:
@@ -140,13 +139,10 @@ class Scan:
                 yield Suspicion(getattr(node, "lineno", 0), text)
 
     def _is_newer(self, path: Path) -> bool:
-        paths = [path, *sorted(path.glob("*"))[:500]] if path.is_dir() else [path]
-        for each in paths:
-            try:
-                if each.lstat().st_ctime_ns >= self._since and not each.is_dir():
+        for each in (path, *files.find(path, "*")[:_MOST_OUTSIDE]):
+            with contextlib.suppress(OSError):
+                if each.lstat().st_ctime_ns >= self._since and not files.is_folder(each):
                     return True
-            except OSError:
-                continue
         return False
 
     def _did_before(
@@ -164,23 +160,15 @@ class Scan:
         return before[trace] or self._in_old_lines(name, trace)
 
     def _texts(self, others: Collection[str]) -> Iterator[str]:
-        for other in [each for each in others if each.endswith(".py") and not self._is_test(each)][
-            :_MOST_READ
-        ]:
-            try:
-                yield (self._protection.project / other).read_text("utf-8", "replace")
-            except OSError:
-                continue
+        names = [each for each in others if each.endswith(".py") and not self._is_test(each)]
+        for name in names[:_MOST_READ]:
+            yield files.read_text(self._protection.project / name)
 
     def _in_old_lines(self, name: str, trace: str) -> bool:
         added = self._patch.added.get(name)
         if added is None:
             return False
-        try:
-            text = (self._protection.project / name).read_text("utf-8", "replace")
-        except OSError:
-            return False
-        lines = text.splitlines()
+        lines = files.read_text(self._protection.project / name).splitlines()
         return any(trace in line for at, line in enumerate(lines, 1) if at not in added)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, LoopError, RulebookError
+from orchestrator.files import sync_folder
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _EFFECTIVE: Final = os.access in os.supports_effective_ids
@@ -105,7 +106,7 @@ def replace(path: Path, data: bytes, before: Content) -> bool:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync_folder(path.parent)
         return True
 
 
@@ -122,7 +123,7 @@ def remove(path: Path, before: Content) -> bool:
         if _changed(path, before):
             return False
         path.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync_folder(path.parent)
         return True
 
 
@@ -176,16 +177,6 @@ def _changed(path: Path, before: Content) -> bool:
         then.st_size,
         then.st_mtime_ns,
     )
-
-
-def _sync(folder: Path) -> None:
-    """Make the replacement last through a power cut, where the file system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _sweep(path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator import process
+from orchestrator import files, process
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
 
@@ -96,7 +96,7 @@ def require_program(line: CommandLine, workspace: Path, env: Mapping[str, str]) 
         UsageError: the workspace is not a directory.
         InfrastructureError: the program is not there.
     """
-    if not workspace.is_dir():
+    if not files.is_folder(workspace):
         raise UsageError(f"{workspace} is not a directory", "name the project's directory")
     program = line.argv[0]
     where = workspace / program if "/" in program else program

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from orchestrator import files
+
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
 
 _NOT_PASSED_ON: Final = (
@@ -76,7 +78,7 @@ def virtualenv_of(project: Path) -> Path | None:
         chain += _up_to_git_toplevel(main / project.resolve().relative_to(chain[-1]))
     for folder in chain:
         for name in _VIRTUALENV_NAMES:
-            if (folder / name / "pyvenv.cfg").is_file():
+            if files.is_file(folder / name / "pyvenv.cfg"):
                 return folder / name
     return None
 
@@ -125,24 +127,24 @@ def _editable_folders(virtualenv: Path) -> list[Path]:
     the project is in its `direct_url.json` (PEP 610).
     """
     found = []
-    for file in sorted(virtualenv.glob("lib/python*/site-packages/*.pth")):
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    for file in files.find(virtualenv, "lib/python*/site-packages/*.pth"):
+        lines = files.read_text(file).splitlines()
         found += [Path(line.strip()) for line in lines if line.startswith("/")]
-    for file in sorted(virtualenv.glob("lib/python*/site-packages/*.dist-info/direct_url.json")):
+    for file in files.find(virtualenv, "lib/python*/site-packages/*.dist-info/direct_url.json"):
         try:
-            origin = json.loads(file.read_text(encoding="utf-8"))
+            origin = json.loads(files.read_text(file))
             editable = origin.get("dir_info", {}).get("editable")
             root = Path(unquote(urlsplit(origin.get("url", "")).path))
-        except (OSError, ValueError, AttributeError):
+        except (ValueError, AttributeError):
             continue
         if editable:
-            found.append(root / "src" if (root / "src").is_dir() else root)
+            found.append(root / "src" if files.is_folder(root / "src") else root)
     return [folder.resolve() for folder in found]
 
 
 def _up_to_git_toplevel(project: Path) -> list[Path]:
     chain = [project, *project.parents]
     for depth, folder in enumerate(chain):
-        if (folder / ".git").exists():
+        if files.exists(folder / ".git"):
             return chain[: depth + 1]
     return [project]

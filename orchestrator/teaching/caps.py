@@ -6,7 +6,6 @@ hour, and so much money a day, and no more.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from typing import Final
 
 from filelock import FileLock
 
+from orchestrator import files
 from orchestrator.teaching.ready import ReadyTeacher
 from teacher.errors import TeacherError, TeacherUnavailable
 from teacher.models import Failure, KnownRule, Lesson
@@ -87,10 +87,8 @@ class CappedTeacher:
             recent = [each for each in self._entries() if 0 <= entry.at - each.at < DAY]
             if check:
                 self._demand_room(recent, entry.at)
-            draft = self._path.with_suffix(".new")
             lines = (json.dumps(asdict(each)) + "\n" for each in [*recent, entry])
-            draft.write_text("".join(lines), encoding="utf-8")
-            os.replace(draft, self._path)  # noqa: PTH105 -- Path.replace says less of what it does
+            files.write_file(self._path, "".join(lines).encode("ascii"))
 
     def _demand_room(self, recent: Sequence[_Entry], now: float) -> None:
         asked = sum(each.requests for each in recent if now - each.at < HOUR)

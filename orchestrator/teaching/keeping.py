@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from orchestrator import files
 from orchestrator.teaching.ready import ReadyTeacher
 from teacher.errors import TeacherError, UnusableAnswer
 from teacher.models import Failure, FailureType, KnownRule, Lesson
@@ -45,10 +46,7 @@ class Pending:
         kept = {"failure": asdict(failure), "since": datetime.now(UTC).isoformat(), "why": why}
         path = self._path(failure)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(kept), encoding="ascii")
-        draft.chmod(0o600)
-        draft.replace(path)
+        files.write_file(path, json.dumps(kept).encode("ascii"), 0o600)
 
     def forget(self, failure: Failure) -> None:
         """Forget a failure, if it was kept."""

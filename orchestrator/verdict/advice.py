@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
 
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
@@ -128,7 +129,7 @@ def _full_disk(said: str) -> Advice | None:
     if not re.search(r"No space left|ENOSPC|disk is full|quota exceeded", said, re.IGNORECASE):
         return None
     for folder in (Path.cwd(), Path(os.environ.get("TMPDIR", "/tmp"))):  # noqa: S108 -- only asked
-        if folder.exists() and shutil.disk_usage(folder).free < _LITTLE_SPACE:
+        if files.exists(folder) and shutil.disk_usage(folder).free < _LITTLE_SPACE:
             return Advice(f"the disk of {folder} is full", "free some space")
     return Advice("the tests find no space on a disk", "free some space where they write")
 

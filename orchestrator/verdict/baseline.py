@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.errors import with_hint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.pytest.running import VARIABLE
@@ -159,6 +160,6 @@ def _folder_of(package: str, project: Path) -> Path | None:
     """Return where the project keeps a package or module of this name."""
     for folder in _SOURCE_FOLDERS:
         for path in (project / folder / package, project / folder / f"{package}.py"):
-            if path.exists():
+            if files.exists(path):
                 return path
     return None

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from orchestrator import files
 from orchestrator.models import Case, FileChange
 
 _MISSING: Final = re.compile(r"No module named '(\w+)'")
 _NAME: Final = re.compile(r"\s*([A-Za-z][\w.-]*)")
-_READ_BOUND: Final = 100_000
 
 
 def declared_but_missing(
@@ -42,8 +42,10 @@ def _is_own(module: str, project: Path, changes: Iterable[FileChange]) -> bool:
     touched = {part for change in changes for part in PurePosixPath(change.path).parts}
     if module in touched or f"{module}.py" in touched:
         return True
-    places = (project, *(path for path in project.glob("*") if path.is_dir()))
-    return any((place / module).is_dir() or (place / f"{module}.py").exists() for place in places)
+    places = (project, *filter(files.is_folder, files.find(project, "*")))
+    return any(
+        files.is_folder(place / module) or files.exists(place / f"{module}.py") for place in places
+    )
 
 
 def _declared(project: Path) -> Iterator[str]:
@@ -53,10 +55,10 @@ def _declared(project: Path) -> Iterator[str]:
             yield match[1]
     # One that is broken, or not made as it should be, declares nothing.
     with contextlib.suppress(ValueError, AttributeError, TypeError):
-        yield from _from_pyproject(tomllib.loads(_text(project / "pyproject.toml")))
+        yield from _from_pyproject(tomllib.loads(files.read_text(project / "pyproject.toml")))
     parser = configparser.RawConfigParser(strict=False)
     try:
-        parser.read_string(_text(project / "setup.cfg"))
+        parser.read_string(files.read_text(project / "setup.cfg"))
     except configparser.Error:
         return
     listed = [parser.get("options", "install_requires", fallback="")]
@@ -68,9 +70,10 @@ def _declared(project: Path) -> Iterator[str]:
 
 
 def _lines(project: Path) -> Iterator[str]:
-    files = [*project.glob("*requirements*.txt"), *project.glob("requirements/*.txt")]
-    for file in files:
-        yield from (line for line in _text(file).splitlines() if not line.startswith(("-", "#")))
+    for pattern in ("*requirements*.txt", "requirements/*.txt"):
+        for file in files.find(project, pattern):
+            lines = files.read_text(file).splitlines()
+            yield from (line for line in lines if not line.startswith(("-", "#")))
 
 
 def _from_pyproject(values: dict[str, Any]) -> Iterator[str]:
@@ -86,10 +89,3 @@ def _from_pyproject(values: dict[str, Any]) -> Iterator[str]:
     groups = [poetry, *poetry.get("group", {}).values()]
     for group in groups:
         yield from group.get("dependencies", {})
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")[:_READ_BOUND]
-    except OSError:
-        return ""

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from orchestrator import files
 from orchestrator.models import Case, FileChange
 from orchestrator.suites.pytest.selecting import tests_named_in
 from orchestrator.verdict.definitions import (
@@ -113,22 +114,17 @@ class Relation:
         blind = blind or any(not path.endswith(_CODE) for path in changed)
         return if_unknown and blind
 
-    def _comes_to(self, case: Case, files: Iterable[str], known: set[str]) -> bool:
+    def _comes_to(self, case: Case, changed: Iterable[str], known: set[str]) -> bool:
         """Return whether a case can come to what differs in files that its code uses."""
-        names = {name for path in files for name in changed_definitions(*self.versions(path))}
+        names = {name for path in changed for name in changed_definitions(*self.versions(path))}
         if MODULE in names:
             return True
-        sources = [self._read(path) for path in sorted({*known, case.file}) if path.endswith(_CODE)]
+        paths = [path for path in sorted({*known, case.file}) if path.endswith(_CODE)]
+        sources = [files.read_text(self.project / path) for path in paths]
         if case.collecting:
             return not names.isdisjoint(imported_code(sources))
         found = reachable_names(_last_name(case.function), sources)
         return found is None or not names.isdisjoint(found)
-
-    def _read(self, path: str) -> str:
-        try:
-            return (self.project / path).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
 
     def _raised_in(self, case: Case) -> set[str]:
         """Return the project's files through which the exceptions of a case went."""

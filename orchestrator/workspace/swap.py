@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator import process
+from orchestrator import files, process
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Snapshot
 from orchestrator.ports import Workspace
@@ -50,13 +50,7 @@ class SwapNote:
             "leave": sorted(leave),
         }
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.path.with_suffix(".new")
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(value, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
+            files.write_file(self.path, json.dumps(value).encode("ascii"), durable=True)
         except OSError as error:
             raise InfrastructureError(
                 f"{self.path} cannot be written: {error.strerror}",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, shown
 
 _LOADERS: Final = frozenset(
@@ -63,11 +64,8 @@ def outside_paths(syntax: Syntax, project: Path, home: str) -> Iterator[tuple[as
         path = Path(os.path.normpath(project / re.sub(r"^~", home, word)))
         if path.is_relative_to(project) or project.is_relative_to(path):
             continue
-        try:
-            if path.exists():
-                yield node, path
-        except (OSError, ValueError):
-            continue
+        if files.exists(path):
+            yield node, path
 
 
 def loads_code(syntax: Syntax) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
+
 _HUNK: Final = re.compile(rb"@@ -\S+ \+(\d+)(?:,\d+)? @@")
 
 
@@ -21,7 +23,7 @@ class Patch:
 def read_patch(path: Path) -> Patch:
     """Read a patch in git's format; one that is not there is empty."""
     found = Patch()
-    if not path.is_file():
+    if not files.is_file(path):
         return found
     lines: set[int] = set()
     number, in_header = 0, False

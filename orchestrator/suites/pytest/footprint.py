@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator import files
 from orchestrator.footprint import Footprint, Module, Reach
 from orchestrator.suites.pytest.selecting import file_part
 from orchestrator.suites.pytest.settings import config_candidates, conftest_candidates
@@ -62,7 +63,8 @@ def _looked_for(start: Mapping[str, Any], tests: tuple[str, ...]) -> Iterator[st
     """Yield where pytest looks for settings and conftest files, present or not."""
     invocation, config = Path(start["invocation"]).resolve(), start["config"]
     named = [invocation / file_part(word) for word in start["arguments"]]
-    folders = [path if path.is_dir() else path.parent for path in named if path.exists()]
+    there = filter(files.exists, named)
+    folders = [path if files.is_folder(path) else path.parent for path in there]
     common = Path(os.path.commonpath(folders or [invocation])).resolve()
     root, found = Path(start["root"]).resolve(), Path(config).resolve() if config else None
     for begin in dict.fromkeys([common, invocation, root]):

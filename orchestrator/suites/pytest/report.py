@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from orchestrator import files
 from orchestrator.events import CaseFinished, Listener
 from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, Raised, SuiteOutcome, SuiteReport
@@ -178,7 +179,8 @@ class ReportReader:
         if function in session.functions:
             return session.functions[function]
         file = file_part(node)
-        return _Place(file, root / file, function) if (root / file).exists() else _Place("", root)
+        there = files.exists(root / file)
+        return _Place(file, root / file, function) if there else _Place("", root)
 
     def _end(self, case: Case, session: _Session, node: str = "") -> None:
         session.cases[node or case.id] = case
@@ -190,12 +192,12 @@ class ReportReader:
         own = rebase("", "", path, self.workspace)
         case_id = rebase(node, file_part(node), path, self.workspace) if node else own
         return Case(
-            case_id if path.exists() else node or own,
+            case_id if files.exists(path) else node or own,
             CaseOutcome.ERROR,
             0.0,
             _short(record["message"]),
             _bounded(record["text"]),
-            file=own if path.is_file() else "",
+            file=own if files.is_file(path) else "",
             function=case_id,
             raised=_raised(record["raised"]),
             collecting=True,

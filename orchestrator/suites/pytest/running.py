@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from orchestrator import process
+from orchestrator import files, process
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener
 from orchestrator.footprint import Footprint
@@ -122,7 +122,7 @@ class PytestSuite:
                 )
             finally:
                 channel.close()
-            if fallback.exists():  # a program in between has closed the pipe
+            if files.exists(fallback):  # a program in between has closed the pipe
                 for line in fallback.read_bytes().splitlines():
                     reader.take(line)
         return reader.report(self._line, ended), reader.footprint() if observing else None

@@ -1,0 +1,149 @@
+"""Looks at files, reads them, and writes them whole.
+
+A place that this user may not enter is an empty one here: nobody can read what is there, and
+neither can what this user starts. pathlib raises an error instead (until Python 3.14), where a
+folder on somebody's PATH, or above the project, belongs to another user.
+"""
+
+import contextlib
+import glob
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+Place = str | Path
+
+SOURCE_LIMIT: Final = 1_000_000
+"""Bytes that are read of a file which people write: code, configuration, a script."""
+
+
+def exists(path: Place) -> bool:
+    """Return whether something is at a path, links followed, as far as this user may look."""
+    return os.path.exists(path)
+
+
+def is_file(path: Place) -> bool:
+    """Return whether a file is at a path, links followed, as far as this user may look."""
+    return os.path.isfile(path)
+
+
+def is_folder(path: Place | os.DirEntry[str]) -> bool:
+    """Return whether a folder is at a path, links followed, as far as this user may look."""
+    if isinstance(path, os.DirEntry):  # which knows it already, unless it is a link
+        with contextlib.suppress(OSError):
+            return path.is_dir()
+        return False
+    return os.path.isdir(path)
+
+
+def is_real_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry of a folder is a folder itself, and no link to one."""
+    with contextlib.suppress(OSError):
+        return entry.is_dir(follow_symlinks=False)
+    return False
+
+
+def is_link(path: Place) -> bool:
+    """Return whether a link is at a path, as far as this user may look."""
+    return os.path.islink(path)
+
+
+def is_closed(path: Place) -> bool:
+    """Return whether this user may not look at a path, or into it where it is a folder."""
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            os.lstat(os.path.join(path, os.curdir))
+            os.scandir(path).close()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def list_folder(folder: Place) -> list[os.DirEntry[str]]:
+    """Return what is in a folder; nothing for one that this user may not list, or that is none."""
+    with contextlib.suppress(OSError, ValueError):
+        return list(os.scandir(folder))
+    return []
+
+
+def find(folder: Path, pattern: str) -> list[Path]:
+    """Return what is below a folder by a pattern, in order, as far as this user may look.
+
+    Args:
+        folder: where to look.
+        pattern: of names, with `*`, `?` and `[...]`; hidden ones match too.
+    """
+    # `Path.glob` leaves out all that comes behind an entry that it may not look at.
+    names = glob.iglob(pattern, root_dir=folder, include_hidden=True)
+    return sorted(folder / name for name in names)
+
+
+def find_files(folder: Place) -> Iterator[str]:
+    """Yield the paths of all files below a folder, links to folders not followed."""
+    for above, _, names in os.walk(folder):
+        yield from (os.path.join(above, name) for name in names)
+
+
+def read_bytes(path: Place, limit: int = SOURCE_LIMIT) -> bytes:
+    """Return a file's first bytes, `limit` at most; none of what cannot be read, or is no file."""
+    with contextlib.suppress(OSError, ValueError):
+        if is_file(path):  # a pipe would wait for its writer
+            with open(path, "rb") as file:
+                return file.read(limit)
+    return b""
+
+
+def read_text(path: Place, limit: int = SOURCE_LIMIT) -> str:
+    """Return the text of a file's first bytes, as `read_bytes`; what is not UTF-8 is replaced."""
+    return read_bytes(path, limit).decode("utf-8", "replace")
+
+
+def write_file(path: Path, data: bytes, mode: int | None = None, *, durable: bool = False) -> None:
+    """Write a file whole or not at all, and make its folder if that is missing.
+
+    Whoever reads meanwhile sees the file of before. Nothing else is left behind by a failure.
+
+    Args:
+        path: the file; what is there is replaced, and a link is not followed.
+        data: its content.
+        mode: its permissions; what the umask leaves if None.
+        durable: whether it has to outlive a power cut that follows at once.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Short, because the file's own name may be as long as a name can be.
+    temporary = path.parent / f".new-{secrets.token_hex(8)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o666 if mode is None else mode & 0o700)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            if mode is not None:
+                os.fchmod(descriptor, mode)
+            if durable:
+                os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in a folder outlive a power cut, where the file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,216 @@
+"""A place that this user may not enter is an empty one, unless a guarded file was seen in it."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.guard import Guard, GuardMode, guard_of
+from orchestrator.guard.command_chain import follow
+from orchestrator.guard.derivation import Basis, derive
+from orchestrator.guard.kept_files import KeptFiles
+from orchestrator.guard.search_path import search_folders
+from orchestrator.guard.tree import environments_in
+from orchestrator.models import Diff, Findings
+from orchestrator.suites.environment import project_environment
+from orchestrator.suites.pytest.footprint import build_footprint
+from orchestrator.verdict.baseline import find_obstacle
+from orchestrator.verdict.dependency import declared_but_missing
+from tests.guard.footprints import GREEN, footprint, report
+from tests.guard.projects import write
+from tests.users import closed, open_folder, ordinary_user
+
+PROJECT: Mapping[str, str] = {
+    "prices.py": "def half(x):\n    return x\n",
+    "tests/test_prices.py": "from prices import half\n\n\ndef test_half():\n    half(2)\n",
+    "theirs/module.py": "X = 1\n",
+    "theirs/pyvenv.cfg": "home = /usr/bin\n",
+    "theirs/conftest.py": "",
+    ".venv/bin/python": "",
+    ".venv/pyvenv.cfg": "home = /usr/bin\n",
+    "requirements-theirs.txt": "",
+}
+IMPORTS = {"tests/test_prices.py": ["prices.py"], "prices.py": []}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A project, and what an ordinary user may not enter, in it and outside of it."""
+
+    project: Path
+    outside: Path
+
+    @property
+    def path(self) -> str:
+        """A PATH that begins in closed folders, one with a folder above it that is closed."""
+        return f"{self.outside}:{self.outside}/bin:{self.project}/theirs:/usr/bin:/bin"
+
+    def guard(self, command: str = "pytest tests", mode: GuardMode = GuardMode.RESTORE) -> Guard:
+        """Return a guard that has no folder yet."""
+        home = str(self.project.parent)
+        guard = guard_of(self.project, mode, command, {"PATH": self.path, "HOME": home})
+        guard.folder = self.project.parent / "kept"
+        return guard
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with open_folder() as top:
+        lab = Lab(top / "project", top / "outside")
+        with ordinary_user():
+            write(lab.project, PROJECT)
+            write(lab.outside, {"bin/tool": "#!/bin/sh\n", "x.mk": "A = 1\n", "x.ini": ""})
+            (lab.project / "link").symlink_to(lab.outside / "bin")
+        with (
+            closed(lab.outside),
+            closed(lab.project / "theirs"),
+            closed(lab.project / ".venv"),
+            ordinary_user(),
+        ):
+            yield lab
+
+
+@contextmanager
+def mode_of(folder: Path, mode: int) -> Iterator[None]:
+    """Change the mode of a folder for a while, as its owner may."""
+    before = folder.stat().st_mode
+    folder.chmod(mode)
+    yield
+    folder.chmod(before)
+
+
+def attempt(guard: Guard, found: Any) -> Findings:
+    """Take the guard through a run with one attempt that changes nothing guarded."""
+    _, first = guard.watch_suite(report, baseline=True)
+    guard.record_baseline(report(), found)
+    guard.remember(1)
+    (guard.project / "prices.py").write_text("def half(x):\n    return x / 2\n", encoding="utf-8")
+    reverted = guard.revert(1)
+    judged, watched = guard.watch_suite(lambda: GREEN)
+    diff = Diff((), guard.project / "no.patch")
+    checked = guard.check(1, judged, diff, lambda _: GREEN)
+    return Findings((*first.found, *reverted.found, *watched.found, *checked.found))
+
+
+def test_a_run_with_them_on_every_path_is_judged(lab: Lab) -> None:
+    outside = str(lab.outside)
+    found = footprint(
+        lab.project,
+        IMPORTS,
+        search_path=(f"{outside}/lib", outside, "theirs", ".", "tests"),
+        absent=("pytest.ini", f"{outside}/conftest.py", "theirs/conftest.py"),
+        data=("theirs/data.txt", f"{outside}/data.txt", "tests/test_prices.py"),
+        steering=("theirs/pytest.ini",),
+    )
+    found = replace(found, site_folders=(f"{outside}/lib",), prefix=f"{outside}/prefix")
+    guard = lab.guard(f"make -f {outside}/x.mk && tool && pytest tests -c {outside}/x.ini")
+    assert attempt(guard, found) == Findings()
+    assert "the tests are as they were" in guard.describe_state()
+    again = lab.guard()
+    assert again.revert(1) == Findings()  # by another process, from what was kept
+
+
+def test_a_run_without_a_footprint_is_judged(lab: Lab) -> None:
+    assert attempt(lab.guard("sh check.sh tests"), None) == Findings()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "{closed}/bin/tool --config={closed}/x.ini",
+        "tool {closed}/x.sh < {closed}/x.txt",
+        "make -C {closed} test",
+        "sh {closed}/x.sh",
+        ". {closed}/.env && pytest",
+        "python {closed}/x.py {closed}/y.py",
+        "cd {closed} && python -m package && npm test && tox && nox && just && task && invoke",
+        "pytest -c {closed}/x.ini @{closed}/arguments {closed}/tests",
+        "sh link/tool",
+        "make",
+    ],
+)
+def test_a_command_that_leads_there_is_followed(lab: Lab, command: str) -> None:
+    makefile = f"include {lab.outside}/x.mk theirs/*.mk\ntest:\n\t{lab.outside}/bin/tool\n"
+    write(lab.project, {"Makefile": makefile})
+    chain = follow(lab.project, command.format(closed=lab.outside))
+    assert chain.files.keys() <= {"Makefile"}
+
+
+def test_what_else_looks_there_finds_nothing(lab: Lab) -> None:
+    assert environments_in(lab.project) == frozenset()
+    env = project_environment(lab.project, {"PATH": lab.path})
+    assert "VIRTUAL_ENV" not in env
+    paths = [lab.project / "theirs", lab.outside, lab.outside / "bin", lab.project / "link"]
+    found = search_folders(
+        lab.project, footprint(lab.project, {}, search_path=[*map(str, paths)]), ()
+    )
+    assert {each.names for each in found} == {frozenset()}
+    assert declared_but_missing(report().failing, lab.project) == ""
+    assert find_obstacle(report(), lab.project, "", "") is None
+    start = {
+        **{"invocation": str(lab.project), "root": str(lab.project), "cut": str(lab.project)},
+        **{"config": None, "arguments": [f"{lab.outside}/tests", "theirs/test_a.py"]},
+        **{"interpreter": "", "version": "", "prefix": ""},
+    }
+    names = ("tests", "steering", "modules", "runner", "installed", "search_path", "site_folders")
+    empty = dict.fromkeys((*names, "standard_modules", "data"), ())
+    assert build_footprint([start], [empty], {}) is not None
+
+
+def test_an_environment_with_links_there_keeps_its_packages(lab: Lab) -> None:
+    site = lab.project / "venv" / "lib" / "python3.11" / "site-packages"
+    write(lab.project, {"venv/pyvenv.cfg": "home = /usr/bin\n"})
+    for name in ("a", "b"):
+        write(site, {f"{name}-1.dist-info/direct_url.json": "{}", f"{name}.py": ""})
+        (site / f"{name}_theirs").symlink_to(lab.outside / "bin")
+        (site / f"{name}.pth").symlink_to(lab.outside / "x.pth")
+    assert project_environment(lab.project, {})["VIRTUAL_ENV"] == str(lab.project / "venv")
+    (folder,) = search_folders(lab.project, footprint(lab.project, {}, search_path=[str(site)]), ())
+    assert folder.names == {"a", "b"}
+
+
+@pytest.mark.parametrize("mode", [0, 0o444, 0o111], ids=["closed", "listed only", "entered only"])
+def test_a_guarded_file_that_was_seen_is_missed(lab: Lab, mode: int) -> None:
+    guard = lab.guard()
+    guard.record_baseline(report(), footprint(lab.project, IMPORTS))
+    guard.remember(1)
+    with mode_of(lab.project / "tests", mode):
+        with pytest.raises(InfrastructureError, match=r"cannot be guarded.*Permission denied"):
+            guard.revert(1)
+        with pytest.raises(InfrastructureError, match=r"cannot be guarded.*Permission denied"):
+            guard.watch_suite(lambda: GREEN)
+    assert guard.revert(1) == Findings()
+
+
+def test_a_guarded_file_that_appears_where_nobody_could_look_is_reverted(lab: Lab) -> None:
+    theirs = lab.project / "theirs"
+    found = footprint(
+        lab.project, IMPORTS, steering=("theirs/conftest.py",), search_path=("theirs",)
+    )
+    protection = derive(Basis(lab.project, "pytest", report(), found))
+    assert {"theirs", "theirs/conftest.py"} <= protection.closed
+    kept = KeptFiles(protection, lab.project.parent / "kept")
+    manifest = kept.remember("start")
+    assert "theirs/conftest.py" not in manifest.entries
+    with mode_of(theirs, 0o755):
+        changes = kept.changes(manifest, kept.look(manifest))
+    assert [(each.name, each.what) for each in changes] == [("theirs/conftest.py", "added")]
+
+
+def test_what_an_attempt_makes_unreadable_stops_nothing(lab: Lab) -> None:
+    guard = lab.guard()
+    guard.record_baseline(report(), footprint(lab.project, IMPORTS))
+    guard.remember(1)
+    write(lab.project, {"data.bin": "x", "new.py": "exec(open('data.bin').read())\n"})
+    for name in ("data.bin", "new.py", "prices.py"):
+        (lab.project / name).chmod(0)
+    (lab.project / "new").mkdir(mode=0o444)
+    os.mkfifo(lab.project / "pipe")  # to read it is to wait for a writer
+    guard.revert(1)
+    diff = Diff((), lab.project / "no.patch")
+    guard.check(1, GREEN, diff)
