@@ -5,15 +5,12 @@ something else: by what the code under test does, or by whatever nobody thought 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import Final
 
 from orchestrator import files
+from orchestrator.guard.findings import bound_findings
 from orchestrator.models import Case, CaseOutcome, Finding, FindingKind, SuiteReport
-
-_SHOWN: Final = 20
-"""Cases that are named; of more only the count is reported."""
 
 
 def case_files(report: SuiteReport) -> set[str]:
@@ -59,7 +56,7 @@ def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
             # Parameters often come from the code under test; the test itself still runs.
             text = f"{case.outcome} at the start, not run now; others of this test are"
             found.append(_finding(case, text, decisive=False))
-    return _bounded(found)
+    return bound_findings(found, "the suite", "cases")
 
 
 def inconsistent(report: SuiteReport, baseline: SuiteReport | None = None) -> list[Finding]:
@@ -79,7 +76,7 @@ def inconsistent(report: SuiteReport, baseline: SuiteReport | None = None) -> li
     if not report.failing and report.judged and not report.complete:
         text = "the runner's last record is missing: it was ended, or replaced, before its end"
         found.append(Finding(FindingKind.INCONSISTENT, where, text, decisive=True))
-    return _bounded(found)
+    return bound_findings(found, "the suite", "cases")
 
 
 def is_control(alone: SuiteReport, files: Collection[str]) -> bool:
@@ -114,7 +111,7 @@ def agreeing(
     if not found and (unknown or not (alone.passed or alone.failing)):
         text = f"the tests of the start do not pass without the new ones: {alone.summary}"
         found = [Finding(FindingKind.HIDDEN, alone.command, text, decisive=True)]
-    return [*inconsistent(alone, baseline), *_bounded(found)]
+    return [*inconsistent(alone, baseline), *bound_findings(found, "the suite", "cases")]
 
 
 def _finding(case: Case, text: str, *, decisive: bool = True) -> Finding:
@@ -123,14 +120,3 @@ def _finding(case: Case, text: str, *, decisive: bool = True) -> Finding:
 
 def _function(case: Case) -> str:
     return case.function or case.id
-
-
-def _bounded(found: list[Finding]) -> list[Finding]:
-    return list(_shown(sorted(found, key=lambda finding: not finding.decisive)))
-
-
-def _shown(found: list[Finding]) -> Iterator[Finding]:
-    yield from found[:_SHOWN]
-    if len(found) > _SHOWN:
-        more = f"and {len(found) - _SHOWN} more cases"
-        yield Finding(found[0].kind, "the suite", more, found[0].decisive)

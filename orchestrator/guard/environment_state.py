@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 from orchestrator import files
 from orchestrator.footprint import Footprint
+from orchestrator.guard.findings import bound_findings
 from orchestrator.guard.scan import suspicious
 from orchestrator.guard.search_path import modules_in
 from orchestrator.guard.tree import signature_at
@@ -34,7 +35,6 @@ _EDITABLE: Final = re.compile(
 )
 _RECORDS: Final = "*.dist-info/RECORD"
 _LARGEST_RECORD: Final = 50_000_000
-_SHOWN: Final = 20
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class EnvironmentGuard:
             if os.path.lexists(path)
         ]
         found += self._caches(frozenset({*changed, *others}), suite_ran=suite_ran)
-        return _bounded(found)
+        return bound_findings(found, "the environment")
 
     def _fixed(self) -> Iterator[Finding]:
         for path, was in self._state.fixed.items():
@@ -534,12 +534,3 @@ def _digest(path: str, largest: int = _LARGEST_DIGEST) -> str:
 
 def _decisive(path: str, text: str) -> Finding:
     return Finding(FindingKind.STEERING, path, text, decisive=True)
-
-
-def _bounded(found: list[Finding]) -> list[Finding]:
-    found.sort(key=lambda finding: not finding.decisive)
-    more = len(found) - _SHOWN
-    if more <= 0:
-        return found
-    rest = Finding(FindingKind.STEERING, "the environment", f"and {more} more", found[0].decisive)
-    return [*found[:_SHOWN], rest]

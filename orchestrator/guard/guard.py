@@ -23,6 +23,7 @@ from orchestrator.guard.environment_state import (
     EnvironmentState,
     record_environment,
 )
+from orchestrator.guard.findings import KINDS, bound_findings, shown_name
 from orchestrator.guard.instructions import Instructions
 from orchestrator.guard.kept_files import Change, KeptFiles, Manifest, explained
 from orchestrator.guard.new_tests import needs_reverted
@@ -30,7 +31,6 @@ from orchestrator.guard.protection import (
     CONFIG_NAMES,
     STARTUP,
     Guarded,
-    Kind,
     Protection,
     name_of,
 )
@@ -41,7 +41,7 @@ from orchestrator.guard.shared_files import is_shared
 from orchestrator.guard.suite_watch import SuiteWatch, findings_of
 from orchestrator.guard.suite_writes import SuiteWrites, Writes, is_output, is_source
 from orchestrator.guard.tree import Tree, signature, walk
-from orchestrator.guard.weighing import Scan, shown_name
+from orchestrator.guard.weighing import Scan
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import (
     Case,
@@ -55,7 +55,6 @@ from orchestrator.models import (
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.settings import plugins_by_environment
 
-_KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.STEERING}
 _DECIDES: Final = frozenset({*CONFIG_NAMES, *STARTUP, "conftest.py", "package.json", ".env"})
 _SHOWN: Final = 30
 _PROTECTION: Final = "protection.json"
@@ -554,11 +553,7 @@ class Guard:
             self._restore(to, changes, name)
             done = "reverted"
         found = [_finding(change, ", ".join(filter(None, (when, done)))) for change in changes]
-        more = len(found) - _SHOWN
-        if more > 0:
-            rest = Finding(FindingKind.TEST, "the tests", f"and {more} more files")
-            return (*found[:_SHOWN], rest)
-        return tuple(found)
+        return tuple(bound_findings(found, "the tests", "files", _SHOWN))
 
     def _restore(self, to: Manifest, changes: Sequence[Change], name: str) -> None:
         aside = self._own / _REVERTED / name
@@ -700,4 +695,4 @@ def _real(project: Path, path: Path) -> str:
 
 def _finding(change: Change, done: str) -> Finding:
     text = f"{change.what}, {done}" if done else change.what
-    return Finding(_KINDS[change.kind], shown_name(change.name), text)
+    return Finding(KINDS[change.kind], shown_name(change.name), text)

@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from orchestrator.guard.findings import KINDS, shown_name
 from orchestrator.guard.kept_files import Change, KeptFiles, Manifest
-from orchestrator.guard.protection import Kind, Protection
+from orchestrator.guard.protection import Protection
 from orchestrator.guard.suite_writes import Contents, stamp
 from orchestrator.guard.tree import Tree, signature
-from orchestrator.guard.weighing import shown_name
 from orchestrator.models import Finding, FindingKind
 
 _SOURCE: Final = re.compile(
@@ -74,7 +74,7 @@ class SuiteWatch:
             now = tree.get(name)
             if now is not None and (signature(now) == signature(at) or self._usual(name, at, now)):
                 continue
-            kind = _kind(self._manifest.entries[name].kind) if guarded else FindingKind.SUSPICIOUS
+            kind = KINDS[self._manifest.entries[name].kind] if guarded else FindingKind.SUSPICIOUS
             what = "deleted" if now is None else "rewritten"
             yield Finding(kind, shown_name(name), f"{what} {_WHEN}", decisive=True)
 
@@ -88,7 +88,7 @@ class SuiteWatch:
 def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
     """Return a decisive finding for each change."""
     return [
-        Finding(_kind(each.kind), shown_name(each.name), f"{each.what} {when}", decisive=True)
+        Finding(KINDS[each.kind], shown_name(each.name), f"{each.what} {when}", decisive=True)
         for each in changes
     ]
 
@@ -96,7 +96,3 @@ def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
 def _signature(tree: Tree, name: str) -> str:
     at = tree.get(name)
     return signature(at) if at is not None else ""
-
-
-def _kind(kind: Kind) -> FindingKind:
-    return FindingKind.TEST if kind is Kind.TEST else FindingKind.STEERING

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import files
+from orchestrator.guard.findings import shown_name
 from orchestrator.guard.path_rules import in_tests
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.scan.answers import Answers, hard_coded
@@ -170,8 +171,3 @@ class Scan:
             return False
         lines = files.read_text(self._protection.project / name).splitlines()
         return any(trace in line for at, line in enumerate(lines, 1) if at not in added)
-
-
-def shown_name(name: str) -> str:
-    """Return a file's name as it can be printed."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
