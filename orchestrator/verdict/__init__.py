@@ -6,5 +6,6 @@ relation     what ties a case to the task and to the change
 compare      which run is still needed, and what each failing case is
 exit_status  a command that fails though every case passes
 dependency   a module that is declared and not installed
+missing_modules  which modules a text says are missing
 advice       what to tell a person once the experiment has blamed the environment
 """

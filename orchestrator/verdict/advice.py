@@ -15,6 +15,7 @@ from typing import Final
 
 from orchestrator import files
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
+from orchestrator.verdict.missing_modules import missing_modules
 
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
 """Bytes of free space below which a disk counts as full."""
@@ -22,7 +23,6 @@ _LITTLE_SPACE: Final = 64 * 1024 * 1024
 _PROGRAM: Final = re.compile(
     r"No such file or directory: '([^'/\s]+)'|(\S+): (?:command )?not found"
 )
-_MODULE: Final = re.compile(r"No module named '([\w.]+)'")
 _PORT: Final = re.compile(r"(?:port[ =:]+|:)(\d{2,5})\b")
 
 
@@ -146,12 +146,12 @@ def _missing_program(program_path: str) -> Callable[[str], Advice | None]:
 
 
 def _missing_module(said: str) -> Advice | None:
-    match = _MODULE.search(said)
-    if not match:
+    names = missing_modules(said)
+    if not names:
         return None
     # It was there at the baseline, and no change of the attempt's asks for it.
     return Advice(
-        f"the module {match[1]} is not installed any more",
+        f"the module {names[0]} is not installed any more",
         "install again what the project declares",
     )
 

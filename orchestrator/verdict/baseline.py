@@ -13,8 +13,8 @@ from orchestrator.suites.pytest.running import VARIABLE
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
 from orchestrator.suites.pytest.verdict import NOT_REACHED
 from orchestrator.verdict.exit_status import complaint_of
+from orchestrator.verdict.missing_modules import missing_modules
 
-_NO_MODULE: Final = re.compile(r"No module named ['\"]?([\w.]+)")
 _PLUGIN: Final = re.compile(r"Error importing plugin \"?([\w.-]+)|unrecognized arguments: (.+)")
 _CONFIGURED: Final = (SuiteOutcome.NO_TESTS, SuiteOutcome.USAGE_ERROR, SuiteOutcome.NOT_FOUND)
 _SOURCE_FOLDERS: Final = ("", "src", "lib", "python")
@@ -96,11 +96,11 @@ def _unreachable_green(report: SuiteReport, task: str) -> Obstacle | None:
 
 def _missing(errors: Sequence[Case], text: str) -> str:
     """Return the module whose absence keeps every case from running."""
-    found = [_NO_MODULE.search(f"{case.message}\n{case.detail}") for case in errors]
-    if errors and not all(found):
+    found = [missing_modules(f"{case.message}\n{case.detail}") for case in errors]
+    if not all(found):
         return ""
-    match = found[0] if found else _NO_MODULE.search(text)
-    return match[1] if match else ""
+    names = found[0] if found else missing_modules(text)
+    return names[0] if names else ""
 
 
 def _is_to_be_written(module: str, project: Path, task: str) -> bool:

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from orchestrator import files
 from orchestrator.models import Case, FileChange
+from orchestrator.verdict.missing_modules import missing_modules
 
-_MISSING: Final = re.compile(r"No module named '(\w+)'")
 _NAME: Final = re.compile(r"\s*([A-Za-z][\w.-]*)")
 
 
@@ -24,7 +24,7 @@ def declared_but_missing(
     cases: Iterable[Case], project: Path, changes: Iterable[FileChange] = ()
 ) -> str:
     """Return the module for want of which all of some cases fail, if the project declares it."""
-    missing = {match[1] if (match := _MISSING.search(_said(case))) else "" for case in cases}
+    missing = {_missing_in(case) for case in cases}
     if len(missing) != 1 or "" in missing:
         return ""
     module = missing.pop()
@@ -32,9 +32,10 @@ def declared_but_missing(
     return module if module.lower() in declared and not _is_own(module, project, changes) else ""
 
 
-def _said(case: Case) -> str:
-    types = "\n".join(f"{each.type}: {each.message}" for each in case.raised)
-    return f"{case.message}\n{types}"
+def _missing_in(case: Case) -> str:
+    """Return the module that a case misses; of one that is there a part may be missing."""
+    said = "\n".join([case.message, *(each.message for each in case.raised)])
+    return next((name for name in missing_modules(said) if "." not in name), "")
 
 
 def _is_own(module: str, project: Path, changes: Iterable[FileChange]) -> bool:

@@ -21,10 +21,10 @@ from orchestrator.verdict.definitions import (
     reachable_names,
 )
 from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE
+from orchestrator.verdict.missing_modules import missing_modules
 
 _MISSING: Final = re.compile(
-    r"No module named '([\w.]+)'|cannot import name '(\w+)'|has no attribute '(\w+)'"
-    r"|name '(\w+)' is not defined"
+    r"cannot import name '(\w+)'|has no attribute '(\w+)'|name '(\w+)' is not defined"
 )
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
 _CODE: Final = (".py", ".pyi")
@@ -173,7 +173,8 @@ class Relation:
 
 def _missing_names(case: Case) -> set[str]:
     """Return the names that a case fails for want of."""
-    found = [name for match in _MISSING.findall(case.message) for name in match if name]
+    found = missing_modules(case.message)
+    found += [name for match in _MISSING.findall(case.message) for name in match if name]
     return {part for name in found for part in (name, name.replace(".", "/"), _last_name(name))}
 
 
