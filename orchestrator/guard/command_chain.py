@@ -5,24 +5,19 @@ them are guarded, also those that are looked for and not there. What a command *
 script that holds the code under test, or the paths that are given to pytest.
 """
 
-import json
 import re
 import shlex
-import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from orchestrator import files
 from orchestrator.guard import scripts
-from orchestrator.guard.makefiles import Makefile, read_makefile
 from orchestrator.guard.protection import name_of
+from orchestrator.guard.task_runners import TASK_RUNNERS
 from orchestrator.suites.pytest.selecting import file_part
 
-MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
-_JUSTFILES: Final = ("justfile", ".justfile", "Justfile")
-_TASKFILES: Final = ("Taskfile.yml", "taskfile.yml", "Taskfile.yaml", "taskfile.yaml")
 _JS: Final = ("js", "cjs", "mjs", "ts", "mts", "json")
 
 _PREFIXES: Final = frozenset(
@@ -98,7 +93,18 @@ def follow(project: Path, command: str) -> Chain:
 class _Follower:
     def __init__(self, project: Path) -> None:
         self.project, self.chain = project, Chain()
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, ...]] = set()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether so much was followed that it is enough."""
+        return len(self._seen) > _MOST
+
+    def is_first(self, *key: str) -> bool:
+        """Return whether something is met for the first time."""
+        before = key in self._seen
+        self._seen.add(key)
+        return not before
 
     def line(self, text: str, cwd: Path, by: str) -> None:
         """Follow one line of shell."""
@@ -235,98 +241,6 @@ class _Follower:
             elif not word.startswith("-") and files.is_file(cwd / file_part(word)):
                 self.chain.product.add(name_of(self.project, cwd / file_part(word)))
 
-    def _make(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        given, goals, left = [], [], list(arguments)
-        while left:
-            word = left.pop(0)
-            if word in ("-C", "--directory") and left:
-                cwd = cwd / left.pop(0)
-            elif word.startswith("-C"):
-                cwd = cwd / word[2:]
-            elif word in ("-f", "--file", "--makefile") and left:
-                given.append(left.pop(0))
-            elif word in ("-j", "-l", "-o", "-W", "-I") and left and left[0].isdigit():
-                left.pop(0)
-            elif not word.startswith("-") and "=" not in word:
-                goals.append(word)
-        if given:
-            found = [cwd / name for name in given if self.guard(cwd / name, f"named by {by}")]
-        else:
-            found = [cwd / n for n in MAKEFILES if self.guard(cwd / n, f"read by make ({by})")][:1]
-        for path in found:
-            self._makefile(path, cwd, goals)
-
-    def _makefile(self, path: Path, cwd: Path, goals: Sequence[str]) -> None:
-        key = str(path), " ".join(goals)
-        if key in self._seen or len(self._seen) > _MOST:
-            return
-        self._seen.add(key)
-        shown = name_of(self.project, path)
-        makefile = read_makefile(path, cwd)
-        for included in makefile.included:
-            self.guard(included, f"included by {shown}")
-        for line in self._recipes(makefile, goals):
-            self.line(line, cwd, shown)
-
-    def _recipes(self, makefile: Makefile, goals: Sequence[str]) -> Iterator[str]:
-        yield from makefile.shell
-        yield from makefile.recipes(goals)
-
-    def _npm(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        words = [word for word in arguments if not word.startswith("-")]
-        if words[:1] in (["run"], ["run-script"], ["exec"]):
-            words = words[1:]
-        wanted = {"t": "test", "tst": "test"}.get(words[0], words[0]) if words else "test"
-        path = cwd / "package.json"
-        if not self.guard(path, f"read by npm ({by})") or (str(path), wanted) in self._seen:
-            return
-        self._seen.add((str(path), wanted))
-        try:
-            found = json.loads(files.read_text(path)).get("scripts", {})
-        except (ValueError, AttributeError):
-            return
-        for name in (f"pre{wanted}", wanted, f"post{wanted}"):
-            if isinstance(line := found.get(name), str):
-                self.line(line, cwd, "package.json")
-
-    def _tox(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        del arguments
-        for name in ("tox.ini", "tox.toml"):
-            if self.guard(cwd / name, f"read by tox ({by})"):
-                for line in re.findall(
-                    r"(?m)^commands\w*\s*=(.*(?:\n[ \t]+.*)*)",
-                    files.read_text(cwd / name),
-                ):
-                    for each in line.splitlines():
-                        self.line(each.strip(), cwd, name)
-
-    def _nox(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        del arguments
-        if self.guard(cwd / "noxfile.py", f"read by nox ({by})"):
-            self._strings(cwd / "noxfile.py", cwd)
-
-    def _invoke(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        del arguments
-        if self.guard(cwd / "tasks.py", f"read by invoke ({by})"):
-            self._strings(cwd / "tasks.py", cwd)
-
-    def _just(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        self._recipe_file(_JUSTFILES, "just", cwd, by, arguments)
-
-    def _task(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
-        self._recipe_file(_TASKFILES, "task", cwd, by, arguments)
-
-    def _recipe_file(
-        self, names: Sequence[str], tool: str, cwd: Path, by: str, arguments: Sequence[str]
-    ) -> None:
-        del arguments
-        for path in [cwd / name for name in names if self.guard(cwd / name, f"read by {tool}")][:1]:
-            text = files.read_text(path)
-            if "dotenv" in text:
-                self.guard(cwd / ".env", f"read by {tool} ({by})")
-            for line in re.findall(r"(?m)^[ \t]+(?:-[ \t]+)?(?:cmd:[ \t]*)?@?(.+)$", text):
-                self.line(line.strip("'\""), cwd, path.name)
-
     # ---- scripts ---------------------------------------------------------------------------
 
     def script(self, word: str, cwd: Path, by: str, *, as_shell: bool = False) -> None:
@@ -343,23 +257,21 @@ class _Follower:
         if scripts.is_product(path, kind, self.project):
             self.chain.product.add(name)
             return
-        if not self.guard(path, f"run by {by}") or (name, "") in self._seen:
+        if not self.guard(path, f"run by {by}") or not self.is_first(name, ""):
             return
-        self._seen.add((name, ""))
         if kind == "shell":
             self._lines(path, cwd)
         else:
-            self._strings(path, cwd)
+            self.strings(path, cwd)
 
     def _lines(self, path: Path, cwd: Path) -> None:
         shown = name_of(self.project, path)
-        if len(self._seen) > _MOST or (shown, "lines") in self._seen:
+        if self.is_exhausted or not self.is_first(shown, "lines"):
             return
-        self._seen.add((shown, "lines"))
         for line in files.read_text(path).replace("\\\n", " ").splitlines():
             self.line(line, cwd, shown)
 
-    def _strings(self, path: Path, cwd: Path) -> None:
+    def strings(self, path: Path, cwd: Path) -> None:
         """Follow what a Python or JavaScript program names in its strings and imports."""
         shown = name_of(self.project, path)
         for word in scripts.named_in(path):
@@ -368,30 +280,17 @@ class _Follower:
             if " " in word:
                 self.line(word, cwd, shown)
         for beside in scripts.imported_beside(path, self.project):
-            if self.guard(beside, f"imported by {shown}") and (str(beside), "") not in self._seen:
-                self._seen.add((str(beside), ""))
-                self._strings(beside, cwd)
+            if self.guard(beside, f"imported by {shown}") and self.is_first(str(beside), ""):
+                self.strings(beside, cwd)
 
 
-_HANDLERS: Final[dict[str, Callable[[_Follower, Sequence[str], Path, str], None]]] = {
-    "make": _Follower._make,
-    "gmake": _Follower._make,
-    "$(MAKE)": _Follower._make,
+_HANDLERS: Final[Mapping[str, Callable[[_Follower, Sequence[str], Path, str], None]]] = {
+    **TASK_RUNNERS,
     "python": _Follower._python,
     "pypy": _Follower._python,
     "py": _Follower._python,
     "pytest": _Follower._pytest,
     "py.test": _Follower._pytest,
-    "npm": _Follower._npm,
-    "pnpm": _Follower._npm,
-    "yarn": _Follower._npm,
-    "bun": _Follower._npm,
-    "tox": _Follower._tox,
-    "nox": _Follower._nox,
-    "just": _Follower._just,
-    "task": _Follower._task,
-    "invoke": _Follower._invoke,
-    "inv": _Follower._invoke,
     "source": _Follower._source,
     ".": _Follower._source,
 }
@@ -413,13 +312,3 @@ def _commands(text: str) -> Iterator[list[str]]:
         else:
             current.append(word)
     yield current
-
-
-def plugin_names(project: Path) -> set[str]:
-    """Return the modules that the project's own pyproject.toml offers to pytest as plugins."""
-    try:
-        found = tomllib.loads(files.read_text(project / "pyproject.toml"))
-        points = found["project"]["entry-points"]["pytest11"]
-        return {str(value).split(":")[0].strip() for value in points.values()}
-    except (ValueError, KeyError, AttributeError, TypeError):
-        return set()

@@ -12,7 +12,7 @@ from typing import Final
 from orchestrator import files
 from orchestrator.footprint import Footprint
 from orchestrator.guard import path_rules
-from orchestrator.guard.command_chain import Chain, follow, plugin_names
+from orchestrator.guard.command_chain import Chain, follow
 from orchestrator.guard.helpers import Evidence, product_among_tests, uses_test_library
 from orchestrator.guard.protection import (
     CONFIG_NAMES,
@@ -144,9 +144,8 @@ def _by_footprint(basis: Basis, footprint: Footprint, tree: Tree, chain: Chain) 
     evidence = Evidence(project, footprint, basis.report)
     targets = {os.fspath(project / name) for name in chain.product}
     product = product_among_tests(project, evidence, targets)
-    own_plugins = {
-        module.file for module in footprint.modules if module.name in plugin_names(project)
-    }
+    offered = path_rules.offered_plugins(project)
+    own_plugins = {module.file for module in footprint.modules if module.name in offered}
     free = evidence.product | product | own_plugins
     found.free |= {name_of(project, path) for path in free}
     tests = [path for path in footprint.tests if path not in free]

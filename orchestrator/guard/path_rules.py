@@ -1,6 +1,7 @@
 """Guesses what is guarded by the names of files, where the suite recorded no footprint."""
 
 import re
+import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -8,7 +9,16 @@ from typing import Final
 from orchestrator import files
 from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER
 
-__all__ = ["RUNNERS", "TEST_FOLDER", "folders_of", "in_tests", "is_test", "plugins", "tests_among"]
+__all__ = [
+    "RUNNERS",
+    "TEST_FOLDER",
+    "folders_of",
+    "in_tests",
+    "is_test",
+    "offered_plugins",
+    "plugins",
+    "tests_among",
+]
 
 _TEST_FOLDERS: Final = frozenset({"test", "tests", "__tests__", "spec", "testing"})
 """Of such a folder everything is guarded, if there are tests in it."""
@@ -83,6 +93,16 @@ def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:
         for end in (".py", "/__init__.py")
     }
     return {path for path in candidates if files.is_file(project / path)}
+
+
+def offered_plugins(project: Path) -> set[str]:
+    """Return the modules that the project's own pyproject.toml offers to pytest as plugins."""
+    try:
+        found = tomllib.loads(files.read_text(project / "pyproject.toml"))
+        points = found["project"]["entry-points"]["pytest11"]
+        return {str(value).split(":")[0].strip() for value in points.values()}
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return set()
 
 
 def _folders_of_tests(folder: str) -> Iterator[str]:

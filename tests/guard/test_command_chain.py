@@ -169,6 +169,13 @@ CHAINS: dict[str, tuple[str, Mapping[str, str], Sequence[str], Sequence[str], Se
         [".npmrc"],
         [],
     ),
+    "a package.json that names no commands": (
+        "npm test && yarn test",
+        {"package.json": '{"scripts": null}'},
+        ["package.json"],
+        [],
+        [],
+    ),
     "configuration of a runner": (
         "npx jest",
         {},

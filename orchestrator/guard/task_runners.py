@@ -1,0 +1,151 @@
+"""Follows make, npm, tox and the like to the recipes that the project's own files give them."""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from orchestrator import files
+from orchestrator.guard.makefiles import read_makefile
+from orchestrator.guard.protection import name_of
+
+_MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
+_JUSTFILES: Final = ("justfile", ".justfile", "Justfile")
+_TASKFILES: Final = ("Taskfile.yml", "taskfile.yml", "Taskfile.yaml", "taskfile.yaml")
+_TOX_COMMANDS: Final = re.compile(r"^commands\w*\s*=(.*(?:\n[ \t]+.*)*)", re.MULTILINE)
+_RECIPE_LINE: Final = re.compile(r"^[ \t]+(?:-[ \t]+)?(?:cmd:[ \t]*)?@?(.+)$", re.MULTILINE)
+
+
+class Follower(Protocol):
+    """Follows a command to the files that decide what it does."""
+
+    project: Path
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether so much was followed that it is enough."""
+
+    def is_first(self, *key: str) -> bool:
+        """Return whether something is met for the first time."""
+
+    def guard(self, path: Path, why: str) -> bool:
+        """Guard what is at a path, or that nothing is; return whether there is a file."""
+
+    def line(self, text: str, cwd: Path, by: str) -> None:
+        """Follow one line of shell."""
+
+    def strings(self, path: Path, cwd: Path) -> None:
+        """Follow what a program names in its strings and imports."""
+
+
+def _make(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    given, goals, left = [], [], list(arguments)
+    while left:
+        word = left.pop(0)
+        if word in ("-C", "--directory") and left:
+            cwd = cwd / left.pop(0)
+        elif word.startswith("-C"):
+            cwd = cwd / word[2:]
+        elif word in ("-f", "--file", "--makefile") and left:
+            given.append(left.pop(0))
+        elif word in ("-j", "-l", "-o", "-W", "-I") and left and left[0].isdigit():
+            left.pop(0)
+        elif not word.startswith("-") and "=" not in word:
+            goals.append(word)
+    if given:
+        found = [cwd / name for name in given if follower.guard(cwd / name, f"named by {by}")]
+    else:
+        found = [cwd / n for n in _MAKEFILES if follower.guard(cwd / n, f"read by make ({by})")][:1]
+    for path in found:
+        _makefile(follower, path, cwd, goals)
+
+
+def _makefile(follower: Follower, path: Path, cwd: Path, goals: Sequence[str]) -> None:
+    if follower.is_exhausted or not follower.is_first(str(path), " ".join(goals)):
+        return
+    shown = name_of(follower.project, path)
+    makefile = read_makefile(path, cwd)
+    for included in makefile.included:
+        follower.guard(included, f"included by {shown}")
+    for line in (*makefile.shell, *makefile.recipes(goals)):
+        follower.line(line, cwd, shown)
+
+
+def _npm(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    words = [word for word in arguments if not word.startswith("-")]
+    if words[:1] in (["run"], ["run-script"], ["exec"]):
+        words = words[1:]
+    wanted = {"t": "test", "tst": "test"}.get(words[0], words[0]) if words else "test"
+    path = cwd / "package.json"
+    if not follower.guard(path, f"read by npm ({by})") or not follower.is_first(str(path), wanted):
+        return
+    try:
+        found = json.loads(files.read_text(path)).get("scripts", {})
+    except (ValueError, AttributeError):
+        return
+    if not isinstance(found, dict):
+        return
+    for name in (f"pre{wanted}", wanted, f"post{wanted}"):
+        if isinstance(line := found.get(name), str):
+            follower.line(line, cwd, "package.json")
+
+
+def _tox(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    del arguments
+    for name in ("tox.ini", "tox.toml"):
+        if follower.guard(cwd / name, f"read by tox ({by})"):
+            for lines in _TOX_COMMANDS.findall(files.read_text(cwd / name)):
+                for line in lines.splitlines():
+                    follower.line(line.strip(), cwd, name)
+
+
+def _nox(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    del arguments
+    if follower.guard(cwd / "noxfile.py", f"read by nox ({by})"):
+        follower.strings(cwd / "noxfile.py", cwd)
+
+
+def _invoke(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    del arguments
+    if follower.guard(cwd / "tasks.py", f"read by invoke ({by})"):
+        follower.strings(cwd / "tasks.py", cwd)
+
+
+def _just(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    del arguments
+    _recipe_file(follower, _JUSTFILES, "just", cwd, by)
+
+
+def _task(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    del arguments
+    _recipe_file(follower, _TASKFILES, "task", cwd, by)
+
+
+def _recipe_file(follower: Follower, names: Sequence[str], tool: str, cwd: Path, by: str) -> None:
+    """Follow the first file that there is; the tool would read any of them."""
+    found = [cwd / name for name in names if follower.guard(cwd / name, f"read by {tool}")]
+    for path in found[:1]:
+        text = files.read_text(path)
+        if "dotenv" in text:
+            follower.guard(cwd / ".env", f"read by {tool} ({by})")
+        for line in _RECIPE_LINE.findall(text):
+            follower.line(line.strip("'\""), cwd, path.name)
+
+
+TASK_RUNNERS: Final[Mapping[str, Callable[[Follower, Sequence[str], Path, str], None]]] = {
+    "make": _make,
+    "gmake": _make,
+    "$(MAKE)": _make,
+    "npm": _npm,
+    "pnpm": _npm,
+    "yarn": _npm,
+    "bun": _npm,
+    "tox": _tox,
+    "nox": _nox,
+    "just": _just,
+    "task": _task,
+    "invoke": _invoke,
+    "inv": _invoke,
+}
+"""What follows each program, given its arguments, its folder, and who starts it."""
