@@ -7,22 +7,50 @@ was edited like a test. New examples are fine, as long as they do not change wha
 
 import ast
 import doctest
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from orchestrator import files
+from orchestrator.guard.cases import case_files
+from orchestrator.guard.protection import Protection
 from orchestrator.guard.scripts import parse
-from orchestrator.models import Finding, FindingKind
+from orchestrator.guard.tree import Tree, walk
+from orchestrator.models import Finding, FindingKind, SuiteReport
 
 Example = tuple[str, str, str]
 """Source, expected output, and directives."""
 Doctests = Mapping[str, tuple[Example, ...]]
 """The examples of each file."""
 
+_RUNS_DOCTESTS: Final = re.compile(r"doctest\.\w+\(|-m doctest|DocTestSuite|testmod")
+"""Code that runs the doctests of modules by itself, and not through pytest."""
+_PROGRAMS: Final = (".py", ".sh", ".mk", "")
 _LARGEST: Final = 2_000_000
 _SHOWN: Final = 20
+
+
+def names_with_doctests(
+    protection: Protection, command: str, report: SuiteReport, tree: Tree | None = None
+) -> set[str]:
+    """Return the product files whose doctests run, as far as one can say.
+
+    Args:
+        protection: what is guarded.
+        command: the suite's.
+        report: whose cases tell which files pytest took; other runners name no files.
+        tree: the project's files, if somebody has just looked.
+    """
+    project = protection.project
+    paths = [project / name for name in (*protection.tests, *protection.guarded)]
+    programs = (path for path in paths if path.suffix in _PROGRAMS)
+    if any(map(_RUNS_DOCTESTS.search, (command, *map(files.read_text, programs)))):
+        names = set(tree or walk(project, protection.environments))
+    else:
+        names = case_files(report)
+    return {name for name in names if name.endswith(".py") and name not in protection.guarded}
 
 
 def read_doctests(project: Path, names: Collection[str]) -> Doctests:

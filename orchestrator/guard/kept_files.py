@@ -8,18 +8,17 @@ import ast
 import contextlib
 import difflib
 import hashlib
-import json
 import os
 import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator import files
 from orchestrator.errors import InfrastructureError
+from orchestrator.guard.manifest import Change, Entry, Manifest
 from orchestrator.guard.protection import Kind, Protection, parents_of
 from orchestrator.guard.scripts import parse
 from orchestrator.guard.shared_files import is_shared, read_test_config
@@ -27,39 +26,6 @@ from orchestrator.guard.tree import Tree, signature, walk
 
 _ALIKE: Final = 0.6
 """How much of a file's lines makes another one the same file, moved."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One guarded file as it was."""
-
-    kind: Kind
-    digest: str
-    """SHA-256 of its bytes, or of a link's target; empty for one that cannot be read."""
-    mode: int
-    link: bool
-    signature: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """All files of a project at one moment, by name: the guarded ones, and the others."""
-
-    entries: dict[str, Entry]
-    others: dict[str, str]
-    """Signatures of the files that are not guarded."""
-    taken: int = 0
-    """When, in nanoseconds, by the clock that dates changes of files."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A guarded file that is not as it was."""
-
-    name: str
-    kind: Kind
-    what: str
-    """`changed`, `deleted` or `added`."""
 
 
 class KeptFiles:
@@ -124,7 +90,7 @@ class KeptFiles:
                 _time_in(self._folder),
             )
             if name:
-                files.write_file(self._folder / f"{name}.json", _as_json(manifest))
+                files.write_file(self._folder / f"{name}.json", manifest.as_json())
         return manifest
 
     def recall(self, name: str) -> Manifest:
@@ -135,12 +101,7 @@ class KeptFiles:
         """
         path = self._folder / f"{name}.json"
         try:
-            found = json.loads(path.read_text(encoding="ascii"))
-            entries = {
-                each: Entry(**{**entry, "kind": Kind(entry["kind"])})
-                for each, entry in found["entries"].items()
-            }
-            return Manifest(entries, found["others"], found["taken"])
+            return Manifest.from_json(path.read_bytes())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _vanished(path) from error
 
@@ -385,9 +346,3 @@ def _time_in(folder: Path) -> int:
     mark = folder / "mark"
     mark.write_bytes(b"")
     return mark.stat().st_ctime_ns
-
-
-def _as_json(manifest: Manifest) -> bytes:
-    entries = {name: vars(entry) for name, entry in manifest.entries.items()}
-    found = {"entries": entries, "others": manifest.others, "taken": manifest.taken}
-    return json.dumps(found).encode("ascii")

@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from orchestrator.guard.bytecode import drop_project_bytecode
 from orchestrator.guard.findings import KINDS, shown_name
-from orchestrator.guard.kept_files import Change, KeptFiles, Manifest
+from orchestrator.guard.kept_files import KeptFiles, explained
+from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.suite_writes import Contents, stamp
 from orchestrator.guard.tree import Tree, signature
@@ -83,6 +85,18 @@ class SuiteWatch:
         if name not in self._rules.rewritten and stamp(at) != stamp(now):
             return False
         return name in self._rules.touched and self._contents.same(name, at, now)
+
+
+def drop_bytecode(rules: Protection) -> list[Finding]:
+    """Remove the project's bytecode; return what cannot be removed, and would run.
+
+    Raises:
+        InfrastructureError: a file cannot be removed for another reason than its owner.
+    """
+    text = "bytecode that is not its source's runs in its place, and cannot be removed"
+    with explained(rules.project):
+        wrong = drop_project_bytecode(rules.project, rules.environments)
+    return [Finding(FindingKind.STEERING, name, text, decisive=True) for name in wrong]
 
 
 def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:

@@ -131,6 +131,8 @@ class SuiteWrites:
         self._environments: frozenset[str] | None = None
         self._at_baseline, self._later = self._load()
         self.contents = Contents(project)
+        self.first = Writes()
+        """What the first run wrote, if that was in this process."""
 
     @property
     def at_baseline(self) -> frozenset[str]:
@@ -150,6 +152,8 @@ class SuiteWrites:
         Raises:
             InfrastructureError: what it wrote cannot be kept.
         """
+        if self._project == Path():  # there is no project: see `no_guard`
+            return run(), Writes()
         before = self._look()
         self.contents.remember(before)
         report = run()
@@ -163,7 +167,7 @@ class SuiteWrites:
         """
         writes = self.contents.compare(before, after)
         if baseline:
-            self._at_baseline = writes.changed
+            self.first, self._at_baseline = writes, writes.changed
         else:
             self._later |= writes.changed
         if self._note and writes.changed:

@@ -337,8 +337,9 @@ def test_what_was_derived_survives_the_process(project: Path) -> None:
 def test_a_protection_is_the_same_after_json(project: Path) -> None:
     write(project, PLAIN)
     guard = guard_with(project, footprint(project, USES))
-    assert guard._protection is not None
-    assert Protection.from_json(guard._protection.as_json()) == guard._protection
+    assert guard._baseline is not None
+    protection = guard._baseline.protection
+    assert Protection.from_json(protection.as_json()) == protection
 
 
 def test_a_guarded_file_is_refused_and_the_code_is_not(project: Path) -> None:

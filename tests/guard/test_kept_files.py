@@ -9,7 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.guard.derivation import Basis, derive
-from orchestrator.guard.kept_files import KeptFiles, Manifest
+from orchestrator.guard.kept_files import KeptFiles
 from orchestrator.guard.protection import Protection
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from tests.guard.projects import write
@@ -100,7 +100,7 @@ def test_restoring_gives_the_bytes_back_and_touches_nothing_else(
         beside = {path: value for path, value in edited.items() if is_beside(path)}
         assert now == guarded | beside
         assert kept_files.changes(manifest, kept_files.look(manifest)) == []
-        again: Manifest | None = kept_files.recall("start")
+        again = kept_files.recall("start")
         assert again == manifest
 
 

@@ -1,0 +1,129 @@
+"""What the guard knows of the run's beginning: derived once, kept, and recalled by whoever resumes.
+
+A process that looks after the agent worked must not derive it from files that the agent may have
+written.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final, Self
+
+from orchestrator import files
+from orchestrator.errors import InfrastructureError
+from orchestrator.guard import cases, path_rules
+from orchestrator.guard.command_chain import follow
+from orchestrator.guard.derivation import Basis, derive
+from orchestrator.guard.doctests import Doctests, names_with_doctests, read_doctests
+from orchestrator.guard.environment_state import EnvironmentState, record_environment
+from orchestrator.guard.kept_files import explained
+from orchestrator.guard.protection import CONFIG_NAMES, STARTUP, Protection, name_of
+from orchestrator.guard.suite_writes import Writes, is_output, is_source
+
+_NOTE: Final = "protection.json"
+_DECIDES: Final = frozenset({*CONFIG_NAMES, *STARTUP, "conftest.py", "package.json", ".env"})
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the verdicts of one run rest on.
+
+    Args:
+        protection: what is guarded.
+        environment: in which the suite ran; None where it recorded no footprint.
+        doctests: examples in product files.
+    """
+
+    protection: Protection
+    environment: EnvironmentState | None = None
+    doctests: Doctests = field(default_factory=dict)
+
+    @classmethod
+    def derive(cls, basis: Basis, writes: Writes, folder: Path) -> Self:
+        """Derive what is guarded, and keep it.
+
+        Args:
+            basis: the project and the suite's first report.
+            writes: what the suite itself wrote while it ran.
+            folder: of the guard.
+
+        Raises:
+            InfrastructureError: something cannot be read or kept.
+        """
+        with explained(basis.project):
+            generated = frozenset(_generated(writes.rewritten, basis))
+            derived = derive(replace(basis, regenerated=generated & writes.changed))
+            protection = replace(
+                derived,
+                touched=writes.touched,
+                rewritten=writes.rewritten,
+                volatile=generated | (writes.rewritten - derived.guarded.keys()),
+            )
+            environment = None
+            if basis.footprint is not None:
+                programs = follow(basis.project, basis.command).programs
+                environment = record_environment(basis.footprint, programs, basis.path, folder)
+            names = names_with_doctests(protection, basis.command, basis.report)
+            found = cls(protection, environment, read_doctests(basis.project, names))
+            files.write_file(folder / _NOTE, found._as_json())
+        return found
+
+    @classmethod
+    def recall(cls, folder: Path) -> Self | None:
+        """Return what an earlier process derived, if one did.
+
+        Raises:
+            InfrastructureError: it cannot be read.
+        """
+        path = folder / _NOTE
+        try:
+            values = json.loads(path.read_text(encoding="ascii"))
+            environment = values["environment"]
+            return cls(
+                Protection.from_json(values["protection"]),
+                EnvironmentState.from_json(environment) if environment else None,
+                {
+                    name: tuple((source, expected, options) for source, expected, options in found)
+                    for name, found in values["doctests"].items()
+                },
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InfrastructureError(
+                f"what is guarded cannot be read: {path}", "begin a new run"
+            ) from error
+
+    def _as_json(self) -> bytes:
+        values = {
+            "protection": self.protection.as_json(),
+            "environment": self.environment.as_json() if self.environment else None,
+            "doctests": self.doctests,
+        }
+        return json.dumps(values).encode("ascii")
+
+
+def _generated(names: frozenset[str], basis: Basis) -> Iterator[str]:
+    """Yield those of some files that hold neither tests nor what decides on them.
+
+    What the suite wrote is not for that its own: a formatter writes tests too. Code counts as
+    generated only where the runner says that nothing imported it.
+    """
+    project, footprint = basis.project, basis.footprint
+    used = cases.case_files(basis.report)
+    if footprint:
+        modules = [module.file for module in footprint.modules]
+        paths = (*footprint.tests, *footprint.steering, *modules)
+        used |= {name_of(project, path) for path in paths}
+    chain = follow(project, basis.command).files
+    texts = (files.read_text(project / name) for name in chain)
+    commands = "\n".join([basis.command, *texts]) if names & chain.keys() else ""
+    for name in names:
+        base = name.rpartition("/")[2]
+        decides = base in _DECIDES or path_rules.is_test(name)
+        starts = name in chain and not chain[name].startswith("named by")
+        starts = starts and not is_output(name, commands)
+        code = is_source(name) and footprint is None
+        if not (name in used or decides or starts or code):
+            yield name

@@ -1,0 +1,53 @@
+"""Runs the old tests alone: new ones may do anything in the process of the old ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.guard import cases
+from orchestrator.guard.manifest import Manifest
+from orchestrator.models import Finding, Findings, SuiteReport
+
+WatchedRun = Callable[[list[str]], tuple[SuiteReport, Findings]]
+"""Runs the selected files of tests, and looks before and after it."""
+
+
+class ControlRun:
+    """Compares a suite with new tests in it with the old tests alone.
+
+    Args:
+        project: the project's folder.
+    """
+
+    def __init__(self, project: Path) -> None:
+        self._project = project
+        self._can_select = True
+        """Whether the suite runs only the files that it is asked for, as far as we know."""
+
+    def findings(
+        self, baseline: SuiteReport, report: SuiteReport, manifest: Manifest, run: WatchedRun
+    ) -> list[Finding]:
+        """Return what passes only beside the new tests, and what the runs changed.
+
+        What fails then has to fail again, because some old tests are unsteady.
+
+        Args:
+            baseline: the report of the run's beginning.
+            report: of the whole suite.
+            manifest: the files as the attempt found them.
+            run: runs the old tests.
+        """
+        new = cases.case_files(report) - cases.case_files(baseline) - manifest.entries.keys()
+        old = cases.test_files(baseline, self._project)
+        if not (self._can_select and new and old):
+            return []
+        alone, watched = run(old)
+        self._can_select = cases.is_control(alone, new)
+        if not self._can_select:
+            return [*watched.found, *cases.inconsistent(alone, baseline)]
+        found = cases.agreeing(report, alone, new, baseline)
+        if not found:
+            return list(watched.found)
+        again, watched_again = run(old)
+        second = {each.where for each in cases.agreeing(report, again, new, baseline)}
+        steady = [each for each in found if each.where in second]
+        return [*watched.found, *watched_again.found, *steady]

@@ -1,0 +1,109 @@
+"""Keeps copies of the environment's small files, and restores them.
+
+A copy is named by its digest, which is checked before anything is restored from it.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from orchestrator import files
+
+_LARGEST_COPY: Final = 1_000_000
+_LARGEST_DIGEST: Final = 400_000
+_LINK: Final = b"link to "
+
+
+def keep_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
+    """Keep copies of what is small, and return their digests, by path.
+
+    Args:
+        paths: of files; those that cannot be read are left out.
+        folder: takes the copies.
+
+    Raises:
+        OSError: a copy cannot be written.
+    """
+    found = {}
+    for path in paths:
+        data = _read(path, _LARGEST_COPY)
+        if data is not None:
+            found[path] = hashlib.sha256(data).hexdigest()
+            copy = folder / "files" / found[path]
+            if not files.exists(copy):
+                files.write_file(copy, data)
+    return found
+
+
+def digest_of(path: str, largest: int = _LARGEST_DIGEST) -> str:
+    """Return the digest of a file, or of a link's target; empty where `_read` reads nothing."""
+    data = _read(path, largest)
+    return hashlib.sha256(data).hexdigest() if data is not None else ""
+
+
+class EnvironmentCopies:
+    """The copies of one run.
+
+    Args:
+        digests: what is kept, by path.
+        folder: holds the copies.
+        aside: takes what is replaced.
+    """
+
+    def __init__(self, digests: Mapping[str, str], folder: Path, aside: Path) -> None:
+        self._digests, self._folder, self._aside = digests, folder, aside
+
+    def has(self, path: str) -> bool:
+        """Return whether a file's content is what was kept."""
+        kept = self._digests.get(path)
+        return kept is not None and digest_of(path, _LARGEST_COPY) == kept
+
+    def restore(self, path: str) -> bool:
+        """Make a file what it was; return whether there is a copy to make it from.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        data = self._copy_of(path)
+        if data is None:
+            return False
+        self.move_aside(path)
+        if data.startswith(_LINK):
+            Path(path).symlink_to(os.fsdecode(data.removeprefix(_LINK)))
+        else:
+            files.write_file(Path(path), data, 0o755 if data[:2] == b"#!" else 0o644)
+        return True
+
+    def move_aside(self, path: str) -> None:
+        """Remove a file, and keep it for whoever looks for it.
+
+        Raises:
+            OSError: it cannot be moved.
+        """
+        target = self._aside / "environment" / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(path):
+            target.unlink(missing_ok=True)
+            shutil.move(path, target)
+
+    def _copy_of(self, path: str) -> bytes | None:
+        digest = self._digests.get(path)
+        with contextlib.suppress(OSError):
+            data = (self._folder / "files" / digest).read_bytes() if digest else b""
+            if hashlib.sha256(data).hexdigest() == digest:
+                return data
+        return None
+
+
+def _read(path: str, largest: int) -> bytes | None:
+    """Return a file's content, or a link's target; None for what is too large, or not there."""
+    with contextlib.suppress(OSError):
+        if files.is_link(path):
+            return _LINK + os.fsencode(Path(path).readlink())
+        if os.lstat(path).st_size <= largest:
+            return Path(path).read_bytes()
+    return None

@@ -1,0 +1,68 @@
+"""Reads the files that Python and pytest read at their start: `.pth` files, entry points."""
+
+import configparser
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from orchestrator import files
+from orchestrator.guard.scan import suspicious
+from orchestrator.guard.search_path import modules_in
+
+STARTUP: Final = ("sitecustomize", "usercustomize")
+"""Modules that Python imports at its start."""
+
+INFO: Final = (".dist-info", ".egg-info")
+"""Ends of the names of folders that describe an installed package."""
+
+_EDITABLE: Final = re.compile(
+    r"import (__editable___\w+_finder); \1\.install\(\)"
+    r"|import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os\.environ\.get\(var, '\w+'\) == "
+    r"'local'; enabled and __import__\('_distutils_hack'\)(?:\.add_shim\(\))?;?"
+    r"|import _virtualenv|import coverage; coverage\.process_startup\(\)"
+)
+
+
+def is_harmless(path: str) -> bool:
+    """Return whether a start-up file neither runs code nor registers a plugin."""
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    if path.endswith("entry_points.txt"):
+        parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+        try:
+            parser.read_string(text)
+        except configparser.Error:
+            return False
+        return not parser.has_section("pytest11")
+    if not path.endswith(".pth"):
+        return False
+    return all(_is_harmless_line(line.strip(), Path(path).parent) for line in text.splitlines())
+
+
+def _is_harmless_line(line: str, folder: Path) -> bool:
+    if not line or line.startswith("#"):
+        return True
+    if line.startswith(("import ", "import\t")):
+        match = _EDITABLE.fullmatch(line)
+        finder = match and match[1]
+        return bool(match) and not (finder and _is_odd(folder / f"{finder}.py"))
+    added = folder / line
+    names = {*modules_in(added)}
+    info = any(each.name.endswith(INFO) for each in files.list_folder(added))
+    return not names & set(STARTUP) and not (info and _has_plugins(added))
+
+
+def _has_plugins(folder: Path) -> bool:
+    points = files.find(folder, "*-info/entry_points.txt")
+    return any(not is_harmless(os.fspath(each)) for each in points)
+
+
+def _is_odd(finder: Path) -> bool:
+    try:
+        source = finder.read_bytes()
+    except OSError:
+        return True
+    return b"MAPPING" not in source or bool(suspicious(source, None, test=False))
