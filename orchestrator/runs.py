@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import os
 import threading
 import time
@@ -23,11 +22,9 @@ from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.steps import Steps
 from orchestrator.store import Store, new_id
-from orchestrator.suites.environment import decisive_variables, with_decisive_variables
+from orchestrator.variables import keep_variables, recall_variables
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote, finish_swap
-
-_VARIABLES = "variables.json"
 
 _RESUMABLE = (
     RunOutcome.PAUSED,
@@ -96,8 +93,7 @@ def start_run(
         ours = environment or os.environ
         parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
         record = store.create(Task(task, project), config.model_dump_json(), run)
-        kept = json.dumps(decisive_variables(ours))
-        (record.folder / _VARIABLES).write_text(kept, encoding="utf-8")
+        keep_variables(record.folder, ours, parts.redactor)
         return _carry(record, store, config, parts, place, listener, resumed=False)
 
 
@@ -124,7 +120,7 @@ def resume_run(
         at = _place(config, project, record.id, store, listener, resumed=True)
         with at as place, _alone_in(place.folder, store):
             _finish_swap(place.folder, store, listener, alone=True)
-            ours, state = _environment_of(record), store.directory
+            ours, state = recall_variables(record.folder, os.environ, listener), store.directory
             parts = wiring.build(config, place.folder, ours, listener, state, home=project)
             store.take_up(record.id)
             return _carry(record, store, config, parts, place, listener, resumed=True)
@@ -189,15 +185,6 @@ def _run_to_end(
         raise
     emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
     return result
-
-
-def _environment_of(record: RunRecord) -> Mapping[str, str]:
-    """Return our environment, with what a verdict rests on as it was when the run started."""
-    try:
-        kept = json.loads((record.folder / _VARIABLES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return os.environ
-    return with_decisive_variables(os.environ, kept)
 
 
 def _with_state_of_tests(result: RunResult, parts: wiring.Parts) -> RunResult:

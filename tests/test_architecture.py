@@ -15,7 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.cli",),
     ("orchestrator.demo", "orchestrator.hooks"),
     ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
-    ("orchestrator.wiring", "orchestrator.isolation"),
+    ("orchestrator.wiring", "orchestrator.isolation", "orchestrator.variables"),
     ("orchestrator.loop",),
     ("orchestrator.policy",),
     ("orchestrator.steps",),

@@ -31,6 +31,9 @@ _OVERLAP: Final = 300
 _NAMES: Final = re.compile(
     r"(?:^|_)(?:KEY|APIKEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|PAT)(?:_|$)"
 )
+_NAMED_IN_VALUE: Final = re.compile(r"(?:^|\s)-{1,2}([A-Za-z][\w-]*)|([A-Za-z][\w-]*)\s*=")
+"""Options and settings that the value of a variable names."""
+
 _NO_VALUE: Final = re.compile(r"[/~.].*|true|false|disabled|enabled|\d+", re.IGNORECASE)
 
 _BEGIN: Final = r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
@@ -123,6 +126,16 @@ class Redactor:
                 kind = found.get(secret) or self._known[secret]
                 text = text.replace(secret, f"{REDACTED}{kind}]")
         return text
+
+    def finds_secret_in_variable(self, name: str, value: str) -> bool:
+        """Return whether a variable may hold a secret: by its name, its value, or options in it.
+
+        An option's name is enough (`--token x`): what a person calls a token need not look like
+        one.
+        """
+        options = (match[1] or match[2] for match in _NAMED_IN_VALUE.finditer(value))
+        names = (each.upper().replace("-", "_") for each in (name, *options))
+        return any(map(_NAMES.search, names)) or self.text(value) != value
 
     def agent(self, result: AgentResult) -> AgentResult:
         """What an agent said, without secrets."""

@@ -140,6 +140,36 @@ def test_an_agents_words() -> None:
     assert Redactor().agent(said).message == "the key is [redacted: github token]"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PYTEST_ADDOPTS", "-q --token=sk-ant-api03-a1B2c3D4e5F6g7H8"),
+        ("PYTEST_ADDOPTS", "--service-password hunter2"),
+        ("PYTEST_ADDOPTS", "-o api_key=abc"),
+        ("PYTEST_ADDOPTS", "--base-url https://me:pa55word@example.org/"),
+        ("PYTEST_SECRET", "x"),
+        ("GIT_CONFIG_VALUE_0", f"AUTHORIZATION: basic {made(24)}"),
+        ("PIP_INDEX_URL", f"https://user:{made(14)}@pip.example.org/simple"),
+    ],
+)
+def test_a_variable_that_may_hold_a_secret(name: str, value: str) -> None:
+    assert Redactor().finds_secret_in_variable(name, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PYTEST_ADDOPTS", "-q -k token --durations=5 -p no:cacheprovider -o addopts="),
+        ("PYTHONPATH", "/srv/token-service/src:/home/me/keys"),
+        ("PYTHONHASHSEED", "0"),
+        ("GIT_DIR", "/srv/repositories/a.git"),
+        ("PYTEST_PLUGINS", "shop.fixtures,pytest_secrets"),
+    ],
+)
+def test_a_variable_without_a_secret(name: str, value: str) -> None:
+    assert not Redactor().finds_secret_in_variable(name, value)
+
+
 def test_what_is_no_secret_stays() -> None:
     """At least 99 of 100 characters of a real diff, and hashes, ids and code about secrets."""
     harmless = [
