@@ -8,4 +8,6 @@ exit_status  a command that fails though every case passes
 dependency   a module that is declared and not installed
 missing_modules  which modules a text says are missing
 advice       what to tell a person once the experiment has blamed the environment
+free_memory  how much memory the machine, a container and a process have now
+file_access  why a file or folder may not be used
 """

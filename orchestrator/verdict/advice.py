@@ -15,6 +15,13 @@ from typing import Final
 
 from orchestrator import files
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
+from orchestrator.verdict.file_access import find_refused_path
+from orchestrator.verdict.free_memory import (
+    container_room,
+    machine_room,
+    process_limit,
+    shown_bytes,
+)
 from orchestrator.verdict.missing_modules import missing_modules
 
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
@@ -24,6 +31,11 @@ _PROGRAM: Final = re.compile(
     r"No such file or directory: '([^'/\s]+)'|(\S+): (?:command )?not found"
 )
 _PORT: Final = re.compile(r"(?:port[ =:]+|:)(\d{2,5})\b")
+_NO_MEMORY: Final = re.compile(
+    r"Cannot allocate memory|MemoryError|out of memory|Unable to allocate|SIGKILL|worker .*crashed",
+    re.IGNORECASE,
+)
+_GPU: Final = re.compile(r"CUDA|\bHIP\b|\bGPU\b")
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ _SIGNS: Final = (
         "start it (a database, a cache, a container), then resume",
     ),
     _sign(
-        r"Cannot allocate memory|MemoryError|out of memory|CUDA|SIGKILL|worker .*crashed",
+        r"CUDA|out of memory",
         "the machine's memory, or its GPU, is used up",
         "close other programs",
     ),
@@ -104,19 +116,30 @@ _SIGNS: Final = (
 )
 
 
-def advise(report: SuiteReport, cases: Iterable[Case], program_path: str = "") -> Advice:
+def advise(
+    report: SuiteReport, cases: Iterable[Case], project: Path, program_path: str = ""
+) -> Advice:
     """Return what seems to be wrong, from what the failing cases said.
 
     Args:
         report: the run that they failed in.
         cases: what fails because of the environment.
+        project: the project's folder, in which the suite ran.
         program_path: the PATH of the suite's environment.
     """
     if report.outcome is SuiteOutcome.TIMEOUT:
         return Advice("the suite ran out of its time", "raise tests.timeout, or look what is slow")
     said = "\n".join(f"{case.message}\n{case.detail[-4000:]}" for case in cases)
     said = said.strip() or report.output[-4000:]
-    for ask in (_full_disk, _missing_program(program_path), _missing_module, _taken_port):
+    questions = (
+        _full_disk(project),
+        _missing_program(program_path),
+        _missing_module,
+        _taken_port,
+        _refused_path(project),
+        _used_up_memory,
+    )
+    for ask in questions:
         if found := ask(said):
             return found
     for sign in _SIGNS:
@@ -125,13 +148,16 @@ def advise(report: SuiteReport, cases: Iterable[Case], program_path: str = "") -
     return Advice("something outside of the code is different", "see what the tests say of it")
 
 
-def _full_disk(said: str) -> Advice | None:
-    if not re.search(r"No space left|ENOSPC|disk is full|quota exceeded", said, re.IGNORECASE):
-        return None
-    for folder in (Path.cwd(), Path(os.environ.get("TMPDIR", "/tmp"))):  # noqa: S108 -- only asked
-        if files.exists(folder) and shutil.disk_usage(folder).free < _LITTLE_SPACE:
-            return Advice(f"the disk of {folder} is full", "free some space")
-    return Advice("the tests find no space on a disk", "free some space where they write")
+def _full_disk(project: Path) -> Callable[[str], Advice | None]:
+    def ask(said: str) -> Advice | None:
+        if not re.search(r"No space left|ENOSPC|disk is full|quota exceeded", said, re.IGNORECASE):
+            return None
+        for folder in (project, Path(os.environ.get("TMPDIR", "/tmp"))):  # noqa: S108 -- only asked
+            if files.exists(folder) and shutil.disk_usage(folder).free < _LITTLE_SPACE:
+                return Advice(f"the disk of {folder} is full", "free some space")
+        return Advice("the tests find no space on a disk", "free some space where they write")
+
+    return ask
 
 
 def _missing_program(program_path: str) -> Callable[[str], Advice | None]:
@@ -164,3 +190,43 @@ def _taken_port(said: str) -> Advice | None:
             if not probe.connect_ex(("127.0.0.1", int(match[1]) % 65536)):
                 return Advice(f"another program holds port {match[1]}", "end it")
     return Advice("a port is in use by another program", "end the program that holds it")
+
+
+def _refused_path(project: Path) -> Callable[[str], Advice | None]:
+    def ask(said: str) -> Advice | None:
+        found = find_refused_path(said, project)
+        return Advice(found.message, found.hint) if found else None
+
+    return ask
+
+
+def _used_up_memory(said: str) -> Advice | None:
+    if not _NO_MEMORY.search(said) or _GPU.search(said):
+        return None
+    machine, container, limit = machine_room(), container_room(), process_limit()
+    if machine.is_low:
+        free, total = shown_bytes(machine.free), shown_bytes(machine.total)
+        return Advice(
+            f"the machine has only {free} of its {total} of memory left", "close programs"
+        )
+    if container and container.is_low:
+        free, total = shown_bytes(container.free), shown_bytes(container.total)
+        return Advice(
+            f"only {free} of the {total} of memory are left that this container may use",
+            "raise its limit, or close other programs in it",
+        )
+    if limit is not None and limit < machine.free:
+        return Advice(
+            f"the tests ran out of memory: one process may use {shown_bytes(limit)} (ulimit -v)",
+            "raise that limit",
+        )
+    if container and container.total < machine.total:
+        return Advice(
+            f"the tests ran out of memory: this container may use {shown_bytes(container.total)}",
+            "raise its limit, then resume",
+        )
+    return Advice(
+        "the tests ran out of memory, or were killed; now the machine has "
+        f"{shown_bytes(machine.free)} free",
+        "resume; if it happens again, watch what takes so much while they run",
+    )

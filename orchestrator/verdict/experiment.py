@@ -7,6 +7,7 @@ until it knows what each failing case is.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 
 from orchestrator import events
 from orchestrator.guard import Guard
@@ -188,7 +189,7 @@ class Experiment:
             found = verdicts | dict.fromkeys((case.id for case in blamed), CaseVerdict.OWN)
             return Verdict(VerdictKind.OWN_FAILURE, message, cases=found)
         if blamed:
-            return _environment_changed(report, blamed, verdicts)
+            return _environment_changed(report, blamed, verdicts, self.task.project)
         if verdicts.get(EXIT_STATUS) is CaseVerdict.OLD:
             said = failing[EXIT_STATUS].message
             message = f"all cases pass, but the command ends with {report.exit_code}: {said}"
@@ -243,9 +244,12 @@ class Experiment:
 
 
 def _environment_changed(
-    report: SuiteReport, blamed: Sequence[Case], verdicts: dict[str, CaseVerdict]
+    report: SuiteReport,
+    blamed: Sequence[Case],
+    verdicts: dict[str, CaseVerdict],
+    project: Path,
 ) -> Verdict:
-    advice = advise(report, blamed)
+    advice = advise(report, blamed, project)
     names = names_of(case.id for case in blamed)
     return Verdict(
         VerdictKind.ENVIRONMENT,

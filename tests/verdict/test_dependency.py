@@ -56,8 +56,10 @@ def test_the_projects_own_package_is_never_advised(tmp_path: Path) -> None:
         ("quite something else", "something outside of the code"),
     ],
 )
-def test_words_choose_the_message_once_the_environment_is_to_blame(said: str, told: str) -> None:
+def test_words_choose_the_message_once_the_environment_is_to_blame(
+    said: str, told: str, tmp_path: Path
+) -> None:
     case = Case("a", CaseOutcome.FAILED, message=said)
-    advice = advise(SuiteReport(SuiteOutcome.FAILED, 1, (case,)), [case])
+    advice = advise(SuiteReport(SuiteOutcome.FAILED, 1, (case,)), [case], tmp_path)
     assert told in advice.message
     assert advice.hint

@@ -1,0 +1,140 @@
+"""Why a file or folder may not be used: who owns it, what its mode is, how it is mounted."""
+
+import contextlib
+import os
+import pwd
+import re
+import shlex
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_REFUSED: Final = r"(?:Permission denied|Operation not permitted|Read-only file system)"
+
+_NAMED: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # Python: `Permission denied: '/a' -> '/b'`; Node.js: `permission denied, open '/a'`.
+        rf"{_REFUSED}[:,]?\s*(?:\w+\s+)?b?(['\"])(?P<path>[^'\"\n]+)\1"
+        r"(?: -> b?['\"](?P<other>[^'\"\n]+)['\"])?",
+        # mkdir and its like: `cannot create directory '/a': Permission denied`.
+        rf"['\u2018](?P<path>[^'\u2019\n]++)['\u2019]: {_REFUSED}",
+        # Shells: `sh: 1: ./a: Permission denied`.
+        rf"(?<![^\s:'\"])(?P<path>[^\s:'\"]++): {_REFUSED}",
+    )
+)
+_DATABASE_REFUSED: Final = re.compile(
+    r"unable to open database file|attempt to write a readonly database", re.IGNORECASE
+)
+_DATABASE: Final = re.compile(
+    r"connect\(\s*f?['\"](?:file:)?(?P<path>[^'\"\n?:{]+)|sqlite:///(?P<url>[^\s'\"?)]+)"
+    r"|['\"](?P<file>[^'\"\n{]+\.(?:db|sqlite3?))['\"]"
+)
+"""SQLite does not say which file: the line of code that opens it may."""
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What keeps a file or folder from being used, and what to do."""
+
+    message: str
+    hint: str
+
+
+def find_refused_path(said: str, project: Path) -> Obstacle | None:
+    """Return what keeps the tests from a path that their exceptions name.
+
+    Args:
+        said: what the tests said.
+        project: the folder that relative paths start from.
+
+    Returns:
+        None where no path is named, or where each can be used now.
+    """
+    for name in dict.fromkeys(_paths_in(said)):
+        with contextlib.suppress(OSError):  # gone, or changed, while we look
+            if found := find_obstacle(Path(os.path.realpath(project / name))):
+                return found
+    return None
+
+
+def find_obstacle(path: Path) -> Obstacle | None:
+    """Return what keeps this user from reading and writing a real path, or from making it.
+
+    Raises:
+        OSError: it changes while we look.
+    """
+    at = Path(path.root)
+    for folder in (*reversed(path.parents), path):
+        if folder != at and not _may(at, os.X_OK):
+            return _refused(at, "enter it", "x")
+        if not folder.exists():
+            return _not_writable(at, "write there")
+        at = folder
+    if at.is_dir():
+        allowed = _may(at, os.R_OK | os.X_OK)
+        return _not_writable(at, "write there") if allowed else _refused(at, "read it", "rx")
+    if not _may(at, os.R_OK):
+        return _refused(at, "read it", "r")
+    # Who replaces or removes a file, or keeps a journal beside it, writes to its folder.
+    beside = at.is_file() and _not_writable(at.parent, "write there")
+    found = _not_writable(at, "write to it") or beside or None
+    return found or (_not_executable(at) if not _may(at, os.X_OK) else None)
+
+
+def _paths_in(said: str) -> Iterator[str]:
+    for pattern in _NAMED:
+        for match in pattern.finditer(said):
+            yield from (path for path in match.groupdict().values() if path)
+    if _DATABASE_REFUSED.search(said):
+        for match in _DATABASE.finditer(said):
+            yield next(path for path in match.groupdict().values() if path)
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _not_writable(path: Path, action: str) -> Obstacle | None:
+    if _may(path, os.W_OK):
+        return None
+    try:
+        read_only = os.statvfs(path).f_flag & os.ST_RDONLY
+    except OSError:
+        read_only = 0
+    if not read_only:
+        return _refused(path, action, "w")
+    mount = next(each for each in (path, *path.parents) if os.path.ismount(each))
+    message = f"{path} is on {mount}, which is mounted read-only"
+    return Obstacle(message, "mount it for writing, or let the tests write elsewhere")
+
+
+def _refused(path: Path, action: str, bits: str) -> Obstacle:
+    at = path.stat()
+    owner, mode = _name_of(at.st_uid), stat.S_IMODE(at.st_mode)
+    message = f"{path} is owned by {owner}, mode {mode:o}; this user may not {action}"
+    if at.st_uid == os.geteuid():
+        return Obstacle(message, f"chmod u+{bits} {shlex.quote(str(path))}")
+    return Obstacle(message, f"give this user ({_name_of(os.geteuid())}) access to it")
+
+
+def _not_executable(path: Path) -> Obstacle | None:
+    """Return that a script lacks the permission to be run; None for other files."""
+    if not path.is_file():  # to open a pipe would wait for somebody who writes
+        return None
+    with path.open("rb") as file:
+        if file.read(2) != b"#!" and path.suffix != ".sh":
+            return None
+    mode = stat.S_IMODE(path.stat().st_mode)
+    return Obstacle(
+        f"{path} is not executable (mode {mode:o})", f"chmod +x {shlex.quote(str(path))}"
+    )
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:  # a container's user may have no name
+        return f"user {user}"

@@ -1,0 +1,108 @@
+"""How much memory a suite can have now: the machine's, its control groups', one process's.
+
+A control group limits a container or a service, those above it too; `ulimit -v` (RLIMIT_AS) limits
+each process. Both are handed on to the suite, so ours are the suite's.
+"""
+
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+_LITTLE: Final = 256 * 1024 * 1024
+"""Bytes below which memory counts as used up."""
+
+_UNLIMITED: Final = 2**60
+"""Version 1 of control groups says "no limit" by a number near 2**63."""
+
+_CGROUPS: Final = Path("/proc/self/cgroup")
+_MOUNT: Final = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory of one kind: how much there is, and how much of it is free now."""
+
+    free: int
+    total: int
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it is about used up; a small room only when little of it is left."""
+        return self.free < min(_LITTLE, self.total // 8)
+
+
+def machine_room() -> Room:
+    """Return the machine's memory. What caches hold counts as free."""
+    memory = psutil.virtual_memory()
+    return Room(memory.available, memory.total)
+
+
+def container_room(cgroups: Path = _CGROUPS, mount: Path = _MOUNT) -> Room | None:
+    """Return the memory of the tightest control group that we are in; None without a limit.
+
+    Args:
+        cgroups: names our control groups, as Linux does in `/proc/self/cgroup`.
+        mount: where control groups are mounted.
+    """
+    rooms = (_read_room(folder) for folder in _cgroup_folders(cgroups, mount))
+    return min((room for room in rooms if room), key=lambda room: room.free, default=None)
+
+
+def process_limit() -> int | None:
+    """Return how many bytes one process may map (`ulimit -v`); None without a limit."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def shown_bytes(count: int) -> str:
+    """Return a number of bytes as people say it."""
+    return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count // 2**20} MB"
+
+
+def _cgroup_folders(cgroups: Path, mount: Path) -> Iterator[Path]:
+    """Yield the folders of our control groups that may limit memory, and of those above."""
+    try:
+        lines = cgroups.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        number, _, rest = line.partition(":")
+        controllers, _, name = rest.partition(":")
+        if number != "0" and "memory" not in controllers.split(","):
+            continue
+        tops = [mount, mount / "unified"] if number == "0" else [mount / "memory"]
+        path = Path(name.lstrip("/"))
+        # In a container the name may be the host's, which is not to be seen: then the top is ours.
+        yield from (top / part for top in tops for part in (path, *path.parents))
+
+
+def _read_room(folder: Path) -> Room | None:
+    names = ("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    for limit_name, usage_name in names:
+        limit, usage = _read_number(folder / limit_name), _read_number(folder / usage_name)
+        if limit is None or usage is None or limit >= _UNLIMITED:
+            continue
+        used = max(0, usage - _read_cache(folder))
+        return Room(max(0, limit - used), limit)
+    return None
+
+
+def _read_number(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):  # "max" is no limit
+        return None
+
+
+def _read_cache(folder: Path) -> int:
+    """Return the bytes of cached files, which the system gives up before it kills anybody."""
+    try:
+        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    values = dict(line.split(maxsplit=1) for line in lines if " " in line)
+    return int(values.get("total_inactive_file", values.get("inactive_file", 0)))
