@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
+
 _REFUSED: Final = r"(?:Permission denied|Operation not permitted|Read-only file system)"
 
 _NAMED: Final = tuple(
@@ -36,14 +38,14 @@ _DATABASE: Final = re.compile(
 
 
 @dataclass(frozen=True)
-class Obstacle:
+class Refusal:
     """What keeps a file or folder from being used, and what to do."""
 
     message: str
     hint: str
 
 
-def find_refused_path(said: str, project: Path) -> Obstacle | None:
+def find_refused_path(said: str, project: Path) -> Refusal | None:
     """Return what keeps the tests from a path that their exceptions name.
 
     Args:
@@ -55,12 +57,12 @@ def find_refused_path(said: str, project: Path) -> Obstacle | None:
     """
     for name in dict.fromkeys(_paths_in(said)):
         with contextlib.suppress(OSError):  # gone, or changed, while we look
-            if found := find_obstacle(Path(os.path.realpath(project / name))):
+            if found := find_refusal(Path(os.path.realpath(project / name))):
                 return found
     return None
 
 
-def find_obstacle(path: Path) -> Obstacle | None:
+def find_refusal(path: Path) -> Refusal | None:
     """Return what keeps this user from reading and writing a real path, or from making it.
 
     Raises:
@@ -70,16 +72,16 @@ def find_obstacle(path: Path) -> Obstacle | None:
     for folder in (*reversed(path.parents), path):
         if folder != at and not _may(at, os.X_OK):
             return _refused(at, "enter it", "x")
-        if not folder.exists():
+        if not files.exists(folder):
             return _not_writable(at, "write there")
         at = folder
-    if at.is_dir():
+    if files.is_folder(at):
         allowed = _may(at, os.R_OK | os.X_OK)
         return _not_writable(at, "write there") if allowed else _refused(at, "read it", "rx")
     if not _may(at, os.R_OK):
         return _refused(at, "read it", "r")
     # Who replaces or removes a file, or keeps a journal beside it, writes to its folder.
-    beside = at.is_file() and _not_writable(at.parent, "write there")
+    beside = files.is_file(at) and _not_writable(at.parent, "write there")
     found = _not_writable(at, "write to it") or beside or None
     return found or (_not_executable(at) if not _may(at, os.X_OK) else None)
 
@@ -97,7 +99,7 @@ def _may(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _not_writable(path: Path, action: str) -> Obstacle | None:
+def _not_writable(path: Path, action: str) -> Refusal | None:
     if _may(path, os.W_OK):
         return None
     try:
@@ -108,27 +110,27 @@ def _not_writable(path: Path, action: str) -> Obstacle | None:
         return _refused(path, action, "w")
     mount = next(each for each in (path, *path.parents) if os.path.ismount(each))
     message = f"{path} is on {mount}, which is mounted read-only"
-    return Obstacle(message, "mount it for writing, or let the tests write elsewhere")
+    return Refusal(message, "mount it for writing, or let the tests write elsewhere")
 
 
-def _refused(path: Path, action: str, bits: str) -> Obstacle:
+def _refused(path: Path, action: str, bits: str) -> Refusal:
     at = path.stat()
     owner, mode = _name_of(at.st_uid), stat.S_IMODE(at.st_mode)
     message = f"{path} is owned by {owner}, mode {mode:o}; this user may not {action}"
     if at.st_uid == os.geteuid():
-        return Obstacle(message, f"chmod u+{bits} {shlex.quote(str(path))}")
-    return Obstacle(message, f"give this user ({_name_of(os.geteuid())}) access to it")
+        return Refusal(message, f"chmod u+{bits} {shlex.quote(str(path))}")
+    return Refusal(message, f"give this user ({_name_of(os.geteuid())}) access to it")
 
 
-def _not_executable(path: Path) -> Obstacle | None:
+def _not_executable(path: Path) -> Refusal | None:
     """Return that a script lacks the permission to be run; None for other files."""
-    if not path.is_file():  # to open a pipe would wait for somebody who writes
+    if not files.is_file(path):  # to open a pipe would wait for somebody who writes
         return None
     with path.open("rb") as file:
         if file.read(2) != b"#!" and path.suffix != ".sh":
             return None
     mode = stat.S_IMODE(path.stat().st_mode)
-    return Obstacle(
+    return Refusal(
         f"{path} is not executable (mode {mode:o})", f"chmod +x {shlex.quote(str(path))}"
     )
 

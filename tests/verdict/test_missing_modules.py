@@ -71,9 +71,9 @@ class TestEachUser:
         both = self.case("No module named 'yaml.extra'\n\nNo module named 'yaml'")
         assert declared_but_missing([both, whole], tmp_path) == "yaml"
 
-    def test_advice_names_the_module_whole(self) -> None:
+    def test_advice_names_the_module_whole(self, tmp_path: Path) -> None:
         report = SuiteReport(SuiteOutcome.FAILED, 1)
-        advice = advise(report, [self.case("No module named 'yaml.extra'")])
+        advice = advise(report, [self.case("No module named 'yaml.extra'")], tmp_path)
         assert advice.message == "the module yaml.extra is not installed any more"
 
     def test_a_case_is_asked_for_by_the_module_that_it_misses(self, tmp_path: Path) -> None:
