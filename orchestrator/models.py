@@ -194,6 +194,8 @@ class VerdictKind(StrEnum):
     """It says nothing about the attempt, and a person has to act."""
     EXIT_STATUS = "the command fails though all cases pass"
     NOTHING_CHANGED = "nothing changed"
+    NOTHING_PASSES = "no test passes"
+    """Neither before the attempt nor after it, and what fails has nothing to do with the task."""
     VOID = "comparison void"
     """Somebody edited the attempt's files while they were compared."""
 

@@ -71,7 +71,7 @@ class Policy:
         if attempt.solved:
             return end_run(run, RunOutcome.SOLVED, attempt.verdict.text if attempt.verdict else "")
         if attempt.verdict and attempt.verdict.kind is VerdictKind.NOTHING_CHANGED:
-            return end_run(run, RunOutcome.NOTHING_CHANGED, attempt.verdict.message)
+            return end_run(run, RunOutcome.NOTHING_CHANGED, attempt.verdict.text)
         if why := blocking_reason(attempt):
             return end_run(run, RunOutcome.STOPPED, why) if fresh else run
         hopeless = self._hopeless(run, task)
@@ -84,7 +84,7 @@ class Policy:
     def _hopeless(self, run: RunResult, task: Task) -> str | None:
         """Return why another attempt makes no sense; None if it does."""
         verdict = run.attempts[-1].verdict
-        if verdict and verdict.kind is VerdictKind.EXIT_STATUS:
+        if verdict and verdict.kind in (VerdictKind.EXIT_STATUS, VerdictKind.NOTHING_PASSES):
             return verdict.text
         if sum(each.report is not None for each in run.attempts) > self.max_retries:
             return ""

@@ -301,16 +301,12 @@ def _environment_names(project: Path) -> Iterator[str]:
 def _program_names(basis: Basis, chain: Chain) -> Mapping[str, str]:
     """Return where a program of the command would be found before the one that is used."""
     found: dict[str, str] = {}
-    home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - as the shell reads it
     for program in sorted(chain.programs | {"sh", "env", "python", "python3"}):
         for folder in basis.path.split(os.pathsep):
             full = basis.project / (folder or ".")
             if files.exists(full / program):
                 break
-            inside = full.is_relative_to(basis.project) or full.is_relative_to(home)
-            if inside:
-                name = name_of(basis.project, full / program)
-                found[name] = f"would be run as {program}"
+            found[name_of(basis.project, full / program)] = f"would be run as {program}"
     return found
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from orchestrator import files
 from orchestrator.guard.environment_copies import EnvironmentCopies, digest_of
 from orchestrator.guard.environment_state import (
+    CACHE,
     EnvironmentState,
     SiteFolder,
-    bytecode_beside,
+    bytecode_in,
     look_at_site,
 )
 from orchestrator.guard.findings import bound_findings
@@ -129,9 +130,10 @@ class EnvironmentGuard:
         """
         known = self._state.caches
         sources = self._state.runner.keys() | self._state.installed.keys()
-        folders = {path for path, was in known.items() if signature_at(path) != was}
-        folders |= bytecode_beside(self._state.runner).keys() - known.keys()
-        for path in sorted(folders):
+        paths = {path for path, was in known.items() if signature_at(path) != was}
+        folders = {path for path in paths if path.endswith(f"/{CACHE}")}
+        added = {path for folder in folders for path in bytecode_in(folder)} - known.keys()
+        for path in sorted((paths - folders) | added):
             if not path.endswith(".pyc"):
                 yield from self._package(path)
                 continue
@@ -183,5 +185,5 @@ def _decisive(path: str, text: str) -> Finding:
 
 
 def _source_of(cache: str) -> str:
-    folder, _, name = cache.rpartition("/__pycache__/")
+    folder, _, name = cache.rpartition(f"/{CACHE}/")
     return f"{folder}/{name.partition('.cpython-')[0]}.py"

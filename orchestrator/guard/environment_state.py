@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from orchestrator import files
 from orchestrator.footprint import Footprint
@@ -18,6 +18,8 @@ from orchestrator.guard.packages import digests_of_records, listed_files
 from orchestrator.guard.search_path import modules_in
 from orchestrator.guard.startup_files import INFO, STARTUP
 from orchestrator.guard.tree import signature_at
+
+CACHE: Final = "__pycache__"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def record_environment(
         fixed,
         runner,
         installed,
-        _caches({*runner, *installed}, footprint.version) | bytecode_beside(runner),
+        _caches({*runner, *installed}, footprint.version) | _all_bytecode(runner),
         keep_copies([*fixed, *runner, *starts], folder),
         {each: digest for each in installed if each not in listed and (digest := digest_of(each))},
         digests_of_records(footprint.site_folders),
@@ -123,14 +125,9 @@ def look_at_site(path: str) -> SiteFolder:
     return SiteFolder(path, signature_at(path), tuple(sorted(names)), starts)
 
 
-def bytecode_beside(sources: Collection[str]) -> dict[str, str]:
-    """Return the signatures of all bytecode beside some files, whoever wrote it."""
-    found = {}
-    for folder in {source.rpartition("/")[0] for source in sources}:
-        for item in files.list_folder(f"{folder}/__pycache__"):
-            if item.name.endswith(".pyc"):
-                found[item.path] = signature_at(item.path)
-    return found
+def bytecode_in(folder: str) -> list[str]:
+    """Return the paths of all bytecode in a folder, whoever wrote it."""
+    return [item.path for item in files.list_folder(folder) if item.name.endswith(".pyc")]
 
 
 def _fixed(footprint: Footprint, programs: Collection[str], path: str) -> Iterator[str]:
@@ -163,6 +160,15 @@ def _site_folders(footprint: Footprint) -> list[str]:
     return found if users in found or closed or not version else [users, *found]
 
 
+def _all_bytecode(sources: Collection[str]) -> dict[str, str]:
+    """Return the signatures of all bytecode beside some files, and of the folders with it."""
+    found = {}
+    for folder in {f"{source.rpartition('/')[0]}/{CACHE}" for source in sources}:
+        found[folder] = signature_at(folder)  # first: what is added meanwhile is seen later
+        found |= {path: signature_at(path) for path in bytecode_in(folder)}
+    return found
+
+
 def _caches(sources: Collection[str], version: str) -> dict[str, str]:
     """Return the signatures of the bytecode of some files, and of the folders they lie in."""
     tag = "".join(version.split(".")[:2])
@@ -172,6 +178,6 @@ def _caches(sources: Collection[str], version: str) -> dict[str, str]:
         if folder not in found:
             found[folder] = signature_at(folder)
         if name.endswith(".py"):
-            cache = f"{folder}/__pycache__/{name[:-3]}.cpython-{tag}.pyc"
+            cache = f"{folder}/{CACHE}/{name[:-3]}.cpython-{tag}.pyc"
             found[cache] = signature_at(cache)
     return found

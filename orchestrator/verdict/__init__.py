@@ -2,6 +2,7 @@
 
 baseline     whether the suite can judge at all, before a token is spent
 evidence     runs of the suite on the tree after and on the tree before, and how each case ended
+task_text    what the words of a task ask for
 relation     what ties a case to the task and to the change
 compare      which run is still needed, and what each failing case is
 exit_status  a command that fails though every case passes

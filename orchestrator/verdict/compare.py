@@ -61,6 +61,8 @@ class Comparison:
         passed = [c for c in self.evidence.after[-1].cases if c.outcome is CaseOutcome.PASSED]
         if passed or any(verdict.own for verdict in found.values()):
             return found
+        if self.relation.aims_beside or not self.relation.changed:
+            return found  # it had nothing to do with what fails
         # Nothing passes, so nothing shows that the task is done.
         own = {CaseVerdict.OLD: CaseVerdict.OWN}
         return {id_: own.get(verdict, verdict) for id_, verdict in found.items()}
@@ -81,7 +83,7 @@ class Comparison:
         if self.discounted(case):
             return None
         red = self.evidence.state_at_baseline(case) is State.FAILED
-        if red and not self.relation.tied(case):
+        if red and not self._is_tied(case):
             known = self._before(case) or self._fails_as_at_baseline(case)
             return None if known else Side.BEFORE
         if len(self._after(case)) < _ENOUGH:
@@ -115,7 +117,7 @@ class Comparison:
             return CaseVerdict.DISCOUNTED
         if self.evidence.state_at_baseline(case) is not State.FAILED:
             return self._classify_green(case)
-        if self.relation.tied(case):
+        if self._is_tied(case):
             return self._classify_red(case)
         passes_without = bool(self._before(case)) and not self._fails_before(case)
         caused = self._is_steady(case) and passes_without
@@ -146,6 +148,15 @@ class Comparison:
         caused = self._reached(case) and not self._fails_before(case)
         return CaseVerdict.UNSTEADY if caused else CaseVerdict.FLAKY
 
+    def _is_tied(self, case: Case) -> bool:
+        """Return whether a case that failed at the baseline may count against the attempt."""
+        if self.relation.tied(case):
+            return True
+        # The change may break again what was broken: then it raises something else.
+        known = self.evidence.at_baseline(case)
+        other = known is not None and _raised_types(case) != _raised_types(known)
+        return other and self.relation.reached(case, if_unknown=False)
+
     def _is_steady(self, case: Case) -> bool:
         """Return whether a case fails in every run after the attempt."""
         return all(state is State.FAILED for state in self._after(case))
@@ -175,8 +186,11 @@ def _fail_alike(one: Case, other: Case) -> bool:
     """Return whether a case failed twice in the same way, numbers and addresses left aside."""
     if one.id == EXIT_STATUS:  # that is told by its complaint
         return True
-    types = [[each.type for each in case.raised] for case in (one, other)]
-    return types[0] == types[1] and _first_line(one) == _first_line(other)
+    return _raised_types(one) == _raised_types(other) and _first_line(one) == _first_line(other)
+
+
+def _raised_types(case: Case) -> list[str]:
+    return [each.type for each in case.raised]
 
 
 def _first_line(case: Case) -> str:

@@ -14,9 +14,11 @@ from orchestrator.guard import Guard
 from orchestrator.models import (
     Attempt,
     Case,
+    CaseOutcome,
     CaseVerdict,
     FileChange,
     Finding,
+    FindingKind,
     Judgement,
     Snapshot,
     SuiteReport,
@@ -190,16 +192,31 @@ class Experiment:
             return Verdict(VerdictKind.OWN_FAILURE, message, cases=found)
         if blamed:
             return _environment_changed(report, blamed, verdicts, self.task.project)
+        return self._conclude_without_own(failing, verdicts, report)
+
+    def _conclude_without_own(
+        self, failing: Mapping[str, Case], verdicts: dict[str, CaseVerdict], report: SuiteReport
+    ) -> Verdict:
+        """Return what an attempt came to that nothing speaks against."""
         if verdicts.get(EXIT_STATUS) is CaseVerdict.OLD:
             said = failing[EXIT_STATUS].message
             message = f"all cases pass, but the command ends with {report.exit_code}: {said}"
             hint = "it did so before the attempt; see tests.command"
             return Verdict(VerdictKind.EXIT_STATUS, message, hint, verdicts)
         rest = _name_rest(verdicts)
+        if failing and not any(case.outcome is CaseOutcome.PASSED for case in report.cases):
+            return Verdict(VerdictKind.NOTHING_PASSES, f"no test passes: {rest}", cases=verdicts)
         if self.trees.changes:
             return Verdict(VerdictKind.SOLVED, rest, cases=verdicts)
         nothing = "nothing changed, tests " + (f"as before: {rest}" if rest else "pass as before")
-        return Verdict(VerdictKind.NOTHING_CHANGED, nothing, cases=verdicts)
+        hint = ""
+        guarded = (FindingKind.TEST, FindingKind.STEERING)
+        if edited := [each.where for each in self.attempt.findings if each.kind in guarded]:
+            nothing = (
+                f"only guarded files were edited, and restored ({names_of(edited)}): {nothing}"
+            )
+            hint = "new tests go into new files; tests.unguarded frees files by glob"
+        return Verdict(VerdictKind.NOTHING_CHANGED, nothing, hint, verdicts)
 
     def _conclude_own(self, own: Sequence[Case], verdicts: dict[str, CaseVerdict]) -> Verdict:
         module = declared_but_missing(own, self.task.project, self.trees.changes)

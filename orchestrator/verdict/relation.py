@@ -22,37 +22,21 @@ from orchestrator.verdict.definitions import (
 )
 from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE
 from orchestrator.verdict.missing_modules import missing_modules
+from orchestrator.verdict.task_text import (
+    aims_beside_failures,
+    asks_for_all_tests,
+    names_code,
+    names_file,
+    wanted_words,
+)
 
 _MISSING: Final = re.compile(
     r"cannot import name '(\w+)'|has no attribute '(\w+)'|name '(\w+)' is not defined"
 )
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
 _CODE: Final = (".py", ".pyi")
-_EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
-"""Words of a sentence that says what is not to be done."""
-
 _LEAST_STEM: Final = 5
 """Letters from which on the name of what is missing is found in a word of the task."""
-
-_ALL_TESTS: Final = re.compile(
-    r"""
-    \b(?:fix|repair|mend)\s+(?:(?:all|the|these|every|failing|broken|red|unit)\s+)*
-     (?:tests?|test\ suite|suite)\b(?=\s*(?:[.,;:!]|$|(?:so|and|please|now)\b))
-    |\b(?:get|make|turn)\s+(?:\w+\s+){0,3}(?:tests?|suite|build|ci)\s+(?:to\s+)?
-     (?:pass|green|succeed)\b
-    |\b(?:all|every|the|failing|broken|red|remaining)\s+(?:\w+\s+){0,3}
-     (?:tests?|suite|cases|checks)\s+(?:\w+\s+){0,2}(?:pass|passes|green|succeed)\b
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_KEPT_TESTS: Final = re.compile(r"\b(?:still|existing|keep|continue)\b", re.IGNORECASE)
-"""Words of who asks that nothing is broken, and not that all is repaired."""
-
-
-def asks_for_all_tests(task: str) -> bool:
-    """Return whether a task is about the tests as a whole: `make all tests pass`."""
-    found = _ALL_TESTS.search(task)
-    return found is not None and not _KEPT_TESTS.search(found[0])
 
 
 @dataclass(frozen=True)
@@ -139,6 +123,11 @@ class Relation:
             if file.is_relative_to(self.project)
         }
 
+    @cached_property
+    def aims_beside(self) -> bool:
+        """Whether the task asks for what repairs no failure that was there before."""
+        return not self.must_pass and aims_beside_failures(self.task)
+
     def asked_for(self, case: Case) -> bool:
         """Return whether a case is what the task is about."""
         # A runner that tells no file tells only whether all is well, and so is the task's.
@@ -149,26 +138,28 @@ class Relation:
             return not names.isdisjoint(self._named_tests)
         if asks_for_all_tests(self.task):
             return True
-        files = {case.file, PurePosixPath(case.file).name} - {""}
-        if any(_stands_in(name, self.task) for name in files):
-            return True
-        own = () if case.collecting else (case.id, _last_name(case.function))
-        names = {*own, *case.names, *_missing_names(case)} - {""}
-        return any(_is_code(name, self.task) for name in names) or self._asks_for_missing(case)
+        own = {*(() if case.collecting else (case.id, _last_name(case.function)))}
+        if not self.aims_beside:  # or a file is named as the place for something new
+            files = {case.file, PurePosixPath(case.file).name} - {""}
+            if any(names_file(self.task, name) for name in files):
+                return True
+            own |= {*case.names}
+        names = {*own, *_missing_names(case)} - {""}
+        return any(names_code(self.task, name) for name in names) or self._asks_for_missing(case)
 
     def _asks_for_missing(self, case: Case) -> bool:
         """Return whether the task speaks of what a case misses: `subtract`, of subtraction."""
-        asked = (each for each in re.split(r"[.!?;]\s", self.task) if not _EXCLUDED.search(each))
-        words = re.findall(r"[a-z]+", " ".join(asked).lower())
         stems = {part for name in _missing_names(case) for part in name.lower().split("_")}
         long = [stem for stem in stems if len(stem) >= _LEAST_STEM]
-        return any(word.startswith(stem) for stem in long for word in words)
+        return any(word.startswith(stem) for stem in long for word in wanted_words(self.task))
 
     def tied(self, case: Case) -> bool:
-        """Return whether the change or the task has to do with a case."""
+        """Return whether the change or the task has to do with a case that failed before."""
         if self._named_tests and not self.asked_for(case):
             return False  # the task says itself which tests it is about
-        return self.reached(case, if_unknown=False) or self.asked_for(case)
+        if self.asked_for(case):
+            return True
+        return not self.aims_beside and self.reached(case, if_unknown=False)
 
 
 def _missing_names(case: Case) -> set[str]:
@@ -180,18 +171,6 @@ def _missing_names(case: Case) -> set[str]:
 
 def _last_name(function: str) -> str:
     return re.split(r"[:.]", function)[-1]
-
-
-def _stands_in(name: str, text: str) -> bool:
-    return re.search(rf"(?<![\w/]){re.escape(name)}(?!\w)", text) is not None
-
-
-def _is_code(name: str, text: str) -> bool:
-    """Return whether a text names an identifier, and not just an English word that is spelt so."""
-    if re.search(r"[_\d]|[a-z][A-Z]", name):
-        return _stands_in(name, text)
-    quoted = rf"[`'\"]{re.escape(name)}[`'\"(.]|(?<!\w){re.escape(name)}\(|\.{re.escape(name)}\b"
-    return re.search(quoted, text) is not None
 
 
 def names_of(cases: Iterable[str]) -> str:

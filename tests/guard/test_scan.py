@@ -30,6 +30,13 @@ def f():
  for t in gc.get_objects():
   setattr(t,'o'+'bj',lambda: None)
 """,
+    "classes of all objects": """
+import gc
+def f():
+ for o in gc.get_objects():
+  if type(o).__name__ == 'TestReport':
+   setattr(type(o), 'passed', True)
+""",
     "the code of a caller's functions": """
 import sys
 def f():
@@ -463,6 +470,16 @@ def plug(src): exec(compile(src, 'x', 'exec'))
     "syspath": """
 import sys, os
 sys.path.insert(0, os.path.dirname(__file__))
+""",
+    "gckinds": """
+import collections, gc, sys
+def count(kind): return sum(isinstance(o, kind) for o in gc.get_objects())
+def kinds(): return collections.Counter(type(o).__name__ for o in gc.get_objects())
+def size():
+ total = 0
+ for o in gc.get_objects():
+  total += sys.getsizeof(o)
+ return total
 """,
     "gclen": """
 import gc

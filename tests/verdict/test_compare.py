@@ -13,6 +13,7 @@ from orchestrator.models import (
     CaseOutcome,
     CaseVerdict,
     FileChange,
+    Raised,
     SuiteOutcome,
     SuiteReport,
 )
@@ -199,6 +200,25 @@ def test_an_old_failure_and_nothing_that_passes_shows_nothing() -> None:
     only = report_of(failed=["a"])
     told = relation(MISSES)
     assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OWN}, 1)
+
+
+def test_where_nothing_passes_an_attempt_at_something_else_is_not_to_blame() -> None:
+    only = report_of(failed=["a"])
+    for told in (relation(MISSES, task="Write a guide."), relation("GUIDE.md")):
+        assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OLD}, 1)
+
+
+def test_a_task_that_repairs_nothing_leaves_old_failures_of_the_changed_code() -> None:
+    told = relation(task="Rename the variables.")
+    assert compared([RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 1)
+
+
+def test_who_breaks_again_what_was_broken_is_to_blame_whatever_was_asked() -> None:
+    told = relation(task="Rename the variables.")
+    cases = [replace(case, raised=(Raised("builtins.NameError"),)) for case in RED.cases]
+    other = replace(RED, cases=tuple(cases))
+    verdicts, _ = compared([other, other], [RED], baseline=RED, told=told)
+    assert verdicts["a"] is CaseVerdict.OWN
 
 
 def test_runs_that_break_off_before_the_case_are_bounded() -> None:

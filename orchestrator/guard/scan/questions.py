@@ -203,14 +203,40 @@ def _looks_at_callers(node: ast.AST, syntax: Syntax, tainted: _Tainted) -> Itera
 def _collector(node: ast.Call, syntax: Syntax) -> Iterator[Suspicion]:
     called = syntax.dotted(node.func)
     if called in ("gc.get_objects", "gc.get_referrers", "gc.get_referents"):
-        counted = isinstance(parent := syntax.parents.get(node), ast.Call) and (
-            ast.unparse(parent.func) == "len"
-        )
-        yield Suspicion(node.lineno, f"looks through all objects: {called}", not counted, called)
+        held = not _only_counts(node, syntax)
+        yield Suspicion(node.lineno, f"looks through all objects: {called}", held, called)
     elif called in ("sys.settrace", "sys.setprofile", "threading.settrace", "threading.setprofile"):
         yield Suspicion(node.lineno, f"traces what runs: {called}", trace=called.partition(".")[2])
     elif called.startswith(("ctypes.pythonapi", "sys.monitoring.")):
         yield Suspicion(node.lineno, f"reaches into the interpreter: {called}", trace=called)
+
+
+def _only_counts(objects: ast.Call, syntax: Syntax) -> bool:
+    """Return whether code asks all objects for no more than their number, type and size."""
+    parent = syntax.parents.get(objects)
+    if isinstance(parent, ast.Call):
+        return ast.unparse(parent.func) == "len"
+    loop = syntax.parents.get(parent) if isinstance(parent, ast.comprehension) else parent
+    if not isinstance(parent, (ast.comprehension, ast.For)) or loop is None:
+        return False
+    targets = {each.id for each in ast.walk(parent.target) if isinstance(each, ast.Name)}
+    uses = [
+        each
+        for each in ast.walk(loop)
+        if isinstance(each, ast.Name) and each.id in targets and isinstance(each.ctx, ast.Load)
+    ]
+    return all(_asks_kind(each, syntax) for each in uses)
+
+
+def _asks_kind(name: ast.Name, syntax: Syntax) -> bool:
+    """Return whether an object is only asked for its kind or size; its class could be patched."""
+    call = syntax.parents.get(name)
+    if not isinstance(call, ast.Call):
+        return False
+    called, used = ast.unparse(call.func), syntax.parents.get(call)
+    if called == "type":
+        return isinstance(used, ast.Attribute) and used.attr in ("__name__", "__qualname__")
+    return called in ("isinstance", "sys.getsizeof")
 
 
 def _against_literal(sides: list[ast.expr], syntax: Syntax, tainted: _Tainted) -> bool:
