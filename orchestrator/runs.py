@@ -1,15 +1,12 @@
 """Runs as a service: start one, or go on with one. The faces of the product call this."""
 
 import contextlib
-import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from orchestrator import events, process, wiring
 from orchestrator.config import Config, Override, load, with_new_limits
@@ -20,11 +17,12 @@ from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.outcomes import outcomes_listener
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.recovery import end_leftovers, hold_project, put_back_swap, recover_project
 from orchestrator.steps import Steps
 from orchestrator.store import Store, new_id
 from orchestrator.variables import keep_variables, recall_variables
 from orchestrator.workspace import open_workspace
-from orchestrator.workspace.swap import SwapNote, finish_swap
+from orchestrator.workspace.swap import SwapNote
 
 _RESUMABLE = (
     RunOutcome.PAUSED,
@@ -80,7 +78,7 @@ def start_run(
     _meanwhile(_load_the_journal)
     project = wiring.checked_project(project)
     with Store(state) as store:
-        _finish_swap(project, store, listener)  # also of the configuration, which is read next
+        recover_project(project, store, listener)  # also the configuration, which is read next
     loaded = load(project, config_file, overrides, environment)
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener)
@@ -88,7 +86,7 @@ def start_run(
     with (
         Store(state) as store,
         _place(config, project, run, store, listener) as place,
-        _alone_in(place.folder, store),
+        hold_project(place.folder, store),
     ):
         ours = environment or os.environ
         parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
@@ -118,8 +116,9 @@ def resume_run(
         project = wiring.checked_project(record.task.project)
         config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
         at = _place(config, project, record.id, store, listener, resumed=True)
-        with at as place, _alone_in(place.folder, store):
-            _finish_swap(place.folder, store, listener, alone=True)
+        with at as place, hold_project(place.folder, store):
+            put_back_swap(place.folder, store, listener)
+            end_leftovers(record, listener)
             ours, state = recall_variables(record.folder, os.environ, listener), store.directory
             parts = wiring.build(config, place.folder, ours, listener, state, home=project)
             store.take_up(record.id)
@@ -137,8 +136,6 @@ def _carry(
     resumed: bool,
 ) -> RunResult:
     place.began = True
-    if resumed:  # a killed process may have left its agent at work
-        process.sweep(record.id)
     project = record.task.project
     logger = failure_logger(project, listener)
     with wiring.open_rulebook(
@@ -274,36 +271,3 @@ def _place(
             remove_leftovers(project, store, listener)
         return in_worktree(project, run, store.directory, listener, resumed=resumed)
     return contextlib.nullcontext(Place(project))
-
-
-def _finish_swap(
-    project: Path, store: Store, listener: events.Listener, *, alone: bool = False
-) -> None:
-    """Put an attempt's files back, before anything else, where a killed run left them swapped.
-
-    Args:
-        project: the folder that a run works in.
-        store: keeps the note of the swap.
-        listener: told what was put back.
-        alone: whether the caller holds the folder's lock.
-    """
-    if not SwapNote.of_project(project, store.directory).path.exists():
-        return
-    with contextlib.nullcontext() if alone else _alone_in(project, store):
-        left = finish_swap(project, store.directory) or ()
-    listener(events.Notice("a comparison was cut short: the attempt's files are back in place"))
-    for path in left:
-        listener(events.Notice(f"left as it is, because it changed since: {path}"))
-
-
-@contextlib.contextmanager
-def _alone_in(project: Path, store: Store) -> Iterator[None]:
-    name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
-    lock = FileLock(store.locks / f"project-{name}.lock", timeout=0)
-    try:
-        with lock:
-            yield
-    except Timeout:
-        raise UsageError(
-            f"another run works in {project}", "wait for it, or look with `orchestrator runs`"
-        ) from None

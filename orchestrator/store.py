@@ -9,7 +9,7 @@
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -168,6 +168,13 @@ class Store:
         """The newest runs first."""
         rows = self._database.execute(
             f"{_SELECT} ORDER BY started DESC, rowid DESC LIMIT ?", (limit,)
+        )
+        return [self._record(row) for row in rows]
+
+    def list_running(self, project: Path) -> Sequence[RunRecord]:
+        """List the runs of a project that are at work, or whose process was killed."""
+        rows = self._database.execute(
+            f"{_SELECT} WHERE project = ? AND outcome = ?", (str(project), RunOutcome.RUNNING)
         )
         return [self._record(row) for row in rows]
 

@@ -15,7 +15,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.cli",),
     ("orchestrator.demo", "orchestrator.hooks"),
     ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
-    ("orchestrator.wiring", "orchestrator.isolation", "orchestrator.variables"),
+    (
+        "orchestrator.wiring",
+        "orchestrator.isolation",
+        "orchestrator.recovery",
+        "orchestrator.variables",
+    ),
     ("orchestrator.loop",),
     ("orchestrator.policy",),
     ("orchestrator.steps",),

@@ -144,7 +144,7 @@ class Experiment:
         self.emit(events.StepStarted(f"running the suite on the tree before the attempt ({files})"))
         rewritten = self.guard.rewritten_each_time
         try:
-            if kept := trees.swap.apply(trees.before, trees.after, trees.leave):
+            if kept := trees.swap.apply(trees.before, trees.after, trees.leave, rewritten):
                 raise _SwapVoidError(kept)
             report, written = self.guard.collect_writes(lambda: self.run_suite(None))
             self._runs += 1

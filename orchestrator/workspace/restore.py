@@ -5,13 +5,14 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from orchestrator.workspace.bytecode import drop_bytecode
+from orchestrator.workspace.modes import Modes
 from orchestrator.workspace.private import PrivateGit
 from orchestrator.workspace.trees import EXECUTABLE, Change, changes_between
 
@@ -45,9 +46,7 @@ class Restoration:
         git = self.private.project
         wanted = changes_between(git, changed_since, to)
         edited = {change.path: change.after for change in changes_between(git, changed_since, now)}
-        for change in wanted:  # left behind by a process that was killed here
-            with contextlib.suppress(OSError):  # its folder may be a file by now
-                self._temporary(change.path).unlink()
+        self._remove_temporaries([change.path for change in wanted])
         still = [change for change in wanted if edited.get(change.path) != change.after]
         left_alone = {
             change.path for change in still if change.path in edited or self._is_hidden(change.path)
@@ -59,11 +58,13 @@ class Restoration:
         with TemporaryDirectory(dir=self.state) as scratch:
             # All is laid out before anything is touched: the disk may be full.
             self._lay_out(to, [change.path for change in comes], Path(scratch))
+            self._remember_modes(changed_since, goes, [change.path for change in comes])
+            modes = self._modes.recall(to)
             # A folder may stand where a file comes back, so what goes, goes first.
             for path in goes:
                 if path not in left_alone:
                     self._remove(path)
-            left_alone |= {c.path for c in comes if not self._place(c, Path(scratch))}
+            left_alone |= {c.path for c in comes if not self._place(c, Path(scratch), modes)}
         with contextlib.suppress(OSError):  # the files themselves are back
             drop_bytecode(
                 git.folder, [os.fsdecode(c.path) for c in still if c.path not in left_alone]
@@ -122,10 +123,10 @@ class Restoration:
             except OSError:
                 return  # not empty: somebody needs it
 
-    def _place(self, change: Change, laid_out: Path) -> bool:
+    def _place(self, change: Change, laid_out: Path, modes: Mapping[bytes, int]) -> bool:
         """Put one file or link in place, in one step. Gives False when something is in the way."""
         source, target = laid_out / os.fsdecode(change.path), self._full(change.path)
-        if not self._make_parents(change.path):
+        if not self._make_parents(change.path, modes):
             return False
         if _is_folder(target):
             try:
@@ -134,7 +135,7 @@ class Restoration:
                 return False
         temporary = self._temporary(change.path)
         try:
-            _copy(source, temporary, change, target)
+            _copy(source, temporary, change, target, modes.get(change.path))
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -149,28 +150,58 @@ class Restoration:
         name = hashlib.sha256(path).hexdigest()[:8]
         return self._full(path).parent / f".restore-{name}"
 
-    def _make_parents(self, path: bytes) -> bool:
+    def _make_parents(self, path: bytes, modes: Mapping[bytes, int]) -> bool:
         """Make the folders above a path. A link among them would lead somewhere else: False."""
         for folder in reversed(list(_parents(path))):
             full = self._full(folder)
             if not os.path.lexists(full):
-                full.mkdir()
+                temporary = self._temporary(folder)
+                temporary.mkdir()
+                if folder in modes:
+                    temporary.chmod(modes[folder])
+                temporary.rename(full)
             elif not _is_folder(full):
                 return False
         return True
 
+    def _remove_temporaries(self, paths: Iterable[bytes]) -> None:
+        """Remove what a process that was killed here has left."""
+        folders = set()
+        for path in paths:
+            folders |= set(_parents(path))
+            with contextlib.suppress(OSError):  # its folder may be a file by now
+                self._temporary(path).unlink()
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                self._temporary(folder).rmdir()
 
-def _copy(source: Path, temporary: Path, change: Change, target: Path) -> None:
+    @property
+    def _modes(self) -> Modes:
+        return Modes(self.private.project.folder, self.state / "modes")
+
+    def _remember_modes(self, tree: str, goes: list[bytes], comes: list[bytes]) -> None:
+        """Remember the modes of what is about to be replaced or removed, for when it comes back."""
+        folders = {folder for path in goes for folder in _parents(path)}
+        self._modes.remember(tree, (*goes, *comes, *sorted(folders)))
+
+
+def _copy(
+    source: Path, temporary: Path, change: Change, target: Path, remembered: int | None
+) -> None:
     if source.is_symlink():
         temporary.symlink_to(source.readlink())
         return
     shutil.copyfile(source, temporary)
-    mode = source.stat().st_mode & 0o777
-    if target.is_file() and not target.is_symlink():
+    executable = change.after.mode == EXECUTABLE
+    if remembered is not None and bool(remembered & stat.S_IXUSR) == executable:
+        mode = remembered
+    elif target.is_file() and not target.is_symlink():
         # git knows only whether a file is executable; the rest is as the user had it.
         mode = stat.S_IMODE(target.stat().st_mode) & 0o666
-        if change.after.mode == EXECUTABLE:
+        if executable:
             mode |= (mode & 0o444) >> 2
+    else:
+        mode = source.stat().st_mode & 0o777
     temporary.chmod(mode)
 
 

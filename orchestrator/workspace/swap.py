@@ -35,19 +35,18 @@ class SwapNote:
         name = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:16]
         return cls(state / "swaps" / f"{name}.json")
 
-    def write(
-        self, folder: Path, before: Snapshot, after: Snapshot, leave: Collection[str]
-    ) -> None:
+    def write(self, swap: "NotedSwap") -> None:
         """Write down which tree has to be put back, and through which private repository.
 
         Raises:
             InfrastructureError: it cannot be written.
         """
         value = {
-            "folder": str(folder),
-            "before": before.tree,
-            "after": after.tree,
-            "leave": sorted(leave),
+            "folder": str(swap.folder),
+            "before": swap.before.tree,
+            "after": swap.after.tree,
+            "leave": sorted(swap.leave),
+            "rewritten": sorted(swap.rewritten),
         }
         try:
             files.write_file(self.path, json.dumps(value).encode("ascii"), durable=True)
@@ -57,9 +56,59 @@ class SwapNote:
                 "check that the state directory is writable and has space",
             ) from error
 
+    def read(self) -> "NotedSwap":
+        """Return what is written down.
+
+        Raises:
+            FileNotFoundError: nothing is.
+            OSError, ValueError, KeyError, TypeError: it cannot be read.
+        """
+        value = json.loads(self.path.read_text(encoding="utf-8"))
+        return NotedSwap(
+            Path(value["folder"]),
+            Snapshot(value["before"]),
+            Snapshot(value["after"]),
+            tuple(value["leave"]),
+            tuple(value.get("rewritten", ())),
+        )
+
     def remove(self) -> None:
         """Forget the swap: all files are back."""
         self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class NotedSwap:
+    """A swap as it is written down.
+
+    Args:
+        folder: the run's folder.
+        before: the tree that stands in the project.
+        after: the tree that has to come back.
+        leave: paths that are never swapped.
+        rewritten: paths that the suite writes in each run.
+    """
+
+    folder: Path
+    before: Snapshot
+    after: Snapshot
+    leave: Collection[str]
+    rewritten: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class FinishedSwap:
+    """What became of a swap that a killed process had left.
+
+    Args:
+        left: paths that were left alone, because somebody changed them.
+        replaced: paths that were changed and came back all the same: the suite writes them.
+        way_back: the command that prints one of these as it was; PATH in it stands for the file.
+    """
+
+    left: Sequence[str] = ()
+    replaced: Sequence[str] = ()
+    way_back: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,8 +138,20 @@ class TreeSwap:
         finally:
             patch.unlink(missing_ok=True)
 
-    def apply(self, before: Snapshot, after: Snapshot, leave: Collection[str]) -> Sequence[str]:
+    def apply(
+        self,
+        before: Snapshot,
+        after: Snapshot,
+        leave: Collection[str],
+        rewritten: Collection[str] = (),
+    ) -> Sequence[str]:
         """Put the files of `before` in place of those of `after`.
+
+        Args:
+            before: the tree to make.
+            after: the tree that stands there, and has to come back.
+            leave: paths that are never swapped.
+            rewritten: paths that the suite itself may write, for whoever has to put them back.
 
         Returns:
             The paths that somebody changed after `after` was taken, and that were left alone.
@@ -98,7 +159,7 @@ class TreeSwap:
         Raises:
             InfrastructureError: a file cannot be written.
         """
-        self.note.write(self.folder, before, after, leave)
+        self.note.write(NotedSwap(self.folder, before, after, leave, rewritten))
         return self.workspace.restore(before, after, leave)
 
     def revert(
@@ -132,20 +193,21 @@ class TreeSwap:
         return left
 
 
-def finish_swap(project: Path, state: Path) -> Sequence[str] | None:
+def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
     """Put the files of an attempt back where a killed process left the tree before it.
 
+    Nobody can tell any more whether the suite changed a file that it writes in each run, or a
+    person: the attempt's comes back, and the other is stored.
+
     Returns:
-        The paths that were left alone, because somebody changed them; None if nothing was swapped.
+        What was left alone or replaced; None if nothing was swapped.
 
     Raises:
         InfrastructureError: a file cannot be written, or the note cannot be read.
     """
     note = SwapNote.of_project(project, state)
     try:
-        value = json.loads(note.path.read_text(encoding="utf-8"))
-        folder, leave = Path(value["folder"]), tuple(value["leave"])
-        before, after = Snapshot(value["before"]), Snapshot(value["after"])
+        noted = note.read()
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -155,12 +217,21 @@ def finish_swap(project: Path, state: Path) -> Sequence[str] | None:
             "then remove that file",
         ) from error
     # The suite of the killed run may still be at work on the tree before.
-    process.sweep(folder.name)
+    process.sweep(noted.folder.name)
     try:
-        workspace = open_workspace(project, folder)
-        return TreeSwap(workspace, note, folder).revert(before, after, leave)
+        return _finish(TreeSwap(open_workspace(project, noted.folder), note, noted.folder), noted)
     except InfrastructureError as error:
         raise InfrastructureError(
             f"the files of a killed attempt cannot be put back in {project}: {error.message}",
             f"look with `git status` which edits stand there, then remove {note.path}",
         ) from error
+
+
+def _finish(swap: TreeSwap, noted: NotedSwap) -> FinishedSwap:
+    now = swap.workspace.snapshot()
+    replaced = {*noted.rewritten} - {*noted.leave}
+    if replaced:
+        pairs = (noted.before, noted.after), (now, noted.before), (now, noted.after)
+        replaced = replaced.intersection(*(swap.changed(*pair) for pair in pairs))
+    left = swap.revert(noted.before, noted.after, noted.leave, replaced)
+    return FinishedSwap(left, sorted(replaced - {*left}), swap.workspace.way_back(now))

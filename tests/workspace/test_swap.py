@@ -1,12 +1,16 @@
 """The tree before an attempt in place of the attempt's, and back, whatever happens between."""
 
+import shlex
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.workspace import open_workspace
-from orchestrator.workspace.swap import SwapNote, TreeSwap, finish_swap
+from orchestrator.workspace.swap import NotedSwap, SwapNote, TreeSwap, finish_swap
 
 
 def contents(project: Path) -> dict[str, bytes]:
@@ -39,6 +43,13 @@ class Lab:
         self.swap = TreeSwap(self.workspace, note, self.run)
 
 
+def put_back(lab: Lab) -> Sequence[str]:
+    finished = finish_swap(lab.project, lab.state)
+    assert finished is not None
+    assert finished.replaced == []
+    return finished.left
+
+
 OLD = {"code.py": "old\n", "gone.py": "x\n", "same.py": "s\n"}
 NEW = {"code.py": "new\n", "pkg/added.py": "y\n", "same.py": "s\n"}
 
@@ -55,7 +66,7 @@ def test_the_tree_before_stands_there_and_the_attempts_comes_back(tmp_path: Path
 def test_a_process_that_is_gone_leaves_word(tmp_path: Path) -> None:
     lab = Lab(tmp_path, OLD, NEW)
     lab.swap.apply(lab.before, lab.after, ())
-    assert finish_swap(lab.project, lab.state) == ()
+    assert put_back(lab) == ()
     assert contents(lab.project) == lab.now
     assert finish_swap(lab.project, lab.state) is None
 
@@ -77,6 +88,53 @@ def test_files_with_rules_are_never_swapped(tmp_path: Path) -> None:
     assert contents(lab.project) == lab.now
 
 
+def test_code_that_the_suite_wrote_before_the_process_was_killed_is_the_attempts_again(
+    tmp_path: Path,
+) -> None:
+    lab = Lab(tmp_path, OLD, NEW)
+    lab.swap.apply(lab.before, lab.after, (), {"code.py", "same.py"})
+    (lab.project / "code.py").write_text("old, run 7\n", encoding="utf-8")
+    (lab.project / "gone.py").write_text("mine\n", encoding="utf-8")
+    finished = finish_swap(lab.project, lab.state)
+    assert finished is not None
+    assert (finished.left, finished.replaced) == (("gone.py",), ["code.py"])
+    assert contents(lab.project) == {**lab.now, "gone.py": b"mine\n"}
+    command = shlex.split(finished.way_back.replace("PATH", "code.py"))
+    assert subprocess.check_output(command) == b"old, run 7\n"
+    assert finish_swap(lab.project, lab.state) is None
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_modes_of_what_the_attempt_made_come_back(tmp_path: Path, killed: bool) -> None:
+    """git knows of a file only whether it is executable, and of a folder nothing."""
+    added = {"private/key.txt": "k\n", "shared/deep/run.sh": "#!/bin/sh\n", "empty/x.py": ""}
+    lab = Lab(tmp_path, OLD, {**NEW, **added})
+    modes = {
+        **{"private": 0o700, "private/key.txt": 0o600, "code.py": 0o640},
+        **{"shared": 0o2775, "shared/deep": 0o1777, "shared/deep/run.sh": 0o744},
+    }
+    for name, mode in modes.items():
+        (lab.project / name).chmod(mode)
+    after = lab.workspace.snapshot()
+    lab.swap.apply(lab.before, after, ())
+    assert contents(lab.project) == lab.was
+    if killed:
+        assert put_back(lab) == ()
+    else:
+        assert lab.swap.revert(lab.before, after, ()) == ()
+    assert contents(lab.project) == lab.now
+    assert {name: (lab.project / name).stat().st_mode & 0o7777 for name in modes} == modes
+
+
+def test_an_earlier_mode_does_not_outlast_a_later_one(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, OLD, NEW)
+    for mode in (0o600, 0o664):
+        (lab.project / "pkg" / "added.py").chmod(mode)
+        lab.swap.apply(lab.before, lab.after, ())
+        lab.swap.revert(lab.before, lab.after, ())
+        assert (lab.project / "pkg" / "added.py").stat().st_mode & 0o7777 == mode
+
+
 _TREES = st.dictionaries(
     st.sampled_from(["a.py", "b/c.py", "b/d.txt", "e"]), st.sampled_from(["1\n", "2\n", ""])
 )
@@ -89,7 +147,7 @@ def test_wherever_it_is_cut_short_the_attempts_files_come_back(
 ) -> None:
     folder = tmp_path_factory.mktemp("lab")  # type: ignore[attr-defined] # pytest's own
     lab = Lab(folder, before, after)
-    lab.swap.note.write(lab.run, lab.before, lab.after, ())
+    lab.swap.note.write(NotedSwap(lab.run, lab.before, lab.after, ()))
     # As far as a killed process came: some files are swapped, the others are not yet.
     for name in sorted({*lab.was, *lab.now})[:done]:
         path = lab.project / name
@@ -98,5 +156,5 @@ def test_wherever_it_is_cut_short_the_attempts_files_come_back(
             path.write_bytes(lab.was[name])
         else:
             path.unlink(missing_ok=True)
-    assert finish_swap(lab.project, lab.state) == ()
+    assert put_back(lab) == ()
     assert contents(lab.project) == lab.now

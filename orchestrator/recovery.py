@@ -1,0 +1,109 @@
+"""What a killed run left behind in a project: processes at work, and swapped files.
+
+Whoever works in the project next ends the ones and puts the others back, before anything else.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from orchestrator import process
+from orchestrator.errors import UsageError
+from orchestrator.events import Listener, Notice
+from orchestrator.models import RunRecord
+from orchestrator.store import Store
+from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
+
+
+@contextlib.contextmanager
+def hold_project(folder: Path, store: Store) -> Iterator[None]:
+    """Keep other runs out of a folder.
+
+    Raises:
+        UsageError: another run works in it.
+    """
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    lock = FileLock(store.locks / f"project-{name}.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise UsageError(
+            f"another run works in {folder}", "wait for it, or look with `orchestrator runs`"
+        ) from None
+
+
+def recover_project(project: Path, store: Store, listener: Listener) -> None:
+    """Put swapped files back, and end what killed runs of a project have left at work.
+
+    Raises:
+        UsageError: files are swapped, and another run works in the project.
+        InfrastructureError: files are swapped, and cannot be put back.
+    """
+    if SwapNote.of_project(project, store.directory).path.exists():
+        with hold_project(project, store):
+            put_back_swap(project, store, listener)
+    if _list_killed(project, store):
+        # Who works in the project now has done it, or is one of them, resumed just now.
+        with contextlib.suppress(UsageError), hold_project(project, store):
+            for record in _list_killed(project, store):
+                end_leftovers(record, listener)
+
+
+def _list_killed(project: Path, store: Store) -> list[RunRecord]:
+    """List the runs that were killed in a project's own folder since the machine was started."""
+    started = psutil.boot_time()
+    return [
+        record
+        for record in store.list_running(project)
+        if record.started.timestamp() > started
+        and not psutil.pid_exists(record.process)
+        and not (store.directory / "worktrees" / record.id).exists()
+    ]
+
+
+def end_leftovers(record: RunRecord, listener: Listener) -> None:
+    """End what a run has left at work; no process may carry it now.
+
+    Args:
+        record: the run.
+        listener: told of it.
+    """
+    if count := process.sweep(record.id):
+        what = "a process" if count == 1 else f"{count} processes"
+        listener(Notice(f"ended {what} that run {record.id} had left at work"))
+
+
+def put_back_swap(project: Path, store: Store, listener: Listener) -> None:
+    """Put an attempt's files back where a killed run left them swapped.
+
+    The caller holds the folder.
+
+    Args:
+        project: the folder that a run works in.
+        store: keeps the note of the swap.
+        listener: told what was put back.
+
+    Raises:
+        InfrastructureError: they cannot be put back.
+    """
+    finished = finish_swap(project, store.directory)
+    if finished is None:
+        return
+    listener(Notice("a comparison was cut short: the attempt's files are back in place"))
+    for text in _describe(finished):
+        listener(Notice(text))
+
+
+def _describe(finished: FinishedSwap) -> Iterator[str]:
+    for path in finished.left:
+        yield f"left as it is, because it changed since: {path}"
+    for path in finished.replaced:
+        yield f"the suite writes it, so the attempt's version is back: {path}"
+    if finished.replaced:
+        yield f"  a file as it was: {finished.way_back} > PATH"

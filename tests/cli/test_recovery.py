@@ -1,0 +1,85 @@
+"""What a killed run left at work in a project is ended by whoever works there next."""
+
+import signal
+import time
+from pathlib import Path
+from subprocess import Popen
+
+import psutil
+import pytest
+
+from orchestrator.replay import ReplayServer
+from tests.cli.conftest import AGENT, TASK, Call, Shop, ended, in_a_child
+from tests.cli.test_signals import FAMILY, alive, relatives, until
+from tests.runs import get_last_run
+
+MEMBERS = 4
+"""The agent's shell, and three that sleep."""
+
+
+@pytest.fixture(autouse=True)
+def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
+
+
+def start(shop: Shop, *options: str) -> Popen[str]:
+    """Start a run whose agent begins other processes and sleeps."""
+    shop.agent.write_text(FAMILY, encoding="utf-8")
+    ready = shop.agent.with_name("agent.sh.ready")
+    ready.unlink(missing_ok=True)
+    child = in_a_child("run", TASK, "--project-dir", shop.project, *options)
+    until(ready)
+    deadline = time.monotonic() + 60
+    while len(relatives(child)) < MEMBERS:
+        assert time.monotonic() < deadline
+    shop.agent.write_text(AGENT, encoding="utf-8")
+    return child
+
+
+def kill(child: Popen[str]) -> list[psutil.Process]:
+    """Kill a run as `kill -9` does; return what it leaves at work."""
+    left = relatives(child)
+    child.send_signal(signal.SIGKILL)
+    assert ended(child).code == -signal.SIGKILL
+    left = alive(left)
+    assert len(left) == MEMBERS
+    return left
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_a_killed_runs_processes_are_ended_first(
+    call: Call, shop: Shop, teacher: ReplayServer, command: str
+) -> None:
+    left = kill(start(shop))
+    run = get_last_run().id
+    words = ("run", TASK, "--project-dir", shop.project) if command == "run" else ("resume",)
+    done = call(*words)
+    assert done.code == 0, done.said
+    assert alive(left) == []
+    told = f"! ended {len(left)} processes that run {run} had left at work"
+    assert told in done.out
+    assert done.out.index(told) < done.out.index("agent: ")
+
+
+def test_those_of_runs_that_are_at_work_are_left_alone(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    child = start(shop, "--isolate")
+    try:
+        left = relatives(child)
+        assert call("run", TASK, "--project-dir", shop.project).code == 0
+        assert alive(left) == left
+    finally:
+        child.send_signal(signal.SIGTERM)
+        assert ended(child).code == 130
+
+
+def test_those_in_a_work_tree_wait_for_its_resume(
+    call: Call, shop: Shop, teacher: ReplayServer
+) -> None:
+    left = kill(start(shop, "--isolate"))
+    run = get_last_run().id
+    assert call("run", TASK, "--project-dir", shop.project).code == 0
+    assert len(alive(left)) == len(left)
+    assert call("resume", run).code == 0
+    assert alive(left) == []
