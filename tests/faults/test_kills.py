@@ -156,7 +156,9 @@ class Case:
     def _nothing_paid_twice(self) -> None:
         agents = len(self.log.read_text(encoding="utf-8").splitlines())
         attempts = 1 if self.kind == "once" else 2
-        lessons = {"once": 0, "taught": 1, "never": 2, "breaks": 1}[self.kind]
+        # A second attempt that goes on from the first one's 41 changes nothing to be taught about.
+        never = 2 if self.from_start else 1
+        lessons = {"once": 0, "taught": 1, "never": never, "breaks": 1}[self.kind]
         over = max(
             agents - attempts - self.kills, len(self.teacher.requests) - lessons - self.kills
         )
