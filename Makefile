@@ -76,7 +76,8 @@ test-whole: $(VENV)/development ## longer runs of the real programs, and more ex
 	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
 test-kills: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
-test-kills: $(VENV)/development ## kill the program hundreds of times; nothing may be lost
+test-kills: export ORCHESTRATOR_KILLS = $(KILLS)
+test-kills: $(VENV)/development ## kill the program hundreds of times; nothing may be lost; KILLS=500 for more of a comparison
 	@mkdir -p "$(FIGURES)"
 	@$(PYTEST) -n 2 -q -m kills tests/faults
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"

@@ -5,30 +5,63 @@ python -m tests.faults.count FOLDER
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 AT_LEAST = 200
+AT_LEAST_IN_COMPARISONS = 100
 
 
 def main() -> int:
     folder = Path(sys.argv[1])
-    parts = sorted(folder.glob("kills-*.json"))
-    stored = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
-    sums = {
-        name: sum(each[name] for each in stored)
-        for name in ("kills", "runs", "bytes_lost", "doubled")
-    }
+    return max(_count_kills(folder), _count_kills_in_comparisons(folder))
+
+
+def _count_kills(folder: Path) -> int:
+    stored = _take_parts(folder, "kills-*.json")
+    sums = _sums(stored, ("kills", "runs", "bytes_lost", "doubled"))
     boundaries = sorted({name for each in stored for name in each["boundaries"]})
-    total = {**sums, "boundaries": boundaries}
-    (folder / "kills.json").write_text(json.dumps(total) + "\n", encoding="utf-8")
-    for part in parts:
-        part.unlink()
+    _write(folder / "kills.json", {**sums, "boundaries": boundaries})
     print(
         f"kill -9: {sums['kills']} kills over {sums['runs']} runs, at {len(boundaries)} kinds of "
         f"boundary and at random moments; {sums['bytes_lost']} bytes of the user's lost, "
         f"{sums['doubled']} steps paid twice"
     )
     return 0 if sums["kills"] >= AT_LEAST else 1
+
+
+def _count_kills_in_comparisons(folder: Path) -> int:
+    stored = _take_parts(folder, "comparison-kills-*.json")
+    sums = _sums(stored, ("runs", "swapped", "bytes_lost", "left_running"))
+    steps: Counter[str] = Counter()
+    for each in stored:
+        steps.update(each["steps"])
+    kills = steps.total()
+    _write(folder / "comparison-kills.json", {"kills": kills, "steps": steps, **sums})
+    print(f"kill -9 within comparisons: {kills} kills over {sums['runs']} runs, ", end="")
+    print(f"{sums['swapped']} while files were swapped; {sums['bytes_lost']} bytes lost")
+    for name, count in sorted(steps.items()):
+        print(f"  {count:4} {name}")
+    return 0 if kills >= AT_LEAST_IN_COMPARISONS else 1
+
+
+def _take_parts(folder: Path, pattern: str) -> list[dict[str, Any]]:
+    """Read what each worker counted, and remove it."""
+    parts = sorted(folder.glob(pattern))
+    stored = [json.loads(part.read_text(encoding="utf-8")) for part in parts]
+    for part in parts:
+        part.unlink()
+    return stored
+
+
+def _sums(stored: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, int]:
+    return {name: sum(each[name] for each in stored) for name in names}
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    path.write_text(json.dumps(values) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
