@@ -1,5 +1,6 @@
 """Whether the suite can judge at all, before a token is spent."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
 
 PYTHON = "/env/bin/python"
+OURS = shlex.quote(sys.executable)
 
 
 def uncollected(*modules: str) -> SuiteReport:
@@ -77,10 +79,10 @@ def test_a_plugin_that_is_not_installed_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        f"{sys.executable} -I -m pytest",
-        f"env -i {sys.executable} -m pytest",
-        f"sh -c 'env -u ORCHESTRATOR_SUITE {sys.executable} -m pytest'",
-        f"sh -c '{sys.executable} -E -m pytest'",
+        f"{OURS} -I -m pytest",
+        f"env -i {OURS} -m pytest",
+        shlex.join(["sh", "-c", f"env -u ORCHESTRATOR_SUITE {OURS} -m pytest"]),
+        shlex.join(["sh", "-c", f"{OURS} -E -m pytest"]),
     ],
 )
 def test_a_pytest_that_our_plugin_does_not_reach_is_told_what_to_let_through(
