@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator import files
+
 
 @dataclass(frozen=True)
 class Modes:
@@ -37,10 +39,8 @@ class Modes:
                 if not stat.S_ISLNK(at.st_mode):
                     modes[path] = stat.S_IMODE(at.st_mode)
         if modes:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            temporary = self.folder / f"{tree}.new"
-            temporary.write_bytes(b"".join(b"%o %s\0" % (m, path) for path, m in modes.items()))
-            temporary.replace(self.folder / tree)
+            data = b"".join(b"%o %s\0" % (mode, path) for path, mode in modes.items())
+            files.write_file(self.folder / tree, data)
 
     def recall(self, tree: str) -> dict[bytes, int]:
         """Return what was remembered of a tree's paths.
