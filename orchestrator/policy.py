@@ -70,13 +70,16 @@ class Policy:
         attempt = run.attempts[-1]
         if attempt.solved:
             return end_run(run, RunOutcome.SOLVED, attempt.verdict.text if attempt.verdict else "")
-        if attempt.verdict and attempt.verdict.kind is VerdictKind.NOTHING_CHANGED:
-            return end_run(run, RunOutcome.NOTHING_CHANGED, attempt.verdict.text)
+        verdict = attempt.verdict
+        nothing = verdict if verdict and verdict.kind is VerdictKind.NOTHING_CHANGED else None
+        if nothing and not attempt.findings:  # else its edits were restored: it may do otherwise
+            return end_run(run, RunOutcome.NOTHING_CHANGED, nothing.text)
         if why := blocking_reason(attempt):
             return end_run(run, RunOutcome.STOPPED, why) if fresh else run
         hopeless = self._hopeless(run, task)
         if hopeless is not None:
-            return end_run(run, RunOutcome.NOT_SOLVED, hopeless)
+            outcome = RunOutcome.NOTHING_CHANGED if nothing else RunOutcome.NOT_SOLVED
+            return end_run(run, outcome, nothing.text if nothing else hopeless)
         if not self.auto_retry and fresh:
             return end_run(run, RunOutcome.PAUSED)
         return run

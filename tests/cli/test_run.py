@@ -152,6 +152,31 @@ def test_a_solved_run_is_not_resumed(call: Call, shop: Shop, teacher: ReplayServ
     assert done.out == ""
 
 
+ADDS_A_TEST = """
+case "$1" in
+    *"new files"*) printf 'def test_b():\\n    assert 1\\n' > tests/test_b.py ;;
+    *) printf '\\ndef test_b():\\n    assert 1\\n' >> tests/test_a.py ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("retries", "code"), [("1", 0), ("0", 1)])
+def test_who_edits_guarded_files_alone_is_told_and_tries_again(
+    call: Call, shop: Shop, teacher: ReplayServer, retries: str, code: int
+) -> None:
+    shop.configure(tests={"framework": "pytest", "command": f"{sys.executable} -m pytest -q"})
+    shop.write("tests/test_a.py", "def test_a():\n    assert 1\n")
+    shop.agent.write_text(ADDS_A_TEST, encoding="utf-8")
+    task = "Add a test."
+    done = call("run", task, "--project-dir", shop.project, "--max-retries", retries)
+    assert done.code == code
+    assert (shop.project / "tests/test_b.py").exists() is (code == 0)
+    assert (shop.project / "tests/test_a.py").read_text() == "def test_a():\n    assert 1\n"
+    assert "only guarded files were edited, and restored" in " ".join(done.out.split())
+    assert "tests.unguarded frees files by glob" in " ".join(done.out.split()) or code == 0
+    assert teacher.requests == ()
+
+
 def test_not_solved_is_1(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     shop.agent.write_text("echo no >> word.txt\n", encoding="utf-8")
     done = call("run", TASK, "--project-dir", shop.project, "--max-retries", "0")
