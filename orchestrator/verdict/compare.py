@@ -61,7 +61,7 @@ class Comparison:
         passed = [c for c in self.evidence.after[-1].cases if c.outcome is CaseOutcome.PASSED]
         if passed or any(verdict.own for verdict in found.values()):
             return found
-        if self.relation.aims_beside or not self.relation.changed:
+        if self.relation.keeps_behaviour or not self.relation.changed:
             return found  # it had nothing to do with what fails
         # Nothing passes, so nothing shows that the task is done.
         own = {CaseVerdict.OLD: CaseVerdict.OWN}
@@ -150,12 +150,10 @@ class Comparison:
 
     def _is_tied(self, case: Case) -> bool:
         """Return whether a case that failed at the baseline may count against the attempt."""
-        if self.relation.tied(case):
-            return True
-        # The change may break again what was broken: then it raises something else.
         known = self.evidence.at_baseline(case)
-        other = known is not None and _raised_types(case) != _raised_types(known)
-        return other and self.relation.reached(case, if_unknown=False)
+        return self.relation.tied(case) or (
+            known is not None and self.relation.breaks_again(case, known)
+        )
 
     def _is_steady(self, case: Case) -> bool:
         """Return whether a case fails in every run after the attempt."""
@@ -186,11 +184,8 @@ def _fail_alike(one: Case, other: Case) -> bool:
     """Return whether a case failed twice in the same way, numbers and addresses left aside."""
     if one.id == EXIT_STATUS:  # that is told by its complaint
         return True
-    return _raised_types(one) == _raised_types(other) and _first_line(one) == _first_line(other)
-
-
-def _raised_types(case: Case) -> list[str]:
-    return [each.type for each in case.raised]
+    types = [[each.type for each in case.raised] for case in (one, other)]
+    return types[0] == types[1] and _first_line(one) == _first_line(other)
 
 
 def _first_line(case: Case) -> str:

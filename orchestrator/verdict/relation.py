@@ -23,8 +23,8 @@ from orchestrator.verdict.definitions import (
 from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE
 from orchestrator.verdict.missing_modules import missing_modules
 from orchestrator.verdict.task_text import (
-    aims_beside_failures,
     asks_for_all_tests,
+    keeps_behaviour,
     names_code,
     names_file,
     wanted_words,
@@ -124,9 +124,9 @@ class Relation:
         }
 
     @cached_property
-    def aims_beside(self) -> bool:
-        """Whether the task asks for what repairs no failure that was there before."""
-        return not self.must_pass and aims_beside_failures(self.task)
+    def keeps_behaviour(self) -> bool:
+        """Whether the task changes nothing that the code does."""
+        return not (self.must_pass or self._named_tests) and keeps_behaviour(self.task)
 
     def asked_for(self, case: Case) -> bool:
         """Return whether a case is what the task is about."""
@@ -138,13 +138,13 @@ class Relation:
             return not names.isdisjoint(self._named_tests)
         if asks_for_all_tests(self.task):
             return True
-        own = {*(() if case.collecting else (case.id, _last_name(case.function)))}
-        if not self.aims_beside:  # or a file is named as the place for something new
-            files = {case.file, PurePosixPath(case.file).name} - {""}
-            if any(names_file(self.task, name) for name in files):
-                return True
-            own |= {*case.names}
-        names = {*own, *_missing_names(case)} - {""}
+        files = {case.file, PurePosixPath(case.file).name} - {""}
+        if any(names_file(self.task, name) for name in files):
+            return True
+        own = () if case.collecting else (case.id, _last_name(case.function))
+        # A function that gets a docstring is named too, and no test of it is meant.
+        used = () if self.keeps_behaviour else case.names
+        names = {*own, *used, *_missing_names(case)} - {""}
         return any(names_code(self.task, name) for name in names) or self._asks_for_missing(case)
 
     def _asks_for_missing(self, case: Case) -> bool:
@@ -159,7 +159,19 @@ class Relation:
             return False  # the task says itself which tests it is about
         if self.asked_for(case):
             return True
-        return not self.aims_beside and self.reached(case, if_unknown=False)
+        return not self.keeps_behaviour and self.reached(case, if_unknown=False)
+
+    def breaks_again(self, case: Case, known: Case) -> bool:
+        """Return whether a change that was to keep behaviour made a red case fail otherwise.
+
+        Args:
+            case: as it fails after the change.
+            known: as it failed before.
+        """
+        types = [[each.type for each in one.raised] for one in (case, known)]
+        if not self.keeps_behaviour or types[0] == types[1] or _missing_names(known):
+            return False
+        return self.reached(case, if_unknown=False)
 
 
 def _missing_names(case: Case) -> set[str]:

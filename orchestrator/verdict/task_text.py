@@ -1,7 +1,7 @@
 """What the words of a task ask for, as far as they bear on tests that were red before.
 
-These are guesses at English, so they never make a failure the attempt's own that its change did not
-cause: they only say which of the failures that were there before it was asked to repair.
+These are guesses at English. They decide only on failures that were there before the attempt, and
+where a word of repair stands, or a test is named, they do not make one an old one.
 """
 
 import re
@@ -19,42 +19,47 @@ _ALL_TESTS: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _KEPT_TESTS: Final = re.compile(r"\b(?:still|existing|keep|continue)\b", re.IGNORECASE)
-"""Words of who asks that nothing is broken, and not that all is repaired."""
+"""Words that ask for nothing to be broken, and not for all to be repaired."""
 
 _REPAIR: Final = re.compile(
     r"""
     \b(?:fix|repair|mend|correct|debug|solve)(?:e?s|ed|ing|ly)?\b
     |\b(?:bugs?|wrong|incorrect\w*|broken|red|regress\w*|errors?|fail(?:s|ed|ing|ures?)?)\b
-    |\b(?:crash(?:es|ed|ing)?|pass|passes|green|should|must|instead|no\ longer)\b
+    |\b(?:crash(?:es|ed|ing)?|pass|passes|green|should|must|instead|no\ longer|so\ that)\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Words of who tells what is wrong, or how it ought to be."""
+"""Words that tell what is wrong, or how it ought to be."""
 
-_OTHER_AIM: Final = re.compile(
+_REWORDING: Final = re.compile(
     r"""
-    \W*(?:please\s+|(?:can|could|would)\s+you\s+(?:please\s+)?|let's\s+|we\s+want\s+to\s+)?
+    \W*(?:please\s+|(?:can|could|would)\s+you\s+(?:please\s+)?)?
     (?:
-      # something new, or nothing but new words
-      add|write|create|introduce|document|comment|annotate|type|log|name|test|cover
-      # the same behaviour in other words
-      |rename|refactor|restructure|reorgani[sz]e|rearrange|reformat|format|tidy|clean|simplify
-      |inline|extract|split|move|rewrite|modernise|modernize|speed|optimi[sz]e|deprecate
-      |delete|remove
-      |(?:turn|convert|change|make)\b[^.;]*\b(?:data\ ?class|constant|enum|named\ ?tuple|property
-       |generator|(?:class|static)\ ?method|keyword(?:-only)?)
-    )\b
+      # words for people and tools
+      (?:document|comment|annotate)\b
+      |type\s+(?:the\s+)?(?:function|method|class|module|argument|parameter|code)s?\b
+      |(?:add|write|give)\b[^.;:]*?\b(?:doc\ ?strings?|comments?|type\ hints?|types?|annotations?
+       |documentation|changelog)\b
+      # the same behaviour in another form
+      |(?:rename|refactor|restructure|reorgani[sz]e|rearrange|reformat|tidy|inline)\b
+      |format\s+(?:the\s+)?(?:code|files?|sources?|imports?)\b
+      |(?:turn|convert|make)\b[^.;:]*\b(?:data\ ?class|constant|enum|named\ ?tuple)\b
+    )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""How tasks begin that ask for something beside what is red."""
+"""How tasks begin that change how code reads, and not what it does.
+
+Adding, removing and rewriting are not among them: who writes the test first asks for these.
+"""
 
 _SAME_BEHAVIOUR: Final = re.compile(
     r"\bbehaviou?r\s+(?:stays|remains|is\s+(?:kept|unchanged))\b"
-    r"|\b(?:no|without)\s+(?:\w+\s+){0,3}(?:change|changing)\b[^.;]*\bbehaviou?r\b"
-    r"|\b(?:keep|preserve)\w*\s+(?:\w+\s+){0,3}behaviou?r\b",
+    r"|\b(?:no|without)\s+(?:\w+\s+){0,3}(?:change|changing)\b[^.;]*\bbehaviou?r\b",
     re.IGNORECASE,
 )
+
+_ADDING: Final = re.compile(r"\W*(?:please\s+)?(?:add|write|create|put|introduce)\b", re.IGNORECASE)
 
 _EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
 """Words of a sentence that says what is not to be done."""
@@ -66,14 +71,14 @@ def asks_for_all_tests(task: str) -> bool:
     return found is not None and not _KEPT_TESTS.search(found[0])
 
 
-def aims_beside_failures(task: str) -> bool:
-    """Return whether a task asks for what repairs nothing: `add a docstring`, `rename f to g`.
+def keeps_behaviour(task: str) -> bool:
+    """Return whether a task changes nothing that code does: `add a docstring`, `rename f to g`.
 
     Then a test of the changed code that was red for a reason of its own stays red.
     """
-    if _SAME_BEHAVIOUR.search(task):
-        return True
-    return _OTHER_AIM.match(task) is not None and not _REPAIR.search(task)
+    if _REPAIR.search(task):
+        return False
+    return bool(_SAME_BEHAVIOUR.search(task) or _REWORDING.match(task))
 
 
 def wanted_words(task: str) -> list[str]:
@@ -83,13 +88,19 @@ def wanted_words(task: str) -> list[str]:
 
 
 def names_file(task: str, name: str) -> bool:
-    """Return whether a task names a file, by its path or its last part."""
-    return re.search(rf"(?<![\w/]){re.escape(name)}(?!\w)", task) is not None
+    """Return whether a task names a file, other than as the place for something new."""
+    place = (
+        r"(?:to|in|into)\s+[`'\"]?" if _ADDING.match(task) and not _REPAIR.search(task) else None
+    )
+    for match in re.finditer(rf"(?<![\w/]){re.escape(name)}(?!\w)", task):
+        if place is None or not re.search(rf"\b{place}$", task[: match.start()]):
+            return True
+    return False
 
 
 def names_code(task: str, name: str) -> bool:
     """Return whether a task names an identifier, and not just an English word that is spelt so."""
     if re.search(r"[_\d]|[a-z][A-Z]", name):
-        return names_file(task, name)
+        return re.search(rf"(?<![\w/]){re.escape(name)}(?!\w)", task) is not None
     quoted = rf"[`'\"]{re.escape(name)}[`'\"(.]|(?<!\w){re.escape(name)}\(|\.{re.escape(name)}\b"
     return re.search(quoted, task) is not None

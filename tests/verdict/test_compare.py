@@ -204,7 +204,7 @@ def test_an_old_failure_and_nothing_that_passes_shows_nothing() -> None:
 
 def test_where_nothing_passes_an_attempt_at_something_else_is_not_to_blame() -> None:
     only = report_of(failed=["a"])
-    for told in (relation(MISSES, task="Write a guide."), relation("GUIDE.md")):
+    for told in (relation(MISSES, task="Document the module."), relation("GUIDE.md")):
         assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OLD}, 1)
 
 
