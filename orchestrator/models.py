@@ -463,6 +463,12 @@ class Attempt:
         return said and not self.tampered
 
     @property
+    def restored(self) -> tuple[str, ...]:
+        """Paths of what the agent changed and the guard restored."""
+        found = {each.where for each in self.findings}
+        return tuple(change.path for change in self.diff.changes if change.path in found)
+
+    @property
     def teaches(self) -> bool:
         """Whether there is a failure of the attempt's own to learn from."""
         if self.verdict is None or not self.diff.changes:

@@ -72,7 +72,7 @@ class Policy:
             return end_run(run, RunOutcome.SOLVED, attempt.verdict.text if attempt.verdict else "")
         verdict = attempt.verdict
         nothing = verdict if verdict and verdict.kind is VerdictKind.NOTHING_CHANGED else None
-        if nothing and not attempt.findings:  # else its edits were restored: it may do otherwise
+        if nothing and not attempt.restored:  # else it may do better once it is told
             return end_run(run, RunOutcome.NOTHING_CHANGED, nothing.text)
         if why := blocking_reason(attempt):
             return end_run(run, RunOutcome.STOPPED, why) if fresh else run

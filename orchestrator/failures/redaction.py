@@ -33,6 +33,10 @@ _NAMES: Final = re.compile(
 )
 _NAMED_IN_VALUE: Final = re.compile(r"(?:^|\s)-{1,2}([A-Za-z][\w-]*)|([A-Za-z][\w-]*)\s*=")
 """Options and settings that the value of a variable names."""
+_SECRET_WORDS: Final = re.compile(
+    r"pass|pw|auth|token|secret|key|cred|bearer|cookie|session", re.IGNORECASE
+)
+"""Parts of names of what may hold a secret; what they hit in vain is not written down either."""
 
 _NO_VALUE: Final = re.compile(r"[/~.].*|true|false|disabled|enabled|\d+", re.IGNORECASE)
 
@@ -134,8 +138,7 @@ class Redactor:
         one.
         """
         options = (match[1] or match[2] for match in _NAMED_IN_VALUE.finditer(value))
-        names = (each.upper().replace("-", "_") for each in (name, *options))
-        return any(map(_NAMES.search, names)) or self.text(value) != value
+        return any(map(_SECRET_WORDS.search, (name, *options))) or self.text(value) != value
 
     def agent(self, result: AgentResult) -> AgentResult:
         """What an agent said, without secrets."""

@@ -121,8 +121,6 @@ class DurableRuns:
             raise  # a statement that is wrong is a bug, and no fault of the directory
         except DBAPIError as error:
             raise unusable(self._directory, error.orig or error) from error
-        except sqlite3.Error as error:
-            raise unusable(self._directory, error) from error
 
     def _workflows(self, run: str) -> Iterator[str]:
         number = 1
@@ -134,9 +132,13 @@ class DurableRuns:
 def _use_write_ahead_log(database: Path) -> None:
     """Let a commit wait for the disk once, and not three times: each step of a run is one.
 
-    The file itself remembers it, for every later connection (https://sqlite.org/wal.html).
+    The file itself remembers it, for every later connection (https://sqlite.org/wal.html). Where
+    another process holds the database just now, a later start does it.
     """
-    with contextlib.closing(sqlite3.connect(database)) as connection:
+    with (
+        contextlib.suppress(sqlite3.Error),  # of an unusable database DBOS says more
+        contextlib.closing(sqlite3.connect(database, timeout=1.0)) as connection,
+    ):
         connection.execute("PRAGMA journal_mode = WAL")
 
 

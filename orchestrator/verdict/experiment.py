@@ -7,7 +7,6 @@ until it knows what each failing case is.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 
 from orchestrator import events
 from orchestrator.guard import Guard
@@ -18,7 +17,6 @@ from orchestrator.models import (
     CaseVerdict,
     FileChange,
     Finding,
-    FindingKind,
     Judgement,
     Snapshot,
     SuiteReport,
@@ -26,6 +24,7 @@ from orchestrator.models import (
     Verdict,
     VerdictKind,
 )
+from orchestrator.suites.environment import project_environment
 from orchestrator.verdict.advice import advise
 from orchestrator.verdict.compare import Comparison
 from orchestrator.verdict.dependency import declared_but_missing
@@ -191,7 +190,7 @@ class Experiment:
             found = verdicts | dict.fromkeys((case.id for case in blamed), CaseVerdict.OWN)
             return Verdict(VerdictKind.OWN_FAILURE, message, cases=found)
         if blamed:
-            return _environment_changed(report, blamed, verdicts, self.task.project)
+            return self._blame_environment(report, blamed, verdicts)
         return self._conclude_without_own(failing, verdicts, report)
 
     def _conclude_without_own(
@@ -210,13 +209,26 @@ class Experiment:
             return Verdict(VerdictKind.SOLVED, rest, cases=verdicts)
         nothing = "nothing changed, tests " + (f"as before: {rest}" if rest else "pass as before")
         hint = ""
-        guarded = (FindingKind.TEST, FindingKind.STEERING)
-        if edited := [each.where for each in self.attempt.findings if each.kind in guarded]:
-            nothing = (
-                f"only guarded files were edited, and restored ({names_of(edited)}): {nothing}"
-            )
+        if self.attempt.restored:
+            names = names_of(self.attempt.restored)
+            nothing = f"only guarded files were edited, and restored ({names}): {nothing}"
             hint = "new tests go into new files; tests.unguarded frees files by glob"
         return Verdict(VerdictKind.NOTHING_CHANGED, nothing, hint, verdicts)
+
+    def _blame_environment(
+        self, report: SuiteReport, blamed: Sequence[Case], verdicts: dict[str, CaseVerdict]
+    ) -> Verdict:
+        project = self.task.project
+        path = project_environment(project, self.guard.environment).get("PATH", "")
+        advice = advise(report, blamed, project, path)
+        names = names_of(case.id for case in blamed)
+        return Verdict(
+            VerdictKind.ENVIRONMENT,
+            f"{advice.message}: {names} passed at the start, and fails now without the attempt's "
+            "edits too",
+            advice.hint,
+            verdicts,
+        )
 
     def _conclude_own(self, own: Sequence[Case], verdicts: dict[str, CaseVerdict]) -> Verdict:
         module = declared_but_missing(own, self.task.project, self.trees.changes)
@@ -258,23 +270,6 @@ class Experiment:
         self._findings += found.found
         if found.found:
             self.emit(events.Tampered(found.found))
-
-
-def _environment_changed(
-    report: SuiteReport,
-    blamed: Sequence[Case],
-    verdicts: dict[str, CaseVerdict],
-    project: Path,
-) -> Verdict:
-    advice = advise(report, blamed, project)
-    names = names_of(case.id for case in blamed)
-    return Verdict(
-        VerdictKind.ENVIRONMENT,
-        f"{advice.message}: {names} passed at the start, and fails now without the attempt's "
-        "edits too",
-        advice.hint,
-        verdicts,
-    )
 
 
 def _name_own(verdicts: dict[str, CaseVerdict]) -> str:

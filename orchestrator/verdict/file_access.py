@@ -56,7 +56,8 @@ def find_refused_path(said: str, project: Path) -> Refusal | None:
         None where no path is named, or where each can be used now.
     """
     for name in dict.fromkeys(_paths_in(said)):
-        with contextlib.suppress(OSError):  # gone, or changed, while we look
+        # Gone, or changed, while we look; or no path at all: a test may print anything.
+        with contextlib.suppress(OSError, ValueError):
             if found := find_refusal(Path(os.path.realpath(project / name))):
                 return found
     return None
@@ -70,6 +71,8 @@ def find_refusal(path: Path) -> Refusal | None:
     """
     at = Path(path.root)
     for folder in (*reversed(path.parents), path):
+        if folder != at and not files.is_folder(at):
+            return None  # a file stands in the way
         if folder != at and not _may(at, os.X_OK):
             return _refused(at, "enter it", "x")
         if not files.exists(folder):

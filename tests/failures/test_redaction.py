@@ -148,6 +148,7 @@ def test_an_agents_words() -> None:
         ("PYTEST_ADDOPTS", "-o api_key=abc"),
         ("PYTEST_ADDOPTS", "--base-url https://me:pa55word@example.org/"),
         ("PYTEST_SECRET", "x"),
+        *(("PYTEST_ADDOPTS", f"--{option} hunter2") for option in ("auth", "pw", "dbpassword")),
         ("GIT_CONFIG_VALUE_0", f"AUTHORIZATION: basic {made(24)}"),
         ("PIP_INDEX_URL", f"https://user:{made(14)}@pip.example.org/simple"),
     ],

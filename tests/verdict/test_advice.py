@@ -175,6 +175,9 @@ def test_a_folder_that_is_mounted_read_only(tmp_path: Path) -> None:
         "sqlite3.OperationalError: attempt to write a readonly database",
         "PermissionError: Permission denied: '\\x00'",
         "PermissionError: Permission denied: '" + "a/" * 3000 + "'",
+        "RuntimeError: Permission denied: '/data/" + chr(0) + "x'",
+        "RuntimeError: Permission denied: '/data/" + chr(0xDC80) + "x'",
+        "RuntimeError: Permission denied: '{}/free.txt/inside/it'",
     ],
 )
 def test_where_nothing_is_found_the_words_are_general(tmp_path: Path, said: str) -> None:

@@ -213,6 +213,27 @@ def test_a_task_that_repairs_nothing_leaves_old_failures_of_the_changed_code() -
     assert compared([RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 1)
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Fix the bug in f(). Keep the existing behaviour otherwise.",
+        "Add support for negative numbers to f() in code.py; see t.py",
+        "Write the body of f().",
+    ],
+)
+def test_a_test_that_was_written_first_is_the_tasks(task: str) -> None:
+    told = relation(task=task)
+    assert compared([RED, RED], baseline=RED, told=told) == ({"a": CaseVerdict.OWN}, 2)
+
+
+def test_a_test_that_the_task_does_not_name_may_fail_otherwise() -> None:
+    cases = [replace(case, raised=(Raised("builtins.ValueError"),)) for case in RED.cases]
+    other = replace(RED, cases=tuple(cases))
+    told = relation(task="Make test_b pass.")
+    verdicts, _ = compared([other], [RED], baseline=RED, told=told)
+    assert verdicts["a"] is CaseVerdict.OLD
+
+
 def test_who_breaks_again_what_was_broken_is_to_blame_whatever_was_asked() -> None:
     told = relation(task="Rename the variables.")
     cases = [replace(case, raised=(Raised("builtins.NameError"),)) for case in RED.cases]
