@@ -51,6 +51,10 @@ def _corpora(figures: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield from (f"- `{name}`: {about}" for name, about in accepted)
     if not accepted:
         yield "None of these."
+    known = [item for each in figures.values() for item in each["known"].items()]
+    if known:
+        yield "\n### Known to go wrong, and why\n"
+    yield from (f"- `{name}`: {reason}" for name, reason in known)
 
 
 def _corpus_column(figures: dict[str, Any]) -> dict[str, object]:

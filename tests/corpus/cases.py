@@ -126,6 +126,15 @@ def list_cases() -> list[Case]:
     return list(chain.from_iterable(_read_corpus(folder) for folder in list_corpora()))
 
 
+def list_known(corpus: str) -> dict[str, str]:
+    """Return the cases of a corpus that are known to go wrong, with the reason for each."""
+    path = FOLDER / corpus / "known.json"
+    if not path.exists():
+        return {}
+    known = json.loads(path.read_text(encoding="utf-8"))
+    return {f"{corpus}/{name}": str(reason) for name, reason in known.items()}
+
+
 def select(cases: Sequence[Case], kind: Kind) -> list[Case]:
     """Return the cases of one kind, in the order of their names."""
     return sorted((case for case in cases if case.kind is kind), key=identify)

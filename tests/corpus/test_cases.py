@@ -2,7 +2,15 @@
 
 from collections import Counter
 
-from tests.corpus.cases import Kind, identify, list_cases, select, select_sample
+from tests.corpus.cases import (
+    Kind,
+    identify,
+    list_cases,
+    list_corpora,
+    list_known,
+    select,
+    select_sample,
+)
 
 CASES = list_cases()
 
@@ -24,3 +32,9 @@ def test_the_sample_holds_every_kind_of_every_corpus() -> None:
         (case.corpus, case.kind) for case in CASES
     }
     assert len(CASES) / 6 <= len(sample) <= len(CASES) / 5
+
+
+def test_what_is_known_to_go_wrong_is_a_case() -> None:
+    names = {identify(case) for case in CASES}
+    for corpus in list_corpora():
+        assert list_known(corpus.name).keys() <= names
