@@ -106,7 +106,9 @@ class Comparison:
         steady, reached = self._is_steady(case), self._reached(case)
         if self.relation.is_new(case) or not (steady or reached):
             return None
-        if not self._before(case):
+        # One green run more hardly shows that a case was steady: it may be red every other time.
+        enough = 1 if steady else _MOST[Side.BEFORE]
+        if len(self._before(case)) < enough and not self._fails_before(case):
             return Side.BEFORE
         # Nothing shows how the change could have done it: again, back on the tree after.
         unexplained = steady and not reached and not self._fails_before(case)

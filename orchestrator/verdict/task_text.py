@@ -25,7 +25,7 @@ _REPAIR: Final = re.compile(
     r"""
     \b(?:fix|repair|mend|correct|debug|solve)(?:e?s|ed|ing|ly)?\b
     |\b(?:bugs?|wrong|incorrect\w*|broken|red|regress\w*|errors?|fail(?:s|ed|ing|ures?)?)\b
-    |\b(?:crash(?:es|ed|ing)?|pass|passes|green|should|must|instead|no\ longer|so\ that)\b
+    |\b(?:crash(?:es|ed|ing)?|pass|passes|green|should|must|instead|no\ longer)\b
     """,
     re.VERBOSE | re.IGNORECASE,
 )

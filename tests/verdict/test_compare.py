@@ -91,7 +91,11 @@ def test_unsteady_and_out_of_reach_is_flaky() -> None:
 
 
 def test_unsteady_within_reach_and_steady_before_is_the_attempts_own() -> None:
-    assert compared([RED, GREEN], [GREEN]) == ({"a": CaseVerdict.UNSTEADY}, 3)
+    assert compared([RED, GREEN], [GREEN, GREEN]) == ({"a": CaseVerdict.UNSTEADY}, 4)
+
+
+def test_a_case_that_is_red_every_other_time_is_flaky() -> None:
+    assert compared([RED, GREEN], [GREEN, RED]) == ({"a": CaseVerdict.FLAKY}, 4)
 
 
 def test_unsteady_before_too_is_flaky() -> None:
@@ -179,7 +183,7 @@ def test_no_broken_result_is_ever_taken_for_the_environment_or_noise(
     comparison = Comparison(
         Evidence(baseline, (runs[0],)), relation(REACHES if reached else MISSES)
     )
-    left = {Side.AFTER: runs[1:], Side.BEFORE: [before]}
+    left = {Side.AFTER: runs[1:], Side.BEFORE: [before, before]}
     while side := comparison.next_run():
         evidence = comparison.evidence.with_run(side, left[side].pop(0))
         comparison = replace(comparison, evidence=evidence)
@@ -244,7 +248,7 @@ def test_who_breaks_again_what_was_broken_is_to_blame_whatever_was_asked() -> No
 
 def test_runs_that_break_off_before_the_case_are_bounded() -> None:
     broken = SuiteReport(SuiteOutcome.TIMEOUT, None, complete=False)
-    verdicts, runs = compared([RED, broken, broken], [GREEN, GREEN][:1])
+    verdicts, runs = compared([RED, broken, broken], [GREEN, GREEN])
     assert verdicts["a"] is CaseVerdict.OWN
     assert runs <= 5
 

@@ -8,7 +8,7 @@ from orchestrator.verdict.task_text import asks_for_all_tests, keeps_behaviour, 
 @pytest.mark.parametrize(
     "task",
     [
-        "Rename the local variables in invoice().",
+        "Rename the local variables in invoice(), so that they can be understood.",
         "Please add a docstring to pick()",
         "- [ ] Document shout().",
         "Turn Point into a dataclass.",
