@@ -165,7 +165,6 @@ class Protection:
             "touched",
             "rewritten",
             "volatile",
-            "closed",
         )
         return cls(
             Path(values["project"]),
@@ -179,6 +178,7 @@ class Protection:
                 SearchFolder(each["path"], frozenset(each["names"]), each["installed"])
                 for each in values["search"]
             ),
+            closed=frozenset(values.get("closed", ())),
             **{name: frozenset(values[name]) for name in names},
         )
 

@@ -428,3 +428,9 @@ def test_helpers_in_a_folder_without_the_name_of_tests(project: Path) -> None:
     }
     guard = guard_with(project, footprint(project, imports, ["qa/test_a.py", "qa/test_b.py"]))
     assert {each.path for each in guard.guarded()} == set(files)
+
+
+def test_what_an_earlier_version_kept_is_read(tmp_path: Path) -> None:
+    values = Protection(tmp_path).as_json()
+    del values["closed"]
+    assert Protection.from_json(values) == Protection(tmp_path)
