@@ -15,6 +15,7 @@ from typing import Final
 
 from orchestrator import files
 from orchestrator.guard.cases import case_files
+from orchestrator.guard.findings import bound_findings
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.scripts import parse
 from orchestrator.guard.tree import Tree, walk
@@ -29,7 +30,6 @@ _RUNS_DOCTESTS: Final = re.compile(r"doctest\.\w+\(|-m doctest|DocTestSuite|test
 """Code that runs the doctests of modules by itself, and not through pytest."""
 _PROGRAMS: Final = (".py", ".sh", ".mk", "")
 _LARGEST: Final = 2_000_000
-_SHOWN: Final = 20
 
 
 def names_with_doctests(
@@ -89,7 +89,7 @@ def edited_doctests(project: Path, before: Doctests, names: Collection[str]) -> 
             for example, word in _redefined(docstring, known):
                 text = f"the new example `{_short(example[0])}` changes {word} for old ones"
                 found.append(Finding(FindingKind.TEST, name, text, decisive=True))
-    return found[:_SHOWN]
+    return bound_findings(found, "the doctests", "examples")
 
 
 def _redefined(

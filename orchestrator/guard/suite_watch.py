@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestrator.guard.bytecode import drop_project_bytecode
-from orchestrator.guard.findings import KINDS, shown_name
+from orchestrator.guard.findings import KINDS, bound_findings, shown_name
 from orchestrator.guard.kept_files import KeptFiles, explained
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import Protection
@@ -18,7 +18,6 @@ _SOURCE: Final = re.compile(
     r"\.(?:py|pyx|[cm]?[jt]sx?|go|rs|rb|php|java|kt|cs|c|cc|cpp|h|hpp|sh|ex|exs|lua|pl|so|pyd)$"
 )
 _WHEN: Final = "while the suite ran"
-_SHOWN: Final = 20
 
 
 class SuiteWatch:
@@ -61,8 +60,7 @@ class SuiteWatch:
         volatile = self._rules.volatile | self._rules.regenerated
         found = findings_of((each for each in changes if each.name not in volatile), _WHEN)
         found += self._rewritten(tree, {change.name for change in changes})
-        found.sort(key=lambda finding: not finding.decisive)
-        return found[:_SHOWN], changes
+        return bound_findings(found, "the project", "files"), changes
 
     def _rewritten(self, tree: Tree, known: set[str]) -> Iterator[Finding]:
         """Yield files whose change time differs, whatever their content is now."""

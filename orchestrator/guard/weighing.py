@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import files
-from orchestrator.guard.findings import shown_name
+from orchestrator.guard.findings import bound_findings, shown_name
 from orchestrator.guard.path_rules import in_tests
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.scan.answers import Answers, hard_coded
@@ -60,8 +60,7 @@ class Scan:
                 found.append(Finding(FindingKind.SUSPICIOUS, shown_name(name), text, decisive))
         if any(_EXECUTES.search(each.text) for each in found):
             found += self._executed(sources)
-        found.sort(key=lambda finding: not finding.decisive)
-        return found[:_SHOWN]
+        return bound_findings(found, "what the attempt wrote", "suspicious lines", _SHOWN)
 
     def _checksums(self, sources: dict[str, bool]) -> Iterator[Finding]:
         """Yield added lines, of code and of data, that hold checksums of tests' inputs."""

@@ -51,6 +51,15 @@ def test_an_edited_example_is_found(project: Path, edit: str) -> None:
     assert any(named in each.text for each in changed)
 
 
+def test_of_many_edited_examples_the_rest_is_counted(project: Path) -> None:
+    examples = "".join(f"    >>> {number}\n    {number}\n" for number in range(25))
+    write(project, {"calc.py": f'def add():\n    """Add.\n\n{examples}    """\n'})
+    before = read_doctests(project, NAMES)
+    write(project, {"calc.py": ""})
+    *_, rest = edited_doctests(project, before, NAMES)
+    assert (rest.text, rest.decisive) == ("and 5 more examples", True)
+
+
 def test_code_prose_and_new_examples_are_free(project: Path) -> None:
     write(project, {"calc.py": DOCTESTS})
     before = read_doctests(project, NAMES)
