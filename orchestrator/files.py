@@ -106,7 +106,7 @@ def read_text(path: Place, limit: int = SOURCE_LIMIT) -> str:
 def write_file(path: Path, data: bytes, mode: int | None = None, *, durable: bool = False) -> None:
     """Write a file whole or not at all, and make its folder if that is missing.
 
-    Whoever reads meanwhile sees the file of before. Nothing else is left behind by a failure.
+    Whoever reads while it is written sees the old file. Nothing else is left behind by a failure.
 
     Args:
         path: the file; what is there is replaced, and a link is not followed.

@@ -164,7 +164,7 @@ def _all_bytecode(sources: Collection[str]) -> dict[str, str]:
     """Return the signatures of all bytecode beside some files, and of the folders with it."""
     found = {}
     for folder in {f"{source.rpartition('/')[0]}/{CACHE}" for source in sources}:
-        found[folder] = signature_at(folder)  # first: what is added meanwhile is seen later
+        found[folder] = signature_at(folder)  # first: what is added while we look is seen later
         found |= {path: signature_at(path) for path in bytecode_in(folder)}
     return found
 
