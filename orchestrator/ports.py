@@ -51,7 +51,7 @@ class Workspace(Protocol):
     def snapshot(self) -> Snapshot:
         """Remember the files as they are now."""
 
-    def way_back(self, snapshot: Snapshot) -> str:
+    def restore_command(self, snapshot: Snapshot) -> str:
         """Say the command that prints a file of a snapshot; PATH in it stands for the file."""
 
     def read(self, snapshot: Snapshot, path: str) -> bytes | None:

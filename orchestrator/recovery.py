@@ -39,15 +39,15 @@ def hold_project(folder: Path, store: Store) -> Iterator[None]:
 
 
 def recover_project(project: Path, store: Store, listener: Listener) -> None:
-    """Put swapped files back, and end what killed runs of a project have left at work.
+    """Restore swapped files, and end what killed runs of a project have left at work.
 
     Raises:
         UsageError: files are swapped, and another run works in the project.
-        InfrastructureError: files are swapped, and cannot be put back.
+        InfrastructureError: files are swapped, and cannot be restored.
     """
     if SwapNote.of_project(project, store.directory).path.exists():
         with hold_project(project, store):
-            put_back_swap(project, store, listener)
+            revert_swap(project, store, listener)
     if _list_killed(project, store):
         # Who works in the project now has done it, or is one of them, resumed just now.
         with contextlib.suppress(UsageError), hold_project(project, store):
@@ -74,27 +74,32 @@ def end_leftovers(record: RunRecord, listener: Listener) -> None:
         record: the run.
         listener: told of it.
     """
-    if count := process.sweep(record.id):
+    _report_ended(process.sweep(record.id), record.id, listener)
+
+
+def _report_ended(count: int, run: str, listener: Listener) -> None:
+    if count:
         what = "a process" if count == 1 else f"{count} processes"
-        listener(Notice(f"ended {what} that run {record.id} had left at work"))
+        listener(Notice(f"ended {what} that run {run} had left at work"))
 
 
-def put_back_swap(project: Path, store: Store, listener: Listener) -> None:
-    """Put an attempt's files back where a killed run left them swapped.
+def revert_swap(project: Path, store: Store, listener: Listener) -> None:
+    """Restore an attempt's files where a killed run left them swapped, and end its processes.
 
     The caller holds the folder.
 
     Args:
         project: the folder that a run works in.
         store: keeps the note of the swap.
-        listener: told what was put back.
+        listener: told what was ended and restored.
 
     Raises:
-        InfrastructureError: they cannot be put back.
+        InfrastructureError: they cannot be restored.
     """
     finished = finish_swap(project, store.directory)
     if finished is None:
         return
+    _report_ended(finished.ended, finished.run, listener)
     listener(Notice("a comparison was cut short: the attempt's files are back in place"))
     for text in _describe(finished):
         listener(Notice(text))
@@ -106,4 +111,4 @@ def _describe(finished: FinishedSwap) -> Iterator[str]:
     for path in finished.replaced:
         yield f"the suite writes it, so the attempt's version is back: {path}"
     if finished.replaced:
-        yield f"  a file as it was: {finished.way_back} > PATH"
+        yield f"  a file as it was: {finished.restore_command} > PATH"

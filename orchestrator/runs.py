@@ -17,7 +17,7 @@ from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.outcomes import outcomes_listener
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
-from orchestrator.recovery import end_leftovers, hold_project, put_back_swap, recover_project
+from orchestrator.recovery import end_leftovers, hold_project, recover_project, revert_swap
 from orchestrator.steps import Steps
 from orchestrator.store import Store, new_id
 from orchestrator.variables import keep_variables, recall_variables
@@ -117,7 +117,7 @@ def resume_run(
         config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
         at = _place(config, project, record.id, store, listener, resumed=True)
         with at as place, hold_project(place.folder, store):
-            put_back_swap(place.folder, store, listener)
+            revert_swap(place.folder, store, listener)
             end_leftovers(record, listener)
             ours, state = recall_variables(record.folder, os.environ, listener), store.directory
             parts = wiring.build(config, place.folder, ours, listener, state, home=project)

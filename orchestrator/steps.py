@@ -282,7 +282,9 @@ class Steps:
         )
         self.emit(events.Notice(f"attempt {attempt} begins again: {whose}"))
         self.emit(events.Notice(f"  as a patch, without secrets: {patch}"))
-        self.emit(events.Notice(f"  a file as it was: {self.workspace.way_back(now)} > PATH"))
+        self.emit(
+            events.Notice(f"  a file as it was: {self.workspace.restore_command(now)} > PATH")
+        )
 
     def _report_unseen(self) -> None:
         unseen = self.workspace.unseen

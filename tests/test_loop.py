@@ -452,7 +452,7 @@ def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
     assert told[1] == f"  as a patch, without secrets: {patch}"
     loop.workspace.files["code.py"] = b"half\n"
     half = loop.workspace.snapshot()
-    assert told[2:] == [f"  a file as it was: {loop.workspace.way_back(half)} > PATH"]
+    assert told[2:] == [f"  a file as it was: {loop.workspace.restore_command(half)} > PATH"]
 
 
 @pytest.mark.parametrize("rule", [False, True])

@@ -28,7 +28,7 @@ class FakeWorkspace:
         self._trees[tree] = dict(self.files)
         return Snapshot(tree)
 
-    def way_back(self, snapshot: Snapshot) -> str:
+    def restore_command(self, snapshot: Snapshot) -> str:
         """Say a command that stands for none: there are no files."""
         return f"show {snapshot.tree}:PATH"
 

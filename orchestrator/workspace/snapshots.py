@@ -83,7 +83,7 @@ class GitWorkspace:
         self._remember_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
         return Snapshot(tree)
 
-    def way_back(self, snapshot: Snapshot) -> str:
+    def restore_command(self, snapshot: Snapshot) -> str:
         """Say the command that prints a file of a snapshot; PATH in it stands for the file.
 
         The bytes are as they were on disk. Paths are those of the project's folder.

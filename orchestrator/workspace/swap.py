@@ -1,4 +1,4 @@
-"""The tree before an attempt, made in place for one run of the suite, and the attempt's put back.
+"""The tree before an attempt, made in place for one run of the suite, and the attempt's restored.
 
 In place, because environment, ignored files, editable installs and absolute paths must stay what
 they are. A note is on disk before the first file changes and until the last is back, so that a
@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import files, process
@@ -36,7 +36,7 @@ class SwapNote:
         return cls(state / "swaps" / f"{name}.json")
 
     def write(self, swap: "NotedSwap") -> None:
-        """Write down which tree has to be put back, and through which private repository.
+        """Write down which tree has to be restored, and through which private repository.
 
         Raises:
             InfrastructureError: it cannot be written.
@@ -103,12 +103,16 @@ class FinishedSwap:
     Args:
         left: paths that were left alone, because somebody changed them.
         replaced: paths that were changed and came back all the same: the suite writes them.
-        way_back: the command that prints one of these as it was; PATH in it stands for the file.
+        restore_command: prints one of these as it was; PATH in it stands for the file.
+        run: the id of the killed run.
+        ended: how many processes it had left at work.
     """
 
     left: Sequence[str] = ()
     replaced: Sequence[str] = ()
-    way_back: str = ""
+    restore_command: str = ""
+    run: str = ""
+    ended: int = 0
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,7 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
     person: the attempt's comes back, and the other is stored.
 
     Returns:
-        What was left alone or replaced; None if nothing was swapped.
+        What was ended, left alone or replaced; None if nothing was swapped.
 
     Raises:
         InfrastructureError: a file cannot be written, or the note cannot be read.
@@ -217,9 +221,10 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
             "then remove that file",
         ) from error
     # The suite of the killed run may still be at work on the tree before.
-    process.sweep(noted.folder.name)
+    ended = process.sweep(noted.folder.name)
     try:
-        return _finish(TreeSwap(open_workspace(project, noted.folder), note, noted.folder), noted)
+        swap = TreeSwap(open_workspace(project, noted.folder), note, noted.folder)
+        return replace(_finish(swap, noted), run=noted.folder.name, ended=ended)
     except InfrastructureError as error:
         raise InfrastructureError(
             f"the files of a killed attempt cannot be put back in {project}: {error.message}",
@@ -234,4 +239,4 @@ def _finish(swap: TreeSwap, noted: NotedSwap) -> FinishedSwap:
         pairs = (noted.before, noted.after), (now, noted.before), (now, noted.after)
         replaced = replaced.intersection(*(swap.changed(*pair) for pair in pairs))
     left = swap.revert(noted.before, noted.after, noted.leave, replaced)
-    return FinishedSwap(left, sorted(replaced - {*left}), swap.workspace.way_back(now))
+    return FinishedSwap(left, sorted(replaced - {*left}), swap.workspace.restore_command(now))

@@ -1,5 +1,6 @@
 """What a killed run left at work in a project is ended by whoever works there next."""
 
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -15,6 +16,17 @@ from tests.runs import get_last_run
 
 MEMBERS = 4
 """The agent's shell, and three that sleep."""
+
+SLOW_CHECK = """
+if [ -e {slow} ] && grep -qx wrong word.txt; then
+    sleep 600 &
+    setsid sleep 600 &
+    sleep 600 &
+    touch {slow}.ready
+    wait
+fi
+grep -qxE "wrong|right" word.txt
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +71,34 @@ def test_a_killed_runs_processes_are_ended_first(
     told = f"! ended {len(left)} processes that run {run} had left at work"
     assert told in done.out
     assert done.out.index(told) < done.out.index("agent: ")
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_those_of_a_killed_comparison_are_ended_and_counted_too(
+    call: Call, shop: Shop, teacher: ReplayServer, command: str
+) -> None:
+    """The suite of the killed run works on the tree before, which stands in the project."""
+    slow = shop.agent.with_name("slow")
+    shop.write("check.sh", SLOW_CHECK.format(slow=shlex.quote(str(slow))))
+    shop.agent.write_text(f"touch {shlex.quote(str(slow))}\necho other > word.txt\n", "utf-8")
+    child = in_a_child("run", TASK, "--project-dir", shop.project)
+    until(slow.with_name("slow.ready"))
+    assert shop.word == "wrong\n"
+    left = relatives(child)
+    child.send_signal(signal.SIGKILL)
+    assert ended(child).code == -signal.SIGKILL
+    left = alive(left)
+    assert len(left) >= MEMBERS
+    slow.unlink()
+    shop.agent.write_text(AGENT, encoding="utf-8")
+    run = get_last_run().id
+    words = ("run", TASK, "--project-dir", shop.project) if command == "run" else ("resume",)
+    done = call(*words)
+    assert done.code == 0, done.said
+    assert alive(left) == []
+    told = f"! ended {len(left)} processes that run {run} had left at work"
+    assert done.out.count(told) == 1
+    assert done.out.index(told) < done.out.index("! a comparison was cut short")
 
 
 def test_those_of_runs_that_are_at_work_are_left_alone(

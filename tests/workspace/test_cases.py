@@ -396,7 +396,9 @@ def test_a_large_diff_goes_to_the_file(project: Path, state: Path) -> None:
 
 
 @pytest.mark.parametrize("inside", ["", "sub folder"])
-def test_the_way_back_gives_a_file_as_it_was(project: Path, state: Path, inside: str) -> None:
+def test_the_restore_command_gives_a_file_as_it_was(
+    project: Path, state: Path, inside: str
+) -> None:
     repository(project, a_txt="one\n")
     folder = project / inside
     folder.mkdir(exist_ok=True)
@@ -404,7 +406,7 @@ def test_the_way_back_gives_a_file_as_it_was(project: Path, state: Path, inside:
     (folder / "a file.bin").write_bytes(before)
     (project / ".gitattributes").write_text("*.bin text eol=lf\n", encoding="utf-8")
     workspace = look(folder, state).workspace
-    command = workspace.way_back(workspace.snapshot())
+    command = workspace.restore_command(workspace.snapshot())
     (folder / "a file.bin").write_bytes(b"something else")
     workspace.snapshot()
     words = [word.replace("PATH", "a file.bin") for word in shlex.split(command)]

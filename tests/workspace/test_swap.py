@@ -99,7 +99,7 @@ def test_code_that_the_suite_wrote_before_the_process_was_killed_is_the_attempts
     assert finished is not None
     assert (finished.left, finished.replaced) == (("gone.py",), ["code.py"])
     assert contents(lab.project) == {**lab.now, "gone.py": b"mine\n"}
-    command = shlex.split(finished.way_back.replace("PATH", "code.py"))
+    command = shlex.split(finished.restore_command.replace("PATH", "code.py"))
     assert subprocess.check_output(command) == b"old, run 7\n"
     assert finish_swap(lab.project, lab.state) is None
 
