@@ -1,8 +1,10 @@
 """Looks at files, reads them, and writes them whole.
 
-A place that this user may not enter is an empty one here: nobody can read what is there, and
-neither can what this user starts. pathlib raises an error instead (until Python 3.14), where a
-folder on somebody's PATH, or above the project, belongs to another user.
+A place that this user may not look into is an empty one here. pathlib raises an error instead
+(until Python 3.14), where a folder on somebody's PATH, or above the project, belongs to another
+user. That such a place is empty for programs too is not said: one that may be entered and not
+listed (x without r) gives its files to whoever knows their names, as Python's import does. What a
+project hides in this way, the guard opens.
 """
 
 import contextlib
@@ -62,6 +64,15 @@ def is_closed(path: Place) -> bool:
     except (OSError, ValueError):
         return False
     return False
+
+
+def is_entered(folder: Place) -> bool:
+    """Return whether this user may enter a folder, also one that may not be listed."""
+    try:
+        os.lstat(os.path.join(folder, os.curdir))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def list_folder(folder: Place) -> list[os.DirEntry[str]]:

@@ -177,7 +177,13 @@ class Steps:
 
     def finish(self, attempt: int) -> Snapshot:
         """Remember the files as the agent left them."""
-        return self._step(f"attempt {attempt}: after", self.workspace.snapshot)
+
+        def work() -> Snapshot:
+            # A folder that nobody may list hides its files from git, but not from Python.
+            self._report_findings(self.guard.open_folders(attempt))
+            return self.workspace.snapshot()
+
+        return self._step(f"attempt {attempt}: after", work)
 
     def compare(self, attempt: int, before: Snapshot, after: Snapshot) -> Diff:
         """Tell what the agent changed."""

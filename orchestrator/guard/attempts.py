@@ -133,8 +133,18 @@ class Attempts:
         manifest = self.recall(number)
         self.kept.require_kept()
         found = self._undo(manifest, str(number), "", self.kept.look(manifest))
+        found += tuple(self.kept.opened_findings())
         environment = self.check_environment(str(number))
         return (*self._between, *found, *environment, *self.check_rules(number))
+
+    def open_folders(self, number: int) -> tuple[Finding, ...]:
+        """Open what was closed since the baseline, so that no file is hidden; report it.
+
+        Raises:
+            InfrastructureError: a folder cannot be read.
+        """
+        self.kept.look(self.recall(number))
+        return tuple(self.kept.opened_findings())
 
     def close(self, tree: Tree) -> None:
         """Remember what the verdict left: what differs later was changed by nobody who was asked.

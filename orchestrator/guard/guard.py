@@ -150,6 +150,16 @@ class Guard:
             return Findings()
         return Findings(self._all_attempts.break_off(attempt))
 
+    def open_folders(self, attempt: int) -> Findings:
+        """Open the folders that were closed since the baseline, before anybody looks at the files.
+
+        Raises:
+            InfrastructureError: a folder cannot be read.
+        """
+        if self.mode is GuardMode.OFF:
+            return Findings()
+        return Findings(self._all_attempts.open_folders(attempt))
+
     def revert(self, attempt: int) -> Findings:
         """Make the guarded files and the environment what they were, before the suite judges.
 
@@ -185,13 +195,14 @@ class Guard:
             return self._writes.watch(run)[0], Findings()
         rules, restore = self._derived.protection, self.mode is GuardMode.RESTORE
         watch = SuiteWatch(rules, attempts.kept, attempts.manifest, self._writes.contents)
-        found = drop_bytecode(rules)
+        found: list[Finding] = []
         early = watch.before()
         if early and restore:
             # Nobody is asked to work now: something that the agent left behind does.
             attempts.restore(early, "late")
-            found = [*findings_of(early, "after it was restored"), *found]
+            found += findings_of(early, "after it was restored")
             watch.before()
+        found += drop_bytecode(rules)
         report = run()
         seen, changes = watch.after()
         self._writes.add(*watch.looks)
@@ -199,6 +210,7 @@ class Guard:
             attempts.restore(changes, "suite")
         environment = attempts.check_environment("suite", "while the suite ran")
         found = [*seen, *found, *(replace(each, decisive=True) for each in environment)]
+        found += attempts.kept.opened_findings()
         return report, Findings(tuple(self._weighed(found)))
 
     def collect_writes(self, run: Callable[[], SuiteReport]) -> tuple[SuiteReport, frozenset[str]]:
@@ -240,7 +252,8 @@ class Guard:
         tree = attempts.kept.look(manifest)
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
         checks = Checks(self._derived, self._report, manifest, self.command, self.task, home)
-        found = self._weighed(checks.findings(report, diff, tree, solved=solved))
+        hidden = attempts.kept.hidden_findings()
+        found = self._weighed((*hidden, *checks.findings(report, diff, tree, solved=solved)))
         if self.mode is GuardMode.FLAG:
             return Findings(tuple(found))
         if rerun and solved and not any(finding.decisive for finding in found):
@@ -248,6 +261,7 @@ class Guard:
                 self._report, report, manifest, lambda old: self.watch_suite(lambda: rerun(old))
             )
             tree = attempts.kept.look(manifest)
+        found += attempts.kept.opened_findings()
         found += attempts.check_rules(attempt, "while the suite ran")
         attempts.close(tree)
         return Findings(tuple(found))

@@ -13,19 +13,23 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator import files
 from orchestrator.errors import InfrastructureError
+from orchestrator.guard.findings import bound_findings, shown_name
 from orchestrator.guard.manifest import Change, Entry, Manifest
 from orchestrator.guard.protection import Kind, Protection, parents_of
 from orchestrator.guard.scripts import parse
 from orchestrator.guard.shared_files import is_shared, read_test_config
-from orchestrator.guard.tree import Tree, signature, walk
+from orchestrator.guard.tree import ClosedFolders, Tree, signature, walk
+from orchestrator.models import Finding, FindingKind
 
 _ALIKE: Final = 0.6
 """How much of a file's lines makes another one the same file, moved."""
+_FOLDERS: Final = "the project"
 
 
 class KeptFiles:
@@ -39,9 +43,13 @@ class KeptFiles:
     def __init__(self, protection: Protection, folder: Path) -> None:
         self._protection, self._folder = protection, folder
         self._project = protection.project
+        self._closed = ClosedFolders(protection.closed)
 
     def look(self, manifest: Manifest | None = None) -> Tree:
         """Return the files of the project, and those outside of it that are guarded.
+
+        A folder of the project that was closed since the baseline is opened, see
+        `opened_findings`.
 
         Raises:
             InfrastructureError: a folder cannot be read.
@@ -49,11 +57,26 @@ class KeptFiles:
         rules = self._protection
         entered = rules.entered | parents_of(manifest.entries if manifest else ())
         with explained(self._project):
-            found = walk(self._project, rules.environments, entered, rules.closed)
+            self._closed.hidden.clear()
+            found = walk(self._project, rules.environments, entered, self._closed)
             for name in (*rules.guarded, *rules.absent):
                 if (name.startswith("/") or name not in found) and (at := self._look_at(name)):
                     found[name] = at
         return found
+
+    def opened_findings(self) -> list[Finding]:
+        """Return a finding for each folder that was opened since this was last asked."""
+        opened = sorted(self._closed.opened)
+        self._closed.opened.clear()
+        return bound_findings((_finding_of(each, "opened") for each in opened), _FOLDERS, "folders")
+
+    def hidden_findings(self) -> list[Finding]:
+        """Return a decisive finding for each folder that the last look could not open."""
+        text = "cannot be opened: another user owns it"
+        found = [
+            replace(_finding_of(each, text), decisive=True) for each in sorted(self._closed.hidden)
+        ]
+        return bound_findings(found, _FOLDERS, "folders")
 
     def _look_at(self, name: str) -> os.stat_result | None:
         """Return what `lstat` says of a file; None where there is none, or never could be seen."""
@@ -317,6 +340,11 @@ def explained(path: Path) -> Iterator[None]:
             f"the tests cannot be guarded: {error.filename or path}: {error.strerror}",
             "make it readable and writable, or free some space; then run again",
         ) from error
+
+
+def _finding_of(folder: str, what: str) -> Finding:
+    text = f"it was closed since the baseline, which hides the files in it; {what}"
+    return Finding(FindingKind.SUSPICIOUS, shown_name(folder or "."), text)
 
 
 def _content(path: Path, at: os.stat_result) -> bytes:

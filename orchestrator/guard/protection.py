@@ -72,7 +72,7 @@ class Protection:
         environments: folders of Python environments, which a walk does not enter.
         search: where modules are found, in order.
         reserved: names of modules that none of the project's folders may take.
-        closed: names of guarded files, and of folders in `entered`, that could not be looked at.
+        closed: names of folders of the project, and of guarded files, that could not be looked at.
     """
 
     project: Path

@@ -2,6 +2,10 @@
 
 The disk is looked at directly, and not through git: what git sees can be narrowed by a line in
 .gitignore, and an environment's own files are never in a snapshot.
+
+A folder that may be entered and not listed (x without r) hides its files from a walk, but Python
+imports from it all the same, and code may list a folder of its own user after a `chmod`. So a walk
+opens what was closed since the baseline.
 """
 
 import contextlib
@@ -9,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -28,22 +33,50 @@ _PACKAGES: Final = ("site-packages", "dist-packages")
 _SITE_FOLDER: Final = re.compile(r"(?:^|/)lib(?:64)?/python3[\d.]*t?/[^/]+$")
 
 
+@dataclass
+class ClosedFolders:
+    """The folders of a project that cannot be listed, and what became of them in walks.
+
+    Args:
+        at_baseline: names of those that were closed at the baseline; they stay as they are.
+        opened: names of those that were opened since this was last cleared.
+        hidden: names of those that another user owns, and that may be entered all the same.
+    """
+
+    at_baseline: Collection[str]
+    opened: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)
+
+    def open(self, project: Path, name: str) -> bool:
+        """Open a folder of our own for its owner; return whether it could be opened."""
+        if name in self.at_baseline:
+            return False
+        path = project / name
+        try:
+            path.chmod(stat.S_IMODE(path.lstat().st_mode) | stat.S_IRWXU)
+        except OSError:
+            if files.is_entered(path):
+                self.hidden.add(name)
+            return False
+        self.opened.add(name)
+        return True
+
+
 def walk(
     project: Path,
     environments: Collection[str],
     entered: Collection[str] = (),
-    closed: Collection[str] = (),
+    closed: ClosedFolders | None = None,
 ) -> Tree:
     """Return the project's files and links, without following links to folders.
-
-    What we cannot look into, the suite cannot either.
 
     Args:
         project: the project's folder.
         environments: names of folders that were Python environments at the baseline. A folder
             that came to look like one later is entered, but for its installed packages.
         entered: names of folders that are entered whatever they are called.
-        closed: those of them that could not be read at the baseline.
+        closed: says which folders were closed at the baseline; others are opened. None is opened
+            without it.
 
     Raises:
         OSError: a folder of `entered` cannot be read any more.
@@ -53,11 +86,11 @@ def walk(
     while folders:
         folder = folders.pop()
         try:
-            listed = list(_look_into(project / folder))
+            listed = _list_or_open(project, folder, closed)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except PermissionError:
-            if folder in entered and folder not in closed:
+            if folder in entered and not (closed and folder in closed.at_baseline):
                 raise
             continue
         below = f"{folder}/" if folder else ""
@@ -65,13 +98,46 @@ def walk(
             name = below + base
             if not stat.S_ISDIR(at.st_mode):
                 found[name] = at
-            elif name in entered or not (
-                base in _NEVER_ENTERED
-                or name in environments
-                or (base in _PACKAGES and _SITE_FOLDER.search(name))
-            ):
+            elif name in entered or not _is_left_out(name, environments):
                 folders.append(name)
     return found
+
+
+def find_closed(
+    project: Path, environments: Collection[str], entered: Collection[str] = ()
+) -> frozenset[str]:
+    """Return the folders that a walk with the same arguments cannot look into."""
+    found = set()
+    folders = [""]
+    while folders:
+        folder = folders.pop()
+        if files.is_closed(project / folder):
+            found.add(folder)
+            continue
+        for item in files.list_folder(project / folder):
+            name = f"{folder}/{item.name}" if folder else item.name
+            if files.is_real_folder(item) and (
+                name in entered or not _is_left_out(name, environments)
+            ):
+                folders.append(name)
+    return frozenset(found)
+
+
+def _is_left_out(name: str, environments: Collection[str]) -> bool:
+    base = name.rpartition("/")[2]
+    installed = base in _PACKAGES and _SITE_FOLDER.search(name) is not None
+    return base in _NEVER_ENTERED or name in environments or installed
+
+
+def _list_or_open(
+    project: Path, folder: str, closed: ClosedFolders | None
+) -> list[tuple[str, os.stat_result]]:
+    try:
+        return list(_look_into(project / folder))
+    except PermissionError:
+        if not (closed and closed.open(project, folder)):
+            raise
+        return list(_look_into(project / folder))
 
 
 def _look_into(folder: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -1,6 +1,7 @@
-"""A place that this user may not enter is an empty one, unless a guarded file was seen in it."""
+"""A place that this user may not enter is an empty one, unless it was closed since the baseline."""
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from orchestrator.guard.command_chain import follow
 from orchestrator.guard.derivation import Basis, derive
 from orchestrator.guard.kept_files import KeptFiles
 from orchestrator.guard.search_path import search_folders
-from orchestrator.guard.tree import environments_in
+from orchestrator.guard.tree import ClosedFolders, environments_in
 from orchestrator.models import Diff, Findings
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.footprint import build_footprint
@@ -175,11 +176,61 @@ def test_an_environment_with_links_there_keeps_its_packages(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("mode", [0, 0o444, 0o111], ids=["closed", "listed only", "entered only"])
-def test_a_guarded_file_that_was_seen_is_missed(lab: Lab, mode: int) -> None:
+def test_a_folder_that_is_closed_since_the_baseline_is_opened(lab: Lab, mode: int) -> None:
+    guard, tests = lab.guard(), lab.project / "tests"
+    guard.record_baseline(report(), footprint(lab.project, IMPORTS))
+    guard.remember(1)
+    for look in (guard.open_folders, guard.revert, lambda _: guard.watch_suite(lambda: GREEN)[1]):
+        tests.chmod(mode)
+        (found,) = look(1).found
+        assert (found.where, found.decisive) == ("tests", False)
+        assert stat.S_IMODE(tests.stat().st_mode) == mode | 0o700
+    assert guard.revert(1) == Findings()
+    assert lab.project.joinpath("theirs").stat().st_mode & 0o777 == 0
+
+
+@pytest.mark.parametrize("mode", [0, 0o711], ids=["closed", "entered only"])
+def test_a_folder_of_another_user_is_empty_only_where_nobody_may_enter(mode: int) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root makes a folder of another user's")
+    with open_folder() as top:
+        with ordinary_user():
+            write(top / "project", PROJECT)
+            guard = Lab(top / "project", top / "outside").guard()
+            guard.record_baseline(report(), footprint(guard.project, IMPORTS))
+            guard.remember(1)
+        write(top / "project", {"colorsys/__init__.py": ""})
+        (top / "project" / "colorsys").chmod(mode)
+        with ordinary_user():
+            guard.revert(1)
+            found = guard.check(1, GREEN, Diff((), guard.project / "no.patch")).found
+    assert [(each.where, each.decisive) for each in found] == [("colorsys", True)] * bool(mode)
+
+
+@pytest.mark.parametrize("name", ["colorsys/__init__.py", "__pycache__/prices.cpython-311.pyc"])
+def test_what_is_hidden_from_a_walk_is_found(lab: Lab, name: str) -> None:
+    guard, path = lab.guard(), lab.project / name
+    guard.record_baseline(report(), footprint(lab.project, IMPORTS, search_path=(".",)))
+    guard.remember(1)
+    write(lab.project, {name: ""})
+    path.parent.chmod(0o311)
+    guard.revert(1)
+    guard.watch_suite(lambda: GREEN)
+    found = guard.check(1, GREEN, Diff((), lab.project / "no.patch")).found
+    if path.suffix == ".pyc":
+        assert not path.exists()
+    else:
+        assert [(each.where, each.decisive) for each in found] == [("colorsys", True)]
+
+
+def test_a_guarded_file_of_a_folder_that_cannot_be_opened_is_missed(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     guard = lab.guard()
     guard.record_baseline(report(), footprint(lab.project, IMPORTS))
     guard.remember(1)
-    with mode_of(lab.project / "tests", mode):
+    with mode_of(lab.project / "tests", 0o111):
+        monkeypatch.setattr(ClosedFolders, "open", lambda *_: False)
         with pytest.raises(InfrastructureError, match=r"cannot be guarded.*Permission denied"):
             guard.revert(1)
         with pytest.raises(InfrastructureError, match=r"cannot be guarded.*Permission denied"):
