@@ -51,6 +51,9 @@ class Workspace(Protocol):
     def snapshot(self) -> Snapshot:
         """Remember the files as they are now."""
 
+    def remember_modes(self, snapshot: Snapshot) -> None:
+        """Remember the permissions of the files of a snapshot that has just been made."""
+
     def restore_command(self, snapshot: Snapshot) -> str:
         """Say the command that prints a file of a snapshot; PATH in it stands for the file."""
 

@@ -133,6 +133,7 @@ class Steps:
             self.guard.remember(attempt)
             self.emit(events.AttemptStarted(attempt, of, prompt))
             before = self.workspace.snapshot()
+            self.workspace.remember_modes(before)
             self._stamps = self._stamp()
             if attempt == 1:
                 self._report_unseen()

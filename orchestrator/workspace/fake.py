@@ -28,6 +28,9 @@ class FakeWorkspace:
         self._trees[tree] = dict(self.files)
         return Snapshot(tree)
 
+    def remember_modes(self, snapshot: Snapshot) -> None:
+        """Do nothing: the files have no permissions."""
+
     def restore_command(self, snapshot: Snapshot) -> str:
         """Say a command that stands for none: there are no files."""
         return f"show {snapshot.tree}:PATH"

@@ -1,4 +1,4 @@
-"""Modes of the files and folders that a restore replaces or removes, for when they come back.
+"""Modes of the files and folders that a restore or an attempt may remove, for when they come back.
 
 git knows of a file only whether it is executable, and of a folder nothing. What a person or an
 attempt made private must not come back readable for everybody.
@@ -6,10 +6,11 @@ attempt made private must not come back readable for everybody.
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from orchestrator import files
 
@@ -42,6 +43,43 @@ class Modes:
             data = b"".join(b"%o %s\0" % (mode, path) for path, mode in modes.items())
             files.write_file(self.folder / tree, data)
 
+    def remember_all(self, tree: str, paths: Sequence[bytes]) -> None:
+        """Write down which files of a tree, and folders above them, have no usual mode now.
+
+        Args:
+            tree: its id; what was remembered of it before is forgotten.
+            paths: all files and links in it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        note, project = self.folder / tree, os.fsencode(self.project) + b"/"
+        usual = self._find_usual_modes()
+        folders = {path.rpartition(b"/")[0] for path in paths}
+        folders |= {above for folder in folders for above in _parents(folder)}
+        records = []
+        for path in (*paths, *folders - {b""}):
+            try:
+                mode = os.lstat(project + path).st_mode
+            except OSError:  # not there any more, or not to be seen
+                continue
+            if mode not in usual and not stat.S_ISLNK(mode):
+                records.append(b"%o %s\0" % (stat.S_IMODE(mode), path))
+        if records:
+            files.write_file(note, b"".join(records))
+        else:
+            note.unlink(missing_ok=True)
+
+    def _find_usual_modes(self) -> Set[int]:
+        """Return the types and modes of what is made without asking for a mode."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.folder) as scratch:
+            folder, file = Path(scratch, "folder"), Path(scratch, "file")
+            folder.mkdir()
+            file.touch()
+            plain = file.stat().st_mode
+            return {folder.stat().st_mode, plain, plain | (plain & 0o444) >> 2}
+
     def recall(self, tree: str) -> dict[bytes, int]:
         """Return what was remembered of a tree's paths.
 
@@ -54,3 +92,8 @@ class Modes:
             return {}
         pairs = (record.split(b" ", 1) for record in records)
         return {path: int(mode, 8) for mode, path in pairs}
+
+
+def _parents(path: bytes) -> Iterator[bytes]:
+    while path := path.rpartition(b"/")[0]:
+        yield path

@@ -191,6 +191,8 @@ def _copy(
     if source.is_symlink():
         temporary.symlink_to(source.readlink())
         return
+    # Nobody else may read it before it has its mode, nor open it to read it later.
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     shutil.copyfile(source, temporary)
     executable = change.after.mode == EXECUTABLE
     if remembered is not None and bool(remembered & stat.S_IXUSR) == executable:

@@ -10,6 +10,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
 from orchestrator.workspace.git import Git, shown
+from orchestrator.workspace.modes import Modes
 from orchestrator.workspace.private import PrivateGit, open_private
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
@@ -82,6 +83,22 @@ class GitWorkspace:
         self._last_tree = tree
         self._remember_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
         return Snapshot(tree)
+
+    def remember_modes(self, snapshot: Snapshot) -> None:
+        """Remember the modes of the files of a snapshot that has just been made.
+
+        What is deleted later gets its own mode when it comes back, and not git's.
+
+        Raises:
+            InfrastructureError: git failed, or there is no space.
+        """
+        listing = "ls-tree", "-r", "-z", "--name-only", "--full-tree", snapshot.tree
+        try:
+            Modes(self._git.folder, self._state / "modes").remember_all(
+                snapshot.tree, _paths(self._git, *listing)
+            )
+        except OSError as error:
+            raise _cannot_write(error, self._state) from error
 
     def restore_command(self, snapshot: Snapshot) -> str:
         """Say the command that prints a file of a snapshot; PATH in it stands for the file.

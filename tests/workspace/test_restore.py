@@ -1,5 +1,7 @@
 """The way back loses nothing."""
 
+import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,52 @@ def test_a_file_that_was_ignored_before_is_not_taken_for_new(
     assert (project / "data" / "set.csv").read_bytes() == b"mine\n"
     assert not (project / "agent.txt").exists()
     assert workspace.snapshot() != before  # git goes on seeing what it saw once
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["the same process", "another process"])
+def test_what_was_private_comes_back_private(
+    project: Path, state: Path, workspace: GitWorkspace, again: bool
+) -> None:
+    modes = {"key.ini": 0o600, "own": 0o700, "own/deep/run.sh": 0o750, "a_txt": 0o644}
+    (project / "own" / "deep").mkdir(parents=True)
+    for name, mode in modes.items():
+        path = project / name
+        path.is_dir() or path.write_text("x", encoding="utf-8")
+        path.chmod(0o777 if path.is_dir() else mode | 0o066)
+    workspace.remember_modes(workspace.snapshot())
+    for name, mode in modes.items():  # a later mode in the same tree wins
+        (project / name).chmod(mode)
+    before = workspace.snapshot()
+    workspace.remember_modes(before)
+    for name in ("key.ini", "own/deep/run.sh", "a_txt"):
+        (project / name).unlink()
+    (project / "own" / "deep").rmdir()
+    (project / "own").rmdir()
+    after = workspace.snapshot()
+    if again:
+        workspace = open_workspace(project, state)
+    assert workspace.restore(before, after) == ()
+    assert {name: stat.S_IMODE((project / name).stat().st_mode) for name in modes} == modes
+
+
+def test_a_private_file_is_private_while_it_is_written(
+    project: Path, workspace: GitWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "key.ini").write_text("x", encoding="utf-8")
+    (project / "key.ini").chmod(0o400)
+    before = workspace.snapshot()
+    workspace.remember_modes(before)
+    (project / "key.ini").unlink()
+    seen, copy = [], shutil.copyfile
+
+    def look(source: Path, target: Path) -> Path:
+        seen.append(stat.S_IMODE(target.stat().st_mode))
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", look)
+    workspace.restore(before, workspace.snapshot())
+    assert seen == [0o600]
+    assert stat.S_IMODE((project / "key.ini").stat().st_mode) == 0o400
 
 
 def test_the_rules_above_a_subfolder_count_too(project: Path, state: Path) -> None:
