@@ -9,8 +9,10 @@ project hides in this way, the guard opens.
 
 import contextlib
 import glob
+import hashlib
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,7 +116,14 @@ def read_text(path: Place, limit: int = SOURCE_LIMIT) -> str:
     return read_bytes(path, limit).decode("utf-8", "replace")
 
 
-def write_file(path: Path, data: bytes, mode: int | None = None, *, durable: bool = False) -> None:
+def write_file(
+    path: Path,
+    data: bytes,
+    mode: int | None = None,
+    *,
+    durable: bool = False,
+    alone: bool = False,
+) -> None:
     """Write a file whole or not at all, and make its folder if that is missing.
 
     Whoever reads while it is written sees the old file. Nothing else is left behind by a failure.
@@ -124,13 +133,18 @@ def write_file(path: Path, data: bytes, mode: int | None = None, *, durable: boo
         data: its content.
         mode: its permissions; what the umask leaves if None.
         durable: whether it has to outlive a power cut that follows at once.
+        alone: whether nobody else writes this file now. Then what a killed process has left of it
+            has a known name, and is removed.
 
     Raises:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Short, because the file's own name may be as long as a name can be.
-    temporary = path.parent / f".new-{secrets.token_hex(8)}"
+    if alone:
+        temporary = temporary_of(path)
+        remove(temporary)
+    else:
+        temporary = path.parent / f".new-{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o666 if mode is None else mode & 0o700)
     try:
@@ -148,6 +162,29 @@ def write_file(path: Path, data: bytes, mode: int | None = None, *, durable: boo
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def temporary_of(path: Path) -> Path:
+    """Return where a file is written that nobody else writes, before it is moved into place.
+
+    The name is short, because the file's own may be as long as a name can be.
+    """
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    return path.parent / f".new-{name}"
+
+
+def remove(path: Path) -> None:
+    """Remove what is at a path, a folder with all that is in it, if there is anything.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except (IsADirectoryError, PermissionError):  # of a folder, by the system
+        if not path.is_dir():
+            raise
+        shutil.rmtree(path)
 
 
 def sync_folder(folder: Path) -> None:

@@ -128,6 +128,18 @@ class TestWriting:
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
         assert modes == {"plain": 0o640, "private": 0o600, "open": 0o755}
 
+    def test_what_a_killed_process_has_left_is_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.txt"
+        for make in (Path.mkdir, Path.touch, lambda left: left.symlink_to(tmp_path / "other")):
+            make(files.temporary_of(path))
+            files.write_file(path, b"new", alone=True)
+            assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"new"]
+        files.temporary_of(path).mkdir()
+        (files.temporary_of(path) / "b").touch()
+        files.remove(files.temporary_of(path))
+        files.remove(files.temporary_of(path))
+        assert list(tmp_path.iterdir()) == [path]
+
     def test_a_failure_leaves_everything_as_it_was(self, tmp_path: Path) -> None:
         (tmp_path / "a.txt").mkdir()
         with pytest.raises(IsADirectoryError):

@@ -132,7 +132,9 @@ class Attempts:
         """
         manifest = self.recall(number)
         self.kept.require_kept()
-        found = self._undo(manifest, str(number), "", self.kept.look(manifest))
+        tree = self.kept.look(manifest)
+        self.kept.remove_temporaries(manifest.entries, tree)
+        found = self._undo(manifest, str(number), "", tree)
         found += tuple(self.kept.opened_findings())
         environment = self.check_environment(str(number))
         return (*self._between, *found, *environment, *self.check_rules(number))

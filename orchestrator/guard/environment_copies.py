@@ -75,7 +75,8 @@ class EnvironmentCopies:
         if data.startswith(_LINK):
             Path(path).symlink_to(os.fsdecode(data.removeprefix(_LINK)))
         else:
-            files.write_file(Path(path), data, 0o755 if data[:2] == b"#!" else 0o644)
+            mode = 0o755 if data[:2] == b"#!" else 0o644
+            files.write_file(Path(path), data, mode, alone=True)
         return True
 
     def move_aside(self, path: str) -> None:

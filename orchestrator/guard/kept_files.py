@@ -11,8 +11,7 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -21,7 +20,7 @@ from orchestrator import files
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.findings import bound_findings, shown_name
 from orchestrator.guard.manifest import Change, Entry, Manifest
-from orchestrator.guard.protection import Kind, Protection, parents_of
+from orchestrator.guard.protection import Kind, Protection, name_of, parents_of
 from orchestrator.guard.scripts import parse
 from orchestrator.guard.shared_files import is_shared, read_test_config
 from orchestrator.guard.tree import ClosedFolders, Tree, signature, walk
@@ -106,6 +105,7 @@ class KeptFiles:
         with explained(self._folder):
             (self._folder / "files").mkdir(parents=True, exist_ok=True, mode=0o700)
             tree = self.look() if tree is None else tree
+            self.remove_temporaries(self._protection.guarded, tree)
             kinds = {each: kind for each in tree if (kind := self._kind(each))}
             manifest = Manifest(
                 {each: self._keep(each, kind, tree[each], known) for each, kind in kinds.items()},
@@ -211,6 +211,19 @@ class KeptFiles:
                 "restore them yourself, with git checkout or a backup; then run again",
             )
 
+    def remove_temporaries(self, names: Iterable[str], tree: Tree) -> None:
+        """Remove what a process that was killed in `restore` has left beside guarded files.
+
+        Args:
+            names: of the guarded files.
+            tree: the project as it is; what is removed is taken out of it.
+        """
+        for name in names:
+            temporary = files.temporary_of(self._project / name)
+            if tree.pop(name_of(self._project, temporary), None) or name.startswith("/"):
+                with contextlib.suppress(OSError):  # another user's folder
+                    files.remove(temporary)
+
     # ---- below: one file -------------------------------------------------------------------
 
     def _kind(self, name: str) -> Kind | None:
@@ -309,12 +322,12 @@ class KeptFiles:
         self._clear_way(name, aside)
         full.parent.mkdir(parents=True, exist_ok=True)
         if not entry.link:
-            files.write_file(full, data, entry.mode)
+            files.write_file(full, data, entry.mode, alone=True)
             return
-        with tempfile.TemporaryDirectory(prefix=".restore-", dir=full.parent) as scratch:
-            new = Path(scratch) / "new"
-            new.symlink_to(os.fsdecode(data))
-            new.replace(full)
+        temporary = files.temporary_of(full)
+        files.remove(temporary)
+        temporary.symlink_to(os.fsdecode(data))
+        temporary.replace(full)
 
     def _clear_way(self, name: str, aside: Path) -> None:
         """Set aside files and links that stand where a folder of the path was."""

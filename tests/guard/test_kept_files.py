@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.files import temporary_of
 from orchestrator.guard.derivation import Basis, derive
 from orchestrator.guard.kept_files import KeptFiles
 from orchestrator.guard.protection import Protection
@@ -117,3 +118,22 @@ def test_what_stands_in_the_way_is_set_aside(tmp_path: Path) -> None:
     kept_files.restore(manifest, [change], tmp_path / "aside")
     assert (project / "tests" / "unit" / "test_a.py").read_text(encoding="utf-8") == "A = 1\n"
     assert (tmp_path / "aside" / "tests" / "unit.instead").read_text(encoding="utf-8") == "a file"
+
+
+def test_what_a_killed_restore_has_left_is_removed(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    write(project, {"tests/test_a.py": "def test_a(): pass\n", "conftest.py": ""})
+    kept = KeptFiles(protect(project, "pytest"), tmp_path / "kept")
+    manifest = kept.remember("start")
+    before = looked_at(project)
+    left = [temporary_of(project / name) for name in ("conftest.py", "tests/test_a.py")]
+    for path in left:
+        path.write_text("half", encoding="utf-8")
+    assert kept.remember("later").others == manifest.others
+    assert looked_at(project) == before
+    (project / "conftest.py").unlink()
+    left[0].mkdir()
+    tree = kept.look(manifest)
+    kept.restore(manifest, kept.changes(manifest, tree), tmp_path / "aside")
+    assert looked_at(project) == before
+    assert not left[0].exists()
