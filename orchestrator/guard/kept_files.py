@@ -201,7 +201,7 @@ class KeptFiles:
                 if data is None:
                     lost.append(change.name)
                     continue
-                self._set_aside(change.name, aside)
+                self._set_aside(change.name, aside, replaced=entry is not None)
                 if entry:
                     self._place(change.name, entry, data, aside)
         if lost:
@@ -300,7 +300,8 @@ class KeptFiles:
                 return data
         return None
 
-    def _set_aside(self, name: str, aside: Path) -> None:
+    def _set_aside(self, name: str, aside: Path, *, replaced: bool) -> None:
+        """Keep what is there now, and remove it unless a file replaces it in one step."""
         full = self._project / name
         if not os.path.lexists(full) or self._below_a_link(name):
             return
@@ -311,7 +312,8 @@ class KeptFiles:
             shutil.rmtree(full)
             return
         shutil.copy2(full, target, follow_symlinks=False)
-        full.unlink()
+        if not replaced:
+            full.unlink()
 
     def _below_a_link(self, name: str) -> bool:
         parents = [self._project / str(each) for each in PurePosixPath(name).parents][:-1]
