@@ -14,7 +14,7 @@ from orchestrator.workspace.modes import Modes
 from orchestrator.workspace.private import PrivateGit, open_private
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
-from orchestrator.workspace.trees import links_to_repositories, write_diff
+from orchestrator.workspace.trees import list_changed, write_diff
 
 _CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
 """git goes on without such a folder, and says so only here."""
@@ -60,7 +60,9 @@ class GitWorkspace:
     def __init__(self, private: PrivateGit, state: Path) -> None:
         self._private, self._state = private, state
         self._git = private.project
-        self._last_tree = self._empty_tree()
+        self._last_tree = self._nothing = self._empty_tree()
+        self._listed: tuple[str, list[bytes]] = (self._nothing, [])
+        """A tree of which the paths are known, because it was compared with an empty one."""
         self.unseen: tuple[str, ...] = ()
         """What the last snapshot could not see: repositories inside, unreadable files."""
 
@@ -74,8 +76,11 @@ class GitWorkspace:
         tree = self._write_tree()
         # Another repository inside comes in as a gitlink, which holds none of its files. It must
         # not stay: the next `git add` would run `git status` in there, under its configuration.
-        changed = tree != self._last_tree
-        inside = links_to_repositories(self._git, self._last_tree, tree) if changed else []
+        inside = list[bytes]()
+        if tree != self._last_tree:
+            changed, inside = list_changed(self._git, self._last_tree, tree)
+            if self._last_tree == self._nothing and not inside:
+                self._listed = tree, changed
         if inside:
             paths = b"".join(path + b"\0" for path in inside)
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=paths)
@@ -92,11 +97,12 @@ class GitWorkspace:
         Raises:
             InfrastructureError: git failed, or there is no space.
         """
-        listing = "ls-tree", "-r", "-z", "--name-only", "--full-tree", snapshot.tree
+        tree, paths = self._listed
+        if tree != snapshot.tree:
+            listing = "ls-tree", "-r", "-z", "--name-only", "--full-tree", snapshot.tree
+            paths = _paths(self._git, *listing)
         try:
-            Modes(self._git.folder, self._state / "modes").remember_all(
-                snapshot.tree, _paths(self._git, *listing)
-            )
+            Modes(self._git.folder, self._state / "modes").remember_all(snapshot.tree, paths)
         except OSError as error:
             raise _cannot_write(error, self._state) from error
 

@@ -42,12 +42,12 @@ def changes_between(git: Git, before: str, after: str) -> list[Change]:
     return _changes(_records(git, before, after, "--raw"))
 
 
-def links_to_repositories(git: Git, before: str, after: str) -> list[bytes]:
-    """The paths that differ and are another repository in the second tree."""
+def list_changed(git: Git, before: str, after: str) -> tuple[list[bytes], list[bytes]]:
+    """Return the paths that differ, and of them those that are another repository afterwards."""
     records = _records(git, before, after, "--raw")
     # Of the first snapshot all is new, so this must be quick on each line.
     pairs = zip(records[::2], records[1::2], strict=True)
-    return [path for raw, path in pairs if raw[8:14] == _GITLINK]
+    return records[1::2], [path for raw, path in pairs if raw[8:14] == _GITLINK]
 
 
 def write_diff(git: Git, before: str, after: str, patch: Path) -> Diff:
