@@ -77,6 +77,15 @@ def is_entered(folder: Place) -> bool:
     return True
 
 
+def open_folder(folder: Path) -> bool:
+    """Let a folder's owner list, enter and write it; return whether that is ours to do."""
+    try:
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU)
+    except OSError:
+        return False
+    return True
+
+
 def list_folder(folder: Place) -> list[os.DirEntry[str]]:
     """Return what is in a folder; nothing for one that this user may not list, or that is none."""
     with contextlib.suppress(OSError, ValueError):

@@ -79,6 +79,11 @@ class Case:
         """Whether the case speaks against the code."""
         return self.outcome in (CaseOutcome.FAILED, CaseOutcome.ERROR)
 
+    @property
+    def raised_types(self) -> list[str]:
+        """The types of the exceptions that it ended with, the cause first."""
+        return [each.type for each in self.raised]
+
 
 class SuiteOutcome(StrEnum):
     """What a run of the suite came to. Only `passed` is a green verdict."""

@@ -64,7 +64,7 @@ def _list_or_open(folder: Path, *, open_it: bool) -> list[os.DirEntry[str]]:
     try:
         return list(os.scandir(folder))
     except PermissionError:  # Python finds a cache by its name, in what cannot be listed too
-        return files.list_folder(folder) if open_it and _make_writable(folder) else []
+        return files.list_folder(folder) if open_it and files.open_folder(folder) else []
     except OSError:
         return []
 
@@ -77,19 +77,11 @@ def _remove(path: Path) -> bool:
         except OSError as error:
             if error.errno not in _NOT_OURS:
                 raise
-            if attempt or not _make_writable(path.parent):
+            if attempt or not files.open_folder(path.parent):
                 break
         else:
             return True
     return False
-
-
-def _make_writable(folder: Path) -> bool:
-    try:
-        folder.chmod(folder.stat().st_mode | 0o700)
-    except OSError:
-        return False
-    return True
 
 
 def _would_run_wrongly(cache: Path) -> bool:

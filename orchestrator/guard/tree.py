@@ -52,14 +52,12 @@ class ClosedFolders:
         if name in self.at_baseline:
             return False
         path = project / name
-        try:
-            path.chmod(stat.S_IMODE(path.lstat().st_mode) | stat.S_IRWXU)
-        except OSError:
-            if files.is_entered(path):
-                self.hidden.add(name)
-            return False
-        self.opened.add(name)
-        return True
+        if files.open_folder(path):
+            self.opened.add(name)
+            return True
+        if files.is_entered(path):
+            self.hidden.add(name)
+        return False
 
 
 def walk(

@@ -186,8 +186,7 @@ def _fail_alike(one: Case, other: Case) -> bool:
     """Return whether a case failed twice in the same way, numbers and addresses left aside."""
     if one.id == EXIT_STATUS:  # that is told by its complaint
         return True
-    types = [[each.type for each in case.raised] for case in (one, other)]
-    return types[0] == types[1] and _first_line(one) == _first_line(other)
+    return one.raised_types == other.raised_types and _first_line(one) == _first_line(other)
 
 
 def _first_line(case: Case) -> str:

@@ -31,7 +31,7 @@ from orchestrator.verdict.dependency import declared_but_missing
 from orchestrator.verdict.evidence import Evidence, Side
 from orchestrator.verdict.exit_status import EXIT_STATUS
 from orchestrator.verdict.relation import Relation, names_of
-from orchestrator.workspace.swap import TreeSwap
+from orchestrator.workspace.swap import Swap, TreeSwap
 
 
 @dataclass(frozen=True)
@@ -142,14 +142,15 @@ class Experiment:
         files = f"{count} file{'' if count == 1 else 's'} swapped"
         self.emit(events.StepStarted(f"running the suite on the tree before the attempt ({files})"))
         rewritten = self.guard.rewritten_each_time
+        swap = Swap(trees.before, trees.after, trees.leave, rewritten)
         try:
-            if kept := trees.swap.apply(trees.before, trees.after, trees.leave, rewritten):
+            if kept := trees.swap.apply(swap):
                 raise _SwapVoidError(kept)
             report, written = self.guard.collect_writes(lambda: self.run_suite(None))
             self._runs += 1
             rewritten &= written
         finally:
-            edited = trees.swap.revert(trees.before, trees.after, trees.leave, rewritten)
+            edited = trees.swap.revert(swap, rewritten)
         if edited:
             raise _SwapVoidError(edited)
         self.emit(events.SuiteFinished(report, before_attempt=True))

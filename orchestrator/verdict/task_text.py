@@ -61,6 +61,8 @@ _SAME_BEHAVIOUR: Final = re.compile(
 
 _ADDING: Final = re.compile(r"\W*(?:please\s+)?(?:add|write|create|put|introduce)\b", re.IGNORECASE)
 
+_PLACE: Final = re.compile(r"\b(?:to|in|into)\s+[`'\"]?$")
+
 _EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
 """Words of a sentence that says what is not to be done."""
 
@@ -89,18 +91,18 @@ def wanted_words(task: str) -> list[str]:
 
 def names_file(task: str, name: str) -> bool:
     """Return whether a task names a file, other than as the place for something new."""
-    place = (
-        r"(?:to|in|into)\s+[`'\"]?" if _ADDING.match(task) and not _REPAIR.search(task) else None
-    )
-    for match in re.finditer(rf"(?<![\w/]){re.escape(name)}(?!\w)", task):
-        if place is None or not re.search(rf"\b{place}$", task[: match.start()]):
-            return True
-    return False
+    adding = _ADDING.match(task) is not None and not _REPAIR.search(task)
+    return any(not (adding and _PLACE.search(task[:at])) for at in _find_word(name, task))
 
 
 def names_code(task: str, name: str) -> bool:
     """Return whether a task names an identifier, and not just an English word that is spelt so."""
     if re.search(r"[_\d]|[a-z][A-Z]", name):
-        return re.search(rf"(?<![\w/]){re.escape(name)}(?!\w)", task) is not None
+        return bool(_find_word(name, task))
     quoted = rf"[`'\"]{re.escape(name)}[`'\"(.]|(?<!\w){re.escape(name)}\(|\.{re.escape(name)}\b"
     return re.search(quoted, task) is not None
+
+
+def _find_word(word: str, text: str) -> list[int]:
+    """Return where a word begins in a text, and is no part of another word or path."""
+    return [each.start() for each in re.finditer(rf"(?<![\w/]){re.escape(word)}(?!\w)", text)]

@@ -6,8 +6,7 @@ attempt made private must not come back readable for everybody.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,15 +32,9 @@ class Modes:
         Raises:
             OSError: it cannot be written.
         """
-        modes = self.recall(tree)
-        for path in paths:
-            with suppress(OSError):  # not there, or not to be seen
-                at = (self.project / os.fsdecode(path)).lstat()
-                if not stat.S_ISLNK(at.st_mode):
-                    modes[path] = stat.S_IMODE(at.st_mode)
-        if modes:
-            data = b"".join(b"%o %s\0" % (mode, path) for path, mode in modes.items())
-            files.write_file(self.folder / tree, data)
+        found = {path: stat.S_IMODE(mode) for path, mode in self._look_at(paths)}
+        if modes := self.recall(tree) | found:
+            self._write(tree, modes)
 
     def remember_all(self, tree: str, paths: Sequence[bytes]) -> None:
         """Write down which files of a tree, and folders above them, have no usual mode now.
@@ -53,22 +46,30 @@ class Modes:
         Raises:
             OSError: it cannot be written.
         """
-        note, project = self.folder / tree, os.fsencode(self.project) + b"/"
         usual = self._find_usual_modes()
-        folders = {path.rpartition(b"/")[0] for path in paths}
-        folders |= {above for folder in folders for above in _parents(folder)}
-        records = []
-        for path in (*paths, *folders - {b""}):
+        folders = {path.rpartition(b"/")[0] for path in paths} - {b""}
+        folders |= {above for folder in folders for above in parents_of(folder)}
+        looks = self._look_at((*paths, *folders))
+        modes = {path: stat.S_IMODE(mode) for path, mode in looks if mode not in usual}
+        if modes:
+            self._write(tree, modes)
+        else:
+            (self.folder / tree).unlink(missing_ok=True)
+
+    def _look_at(self, paths: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+        """Yield type and mode of what is at some paths; of links there is none."""
+        project = os.fsencode(self.project) + b"/"
+        for path in paths:
             try:
                 mode = os.lstat(project + path).st_mode
             except OSError:  # not there any more, or not to be seen
                 continue
-            if mode not in usual and not stat.S_ISLNK(mode):
-                records.append(b"%o %s\0" % (stat.S_IMODE(mode), path))
-        if records:
-            files.write_file(note, b"".join(records))
-        else:
-            note.unlink(missing_ok=True)
+            if not stat.S_ISLNK(mode):
+                yield path, mode
+
+    def _write(self, tree: str, modes: Mapping[bytes, int]) -> None:
+        data = b"".join(b"%o %s\0" % (mode, path) for path, mode in modes.items())
+        files.write_file(self.folder / tree, data)
 
     def _find_usual_modes(self) -> Set[int]:
         """Return the types and modes of what is made without asking for a mode."""
@@ -94,6 +95,7 @@ class Modes:
         return {path: int(mode, 8) for mode, path in pairs}
 
 
-def _parents(path: bytes) -> Iterator[bytes]:
+def parents_of(path: bytes) -> Iterator[bytes]:
+    """Yield the folders above a path, the nearest first."""
     while path := path.rpartition(b"/")[0]:
         yield path

@@ -5,16 +5,16 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from orchestrator.workspace.bytecode import drop_bytecode
-from orchestrator.workspace.modes import Modes
+from orchestrator.workspace.modes import Modes, parents_of
 from orchestrator.workspace.private import PrivateGit
-from orchestrator.workspace.trees import EXECUTABLE, Change, changes_between
+from orchestrator.workspace.trees import EXECUTABLE, Change, changes_between, list_paths
 
 _RULES: Final = b".gitignore"
 
@@ -83,8 +83,7 @@ class Restoration:
         The agent may have changed the rules: what was ignored before is no new file of its own.
         """
         git = self.private.project
-        listing = git.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree)
-        rules = [path for path in listing.split(b"\0") if _name(path) == _RULES]
+        rules = [path for path in list_paths(git, tree) if _name(path) == _RULES]
         with TemporaryDirectory(dir=self.state) as scratch:
             inside = Path(os.fsdecode(self.private.prefix))
             (Path(scratch) / inside).mkdir(parents=True, exist_ok=True)
@@ -117,7 +116,7 @@ class Restoration:
 
     def _remove(self, path: bytes) -> None:
         self._full(path).unlink()
-        for folder in _parents(path):
+        for folder in parents_of(path):
             try:
                 self._full(folder).rmdir()
             except OSError:
@@ -152,7 +151,7 @@ class Restoration:
 
     def _make_parents(self, path: bytes, modes: Mapping[bytes, int]) -> bool:
         """Make the folders above a path. A link among them would lead somewhere else: False."""
-        for folder in reversed(list(_parents(path))):
+        for folder in reversed(list(parents_of(path))):
             full = self._full(folder)
             if not os.path.lexists(full):
                 temporary = self._temporary(folder)
@@ -168,7 +167,7 @@ class Restoration:
         """Remove what a process that was killed here has left."""
         folders = set()
         for path in paths:
-            folders |= set(_parents(path))
+            folders |= set(parents_of(path))
             with contextlib.suppress(OSError):  # its folder may be a file by now
                 self._temporary(path).unlink()
         for folder in folders:
@@ -181,7 +180,7 @@ class Restoration:
 
     def _remember_modes(self, tree: str, goes: list[bytes], comes: list[bytes]) -> None:
         """Remember the modes of what is about to be replaced or removed, for when it comes back."""
-        folders = {folder for path in goes for folder in _parents(path)}
+        folders = {folder for path in goes for folder in parents_of(path)}
         self._modes.remember(tree, (*goes, *comes, *sorted(folders)))
 
 
@@ -209,12 +208,6 @@ def _copy(
 
 def _name(path: bytes) -> bytes:
     return path.rpartition(b"/")[2]
-
-
-def _parents(path: bytes) -> Iterator[bytes]:
-    """The folders above a path, the nearest first."""
-    while path := path.rpartition(b"/")[0]:
-        yield path
 
 
 def _is_folder(full: Path) -> bool:

@@ -14,7 +14,7 @@ from orchestrator.workspace.modes import Modes
 from orchestrator.workspace.private import PrivateGit, open_private
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
-from orchestrator.workspace.trees import list_changed, write_diff
+from orchestrator.workspace.trees import list_changed, list_paths, write_diff
 
 _CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
 """git goes on without such a folder, and says so only here."""
@@ -99,8 +99,7 @@ class GitWorkspace:
         """
         tree, paths = self._listed
         if tree != snapshot.tree:
-            listing = "ls-tree", "-r", "-z", "--name-only", "--full-tree", snapshot.tree
-            paths = _paths(self._git, *listing)
+            paths = list_paths(self._git, snapshot.tree)
         try:
             Modes(self._git.folder, self._state / "modes").remember_all(snapshot.tree, paths)
         except OSError as error:

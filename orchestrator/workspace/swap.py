@@ -20,6 +20,23 @@ from orchestrator.workspace.snapshots import open_workspace
 
 
 @dataclass(frozen=True)
+class Swap:
+    """Two trees, of which the one before stands in the project for a while.
+
+    Args:
+        before: the tree that is made.
+        after: the tree that has to come back.
+        leave: paths that are never swapped.
+        rewritten: paths that the suite writes in each run.
+    """
+
+    before: Snapshot
+    after: Snapshot
+    leave: Collection[str] = ()
+    rewritten: Collection[str] = ()
+
+
+@dataclass(frozen=True)
 class SwapNote:
     """Where notes of swaps are kept, one for each project at most.
 
@@ -35,14 +52,18 @@ class SwapNote:
         name = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:16]
         return cls(state / "swaps" / f"{name}.json")
 
-    def write(self, swap: "NotedSwap") -> None:
+    def write(self, folder: Path, swap: Swap) -> None:
         """Write down which tree has to be restored, and through which private repository.
+
+        Args:
+            folder: the run's.
+            swap: what is about to be made.
 
         Raises:
             InfrastructureError: it cannot be written.
         """
         value = {
-            "folder": str(swap.folder),
+            "folder": str(folder),
             "before": swap.before.tree,
             "after": swap.after.tree,
             "leave": sorted(swap.leave),
@@ -56,44 +77,25 @@ class SwapNote:
                 "check that the state directory is writable and has space",
             ) from error
 
-    def read(self) -> "NotedSwap":
-        """Return what is written down.
+    def read(self) -> tuple[Path, Swap]:
+        """Return what is written down: the run's folder, and the swap.
 
         Raises:
             FileNotFoundError: nothing is.
             OSError, ValueError, KeyError, TypeError: it cannot be read.
         """
         value = json.loads(self.path.read_text(encoding="utf-8"))
-        return NotedSwap(
-            Path(value["folder"]),
+        swap = Swap(
             Snapshot(value["before"]),
             Snapshot(value["after"]),
             tuple(value["leave"]),
             tuple(value.get("rewritten", ())),
         )
+        return Path(value["folder"]), swap
 
     def remove(self) -> None:
         """Forget the swap: all files are back."""
         self.path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class NotedSwap:
-    """A swap as it is written down.
-
-    Args:
-        folder: the run's folder.
-        before: the tree that stands in the project.
-        after: the tree that has to come back.
-        leave: paths that are never swapped.
-        rewritten: paths that the suite writes in each run.
-    """
-
-    folder: Path
-    before: Snapshot
-    after: Snapshot
-    leave: Collection[str]
-    rewritten: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -142,44 +144,25 @@ class TreeSwap:
         finally:
             patch.unlink(missing_ok=True)
 
-    def apply(
-        self,
-        before: Snapshot,
-        after: Snapshot,
-        leave: Collection[str],
-        rewritten: Collection[str] = (),
-    ) -> Sequence[str]:
-        """Put the files of `before` in place of those of `after`.
-
-        Args:
-            before: the tree to make.
-            after: the tree that stands there, and has to come back.
-            leave: paths that are never swapped.
-            rewritten: paths that the suite itself may write, for whoever has to put them back.
+    def apply(self, swap: Swap) -> Sequence[str]:
+        """Put the files of the tree before in place of those of the tree after.
 
         Returns:
-            The paths that somebody changed after `after` was taken, and that were left alone.
+            The paths that somebody changed after the tree after was taken; they were left alone.
 
         Raises:
             InfrastructureError: a file cannot be written.
         """
-        self.note.write(NotedSwap(self.folder, before, after, leave, rewritten))
-        return self.workspace.restore(before, after, leave)
+        self.note.write(self.folder, swap)
+        return self.workspace.restore(swap.before, swap.after, swap.leave)
 
-    def revert(
-        self,
-        before: Snapshot,
-        after: Snapshot,
-        leave: Collection[str],
-        rewritten: Collection[str] = (),
-    ) -> Sequence[str]:
-        """Put the files of `after` back.
+    def revert(self, swap: Swap, rewritten: Collection[str] = ()) -> Sequence[str]:
+        """Put the files of the tree after back.
 
         Args:
-            before: the tree that stands there.
-            after: the tree that comes back.
-            leave: paths that are never swapped.
-            rewritten: paths that the suite itself writes; they come back all the same.
+            swap: the one that was applied.
+            rewritten: paths that the suite has written while the tree before stood there; they come
+                back all the same.
 
         Returns:
             The paths that somebody changed while the tree before stood there; they were left alone.
@@ -187,11 +170,11 @@ class TreeSwap:
         Raises:
             InfrastructureError: a file cannot be written; the note stays.
         """
-        left = self.workspace.restore(after, before, leave)
+        left = self.workspace.restore(swap.after, swap.before, swap.leave)
         if own := {*left} & {*rewritten}:
             now = self.workspace.snapshot()
-            others = self.changed(now, after) - own
-            again = self.workspace.restore(after, now, {*leave, *others})
+            others = self.changed(now, swap.after) - own
+            again = self.workspace.restore(swap.after, now, {*swap.leave, *others})
             left = (*(path for path in left if path not in own), *again)
         self.note.remove()
         return left
@@ -211,7 +194,7 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
     """
     note = SwapNote.of_project(project, state)
     try:
-        noted = note.read()
+        folder, swap = note.read()
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -221,10 +204,10 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
             "then remove that file",
         ) from error
     # The suite of the killed run may still be at work on the tree before.
-    ended = process.sweep(noted.folder.name)
+    ended = process.sweep(folder.name)
     try:
-        swap = TreeSwap(open_workspace(project, noted.folder), note, noted.folder)
-        return replace(_finish(swap, noted), run=noted.folder.name, ended=ended)
+        trees = TreeSwap(open_workspace(project, folder), note, folder)
+        return replace(_finish(trees, swap), run=folder.name, ended=ended)
     except InfrastructureError as error:
         raise InfrastructureError(
             f"the files of a killed attempt cannot be put back in {project}: {error.message}",
@@ -232,11 +215,11 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
         ) from error
 
 
-def _finish(swap: TreeSwap, noted: NotedSwap) -> FinishedSwap:
-    now = swap.workspace.snapshot()
-    replaced = {*noted.rewritten} - {*noted.leave}
+def _finish(trees: TreeSwap, swap: Swap) -> FinishedSwap:
+    now = trees.workspace.snapshot()
+    replaced = {*swap.rewritten} - {*swap.leave}
     if replaced:
-        pairs = (noted.before, noted.after), (now, noted.before), (now, noted.after)
-        replaced = replaced.intersection(*(swap.changed(*pair) for pair in pairs))
-    left = swap.revert(noted.before, noted.after, noted.leave, replaced)
-    return FinishedSwap(left, sorted(replaced - {*left}), swap.workspace.restore_command(now))
+        pairs = (swap.before, swap.after), (now, swap.before), (now, swap.after)
+        replaced = replaced.intersection(*(trees.changed(*pair) for pair in pairs))
+    left = trees.revert(swap, replaced)
+    return FinishedSwap(left, sorted(replaced - {*left}), trees.workspace.restore_command(now))

@@ -42,6 +42,11 @@ def changes_between(git: Git, before: str, after: str) -> list[Change]:
     return _changes(_records(git, before, after, "--raw"))
 
 
+def list_paths(git: Git, tree: str) -> list[bytes]:
+    """Return the paths of all that is in a tree."""
+    return git.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree).split(b"\0")[:-1]
+
+
 def list_changed(git: Git, before: str, after: str) -> tuple[list[bytes], list[bytes]]:
     """Return the paths that differ, and of them those that are another repository afterwards."""
     records = _records(git, before, after, "--raw")

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from orchestrator.replay import ReplayServer
-from tests.cli.conftest import AGENT, TASK, Call, Shop, ended, in_a_child
+from tests.cli.conftest import AGENT, TASK, Call, Ended, Shop, ended, in_a_child
 from tests.cli.test_signals import FAMILY, alive, relatives, until
 from tests.runs import get_last_run
 
@@ -58,17 +58,22 @@ def kill(child: Popen[str]) -> list[psutil.Process]:
     return left
 
 
+def go_on(call: Call, shop: Shop, command: str) -> Ended:
+    """Begin a new run after one that was killed, or resume that one; return how it ended."""
+    words = ("run", TASK, "--project-dir", shop.project) if command == "run" else ("resume",)
+    done = call(*words)
+    assert done.code == 0, done.said
+    return done
+
+
 @pytest.mark.parametrize("command", ["run", "resume"])
 def test_a_killed_runs_processes_are_ended_first(
     call: Call, shop: Shop, teacher: ReplayServer, command: str
 ) -> None:
     left = kill(start(shop))
-    run = get_last_run().id
-    words = ("run", TASK, "--project-dir", shop.project) if command == "run" else ("resume",)
-    done = call(*words)
-    assert done.code == 0, done.said
+    told = f"! ended {len(left)} processes that run {get_last_run().id} had left at work"
+    done = go_on(call, shop, command)
     assert alive(left) == []
-    told = f"! ended {len(left)} processes that run {run} had left at work"
     assert told in done.out
     assert done.out.index(told) < done.out.index("agent: ")
 
@@ -91,12 +96,9 @@ def test_those_of_a_killed_comparison_are_ended_and_counted_too(
     assert len(left) >= MEMBERS
     slow.unlink()
     shop.agent.write_text(AGENT, encoding="utf-8")
-    run = get_last_run().id
-    words = ("run", TASK, "--project-dir", shop.project) if command == "run" else ("resume",)
-    done = call(*words)
-    assert done.code == 0, done.said
+    told = f"! ended {len(left)} processes that run {get_last_run().id} had left at work"
+    done = go_on(call, shop, command)
     assert alive(left) == []
-    told = f"! ended {len(left)} processes that run {run} had left at work"
     assert done.out.count(told) == 1
     assert done.out.index(told) < done.out.index("! a comparison was cut short")
 

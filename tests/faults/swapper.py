@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.models import Snapshot
 from orchestrator.workspace import open_workspace
-from orchestrator.workspace.swap import SwapNote, TreeSwap
+from orchestrator.workspace.swap import Swap, SwapNote, TreeSwap
 
 
 def main() -> None:
@@ -20,8 +20,8 @@ def main() -> None:
     swap = TreeSwap(workspace, SwapNote.of_project(project, state), state / "run")
     print("ready", flush=True)
     while True:
-        assert not swap.apply(before, after, ())
-        assert not swap.revert(before, after, ())
+        assert not swap.apply(Swap(before, after, ()))
+        assert not swap.revert(Swap(before, after, ()))
 
 
 main()

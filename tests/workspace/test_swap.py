@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.workspace import open_workspace
-from orchestrator.workspace.swap import NotedSwap, SwapNote, TreeSwap, finish_swap
+from orchestrator.workspace.swap import Swap, SwapNote, TreeSwap, finish_swap
 
 
 def contents(project: Path) -> dict[str, bytes]:
@@ -56,16 +56,16 @@ NEW = {"code.py": "new\n", "pkg/added.py": "y\n", "same.py": "s\n"}
 
 def test_the_tree_before_stands_there_and_the_attempts_comes_back(tmp_path: Path) -> None:
     lab = Lab(tmp_path, OLD, NEW)
-    assert lab.swap.apply(lab.before, lab.after, ()) == ()
+    assert lab.swap.apply(Swap(lab.before, lab.after, ())) == ()
     assert contents(lab.project) == lab.was
-    assert lab.swap.revert(lab.before, lab.after, ()) == ()
+    assert lab.swap.revert(Swap(lab.before, lab.after, ())) == ()
     assert contents(lab.project) == lab.now
     assert finish_swap(lab.project, lab.state) is None
 
 
 def test_a_process_that_is_gone_leaves_word(tmp_path: Path) -> None:
     lab = Lab(tmp_path, OLD, NEW)
-    lab.swap.apply(lab.before, lab.after, ())
+    lab.swap.apply(Swap(lab.before, lab.after, ()))
     assert put_back(lab) == ()
     assert contents(lab.project) == lab.now
     assert finish_swap(lab.project, lab.state) is None
@@ -73,18 +73,18 @@ def test_a_process_that_is_gone_leaves_word(tmp_path: Path) -> None:
 
 def test_a_person_who_edits_meanwhile_wins_and_is_named(tmp_path: Path) -> None:
     lab = Lab(tmp_path, OLD, NEW)
-    lab.swap.apply(lab.before, lab.after, ())
+    lab.swap.apply(Swap(lab.before, lab.after, ()))
     (lab.project / "code.py").write_text("mine\n", encoding="utf-8")
-    assert lab.swap.revert(lab.before, lab.after, ()) == ("code.py",)
+    assert lab.swap.revert(Swap(lab.before, lab.after, ())) == ("code.py",)
     assert (lab.project / "code.py").read_text(encoding="utf-8") == "mine\n"
     assert (lab.project / "pkg" / "added.py").exists()
 
 
 def test_files_with_rules_are_never_swapped(tmp_path: Path) -> None:
     lab = Lab(tmp_path, {**OLD, "CLAUDE.md": "a\n"}, {**NEW, "CLAUDE.md": "b\n"})
-    lab.swap.apply(lab.before, lab.after, ("CLAUDE.md",))
+    lab.swap.apply(Swap(lab.before, lab.after, ("CLAUDE.md",)))
     assert (lab.project / "CLAUDE.md").read_text(encoding="utf-8") == "b\n"
-    lab.swap.revert(lab.before, lab.after, ("CLAUDE.md",))
+    lab.swap.revert(Swap(lab.before, lab.after, ("CLAUDE.md",)))
     assert contents(lab.project) == lab.now
 
 
@@ -92,7 +92,7 @@ def test_code_that_the_suite_wrote_before_the_process_was_killed_is_the_attempts
     tmp_path: Path,
 ) -> None:
     lab = Lab(tmp_path, OLD, NEW)
-    lab.swap.apply(lab.before, lab.after, (), {"code.py", "same.py"})
+    lab.swap.apply(Swap(lab.before, lab.after, (), {"code.py", "same.py"}))
     (lab.project / "code.py").write_text("old, run 7\n", encoding="utf-8")
     (lab.project / "gone.py").write_text("mine\n", encoding="utf-8")
     finished = finish_swap(lab.project, lab.state)
@@ -116,12 +116,12 @@ def test_modes_of_what_the_attempt_made_come_back(tmp_path: Path, killed: bool) 
     for name, mode in modes.items():
         (lab.project / name).chmod(mode)
     after = lab.workspace.snapshot()
-    lab.swap.apply(lab.before, after, ())
+    lab.swap.apply(Swap(lab.before, after, ()))
     assert contents(lab.project) == lab.was
     if killed:
         assert put_back(lab) == ()
     else:
-        assert lab.swap.revert(lab.before, after, ()) == ()
+        assert lab.swap.revert(Swap(lab.before, after, ())) == ()
     assert contents(lab.project) == lab.now
     assert {name: (lab.project / name).stat().st_mode & 0o7777 for name in modes} == modes
 
@@ -130,8 +130,8 @@ def test_an_earlier_mode_does_not_outlast_a_later_one(tmp_path: Path) -> None:
     lab = Lab(tmp_path, OLD, NEW)
     for mode in (0o600, 0o664):
         (lab.project / "pkg" / "added.py").chmod(mode)
-        lab.swap.apply(lab.before, lab.after, ())
-        lab.swap.revert(lab.before, lab.after, ())
+        lab.swap.apply(Swap(lab.before, lab.after, ()))
+        lab.swap.revert(Swap(lab.before, lab.after, ()))
         assert (lab.project / "pkg" / "added.py").stat().st_mode & 0o7777 == mode
 
 
@@ -147,7 +147,7 @@ def test_wherever_it_is_cut_short_the_attempts_files_come_back(
 ) -> None:
     folder = tmp_path_factory.mktemp("lab")  # type: ignore[attr-defined] # pytest's own
     lab = Lab(folder, before, after)
-    lab.swap.note.write(NotedSwap(lab.run, lab.before, lab.after, ()))
+    lab.swap.note.write(lab.run, Swap(lab.before, lab.after, ()))
     # As far as a killed process came: some files are swapped, the others are not yet.
     for name in sorted({*lab.was, *lab.now})[:done]:
         path = lab.project / name
