@@ -1,6 +1,7 @@
 """Runs from the command line: what is printed, what is kept, and the exit code."""
 
 import io
+import shlex
 import sys
 from datetime import datetime
 from subprocess import PIPE
@@ -164,7 +165,9 @@ esac
 def test_who_edits_guarded_files_alone_is_told_and_tries_again(
     call: Call, shop: Shop, teacher: ReplayServer, retries: str, code: int
 ) -> None:
-    shop.configure(tests={"framework": "pytest", "command": f"{sys.executable} -m pytest -q"})
+    shop.configure(
+        tests={"framework": "pytest", "command": f"{shlex.quote(sys.executable)} -m pytest -q"}
+    )
     shop.write("tests/test_a.py", "def test_a():\n    assert 1\n")
     shop.agent.write_text(ADDS_A_TEST, encoding="utf-8")
     task = "Add a test."

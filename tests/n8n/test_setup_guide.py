@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import yaml
@@ -106,7 +107,8 @@ def run(
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     for name, command in {
-        "orchestrator": f'cd {project} && PYTHONPATH={ROOT} {sys.executable} -m orchestrator "$@"',
+        "orchestrator": f"cd {quote(str(project))} && PYTHONPATH={quote(str(ROOT))} "
+        f'{quote(sys.executable)} -m orchestrator "$@"',
         "claude": f'{claude_binary()} "$@"',
         "n8n": f'{WHERE}/node_modules/.bin/n8n "$@"',
     }.items():

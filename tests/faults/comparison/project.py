@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -160,7 +161,7 @@ def _add_what_is_the_users(project: Path) -> None:
 
 def _configuration(kind: str) -> str:
     agent = [sys.executable, str(Path(__file__).with_name("agent.py")), kind]
-    command = f"{sys.executable} -m pytest -q -p no:cacheprovider tests"
+    command = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider tests"
     return json.dumps(
         {
             "agent": {"kind": "command", "command": agent},
