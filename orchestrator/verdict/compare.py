@@ -83,7 +83,7 @@ class Comparison:
         if self.discounted(case):
             return None
         red = self.evidence.state_at_baseline(case) is State.FAILED
-        if red and not self._is_tied(case):
+        if red and not self.relation.tied(case):
             known = self._before(case) or self._fails_as_at_baseline(case)
             return None if known else Side.BEFORE
         if len(self._after(case)) < _ENOUGH:
@@ -119,7 +119,7 @@ class Comparison:
             return CaseVerdict.DISCOUNTED
         if self.evidence.state_at_baseline(case) is not State.FAILED:
             return self._classify_green(case)
-        if self._is_tied(case):
+        if self.relation.tied(case):
             return self._classify_red(case)
         passes_without = bool(self._before(case)) and not self._fails_before(case)
         caused = self._is_steady(case) and passes_without
@@ -149,13 +149,6 @@ class Comparison:
             return CaseVerdict.ENVIRONMENT if blamed else CaseVerdict.OWN
         caused = self._reached(case) and not self._fails_before(case)
         return CaseVerdict.UNSTEADY if caused else CaseVerdict.FLAKY
-
-    def _is_tied(self, case: Case) -> bool:
-        """Return whether a case that failed at the baseline may count against the attempt."""
-        known = self.evidence.at_baseline(case)
-        return self.relation.tied(case) or (
-            known is not None and self.relation.breaks_again(case, known)
-        )
 
     def _is_steady(self, case: Case) -> bool:
         """Return whether a case fails in every run after the attempt."""

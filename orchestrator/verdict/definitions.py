@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from orchestrator.verdict.bare_code import is_standard_import, parse_code, reduce_code
+
 MODULE: Final = "<module>"
 """Stands for the statements of a module that are no definition: what runs when it is imported."""
 
@@ -19,14 +21,20 @@ _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def changed_definitions(old: str, new: str) -> frozenset[str]:
-    """Return the names of what differs between two versions of a file, `MODULE` among them.
+def changed_definitions(old: str, new: str, *, docs: bool = False) -> frozenset[str]:
+    """Return the names of what does otherwise in a new version of a file, `MODULE` among them.
 
     A version that cannot be parsed differs as a whole.
+
+    Args:
+        old: the text before.
+        new: the text after.
+        docs: whether something reads docstrings, so that they count.
     """
-    before, after = _definitions(old), _definitions(new)
-    if before is None or after is None:
+    reduced = reduce_code(old, new, docs=docs)
+    if reduced is None:
         return frozenset({MODULE})
+    before, after = map(_definitions, reduced)
     names = before.keys() | after.keys()
     return frozenset(name for name in names if before.get(name) != after.get(name))
 
@@ -40,7 +48,7 @@ def reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None
     """
     used: dict[str, set[str]] = {}
     for source in sources:
-        for name, node in _named(_parse(source)):
+        for name, node in _named(parse_code(source)):
             used.setdefault(name, set()).update(_names_in(node))
     if start not in used:
         return None
@@ -57,24 +65,29 @@ def imported_code(sources: Iterable[str]) -> frozenset[str]:
     """Return the names that code runs or needs when these files are imported."""
     found = {MODULE}
     for source in sources:
-        tree = _parse(source)
+        tree = parse_code(source)
         for node in tree.body if tree else ():
             if not isinstance(node, (*_definition_types(), ast.ImportFrom)):
                 found |= _names_in(node)
     return frozenset(found)
 
 
-def _definitions(text: str) -> dict[str, list[str]] | None:
-    """Map each definition of a file to its code; None for a file that cannot be parsed."""
-    tree = _parse(text)
-    if tree is None:
-        return None
-    found: dict[str, list[str]] = {}
+def _definitions(tree: ast.Module) -> dict[str, list[str]]:
+    """Map each definition of a file to its code."""
+    found: dict[str, list[str]] = {MODULE: []}
     for name, node in _named(tree):
         found.setdefault(name, []).append(_dump(node))
-    rest = [node for node in tree.body if not _is_definition(node) and not _is_prose(node)]
-    found[MODULE] = [ast.dump(node) for node in rest]
+    for node in tree.body:
+        if is_standard_import(node):  # it does nothing but bind a name
+            found.setdefault(_imported_name(node), []).append(ast.dump(node))
+        elif not _is_definition(node):
+            found[MODULE].append(ast.dump(node))
     return found
+
+
+def _imported_name(node: ast.Import | ast.ImportFrom) -> str:
+    """Return what the import of one name binds."""
+    return (node.names[0].asname or node.names[0].name).split(".")[0]
 
 
 def _dump(node: ast.AST) -> str:
@@ -155,14 +168,3 @@ def _definition_types() -> tuple[type[ast.stmt], ...]:
 def _is_definition(node: ast.stmt) -> bool:
     named = (*_definition_types(), ast.Assign)
     return isinstance(node, named) or (isinstance(node, ast.AnnAssign) and node.value is not None)
-
-
-def _is_prose(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _parse(text: str) -> ast.Module | None:
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None

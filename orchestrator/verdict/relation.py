@@ -24,7 +24,7 @@ from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE
 from orchestrator.verdict.missing_modules import missing_modules
 from orchestrator.verdict.task_text import (
     asks_for_all_tests,
-    keeps_behaviour,
+    asks_for_form,
     names_code,
     names_file,
     wanted_words,
@@ -32,7 +32,9 @@ from orchestrator.verdict.task_text import (
 
 _MISSING: Final = re.compile(
     r"cannot import name '(\w+)'|has no attribute '(\w+)'|name '(\w+)' is not defined"
+    r"|unexpected keyword argument '(\w+)'"
 )
+_READS_DOCS: Final = re.compile(r"__doc__|getdoc")
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
 _CODE: Final = (".py", ".pyi")
 _LEAST_STEM: Final = 5
@@ -100,15 +102,23 @@ class Relation:
 
     def _comes_to(self, case: Case, changed: Iterable[str], known: set[str]) -> bool:
         """Return whether a case can come to what differs in files that its code uses."""
-        names = {name for path in changed for name in changed_definitions(*self.versions(path))}
-        if MODULE in names:
-            return True
         paths = [path for path in sorted({*known, case.file}) if path.endswith(_CODE)]
         sources = [files.read_text(self.project / path) for path in paths]
+        docs = any(_READS_DOCS.search(source) for source in sources)
+        names = {name for path in changed for name in self._changed_names(path, docs=docs)}
+        if MODULE in names or not names:
+            return MODULE in names
         if case.collecting:
             return not names.isdisjoint(imported_code(sources))
         found = reachable_names(_last_name(case.function), sources)
         return found is None or not names.isdisjoint(found)
+
+    def _changed_names(self, path: str, *, docs: bool = False) -> frozenset[str]:
+        """Return the names of what does otherwise in a changed file; `MODULE` where none tells."""
+        old, new = self.versions(path)
+        if not path.endswith(_CODE) or not (old or new):
+            return frozenset({MODULE})
+        return changed_definitions(old, new, docs=docs)
 
     def _raised_in(self, case: Case) -> set[str]:
         """Return the project's files through which the exceptions of a case went."""
@@ -125,8 +135,13 @@ class Relation:
 
     @cached_property
     def keeps_behaviour(self) -> bool:
-        """Whether the task changes nothing that the code does."""
-        return not (self.must_pass or self._named_tests) and keeps_behaviour(self.task)
+        """Whether the task asks for nothing that the code does, and the change does nothing else.
+
+        The words alone do not tell: who writes the test first may ask for the same in any words.
+        """
+        if self.must_pass or self._named_tests or not asks_for_form(self.task):
+            return False
+        return not any(self._changed_names(path) for path in self.changed)
 
     def asked_for(self, case: Case) -> bool:
         """Return whether a case is what the task is about."""
@@ -159,18 +174,6 @@ class Relation:
             return False  # the task says itself which tests it is about
         if self.asked_for(case):
             return True
-        return not self.keeps_behaviour and self.reached(case, if_unknown=False)
-
-    def breaks_again(self, case: Case, known: Case) -> bool:
-        """Return whether a change that was to keep behaviour made a red case fail otherwise.
-
-        Args:
-            case: as it fails after the change.
-            known: as it failed before.
-        """
-        alike = case.raised_types == known.raised_types
-        if not self.keeps_behaviour or alike or _missing_names(known):
-            return False
         return self.reached(case, if_unknown=False)
 
 

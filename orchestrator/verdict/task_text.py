@@ -1,7 +1,7 @@
 """What the words of a task ask for, as far as they bear on tests that were red before.
 
 These are guesses at English. They decide only on failures that were there before the attempt, and
-where a word of repair stands, or a test is named, they do not make one an old one.
+no words alone excuse one: the change itself has to do nothing, too.
 """
 
 import re
@@ -31,7 +31,7 @@ _REPAIR: Final = re.compile(
 )
 """Words that tell what is wrong, or how it ought to be."""
 
-_REWORDING: Final = re.compile(
+_FORM: Final = re.compile(
     r"""
     \W*(?:please\s+|(?:can|could|would)\s+you\s+(?:please\s+)?)?
     (?:
@@ -39,27 +39,24 @@ _REWORDING: Final = re.compile(
       (?:document|comment|annotate)\b
       |type\s+(?:the\s+)?(?:function|method|class|module|argument|parameter|code)s?\b
       |(?:add|write|give)\b[^.;:]*?\b(?:doc\ ?strings?|comments?|type\ hints?|types?|annotations?
-       |documentation|changelog)\b
-      # the same behaviour in another form
-      |(?:rename|refactor|restructure|reorgani[sz]e|rearrange|reformat|tidy|inline)\b
+       |documentation)\b
+      # the same code in another form
+      |(?:rename|reformat|tidy)\b
       |format\s+(?:the\s+)?(?:code|files?|sources?|imports?)\b
-      |(?:turn|convert|make)\b[^.;:]*\b(?:data\ ?class|constant|enum|named\ ?tuple)\b
     )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""How tasks begin that change how code reads, and not what it does.
+"""How tasks begin that ask for how code reads, and not for what it does."""
 
-Adding, removing and rewriting are not among them: who writes the test first asks for these.
-"""
-
-_SAME_BEHAVIOUR: Final = re.compile(
-    r"\bbehaviou?r\s+(?:stays|remains|is\s+(?:kept|unchanged))\b"
-    r"|\b(?:no|without)\s+(?:\w+\s+){0,3}(?:change|changing)\b[^.;]*\bbehaviou?r\b",
-    re.IGNORECASE,
+_ADDING_TESTS: Final = re.compile(
+    r"""
+    \W*(?:please\s+)?(?:add|write|create|put|introduce)\s+
+    (?:(?!(?:and|as|for|from|in|so|that|to|which|with)\b)[\w'`-]+\s+){0,4}?
+    (?:tests?|test\ cases?|cases?)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
-
-_ADDING: Final = re.compile(r"\W*(?:please\s+)?(?:add|write|create|put|introduce)\b", re.IGNORECASE)
 
 _PLACE: Final = re.compile(r"\b(?:to|in|into)\s+[`'\"]?$")
 
@@ -73,14 +70,9 @@ def asks_for_all_tests(task: str) -> bool:
     return found is not None and not _KEPT_TESTS.search(found[0])
 
 
-def keeps_behaviour(task: str) -> bool:
-    """Return whether a task changes nothing that code does: `add a docstring`, `rename f to g`.
-
-    Then a test of the changed code that was red for a reason of its own stays red.
-    """
-    if _REPAIR.search(task):
-        return False
-    return bool(_SAME_BEHAVIOUR.search(task) or _REWORDING.match(task))
+def asks_for_form(task: str) -> bool:
+    """Return whether a task asks for how code reads: `add a docstring`, `rename f to g`."""
+    return not _REPAIR.search(task) and _FORM.match(task) is not None
 
 
 def wanted_words(task: str) -> list[str]:
@@ -90,8 +82,8 @@ def wanted_words(task: str) -> list[str]:
 
 
 def names_file(task: str, name: str) -> bool:
-    """Return whether a task names a file, other than as the place for something new."""
-    adding = _ADDING.match(task) is not None and not _REPAIR.search(task)
+    """Return whether a task names a file, other than as the place for new tests."""
+    adding = _ADDING_TESTS.match(task) is not None and not _REPAIR.search(task)
     return any(not (adding and _PLACE.search(task[:at])) for at in _find_word(name, task))
 
 

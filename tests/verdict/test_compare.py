@@ -25,12 +25,19 @@ from orchestrator.verdict.relation import Relation
 
 GREEN = report_of(passed=["a", "b"])
 RED = report_of(passed=["b"], failed=["a"])
+DOCUMENTED = "x = 1\n", '"""Numbers."""\n\nx = 1\n'
 REACHES, MISSES = "code.py", "other.py"
 
 
-def relation(changed: str = REACHES, task: str = "do it", status: str = "M") -> Relation:
+def relation(
+    changed: str = REACHES,
+    task: str = "do it",
+    status: str = "M",
+    versions: tuple[str, str] = ("", "x = 1\n"),
+) -> Relation:
     changes = (FileChange(changed, status, 1, 1),)
-    return Relation(task, Path("/project"), changes, {"a": ("code.py", "t.py"), "b": ("code.py",)})
+    reach = {"a": ("code.py", "t.py"), "b": ("code.py",)}
+    return Relation(task, Path("/project"), changes, reach, versions=lambda _: versions)
 
 
 def compared(
@@ -208,13 +215,37 @@ def test_an_old_failure_and_nothing_that_passes_shows_nothing() -> None:
 
 def test_where_nothing_passes_an_attempt_at_something_else_is_not_to_blame() -> None:
     only = report_of(failed=["a"])
-    for told in (relation(MISSES, task="Document the module."), relation("GUIDE.md")):
+    documented = relation(MISSES, "Document the module.", versions=DOCUMENTED)
+    for told in (documented, relation("GUIDE.md")):
         assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OLD}, 1)
 
 
-def test_a_task_that_repairs_nothing_leaves_old_failures_of_the_changed_code() -> None:
-    told = relation(task="Rename the variables.")
+RENAMED = "def f(x):\n    return x\n", "def f(size):\n    return size\n"
+
+
+def test_a_change_that_does_nothing_leaves_old_failures_of_the_changed_code() -> None:
+    told = relation(task="Rename the variables of f().", versions=RENAMED)
     assert compared([RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 1)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Add support for comments to parse",
+        "Add a strict option to parse(): 1 is refused; without it behaviour is unchanged",
+        "Turn Price into a dataclass",
+        "Rename the output column total to sum",
+        "Refactor parse() to accept bytes and str",
+        "Document.save() writes the title first",
+        "Make rate a constant of 0.2 in price()",
+        "The default behaviour stays the same: trim() keeps tabs",
+        "Rename the variables.",
+    ],
+)
+def test_no_words_excuse_a_change_of_what_code_does(task: str) -> None:
+    for versions in (("x = 1\n", "x = 2\n"), ("def f():\n    return 1\n", "def f():\n    pass\n")):
+        told = relation(task=task, versions=versions)
+        assert compared([RED, RED], baseline=RED, told=told) == ({"a": CaseVerdict.OWN}, 2)
 
 
 @pytest.mark.parametrize(
@@ -238,12 +269,12 @@ def test_a_test_that_the_task_does_not_name_may_fail_otherwise() -> None:
     assert verdicts["a"] is CaseVerdict.OLD
 
 
-def test_who_breaks_again_what_was_broken_is_to_blame_whatever_was_asked() -> None:
-    told = relation(task="Rename the variables.")
-    cases = [replace(case, raised=(Raised("builtins.NameError"),)) for case in RED.cases]
+def test_who_documents_is_not_to_blame_where_an_old_failure_changes_its_kind() -> None:
+    told = relation(task="Document f().", versions=DOCUMENTED)
+    cases = [replace(case, raised=(Raised("builtins.OSError"),)) for case in RED.cases]
     other = replace(RED, cases=tuple(cases))
-    verdicts, _ = compared([other, other], [RED], baseline=RED, told=told)
-    assert verdicts["a"] is CaseVerdict.OWN
+    verdicts, _ = compared([other], [RED], baseline=RED, told=told)
+    assert verdicts["a"] is CaseVerdict.OLD
 
 
 def test_runs_that_break_off_before_the_case_are_bounded() -> None:
