@@ -34,7 +34,7 @@ class Modes:
         """
         found = {path: stat.S_IMODE(mode) for path, mode in self._look_at(paths)}
         if modes := self.recall(tree) | found:
-            self._write(tree, modes)
+            self.write(tree, modes)
 
     def remember_all(self, tree: str, paths: Sequence[bytes]) -> None:
         """Write down which files of a tree, and folders above them, have no usual mode now.
@@ -52,9 +52,28 @@ class Modes:
         looks = self._look_at((*paths, *folders))
         modes = {path: stat.S_IMODE(mode) for path, mode in looks if mode not in usual}
         if modes:
-            self._write(tree, modes)
+            self.write(tree, modes)
         else:
-            (self.folder / tree).unlink(missing_ok=True)
+            self.forget(tree)
+
+    def find_closed(
+        self, folders: Sequence[bytes], remembered: Mapping[bytes, int]
+    ) -> dict[bytes, int]:
+        """Return the modes of folders, there or to come, that their owner may not list and write.
+
+        Args:
+            folders: folders of the project.
+            remembered: modes of those that are to come.
+        """
+        looks = self._look_at(folders)
+        there = {path: stat.S_IMODE(mode) for path, mode in looks if stat.S_ISDIR(mode)}
+        modes = {**remembered, **there}
+        known = {folder: modes[folder] for folder in folders if folder in modes}
+        return {folder: mode for folder, mode in known.items() if ~mode & stat.S_IRWXU}
+
+    def forget(self, tree: str) -> None:
+        """Remove what was remembered of a tree's paths."""
+        (self.folder / tree).unlink(missing_ok=True)
 
     def _look_at(self, paths: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         """Yield type and mode of what is at some paths; of links there is none."""
@@ -67,7 +86,12 @@ class Modes:
             if not stat.S_ISLNK(mode):
                 yield path, mode
 
-    def _write(self, tree: str, modes: Mapping[bytes, int]) -> None:
+    def write(self, tree: str, modes: Mapping[bytes, int]) -> None:
+        """Replace what is remembered of a tree's paths.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         data = b"".join(b"%o %s\0" % (mode, path) for path, mode in modes.items())
         files.write_file(self.folder / tree, data)
 

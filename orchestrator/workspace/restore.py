@@ -5,18 +5,21 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from orchestrator import files
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.modes import Modes, parents_of
 from orchestrator.workspace.private import PrivateGit
 from orchestrator.workspace.trees import EXECUTABLE, Change, changes_between, list_paths
 
 _RULES: Final = b".gitignore"
+_OPENED: Final = "opened"
+"""Name of the note on the folders that a restore has opened, beside those on trees."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,6 @@ class Restoration:
         git = self.private.project
         wanted = changes_between(git, changed_since, to)
         edited = {change.path: change.after for change in changes_between(git, changed_since, now)}
-        self._remove_temporaries([change.path for change in wanted])
         still = [change for change in wanted if edited.get(change.path) != change.after]
         left_alone = {
             change.path for change in still if change.path in edited or self._is_hidden(change.path)
@@ -60,11 +62,13 @@ class Restoration:
             self._lay_out(to, [change.path for change in comes], Path(scratch))
             self._remember_modes(changed_since, goes, [change.path for change in comes])
             modes = self._modes.recall(to)
-            # A folder may stand where a file comes back, so what goes, goes first.
-            for path in goes:
-                if path not in left_alone:
-                    self._remove(path)
-            left_alone |= {c.path for c in comes if not self._place(c, Path(scratch), modes)}
+            with self._open_folders([change.path for change in wanted], modes):
+                self._remove_temporaries([change.path for change in wanted])
+                # A folder may stand where a file comes back, so what goes, goes first.
+                for path in goes:
+                    if path not in left_alone:
+                        self._remove(path)
+                left_alone |= {c.path for c in comes if not self._place(c, Path(scratch), modes)}
         with contextlib.suppress(OSError):  # the files themselves are back
             drop_bytecode(
                 git.folder, [os.fsdecode(c.path) for c in still if c.path not in left_alone]
@@ -157,7 +161,7 @@ class Restoration:
                 temporary = self._temporary(folder)
                 temporary.mkdir()
                 if folder in modes:
-                    temporary.chmod(modes[folder])
+                    temporary.chmod(modes[folder] | stat.S_IRWXU)
                 temporary.rename(full)
             elif not _is_folder(full):
                 return False
@@ -173,6 +177,29 @@ class Restoration:
         for folder in folders:
             with contextlib.suppress(OSError):
                 self._temporary(folder).rmdir()
+
+    @contextlib.contextmanager
+    def _open_folders(self, paths: Iterable[bytes], modes: Mapping[bytes, int]) -> Iterator[None]:
+        """Let the owner write the folders above some paths for a while, also those that come back.
+
+        Their modes are written down before the first is opened: a process that is killed here
+        leaves them to the next.
+        """
+        folders = sorted({folder for path in paths for folder in parents_of(path)}, reverse=True)
+        closed = self._modes.find_closed(folders, modes) | self._modes.recall(_OPENED)
+        if closed:
+            self._modes.write(_OPENED, closed)
+        for folder in reversed(folders):  # the outer first
+            if folder in closed and _is_folder(self._full(folder)):
+                files.open_folder(self._full(folder))
+        try:
+            yield
+        finally:
+            for folder in sorted(closed, reverse=True):
+                if _is_folder(self._full(folder)):
+                    with contextlib.suppress(OSError):  # another user's: it was never opened
+                        self._full(folder).chmod(closed[folder])
+        self._modes.forget(_OPENED)
 
     @property
     def _modes(self) -> Modes:

@@ -1,12 +1,16 @@
 """The way back loses nothing."""
 
+import os
 import shutil
+import signal
 import stat
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from orchestrator.workspace import GitWorkspace, open_workspace
+from tests.users import open_folder, ordinary_user
 from tests.workspace.repositories import files_of, repository
 
 
@@ -200,3 +204,70 @@ def test_folders_that_the_agent_made_go_with_their_last_file(
     (project / "new" / "deep" / "x.txt").write_bytes(b"x\n")
     workspace.restore(before, workspace.snapshot())
     assert sorted(path.name for path in project.iterdir()) == [".git", ".gitignore", "a.txt"]
+
+
+@pytest.fixture
+def plain_user() -> Iterator[Path]:
+    """Give a folder of a user who may write only where the mode allows it."""
+    with open_folder() as top, ordinary_user():
+        yield top
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["to its end", "killed on the way"])
+@pytest.mark.parametrize("edit", ["delete", "edit", "add", "replace by a file"])
+def test_a_read_only_folder_comes_back_read_only(plain_user: Path, edit: str, killed: bool) -> None:
+    project, state = plain_user / "project", plain_user / "state"
+    repository(project, a_txt="one\n")
+    folders = [project / "data", project / "data" / "deep"]
+    folders[1].mkdir(parents=True)
+    for folder in folders:
+        (folder / "x.txt").write_bytes(b"precious\n")
+    close(folders)
+    workspace = open_workspace(project, state)
+    before = workspace.snapshot()
+    workspace.remember_modes(before)
+    for folder in folders:
+        folder.chmod(0o755)
+    if edit in ("delete", "replace by a file"):
+        shutil.rmtree(project / "data")
+        edit == "delete" or (project / "data").write_bytes(b"gone\n")
+    else:
+        name = "x.txt" if edit == "edit" else "new.txt"
+        for folder in folders:
+            (folder / name).write_bytes(b"another\n")
+        close(folders)
+    after = workspace.snapshot()
+    if killed and edit != "add":  # which copies nothing
+        assert kill_in_copy(lambda: workspace.restore(before, after)) == signal.SIGKILL
+        workspace = open_workspace(project, state)
+    assert workspace.restore(before, after) == ()
+    assert workspace.snapshot() == before
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o555, 0o555]
+    assert sorted(path.name for path in folders[1].iterdir()) == ["x.txt"]
+    assert sorted(path.name for path in folders[0].iterdir()) == ["deep", "x.txt"]
+    for folder in folders:
+        folder.chmod(0o755)  # so that the test's folder can be removed
+
+
+def close(folders: Sequence[Path]) -> None:
+    for folder in reversed(folders):
+        folder.chmod(0o555)
+
+
+def kill_in_copy(action: Callable[[], object]) -> int:
+    """Carry something out in a child that is killed when it copies its second file."""
+    child = os.fork()
+    if not child:
+        copied: list[Path] = []
+        copy = shutil.copyfile
+
+        def copy_one(source: Path, target: Path) -> None:
+            if copied:
+                os.kill(os.getpid(), signal.SIGKILL)
+            copied.append(target)
+            copy(source, target)
+
+        shutil.copyfile = copy_one  # type: ignore[assignment] # in this child alone
+        action()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
