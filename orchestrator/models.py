@@ -356,6 +356,7 @@ class FindingKind(StrEnum):
     HIDDEN = "test no longer runs"
     INCONSISTENT = "report not to be believed"
     SUSPICIOUS = "code that fools tests"
+    CLOSED = "folder closed"
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,17 @@ _CHECKED: Final = 2
 """Flags in the header of a cache, see PEP 552."""
 
 
-def drop_project_bytecode(
-    project: Path, environments: Collection[str], closed: Collection[str] = ()
-) -> list[str]:
+def drop_project_bytecode(project: Path, environments: Collection[str]) -> list[str]:
     """Remove the bytecode of all files of a project, pytest's own included.
 
-    A folder that we own is opened and made writable. In one of another user, which the agent could
-    not write to either, a cache stays.
+    A folder of caches that we own is opened and made writable. In one of another user, which the
+    agent could not write to either, a cache stays. Other folders are opened by a walk, see
+    `ClosedFolders`.
 
     Args:
         project: the project's folder.
         environments: names of folders that were Python environments at the baseline, whose
             bytecode stays, as in those of tox and nox.
-        closed: names of folders that could not be looked into at the baseline; they stay so.
 
     Returns:
         The caches that could not be removed, and that Python would run though their source is
@@ -48,7 +46,7 @@ def drop_project_bytecode(
         folder = folders.pop()
         below = f"{folder}/" if folder else ""
         inside_cache = folder.rpartition("/")[2] == "__pycache__"
-        for item in _list_or_open(project / folder, open_it=folder not in closed):
+        for item in _list_or_open(project / folder, open_it=inside_cache):
             name = below + item.name
             if files.is_real_folder(item):
                 if item.name not in _NEVER_ENTERED and name not in environments:
@@ -63,7 +61,7 @@ def drop_project_bytecode(
 def _list_or_open(folder: Path, *, open_it: bool) -> list[os.DirEntry[str]]:
     try:
         return list(os.scandir(folder))
-    except PermissionError:  # Python finds a cache by its name, in what cannot be listed too
+    except PermissionError:  # Python finds a file by its name, in what cannot be listed too
         return files.list_folder(folder) if open_it and files.open_folder(folder) else []
     except OSError:
         return []

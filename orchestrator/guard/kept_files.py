@@ -70,11 +70,14 @@ class KeptFiles:
         return bound_findings((_finding_of(each, "opened") for each in opened), _FOLDERS, "folders")
 
     def hidden_findings(self) -> list[Finding]:
-        """Return a decisive finding for each folder that the last look could not open."""
+        """Return a decisive finding for each folder of which nobody knows what is in it now."""
         text = "cannot be opened: another user owns it"
         found = [
             replace(_finding_of(each, text), decisive=True) for each in sorted(self._closed.hidden)
         ]
+        text = "it cannot be looked into, and was changed since the baseline"
+        for name in self._closed.changed(self._project):
+            found.append(Finding(FindingKind.CLOSED, shown_name(name), text, decisive=True))
         return bound_findings(found, _FOLDERS, "folders")
 
     def _look_at(self, name: str) -> os.stat_result | None:
@@ -359,7 +362,7 @@ def explained(path: Path) -> Iterator[None]:
 
 def _finding_of(folder: str, what: str) -> Finding:
     text = f"it was closed since the baseline, which hides the files in it; {what}"
-    return Finding(FindingKind.SUSPICIOUS, shown_name(folder or "."), text)
+    return Finding(FindingKind.CLOSED, shown_name(folder or "."), text)
 
 
 def _content(path: Path, at: os.stat_result) -> bytes:

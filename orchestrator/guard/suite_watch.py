@@ -93,7 +93,7 @@ def drop_bytecode(rules: Protection) -> list[Finding]:
     """
     text = "bytecode that is not its source's runs in its place, and cannot be removed"
     with explained(rules.project):
-        wrong = drop_project_bytecode(rules.project, rules.environments, rules.closed)
+        wrong = drop_project_bytecode(rules.project, rules.environments)
     return [Finding(FindingKind.STEERING, name, text, decisive=True) for name in wrong]
 
 

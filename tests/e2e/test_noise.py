@@ -29,7 +29,7 @@ def test_a_flaky_test_is_run_again_and_not_taught(world: World, tmp_path: Path) 
         encoding="utf-8",
     )
     result = world.run(RIGHT, LESSON)
-    assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0)
+    assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0), result.attempts
     verdict = result.attempts[0].verdict
     assert verdict is not None
     assert verdict.ids(CaseVerdict.FLAKY) == ("tests/test_flaky.py::test_second_time",)

@@ -17,7 +17,7 @@ from orchestrator.guard.derivation import Basis, derive
 from orchestrator.guard.kept_files import KeptFiles
 from orchestrator.guard.search_path import search_folders
 from orchestrator.guard.tree import ClosedFolders, environments_in
-from orchestrator.models import Diff, Findings
+from orchestrator.models import Diff, FindingKind, Findings
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.footprint import build_footprint
 from orchestrator.verdict.baseline import find_obstacle
@@ -244,7 +244,7 @@ def test_a_guarded_file_that_appears_where_nobody_could_look_is_reverted(lab: La
         lab.project, IMPORTS, steering=("theirs/conftest.py",), search_path=("theirs",)
     )
     protection = derive(Basis(lab.project, "pytest", report(), found))
-    assert {"theirs", "theirs/conftest.py"} <= protection.closed
+    assert {"theirs", "theirs/conftest.py"} <= protection.closed.keys()
     kept = KeptFiles(protection, lab.project.parent / "kept")
     manifest = kept.remember("start")
     assert "theirs/conftest.py" not in manifest.entries
@@ -265,3 +265,38 @@ def test_what_an_attempt_makes_unreadable_stops_nothing(lab: Lab) -> None:
     guard.revert(1)
     diff = Diff((), lab.project / "no.patch")
     guard.check(1, GREEN, diff)
+
+
+@pytest.mark.parametrize("edit", ["adds a module", "opens it", "leaves it"])
+def test_what_was_closed_at_the_baseline_may_not_change(lab: Lab, edit: str) -> None:
+    private = lab.project / "private"
+    write(lab.project, {"private/note.txt": "mine"})
+    private.chmod(0o311)
+    for _ in range(2):  # the second recalls it, as another process does
+        guard = lab.guard()
+        guard.record_baseline(report(), footprint(lab.project, IMPORTS))
+    guard.remember(1)
+    if edit == "adds a module":
+        write(lab.project, {"private/__init__.py": ""})
+    elif edit == "opens it":
+        private.chmod(0o755)
+    guard.revert(1)
+    guard.watch_suite(lambda: GREEN)
+    found = guard.check(1, GREEN, Diff((), lab.project / "no.patch")).found
+    told = ("private", FindingKind.CLOSED, True)
+    expected = [told] * (edit != "leaves it")
+    assert [(each.where, each.kind, each.decisive) for each in found] == expected
+    assert stat.S_IMODE(private.stat().st_mode) == (0o755 if edit == "opens it" else 0o311)
+
+
+@pytest.mark.parametrize("name", [".cache", ".mypy_cache", "env/lib/python3.11/site-packages"])
+def test_folders_that_no_walk_enters_stay_closed(lab: Lab, name: str) -> None:
+    write(lab.project, {f"{name}/x/__pycache__/x.cpython-311.pyc": "x"})
+    (lab.project / name).chmod(0o311)
+    guard = lab.guard()
+    guard.record_baseline(report(), footprint(lab.project, IMPORTS))
+    guard.remember(1)
+    assert guard.revert(1) == Findings()
+    guard.watch_suite(lambda: GREEN)
+    assert guard.check(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
+    assert stat.S_IMODE((lab.project / name).stat().st_mode) == 0o311
