@@ -470,8 +470,9 @@ class Attempt:
 
     @property
     def restored(self) -> tuple[str, ...]:
-        """Paths of what the agent changed and the guard restored."""
-        found = {each.where for each in self.findings}
+        """Paths of the guarded files that the agent changed and the guard restored."""
+        guarded = (FindingKind.TEST, FindingKind.STEERING)
+        found = {each.where for each in self.findings if each.kind in guarded}
         return tuple(change.path for change in self.diff.changes if change.path in found)
 
     @property

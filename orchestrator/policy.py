@@ -1,6 +1,7 @@
 """How far a run goes: its limits, what the next attempt is told, and when it has to stop."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.errors import with_hint
@@ -16,6 +17,7 @@ from orchestrator.models import (
     Task,
     VerdictKind,
 )
+from orchestrator.verdict.task_text import names_file
 
 _AGENT_HINTS: Final = {
     AgentOutcome.MAX_COST: "a new run may have more: limits.max_cost_usd",
@@ -72,7 +74,7 @@ class Policy:
             return end_run(run, RunOutcome.SOLVED, attempt.verdict.text if attempt.verdict else "")
         verdict = attempt.verdict
         nothing = verdict if verdict and verdict.kind is VerdictKind.NOTHING_CHANGED else None
-        if nothing and not attempt.restored:  # else it may do better once it is told
+        if nothing and not _may_do_otherwise(run, task):
             return end_run(run, RunOutcome.NOTHING_CHANGED, nothing.text)
         if why := blocking_reason(attempt):
             return end_run(run, RunOutcome.STOPPED, why) if fresh else run
@@ -92,6 +94,17 @@ class Policy:
         if sum(each.report is not None for each in run.attempts) > self.max_retries:
             return ""
         return stuck(task, run, self.stuck_after) or None
+
+
+def _may_do_otherwise(run: RunResult, task: Task) -> bool:
+    """Return whether an agent that edited guarded files alone may do better once it is told so."""
+    *earlier, last = run.attempts
+    told = any(
+        each.verdict and each.verdict.kind is VerdictKind.NOTHING_CHANGED for each in earlier
+    )
+    names = {name for path in last.restored for name in (path, PurePosixPath(path).name)}
+    asked = any(names_file(task.text, name) for name in names)
+    return bool(last.restored) and not (told or asked)
 
 
 def blocking_reason(attempt: Attempt) -> str:

@@ -180,6 +180,22 @@ def test_who_edits_guarded_files_alone_is_told_and_tries_again(
     assert teacher.requests == ()
 
 
+@pytest.mark.parametrize(
+    ("task", "attempts"), [("Add a test.", 2), ("Let tests/test_a.py check for 2.", 1)]
+)
+def test_who_goes_on_editing_guarded_files_is_not_paid_for_it(
+    call: Call, shop: Shop, teacher: ReplayServer, task: str, attempts: int
+) -> None:
+    command = f"{shlex.quote(sys.executable)} -m pytest -q"
+    shop.configure(tests={"framework": "pytest", "command": command})
+    shop.write("tests/test_a.py", "def test_a():\n    assert 1\n")
+    shop.agent.write_text("echo '# $RANDOM' >> tests/test_a.py\n", encoding="utf-8")
+    done = call("run", task, "--project-dir", shop.project)
+    assert done.code == 1
+    assert f"Nothing changed after {attempts} attempt" in done.out
+    assert teacher.requests == ()
+
+
 def test_not_solved_is_1(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     shop.agent.write_text("echo no >> word.txt\n", encoding="utf-8")
     done = call("run", TASK, "--project-dir", shop.project, "--max-retries", "0")
