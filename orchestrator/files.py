@@ -55,6 +55,15 @@ def is_link(path: Place) -> bool:
     return os.path.islink(path)
 
 
+def is_special(path: Place) -> bool:
+    """Return whether a pipe, a socket or a device is at a path, which holds nothing to keep."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
+
+
 def is_closed(path: Place) -> bool:
     """Return whether this user may not look at a path, or into it where it is a folder."""
     try:
@@ -118,6 +127,14 @@ def read_bytes(path: Place, limit: int = SOURCE_LIMIT) -> bytes:
             with open(path, "rb") as file:
                 return file.read(limit)
     return b""
+
+
+def read_whole(path: Place) -> bytes | None:
+    """Return all that a file holds; None of what cannot be read, or is no file."""
+    with contextlib.suppress(OSError, ValueError):
+        if is_file(path):
+            return Path(path).read_bytes()
+    return None
 
 
 def read_text(path: Place, limit: int = SOURCE_LIMIT) -> str:

@@ -89,11 +89,8 @@ def _would_run_wrongly(cache: Path) -> bool:
     what differs is not run. An unchecked one of another interpreter cannot be compared here.
     """
     source = cache.parent.parent / f"{cache.name.partition('.')[0]}.py"
-    try:
-        with cache.open("rb") as file:
-            header = file.read(16)
-        code = source.read_bytes()
-    except OSError:
+    header, code = files.read_bytes(cache, 16), files.read_whole(source)
+    if not header or code is None:
         return False  # without one of the two nothing of it runs
     flags = int.from_bytes(header[4:8], "little")
     if not flags & _HASHED or flags & _CHECKED:

@@ -106,5 +106,5 @@ def _read(path: str, largest: int) -> bytes | None:
         if files.is_link(path):
             return _LINK + os.fsencode(Path(path).readlink())
         if os.lstat(path).st_size <= largest:
-            return Path(path).read_bytes()
+            return files.read_whole(path)
     return None

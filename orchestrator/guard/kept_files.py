@@ -290,10 +290,7 @@ class KeptFiles:
         return hashlib.sha256(_content(self._project / name, at)).hexdigest()
 
     def _bytes(self, name: str) -> bytes | None:
-        try:
-            return (self._project / name).read_bytes()
-        except OSError:
-            return None
+        return files.read_whole(self._project / name)
 
     def _copy_of(self, entry: Entry) -> bytes | None:
         """Return what was kept; None if the copy is gone, or is another than was kept."""
@@ -309,13 +306,10 @@ class KeptFiles:
         if not os.path.lexists(full) or self._below_a_link(name):
             return
         target = aside / (f"outside{name}" if name.startswith("/") else name)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _copy(full, target)
         if files.is_folder(full) and not files.is_link(full):
-            shutil.copytree(full, target, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(full)
-            return
-        shutil.copy2(full, target, follow_symlinks=False)
-        if not replaced:
+        elif not replaced:
             full.unlink()
 
     def _below_a_link(self, name: str) -> bool:
@@ -342,9 +336,8 @@ class KeptFiles:
             full = self._project / str(folder)
             if files.is_link(full) or (files.exists(full) and not files.is_folder(full)):
                 target = aside / f"{folder}.instead"
-                target.parent.mkdir(parents=True, exist_ok=True)
                 target.unlink(missing_ok=True)
-                shutil.copy2(full, target, follow_symlinks=False)
+                _copy(full, target)
                 full.unlink()
 
 
@@ -358,6 +351,19 @@ def explained(path: Path) -> Iterator[None]:
             f"the tests cannot be guarded: {error.filename or path}: {error.strerror}",
             "make it readable and writable, or free some space; then run again",
         ) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, link or folder; of pipes, sockets and devices there is nothing to copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if files.is_folder(source) and not files.is_link(source):
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, ignore=_special_in)
+    elif not files.is_special(source):
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _special_in(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if files.is_special(Path(folder, name))]
 
 
 def _finding_of(folder: str, what: str) -> Finding:

@@ -74,8 +74,8 @@ def _read_record(record: Path) -> dict[str, str]:
 
 
 def _sha256(path: str) -> str:
-    try:
-        digest = hashlib.sha256(Path(path).read_bytes()).digest()
-    except OSError:
+    data = files.read_whole(path)
+    if data is None:
         return ""
+    digest = hashlib.sha256(data).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -26,10 +26,10 @@ _EDITABLE: Final = re.compile(
 
 def is_harmless(path: str) -> bool:
     """Return whether a start-up file neither runs code nor registers a plugin."""
-    try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    data = files.read_whole(path)
+    if data is None:
         return False
+    text = data.decode("utf-8", "replace")
     if path.endswith("entry_points.txt"):
         parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
         try:
@@ -61,8 +61,5 @@ def _has_plugins(folder: Path) -> bool:
 
 
 def _is_odd(finder: Path) -> bool:
-    try:
-        source = finder.read_bytes()
-    except OSError:
-        return True
-    return b"MAPPING" not in source or bool(suspicious(source, None, test=False))
+    source = files.read_whole(finder)
+    return source is None or b"MAPPING" not in source or bool(suspicious(source, None, test=False))

@@ -6,12 +6,17 @@ attempt made private must not come back readable for everybody.
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from orchestrator import files
+
+USUAL_FOLDER: Final = b"/"
+USUAL_FILE: Final = b""
+"""Stand among paths for what has the mode that the umask left when a tree was made."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,15 @@ class Modes:
         Raises:
             OSError: it cannot be written.
         """
-        usual = self._find_usual_modes()
+        folder, file = self._find_usual_modes()
+        usual = {folder, file, file | readable_as_executable(file)}
         folders = {path.rpartition(b"/")[0] for path in paths} - {b""}
         folders |= {above for folder in folders for above in parents_of(folder)}
         looks = self._look_at((*paths, *folders))
         modes = {path: stat.S_IMODE(mode) for path, mode in looks if mode not in usual}
-        if modes:
-            self.write(tree, modes)
-        else:
-            self.forget(tree)
+        # Who restores them may have another umask.
+        modes |= {USUAL_FOLDER: stat.S_IMODE(folder), USUAL_FILE: stat.S_IMODE(file)}
+        self.write(tree, modes)
 
     def find_closed(
         self, folders: Sequence[bytes], remembered: Mapping[bytes, int]
@@ -95,15 +100,14 @@ class Modes:
         data = b"".join(b"%o %s\0" % (mode, path) for path, mode in modes.items())
         files.write_file(self.folder / tree, data)
 
-    def _find_usual_modes(self) -> Set[int]:
-        """Return the types and modes of what is made without asking for a mode."""
+    def _find_usual_modes(self) -> tuple[int, int]:
+        """Return types and modes of a folder and a file that are made without asking for a mode."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.folder) as scratch:
             folder, file = Path(scratch, "folder"), Path(scratch, "file")
             folder.mkdir()
             file.touch()
-            plain = file.stat().st_mode
-            return {folder.stat().st_mode, plain, plain | (plain & 0o444) >> 2}
+            return folder.stat().st_mode, file.stat().st_mode
 
     def recall(self, tree: str) -> dict[bytes, int]:
         """Return what was remembered of a tree's paths.
@@ -117,6 +121,11 @@ class Modes:
             return {}
         pairs = (record.split(b" ", 1) for record in records)
         return {path: int(mode, 8) for mode, path in pairs}
+
+
+def readable_as_executable(mode: int) -> int:
+    """Return the bits that let those execute a file who may read it, as git sets them."""
+    return (mode & 0o444) >> 2
 
 
 def parents_of(path: bytes) -> Iterator[bytes]:

@@ -13,7 +13,13 @@ from typing import Final
 
 from orchestrator import files
 from orchestrator.workspace.bytecode import drop_bytecode
-from orchestrator.workspace.modes import Modes, parents_of
+from orchestrator.workspace.modes import (
+    USUAL_FILE,
+    USUAL_FOLDER,
+    Modes,
+    parents_of,
+    readable_as_executable,
+)
 from orchestrator.workspace.private import PrivateGit
 from orchestrator.workspace.trees import EXECUTABLE, Change, changes_between, list_paths
 
@@ -138,7 +144,7 @@ class Restoration:
                 return False
         temporary = self._temporary(change.path)
         try:
-            _copy(source, temporary, change, target, modes.get(change.path))
+            _copy(source, temporary, change, target, modes)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -160,8 +166,9 @@ class Restoration:
             if not os.path.lexists(full):
                 temporary = self._temporary(folder)
                 temporary.mkdir()
-                if folder in modes:
-                    temporary.chmod(modes[folder] | stat.S_IRWXU)
+                mode = modes.get(folder, modes.get(USUAL_FOLDER))
+                if mode is not None:
+                    temporary.chmod(mode | stat.S_IRWXU)
                 temporary.rename(full)
             elif not _is_folder(full):
                 return False
@@ -212,7 +219,7 @@ class Restoration:
 
 
 def _copy(
-    source: Path, temporary: Path, change: Change, target: Path, remembered: int | None
+    source: Path, temporary: Path, change: Change, target: Path, modes: Mapping[bytes, int]
 ) -> None:
     if source.is_symlink():
         temporary.symlink_to(source.readlink())
@@ -220,16 +227,16 @@ def _copy(
     # Nobody else may read it before it has its mode, nor open it to read it later.
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     shutil.copyfile(source, temporary)
-    executable = change.after.mode == EXECUTABLE
+    executable, remembered = change.after.mode == EXECUTABLE, modes.get(change.path)
     if remembered is not None and bool(remembered & stat.S_IXUSR) == executable:
         mode = remembered
     elif target.is_file() and not target.is_symlink():
         # git knows only whether a file is executable; the rest is as the user had it.
         mode = stat.S_IMODE(target.stat().st_mode) & 0o666
-        if executable:
-            mode |= (mode & 0o444) >> 2
+        mode |= readable_as_executable(mode) if executable else 0
     else:
-        mode = source.stat().st_mode & 0o777
+        mode = modes.get(USUAL_FILE, source.stat().st_mode & 0o666)
+        mode |= readable_as_executable(mode) if executable else 0
     temporary.chmod(mode)
 
 

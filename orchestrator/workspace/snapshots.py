@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from orchestrator import files
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
 from orchestrator.workspace.git import Git, shown
@@ -182,6 +183,13 @@ class GitWorkspace:
         missing.update(_paths(self._git, "diff-files", "-z", "--name-only", "--relative"))
         # What git does not complain of has only just been written.
         missing = {path for path in missing if path.rstrip(b"/") in done.stderr}
+        special = {
+            path for path in missing if files.is_special(self._git.folder / os.fsdecode(path))
+        }
+        if special:  # a pipe or a socket holds nothing: what was there is gone
+            listed = b"".join(path + b"\0" for path in special)
+            self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=listed)
+            missing -= special
         if any(self._should_be_seen(path) for path in missing):
             raise self._git.failure(asked, done)
         return missing | closed

@@ -300,3 +300,20 @@ def test_folders_that_no_walk_enters_stay_closed(lab: Lab, name: str) -> None:
     guard.watch_suite(lambda: GREEN)
     assert guard.check(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
     assert stat.S_IMODE((lab.project / name).stat().st_mode) == 0o311
+
+
+@pytest.mark.parametrize("name", ["tests/test_prices.py", "tests/conftest.py", "tests"])
+def test_a_pipe_holds_nothing_and_goes(lab: Lab, name: str) -> None:
+    guard, path = lab.guard(), lab.project / name
+    guard.record_baseline(report(), footprint(lab.project, IMPORTS))
+    guard.remember(1)
+    if path.is_dir():
+        (path / "test_prices.py").unlink()
+        path.rmdir()
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    assert guard.revert(1).found
+    guard.watch_suite(lambda: GREEN)
+    assert guard.check(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
+    assert (lab.project / "tests/test_prices.py").read_text() == PROJECT["tests/test_prices.py"]
+    assert not (lab.project / "tests/conftest.py").exists()

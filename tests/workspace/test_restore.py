@@ -68,6 +68,27 @@ def test_what_was_private_comes_back_private(
     assert {name: stat.S_IMODE((project / name).stat().st_mode) for name in modes} == modes
 
 
+def test_another_umask_leaves_modes_as_they_were(
+    project: Path, state: Path, workspace: GitWorkspace
+) -> None:
+    umask = os.umask(0o022)
+    (project / "sub").mkdir()
+    for name in ("sub/a.txt", "sub/run.sh"):
+        (project / name).write_text("x", encoding="utf-8")
+    (project / "sub/run.sh").chmod(0o755)
+    before = workspace.snapshot()
+    workspace.remember_modes(before)
+    shutil.rmtree(project / "sub")
+    after = workspace.snapshot()
+    os.umask(0o077)
+    try:
+        assert open_workspace(project, state).restore(before, after) == ()
+    finally:
+        os.umask(umask)
+    modes = [(project / name).stat().st_mode & 0o777 for name in ("sub", "sub/a.txt", "sub/run.sh")]
+    assert modes == [0o755, 0o644, 0o755]
+
+
 def test_a_private_file_is_private_while_it_is_written(
     project: Path, workspace: GitWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +107,19 @@ def test_a_private_file_is_private_while_it_is_written(
     workspace.restore(before, workspace.snapshot())
     assert seen == [0o600]
     assert stat.S_IMODE((project / "key.ini").stat().st_mode) == 0o400
+
+
+def test_a_pipe_in_the_place_of_a_file_is_replaced(
+    project: Path, state: Path, workspace: GitWorkspace
+) -> None:
+    before = workspace.snapshot()
+    (project / "a.txt").unlink()
+    os.mkfifo(project / "a.txt")
+    after = workspace.snapshot()
+    changes = workspace.diff(before, after, state / "patch").changes
+    assert [(each.path, each.status) for each in changes] == [("a.txt", "D")]
+    assert workspace.restore(before, after) == ()
+    assert (project / "a.txt").read_bytes() == b"one\n"
 
 
 def test_the_rules_above_a_subfolder_count_too(project: Path, state: Path) -> None:
