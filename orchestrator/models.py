@@ -369,11 +369,11 @@ class Finding:
     text: str
     """What was done, in a few words."""
     decisive: bool = False
-    """Whether a green verdict rests on it. What was put back before the verdict is not."""
+    """Whether a green verdict rests on it. What was restored before the verdict is not."""
 
     @property
     def summary(self) -> str:
-        """One line for a person: `tests/test_a.py: test edited: changed, put back`."""
+        """One line for a person: `tests/test_a.py: test edited: changed, reverted`."""
         return f"{self.where}: {self.kind}: {self.text}"
 
 

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -224,6 +224,7 @@ class Child:
                         process.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._popen.wait(1.0)  # a killed child is gone at once; nobody else reaps it
+                _await_end(descendants)
         sweep(self.mark)
 
     def wait(self) -> int:
@@ -496,6 +497,19 @@ class _Tail:
     @property
     def bytes(self) -> bytes:
         return b"".join(self._lines)[-self._bound :]
+
+
+def _await_end(killed: Collection[psutil.Process]) -> None:
+    """Wait until killed processes are gone, a second at most: a busy machine takes its time."""
+    deadline = time.monotonic() + 1.0
+    while any(map(_runs, killed)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def sweep(mark: str) -> int:

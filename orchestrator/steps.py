@@ -266,7 +266,7 @@ class Steps:
     def _restore(self, to: Snapshot, changed_since: Snapshot) -> None:
         # People and other runs may have written rules since, which no snapshot tells from edits.
         for path in self.workspace.restore(to, changed_since, leave=self.rulebook.files()):
-            self.emit(events.Notice(f"left as it is, because it changed meanwhile: {path}"))
+            self.emit(events.Notice(f"left as it is, because somebody else changed it: {path}"))
 
     def _revert_unfinished(self, attempt: int, before: Snapshot, left: Path) -> None:
         """Begin an attempt again that was broken off; what is taken back is kept, and told."""

@@ -1,4 +1,4 @@
-"""The files with learned rules, and what decides whether they are loaded: kept, and put back.
+"""The files with learned rules, and what decides whether they are loaded: kept, and restored.
 
 People, other commands and other runs write rules while an agent works. What one of our processes
 wrote is known by the copy that it keeps (`Shelf.written_since`); that is then what the agent's
@@ -81,7 +81,7 @@ class Instructions:
 
         Args:
             attempt: its number; of one that was not remembered nothing is known.
-            aside: a folder for the present versions of what is then put back; without one,
+            aside: a folder for the present versions of what is then restored; without one,
                 nothing is.
 
         Raises:

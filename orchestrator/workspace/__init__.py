@@ -1,4 +1,4 @@
-"""The project's files, seen from outside: snapshots, diffs, and the way back."""
+"""The project's files, seen from outside: snapshots, diffs, and restoring."""
 
 from orchestrator.workspace.snapshots import GitWorkspace, open_workspace
 

@@ -54,7 +54,7 @@ class FakeWorkspace:
     def restore(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> tuple[str, ...]:
-        """Put back what differs; leave alone, and name, what changed after `changed_since`."""
+        """Restore what differs; leave alone, and name, what changed after `changed_since`."""
         target, since = self._trees[to.tree], self._trees[changed_since.tree]
         left_alone = []
         for path in sorted(target.keys() | since.keys()):

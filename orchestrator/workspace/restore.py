@@ -1,4 +1,4 @@
-"""The way back: puts the files of an earlier snapshot in place, and nothing else."""
+"""Restores the files of an earlier snapshot, and nothing else."""
 
 import contextlib
 import hashlib
@@ -30,7 +30,7 @@ _OPENED: Final = "opened"
 
 @dataclass(frozen=True)
 class Restoration:
-    """One way back.
+    """One restore.
 
     Args:
         private: the private git directory.
@@ -43,7 +43,7 @@ class Restoration:
     hidden: frozenset[bytes]
 
     def carry_out(self, to: str, changed_since: str, now: str) -> set[bytes]:
-        """Put back what `to` has, where it differs from `changed_since`. All three are trees.
+        """Restore what `to` has, where it differs from `changed_since`. All three are trees.
 
         Returns:
             The paths that were left alone.

@@ -53,7 +53,7 @@ class GitWorkspace:
 
     A snapshot holds the bytes as they are on disk: no clean filter, no change of line ends or
     encoding is applied, because a filter is a program that the repository chooses and because
-    only the bytes themselves can be put back exactly. So a file under Git LFS is stored whole.
+    only the bytes themselves can be restored exactly. So a file under Git LFS is stored whole.
     Nothing else that a repository brings is run either: no hook, fsmonitor, external diff or
     textconv, also not those of a repository inside the project.
     """
@@ -136,7 +136,7 @@ class GitWorkspace:
     def restore(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> tuple[str, ...]:
-        """Put back the files of `to`, where they differ from `changed_since`.
+        """Restore the files of `to`, where they differ from `changed_since`.
 
         A file that no longer is as it was in `changed_since` was edited by somebody else in the
         meantime and is left alone; so is one that `to` could not have seen (it was ignored or
@@ -162,7 +162,7 @@ class GitWorkspace:
             left_alone = restoration.carry_out(to.tree, changed_since.tree, now.tree)
         except OSError as error:
             raise InfrastructureError(
-                f"{error.filename or self._git.folder} cannot be put back: {error.strerror}",
+                f"{error.filename or self._git.folder} cannot be restored: {error.strerror}",
                 "make it writable, or free some space; then run again",
             ) from error
         return tuple(shown(path) for path in sorted(left_alone) if shown(path) not in leave)

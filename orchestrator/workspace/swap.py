@@ -119,7 +119,7 @@ class FinishedSwap:
 
 @dataclass(frozen=True)
 class TreeSwap:
-    """Makes the tree before an attempt in place, and puts the attempt's files back.
+    """Makes the tree before an attempt in place, and restores the attempt's files.
 
     Args:
         workspace: the project's files.
@@ -157,7 +157,7 @@ class TreeSwap:
         return self.workspace.restore(swap.before, swap.after, swap.leave)
 
     def revert(self, swap: Swap, rewritten: Collection[str] = ()) -> Sequence[str]:
-        """Put the files of the tree after back.
+        """Restore the files of the tree after.
 
         Args:
             swap: the one that was applied.
@@ -181,7 +181,7 @@ class TreeSwap:
 
 
 def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
-    """Put the files of an attempt back where a killed process left the tree before it.
+    """Restore the files of an attempt where a killed process left the tree before it.
 
     Nobody can tell any more whether the suite changed a file that it writes in each run, or a
     person: the attempt's comes back, and the other is stored.
@@ -210,7 +210,7 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
         return replace(_finish(trees, swap), run=folder.name, ended=ended)
     except InfrastructureError as error:
         raise InfrastructureError(
-            f"the files of a killed attempt cannot be put back in {project}: {error.message}",
+            f"the files of a killed attempt cannot be restored in {project}: {error.message}",
             f"look with `git status` which edits stand there, then remove {note.path}",
         ) from error
 

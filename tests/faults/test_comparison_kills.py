@@ -50,7 +50,7 @@ SHARES: Final = (
     ("adds", OLD_TESTS, 10, 8),
 )
 USUAL: Final = sum(by_suite + own for *_, by_suite, own in SHARES) + 12
-"""With those that make something to put back."""
+"""With those that make something to restore."""
 KILLS: Final = int(os.environ.get("ORCHESTRATOR_KILLS") or USUAL)
 MOST_OF_A_CASE: Final = 10
 EXIT_CODES: Final = {"breaks": 1, "wobbles": 0, "adds": 0}
