@@ -49,16 +49,19 @@ _FORM: Final = re.compile(
 )
 """How tasks begin that ask for how code reads, and not for what it does."""
 
-_ADDING_TESTS: Final = re.compile(
-    r"""
-    \W*(?:please\s+)?(?:add|write|create|put|introduce)\s+
-    (?:(?!(?:and|as|for|from|in|so|that|to|which|with)\b)[\w'`-]+\s+){0,4}?
-    (?:tests?|test\ cases?|cases?)\b
-    """,
-    re.VERBOSE | re.IGNORECASE,
+_ADDING: Final = r"\W*(?:please\s+)?(?:add|write|create|put|introduce)\s+"
+_RELATING: Final = (
+    r"(?:according|and|as|conform\w*|due|for|from|in|like|similar|so|that|to|which|with)\b"
 )
-
-_PLACE: Final = re.compile(r"\b(?:to|in|into)\s+[`'\"]?$")
+_PLACES: Final = tuple(
+    re.compile(text, re.IGNORECASE)
+    for text in (
+        rf"{_ADDING}(?:(?!{_RELATING})\S+\s+){{0,4}}?(?:tests?|cases?)\b.*\b(?:to|in|into)\s+[`'\"]?$",
+        rf"{_ADDING}(?:(?!{_RELATING})\S+\s+){{1,4}}(?:to|into)\s+[`'\"]?$",
+        r".*\b(?:test|cover|check)\s+(?:it|them|this|both|that)\s+in\s+[`'\"]?$",
+    )
+)
+"""What a task says up to a file in which something new is to stand."""
 
 _EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
 """Words of a sentence that says what is not to be done."""
@@ -82,9 +85,10 @@ def wanted_words(task: str) -> list[str]:
 
 
 def names_file(task: str, name: str) -> bool:
-    """Return whether a task names a file, other than as the place for new tests."""
-    adding = _ADDING_TESTS.match(task) is not None and not _REPAIR.search(task)
-    return any(not (adding and _PLACE.search(task[:at])) for at in _find_word(name, task))
+    """Return whether a task names a file, other than as the place for something new."""
+    found = [task[:at] for at in _find_word(name, task)]
+    repairs = _REPAIR.search(task) is not None
+    return any(repairs or not any(each.match(up_to) for each in _PLACES) for up_to in found)
 
 
 def names_code(task: str, name: str) -> bool:
