@@ -122,8 +122,8 @@ class Comparison:
         if self.relation.tied(case):
             return self._classify_red(case)
         passes_without = bool(self._before(case)) and not self._fails_before(case)
-        caused = self._is_steady(case) and passes_without
-        return CaseVerdict.OWN if caused else CaseVerdict.OLD
+        caused = passes_without or self._breaks_again(case)
+        return CaseVerdict.OWN if self._is_steady(case) and caused else CaseVerdict.OLD
 
     def _classify_red(self, case: Case) -> CaseVerdict:
         """Return what a case of the task is that failed at the baseline."""
@@ -149,6 +149,14 @@ class Comparison:
             return CaseVerdict.ENVIRONMENT if blamed else CaseVerdict.OWN
         caused = self._reached(case) and not self._fails_before(case)
         return CaseVerdict.UNSTEADY if caused else CaseVerdict.FLAKY
+
+    def _breaks_again(self, case: Case) -> bool:
+        """Return whether a red case fails in another way with the change, and only with it."""
+        known = self.evidence.at_baseline(case)
+        before = self.evidence.failed_last(case, Side.BEFORE)
+        if known is None or before is None or case.raised_types == known.raised_types:
+            return False
+        return before.raised_types == known.raised_types and self.relation.may_break_again(case)
 
     def _is_steady(self, case: Case) -> bool:
         """Return whether a case fails in every run after the attempt."""

@@ -10,31 +10,49 @@ called through a string.
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import Final
 
-from orchestrator.verdict.bare_code import is_standard_import, parse_code, reduce_code
+from orchestrator.verdict.bare_code import parse_code, reduce_code
 
 MODULE: Final = "<module>"
 """Stands for the statements of a module that are no definition: what runs when it is imported."""
+
+
+class Reduction(Enum):
+    """What of a change makes no difference."""
+
+    NONE = "none"
+    DOCS = "docstrings"
+    DOCS_AND_ANNOTATIONS = "docstrings, and annotations of functions"
+
 
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def changed_definitions(old: str, new: str, *, docs: bool = False) -> frozenset[str]:
-    """Return the names of what does otherwise in a new version of a file, `MODULE` among them.
+def changed_definitions(
+    old: str, new: str, reduction: Reduction = Reduction.NONE
+) -> frozenset[str]:
+    """Return the names of what differs between two versions of a file, `MODULE` among them.
 
     A version that cannot be parsed differs as a whole.
 
     Args:
         old: the text before.
         new: the text after.
-        docs: whether something reads docstrings, so that they count.
+        reduction: what makes no difference.
     """
-    reduced = reduce_code(old, new, docs=docs)
-    if reduced is None:
+    try:
+        if reduction is Reduction.NONE:
+            trees = parse_code(old), parse_code(new)
+        else:
+            trees = reduce_code(old, new, docs=reduction is Reduction.DOCS) or (None, None)
+        before, after = (None if tree is None else _definitions(tree) for tree in trees)
+    except RecursionError:
+        before = after = None
+    if before is None or after is None:
         return frozenset({MODULE})
-    before, after = map(_definitions, reduced)
     names = before.keys() | after.keys()
     return frozenset(name for name in names if before.get(name) != after.get(name))
 
@@ -48,7 +66,7 @@ def reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None
     """
     used: dict[str, set[str]] = {}
     for source in sources:
-        for name, node in _named(parse_code(source)):
+        for name, node, _ in _named(parse_code(source)):
             used.setdefault(name, set()).update(_names_in(node))
     if start not in used:
         return None
@@ -74,20 +92,12 @@ def imported_code(sources: Iterable[str]) -> frozenset[str]:
 
 def _definitions(tree: ast.Module) -> dict[str, list[str]]:
     """Map each definition of a file to its code."""
-    found: dict[str, list[str]] = {MODULE: []}
-    for name, node in _named(tree):
-        found.setdefault(name, []).append(_dump(node))
-    for node in tree.body:
-        if is_standard_import(node):  # it does nothing but bind a name
-            found.setdefault(_imported_name(node), []).append(ast.dump(node))
-        elif not _is_definition(node):
-            found[MODULE].append(ast.dump(node))
+    found: dict[str, list[str]] = {}
+    for name, node, place in _named(tree):
+        found.setdefault(name, []).append(f"{place} {_dump(node)}")
+    rest = [node for node in tree.body if not _is_definition(node) and not _is_prose(node)]
+    found[MODULE] = [ast.dump(node) for node in rest]
     return found
-
-
-def _imported_name(node: ast.Import | ast.ImportFrom) -> str:
-    """Return what the import of one name binds."""
-    return (node.names[0].asname or node.names[0].name).split(".")[0]
 
 
 def _dump(node: ast.AST) -> str:
@@ -98,30 +108,30 @@ def _dump(node: ast.AST) -> str:
     return ast.dump(ast.ClassDef(node.name, node.bases, node.keywords, rest, node.decorator_list))
 
 
-def _named(tree: ast.Module | None) -> Iterator[tuple[str, ast.AST]]:
-    """Yield what a file defines, with its name: functions, methods, classes, variables."""
+def _named(tree: ast.Module | None) -> Iterator[tuple[str, ast.AST, str]]:
+    """Yield what a file defines, with name and place: functions, methods, classes, variables."""
     for node in tree.body if tree else ():
-        yield from _named_in(node)
+        yield from _named_in(node, "")
 
 
-def _named_in(node: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
+def _named_in(node: ast.stmt, place: str) -> Iterator[tuple[str, ast.AST, str]]:
     if isinstance(node, _Function):
-        yield node.name, node
+        yield node.name, node, place
     elif isinstance(node, ast.ClassDef):
-        yield node.name, node
+        yield node.name, node, place
         for inner in node.body:
-            yield from _named_in(inner)
+            yield from _named_in(inner, f"{place}.{node.name}")
     elif isinstance(node, ast.Assign):
         for target in node.targets:
             for name in ast.walk(target):
                 if isinstance(name, ast.Name):
-                    yield name.id, node.value
+                    yield name.id, node.value, f"{place} {ast.dump(target)}"
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
-        yield node.target.id, node.value
+        yield node.target.id, node.value, place
     elif isinstance(node, ast.ImportFrom):
         for alias in node.names:
             if alias.asname:  # `from x import y as z`: z stands for y
-                yield alias.asname, ast.Name(alias.name, ast.Load())
+                yield alias.asname, ast.Name(alias.name, ast.Load()), place
 
 
 def _names_in(node: ast.AST) -> set[str]:
@@ -168,3 +178,7 @@ def _definition_types() -> tuple[type[ast.stmt], ...]:
 def _is_definition(node: ast.stmt) -> bool:
     named = (*_definition_types(), ast.Assign)
     return isinstance(node, named) or (isinstance(node, ast.AnnAssign) and node.value is not None)
+
+
+def _is_prose(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -16,6 +16,7 @@ from orchestrator.models import Case, FileChange
 from orchestrator.suites.pytest.selecting import tests_named_in
 from orchestrator.verdict.definitions import (
     MODULE,
+    Reduction,
     changed_definitions,
     imported_code,
     reachable_names,
@@ -34,7 +35,11 @@ _MISSING: Final = re.compile(
     r"cannot import name '(\w+)'|has no attribute '(\w+)'|name '(\w+)' is not defined"
     r"|unexpected keyword argument '(\w+)'"
 )
-_READS_DOCS: Final = re.compile(r"__doc__|getdoc")
+_READS_CODE: Final = re.compile(
+    r"__doc__|docstring|getdoc|\bhelp\(|pydoc|docopt|\b(?:cmd|ply|fire|typer|fastapi|pydantic|attrs?|"
+    r"injector|beartype|typeguard|singledispatch|inspect)\b|__annotations__|get_type_hints|signature\("
+)
+"""What reads docstrings or annotations, so that they count."""
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
 _CODE: Final = (".py", ".pyi")
 _LEAST_STEM: Final = 5
@@ -91,21 +96,27 @@ class Relation:
         changed = self.changed
         if not changed:
             return False
-        recorded = self.reach.get(case.id) or self.reach.get(case.function) or ()
-        known = {*case.reach, *self._relative(map(Path, recorded)), *self._raised_in(case)} - {""}
+        known = self._known_files(case)
         common = changed & {*known, case.file}
         if common and self._comes_to(case, common, known):
             return True
-        blind = not (case.reach or recorded or known)
+        blind = not known
         blind = blind or any(not path.endswith(_CODE) for path in changed)
         return if_unknown and blind
+
+    def _known_files(self, case: Case) -> set[str]:
+        """Return the files that a case's code is known to use."""
+        recorded = self.reach.get(case.id) or self.reach.get(case.function) or ()
+        return {*case.reach, *self._relative(map(Path, recorded)), *self._raised_in(case)} - {""}
 
     def _comes_to(self, case: Case, changed: Iterable[str], known: set[str]) -> bool:
         """Return whether a case can come to what differs in files that its code uses."""
         paths = [path for path in sorted({*known, case.file}) if path.endswith(_CODE)]
         sources = [files.read_text(self.project / path) for path in paths]
-        docs = any(_READS_DOCS.search(source) for source in sources)
-        names = {name for path in changed for name in self._changed_names(path, docs=docs)}
+        reduction = self._reduction
+        if any(_READS_CODE.search(source) for source in sources):
+            reduction = Reduction.NONE
+        names = {name for path in changed for name in self._changed_names(path, reduction)}
         if MODULE in names or not names:
             return MODULE in names
         if case.collecting:
@@ -113,12 +124,18 @@ class Relation:
         found = reachable_names(_last_name(case.function), sources)
         return found is None or not names.isdisjoint(found)
 
-    def _changed_names(self, path: str, *, docs: bool = False) -> frozenset[str]:
-        """Return the names of what does otherwise in a changed file; `MODULE` where none tells."""
+    @property
+    def _reduction(self) -> Reduction:
+        """What of a change makes no difference: only a task that asks for form can be done so."""
+        form = asks_for_form(self.task)
+        return Reduction.DOCS_AND_ANNOTATIONS if form else Reduction.NONE
+
+    def _changed_names(self, path: str, reduction: Reduction) -> frozenset[str]:
+        """Return the names of what differs in a changed file; `MODULE` where nobody can tell."""
         old, new = self.versions(path)
         if not path.endswith(_CODE) or not (old or new):
             return frozenset({MODULE})
-        return changed_definitions(old, new, docs=docs)
+        return changed_definitions(old, new, reduction)
 
     def _raised_in(self, case: Case) -> set[str]:
         """Return the project's files through which the exceptions of a case went."""
@@ -141,7 +158,17 @@ class Relation:
         """
         if self.must_pass or self._named_tests or not asks_for_form(self.task):
             return False
-        return not any(self._changed_names(path) for path in self.changed)
+        return not any(self._changed_names(path, self._reduction) for path in self.changed)
+
+    def may_break_again(self, case: Case) -> bool:
+        """Return whether a change of form may make a case fail otherwise that was red.
+
+        An annotation can, of which the module or the name is missing; a docstring cannot.
+        """
+        if self._named_tests or not asks_for_form(self.task):
+            return False
+        used = self._known_files(case) & self.changed
+        return any(self._changed_names(path, Reduction.DOCS) for path in used)
 
     def asked_for(self, case: Case) -> bool:
         """Return whether a case is what the task is about."""

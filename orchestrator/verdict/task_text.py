@@ -31,37 +31,43 @@ _REPAIR: Final = re.compile(
 )
 """Words that tell what is wrong, or how it ought to be."""
 
+_OBJECT: Final = (
+    r"(?:\s+(?!(?:and|so|support|that|which|with)\b)[\w()`'\"-]+(?:[./][\w()`'\"-]+)*,?){1,6}"
+)
+_NOTES: Final = r"(?:doc\ ?strings?|comments?|type\ hints?|(?:type\ )?annotations?)"
 _FORM: Final = re.compile(
-    r"""
-    \W*(?:please\s+|(?:can|could|would)\s+you\s+(?:please\s+)?)?
+    rf"""
+    [\W_]*(?:please\s+|(?:can|could|would)\s+you\s+(?:please\s+)?)?
     (?:
-      # words for people and tools
-      (?:document|comment|annotate)\b
-      |type\s+(?:the\s+)?(?:function|method|class|module|argument|parameter|code)s?\b
-      |(?:add|write|give)\b[^.;:]*?\b(?:doc\ ?strings?|comments?|type\ hints?|types?|annotations?
-       |documentation)\b
-      # the same code in another form
-      |(?:rename|reformat|tidy)\b
-      |format\s+(?:the\s+)?(?:code|files?|sources?|imports?)\b
+      (?:document|comment|annotate|reformat|format){_OBJECT}
+      |type\s+(?:the\s+)?(?:functions?|methods?|class(?:es)?|arguments?|parameters?|code)\b(?:{_OBJECT})?
+      |(?:add|write|give)(?:{_OBJECT})??\s+{_NOTES}(?:\s+and\s+{_NOTES})?
+       (?:\s+(?:to|for|in|of){_OBJECT})?
+      |(?:add|write|give)\s+(?:an?\s+)?types?\s+(?:to|for)\s+[\w.]+\(\)
     )
+    \s*[.!?]*(?:\s+(?:the\s+)?behaviou?r\s+(?:stays|remains)[^.]*\.?)?\s*
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""How tasks begin that ask for how code reads, and not for what it does."""
+"""Whole tasks that ask for how code reads, and for nothing that it does."""
 
-_ADDING: Final = r"\W*(?:please\s+)?(?:add|write|create|put|introduce)\s+"
+_ADD: Final = r"(?:add|write|create|put|introduce)\s+"
 _RELATING: Final = (
-    r"(?:according|and|as|conform\w*|due|for|from|in|like|similar|so|that|to|which|with)\b"
+    r"(?:according|and|as|ask|conform\w*|due|for|from|in|like|similar|so|that|to|until|whatever|which"
+    r"|with)\b"
 )
 _PLACES: Final = tuple(
     re.compile(text, re.IGNORECASE)
     for text in (
-        rf"{_ADDING}(?:(?!{_RELATING})\S+\s+){{0,4}}?(?:tests?|cases?)\b.*\b(?:to|in|into)\s+[`'\"]?$",
-        rf"{_ADDING}(?:(?!{_RELATING})\S+\s+){{1,4}}(?:to|into)\s+[`'\"]?$",
-        r".*\b(?:test|cover|check)\s+(?:it|them|this|both|that)\s+in\s+[`'\"]?$",
+        rf".*\b{_ADD}(?:(?!{_RELATING})\S+\s+){{0,4}}?(?:tests?|cases?)\b(?:(?!\b(?:are|is)\b).)*"
+        r"\b(?:to|in|into)\s+[`'\"]?$",
+        rf"\W*(?:please\s+)?{_ADD}(?:(?!{_RELATING})\S+\s+){{1,4}}(?:to|into)\s+[`'\"]?$",
+        r"(?:.*\band\s+|\W*)(?:test|cover|check)\s+(?:it|them|both)\s+in\s+[`'\"]?$",
     )
 )
-"""What a task says up to a file in which something new is to stand."""
+"""What a sentence says up to a file in which something new is to stand."""
+_GOES_ON: Final = re.compile(r"[`'\"]?\s+(?:to|are|is|should|pass)\b")
+"""What follows a file that is not the place itself."""
 
 _EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
 """Words of a sentence that says what is not to be done."""
@@ -74,8 +80,8 @@ def asks_for_all_tests(task: str) -> bool:
 
 
 def asks_for_form(task: str) -> bool:
-    """Return whether a task asks for how code reads: `add a docstring`, `rename f to g`."""
-    return not _REPAIR.search(task) and _FORM.match(task) is not None
+    """Return whether a task asks for how code reads, and nothing else: `add a docstring to f()`."""
+    return not _REPAIR.search(task) and _FORM.fullmatch(task) is not None
 
 
 def wanted_words(task: str) -> list[str]:
@@ -86,9 +92,15 @@ def wanted_words(task: str) -> list[str]:
 
 def names_file(task: str, name: str) -> bool:
     """Return whether a task names a file, other than as the place for something new."""
-    found = [task[:at] for at in _find_word(name, task)]
-    repairs = _REPAIR.search(task) is not None
-    return any(repairs or not any(each.match(up_to) for each in _PLACES) for up_to in found)
+    if _REPAIR.search(task):
+        return bool(_find_word(name, task))
+    return any(not _is_place(task, at, at + len(name)) for at in _find_word(name, task))
+
+
+def _is_place(task: str, start: int, end: int) -> bool:
+    """Return whether something new is to stand in the file that is named there."""
+    up_to = re.split(r"[.!?;]\s|\n", task[:start])[-1]
+    return any(each.match(up_to) for each in _PLACES) and not _GOES_ON.match(task[end:])
 
 
 def names_code(task: str, name: str) -> bool:

@@ -220,12 +220,15 @@ def test_where_nothing_passes_an_attempt_at_something_else_is_not_to_blame() -> 
         assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OLD}, 1)
 
 
-RENAMED = "def f(x):\n    return x\n", "def f(size):\n    return size\n"
-
-
 def test_a_change_that_does_nothing_leaves_old_failures_of_the_changed_code() -> None:
-    told = relation(task="Rename the variables of f().", versions=RENAMED)
+    told = relation(task="Document f().", versions=DOCUMENTED)
     assert compared([RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 1)
+
+
+@pytest.mark.parametrize("task", ["Round up in f().", "Rename the variables of f()."])
+def test_a_change_that_does_nothing_does_not_do_what_was_asked(task: str) -> None:
+    told = relation(task=task, versions=("def f():\n    pass\n", 'def f():\n    """Up."""\n'))
+    assert compared([RED, RED], baseline=RED, told=told) == ({"a": CaseVerdict.OWN}, 2)
 
 
 @pytest.mark.parametrize(
@@ -269,12 +272,16 @@ def test_a_test_that_the_task_does_not_name_may_fail_otherwise() -> None:
     assert verdicts["a"] is CaseVerdict.OLD
 
 
-def test_who_documents_is_not_to_blame_where_an_old_failure_changes_its_kind() -> None:
-    told = relation(task="Document f().", versions=DOCUMENTED)
-    cases = [replace(case, raised=(Raised("builtins.OSError"),)) for case in RED.cases]
+@pytest.mark.parametrize("docs", [True, False])
+def test_only_more_than_words_breaks_again_what_was_broken(docs: bool) -> None:
+    plain = "def f(x):\n    return x\n"
+    typed = plain.replace("(x)", "(x: Lost)")
+    versions = DOCUMENTED if docs else (plain, typed)
+    told = relation(task="Add docstrings and type hints to f().", versions=versions)
+    cases = [replace(case, raised=(Raised("builtins.NameError"),)) for case in RED.cases]
     other = replace(RED, cases=tuple(cases))
     verdicts, _ = compared([other], [RED], baseline=RED, told=told)
-    assert verdicts["a"] is CaseVerdict.OLD
+    assert verdicts["a"] is (CaseVerdict.OLD if docs else CaseVerdict.OWN)
 
 
 def test_runs_that_break_off_before_the_case_are_bounded() -> None:
