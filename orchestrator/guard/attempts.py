@@ -135,18 +135,20 @@ class Attempts:
         tree = self.kept.look(manifest)
         self.kept.remove_temporaries(manifest.entries, tree)
         found = self._undo(manifest, str(number), "", tree)
-        found += tuple(self.kept.opened_findings())
+        found += (*self.kept.opened_findings(), *self.kept.closed_findings(manifest))
         environment = self.check_environment(str(number))
         return (*self._between, *found, *environment, *self.check_rules(number))
 
     def open_folders(self, number: int) -> tuple[Finding, ...]:
         """Open what was closed since the baseline, so that no file is hidden; report it.
 
+        Pipes that git would wait for are removed, too.
+
         Raises:
             InfrastructureError: a folder cannot be read.
         """
-        self.kept.look(self.recall(number))
-        return tuple(self.kept.opened_findings())
+        tree = self.kept.look(self.recall(number))
+        return (*self.kept.opened_findings(), *self.kept.remove_git_pipes(tree))
 
     def close(self, tree: Tree) -> None:
         """Remember what the verdict left: what differs later was changed by nobody who was asked.

@@ -23,7 +23,7 @@ from orchestrator.guard.protection import (
     name_of,
 )
 from orchestrator.guard.search_path import search_folders
-from orchestrator.guard.tree import Tree, environments_in, find_closed, sign_closed, walk
+from orchestrator.guard.tree import Tree, environments_in, find_closed, walk
 from orchestrator.models import SuiteReport
 from orchestrator.suites.environment import virtualenv_of
 
@@ -96,11 +96,9 @@ def derive(basis: Basis) -> Protection:
         basis.regenerated,
     )
     looked_at = (*derived.entered, *guarded)
-    closed = find_closed(project, environments, derived.entered)
-    for name in looked_at:
-        if name not in closed and files.is_closed(project / name):
-            closed[name] = sign_closed(project / name)
-    return replace(derived, closed=closed)
+    closed = {name for name in looked_at if files.is_closed(project / name)}
+    closed |= find_closed(project, environments, derived.entered)
+    return replace(derived, closed=frozenset(closed))
 
 
 class _Found:

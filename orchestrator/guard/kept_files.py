@@ -23,12 +23,13 @@ from orchestrator.guard.manifest import Change, Entry, Manifest
 from orchestrator.guard.protection import Kind, Protection, name_of, parents_of
 from orchestrator.guard.scripts import parse
 from orchestrator.guard.shared_files import is_shared, read_test_config
-from orchestrator.guard.tree import ClosedFolders, Tree, signature, walk
+from orchestrator.guard.tree import ClosedFolders, Tree, sign_closed, signature, walk
 from orchestrator.models import Finding, FindingKind
 
 _ALIKE: Final = 0.6
 """How much of a file's lines makes another one the same file, moved."""
 _FOLDERS: Final = "the project"
+_READ_BY_GIT: Final = frozenset({".gitignore", ".gitattributes", ".gitmodules", ".mailmap"})
 
 
 class KeptFiles:
@@ -75,10 +76,33 @@ class KeptFiles:
         found = [
             replace(_finding_of(each, text), decisive=True) for each in sorted(self._closed.hidden)
         ]
-        text = "it cannot be looked into, and was changed since the baseline"
-        for name in self._closed.changed(self._project):
-            found.append(Finding(FindingKind.CLOSED, shown_name(name), text, decisive=True))
         return bound_findings(found, _FOLDERS, "folders")
+
+    def closed_findings(self, manifest: Manifest) -> list[Finding]:
+        """Return a decisive finding for each closed folder that is not as it was remembered."""
+        text = "it cannot be looked into, and was changed"
+        found = [
+            Finding(FindingKind.CLOSED, shown_name(name), text, decisive=True)
+            for name, known in sorted(manifest.closed.items())
+            if known and sign_closed(self._project / name) != known
+        ]
+        return bound_findings(found, _FOLDERS, "folders")
+
+    def remove_git_pipes(self, tree: Tree) -> list[Finding]:
+        """Remove pipes in the place of files that git reads by itself: it would wait for a writer.
+
+        Raises:
+            InfrastructureError: one cannot be removed.
+        """
+        found = []
+        for name in tree:
+            full = self._project / name
+            if PurePosixPath(name).name in _READ_BY_GIT and files.is_special(full):
+                with explained(self._project):
+                    full.unlink()
+                text = "a pipe stood in its place, for which git waits; removed"
+                found.append(Finding(FindingKind.CLOSED, shown_name(name), text))
+        return found
 
     def _look_at(self, name: str) -> os.stat_result | None:
         """Return what `lstat` says of a file; None where there is none, or never could be seen."""
@@ -113,6 +137,7 @@ class KeptFiles:
             manifest = Manifest(
                 {each: self._keep(each, kind, tree[each], known) for each, kind in kinds.items()},
                 {each: signature(at) for each, at in tree.items() if each not in kinds},
+                {each: sign_closed(self._project / each) for each in self._protection.closed},
                 _time_in(self._folder),
             )
             if name:

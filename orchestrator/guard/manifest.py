@@ -1,7 +1,7 @@
 """The files of a project at one moment, and how guarded ones differ from that later."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from orchestrator.guard.protection import Kind
@@ -27,13 +27,20 @@ class Manifest:
     entries: dict[str, Entry]
     others: dict[str, str]
     """Signatures of the files that are not guarded."""
+    closed: dict[str, str] = field(default_factory=dict)
+    """Signatures of the folders that nobody can look into, and that this user may write."""
     taken: int = 0
     """When, in nanoseconds, by the clock that dates changes of files."""
 
     def as_json(self) -> bytes:
         """Return the manifest as JSON."""
         entries = {name: vars(entry) for name, entry in self.entries.items()}
-        values = {"entries": entries, "others": self.others, "taken": self.taken}
+        values = {
+            "entries": entries,
+            "others": self.others,
+            "closed": self.closed,
+            "taken": self.taken,
+        }
         return json.dumps(values).encode("ascii")
 
     @classmethod
@@ -48,7 +55,7 @@ class Manifest:
             name: Entry(**{**entry, "kind": Kind(entry["kind"])})
             for name, entry in found["entries"].items()
         }
-        return cls(entries, found["others"], found["taken"])
+        return cls(entries, found["others"], found["closed"], found["taken"])
 
     def is_new(self, name: str) -> bool:
         """Return whether a file was not there at that moment."""

@@ -8,7 +8,7 @@ A file's *name* is its path from the project's folder, or its absolute path outs
 
 import fnmatch
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -72,8 +72,7 @@ class Protection:
         environments: folders of Python environments, which a walk does not enter.
         search: where modules are found, in order.
         reserved: names of modules that none of the project's folders may take.
-        closed: folders of the project, and guarded files, that could not be looked at, by name,
-            with the signature of each that this user may write.
+        closed: names of folders of the project, and of guarded files, that could not be looked at.
     """
 
     project: Path
@@ -91,7 +90,7 @@ class Protection:
     touched: frozenset[str] = frozenset()
     rewritten: frozenset[str] = frozenset()
     volatile: frozenset[str] = frozenset()
-    closed: Mapping[str, str] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
 
     @cached_property
     def entered(self) -> frozenset[str]:
@@ -179,7 +178,7 @@ class Protection:
                 SearchFolder(each["path"], frozenset(each["names"]), each["installed"])
                 for each in values["search"]
             ),
-            closed=dict(values.get("closed", {})),
+            closed=frozenset(values.get("closed", ())),
             **{name: frozenset(values[name]) for name in names},
         )
 

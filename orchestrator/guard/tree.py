@@ -12,7 +12,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -38,13 +38,12 @@ class ClosedFolders:
     """The folders of a project that cannot be listed, and what became of them in walks.
 
     Args:
-        at_baseline: those that were closed at the baseline, by name, with their signature then;
-            they stay as they are. Of those that only others may write the signature is empty.
+        at_baseline: names of those that were closed at the baseline; they stay as they are.
         opened: names of those that were opened since this was last cleared.
         hidden: names of those that another user owns, and that may be entered all the same.
     """
 
-    at_baseline: Mapping[str, str]
+    at_baseline: Collection[str]
     opened: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
 
@@ -59,17 +58,6 @@ class ClosedFolders:
         if files.is_entered(path):
             self.hidden.add(name)
         return False
-
-    def changed(self, project: Path) -> list[str]:
-        """Return the names of those that differ from what they were at the baseline.
-
-        Nobody sees what is in them, so nobody knows what was written there.
-        """
-        return sorted(
-            name
-            for name, known in self.at_baseline.items()
-            if known and signature_at(project / name) != known
-        )
 
 
 def walk(
@@ -115,18 +103,14 @@ def walk(
 
 def find_closed(
     project: Path, environments: Collection[str], entered: Collection[str] = ()
-) -> dict[str, str]:
-    """Return the folders that a walk with the same arguments cannot look into.
-
-    Returns:
-        Their names, each with its signature; empty for one that only others may write.
-    """
-    found = {}
+) -> frozenset[str]:
+    """Return the folders that a walk with the same arguments cannot look into."""
+    found = set()
     folders = [""]
     while folders:
         folder = folders.pop()
         if files.is_closed(project / folder):
-            found[folder] = sign_closed(project / folder)
+            found.add(folder)
             continue
         for item in files.list_folder(project / folder):
             name = f"{folder}/{item.name}" if folder else item.name
@@ -134,11 +118,14 @@ def find_closed(
                 name in entered or not _is_left_out(name, environments)
             ):
                 folders.append(name)
-    return found
+    return frozenset(found)
 
 
 def sign_closed(folder: Path) -> str:
-    """Return the signature of a closed folder that this user may write; empty for another."""
+    """Return the signature of a closed folder that this user may write; empty for another.
+
+    It tells what was added and removed. What is in the folder, or below, nobody sees.
+    """
     with contextlib.suppress(OSError):
         at = os.lstat(folder)
         if at.st_uid == os.geteuid() or os.access(folder, os.W_OK | os.X_OK):

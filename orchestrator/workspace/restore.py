@@ -135,13 +135,11 @@ class Restoration:
     def _place(self, change: Change, laid_out: Path, modes: Mapping[bytes, int]) -> bool:
         """Put one file or link in place, in one step. Gives False when something is in the way."""
         source, target = laid_out / os.fsdecode(change.path), self._full(change.path)
+        self._clear_special(change.path)
         if not self._make_parents(change.path, modes):
             return False
-        if _is_folder(target):
-            try:
-                target.rmdir()
-            except OSError:
-                return False
+        if _is_folder(target) and not _remove_empty(target):
+            return False
         temporary = self._temporary(change.path)
         try:
             _copy(source, temporary, change, target, modes)
@@ -174,10 +172,16 @@ class Restoration:
                 return False
         return True
 
+    def _clear_special(self, path: bytes) -> None:
+        """Remove pipes and sockets that stand where a folder above a path was."""
+        for folder in parents_of(path):
+            if self._is_inside(folder) and files.is_special(self._full(folder)):
+                self._full(folder).unlink()
+
     def _remove_temporaries(self, paths: Iterable[bytes]) -> None:
         """Remove what a process that was killed here has left."""
         folders = set()
-        for path in paths:
+        for path in filter(self._is_inside, paths):
             folders |= set(parents_of(path))
             with contextlib.suppress(OSError):  # its folder may be a file by now
                 self._temporary(path).unlink()
@@ -192,21 +196,26 @@ class Restoration:
         Their modes are written down before the first is opened: a process that is killed here
         leaves them to the next.
         """
-        folders = sorted({folder for path in paths for folder in parents_of(path)}, reverse=True)
-        closed = self._modes.find_closed(folders, modes) | self._modes.recall(_OPENED)
+        folders = sorted({b""} | {folder for path in paths for folder in parents_of(path)})
+        there = [folder for folder in folders if self._is_inside(folder)]
+        closed = self._modes.find_closed(there, modes) | self._modes.recall(_OPENED)
         if closed:
             self._modes.write(_OPENED, closed)
-        for folder in reversed(folders):  # the outer first
-            if folder in closed and _is_folder(self._full(folder)):
+        for folder in folders:  # the outer first: the inner cannot be seen before
+            if folder in closed and self._is_inside(folder) and _is_folder(self._full(folder)):
                 files.open_folder(self._full(folder))
         try:
             yield
         finally:
             for folder in sorted(closed, reverse=True):
-                if _is_folder(self._full(folder)):
+                if self._is_inside(folder) and _is_folder(self._full(folder)):
                     with contextlib.suppress(OSError):  # another user's: it was never opened
                         self._full(folder).chmod(closed[folder])
-        self._modes.forget(_OPENED)
+            self._modes.forget(_OPENED)
+
+    def _is_inside(self, path: bytes) -> bool:
+        """Return whether no link leads a path out of the project."""
+        return not any(self._full(folder).is_symlink() for folder in parents_of(path))
 
     @property
     def _modes(self) -> Modes:
@@ -230,14 +239,34 @@ def _copy(
     executable, remembered = change.after.mode == EXECUTABLE, modes.get(change.path)
     if remembered is not None and bool(remembered & stat.S_IXUSR) == executable:
         mode = remembered
+    elif USUAL_FILE in modes:  # all that was not usual is remembered
+        mode = modes[USUAL_FILE]
+        mode |= readable_as_executable(mode) if executable else 0
     elif target.is_file() and not target.is_symlink():
         # git knows only whether a file is executable; the rest is as the user had it.
         mode = stat.S_IMODE(target.stat().st_mode) & 0o666
         mode |= readable_as_executable(mode) if executable else 0
     else:
-        mode = modes.get(USUAL_FILE, source.stat().st_mode & 0o666)
-        mode |= readable_as_executable(mode) if executable else 0
+        mode = source.stat().st_mode & 0o777
     temporary.chmod(mode)
+
+
+def _remove_empty(folder: Path) -> bool:
+    """Remove a folder in which there is no file; return whether it is gone.
+
+    A restore that was cut short leaves such folders, and so does an agent, with pipes in them.
+    """
+    below = [Path(above, name) for above, _, names in os.walk(folder) for name in names]
+    if not all(map(files.is_special, below)):
+        return False
+    try:
+        for path in below:
+            path.unlink()
+        for above, _, _ in os.walk(folder, topdown=False):
+            Path(above).rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _name(path: bytes) -> bytes:

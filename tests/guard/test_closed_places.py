@@ -17,7 +17,7 @@ from orchestrator.guard.derivation import Basis, derive
 from orchestrator.guard.kept_files import KeptFiles
 from orchestrator.guard.search_path import search_folders
 from orchestrator.guard.tree import ClosedFolders, environments_in
-from orchestrator.models import Diff, FindingKind, Findings
+from orchestrator.models import Diff, FindingKind, Findings, SuiteReport
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.footprint import build_footprint
 from orchestrator.verdict.baseline import find_obstacle
@@ -244,7 +244,7 @@ def test_a_guarded_file_that_appears_where_nobody_could_look_is_reverted(lab: La
         lab.project, IMPORTS, steering=("theirs/conftest.py",), search_path=("theirs",)
     )
     protection = derive(Basis(lab.project, "pytest", report(), found))
-    assert {"theirs", "theirs/conftest.py"} <= protection.closed.keys()
+    assert {"theirs", "theirs/conftest.py"} <= protection.closed
     kept = KeptFiles(protection, lab.project.parent / "kept")
     manifest = kept.remember("start")
     assert "theirs/conftest.py" not in manifest.entries
@@ -267,8 +267,8 @@ def test_what_an_attempt_makes_unreadable_stops_nothing(lab: Lab) -> None:
     guard.check(1, GREEN, diff)
 
 
-@pytest.mark.parametrize("edit", ["adds a module", "opens it", "leaves it"])
-def test_what_was_closed_at_the_baseline_may_not_change(lab: Lab, edit: str) -> None:
+@pytest.mark.parametrize("edit", ["adds a module", "opens it", "leaves it", "the suite does"])
+def test_an_attempt_may_not_change_what_was_closed_at_the_baseline(lab: Lab, edit: str) -> None:
     private = lab.project / "private"
     write(lab.project, {"private/note.txt": "mine"})
     private.chmod(0o311)
@@ -280,13 +280,28 @@ def test_what_was_closed_at_the_baseline_may_not_change(lab: Lab, edit: str) -> 
         write(lab.project, {"private/__init__.py": ""})
     elif edit == "opens it":
         private.chmod(0o755)
-    guard.revert(1)
-    guard.watch_suite(lambda: GREEN)
-    found = guard.check(1, GREEN, Diff((), lab.project / "no.patch")).found
-    told = ("private", FindingKind.CLOSED, True)
-    expected = [told] * (edit != "leaves it")
-    assert [(each.where, each.kind, each.decisive) for each in found] == expected
+    found = guard.revert(1).found
+    told = [("private", FindingKind.CLOSED, True)] * (edit in ("adds a module", "opens it"))
+    assert [(each.where, each.kind, each.decisive) for each in found] == told
+
+    def run() -> SuiteReport:
+        write(lab.project, {"private/new.txt": ""} if edit == "the suite does" else {})
+        return GREEN
+
+    guard.watch_suite(run)
+    assert guard.check(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
+    guard.remember(2)
+    assert guard.revert(2) == Findings()
     assert stat.S_IMODE(private.stat().st_mode) == (0o755 if edit == "opens it" else 0o311)
+
+
+def test_a_pipe_that_git_would_wait_for_goes(lab: Lab) -> None:
+    guard, path = lab.guard(), lab.project / "tests" / ".gitignore"
+    guard.record_baseline(report(), footprint(lab.project, IMPORTS))
+    guard.remember(1)
+    os.mkfifo(path)
+    assert [each.where for each in guard.open_folders(1).found] == ["tests/.gitignore"]
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("name", [".cache", ".mypy_cache", "env/lib/python3.11/site-packages"])
