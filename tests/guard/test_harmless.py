@@ -2,6 +2,7 @@
 
 import os
 import py_compile
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ def module(code: str) -> Work:
 
 
 def run_the_tests(project: Path) -> None:
+    # Wrong and right code are of one length, and may be of one second: to Python they are the same.
+    shutil.rmtree(project / "__pycache__", ignore_errors=True)
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "tests"],
         cwd=project,
