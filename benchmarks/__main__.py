@@ -17,6 +17,7 @@ PARTS: Final = {
     "startup": "benchmarks.startup",
     "snapshot": "benchmarks.snapshot",
     "hook": "benchmarks.hook",
+    "masking": "benchmarks.masking",
 }
 """Each module has `measure() -> Table`."""
 

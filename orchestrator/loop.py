@@ -49,7 +49,8 @@ def _make_attempt(
     after = steps.finish(number)
     diff = steps.compare(number, before, after)
     reverted = steps.revert_tests(number).found
-    attempt = Attempt(number, prompt, agent, before, after, diff, findings=reverted)
+    told = steps.masker.text(prompt)
+    attempt = Attempt(number, told, agent, before, after, diff, findings=reverted)
     attempt = steps.require_work(attempt)
     if attempt.agent.outcome.worked:
         origin = run.attempts[0].before if run.attempts else before
@@ -64,8 +65,8 @@ def _make_attempt(
 def _learn(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: Policy) -> Attempt:
     """Failure -> lesson -> rule."""
     report = attempt.own_report or baseline
-    failure = failure_of(
-        steps.task, attempt.agent, report, baseline, attempt.diff, attempt.findings
+    failure = steps.mask(
+        failure_of(steps.task, attempt.agent, report, baseline, attempt.diff, attempt.findings)
     )
     try:
         attempt = replace(attempt, teaching=steps.teach(attempt.number, failure))

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from orchestrator.errors import with_hint
+from orchestrator.masking import REDACTED
 from teacher.models import Lesson, RuleText, Usage
-
-REDACTED: Final = "[redacted: "
-"""How the placeholder of a secret begins; its kind and a bracket follow."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from orchestrator import events, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
-from orchestrator.failures.redaction import Redactor
+from orchestrator.masking import Masker
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.models import RuleChange
 from orchestrator.store import Store
@@ -37,7 +37,7 @@ def teach_report(
             "reports are switched off by the configuration", "enable failure_sources: manual"
         )
     listener = events.fan_out([failure_logger(project, listener), listener])
-    safe = Redactor(config.redaction.patterns, os.environ).text
+    safe = Masker(config.redaction.patterns, os.environ).text
     failure = reported_failure(kind, safe(description), safe(context), safe(task))
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     wiring.demand_loaded(config, project)

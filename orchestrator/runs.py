@@ -90,8 +90,11 @@ def start_run(
     ):
         ours = environment or os.environ
         parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
-        record = store.create(Task(task, project), config.model_dump_json(), run)
-        keep_variables(record.folder, ours, parts.redactor)
+        told = Task(parts.masker.text(task), project)
+        record = replace(
+            store.create(told, config.model_dump_json(), run), task=Task(task, project)
+        )
+        keep_variables(record.folder, ours, parts.masker)
         return _carry(record, store, config, parts, place, listener, resumed=False)
 
 
@@ -219,7 +222,7 @@ def _loop_durably(
             folder=record.folder,
             emit=emit,
             guard=parts.guard,
-            redactor=parts.redactor,
+            masker=parts.masker,
             swap_note=SwapNote.of_project(project, store.directory),
             old_failures_must_pass=config.tests.old_failures == "must_pass",
         )

@@ -14,9 +14,16 @@ from typing import Final, TypeVar
 from orchestrator import events
 from orchestrator.agents.wording import one_line
 from orchestrator.errors import LoopError
-from orchestrator.failures.redaction import Redactor
+from orchestrator.failures.masked import (
+    mask_agent,
+    mask_failure,
+    mask_file,
+    mask_footprint,
+    mask_report,
+)
 from orchestrator.footprint import Footprint
 from orchestrator.guard import Guard, no_guard
+from orchestrator.masking import Masker
 from orchestrator.models import (
     AgentLimits,
     AgentOutcome,
@@ -92,12 +99,14 @@ class Steps:
     emit: events.Listener
     fresh: bool = False
     guard: Guard = field(default_factory=no_guard)
-    redactor: Redactor = field(default_factory=Redactor)
+    masker: Masker = field(default_factory=Masker)
     swap_note: SwapNote | None = None
     old_failures_must_pass: bool = False
     _begun: bool = False
     _footprint: Footprint | None = None
     _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _ids: dict[str, str] = field(default_factory=dict)
+    """Ids of cases that hold a secret, by what is told of them; they are kept nowhere."""
 
     def __post_init__(self) -> None:
         self.guard.folder, self.guard.task = self.folder / "guard", self.task.text
@@ -160,7 +169,7 @@ class Steps:
                 with suppress(LoopError):  # then it is told when the attempt begins again
                     self._report_findings(self.guard.break_off(attempt))
                 raise
-            result = self.redactor.agent(result)
+            result = mask_agent(self.masker, result)
             self.emit(events.AgentFinished(result))
             self._notice(describe(orphans))
             return result
@@ -191,7 +200,7 @@ class Steps:
 
         def work() -> Diff:
             diff = self.workspace.diff(before, after, self.folder / f"attempt-{attempt}.patch")
-            diff = replace(diff, redactions=self.redactor.file(diff.patch))
+            diff = replace(diff, redactions=mask_file(self.masker, diff.patch))
             with suppress(OSError):  # then Python decides by time and size, as it always does
                 drop_bytecode(self.task.project, [change.path for change in diff.changes])
             self.emit(events.DiffTaken(diff))
@@ -227,15 +236,18 @@ class Steps:
     def teach(self, attempt: int, failure: Failure) -> Teaching:
         """Ask the teacher. An answer that is no lesson is kept too: it was paid for.
 
+        Args:
+            attempt: whose failure it is.
+            failure: without secrets, see `mask`.
+
         Raises:
             TeacherError: the teacher could not be asked; nothing is remembered.
         """
 
         def work() -> Teaching:
-            safe = self.redactor.failure(failure)
-            self.emit(events.TeachingStarted(safe))
+            self.emit(events.TeachingStarted(failure))
             try:
-                lesson = self.teacher.teach(safe, self.rulebook.known_rules())
+                lesson = self.teacher.teach(failure, self.rulebook.known_rules())
             except UnusableAnswer as error:
                 self.emit(events.Notice(f"nothing learned: {error}"))
                 return Teaching(None, error.usage, str(error))
@@ -243,6 +255,10 @@ class Steps:
             return Teaching(lesson, lesson.usage)
 
         return self._step(f"attempt {attempt}: lesson", work)
+
+    def mask(self, failure: Failure) -> Failure:
+        """Return a failure that can leave this machine, and be kept."""
+        return mask_failure(self.masker, failure)
 
     def revert_attempt(self, attempt: Attempt) -> None:
         """Revert the attempt's edits, except where somebody else edited the file since."""
@@ -276,7 +292,7 @@ class Steps:
         stopped_at = now if killed else Snapshot(left.read_text(encoding="ascii"))
         patch = self.folder / f"attempt-{attempt}.broken-off-{now.tree[:12]}.patch"
         self.workspace.diff(before, now, patch)
-        self.redactor.file(patch)
+        mask_file(self.masker, patch)
         self._restore(before, stopped_at)
         if self.workspace.snapshot() == now:
             patch.unlink()
@@ -317,15 +333,26 @@ class Steps:
         with ending_orphans():
             report, self._footprint = self.suite.observe(self.task.project, self.emit)
         if self._footprint:
+            self._footprint = mask_footprint(self.masker, self._footprint)
             text = json.dumps(self._footprint.as_json())
             (self.folder / _FOOTPRINT).write_text(text, encoding="utf-8")
-        return self.redactor.report(report)
+        return self._mask_report(report)
 
     def _run_suite(self, select: Sequence[str] | None) -> SuiteReport:
         listen = self.emit if select is None else _ignore
         with ending_orphans():
-            report = self.suite.run(self.task.project, select, listen)
-        return self.redactor.report(report)
+            report = self.suite.run(self.task.project, self._unmask_ids(select), listen)
+        return self._mask_report(report)
+
+    def _mask_report(self, report: SuiteReport) -> SuiteReport:
+        masked = mask_report(self.masker, report)
+        pairs = zip(masked.cases, report.cases, strict=True)
+        self._ids.update((ours.id, case.id) for ours, case in pairs if ours.id != case.id)
+        return masked
+
+    def _unmask_ids(self, select: Sequence[str] | None) -> Sequence[str] | None:
+        """Return the suite's own ids of cases: it knows no masked ones."""
+        return select and [self._ids.get(each, each) for each in select]
 
     def _read_footprint(self) -> Footprint | None:
         """Return what an earlier process recorded at the baseline."""

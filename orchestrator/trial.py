@@ -11,6 +11,7 @@ from typing import Final
 from orchestrator import wiring
 from orchestrator.config import OF_TEACHING, Config, load
 from orchestrator.events import Listener
+from orchestrator.masking import mask
 from teacher.local import LocalTeacher
 from teacher.models import Failure, FailureType, Lesson
 from teacher.prices import price_notice
@@ -74,7 +75,7 @@ def _teacher(
 
 def _address(config: Config) -> str:
     if config.teacher.mode == "webhook":
-        return f"webhook {config.n8n.webhook_url or '(n8n.webhook_url is empty)'}"
+        return f"webhook {mask(config.n8n.webhook_url) or '(n8n.webhook_url is empty)'}"
     return f"local {config.teacher.model}"
 
 

@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.events import Listener, Notice
-from orchestrator.failures.redaction import Redactor
+from orchestrator.masking import Masker
 from orchestrator.suites.environment import decisive_variables, with_decisive_variables
 
 _FILE: Final = "variables.json"
 
 
-def keep_variables(folder: Path, environment: Mapping[str, str], redactor: Redactor) -> None:
+def keep_variables(folder: Path, environment: Mapping[str, str], masker: Masker) -> None:
     """Write down the variables that a verdict rests on; null stands for what may be a secret.
 
     Args:
         folder: the run's folder.
         environment: what suite and agent see as theirs.
-        redactor: knows what a secret is.
+        masker: knows what a secret is.
     """
     kept = {
-        name: None if redactor.finds_secret_in_variable(name, value) else value
+        name: None if masker.finds_secret_in_variable(name, value) else value
         for name, value in decisive_variables(environment).items()
     }
     (folder / _FILE).write_text(json.dumps(kept), encoding="utf-8")

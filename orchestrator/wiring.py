@@ -20,12 +20,13 @@ from orchestrator.agents.wording import one_line
 from orchestrator.config import Config, Loaded
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
-from orchestrator.failures.redaction import Redactor
 from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.ledger import Caps as SpendingCaps
 from orchestrator.ledger import Ledger
 from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
+from orchestrator.masking import Masker, mask
+from orchestrator.masking.keys import read_key
 from orchestrator.memory.agents_md import agents_in_force, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
@@ -58,7 +59,7 @@ class Parts:
     suite: ProjectSuite
     teacher: "KeepingTeacher | SilentTeacher"
     guard: Guard
-    redactor: Redactor
+    masker: Masker
 
 
 def checked_project(project: Path) -> Path:
@@ -117,8 +118,8 @@ def build(
     )
     suite_command = f"suite: {config.tests.command}"
     listener(Ready((f"agent: {found}", suite_command, f"teacher: {teacher.name}")))
-    redactor = Redactor(config.redaction.patterns, environment)
-    return Parts(agent, suite, teacher, guard, redactor)
+    masker = Masker(config.redaction.patterns, environment, read_key(state))
+    return Parts(agent, suite, teacher, guard, masker)
 
 
 def build_agent(
@@ -159,7 +160,8 @@ def tell_what_a_project_chose(loaded: Loaded, listener: Listener, of: Collection
     for each in chosen:
         line = each.origin.rpartition(":")[2]
         value = json.dumps(each.value, ensure_ascii=False)
-        listener(Notice(f"  {one_line(f'{each.key}: {value}', _LONGEST_CHOICE)} (line {line})"))
+        shown = one_line(mask(f"{each.key}: {value}"), _LONGEST_CHOICE)
+        listener(Notice(f"  {shown} (line {line})"))
 
 
 def _tell_what_a_project_runs(config: Config, project: Path, listener: Listener) -> None:

@@ -42,7 +42,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.process", "orchestrator.ports"),
     ("orchestrator.events",),
     ("orchestrator.models", "orchestrator.footprint"),
-    ("orchestrator.errors", "orchestrator.files", "teacher.models", "prompts"),
+    (
+        *("orchestrator.errors", "orchestrator.files", "orchestrator.masking"),
+        *("teacher.models", "prompts"),
+    ),
 )
 """From the roof to the ground. Neighbours on a floor do not know each other."""
 

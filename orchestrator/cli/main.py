@@ -5,7 +5,6 @@ import contextlib
 import difflib
 import io
 import os
-import re
 import signal
 import sys
 import traceback
@@ -27,16 +26,13 @@ from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
 from orchestrator.cli.values import printable
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.masking import mask
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
 
 EXIT_CONFIGURATION: Final = 2
 EXIT_INFRASTRUCTURE: Final = 3
 EXIT_BUG: Final = 4
 EXIT_INTERRUPTED: Final = 130
-
-_SECRET: Final = re.compile("KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
-_SHORTEST_SECRET: Final = 6
-"""Characters; what is shorter would blot out ordinary words."""
 
 
 class RunByDefault(click.Group):
@@ -166,8 +162,9 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
 
 
 def _say(message: str) -> None:
-    # What a project's files or a child's words brought into it must not steer the terminal.
-    click.echo(f"orchestrator: {printable(message)}", err=True)
+    # What a project's files or a child's words brought into it must not steer the terminal, and
+    # an address of theirs may hold a password.
+    click.echo(f"orchestrator: {printable(mask(message))}", err=True)
 
 
 def _bug(error: Exception) -> int:
@@ -176,7 +173,7 @@ def _bug(error: Exception) -> int:
         "orchestrator: this is a bug of ours. Nothing in your project was lost; the run's record "
         "is kept.\nPlease report it with the text below (look through it first):\n\n"
         f"prompt-learning-loop {_version()}, "
-        f"Python {sys.version.split()[0]}, {sys.platform}\n{_without_secrets(frames)}",
+        f"Python {sys.version.split()[0]}, {sys.platform}\n{mask(frames)}",
         err=True,
     )
     return EXIT_BUG
@@ -189,11 +186,3 @@ def _version() -> str:
         return metadata.version("prompt-learning-loop")
     except metadata.PackageNotFoundError:
         return "(not installed)"
-
-
-def _without_secrets(text: str) -> str:
-    """The text without the values of variables that are secrets by their names."""
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST_SECRET and _SECRET.search(name):
-            text = text.replace(value, f"<{name}>")
-    return text

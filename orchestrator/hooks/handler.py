@@ -11,8 +11,8 @@ import os
 import time
 
 from orchestrator.hooks.entry import note, state_folder
+from orchestrator.masking import mask_line
 from orchestrator.writeahead import buffer, places
-from orchestrator.writeahead.masking import shown
 
 TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
 if TYPE_CHECKING:
@@ -164,14 +164,14 @@ def _log_failure(event: Event) -> None:
     if isinstance(tool_input, dict):
         command = str(tool_input.get("command") or tool_input.get("file_path") or "")
     facts = {
-        "command": shown(command, _COMMAND_BOUND),
-        "error": shown(_text(event, "error"), _ERROR_BOUND),
+        "command": mask_line(command, _COMMAND_BOUND),
+        "error": mask_line(_text(event, "error"), _ERROR_BOUND),
         "directory": _text(event, "cwd"),
         "session": _text(event, "session_id"),
         "call": _text(event, "tool_use_id"),
     }
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    tool = shown(_text(event, "tool_name"), 100)
+    tool = mask_line(_text(event, "tool_name"), 100)
     line = f"{when} {TOOL_FAILURE}: {tool} {json.dumps(facts)}\n"
     _append_line(os.path.join(base, places.PENDING_ERRORS), line)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from orchestrator import process
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.masking import mask
 from orchestrator.memory.records import RuleRecord
 from orchestrator.memory.text import safe_line
 
@@ -83,9 +84,9 @@ def message(record: RuleRecord) -> str:
         "Run": origin.run,
         "Model": origin.model,
     }
-    values = {name: safe_line(value) for name, value in evidence.items()}
+    values = {name: safe_line(mask(value)) for name, value in evidence.items()}
     lines = "\n".join(f"{name}: {value}" for name, value in values.items() if value)
-    return f"docs(memory): {safe_line(text.rule, _SUBJECT_CHARS)}\n\n{lines}\n"
+    return f"docs(memory): {safe_line(mask(text.rule), _SUBJECT_CHARS)}\n\n{lines}\n"
 
 
 def _refuse_unfinished(top: Path) -> None:

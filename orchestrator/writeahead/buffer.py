@@ -9,8 +9,8 @@ Callers hold the buffer's lock.
 import os
 import stat
 
+from orchestrator.masking import mask_line
 from orchestrator.writeahead import places
-from orchestrator.writeahead.masking import shown
 
 PENDING = "PENDING"
 COMMITTED = "COMMITTED"
@@ -110,7 +110,7 @@ def settled(data: bytes, call: str, status: str, outcome: str = "") -> bytes | N
         newline = (
             "\r\n" if data[data.find(b"\n", end) - 1 : data.find(b"\n", end)] == b"\r" else "\n"
         )
-        text += f"{newline}**Outcome**: {shown(outcome, BOUND)}"
+        text += f"{newline}**Outcome**: {mask_line(outcome, BOUND)}"
     return data[:value] + text.encode("utf-8", "replace") + data[end:]
 
 

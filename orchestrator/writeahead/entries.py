@@ -17,10 +17,10 @@ hook which entry is whose.
 import time
 from collections.abc import Iterable
 
+from orchestrator.masking import mask_line
 from orchestrator.writeahead import gitfacts
 from orchestrator.writeahead.buffer import BOUND, HEADING, PENDING
 from orchestrator.writeahead.destructive import FORCED_PUSH, SQL, Danger
-from orchestrator.writeahead.masking import shown
 
 
 def entry(found: list[Danger], directory: str, call: str, session: str) -> str:
@@ -37,7 +37,7 @@ def entry(found: list[Danger], directory: str, call: str, session: str) -> str:
         ("Call", f"{call} in session {session}"),
     ]
     lines = [f"{HEADING} \N{EM DASH} {time.strftime('%Y-%m-%d %H:%M')}"]
-    lines += [f"**{name}**: {shown(value, BOUND)}" for name, value in fields if value]
+    lines += [f"**{name}**: {mask_line(value, BOUND)}" for name, value in fields if value]
     return "\n".join(lines) + "\n"
 
 

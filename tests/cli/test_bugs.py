@@ -28,7 +28,7 @@ def test_a_bug_gives_a_report(
     assert "Please report it" in done.err
     assert "prompt-learning-loop " in done.err
     assert "Python 3." in done.err
-    assert "ZeroDivisionError: with <ANTHROPIC_API_KEY> and abc" in done.err
+    assert "ZeroDivisionError: with [redacted: value of ANTHROPIC_API_KEY] and abc" in done.err
     assert KEY not in done.err
     assert "Interrupted" in done.out
     assert get_last_run().outcome is RunOutcome.INTERRUPTED

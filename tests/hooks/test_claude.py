@@ -117,7 +117,7 @@ def test_a_failing_call_is_logged_without_its_secrets_and_becomes_an_entry(
     found = review.review(workspace)
     assert len(found.taken_in) == 1
     (entry,) = workspace.entries()
-    assert entry.context == "Bash failed: API_TOKEN=*** ls no-such-file"
+    assert entry.context == "Bash failed: API_TOKEN=[redacted: secret] ls no-such-file"
     assert entry.content.startswith("Exit code 2")
     assert workspace.pending_errors.read_bytes() == b""
     assert "## WAL Entry" not in workspace.buffer.read_text(encoding="utf-8")

@@ -224,7 +224,7 @@ def test_the_log_becomes_entries_and_is_cleared(workspace: Workspace) -> None:
     assert by_context["Bash failed: make test"].occurrences == 2
     assert by_context["Bash failed: make test"].content == "Exit code 2 make: no rule"
     assert by_context["Bash failed: make test"].first_seen == DAY
-    assert "Bash failed: TOKEN=*** deploy" in by_context
+    assert "Bash failed: TOKEN=[redacted: secret] deploy" in by_context
     assert by_context["Edit failed"].first_seen == date(2026, 5, 21)
     assert "failed: something else" in by_context
     assert review(workspace, DAY).taken_in == ()

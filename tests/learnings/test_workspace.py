@@ -201,7 +201,7 @@ def test_failures_are_logged_where_a_workspace_is(project: Path, home: Path) -> 
     assert logged.path.is_relative_to(home)
     (entry,) = global_workspace().entries()
     assert entry.context == "project: pytest: test_a failed"
-    assert entry.content == "E assert 1 == 2 API_KEY=***"
+    assert entry.content == "E assert 1 == 2 API_KEY=[redacted: secret]"
     init(local_workspace(project))
     logged = log_failure(project, failure())
     assert logged

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.masking import mask_line
 from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import Entry, Kind, Status, comparable, same_context
@@ -23,7 +24,6 @@ from orchestrator.memory.learnings.workspace import (
 )
 from orchestrator.memory.text import safe_line
 from orchestrator.writeahead import places
-from orchestrator.writeahead.masking import shown
 
 _LINE: Final = re.compile(r"(\S+) TOOL_FAILURE: ([^{]*)(\{.*\})?")
 _LOCK_SECONDS: Final = 30.0
@@ -113,13 +113,13 @@ def _draft(calls: list[_Call]) -> Entry:
 def _call(line: str) -> _Call:
     match = _LINE.fullmatch(line)
     if not match:
-        return _Call(f"failed: {shown(line, 100)}", shown(line, 500), today())
+        return _Call(f"failed: {mask_line(line, 100)}", mask_line(line, 500), today())
     facts = _facts(match[3])
     tool = match[2].strip() or "a tool"
-    tried = shown(facts.get("command", ""), 80)
+    tried = mask_line(facts.get("command", ""), 80)
     return _Call(
         context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
-        content=shown(facts.get("error", ""), 500) or f"{tool} failed",
+        content=mask_line(facts.get("error", ""), 500) or f"{tool} failed",
         day=_day(match[1]),
         id=facts.get("call", ""),
     )

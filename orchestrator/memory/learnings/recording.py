@@ -6,9 +6,9 @@ from typing import Final
 
 from orchestrator.errors import LoopError
 from orchestrator.events import Event, Listener, Notice, TeachingStarted
+from orchestrator.masking import mask_line
 from orchestrator.memory.learnings.entries import Kind
 from orchestrator.memory.learnings.workspace import Logged, find_workspace, log
-from orchestrator.writeahead.masking import shown
 from teacher.models import Failure
 
 _EVIDENCE_BOUND: Final = 500
@@ -48,8 +48,8 @@ def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> L
     workspace = find_workspace(project)
     if workspace is None:
         return None
-    evidence = shown(failure.logs or failure.context, _EVIDENCE_BOUND)
-    summary = shown(failure.summary, 200) or "failure"
+    evidence = mask_line(failure.logs or failure.context, _EVIDENCE_BOUND)
+    summary = mask_line(failure.summary, 200) or "failure"
     where = f"{project.name}: " if workspace.everywhere else ""
     return log(
         workspace,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.masking import mask
 from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import (
@@ -29,7 +30,6 @@ from orchestrator.memory.learnings.entries import (
 )
 from orchestrator.memory.text import safe_line
 from orchestrator.writeahead import places
-from orchestrator.writeahead.masking import masked
 
 TITLES: Final = {Kind.LRN: "Learnings", Kind.ERR: "Errors", Kind.FEAT: "Feature requests"}
 CONTEXT_BOUND: Final = 120
@@ -218,7 +218,7 @@ def log(
         UsageError: the text is empty, or the file is encoded in a way that we cannot add to.
         LoopError: the file cannot be written.
     """
-    content = safe_line(masked(text), TEXT_BOUND)
+    content = safe_line(mask(text), TEXT_BOUND)
     if not content:
         raise UsageError("the text is empty", "say what happened")
     day = on or today()
@@ -226,9 +226,9 @@ def log(
         id="",
         kind=kind,
         status=Status.RESOLVED if resolved else Status.PENDING,
-        context=safe_line(masked(context) or first_sentence(content), CONTEXT_BOUND),
+        context=safe_line(mask(context) or first_sentence(content), CONTEXT_BOUND),
         content=content,
-        action=safe_line(masked(action), TEXT_BOUND),
+        action=safe_line(mask(action), TEXT_BOUND),
         occurrences=1,
         first_seen=day,
         last_seen=day,
@@ -269,7 +269,7 @@ def resolve(workspace: Workspace, entry: str, action: str = "") -> Entry:
         raise UsageError(
             f"{known.id} is {known.status} already", "only a pending entry is resolved"
         )
-    action = safe_line(masked(action), TEXT_BOUND)
+    action = safe_line(mask(action), TEXT_BOUND)
     if not (action or known.action):
         raise UsageError(f"{known.id} does not say what was done about it", "say it with --action")
     more = {"Action": action} if action else {}

@@ -1,0 +1,92 @@
+"""Masks what an agent, a suite and a failure say, before it is kept or leaves this machine."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator.footprint import Footprint, Reach
+from orchestrator.masking import REDACTED, Masker
+from orchestrator.models import AgentResult, Case, SuiteReport
+from teacher.models import Failure
+
+_PIECE: Final = 4 * 1024 * 1024
+
+
+def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
+    """Return what an agent said, without secrets."""
+    return replace(
+        result,
+        message=masker.text(result.message),
+        stderr_tail=masker.text(result.stderr_tail),
+        denials=tuple(map(masker.text, result.denials)),
+    )
+
+
+def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
+    """Return what a suite said, without secrets, also in the names of cases."""
+    cases = tuple(_mask_case(masker, case) for case in report.cases)
+    names = "\n".join(case.id for case in cases)
+    if masker.text(names) != names:
+        cases = tuple(_mask_names(masker, case) for case in cases)
+    return replace(
+        report,
+        cases=cases,
+        message=masker.text(report.message),
+        output=masker.text(report.output),
+        forged=tuple(map(masker.text, report.forged)),
+    )
+
+
+def mask_failure(masker: Masker, failure: Failure) -> Failure:
+    """Return a failure that can leave the machine."""
+    return replace(
+        failure,
+        summary=masker.text(failure.summary),
+        task=masker.text(failure.task),
+        diff=masker.text(failure.diff),
+        logs=masker.text(failure.logs),
+        context=masker.text(failure.context),
+        cases=tuple(map(masker.text, failure.cases)),
+    )
+
+
+def _mask_case(masker: Masker, case: Case) -> Case:
+    if not (case.message or case.detail or case.raised):
+        return case
+    raised = tuple(replace(each, message=masker.text(each.message)) for each in case.raised)
+    return replace(
+        case, message=masker.text(case.message), detail=masker.text(case.detail), raised=raised
+    )
+
+
+def _mask_names(masker: Masker, case: Case) -> Case:
+    id_, function = masker.identifier(case.id), masker.identifier(case.function)
+    return replace(case, id=id_, function=function)
+
+
+def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
+    """Return what a suite recorded, without secrets in the names of cases."""
+    names = "\n".join(footprint.reach)
+    if masker.text(names) == names:
+        return footprint
+    reach = {masker.identifier(name): files for name, files in footprint.reach.items()}
+    return replace(footprint, reach=Reach(reach))
+
+
+def mask_file(masker: Masker, path: Path) -> int:
+    """Replace the secrets in a file, if there are any; return how many were replaced."""
+    draft = path.with_suffix(".redacted")
+    count, changed = 0, False
+    with path.open("rb") as source, draft.open("wb") as target:
+        while piece := source.read(_PIECE):
+            piece += source.readline()
+            text = piece.decode("utf-8", "surrogateescape")
+            masked = masker.text(text)
+            count += masked.count(REDACTED) - text.count(REDACTED)
+            changed = changed or masked != text
+            target.write(masked.encode("utf-8", "surrogateescape"))
+    if changed:
+        draft.replace(path)
+    else:
+        draft.unlink()
+    return count

@@ -1,0 +1,259 @@
+"""Finds secrets in texts, and replaces each by a placeholder that says what it was.
+
+Three sources say what a secret is: the shapes, the project's patterns (`redaction.patterns`), and
+the values of variables. A secret that was found once is replaced wherever it stands later, also
+where nothing hints at it.
+
+It comes before any cut to size, so that no half of a secret survives one. The time it takes grows
+with the text and with what is found, not with their product.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from orchestrator.masking.patterns import Pattern
+from orchestrator.masking.shapes import SHAPES
+from orchestrator.masking.variables import find_secret_values, named_as_secret
+
+TYPE_CHECKING = False  # the hook has no time for `typing`
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from orchestrator.masking.shape import Shape
+
+REDACTED = "[redacted: "
+"""What a placeholder begins with; the kind of the secret and a bracket follow."""
+
+_REMEMBERED = 12
+"""Characters from which on a secret that was found once is replaced wherever it stands."""
+_HEAD = 8
+"""Characters by which remembered secrets are looked up; none is shorter."""
+_FEW = 24
+"""Secrets that are sought one by one; more of them, all at once by their heads."""
+
+_WINDOW = 4_000
+_OVERLAP = 1_000
+"""Of a line that is longer than a window, pieces are looked at that overlap: the time that a
+pattern takes may grow with the square of what it looks at."""
+
+_CONTINUED = Pattern(
+    rf"({re.escape(REDACTED)}[^\]\n]{{1,100}}\]"
+    r"(?:[\"'][ \t]*\\?\n[ \t+-]*[\"']|\\\n[ \t+-]*|\n[ \t+-]+(?=[\w+/]{16,}={0,2}$)))"
+    r"([\w+/=.-]{8,400})",
+    re.MULTILINE,
+)
+"""The rest of a secret on the next line: a string that goes on, a folded header."""
+_PLACEHOLDER = Pattern(rf"{re.escape(REDACTED)}[^\]\n]{{1,100}}\]")
+
+if TYPE_CHECKING:
+    Span = tuple[int, int, str]
+    """Start, end, and kind of a secret in a text."""
+
+
+class Masker:
+    """Replaces secrets by placeholders; the same secret by the same placeholder.
+
+    Args:
+        patterns: the project's own regular expressions; a group, if there is one, is the secret.
+        environment: variables; the values of those that are named like secrets are some.
+        key: makes the tags of secrets in identifiers; the same key makes the same tags.
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        key: bytes = b"",
+    ) -> None:
+        self._key = key or os.urandom(32)
+        self._patterns = tuple(map(re.compile, patterns))
+        self._known: dict[str, str] = {}
+        self._heads: dict[str, list[str]] = {}
+        for secret, name in find_secret_values(environment or {}).items():
+            self._remember(secret, f"value of {name}")
+
+    def text(self, text: str) -> str:
+        """Return a text with a placeholder for each secret."""
+        return self._mask(text, lambda _: "")
+
+    def identifier(self, text: str) -> str:
+        """Return a name with a placeholder for each secret, and other names as other names.
+
+        Each placeholder has a tag of its secret, which nobody without the key can guess from.
+        """
+        return self._mask(text, self._tag)
+
+    def _tag(self, secret: str) -> str:
+        import hmac
+
+        data = secret.encode("utf-8", "surrogateescape")
+        return " " + hmac.new(self._key, data, "sha256").hexdigest()[:8]
+
+    def _mask(self, text: str, tag: Callable[[str], str]) -> str:
+        if not text:
+            return text
+        spans = _outside(_placeholders(text), self._find(text))
+        for start, end, kind in spans:
+            secret = text[start:end]
+            if len(secret) >= _REMEMBERED:
+                self._remember(secret, kind)
+        spans += _outside(_placeholders(text), self._find_known(text))
+        masked = _replace_spans(text, spans, self._known, tag)
+        return _CONTINUED.sub(rf"\1{REDACTED}secret]", masked) if spans else masked
+
+    def finds_secret_in_variable(self, name: str, value: str) -> bool:
+        """Return whether a variable may hold a secret: by its name, its value, or options in it."""
+        return named_as_secret(name, value) or self.text(value) != value
+
+    # ---- below: finding --------------------------------------------------------------------
+
+    def _remember(self, secret: str, kind: str) -> None:
+        if len(secret) >= _HEAD and secret not in self._known:
+            self._known[secret] = kind
+            self._heads.setdefault(secret[:_HEAD], []).append(secret)
+
+    def _find(self, text: str) -> Iterator[Span]:
+        for pattern in self._patterns:
+            for start, end in _windows(text, 0, len(text)):
+                yield from _secrets_of(pattern.finditer(text, start, end), "project's secret")
+        lower = _lower(text)
+        for shape in SHAPES:
+            for start, end in _places(shape, text, lower):
+                matches = shape.pattern.finditer(text, start, end)
+                for span in _secrets_of(matches, shape.kind):
+                    if shape.accept(text[span[0] : span[1]]):
+                        yield span if shape.kind != "secret" else _name_kind(span, lower)
+
+    def _find_known(self, text: str) -> Iterator[Span]:
+        if len(self._known) <= _FEW:
+            for secret, kind in self._known.items():
+                at = text.find(secret)
+                while at >= 0:
+                    yield at, at + len(secret), kind
+                    at = text.find(secret, at + len(secret))
+            return
+        heads = self._heads
+        for at in range(len(text) - _HEAD + 1):
+            if text[at : at + _HEAD] in heads:
+                for secret in heads[text[at : at + _HEAD]]:
+                    if text.startswith(secret, at):
+                        yield at, at + len(secret), self._known[secret]
+
+
+def _secrets_of(matches: Iterator[re.Match[str]], kind: str) -> Iterator[Span]:
+    """Yield where the groups of matches stand, or the matches themselves where there is none."""
+    for match in matches:
+        spans = [match.span(number) for number in range(1, len(match.groups()) + 1)]
+        found = [span for span in spans if span[0] >= 0] or [match.span()]
+        for start, end in found:
+            secret = match.string[start:end]
+            if secret.strip():
+                yield start, end, kind
+
+
+def _name_kind(span: Span, lower: str) -> Span:
+    """Return a span as a password if what stands before it calls it so."""
+    before = lower[max(0, span[0] - 60) : span[0]].rpartition("\n")[2]
+    kind = "password" if "pass" in before or "pwd" in before else span[2]
+    return span[0], span[1], kind
+
+
+def _placeholders(text: str) -> list[tuple[int, int]]:
+    """Return where placeholders stand in a text that was masked before."""
+    return [match.span() for match in _PLACEHOLDER.finditer(text)] if REDACTED in text else []
+
+
+def _outside(taken: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[Span]:
+    """Return those of some spans that touch none of the places that are taken."""
+    if not taken:
+        return list(spans)
+    found, at = [], 0
+    for span in sorted(spans):
+        while at < len(taken) and taken[at][1] <= span[0]:
+            at += 1
+        if at == len(taken) or span[1] <= taken[at][0]:
+            found.append(span)
+    return found
+
+
+def _places(shape: Shape, text: str, lower: str) -> Iterator[tuple[int, int]]:
+    """Yield the lines of a text in which a shape may stand, neighbours as one piece."""
+    if shape.lines < 0:
+        if any(hint in lower for hint in shape.hints):
+            yield 0, len(text)
+        return
+    lines = sorted(_lines_with(shape.hints, lower, shape.lines))
+    at = 0
+    while at < len(lines):
+        start, end = lines[at]
+        while at + 1 < len(lines) and lines[at + 1][0] <= end + 1:
+            at += 1
+            end = max(end, lines[at][1])
+        yield from _windows(text, start, end)
+        at += 1
+
+
+def _lines_with(hints: Sequence[str], lower: str, more: int) -> set[tuple[int, int]]:
+    """Return start and end of the lines with one of some words, and of `more` lines after each."""
+    found = set()
+    for hint in hints:
+        at = lower.find(hint)
+        while at >= 0:
+            start, end = lower.rfind("\n", 0, at) + 1, at
+            for _ in range(more + 1):
+                end = lower.find("\n", end + 1)
+                if end < 0:
+                    end = len(lower)
+                    break
+            found.add((start, end))
+            at = lower.find(hint, end)
+    return found
+
+
+def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield pieces between two places: whole where its lines are short, otherwise in windows."""
+    if end - start <= _WINDOW:
+        yield start, end
+        return
+    at = start
+    while at < end:
+        piece_end = min(at + _WINDOW, end)
+        if piece_end < end:
+            line_end = text.rfind("\n", at + _OVERLAP, piece_end)
+            if line_end > at:
+                yield at, line_end
+                at = line_end + 1
+                continue
+        yield at, piece_end
+        if piece_end == end:
+            return
+        at = piece_end - _OVERLAP
+
+
+def _lower(text: str) -> str:
+    """Return a text in lower case, each character in its place."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text.replace("\u0130", "i").lower()
+
+
+def _replace_spans(
+    text: str, spans: Sequence[Span], known: Mapping[str, str], tag: Callable[[str], str]
+) -> str:
+    """Return a text with a placeholder for each span; of those that overlap, one for all."""
+    if not spans:
+        return text
+    parts, at = [], 0
+    ordered = sorted(spans, key=lambda span: (span[0], -span[1]))
+    index = 0
+    while index < len(ordered):
+        start, end, kind = ordered[index]
+        kind = known.get(text[start:end], kind)
+        index += 1
+        while index < len(ordered) and ordered[index][0] < end:
+            end = max(end, ordered[index][1])
+            index += 1
+        parts += [text[at:start], f"{REDACTED}{kind}{tag(text[start:end])}]"]
+        at = end
+    return "".join([*parts, text[at:]])
