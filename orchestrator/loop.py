@@ -65,16 +65,14 @@ def _make_attempt(
 def _learn(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: Policy) -> Attempt:
     """Failure -> lesson -> rule."""
     report = attempt.own_report or baseline
-    failure = steps.mask(
-        failure_of(steps.task, attempt.agent, report, baseline, attempt.diff, attempt.findings)
+    failure = failure_of(
+        steps.task, attempt.agent, report, baseline, attempt.diff, attempt.findings
     )
     try:
-        attempt = replace(attempt, teaching=steps.teach(attempt.number, failure))
+        taught = steps.teach(attempt.number, failure)
     except TeacherError as error:
         return replace(attempt, teaching=Teaching(None, error.usage, str(error), answered=False))
+    attempt = replace(attempt, teaching=taught.teaching, rule=taught.change)
     if policy.retry_from_start:
         steps.revert_attempt(attempt)
-    if attempt.teaching and attempt.teaching.lesson:
-        rule = steps.write_rule(attempt.number, attempt.teaching.lesson, failure)
-        attempt = replace(attempt, rule=rule)
     return attempt

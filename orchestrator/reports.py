@@ -1,16 +1,16 @@
 """A person's report of a mistake, on the same road into CLAUDE.md as a failing test."""
 
-import os
 from pathlib import Path
 
 from orchestrator import events, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
-from orchestrator.masking import Masker
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.models import RuleChange
 from orchestrator.store import Store
+from orchestrator.teaching.teach import teach_failure
+from teacher.errors import UnusableAnswer
 from teacher.models import FailureType
 
 
@@ -37,16 +37,12 @@ def teach_report(
             "reports are switched off by the configuration", "enable failure_sources: manual"
         )
     listener = events.fan_out([failure_logger(project, listener), listener])
-    safe = Masker(config.redaction.patterns, os.environ).text
-    failure = reported_failure(kind, safe(description), safe(context), safe(task))
+    failure = reported_failure(kind, description, context, task)
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     wiring.demand_loaded(config, project)
     with Store() as store, wiring.open_rulebook(config, project, store, listener) as (rulebook, _):
-        teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
-        listener(events.TeachingStarted(failure))
-        lesson = teacher.teach(failure, rulebook.known_rules())
-        listener(events.LessonLearned(lesson))
-        change = rulebook.apply(lesson, failure)
-        if change:
-            listener(events.RuleWritten(change))
-        return change
+        parts = wiring.teaching_parts(config, project, store, listener, rulebook)
+        taught = teach_failure(failure, parts)
+        if taught.teaching.lesson is None:
+            raise UnusableAnswer(taught.teaching.trouble)
+        return taught.change

@@ -20,6 +20,7 @@ from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.recovery import end_leftovers, hold_project, recover_project, revert_swap
 from orchestrator.steps import Steps
 from orchestrator.store import Store, new_id
+from orchestrator.teaching.pending import Pending
 from orchestrator.variables import keep_variables, recall_variables
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote
@@ -223,6 +224,7 @@ def _loop_durably(
             emit=emit,
             guard=parts.guard,
             masker=parts.masker,
+            pending=Pending(record.task.project, store.directory),
             swap_note=SwapNote.of_project(project, store.directory),
             old_failures_must_pass=config.tests.old_failures == "must_pass",
         )

@@ -16,7 +16,6 @@ from orchestrator.agents.wording import one_line
 from orchestrator.errors import LoopError
 from orchestrator.failures.masked import (
     mask_agent,
-    mask_failure,
     mask_file,
     mask_footprint,
     mask_report,
@@ -33,24 +32,23 @@ from orchestrator.models import (
     FileChange,
     Findings,
     Judgement,
-    RuleChange,
     RunOutcome,
     Snapshot,
     SuiteReport,
     Task,
-    Teaching,
     VerdictKind,
 )
 from orchestrator.orphans import describe, ending_orphans
 from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
 from orchestrator.suites.environment import git_toplevel
+from orchestrator.teaching.pending import Pending
+from orchestrator.teaching.teach import Parts, Taught, teach_failure
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
 from orchestrator.verdict.experiment import Experiment, Trees
 from orchestrator.verdict.relation import Relation
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.swap import SwapNote, TreeSwap
-from teacher.errors import UnusableAnswer
-from teacher.models import Failure, Lesson
+from teacher.models import Failure
 
 T = TypeVar("T")
 
@@ -100,6 +98,7 @@ class Steps:
     fresh: bool = False
     guard: Guard = field(default_factory=no_guard)
     masker: Masker = field(default_factory=Masker)
+    pending: Pending | None = None
     swap_note: SwapNote | None = None
     old_failures_must_pass: bool = False
     _begun: bool = False
@@ -233,32 +232,14 @@ class Steps:
         found = attempt.findings + judgement.findings
         return replace(attempt, report=judgement.report, verdict=judgement.verdict, findings=found)
 
-    def teach(self, attempt: int, failure: Failure) -> Teaching:
-        """Ask the teacher. An answer that is no lesson is kept too: it was paid for.
-
-        Args:
-            attempt: whose failure it is.
-            failure: without secrets, see `mask`.
+    def teach(self, attempt: int, failure: Failure) -> Taught:
+        """Teach a failure; what became of it is remembered step by step.
 
         Raises:
             TeacherError: the teacher could not be asked; nothing is remembered.
         """
-
-        def work() -> Teaching:
-            self.emit(events.TeachingStarted(failure))
-            try:
-                lesson = self.teacher.teach(failure, self.rulebook.known_rules())
-            except UnusableAnswer as error:
-                self.emit(events.Notice(f"nothing learned: {error}"))
-                return Teaching(None, error.usage, str(error))
-            self.emit(events.LessonLearned(lesson))
-            return Teaching(lesson, lesson.usage)
-
-        return self._step(f"attempt {attempt}: lesson", work)
-
-    def mask(self, failure: Failure) -> Failure:
-        """Return a failure that can leave this machine, and be kept."""
-        return mask_failure(self.masker, failure)
+        parts = Parts(self.teacher, self.masker, self.emit, self.rulebook, self.pending, self._step)
+        return teach_failure(failure, parts, name=f"attempt {attempt}: ")
 
     def revert_attempt(self, attempt: Attempt) -> None:
         """Revert the attempt's edits, except where somebody else edited the file since."""
@@ -267,17 +248,6 @@ class Steps:
             self._restore(attempt.before, attempt.after)
 
         self._step(f"attempt {attempt.number}: restore", work)
-
-    def write_rule(self, attempt: int, lesson: Lesson, failure: Failure) -> RuleChange | None:
-        """Let the rulebook take the lesson in."""
-
-        def work() -> RuleChange | None:
-            change = self.rulebook.apply(lesson, failure)
-            if change:
-                self.emit(events.RuleWritten(change))
-            return change
-
-        return self._step(f"attempt {attempt}: rule", work)
 
     def _restore(self, to: Snapshot, changed_since: Snapshot) -> None:
         # People and other runs may have written rules since, which no snapshot tells from edits.

@@ -11,7 +11,10 @@ from typing import Final
 from orchestrator import wiring
 from orchestrator.config import OF_TEACHING, Config, load
 from orchestrator.events import Listener
-from orchestrator.masking import mask
+from orchestrator.masking import Masker, mask
+from orchestrator.store import state_directory
+from orchestrator.teaching.teach import Parts, teach_failure
+from teacher.errors import UnusableAnswer
 from teacher.local import LocalTeacher
 from teacher.models import Failure, FailureType, Lesson
 from teacher.prices import price_notice
@@ -54,14 +57,19 @@ def try_teacher(
     context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."
     failure = replace(SAMPLE, context=context)
     say(f"Request   {_request(config, failure)}")
-    teacher = _teacher(config, os.environ, listener)
+    state = state_directory()
+    teacher = wiring.meter_lesson(config, _teacher(config, os.environ, listener), state)
     started = time.monotonic()
     try:
-        lesson = teacher.teach(failure, ())
+        # Nobody is told: what there is to say stands below.
+        parts = Parts(teacher, Masker(config.redaction.patterns, os.environ), lambda _event: None)
+        teaching = teach_failure(failure, parts).teaching
     finally:
         say(f"Latency   {time.monotonic() - started:.2f} s")
-    say(f"Answer    {_answer(lesson)}")
-    return lesson
+    if teaching.lesson is None:
+        raise UnusableAnswer(teaching.trouble)
+    say(f"Answer    {_answer(teaching.lesson)}")
+    return teaching.lesson
 
 
 def _teacher(

@@ -1,14 +1,13 @@
-"""Teaches what waited because no teacher could be asked."""
+"""Teaches what waited: no teacher could be asked, or the rule was not written."""
 
-import os
 from pathlib import Path
 
 from orchestrator import events, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.models import RuleChange
 from orchestrator.store import Store, state_directory
-from orchestrator.teaching.keeping import Kept, Pending
-from teacher.errors import UnusableAnswer
+from orchestrator.teaching.pending import Kept, Pending
+from orchestrator.teaching.teach import teach_failure
 
 
 def waiting(project: Path) -> list[Kept]:
@@ -30,17 +29,10 @@ def teach_pending(
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     wiring.demand_loaded(config, project)
     with Store() as store, wiring.open_rulebook(config, project, store, listener) as (rulebook, _):
-        teacher = wiring.build_teacher(config, project, os.environ, listener, store.directory)
+        parts = wiring.teaching_parts(config, project, store, listener, rulebook)
         changes = []
         for kept in Pending(project, store.directory).waiting():
-            listener(events.TeachingStarted(kept.failure))
-            try:
-                lesson = teacher.teach(kept.failure, rulebook.known_rules())
-            except UnusableAnswer as error:
-                listener(events.Notice(f"nothing learned: {error}"))
-                continue
-            listener(events.LessonLearned(lesson))
-            if change := rulebook.apply(lesson, kept.failure):
-                listener(events.RuleWritten(change))
+            change = teach_failure(kept.failure, parts, lesson=kept.lesson).change
+            if change:
                 changes.append(change)
         return changes

@@ -34,12 +34,14 @@ from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import AgentLimits
 from orchestrator.policy import Policy
-from orchestrator.store import Store
+from orchestrator.store import Store, new_id
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.environment import project_environment
+from orchestrator.teaching import teach
 from orchestrator.teaching.caps import CappedTeacher, Caps
 from orchestrator.teaching.fallback import FallbackTeacher
-from orchestrator.teaching.keeping import KeepingTeacher, Pending
+from orchestrator.teaching.pending import Pending
+from orchestrator.teaching.ready import NamedTeacher, ReadyTeacher
 from orchestrator.writeahead.places import global_base
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
@@ -57,7 +59,7 @@ class Parts:
 
     agent: ClaudeCodeAgent | CommandAgent
     suite: ProjectSuite
-    teacher: "KeepingTeacher | SilentTeacher"
+    teacher: "NamedTeacher | SilentTeacher"
     guard: Guard
     masker: Masker
 
@@ -112,7 +114,7 @@ def build(
     found = agent.preflight()
     _tell_what_a_project_runs(config, project, listener)
     teacher = (
-        build_teacher(config, home or project, environment, listener, state)
+        build_teacher(config, environment, listener, state)
         if config.source_enabled("pytest")
         else SilentTeacher()
     )
@@ -182,30 +184,23 @@ def _tell_what_a_project_runs(config: Config, project: Path, listener: Listener)
 
 
 def build_teacher(
-    config: Config,
-    project: Path,
-    environment: Mapping[str, str],
-    listener: Listener,
-    state: Path,
-) -> KeepingTeacher:
+    config: Config, environment: Mapping[str, str], listener: Listener, state: Path
+) -> NamedTeacher:
     """The teacher that the configuration names, ready to be asked.
-
-    A failure that it cannot be asked about is kept in `state`, to be taught later.
 
     Raises:
         TeacherError: its key, its address or a prompt is missing.
     """
-    pending = Pending(project, state)
     if config.teacher.mode == "local":
         local = build_local_teacher(config, environment, listener)
-        return KeepingTeacher(local, pending, local.model)
+        return NamedTeacher(local, local.model)
     caps = Caps(config.n8n.max_requests_per_hour, config.n8n.max_cost_usd_per_day)
     webhook = CappedTeacher(build_webhook_teacher(config, environment), caps, state)
     if config.teacher.fallback == "local":
         local = build_local_teacher(config, environment, listener)
         both = FallbackTeacher(webhook, local, listener)
-        return KeepingTeacher(both, pending, f"webhook, or else {local.model}")
-    return KeepingTeacher(webhook, pending, "webhook")
+        return NamedTeacher(both, f"webhook, or else {local.model}")
+    return NamedTeacher(webhook, "webhook")
 
 
 def build_local_teacher(
@@ -260,12 +255,7 @@ def bounded(
     """Agent and teacher within the limits of this run, and of all runs together."""
     ledger, limits = Ledger(state), config.limits
     clock = RunClock(limits.run_wall_clock)
-    caps = SpendingCaps(
-        limits.max_cost_usd_per_day,
-        limits.max_tokens,
-        limits.max_agent_starts_per_hour,
-        limits.max_cost_usd,
-    )
+    caps = _spending_caps(config)
     agent = MeteredAgent(parts.agent, ledger, run, caps, clock)
     teacher = (
         parts.teacher
@@ -273,6 +263,43 @@ def bounded(
         else MeteredTeacher(parts.teacher, ledger, run, caps)
     )
     return PatientAgent(agent, clock) if limits.wait_for_reset else agent, teacher
+
+
+def _spending_caps(config: Config) -> SpendingCaps:
+    limits = config.limits
+    return SpendingCaps(
+        limits.max_cost_usd_per_day,
+        limits.max_tokens,
+        limits.max_agent_starts_per_hour,
+        limits.max_cost_usd,
+    )
+
+
+def meter_lesson(config: Config, teacher: ReadyTeacher, state: Path) -> MeteredTeacher:
+    """Put a teacher behind the ledger for lessons that belong to no run."""
+    return MeteredTeacher(teacher, Ledger(state), f"lesson-{new_id()}", _spending_caps(config))
+
+
+def teaching_parts(
+    config: Config,
+    project: Path,
+    store: Store,
+    listener: Listener,
+    rulebook: MarkdownRulebook,
+) -> teach.Parts:
+    """Return what teaching outside of a run needs.
+
+    Raises:
+        TeacherError: the teacher's key, its address or a prompt is missing.
+    """
+    state = store.directory
+    return teach.Parts(
+        meter_lesson(config, build_teacher(config, os.environ, listener, state), state),
+        Masker(config.redaction.patterns, os.environ, read_key(state)),
+        listener,
+        rulebook,
+        Pending(project, state),
+    )
 
 
 @contextmanager

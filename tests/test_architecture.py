@@ -27,7 +27,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.verdict",),
     ("orchestrator.guard",),
     ("orchestrator.limits",),
-    ("orchestrator.memory", "orchestrator.failures", "orchestrator.teaching"),
+    ("orchestrator.teaching",),
+    ("orchestrator.memory", "orchestrator.failures"),
     (
         "orchestrator.agents",
         "orchestrator.suites",

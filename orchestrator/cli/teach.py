@@ -23,7 +23,7 @@ def teach(
 ) -> None:
     """Teach the failures that wait because no teacher could be asked.
 
-    A failure is kept when the teacher is down, and forgotten once it is taught.
+    A failure is kept when the teacher is down or the rule cannot be written, and forgotten after.
     """
     from orchestrator.waiting import teach_pending, waiting
 

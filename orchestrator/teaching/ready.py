@@ -1,6 +1,7 @@
 """A teacher as this package passes it on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from teacher.models import Failure, KnownRule, Lesson
@@ -14,3 +15,19 @@ class ReadyTeacher(Protocol):
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Decide what is to be learned. Raises TeacherError."""
+
+
+@dataclass(frozen=True)
+class NamedTeacher:
+    """A teacher, and what people call it."""
+
+    teacher: ReadyTeacher
+    name: str
+
+    def warm(self) -> None:
+        """Load what is slow to load."""
+        self.teacher.warm()
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Decide what is to be learned. Raises TeacherError."""
+        return self.teacher.teach(failure, known_rules)

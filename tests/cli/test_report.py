@@ -3,7 +3,9 @@
 import pytest
 
 from orchestrator.cli.report import TYPES
+from orchestrator.ledger import Ledger
 from orchestrator.replay import ReplayServer, parse_scenario
+from orchestrator.store import state_directory
 from teacher.models import FailureType
 from teacher.prompt import system_prompt
 from tests.cli.conftest import RULE, Call, Shop
@@ -53,6 +55,27 @@ def test_a_second_report_of_the_same_adds_no_second_rule(
     for _ in range(2):
         assert call(*report("other", **WORDS), "--project-dir", shop.project).code == 0
     assert shop.rulebook.count(RULE.encode()) == 1
+
+
+@pytest.mark.parametrize("command", ["report-failure", "teach", "teacher"])
+def test_every_lesson_is_metered(
+    call: Call, shop: Shop, teacher: ReplayServer, command: str
+) -> None:
+    shop.configure(limits={"max_cost_usd_per_day": 0.0001})
+    here = ("--project-dir", shop.project)
+    done = call(*report("other", **WORDS), *here)
+    assert done.code == 3
+    assert "the cost limit of a day is used up" in done.err
+    if command != "report-failure":
+        words = {"teach": ("teach", "--pending"), "teacher": ("teacher", "test")}[command]
+        done = call(*words, *here)
+        assert done.code == 3
+        assert "the cost limit of a day is used up" in done.err
+    assert teacher.requests == ()
+    shop.configure()
+    assert call("teach", "--pending", *here).code == 0
+    assert len(teacher.requests) == 1
+    assert Ledger(state_directory()).spent() > 0
 
 
 def test_without_a_key(call: Call, shop: Shop) -> None:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator import events
+from orchestrator.errors import InfrastructureError
+from orchestrator.masking import Masker
 from orchestrator.teaching.caps import DAY, HOUR, CappedTeacher, Caps
 from orchestrator.teaching.fallback import FallbackTeacher
-from orchestrator.teaching.keeping import KeepingTeacher, Pending
+from orchestrator.teaching.pending import Pending
+from orchestrator.teaching.teach import Parts, teach_failure
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Usage
@@ -20,6 +23,10 @@ from tests.teacher.samples import ADD, FAILURE, KNOWN
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from orchestrator.models import RuleChange
+    from orchestrator.ports import Rulebook
+    from teacher.models import Failure, KnownRule
 
 DOWN = TeacherUnavailable("nobody is there", "start n8n")
 ODD = replace(FAILURE, logs="a lone surrogate: \udcff, a zero: \x00, \U0001f600")
@@ -30,26 +37,64 @@ def pending(tmp_path: Path) -> Pending:
     return Pending(tmp_path / "project", tmp_path / "state")
 
 
+def parts(*answers: object, pending: Pending, rulebook: Rulebook | None = None) -> Parts:
+    return Parts(ScriptedTeacher(*answers), Masker(), lambda _: None, rulebook, pending)  # type: ignore[arg-type] # what it takes
+
+
 def test_a_failure_that_nobody_took_waits_once(pending: Pending) -> None:
-    teacher = KeepingTeacher(ScriptedTeacher(DOWN, DOWN), pending, "webhook")
+    asked = parts(DOWN, DOWN, pending=pending)
     for _ in range(2):
         with pytest.raises(TeacherUnavailable, match="teach --pending") as caught:
-            teacher.teach(ODD, KNOWN)
+            teach_failure(ODD, asked)
     assert caught.value.message == "nobody is there"
     [kept] = pending.waiting()
-    assert (kept.failure, kept.why) == (ODD, "nobody is there")
+    assert (kept.failure, kept.why, kept.lesson) == (ODD, "nobody is there", None)
 
 
 def test_what_is_taught_waits_no_longer(pending: Pending) -> None:
     pending.keep(FAILURE, "down")
     pending.keep(ODD, "down")
-    assert (
-        KeepingTeacher(ScriptedTeacher(ADD), pending, "x").teach(FAILURE, ()).action is Action.ADD
-    )
+    taught = teach_failure(FAILURE, parts(ADD, pending=pending))
+    assert taught.teaching.lesson is not None
+    assert taught.teaching.lesson.action is Action.ADD
     assert [kept.failure for kept in pending.waiting()] == [ODD]
-    with pytest.raises(UnusableAnswer):
-        KeepingTeacher(ScriptedTeacher("no lesson"), pending, "x").teach(ODD, ())
+    assert teach_failure(ODD, parts("no lesson", pending=pending)).teaching.lesson is None
     assert pending.waiting() == []
+
+
+class FullDisk:
+    """A rulebook that cannot be written."""
+
+    def files(self) -> tuple[str, ...]:
+        return ()
+
+    def known_rules(self) -> tuple[KnownRule, ...]:
+        return ()
+
+    def apply(self, lesson: TeacherLesson, failure: Failure) -> RuleChange | None:
+        raise InfrastructureError("the disk is full")
+
+
+def test_an_answer_that_cannot_be_written_is_not_paid_for_again(pending: Pending) -> None:
+    with pytest.raises(InfrastructureError, match="full"):
+        teach_failure(FAILURE, parts(ADD, pending=pending, rulebook=FullDisk()))
+    [kept] = pending.waiting()
+    assert kept.lesson is not None
+    assert kept.lesson.action is Action.ADD
+    nobody = parts(pending=pending)
+    taught = teach_failure(kept.failure, nobody, lesson=kept.lesson)
+    assert taught.teaching.lesson == kept.lesson
+    assert pending.waiting() == []
+
+
+def test_no_secret_is_asked_about_or_kept(pending: Pending) -> None:
+    secret = "hunter2hunter2"
+    failure = replace(FAILURE, logs=f"mysql -u root -p{secret} shop", task=f"DB_PASSWORD={secret}")
+    teacher = ScriptedTeacher(DOWN)
+    with pytest.raises(TeacherUnavailable):
+        teach_failure(failure, Parts(teacher, Masker(), lambda _: None, pending=pending))
+    assert secret not in repr(teacher.asked)
+    assert secret not in repr(pending.waiting())
 
 
 def test_projects_wait_apart_and_a_damaged_file_harms_no_other(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Failures that no teacher could be asked about: kept, listed, forgotten once they are taught.
+"""Failures that are not taught yet, or whose rule is not written: kept, listed, forgotten.
 
 <state>/pending/<project>/<failure>.json      one file each, for its owner alone
 """
@@ -6,15 +6,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator import files
-from orchestrator.teaching.ready import ReadyTeacher
-from teacher.errors import TeacherError, UnusableAnswer
-from teacher.models import Failure, FailureType, KnownRule, Lesson
+from orchestrator import codec, files
+from teacher.errors import TeacherError
+from teacher.models import Failure, FailureType, Lesson
 
 MEND = "the failure is kept for `orchestrator teach --pending`"
 
@@ -26,7 +24,9 @@ class Kept:
     failure: Failure
     since: datetime
     why: str
-    """What kept the teacher from answering."""
+    """What kept the teacher from answering, or the answer from being written."""
+    lesson: Lesson | None = None
+    """The teacher's answer, if it has been given."""
 
 
 class Pending:
@@ -41,12 +41,23 @@ class Pending:
         name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
         self._folder = state / "pending" / name
 
-    def keep(self, failure: Failure, why: str) -> None:
+    def keep(self, failure: Failure, why: str, lesson: Lesson | None = None) -> None:
         """Keep a failure; once, however often it comes."""
-        kept = {"failure": asdict(failure), "since": datetime.now(UTC).isoformat(), "why": why}
+        kept = {
+            "failure": asdict(failure),
+            "since": datetime.now(UTC).isoformat(),
+            "why": why,
+            "lesson": codec.dumps(lesson) if lesson else "",
+        }
         path = self._path(failure)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         files.write_file(path, json.dumps(kept).encode("ascii"), 0o600)
+
+    def keep_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
+        """Keep a failure that nobody answered; return the error with what to do."""
+        self.keep(failure, error.message)
+        mend = "; ".join(filter(None, (error.mend, MEND)))
+        return type(error)(error.message, mend, error.usage)
 
     def forget(self, failure: Failure) -> None:
         """Forget a failure, if it was kept."""
@@ -74,39 +85,6 @@ def _read(path: Path) -> Kept:
         "type": FailureType(stored["failure"]["type"]),
         "cases": tuple(stored["failure"].get("cases", ())),
     }
-    return Kept(Failure(**failure), datetime.fromisoformat(stored["since"]), stored["why"])
-
-
-class KeepingTeacher:
-    """A teacher whose failures to answer lose nothing.
-
-    Args:
-        teacher: who is asked.
-        pending: where failures wait.
-        name: what people call the teacher.
-    """
-
-    def __init__(self, teacher: ReadyTeacher, pending: Pending, name: str) -> None:
-        self._teacher, self._pending, self.name = teacher, pending, name
-
-    def warm(self) -> None:
-        """Load what the teacher loads."""
-        self._teacher.warm()
-
-    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
-        """Ask; keep the failure if nobody answers, forget it if somebody does.
-
-        Raises:
-            TeacherError: the teacher's own; its mend says that the failure is kept.
-        """
-        try:
-            lesson = self._teacher.teach(failure, known_rules)
-        except UnusableAnswer:
-            self._pending.forget(failure)
-            raise
-        except TeacherError as error:
-            self._pending.keep(failure, error.message)
-            mend = "; ".join(filter(None, (error.mend, MEND)))
-            raise type(error)(error.message, mend, error.usage) from error
-        self._pending.forget(failure)
-        return lesson
+    lesson = codec.loads(stored["lesson"]) if stored.get("lesson") else None
+    since = datetime.fromisoformat(stored["since"])
+    return Kept(Failure(**failure), since, stored["why"], lesson)
