@@ -95,7 +95,8 @@ def test_ctrl_c_ends_the_agent_and_keeps_the_run(
 def test_other_signals_do_the_same(
     call: Call, shop: Shop, teacher: ReplayServer, name: str
 ) -> None:
-    shop.agent.write_text(f"kill -{name} $PPID; sleep 600\n", encoding="utf-8")
+    # Not at once: a child that is just being started belongs to nobody yet.
+    shop.agent.write_text(f"sleep 0.5; kill -{name} $PPID; sleep 600\n", encoding="utf-8")
     before = signal.getsignal(getattr(signal, f"SIG{name}"))
     done = call("run", TASK, "--project-dir", shop.project)
     assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
