@@ -56,8 +56,9 @@ def test_a_run(call: Call, shop: Shop, teacher: ReplayServer, state: Path) -> No
     shop.write("evidence.txt", "")
     secrets = shop.agent.with_name("secrets.txt")
     secrets.write_text(ALL, encoding="utf-8")
-    shop.agent.write_text(f"cat {secrets}; cat {secrets} > evidence.txt\n", encoding="utf-8")
-    shop.write("check.sh", f"cat {secrets}; exit 1\n")
+    cat = f"cat {shlex.quote(str(secrets))}"
+    shop.agent.write_text(f"{cat}; {cat} > evidence.txt\n", encoding="utf-8")
+    shop.write("check.sh", f"{cat}; exit 1\n")
     done = call(
         *("run", f"{TASK}\n\n{ALL}", "--project-dir", shop.project, "--max-retries", "0"),
     )
