@@ -4,6 +4,7 @@
 <state>/runs/<id>/           its large files: patches, the suite's output, the shadow index
 <state>/locks/               one lock per project and per rulebook file
 <state>/rulebooks/           what we wrote last into each rulebook file
+<state>/masking.key          makes the tags of secrets in the ids of cases
 """
 
 import os
@@ -18,11 +19,12 @@ from typing import Final
 
 import platformdirs
 
-from orchestrator import codec
+from orchestrator import codec, files
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 
 STATE_VARIABLE: Final = "ORCHESTRATOR_STATE_DIR"
+_KEY_BYTES: Final = 32
 
 _MIGRATIONS: Final = (
     """
@@ -47,6 +49,23 @@ def state_directory() -> Path:
     if chosen := os.environ.get(STATE_VARIABLE):
         return Path(chosen).expanduser().absolute()
     return Path(platformdirs.user_state_dir("prompt-learning-loop", appauthor=False))
+
+
+def read_masking_key(state: Path) -> bytes:
+    """Return the key that makes a secret's tag the same in all runs of this user.
+
+    It is made when it is missing or damaged.
+
+    Raises:
+        InfrastructureError: it cannot be read or written.
+    """
+    path = state / "masking.key"
+    try:
+        if len(files.read_bytes(path, _KEY_BYTES + 1)) != _KEY_BYTES:
+            files.write_file(path, os.urandom(_KEY_BYTES), 0o600)
+        return path.read_bytes()  # another process may have made it at the same moment
+    except OSError as error:
+        raise unusable(state, error) from error
 
 
 def new_id() -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from orchestrator import wiring
 from orchestrator.config import OF_TEACHING, Config, load
 from orchestrator.events import Listener
-from orchestrator.masking import Masker, mask
+from orchestrator.masking import mask
 from orchestrator.store import state_directory
 from orchestrator.teaching.teach import Parts, teach_failure
 from teacher.errors import UnusableAnswer
@@ -62,7 +62,7 @@ def try_teacher(
     started = time.monotonic()
     try:
         # Nobody is told: what there is to say stands below.
-        parts = Parts(teacher, Masker(config.redaction.patterns, os.environ), lambda _event: None)
+        parts = Parts(teacher, wiring.build_masker(config, os.environ, state), lambda _event: None)
         teaching = teach_failure(failure, parts).teaching
     finally:
         say(f"Latency   {time.monotonic() - started:.2f} s")

@@ -26,7 +26,6 @@ from orchestrator.ledger import Ledger
 from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
 from orchestrator.masking import Masker, mask
-from orchestrator.masking.keys import read_key
 from orchestrator.memory.agents_md import agents_in_force, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
@@ -34,7 +33,7 @@ from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import AgentLimits
 from orchestrator.policy import Policy
-from orchestrator.store import Store, new_id
+from orchestrator.store import Store, new_id, read_masking_key
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.environment import project_environment
 from orchestrator.teaching import teach
@@ -120,8 +119,12 @@ def build(
     )
     suite_command = f"suite: {config.tests.command}"
     listener(Ready((f"agent: {found}", suite_command, f"teacher: {teacher.name}")))
-    masker = Masker(config.redaction.patterns, environment, read_key(state))
-    return Parts(agent, suite, teacher, guard, masker)
+    return Parts(agent, suite, teacher, guard, build_masker(config, environment, state))
+
+
+def build_masker(config: Config, environment: Mapping[str, str], state: Path) -> Masker:
+    """The masker of a project: it knows the project's patterns and the environment's secrets."""
+    return Masker(config.redaction.patterns, environment, read_masking_key(state))
 
 
 def build_agent(
@@ -295,7 +298,7 @@ def teaching_parts(
     state = store.directory
     return teach.Parts(
         meter_lesson(config, build_teacher(config, os.environ, listener, state), state),
-        Masker(config.redaction.patterns, os.environ, read_key(state)),
+        build_masker(config, os.environ, state),
         listener,
         rulebook,
         Pending(project, state),

@@ -1,5 +1,6 @@
 """Masks what an agent, a suite and a failure say, before it is kept or leaves this machine."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -25,8 +26,7 @@ def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
 def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
     """Return what a suite said, without secrets, also in the names of cases."""
     cases = tuple(_mask_case(masker, case) for case in report.cases)
-    names = "\n".join(case.id for case in cases)
-    if masker.text(names) != names:
+    if _holds_secret(masker, (case.id for case in cases)):
         cases = tuple(_mask_names(masker, case) for case in cases)
     return replace(
         report,
@@ -59,6 +59,12 @@ def _mask_case(masker: Masker, case: Case) -> Case:
     )
 
 
+def _holds_secret(masker: Masker, names: Iterable[str]) -> bool:
+    """Return whether any of some names holds a secret: nearly always none does."""
+    text = "\n".join(names)
+    return masker.text(text) != text
+
+
 def _mask_names(masker: Masker, case: Case) -> Case:
     id_, function = masker.identifier(case.id), masker.identifier(case.function)
     return replace(case, id=id_, function=function)
@@ -66,8 +72,7 @@ def _mask_names(masker: Masker, case: Case) -> Case:
 
 def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
     """Return what a suite recorded, without secrets in the names of cases."""
-    names = "\n".join(footprint.reach)
-    if masker.text(names) == names:
+    if not _holds_secret(masker, footprint.reach):
         return footprint
     reach = {masker.identifier(name): files for name, files in footprint.reach.items()}
     return replace(footprint, reach=Reach(reach))

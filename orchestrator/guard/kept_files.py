@@ -71,7 +71,7 @@ class KeptFiles:
         return bound_findings((_finding_of(each, "opened") for each in opened), _FOLDERS, "folders")
 
     def hidden_findings(self) -> list[Finding]:
-        """Return a decisive finding for each folder of which nobody knows what is in it now."""
+        """Return a decisive finding for each folder that the last look could not open."""
         text = "cannot be opened: another user owns it"
         found = [
             replace(_finding_of(each, text), decisive=True) for each in sorted(self._closed.hidden)

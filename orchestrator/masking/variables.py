@@ -28,7 +28,7 @@ _SECRET_WORDS = Pattern(r"pass|pw|auth|token|secret|key|cred|bearer|cookie|sessi
 """Parts of names of what may hold a secret; what they hit in vain is not written down either."""
 _PASSWORD_IN_URL = Pattern(r"://[^\s/@]*?:([^\s@]+)@|://([^\s:/@]{8,}):?@")
 _UNQUOTED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_SWITCH = frozenset({"disabled", "enabled", "required", "optional", "undefined", "whatever"})
+_SWITCH = frozenset({"disabled", "enabled", "required", "optional", "undefined"})
 
 
 def find_secret_values(environment: Mapping[str, str]) -> dict[str, str]:

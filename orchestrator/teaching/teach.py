@@ -6,6 +6,7 @@ is asked stands behind the ledger, so whatever costs money is metered, whoever c
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 
 from orchestrator import events
@@ -86,7 +87,8 @@ def teach_failure(
         teaching = Teaching(lesson, lesson.usage)
     change = None
     if teaching.lesson and parts.rulebook:
-        change = parts.step(f"{name}rule", lambda: _write(teaching.lesson, safe, parts))
+        write = partial(_write, teaching.lesson, safe, parts.rulebook, parts.emit)
+        change = parts.step(f"{name}rule", write)
     if parts.pending:
         parts.pending.forget(safe)
     return Taught(teaching, change)
@@ -108,8 +110,10 @@ def _ask(safe: Failure, parts: Parts) -> Teaching:
     return Teaching(lesson, lesson.usage)
 
 
-def _write(lesson: Lesson | None, safe: Failure, parts: Parts) -> RuleChange | None:
-    change = parts.rulebook.apply(lesson, safe) if parts.rulebook and lesson else None
+def _write(
+    lesson: Lesson, safe: Failure, rulebook: Rulebook, emit: events.Listener
+) -> RuleChange | None:
+    change = rulebook.apply(lesson, safe)
     if change:
-        parts.emit(events.RuleWritten(change))
+        emit(events.RuleWritten(change))
     return change

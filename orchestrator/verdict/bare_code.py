@@ -88,7 +88,7 @@ class _Reduce(ast.NodeTransformer):
         if name in self._keep_docs:
             return body
         kept = [each for each in body if not _is_text(each)]
-        return kept if len(kept) == len(body) else [*kept, *([] if kept else [ast.Pass()])]
+        return kept or ([ast.Pass()] if body else [])
 
 
 def _drop_added_imports(before: ast.Module, after: ast.Module) -> None:

@@ -66,6 +66,7 @@ class Relation:
     must_pass: bool = False
     versions: Callable[[str], tuple[str, str]] = lambda _: ("", "")
     _answers: dict[tuple[Case, bool], bool] = field(default_factory=dict, compare=False)
+    _names: dict[tuple[str, Reduction], frozenset[str]] = field(default_factory=dict, compare=False)
 
     @cached_property
     def changed(self) -> frozenset[str]:
@@ -124,18 +125,24 @@ class Relation:
         found = reachable_names(_last_name(case.function), sources)
         return found is None or not names.isdisjoint(found)
 
+    @cached_property
+    def _asks_for_form(self) -> bool:
+        """Whether the task asks for how code reads, and for nothing that it does."""
+        return asks_for_form(self.task)
+
     @property
     def _reduction(self) -> Reduction:
         """What of a change makes no difference: only a task that asks for form can be done so."""
-        form = asks_for_form(self.task)
-        return Reduction.DOCS_AND_ANNOTATIONS if form else Reduction.NONE
+        return Reduction.DOCS_AND_ANNOTATIONS if self._asks_for_form else Reduction.NONE
 
     def _changed_names(self, path: str, reduction: Reduction) -> frozenset[str]:
         """Return the names of what differs in a changed file; `MODULE` where nobody can tell."""
-        old, new = self.versions(path)
-        if not path.endswith(_CODE) or not (old or new):
-            return frozenset({MODULE})
-        return changed_definitions(old, new, reduction)
+        key = path, reduction
+        if key not in self._names:  # there may be thousands of cases, and git is asked for both
+            old, new = self.versions(path) if path.endswith(_CODE) else ("", "")
+            changed = changed_definitions(old, new, reduction) if old or new else {MODULE}
+            self._names[key] = frozenset(changed)
+        return self._names[key]
 
     def _raised_in(self, case: Case) -> set[str]:
         """Return the project's files through which the exceptions of a case went."""
@@ -156,7 +163,7 @@ class Relation:
 
         The words alone do not tell: who writes the test first may ask for the same in any words.
         """
-        if self.must_pass or self._named_tests or not asks_for_form(self.task):
+        if self.must_pass or self._named_tests or not self._asks_for_form:
             return False
         return not any(self._changed_names(path, self._reduction) for path in self.changed)
 
@@ -165,7 +172,7 @@ class Relation:
 
         An annotation can, of which the module or the name is missing; a docstring cannot.
         """
-        if self._named_tests or not asks_for_form(self.task):
+        if self._named_tests or not self._asks_for_form:
             return False
         used = self._known_files(case) & self.changed
         return any(self._changed_names(path, Reduction.DOCS) for path in used)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.masking import Masker
-from orchestrator.masking.keys import read_key
+from orchestrator.store import read_masking_key
 
 VALUE = "q7Wv-03xLz"
 NAMES = """
@@ -69,8 +69,8 @@ def test_values_that_programs_write_otherwise(text: str) -> None:
 
 def test_tags_tell_secrets_apart_and_need_the_key(tmp_path: Path) -> None:
     one, other = ("test_a[ghp_" + letter * 20 + "12345678]" for letter in "ab")
-    key = read_key(tmp_path)
-    assert read_key(tmp_path) == key
+    key = read_masking_key(tmp_path)
+    assert read_masking_key(tmp_path) == key
     assert (tmp_path / "masking.key").stat().st_mode & 0o777 == 0o600
     masker = Masker(key=key)
     assert masker.identifier(one) == Masker(key=key).identifier(one)
@@ -78,4 +78,4 @@ def test_tags_tell_secrets_apart_and_need_the_key(tmp_path: Path) -> None:
     assert masker.identifier(one) != Masker().identifier(one)
     assert masker.identifier("test_a[1]") == "test_a[1]"
     (tmp_path / "masking.key").write_bytes(b"short")
-    assert len(read_key(tmp_path)) == 32
+    assert len(read_masking_key(tmp_path)) == 32
