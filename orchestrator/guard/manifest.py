@@ -55,7 +55,7 @@ class Manifest:
             name: Entry(**{**entry, "kind": Kind(entry["kind"])})
             for name, entry in found["entries"].items()
         }
-        return cls(entries, found["others"], found["closed"], found["taken"])
+        return cls(entries, found["others"], found.get("closed", {}), found["taken"])
 
     def is_new(self, name: str) -> bool:
         """Return whether a file was not there at that moment."""

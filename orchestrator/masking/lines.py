@@ -15,7 +15,8 @@ def mask(text: str) -> str:
 def mask_line(text: str, bound: int) -> str:
     """Return a text masked, on one line of `bound` characters, without control characters."""
     # A secret that the cut divides must still look like one, so the cut comes last; what is far
-    # beyond it need not be looked at.
-    text = mask(text[: 4 * bound + 4096])
+    # beyond it need not be looked at. The word at that place may be half a secret.
+    most = 4 * bound + 4096
+    text = mask(text if len(text) <= most else text[:most].rpartition(" ")[0])
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= bound else line[: bound - 1] + "…"

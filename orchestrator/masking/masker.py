@@ -45,7 +45,13 @@ _CONTINUED = Pattern(
     re.MULTILINE,
 )
 """The rest of a secret on the next line: a string that goes on, a folded header."""
-_PLACEHOLDER = Pattern(rf"{re.escape(REDACTED)}[^\]\n]{{1,100}}\]")
+_PLACEHOLDER = Pattern(
+    rf"{re.escape(REDACTED)}(?:value of \w{{1,100}}|[a-z][a-z' ]{{2,30}}|[0-9a-f]{{8}})\]"
+)
+"""What a text that was masked holds; anything else only looks like it."""
+_REST = Pattern(r"[\w+/=.-]*")
+_LONG = 2_000
+"""Characters from which on a pattern may have ended before its secret did."""
 
 if TYPE_CHECKING:
     Span = tuple[int, int, str]
@@ -70,38 +76,45 @@ class Masker:
         self._key = key or os.urandom(32)
         self._patterns = tuple(map(re.compile, patterns))
         self._known: dict[str, str] = {}
+        self._learned: set[str] = set()
+        """Those of the known secrets that stood in a text."""
         self._heads: dict[str, list[str]] = {}
         for secret, name in find_secret_values(environment or {}).items():
             self._remember(secret, f"value of {name}")
 
     def text(self, text: str) -> str:
         """Return a text with a placeholder for each secret."""
-        return self._mask(text, lambda _: "")
+        if not text:
+            return text
+        taken = [match.span() for match in _PLACEHOLDER.finditer(text)] if REDACTED in text else []
+        spans = _outside(taken, self._find(text))
+        for start, end, kind in spans:
+            secret = text[start:end]
+            if len(secret) >= _REMEMBERED:
+                self._remember(secret, kind)
+                self._learned.add(secret)
+        spans += _outside(taken, self._find_known(text))
+        masked = _replace_spans(text, spans, self._known.get)
+        return _CONTINUED.sub(rf"\1{REDACTED}secret]", masked) if spans else masked
 
     def identifier(self, text: str) -> str:
-        """Return a name with a placeholder for each secret, and other names as other names.
+        """Return a name with a placeholder for each secret: the same name always in the same way.
 
-        Each placeholder has a tag of its secret, which nobody without the key can guess from.
+        A placeholder is a tag of its secret, so that other names stay other names; nobody without
+        the key can guess from it. What only texts have told is left out: it may come later.
         """
-        return self._mask(text, self._tag)
+        known = [span for span in self._find_known(text) if self._is_given(text, span)]
+        spans = [*self._find(text), *known]
+        return _replace_spans(text, spans, lambda secret, _: self._tag(secret))
+
+    def _is_given(self, text: str, span: Span) -> bool:
+        return text[span[0] : span[1]] not in self._learned
 
     def _tag(self, secret: str) -> str:
         import hmac
 
         data = secret.encode("utf-8", "surrogateescape")
-        return " " + hmac.new(self._key, data, "sha256").hexdigest()[:8]
-
-    def _mask(self, text: str, tag: Callable[[str], str]) -> str:
-        if not text:
-            return text
-        spans = _outside(_placeholders(text), self._find(text))
-        for start, end, kind in spans:
-            secret = text[start:end]
-            if len(secret) >= _REMEMBERED:
-                self._remember(secret, kind)
-        spans += _outside(_placeholders(text), self._find_known(text))
-        masked = _replace_spans(text, spans, self._known, tag)
-        return _CONTINUED.sub(rf"\1{REDACTED}secret]", masked) if spans else masked
+        return hmac.new(self._key, data, "sha256").hexdigest()[:8]
 
     def finds_secret_in_variable(self, name: str, value: str) -> bool:
         """Return whether a variable may hold a secret: by its name, its value, or options in it."""
@@ -124,7 +137,7 @@ class Masker:
                 matches = shape.pattern.finditer(text, start, end)
                 for span in _secrets_of(matches, shape.kind):
                     if shape.accept(text[span[0] : span[1]]):
-                        yield span if shape.kind != "secret" else _name_kind(span, lower)
+                        yield _complete(span, end, text, lower)
 
     def _find_known(self, text: str) -> Iterator[Span]:
         if len(self._known) <= _FEW:
@@ -153,28 +166,30 @@ def _secrets_of(matches: Iterator[re.Match[str]], kind: str) -> Iterator[Span]:
                 yield start, end, kind
 
 
-def _name_kind(span: Span, lower: str) -> Span:
-    """Return a span as a password if what stands before it calls it so."""
-    before = lower[max(0, span[0] - 60) : span[0]].rpartition("\n")[2]
-    kind = "password" if "pass" in before or "pwd" in before else span[2]
-    return span[0], span[1], kind
-
-
-def _placeholders(text: str) -> list[tuple[int, int]]:
-    """Return where placeholders stand in a text that was masked before."""
-    return [match.span() for match in _PLACEHOLDER.finditer(text)] if REDACTED in text else []
+def _complete(span: Span, window: int, text: str, lower: str) -> Span:
+    """Return a span with the rest of its secret, as a password if what stands before says so."""
+    start, end, kind = span
+    if end == window or end - start >= _LONG:
+        end = next(iter(_REST.finditer(text, end))).end()
+    before = lower[max(0, start - 60) : start].rpartition("\n")[2]
+    if kind == "secret" and ("pass" in before or "pwd" in before):
+        kind = "password"
+    return start, end, kind
 
 
 def _outside(taken: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[Span]:
-    """Return those of some spans that touch none of the places that are taken."""
-    if not taken:
-        return list(spans)
+    """Return the parts of some spans that lie in none of the places that are taken."""
     found, at = [], 0
-    for span in sorted(spans):
-        while at < len(taken) and taken[at][1] <= span[0]:
+    for start, end, kind in sorted(spans, key=lambda span: span[:2]):
+        while at < len(taken) and taken[at][1] <= start:
             at += 1
-        if at == len(taken) or span[1] <= taken[at][0]:
-            found.append(span)
+        begin = start
+        for first, last in taken[at:]:
+            if first >= end:
+                break
+            found += [(begin, first, kind)] * (begin < first)
+            begin = max(begin, last)
+        found += [(begin, end, kind)] * (begin < end)
     return found
 
 
@@ -238,9 +253,7 @@ def _lower(text: str) -> str:
     return lower if len(lower) == len(text) else text.replace("\u0130", "i").lower()
 
 
-def _replace_spans(
-    text: str, spans: Sequence[Span], known: Mapping[str, str], tag: Callable[[str], str]
-) -> str:
+def _replace_spans(text: str, spans: Sequence[Span], describe: Callable[[str, str], str]) -> str:
     """Return a text with a placeholder for each span; of those that overlap, one for all."""
     if not spans:
         return text
@@ -249,11 +262,11 @@ def _replace_spans(
     index = 0
     while index < len(ordered):
         start, end, kind = ordered[index]
-        kind = known.get(text[start:end], kind)
+        named = describe(text[start:end], kind)
         index += 1
         while index < len(ordered) and ordered[index][0] < end:
             end = max(end, ordered[index][1])
             index += 1
-        parts += [text[at:start], f"{REDACTED}{kind}{tag(text[start:end])}]"]
+        parts += [text[at:start], f"{REDACTED}{named}]"]
         at = end
     return "".join([*parts, text[at:]])

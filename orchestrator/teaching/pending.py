@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestrator import codec, files
+from orchestrator.errors import InfrastructureError
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
 
@@ -42,7 +43,11 @@ class Pending:
         self._folder = state / "pending" / name
 
     def keep(self, failure: Failure, why: str, lesson: Lesson | None = None) -> None:
-        """Keep a failure; once, however often it comes."""
+        """Keep a failure; once, however often it comes.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
         kept = {
             "failure": asdict(failure),
             "since": datetime.now(UTC).isoformat(),
@@ -50,8 +55,13 @@ class Pending:
             "lesson": codec.dumps(lesson) if lesson else "",
         }
         path = self._path(failure)
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files.write_file(path, json.dumps(kept).encode("ascii"), 0o600)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            files.write_file(path, json.dumps(kept).encode("ascii"), 0o600)
+        except OSError as error:
+            raise InfrastructureError(
+                f"a failure cannot be kept in {self._folder}: {error.strerror}", "free space there"
+            ) from error
 
     def keep_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
         """Keep a failure that nobody answered; return the error with what to do."""

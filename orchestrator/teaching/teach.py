@@ -90,13 +90,16 @@ def teach_failure(
         write = partial(_write, teaching.lesson, safe, parts.rulebook, parts.emit)
         change = parts.step(f"{name}rule", write)
     if parts.pending:
-        parts.pending.forget(safe)
+        for each in (failure, safe):  # what waited was masked when less was known
+            parts.pending.forget(each)
     return Taught(teaching, change)
 
 
 def _ask(safe: Failure, parts: Parts) -> Teaching:
     parts.emit(events.TeachingStarted(safe))
     known = parts.rulebook.known_rules() if parts.rulebook else ()
+    if parts.pending:  # also a full disk is met before anything is paid
+        parts.pending.keep(safe, "the teacher has not answered")
     try:
         lesson = parts.teacher.teach(safe, known)
     except UnusableAnswer as error:  # it was paid for, and would be so again
@@ -104,9 +107,9 @@ def _ask(safe: Failure, parts: Parts) -> Teaching:
         return Teaching(None, error.usage, str(error))
     except TeacherError as error:
         raise parts.pending.keep_unanswered(safe, error) if parts.pending else error from error
+    parts.emit(events.LessonLearned(lesson))
     if parts.pending:
         parts.pending.keep(safe, "the rule was not written yet", lesson)
-    parts.emit(events.LessonLearned(lesson))
     return Teaching(lesson, lesson.usage)
 
 

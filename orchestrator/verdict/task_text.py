@@ -31,19 +31,22 @@ _REPAIR: Final = re.compile(
 )
 """Words that tell what is wrong, or how it ought to be."""
 
-_OBJECT: Final = (
-    r"(?:\s+(?!(?:and|so|support|that|which|with)\b)[\w()`'\"-]+(?:[./][\w()`'\"-]+)*,?){1,6}"
+_CODE: Final = (
+    r"(?:(?:the|this|all)\s+)?(?:(?:functions?|methods?|class(?:es)?|modules?)\s+)?(?:in\s+)?"
+    r"[`'\"]?(?:[\w.]+\(\)|[\w./-]+\.py)[`'\"]?"
 )
-_NOTES: Final = r"(?:doc\ ?strings?|comments?|type\ hints?|(?:type\ )?annotations?)"
+_OBJECT: Final = (
+    rf"(?:{_CODE}(?:(?:,|\s+and)\s+{_CODE}){{0,4}}|(?:the|this)\s+(?:module|class|function)s?)"
+)
+_NOTES: Final = r"(?:doc\ ?strings?|type\ hints?|type\ annotations?)"
 _FORM: Final = re.compile(
     rf"""
     [\W_]*(?:please\s+|(?:can|could|would)\s+you\s+(?:please\s+)?)?
     (?:
-      (?:document|comment|annotate|reformat|format){_OBJECT}
-      |type\s+(?:the\s+)?(?:functions?|methods?|class(?:es)?|arguments?|parameters?|code)\b(?:{_OBJECT})?
-      |(?:add|write|give)(?:{_OBJECT})??\s+{_NOTES}(?:\s+and\s+{_NOTES})?
-       (?:\s+(?:to|for|in|of){_OBJECT})?
-      |(?:add|write|give)\s+(?:an?\s+)?types?\s+(?:to|for)\s+[\w.]+\(\)
+      (?:document|annotate|type)\s+{_OBJECT}
+      |(?:add|write)\s+(?:an?\s+)?{_NOTES}(?:\s+and\s+{_NOTES})?(?:\s+(?:to|for|in)\s+{_OBJECT})?
+      |(?:add|write)\s+(?:an?\s+)?(?:comments?|annotations?|types?)\s+(?:to|for|in)\s+{_OBJECT}
+      |give\s+{_OBJECT}\s+(?:an?\s+)?{_NOTES}
     )
     \s*[.!?]*(?:\s+(?:the\s+)?behaviou?r\s+(?:stays|remains)[^.]*\.?)?\s*
     """,
@@ -53,13 +56,13 @@ _FORM: Final = re.compile(
 
 _ADD: Final = r"(?:add|write|create|put|introduce)\s+"
 _RELATING: Final = (
-    r"(?:according|and|as|ask|conform\w*|due|for|from|in|like|similar|so|that|to|until|whatever|which"
-    r"|with)\b"
+    r"(?:according|and|as|ask|conform\w*|described|due|for|from|in|like|needs?|passing|satisfying|see"
+    r"|similar|so|that|to|until|use|whatever|which|with)\b"
 )
 _PLACES: Final = tuple(
     re.compile(text, re.IGNORECASE)
     for text in (
-        rf".*\b{_ADD}(?:(?!{_RELATING})\S+\s+){{0,4}}?(?:tests?|cases?)\b(?:(?!\b(?:are|is)\b).)*"
+        rf".*\b{_ADD}(?:(?!{_RELATING})\S+\s+){{0,4}}?(?:tests?|cases?)\b(?:(?!\b(?:are|ask|is|need|use|want)s?\b).)*"
         r"\b(?:to|in|into)\s+[`'\"]?$",
         rf"\W*(?:please\s+)?{_ADD}(?:(?!{_RELATING})\S+\s+){{1,4}}(?:to|into)\s+[`'\"]?$",
         r"(?:.*\band\s+|\W*)(?:test|cover|check)\s+(?:it|them|both)\s+in\s+[`'\"]?$",

@@ -197,12 +197,12 @@ class Restoration:
         leaves them to the next.
         """
         folders = sorted({b""} | {folder for path in paths for folder in parents_of(path)})
-        there = [folder for folder in folders if self._is_inside(folder)]
-        closed = self._modes.find_closed(there, modes) | self._modes.recall(_OPENED)
-        if closed:
-            self._modes.write(_OPENED, closed)
-        for folder in folders:  # the outer first: the inner cannot be seen before
-            if folder in closed and self._is_inside(folder) and _is_folder(self._full(folder)):
+        closed = self._modes.recall(_OPENED)
+        for folder in filter(self._is_inside, folders):  # the outer first: it may hide the inner
+            if found := self._modes.find_closed([folder], modes):
+                closed = found | closed
+                self._modes.write(_OPENED, closed)
+            if folder in closed and _is_folder(self._full(folder)):
                 files.open_folder(self._full(folder))
         try:
             yield
@@ -215,7 +215,7 @@ class Restoration:
 
     def _is_inside(self, path: bytes) -> bool:
         """Return whether no link leads a path out of the project."""
-        return not any(self._full(folder).is_symlink() for folder in parents_of(path))
+        return not any(files.is_link(self._full(folder)) for folder in parents_of(path))
 
     @property
     def _modes(self) -> Modes:
@@ -239,15 +239,13 @@ def _copy(
     executable, remembered = change.after.mode == EXECUTABLE, modes.get(change.path)
     if remembered is not None and bool(remembered & stat.S_IXUSR) == executable:
         mode = remembered
-    elif USUAL_FILE in modes:  # all that was not usual is remembered
-        mode = modes[USUAL_FILE]
-        mode |= readable_as_executable(mode) if executable else 0
     elif target.is_file() and not target.is_symlink():
         # git knows only whether a file is executable; the rest is as the user had it.
         mode = stat.S_IMODE(target.stat().st_mode) & 0o666
         mode |= readable_as_executable(mode) if executable else 0
     else:
-        mode = source.stat().st_mode & 0o777
+        mode = modes.get(USUAL_FILE, source.stat().st_mode & 0o666)
+        mode |= readable_as_executable(mode) if executable else 0
     temporary.chmod(mode)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.failures.masked import mask_agent, mask_file
-from orchestrator.masking import REDACTED, Masker
+from orchestrator.masking import REDACTED, Masker, mask_line
 from orchestrator.models import AgentOutcome, AgentResult
 
 LETTERS = string.ascii_letters + string.digits
@@ -208,3 +208,37 @@ def test_what_is_no_secret_stays() -> None:
 def test_any_text_can_be_redacted_twice(text: str) -> None:
     once = Masker().text(text)
     assert Masker().text(once) == once
+
+
+@pytest.mark.parametrize("lines", [24, 2_000])
+@pytest.mark.parametrize("line", ["+AAAA", "++++", "-ab=", " word"])
+def test_words_beside_a_private_key_take_no_time(line: str, lines: int) -> None:
+    # A pattern that may read the sign of a diff in two ways would take hours for 24 lines.
+    text = f"private key\n{line}\n" + f"{line}\n" * lines + "x"
+    assert Masker().text(text) == text
+
+
+@pytest.mark.parametrize("before", [0, 3_500, 9_000])
+@pytest.mark.parametrize("name", ["client-key-data: ", "Authorization: Negotiate ", "TOKEN="])
+def test_no_end_of_a_long_secret_survives(name: str, before: int) -> None:
+    secret = made(6_000)
+    masked = Masker().text("x" * before + f" {name}{secret}")
+    assert [at for at in range(0, len(secret), 12) if secret[at : at + 12] in masked] == []
+
+
+def test_what_only_looks_like_a_placeholder_is_masked() -> None:
+    token = "ghp_" + made(36)
+    assert token not in Masker().text(f"token is [redacted: {token}]")
+
+
+def test_an_identifier_is_masked_alike_whatever_texts_have_told() -> None:
+    masker = Masker()
+    before = masker.identifier("test_login[hunter2hunter2]")
+    assert masker.text('password = "hunter2hunter2"') == 'password = "[redacted: password]"'
+    assert masker.identifier("test_login[hunter2hunter2]") == before
+
+
+def test_half_a_secret_at_the_place_of_a_cut_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", "correct-Horse-9battery-staple")
+    for blanks in range(4_860, 4_900):
+        assert "correct" not in mask_line(" " * blanks + "correct-Horse-9battery-staple", 200)

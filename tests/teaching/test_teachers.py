@@ -87,6 +87,26 @@ def test_an_answer_that_cannot_be_written_is_not_paid_for_again(pending: Pending
     assert pending.waiting() == []
 
 
+def test_a_failure_waits_while_the_teacher_is_asked(pending: Pending) -> None:
+    class Killed:
+        def teach(self, failure: Failure, known_rules: object) -> TeacherLesson:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        teach_failure(FAILURE, Parts(Killed(), Masker(), lambda _: None, pending=pending))
+    assert [kept.failure for kept in pending.waiting()] == [FAILURE]
+
+
+def test_what_was_masked_with_less_knowledge_waits_no_longer(pending: Pending) -> None:
+    failure = replace(FAILURE, logs="it printed 3xLz-q7Wv-09")
+    pending.keep(failure, "down")
+    asked = ScriptedTeacher(ADD)
+    masker = Masker(environment={"MY_TOKEN": "3xLz-q7Wv-09"})
+    teach_failure(failure, Parts(asked, masker, lambda _: None, pending=pending))
+    assert "3xLz" not in repr(asked.asked)
+    assert pending.waiting() == []
+
+
 def test_no_secret_is_asked_about_or_kept(pending: Pending) -> None:
     secret = "hunter2hunter2"
     failure = replace(FAILURE, logs=f"mysql -u root -p{secret} shop", task=f"DB_PASSWORD={secret}")
