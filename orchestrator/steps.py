@@ -20,6 +20,7 @@ from orchestrator.failures.masked import (
     mask_footprint,
     mask_report,
 )
+from orchestrator.files import find_git_top
 from orchestrator.footprint import Footprint
 from orchestrator.guard import Guard, no_guard
 from orchestrator.masking import Masker
@@ -40,7 +41,6 @@ from orchestrator.models import (
 )
 from orchestrator.orphans import describe, ending_orphans
 from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
-from orchestrator.suites.environment import git_toplevel
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import Parts, Taught, teach_failure
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
@@ -385,7 +385,7 @@ class Steps:
         What lies elsewhere is the environment's.
         """
         found = {}
-        top = git_toplevel(self.task.project)
+        top = find_git_top(self.task.project.resolve())
         modules = self._footprint.modules if self._footprint else ()
         for path in (each.file for each in modules if Path(each.file).is_relative_to(top)):
             with suppress(OSError):

@@ -47,6 +47,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("orchestrator.errors", "orchestrator.files", "orchestrator.masking"),
         *("teacher.models", "prompts"),
     ),
+    (
+        *("orchestrator.atomic", "orchestrator.bom", "orchestrator.folders"),
+        "orchestrator.locking",
+    ),
 )
 """From the roof to the ground. Neighbours on a floor do not know each other."""
 

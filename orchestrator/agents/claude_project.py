@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from orchestrator.agents.claude_environment import HELPERS, STEERING
 from orchestrator.agents.wording import one_line
+from orchestrator.folders import PROJECT_SETTINGS
 
-_SETTINGS: Final = (".claude/settings.json", ".claude/settings.local.json")
 _SERVERS: Final = ".mcp.json"
 
 _LENGTH: Final = 100
@@ -31,7 +31,7 @@ def what_a_project_runs(project: Path) -> tuple[str, ...]:
         project: the project's folder; `.mcp.json` and settings in it are looked at.
     """
     found: list[str] = []
-    for name in _SETTINGS:
+    for name in PROJECT_SETTINGS:
         found += (f"{name}: {what}" for what in _in_settings(_json(project / name)))
     for server, how in _mapping(_json(project / _SERVERS).get("mcpServers")).items():
         found.append(f"{_SERVERS}: MCP server {server}, {_how(how)}")

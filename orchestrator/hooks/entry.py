@@ -6,7 +6,7 @@ nothing and its exit code is 0: exit code 2 of a hook would block the tool.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH100, PTH103, PTH105, PTH109, PTH110, PTH111, PTH112, PTH118, PTH120
+# ruff: noqa: PTH100, PTH103, PTH105, PTH109, PTH110, PTH111, PTH118, PTH120
 # ruff: noqa: PTH123, PTH202, PTH208
 
 import os
@@ -22,9 +22,7 @@ def main() -> None:
     try:
         event = _read()
         if needs_care(event):
-            root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-            if root not in sys.path:
-                sys.path.insert(0, root)
+            _let_package_be_imported()
             from orchestrator.hooks.handler import handle
 
             handle(event)
@@ -74,38 +72,38 @@ def state_folder() -> str:
 
 def has_workspace() -> bool:
     """Whether there is a workspace, as far as can be told without reading the event."""
-    return any(os.path.isdir(folder) for folder in _learnings_folders())
+    _let_package_be_imported()
+    from orchestrator.writeahead import places
 
-
-def _learnings_folders() -> list[str]:
-    project = os.path.abspath(os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd())
-    folders = [os.path.join(project, ".learnings")]
-    while not os.path.exists(os.path.join(project, ".git")):
-        above = os.path.dirname(project)
-        if above == project:
-            folders = folders[:1]
-            break
-        project = above
-        folders.append(os.path.join(project, ".learnings"))
-    config = os.path.expanduser(os.environ.get("CLAUDE_CONFIG_DIR") or "~/.claude")
-    return [*folders, os.path.join(config, ".learnings")]
+    return places.find_base(_project()) is not None
 
 
 def _own_words() -> list[bytes]:
+    """The first words of the user's own patterns, as they stand in a text without quotes."""
+    from orchestrator.writeahead import places
+
     words = []
-    for folder in _learnings_folders():
+    for base in dict.fromkeys((places.find_base(_project()), places.global_base())):
         try:
-            with open(os.path.join(folder, "destructive.txt"), "rb") as file:
-                lines = file.read(65536).removeprefix(b"\xef\xbb\xbf").lower().splitlines()
+            patterns = places.read_patterns(os.path.join(base or "", places.PATTERNS))
         except OSError:
             continue
-        for line in lines:
-            first = line.split()[:1]
-            if first and not first[0].startswith(b"#"):
-                # Without quotes and folders, up to a wildcard, a word stands in the text as it is.
-                word = first[0].translate(None, b"\"'\\").rpartition(b"/")[2]
-                words.append(word.partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
+        for pattern in patterns:
+            first = pattern.split()[0].encode("utf-8", "replace").lower()
+            # Without quotes and folders, up to a wildcard, a word stands in the text as it is.
+            word = first.translate(None, b"\"'\\").rpartition(b"/")[2]
+            words.append(word.partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
     return words
+
+
+def _project() -> str:
+    return os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd()
+
+
+def _let_package_be_imported() -> None:
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if root not in sys.path:
+        sys.path.insert(0, root)
 
 
 def _read() -> bytes:

@@ -18,11 +18,11 @@ from enum import StrEnum
 from itertools import count
 from typing import Final
 
+from orchestrator.bom import is_utf16
 from orchestrator.errors import RulebookError
 from orchestrator.memory import editing
 from orchestrator.memory.document import (
     HEADING,
-    UTF16,
     Document,
     carries_rules,
     has_content,
@@ -222,7 +222,7 @@ class Pages:
 
     def _documents(self) -> Iterator[tuple[str, Document]]:
         for name, data in self.files.items():
-            if data.startswith(UTF16) or carries_rules(data):
+            if is_utf16(data) or carries_rules(data):
                 with _named(name):
                     document = parse(data)
                 yield name, document

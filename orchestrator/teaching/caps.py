@@ -12,9 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock
-
 from orchestrator import files
+from orchestrator.locking import FileLock
 from orchestrator.teaching.ready import ReadyTeacher
 from teacher.errors import TeacherError, TeacherUnavailable
 from teacher.models import Failure, KnownRule, Lesson
@@ -57,7 +56,7 @@ class CappedTeacher:
     ) -> None:
         self._teacher, self._caps, self._now = teacher, caps, now
         self._path = state / "webhook.jsonl"
-        self._lock = FileLock(state / "locks" / "webhook.lock")
+        self._lock = state / "locks" / "webhook.lock"
 
     def warm(self) -> None:
         """Load what the teacher loads."""
@@ -82,8 +81,7 @@ class CappedTeacher:
     def _note(self, entry: _Entry, *, check: bool = False) -> None:
         if not check and not entry.cost_usd:
             return
-        self._path.parent.joinpath("locks").mkdir(parents=True, exist_ok=True)
-        with self._lock:
+        with FileLock(self._lock):
             recent = [each for each in self._entries() if 0 <= entry.at - each.at < DAY]
             if check:
                 self._demand_room(recent, entry.at)

@@ -4,11 +4,13 @@ Callers hold the buffer's lock.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH103, PTH114, PTH118, PTH120, PTH123
 
 import os
 import stat
 
+from orchestrator.atomic import replace_unless_changed
+from orchestrator.bom import is_utf16
 from orchestrator.masking import mask_line
 from orchestrator.writeahead import places
 
@@ -22,8 +24,6 @@ BOUND = 500
 
 _TRIES = 20
 _STATUS = b"**Status**: "
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
-"""How a file begins that has to be left alone: no text of ours could be added to it."""
 
 
 def append(base: str, text: str) -> None:
@@ -44,7 +44,7 @@ def append(base: str, text: str) -> None:
     try:
         size = _demand_file(file)
         start = os.pread(file, 4096, 0)
-        if start.startswith(UTF16):
+        if is_utf16(start):
             raise ValueError(f"{path} is encoded as UTF-16; save it as UTF-8")
         data = ("\n" + text if size else text).encode("utf-8", "replace")
         if size and os.pread(file, 1, size - 1) != b"\n":
@@ -91,7 +91,7 @@ def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
         changed = settled(data, call, status, outcome)
         if changed is None:
             return False
-        if _replace(path, changed, before):
+        if replace_unless_changed(path, changed, before):
             return True
     raise OSError(f"{path} is being written all the time")
 
@@ -119,30 +119,3 @@ def _demand_file(descriptor: int) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise OSError("the working buffer is not a file")
     return found.st_size
-
-
-def _replace(path: str, data: bytes, before: os.stat_result) -> bool:
-    """Put the data in the place of the file; False when an editor has saved it since `before`."""
-    # The name is one that `memory.files` sweeps up when its writer was killed.
-    random = os.urandom(4).hex()
-    temporary = os.path.join(os.path.dirname(path),
-                             f".{os.path.basename(path)}.{os.getpid()}-{random}.tmp")  # fmt: skip
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(file, "wb") as stream:
-            stream.write(data)
-            os.fchmod(file, stat.S_IMODE(before.st_mode))
-            stream.flush()
-            os.fsync(file)
-        now = os.stat(path)
-        same = (now.st_ino, now.st_size, now.st_mtime_ns) == (
-            before.st_ino, before.st_size, before.st_mtime_ns,
-        )  # fmt: skip
-        if same:
-            os.replace(temporary, path)
-        else:
-            os.unlink(temporary)
-        return same
-    except BaseException:
-        os.unlink(temporary)
-        raise

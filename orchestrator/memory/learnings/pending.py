@@ -1,6 +1,5 @@
 """Failed tool calls that the hook noted become entries."""
 
-import fcntl
 import json
 import os
 import re
@@ -10,6 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.locking import LockHeldError, lock_descriptor, unlock_descriptor
 from orchestrator.masking import mask_line
 from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
@@ -23,7 +23,6 @@ from orchestrator.memory.learnings.workspace import (
     today,
 )
 from orchestrator.memory.text import safe_line
-from orchestrator.writeahead import places
 
 _LINE: Final = re.compile(r"(\S+) TOOL_FAILURE: ([^{]*)(\{.*\})?")
 _LOCK_SECONDS: Final = 30.0
@@ -60,17 +59,17 @@ def take_in(workspace: Workspace) -> list[Logged]:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UsageError(f"{path} is not a file", "move it away")
-            places.lock_descriptor(descriptor, _LOCK_SECONDS)
+            lock_descriptor(descriptor, _LOCK_SECONDS)
             with open(descriptor, "rb", closefd=False) as file:
                 text = file.read().decode("utf-8", "replace")
             if not text.strip():
                 return []
             logged = log_drafts(workspace, Kind.ERR, _drafts(text))
             os.ftruncate(descriptor, 0)
-        except TimeoutError:
+        except LockHeldError:
             raise InfrastructureError(f"{path} is locked", "end what holds it") from None
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            unlock_descriptor(descriptor)
             os.close(descriptor)
     return logged
 

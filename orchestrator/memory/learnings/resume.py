@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import process
+from orchestrator.bom import is_utf16
 from orchestrator.errors import UsageError
-from orchestrator.memory.files import checkout_top
+from orchestrator.files import find_git_top
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.looking import Finding, look
 from orchestrator.memory.learnings.workspace import Workspace
@@ -80,7 +81,7 @@ def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
         UsageError: it is UTF-16.
     """
     data = storage.read(workspace.buffer, workspace.project)
-    if data.startswith(buffer.UTF16):
+    if is_utf16(data):
         raise UsageError(f"{workspace.buffer} is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     verified = tuple(_verified(step, workspace, allow) for step in pending(data))
@@ -159,7 +160,7 @@ def _may_be_looked_at(folder: Path, workspace: Workspace) -> bool:
     A project's buffer may come from a stranger, who must not choose where git runs. The global one
     is the user's own, about every project.
     """
-    top = checkout_top(workspace.base.resolve())
+    top = find_git_top(workspace.base.resolve())
     return folder.is_dir() and (workspace.everywhere or folder.resolve().is_relative_to(top))
 
 
