@@ -2,15 +2,17 @@
 
 Claude Code (2.1.329) loads AGENTS.md and .claude/AGENTS.md of a project and of every folder above
 it only while none of these folders holds a CLAUDE.md, .claude/CLAUDE.md or CLAUDE.local.md with
-content; comments and front matter are no content. The user's own ~/.claude/CLAUDE.md does not
-count. A file of a folder above cannot be imported back: Claude Code imports only from below.
+content; comments and front matter are no content. The user's own CLAUDE.md does not count, which
+is in ~/.claude unless Claude Code's configuration folder is another. A file of a folder above cannot be imported back: Claude Code imports only from below.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from orchestrator.folders import config_folder
 from orchestrator.memory.document import has_content, imports
 
 _INSTRUCTIONS: Final = ("CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md")
@@ -50,9 +52,8 @@ def _instructed(project: Path) -> bool:
 
 def _instructions(project: Path) -> Iterator[Path]:
     """The files with content that put AGENTS.md out of force, the project's own first."""
-    users_own = None
-    with contextlib.suppress(RuntimeError):  # a user without a home has no file there either
-        users_own = Path.home().resolve() / ".claude" / "CLAUDE.md"
+    configured = Path(config_folder(os.environ))
+    users_own = configured.parent.resolve() / configured.name / "CLAUDE.md"
     files = (folder / name for folder in (project, *project.parents) for name in _INSTRUCTIONS)
     return (path for path in files if path != users_own and _has_content(path))
 

@@ -605,6 +605,18 @@ def test_the_state_directory_is_everybodys(home: Path, monkeypatch: pytest.Monke
         assert entry.state_folder() == str(state_directory() / "hooks")
 
 
+def test_a_project_that_a_link_leads_to_is_noted(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace.base / ".git").mkdir(exist_ok=True)
+    (workspace.base / "shop").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(workspace.base / "shop")
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(link))
+    call(event(link, "PreToolUse"))
+    assert "**Status**: PENDING" in buffer(workspace)
+
+
 def test_it_starts_without_what_is_slow(workspace: Workspace) -> None:
     script = (
         f"import sys; sys.path.insert(0, {str(HOOK.parents[2])!r})\n"
