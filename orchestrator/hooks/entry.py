@@ -144,18 +144,22 @@ def _has_word(text: bytes, word: bytes) -> bool:
 def note(error: BaseException) -> None:
     """Log the trouble, if that much is possible."""
     try:
-        import time
-
         folder = state_folder()
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, "trouble.log")
         if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
             os.replace(path, f"{path}.1")
         with open(path, "a", encoding="utf-8", errors="replace") as file:
-            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            file.write(f"{when} {type(error).__name__}: {str(error)[:500]!r}\n")
+            file.write(f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n")
     except BaseException:  # noqa: BLE001, S110 -- there is nobody left to tell
         pass
+
+
+def utc_now() -> str:
+    """The moment, as the hook's logs say it."""
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ import json
 import os
 import time
 
-from orchestrator.hooks.entry import note, state_folder
+from orchestrator.hooks.entry import note, state_folder, utc_now
 from orchestrator.locking import FileLock, lock_descriptor
 from orchestrator.masking import mask_line
-from orchestrator.writeahead import buffer, places
+from orchestrator.writeahead import buffer, grammar, places
 
 TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
 if TYPE_CHECKING:
     from orchestrator.writeahead.destructive import Danger
 
-TOOL_FAILURE = "TOOL_FAILURE"
 MAX_LOG_BYTES = 1 << 20
 """Where the log of failed calls stops growing until somebody reviews it."""
 
@@ -146,7 +145,9 @@ def _settle_denied(event: Event) -> None:
             continue
         try:
             with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
-                buffer.settle(base, call, buffer.ROLLED_BACK, "not run: the call was not permitted")
+                buffer.settle(
+                    base, call, grammar.ROLLED_BACK, "not run: the call was not permitted"
+                )
         except FileNotFoundError:
             pass  # the buffer is gone, and the entry with it
         _forget(mark)
@@ -171,9 +172,8 @@ def _log_failure(event: Event) -> None:
         "session": _text(event, "session_id"),
         "call": _text(event, "tool_use_id"),
     }
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     tool = mask_line(_text(event, "tool_name"), 100)
-    line = f"{when} {TOOL_FAILURE}: {tool} {json.dumps(facts)}\n"
+    line = grammar.format_failure(utc_now(), tool, facts)
     _append_line(os.path.join(base, places.PENDING_ERRORS), line)
 
 

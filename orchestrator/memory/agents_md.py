@@ -3,7 +3,8 @@
 Claude Code (2.1.329) loads AGENTS.md and .claude/AGENTS.md of a project and of every folder above
 it only while none of these folders holds a CLAUDE.md, .claude/CLAUDE.md or CLAUDE.local.md with
 content; comments and front matter are no content. The user's own CLAUDE.md does not count, which
-is in ~/.claude unless Claude Code's configuration folder is another. A file of a folder above cannot be imported back: Claude Code imports only from below.
+is in ~/.claude unless Claude Code's configuration folder is another. A file of a folder above
+cannot be imported back: Claude Code imports only from below.
 """
 
 import contextlib

@@ -11,19 +11,10 @@ import stat
 
 from orchestrator.atomic import replace_unless_changed
 from orchestrator.bom import is_utf16
-from orchestrator.masking import mask_line
 from orchestrator.writeahead import places
-
-PENDING = "PENDING"
-COMMITTED = "COMMITTED"
-ROLLED_BACK = "ROLLED_BACK"
-
-HEADING = "## WAL Entry"
-BOUND = 500
-"""Characters of one field."""
+from orchestrator.writeahead.grammar import settle_call
 
 _TRIES = 20
-_STATUS = b"**Status**: "
 
 
 def append(base: str, text: str) -> None:
@@ -88,30 +79,12 @@ def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
             _demand_file(file)
             before = os.fstat(file)
             data = stream.read()
-        changed = settled(data, call, status, outcome)
+        changed = settle_call(data, call, status, outcome)
         if changed is None:
             return False
         if replace_unless_changed(path, changed, before):
             return True
     raise OSError(f"{path} is being written all the time")
-
-
-def settled(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
-    """The buffer with the entry of this call settled; None when there is none that is PENDING."""
-    at = data.rfind(b"**Call**: %s in session " % call.encode("utf-8", "replace"))
-    start = data.rfind(HEADING.encode(), 0, at) if at >= 0 else -1
-    place = data.find(_STATUS + PENDING.encode(), start, at) if start >= 0 else -1
-    if place < 0:
-        return None
-    value = place + len(_STATUS)
-    end = value + len(PENDING)
-    text = status
-    if outcome:
-        newline = (
-            "\r\n" if data[data.find(b"\n", end) - 1 : data.find(b"\n", end)] == b"\r" else "\n"
-        )
-        text += f"{newline}**Outcome**: {mask_line(outcome, BOUND)}"
-    return data[:value] + text.encode("utf-8", "replace") + data[end:]
 
 
 def _demand_file(descriptor: int) -> int:

@@ -6,6 +6,7 @@
 import os
 
 from orchestrator.folders import GIT_FOLDER, list_up_to_git_top
+from orchestrator.writeahead.grammar import format_remote_tip
 
 
 def head(directory: str) -> str:
@@ -33,7 +34,7 @@ def remote_tip(directory: str, arguments: list[str]) -> str:
         branch = named.removeprefix("refs/heads/")
     name = f"refs/remotes/{remote}/{branch}"
     commit = _resolve(git, name)
-    return f"{name} {commit}" if commit else ""
+    return format_remote_tip(name, commit) if commit else ""
 
 
 def _git_folder(directory: str) -> str:

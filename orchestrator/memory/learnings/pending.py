@@ -1,8 +1,6 @@
 """Failed tool calls that the hook noted become entries."""
 
-import json
 import os
-import re
 import stat
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -23,8 +21,8 @@ from orchestrator.memory.learnings.workspace import (
     today,
 )
 from orchestrator.memory.text import safe_line
+from orchestrator.writeahead.grammar import parse_failure
 
-_LINE: Final = re.compile(r"(\S+) TOOL_FAILURE: ([^{]*)(\{.*\})?")
 _LOCK_SECONDS: Final = 30.0
 
 
@@ -110,26 +108,18 @@ def _draft(calls: list[_Call]) -> Entry:
 
 
 def _call(line: str) -> _Call:
-    match = _LINE.fullmatch(line)
-    if not match:
+    parsed = parse_failure(line)
+    if not parsed:
         return _Call(f"failed: {mask_line(line, 100)}", mask_line(line, 500), today())
-    facts = _facts(match[3])
-    tool = match[2].strip() or "a tool"
+    moment, tool, facts = parsed
+    tool = tool or "a tool"
     tried = mask_line(facts.get("command", ""), 80)
     return _Call(
         context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
         content=mask_line(facts.get("error", ""), 500) or f"{tool} failed",
-        day=_day(match[1]),
+        day=_day(moment),
         id=facts.get("call", ""),
     )
-
-
-def _facts(text: str | None) -> dict[str, str]:
-    try:
-        found = json.loads(text or "{}")
-        return {str(name): str(value) for name, value in found.items()}
-    except (ValueError, RecursionError):
-        return {"error": text or ""}
 
 
 def _day(text: str) -> date:
