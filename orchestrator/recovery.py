@@ -15,7 +15,7 @@ from orchestrator.events import Listener, Notice
 from orchestrator.folders import path_key
 from orchestrator.locking import FileLock, LockHeldError
 from orchestrator.models import RunRecord
-from orchestrator.store import Store
+from orchestrator.storage.runs import Store
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 

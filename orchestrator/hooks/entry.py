@@ -6,7 +6,7 @@ nothing and its exit code is 0: exit code 2 of a hook would block the tool.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH100, PTH103, PTH105, PTH109, PTH110, PTH111, PTH118, PTH120
+# ruff: noqa: PTH100, PTH103, PTH109, PTH110, PTH118, PTH120
 # ruff: noqa: PTH123, PTH202, PTH208
 
 import os
@@ -56,18 +56,15 @@ def may_be_destructive(event: bytes) -> bool:
 
 
 def state_folder() -> str:
-    """Our folder in the state directory; as in `places.state_directory`, which loads more."""
-    chosen = os.environ.get("ORCHESTRATOR_STATE_DIR")
-    if not chosen:
-        if sys.platform == "darwin":
-            chosen = "~/Library/Application Support/prompt-learning-loop"
-        else:
-            base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
-            chosen = f"{base}/prompt-learning-loop"
-    path = os.path.expanduser(chosen)
-    if path.startswith("~"):
-        raise OSError("there is no home directory")  # and a folder called `~` would be made
-    return os.path.join(os.path.abspath(path), "hooks")
+    """Our folder in the state directory.
+
+    Raises:
+        OSError: nobody says where the home directory is.
+    """
+    _let_package_be_imported()
+    from orchestrator.storage.location import find_state_directory
+
+    return os.path.join(find_state_directory(), "hooks")
 
 
 def has_workspace() -> bool:
@@ -148,7 +145,9 @@ def note(error: BaseException) -> None:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, "trouble.log")
         if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
-            os.replace(path, f"{path}.1")
+            from orchestrator.atomic import move
+
+            move(path, f"{path}.1")
         with open(path, "a", encoding="utf-8", errors="replace") as file:
             file.write(f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n")
     except BaseException:  # noqa: BLE001, S110 -- there is nobody left to tell

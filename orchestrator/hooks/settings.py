@@ -19,7 +19,7 @@ from orchestrator.folders import PROJECT_SETTINGS, SETTINGS, path_key
 from orchestrator.hooks import entry, jsontext
 from orchestrator.memory import files
 from orchestrator.memory.locking import held
-from orchestrator.store import state_directory
+from orchestrator.storage.place import locks_of, state_directory
 
 MARK: Final = "# orchestrator hook"
 TIMEOUT_SECONDS: Final = 10
@@ -99,7 +99,7 @@ def installed(path: Path) -> bool:
 
 def _edited(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _installed, _uninstalled
     named, path = path, path.resolve()  # a link stays one, and its file is written
-    with held(state_directory() / "locks" / f"settings-{path_key(path)}.lock", path):
+    with held(locks_of(state_directory()) / f"settings-{path_key(path)}.lock", path):
         for _ in range(_TRIES):
             before = files.read(path)
             data = edit(path, before.data)

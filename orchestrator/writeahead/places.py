@@ -1,13 +1,13 @@
 """Where the workspace is, where our state is, and what the user added to what destroys."""
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH100, PTH111, PTH112, PTH114, PTH118, PTH123
+# ruff: noqa: PTH112, PTH114, PTH118, PTH123
 
 import os
-import sys
 
 from orchestrator.bom import split_bom
 from orchestrator.folders import config_folder, list_up_to_git_top
+from orchestrator.storage.location import find_state_directory
 
 LEARNINGS = ".learnings"
 PENDING_ERRORS = f"{LEARNINGS}/.pending-errors.log"
@@ -16,24 +16,6 @@ BUFFER = "memory/working-buffer.md"
 
 RUN_VARIABLE = "ORCHESTRATOR_RUN"
 """Set in every agent's environment, so that hooks and tools can tell that a session is ours."""
-
-
-def state_directory() -> str:
-    """What `orchestrator.store.state_directory` gives, without what that has to import.
-
-    Raises:
-        OSError: nobody says where the home directory is.
-    """
-    chosen = os.environ.get("ORCHESTRATOR_STATE_DIR")
-    if not chosen and sys.platform == "darwin":
-        chosen = "~/Library/Application Support/prompt-learning-loop"
-    elif not chosen:
-        base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
-        chosen = f"{base}/prompt-learning-loop"
-    path = os.path.expanduser(chosen)
-    if path.startswith("~"):
-        raise OSError("there is no home directory")  # and a folder called `~` would be made
-    return os.path.abspath(path)
 
 
 def global_base() -> str:
@@ -69,12 +51,12 @@ def lock_path(base: str) -> str:
     A checksum names it, since hashlib is slow to import. Two workspaces that share one lock wait
     for each other now and then; nothing else happens.
     """
-    return os.path.join(state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
 
 
 def buffer_lock_path(base: str) -> str:
     """The lock of a workspace's buffer, which hooks take: nobody holds it for long."""
-    return os.path.join(state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
 
 
 def _checksum(base: str) -> str:

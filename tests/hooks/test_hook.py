@@ -19,7 +19,8 @@ from orchestrator.memory import locking
 from orchestrator.memory.learnings.resume import resume
 from orchestrator.memory.learnings.storage import workspace_locked
 from orchestrator.memory.learnings.workspace import Workspace, init
-from orchestrator.store import state_directory
+from orchestrator.storage.location import find_state_directory
+from orchestrator.storage.place import state_directory
 from orchestrator.writeahead import gitfacts, outcome, places
 from orchestrator.writeahead.buffer import settle
 from orchestrator.writeahead.destructive import dangers
@@ -601,7 +602,7 @@ def test_the_state_directory_is_everybodys(home: Path, monkeypatch: pytest.Monke
         ("ORCHESTRATOR_STATE_DIR", "~/mine"),
     ):
         monkeypatch.setenv(name, value)
-        assert places.state_directory() == str(state_directory())
+        assert find_state_directory() == str(state_directory())
         assert entry.state_folder() == str(state_directory() / "hooks")
 
 
@@ -632,13 +633,15 @@ def test_it_starts_without_what_is_slow(workspace: Workspace) -> None:
 
 
 def test_most_calls_import_only_what_knows_where_things_are(workspace: Workspace) -> None:
-    ours = {"orchestrator", "orchestrator.bom", "orchestrator.folders"}
+    state = {"orchestrator", "orchestrator.storage", "orchestrator.storage.location"}
+    ours = {"orchestrator.bom", "orchestrator.folders"}
     ours |= {"orchestrator.writeahead", "orchestrator.writeahead.places"}
     assert {"json", "orchestrator.hooks.handler"} <= imported(event(workspace.base, "PreToolUse"))
     quick = imported(event(workspace.base, "PreToolUse", "pytest tests -q"))
-    assert {each for each in quick if each.startswith("orchestrator")} == ours
+    assert {each for each in quick if each.startswith("orchestrator")} == ours | state
     after = imported(event(workspace.base, "PostToolUse", "pytest tests -q", tool_use_id="toolu_2"))
-    assert quick - after == ours
+    assert {each for each in after if each.startswith("orchestrator")} == state
+    assert {"json", "re", "pathlib", "typing"}.isdisjoint(quick | after)
 
 
 def imported(data: bytes) -> set[str]:
