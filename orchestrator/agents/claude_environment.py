@@ -143,7 +143,7 @@ def settings_file(env: Mapping[str, str], sandbox: Mapping[str, Any] | None) -> 
     memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a private folder in it
     place = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=place) as folder:
-        path = Path(folder) / "settings.json"
+        path = Path(folder) / SETTINGS
         path.write_text(pinned_settings(env, sandbox), encoding="utf-8")
         yield path
 
