@@ -37,13 +37,10 @@ class FileLock:
             OSError: the file cannot be made.
         """
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(self._path, flags, 0o644)
-        try:
-            lock_descriptor(file, self._seconds)
-        except BaseException:
+        file = self._open_locked()
+        while not os.fstat(file).st_nlink:  # removed while we waited: it locks nobody out
             os.close(file)
-            raise
+            file = self._open_locked()
         self._file = file
 
     def release(self) -> None:
@@ -53,6 +50,16 @@ class FileLock:
             unlock_descriptor(file)
         finally:
             os.close(file)
+
+    def _open_locked(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        file = os.open(self._path, flags, 0o644)
+        try:
+            lock_descriptor(file, self._seconds)
+        except BaseException:
+            os.close(file)
+            raise
+        return file
 
     def __enter__(self) -> None:
         self.acquire()

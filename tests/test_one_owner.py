@@ -139,6 +139,12 @@ FACTS = (
         'f"{call} in session {session}"',
     ),
     Fact(
+        "reads pytest's last line",
+        owners("suites.pytest.summary"),
+        text("passed|failed", r"\d+) passed\b"),
+        're.search(r"\\d+ (?:passed|failed) in ", line)',
+    ),
+    Fact(
         "marks an agent of ours",
         owners("writeahead.places"),
         lambda node: is_whole(node, "ORCHESTRATOR_RUN"),

@@ -623,7 +623,7 @@ def test_it_starts_without_what_is_slow(workspace: Workspace) -> None:
         f"import sys; sys.path.insert(0, {str(HOOK.parents[2])!r})\n"
         "import orchestrator.hooks.handler, orchestrator.writeahead.entries\n"
         "slow = {'pathlib', 'typing', 'dataclasses', 'pydantic', 'click', 'rich', 'yaml',"
-        " 'filelock', 'subprocess', 'asyncio', 'datetime', 'inspect', 'tempfile', 'shlex'}\n"
+        " 'subprocess', 'asyncio', 'datetime', 'inspect', 'tempfile', 'shlex'}\n"
         "print(sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(
