@@ -154,7 +154,8 @@ def _carry(
         lambda text: listener(events.Notice(text)),
         tidy=place.folder == project,
     )
-    ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
+    accountant = _accountant(parts)
+    ours = (accountant, _saver(store, record.id), _early_importer(parts), logger, outcomes)
     emit = events.fan_out([*ours, listener])
     return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
 
@@ -242,6 +243,16 @@ def _saver(store: Store, run: str) -> events.Listener:
             store.save(run, event.result)
 
     return save
+
+
+def _accountant(parts: wiring.Parts) -> events.Listener:
+    """Let what is spent stand under the attempt that it is spent in."""
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.AttemptStarted):
+            parts.account.attempt = event.number
+
+    return listen
 
 
 def _early_importer(parts: wiring.Parts) -> events.Listener:
