@@ -15,7 +15,7 @@ from orchestrator.storage.runs import Store
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path, each_database: str) -> Iterator[Store]:
     with Store(tmp_path / "state") as store:
         yield store
 

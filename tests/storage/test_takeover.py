@@ -56,7 +56,7 @@ def test_every_run_is_printed_as_the_earlier_version_printed_it(
         assert_holds(new, old)
 
 
-def assert_holds(new: Any, old: Any) -> None:  # noqa: ANN401 -- values of JSON
+def assert_holds(new: Any, old: Any) -> None:
     """Check that all that was there is there still; more may be."""
     if isinstance(old, dict):
         for name, value in old.items():
