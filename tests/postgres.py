@@ -41,7 +41,7 @@ def running_server() -> Iterator[str]:
             **user,
         )
         options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-        words = [server, "-D", data, "-w", "-l", folder / "log"]
+        words = [server, "-D", str(data), "-w", "-l", str(folder / "log")]
         subprocess.run([*words, "-o", options, "start"], check=True, cwd=folder, stdout=-3, **user)
         try:
             yield f"postgresql://tester@/{{name}}?host={folder}"
