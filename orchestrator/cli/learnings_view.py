@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from orchestrator.cli.values import printable
 from orchestrator.memory.learnings.entries import Entry, Status
-from orchestrator.memory.learnings.promotion import draft
+from orchestrator.memory.learnings.promotion import suggest_line
 from orchestrator.memory.learnings.review import Group, Review
 from orchestrator.memory.learnings.workspace import TITLES
 
@@ -74,7 +74,7 @@ def as_data(review: Review) -> dict[str, Any]:
 def _candidate(group: Group) -> Iterator[str]:
     yield f"PROMOTION CANDIDATE - {group.kind}: {printable(group.label)!r}"
     yield f"  Entries: {_ids(group)}; {group.occurrences} occurrences"
-    line = next((text for entry in reversed(group.unpromoted) if (text := draft(entry))), "")
+    line = next((text for entry in reversed(group.unpromoted) if (text := suggest_line(entry))), "")
     if line:
         yield f"  Suggested line: {printable(line)!r}"
     last = group.unpromoted[-1]
