@@ -42,7 +42,7 @@ def lines(review: Review) -> Iterator[str]:
         about, status = printable(entry.context), printable(entry.status)
         yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
     if review.returned:
-        yield "Promoted, and back since then (the line alone does not help; a check might):"
+        yield "Promoted, and back since then (the rule alone does not help; a check might):"
     for entry in review.returned:
         yield f"  {entry.id} - {printable(entry.context)!r} - {_times(entry.since_promotion)}"
     for identity in review.doubled:
