@@ -238,12 +238,13 @@ def promote(
     written; then the entry stays resolved, and the command ends with 1.
     """
     from orchestrator.memory.learnings import promotion
+    from orchestrator.memory.learnings.rule_text import rule_text
     from orchestrator.memory.learnings.workspace import open_workspace
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     known = workspace.find(entry)
     promotion.require_promotable(known)
-    text = promotion.rule_text(known, line or _ask_line(known), when, why)
+    text = rule_text(known, line or _ask_line(known), when, why)
     with _open_rulebook(workspace, target, config_file) as book:
         if not _confirm_change(promotion.preview(book, known, text), yes=yes):
             click.echo("nothing written")
@@ -254,9 +255,9 @@ def promote(
 
 
 def _ask_line(entry: "Entry") -> str:
-    from orchestrator.memory.learnings import promotion
+    from orchestrator.memory.learnings.rule_text import check_line, suggest_line
 
-    suggested = promotion.suggest_line(entry)
+    suggested = suggest_line(entry)
     if not sys.stdin.isatty():
         if not suggested:
             raise UsageError(
@@ -267,7 +268,7 @@ def _ask_line(entry: "Entry") -> str:
 
     def check(line: str) -> str:
         try:
-            return promotion.check_line(line)
+            return check_line(line)
         except UsageError as error:
             raise click.BadParameter(f"{error.message}; {error.mend}") from None
 
@@ -304,7 +305,7 @@ def _confirm_change(diff: str, *, yes: bool) -> bool:
 def _describe(done: "Promotion") -> str:
     """Return a line that says what became of an entry."""
     if done.rule is None:
-        return f"{done.entry.id} is promoted: a line of {done.path} says it, which is no rule"
+        return f"{done.entry.id} is promoted: a line of {done.path} says it; no rule was added"
     if done.already:
         return f"{done.entry.id} is promoted: {done.rule.id} says it: {done.rule.text.rule}"
     return f"{done.entry.id} is promoted: {done.rule.id} in {done.path}"

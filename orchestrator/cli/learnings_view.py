@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from orchestrator.cli.values import printable
 from orchestrator.memory.learnings.entries import Entry, Status
-from orchestrator.memory.learnings.promotion import suggest_line
 from orchestrator.memory.learnings.review import Group, Review
+from orchestrator.memory.learnings.rule_text import suggest_line
 from orchestrator.memory.learnings.workspace import TITLES
 
 MOST_GROUPS: Final = 20

@@ -14,15 +14,13 @@ from orchestrator.memory.learnings.plain_lines import HEADING
 from orchestrator.memory.learnings.promotion import (
     NotPromotedError,
     Promotion,
-    check_line,
     commit,
     preview,
     promote,
-    rule_text,
-    suggest_line,
     target_of,
 )
 from orchestrator.memory.learnings.recording import log_failure
+from orchestrator.memory.learnings.rule_text import check_line, rule_text, suggest_line
 from orchestrator.memory.learnings.workspace import (
     Workspace,
     global_workspace,
@@ -474,6 +472,14 @@ def test_what_is_given_counts(workspace: Workspace) -> None:
     entry = add_resolved(workspace, LINE, "It broke.", "Changing EKS")
     assert rule_text(entry, LINE, "When asked", "It is slow").when == "When asked"
     assert rule_text(entry, LINE, "When asked", "It is slow").why == "It is slow"
+
+
+@pytest.mark.parametrize("name", ["when", "why"])
+def test_what_is_given_is_not_cut(workspace: Workspace, name: str) -> None:
+    entry = add_resolved(workspace, LINE, "It broke.")
+    assert getattr(rule_text(entry, LINE, **{name: "x" * 400}), name) == "x" * 400
+    with pytest.raises(UsageError, match=f"--{name} has 401 characters, and 400 are the most"):
+        rule_text(entry, LINE, **{name: "x" * 401})
 
 
 def test_nothing_is_invented(workspace: Workspace) -> None:

@@ -17,8 +17,9 @@ from orchestrator.errors import UsageError
 from orchestrator.hooks import entry as hook
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import Kind, Status
-from orchestrator.memory.learnings.promotion import promote, rule_text
+from orchestrator.memory.learnings.promotion import promote
 from orchestrator.memory.learnings.review import grouped, keywords, review
+from orchestrator.memory.learnings.rule_text import rule_text
 from orchestrator.memory.learnings.workspace import Workspace, log, resolve, set_fields
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.writeahead import places

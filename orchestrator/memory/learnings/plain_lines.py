@@ -4,6 +4,7 @@ They stay as they are. But a rule must not say the same once more beside them, n
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -60,6 +61,7 @@ def _lines(data: bytes) -> Iterator[str]:
             yield from token.content.split("\n")
 
 
+@lru_cache(maxsize=8)  # a promotion looks through the same few files several times
 def _tokens(data: bytes) -> "Sequence[Token]":
     """Parse what Claude Code sends: code and comments are no lines, front matter is left out."""
     from markdown_it import MarkdownIt

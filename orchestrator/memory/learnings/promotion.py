@@ -5,7 +5,6 @@ speaks against it (a rule that says the opposite, poison, a text that was turned
 is found by the rulebook, as for each lesson; then the entry stays resolved.
 """
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.masking import mask
 from orchestrator.memory import committing
-from orchestrator.memory.learnings.entries import Entry, Status, comparable
+from orchestrator.memory.learnings.entries import Entry, Status
 from orchestrator.memory.learnings.plain_lines import find_opposite_line, find_same_line
 from orchestrator.memory.learnings.workspace import Workspace, first_sentence, set_fields
 from orchestrator.memory.lessons import Outcome, take_in
@@ -23,29 +22,11 @@ from orchestrator.memory.text import safe_line, safe_word
 from orchestrator.models import Rule
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
-LINE_BOUND: Final = 80
-WHY_BOUND: Final = 200
-"""Characters that the sentences of an entry may have which become a rule's reason."""
 SOURCE: Final = "learning"
 
-_TEXT_BOUND: Final = 4000
+_SUMMARY_BOUND: Final = 200
 _TARGETS: Final = {CLAUDE_MD: Target.PROJECT, AGENTS_MD: Target.AGENTS_MD}
 _HELD_BACK: Final = ("quarantined", "contradiction", "waits for approval")
-_ADDED: Final = re.compile(r"\s\(\d{4}-\d\d-\d\d\)\s")
-"""Stands before what a later occurrence added to an entry."""
-_RECORDED: Final = re.compile(r"(?:[\w.-]+ )?failed(?:: |$)")
-"""How the context of an entry begins that a hook made of a failed tool call."""
-_NO_ORDER: Final = frozenset(
-    (
-        "a", "an", "the", "i", "we", "you", "he", "she", "it", "they", "this", "that", "these",
-        "those", "there", "our", "my", "your", "was", "were", "is", "are", "had", "has", "have",
-        "did", "does", "because", "since", "when",
-    )
-)  # fmt: skip
-_TALE: Final = re.compile(r"\w*[aeiouy]\w*(?:ing|(?<!e)ed)")
-"""What happened: `added`, `using`; but not `bring`, `shed`, `feed`."""
-_ORDERS: Final = frozenset(("always", "do", "don't", "embed", "never", "only"))
-"""Orders in spite of their ending, or of the capitals that are else those of a name."""
 
 
 class NotPromotedError(LoopError):
@@ -83,54 +64,6 @@ def require_promotable(entry: Entry) -> None:
             f"{entry.id} is {entry.status}; only a resolved entry is promoted",
             f"orchestrator learnings resolve {entry.id} --action 'what was done'",
         )
-
-
-# ---- the rule's text
-
-
-def suggest_line(entry: Entry) -> str:
-    """Return the first sentence of the action, if it may be an order; else nothing."""
-    sentence = safe_line(first_sentence(entry.action), _TEXT_BOUND)
-    return sentence if len(sentence) <= LINE_BOUND and _may_be_order(sentence) else ""
-
-
-def check_line(line: str) -> str:
-    """Return the rule as one line, safe in Markdown.
-
-    Raises:
-        UsageError: it is empty, too long, or no order.
-    """
-    safe = safe_line(line, _TEXT_BOUND).removeprefix("- ")
-    if not safe:
-        raise UsageError("the line is empty", "say what to do, with --line")
-    if len(safe) > LINE_BOUND:
-        raise UsageError(
-            f"the line has {len(safe)} characters, and {LINE_BOUND} are the most", "shorten it"
-        )
-    if not _may_be_order(safe):
-        raise UsageError(
-            f"{safe!r} tells a story", "say what to do: Never ..., Always ..., Run ... before ..."
-        )
-    return safe
-
-
-def rule_text(entry: Entry, line: str, when: str = "", why: str = "") -> RuleText:
-    """Return the rule; what a person did not say of it comes from the entry, or is left out.
-
-    People log a situation as the context, which says when, and in the content what happened,
-    which says why. A hook or a run logs a failure as both: its context, in short, says why. What
-    only repeats something else is left out; nothing is invented.
-
-    Raises:
-        UsageError: the line is empty, too long, or no order.
-    """
-    safe = check_line(line)
-    recorded = bool(entry.fingerprint or _RECORDED.match(entry.context))
-    when = when or ("" if recorded else _unless_said(entry.context, entry.content, safe))
-    why = why or _unless_said(entry.context if recorded else _beginning(entry.content), safe, when)
-    # As it was given: what is made safe has lost what poison is known by.
-    line = line.strip().removeprefix("- ")
-    return RuleText(mask(line), mask(when), mask(why))
 
 
 # ---- where it goes
@@ -280,7 +213,7 @@ def _failure(entry: Entry) -> Failure:
     return Failure(
         FailureType.OTHER,
         f"{SOURCE}:{entry.id}",
-        safe_line(mask(f"{entry.id}: {about}"), WHY_BOUND),
+        safe_line(mask(f"{entry.id}: {about}"), _SUMMARY_BOUND),
         safe_word(entry.fingerprint),
     )
 
@@ -290,30 +223,3 @@ def _name(workspace: Workspace, path: Path) -> str:
     if path.is_relative_to(workspace.base):
         return path.relative_to(workspace.base).as_posix()
     return path.name if workspace.everywhere else f"the user's {path.name}"
-
-
-def _beginning(content: str) -> str:
-    """Return the first sentences of what happened, as far as they are short."""
-    told = re.split(r"(?<=[.!?])\s+", _ADDED.split(content, maxsplit=1)[0].strip())
-    count = 1
-    while count < len(told) and len(" ".join(told[: count + 1])) <= WHY_BOUND:
-        count += 1
-    return " ".join(told[:count])
-
-
-def _unless_said(text: str, *said: str) -> str:
-    """Return a text; nothing if one of the others begins with it."""
-    known = comparable(text)
-    return "" if any(comparable(other).startswith(known) for other in said) else text
-
-
-def _may_be_order(line: str) -> bool:
-    """Return whether a line may be an order: no pronoun, name or article, no past or gerund."""
-    found = re.match(r"[\W_]*([\w']+)", line.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    word = found[1] if found else ""
-    first = word.casefold()
-    if first in _ORDERS:
-        return True
-    if not first or first in _NO_ORDER or (word.isupper() and len(word) > 1):
-        return False
-    return not _TALE.fullmatch(first)
