@@ -21,6 +21,7 @@ from orchestrator.recovery import end_leftovers, hold_project, recover_project, 
 from orchestrator.steps import Steps
 from orchestrator.storage.runs import Store, new_id
 from orchestrator.teaching.pending import Pending
+from orchestrator.upkeep import prune_after_run
 from orchestrator.variables import keep_variables, recall_variables
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote
@@ -188,6 +189,7 @@ def _run_to_end(
         emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
         raise
     emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
+    prune_after_run(store, config.state.keep_days, emit)
     return result
 
 
