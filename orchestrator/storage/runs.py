@@ -26,7 +26,7 @@ _SELECT: Final = (
 
 def new_id() -> str:
     """Return an id for a run that begins now."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class Store:
