@@ -114,7 +114,7 @@ FACTS = (
     ),
     Fact(
         "knows byte order marks",
-        owners("bom", "memory.learnings.placing"),
+        owners("bom"),
         lambda node: text("\ufeff")(node) or is_utf16_mark(node) or calls_codec_marks(node),
         'data.removeprefix(b"\\xef\\xbb\\xbf")',
     ),
