@@ -20,7 +20,7 @@ from orchestrator import process
 from orchestrator.config import Override
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener
-from orchestrator.folders import CONFIG_VARIABLE
+from orchestrator.folders import CLAUDE_MD, CONFIG_VARIABLE
 from orchestrator.models import RunOutcome, RunResult
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.request import RecordedRequest
@@ -79,7 +79,7 @@ def _explain(
     asked = [request for request in requests if request.speaker is Speaker.AGENT]
     carried = [RULE in request.text for request in asked]
     first = carried.index(True) if True in carried else len(carried)
-    rulebook = project / "CLAUDE.md"
+    rulebook = project / CLAUDE_MD
     findings = {
         "the first attempt failed its tests": any(
             attempt.report and not attempt.solved for attempt in result.attempts[:1]

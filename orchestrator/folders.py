@@ -1,4 +1,4 @@
-"""Finds folders that others decide on: the top of a git work tree, Claude Code's configuration.
+"""Finds what others decide on: the top of a git work tree, Claude Code's files and its folder.
 
 The hook imports this at nearly every tool use of a person who waits. So it imports `os` alone, and
 takes and gives paths as text.
@@ -18,6 +18,10 @@ GIT_FOLDER = ".git"
 
 CONFIG_VARIABLE = "CLAUDE_CONFIG_DIR"
 """Names Claude Code's configuration folder."""
+
+CLAUDE_MD = "CLAUDE.md"
+AGENTS_MD = "AGENTS.md"
+"""Instructions of a project, in its top folder or in any of its folders."""
 
 SETTINGS = "settings.json"
 """The user's settings, in Claude Code's configuration folder."""

@@ -19,6 +19,7 @@ from orchestrator.agents.wording import one_line
 from orchestrator.config import Config, Loaded
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.ledger import Caps, Kind, Ledger
 from orchestrator.limits.metering import Account, MeteredAgent, MeteredTeacher, RunClock
@@ -26,7 +27,7 @@ from orchestrator.limits.waiting import PatientAgent
 from orchestrator.masking import Masker, mask
 from orchestrator.memory.agents_md import agents_in_force, agents_unloaded
 from orchestrator.memory.history import History
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
+from orchestrator.memory.pages import Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import AgentLimits

@@ -133,6 +133,12 @@ FACTS = (
         'folder / "settings.json"',
     ),
     Fact(
+        "names the files of instructions",
+        owners("folders"),
+        lambda node: is_whole(node, "CLAUDE.md", "AGENTS.md"),
+        'project / "CLAUDE.md"',
+    ),
+    Fact(
         "spells entries of the buffer",
         owners("writeahead.grammar"),
         text("WAL Entry", "TOOL_FAILURE", " in session ", "HEAD (["),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from orchestrator.agents.claude_environment import HELPERS, STEERING
 from orchestrator.agents.wording import one_line
-from orchestrator.folders import PROJECT_SETTINGS
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
 
 _SERVERS: Final = ".mcp.json"
 
@@ -59,7 +59,7 @@ def standing_in(project: Path, names: Sequence[str]) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         for name, file in inside.items():
-            link = Path(folder) / name.replace("AGENTS.md", "CLAUDE.md")
+            link = Path(folder) / name.replace(AGENTS_MD, CLAUDE_MD)
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(file)
         yield Path(folder)

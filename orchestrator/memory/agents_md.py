@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator.folders import config_folder
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD, config_folder
 from orchestrator.memory.document import has_content, imports
 
-_INSTRUCTIONS: Final = ("CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md")
-_AGENTS: Final = ("AGENTS.md", ".claude/AGENTS.md")
+_INSTRUCTIONS: Final = (CLAUDE_MD, f".claude/{CLAUDE_MD}", "CLAUDE.local.md")
+_AGENTS: Final = (AGENTS_MD, f".claude/{AGENTS_MD}")
 
 
 def agents_in_force(project: Path) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ def agents_above(project: Path) -> Path | None:
 def agents_unloaded(project: Path) -> Path | None:
     """What keeps Claude Code from loading the project's AGENTS.md; None if it loads it."""
     project = project.resolve()
-    agents = project / "AGENTS.md"
+    agents = project / AGENTS_MD
     ours = [project / name for name in _INSTRUCTIONS]
     if any(_imports(path, agents) for path in ours):
         return None
@@ -54,7 +54,7 @@ def _instructed(project: Path) -> bool:
 def _instructions(project: Path) -> Iterator[Path]:
     """The files with content that put AGENTS.md out of force, the project's own first."""
     configured = Path(config_folder(os.environ))
-    users_own = configured.parent.resolve() / configured.name / "CLAUDE.md"
+    users_own = configured.parent.resolve() / configured.name / CLAUDE_MD
     files = (folder / name for folder in (project, *project.parents) for name in _INSTRUCTIONS)
     return (path for path in files if path != users_own and _has_content(path))
 

@@ -20,6 +20,7 @@ from typing import Final
 
 from orchestrator.bom import is_utf16
 from orchestrator.errors import RulebookError
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.memory import editing
 from orchestrator.memory.document import (
     HEADING,
@@ -33,8 +34,6 @@ from orchestrator.memory.scope import front_matter, scope_of
 from orchestrator.models import Rule
 from teacher.models import RuleText
 
-CLAUDE_MD: Final = "CLAUDE.md"
-AGENTS_MD: Final = "AGENTS.md"
 RULES_DIR: Final = ".claude/rules"
 
 _PROVENANCE: Final = re.compile(r"<!--\s*rule\s+[\w-]+:?\s*(.*?)\s*-->", re.DOTALL)

@@ -10,19 +10,11 @@ from typing import Final
 
 from orchestrator.bom import is_utf16
 from orchestrator.errors import LoopError, RulebookError
-from orchestrator.folders import path_key
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD, path_key
 from orchestrator.memory import files
 from orchestrator.memory.agents_md import agents_in_force
 from orchestrator.memory.document import carries_rules
-from orchestrator.memory.pages import (
-    AGENTS_MD,
-    CLAUDE_MD,
-    RULES_DIR,
-    Filing,
-    Pages,
-    Target,
-    changed,
-)
+from orchestrator.memory.pages import RULES_DIR, Filing, Pages, Target, changed
 
 _LARGEST_RULES_FILE: Final = 1_000_000
 """Bytes of a file in the rules folder that we look into."""
