@@ -28,9 +28,18 @@ class Fact:
     copy: str
 
 
+def called(node: ast.AST) -> str:
+    """Return the full name of what a node calls; empty where it calls nothing that has one."""
+    parts, function = [], getattr(node, "func", None)
+    while isinstance(function, ast.Attribute):
+        parts.append(function.attr)
+        function = function.value
+    return ".".join([function.id, *reversed(parts)]) if isinstance(function, ast.Name) else ""
+
+
 def calls(*names: str) -> Finds:
     """Find calls of functions, by their full names."""
-    return lambda node: isinstance(node, ast.Call) and ast.unparse(node.func) in names
+    return lambda node: called(node) in names
 
 
 def imports(*libraries: str) -> Finds:
@@ -60,10 +69,10 @@ def moves_files(node: ast.AST) -> bool:
     """Find what replaces or renames a file, by whichever library."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
-    called, one = node.func.attr, len(node.args) == 1 and not node.keywords
     # A text's `replace` takes two arguments, and that of a dataclass or a date takes names.
-    of_path = called in ("replace", "rename") and one
-    return of_path or ast.unparse(node.func) in (
+    one = len(node.args) == 1 and not node.keywords
+    of_path = node.func.attr in ("replace", "rename") and one
+    return of_path or called(node) in (
         *("os.replace", "os.rename", "os.renames", "os.link"),
         *("tempfile.mkstemp", "tempfile.NamedTemporaryFile"),
     )
@@ -71,10 +80,10 @@ def moves_files(node: ast.AST) -> bool:
 
 def names_path(node: ast.AST) -> bool:
     """Find a digest of a path."""
-    if not isinstance(node, ast.Call) or not ast.unparse(node.func).endswith("sha256"):
+    if not isinstance(node, ast.Call) or not called(node).endswith("sha256"):
         return False
     return any(
-        isinstance(each, ast.Call) and ast.unparse(each.func) in ("os.fsencode", "bytes")
+        called(each) in ("os.fsencode", "bytes")
         for argument in node.args
         for each in ast.walk(argument)
     )
@@ -200,20 +209,21 @@ def without_docstrings(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 @pytest.fixture(scope="module")
-def trees() -> dict[str, ast.AST]:
+def nodes() -> dict[str, list[ast.AST]]:
+    """Return what stands in each module, but texts that stand for themselves."""
     return {
-        name: ast.parse(path.read_text(encoding="utf-8"))
+        name: [*without_docstrings(ast.parse(path.read_text(encoding="utf-8")))]
         for name, path in modules().items()
         if name.startswith("orchestrator") and not name.startswith(_OWN_PROGRAMS)
     }
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
-def test_a_fact_has_one_owner(fact: Fact, trees: dict[str, ast.AST]) -> None:
+def test_a_fact_has_one_owner(fact: Fact, nodes: dict[str, list[ast.AST]]) -> None:
     found = {
         name: f"{name}:{getattr(node, 'lineno', '?')}"
-        for name, tree in trees.items()
-        for node in without_docstrings(tree)
+        for name, inside in nodes.items()
+        for node in inside
         if fact.finds(node)
     }
     assert found, "the check finds nothing, not even the owner"
