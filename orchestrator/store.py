@@ -9,6 +9,7 @@
 
 import os
 import secrets
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from typing import Final
 import platformdirs
 
 from orchestrator import codec, files
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 
 STATE_VARIABLE: Final = "ORCHESTRATOR_STATE_DIR"
@@ -40,6 +41,7 @@ _MIGRATIONS: Final = (
         process INTEGER NOT NULL
     );
     """,
+    "ALTER TABLE runs ADD COLUMN token INTEGER NOT NULL DEFAULT 0;",
 )
 """Applied in order; `PRAGMA user_version` counts those that were."""
 
@@ -133,7 +135,7 @@ class Store:
             raise unusable(self.directory, error) from error
         with self._transaction() as database:
             database.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, NULL, ?, NULL, ?)",
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, NULL, ?, NULL, ?, 0)",
                 (
                     identity,
                     task.text,
@@ -146,20 +148,71 @@ class Store:
             )
         return self.get(identity)
 
-    def take_up(self, run: str) -> None:
-        """Note that this process carries the run now."""
-        self._update(run, outcome=RunOutcome.RUNNING, ended=None, process=os.getpid())
+    def discard(self, run: str) -> None:
+        """Forget a run that nobody has taken up; one that was taken up stays."""
+        with self._transaction() as database:
+            gone = database.execute("DELETE FROM runs WHERE id = ? AND token = 0", (run,)).rowcount
+        if gone:
+            shutil.rmtree(self._folder(run), ignore_errors=True)
 
-    def save(self, run: str, result: RunResult) -> None:
-        """Keep how far a run has come."""
+    def set_config(self, run: str, config: str) -> None:
+        """Change the configuration of a run, for all who carry it from now on."""
+        self._update(run, config=config)
+
+    def token(self, run: str) -> int:
+        """Return how often a process has taken the run up."""
+        row = self._database.execute("SELECT token FROM runs WHERE id = ?", (run,)).fetchone()
+        return int(row[0])
+
+    def take_up(self, run: str) -> int:
+        """Note that this process carries the run now.
+
+        Returns:
+            The token by which it is known as the run's owner, until another takes the run up.
+        """
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE runs SET outcome = ?, ended = NULL, process = ?, token = token + 1 "
+                "WHERE id = ?",
+                (RunOutcome.RUNNING, os.getpid(), run),
+            )
+            row = database.execute("SELECT token FROM runs WHERE id = ?", (run,)).fetchone()
+            return int(row[0])
+
+    def require_owner(self, run: str, token: int) -> None:
+        """Check that nobody has taken the run up since.
+
+        Raises:
+            LostRunError: somebody has.
+        """
+        if self.token(run) != token:
+            raise LostRunError(run)
+
+    def save(self, run: str, result: RunResult, token: int) -> None:
+        """Keep how far a run has come.
+
+        Raises:
+            LostRunError: another process has taken it up; nothing is changed.
+        """
         over = None if result.outcome is RunOutcome.RUNNING else datetime.now(UTC).isoformat()
-        self._update(run, outcome=result.outcome, ended=over, result=codec.dumps(result))
+        values = (result.outcome, over, codec.dumps(result), run, token)
+        with self._transaction() as database:
+            changed = database.execute(
+                "UPDATE runs SET outcome = ?, ended = ?, result = ? WHERE id = ? AND token = ?",
+                values,
+            ).rowcount
+        if not changed:
+            raise LostRunError(run)
 
-    def end(self, run: str, outcome: RunOutcome, message: str) -> RunResult:
-        """End a run that was broken off, and give how far it has come."""
+    def end(self, run: str, outcome: RunOutcome, message: str, token: int) -> RunResult:
+        """End a run that was broken off, and give how far it has come.
+
+        Raises:
+            LostRunError: another process has taken it up; nothing is changed.
+        """
         so_far = self.get(run).result or RunResult(outcome)
         result = replace(so_far, outcome=outcome, message=message)
-        self.save(run, result)
+        self.save(run, result, token)
         return result
 
     def get(self, run: str) -> RunRecord:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.journal.durable import DATABASE, DurableRuns
+from orchestrator.journal.durable import DATABASE, DurableWorkflow
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
@@ -25,10 +26,11 @@ from orchestrator.verdict.baseline import Obstacle
 DIES = """
 import os, sys
 from pathlib import Path
-from orchestrator.journal.durable import DurableRuns
+from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.models import Snapshot
 
-def body(journal):
+def body(run, open_journal):
+    journal = open_journal()
     for name in sys.argv[2:]:
         def work(name=name):
             print(name, flush=True)
@@ -36,10 +38,31 @@ def body(journal):
                 os.kill(os.getpid(), 9)
             return Snapshot(name)
         journal.step(name, work)
+    return "done"
 
-with DurableRuns(Path(sys.argv[1])) as runs:
-    runs.carry("run", body)
+DurableWorkflow("dies", body).carry("run", Path(sys.argv[1]))
 """
+
+
+class Bodies:
+    """Carries a run with a body that is made on the spot."""
+
+    def __init__(self, name: str) -> None:
+        self._workflow = DurableWorkflow(name, self._execute)
+        self._body: Any = None
+        self._result: Any = None
+
+    def _execute(self, _run: str, open_journal: Callable[[], Journal]) -> str:
+        self._result = self._body(open_journal())
+        return "done"
+
+    def carry(self, folder: Path, body: Any, run: str = "run") -> Any:
+        self._body = body
+        assert self._workflow.carry(run, folder) == "done"
+        return self._result
+
+
+BODIES = Bodies("bodies")
 
 
 class Kept:
@@ -52,8 +75,7 @@ class Kept:
     def carry(self, body: Any) -> Any:
         if self.kind == "memory":
             return body(self.memory)
-        with DurableRuns(self.folder) as runs:
-            return runs.carry("run", body)
+        return BODIES.carry(self.folder, body)
 
 
 @pytest.fixture(params=["memory", "durable"])
@@ -128,10 +150,11 @@ def test_a_run_that_is_broken_off_while_it_catches_up_forgets_nothing(kept: Kept
 
 
 def test_runs_do_not_see_each_other(tmp_path: Path) -> None:
-    with DurableRuns(tmp_path) as runs:
-        runs.carry("one", lambda journal: journal.step("a", lambda: Snapshot("1")))
-        assert runs.carry("two", lambda j: j.step("a", lambda: Snapshot("2"))) == Snapshot("2")
-        assert runs.carry("one.1", lambda j: j.step("a", lambda: Snapshot("3"))) == Snapshot("3")
+    def a(tree: str) -> Any:
+        return lambda journal: journal.step("a", lambda: Snapshot(tree))
+
+    for run in ("one", "two", "one.1"):
+        assert BODIES.carry(tmp_path, a(run), run) == Snapshot(run)
 
 
 def test_what_a_killed_process_finished_stays_finished(tmp_path: Path) -> None:
@@ -150,15 +173,15 @@ def test_what_a_killed_process_finished_stays_finished(tmp_path: Path) -> None:
 
 def test_sqlite_of_any_age_gives_the_time_that_dbos_asks_for(tmp_path: Path) -> None:
     """The default of DBOS's columns on Python 3.12 and later, which 3.11 may find in a file."""
-    with DurableRuns(tmp_path):
-        engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
-        before = time.time_ns() // 1_000_000
-        with engine.begin() as database:
-            column = "at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000)"
-            database.execute(text(f"CREATE TABLE made (name TEXT, {column})"))
-            database.execute(text("INSERT INTO made (name) VALUES ('a')"))
-            at = database.execute(text("SELECT at FROM made")).scalar_one()
-        engine.dispose()
+    BODIES.carry(tmp_path, lambda _: None)
+    engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
+    before = time.time_ns() // 1_000_000
+    with engine.begin() as database:
+        column = "at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000)"
+        database.execute(text(f"CREATE TABLE made (name TEXT, {column})"))
+        database.execute(text("INSERT INTO made (name) VALUES ('a')"))
+        at = database.execute(text("SELECT at FROM made")).scalar_one()
+    engine.dispose()
     assert before - 1 <= at <= time.time_ns() // 1_000_000 + 1
 
 
@@ -168,10 +191,9 @@ def test_a_database_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path)
     (broken / DATABASE).write_bytes(b"this is no database" * 100)
     threads = set(threading.enumerate())
     with pytest.raises(InfrastructureError, match=f"{broken} cannot be used"):
-        DurableRuns(broken)
+        BODIES.carry(broken, fail)
     assert set(threading.enumerate()) <= threads
-    with DurableRuns(tmp_path) as runs:
-        assert runs.carry("run", lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot("1")
+    assert BODIES.carry(tmp_path, lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot("1")
     assert (tmp_path / DATABASE).is_file()
 
 
@@ -179,5 +201,5 @@ def test_a_wrong_statement_is_not_called_a_full_disk(tmp_path: Path) -> None:
     def body(_journal: Journal) -> None:
         raise IntegrityError("INSERT", None, ValueError("NOT NULL constraint failed"))
 
-    with DurableRuns(tmp_path) as runs, pytest.raises(IntegrityError):
-        runs.carry("run", body)
+    with pytest.raises(IntegrityError):
+        BODIES.carry(tmp_path, body)

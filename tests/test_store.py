@@ -43,7 +43,7 @@ def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
 def test_a_result_comes_back_as_it_was(store: Store) -> None:
     run = store.create(Task("täsk", Path("/p")), "{}").id
     result = RunResult(RunOutcome.STOPPED, message="why")
-    store.save(run, result)
+    store.save(run, result, store.take_up(run))
     with Store(store.directory) as again:
         record = again.get(run)
     assert record.result == result
