@@ -160,6 +160,7 @@ def _carry_in_place(
             parts,
             rulebook,
             FencedJournal(open_journal(), lambda: store.require_owner(record.id, token)),
+            process.Children(record.id),
             events.fan_out([_saver(store, record.id, token), *own, listener]),
         )
         return carried.run_to_end(resumed=resumed).outcome
@@ -177,6 +178,7 @@ class _Carried:
     parts: wiring.Parts
     rulebook: MarkdownRulebook
     journal: Journal
+    children: process.Children
     emit: events.Listener
 
     def run_to_end(self, *, resumed: bool) -> RunResult:
@@ -188,23 +190,30 @@ class _Carried:
         started, record = time.monotonic(), self.record
         self.emit(events.RunStarted(record.id, record.task, record.folder, resumed))
         try:
-            result = self._loop_and_save()
+            result = self._loop_or_stop()
         except LostRunError:
             self.place.lost = True
-            process.end_all()
+            self.children.end_all()
             raise
-        except LoopError as error:
-            result = self._end(RunOutcome.STOPPED, self._describe_stop(str(error)))
         except BaseException as error:
-            process.end_all()  # a signal that came while a child was started left it to nobody
-            result = self._end(RunOutcome.INTERRUPTED, str(error))
-            self._report_end(result, started)
+            # A signal that came while a child was being started left it to nobody.
+            self.children.end_all()
+            with contextlib.suppress(LostRunError):  # then how it ends is another's to say
+                self._report_end(self._end(RunOutcome.INTERRUPTED, str(error)), started)
             raise
         self._report_end(result, started)
         return result
 
+    def _loop_or_stop(self) -> RunResult:
+        try:
+            return self._loop_and_save()
+        except LostRunError:
+            raise
+        except LoopError as error:
+            return self._end(RunOutcome.STOPPED, self._describe_stop(str(error)))
+
     def _loop_and_save(self) -> RunResult:
-        with process.marking(self.record.id):
+        with self.children.collect():
             result = run_loop(self._make_steps(), wiring.policy(self.config))
         if result.outcome is RunOutcome.STOPPED:
             result = replace(result, message=self._describe_stop(result.message))
