@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from orchestrator.errors import InfrastructureError
-from orchestrator.journal.durable import DATABASE, DurableWorkflow
+from orchestrator.errors import ConfigError, InfrastructureError, LostRunError, UsageError
+from orchestrator.journal.durable import DATABASE, URL_VARIABLE, DurableWorkflow, database_url
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
@@ -24,7 +25,7 @@ from orchestrator.suites.fake import report_of
 from orchestrator.verdict.baseline import Obstacle
 
 DIES = """
-import os, sys
+import contextlib, os, sys
 from pathlib import Path
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.models import Snapshot
@@ -36,11 +37,35 @@ def body(run, open_journal):
             print(name, flush=True)
             if name == "die":
                 os.kill(os.getpid(), 9)
+            if name == "fails":
+                raise OSError
             return Snapshot(name)
-        journal.step(name, work)
+        with contextlib.suppress(OSError):
+            journal.step(name, work)
     return "done"
 
-DurableWorkflow("dies", body).carry("run", Path(sys.argv[1]))
+DIES = DurableWorkflow("dies", body)
+"""
+CARRIES = 'DIES.carry("run", Path(sys.argv[1]))'
+EXECUTES_AGAIN = """
+from dbos import DBOS
+from orchestrator.journal.durable import _engine
+
+with _engine.serve(Path(sys.argv[1])):
+    dead = DBOS.get_workflow_status("run.1").executor_id
+    (handle,) = DBOS._recover_pending_workflows([dead])
+    assert handle.get_result() == "done"
+"""
+STARTED_BESIDE = """
+from dbos import DBOS
+from orchestrator.journal.durable import _engine
+import time
+
+with _engine.serve(Path(sys.argv[1])):
+    DBOS.register_queue("jobs", polling_interval_sec=0.05)
+    handle = DBOS.enqueue_workflow("jobs", DIES._execute, "run")
+    time.sleep(1)
+    assert handle.get_status().status == "ENQUEUED"
 """
 
 
@@ -157,18 +182,82 @@ def test_runs_do_not_see_each_other(tmp_path: Path) -> None:
         assert BODIES.carry(tmp_path, a(run), run) == Snapshot(run)
 
 
-def test_what_a_killed_process_finished_stays_finished(tmp_path: Path) -> None:
-    script = [sys.executable, "-c", DIES, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    killed = subprocess.run(
-        [*script, "a", "b", "die", "c"], env=environment, capture_output=True, check=False
+def execute(folder: Path, last: str, *names: str) -> "subprocess.CompletedProcess[bytes]":
+    """Have a process of its own do steps, as the script's last lines say."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{DIES}\n{last}", str(folder), *names],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        check=False,
     )
+
+
+def test_what_a_killed_process_finished_stays_finished(tmp_path: Path) -> None:
+    killed = execute(tmp_path, CARRIES, "a", "b", "die", "c")
     assert killed.returncode == -signal.SIGKILL
     assert killed.stdout.split() == [b"a", b"b", b"die"]
-    after = subprocess.run(
-        [*script, "a", "b", "c"], env=environment, capture_output=True, check=False
-    )
+    after = execute(tmp_path, CARRIES, "a", "b", "c")
     assert (after.returncode, after.stdout.split()) == (0, [b"c"])
+
+
+def test_a_workflow_that_dbos_executes_again_repeats_nothing(tmp_path: Path) -> None:
+    execute(tmp_path, CARRIES, "a", "fails", "b", "die", "c")
+    after = execute(tmp_path, EXECUTES_AGAIN, "a", "fails", "b", "c", "d")
+    assert (after.returncode, after.stdout.split()) == (0, [b"fails", b"c", b"d"]), after.stderr
+
+
+def test_no_queue_is_served(tmp_path: Path) -> None:
+    after = execute(tmp_path, STARTED_BESIDE, "a")
+    assert (after.returncode, after.stdout) == (0, b""), after.stderr
+
+
+def test_a_workflow_that_another_process_has_started_is_not_waited_for(tmp_path: Path) -> None:
+    def body(_journal: Journal) -> None:
+        with pytest.raises(UsageError, match="another process takes up run run"):
+            thread(lambda: BODIES.carry(tmp_path, fail))
+
+    def thread(function: Callable[[], object]) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(function).result()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestrator.journal.durable._workflows", lambda _run: iter(()))
+        BODIES.carry(tmp_path, body)
+
+
+def test_who_lost_the_run_hears_of_it_at_its_next_step(tmp_path: Path) -> None:
+    done = []
+
+    def body(journal: Journal) -> None:
+        journal.step("a", lambda: Snapshot("a"))
+        taken = execute(tmp_path, CARRIES, "a", "b")
+        assert (taken.returncode, taken.stdout.split()) == (0, [b"b"]), taken.stderr
+        journal.step("c", lambda: done.append("c"))
+
+    with pytest.raises(LostRunError, match="another process carries this run now: run"):
+        BODIES.carry(tmp_path, body)
+    assert done == []
+
+
+def test_the_database_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
+    assert database_url(tmp_path) == f"sqlite:///{tmp_path / DATABASE}"
+    monkeypatch.setenv(URL_VARIABLE, "postgresql://me@host/runs")
+    assert database_url(tmp_path) == "postgresql://me@host/runs"
+    monkeypatch.setenv(URL_VARIABLE, "mysql://me:hunter2hunter2@host/runs")
+    with pytest.raises(ConfigError, match="is not the URL of a Postgres database") as caught:
+        database_url(tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_server_that_cannot_be_reached_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URL_VARIABLE, "postgresql://me:hunter2hunter2@127.0.0.1:9/runs")
+    with pytest.raises(InfrastructureError, match="cannot be used") as caught:
+        BODIES.carry(tmp_path, fail)
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_sqlite_of_any_age_gives_the_time_that_dbos_asks_for(tmp_path: Path) -> None:
