@@ -56,16 +56,25 @@ with _engine.serve(Path(sys.argv[1])):
     (handle,) = DBOS._recover_pending_workflows([dead])
     assert handle.get_result() == "done"
 """
-STARTED_BESIDE = """
+ASKS_OF_QUEUE = """
 from dbos import DBOS
 from orchestrator.journal.durable import _engine
-import time
 
 with _engine.serve(Path(sys.argv[1])):
-    DBOS.register_queue("jobs", polling_interval_sec=0.05)
-    handle = DBOS.enqueue_workflow("jobs", DIES._execute, "run")
-    time.sleep(1)
-    assert handle.get_status().status == "ENQUEUED"
+    DBOS.register_queue("jobs")
+    DBOS.enqueue_workflow("jobs", DIES._execute, "run")
+"""
+SERVES_QUEUES = """
+import threading, time
+from orchestrator.journal.durable import _engine
+
+def workers():
+    return [each.name for each in threading.enumerate() if each.name.startswith("queue-worker")]
+
+with _engine.serve(Path(sys.argv[1])):
+    while not workers():  # DBOS's own comes last
+        time.sleep(0.01)
+    print(*workers())
 """
 
 
@@ -207,8 +216,10 @@ def test_a_workflow_that_dbos_executes_again_repeats_nothing(tmp_path: Path) -> 
 
 
 def test_no_queue_is_served(tmp_path: Path) -> None:
-    after = execute(tmp_path, STARTED_BESIDE, "a")
-    assert (after.returncode, after.stdout) == (0, b""), after.stderr
+    asked = execute(tmp_path, ASKS_OF_QUEUE)
+    assert (asked.returncode, asked.stderr) == (0, b"")
+    after = execute(tmp_path, SERVES_QUEUES)
+    assert after.stdout.split() == [b"queue-worker-_dbos_internal_queue"], after.stderr
 
 
 def test_a_workflow_that_another_process_has_started_is_not_waited_for(tmp_path: Path) -> None:
