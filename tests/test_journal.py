@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from orchestrator.errors import ConfigError, InfrastructureError, LostRunError, UsageError
 from orchestrator.journal.durable import DATABASE, URL_VARIABLE, DurableWorkflow, database_url
+from orchestrator.journal.fenced import FencedJournal
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
@@ -181,6 +182,25 @@ def test_a_run_that_is_broken_off_while_it_catches_up_forgets_nothing(kept: Kept
     with pytest.raises(KeyboardInterrupt):
         kept.carry(catching_up)
     assert kept.carry(lambda journal: journal.step("b", fail)) == Snapshot("b")
+
+
+def test_a_step_of_who_is_not_the_owner_any_more_does_not_count() -> None:
+    owner, kept = ["us"], MemoryJournal()
+
+    def require_owner() -> None:
+        if owner != ["us"]:
+            raise LostRunError("run")
+
+    def lose() -> Snapshot:
+        owner.append("another")
+        return Snapshot("late")
+
+    journal = FencedJournal(kept, require_owner)
+    assert journal.step("a", lambda: Snapshot("a")) == Snapshot("a")
+    for function in (lose, fail):  # what is done in vain, and what is not begun
+        with pytest.raises(LostRunError):
+            journal.step("b", function)
+    assert kept.results == {"a": Snapshot("a")}
 
 
 def test_runs_do_not_see_each_other(tmp_path: Path) -> None:

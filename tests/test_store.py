@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
 from orchestrator.store import Store, state_directory
 
@@ -49,6 +49,45 @@ def test_a_result_comes_back_as_it_was(store: Store) -> None:
     assert record.result == result
     assert record.outcome is RunOutcome.STOPPED
     assert record.ended is not None
+
+
+def test_only_the_present_owner_of_a_run_writes_its_record(store: Store) -> None:
+    run = store.create(Task("one", Path("/p")), "{}").id
+    assert store.token(run) == 0
+    first = store.take_up(run)
+    store.require_owner(run, first)
+    with Store(store.directory) as elsewhere:
+        second = elsewhere.take_up(run)
+    assert (first, second) == (1, 2)
+    for write in (
+        lambda: store.require_owner(run, first),
+        lambda: store.save(run, RunResult(RunOutcome.SOLVED), first),
+        lambda: store.end(run, RunOutcome.STOPPED, "late", first),
+    ):
+        with pytest.raises(LostRunError, match=f"another process carries this run now: {run}"):
+            write()
+    assert store.get(run).outcome is RunOutcome.RUNNING
+    store.save(run, RunResult(RunOutcome.SOLVED), second)
+    assert store.get(run).outcome is RunOutcome.SOLVED
+
+
+def test_a_run_that_nobody_took_up_is_forgotten_and_another_is_not(store: Store) -> None:
+    forgotten, kept = (store.create(Task(name, Path("/p")), "{}") for name in "ab")
+    store.take_up(kept.id)
+    for record in (forgotten, kept):
+        store.discard(record.id)
+    assert [record.id for record in store.list()] == [kept.id]
+    assert (forgotten.folder.exists(), kept.folder.exists()) == (False, True)
+
+
+def test_state_of_an_earlier_version_gets_tokens(tmp_path: Path) -> None:
+    with Store(tmp_path) as store:
+        run = store.create(Task("one", Path("/p")), "{}").id
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
+        database.execute("ALTER TABLE runs DROP COLUMN token")
+        database.execute("PRAGMA user_version = 1")
+    with Store(tmp_path) as store:
+        assert store.take_up(run) == 1
 
 
 def test_a_later_version_is_left_alone(tmp_path: Path) -> None:

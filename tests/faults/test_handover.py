@@ -57,7 +57,7 @@ def carry_on(case: Case) -> list[str]:
     """Carry the last run on to its end, and give the events that were told."""
     heir = become_heir(case)
     out, err = heir.communicate(timeout=300)
-    assert (heir.returncode, err) == (1 if case.kind == "never" else 0, "")
+    assert (heir.returncode, err) == (1 if case.kind == "never" else 0, ""), get_last_run().result
     return out.split()
 
 
@@ -86,12 +86,12 @@ def test_killed_within_the_agents_work(make_case: Factory) -> None:
     first = case.process("start")
     wait_for_start_of_agent(case)
     first.send_signal(signal.SIGKILL)
-    told = first.communicate(timeout=60)[0].split()
+    first.communicate(timeout=60)
     case.killed(first.returncode)
-    assert told.count("SuiteFinished") == 1
-    heard = carry_on(case)
-    assert heard.count("SuiteFinished") == 2  # one for each attempt, and none for the baseline
-    assert set(count_finished().values()) == {1}
+    carry_on(case)
+    before, after = read_history(get_last_run().id, state_directory())
+    assert set(before) == {"baseline", "attempt 1: before"}
+    assert not before.keys() & after.keys()
     case.finish()
 
 
@@ -149,6 +149,10 @@ def test_one_that_lives_is_not_robbed(make_case: Factory) -> None:
 def test_who_lost_the_run_and_wakes_up_changes_nothing(make_case: Factory) -> None:
     """The lock is gone, as on a network file system; only the run's token is left."""
     case = make_case("once")
+    file = case.project / "orchestrator.yaml"
+    # What the agent of a process that lives may still cost would leave the other nothing.
+    limits = {"max_cost_usd": None, "max_cost_usd_per_day": None}
+    file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), "limits": limits}), "utf-8")
     first = case.process("start")
     wait_for_start_of_agent(case)
     first.send_signal(signal.SIGSTOP)
@@ -175,12 +179,13 @@ def test_who_lost_the_run_and_wakes_up_changes_nothing(make_case: Factory) -> No
 
 @pytest.mark.kills
 @pytest.mark.timeout(900)
-def test_killed_at_every_boundary_and_carried_on_by_another(make_case: Factory) -> None:
+@pytest.mark.parametrize("third", range(3))
+def test_killed_at_every_boundary_and_carried_on_by_another(make_case: Factory, third: int) -> None:
     whole = make_case("taught")
     _, told = whole.go("start")
     whole.finish()
-    chance = random.Random(len(told))  # noqa: S311 -- repeatable, not secret
-    for number, name in enumerate(told[:-1], start=1):
+    chance = random.Random(third)  # noqa: S311 -- repeatable, not secret
+    for number, name in list(enumerate(told[:-1], start=1))[third::3]:
         case = make_case("taught")
         case.go("start", str(number))
         TALLY.boundaries.add(name)
