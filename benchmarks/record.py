@@ -77,7 +77,7 @@ def _fill(state: Path) -> None:
     with Store(state) as store:
         for number in range(RUNS):
             record = store.create(Task(f"task {number}", Path("/project")), "{}")
-            store.save(record.id, _make_result())
+            store.save(record.id, _make_result(), record.token)
 
 
 def _make_result() -> RunResult:

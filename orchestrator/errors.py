@@ -4,7 +4,8 @@
     |-- UsageError            exit 2: wrong usage or configuration
     |   `-- ConfigError       ... in a config value, with where it came from
     |-- InfrastructureError   exit 3: no agent, no key, no network, no space
-    `-- RulebookError         exit 2: CLAUDE.md cannot be read or written as it is
+    |-- RulebookError         exit 2: CLAUDE.md cannot be read or written as it is
+    `-- LostRunError          exit 3: another process carries the run now
 
 Anything else that escapes is a bug of ours (exit 4). `teacher.errors` is a tree of its own,
 because `teacher` does not know this package.
@@ -50,3 +51,14 @@ class RulebookError(LoopError):
     """The rulebook file cannot be read or written safely."""
 
     exit_code = 2
+
+
+class LostRunError(LoopError):
+    """Another process has taken the run up; what this one did since does not count."""
+
+    exit_code = 3
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"another process carries this run now: {run}", "look with `orchestrator runs show`"
+        )

@@ -31,9 +31,11 @@ class Place:
     folder: Path
     worktree: Worktree | None = None
     began: bool = False
-    """Whether the run is on record, so that it can be resumed."""
+    """Whether a process has taken the run up, so that it can be resumed."""
     over: bool = False
     """Whether it has ended for good."""
+    lost: bool = False
+    """Whether another process carries the run now."""
 
     def keep(self, task: Task, run: str, result: RunResult, rules: Sequence[str]) -> None:
         """Commit what a run that has ended leaves behind, the files with its rules included.
@@ -54,7 +56,7 @@ _ENDED: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGU
 
 @contextlib.contextmanager
 def in_worktree(
-    project: Path, run: str, state: Path, listener: Listener, *, resumed: bool = False
+    project: Path, run: str, state: Path, listener: Listener, *, fresh: bool
 ) -> Iterator[Place]:
     """Give the run a work tree of its own; remove it once nothing goes on in it.
 
@@ -66,7 +68,8 @@ def in_worktree(
         run: the run's id.
         state: the state directory.
         listener: told where the work is.
-        resumed: whether the work tree is there already.
+        fresh: whether no process has taken the run up yet; then the work tree is made, unless a
+            process that was killed has made it.
 
     Raises:
         UsageError: the project is in no repository or has no commit, or the work tree is gone.
@@ -74,7 +77,8 @@ def in_worktree(
     """
     branch = BRANCHES + run
     worktree = worktree_of(project, state / "worktrees" / run, branch)
-    if not resumed:
+    made = fresh and not worktree.is_made()
+    if made:
         _tell_what_stays_behind(project, listener)
         worktree.make()
     elif not worktree.project.is_dir():
@@ -86,11 +90,11 @@ def in_worktree(
     try:
         yield place
     finally:
-        if not resumed and not place.began:
+        if made and not place.began:
             worktree.remove(with_branch=True)
         elif place.over:
             _take_down(worktree, listener)
-        else:
+        elif not place.lost:
             listener(Notice(f"`orchestrator resume {run}` goes on in {worktree.folder}"))
 
 

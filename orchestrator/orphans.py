@@ -6,7 +6,7 @@ PR_SET_CHILD_SUBREAPER). Elsewhere only what carries the mark of `process.py` is
 The system does not say which of our children were started by us and which were adopted. A child is
 taken for an orphan if all of this holds:
 
-- it was not our child when the block was entered;
+- it was not our child when the first block was entered;
 - its session is not ours. `process.py` gives each child a session of its own, and no process can
   join another session, so an orphan is never in ours; what other threads start with plain
   `subprocess` or `multiprocessing` always is;
@@ -14,6 +14,10 @@ taken for an orphan if all of this holds:
 - it does not carry the mark of a child that still runs: another thread's agent may need it.
 
 A child that other code than `process.py` starts in a session of its own cannot be told apart.
+
+Where several runs are carried in one process, an orphan is the run's whose mark it carries, and
+that run alone ends it. One that has cleared its environment cannot be told to be anybody's. It is
+left until the last of the runs that overlap leaves its block, and is ended and named there.
 """
 
 import contextlib
@@ -22,19 +26,16 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import psutil
 
 from orchestrator import process
+from orchestrator.process import Children
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _SECONDS: Final = 5.0
-
-_adopting: Final = threading.Lock()
-_blocks = 0
-"""How many blocks are entered, in all threads."""
 
 
 class Orphans:
@@ -44,42 +45,83 @@ class Orphans:
         self.ended: list[str] = []
 
 
+class _Reaper:
+    """This process as the parent of orphans: the system knows one answer for all its threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: list[Children] = []
+        self._known: frozenset[psutil.Process] = frozenset()
+
+    def enter(self, run: Children) -> bool:
+        """Become the parent of orphans, for one more block; gives whether the system agrees."""
+        if sys.platform != "linux":
+            return False
+        with self._lock:
+            if not self._blocks:
+                if not _adopt(on=True):
+                    return False
+                self._known = frozenset(psutil.Process().children())
+            self._blocks.append(run)
+            return True
+
+    def leave(self, run: Children, found: Orphans) -> None:
+        """End the run's orphans, and with the last block those that are nobody's."""
+        with self._lock:
+            self._blocks.remove(run)
+            others = [each for each in self._blocks if each is not run]
+            known = self._known
+        try:
+            _end_orphans(lambda each: _is_orphan_of(run, each, others), known, found)
+        finally:
+            with self._lock:
+                if not self._blocks:
+                    _adopt(on=False)
+
+
+_reaper: Final = _Reaper()
+
+
 @contextlib.contextmanager
 def ending_orphans() -> Iterator[Orphans]:
     """End, when the block is left, every process that was begun in it and lost its parent."""
-    found = Orphans()
-    if not _adopt(on=True):
-        yield found
-        return
-    own = psutil.Process()
-    known = {each.pid for each in own.children()}
+    found, run = Orphans(), process.current_children()
+    adopting = _reaper.enter(run)
     try:
         yield found
     finally:
-        _end_all(own, known, found)
-        _adopt(on=False)
+        if adopting:
+            _reaper.leave(run, found)
 
 
-def _end_all(own: psutil.Process, known: set[int], found: Orphans) -> None:
+def _is_orphan_of(run: Children, candidate: psutil.Process, others: Sequence[Children]) -> bool:
+    """Return whether an orphan is a run's, or nobody's where no other run is at work."""
+    marks = process.read_marks(candidate)
+    if marks & process.live_marks():
+        return False
+    return not others or run.mark in marks
+
+
+def _end_orphans(
+    is_ours: Callable[[psutil.Process], bool], known: frozenset[psutil.Process], found: Orphans
+) -> None:
     """End orphans until none is left: one that is ended may leave children of its own."""
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
-        left = _orphans(own, known)
+        left = [each for each in _list_orphans(known) if is_ours(each)]
         if not left:
             return
         for each in left:
             _end(each, found)
 
 
-def _orphans(own: psutil.Process, known: set[int]) -> list[psutil.Process]:
-    children = own.children()
-    spared = known | process.started_pids()  # asked after the look, see there
+def _list_orphans(known: frozenset[psutil.Process]) -> list[psutil.Process]:
+    children = psutil.Process().children()
+    started = process.started_pids()  # asked after the look, see there
     return [
         each
         for each in children
-        if each.pid not in spared
-        and not _is_in_our_session(each.pid)
-        and not process.belongs_to_live_child(each)
+        if each not in known and each.pid not in started and not _is_in_our_session(each.pid)
     ]
 
 
@@ -100,24 +142,11 @@ def _end(orphan: psutil.Process, found: Orphans) -> None:
 
 
 def _adopt(*, on: bool) -> bool:
-    """Ask the system to make us the parent of orphans, until the last block is left.
+    """Ask the system to make us the parent of orphans, or not any more.
 
     Returns:
         Whether it does.
     """
-    global _blocks  # noqa: PLW0603 - the system knows one answer for all threads
-    if sys.platform != "linux":
-        return False
-    with _adopting:
-        _blocks += 1 if on else -1
-        wanted = _blocks > 0
-        done = _ask(on=wanted)
-        if on and not done:
-            _blocks -= 1
-        return done
-
-
-def _ask(*, on: bool) -> bool:
     try:
         library = ctypes.CDLL(None, use_errno=True)
         return int(library.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)) == 0

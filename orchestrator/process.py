@@ -3,9 +3,13 @@
 Every child runs in a session of its own, with a watchdog for its wall clock and its silence,
 and is marked in its environment, so that what it leaves behind can be found and ended: Claude
 Code runs each shell command in yet another session, which a signal to the group never reaches.
+
+What a run starts belongs to the run's `Children`, so that several runs can be carried in one
+process, each in a thread of its own.
 """
 
 import contextlib
+import contextvars
 import errno
 import math
 import os
@@ -140,6 +144,7 @@ class Child:
         channel: Channel | None = None,
     ) -> None:
         self.mark = uuid.uuid4().hex
+        self._owner = current_children()
         self.ended_by = EndedBy.ITSELF
         self._started = self._last_output = time.monotonic()
         self._wall_clock, self._no_output = wall_clock, no_output
@@ -150,7 +155,7 @@ class Child:
         self._popen = _start(
             argv,
             cwd=cwd,
-            env=_marked_environment(os.environ if env is None else env, self.mark),
+            env=_marked_environment(env, self._owner.mark, self.mark),
             stdin=stdin,
             pass_descriptors=(channel.descriptor,) if channel else (),
         )
@@ -163,7 +168,7 @@ class Child:
     def _start_threads(
         self, on_stdout: LineSink, on_stderr: LineSink, channel: Channel | None
     ) -> list[threading.Thread]:
-        _live.add(self)  # from its first moment: a signal may come before the next line
+        self._owner.add(self)  # from its first moment: a signal may come before the next line
         assert self._popen.stdout  # noqa: S101 -- PIPE above; for mypy
         assert self._popen.stderr  # noqa: S101 -- likewise
         sources = [(self._popen.stdout, on_stdout), (self._popen.stderr, on_stderr)]
@@ -235,7 +240,7 @@ class Child:
         """
         returncode = self._popen.wait()
         self._over.set()
-        _live.discard(self)
+        self._owner.discard(self)
         # A leftover that holds the pipes would keep the readers waiting for ever.
         sweep(self.mark)
         deadline = time.monotonic() + _READER_GRACE_SECONDS
@@ -303,22 +308,95 @@ class Child:
         return min(deadlines)
 
 
+class Children:
+    """The children of one run: they carry its mark, and are ended together.
+
+    Children belong to the run whose `collect` block their thread is in when they are started; all
+    others belong to no run.
+
+    Args:
+        mark: stands in the environment of each child and of all that descends from it. It may
+            outlive us: should we be killed, whoever takes the run up can `sweep` it.
+    """
+
+    def __init__(self, mark: str = "") -> None:
+        self.mark = mark
+        self._live: set[Child] = set()
+        self._started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
+        with _starting:
+            _groups.add(self)
+
+    @contextlib.contextmanager
+    def collect(self) -> Iterator["Children"]:
+        """Own what this thread starts within the block, `git` of the workspace included."""
+        before = _current.set(self)
+        try:
+            yield self
+        finally:
+            _current.reset(before)
+
+    def end_all(self) -> None:
+        """End every child that is still running, from whatever thread it was started.
+
+        Children of other runs are left alone.
+        """
+        _end_together(self.live)
+
+    @property
+    def live(self) -> tuple["Child", ...]:
+        """The children that nobody has waited for to the end."""
+        return tuple(self._live)
+
+    def add(self, child: "Child") -> None:
+        """Note a child that runs."""
+        self._live.add(child)
+
+    def discard(self, child: "Child") -> None:
+        """Forget a child that has ended."""
+        self._live.discard(child)
+
+    def note_started(self, popen: subprocess.Popen[bytes]) -> None:
+        """Note a process that was started; the caller holds the lock of starting."""
+        self._started.add(popen)
+
+    def started(self) -> set[int]:
+        """Return the process ids of what was started and not waited for."""
+        return {popen.pid for popen in tuple(self._started) if popen.returncode is None}
+
+
+_starting: Final = threading.RLock()
+"""Held while a process is started, until its owner has noted it."""
+_groups: Final[weakref.WeakSet[Children]] = weakref.WeakSet()
+"""All owners of children in this process. The system tells for a process, and not for a run, which
+children there are; so whoever looks through them has to know every run's."""
+_of_no_run: Final = Children()
+_current: Final = contextvars.ContextVar[Children]("children", default=_of_no_run)
+
+
+def current_children() -> Children:
+    """Return who owns what this thread starts."""
+    return _current.get()
+
+
 def end_all() -> None:
-    """End every child that is still running, from whatever thread it was started.
+    """End every child of this process that is still running, of whichever run.
 
     For a Ctrl-C or SIGTERM that reaches the main thread while others wait for children.
     """
-    threads = [threading.Thread(target=child.end) for child in tuple(_live)]
+    _end_together([child for group in _list_groups() for child in group.live])
+
+
+def _end_together(children: Collection["Child"]) -> None:
+    threads = [threading.Thread(target=child.end) for child in children]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-_live: set[Child] = set()
-_started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
-_starting: Final = threading.RLock()
-"""Held while a process is started, until it stands in `_started`."""
+def _list_groups() -> tuple[Children, ...]:
+    with _starting:
+        return tuple(_groups)
 
 
 def started_pids() -> set[int]:
@@ -328,16 +406,20 @@ def started_pids() -> set[int]:
     thread is just starting is waited for.
     """
     with _starting:
-        return {popen.pid for popen in tuple(_started) if popen.returncode is None}
+        return {pid for group in tuple(_groups) for pid in group.started()}
 
 
-def belongs_to_live_child(candidate: psutil.Process) -> bool:
-    """Return whether a process carries the mark of a child that is running."""
+def live_marks() -> set[str]:
+    """Return the marks of all children that are running, of whichever run."""
+    return {child.mark for group in _list_groups() for child in group.live}
+
+
+def read_marks(candidate: psutil.Process) -> set[str]:
+    """Return the marks that a process carries; none if it has cleared them, or hides them."""
     try:
-        marks = _environment(candidate).get(MARK, "").split(":")
+        return set(_environment(candidate).get(MARK, "").split(":")) - {""}
     except (psutil.Error, OSError):
-        return False
-    return any(child.mark in marks for child in tuple(_live))
+        return set()
 
 
 def run(
@@ -412,6 +494,8 @@ def capture(
     """
     started = time.monotonic()
     with stdout_file.open("wb") if stdout_file else contextlib.nullcontext() as file:
+        mark = current_children().mark
+        env = _marked_environment(env, mark) if mark else env
         popen = _start(argv, cwd=cwd, env=env, stdin=bool(stdin), stdout=file)
         ended_by = EndedBy.ITSELF
         try:
@@ -449,7 +533,7 @@ def _start(
                 start_new_session=True,
                 pass_fds=tuple(pass_descriptors),
             )
-            _started.add(popen)
+            current_children().note_started(popen)
             return popen
     except OSError as error:
         if error.filename != words[0]:
@@ -525,22 +609,6 @@ def sweep(mark: str) -> int:
     return len(ended)
 
 
-@contextlib.contextmanager
-def marking(mark: str) -> Iterator[None]:
-    """Mark all that this process starts meanwhile, so that a later process can find it.
-
-    For a mark that outlives us: should we be killed, whoever takes our work up can `sweep` it.
-    """
-    before = os.environ.get(MARK)
-    os.environ[MARK] = f"{before}:{mark}" if before else mark
-    try:
-        yield
-    finally:
-        os.environ.pop(MARK)
-        if before is not None:
-            os.environ[MARK] = before
-
-
 def _marked(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
@@ -567,10 +635,12 @@ def _environment(process: psutil.Process) -> dict[str, str]:
     return {}
 
 
-def _marked_environment(env: Mapping[str, str], mark: str) -> dict[str, str]:
-    # Ours first: an environment that was copied earlier may lack the mark of the present run.
-    outer = os.environ.get(MARK) or env.get(MARK)
-    return {**env, MARK: f"{outer}:{mark}" if outer else mark}
+def _marked_environment(env: Mapping[str, str] | None, *marks: str) -> dict[str, str]:
+    """Return an environment, ours if None, with marks behind those of our own ancestors."""
+    env = os.environ if env is None else env
+    # Ours first: an environment that was copied earlier may lack them.
+    outer = os.environ.get(MARK) or env.get(MARK) or ""
+    return {**env, MARK: ":".join(filter(None, (outer, *marks)))}
 
 
 def _descendants(pid: int) -> list[psutil.Process]:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ def nothing_left_open() -> Iterator[None]:
     """
     before = list_open()
     yield
+    if durable := sys.modules.get("orchestrator.journal.durable"):
+        durable.close_engine()  # it stays open until the process ends
     assert sorted(list_open() - before) == [], "left open by this test"
 
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +15,90 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from orchestrator.errors import InfrastructureError
-from orchestrator.journal.durable import DATABASE, DurableRuns
+from orchestrator.errors import ConfigError, InfrastructureError, LostRunError, UsageError
+from orchestrator.journal.durable import DATABASE, DurableWorkflow, workflows_url
+from orchestrator.journal.fenced import FencedJournal
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
 from orchestrator.steps import BlockedError
+from orchestrator.storage.place import URL_VARIABLE
 from orchestrator.suites.fake import report_of
 from orchestrator.verdict.baseline import Obstacle
 
 DIES = """
-import os, sys
+import contextlib, os, sys
 from pathlib import Path
-from orchestrator.journal.durable import DurableRuns
+from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.models import Snapshot
 
-def body(journal):
+def body(run, open_journal):
+    journal = open_journal()
     for name in sys.argv[2:]:
         def work(name=name):
             print(name, flush=True)
             if name == "die":
                 os.kill(os.getpid(), 9)
+            if name == "fails":
+                raise OSError
             return Snapshot(name)
-        journal.step(name, work)
+        with contextlib.suppress(OSError):
+            journal.step(name, work)
+    return "done"
 
-with DurableRuns(Path(sys.argv[1])) as runs:
-    runs.carry("run", body)
+DIES = DurableWorkflow("dies", body)
 """
+CARRIES = 'DIES.carry("run", Path(sys.argv[1]))'
+EXECUTES_AGAIN = """
+from dbos import DBOS
+from orchestrator.journal.durable import _engine
+
+with _engine.serve(Path(sys.argv[1])):
+    dead = DBOS.get_workflow_status("run.1").executor_id
+    (handle,) = DBOS._recover_pending_workflows([dead])
+    assert handle.get_result() == "done"
+"""
+ASKS_OF_QUEUE = """
+from dbos import DBOS
+from orchestrator.journal.durable import _engine
+
+with _engine.serve(Path(sys.argv[1])):
+    DBOS.register_queue("jobs")
+    DBOS.enqueue_workflow("jobs", DIES._execute, "run")
+"""
+SERVES_QUEUES = """
+import threading, time
+from orchestrator.journal.durable import _engine
+
+def workers():
+    return [each.name for each in threading.enumerate() if each.name.startswith("queue-worker")]
+
+with _engine.serve(Path(sys.argv[1])):
+    while not workers():  # DBOS's own comes last
+        time.sleep(0.01)
+    print(*workers())
+"""
+
+
+class Bodies:
+    """Carries a run with a body that is made on the spot."""
+
+    def __init__(self, name: str) -> None:
+        self._workflow = DurableWorkflow(name, self._execute)
+        self._body: Any = None
+        self._result: Any = None
+
+    def _execute(self, _run: str, open_journal: Callable[[], Journal]) -> str:
+        self._result = self._body(open_journal())
+        return "done"
+
+    def carry(self, folder: Path, body: Any, run: str = "run") -> Any:
+        self._body = body
+        assert self._workflow.carry(run, folder) == "done"
+        return self._result
+
+
+BODIES = Bodies("bodies")
 
 
 class Kept:
@@ -52,8 +111,7 @@ class Kept:
     def carry(self, body: Any) -> Any:
         if self.kind == "memory":
             return body(self.memory)
-        with DurableRuns(self.folder) as runs:
-            return runs.carry("run", body)
+        return BODIES.carry(self.folder, body)
 
 
 @pytest.fixture(params=["memory", "durable"])
@@ -127,38 +185,124 @@ def test_a_run_that_is_broken_off_while_it_catches_up_forgets_nothing(kept: Kept
     assert kept.carry(lambda journal: journal.step("b", fail)) == Snapshot("b")
 
 
+def test_a_step_of_who_is_not_the_owner_any_more_does_not_count() -> None:
+    owner, kept = ["us"], MemoryJournal()
+
+    def require_owner() -> None:
+        if owner != ["us"]:
+            raise LostRunError("run")
+
+    def lose() -> Snapshot:
+        owner.append("another")
+        return Snapshot("late")
+
+    journal = FencedJournal(kept, require_owner)
+    assert journal.step("a", lambda: Snapshot("a")) == Snapshot("a")
+    for function in (lose, fail):  # what is done in vain, and what is not begun
+        with pytest.raises(LostRunError):
+            journal.step("b", function)
+    assert kept.results == {"a": Snapshot("a")}
+
+
 def test_runs_do_not_see_each_other(tmp_path: Path) -> None:
-    with DurableRuns(tmp_path) as runs:
-        runs.carry("one", lambda journal: journal.step("a", lambda: Snapshot("1")))
-        assert runs.carry("two", lambda j: j.step("a", lambda: Snapshot("2"))) == Snapshot("2")
-        assert runs.carry("one.1", lambda j: j.step("a", lambda: Snapshot("3"))) == Snapshot("3")
+    def a(tree: str) -> Any:
+        return lambda journal: journal.step("a", lambda: Snapshot(tree))
+
+    for run in ("one", "two", "one.1"):
+        assert BODIES.carry(tmp_path, a(run), run) == Snapshot(run)
+
+
+def execute(folder: Path, last: str, *names: str) -> "subprocess.CompletedProcess[bytes]":
+    """Have a process of its own do steps, as the script's last lines say."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{DIES}\n{last}", str(folder), *names],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        capture_output=True,
+        check=False,
+    )
 
 
 def test_what_a_killed_process_finished_stays_finished(tmp_path: Path) -> None:
-    script = [sys.executable, "-c", DIES, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    killed = subprocess.run(
-        [*script, "a", "b", "die", "c"], env=environment, capture_output=True, check=False
-    )
+    killed = execute(tmp_path, CARRIES, "a", "b", "die", "c")
     assert killed.returncode == -signal.SIGKILL
     assert killed.stdout.split() == [b"a", b"b", b"die"]
-    after = subprocess.run(
-        [*script, "a", "b", "c"], env=environment, capture_output=True, check=False
-    )
+    after = execute(tmp_path, CARRIES, "a", "b", "c")
     assert (after.returncode, after.stdout.split()) == (0, [b"c"])
+
+
+def test_a_workflow_that_dbos_executes_again_repeats_nothing(tmp_path: Path) -> None:
+    execute(tmp_path, CARRIES, "a", "fails", "b", "die", "c")
+    after = execute(tmp_path, EXECUTES_AGAIN, "a", "fails", "b", "c", "d")
+    assert (after.returncode, after.stdout.split()) == (0, [b"fails", b"c", b"d"]), after.stderr
+
+
+def test_no_queue_is_served(tmp_path: Path) -> None:
+    asked = execute(tmp_path, ASKS_OF_QUEUE)
+    assert (asked.returncode, asked.stderr) == (0, b"")
+    after = execute(tmp_path, SERVES_QUEUES)
+    assert after.stdout.split() == [b"queue-worker-_dbos_internal_queue"], after.stderr
+
+
+def test_a_workflow_that_another_process_has_started_is_not_waited_for(tmp_path: Path) -> None:
+    def body(_journal: Journal) -> None:
+        with pytest.raises(UsageError, match="another process takes up run run"):
+            thread(lambda: BODIES.carry(tmp_path, fail))
+
+    def thread(function: Callable[[], object]) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(function).result()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestrator.journal.durable._workflows", lambda _run: iter(()))
+        BODIES.carry(tmp_path, body)
+
+
+def test_who_lost_the_run_hears_of_it_at_its_next_step(tmp_path: Path) -> None:
+    done = []
+
+    def body(journal: Journal) -> None:
+        journal.step("a", lambda: Snapshot("a"))
+        taken = execute(tmp_path, CARRIES, "a", "b")
+        assert (taken.returncode, taken.stdout.split()) == (0, [b"b"]), taken.stderr
+        journal.step("c", lambda: done.append("c"))
+
+    with pytest.raises(LostRunError, match="another process carries this run now: run"):
+        BODIES.carry(tmp_path, body)
+    assert done == []
+
+
+def test_the_database_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(URL_VARIABLE, raising=False)
+    assert workflows_url(tmp_path) == f"sqlite:///{tmp_path / DATABASE}"
+    monkeypatch.setenv(URL_VARIABLE, "postgresql://me@host/runs")
+    assert workflows_url(tmp_path) == "postgresql://me@host/runs"
+    monkeypatch.setenv(URL_VARIABLE, "mysql://me:hunter2hunter2@host/runs")
+    with pytest.raises(ConfigError, match="is not the URL of a Postgres database") as caught:
+        workflows_url(tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_server_that_cannot_be_reached_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URL_VARIABLE, "postgresql://me:hunter2hunter2@127.0.0.1:9/runs")
+    with pytest.raises(InfrastructureError, match="cannot be used") as caught:
+        BODIES.carry(tmp_path, fail)
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_sqlite_of_any_age_gives_the_time_that_dbos_asks_for(tmp_path: Path) -> None:
     """The default of DBOS's columns on Python 3.12 and later, which 3.11 may find in a file."""
-    with DurableRuns(tmp_path):
-        engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
-        before = time.time_ns() // 1_000_000
-        with engine.begin() as database:
-            column = "at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000)"
-            database.execute(text(f"CREATE TABLE made (name TEXT, {column})"))
-            database.execute(text("INSERT INTO made (name) VALUES ('a')"))
-            at = database.execute(text("SELECT at FROM made")).scalar_one()
-        engine.dispose()
+    BODIES.carry(tmp_path, lambda _: None)
+    engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
+    before = time.time_ns() // 1_000_000
+    with engine.begin() as database:
+        column = "at INTEGER NOT NULL DEFAULT (unixepoch('subsec') * 1000)"
+        database.execute(text(f"CREATE TABLE made (name TEXT, {column})"))
+        database.execute(text("INSERT INTO made (name) VALUES ('a')"))
+        at = database.execute(text("SELECT at FROM made")).scalar_one()
+    engine.dispose()
     assert before - 1 <= at <= time.time_ns() // 1_000_000 + 1
 
 
@@ -168,10 +312,9 @@ def test_a_database_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path)
     (broken / DATABASE).write_bytes(b"this is no database" * 100)
     threads = set(threading.enumerate())
     with pytest.raises(InfrastructureError, match=f"{broken} cannot be used"):
-        DurableRuns(broken)
+        BODIES.carry(broken, fail)
     assert set(threading.enumerate()) <= threads
-    with DurableRuns(tmp_path) as runs:
-        assert runs.carry("run", lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot("1")
+    assert BODIES.carry(tmp_path, lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot("1")
     assert (tmp_path / DATABASE).is_file()
 
 
@@ -179,5 +322,5 @@ def test_a_wrong_statement_is_not_called_a_full_disk(tmp_path: Path) -> None:
     def body(_journal: Journal) -> None:
         raise IntegrityError("INSERT", None, ValueError("NOT NULL constraint failed"))
 
-    with DurableRuns(tmp_path) as runs, pytest.raises(IntegrityError):
-        runs.carry("run", body)
+    with pytest.raises(IntegrityError):
+        BODIES.carry(tmp_path, body)

@@ -133,3 +133,42 @@ def test_nothing_left_is_nothing_said() -> None:
         pass
     assert describe(orphans) == ""
     assert os.getpid() not in process.started_pids()
+
+
+@pytest.fixture
+def two_runs() -> tuple[process.Children, process.Children]:
+    return process.Children("run-one"), process.Children("run-two")
+
+
+def test_a_run_ends_its_own_orphans_and_not_those_of_another(
+    tmp_path: Path, two_runs: tuple[process.Children, process.Children]
+) -> None:
+    one, two = two_runs
+    note, marked = tmp_path / "pid", HIDES.replace(", {{}})", ", os.environ)")
+    with two.collect(), ending_orphans() as of_two:
+        with one.collect(), ending_orphans() as of_one:
+            orphan = start_marked_orphan(two, marked.format(note=str(note)), tmp_path)
+        assert of_one.ended == []
+        assert is_running(orphan)
+    assert len(of_two.ended) == 1
+    assert not is_running(orphan)
+
+
+def test_an_orphan_that_may_be_anybodys_is_left_to_the_last_run(
+    tmp_path: Path, two_runs: tuple[process.Children, process.Children]
+) -> None:
+    one, two = two_runs
+    with two.collect(), ending_orphans() as of_two:
+        with one.collect(), ending_orphans() as of_one:
+            hide(tmp_path / "pid")
+        assert of_one.ended == []
+        assert is_running(int((tmp_path / "pid").read_text(encoding="utf-8")))
+    assert len(of_two.ended) == 1
+
+
+def start_marked_orphan(run: process.Children, code: str, folder: Path) -> int:
+    """Start a daemon that has a run's mark alone, and whose parents are gone."""
+    env = {**os.environ, process.MARK: run.mark}
+    subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, check=True)
+    wait_for(folder / "pid")
+    return int((folder / "pid").read_text(encoding="utf-8"))

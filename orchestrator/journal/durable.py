@@ -1,31 +1,38 @@
 """Durable runs: the one module that knows DBOS.
 
 A run is carried by one DBOS workflow after the other: the first carries it until it ends or its
-process dies, and each `resume` begins another one under the same run. A workflow that follows is
-given what those before it finished, and copies it into its own steps. It may die before it has
-copied all, so what all of them finished counts, and not only the newest. A step that failed is no
-result, and is done again.
+process dies, and whoever takes it up starts another one under the same run. The input of each is
+the run's id, and nothing else: any process that registered the workflow can execute it. It starts
+with what those before it finished. A step that failed is no result, and is done again.
 
-DBOS takes up by itself what its own executor id left behind. Each process has an id of its own, so
-that never happens here: a run is taken up only by `resume`, under its lock, once its owner is gone.
+DBOS resumes by itself what its own executor id left behind. Each process has an id of its own, so
+that never happens here: a run is carried on only by who asks for it, under its lock, once its
+owner is gone. Should DBOS execute the same workflow again all the same, what that one finished
+counts like what the earlier ones did.
 """
 
+import atexit
 import contextlib
+import contextvars
 import logging
 import os
 import sqlite3
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, StepInfo, WorkflowStatus
+from dbos import error as dbos_errors
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from orchestrator import codec
-from orchestrator.storage.place import unusable
+from orchestrator.errors import InfrastructureError, LostRunError, UsageError
+from orchestrator.masking import mask
+from orchestrator.storage.place import URL_VARIABLE, database_url, unusable
 
 # A console handler of DBOS's own would print into the output of whoever uses us.
 logging.getLogger("dbos").addHandler(logging.NullHandler())
@@ -37,9 +44,11 @@ STATE_FORMAT: Final = "1"
 
 DATABASE: Final = "dbos.sqlite"
 
+_PENDING: Final = "PENDING"
+"""DBOS's word for a workflow that is executed, or whose process died."""
+
 _POLL_SECONDS: Final = 0.1
 """How often DBOS's threads look up; ending them takes as long."""
-
 
 _SQLITE_WITH_SUBSEC: Final = (3, 42, 0)
 """The first SQLite whose `unixepoch` knows `subsec` (https://sqlite.org/lang_datefunc.html)."""
@@ -49,84 +58,119 @@ class CallFailedError(Exception):
     """What DBOS hears when a step or a run raises; the cause goes its own way."""
 
 
-class DurableRuns:
-    """DBOS on the state directory, while its `with` block runs.
-
-    Args:
-        directory: where the database of workflows is, or will be.
+def workflows_url(state: Path) -> str:
+    """Return the URL of the database of workflows: where the record is, or SQLite beside it.
 
     Raises:
-        InfrastructureError: the directory cannot be used, as with a full disk; also from `carry`.
+        ConfigError: `ORCHESTRATOR_DATABASE_URL` names a database of another kind.
+    """
+    return database_url() or f"sqlite:///{state / DATABASE}"
+
+
+# ---- DBOS in this process ------------------------------------------------------------------
+
+
+class _Engine:
+    """DBOS in this process: launched on first use, from one URL, and destroyed at exit.
+
+    DBOS knows one database at a time. While a run is carried it stays; between runs another one
+    may be asked for, as tests do.
     """
 
-    def __init__(self, directory: Path) -> None:
-        config: DBOSConfig = {
-            "name": "prompt-learning-loop",
-            "system_database_url": f"sqlite:///{directory / DATABASE}",
-            "application_version": STATE_FORMAT,
-            "executor_id": f"{os.getpid()}-{uuid.uuid4().hex}",
-            "notification_listener_polling_interval_sec": _POLL_SECONDS,
-            "scheduler_polling_interval_sec": _POLL_SECONDS,
-            "log_level": "CRITICAL",
-        }
-        self._directory = directory
-        _provide_unixepoch()
-        with self._explained():
-            _use_write_ahead_log(directory / DATABASE)
-            try:
-                DBOS(config=config)
-                DBOS.launch()
-            except BaseException:
-                DBOS.destroy()  # or its threads go on, and the next DBOS(config) gives this one
-                raise
-
-    def __enter__(self) -> "DurableRuns":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        DBOS.destroy()
-
-    def carry(self, run: str, body: Callable[["DurableJournal"], T]) -> T:
-        """Carry a run in a workflow of its own; `body` gets the journal.
-
-        What `body` raises comes out as it is. A run that ends so, or whose process dies, can be
-        carried again: what was finished is not repeated.
-        """
-        with self._explained():
-            earlier = list(self._workflows(run))
-            finished: dict[str, str] = {}
-            for workflow in earlier:
-                finished |= _finished(workflow)
-                DBOS.cancel_workflow(workflow)
-            call = _Call(lambda: body(DurableJournal(finished)))
-            _bodies[run] = call
-            try:
-                with SetWorkflowID(f"{run}.{len(earlier) + 1}"):
-                    _carry(run)
-            except CallFailedError:
-                raise call.cause from None
-            finally:
-                del _bodies[run]
-            return call.result
-
-    def history(self, run: str) -> list[dict[str, str]]:
-        """What each workflow of a run finished, the oldest first: results as text, by step."""
-        return [_finished(workflow) for workflow in self._workflows(run)]
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._url = ""
+        self._uses = 0
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (IntegrityError, ProgrammingError):
-            raise  # a statement that is wrong is a bug, and no fault of the directory
-        except DBAPIError as error:
-            raise unusable(self._directory, error.orig or error) from error
+    def serve(self, state: Path) -> Iterator[None]:
+        """Have DBOS running on the database of a state directory.
 
-    def _workflows(self, run: str) -> Iterator[str]:
-        number = 1
-        while DBOS.get_workflow_status(f"{run}.{number}"):
-            yield f"{run}.{number}"
-            number += 1
+        Raises:
+            UsageError: this process carries a run of another database just now.
+            InfrastructureError: the database cannot be used, as with a full disk; also for what
+                the block raises.
+        """
+        url = workflows_url(state)
+        with _explained(state, url):
+            with self._lock:
+                self._switch(url, state)
+                self._uses += 1
+            try:
+                yield
+            finally:
+                with self._lock:
+                    self._uses -= 1
+
+    def close(self) -> None:
+        """Destroy DBOS, and close its database."""
+        with self._lock:
+            self._destroy()
+
+    def _switch(self, url: str, state: Path) -> None:
+        if url == self._url:
+            return
+        if self._uses:
+            raise UsageError(
+                f"this process carries a run of {mask(self._url)}, and cannot use {mask(url)}",
+                "wait until it ends, or use another process",
+            )
+        self._destroy()
+        _provide_unixepoch()
+        if url.startswith("sqlite"):
+            _use_write_ahead_log(state / DATABASE)
+        try:
+            DBOS(config=_config(url))
+            DBOS.listen_queues([])  # else each process would take jobs from every queue
+            DBOS.launch()
+        except BaseException:
+            DBOS.destroy()  # or its threads go on, and the next DBOS(config) gives this one
+            raise
+        self._url = url
+        atexit.register(self.close)
+
+    def _destroy(self) -> None:
+        if self._url:
+            self._url = ""
+            DBOS.destroy()
+            atexit.unregister(self.close)
+
+
+_engine: Final = _Engine()
+
+
+def close_engine() -> None:
+    """Destroy DBOS in this process, if it runs. The next run launches it again."""
+    _engine.close()
+
+
+def _config(url: str) -> DBOSConfig:
+    return {
+        "name": "prompt-learning-loop",
+        "system_database_url": url,
+        "application_version": STATE_FORMAT,
+        "executor_id": f"{os.getpid()}-{uuid.uuid4().hex}",
+        "notification_listener_polling_interval_sec": _POLL_SECONDS,
+        "scheduler_polling_interval_sec": _POLL_SECONDS,
+        "log_level": "CRITICAL",
+    }
+
+
+@contextlib.contextmanager
+def _explained(state: Path, url: str) -> Iterator[None]:
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise  # a statement that is wrong is a bug, and no fault of the database
+    except DBAPIError as error:
+        cause = error.orig or error
+        if url.startswith("sqlite"):
+            raise unusable(state, cause) from error
+        said = " ".join(mask(str(cause)).split())
+        raise InfrastructureError(
+            f"the database {mask(url)} cannot be used: {said}",
+            f"start it, or mend {URL_VARIABLE}",
+        ) from error
 
 
 def _use_write_ahead_log(database: Path) -> None:
@@ -167,27 +211,98 @@ def _unixepoch(modifier: object) -> float:
     return time.time_ns() // 1_000_000 / 1000
 
 
+# ---- workflows and their steps -------------------------------------------------------------
+
+
+class DurableWorkflow:
+    """A workflow that DBOS knows by its name, in each process that makes it.
+
+    Args:
+        name: the same in all processes; it stands in the database.
+        body: gets a run's id, and a function that opens the journal of the run's steps, to be
+            called once this process owns the run. It finds all else by the id.
+    """
+
+    def __init__(
+        self, name: str, body: "Callable[[str, Callable[[], DurableJournal]], str]"
+    ) -> None:
+        def execute(run: str) -> str:
+            try:
+                return body(run, lambda: _open_journal(run))
+            except Exception as error:
+                raise CallFailedError(type(error).__name__) from error
+
+        self._execute = DBOS.workflow(name=name)(execute)
+
+    def carry(self, run: str, state: Path) -> str:
+        """Carry a run in a workflow of its own, in this thread, and return what the body does.
+
+        What the body raises comes out as it is. A run that ends so, or whose process dies, can be
+        carried again, by any process: what was finished is not repeated.
+
+        Raises:
+            LostRunError: another process has taken the run up since.
+            UsageError: another process starts to carry the run, or this one uses another database.
+            InfrastructureError: DBOS cannot use the database.
+        """
+        with _engine.serve(state):
+            number = 1 + sum(1 for _ in _workflows(run))
+            try:
+                with SetWorkflowID(f"{run}.{number}", workflow_id_reuse_policy="reject"):
+                    return self._execute(run)
+            except CallFailedError as failed:
+                cause: BaseException = failed.__cause__ or failed
+            except dbos_errors.DBOSAwaitedWorkflowCancelledError:
+                cause = LostRunError(run)
+            except dbos_errors.DBOSWorkflowIDInUseError:
+                cause = UsageError(
+                    f"another process takes up run {run} just now", "look with `orchestrator runs`"
+                )
+            raise cause  # here, so that it keeps its own cause and gets no context of ours
+
+
+def read_history(run: str, state: Path) -> list[dict[str, str]]:
+    """Return what each workflow of a run finished, the oldest first: results as text, by step.
+
+    Raises:
+        UsageError, InfrastructureError: DBOS cannot use the database.
+    """
+    with _engine.serve(state):
+        return [
+            _results(DBOS.list_workflow_steps(each.workflow_id)) for each in list(_workflows(run))
+        ]
+
+
 class DurableJournal:
     """A journal whose finished steps outlive the process.
 
     Args:
-        finished: the stored results of steps that an earlier process finished, by name.
+        finished: the stored results of steps that were finished earlier, by name.
     """
 
     def __init__(self, finished: Mapping[str, str]) -> None:
         self._finished = finished
 
     def step(self, name: str, function: Callable[[], T]) -> T:
-        """Call the function and keep its result, or give the one that was kept."""
+        """Call the function and keep its result, or give the one that was kept.
+
+        Raises:
+            LostRunError: another process has taken the run up since.
+        """
         if name in self._finished:
-            text = DBOS.run_step({"name": name}, lambda: self._finished[name])
-            return codec.loads(text)  # type: ignore[no-any-return] # the type stands in the text
+            return codec.loads(self._finished[name])  # type: ignore[no-any-return] # the type stands in the text
         call = _Call(function)
         try:
             DBOS.run_step({"name": name}, call)
-        except CallFailedError:
-            raise call.cause from None
-        return call.result
+            return call.result
+        except CallFailedError as failed:
+            cause: BaseException = failed.__cause__ or failed
+        except (
+            dbos_errors.DBOSWorkflowCancelledError,
+            dbos_errors.DBOSWorkflowConflictIDError,
+        ):
+            cause = LostRunError(str(DBOS.workflow_id).rpartition(".")[0])
+        raise cause
 
 
 class _Call(Generic[T]):
@@ -201,25 +316,48 @@ class _Call(Generic[T]):
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
         self.result: T
-        self.cause: Exception
 
     def __call__(self) -> str:
         try:
             self.result = self._function()
             return codec.dumps(self.result)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, it goes its own way
-            self.cause = error
-            raise CallFailedError(type(error).__name__) from None
+        except Exception as error:
+            raise CallFailedError(type(error).__name__) from error
 
 
-_bodies: dict[str, _Call[Any]] = {}
+def _open_journal(run: str) -> DurableJournal:
+    """Take a run over from the workflows before this one, and open its journal.
+
+    Should a process still execute one of them, it hears of it at its next step.
+
+    The steps of this very workflow are there when DBOS executes it again. It numbers steps, so
+    those numbers are used up first; DBOS gives what it has under them, and calls nothing.
+    """
+    own, finished = DBOS.workflow_id, dict[str, str]()
+    # DBOS makes a step of what it is asked within a workflow's context.
+    outside = contextvars.Context()
+    for workflow in outside.run(lambda: list(_workflows(run))):
+        identity = workflow.workflow_id
+        if identity != own and workflow.status == _PENDING:
+            outside.run(DBOS.cancel_workflow, identity)
+        steps = outside.run(DBOS.list_workflow_steps, identity)
+        finished |= _results(steps)
+        for step in steps if identity == own else ():
+            with contextlib.suppress(CallFailedError):
+                DBOS.run_step({"name": step["function_name"]}, _never_called)
+    return DurableJournal(finished)
 
 
-@DBOS.workflow(name="run")
-def _carry(run: str) -> str:
-    return _bodies[run]()
+def _never_called() -> str:
+    raise AssertionError("DBOS has its result")
 
 
-def _finished(workflow: str) -> dict[str, str]:
-    steps = DBOS.list_workflow_steps(workflow)
+def _workflows(run: str) -> Iterator[WorkflowStatus]:
+    number = 1
+    while status := DBOS.get_workflow_status(f"{run}.{number}"):
+        yield status
+        number += 1
+
+
+def _results(steps: Iterable[StepInfo]) -> dict[str, str]:
     return {step["function_name"]: str(step["output"]) for step in steps if not step["error"]}

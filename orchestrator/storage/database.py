@@ -4,7 +4,6 @@ Statements are written once, with `?` for values; both understand them. Any thre
 transaction has the connection for itself.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.storage import schema
-from orchestrator.storage.place import URL_VARIABLE, prepare, unusable
+from orchestrator.storage.place import URL_VARIABLE, database_url, prepare, unusable
 
 Row = tuple[Any, ...]
 Value = str | bytes | int | float | None
@@ -70,7 +69,7 @@ class Database:
         self._mutex = threading.RLock()
         self._depth = 0
         prepare(directory)
-        url = os.environ.get(URL_VARIABLE, "") if url is None else url
+        url = database_url() if url is None else url
         self._engine: _Engine = _Postgres(url) if url else _SQLite(directory)
         try:
             self._migrate()

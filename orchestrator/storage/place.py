@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import files
-from orchestrator.errors import InfrastructureError
+from orchestrator.errors import ConfigError, InfrastructureError
+from orchestrator.masking import mask
 from orchestrator.storage.location import STATE_VARIABLE, find_state_directory
 
 URL_VARIABLE: Final = "ORCHESTRATOR_DATABASE_URL"
@@ -26,6 +27,7 @@ A variable, and no key of a project's configuration: a repository does not choos
 of all of a user's runs goes.
 """
 
+_POSTGRES: Final = ("postgresql://", "postgres://")
 _KEY_BYTES: Final = 32
 
 
@@ -39,6 +41,21 @@ def state_directory() -> Path:
         return Path(find_state_directory())
     except OSError as error:
         raise InfrastructureError(str(error), f"set HOME or {STATE_VARIABLE}") from error
+
+
+def database_url() -> str:
+    """Return the URL of the Postgres that keeps the record; empty where files do.
+
+    Raises:
+        ConfigError: the variable names a database of another kind.
+    """
+    chosen = os.environ.get(URL_VARIABLE, "")
+    if chosen and not chosen.startswith(_POSTGRES):
+        raise ConfigError(
+            f"environment {URL_VARIABLE}: `{mask(chosen)}` is not the URL of a Postgres database",
+            "write it as postgresql://user@host/name, or unset it to use the state directory",
+        )
+    return chosen
 
 
 def prepare(state: Path) -> None:

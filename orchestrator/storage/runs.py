@@ -2,15 +2,15 @@
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from orchestrator import codec
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.event_log import EventLog
@@ -85,10 +85,21 @@ class Store:
         )
         return self.get(identity)
 
-    def take_up(self, run: str) -> int:
-        """Note that this process carries the run now; return the token of its owner.
+    def discard(self, run: str) -> None:
+        """Forget a run that nobody has taken up; one that was taken up stays."""
+        gone = self.database.write("DELETE FROM runs WHERE id = ? AND token = 0", (run,))
+        if gone:
+            shutil.rmtree(folder_of_run(self.directory, run), ignore_errors=True)
 
-        Whoever carried it before holds an older token: what it still brings does not count.
+    def set_config(self, run: str, config: str) -> None:
+        """Change the configuration of a run, for all who carry it from now on."""
+        self.database.write("UPDATE runs SET config = ? WHERE id = ?", (config, run))
+
+    def take_up(self, run: str) -> int:
+        """Note that this process carries the run now.
+
+        Returns:
+            The token by which it is known as the run's owner, until another takes the run up.
 
         Raises:
             UsageError: it was kept long enough, and what it needs is gone.
@@ -104,46 +115,28 @@ class Store:
                 " WHERE id = ?",
                 (RunOutcome.RUNNING, os.getpid(), run),
             )
-            return self._token(run)
+            return self.token(run)
 
-    def demand_owner(self, run: str, token: int) -> None:
-        """Make sure that whoever holds a token carries the run still.
-
-        Raises:
-            InfrastructureError: another process took it up since.
-        """
-        if token and self._token(run) != token:
-            raise InfrastructureError(
-                f"another process carries run {run} now, so what this one did does not count",
-                f"`orchestrator runs show {run}` shows how far it is",
-            )
-
-    @contextmanager
-    def owned(self, run: str, token: int) -> Iterator[None]:
-        """Let the block write only as the run's owner: the check and the writes are one.
+    def require_owner(self, run: str, token: int) -> None:
+        """Check that nobody has taken the run up since.
 
         Raises:
-            InfrastructureError: another process took the run up since.
+            LostRunError: somebody has.
         """
-        with self.database.transaction():
-            self.demand_owner(run, token)
-            yield
+        if self.token(run) != token:
+            raise LostRunError(run)
 
-    def save(self, run: str, result: RunResult, token: int = 0) -> None:
+    def save(self, run: str, result: RunResult, token: int) -> None:
         """Keep how far a run has come.
 
-        Args:
-            run: the run's id.
-            result: how far it has come.
-            token: of whoever saves; 0 asks nothing.
-
         Raises:
-            InfrastructureError: another process carries the run now.
+            LostRunError: another process has taken it up; nothing is changed.
         """
         now = datetime.now(UTC).isoformat()
         over = None if result.outcome is RunOutcome.RUNNING else now
         usage = result.usage
-        with self.owned(run, token):
+        with self.database.transaction():
+            self.require_owner(run, token)
             self.database.write(
                 "UPDATE runs SET outcome = ?, ended = ?, message = ?, attempts = ?, cost_usd = ?,"
                 " tokens = ? WHERE id = ?",
@@ -159,8 +152,12 @@ class Store:
             )
             write_result_rows(self.database, run, result, now)
 
-    def end(self, run: str, outcome: RunOutcome, message: str, token: int = 0) -> RunResult:
-        """End a run that was broken off, and return how far it has come."""
+    def end(self, run: str, outcome: RunOutcome, message: str, token: int) -> RunResult:
+        """End a run that was broken off, and return how far it has come.
+
+        Raises:
+            LostRunError: another process has taken it up; nothing is changed.
+        """
         so_far = self.get(run).result or RunResult(outcome)
         result = replace(so_far, outcome=outcome, message=message)
         self.save(run, result, token)
@@ -215,7 +212,8 @@ class Store:
         """Return the configuration that a run began with."""
         return str(self.database.rows("SELECT config FROM runs WHERE id = ?", (run,))[0][0])
 
-    def _token(self, run: str) -> int:
+    def token(self, run: str) -> int:
+        """Return how often a process has taken the run up."""
         return int(self.database.rows("SELECT token FROM runs WHERE id = ?", (run,))[0][0])
 
     def _record(self, row: Row) -> RunRecord:

@@ -21,7 +21,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         cost_usd {real} NOT NULL DEFAULT 0,
         tokens BIGINT NOT NULL DEFAULT 0,
         process INTEGER NOT NULL,
-        token INTEGER NOT NULL DEFAULT 1,
+        token INTEGER NOT NULL DEFAULT 0,
         pruned TEXT
     );
     CREATE INDEX runs_by_start ON runs (started);
@@ -183,7 +183,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 )
 """Applied in order, each in a transaction of its own; the table `schema_version` counts them.
 
-`runs.token` goes up whenever a process takes a run up: only its present owner's results count.
+`runs.token` says how often a process took the run up: only its present owner's results count.
 `spending.cost_usd` is what is reserved until it is settled, and the bill from then on; `begun` and
 `process_started` are seconds since 1970. `exposures.text_hash` is of the rule's text as it was
 sent, and `witness` how that is known.

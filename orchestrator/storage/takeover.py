@@ -115,7 +115,7 @@ def _take_run(database: Database, run: Record) -> None:
     usage = result.usage if result else None
     database.write(
         "INSERT INTO runs (id, task, project, config, started, ended, outcome, message, attempts,"
-        " cost_usd, tokens, process) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " cost_usd, tokens, process, token) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         (
             *(run["id"], run["task"], run["project"], run["config"], run["started"], run["ended"]),
             *(run["outcome"], result.message if result else ""),

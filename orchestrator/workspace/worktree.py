@@ -52,14 +52,26 @@ class Worktree:
         """The project's folder in it."""
         return self.folder / self.repository.prefix.decode("utf-8", "surrogateescape")
 
+    def is_made(self) -> bool:
+        """Return whether `make` has come to its end."""
+        asked = ("rev-parse", "-q", "--verify", _START)
+        if not (self._entry.is_dir() and self.folder.is_dir()):
+            return False
+        return not self._git().run(*asked, allowed=(0, 1, 128)).returncode
+
     def make(self) -> None:
         """Make the work tree and the branch, from the user's HEAD.
+
+        What a process that was killed while it made them has left is removed first.
 
         Raises:
             InfrastructureError: git failed.
         """
+        if self.folder.is_dir():
+            shutil.rmtree(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        asked = ("worktree", "add", "-q", "--no-guess-remote", "-b", self.branch)
+        # Forced, because such a process may have left an entry and a branch of these names.
+        asked = ("worktree", "add", "-q", "-f", "-f", "--no-guess-remote", "-B", self.branch)
         Git(self.repository.top).run(*asked, str(self.folder), "HEAD")
         self._git().run("update-ref", _START, "HEAD")
 

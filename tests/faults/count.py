@@ -12,11 +12,13 @@ from typing import Any
 
 AT_LEAST = 200
 AT_LEAST_IN_COMPARISONS = 100
+AT_LEAST_HANDED_OVER = 40
 
 
 def main() -> int:
     folder = Path(sys.argv[1])
-    return max(_count_kills(folder), _count_kills_in_comparisons(folder))
+    counts = _count_kills, _count_kills_in_comparisons, _count_kills_of_heirs
+    return max(count(folder) for count in counts)
 
 
 def _count_kills(folder: Path) -> int:
@@ -45,6 +47,17 @@ def _count_kills_in_comparisons(folder: Path) -> int:
     for name, count in sorted(steps.items()):
         print(f"  {count:4} {name}")
     return 0 if kills >= AT_LEAST_IN_COMPARISONS else 1
+
+
+def _count_kills_of_heirs(folder: Path) -> int:
+    stored = _take_parts(folder, "handover-kills-*.json")
+    sums = _sums(stored, ("kills", "runs", "bytes_lost", "doubled"))
+    _write(folder / "handover-kills.json", sums)
+    print(
+        f"kill -9 of one process after the other: {sums['kills']} kills over {sums['runs']} runs, "
+        f"{sums['doubled']} steps finished twice"
+    )
+    return 0 if sums["kills"] >= AT_LEAST_HANDED_OVER else 1
 
 
 def _take_parts(folder: Path, pattern: str) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def make_run(
 ) -> RunRecord:
     record = store.create(Task("task", Path("/p")), "{}")
     (record.folder / "big.patch").write_bytes(b"x" * 5000)
-    store.save(record.id, make_result(outcome))
+    store.save(record.id, make_result(outcome), 0)
     store.events.append_event(record.id, 1, LONG_AGO.isoformat(), "notice", "{}")
     at = ended.isoformat() if ended else None
     store.database.write(

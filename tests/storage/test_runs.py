@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.fingerprints import fingerprint
 from orchestrator.models import RunOutcome, RunResult, Task
 from orchestrator.storage.listing import list_summaries
@@ -48,7 +48,7 @@ def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
 def test_a_result_comes_back_as_it_was(store: Store) -> None:
     run = store.create(Task("täsk", Path("/p")), "{}").id
     result = RunResult(RunOutcome.STOPPED, message="why")
-    store.save(run, result)
+    store.save(run, result, store.take_up(run))
     with Store(store.directory) as again:
         record = again.get(run)
     assert record.result == result
@@ -94,7 +94,7 @@ def test_nobody_else_can_look_into_the_state_directory(tmp_path: Path) -> None:
 def test_what_an_attempt_did_can_be_asked(store: Store) -> None:
     run = store.create(Task("one", Path("/p")), "{}").id
     for _ in range(2):  # saving again replaces
-        store.save(run, make_result(RunOutcome.NOT_SOLVED))
+        store.save(run, make_result(RunOutcome.NOT_SOLVED), 0)
     database = store.database
     assert database.rows("SELECT outcome, attempts, cost_usd, tokens FROM runs") == [
         ("not solved", 1, 0.25, 120)
@@ -130,7 +130,7 @@ def test_threads_write_side_by_side(store: Store) -> None:
 
     def work(run: str) -> None:
         for _ in range(10):
-            store.save(run, make_result())
+            store.save(run, make_result(), 0)
             store.events.append_event(run, 1, "2026-11-27T00:00:00+00:00", "notice", "{}")
             assert store.get(run).result == make_result()
 
@@ -141,17 +141,33 @@ def test_threads_write_side_by_side(store: Store) -> None:
         assert positions == list(range(1, 11))
 
 
-def test_who_lost_a_run_saves_nothing(store: Store) -> None:
-    record = store.create(Task("one", Path("/p")), "{}")
-    token = store.take_up(record.id)
-    store.save(record.id, make_result(RunOutcome.RUNNING), record.token + 1)
-    with Store(store.directory) as heir:
-        assert heir.take_up(record.id) == token + 1
-        with pytest.raises(InfrastructureError, match="another process carries run"):
-            store.save(record.id, RunResult(RunOutcome.SOLVED), token)
-        assert heir.get(record.id).outcome is RunOutcome.RUNNING
-        heir.save(record.id, RunResult(RunOutcome.SOLVED), token + 1)
-    assert store.get(record.id).outcome is RunOutcome.SOLVED
+def test_only_the_present_owner_of_a_run_writes_its_record(store: Store) -> None:
+    run = store.create(Task("one", Path("/p")), "{}").id
+    assert store.token(run) == 0
+    first = store.take_up(run)
+    store.require_owner(run, first)
+    with Store(store.directory) as elsewhere:
+        second = elsewhere.take_up(run)
+    assert (first, second) == (1, 2)
+    for write in (
+        lambda: store.require_owner(run, first),
+        lambda: store.save(run, RunResult(RunOutcome.SOLVED), first),
+        lambda: store.end(run, RunOutcome.STOPPED, "late", first),
+    ):
+        with pytest.raises(LostRunError, match=f"another process carries this run now: {run}"):
+            write()
+    assert store.get(run).outcome is RunOutcome.RUNNING
+    store.save(run, RunResult(RunOutcome.SOLVED), second)
+    assert store.get(run).outcome is RunOutcome.SOLVED
+
+
+def test_a_run_that_nobody_took_up_is_forgotten_and_another_is_not(store: Store) -> None:
+    forgotten, kept = (store.create(Task(name, Path("/p")), "{}") for name in "ab")
+    store.take_up(kept.id)
+    for record in (forgotten, kept):
+        store.discard(record.id)
+    assert [record.id for record in store.list()] == [kept.id]
+    assert (forgotten.folder.exists(), kept.folder.exists()) == (False, True)
 
 
 def test_what_is_no_text_is_stored_all_the_same(store: Store) -> None:
@@ -164,13 +180,13 @@ def test_a_block_that_fails_writes_nothing_and_the_next_one_does(store: Store) -
 
     def save_and_fail() -> None:
         with store.database.transaction():
-            store.save(run, make_result())
+            store.save(run, make_result(), 0)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         save_and_fail()
     assert store.get(run).result is None
-    store.save(run, make_result())
+    store.save(run, make_result(), 0)
     assert store.get(run).result == make_result()
 
 
@@ -180,7 +196,7 @@ def test_every_failure_of_the_database_is_one_line(store: Store, each_database: 
         store.database.write(f"DROP TABLE {table}")
     calls: list[Callable[[], object]] = [
         lambda: store.create(Task("two", Path("/p")), "{}"),
-        lambda: store.save("x", make_result()),
+        lambda: store.save("x", make_result(), 0),
         lambda: store.get("last"),
         lambda: store.find("2"),
         store.list,
@@ -198,7 +214,7 @@ def test_every_failure_of_the_database_is_one_line(store: Store, each_database: 
 
 def test_a_list_reads_no_result(store: Store) -> None:
     run = store.create(Task("one", Path("/p")), "{}").id
-    store.save(run, make_result())
+    store.save(run, make_result(), 0)
     store.database.write("UPDATE results SET result = ?", (b"no result",))
     (summary,) = list_summaries(store.database, 10)
     assert (summary.id, summary.attempts, summary.cost_usd) == (run, 1, 0.25)
