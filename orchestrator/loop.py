@@ -9,7 +9,6 @@ Here is the order of things; `steps.py` does the work, `policy.py` says how far 
 import time
 from dataclasses import replace
 
-from orchestrator import events
 from orchestrator.failures.suite import failure_of
 from orchestrator.models import AgentLimits, Attempt, RunOutcome, RunResult, SuiteReport, Teaching
 from orchestrator.policy import Policy, blocking_reason, end_run
@@ -34,7 +33,7 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
         attempt = _make_attempt(run, baseline, steps, policy, limits)
         run = replace(run, attempts=(*run.attempts, attempt))
         run = policy.decide(run, steps.task, fresh=steps.fresh)
-        steps.emit(events.AttemptFinished(run))
+        steps.close_attempt(run)
     return run
 
 

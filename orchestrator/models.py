@@ -543,3 +543,19 @@ class RunRecord:
     """How far it has come; None before the baseline is known."""
     process: int = 0
     """Process id of the orchestrator that carries the run, or carried it last."""
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """An event of a run as the store lists it."""
+
+    seq: int
+    """Its place in the order of the run's events."""
+    attempt: int
+    """Number of the attempt; 0 outside of one."""
+    at: str
+    """When it happened: ISO 8601, in UTC."""
+    kind: str
+    """`tool_used`, `suite_finished`."""
+    values: str
+    """What is known of it, as a JSON object."""

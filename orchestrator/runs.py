@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from orchestrator import events, process, wiring
@@ -77,26 +78,27 @@ def start_run(
     # Bytes of a command line that are no text: neither an API nor a database takes them.
     task = task.encode("utf-8", "replace").decode()
     _meanwhile(_load_the_journal)
+    run = new_id()
+    emit = events.RunEvents(run, listener)
     project = wiring.checked_project(project)
     with Store(state) as store:
-        recover_project(project, store, listener)  # also the configuration, which is read next
+        recover_project(project, store, emit)  # also the configuration, which is read next
     loaded = load(project, config_file, overrides, environment)
     config = loaded.config
-    wiring.tell_what_a_project_chose(loaded, listener)
-    run = new_id()
+    wiring.tell_what_a_project_chose(loaded, emit)
     with (
         Store(state) as store,
-        _place(config, project, run, store, listener) as place,
+        _place(config, project, run, store, emit) as place,
         hold_project(place.folder, store),
     ):
         ours = environment or os.environ
-        parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
+        parts = wiring.build(config, place.folder, ours, emit, store.directory, home=project)
         told = Task(parts.masker.text(task), project)
         record = replace(
             store.create(told, config.model_dump_json(), run), task=Task(task, project)
         )
         keep_variables(record.folder, ours, parts.masker)
-        return _carry(record, store, config, parts, place, listener, resumed=False)
+        return _carry(record, store, config, parts, place, emit, resumed=False)
 
 
 def resume_run(
@@ -117,16 +119,17 @@ def resume_run(
         record = store.get(run)
         if record.outcome not in _RESUMABLE:
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
+        emit = events.RunEvents(record.id, listener)
         project = wiring.checked_project(record.task.project)
         config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
-        at = _place(config, project, record.id, store, listener, resumed=True)
+        at = _place(config, project, record.id, store, emit, resumed=True)
         with at as place, hold_project(place.folder, store):
-            revert_swap(place.folder, store, listener)
-            end_leftovers(record, listener)
-            ours, state = recall_variables(record.folder, os.environ, listener), store.directory
-            parts = wiring.build(config, place.folder, ours, listener, state, home=project)
+            revert_swap(place.folder, store, emit)
+            end_leftovers(record, emit)
+            ours, state = recall_variables(record.folder, os.environ, emit), store.directory
+            parts = wiring.build(config, place.folder, ours, emit, state, home=project)
             store.take_up(record.id)
-            return _carry(record, store, config, parts, place, listener, resumed=True)
+            return _carry(record, store, config, parts, place, emit, resumed=True)
 
 
 def _carry(
@@ -135,25 +138,25 @@ def _carry(
     config: Config,
     parts: wiring.Parts,
     place: Place,
-    listener: events.Listener,
+    emit: events.RunEvents,
     *,
     resumed: bool,
 ) -> RunResult:
     place.began = True
     project = record.task.project
-    logger = failure_logger(project, listener)
-    with wiring.open_rulebook(
-        config, place.folder, store, listener, run=record.id, home=project
-    ) as (rulebook, history):
+    logger = failure_logger(project, emit)
+    with wiring.open_rulebook(config, place.folder, store, emit, run=record.id, home=project) as (
+        rulebook,
+        history,
+    ):
         outcomes = outcomes_listener(
             history,
             rulebook,
             record.id,
-            lambda text: listener(events.Notice(text)),
+            lambda text: emit(events.Notice(text)),
             tidy=place.folder == project,
         )
-        ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
-        emit = events.fan_out([*ours, listener])
+        emit.listen_first(_early_importer(parts), logger, outcomes)
         return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
 
 
@@ -164,7 +167,7 @@ def _run_to_end(
     parts: wiring.Parts,
     place: Place,
     rulebook: MarkdownRulebook,
-    emit: events.Listener,
+    emit: events.RunEvents,
     *,
     resumed: bool,
 ) -> RunResult:
@@ -205,7 +208,7 @@ def _loop_durably(
     parts: wiring.Parts,
     rulebook: MarkdownRulebook,
     project: Path,
-    emit: events.Listener,
+    emit: events.RunEvents,
 ) -> RunResult:
     from orchestrator.journal.durable import DurableJournal, DurableRuns
 
@@ -227,19 +230,13 @@ def _loop_durably(
             pending=Pending(record.task.project, store.directory),
             swap_note=SwapNote.of_project(project, store.directory),
             old_failures_must_pass=config.tests.old_failures == "must_pass",
+            save=partial(store.save, record.id),
+            set_attempt=emit.set_attempt,
         )
         return run_loop(steps, wiring.policy(config))
 
     with process.marking(record.id), DurableRuns(store.directory) as durable:
         return durable.carry(record.id, loop)
-
-
-def _saver(store: Store, run: str) -> events.Listener:
-    def save(event: events.Event) -> None:
-        if isinstance(event, events.AttemptFinished):
-            store.save(run, event.result)
-
-    return save
 
 
 def _early_importer(parts: wiring.Parts) -> events.Listener:

@@ -19,6 +19,7 @@ from orchestrator.failures.masked import (
     mask_file,
     mask_footprint,
     mask_report,
+    mask_words,
 )
 from orchestrator.footprint import Footprint
 from orchestrator.guard import Guard, no_guard
@@ -33,6 +34,7 @@ from orchestrator.models import (
     Findings,
     Judgement,
     RunOutcome,
+    RunResult,
     Snapshot,
     SuiteReport,
     Task,
@@ -82,8 +84,10 @@ class _UndecidedError(Exception):
 class Steps:
     """The steps of one run, with the parts that do the work.
 
-    `folder` takes the run's large files; `emit` hears of everything as it happens. `fresh` tells
-    whether any step since it was last set to False was really done, and not just remembered.
+    `folder` takes the run's large files; `emit` hears of everything as it happens. `save` keeps how
+    far the run has come; what it raises ends the run. `set_attempt` hears which attempt is in hand,
+    0 for none. `fresh` tells whether any step since it was last set to False was really done, and
+    not just remembered.
     """
 
     task: Task
@@ -101,6 +105,8 @@ class Steps:
     pending: Pending | None = None
     swap_note: SwapNote | None = None
     old_failures_must_pass: bool = False
+    save: Callable[[RunResult], None] = lambda _run: None
+    set_attempt: Callable[[int], None] = lambda _number: None
     _begun: bool = False
     _footprint: Footprint | None = None
     _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -148,6 +154,7 @@ class Steps:
             return before
 
         self._begun = False
+        self.set_attempt(attempt)  # also when another process began it
         return self._step(f"attempt {attempt}: before", work)
 
     def work(self, attempt: int, prompt: str, limits: AgentLimits, before: Snapshot) -> AgentResult:
@@ -162,7 +169,7 @@ class Steps:
             self.emit(events.StepStarted("the agent works"))
             try:
                 with ending_orphans() as orphans:
-                    result = self.agent.run(prompt, self.task.project, limits, self.emit)
+                    result = self.agent.run(prompt, self.task.project, limits, self._emit_masked)
             except BaseException:
                 left.write_text(self.workspace.snapshot().tree, encoding="ascii")
                 with suppress(LoopError):  # then it is told when the attempt begins again
@@ -240,6 +247,16 @@ class Steps:
         """
         parts = Parts(self.teacher, self.masker, self.emit, self.rulebook, self.pending, self._step)
         return teach_failure(failure, parts, name=f"attempt {attempt}: ")
+
+    def close_attempt(self, run: RunResult) -> None:
+        """Keep how far the run has come with its last attempt, and report it.
+
+        Raises:
+            InfrastructureError: it cannot be kept.
+        """
+        self.save(run)
+        self.emit(events.AttemptFinished(run))
+        self.set_attempt(0)
 
     def revert_attempt(self, attempt: Attempt) -> None:
         """Revert the attempt's edits, except where somebody else edited the file since."""
@@ -413,6 +430,9 @@ class Steps:
                 f"the suite takes {report.seconds:.0f} s: an attempt whose tests fail costs up to "
                 f"3 more runs of it, about {minutes:.0f} min"
             )
+
+    def _emit_masked(self, event: events.Event) -> None:
+        self.emit(mask_words(self.masker, event))
 
     def _notice(self, text: str) -> None:
         if text:

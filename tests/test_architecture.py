@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.store", "orchestrator.ledger"),
     ("orchestrator.codec",),
     ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
-    ("orchestrator.process", "orchestrator.ports"),
+    ("orchestrator.process", "orchestrator.ports", "orchestrator.event_record"),
     ("orchestrator.events",),
     ("orchestrator.models", "orchestrator.footprint"),
     (

@@ -2,25 +2,22 @@
 
 import dataclasses
 import json
-import re
 import sys
 import threading
-from datetime import UTC, datetime
 
 from pydantic_core import to_jsonable_python
 
-from orchestrator.events import Event
+from orchestrator.events import Event, name_of
 
 _writing = threading.Lock()
 
 
 def print_json(event: Event) -> None:
     """Print one event: its name in snake case, the time (UTC), and its fields."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
     line = json.dumps(
         {
-            "event": name,
-            "time": datetime.now(UTC).isoformat(),
+            "event": name_of(event),
+            "time": event.at.isoformat(),
             **to_jsonable_python(dataclasses.asdict(event), serialize_unknown=True),
         },
         ensure_ascii=True,
