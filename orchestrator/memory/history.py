@@ -17,12 +17,14 @@ from orchestrator.memory.database import Database, Row
 from orchestrator.memory.preflight import fingerprint
 from orchestrator.memory.records import (
     Counters,
+    Exposure,
     Origin,
     Proposal,
     Refusal,
     RuleEvent,
     RuleRecord,
     Status,
+    Witness,
     difference,
 )
 from orchestrator.models import Rule
@@ -276,24 +278,23 @@ class History:
 
     # ---- outcomes
 
-    def expose(self, run: str, number: int, rules: Iterable[str]) -> None:
-        """Remember which rules are in force for an attempt that begins."""
+    def expose(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
+        """Remember with which rules an attempt was made; what is said last of a rule counts."""
         key = (self.book, run, number)
+        rules = tuple(rules)
         with self._database.transaction():
             self._database.write(
                 "INSERT OR IGNORE INTO attempts (book, run, number, at) VALUES (?, ?, ?, ?)",
                 (*key, self.now().isoformat()),
             )
             self._database.write_all(
-                "INSERT OR IGNORE INTO exposures VALUES (?, ?, ?, ?)",
-                [(*key, rule) for rule in rules],
+                "DELETE FROM exposures WHERE book = ? AND run = ? AND number = ? AND rule = ?",
+                [(*key, each.rule_id) for each in rules],
             )
-
-    def expose_also(self, run: str, rules: Iterable[str]) -> None:
-        """Remember rules that came into force in the attempt in hand."""
-        number = self._in_hand(run)
-        if number is not None:
-            self.expose(run, number, rules)
+            self._database.write_all(
+                "INSERT INTO exposures VALUES (?, ?, ?, ?)",
+                [(*key, each.rule_id) for each in rules if each.witness is not Witness.NONE],
+            )
 
     def failed(self, run: str, failure: str) -> list[RuleRecord]:
         """Remember how the attempt in hand failed; give the rules in force that it recurs on."""
