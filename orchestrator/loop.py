@@ -72,6 +72,7 @@ def _learn(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: Policy
     except TeacherError as error:
         return replace(attempt, teaching=Teaching(None, error.usage, str(error), answered=False))
     attempt = replace(attempt, teaching=taught.teaching, rule=taught.change)
+    steps.pin_tree(attempt, failure, taught.change)
     if policy.retry_from_start:
         steps.revert_attempt(attempt)
     return attempt

@@ -24,6 +24,7 @@ from orchestrator.store import Store, new_id
 from orchestrator.teaching.pending import Pending
 from orchestrator.variables import keep_variables, recall_variables
 from orchestrator.workspace import open_workspace
+from orchestrator.workspace.pinning import Pinned, pinned_folder
 from orchestrator.workspace.swap import SwapNote
 
 _RESUMABLE = (
@@ -214,13 +215,18 @@ def _loop_durably(
 
     agent, teacher = wiring.bounded(config, parts, record.id, store.directory)
 
+    workspace = open_workspace(project, record.folder)
+
+    def pin(pinned: Pinned) -> None:
+        workspace.pin(pinned, pinned_folder(store.directory, pinned))
+
     def loop(journal: DurableJournal) -> RunResult:
         steps = Steps(
             task=Task(record.task.text, project),
             agent=agent,
             suite=parts.suite,
             teacher=teacher,
-            workspace=open_workspace(project, record.folder),
+            workspace=workspace,
             rulebook=rulebook,
             journal=journal,
             folder=record.folder,
@@ -232,6 +238,7 @@ def _loop_durably(
             old_failures_must_pass=config.tests.old_failures == "must_pass",
             save=partial(store.save, record.id),
             set_attempt=emit.set_attempt,
+            pin=pin,
         )
         return run_loop(steps, wiring.policy(config))
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -33,6 +34,7 @@ from orchestrator.models import (
     FileChange,
     Findings,
     Judgement,
+    RuleChange,
     RunOutcome,
     RunResult,
     Snapshot,
@@ -49,6 +51,7 @@ from orchestrator.verdict.baseline import Obstacle, find_obstacle
 from orchestrator.verdict.experiment import Experiment, Trees
 from orchestrator.verdict.relation import Relation
 from orchestrator.workspace.bytecode import drop_bytecode
+from orchestrator.workspace.pinning import Pinned
 from orchestrator.workspace.swap import SwapNote, TreeSwap
 from teacher.models import Failure
 
@@ -56,6 +59,8 @@ T = TypeVar("T")
 
 _MOST_NAMED: Final = 5
 _FOOTPRINT: Final = "footprint.json"
+_LEARNED: Final = ("added", "amended", "waits for approval")
+"""Changes of the rulebook after which a rule may be put to the proof."""
 _LONG_SUITE_SECONDS: Final = 30.0
 """Seconds from which on it is said what a comparison costs."""
 
@@ -86,8 +91,8 @@ class Steps:
 
     `folder` takes the run's large files; `emit` hears of everything as it happens. `save` keeps how
     far the run has come; what it raises ends the run. `set_attempt` hears which attempt is in hand,
-    0 for none. `fresh` tells whether any step since it was last set to False was really done, and
-    not just remembered.
+    0 for none. `pin` keeps the tree that a rule was learned from. `fresh` tells whether any step
+    since it was last set to False was really done, and not just remembered.
     """
 
     task: Task
@@ -107,6 +112,7 @@ class Steps:
     old_failures_must_pass: bool = False
     save: Callable[[RunResult], None] = lambda _run: None
     set_attempt: Callable[[int], None] = lambda _number: None
+    pin: Callable[[Pinned], None] = lambda _pinned: None
     _begun: bool = False
     _footprint: Footprint | None = None
     _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -247,6 +253,32 @@ class Steps:
         """
         parts = Parts(self.teacher, self.masker, self.emit, self.rulebook, self.pending, self._step)
         return teach_failure(failure, parts, name=f"attempt {attempt}: ")
+
+    def pin_tree(self, attempt: Attempt, failure: Failure, change: RuleChange | None) -> None:
+        """Keep the files that the attempt began with, if a rule was learned from it.
+
+        What keeps them from being kept is reported, and in nobody's way.
+        """
+        if change is None or change.change not in _LEARNED:
+            return
+        pinned = Pinned(
+            rule=change.rule.id,
+            run=self.folder.name,
+            attempt=attempt.number,
+            tree=attempt.before.tree,
+            task=self.masker.text(self.task.text),
+            cases=tuple(map(self.masker.text, failure.cases)),
+            project=str(self.task.project),
+            at=datetime.now(UTC).isoformat(),
+        )
+
+        def work() -> None:
+            try:
+                self.pin(pinned)
+            except LoopError as error:
+                self._notice(f"the files that {pinned.rule} was learned from are not kept: {error}")
+
+        self._step(f"attempt {attempt.number}: pin", work)
 
     def close_attempt(self, run: RunResult) -> None:
         """Keep how far the run has come with its last attempt, and report it.

@@ -33,6 +33,7 @@ from orchestrator.policy import Policy
 from orchestrator.steps import Steps
 from orchestrator.suites.fake import ScriptedSuite, report_of
 from orchestrator.workspace.fake import FakeWorkspace
+from orchestrator.workspace.pinning import Pinned
 from teacher.errors import TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson, RuleText, Usage
@@ -60,6 +61,7 @@ class Bench:
         self.events: list[events.Event] = []
         self.emit = events.RunEvents("run-1", self.events.append)
         self.saved: list[RunResult] = []
+        self.pinned: list[Pinned] = []
         self._folder = folder
 
     def edits(self, text: str, cost: float = 0.0) -> Act:
@@ -85,6 +87,7 @@ class Bench:
             emit=self.emit,
             save=self.saved.append,
             set_attempt=self.emit.set_attempt,
+            pin=self.pinned.append,
         )
         return run_loop(steps, Policy(**policy))  # type: ignore[arg-type]
 
@@ -435,6 +438,37 @@ def test_each_attempt_is_saved_before_it_is_reported(bench: MakeBench) -> None:
     result = loop.run()
     assert reported == [1, 2]
     assert loop.saved[-1] == result
+
+
+def test_the_tree_that_a_rule_was_learned_from_is_pinned_once(bench: MakeBench) -> None:
+    loop = bench(RED, RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("also wrong\n"))
+    loop.teacher.enqueue(LESSON)
+    loop.teacher.enqueue(NOTHING)
+    loop.run(auto_retry=False)
+    result = loop.run(auto_retry=False)
+    (pinned,) = loop.pinned
+    first = result.attempts[0]
+    assert first.rule is not None
+    assert (pinned.rule, pinned.attempt, pinned.tree) == (first.rule.rule.id, 1, first.before.tree)
+    assert (pinned.task, pinned.cases) == ("make test_b green", ("test_b",))
+
+
+def test_a_tree_that_cannot_be_pinned_is_in_nobodys_way(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+
+    class Full(list[Pinned]):
+        def append(self, _pinned: Pinned, /) -> None:
+            raise InfrastructureError("too large")
+
+    loop.pinned = Full()
+    assert loop.run().outcome is RunOutcome.SOLVED
+    notices = [event.text for event in loop.events if isinstance(event, events.Notice)]
+    assert any("was learned from are not kept: too large" in text for text in notices)
 
 
 def test_a_record_that_cannot_be_written_ends_the_run(bench: MakeBench) -> None:
