@@ -36,7 +36,7 @@ class EventLog(Protocol):
     def append_event(self, run: str, attempt: int, at: str, kind: str, values: str) -> None:
         """Add a row at the end of a run's."""
 
-    def list_events(self, run: str, after: int = 0) -> list[EventRow]:
+    def list_events(self, run: str, after: int = 0) -> Sequence[EventRow]:
         """List a run's rows with a number above `after`, in order."""
 
 

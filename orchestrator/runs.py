@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator import events, process, wiring
 from orchestrator.config import Config, Override, load, with_new_limits
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.event_record import record_events
 from orchestrator.isolation import Place, in_worktree, remove_leftovers
 from orchestrator.loop import run_loop
 from orchestrator.memory.learnings.recording import failure_logger
@@ -157,7 +158,8 @@ def _carry(
             lambda text: emit(events.Notice(text)),
             tidy=place.folder == project,
         )
-        emit.listen_first(_early_importer(parts), logger, outcomes)
+        recorder = record_events(store, record.id, parts.masker)
+        emit.listen_first(recorder, _early_importer(parts), logger, outcomes)
         return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
 
 

@@ -7,11 +7,12 @@
 <state>/masking.key          makes the tags of secrets in the ids of cases
 """
 
+import json
 import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +22,11 @@ import platformdirs
 
 from orchestrator import codec, files
 from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.models import EventRow, RunOutcome, RunRecord, RunResult, Task
 
 STATE_VARIABLE: Final = "ORCHESTRATOR_STATE_DIR"
 _KEY_BYTES: Final = 32
+_EVENTS: Final = "events.jsonl"
 
 _MIGRATIONS: Final = (
     """
@@ -201,6 +203,29 @@ class Store:
         """The configuration that a run began with."""
         row = self._database.execute("SELECT config FROM runs WHERE id = ?", (run,)).fetchone()
         return str(row[0])
+
+    def append_event(self, run: str, attempt: int, at: str, kind: str, values: str) -> None:
+        """Add an event at the end of a run's. May be called from several threads."""
+        line = json.dumps([attempt, at, kind, values]) + "\n"
+        try:
+            with (self._folder(run) / _EVENTS).open("ab") as file:
+                file.write(line.encode("ascii"))
+        except OSError as error:
+            raise unusable(self.directory, error) from error
+
+    def list_events(self, run: str, after: int = 0) -> Sequence[EventRow]:
+        """List a run's events with a number above `after`, in order."""
+        try:
+            lines = (self._folder(run) / _EVENTS).read_bytes().splitlines()
+        except FileNotFoundError:
+            return []  # a run of an earlier version
+        except OSError as error:
+            raise unusable(self.directory, error) from error
+        rows = []
+        for seq, line in enumerate(lines, 1):
+            with suppress(ValueError):  # a full disk may have left half a line
+                rows.append(EventRow(seq, *json.loads(line)))
+        return [row for row in rows if row.seq > after]
 
     def close(self) -> None:
         """Close the database."""

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -42,7 +43,7 @@ class MemoryLog:
     def append_event(self, run: str, attempt: int, at: str, kind: str, values: str) -> None:
         self.rows.append((run, EventRow(len(self.rows) + 1, attempt, at, kind, values)))
 
-    def list_events(self, run: str, after: int = 0) -> list[EventRow]:
+    def list_events(self, run: str, after: int = 0) -> Sequence[EventRow]:
         return [row for of, row in self.rows if of == run and row.seq > after]
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import sys
 import threading
+from datetime import UTC, datetime
 
 from pydantic_core import to_jsonable_python
 
@@ -13,11 +14,11 @@ _writing = threading.Lock()
 
 
 def print_json(event: Event) -> None:
-    """Print one event: its name in snake case, the time (UTC), and its fields."""
+    """Print one event: its name in snake case, the time of printing (UTC), and its fields."""
     line = json.dumps(
         {
             "event": name_of(event),
-            "time": event.at.isoformat(),
+            "time": datetime.now(UTC).isoformat(),
             **to_jsonable_python(dataclasses.asdict(event), serialize_unknown=True),
         },
         ensure_ascii=True,

@@ -36,3 +36,18 @@ def show(run: str, as_json: bool) -> None:
         record = store.get(run)
     for line in records.listed_json([record]) if as_json else records.whole(record):
         click.echo(line)
+
+
+@runs.command()
+@click.argument("run", default="last")
+@as_json
+def events(run: str, as_json: bool) -> None:
+    """Show what happened in RUN, as a time line [default: the last one]."""
+    from orchestrator.cli import timeline
+    from orchestrator.store import Store
+
+    with Store() as store:
+        record = store.get(run)
+        rows = store.list_events(record.id)
+    for line in timeline.listed_json(record.id, rows) if as_json else timeline.listed(rows):
+        click.echo(line)
