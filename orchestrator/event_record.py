@@ -6,9 +6,10 @@ reduced to what they came to: the run's record keeps them already.
 
 import json
 import math
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from functools import singledispatch
 from typing import Any, Final, Protocol
 
@@ -24,8 +25,10 @@ MOST_ITEMS: Final = 20
 MOST_ITEM_CHARS: Final = 300
 _MOST_DEPTH: Final = 4
 MOST_ROWS: Final = 1000
-"""Rows of one kind that an attempt may have: an agent may say a million lines."""
+"""Rows of one kind that an attempt may have."""
 _MOST_CASES: Final = 100
+_MOST_SAID: Final = 64 * 1024
+"""Characters of what an agent says without a pause that are looked at."""
 
 _STAMPS: Final = frozenset(each.name for each in fields(events.Event))
 
@@ -50,37 +53,60 @@ def event_values(event: events.Event, masker: Masker) -> tuple[str, dict[str, An
 def record_events(log: EventLog, run: str, masker: Masker) -> events.Listener:
     """Return a listener that puts the events of one run on record.
 
-    Of the suite's cases only those that fail are kept. A run that goes on reports its finished
-    attempts again; what is on record of them is not repeated.
+    Of the suite's cases only those that fail are kept. What the agent says without a pause is one
+    row: some agents speak line by line, and a secret may take several. A run that goes on reports
+    its finished attempts again; what is on record of them is not repeated.
 
     Args:
         log: where the rows go.
         run: the run's id.
         masker: takes secrets out.
     """
-    finished = {row.attempt for row in log.list_events(run) if row.kind == _FINISHED}
-    counts = Counter[tuple[int, str]]()
+    return _Recorder(log, run, masker)
 
-    def append(event: events.Event) -> None:
-        kind, values = event_values(event, masker)
-        text = json.dumps(values, ensure_ascii=True)
-        log.append_event(run, event.attempt, event.at.isoformat(), kind, text)
 
-    def listen(event: events.Event) -> None:
+class _Recorder:
+    def __init__(self, log: EventLog, run: str, masker: Masker) -> None:
+        self._log, self._run, self._masker = log, run, masker
+        self._finished = {row.attempt for row in log.list_events(run) if row.kind == _FINISHED}
+        self._rows = Counter[tuple[int, str]]()
+        self._said: events.AgentSpoke | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self, event: events.Event) -> None:
+        with self._lock:
+            if isinstance(event, events.AgentSpoke):
+                self._add_words(event)
+                return
+            if isinstance(event, events.CaseFinished) and not event.case.failing:
+                return
+            if said := self._said:
+                self._said = None  # also if it cannot be written: the next event comes too
+                self._record(said)
+            self._record(event)
+
+    def _add_words(self, event: events.AgentSpoke) -> None:
+        before = self._said.text if self._said else ""
+        if len(before) < _MOST_SAID:
+            text = f"{before}\n{event.text}" if before else event.text
+            self._said = replace(self._said or event, text=text)
+
+    def _record(self, event: events.Event) -> None:
         kind = events.name_of(event)
-        if isinstance(event, events.CaseFinished) and not event.case.failing:
+        if kind == _FINISHED and event.attempt in self._finished:
             return
-        if kind == _FINISHED and event.attempt in finished:
-            return
-        counts[event.attempt, kind] += 1
-        left = _most_rows(event) - counts[event.attempt, kind]
+        self._rows[event.attempt, kind] += 1
+        left = _most_rows(event) - self._rows[event.attempt, kind]
         if left >= 0:
-            append(event)
+            self._append(event)
         if left == -1:
             text = f"further events of this attempt are not recorded: {kind}"
-            append(events.Notice(text, attempt=event.attempt, at=event.at))
+            self._append(events.Notice(text, attempt=event.attempt, at=event.at))
 
-    return listen
+    def _append(self, event: events.Event) -> None:
+        kind, values = event_values(event, self._masker)
+        text = json.dumps(values, ensure_ascii=True)
+        self._log.append_event(self._run, event.attempt, event.at.isoformat(), kind, text)
 
 
 _FINISHED: Final = "attempt_finished"

@@ -75,8 +75,10 @@ def test_every_event_can_be_recorded_however_much_it_carries(kind: type[events.E
             dataclasses.replace(event.case, outcome=CaseOutcome.FAILED), attempt=3
         )
     log = MemoryLog()
-    record_events(log, "run-1", MASKER)(event)
-    (row,) = log.list_events("run-1")
+    listen = record_events(log, "run-1", MASKER)
+    listen(event)
+    listen(events.Notice("next"))
+    row, _ = log.list_events("run-1")
     assert (row.attempt, row.at, row.kind) == (3, event.at.isoformat(), events.name_of(event))
     assert len(row.values) <= LONGEST_ROW
     assert "ghp_0123" not in row.values
@@ -127,15 +129,41 @@ def test_of_the_cases_only_those_that_fail_are_recorded_and_not_all_of_many() ->
     }
 
 
-def test_an_agent_that_never_stops_talking_does_not_fill_the_record() -> None:
+def test_a_tool_that_is_called_without_end_does_not_fill_the_record() -> None:
     log = MemoryLog()
     listen = record_events(log, "r", MASKER)
-    for index in range(3 * MOST_ROWS):
-        listen(events.AgentSpoke(f"line {index}", attempt=1))
-    listen(events.AgentSpoke("the next attempt", attempt=2))
+    for index in range(MOST_ROWS + 50):
+        listen(events.ToolUsed("Bash", f"ls {index}", attempt=1))
+    listen(events.ToolUsed("Bash", "the next attempt", attempt=2))
     rows = log.list_events("r")
     assert len(rows) == MOST_ROWS + 2
     assert rows[-1].attempt == 2
+
+
+def test_what_an_agent_says_without_a_pause_is_one_row_and_masked_as_one() -> None:
+    log = MemoryLog()
+    listen = record_events(log, "r", MASKER)
+    body = ["--b8f1d2c7", 'Content-Disposition: form-data; name="password"', "", "Mosa1c;Tile"]
+    for line in (*body, "--b8f1d2c7--"):
+        listen(events.AgentSpoke(line, attempt=1, at=AT))
+    listen(events.ToolUsed("Bash", "ls", attempt=1))
+    listen(events.AgentSpoke("more", attempt=1))
+    listen(events.RunEnded("r", RunResult(RunOutcome.SOLVED), Path(), 1.0))
+    rows = log.list_events("r")
+    kinds = [row.kind for row in rows]
+    assert kinds == ["agent_spoke", "tool_used", "agent_spoke", "run_ended"]
+    assert (rows[0].at, "Mosa1c" in rows[0].values) == (AT.isoformat(), False)
+    assert json.loads(rows[0].values)["text"].startswith("--b8f1d2c7\nContent-Disposition")
+
+
+def test_an_agent_that_never_stops_talking_takes_a_bounded_row() -> None:
+    log = MemoryLog()
+    listen = record_events(log, "r", MASKER)
+    for index in range(20_000):
+        listen(events.AgentSpoke(f"line {index}", attempt=1))
+    listen(events.StepStarted("next", attempt=1))
+    spoke, _ = log.list_events("r")
+    assert len(spoke.values) < LONGEST_ROW
 
 
 def finished(number: int) -> events.AttemptFinished:
