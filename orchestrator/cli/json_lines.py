@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import sys
 import threading
 from datetime import UTC, datetime
@@ -14,7 +15,11 @@ _writing = threading.Lock()
 
 
 def print_json(event: Event) -> None:
-    """Print one event: its name in snake case, the time of printing (UTC), and its fields."""
+    """Print one event: its name in snake case, the time of printing (UTC), and its fields.
+
+    Raises:
+        SystemExit: whoever read standard output is gone, and with it the wish to go on.
+    """
     line = json.dumps(
         {
             "event": name_of(event),
@@ -24,5 +29,10 @@ def print_json(event: Event) -> None:
         ensure_ascii=True,
     )
     with _writing:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still in the buffer would be written, and complained of, at the very end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None

@@ -132,7 +132,8 @@ def _clock(at: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return _cut(" ".join(printable(text).split()).rstrip(":, "))
+    # What is missing in a text leaves its punctuation behind.
+    return _cut(" ".join(printable(text).split()).replace(" ,", ",").rstrip(":, "))
 
 
 def _cut(text: str) -> str:

@@ -12,7 +12,7 @@ from orchestrator.cli.timeline import listed, listed_json
 from orchestrator.models import EventRow
 from orchestrator.replay import ReplayServer
 from orchestrator.store import Store
-from tests.cli.conftest import RULE, TASK, Call, Shop
+from tests.cli.conftest import RULE, TASK, Call, Shop, in_a_child
 
 AT = "2026-11-20T12:04:31+00:00"
 
@@ -148,3 +148,15 @@ def test_control_characters_and_long_texts_do_not_reach_the_terminal() -> None:
     (line,) = listed([row(1, "agent_spoke", text="\x1b[2J" + "x\n" * 5000)])
     assert "\x1b" not in line
     assert len(line) < 300
+
+
+def test_a_run_ends_when_the_reader_of_its_json_lines_is_gone(
+    shop: Shop, teacher: ReplayServer
+) -> None:
+    with in_a_child("run", TASK, "--project-dir", shop.project, "--json") as child:
+        assert child.stdout
+        assert child.stderr
+        child.stdout.readline()
+        child.stdout.close()
+        assert (child.stderr.read(), child.wait(60)) == ("", 1)
+    assert shop.word == "wrong\n"
