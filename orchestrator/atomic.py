@@ -100,6 +100,19 @@ def move(source: PathText, target: PathText) -> None:
     os.replace(source, target)
 
 
+def sync_file(path: PathText) -> None:
+    """Make what another program wrote into a file outlive a power cut.
+
+    Raises:
+        OSError: it cannot be read, or the disk fails.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: PathText) -> None:
     """Make what was renamed in a folder outlive a power cut, where the file system can."""
     try:

@@ -40,8 +40,9 @@ def fingerprint(source: str, evidence: Iterable[tuple[str, str]]) -> str:
 
 
 def hash_words(*words: str) -> str:
-    """Return 64 hex digits that tell one text, in its parts, from every other."""
-    return hashlib.sha256("\x1f".join(words).encode("utf-8", "replace")).hexdigest()
+    """Return the SHA-256 of a text in its parts, in hex; equal for equal words, however spaced."""
+    parts = (" ".join(each.split()) for each in words)
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
 def without_noise(text: str) -> str:

@@ -9,7 +9,6 @@ Here is the order of things; `steps.py` does the work, `policy.py` says how far 
 import time
 from dataclasses import replace
 
-from orchestrator import events
 from orchestrator.failures.suite import failure_of
 from orchestrator.models import AgentLimits, Attempt, RunOutcome, RunResult, SuiteReport, Teaching
 from orchestrator.policy import Policy, blocking_reason, end_run
@@ -34,7 +33,7 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
         attempt = _make_attempt(run, baseline, steps, policy, limits)
         run = replace(run, attempts=(*run.attempts, attempt))
         run = policy.decide(run, steps.task, fresh=steps.fresh)
-        steps.emit(events.AttemptFinished(run))
+        steps.close_attempt(run)
     return run
 
 
@@ -73,6 +72,7 @@ def _learn(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: Policy
     except TeacherError as error:
         return replace(attempt, teaching=Teaching(None, error.usage, str(error), answered=False))
     attempt = replace(attempt, teaching=taught.teaching, rule=taught.change)
+    steps.pin_tree(attempt, failure, taught.change)
     if policy.retry_from_start:
         steps.revert_attempt(attempt)
     return attempt

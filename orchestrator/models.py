@@ -554,3 +554,19 @@ class RunRecord:
     """When its files and details were removed, because they were kept long enough."""
     token: int = 0
     """Of its present owner; whoever holds an older one does not carry it any more."""
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """An event of a run as the store lists it."""
+
+    seq: int
+    """Its place in the order of the run's events."""
+    attempt: int
+    """Number of the attempt; 0 outside of one."""
+    at: str
+    """When it happened: ISO 8601, in UTC."""
+    kind: str
+    """`tool_used`, `suite_finished`."""
+    values: str
+    """What is known of it, as a JSON object."""

@@ -11,7 +11,7 @@ from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
 from orchestrator.recovery import recover_project
 from orchestrator.storage.place import state_directory
-from orchestrator.storage.runs import Store
+from orchestrator.storage.runs import Store, new_id
 from orchestrator.variables import keep_variables
 
 _EXIT_CODES = {
@@ -62,13 +62,15 @@ def start_run(
     _preload_workflows()
     project = wiring.checked_project(project)
     state, environment = state or state_directory(), environment or os.environ
+    run = new_id()
+    emit = events.RunEvents(run, listener)
     with Store(state) as store:
-        recover_project(project, store, listener)  # also the configuration, which is read next
+        recover_project(project, store, emit)  # also the configuration, which is read next
         loaded = load(project, config_file, overrides, environment)
-        wiring.tell_what_a_project_chose(loaded, listener)
+        wiring.tell_what_a_project_chose(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
         told = Task(masker.text(task), project)
-        record = store.create(told, loaded.config.model_dump_json())
+        record = store.create(told, loaded.config.model_dump_json(), run)
         keep_variables(record.folder, environment, masker)
 
     from orchestrator.workflows import Caller, carry_run

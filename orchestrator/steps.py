@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ from orchestrator.failures.masked import (
     mask_file,
     mask_footprint,
     mask_report,
+    mask_words,
 )
 from orchestrator.footprint import Footprint
 from orchestrator.guard import Guard, no_guard
@@ -32,7 +34,9 @@ from orchestrator.models import (
     FileChange,
     Findings,
     Judgement,
+    RuleChange,
     RunOutcome,
+    RunResult,
     Snapshot,
     SuiteReport,
     Task,
@@ -46,6 +50,7 @@ from orchestrator.verdict.baseline import Obstacle, find_obstacle
 from orchestrator.verdict.experiment import Experiment, Trees
 from orchestrator.verdict.relation import Relation
 from orchestrator.workspace.bytecode import drop_bytecode
+from orchestrator.workspace.pinning import Pinned
 from orchestrator.workspace.swap import SwapNote, TreeSwap
 from teacher.models import Failure
 
@@ -53,6 +58,8 @@ T = TypeVar("T")
 
 _MOST_NAMED: Final = 5
 _FOOTPRINT: Final = "footprint.json"
+_LEARNED: Final = ("added", "amended", "waits for approval")
+"""Changes of the rulebook after which a rule may be put to the proof."""
 _LONG_SUITE_SECONDS: Final = 30.0
 """Seconds from which on it is said what a comparison costs."""
 
@@ -81,8 +88,10 @@ class _UndecidedError(Exception):
 class Steps:
     """The steps of one run, with the parts that do the work.
 
-    `folder` takes the run's large files; `emit` hears of everything as it happens. `fresh` tells
-    whether any step since it was last set to False was really done, and not just remembered.
+    `folder` takes the run's large files; `emit` hears of everything as it happens. `save` keeps how
+    far the run has come; what it raises ends the run. `set_attempt` hears which attempt is in hand,
+    0 for none. `pin` keeps the tree that a rule was learned from. `fresh` tells whether any step
+    since it was last set to False was really done, and not just remembered.
     """
 
     task: Task
@@ -100,6 +109,9 @@ class Steps:
     pending: Pending | None = None
     swap_note: SwapNote | None = None
     old_failures_must_pass: bool = False
+    save: Callable[[RunResult], None] = lambda _run: None
+    set_attempt: Callable[[int], None] = lambda _number: None
+    pin: Callable[[Pinned], None] = lambda _pinned: None
     _begun: bool = False
     _footprint: Footprint | None = None
     _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -147,6 +159,7 @@ class Steps:
             return before
 
         self._begun = False
+        self.set_attempt(attempt)  # also when another process began it
         return self._step(f"attempt {attempt}: before", work)
 
     def work(self, attempt: int, prompt: str, limits: AgentLimits, before: Snapshot) -> AgentResult:
@@ -161,7 +174,7 @@ class Steps:
             self.emit(events.StepStarted("the agent works"))
             try:
                 with ending_orphans() as orphans:
-                    result = self.agent.run(prompt, self.task.project, limits, self.emit)
+                    result = self.agent.run(prompt, self.task.project, limits, self._emit_masked)
             except BaseException:
                 # Without it, all changes since would count as the agent's, a person's too.
                 files.write_file(left, self.workspace.snapshot().tree.encode(), durable=True)
@@ -240,6 +253,42 @@ class Steps:
         """
         parts = Parts(self.teacher, self.masker, self.emit, self.rulebook, self.pending, self._step)
         return teach_failure(failure, parts, name=f"attempt {attempt}: ")
+
+    def pin_tree(self, attempt: Attempt, failure: Failure, change: RuleChange | None) -> None:
+        """Keep the files that the attempt began with, if a rule was learned from it.
+
+        What keeps them from being kept is reported, and in nobody's way.
+        """
+        if change is None or change.change not in _LEARNED:
+            return
+        pinned = Pinned(
+            rule=change.rule.id,
+            run=self.folder.name,
+            attempt=attempt.number,
+            tree=attempt.before.tree,
+            task=self.masker.text(self.task.text),
+            cases=tuple(map(self.masker.text, failure.cases)),
+            project=str(self.task.project),
+            at=datetime.now(UTC).isoformat(),
+        )
+
+        def work() -> None:
+            try:
+                self.pin(pinned)
+            except LoopError as error:
+                self._notice(f"the files that {pinned.rule} was learned from are not kept: {error}")
+
+        self._step(f"attempt {attempt.number}: pin", work)
+
+    def close_attempt(self, run: RunResult) -> None:
+        """Keep how far the run has come with its last attempt, and report it.
+
+        Raises:
+            InfrastructureError: it cannot be kept.
+        """
+        self.save(run)
+        self.emit(events.AttemptFinished(run))
+        self.set_attempt(0)
 
     def revert_attempt(self, attempt: Attempt) -> None:
         """Revert the attempt's edits, except where somebody else edited the file since."""
@@ -413,6 +462,9 @@ class Steps:
                 f"the suite takes {report.seconds:.0f} s: an attempt whose tests fail costs up to "
                 f"3 more runs of it, about {minutes:.0f} min"
             )
+
+    def _emit_masked(self, event: events.Event) -> None:
+        self.emit(mask_words(self.masker, event))
 
     def _notice(self, text: str) -> None:
         if text:

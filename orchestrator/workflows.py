@@ -16,6 +16,7 @@ from typing import Final
 from orchestrator import events, process, wiring
 from orchestrator.config import Config
 from orchestrator.errors import LoopError, LostRunError
+from orchestrator.event_record import record_events
 from orchestrator.isolation import Place, in_worktree, remove_leftovers
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
@@ -33,6 +34,7 @@ from orchestrator.teaching.pending import Pending
 from orchestrator.upkeep import prune_after_run
 from orchestrator.variables import recall_variables
 from orchestrator.workspace import open_workspace
+from orchestrator.workspace.pinning import pinned_folder
 from orchestrator.workspace.swap import SwapNote
 
 RESUMABLE: Final = (
@@ -95,6 +97,7 @@ def carry_run(run: str, caller: Caller) -> RunResult:
 def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
     """Find all parts of a run by its id, and carry it on; gives its outcome."""
     caller = _caller.get() or Caller()
+    emit = events.RunEvents(run, caller.listener)
     with Store(caller.state) as store:
         record = store.get(run)
         if record.outcome not in RESUMABLE:
@@ -102,10 +105,10 @@ def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
         config = Config.model_validate_json(store.config(run))
         project = wiring.checked_project(record.task.project)
         with (
-            _open_place(config, project, run, store, caller.listener) as place,
+            _open_place(config, project, run, store, emit) as place,
             hold_project(place.folder, store),
         ):
-            return _carry_in_place(record, config, place, store, open_journal, caller)
+            return _carry_in_place(record, config, place, store, open_journal, caller, emit)
 
 
 def _open_place(
@@ -130,29 +133,31 @@ def _carry_in_place(
     store: Store,
     open_journal: Callable[[], Journal],
     caller: Caller,
+    emit: events.RunEvents,
 ) -> str:
-    listener = caller.listener
     resumed = store.token(record.id) > 0
     if resumed:
-        revert_swap(place.folder, store, listener)
-        end_leftovers(record, listener)
-    environment = recall_variables(record.folder, caller.environment, listener)
+        revert_swap(place.folder, store, emit)
+        end_leftovers(record, emit)
+    environment = recall_variables(record.folder, caller.environment, emit)
     home, state = record.task.project, store.directory
     account = wiring.open_account(config, store.database, record.id)
-    parts = wiring.build(config, place.folder, environment, listener, state, account)
+    parts = wiring.build(config, place.folder, environment, emit, state, account)
     token = store.take_up(record.id)
     place.began = True
     rulebook, history = wiring.open_rulebook(
-        config, place.folder, store, listener, run=record.id, home=home
+        config, place.folder, store, emit, run=record.id, home=home
     )
     outcomes = outcomes_listener(
         history,
         rulebook,
         record.id,
-        lambda text: listener(events.Notice(text)),
+        lambda text: emit(events.Notice(text)),
         tidy=place.folder == home,
     )
-    own = _accountant(parts), _early_importer(parts), failure_logger(home, listener), outcomes
+    recorder = record_events(store.events, record.id, parts.masker)
+    logger = failure_logger(home, emit)
+    emit.listen_first(recorder, _accountant(parts), _early_importer(parts), logger, outcomes)
     carried = _Carried(
         replace(record, task=Task(caller.task or record.task.text, home)),
         config,
@@ -163,7 +168,7 @@ def _carry_in_place(
         rulebook,
         FencedJournal(open_journal(), lambda: store.require_owner(record.id, token)),
         process.Children(record.id),
-        events.fan_out([_saver(store, record.id, token), *own, listener]),
+        emit,
     )
     return carried.run_to_end(resumed=resumed).outcome
 
@@ -181,7 +186,7 @@ class _Carried:
     rulebook: MarkdownRulebook
     journal: Journal
     children: process.Children
-    emit: events.Listener
+    emit: events.RunEvents
 
     def run_to_end(self, *, resumed: bool) -> RunResult:
         """Run the loop, put its end on record, and report it, however it ends.
@@ -241,12 +246,13 @@ class _Carried:
 
     def _make_steps(self) -> Steps:
         record, state, project = self.record, self.store.directory, self.place.folder
+        workspace = open_workspace(project, record.folder)
         return Steps(
             task=Task(record.task.text, project),
             agent=wiring.meter_agent(self.config, self.parts),
             suite=self.parts.suite,
             teacher=self.parts.teacher,
-            workspace=open_workspace(project, record.folder),
+            workspace=workspace,
             rulebook=self.rulebook,
             journal=self.journal,
             folder=record.folder,
@@ -256,23 +262,17 @@ class _Carried:
             pending=Pending(record.task.project, state),
             swap_note=SwapNote.of_project(project, state),
             old_failures_must_pass=self.config.tests.old_failures == "must_pass",
+            save=lambda run: self.store.save(record.id, run, self.token),
+            set_attempt=self.emit.set_attempt,
+            pin=lambda pinned: workspace.pin(pinned, pinned_folder(state, pinned)),
         )
-
-
-def _saver(store: Store, run: str, token: int) -> events.Listener:
-    def save(event: events.Event) -> None:
-        if isinstance(event, events.AttemptFinished):
-            store.save(run, event.result, token)
-
-    return save
 
 
 def _accountant(parts: wiring.Parts) -> events.Listener:
     """Let what is spent stand under the attempt that it is spent in."""
 
     def listen(event: events.Event) -> None:
-        if isinstance(event, events.AttemptStarted):
-            parts.account.attempt = event.number
+        parts.account.attempt = event.attempt
 
     return listen
 

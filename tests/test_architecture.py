@@ -43,7 +43,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.storage",),
     ("orchestrator.codec",),
     ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
-    ("orchestrator.process", "orchestrator.ports"),
+    ("orchestrator.process", "orchestrator.ports", "orchestrator.event_record"),
     ("orchestrator.events",),
     ("orchestrator.models", "orchestrator.footprint"),
     (

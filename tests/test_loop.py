@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator import events
 from orchestrator.agents.fake import Act, ScriptedAgent, fails
+from orchestrator.errors import InfrastructureError
 from orchestrator.footprint import Footprint, Reach
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop import run_loop
@@ -32,6 +33,7 @@ from orchestrator.policy import Policy
 from orchestrator.steps import Steps
 from orchestrator.suites.fake import ScriptedSuite, report_of
 from orchestrator.workspace.fake import FakeWorkspace
+from orchestrator.workspace.pinning import Pinned
 from teacher.errors import TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson, RuleText, Usage
@@ -57,6 +59,9 @@ class Bench:
         self.rulebook = MemoryRulebook()
         self.journal = MemoryJournal()
         self.events: list[events.Event] = []
+        self.emit = events.RunEvents("run-1", self.events.append)
+        self.saved: list[RunResult] = []
+        self.pinned: list[Pinned] = []
         self._folder = folder
 
     def edits(self, text: str, cost: float = 0.0) -> Act:
@@ -79,7 +84,10 @@ class Bench:
             rulebook=self.rulebook,
             journal=self.journal,
             folder=self._folder,
-            emit=self.events.append,
+            emit=self.emit,
+            save=self.saved.append,
+            set_attempt=self.emit.set_attempt,
+            pin=self.pinned.append,
         )
         return run_loop(steps, Policy(**policy))  # type: ignore[arg-type]
 
@@ -389,6 +397,134 @@ def test_listeners_hear_of_everything_in_order(bench: MakeBench) -> None:
 
 class Killed(BaseException):
     """The agent's orchestrator dies in the middle of its work."""
+
+
+def test_events_say_which_attempt_is_in_hand_also_after_a_resume(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.teacher.enqueue(LESSON)
+    loop.run(auto_retry=False)
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.run(auto_retry=False)
+    assert {event.run for event in loop.events} == {"run-1"}
+    heard = [
+        (event.attempt, events.name_of(event))
+        for event in loop.events
+        if isinstance(event, events.AgentFinished | events.AttemptFinished | events.RuleWritten)
+    ]
+    assert heard == [
+        (1, "agent_finished"),
+        (1, "rule_written"),
+        (1, "attempt_finished"),
+        (1, "attempt_finished"),  # a run that goes on reports its finished attempts again
+        (2, "agent_finished"),
+        (2, "attempt_finished"),
+    ]
+    assert loop.events[0].attempt == 0
+
+
+def test_each_attempt_is_saved_before_it_is_reported(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+    reported: list[int] = []
+
+    def count(event: events.Event) -> None:
+        if isinstance(event, events.AttemptFinished):
+            reported.append(len(loop.saved))
+
+    loop.emit.listen_first(count)
+    result = loop.run()
+    assert reported == [1, 2]
+    assert loop.saved[-1] == result
+
+
+def test_the_tree_that_a_rule_was_learned_from_is_pinned_once(bench: MakeBench) -> None:
+    loop = bench(RED, RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("also wrong\n"))
+    loop.teacher.enqueue(LESSON)
+    loop.teacher.enqueue(NOTHING)
+    loop.run(auto_retry=False)
+    result = loop.run(auto_retry=False)
+    (pinned,) = loop.pinned
+    first = result.attempts[0]
+    assert first.rule is not None
+    assert (pinned.rule, pinned.attempt, pinned.tree) == (first.rule.rule.id, 1, first.before.tree)
+    assert (pinned.task, pinned.cases) == ("make test_b green", ("test_b",))
+
+
+def test_a_tree_that_cannot_be_pinned_is_in_nobodys_way(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+
+    class Full(list[Pinned]):
+        def append(self, _pinned: Pinned, /) -> None:
+            raise InfrastructureError("too large")
+
+    loop.pinned = Full()
+    assert loop.run().outcome is RunOutcome.SOLVED
+    notices = [event.text for event in loop.events if isinstance(event, events.Notice)]
+    assert any("was learned from are not kept: too large" in text for text in notices)
+
+
+def test_a_record_that_cannot_be_written_ends_the_run(bench: MakeBench) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(loop.edits("right\n"))
+
+    class Full(list[RunResult]):
+        def append(self, _run: RunResult, /) -> None:
+            raise InfrastructureError("the disk is full")
+
+    loop.saved = Full()
+    with pytest.raises(InfrastructureError, match="disk is full"):
+        loop.run()
+
+
+def test_a_listener_that_raises_does_not_end_the_run(bench: MakeBench) -> None:
+    loop = bench(RED, RED, GREEN)
+    loop.agent.enqueue(loop.edits("wrong\n"))
+    loop.agent.enqueue(loop.edits("right\n"))
+    loop.teacher.enqueue(LESSON)
+
+    def break_down(event: events.Event) -> None:
+        raise RuntimeError(events.name_of(event))
+
+    loop.emit.listen_first(break_down)
+    assert loop.run().outcome is RunOutcome.SOLVED
+    notices = [event.text for event in loop.events if isinstance(event, events.Notice)]
+    assert notices[0] == "a listener failed on step_started: RuntimeError: step_started"
+    assert sum("a listener failed" in text for text in notices) == 1
+
+
+def test_what_an_agent_says_and_calls_is_masked_before_anybody_hears_it(bench: MakeBench) -> None:
+    secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
+    loop = bench(RED, GREEN)
+    work = loop.edits("right\n")
+
+    def act(
+        prompt: str, workspace: Path, limits: AgentLimits, emit: events.Listener
+    ) -> AgentResult:
+        emit(events.AgentSpoke(f"the token is {secret}"))
+        emit(events.ToolUsed("Bash", f"curl -H 'Authorization: token {secret}' x", id="1"))
+        emit(events.ToolEnded("1", "Bash", failed=True, why=f"bad token {secret}"))
+        emit(events.AgentWaiting(f"no entry for {secret}"))
+        return work(prompt, workspace, limits, emit)
+
+    loop.agent.enqueue(act)
+    loop.run()
+    said = [
+        event
+        for event in loop.events
+        if isinstance(
+            event, events.AgentSpoke | events.ToolUsed | events.ToolEnded | events.AgentWaiting
+        )
+    ]
+    assert len(said) == 4
+    assert secret not in repr(said)
 
 
 @pytest.mark.parametrize("by_hand", [False, True])

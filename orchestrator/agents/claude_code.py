@@ -173,13 +173,13 @@ class ClaudeCodeAgent:
         if not self._trust_project:
             env |= environment.CLAUDE_MD_OF_ADDED
         session_id = environment.new_session_id()
-        reading = Reading(workspace, on_event)
         with (
             environment.settings_file(env, self._sandbox) as settings,
             self._folders(workspace) as folders,
         ):
             argv = self._command(limits, session_id, settings, folders)
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
+            reading = Reading(workspace, on_event, process.refused)
             try:
                 talk = _converse(
                     _clean(prompt), process, reading, self._refuse, limits.same_tool_call

@@ -1,8 +1,9 @@
 """What Claude Code's messages mean: events while it works, an `AgentResult` at the end."""
 
 import json
+import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +16,14 @@ from claude_agent_sdk import (
     ResultMessage,
     SystemMessage,
     TextBlock,
+    ToolResultBlock,
     ToolUseBlock,
+    UserMessage,
 )
 
 from orchestrator import events
 from orchestrator.agents.claude_endings import Ending, Heard, judge
+from orchestrator.agents.claude_tools import describe_error
 from orchestrator.agents.resets import moment_of
 from orchestrator.agents.wording import one_line, plain
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
@@ -62,10 +66,16 @@ class Reading:
     Args:
         workspace: the project; files in it are named relative to it.
         on_event: told what the agent does. What it raises goes through.
+        refused: holds the ids of the tool calls that were not carried out, before their results
+            are taken.
     """
 
-    def __init__(self, workspace: Path, on_event: events.Listener) -> None:
-        self._workspace, self._emit = workspace, on_event
+    def __init__(
+        self, workspace: Path, on_event: events.Listener, refused: Container[str] = ()
+    ) -> None:
+        self._workspace, self._emit, self._refused = workspace, on_event, refused
+        self._open: dict[str, tuple[str, float]] = {}
+        """Tool and start of each call that has not ended, by its id."""
         self._heard = Heard()
         self._calls: dict[str | None, _Calls] = {}
 
@@ -88,6 +98,10 @@ class Reading:
                 heard.model_words = _text_in(message) or heard.model_words
                 for block in message.content:
                     self._take_block(block, message.parent_tool_use_id)
+            case UserMessage(content=list(blocks)):
+                for block in blocks:
+                    if isinstance(block, ToolResultBlock):
+                        self._end_call(block)
             case SystemMessage(subtype="init"):
                 heard.model = str(message.data.get("model") or "")
             case RateLimitEvent():
@@ -129,9 +143,20 @@ class Reading:
             case ToolUseBlock():
                 self._heard.used_tools = True
                 self._count(block, thread)
-                self._emit(
-                    events.ToolUsed(one_line(block.name), tool_detail(block.input, self._workspace))
-                )
+                tool = one_line(block.name)
+                self._open[block.id] = tool, time.monotonic()
+                detail = tool_detail(block.input, self._workspace)
+                self._emit(events.ToolUsed(tool, detail, block.id))
+
+    def _end_call(self, result: ToolResultBlock) -> None:
+        if result.tool_use_id not in self._open:
+            return
+        tool, started = self._open.pop(result.tool_use_id)
+        refused = result.tool_use_id in self._refused
+        failed = bool(result.is_error) and not refused
+        why = describe_error(result.content) if failed or refused else ""
+        seconds = time.monotonic() - started
+        self._emit(events.ToolEnded(result.tool_use_id, tool, failed, refused, why, seconds))
 
     def _count(self, call: ToolUseBlock, thread: str | None) -> None:
         """Count equal calls; subagents work side by side, so each has calls of its own."""

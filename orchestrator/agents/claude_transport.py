@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from claude_agent_sdk import CLIConnectionError, ProcessError, Transport
 
+from orchestrator.agents.claude_tools import refused_calls
 from orchestrator.agents.wording import plain
 from orchestrator.models import AgentLimits
 from orchestrator.process import LINE_LIMIT, Child, EndedBy
@@ -46,6 +47,8 @@ class ClaudeProcess(Transport):
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self.returncode: int | None = None
+        self.refused: set[str] = set()
+        """Ids of the tool calls that were not carried out, up to the last message read."""
 
     # ---- what the SDK calls ----------------------------------------------------------------
 
@@ -104,6 +107,7 @@ class ClaudeProcess(Transport):
             message = self._parse(line)
             if message is not None:
                 judged = judged or message.get("type") == "result"
+                self.refused.update(refused_calls(message))
                 yield message
         if not judged:
             raise ProcessError("Claude Code ended without a result", exit_code=self.returncode)

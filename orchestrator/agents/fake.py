@@ -54,9 +54,10 @@ def writes(files: Mapping[str, str], message: str = "done") -> Act:
     ) -> AgentResult:
         del prompt, limits
         for path, text in files.items():
-            on_event(events.ToolUsed("Write", path))
+            on_event(events.ToolUsed("Write", path, id=path))
             (workspace / path).parent.mkdir(parents=True, exist_ok=True)
             (workspace / path).write_text(text, encoding="utf-8")
+            on_event(events.ToolEnded(path, "Write"))
         on_event(events.AgentSpoke(message))
         return AgentResult(AgentOutcome.COMPLETED, message, turns=1)
 

@@ -112,6 +112,11 @@ class Console:
         self._line(f"  {event.tool:<8} ", _first_line(event.detail), style="cyan", cut=True)
 
     @_show.register
+    def _(self, event: events.ToolEnded) -> None:
+        if event.refused:
+            self._line("  refused  ", f"{event.tool}: {event.why}", style="yellow", cut=True)
+
+    @_show.register
     def _(self, event: events.AgentWaiting) -> None:
         self._line("  waits    ", event.reason, style="yellow")
 

@@ -2,29 +2,37 @@
 
 import dataclasses
 import json
-import re
+import os
 import sys
 import threading
 from datetime import UTC, datetime
 
 from pydantic_core import to_jsonable_python
 
-from orchestrator.events import Event
+from orchestrator.events import Event, name_of
 
 _writing = threading.Lock()
 
 
 def print_json(event: Event) -> None:
-    """Print one event: its name in snake case, the time (UTC), and its fields."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    """Print one event: its name in snake case, the time of printing (UTC), and its fields.
+
+    Raises:
+        SystemExit: whoever read standard output is gone, and with it the wish to go on.
+    """
     line = json.dumps(
         {
-            "event": name,
+            "event": name_of(event),
             "time": datetime.now(UTC).isoformat(),
             **to_jsonable_python(dataclasses.asdict(event), serialize_unknown=True),
         },
         ensure_ascii=True,
     )
     with _writing:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still in the buffer would be written, and complained of, at the very end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(1) from None

@@ -74,3 +74,18 @@ def prune(
     click.echo(f"{count} run{'s' * (count != 1)}, {pruned.size / 1e6:.1f} MB {what}")
     for run in pruned.runs:
         click.echo(f"  {run}")
+
+
+@runs.command()
+@click.argument("run", default="last")
+@as_json
+def events(run: str, as_json: bool) -> None:
+    """Show what happened in RUN, as a time line [default: the last one]."""
+    from orchestrator.cli import timeline
+    from orchestrator.storage.runs import Store
+
+    with Store() as store:
+        record = store.find(run)
+        rows = store.events.list_events(record.id)
+    for line in timeline.listed_json(record.id, rows) if as_json else timeline.listed(rows):
+        click.echo(line)

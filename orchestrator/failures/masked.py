@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from orchestrator import atomic
+from orchestrator import atomic, events
 from orchestrator.footprint import Footprint, Reach
 from orchestrator.masking import REDACTED, Masker
 from orchestrator.models import AgentResult, Case, SuiteReport
@@ -22,6 +22,20 @@ def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
         stderr_tail=masker.text(result.stderr_tail),
         denials=tuple(map(masker.text, result.denials)),
     )
+
+
+def mask_words(masker: Masker, event: events.Event) -> events.Event:
+    """Return an event of an agent at work, without secrets in what it says, calls and meets."""
+    match event:
+        case events.AgentSpoke(text=text):
+            return replace(event, text=masker.text(text))
+        case events.ToolUsed(detail=detail):
+            return replace(event, detail=masker.text(detail))
+        case events.ToolEnded(why=why):
+            return replace(event, why=masker.text(why))
+        case events.AgentWaiting(reason=reason):
+            return replace(event, reason=masker.text(reason))
+    return event
 
 
 def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:

@@ -17,12 +17,14 @@ from orchestrator.memory.checks import rewritten
 from orchestrator.memory.preflight import fingerprint
 from orchestrator.memory.records import (
     Counters,
+    Exposure,
     Origin,
     Proposal,
     Refusal,
     RuleEvent,
     RuleRecord,
     Status,
+    Witness,
     difference,
     hash_text,
 )
@@ -52,7 +54,7 @@ _SELECT: Final = f"""
         FROM exposures e
         JOIN attempts a ON a.run = e.run AND a.number = e.attempt
         JOIN rules o ON o.book = e.book AND o.id = e.rule
-        WHERE e.book = ? AND (? = '' OR e.rule = ?)
+        WHERE e.book = ? AND (? = '' OR e.rule = ?) AND e.witness != 'none'
         GROUP BY e.rule
     ) c ON c.exposed = r.id
     WHERE r.book = ? AND (? = '' OR r.id = ?)
@@ -281,8 +283,12 @@ class History:
 
     # ---- outcomes
 
-    def expose(self, run: str, number: int, rules: Iterable[str]) -> None:
-        """Remember which rules are in force for an attempt that begins."""
+    def expose(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
+        """Remember with which rules an attempt was made.
+
+        What is said last of a rule counts, except that what only stands in a file takes nothing
+        back that a transcript told.
+        """
         with self._database.transaction():
             self._database.write(
                 "INSERT INTO attempts (run, number, book, at) VALUES (?, ?, ?, ?)"
@@ -290,16 +296,18 @@ class History:
                 (run, number, self.book, self.now().isoformat()),
             )
             self._database.write_all(
-                "INSERT INTO exposures (book, run, attempt, rule) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                [(self.book, run, number, rule) for rule in rules],
+                "INSERT INTO exposures (book, run, attempt, rule, text_hash, witness)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (book, run, attempt, rule) DO UPDATE"
+                " SET text_hash = excluded.text_hash, witness = excluded.witness"
+                " WHERE exposures.witness IN ('', ?) OR excluded.witness != ?",
+                [
+                    (
+                        *(self.book, run, number, each.rule_id, each.text_hash, each.witness),
+                        *(Witness.FILE, Witness.FILE),
+                    )
+                    for each in rules
+                ],
             )
-
-    def expose_also(self, run: str, rules: Iterable[str]) -> None:
-        """Remember rules that came into force in the attempt in hand."""
-        number = self._in_hand(run)
-        if number is not None:
-            self.expose(run, number, rules)
 
     def failed(self, run: str, failure: str) -> list[RuleRecord]:
         """Remember how the attempt in hand failed; give the rules in force that it recurs on."""
@@ -326,10 +334,11 @@ class History:
         )
 
     def exposed(self, run: str, number: int) -> list[RuleRecord]:
-        """The rules that were in force for an attempt."""
+        """The rules that an attempt was made with: those that were sent."""
         rows = self._database.rows(
-            "SELECT rule FROM exposures WHERE book = ? AND run = ? AND attempt = ?",
-            (self.book, run, number),
+            "SELECT rule FROM exposures WHERE book = ? AND run = ? AND attempt = ?"
+            " AND witness != ?",
+            (self.book, run, number, Witness.NONE),
         )
         found = (self.find(rule) for (rule,) in rows)
         return [record for record in found if record]

@@ -5,18 +5,20 @@ once more.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from orchestrator import events
+from orchestrator.agents.claude_instructions import read_instructions
 from orchestrator.errors import LoopError
 from orchestrator.memory.checks import suggestion
 from orchestrator.memory.history import History
-from orchestrator.memory.records import RuleRecord, Status
+from orchestrator.memory.records import Exposure, RuleRecord, Status, Witness, hash_text
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.memory.scope import covers
-from orchestrator.models import Attempt
+from orchestrator.memory.witness import witness_rules
+from orchestrator.models import AgentResult, Attempt, Diff, Rule
 
 ESCALATE_AFTER: Final = 2
 """Recurrences of a rule's own failure."""
@@ -37,25 +39,17 @@ def outcomes_listener(
     `tell` gets a line for each rule that is escalated or archived, and for what keeps outcomes
     from being kept: that is no reason for a run to end. `tidy` archives at the end of the run.
     """
+    exposures = _Exposures(history, rulebook, run)
 
     def listen(event: events.Event) -> None:
         try:
+            exposures.take(event)
             keep(event)
         except LoopError as error:
             tell(f"the outcomes of rules are not kept: {error}")
 
     def keep(event: events.Event) -> None:
-        if isinstance(event, events.AttemptStarted):
-            rules = [rule.id for rule in rulebook.rules() if not rule.paths]
-            history.expose(run, event.number, rules)
-        elif isinstance(event, events.DiffTaken):
-            # A rule for some files alone was loaded once the agent touched one of them. Which are
-            # in force the history knows: the files are as the agent left them.
-            touched = [change.path for change in event.diff.changes]
-            known = [record.rule for record in history.all() if record.status.in_force]
-            loaded = [rule.id for rule in known if rule.paths and covers(rule.paths, touched)]
-            history.expose_also(run, loaded)
-        elif isinstance(event, events.TeachingStarted):
+        if isinstance(event, events.TeachingStarted):
             for record in history.failed(run, event.failure.fingerprint):
                 _recurred(history, record, run, tell)
         elif isinstance(event, events.AttemptFinished):
@@ -64,6 +58,59 @@ def outcomes_listener(
             archive_idle(history, rulebook, tell)
 
     return listen
+
+
+@dataclass
+class _Exposures:
+    """Keeps which rules an attempt was made with, by the best witness that there is.
+
+    What stands in the files is assumed when the attempt begins. Once the agent has worked, its
+    transcript says what was really sent; where it does not, the files that the agent changed say
+    which rules for some files alone were loaded.
+    """
+
+    history: History
+    rulebook: MarkdownRulebook
+    run: str
+    _attempt: int = 0
+    _witnessed: int = 0
+    """The last attempt whose transcript told what was sent."""
+
+    def take(self, event: events.Event) -> None:
+        """Take an event of the run."""
+        match event:
+            case events.AttemptStarted(number=number):
+                self._attempt = number
+                always = [rule for rule in self.rulebook.rules() if not rule.paths]
+                self.history.expose(self.run, number, witness_rules(always))
+            case events.AgentFinished(result=result):
+                self._attempt = event.attempt or self._attempt
+                self._read_transcript(result)
+            case events.DiffTaken(diff=diff):
+                self._attempt = event.attempt or self._attempt
+                if self._witnessed != self._attempt:
+                    self._infer_loaded(diff)
+
+    def _read_transcript(self, result: AgentResult) -> None:
+        instructions = read_instructions(result.transcript) if result.transcript else ()
+        if instructions:
+            self._witnessed = self._attempt
+            exposures = witness_rules(self._active_rules(), instructions)
+            self.history.expose(self.run, self._attempt, exposures)
+
+    def _infer_loaded(self, diff: Diff) -> None:
+        """Count a rule for some files as loaded if the agent changed one of them."""
+        touched = [change.path for change in diff.changes]
+        loaded = [
+            Exposure(rule.id, hash_text(rule.text), Witness.FILE)
+            for rule in self._active_rules()
+            if rule.paths and covers(rule.paths, touched)
+        ]
+        self.history.expose(self.run, self._attempt, loaded)
+
+    def _active_rules(self) -> list[Rule]:
+        # The history knows them as they were when the agent began: the files are as it left them.
+        return [record.rule for record in self.history.all() if record.status.in_force]
 
 
 def archive_idle(

@@ -79,6 +79,27 @@ class Counters:
     """Attempts that failed as the rule was to prevent, while it was in force."""
 
 
+class Witness(StrEnum):
+    """How it is known that a rule was in an agent's request."""
+
+    TRANSCRIPT = "transcript"
+    """The agent's own transcript has its text among what was sent."""
+    FILE = "file"
+    """It stands in a file that is loaded; what was sent is not known."""
+    NONE = "none"
+    """It was active, and not sent."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """An active rule and an attempt: whether the rule was sent, and which text of it."""
+
+    rule_id: str
+    text_hash: str
+    """`hash_text` of the rule's text."""
+    witness: Witness
+
+
 @dataclass(frozen=True)
 class RuleRecord:
     """A rule with its history in short."""
@@ -121,7 +142,7 @@ class RuleEvent:
 
 
 def hash_text(text: RuleText) -> str:
-    """Return what tells one text of a rule from another: 64 hex digits."""
+    """Return what tells one text of a rule from another, as `hash_words`."""
     return hash_words(text.rule, text.when, text.why)
 
 

@@ -59,18 +59,21 @@ class Database:
         directory: the state directory.
         url: of a Postgres database; what `ORCHESTRATOR_DATABASE_URL` says if None, and SQLite in
             the state directory if that is empty.
+        durable: whether what is written outlives a power cut, and not only the process.
 
     Raises:
         InfrastructureError: it cannot be used, or was written by a later version.
     """
 
-    def __init__(self, directory: Path, url: str | None = None) -> None:
+    def __init__(self, directory: Path, url: str | None = None, *, durable: bool = True) -> None:
         self.directory = directory
         self._mutex = threading.RLock()
         self._depth = 0
         prepare(directory)
         url = database_url() if url is None else url
-        self._engine: _Engine = _Postgres(url) if url else _SQLite(directory)
+        self._engine: _Engine = (
+            _Postgres(url, durable=durable) if url else _SQLite(directory, durable=durable)
+        )
         try:
             self._migrate()
         except BaseException:
@@ -193,7 +196,7 @@ class _SQLite:
     errors = sqlite3.Error
     types = schema.SQLITE
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool) -> None:
         self._directory = directory
         try:
             self._connection = sqlite3.connect(
@@ -206,9 +209,9 @@ class _SQLite:
             raise self.explain(error) from error
         try:
             # https://sqlite.org/wal.html: readers wait for no writer, and a commit for the disk
-            # once; FULL, because a bill that a power cut loses would be spent again.
+            # once with FULL, or never: a bill that a power cut loses would be spent again.
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         except sqlite3.Error as error:
             self._connection.close()
             raise self.explain(error) from error
@@ -233,12 +236,14 @@ class _SQLite:
 class _Postgres:
     types = schema.POSTGRES
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, durable: bool) -> None:
         import psycopg
 
         self.errors: type[Exception] = psycopg.Error
         try:
             self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
+            if not durable:
+                self._connection.execute("SET synchronous_commit = off")
         except psycopg.Error as error:
             raise self.explain(error) from error
 

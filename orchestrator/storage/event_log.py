@@ -1,20 +1,7 @@
 """What happened in a run, in order."""
 
-from typing import NamedTuple
-
+from orchestrator.models import EventRow
 from orchestrator.storage.database import Database
-
-
-class EventRow(NamedTuple):
-    """One event of a run."""
-
-    position: int
-    attempt: int
-    at: str
-    """ISO 8601, with a zone."""
-    kind: str
-    values: str
-    """What it tells, as JSON."""
 
 
 class EventLog:

@@ -4,8 +4,10 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +45,8 @@ class Store:
 
     def __init__(self, directory: Path | None = None) -> None:
         self.database = Database(directory or state_directory())
-        self.events = EventLog(self.database)
+        self._opened = ExitStack()
+        self._opened.enter_context(self.database)
 
     def __enter__(self) -> "Store":
         return self
@@ -63,7 +66,13 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
-        self.database.close()
+        self._opened.close()
+
+    @cached_property
+    def events(self) -> EventLog:
+        """The events of runs. They come many a second: no commit of theirs waits for the disk."""
+        database = Database(self.directory, durable=False)
+        return EventLog(self._opened.enter_context(database))
 
     # ---- writing
 

@@ -36,10 +36,10 @@ MACHINE_MADE: Final = (
 )
 """Ignored wherever the project's own rules do not speak of it. A tracked file is always seen."""
 
-_RAW_BYTES: Final = "* -text -filter -ident -working-tree-encoding !eol !diff\n"
+RAW_BYTES: Final = "* -text -filter -ident -working-tree-encoding !eol !diff\n"
 """`info/attributes` outranks every other attribute file: bytes go in as they are on disk."""
 
-_ISOLATED: Final = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
+ISOLATED: Final = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
 _ENTRY: Final = re.compile(rb"(?P<mode>\d{6}) (?P<oid>[0-9a-f]+) \d\t(?P<path>[^\0]+)\0")
 """One entry as `git ls-files --stage -z` prints it."""
@@ -79,7 +79,7 @@ def open_private(project: Path, repository: Repository | None, state: Path) -> P
     """
     folder = state / "git"
     top, prefix = (repository.top, repository.prefix) if repository else (project, b"")
-    environment = {**_ISOLATED, "GIT_DIR": str(folder), "GIT_WORK_TREE": str(top)}
+    environment = {**ISOLATED, "GIT_DIR": str(folder), "GIT_WORK_TREE": str(top)}
     config = (*file_settings(project), "core.bare=false", "core.protectNTFS=false", "gc.auto=0")
     private = PrivateGit(Git(project, environment, config), folder, top, prefix)
     if not (folder / "info" / "attributes").exists():  # written last, it marks a complete one
@@ -96,12 +96,12 @@ def _create(folder: Path, repository: Repository | None, ignore_rules: bytes) ->
     init = ["init", "--quiet", "--bare", "--template="]
     if repository and repository.object_format != "sha1":
         init.append(f"--object-format={repository.object_format}")
-    Git(folder).at(folder, **_ISOLATED, GIT_DIR=str(folder)).run(*init)
+    Git(folder).at(folder, **ISOLATED, GIT_DIR=str(folder)).run(*init)
     (folder / "info").mkdir()
     (folder / "info" / "exclude").write_bytes(ignore_rules)
     if repository:
         _borrow(repository, folder)
-    (folder / "info" / "attributes").write_text(_RAW_BYTES, encoding="ascii")
+    (folder / "info" / "attributes").write_text(RAW_BYTES, encoding="ascii")
 
 
 def _ignore_rules(repository: Repository | None, state: Path, top: Path) -> bytes:

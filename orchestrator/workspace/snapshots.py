@@ -12,6 +12,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
 from orchestrator.workspace.git import Git, shown
 from orchestrator.workspace.modes import Modes
+from orchestrator.workspace.pinning import Pinned, pin_tree
 from orchestrator.workspace.private import PrivateGit, open_private
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
@@ -166,6 +167,14 @@ class GitWorkspace:
                 "make it writable, or free some space; then run again",
             ) from error
         return tuple(shown(path) for path in sorted(left_alone) if shown(path) not in leave)
+
+    def pin(self, pinned: Pinned, folder: Path) -> None:
+        """Keep the tree of a snapshot in a folder that needs no other.
+
+        Raises:
+            InfrastructureError: the tree is too large or not complete, or it cannot be written.
+        """
+        pin_tree(self._git, pinned, folder)
 
     # ---- below: one snapshot --------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def claude(
     allowed_tools: Sequence[str] = (),
     model: str | None = None,
     skip_permissions: bool = False,
+    refuse: Callable[[Path], str | None] | None = None,
 ) -> Iterator[tuple[ClaudeCodeAgent, ReplayServer]]:
     """An agent whose model is scripted."""
     program = bundled_program()
@@ -61,6 +62,7 @@ def claude(
             allowed_tools=allowed_tools,
             skip_permissions=skip_permissions,
             program=program,
+            refuse=refuse,
         )
         yield agent, replay
 

@@ -13,12 +13,15 @@ from claude_agent_sdk import (
     ResultMessage,
     SystemMessage,
     TextBlock,
+    ToolResultBlock,
     ToolUseBlock,
+    UserMessage,
 )
 
 from orchestrator.agents.claude_endings import Ending
 from orchestrator.agents.claude_messages import Reading
-from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolUsed
+from orchestrator.agents.claude_tools import refused_calls
+from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import EndedBy
 from teacher.models import Usage
@@ -237,3 +240,41 @@ def test_a_round_is_named_as_what_ended_the_attempt() -> None:
     )
     result, _ = read(*map(called, "baaa"), ending=ending)
     assert result.message.startswith("the same tool call 3 times in a row; limits.same_tool_call")
+
+
+def test_a_tool_call_ends_once_and_says_how() -> None:
+    events: list[Event] = []
+    reading = Reading(PROJECT, events.append, refused={"3"})
+    for id_ in ("1", "2", "3", "4"):
+        reading.take(says(ToolUseBlock(id_, "Bash", {"command": f"run {id_}"})))
+    texts = [{"type": "text", "text": "<tool_use_error>no\nsuch file</tool_use_error>"}]
+    results = [
+        ToolResultBlock("1", "fine"),
+        ToolResultBlock("2", texts, is_error=True),
+        ToolResultBlock("3", "needs approval", is_error=True),
+        ToolResultBlock("3", "again", is_error=True),
+        ToolResultBlock("unknown", "x"),
+    ]
+    reading.take(UserMessage(content=list(results)))
+    reading.take(UserMessage(content="plain words"))
+    assert [event for event in events if isinstance(event, ToolEnded)] == [
+        ToolEnded("1", "Bash"),
+        ToolEnded("2", "Bash", failed=True, why="no such file"),
+        ToolEnded("3", "Bash", refused=True, why="needs approval"),
+    ]
+    assert [event.id for event in events if isinstance(event, ToolUsed)] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("meta", "refused"),
+    [
+        ([{"id": "1", "permission_decision": {"decision": "reject", "source": "hook"}}], ["1"]),
+        ([{"id": "1", "permission_decision": {"decision": "accept"}}, {"id": "2"}, "x"], []),
+        ([{"id": 1, "permission_decision": {"decision": "reject"}}], []),
+        ("reject", []),
+        (None, []),
+    ],
+)
+def test_refusals_are_read_from_the_raw_message(meta: object, refused: list[str]) -> None:
+    assert list(refused_calls({"type": "user", "tool_result_meta": meta})) == refused
+    assert list(refused_calls({})) == []

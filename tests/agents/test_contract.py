@@ -21,7 +21,7 @@ import pytest
 
 from orchestrator.agents.claude_transport import ClaudeProcess
 from orchestrator.agents.permissions import suite_permissions
-from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolUsed
+from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import SMALL, answers, claude, fault, say, steps, use, write
 from tests.agents.conformance import FAMILY_SCRIPT, survivors
@@ -122,6 +122,52 @@ def test_result_tools_denials_and_the_bill_of_all_models(
     (init,) = of_type(seen, "system", "init")
     assert init["session_id"] == result.session_id
     assert init["permissionMode"] == "acceptEdits"
+
+
+def test_each_tool_call_ends_done_failed_or_refused(project: Path) -> None:
+    events: list[Event] = []
+    write(
+        project,
+        {
+            "tests/test_a.py": "1\n",
+            ".claude/settings.json": json.dumps({"permissions": {"deny": ["Edit(tests/**)"]}}),
+        },
+    )
+    scenario = steps(
+        use("Write", file_path="${cwd}/a.py", content="a = 1\n"),
+        use("Bash", command="sh -c 'exit 3'"),
+        use("Bash", command="curl http://127.0.0.1:9/"),
+        use("Write", file_path="${cwd}/tests/test_a.py", content="2"),
+        use("Write", file_path="${cwd}/guarded.py", content="3"),
+        use("Edit", file_path="${cwd}/a.py", old_string="not there", new_string="x"),
+        say("done"),
+    )
+
+    def refuse(path: Path) -> str | None:
+        return "guarded: leave it" if path.name == "guarded.py" else None
+
+    allowed = ["Bash(sh *)"]
+    with claude(scenario, allowed_tools=allowed, refuse=refuse) as (agent, _):
+        agent.run("Do it.", project, AgentLimits(max_turns=9), events.append)
+    used = [event for event in events if isinstance(event, ToolUsed)]
+    ended = [event for event in events if isinstance(event, ToolEnded)]
+    assert [(each.tool, each.failed, each.refused) for each in ended] == [
+        ("Write", False, False),
+        ("Bash", True, False),
+        ("Bash", False, True),  # no permission
+        ("Write", False, True),  # a rule of the settings
+        ("Write", False, True),  # our own hook
+        ("Edit", True, False),
+    ]
+    assert [each.id for each in ended] == [each.id for each in used]
+    assert len({each.id for each in used}) == len(used)
+    why = [each.why for each in ended]
+    assert why[:2] == ["", "Exit code 3"]
+    assert why[2]
+    assert "denied by your permission settings" in why[3]
+    assert why[4].endswith("guarded: leave it")
+    assert why[5].startswith("String to replace not found")
+    assert all(each.seconds >= 0 for each in ended)
 
 
 def test_claude_md_and_the_normal_prompt_reach_the_model(project: Path, home: Path) -> None:

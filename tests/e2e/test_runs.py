@@ -1,8 +1,10 @@
 """Whole runs on the real programs: Claude Code, SDK, pytest, git. Only the words are scripted."""
 
+import json
 import os
 import signal
 import subprocess
+from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,12 @@ from orchestrator.memory.learnings.workspace import init, local_workspace
 from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
+from orchestrator.storage.place import state_directory
+from orchestrator.storage.runs import Store
+from orchestrator.workspace.pinning import check_out
 from tests.e2e.conftest import LESSON, RIGHT, RIGHT_WITH_RULE, RULE, TASK, WRONG, World
 from tests.runs import get_last_run
+from tests.workspace.repositories import files_of
 
 TEACHER_DOWN = "\n  - {when: {speaker: teacher}, reply: {fault: 403}}\n"
 AGENT_401 = "\n  - {when: {speaker: agent}, reply: {fault: 401}}\n"
@@ -192,3 +198,35 @@ def test_a_failure_is_logged_where_a_learnings_workspace_was_initialised(world: 
     errors = (world.project / ".learnings" / "ERRORS.md").read_text(encoding="utf-8")
     assert "ERR-" in errors
     assert "assert 41 == 42" in errors
+
+
+def test_what_a_rule_was_learned_from_outlives_the_users_history(
+    world: World, tmp_path: Path
+) -> None:
+    before = files_of(world.project)
+    result = world.run(WRONG, RIGHT_WITH_RULE, LESSON)
+    change = result.attempts[0].rule
+    assert change is not None
+    git(world.project, "add", "-A")
+    git(world.project, "commit", "-q", "--amend", "-m", "other")
+    git(world.project, "reflog", "expire", "--expire=now", "--all")
+    git(world.project, "gc", "-q", "--prune=now")
+    (folder,) = (state_directory() / "pinned" / change.rule.id).iterdir()
+    pinned = check_out(folder, tmp_path / "again")
+    assert files_of(tmp_path / "again") == before
+    assert (pinned.run, pinned.attempt) == (get_last_run().id, 1)
+    assert (pinned.task, pinned.cases) == (TASK, ("tests/test_answer.py::test_answer",))
+
+
+def test_what_a_run_did_is_on_record_with_the_end_of_each_tool_call(world: World) -> None:
+    world.run(WRONG, RIGHT_WITH_RULE, LESSON)
+    run = get_last_run().id
+    assert {(event.run, event.at.tzinfo) for event in world.heard} == {(run, UTC)}
+    with Store() as store:
+        rows = store.events.list_events(run)
+    values = [(row.kind, row.attempt, json.loads(row.values)) for row in rows]
+    used = [(attempt, each["id"]) for kind, attempt, each in values if kind == "tool_used"]
+    ended = [(attempt, each["id"]) for kind, attempt, each in values if kind == "tool_ended"]
+    assert used == ended
+    assert {attempt for attempt, _ in used} == {1, 2}
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))

@@ -11,7 +11,7 @@ from orchestrator import events
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.memory.history import History
 from orchestrator.memory.outcomes import outcomes_listener
-from orchestrator.memory.records import Counters, Status
+from orchestrator.memory.records import Counters, Exposure, Status, Witness
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import (
@@ -44,6 +44,10 @@ FAILURE = Failure(
     diff="--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n",
     cases=("tests/test_a.py::test_mean",),
 )
+
+
+def sent(rule: str) -> Exposure:
+    return Exposure(rule, "", Witness.FILE)
 
 
 class Clock:
@@ -133,10 +137,10 @@ def test_least_valuable_is_what_has_done_least(
     book = MarkdownRulebook(project, tmp_path / "locks", keeping=Keeping(history, max_rules=3))
     others = (LISTS, RuleText("Use Decimal for money", "", ""), RuleText("Close files", "", ""))
     helped, failed, idle = learned(book), learned(book, others[0]), learned(book, others[1])
-    history.expose("run-1", 1, [helped])
+    history.expose("run-1", 1, [sent(helped)])
     history.judged("run-1", 1, solved=True)
     for number in (1, 2):
-        history.expose("run-2", number, [failed])
+        history.expose("run-2", number, [sent(failed)])
         history.failed("run-2", FAILURE.fingerprint)
         history.judged("run-2", number, solved=False)
     # What mattered last only decides among rules that have done the same.
@@ -414,7 +418,7 @@ def test_a_rejected_rule_is_not_escalated_by_the_run_that_had_it(
     history.move(rule, Status.REJECTED, "rejected")
     for number in (2, 3, 4):
         listen(events.TeachingStarted(FAILURE))
-        history.expose("run-2", number, [rule])
+        history.expose("run-2", number, [sent(rule)])
     assert history.get(rule).status is Status.REJECTED
 
 

@@ -137,7 +137,7 @@ def test_threads_write_side_by_side(store: Store) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, runs))
     for run in runs:
-        positions = [event.position for event in store.events.list_events(run)]
+        positions = [event.seq for event in store.events.list_events(run)]
         assert positions == list(range(1, 11))
 
 

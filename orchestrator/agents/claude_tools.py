@@ -1,0 +1,33 @@
+"""How Claude Code's tool calls end, as its stream says it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from orchestrator.agents.wording import one_line
+
+_TAGS: Final = re.compile(r"</?tool_use_error>")
+
+
+def refused_calls(message: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ids of the calls that a message says were not carried out.
+
+    Seen with 2.1.329, beside the result that the model gets, whoever refused: permission rules,
+    the mode, a hook. The SDK's message objects lack it:
+
+        {"type": "user", "tool_result_meta": [
+            {"id": "toolu_1", "permission_decision": {"decision": "reject", "source": "hook"}}]}
+    """
+    results = message.get("tool_result_meta")
+    for result in results if isinstance(results, list) else ():
+        match result:
+            case {"id": str(id_), "permission_decision": {"decision": "reject"}}:
+                yield id_
+
+
+def describe_error(content: str | Sequence[Any] | None) -> str:
+    """Return what a tool's result says, on one line."""
+    if not isinstance(content, str):
+        blocks = (block for block in content or () if isinstance(block, dict))
+        content = "\n".join(str(block.get("text") or "") for block in blocks)
+    return one_line(_TAGS.sub("", content))

@@ -1,0 +1,140 @@
+"""The events of a run on record, as a time line for people or as JSON."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from orchestrator.cli.values import in_dollars, in_short, in_words, printable
+from orchestrator.models import EventRow
+
+_WIDEST: Final = 200
+"""Characters of a line's text."""
+_MOST_NAMED: Final = 3
+
+_TEXTS: Final = {
+    "notice": ("note", "{text}"),
+    "ready": ("ready", "{parts}"),
+    "run_started": ("run", "{resumed} {task}"),
+    "step_started": ("step", "{name}"),
+    "attempt_started": ("begins", "one of at most {of}"),
+    "agent_spoke": ("says", "{text}"),
+    "tool_used": ("tool", "{tool} {detail}"),
+    "tool_ended": ("tool", "{tool} {how}"),
+    "agent_waiting": ("waits", "{reason}"),
+    "agent_finished": ("agent", "{outcome}, {turns} turns, {tokens} tokens, {cost_usd}, {seconds}"),
+    "diff_taken": ("changed", "{summary}: {changes}"),
+    "tampered": ("guard", "{findings}"),
+    "files_guarded": ("guard", "{files} files guarded"),
+    "case_finished": ("case", "{id} {outcome}: {message}"),
+    "suite_finished": ("suite", "{summary}, {seconds}"),
+    "judged": ("verdict", "{kind} {message}"),
+    "teaching_started": ("teaches", "{summary}"),
+    "lesson_learned": ("teacher", "{action}: {reason}"),
+    "rule_written": ("rule", "{rule} {change} {reason}"),
+    "attempt_finished": ("ends", "{outcome} {message}, {seconds}"),
+    "run_ended": ("run", "{outcome} {message}, {tokens} tokens, {cost_usd}, {seconds}"),
+}
+"""Label and text of each kind."""
+
+_PLAIN: Final[Mapping[str, Callable[[Any], str]]] = {
+    "seconds": lambda value: in_words(float(value)),
+    "tokens": lambda value: in_short(int(value)),
+    "cost_usd": lambda value: in_dollars(float(value)),
+    "resumed": lambda value: "goes on:" if value else "starts:",
+}
+"""Values that a person reads in another form."""
+
+
+def listed(rows: Sequence[EventRow]) -> Iterator[str]:
+    """Yield a line for each event; a tool call has its end on its own line."""
+    if not rows:
+        yield "no events on record"
+        return
+    read = [(row, _values(row)) for row in rows]
+    ends = {values["id"]: values for row, values in read if _is_end(row, values)}
+    started = {values.get("id") for row, values in read if row.kind == "tool_used"}
+    for row, values in read:
+        if _is_end(row, values) and values["id"] in started:
+            continue
+        attempt = f"attempt {row.attempt}" if row.attempt else ""
+        label, text = _describe(row.kind, values, ends)
+        yield f"{_clock(row.at)}  {attempt:<10} {label:<8} {_one_line(text)}".rstrip()
+
+
+def listed_json(run: str, rows: Sequence[EventRow]) -> Iterator[str]:
+    """Yield a JSON object for each event."""
+    for row in rows:
+        shown = {"run": run, **vars(row), "values": _values(row)}
+        yield json.dumps(shown, ensure_ascii=True)
+
+
+def _values(row: EventRow) -> dict[str, Any]:
+    try:
+        values = json.loads(row.values)
+    except ValueError:
+        values = None
+    return values if isinstance(values, dict) else {"text": row.values}
+
+
+def _is_end(row: EventRow, values: Mapping[str, Any]) -> bool:
+    return row.kind == "tool_ended" and bool(values.get("id"))
+
+
+def _describe(
+    kind: str, values: Mapping[str, Any], ends: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, str]:
+    if kind not in _TEXTS:  # written by a later version
+        return kind, ", ".join(f"{name}: {value}" for name, value in values.items())
+    label, template = _TEXTS[kind]
+    if kind == "suite_finished" and values.get("baseline"):
+        label = "baseline"
+    if kind == "suite_finished" and values.get("before_attempt"):
+        label = "before"
+    text = template.format_map(_Shown({**values, "how": _how(values)}))
+    if kind == "tool_used" and (end := ends.get(values.get("id", ""))):
+        text = f"{_cut(text)}: {_how(end)}"
+    return label, text
+
+
+def _how(end: Mapping[str, Any]) -> str:
+    """Say how a tool call ended."""
+    how = "refused" if end.get("refused") else "failed" if end.get("failed") else "done"
+    took = f" in {in_words(float(end['seconds']))}" if end.get("seconds") else ""
+    return f"{how}{took}" + (f" ({end['why']})" if end.get("why") else "")
+
+
+class _Shown(dict[str, Any]):
+    """Values as a person reads them; one that is missing is empty."""
+
+    def __getitem__(self, name: str) -> str:
+        value = self.get(name)
+        if value is None:
+            return ""
+        if name in _PLAIN:
+            return _PLAIN[name](value)
+        if isinstance(value, list):
+            more = ", ..." if len(value) > _MOST_NAMED else ""
+            return ", ".join(map(_item, value[:_MOST_NAMED])) + more
+        return str(value)
+
+
+def _item(value: object) -> str:
+    """Show one item of a list: of an object, what stands in it."""
+    return ": ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+
+
+def _clock(at: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}"
+    except ValueError:
+        return at
+
+
+def _one_line(text: str) -> str:
+    # What is missing in a text leaves its punctuation behind.
+    return _cut(" ".join(printable(text).split()).replace(" ,", ",").rstrip(":, "))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
