@@ -246,9 +246,7 @@ def _early_importer(parts: wiring.Parts) -> events.Listener:
     """Let heavy libraries load while a child works and we would only wait."""
 
     def listen(event: events.Event) -> None:
-        if isinstance(event, events.StepStarted):
-            _meanwhile(parts.agent.warm)
-        elif isinstance(event, events.AttemptStarted):
+        if isinstance(event, events.AttemptStarted):
             _meanwhile(parts.teacher.warm)
 
     return listen

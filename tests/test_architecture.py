@@ -56,12 +56,6 @@ VOCABULARY = ("teacher.errors", "teacher.models")
 OWNERS = {
     "anthropic": {"teacher.local"},
     "dbos": {"orchestrator.journal.durable"},
-    "claude_agent_sdk": {
-        "orchestrator.agents.claude_code",
-        "orchestrator.agents.claude_endings",
-        "orchestrator.agents.claude_messages",
-        "orchestrator.agents.claude_transport",
-    },
     "genai_prices": {"teacher.prices"},
     "httpx": {"teacher.webhook"},
     "sqlite3": {

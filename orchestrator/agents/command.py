@@ -70,9 +70,6 @@ class CommandAgent:
             )
         return found
 
-    def warm(self) -> None:
-        """Nothing to import."""
-
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:

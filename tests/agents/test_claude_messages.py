@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from claude_agent_sdk import (
+
+from orchestrator.agents.claude_endings import Ending
+from orchestrator.agents.claude_messages import Reading
+from orchestrator.agents.claude_wire import (
     AssistantMessage,
     Message,
     RateLimitEvent,
-    RateLimitInfo,
     ResultMessage,
     SystemMessage,
     TextBlock,
     ToolUseBlock,
 )
-
-from orchestrator.agents.claude_endings import Ending
-from orchestrator.agents.claude_messages import Reading
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import EndedBy
@@ -30,8 +29,7 @@ LIMITS = AgentLimits()
 
 def result(**fields: Any) -> ResultMessage:
     usual: dict[str, Any] = {
-        "subtype": "success", "duration_ms": 1, "duration_api_ms": 1, "is_error": False,
-        "num_turns": 1, "session_id": "id", "terminal_reason": "completed", "result": "done",
+        "is_error": False, "num_turns": 1, "terminal_reason": "completed", "result": "done",
     }  # fmt: skip
     return ResultMessage(**{**usual, **fields})
 
@@ -86,8 +84,7 @@ def test_ends(message: ResultMessage, outcome: AgentOutcome, words: str) -> None
 
 
 def test_a_rejecting_rate_limit_makes_any_api_error_a_usage_limit() -> None:
-    info = RateLimitInfo(status="rejected", raw={})
-    event = RateLimitEvent(rate_limit_info=info, uuid="u", session_id="id")
+    event = RateLimitEvent(status="rejected")
     judged, _ = read(event, failure("something new", api_error_status=429))
     assert judged.outcome is AgentOutcome.USAGE_LIMIT
 

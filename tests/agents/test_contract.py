@@ -1,7 +1,7 @@
 """What we rely on in the real Claude Code program, one test for each thing.
 
-The program comes from the SDK's wheel; only its model is scripted. When a new version of the SDK
-breaks one of these, `claude_messages` or `claude_transport` has to learn the new shape.
+The program comes from the SDK's wheel; only its model is scripted. When a new version of it breaks
+one of these, `claude_wire` or `claude_session` has to learn the new shape.
 """
 
 import http.server
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,12 @@ PYTHON = shlex.quote(sys.executable)  # for a shell
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The messages as the program wrote them, before the SDK reads them."""
+    """The messages as the program wrote them, before they are read."""
     messages: list[dict[str, Any]] = []
     original = ClaudeProcess.read_messages
 
-    async def read(self: ClaudeProcess) -> AsyncIterator[dict[str, Any]]:
-        async for message in original(self):
+    def read(self: ClaudeProcess) -> Iterator[dict[str, Any]]:
+        for message in original(self):
             messages.append(message)
             yield message
 
