@@ -48,6 +48,8 @@ class Session:
     def __init__(self, program: Program, refuse: Refuse | None) -> None:
         self._program, self._refuse = program, refuse
         self._delegated: set[str] = set()
+        self._state = "idle"
+        self._judged = False
 
     def converse(self, prompt: str) -> Iterator[Message]:
         """Send the prompt, and yield what the program says until it ends.
@@ -101,16 +103,23 @@ class Session:
         """Close the program's input once it has nothing to ask any more.
 
         A result ends a turn, and not always the work: a subagent in the background goes on, and
-        its end brings one more turn. With the input closed the program cannot ask, and does not
-        edit either (`onFailure`).
+        its end brings one more turn. With the input closed the program could not ask. Programs
+        that are too old to report their state count as idle.
         """
-        task = data.get("task_id")
-        if data.get("type") == "system" and isinstance(task, str):
-            if data.get("subtype") == "task_started" and data.get("task_type") in _DELEGATED:
+        kind, subtype, task = data.get("type"), data.get("subtype"), data.get("task_id")
+        if kind == "result":
+            self._judged = True
+        elif kind == "system" and subtype == "session_state_changed":
+            self._state = str(data.get("state"))
+        elif kind == "system" and isinstance(task, str):
+            if subtype == "task_started" and data.get("task_type") in _DELEGATED:
                 self._delegated.add(task)
             elif _tells_end(data):
                 self._delegated.discard(task)
-        if data.get("type") == "result" and self._refuse and not self._delegated:
+            return  # the end of a task brings a turn
+        else:
+            return
+        if self._refuse and self._judged and self._state == "idle" and not self._delegated:
             self._program.end_input()
 
     def _send(self, message: Mapping[str, Any]) -> None:
