@@ -152,7 +152,7 @@ def _carry(
             lambda text: listener(events.Notice(text)),
             tidy=place.folder == project,
         )
-        ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
+        ours = (_saver(store, record.id), logger, outcomes)
         emit = events.fan_out([*ours, listener])
         return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
 
@@ -240,16 +240,6 @@ def _saver(store: Store, run: str) -> events.Listener:
             store.save(run, event.result)
 
     return save
-
-
-def _early_importer(parts: wiring.Parts) -> events.Listener:
-    """Let heavy libraries load while a child works and we would only wait."""
-
-    def listen(event: events.Event) -> None:
-        if isinstance(event, events.AttemptStarted):
-            _meanwhile(parts.teacher.warm)
-
-    return listen
 
 
 def _meanwhile(load: Callable[[], object]) -> None:

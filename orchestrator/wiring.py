@@ -400,9 +400,6 @@ class SilentTeacher:
 
     name = "none"
 
-    def warm(self) -> None:
-        """Load nothing."""
-
     def teach(self, failure: Failure, known_rules: object) -> Lesson:
         """Learn nothing, and say why."""
         del failure, known_rules

@@ -93,10 +93,6 @@ class MeteredTeacher:
     def __init__(self, teacher: ReadyTeacher, ledger: Ledger, run: str, caps: Caps) -> None:
         self._teacher, self._ledger, self._run, self._caps = teacher, ledger, run, caps
 
-    def warm(self) -> None:
-        """Load what the teacher loads."""
-        self._teacher.warm()
-
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask, if the limits leave room.
 

@@ -59,10 +59,6 @@ class CappedTeacher:
         self._path = state / "webhook.jsonl"
         self._lock = FileLock(state / "locks" / "webhook.lock")
 
-    def warm(self) -> None:
-        """Load what the teacher loads."""
-        self._teacher.warm()
-
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask, and note what it cost.
 

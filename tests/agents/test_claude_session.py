@@ -126,7 +126,7 @@ def comparable(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def decision(script: Script) -> Mapping[str, Any]:
-    answer: Mapping[str, Any] = script.heard[-1]["response"]["response"]
+    answer: dict[str, dict[str, Any]] = script.heard[-1]["response"]["response"]
     return answer.get("hookSpecificOutput", {})
 
 
