@@ -12,6 +12,7 @@ from orchestrator import wiring
 from orchestrator.config import OF_TEACHING, Config, load
 from orchestrator.events import Listener
 from orchestrator.masking import mask
+from orchestrator.project import checked_project
 from orchestrator.store import state_directory
 from orchestrator.teaching.teach import Parts, teach_failure
 from teacher.errors import UnusableAnswer
@@ -49,7 +50,7 @@ def try_teacher(
     Raises:
         LoopError, TeacherError: what is wrong, with the mend.
     """
-    loaded = load(wiring.checked_project(project), config_file)
+    loaded = load(checked_project(project), config_file)
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     say(f"Teacher   {_address(config)}")

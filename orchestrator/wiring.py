@@ -18,7 +18,7 @@ from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import suite_permissions
 from orchestrator.agents.wording import one_line
 from orchestrator.config import Config, Loaded
-from orchestrator.errors import ConfigError, InfrastructureError, UsageError
+from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.ledger import Caps as SpendingCaps
@@ -61,24 +61,6 @@ class Parts:
     teacher: "NamedTeacher | SilentTeacher"
     guard: Guard
     masker: Masker
-
-
-def checked_project(project: Path) -> Path:
-    """The project's real path.
-
-    Raises:
-        UsageError: it is no directory.
-    """
-    if not project.exists():
-        raise UsageError(f"{project} does not exist", "give the project with --project-dir")
-    if not project.is_dir():
-        raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
-    real = project.resolve()
-    try:
-        str(real).encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"the project's path is not UTF-8: {bytes(real)!r}", "rename it") from None
-    return real
 
 
 def build(

@@ -39,7 +39,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.journal",),
     ("orchestrator.store", "orchestrator.ledger"),
     ("orchestrator.codec",),
-    ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
+    (
+        "orchestrator.config",
+        "orchestrator.orphans",
+        "orchestrator.writeahead",
+        "orchestrator.project",
+    ),
     ("orchestrator.process", "orchestrator.ports"),
     ("orchestrator.events",),
     ("orchestrator.models", "orchestrator.footprint"),

@@ -191,9 +191,10 @@ def _open_keeper(
     from orchestrator import wiring
     from orchestrator.config import load
     from orchestrator.memory.keeping import RuleKeeper
+    from orchestrator.project import checked_project
     from orchestrator.store import Store
 
-    project = wiring.checked_project(project_dir)
+    project = checked_project(project_dir)
     config = load(project, config_file).config
     if adding:
         wiring.demand_loaded(config, project)
