@@ -29,7 +29,10 @@ from orchestrator.process import EndedBy, capture
 OLDEST_VERSION: Final = (2, 1, 248)
 """The first one that takes a prompt as it is written (claude-agent-sdk 0.2.186)."""
 
-_INSTALL: Final = "install it: https://code.claude.com/docs/en/setup"
+_INSTALL: Final = (
+    "install it: https://code.claude.com/docs/en/setup; or its SDK, which carries it: "
+    "pip install claude-agent-sdk"
+)
 
 _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
 """A timer or a monitor keeps the run from ending; a worktree takes the work out of the project and
