@@ -40,7 +40,8 @@ answers:
   - when: {speaker: teacher}
     reply:
       delay: 0.2 # time for a look
-      json: {reason: It guessed., action: none, target: null, paths: [], rule: "", when: "", why: ""}
+      json:
+        {reason: It guessed., action: none, target: null, paths: [], rule: "", when: "", why: ""}
 """
 
 
