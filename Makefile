@@ -22,6 +22,8 @@ BUILT := build/environments
 CASES := $(BUILT)/cases
 RESULTS := build/corpus.jsonl
 DOWNLOADS := build/downloads
+# The program of Claude Code, where there is none.
+EXTRA := $(if $(shell command -v claude 2>/dev/null),,[claude])
 PAGES := README.md CONTRIBUTING.md docs/*.md
 
 # Runs the cases with the marker $(1); the figures, and what $(2) asks for, also after a failure.
@@ -173,15 +175,17 @@ $(VENV)/made: $(PINS) $(wildcard $(PARTIAL))
 $(VENV)/runtime: pyproject.toml $(VENV)/made
 	$(BEGIN)
 	@echo "Installing the program: $(call SIZE,runtime)"
-	@$(DOWNLOAD) --no-deps claude-agent-sdk
-	@$(DOWNLOAD) --group setup .
+	@$(if $(EXTRA),echo "With Claude Code (there is none on the PATH): $(call SIZE,claude)")
+	@$(if $(EXTRA),$(DOWNLOAD) --no-deps claude-agent-sdk)
+	@$(DOWNLOAD) --group setup '.$(EXTRA)'
 	@echo "Unpacking it ..."
-	@$(INSTALL) -e .
+	@$(INSTALL) -e '.$(EXTRA)'
 	$(END)
 
 $(VENV)/development: pyproject.toml $(VENV)/runtime
 	$(BEGIN)
 	@echo "Installing what the tests need: $(call SIZE,development)"
+	@$(DOWNLOAD) --no-deps claude-agent-sdk
 	@$(DOWNLOAD) --group dev
 	@echo "Unpacking it ..."
 	@$(INSTALL) --group dev

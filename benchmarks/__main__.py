@@ -15,6 +15,7 @@ PARTS: Final = {
     "green": "benchmarks.green",
     "comparison": "benchmarks.comparison",
     "startup": "benchmarks.startup",
+    "imports": "benchmarks.imports",
     "snapshot": "benchmarks.snapshot",
     "hook": "benchmarks.hook",
     "masking": "benchmarks.masking",

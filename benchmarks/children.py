@@ -4,7 +4,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,14 +23,23 @@ class Spent:
     exit_code: int
 
 
-def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path) -> Spent:
-    """Run a child to its end; what it prints goes to a file."""
+def run(
+    argv: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    output: Path,
+    until: Callable[[], bool] = lambda: False,
+) -> Spent:
+    """Run a child to its end; what it prints goes to a file.
+
+    What it uses after `until` has come true does not count, but for the clock.
+    """
     with output.open("wb") as file:
         started = time.perf_counter()
         child = subprocess.Popen(
             argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file
         )
-        watch = _Watch(child.pid)
+        watch = _Watch(child.pid, until)
         watch.start()
         exit_code = child.wait()
         seconds = time.perf_counter() - started
@@ -42,9 +51,9 @@ def run(argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path) ->
 class _Watch(threading.Thread):
     """Looks at a process again and again: what it has used is gone as soon as it ends."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, until: Callable[[], bool]) -> None:
         super().__init__(daemon=True)
-        self._pid = pid
+        self._pid, self._until = pid, until
         self.over = threading.Event()
         self.cpu_seconds, self.peak_bytes = 0.0, 0
 
@@ -54,6 +63,8 @@ class _Watch(threading.Thread):
                 self.cpu_seconds,
                 self.peak_bytes,
             )
+            if self._until():
+                return
 
 
 def _look(pid: int) -> tuple[float, int] | None:

@@ -1,9 +1,12 @@
 """Makes the generated parts of the documentation. `make docs` calls this through cog."""
 
+import ast
+import inspect
 import json
 import re
 import types
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -84,7 +87,7 @@ def _target_rows(rows: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def install_size(part: str) -> str:
-    """Say what the part `runtime` or `development` takes, as `make pins` measured it."""
+    """Say what the part `runtime`, `claude` or `development` takes, as `make pins` measured it."""
     pins = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8")
     found = re.search(
         rf"^# {part}: \d+ packages, (\d+) MB to download, (\d+) MB on disk", pins, re.MULTILINE
@@ -114,18 +117,33 @@ def _sections() -> Iterator[str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield f"{kind.__doc__}\n"
             yield "| key | kind | default | meaning |\n|---|---|---|---|"
+            meanings = _meanings(kind)
             for key, setting in kind.model_fields.items():
-                yield _row(key, setting)
+                yield _row(key, setting, meanings.get(key, ""))
         else:
-            yield f"{field.description}\n"
+            yield f"{_meanings(Config)[name]}\n"
             yield "```yaml"
             yield from _in_yaml(name, field.default)
             yield "```"
         yield ""
 
 
-def _row(key: str, setting: FieldInfo) -> str:
-    meaning = (setting.description or "").replace("\n", " ").replace("|", "\\|")
+def _meanings(kind: type[BaseModel]) -> dict[str, str]:
+    """Return the text below each setting. Whoever only loads them does without: it takes time."""
+    (made,) = ast.parse(inspect.getsource(kind)).body
+    return {
+        setting.target.id: inspect.cleandoc(text.value.value)
+        for setting, text in pairwise(ast.iter_child_nodes(made))
+        if isinstance(setting, ast.AnnAssign)
+        and isinstance(setting.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+
+def _row(key: str, setting: FieldInfo, meaning: str) -> str:
+    meaning = meaning.replace("\n", " ").replace("|", "\\|")
     default = in_yaml(setting.default).replace("|", "\\|")
     return f"| `{key}` | {_kind(setting.annotation)} | `{default}` | {meaning} |"
 

@@ -8,6 +8,7 @@ from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.models import RuleChange
+from orchestrator.project import checked_project
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.teach import teach_failure
 from teacher.errors import UnusableAnswer
@@ -29,7 +30,7 @@ def teach_report(
     Raises:
         LoopError, TeacherError: nothing was learned; says why, and the mend.
     """
-    project = wiring.checked_project(project)
+    project = checked_project(project)
     loaded = load(project, config_file)
     config = loaded.config
     if not config.source_enabled("manual"):

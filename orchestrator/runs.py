@@ -9,6 +9,7 @@ from orchestrator import events, wiring
 from orchestrator.config import Config, Override, load, with_new_limits
 from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.project import checked_project
 from orchestrator.recovery import recover_project
 from orchestrator.storage.place import state_directory
 from orchestrator.storage.runs import Store, new_id
@@ -60,7 +61,7 @@ def start_run(
     # Bytes of a command line that are no text: neither an API nor a database takes them.
     task = task.encode("utf-8", "replace").decode()
     _preload_workflows()
-    project = wiring.checked_project(project)
+    project = checked_project(project)
     state, environment = state or state_directory(), environment or os.environ
     run = new_id()
     emit = events.RunEvents(run, listener)

@@ -17,7 +17,7 @@ from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import suite_permissions
 from orchestrator.agents.wording import one_line
 from orchestrator.config import Config, Loaded
-from orchestrator.errors import ConfigError, InfrastructureError, UsageError
+from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.guard import Guard, GuardMode, guard_of
@@ -62,24 +62,6 @@ class Parts:
     guard: Guard
     masker: Masker
     account: Account
-
-
-def checked_project(project: Path) -> Path:
-    """The project's real path.
-
-    Raises:
-        UsageError: it is no directory.
-    """
-    if not project.exists():
-        raise UsageError(f"{project} does not exist", "give the project with --project-dir")
-    if not project.is_dir():
-        raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
-    real = project.resolve()
-    try:
-        str(real).encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"the project's path is not UTF-8: {bytes(real)!r}", "rename it") from None
-    return real
 
 
 def build(
@@ -386,9 +368,6 @@ class SilentTeacher:
     """Stands in when the configuration says that the suite's failures are not taught."""
 
     name = "none"
-
-    def warm(self) -> None:
-        """Load nothing."""
 
     def teach(self, failure: Failure, known_rules: object) -> Lesson:
         """Learn nothing, and say why."""

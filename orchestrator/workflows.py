@@ -5,7 +5,6 @@ This module registers it with DBOS. Every process that carries runs imports it.
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -26,6 +25,7 @@ from orchestrator.memory.outcomes import outcomes_listener
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.ports import Journal
+from orchestrator.project import checked_project
 from orchestrator.recovery import end_leftovers, hold_project, revert_swap
 from orchestrator.steps import Steps
 from orchestrator.storage.place import state_directory
@@ -103,7 +103,7 @@ def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
         if record.outcome not in RESUMABLE:
             return record.outcome
         config = Config.model_validate_json(store.config(run))
-        project = wiring.checked_project(record.task.project)
+        project = checked_project(record.task.project)
         with (
             _open_place(config, project, run, store, emit) as place,
             hold_project(place.folder, store),
@@ -157,7 +157,7 @@ def _carry_in_place(
     )
     recorder = record_events(store.events, record.id, parts.masker)
     logger = failure_logger(home, emit)
-    emit.listen_first(recorder, _accountant(parts), _early_importer(parts), logger, outcomes)
+    emit.listen_first(recorder, _accountant(parts), logger, outcomes)
     carried = _Carried(
         replace(record, task=Task(caller.task or record.task.text, home)),
         config,
@@ -275,22 +275,6 @@ def _accountant(parts: wiring.Parts) -> events.Listener:
         parts.account.attempt = event.attempt
 
     return listen
-
-
-def _early_importer(parts: wiring.Parts) -> events.Listener:
-    """Let heavy libraries load while a child works and we would only wait."""
-
-    def listen(event: events.Event) -> None:
-        if isinstance(event, events.StepStarted):
-            _meanwhile(parts.agent.warm)
-        elif isinstance(event, events.AttemptStarted):
-            _meanwhile(parts.teacher.warm)
-
-    return listen
-
-
-def _meanwhile(load: Callable[[], object]) -> None:
-    threading.Thread(target=load, daemon=True).start()
 
 
 _CARRY: Final = DurableWorkflow("carry", _carry)

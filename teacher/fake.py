@@ -29,9 +29,6 @@ class ScriptedTeacher:
     def preflight(self) -> None:
         """Nothing can be missing."""
 
-    def warm(self) -> None:
-        """Nothing to do."""
-
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Give the next item.
 

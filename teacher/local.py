@@ -1,13 +1,14 @@
 """The teacher on this machine: Anthropic's Messages API through the anthropic SDK.
 
-The only module that knows the SDK. It takes seconds to import, so that happens in `warm` or in
-the first `teach`, not here.
+The only module that knows the SDK. Importing it takes a second of CPU time, so that happens in the
+first `teach`: a run that learns nothing never pays for it.
 """
 
 from __future__ import annotations
 
+import gc
 import os
-from contextlib import suppress
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from teacher.retry import Retries
 from teacher.secret import secret_from
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import anthropic
 
@@ -118,11 +119,6 @@ class LocalTeacher:
         self._credentials()
         check_prompts(self._prompts)
 
-    def warm(self) -> None:
-        """Import the SDK and load the certificates. Meant for a thread, while the agent works."""
-        with suppress(TeacherMisconfigured):  # `preflight` is what tells it
-            _ = self._client
-
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the model what the failure teaches.
 
@@ -151,7 +147,8 @@ class LocalTeacher:
     @cached_property
     def _client(self) -> anthropic.Anthropic:
         credentials = self._credentials()
-        import anthropic
+        with _collecting_no_garbage():
+            import anthropic
 
         base_url = self._base_url or os.environ.get("ANTHROPIC_BASE_URL", "")
         return anthropic.Anthropic(
@@ -220,6 +217,21 @@ class LocalTeacher:
             )
         mend = _MENDS.get(status, _MEND_LATER if status >= 500 else "see what the API said")
         return TeacherUnavailable(f"the API refused the request ({status}); {said}", mend)
+
+
+@contextmanager
+def _collecting_no_garbage() -> Iterator[None]:
+    """Keep the garbage collector from looking at what an import makes, again and again.
+
+    The SDK is 3,500 modules and drops none of them: a fifth of its import went into that.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _text_of(message: _Message, usage: Usage, max_tokens: int) -> str:

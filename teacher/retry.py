@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import tenacity
+if TYPE_CHECKING:
+    import tenacity
 
 T = TypeVar("T")
 
@@ -48,9 +49,11 @@ class Retries:
         Raises:
             The last error of `function`, as it is.
         """
+        import tenacity
+
         jitter = tenacity.wait_random_exponential(multiplier=1, max=30)
 
-        def wait(state: tenacity.RetryCallState) -> float:
+        def wait(state: "tenacity.RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
             asked = retry_after(headers(error)) if error else 0.0
             return max(asked, jitter(state))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -138,11 +137,6 @@ class WebhookTeacher:
         """
         _check_url(self._url, allow_http=self._allow_http)
         secret_from(TOKEN_VARIABLE, self._token)
-
-    def warm(self) -> None:
-        """Import httpx and load the certificates. Meant for a thread, while the agent works."""
-        with suppress(TeacherMisconfigured):  # `preflight` is what tells it
-            _ = self._client
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the workflow what the failure teaches.

@@ -42,7 +42,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.ledger",),
     ("orchestrator.storage",),
     ("orchestrator.codec",),
-    ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
+    (
+        "orchestrator.config",
+        "orchestrator.orphans",
+        "orchestrator.writeahead",
+        "orchestrator.project",
+    ),
     ("orchestrator.process", "orchestrator.ports", "orchestrator.event_record"),
     ("orchestrator.events",),
     ("orchestrator.models", "orchestrator.footprint"),
@@ -64,12 +69,6 @@ VOCABULARY = ("teacher.errors", "teacher.models")
 OWNERS = {
     "anthropic": {"teacher.local"},
     "dbos": {"orchestrator.journal.durable"},
-    "claude_agent_sdk": {
-        "orchestrator.agents.claude_code",
-        "orchestrator.agents.claude_endings",
-        "orchestrator.agents.claude_messages",
-        "orchestrator.agents.claude_transport",
-    },
     "genai_prices": {"teacher.prices"},
     "httpx": {"teacher.webhook"},
     "sqlite3": {

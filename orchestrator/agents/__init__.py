@@ -20,9 +20,6 @@ class HeadlessAgent(Protocol):
             LoopError: it cannot, in one line with the mend.
         """
 
-    def warm(self) -> None:
-        """Import what is heavy; from a thread, while something else runs."""
-
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:

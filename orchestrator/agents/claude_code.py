@@ -1,8 +1,7 @@
 """Drives headless Claude Code.
 
-`claude_transport` starts the program, `claude_messages` understands what it says, and
-`claude_endings` how it ended; those three and this one are all that knows the SDK, which takes a
-second and more to import: `warm()`.
+`claude_transport` starts the program, `claude_session` talks with it, `claude_wire` knows its
+messages, `claude_messages` what they mean, and `claude_endings` how it ended.
 """
 
 import contextlib
@@ -12,32 +11,32 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from orchestrator import events
 from orchestrator.agents import claude_environment as environment
+from orchestrator.agents.claude_endings import Ending
+from orchestrator.agents.claude_messages import Reading
 from orchestrator.agents.claude_project import standing_in
+from orchestrator.agents.claude_session import Refuse, Session
+from orchestrator.agents.claude_transport import ClaudeProcess
+from orchestrator.agents.claude_wire import Message, WireError
 from orchestrator.agents.wording import last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import EndedBy, capture
 
-if TYPE_CHECKING:
-    from claude_agent_sdk import HookCallback, HookJSONOutput
-
-    from orchestrator.agents.claude_messages import Reading
-    from orchestrator.agents.claude_transport import ClaudeProcess
-
 OLDEST_VERSION: Final = (2, 1, 248)
 """The first one that takes a prompt as it is written (claude-agent-sdk 0.2.186)."""
 
-_INSTALL: Final = "install it: https://code.claude.com/docs/en/setup"
+_INSTALL: Final = (
+    "install it: https://code.claude.com/docs/en/setup; or its SDK, which carries it: "
+    "pip install claude-agent-sdk"
+)
 
 _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
 """A timer or a monitor keeps the run from ending; a worktree takes the work out of the project and
 leaves a branch in the user's repository."""
-
-_EDITS: Final = "Edit|MultiEdit|Write|NotebookEdit"
 
 
 def find_program() -> Path:
@@ -107,7 +106,7 @@ class ClaudeCodeAgent:
         program: Path | None = None,
         trust_project: bool = True,
         sandbox: Mapping[str, Any] | None = None,
-        refuse: Callable[[Path], str | None] | None = None,
+        refuse: Refuse | None = None,
         agents_files: Callable[[Path], Sequence[str]] | None = None,
     ) -> None:
         self._base = dict(os.environ if environment is None else environment)
@@ -145,11 +144,6 @@ class ClaudeCodeAgent:
             )
         return f"Claude Code {found} ({program})"
 
-    def warm(self) -> None:
-        """Import the SDK, which takes a while; from a thread, while something else runs."""
-        import orchestrator.agents.claude_messages
-        import orchestrator.agents.claude_transport  # noqa: F401 -- imported for its import
-
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:
@@ -161,12 +155,6 @@ class ClaudeCodeAgent:
         Raises:
             InfrastructureError: there is no program.
         """
-        import asyncio
-
-        from orchestrator.agents.claude_endings import Ending
-        from orchestrator.agents.claude_messages import Reading
-        from orchestrator.agents.claude_transport import ClaudeProcess
-
         if limits.max_cost_usd is not None and limits.max_cost_usd <= 0:
             return AgentResult(AgentOutcome.MAX_COST, "the cost limit leaves nothing to work with")
         env = environment.child_environment(self._base, workspace)
@@ -181,10 +169,8 @@ class ClaudeCodeAgent:
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
             reading = Reading(workspace, on_event, process.refused)
             try:
-                talk = _converse(
-                    _clean(prompt), process, reading, self._refuse, limits.same_tool_call
-                )
-                trouble = asyncio.run(talk)
+                session = Session(process, self._refuse)
+                trouble = _follow(session.converse(_clean(prompt)), process, reading, limits)
             finally:
                 process.end()
         ending = Ending(
@@ -237,71 +223,22 @@ class ClaudeCodeAgent:
         return argv
 
 
-async def _converse(
-    prompt: str,
-    process: "ClaudeProcess",
-    reading: "Reading",
-    refuse: Callable[[Path], str | None] | None,
-    most_same_calls: int | None,
+def _follow(
+    messages: Iterator[Message], process: ClaudeProcess, reading: Reading, limits: AgentLimits
 ) -> str:
-    """Send the prompt and read to the end; gives what kept us from reading on, if anything did."""
-    import asyncio
-    import logging
-
-    from claude_agent_sdk import ClaudeAgentOptions, HookMatcher, query
-
-    # The SDK logs what it also raises, and a logger without a handler prints.
-    logging.getLogger("claude_agent_sdk").addHandler(logging.NullHandler())
-    options = ClaudeAgentOptions(verbatim_prompts=True)
-    if refuse:
-        options.hooks = {"PreToolUse": [HookMatcher(_EDITS, [_refusing(refuse)])]}
-    messages = aiter(query(prompt=prompt, options=options, transport=process))
-    failure: Exception | None = None
-    while True:
-        try:
-            message = await anext(messages)
-        except StopAsyncIteration:
-            trouble = ""
-            break
-        except Exception as error:  # noqa: BLE001 -- whatever the SDK makes of a broken stream
-            trouble = str(error) or type(error).__name__
-            break
-        try:
-            if not failure:
-                reading.take(message)
-                if most_same_calls and reading.same_calls >= most_same_calls:
-                    await asyncio.to_thread(process.end, EndedBy.NO_PROGRESS)
-        except Exception as error:  # noqa: BLE001 -- raised again below
-            # Read on: the SDK lets go of what it holds only when its stream comes to an end.
-            failure = error
-            await process.close()
-    if failure:
-        raise failure
-    return trouble
-
-
-def _refusing(refuse: Callable[[Path], str | None]) -> "HookCallback":
-    """The hook that is asked before each edit. A hook that raises would let the edit pass."""
-
-    async def ask(given: Any, tool_use_id: str | None, context: Any) -> "HookJSONOutput":  # noqa: ANN401 -- the SDK's union of inputs
-        del tool_use_id, context
-        try:
-            tool = given["tool_input"]
-            path = tool.get("file_path") or tool.get("notebook_path")
-            reason = refuse(Path(path)) if path else None
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the answer is no
-            reason = f"this edit could not be checked: {error or type(error).__name__}"
-        if reason is None:
-            return {}
-        return {
-            "hookSpecificOutput": {
-                "hookEventName": "PreToolUse",
-                "permissionDecision": "deny",
-                "permissionDecisionReason": reason,
-            }
-        }
-
-    return ask
+    """Read to the end, and return what kept us from reading on, if anything did."""
+    try:
+        process.start()
+    except OSError as error:
+        return str(error)
+    try:
+        for message in messages:
+            reading.take(message)
+            if limits.same_tool_call and reading.same_calls >= limits.same_tool_call:
+                process.end(EndedBy.NO_PROGRESS)
+    except WireError as error:
+        return str(error)
+    return ""
 
 
 def _clean(prompt: str) -> str:

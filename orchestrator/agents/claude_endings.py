@@ -11,8 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from claude_agent_sdk import ResultMessage
-
+from orchestrator.agents.claude_wire import ResultMessage
 from orchestrator.agents.notices import (
     NoticeKind,
     classify_error,
@@ -110,6 +109,8 @@ class Heard:
     """Whether the model spoke after the last result, or there is no result."""
     used_tools: bool = False
     model: str = ""
+    version: str = ""
+    """Of the program."""
     model_words: str = ""
     """The model's last message."""
     program_words: str = ""
@@ -244,7 +245,7 @@ def _judge_limit(heard: Heard, text: str) -> Verdict:
 
 
 def _raw_text(result: ResultMessage) -> str:
-    return "; ".join(result.errors or ()) or result.result or ""
+    return "; ".join(result.errors) or result.result or ""
 
 
 def _text_of(result: ResultMessage) -> str:
@@ -252,8 +253,8 @@ def _text_of(result: ResultMessage) -> str:
 
 
 def _output_tokens(result: ResultMessage) -> int:
-    of_models = sum(each.get("outputTokens") or 0 for each in (result.model_usage or {}).values())
-    return of_models or (result.usage or {}).get("output_tokens") or 0
+    of_models = sum(each.get("outputTokens") or 0 for each in result.model_usage.values())
+    return of_models or result.usage.get("output_tokens") or 0
 
 
 def _mend(heard: Heard, status: int | None, text: str) -> str:

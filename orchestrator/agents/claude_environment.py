@@ -108,7 +108,11 @@ def child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str
         for name, value in base.items()
         if name not in _SESSION_MARKS and not name.startswith(_SESSION_PREFIXES)
     }
-    ours = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py", "PWD": str(workspace)}
+    ours = {
+        "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
+        "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",  # `claude_session` waits for its end
+        "PWD": str(workspace),
+    }
     return {**DEFAULTS, RUN_VARIABLE: "1", **kept, **ours}
 
 

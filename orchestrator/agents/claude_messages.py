@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from claude_agent_sdk import (
+from orchestrator import events
+from orchestrator.agents.claude_endings import Ending, Heard, judge
+from orchestrator.agents.claude_tools import describe_error
+from orchestrator.agents.claude_wire import (
     AssistantMessage,
     Message,
     RateLimitEvent,
-    RateLimitInfo,
     ResultMessage,
     SystemMessage,
     TextBlock,
@@ -20,10 +22,6 @@ from claude_agent_sdk import (
     ToolUseBlock,
     UserMessage,
 )
-
-from orchestrator import events
-from orchestrator.agents.claude_endings import Ending, Heard, judge
-from orchestrator.agents.claude_tools import describe_error
 from orchestrator.agents.resets import moment_of
 from orchestrator.agents.wording import one_line, plain
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
@@ -98,14 +96,15 @@ class Reading:
                 heard.model_words = _text_in(message) or heard.model_words
                 for block in message.content:
                     self._take_block(block, message.parent_tool_use_id)
-            case UserMessage(content=list(blocks)):
-                for block in blocks:
+            case UserMessage():
+                for block in message.content:
                     if isinstance(block, ToolResultBlock):
                         self._end_call(block)
             case SystemMessage(subtype="init"):
                 heard.model = str(message.data.get("model") or "")
+                heard.version = str(message.data.get("claude_code_version") or "")
             case RateLimitEvent():
-                self._take_limit(message.rate_limit_info)
+                self._take_limit(message)
             case SystemMessage(subtype="api_retry"):
                 self._emit(events.AgentWaiting(_retry(message.data)))
 
@@ -122,6 +121,9 @@ class Reading:
             turns=min(heard.turns, limits.max_turns) if too_many else heard.turns,
             usage=_usage(last) if last else _usage_in(ending.transcript),
             seconds=ending.seconds,
+            program="claude_code",
+            program_version=heard.version,
+            model=heard.model,
             session_id=ending.session_id,
             transcript=ending.transcript,
             stderr_tail=ending.stderr_tail,
@@ -130,11 +132,11 @@ class Reading:
             silent=outcome is AgentOutcome.COMPLETED and heard.silent,
         )
 
-    def _take_limit(self, info: RateLimitInfo) -> None:
+    def _take_limit(self, event: RateLimitEvent) -> None:
         # Paid extra usage may take over: then a rejected plan keeps nobody from working.
-        rejected = info.status == "rejected" and info.overage_status not in _ALLOWED
+        rejected = event.status == "rejected" and event.overage_status not in _ALLOWED
         self._heard.rejected = rejected
-        self._heard.resets_at = moment_of(info.resets_at) if rejected else None
+        self._heard.resets_at = moment_of(event.resets_at) if rejected else None
 
     def _take_block(self, block: object, thread: str | None) -> None:
         match block:
@@ -197,11 +199,10 @@ def _retry(data: Mapping[str, Any]) -> str:
 
 
 def _denials(results: list[ResultMessage], workspace: Path) -> tuple[str, ...]:
-    denied = [denial for result in results for denial in result.permission_denials or ()]
+    denied = [denial for result in results for denial in result.permission_denials]
     told = (
         one_line(f"{each.get('tool_name')}: {tool_detail(each.get('tool_input') or {}, workspace)}")
         for each in denied
-        if isinstance(each, dict)
     )
     return tuple(dict.fromkeys(told))[:_MOST_DENIALS]
 

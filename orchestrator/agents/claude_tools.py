@@ -1,7 +1,7 @@
 """How Claude Code's tool calls end, as its stream says it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from orchestrator.agents.wording import one_line
@@ -25,9 +25,10 @@ def refused_calls(message: Mapping[str, Any]) -> Iterator[str]:
                 yield id_
 
 
-def describe_error(content: str | Sequence[Any] | None) -> str:
+def describe_error(content: object) -> str:
     """Return what a tool's result says, on one line."""
     if not isinstance(content, str):
-        blocks = (block for block in content or () if isinstance(block, dict))
+        found = content if isinstance(content, list) else ()
+        blocks = (block for block in found if isinstance(block, dict))
         content = "\n".join(str(block.get("text") or "") for block in blocks)
     return one_line(_TAGS.sub("", content))

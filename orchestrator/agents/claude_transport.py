@@ -1,21 +1,15 @@
-"""Starts Claude Code for the SDK, through our own `process.Child`.
+"""Start Claude Code through our own `process.Child`, and read and write its lines."""
 
-The SDK would start the program in our process group, where a Ctrl-C of the terminal hits it, read
-lines of at most 1 MiB, and leave behind what the program's commands started.
-"""
-
-import asyncio
-import contextlib
 import json
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Final
 
-from claude_agent_sdk import CLIConnectionError, ProcessError, Transport
-
 from orchestrator.agents.claude_tools import refused_calls
+from orchestrator.agents.claude_wire import WireError
 from orchestrator.agents.wording import plain
 from orchestrator.models import AgentLimits
 from orchestrator.process import LINE_LIMIT, Child, EndedBy
@@ -28,7 +22,7 @@ _FRAGMENT: Final = b'{"type":"stream_event"'
 is not silent; what they say comes again, whole."""
 
 
-class ClaudeProcess(Transport):
+class ClaudeProcess:
     """One run of the program.
 
     Args:
@@ -44,30 +38,29 @@ class ClaudeProcess(Transport):
         self._argv, self._cwd, self._env, self._limits = tuple(argv), cwd, env, limits
         self._child: Child | None = None
         self._waiter: threading.Thread | None = None
-        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._lines: SimpleQueue[bytes | None] = SimpleQueue()
+        """What the program said; None is its end."""
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self.returncode: int | None = None
         self.refused: set[str] = set()
         """Ids of the tool calls that were not carried out, up to the last message read."""
 
-    # ---- what the SDK calls ----------------------------------------------------------------
+    def start(self) -> None:
+        """Start the program.
 
-    async def connect(self) -> None:
-        """Start the program."""
-        loop = asyncio.get_running_loop()
-
-        def hand_over(line: bytes | None) -> None:
-            # The loop is closed when the run was cut short: then nobody reads any more.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._lines.put_nowait, line)
+        Raises:
+            OSError: it cannot be started.
+        """
 
         def take(line: bytes) -> None:
             if not line.startswith(_FRAGMENT):
-                hand_over(line)
+                self._lines.put(line)
 
         def wait(child: Child) -> None:
-            self.returncode = child.wait()
-            hand_over(None)
+            try:
+                self.returncode = child.wait()
+            finally:
+                self._lines.put(None)
 
         self._child = Child(
             self._argv,
@@ -83,44 +76,27 @@ class ClaudeProcess(Transport):
         self._waiter = threading.Thread(target=wait, args=(self._child,), daemon=True)
         self._waiter.start()
 
-    async def write(self, data: str) -> None:
+    def write(self, data: bytes) -> None:
         """Write to the program. One that does not read is ended by its limits."""
-        if not self._child:
-            raise CLIConnectionError("Claude Code was not started")
-        await asyncio.to_thread(self._child.write, data.encode())
+        if self._child:
+            self._child.write(data)
 
-    async def end_input(self) -> None:
+    def end_input(self) -> None:
         """Close the program's standard input, after which it ends by itself."""
         if self._child:
             self._child.close_stdin()
 
-    async def read_messages(self) -> AsyncIterator[dict[str, Any]]:
-        """The program's messages, until it ends.
+    def read_messages(self) -> Iterator[dict[str, Any]]:
+        """Yield the program's messages, until it ends.
 
         Raises:
-            CLIConnectionError: a line is too long or is broken JSON.
-            ProcessError: the program ended without a result. (Without this the SDK would wait a
-                minute for the answer to its greeting.)
+            WireError: a line is too long or is broken JSON.
         """
-        judged = False
-        while (line := await self._lines.get()) is not None:
+        while (line := self._lines.get()) is not None:
             message = self._parse(line)
             if message is not None:
-                judged = judged or message.get("type") == "result"
                 self.refused.update(refused_calls(message))
                 yield message
-        if not judged:
-            raise ProcessError("Claude Code ended without a result", exit_code=self.returncode)
-
-    async def close(self) -> None:
-        """End the program and all that it started, if it still runs."""
-        await asyncio.to_thread(self.end)
-
-    def is_ready(self) -> bool:
-        """Whether the program was started and has not ended."""
-        return self._child is not None and self.returncode is None
-
-    # ---- what the agent asks ---------------------------------------------------------------
 
     def end(self, by: EndedBy = EndedBy.US) -> None:
         """End the program and all that it started, and wait until it is gone."""
@@ -154,9 +130,9 @@ class ClaudeProcess(Transport):
             self._keep(line)  # a warning on the wrong stream
             return None
         if len(line) >= LINE_LIMIT:
-            raise CLIConnectionError(f"a message of more than {LINE_LIMIT >> 20} MiB")
+            raise WireError(f"a message of more than {LINE_LIMIT >> 20} MiB")
         try:
             message = json.loads(line)
         except ValueError as error:
-            raise CLIConnectionError(f"a message that is not JSON: {error}") from error
+            raise WireError(f"a message that is not JSON: {error}") from error
         return message if isinstance(message, dict) else None

@@ -70,9 +70,6 @@ class CommandAgent:
             )
         return found
 
-    def warm(self) -> None:
-        """Nothing to import."""
-
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:
@@ -144,7 +141,8 @@ def _result(done: Completed, limits: AgentLimits) -> AgentResult:
         result = AgentResult(AgentOutcome.CRASHED, f"{_exit(done)}: {_quote(stderr, said)}")
     else:
         result = _judge_success(done, said, stderr)
-    return replace(result, seconds=done.seconds, stderr_tail=stderr)
+    program = Path(done.argv[0]).name
+    return replace(result, seconds=done.seconds, stderr_tail=stderr, program=program)
 
 
 def _name_limit(ended_by: EndedBy, limits: AgentLimits) -> str:

@@ -31,9 +31,6 @@ class ScriptedAgent:
         """There is nothing to miss."""
         return "scripted agent"
 
-    def warm(self) -> None:
-        """Nothing to import."""
-
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:

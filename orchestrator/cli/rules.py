@@ -208,9 +208,10 @@ def open_rulebook(
     """Open the project's rulebook, and close it at the end. `adding` checks that all are loaded."""
     from orchestrator import wiring
     from orchestrator.config import load
+    from orchestrator.project import checked_project
     from orchestrator.storage.runs import Store
 
-    project = wiring.checked_project(project_dir)
+    project = checked_project(project_dir)
     config = load(project, config_file, overrides).config
     if adding:
         wiring.demand_loaded(config, project)

@@ -107,10 +107,6 @@ class MeteredTeacher:
     def __init__(self, teacher: ReadyTeacher, account: Account, kind: Kind = Kind.LESSON) -> None:
         self._teacher, self._account, self._kind = teacher, account, kind
 
-    def warm(self) -> None:
-        """Load what the teacher loads."""
-        self._teacher.warm()
-
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask, if the limits leave room.
 

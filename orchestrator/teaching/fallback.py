@@ -17,10 +17,6 @@ class FallbackTeacher:
     def __init__(self, first: ReadyTeacher, second: ReadyTeacher, listener: Listener) -> None:
         self._first, self._second, self._emit = first, second, listener
 
-    def warm(self) -> None:
-        """Load the first; the second loads when it is needed."""
-        self._first.warm()
-
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the first, or else the second.
 

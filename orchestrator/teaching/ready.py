@@ -8,10 +8,7 @@ from teacher.models import Failure, KnownRule, Lesson
 
 
 class ReadyTeacher(Protocol):
-    """What the loop asks of a teacher, and a way to load what is slow before it is needed."""
-
-    def warm(self) -> None:
-        """Load what is slow to load."""
+    """What the loop asks of a teacher."""
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Decide what is to be learned. Raises TeacherError."""
@@ -23,10 +20,6 @@ class NamedTeacher:
 
     teacher: ReadyTeacher
     name: str
-
-    def warm(self) -> None:
-        """Load what is slow to load."""
-        self.teacher.warm()
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Decide what is to be learned. Raises TeacherError."""

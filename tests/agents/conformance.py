@@ -76,7 +76,6 @@ class AgentConformance(ABC):
     def test_passes_its_preflight(self, workspace: Path) -> None:
         with self.subject(Behaviour.EDIT, workspace) as subject:
             assert subject.agent.preflight()
-            subject.agent.warm()
 
     def test_edits_completes_and_tells_about_it(self, workspace: Path, limits: AgentLimits) -> None:
         events: list[Event] = []

@@ -5,19 +5,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from claude_agent_sdk import (
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.agents.claude_wire import (
     AssistantMessage,
     Message,
     RateLimitEvent,
-    RateLimitInfo,
     ResultMessage,
     SystemMessage,
     TextBlock,
     ToolUseBlock,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from orchestrator.models import AgentOutcome, AgentResult
 from tests.agents.endings import API_ERRORS, LIMITS, LOGINS, MENTIONS, Notice
 from tests.agents.test_claude_messages import ENDING, failure, read, result, says
@@ -40,8 +39,7 @@ def by_model(text: str) -> AssistantMessage:
 
 
 def limit(status: Any = "rejected", **fields: Any) -> RateLimitEvent:
-    info = RateLimitInfo(status=status, rate_limit_type="five_hour", raw={}, **fields)
-    return RateLimitEvent(rate_limit_info=info, uuid="u", session_id="id")
+    return RateLimitEvent(status=status, **fields)
 
 
 def empty(**fields: Any) -> ResultMessage:

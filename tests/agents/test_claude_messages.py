@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from claude_agent_sdk import (
+
+from orchestrator.agents.claude_endings import Ending
+from orchestrator.agents.claude_messages import Reading
+from orchestrator.agents.claude_tools import refused_calls
+from orchestrator.agents.claude_wire import (
     AssistantMessage,
     Message,
     RateLimitEvent,
-    RateLimitInfo,
     ResultMessage,
     SystemMessage,
     TextBlock,
@@ -17,10 +20,6 @@ from claude_agent_sdk import (
     ToolUseBlock,
     UserMessage,
 )
-
-from orchestrator.agents.claude_endings import Ending
-from orchestrator.agents.claude_messages import Reading
-from orchestrator.agents.claude_tools import refused_calls
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import EndedBy
@@ -33,8 +32,7 @@ LIMITS = AgentLimits()
 
 def result(**fields: Any) -> ResultMessage:
     usual: dict[str, Any] = {
-        "subtype": "success", "duration_ms": 1, "duration_api_ms": 1, "is_error": False,
-        "num_turns": 1, "session_id": "id", "terminal_reason": "completed", "result": "done",
+        "is_error": False, "num_turns": 1, "terminal_reason": "completed", "result": "done",
     }  # fmt: skip
     return ResultMessage(**{**usual, **fields})
 
@@ -89,8 +87,7 @@ def test_ends(message: ResultMessage, outcome: AgentOutcome, words: str) -> None
 
 
 def test_a_rejecting_rate_limit_makes_any_api_error_a_usage_limit() -> None:
-    info = RateLimitInfo(status="rejected", raw={})
-    event = RateLimitEvent(rate_limit_info=info, uuid="u", session_id="id")
+    event = RateLimitEvent(status="rejected")
     judged, _ = read(event, failure("something new", api_error_status=429))
     assert judged.outcome is AgentOutcome.USAGE_LIMIT
 
@@ -256,7 +253,7 @@ def test_a_tool_call_ends_once_and_says_how() -> None:
         ToolResultBlock("unknown", "x"),
     ]
     reading.take(UserMessage(content=list(results)))
-    reading.take(UserMessage(content="plain words"))
+    reading.take(UserMessage(content=()))
     assert [event for event in events if isinstance(event, ToolEnded)] == [
         ToolEnded("1", "Bash"),
         ToolEnded("2", "Bash", failed=True, why="no such file"),

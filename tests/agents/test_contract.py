@@ -1,7 +1,7 @@
 """What we rely on in the real Claude Code program, one test for each thing.
 
-The program comes from the SDK's wheel; only its model is scripted. When a new version of the SDK
-breaks one of these, `claude_messages` or `claude_transport` has to learn the new shape.
+The program comes from the SDK's wheel; only its model is scripted. When a new version of it breaks
+one of these, `claude_wire` or `claude_session` has to learn the new shape.
 """
 
 import http.server
@@ -12,14 +12,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.agents.claude_transport import ClaudeProcess
+from orchestrator.agents.claude_wire import parse_message
 from orchestrator.agents.permissions import suite_permissions
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
@@ -34,12 +35,12 @@ PYTHON = shlex.quote(sys.executable)  # for a shell
 
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The messages as the program wrote them, before the SDK reads them."""
+    """The messages as the program wrote them, before they are read."""
     messages: list[dict[str, Any]] = []
     original = ClaudeProcess.read_messages
 
-    async def read(self: ClaudeProcess) -> AsyncIterator[dict[str, Any]]:
-        async for message in original(self):
+    def read(self: ClaudeProcess) -> Iterator[dict[str, Any]]:
+        for message in original(self):
             messages.append(message)
             yield message
 
@@ -57,6 +58,36 @@ def of_type(seen: list[dict[str, Any]], type_: str, subtype: str = "") -> list[d
 
 def ignore(_event: Event) -> None:
     pass
+
+
+def test_messages_are_read_as_the_sdk_reads_them(project: Path, seen: list[dict[str, Any]]) -> None:
+    from claude_agent_sdk._internal.message_parser import parse_message as parse_by_sdk
+
+    scenario = steps(
+        {**use("Write", file_path="${cwd}/a.py", content="a = 1\n"), **say("Begin.")},
+        use("Bash", command="curl http://127.0.0.1:9/"),
+        use("Task", description="help", prompt="Help.", subagent_type="general-purpose"),
+        say("done"),
+    )
+    with claude(scenario) as (agent, _):
+        agent.run("Do it.", project, LIMITS, ignore)
+    kinds = set()
+    for data in seen:
+        if (ours := parse_message(data)) is None:
+            continue
+        theirs = parse_by_sdk(data)
+        kinds.add(type(ours).__name__)
+        for field in fields(ours):
+            assert comparable(getattr(ours, field.name)) == comparable(getattr(theirs, field.name))
+    assert kinds == {"AssistantMessage", "UserMessage", "SystemMessage", "ResultMessage"}
+
+
+def comparable(value: object) -> object:
+    if value in ((), [], {}):
+        return None  # as the SDK has it for what is missing
+    if isinstance(value, list | tuple):
+        return [comparable(each) for each in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
 # ---- a run that works ----------------------------------------------------------------------

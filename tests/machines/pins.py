@@ -62,13 +62,18 @@ def _oldest_python() -> str:
 def _head(resolution: str, constraints: Path) -> list[str]:
     what = "newest versions that go together" if resolution == "highest" else "oldest admitted"
     runtime = _sizes(constraints, ".")
-    everything = {**runtime, **_sizes(constraints, "--group", "dev")}
-    added = {name: size for name, size in everything.items() if name not in runtime}
+    claude = _beyond(runtime, _sizes(constraints, ".[claude]"))
+    development = _beyond({**runtime, **claude}, _sizes(constraints, "--group", "dev"))
     return [
         f"# The {what}, chosen by `make pins`. Do not edit.",
         f"# runtime: {_describe(runtime)}",
-        f"# development: {_describe(added)}",
+        f"# claude: {_describe(claude)}",
+        f"# development: {_describe(development)}",
     ]
+
+
+def _beyond(base: dict[str, Size], sizes: dict[str, Size]) -> dict[str, Size]:
+    return {name: size for name, size in sizes.items() if name not in base}
 
 
 def _sizes(constraints: Path, *what: str) -> dict[str, Size]:

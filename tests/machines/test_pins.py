@@ -18,8 +18,10 @@ PIN = re.compile(r"^([a-z0-9-]+(?:\[[a-z,]+\])?)==(\S+)")
 def requirements() -> Iterator[Requirement]:
     """All that the Makefile installs by name."""
     groups = PROJECT["dependency-groups"]
-    texts = [*PROJECT["project"]["dependencies"], *groups["dev"], *groups["setup"]]
-    yield from map(Requirement, texts)
+    extras = PROJECT["project"]["optional-dependencies"]
+    texts = {*PROJECT["project"]["dependencies"], *extras["claude"], *groups["dev"]}
+    texts |= {*groups["setup"]}
+    yield from map(Requirement, sorted(texts))
 
 
 def pins(name: str) -> dict[str, Version]:
@@ -51,7 +53,7 @@ def test_each_requirement_has_its_pins(requirement: Requirement) -> None:
 def test_a_file_of_pins_names_no_host_and_says_how_much_there_is_to_download(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "://" not in text
-    for part in ("runtime", "development"):
+    for part in ("runtime", "claude", "development"):
         pattern = rf"^# {part}: \d+ packages, \d+ MB to download, \d+ MB on disk$"
         assert re.search(pattern, text, re.MULTILINE)
     others = [line for line in text.splitlines() if not line.startswith("#")]

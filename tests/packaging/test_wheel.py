@@ -59,11 +59,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel with its dependencies, and nothing else."""
-    where = tmp_path_factory.mktemp("environment")
+    """The wheel with its dependencies and Claude Code, and nothing else."""
+    return install(wheel, "[claude]", tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel with its dependencies, as for those who have Claude Code."""
+    return install(wheel, "", tmp_path_factory)
+
+
+def install(wheel: Path, extra: str, folders: pytest.TempPathFactory) -> Installed:
+    where = folders.mktemp("environment")
     venv.create(where, with_pip=True)
-    run(str(where / "bin" / "python"), "-m", "pip", "install", "-q", str(wheel))
-    return Installed(wheel, where / "bin", tmp_path_factory.mktemp("nowhere"))
+    run(str(where / "bin" / "python"), "-m", "pip", "install", "-q", f"{wheel}{extra}")
+    return Installed(wheel, where / "bin", folders.mktemp("nowhere"))
 
 
 def run(*argv: str) -> None:
@@ -120,6 +130,19 @@ def test_the_demo_runs_outside_the_checkout(installed: Installed) -> None:
     assert left == []
 
 
-def test_its_requirements_agree(installed: Installed) -> None:
-    done = installed.call("python", "-m", "pip", "check")
-    assert done.returncode == 0, done.stdout
+def test_its_requirements_agree(installed: Installed, bare: Installed) -> None:
+    for each in (installed, bare):
+        done = each.call("python", "-m", "pip", "check")
+        assert done.returncode == 0, done.stdout
+
+
+def test_whoever_has_claude_code_installs_no_second_one(bare: Installed) -> None:
+    files = [path for path in bare.bin.parent.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files if not path.is_symlink()) < 200e6
+    assert bare.call("python", "-c", "import claude_agent_sdk").returncode == 1
+    done = bare.call("orchestrator", "config", "show")
+    assert done.returncode == 0, done.stderr
+    done = bare.call("orchestrator", "run", "task")
+    assert (done.returncode, done.stdout.count("Traceback")) == (3, 0), done.stderr
+    assert "Claude Code is not installed" in done.stderr
+    assert "claude-agent-sdk" in done.stderr

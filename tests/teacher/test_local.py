@@ -307,11 +307,10 @@ def test_preflight_is_content_and_sends_nothing() -> None:
         assert model.requests == ()
 
 
-def test_the_sdk_is_imported_by_warm_and_not_before() -> None:
+def test_a_preflight_takes_no_import_of_the_sdk() -> None:
     code = (
         "import json, sys; from teacher.local import LocalTeacher; t = LocalTeacher(api_key='k');"
-        "t.preflight(); before = 'anthropic' in sys.modules; t.warm();"
-        "print(json.dumps([before, 'anthropic.resources.messages' in sys.modules]))"
+        "t.preflight(); print(json.dumps(sorted({'anthropic', 'httpx'} & sys.modules.keys())))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    assert json.loads(done.stdout) == [False, True]
+    assert json.loads(done.stdout) == []
