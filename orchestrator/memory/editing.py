@@ -117,6 +117,8 @@ def marked(data: bytes) -> bytes:
         for rule, place in zip(document.rules, document.places, strict=True)
         if place.comment is None or place.comment.id != rule.id
     ]
+    if not without:
+        return data
     written = _edited(document, without)
     return written if parse(written).rules == document.rules else data
 

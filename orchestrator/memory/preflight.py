@@ -101,23 +101,33 @@ def leaving(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rul
     that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
     of every session, so it makes no room for them.
     """
-    staying = list(rules)
+    load = _Load(standing)
+    for rule in rules:
+        load.add(rule)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
         key=lambda rule: standing.worth.get(rule.id, 0.0),
     )
+    gone: list[Rule] = []
     for rule in candidates:
-        if _too_many(staying, standing) or (not rule.paths and _too_long(staying, standing)):
-            staying.remove(rule)
-    for rule in reversed(candidates):  # one that left in vain, for a longer one left too, stays
-        if rule not in staying and _fits([*staying, rule], standing):
-            staying.append(rule)
-    return tuple(rule for rule in candidates if rule not in staying)
+        if load.too_many or (not rule.paths and load.too_long):
+            load.remove(rule)
+            gone.append(rule)
+    back: set[str] = set()
+    for rule in reversed(gone):  # one that left in vain, for a longer one left too, stays
+        load.add(rule)
+        if load.too_many or load.too_long:
+            load.remove(rule)
+        else:
+            back.add(rule.id)
+    return tuple(rule for rule in gone if rule.id not in back)
 
 
 def too_long(rule: Rule, standing: Standing) -> bool:
     """Whether a rule would not fit even alone."""
-    return _too_long([rule], standing)
+    load = _Load(standing)
+    load.add(rule)
+    return load.too_long
 
 
 def tokens(rule: Rule) -> int:
@@ -126,14 +136,32 @@ def tokens(rule: Rule) -> int:
     return (chars + _FRAME_CHARS) // _CHARS_PER_TOKEN
 
 
-def _fits(rules: Sequence[Rule], standing: Standing) -> bool:
-    return not _too_many(rules, standing) and not _too_long(rules, standing)
+class _Load:
+    """Counts what some rules take of the budget, rule by rule."""
 
+    def __init__(self, standing: Standing) -> None:
+        self._standing, self._rules, self._tokens = standing, 0, 0
 
-def _too_many(rules: Sequence[Rule], standing: Standing) -> bool:
-    return standing.max_rules is not None and len(rules) > standing.max_rules
+    def add(self, rule: Rule) -> None:
+        """Count one more rule."""
+        self._count(rule, 1)
 
+    def remove(self, rule: Rule) -> None:
+        """Count a rule no longer."""
+        self._count(rule, -1)
 
-def _too_long(rules: Sequence[Rule], standing: Standing) -> bool:
-    always = sum(tokens(rule) for rule in rules if not rule.paths)
-    return standing.max_tokens is not None and always > standing.max_tokens
+    def _count(self, rule: Rule, sign: int) -> None:
+        self._rules += sign
+        self._tokens += 0 if rule.paths else sign * tokens(rule)
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are more rules than may be."""
+        most = self._standing.max_rules
+        return most is not None and self._rules > most
+
+    @property
+    def too_long(self) -> bool:
+        """Whether they take more tokens of every session than they may."""
+        most = self._standing.max_tokens
+        return most is not None and self._tokens > most
