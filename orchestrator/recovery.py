@@ -16,7 +16,7 @@ from orchestrator import process
 from orchestrator.errors import UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunRecord
-from orchestrator.store import Store
+from orchestrator.storage.runs import Store
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 

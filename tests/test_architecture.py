@@ -37,7 +37,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "teacher",
     ),
     ("orchestrator.journal",),
-    ("orchestrator.store", "orchestrator.ledger"),
+    ("orchestrator.ledger",),
+    ("orchestrator.storage",),
     ("orchestrator.codec",),
     ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
     ("orchestrator.process", "orchestrator.ports"),
@@ -45,6 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.models", "orchestrator.footprint"),
     (
         *("orchestrator.errors", "orchestrator.files", "orchestrator.masking"),
+        *("orchestrator.fingerprints", "orchestrator.storage.location"),
         *("teacher.models", "prompts"),
     ),
 )
@@ -66,9 +68,8 @@ OWNERS = {
     "httpx": {"teacher.webhook"},
     "sqlite3": {
         "orchestrator.journal.durable",
-        "orchestrator.ledger",
-        "orchestrator.memory.database",
-        "orchestrator.store",
+        "orchestrator.storage.database",
+        "orchestrator.storage.takeover",
     },
     "subprocess": {"orchestrator.process"},
     "tenacity": {"teacher.retry"},

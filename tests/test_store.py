@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
-from orchestrator.store import Store, state_directory
+from orchestrator.storage.place import state_directory
+from orchestrator.storage.runs import Store
 
 
 @pytest.fixture
@@ -53,8 +54,8 @@ def test_a_result_comes_back_as_it_was(store: Store) -> None:
 
 def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
     Store(tmp_path).close()
-    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
-        database.execute("PRAGMA user_version = 99")
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
+        database.execute("UPDATE schema_version SET version = 99")
     with pytest.raises(InfrastructureError, match="later version"):
         Store(tmp_path)
 
@@ -64,7 +65,7 @@ def test_a_state_directory_that_cannot_be_used_is_said_in_one_line(tmp_path: Pat
     with pytest.raises(InfrastructureError, match="cannot be used"):
         Store(tmp_path / "file" / "state")
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "runs.db").write_bytes(b"this is no database" * 100)
+    (tmp_path / "broken" / "state.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(InfrastructureError, match="cannot be used"):
         Store(tmp_path / "broken")
 

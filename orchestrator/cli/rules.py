@@ -191,17 +191,14 @@ def _open_keeper(
     from orchestrator import wiring
     from orchestrator.config import load
     from orchestrator.memory.keeping import RuleKeeper
-    from orchestrator.store import Store
+    from orchestrator.storage.runs import Store
 
     project = wiring.checked_project(project_dir)
     config = load(project, config_file).config
     if adding:
         wiring.demand_loaded(config, project)
-    with (
-        Store() as store,
-        wiring.open_rulebook(config, project, store, _tell) as (book, history),
-    ):
-        yield RuleKeeper(book, history)
+    with Store() as store:
+        yield RuleKeeper(*wiring.open_rulebook(config, project, store, _tell))
 
 
 def _tell(event: "Event") -> None:

@@ -15,13 +15,16 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     """List runs, the newest first; `runs show RUN` shows one whole."""
     if ctx.invoked_subcommand:
         return
-    from orchestrator.cli import records
-    from orchestrator.store import Store
+    from orchestrator.cli import run_lines
+    from orchestrator.storage.database import Database
+    from orchestrator.storage.listing import list_summaries
+    from orchestrator.storage.place import state_directory
 
-    with Store() as store:
-        found = store.list(limit)
-    for line in records.listed_json(found) if as_json else records.listed(found):
-        click.echo(line)
+    with Database(state_directory()) as database:
+        found = list_summaries(database, limit)
+        lines = run_lines.as_json(database, found) if as_json else run_lines.as_table(found)
+        for line in lines:
+            click.echo(line)
 
 
 @runs.command()
@@ -29,10 +32,15 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 @as_json
 def show(run: str, as_json: bool) -> None:
     """Show RUN whole: prompts, diffs, failures, lessons [default: the last one]."""
-    from orchestrator.cli import records
-    from orchestrator.store import Store
+    from orchestrator.cli import records, run_lines
+    from orchestrator.storage.listing import find_summary
+    from orchestrator.storage.runs import Store
 
     with Store() as store:
-        record = store.get(run)
-    for line in records.listed_json([record]) if as_json else records.whole(record):
-        click.echo(line)
+        if as_json:
+            found = [find_summary(store.database, store.find(run).id)]
+            lines = run_lines.as_json(store.database, found)
+        else:
+            lines = records.whole(store.get(run))
+        for line in lines:
+            click.echo(line)

@@ -18,7 +18,7 @@ from orchestrator.agents.claude_environment import config_directory
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.hooks import entry, jsontext
 from orchestrator.memory import files
-from orchestrator.store import state_directory
+from orchestrator.storage.place import locks_of, state_directory
 
 MARK: Final = "# orchestrator hook"
 TIMEOUT_SECONDS: Final = 10
@@ -239,7 +239,7 @@ def _disabled(data: bytes) -> bool:
 def _locked(path: Path) -> FileLock:
     from hashlib import sha256
 
-    folder = state_directory() / "locks"
+    folder = locks_of(state_directory())
     with files.explained(folder, "written"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(folder / f"settings-{sha256(bytes(path)).hexdigest()[:16]}.lock")

@@ -1,13 +1,14 @@
 """Where the workspace is, where our state is, and the locks between hook and command line."""
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH100, PTH103, PTH110, PTH111, PTH112, PTH114, PTH118, PTH120
+# ruff: noqa: PTH103, PTH110, PTH111, PTH112, PTH114, PTH118, PTH120
 
 import fcntl
 import os
-import sys
 import time
 import zlib
+
+from orchestrator.storage.location import find_state_directory
 
 LEARNINGS = ".learnings"
 PENDING_ERRORS = f"{LEARNINGS}/.pending-errors.log"
@@ -15,24 +16,6 @@ PATTERNS = f"{LEARNINGS}/destructive.txt"
 BUFFER = "memory/working-buffer.md"
 
 _POLL_SECONDS = 0.005
-
-
-def state_directory() -> str:
-    """What `orchestrator.store.state_directory` gives, without what that has to import.
-
-    Raises:
-        OSError: nobody says where the home directory is.
-    """
-    chosen = os.environ.get("ORCHESTRATOR_STATE_DIR")
-    if not chosen and sys.platform == "darwin":
-        chosen = "~/Library/Application Support/prompt-learning-loop"
-    elif not chosen:
-        base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
-        chosen = f"{base}/prompt-learning-loop"
-    path = os.path.expanduser(chosen)
-    if path.startswith("~"):
-        raise OSError("there is no home directory")  # and a folder called `~` would be made
-    return os.path.abspath(path)
 
 
 def global_base() -> str:
@@ -68,12 +51,12 @@ def lock_path(base: str) -> str:
     A checksum names it, since hashlib is slow to import. Two workspaces that share one lock wait
     for each other now and then; nothing else happens.
     """
-    return os.path.join(state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
 
 
 def buffer_lock_path(base: str) -> str:
     """The lock of a workspace's buffer, which hooks take: nobody holds it for long."""
-    return os.path.join(state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
 
 
 def _checksum(base: str) -> str:

@@ -18,7 +18,8 @@ from orchestrator.memory import locking
 from orchestrator.memory.learnings.resume import resume
 from orchestrator.memory.learnings.storage import workspace_locked
 from orchestrator.memory.learnings.workspace import Workspace, init
-from orchestrator.store import state_directory
+from orchestrator.storage.location import find_state_directory
+from orchestrator.storage.place import state_directory
 from orchestrator.writeahead import gitfacts, outcome, places
 from orchestrator.writeahead.buffer import settle
 from orchestrator.writeahead.destructive import dangers
@@ -600,7 +601,7 @@ def test_the_state_directory_is_everybodys(home: Path, monkeypatch: pytest.Monke
         ("ORCHESTRATOR_STATE_DIR", "~/mine"),
     ):
         monkeypatch.setenv(name, value)
-        assert places.state_directory() == str(state_directory())
+        assert find_state_directory() == str(state_directory())
         assert entry.state_folder() == str(state_directory() / "hooks")
 
 
