@@ -21,6 +21,7 @@ from orchestrator.recovery import end_leftovers, hold_project, recover_project, 
 from orchestrator.steps import Steps
 from orchestrator.storage.runs import Store, new_id
 from orchestrator.teaching.pending import Pending
+from orchestrator.upkeep import prune_after_run
 from orchestrator.variables import keep_variables, recall_variables
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote
@@ -154,7 +155,8 @@ def _carry(
         lambda text: listener(events.Notice(text)),
         tidy=place.folder == project,
     )
-    ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
+    accountant = _accountant(parts)
+    ours = (accountant, _saver(store, record.id), _early_importer(parts), logger, outcomes)
     emit = events.fan_out([*ours, listener])
     return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
 
@@ -187,6 +189,7 @@ def _run_to_end(
         emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
         raise
     emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
+    prune_after_run(store, config.state.keep_days, emit)
     return result
 
 
@@ -242,6 +245,16 @@ def _saver(store: Store, run: str) -> events.Listener:
             store.save(run, event.result)
 
     return save
+
+
+def _accountant(parts: wiring.Parts) -> events.Listener:
+    """Let what is spent stand under the attempt that it is spent in."""
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.AttemptStarted):
+            parts.account.attempt = event.number
+
+    return listen
 
 
 def _early_importer(parts: wiring.Parts) -> events.Listener:

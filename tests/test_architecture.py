@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.cli",),
     ("orchestrator.demo", "orchestrator.hooks"),
     ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
+    ("orchestrator.upkeep",),
     (
         "orchestrator.wiring",
         "orchestrator.isolation",

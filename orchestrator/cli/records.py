@@ -27,6 +27,8 @@ def whole(record: RunRecord) -> Iterator[str]:
     yield f"files    {record.folder}"
     yield from _block("task", record.task.text)
     result = record.result
+    if record.pruned:
+        yield f"removed  its files and details were removed on {record.pruned:%Y-%m-%d}"
     if not result:
         return
     if result.message:

@@ -17,14 +17,14 @@ def as_table(found: Sequence[RunSummary]) -> Iterator[str]:
     if not found:
         yield "no runs yet"
         return
-    yield f"{'RUN':<21} {'STARTED':<17} {'OUTCOME':<13} {'ATTEMPTS':>8}  {'COST':>9}  TASK"
+    yield f"{'RUN':<23} {'STARTED':<17} {'OUTCOME':<13} {'ATTEMPTS':>8}  {'COST':>9}  TASK"
     for each in found:
         known = each.ended is not None or each.attempts
         cost, attempts = (f"${each.cost_usd:.4f}", each.attempts) if known else ("", "")
         began = datetime.fromisoformat(each.started).astimezone()
         task = " ".join(printable(each.task).split())
         yield (
-            f"{each.id:<21} {began:%Y-%m-%d %H:%M}  {each.outcome:<13} {attempts:>8}  "
+            f"{each.id:<23} {began:%Y-%m-%d %H:%M}  {each.outcome:<13} {attempts:>8}  "
             f"{cost:>9}  {task[:60]}"
         )
 

@@ -1,8 +1,10 @@
 """`orchestrator runs`."""
 
+from pathlib import Path
+
 import click
 
-from orchestrator.cli.run import as_json
+from orchestrator.cli.run import as_json, config_file, project_directory
 
 
 @click.group(invoke_without_command=True)
@@ -44,3 +46,31 @@ def show(run: str, as_json: bool) -> None:
             lines = records.whole(store.get(run))
         for line in lines:
             click.echo(line)
+
+
+@runs.command()
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Ended so long ago [default: state.keep_days].",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@project_directory
+@config_file
+def prune(
+    older_than: float | None, dry_run: bool, project_dir: Path, config_file: Path | None
+) -> None:
+    """Remove the files and details of runs that have been kept long enough.
+
+    That there was a run, what it came to and what it cost stays on record. A run that is at work,
+    or that has a work tree, is left alone. Runs of all projects count.
+    """
+    from orchestrator.upkeep import prune_runs
+
+    pruned = prune_runs(project_dir, config_file, older_than, dry_run=dry_run)
+    what = "would be removed" if dry_run else "removed"
+    count = len(pruned.runs)
+    click.echo(f"{count} run{'s' * (count != 1)}, {pruned.size / 1e6:.1f} MB {what}")
+    for run in pruned.runs:
+        click.echo(f"  {run}")

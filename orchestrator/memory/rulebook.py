@@ -1,6 +1,6 @@
 """The rulebook of a project: the rules in force, safe when several runs write at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -108,6 +108,15 @@ class MarkdownRulebook:
             RulebookError: as for `known_rules`.
         """
         return self._shelf.path(name)
+
+    def read(self) -> Mapping[Path, bytes]:
+        """Read the files that rules stand in, or would, by their real paths.
+
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        contents = self._shelf.read().contents
+        return {self._shelf.path(name): content.data for name, content in contents.items()}
 
     @property
     def scopes(self) -> bool:

@@ -26,7 +26,7 @@ _SELECT: Final = (
 
 def new_id() -> str:
     """Return an id for a run that begins now."""
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class Store:
@@ -89,8 +89,16 @@ class Store:
         """Note that this process carries the run now; return the token of its owner.
 
         Whoever carried it before holds an older token: what it still brings does not count.
+
+        Raises:
+            UsageError: it was kept long enough, and what it needs is gone.
         """
         with self.database.transaction():
+            if self.find(run).pruned:
+                raise UsageError(
+                    f"run {run} cannot go on: its files were removed after `state.keep_days`",
+                    "start a new run",
+                )
             self.database.write(
                 "UPDATE runs SET token = token + 1, outcome = ?, ended = NULL, process = ?"
                 " WHERE id = ?",

@@ -17,9 +17,11 @@ from orchestrator.errors import UsageError
 from orchestrator.hooks import entry as hook
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import Kind, Status
-from orchestrator.memory.learnings.promotion import promote, target_path
+from orchestrator.memory.learnings.promotion import promote
 from orchestrator.memory.learnings.review import grouped, keywords, review
+from orchestrator.memory.learnings.rule_text import rule_text
 from orchestrator.memory.learnings.workspace import Workspace, log, resolve, set_fields
+from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.writeahead import places
 
 DAY = date(2026, 5, 20)
@@ -86,12 +88,14 @@ def test_a_promoted_line_is_for_all_that_came_before_it(workspace: Workspace) ->
     assert f"Then: orchestrator learnings promote {candidate.entries[-1].id}" in said
 
 
-def test_what_came_back_after_its_promotion_is_named(workspace: Workspace) -> None:
+def test_what_came_back_after_its_promotion_is_named(
+    workspace: Workspace, book: MarkdownRulebook
+) -> None:
     for text in ("Never rename it", "Pin the version"):
         identity = log(workspace, Kind.ERR, text, on=DAY).id
         log(workspace, Kind.ERR, text, on=DAY)
-        resolve(workspace, identity, f"{text}.")
-        promote(workspace, identity, text, target_path(workspace, ""))
+        entry = resolve(workspace, identity, f"{text}.")
+        promote(workspace, identity, rule_text(entry, text), book)
     assert review(workspace, DAY).returned == ()
     log(workspace, Kind.ERR, "Never rename it", on=DAY)
     found = review(workspace, DAY)

@@ -1,11 +1,9 @@
 """What all runs spend together: never over the limit, whoever dies, however many take part."""
 
-import sqlite3
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,7 +30,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Iterator[Ledger]:
+def ledger(tmp_path: Path, clock: Clock, each_database: str) -> Iterator[Ledger]:
     with Database(tmp_path) as database:
         yield Ledger(database, clock)
 
@@ -135,8 +133,8 @@ def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
 def test_a_ledger_that_cannot_be_written_is_said_in_one_line(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    with closing(sqlite3.connect(tmp_path / "state.db")) as broken:
-        broken.execute("DROP TABLE spending")
+    with Database(tmp_path) as broken:
+        broken.write("DROP TABLE spending")
     with pytest.raises(InfrastructureError, match="cannot be used") as caught:
         ledger.begin("a", Caps(1))
     assert "\n" not in str(caught.value)

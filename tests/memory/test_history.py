@@ -60,7 +60,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def history(project: Path, tmp_path: Path, clock: Clock) -> Iterator[History]:
+def history(project: Path, tmp_path: Path, clock: Clock, each_database: str) -> Iterator[History]:
     made = OpenHistory(tmp_path / "state", project / "CLAUDE.md", clock)
     yield made
     made.close()
