@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from orchestrator import events, wiring
+from orchestrator import events, rulebooks, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.models import RuleChange
+from orchestrator.project import checked_project
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.teach import teach_failure
 from teacher.errors import UnusableAnswer
@@ -29,7 +30,7 @@ def teach_report(
     Raises:
         LoopError, TeacherError: nothing was learned; says why, and the mend.
     """
-    project = wiring.checked_project(project)
+    project = checked_project(project)
     loaded = load(project, config_file)
     config = loaded.config
     if not config.source_enabled("manual"):
@@ -39,9 +40,9 @@ def teach_report(
     listener = events.fan_out([failure_logger(project, listener), listener])
     failure = reported_failure(kind, description, context, task)
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
-    wiring.demand_loaded(config, project)
+    rulebooks.demand_loaded(config, project)
     with Store() as store:
-        rulebook, _ = wiring.open_rulebook(config, project, store, listener)
+        rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
         parts = wiring.teaching_parts(config, project, store, listener, rulebook)
         taught = teach_failure(failure, parts)
         if taught.teaching.lesson is None:

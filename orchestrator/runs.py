@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator import events, process, wiring
+from orchestrator import events, process, rulebooks, wiring
 from orchestrator.config import Config, Override, load, with_new_limits
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.isolation import Place, in_worktree, remove_leftovers
@@ -17,6 +17,7 @@ from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.outcomes import outcomes_listener
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.project import checked_project
 from orchestrator.recovery import end_leftovers, hold_project, recover_project, revert_swap
 from orchestrator.steps import Steps
 from orchestrator.storage.runs import Store, new_id
@@ -78,7 +79,7 @@ def start_run(
     # Bytes of a command line that are no text: neither an API nor a database takes them.
     task = task.encode("utf-8", "replace").decode()
     _meanwhile(_load_the_journal)
-    project = wiring.checked_project(project)
+    project = checked_project(project)
     with Store(state) as store:
         recover_project(project, store, listener)  # also the configuration, which is read next
     loaded = load(project, config_file, overrides, environment)
@@ -119,7 +120,7 @@ def resume_run(
         record = store.get(run)
         if record.outcome not in _RESUMABLE:
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
-        project = wiring.checked_project(record.task.project)
+        project = checked_project(record.task.project)
         config = with_new_limits(Config.model_validate_json(store.config(record.id)), limits)
         at = _place(config, project, record.id, store, listener, resumed=True)
         with at as place, hold_project(place.folder, store):
@@ -145,8 +146,8 @@ def _carry(
     place.began = True
     project = record.task.project
     logger = failure_logger(project, listener)
-    rulebook, history = wiring.open_rulebook(
-        config, place.folder, store, listener, run=record.id, home=project
+    rulebook, history = rulebooks.open_rulebook(
+        config, place.folder, store.database, listener, run=record.id, home=project
     )
     outcomes = outcomes_listener(
         history,

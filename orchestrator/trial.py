@@ -14,6 +14,7 @@ from orchestrator.events import Listener
 from orchestrator.ledger import Kind
 from orchestrator.limits.metering import MeteredTeacher
 from orchestrator.masking import mask
+from orchestrator.project import checked_project
 from orchestrator.storage.database import Database
 from orchestrator.storage.place import state_directory
 from orchestrator.teaching.teach import Parts, teach_failure
@@ -52,7 +53,7 @@ def try_teacher(
     Raises:
         LoopError, TeacherError: what is wrong, with the mend.
     """
-    loaded = load(wiring.checked_project(project), config_file)
+    loaded = load(checked_project(project), config_file)
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     say(f"Teacher   {_address(config)}")

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator import wiring
 from orchestrator.config import load
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
+from orchestrator.project import checked_project
 from orchestrator.storage.retention import Pruned, find_prunable, prune
 from orchestrator.storage.runs import Store
 
@@ -26,7 +26,7 @@ def prune_runs(
         LoopError: nobody says how long they are kept, or something cannot be removed.
     """
     if days is None:
-        days = load(wiring.checked_project(project), config_file).config.state.keep_days
+        days = load(checked_project(project), config_file).config.state.keep_days
     if days is None:
         raise UsageError("state.keep_days keeps everything", "give --older-than DAYS")
     with Store() as store:

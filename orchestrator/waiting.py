@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from orchestrator import events, wiring
+from orchestrator import events, rulebooks, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.models import RuleChange
+from orchestrator.project import checked_project
 from orchestrator.storage.place import state_directory
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.pending import Kept, Pending
@@ -13,7 +14,7 @@ from orchestrator.teaching.teach import teach_failure
 
 def waiting(project: Path) -> list[Kept]:
     """The failures of a project that wait to be taught, the oldest first."""
-    return Pending(wiring.checked_project(project), state_directory()).waiting()
+    return Pending(checked_project(project), state_directory()).waiting()
 
 
 def teach_pending(
@@ -24,13 +25,13 @@ def teach_pending(
     Raises:
         LoopError, TeacherError: the teacher is still not there; what is not yet taught waits on.
     """
-    project = wiring.checked_project(project)
+    project = checked_project(project)
     loaded = load(project, config_file)
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
-    wiring.demand_loaded(config, project)
+    rulebooks.demand_loaded(config, project)
     with Store() as store:
-        rulebook, _ = wiring.open_rulebook(config, project, store, listener)
+        rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
         parts = wiring.teaching_parts(config, project, store, listener, rulebook)
         changes = []
         for kept in Pending(project, store.directory).waiting():

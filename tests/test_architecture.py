@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.verdict",),
     ("orchestrator.guard",),
     ("orchestrator.limits",),
-    ("orchestrator.teaching",),
+    ("orchestrator.teaching", "orchestrator.rulebooks"),
     ("orchestrator.memory", "orchestrator.failures"),
     (
         "orchestrator.agents",
@@ -41,7 +41,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.ledger",),
     ("orchestrator.storage",),
     ("orchestrator.codec",),
-    ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
+    (
+        "orchestrator.config",
+        "orchestrator.orphans",
+        "orchestrator.writeahead",
+        "orchestrator.project",
+    ),
     ("orchestrator.process", "orchestrator.ports"),
     ("orchestrator.events",),
     ("orchestrator.models", "orchestrator.footprint"),

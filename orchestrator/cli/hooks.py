@@ -71,7 +71,7 @@ def settings_file(where: str, project: Path) -> Path:
     import os
 
     from orchestrator.hooks import settings
-    from orchestrator.wiring import checked_project
+    from orchestrator.project import checked_project
 
     if where == "global":
         return settings.global_settings(os.environ)

@@ -58,7 +58,7 @@ def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir
     already is left as it is.
     """
     from orchestrator.memory.learnings import workspace as workspaces
-    from orchestrator.wiring import checked_project
+    from orchestrator.project import checked_project
 
     project = checked_project(project_dir)
     where = where or _asked_where()

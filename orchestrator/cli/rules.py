@@ -206,16 +206,18 @@ def open_rulebook(
     adding: bool,
 ) -> "Iterator[tuple[MarkdownRulebook, History]]":
     """Open the project's rulebook, and close it at the end. `adding` checks that all are loaded."""
-    from orchestrator import wiring
+    from orchestrator import rulebooks
     from orchestrator.config import load
-    from orchestrator.storage.runs import Store
+    from orchestrator.project import checked_project
+    from orchestrator.storage.database import Database
+    from orchestrator.storage.place import state_directory
 
-    project = wiring.checked_project(project_dir)
+    project = checked_project(project_dir)
     config = load(project, config_file, overrides).config
     if adding:
-        wiring.demand_loaded(config, project)
-    with Store() as store:
-        yield wiring.open_rulebook(config, project, store, _tell)
+        rulebooks.demand_loaded(config, project)
+    with Database(state_directory()) as database:
+        yield rulebooks.open_rulebook(config, project, database, _tell)
 
 
 def _tell(event: "Event") -> None:

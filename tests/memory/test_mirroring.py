@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.document import parse
 from orchestrator.memory.editing import append, remove
 from orchestrator.memory.mirroring import agreed_on, held_together
 from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Filing, Pages
 from orchestrator.memory.records import Status
-from orchestrator.memory.rulebook import Keeping
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Rule
 from teacher.models import RuleText

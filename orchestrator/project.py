@@ -1,0 +1,23 @@
+"""The project's folder, checked before anything is read in it."""
+
+from pathlib import Path
+
+from orchestrator.errors import UsageError
+
+
+def checked_project(project: Path) -> Path:
+    """Return the project's real path.
+
+    Raises:
+        UsageError: it is no directory.
+    """
+    if not project.exists():
+        raise UsageError(f"{project} does not exist", "give the project with --project-dir")
+    if not project.is_dir():
+        raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
+    real = project.resolve()
+    try:
+        str(real).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"the project's path is not UTF-8: {bytes(real)!r}", "rename it") from None
+    return real
