@@ -32,6 +32,11 @@ _PLAIN_RULE: Final = re.compile(
     r"(?:\r?\n)*\Z"
 )
 """A rule as we write it: each line is what it looks like, whatever its text says."""
+_PLAIN_HEADING: Final = re.compile(r"(#{1,6})[ \t]+([^#\r\n\0]*)(?:\r?\n)?")
+_PLAIN_LINE: Final = re.compile(
+    r"(?: *(?:(?:[-*+]|\d{1,9}[.)]) +)*(?:[A-Za-z(\[\"']|`(?!`))[^\r\n\0]*|[ \t]*)(?:\r?\n)?"
+)
+"""A line of prose or of a list that begins with a word: it opens nothing, and is no field."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,10 @@ def read_pieces(lines: Sequence[str]) -> Iterator[Piece]:
 @lru_cache(maxsize=4096)  # most of a file is as it was, and where it was, before an edit
 def _read_at(line: int, text: str) -> Piece:
     """Read one piece that begins on this line."""
-    piece = _plain_rule(text) if _PLAIN_RULE.match(text) else read_markdown(text)
+    if _PLAIN_RULE.match(text):
+        piece = _plain_rule(text)
+    else:
+        piece = _plain_prose(text) or read_markdown(text)
     return piece.moved(line) if line else piece
 
 
@@ -130,6 +138,19 @@ def _plain_rule(text: str) -> Piece:
             value = " ".join(bullet[2].split())
             marks.append(Bullet(bullet[1].capitalize(), value, at, at, at + 1))
     return Piece(marks=tuple(marks))
+
+
+def _plain_prose(text: str) -> Piece | None:
+    """Read headings and simple prose, which importing markdown-it would take longer than."""
+    headings = []
+    lines = split_lines(text)
+    for at, line in enumerate(lines):
+        if heading := _PLAIN_HEADING.fullmatch(line):
+            if len(heading[1]) <= _SECTION_LEVEL:
+                headings.append((at, at + 1, folded_title(heading[2])))
+        elif not _PLAIN_LINE.fullmatch(line):
+            return None
+    return Piece(tuple(headings), empty=not any(map(str.strip, lines)))
 
 
 @lru_cache(maxsize=1024)
