@@ -103,7 +103,9 @@ def _words(chance: random.Random, count: int) -> str:
 def _look(project: Path, state: Path) -> dict[str, list[float]]:
     """Let the commands take turns."""
     program = (sys.executable, "-m", "orchestrator")
-    commands = {'python -c "import click"': (sys.executable, "-c", "import click")}
+    commands: dict[str, tuple[str, ...]] = {
+        'python -c "import click"': (sys.executable, "-c", "import click")
+    }
     for words in ("rules list", "config show", "learnings review", "learnings log ERR again"):
         name = f"orchestrator {words.removesuffix(' ERR again')}"
         commands[name] = (*program, *words.split())

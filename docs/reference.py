@@ -1,9 +1,12 @@
 """Makes the generated parts of the documentation. `make docs` calls this through cog."""
 
+import ast
+import inspect
 import json
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -108,24 +111,37 @@ def _promises() -> Iterator[str]:
 
 
 def _sections() -> Iterator[str]:
+    said = _meanings(Config)
     for name, field in Config.model_fields.items():
         kind = field.annotation
         yield f"## `{name}`\n"
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield f"{kind.__doc__}\n"
             yield "| key | kind | default | meaning |\n|---|---|---|---|"
+            meanings = _meanings(kind)
             for key, setting in kind.model_fields.items():
-                yield _row(key, setting)
+                yield _row(key, setting, meanings.get(key, ""))
         else:
-            yield f"{field.description}\n"
+            yield f"{said[name]}\n"
             yield "```yaml"
             yield from _in_yaml(name, field.default)
             yield "```"
         yield ""
 
 
-def _row(key: str, setting: FieldInfo) -> str:
-    meaning = (setting.description or "").replace("\n", " ").replace("|", "\\|")
+def _meanings(section: type[BaseModel]) -> Mapping[str, str]:
+    """Return the text below each setting. Pydantic would read it at every start of the program."""
+    (written,) = ast.parse(inspect.getsource(section)).body
+    assert isinstance(written, ast.ClassDef)  # noqa: S101 -- the source of a class
+    found = {}
+    for setting, below in pairwise(written.body):
+        if isinstance(setting, ast.AnnAssign) and isinstance(below, ast.Expr):
+            found[ast.unparse(setting.target)] = inspect.cleandoc(ast.literal_eval(below.value))
+    return found
+
+
+def _row(key: str, setting: FieldInfo, meaning: str) -> str:
+    meaning = meaning.replace("\n", " ").replace("|", "\\|")
     default = in_yaml(setting.default).replace("|", "\\|")
     return f"| `{key}` | {_kind(setting.annotation)} | `{default}` | {meaning} |"
 

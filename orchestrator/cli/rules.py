@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,9 +260,10 @@ def _one(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> N
 
 
 def _fields(record: "RuleRecord") -> dict[str, Any]:
-    fields = asdict(record)
-    moments = {name: fields[name].isoformat() for name in ("learned", "mattered")}
-    return {"id": record.rule.id, **fields, **moments}
+    rule = {**vars(record.rule), "text": vars(record.rule.text)}
+    parts = {name: vars(getattr(record, name)) for name in ("origin", "proposal", "counters")}
+    moments = {name: getattr(record, name).isoformat() for name in ("learned", "mattered")}
+    return {"id": record.rule.id, **vars(record), "rule": rule, **parts, **moments}
 
 
 def _whole(record: "RuleRecord", where: "Sequence[Path]" = ()) -> Iterator[str]:

@@ -27,7 +27,7 @@ Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
 class Section(BaseModel):
     """A mapping of the file. Unknown keys are errors; values do not change once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class TeacherSection(Section):
