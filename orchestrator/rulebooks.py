@@ -6,9 +6,10 @@ from pathlib import Path
 from orchestrator.config import Config
 from orchestrator.errors import ConfigError
 from orchestrator.events import Listener
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.memory.agents_md import agents_unloaded
 from orchestrator.memory.history import History
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
+from orchestrator.memory.pages import Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.storage.database import Database

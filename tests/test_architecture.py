@@ -55,6 +55,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("orchestrator.fingerprints", "orchestrator.storage.location"),
         *("teacher.models", "prompts"),
     ),
+    (
+        *("orchestrator.atomic", "orchestrator.bom", "orchestrator.folders"),
+        "orchestrator.locking",
+    ),
 )
 """From the roof to the ground. Neighbours on a floor do not know each other."""
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from orchestrator import atomic
 from orchestrator.footprint import Footprint, Reach
 from orchestrator.masking import REDACTED, Masker
 from orchestrator.models import AgentResult, Case, SuiteReport
@@ -91,7 +92,7 @@ def mask_file(masker: Masker, path: Path) -> int:
             changed = changed or masked != text
             target.write(masked.encode("utf-8", "surrogateescape"))
     if changed:
-        draft.replace(path)
+        atomic.move(draft, path)
     else:
         draft.unlink()
     return count

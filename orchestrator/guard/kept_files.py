@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
+from orchestrator import atomic, files
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.findings import bound_findings, shown_name
 from orchestrator.guard.manifest import Change, Entry, Manifest
@@ -351,7 +351,7 @@ class KeptFiles:
         temporary = files.temporary_of(full)
         files.remove(temporary)
         temporary.symlink_to(os.fsdecode(data))
-        temporary.replace(full)
+        atomic.move(temporary, full)
 
     def _clear_way(self, name: str, aside: Path) -> None:
         """Set aside files and links that stand where a folder of the path was."""

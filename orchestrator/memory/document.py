@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.bom import BOM, is_utf16, split_bom
 from orchestrator.errors import RulebookError
 from orchestrator.memory.pieces import (
     FRONT_MATTER,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 HEADING: Final = "## Learned Rules & Patterns"
 
 _TITLE: Final = HEADING.removeprefix("## ").casefold()
-_BOM: Final = "\ufeff"
-UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
-"""How a file begins that is no UTF-8, and takes none."""
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
 _SHOWN: Final = re.compile(r"\S")
 _IMPORT: Final = re.compile(r"(?:^|\s)@([^\s\\#]+)")
@@ -114,11 +112,10 @@ def parse(data: bytes) -> Document:
     Raises:
         RulebookError: the file is UTF-16, to which no UTF-8 text can be added.
     """
-    if data.startswith(UTF16):
+    if is_utf16(data):
         raise RulebookError("the file is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
-    bom = _BOM if text.startswith(_BOM) else ""
-    text = text.removeprefix(_BOM)
+    bom, text = split_bom(text)
     lines, masked = split_lines(text), blank_front_matter(text)
     pieces = tuple(read_pieces(lines if masked == text else split_lines(masked)))
     return document_of(bom, lines, pieces)
@@ -159,7 +156,7 @@ def carries_rules(data: bytes) -> bool:
     """Whether a file may have a managed section: a look, where reading it takes long."""
     if HEADING.encode() in data:
         return True
-    encoding = "utf-16" if data.startswith(UTF16) else "utf-8"
+    encoding = "utf-16" if is_utf16(data) else "utf-8"
     return _TITLE in folded_title(data.decode(encoding, "replace"))
 
 
@@ -211,7 +208,7 @@ def imports(data: bytes) -> frozenset[str]:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace").removeprefix(_BOM)
+    return data.decode("utf-8", "replace").removeprefix(BOM)
 
 
 @lru_cache(maxsize=1)

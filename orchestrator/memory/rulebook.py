@@ -9,12 +9,13 @@ from typing import Final, TypeVar
 
 from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.memory.agents_md import agents_above, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome, known_rules, take_in, unified
 from orchestrator.memory.locking import instruction_files_locked
 from orchestrator.memory.mirroring import agreed_on, held_together
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target, changed
+from orchestrator.memory.pages import Pages, Target, changed
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.remembering import follow, remember, standing, turned_down
 from orchestrator.memory.shelf import Shelf, Shelved

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator import codec, files
+from orchestrator import atomic, codec, files
 from orchestrator.errors import InfrastructureError
 from orchestrator.fingerprints import hash_words
 from orchestrator.models import RunResult
@@ -65,7 +65,7 @@ def put_aside(state: Path) -> None:
             for path in (state / name, state / f"{name}-wal", state / f"{name}-shm"):
                 if files.exists(path):
                     (state / EARLIER).mkdir(exist_ok=True, mode=0o700)
-                    path.replace(state / EARLIER / path.name)
+                    atomic.move(path, state / EARLIER / path.name)
     except OSError as error:
         raise unusable(state, error) from error
 

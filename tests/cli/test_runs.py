@@ -10,7 +10,6 @@ from orchestrator.storage.runs import Store
 from tests.cli.conftest import TASK, Call, Shop
 from tests.runs import get_last_run
 
-
 pytestmark = pytest.mark.usefixtures("teacher")
 
 

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 import psutil
 import pytest
-from filelock import FileLock
 
+from orchestrator.locking import FileLock
 from orchestrator.process import MARK
 from orchestrator.storage.place import state_directory
 from orchestrator.workspace.swap import SwapNote

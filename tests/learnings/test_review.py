@@ -15,6 +15,7 @@ import pytest
 from orchestrator.cli.learnings_view import as_data, lines
 from orchestrator.errors import UsageError
 from orchestrator.hooks import entry as hook
+from orchestrator.locking import lock_descriptor
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import Kind, Status
 from orchestrator.memory.learnings.promotion import promote
@@ -22,7 +23,6 @@ from orchestrator.memory.learnings.review import grouped, keywords, review
 from orchestrator.memory.learnings.rule_text import rule_text
 from orchestrator.memory.learnings.workspace import Workspace, log, resolve, set_fields
 from orchestrator.memory.rulebook import MarkdownRulebook
-from orchestrator.writeahead import places
 
 DAY = date(2026, 5, 20)
 
@@ -205,7 +205,7 @@ def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
             assert reviewer.is_alive()
             time.sleep(0.01)
         with workspace.pending_errors.open("ab") as log_file:
-            places.lock_descriptor(log_file.fileno(), 0.0)
+            lock_descriptor(log_file.fileno(), 0.0)
             log_file.write(failed_call("make lint").encode())
     reviewer.join()
     assert len(workspace.entries()) == 2

@@ -23,6 +23,7 @@ from functools import lru_cache
 from itertools import accumulate, compress, count
 from typing import Final, NamedTuple
 
+from orchestrator.bom import BOM, is_utf16
 from orchestrator.errors import UsageError
 
 
@@ -42,8 +43,6 @@ class Status(StrEnum):
     PROMOTED = "promoted"
 
 
-_BOM: Final = "\ufeff"
-_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 ID: Final = re.compile(r"(ERR|LRN|FEAT)-([0-9]{8})-([0-9]{3,9})")
 _HEADING: Final = re.compile(rf"\n(#{{1,6}})[ \t]+(?:\[?({ID.pattern})\b)?")
 """With a newline before it, every heading begins with the same two characters: found by them, it
@@ -157,7 +156,7 @@ def parse_about(data: bytes, phrases: Sequence[str]) -> Document:
 
 
 def _document(data: bytes, about: re.Pattern[str] | None) -> Document:
-    if data.startswith(_UTF16):
+    if is_utf16(data):
         raise UsageError("the file is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     entries: list[Entry] = []
@@ -183,7 +182,7 @@ def added(data: bytes, new: Sequence[Entry], title: str) -> bytes:
     newline = _newline((before[: before.find("\n") + 1],))
     text = newline.join(_block(entry, newline) for entry in new)
     fence = _fences(before)[1]
-    if not before.removeprefix(_BOM).strip():
+    if not before.removeprefix(BOM).strip():
         before = before or f"# {title}{newline}"
     if not before.endswith("\n"):
         before += newline
@@ -300,7 +299,7 @@ def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
 
 def _search_headings(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
     """Find the headings outside of fences, by a pattern that begins with a newline, and where."""
-    bom = len(text) - len(text.removeprefix(_BOM))
+    bom = len(text) - len(text.removeprefix(BOM))
     found = list(pattern.finditer(f"\n{text[bom:]}"))
     starts = [heading.start() + bom for heading in found]
     return compress(zip(starts, found, strict=True), _outside(starts, text))

@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.bom import BOM
 from orchestrator.memory.document import front_matter_of
 from orchestrator.memory.learnings.entries import comparable
 from orchestrator.memory.likeness import Kinship, compare
@@ -66,7 +67,7 @@ def _tokens(data: bytes) -> "Sequence[Token]":
     """Parse what Claude Code sends: code and comments are no lines, front matter is left out."""
     from markdown_it import MarkdownIt
 
-    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    text = data.decode("utf-8", "surrogateescape").removeprefix(BOM)
     if front_matter_of(data) is not None:
         text = text.partition("\n")[2].partition("---")[2]
     # Only the blocks matter: what stands inside a line is compared as it was written.

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.masking import mask
 from orchestrator.memory import committing
 from orchestrator.memory.learnings.entries import Entry, Status
 from orchestrator.memory.learnings.plain_lines import find_opposite_line, find_same_line
 from orchestrator.memory.learnings.workspace import Workspace, first_sentence, set_fields
 from orchestrator.memory.lessons import Outcome, take_in
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target
+from orchestrator.memory.pages import Pages, Target
 from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.memory.text import safe_line, safe_word
 from orchestrator.models import Rule
