@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
@@ -148,6 +149,7 @@ def _demand_all(history: History, pages: Pages) -> None:
             )
 
 
+@lru_cache(maxsize=4096)  # of all rules in force, each time that the files are read
 def _origin(note: str) -> Origin:
     """What the comment of a rule tells of where it came from."""
     return Origin(**dict(_FIELD.findall(note)))
