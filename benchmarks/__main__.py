@@ -19,6 +19,7 @@ PARTS: Final = {
     "snapshot": "benchmarks.snapshot",
     "hook": "benchmarks.hook",
     "masking": "benchmarks.masking",
+    "rules": "benchmarks.rules",
     "record": "benchmarks.record",
 }
 """Each module has `measure() -> Table`."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestrator import events, wiring
+from orchestrator import events, rulebooks, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
@@ -40,9 +40,9 @@ def teach_report(
     listener = events.fan_out([failure_logger(project, listener), listener])
     failure = reported_failure(kind, description, context, task)
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
-    wiring.demand_loaded(config, project)
+    rulebooks.demand_loaded(config, project)
     with Store() as store:
-        rulebook, _ = wiring.open_rulebook(config, project, store, listener)
+        rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
         parts = wiring.teaching_parts(config, project, store, listener, rulebook)
         taught = teach_failure(failure, parts)
         if taught.teaching.lesson is None:

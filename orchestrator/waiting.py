@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from orchestrator import events, wiring
+from orchestrator import events, rulebooks, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.models import RuleChange
 from orchestrator.project import checked_project
@@ -29,9 +29,9 @@ def teach_pending(
     loaded = load(project, config_file)
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
-    wiring.demand_loaded(config, project)
+    rulebooks.demand_loaded(config, project)
     with Store() as store:
-        rulebook, _ = wiring.open_rulebook(config, project, store, listener)
+        rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
         parts = wiring.teaching_parts(config, project, store, listener, rulebook)
         changes = []
         for kept in Pending(project, store.directory).waiting():

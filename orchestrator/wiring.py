@@ -19,19 +19,18 @@ from orchestrator.agents.wording import one_line
 from orchestrator.config import Config, Loaded
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
-from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.ledger import Caps, Kind, Ledger
 from orchestrator.limits.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
 from orchestrator.masking import Masker, mask
-from orchestrator.memory.agents_md import agents_in_force, agents_unloaded
-from orchestrator.memory.history import History
+from orchestrator.memory.agents_md import agents_in_force
 from orchestrator.memory.pages import Target
-from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
+from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import AgentLimits
 from orchestrator.policy import Policy
+from orchestrator.rulebooks import demand_loaded, shelf_of
 from orchestrator.storage.database import Database
 from orchestrator.storage.place import locks_of, read_masking_key
 from orchestrator.storage.runs import Store, new_id
@@ -41,7 +40,6 @@ from orchestrator.teaching import teach
 from orchestrator.teaching.fallback import FallbackTeacher
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.ready import NamedTeacher
-from orchestrator.writeahead.places import global_base
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
@@ -275,75 +273,12 @@ def teaching_parts(
     )
 
 
-def open_rulebook(
-    config: Config,
-    project: Path,
-    store: Store,
-    listener: Listener,
-    *,
-    run: str = "",
-    home: Path | None = None,
-) -> tuple[MarkdownRulebook, History]:
-    """Open the rulebook of a project and the history behind it.
-
-    `home` is the user's own folder of the project, where `project` is a work tree of ours: they
-    share one history.
-    """
-    shelf = shelf_of(config, project, store.directory)
-    users = shelf.target is Target.USER
-    known_as = _known_as(shelf.root if users else home or project)
-    history = History(store.database, known_as)
-    keeping = Keeping(
-        history,
-        config.rules.max_rules,
-        config.rules.max_tokens,
-        review=config.learning.approval == "review",
-        own=users or home in (None, project),
-    )
-    book = MarkdownRulebook(shelf, store.locks, run=run, on_event=listener, keeping=keeping)
-    return book, history
-
-
-def _known_as(folder: Path) -> Path:
-    """The file by which a rulebook is known: projects that share one by a link share its history.
-
-    A link to a file beside it is the project's own all the same.
-    """
-    named = folder.resolve() / CLAUDE_MD
-    # `realpath` bears a link that leads to itself; the rulebook says what is wrong with it.
-    real = Path(os.path.realpath(named))
-    return named if real.parent == named.parent else real
-
-
-def shelf_of(config: Config, project: Path, state: Path) -> Shelf:
-    """The files that the rules of a project stand in."""
-    target = Target(config.rules.target)
-    root = Path(global_base()) if target is Target.USER else project
-    return Shelf(root, target, mirror=config.rules.mirror, copies=state / "rulebooks")
-
-
 def _shelves_in_force(config: Config, project: Path, state: Path) -> tuple[Shelf, ...]:
     """The files whose rules Claude Code loads: the project's too, where new ones go elsewhere."""
     shelf = shelf_of(config, project, state)
     if shelf.target is not Target.USER:
         return (shelf,)
     return shelf, Shelf(project, copies=state / "rulebooks")
-
-
-def demand_loaded(config: Config, project: Path) -> None:
-    """Make sure that a new rule would be loaded, before a token is spent on it.
-
-    Raises:
-        ConfigError: nobody would load it; says why, and the mend.
-    """
-    if Target(config.rules.target) is not Target.AGENTS_MD or config.rules.mirror:
-        return
-    by = agents_unloaded(project) if config.agent.kind == "claude_code" else None
-    if by:
-        raise ConfigError(
-            f"rules.target is agents-md, and Claude Code does not load {AGENTS_MD} beside {by}",
-            f"add a line @{AGENTS_MD} to {project / CLAUDE_MD}, or set rules.mirror",
-        )
 
 
 def policy(config: Config) -> Policy:

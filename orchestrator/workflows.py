@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from orchestrator import events, process, wiring
+from orchestrator import events, process, rulebooks, wiring
 from orchestrator.config import Config
 from orchestrator.errors import LoopError, LostRunError
 from orchestrator.event_record import record_events
@@ -145,8 +145,8 @@ def _carry_in_place(
     parts = wiring.build(config, place.folder, environment, emit, state, account)
     token = store.take_up(record.id)
     place.began = True
-    rulebook, history = wiring.open_rulebook(
-        config, place.folder, store, emit, run=record.id, home=home
+    rulebook, history = rulebooks.open_rulebook(
+        config, place.folder, store.database, emit, run=record.id, home=home
     )
     outcomes = outcomes_listener(
         history,

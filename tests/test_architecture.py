@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.verdict",),
     ("orchestrator.guard",),
     ("orchestrator.limits",),
-    ("orchestrator.teaching",),
+    ("orchestrator.teaching", "orchestrator.rulebooks"),
     ("orchestrator.memory", "orchestrator.failures"),
     (
         "orchestrator.agents",
@@ -185,6 +185,36 @@ def test_help_starts_without_the_heavy_libraries() -> None:
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "Usage:" in done.stdout
+    assert "loaded: []" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        ("rules list", ("orchestrator.agents", "orchestrator.guard", "orchestrator.suites")),
+        ("rules list", ("teacher.local", "markdown_it", "rapidfuzz", "psutil", "httpx", "rich")),
+        ("config show", ("orchestrator.memory", "orchestrator.agents", "markdown_it", "rich")),
+        ("learnings log ERR x", ("orchestrator.memory.rulebook", "pydantic", "sqlite3", "yaml")),
+        ("learnings review", ("orchestrator.memory.rulebook", "pydantic", "sqlite3", "yaml")),
+    ],
+)
+def test_a_command_loads_what_it_needs(words: str, heavy: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / ".learnings").mkdir()
+    (tmp_path / "CLAUDE.md").write_text("# P\n\n## Learned Rules & Patterns\n", encoding="utf-8")
+    script = (
+        "import sys\nfrom orchestrator.cli.main import cli\n"
+        f"cli({words.split()!r}, standalone_mode=False)\n"
+        f"print('loaded:', sorted(set({heavy!r}) & set(sys.modules)))"
+    )
+    state = {"ORCHESTRATOR_STATE_DIR": str(tmp_path / "state"), "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", **state},
+    )
     assert "loaded: []" in done.stdout
 
 

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -206,17 +205,18 @@ def open_rulebook(
     adding: bool,
 ) -> "Iterator[tuple[MarkdownRulebook, History]]":
     """Open the project's rulebook, and close it at the end. `adding` checks that all are loaded."""
-    from orchestrator import wiring
+    from orchestrator import rulebooks
     from orchestrator.config import load
     from orchestrator.project import checked_project
-    from orchestrator.storage.runs import Store
+    from orchestrator.storage.database import Database
+    from orchestrator.storage.place import state_directory
 
     project = checked_project(project_dir)
     config = load(project, config_file, overrides).config
     if adding:
-        wiring.demand_loaded(config, project)
-    with Store() as store:
-        yield wiring.open_rulebook(config, project, store, _tell)
+        rulebooks.demand_loaded(config, project)
+    with Database(state_directory()) as database:
+        yield rulebooks.open_rulebook(config, project, database, _tell)
 
 
 def _tell(event: "Event") -> None:
@@ -260,9 +260,10 @@ def _one(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> N
 
 
 def _fields(record: "RuleRecord") -> dict[str, Any]:
-    fields = asdict(record)
-    moments = {name: fields[name].isoformat() for name in ("learned", "mattered")}
-    return {"id": record.rule.id, **fields, **moments}
+    rule = {**vars(record.rule), "text": vars(record.rule.text)}
+    parts = {name: vars(getattr(record, name)) for name in ("origin", "proposal", "counters")}
+    moments = {name: getattr(record, name).isoformat() for name in ("learned", "mattered")}
+    return {"id": record.rule.id, **vars(record), "rule": rule, **parts, **moments}
 
 
 def _whole(record: "RuleRecord", where: "Sequence[Path]" = ()) -> Iterator[str]:

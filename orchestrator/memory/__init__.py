@@ -1,6 +1,4 @@
-"""The rulebook: what was learned, where Claude Code reads it."""
+"""The rulebook: what was learned, where Claude Code reads it.
 
-from orchestrator.memory.fake import MemoryRulebook
-from orchestrator.memory.rulebook import MarkdownRulebook
-
-__all__ = ["MarkdownRulebook", "MemoryRulebook"]
+`__init__` imports nothing: whoever logs a learning does not pay for the rulebook.
+"""

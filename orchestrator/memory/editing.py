@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import chain
 from typing import Final
 
 from orchestrator.errors import RulebookError
@@ -117,6 +118,8 @@ def marked(data: bytes) -> bytes:
         for rule, place in zip(document.rules, document.places, strict=True)
         if place.comment is None or place.comment.id != rule.id
     ]
+    if not without:
+        return data
     written = _edited(document, without)
     return written if parse(written).rules == document.rules else data
 
@@ -165,7 +168,7 @@ def _inserted(document: Document, block: list[str], imports: Sequence[str], clos
 
 def _newline(lines: Sequence[str], at: int) -> str:
     """The line ending in use at a place in the file."""
-    for line in (*reversed(lines[:at]), *lines[at:]):
+    for line in chain(reversed(lines[:at]), lines[at:]):
         if ending := line[len(line.rstrip("\r\n")) :]:
             return ending
     return "\n"

@@ -17,6 +17,7 @@ from orchestrator.memory.checks import rewritten
 from orchestrator.memory.document import free_id
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import provenance, with_room
+from orchestrator.memory.likeness import Shortlist
 from orchestrator.memory.pages import Pages, changed
 from orchestrator.memory.poison import poison_in
 from orchestrator.memory.preflight import (
@@ -312,9 +313,10 @@ class RuleKeeper:
 
     def _allow(self, text: RuleText) -> None:
         """Forget what was turned down, in these words or in others: a person wants it after all."""
-        for refusal in self._history.refusals():
-            if says_the_same(text, refusal.text):
-                self._history.allow(refusal.text)
+        refused = [refusal.text for refusal in self._history.refusals()]
+        for number in Shortlist(refused).of(text):
+            if says_the_same(text, refused[number]):
+                self._history.allow(refused[number])
 
     def _leave(self, record: RuleRecord, status: Status, what: str) -> Done:
         # First the word that it stays out: whoever is killed after it finds it kept.

@@ -7,11 +7,13 @@ rules are not the same: a wrong duplicate would lose a lesson without a word.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
-from orchestrator.memory.text import MAX_CHARS
+from orchestrator.memory.text import MAX_CHARS, normalised
 from teacher.models import RuleText
 
 
@@ -156,7 +158,6 @@ def compare(one: RuleText, other: RuleText) -> Kinship:
     """
     from rapidfuzz import fuzz
 
-    one, other = _cut(one), _cut(other)
     first, second = _signed(one.rule), _signed(other.rule)
     if not first or not second:
         return Kinship.UNRELATED
@@ -174,9 +175,64 @@ def compare(one: RuleText, other: RuleText) -> Kinship:
     return Kinship.SAME
 
 
-def _cut(text: RuleText) -> RuleText:
-    # People may write a book into one bullet: the time that patterns take grows with its square.
-    return RuleText(text.rule[:MAX_CHARS], text.when[:MAX_CHARS], "")
+class Shortlist:
+    """Finds among many rules the few that may be kin to one, without comparing it to each.
+
+    `compare` finds two rules unrelated unless they share most words of the shorter one, or all but
+    a few of both, where words that differ by a slip of spelling count as one. How many words they
+    can share at most is counted here, by the words and not by the rules.
+    """
+
+    def __init__(self, texts: Sequence[RuleText]) -> None:
+        self._words = [_signed(text.rule).keys() for text in texts]
+        self._same: defaultdict[str, list[int]] = defaultdict(list)
+        self._having: defaultdict[str, list[int]] = defaultdict(list)
+        for number, (text, words) in enumerate(zip(texts, self._words, strict=True)):
+            self._same[normalised(text)].append(number)
+            for word in words:
+                self._having[word].append(number)
+
+    def of(self, text: RuleText) -> list[int]:
+        """Return the places of all texts that may be one with this text, or contradict it.
+
+        In their order; others may be among them.
+        """
+        words = _signed(text.rule).keys()
+        shared: defaultdict[int, int] = defaultdict(int)
+        for word in self._spelled_like(words):
+            for number in self._having[word]:
+                shared[number] += 1
+        kin = {
+            number
+            for number, most in shared.items()
+            if _may_be_kin(most, len(words), len(self._words[number]))
+        }
+        return sorted(kin.union(self._same.get(normalised(text), ())))
+
+    def _spelled_like(self, words: Collection[str]) -> set[str]:
+        """The known words that `compare` may take for one of these."""
+        from rapidfuzz import fuzz, process
+
+        like = {word for word in words if word in self._having}
+        others = [w for w in self._having if len(w) >= _SHORTEST_TYPO and w not in like]
+        joined = {_joined(word) for word in words}
+        like.update(word for word in others if _joined(word) in joined)
+        alphabetic = [word for word in others if word.isalpha()]
+        for word in filter(str.isalpha, words):
+            found = process.extract(
+                word, alphabetic, scorer=fuzz.ratio, score_cutoff=_TYPO, limit=None
+            )
+            like.update(each for each, _, _ in found)
+        return like
+
+
+def _may_be_kin(shared: int, one: int, other: int) -> bool:
+    """Whether rules with so many words can be kin if they share so many at most.
+
+    `_SUBJECT` of the shorter one, or, by `_swapped`, all but half of those shared and one.
+    """
+    few, many = sorted((one, other))
+    return shared >= _SUBJECT * few or 2 * (many - shared) <= shared + 2
 
 
 def _turned(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
@@ -219,7 +275,7 @@ def _negated(one: str, other: str) -> bool:
 
 def _limited(text: RuleText) -> bool:
     """Whether a rule allows what it names alone; the same without `only` says less."""
-    return bool(_ONLY.search(text.rule.casefold()))
+    return bool(_ONLY.search(text.rule[:MAX_CHARS].casefold()))
 
 
 def _is_value(word: str) -> bool:
@@ -238,12 +294,14 @@ def _spelled_alike(words: Mapping[str, int], like: Mapping[str, int]) -> dict[st
     from rapidfuzz import fuzz, process
 
     mended = {}
+    unmatched = [other for other in like if other not in words]
     for word, sign in words.items():
-        free = [other for other in like if other not in words and not _negated(word, other)]
-        joined = [other for other in free if _joined(other) == _joined(word)]
         if word in like or len(word) < _SHORTEST_TYPO:
             mended[word] = sign
-        elif joined:
+            continue
+        free = [other for other in unmatched if not _negated(word, other)]
+        joined = [other for other in free if _joined(other) == _joined(word)]
+        if joined:
             mended[joined[0]] = sign
         elif word.isalpha():
             spelled = [other for other in free if other.isalpha()]
@@ -254,14 +312,17 @@ def _spelled_alike(words: Mapping[str, int], like: Mapping[str, int]) -> dict[st
     return mended
 
 
+@lru_cache(maxsize=16384)
 def _joined(word: str) -> str:
     return _bare(word.replace("-", ""))
 
 
-def _signed(text: str) -> dict[str, int]:
+@lru_cache(maxsize=8192)  # each rule in force is compared with each that comes in
+def _signed(text: str) -> Mapping[str, int]:
     """Words that carry meaning: 1 asked for, -1 forbidden, 0 both."""
     signs: dict[str, int] = {}
-    for word, sign in _words(text):
+    # People may write a book into one bullet: the time that patterns take grows with its square.
+    for word, sign in _words(text[:MAX_CHARS]):
         signs[word] = sign if signs.get(word, sign) == sign else 0
     return signs
 

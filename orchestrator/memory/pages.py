@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from itertools import count
 from typing import Final
 
@@ -76,24 +77,19 @@ class Pages:
     unread: Mapping[str, str] = field(default_factory=dict)
     """Other files that rules may stand in, and why they cannot be read."""
 
-    @property
+    @cached_property
     def rules(self) -> tuple[Rule, ...]:
         """All rules in force, file by file."""
-        found: dict[str, Rule] = {}
-        for name, document in self._documents():
-            paths = self._scope(name)
-            for rule in document.rules:
-                found.setdefault(rule.id, replace(rule, paths=paths))
-        return tuple(found.values())
+        return tuple(self._by_id.values())
 
     @property
     def ids(self) -> frozenset[str]:
         """Every id that is taken."""
-        return frozenset().union(*(document.ids for _, document in self._documents()))
+        return frozenset().union(*(document.ids for document in self._documents.values()))
 
     def find(self, rule: str) -> Rule | None:
         """The rule with this id."""
-        return next((known for known in self.rules if known.id == rule), None)
+        return self._by_id.get(rule)
 
     def note(self, rule: str) -> str:
         """What the comment of a rule says, with its marks."""
@@ -110,11 +106,13 @@ class Pages:
 
     def rules_in(self, name: str) -> tuple[Rule, ...]:
         """The rules that stand in one file."""
-        return next((d.rules for each, d in self._documents() if each == name), ())
+        document = self._documents.get(name)
+        return document.rules if document else ()
 
     def has_section(self, name: str) -> bool:
         """Whether a file has a managed section, with rules or without."""
-        return any(each == name and document.section for each, document in self._documents())
+        document = self._documents.get(name)
+        return bool(document and document.section)
 
     # ---- changes
 
@@ -127,7 +125,8 @@ class Pages:
 
     def add_to(self, name: str, rule: Rule, provenance: str) -> "Pages":
         """One more rule in one file, which is made if there is none; once it is there, nothing."""
-        if any(known.id == rule.id for known in self.rules_in(name)):
+        document = self._documents.get(name)
+        if document and document.find(rule.id):
             return self
         data = self.files.get(name, b"")
         if not data and name.startswith(RULES_DIR):
@@ -219,15 +218,26 @@ class Pages:
 
     # ---- files
 
-    def _documents(self) -> Iterator[tuple[str, Document]]:
+    @cached_property
+    def _documents(self) -> Mapping[str, Document]:
+        found = {}
         for name, data in self.files.items():
             if is_utf16(data) or carries_rules(data):
                 with _named(name):
-                    document = parse(data)
-                yield name, document
+                    found[name] = parse(data)
+        return found
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Rule]:
+        found: dict[str, Rule] = {}
+        for name, document in self._documents.items():
+            paths = self._scope(name)
+            for rule in document.rules:
+                found.setdefault(rule.id, replace(rule, paths=paths) if paths else rule)
+        return found
 
     def _holding(self, rule: str) -> Iterator[tuple[str, Document]]:
-        return ((name, doc) for name, doc in self._documents() if doc.find(rule))
+        return ((name, doc) for name, doc in self._documents.items() if doc.find(rule))
 
     def _everywhere(self, rule: str, change: "editing.Change") -> "Pages":
         names = self.where(rule)

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from orchestrator.memory.likeness import Kinship, compare
+from orchestrator.memory.likeness import Kinship, Shortlist, compare
 from orchestrator.memory.text import normalised
 from orchestrator.models import Rule
 from teacher.models import RuleText
@@ -68,6 +69,7 @@ class Found:
         }[self.objection]
 
 
+@lru_cache(maxsize=4096)
 def fingerprint(text: RuleText) -> str:
     """16 hex digits that are equal for rules of the same words, case and punctuation aside."""
     return sha256(normalised(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -75,18 +77,27 @@ def fingerprint(text: RuleText) -> str:
 
 def preflight(text: RuleText, in_force: Sequence[Rule], standing: Standing) -> Found | None:
     """Give what speaks against a new rule; None if nothing does."""
+    close = close_to(text, in_force)
     for objection, rules in (
-        (Objection.DUPLICATE, in_force),
-        (Objection.REFUSED, standing.refused),
-        (Objection.WAITING, standing.waiting),
+        (Objection.DUPLICATE, close),
+        (Objection.REFUSED, close_to(text, standing.refused)),
+        (Objection.WAITING, close_to(text, standing.waiting)),
     ):
         for rule in rules:
             if says_the_same(text, rule.text):
                 return Found(objection, rule)
-    for rule in in_force:
+    for rule in close:
         if compare(text, rule.text) is Kinship.OPPOSITE:
             return Found(Objection.CONTRADICTION, rule)
     return None
+
+
+def close_to(text: RuleText, rules: Sequence[Rule]) -> Sequence[Rule]:
+    """Return the rules that may be one with a text, or contradict it, in their order.
+
+    Comparing with each rule would make the hundredth a hundred times as dear as the first.
+    """
+    return [rules[number] for number in Shortlist([rule.text for rule in rules]).of(text)]
 
 
 def says_the_same(text: RuleText, other: RuleText) -> bool:
@@ -101,23 +112,33 @@ def leaving(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rul
     that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
     of every session, so it makes no room for them.
     """
-    staying = list(rules)
+    load = _Load(standing)
+    for rule in rules:
+        load.add(rule)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
         key=lambda rule: standing.worth.get(rule.id, 0.0),
     )
+    gone: list[Rule] = []
     for rule in candidates:
-        if _too_many(staying, standing) or (not rule.paths and _too_long(staying, standing)):
-            staying.remove(rule)
-    for rule in reversed(candidates):  # one that left in vain, for a longer one left too, stays
-        if rule not in staying and _fits([*staying, rule], standing):
-            staying.append(rule)
-    return tuple(rule for rule in candidates if rule not in staying)
+        if load.too_many or (not rule.paths and load.too_long):
+            load.remove(rule)
+            gone.append(rule)
+    back: set[str] = set()
+    for rule in reversed(gone):  # one that left in vain, for a longer one left too, stays
+        load.add(rule)
+        if load.too_many or load.too_long:
+            load.remove(rule)
+        else:
+            back.add(rule.id)
+    return tuple(rule for rule in gone if rule.id not in back)
 
 
 def too_long(rule: Rule, standing: Standing) -> bool:
     """Whether a rule would not fit even alone."""
-    return _too_long([rule], standing)
+    load = _Load(standing)
+    load.add(rule)
+    return load.too_long
 
 
 def tokens(rule: Rule) -> int:
@@ -126,14 +147,32 @@ def tokens(rule: Rule) -> int:
     return (chars + _FRAME_CHARS) // _CHARS_PER_TOKEN
 
 
-def _fits(rules: Sequence[Rule], standing: Standing) -> bool:
-    return not _too_many(rules, standing) and not _too_long(rules, standing)
+class _Load:
+    """Counts what some rules take of the budget, rule by rule."""
 
+    def __init__(self, standing: Standing) -> None:
+        self._standing, self._rules, self._tokens = standing, 0, 0
 
-def _too_many(rules: Sequence[Rule], standing: Standing) -> bool:
-    return standing.max_rules is not None and len(rules) > standing.max_rules
+    def add(self, rule: Rule) -> None:
+        """Count one more rule."""
+        self._count(rule, 1)
 
+    def remove(self, rule: Rule) -> None:
+        """Count a rule no longer."""
+        self._count(rule, -1)
 
-def _too_long(rules: Sequence[Rule], standing: Standing) -> bool:
-    always = sum(tokens(rule) for rule in rules if not rule.paths)
-    return standing.max_tokens is not None and always > standing.max_tokens
+    def _count(self, rule: Rule, sign: int) -> None:
+        self._rules += sign
+        self._tokens += 0 if rule.paths else sign * tokens(rule)
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are more rules than may be."""
+        most = self._standing.max_rules
+        return most is not None and self._rules > most
+
+    @property
+    def too_long(self) -> bool:
+        """Whether they take more tokens of every session than they may."""
+        most = self._standing.max_tokens
+        return most is not None and self._tokens > most

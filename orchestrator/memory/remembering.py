@@ -3,17 +3,20 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from orchestrator.errors import RulebookError
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome
+from orchestrator.memory.likeness import Shortlist
 from orchestrator.memory.pages import Pages
 from orchestrator.memory.poison import poison_in
 from orchestrator.memory.preflight import Standing, fingerprint, says_the_same
 from orchestrator.memory.records import Origin, Proposal, RuleRecord, Status, origin_of
 from orchestrator.models import Rule
-from teacher.models import Action, Failure, KnownRule, Lesson
+from teacher.models import Action, Failure, KnownRule, Lesson, RuleText
 
 _MOST_TOLD: Final = 20
 """Rules turned down that a teacher is told of: the newest."""
@@ -120,13 +123,18 @@ def turned_down(history: History, in_force: Sequence[Rule]) -> Sequence[KnownRul
     Not what is in force all the same; and not what reads like an attack: whoever slipped it to a
     teacher once is given no second chance.
     """
-    told = [
+    texts = [rule.text for rule in in_force]
+    close = Shortlist(texts)
+
+    def stands(refused: RuleText) -> bool:
+        return any(says_the_same(refused, texts[number]) for number in close.of(refused))
+
+    told = (
         KnownRule(each.rule, each.text, _NOTE)
-        for each in history.refusals()
-        if not poison_in(Lesson(Action.ADD, "", each.text))
-        and not any(says_the_same(each.text, rule.text) for rule in in_force)
-    ]
-    return tuple(told[-_MOST_TOLD:])
+        for each in reversed(history.refusals())
+        if not poison_in(Lesson(Action.ADD, "", each.text)) and not stands(each.text)
+    )
+    return tuple(islice(told, _MOST_TOLD))[::-1]
 
 
 def _demand_all(history: History, pages: Pages) -> None:
@@ -141,6 +149,7 @@ def _demand_all(history: History, pages: Pages) -> None:
             )
 
 
+@lru_cache(maxsize=4096)  # of all rules in force, each time that the files are read
 def _origin(note: str) -> Origin:
     """What the comment of a rule tells of where it came from."""
     return Origin(**dict(_FIELD.findall(note)))

@@ -6,6 +6,7 @@ open or close a comment, open a code fence, hide characters from a reader, or im
 
 import re
 import unicodedata
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -53,6 +54,7 @@ def overlaid(new: RuleText, old: RuleText) -> RuleText:
     return RuleText(new.rule or old.rule, new.when or old.when, new.why or old.why)
 
 
+@lru_cache(maxsize=4096)
 def normalised(text: RuleText) -> str:
     """What two texts of the same rule have in common: case, space, quoting and full stop aside.
 

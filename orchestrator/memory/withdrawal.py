@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import LoopError
 from orchestrator.memory.document import parse
 from orchestrator.memory.records import RuleRecord
-from orchestrator.workspace.git import Git
+
+if TYPE_CHECKING:
+    from orchestrator.workspace.git import Git
 
 _LOG: Final = (
     *("log", "-m", "-p", "-U0", "--format=", "-G", "<!-- rule "),
@@ -134,7 +136,9 @@ class Withdrawals:
         return bool(said.strip()) and int(said) >= int(moment)
 
     @property
-    def _git(self) -> Git:
+    def _git(self) -> "Git":
+        from orchestrator.workspace.git import Git  # only where a rule is missing
+
         return Git(self._root, config=("log.showRoot=true",))
 
 

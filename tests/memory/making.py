@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from orchestrator.memory import MarkdownRulebook
+from orchestrator.memory.rulebook import MarkdownRulebook
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
 TODAY = date(2026, 11, 20)

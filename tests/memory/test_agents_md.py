@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.events import Event, Notice
-from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.agents_md import agents_above, agents_in_force
+from orchestrator.memory.rulebook import MarkdownRulebook
 from tests.memory.making import FAILURE, LISTS, add, is_one_insertion, rulebook
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.agents_md import agents_unloaded
 from orchestrator.memory.pages import Target
+from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.memory.making import FAILURE, LISTS, NONE, add

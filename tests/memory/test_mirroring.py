@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.folders import AGENTS_MD, CLAUDE_MD
-from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.document import parse
 from orchestrator.memory.editing import append, remove
 from orchestrator.memory.mirroring import agreed_on, held_together
 from orchestrator.memory.pages import Filing, Pages
 from orchestrator.memory.records import Status
-from orchestrator.memory.rulebook import Keeping
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Rule
 from teacher.models import RuleText

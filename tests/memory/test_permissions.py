@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RulebookError
-from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.pages import Target
-from orchestrator.memory.rulebook import Keeping
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, add, rulebook

@@ -1,9 +1,11 @@
 """A new rule against the rules in force: known, contradicting, turned down, too much."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.folders import CLAUDE_MD
 from orchestrator.memory.document import parse
@@ -130,6 +132,49 @@ def test_removing_restores_every_byte(end: bytes, newline: bytes) -> None:
     added = take(data, MONEY)
     assert added.rule is not None
     assert remove(written(added), added.rule.id) == data
+
+
+def _leaving_plainly(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rule, ...]:
+    """Say the same by counting all rules again for each of them."""
+
+    def fits(some: Sequence[Rule], *, tokens_too: bool) -> bool:
+        many = standing.max_rules is not None and len(some) > standing.max_rules
+        always = sum(tokens(rule) for rule in some if not rule.paths)
+        long = standing.max_tokens is not None and always > standing.max_tokens
+        return not many and not (tokens_too and long)
+
+    staying = list(rules)
+    candidates = sorted(
+        (rule for rule in rules if rule.id != newest),
+        key=lambda rule: standing.worth.get(rule.id, 0.0),
+    )
+    for rule in candidates:
+        if not fits(staying, tokens_too=not rule.paths):
+            staying.remove(rule)
+    for rule in reversed(candidates):
+        if rule not in staying and fits([*staying, rule], tokens_too=True):
+            staying.append(rule)
+    return tuple(rule for rule in candidates if rule not in staying)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 400), st.booleans(), st.integers(0, 3)), min_size=1, max_size=8
+    ),
+    st.one_of(st.none(), st.integers(1, 6)),
+    st.one_of(st.none(), st.integers(20, 300)),
+)
+def test_who_leaves_is_counted_in_one_pass(
+    made: list[tuple[int, bool, int]], most: int | None, longest: int | None
+) -> None:
+    rules = [
+        Rule(f"r-{n}", RuleText("x" * size, "", ""), "", ("src/**",) if scoped else ())
+        for n, (size, scoped, _) in enumerate(made)
+    ]
+    worth = {f"r-{n}": float(value) for n, (_, _, value) in enumerate(made)}
+    standing = Standing(max_rules=most, max_tokens=longest, worth=worth)
+    newest = rules[-1].id
+    assert leaving(rules, newest, standing) == _leaving_plainly(rules, newest, standing)
 
 
 def test_nobody_leaves_in_vain() -> None:

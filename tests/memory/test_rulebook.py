@@ -9,8 +9,9 @@ import pytest
 
 from orchestrator.errors import LoopError, RulebookError
 from orchestrator.events import Event, Notice
-from orchestrator.memory import MarkdownRulebook, MemoryRulebook
 from orchestrator.memory.editing import marked
+from orchestrator.memory.fake import MemoryRulebook
+from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.ports import Rulebook
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 from tests.memory.conformance import RulebookConformance

@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 from orchestrator.config import Config
 from orchestrator.errors import RulebookError
 from orchestrator.events import Event, Notice
-from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.pages import Target, changed
 from orchestrator.memory.records import Status
-from orchestrator.memory.rulebook import Keeping
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.scope import covers, safe_globs, scope_of
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import RuleChange
 from orchestrator.ports import Rulebook
+from orchestrator.rulebooks import open_rulebook
 from orchestrator.storage.runs import Store
-from orchestrator.wiring import open_rulebook
 from teacher.models import KnownRule, Lesson, RuleText
 from tests.histories import OpenHistory
 from tests.memory.conformance import RulebookConformance
@@ -528,12 +527,12 @@ def test_which_files_load_a_rule(glob: str, file: str, loaded: bool) -> None:
 
 def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path: Path) -> None:
     with Store(tmp_path / "state") as store:
-        book, _ = open_rulebook(Config(), project, store, lambda _event: None)
+        book, _ = open_rulebook(Config(), project, store.database, lambda _event: None)
         change = book.apply(add(NONE), FAILURE)
         assert change is not None
         (project / "CLAUDE.md").rename(project / "AGENTS.md")
         (project / "CLAUDE.md").symlink_to("AGENTS.md")
-        book, history = open_rulebook(Config(), project, store, lambda _event: None)
+        book, history = open_rulebook(Config(), project, store.database, lambda _event: None)
         book.rules()
         assert [record.rule.id for record in history.all()] == [change.rule.id]
 

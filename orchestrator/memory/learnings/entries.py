@@ -15,12 +15,12 @@ inside the stars, its text may go on for several lines; bytes that are not UTF-8
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
-from itertools import count
+from itertools import accumulate, compress, count
 from typing import Final, NamedTuple
 
 from orchestrator.bom import BOM, is_utf16
@@ -43,9 +43,10 @@ class Status(StrEnum):
     PROMOTED = "promoted"
 
 
-_HEADING: Final = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(?:#+[ \t]*)?$", re.DOTALL)
 ID: Final = re.compile(r"(ERR|LRN|FEAT)-([0-9]{8})-([0-9]{3,9})")
-_NAMED: Final = re.compile(rf"\[?({ID.pattern})\b")
+_HEADING: Final = re.compile(rf"\n(#{{1,6}})[ \t]+(?:\[?({ID.pattern})\b)?")
+"""With a newline before it, every heading begins with the same two characters: found by them, it
+costs next to nothing to pass over the lines in between."""
 _COUNTED: Final = 10**8
 """Numbers from here on are somebody's joke: to count on from them would leave the form of an id."""
 _FIELD: Final = re.compile(
@@ -54,6 +55,7 @@ _FIELD: Final = re.compile(
     re.DOTALL,
 )
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
+_FENCE_LINE: Final = re.compile(rf"^{_FENCE.pattern}[^\n]*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,17 @@ class _Field(NamedTuple):
 
 @dataclass(frozen=True)
 class Document:
-    """A `.learnings/` file, read."""
+    """A `.learnings/` file, read: its entries, or those of them that were asked for."""
 
     entries: tuple[Entry, ...]
-    lines: tuple[str, ...] = field(repr=False)
-    """With their endings; bytes that are not UTF-8 as surrogates."""
+    text: str = field(repr=False)
+    """Bytes that are not UTF-8 stand in it as surrogates."""
     _fields: tuple[tuple[int, Mapping[str, _Field]], ...] = field(repr=False)
-    fence: str = field(repr=False)
-    """What would end a code fence that nobody ended."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines, with their endings."""
+        return _lines(self.text)
 
     def fields(self, number: int) -> dict[str, _Field]:
         """The fields of an entry, by name in lower case; `number` is its place in `entries`."""
@@ -134,32 +139,54 @@ def parse(data: bytes) -> Document:
     Raises:
         UsageError: the file is UTF-16, to which no UTF-8 text can be added.
     """
+    return _document(data, None)
+
+
+def parse_about(data: bytes, phrases: Sequence[str]) -> Document:
+    """Read only the entries that one of these phrases may stand in, however it is written there.
+
+    Most of what is logged is new, and its file may hold thousands of entries. A phrase is as
+    `comparable` gives it.
+
+    Raises:
+        UsageError: as for `parse`.
+    """
+    words = (r"\s+".join(map(re.escape, phrase.split())) for phrase in phrases)
+    return _document(data, re.compile("|".join(words)))
+
+
+def _document(data: bytes, about: re.Pattern[str] | None) -> Document:
     if is_utf16(data):
         raise UsageError("the file is encoded as UTF-16", "save it as UTF-8")
-    lines = _lines(data.decode("utf-8", "surrogateescape"))
-    outside, fence = _outside_fences(lines)
-    sections = [
-        (_section(identity, "".join(lines[start:end])), start)
-        for identity, start, end in _spans(lines, outside)
-    ]
-    entries = tuple(entry for (entry, _), _ in sections)
-    fields = tuple((start, found) for (_, found), start in sections)
-    return Document(entries, lines, fields, fence)
+    text = data.decode("utf-8", "surrogateescape")
+    entries: list[Entry] = []
+    fields: list[tuple[int, Mapping[str, _Field]]] = []
+    line = at = 0
+    for identity, start, end in (
+        _spans(text) if about is None or about.search(_folded(text)) else ()
+    ):
+        section = text[start:end]
+        if about is None or about.search(_folded(section)):
+            line, at = line + text.count("\n", at, start), start
+            entry, found = _section(identity, section)
+            entries.append(entry)
+            fields.append((line, found))
+    return Document(tuple(entries), text, tuple(fields))
 
 
 def added(data: bytes, new: Sequence[Entry], title: str) -> bytes:
     """The file with more entries at its end; `title` heads a file that is empty."""
     if not new:
         return data
-    document = parse(data)
-    newline = _newline(document.lines)
+    before = data.decode("utf-8", "surrogateescape")
+    newline = _newline((before[: before.find("\n") + 1],))
     text = newline.join(_block(entry, newline) for entry in new)
-    before = "".join(document.lines)
+    fence = _fences(before)[1]
     if not before.removeprefix(BOM).strip():
         before = before or f"# {title}{newline}"
     if not before.endswith("\n"):
         before += newline
-    gap = f"{document.fence}{newline}{newline}" if document.fence else newline
+    gap = f"{fence}{newline}{newline}" if fence else newline
     return (before + gap + text).encode("utf-8", "surrogateescape")
 
 
@@ -170,7 +197,11 @@ def changed(data: bytes, changes: Mapping[int, Change]) -> bytes:
         data: the file.
         changes: by the entry's place in `parse(data).entries`, since an id may be given twice.
     """
-    document = parse(data)
+    return changed_in(parse(data), changes)
+
+
+def changed_in(document: Document, changes: Mapping[int, Change]) -> bytes:
+    """Return the file with entries' fields set, by their place in a document of it."""
     lines = list(document.lines)
     # From the end, so that the places of those before stay right.
     for number in sorted(changes, reverse=True):
@@ -181,8 +212,8 @@ def changed(data: bytes, changes: Mapping[int, Change]) -> bytes:
 def new_ids(document: Document, kind: Kind, day: date) -> Iterator[str]:
     """The ids of further entries of this day, one after the other."""
     stem = f"{kind}-{day.isoformat().replace('-', '')}-"
-    taken = (entry.id for entry in document.entries if entry.id.startswith(stem))
-    numbers = (int(one.removeprefix(stem)) for one in taken)
+    named = re.compile(rf"\n#{{1,6}}[ \t]+\[?{stem}([0-9]{{3,9}})\b")
+    numbers = (int(heading[1]) for _, heading in _search_headings(named, document.text))
     last = max((number for number in numbers if number < _COUNTED), default=0)
     return (f"{stem}{number:03d}" for number in count(last + 1))
 
@@ -195,8 +226,11 @@ def same_context(entry: Entry) -> str:
 @lru_cache(maxsize=4096)
 def comparable(text: str) -> str:
     """The text with case, space, quoting and the full stop at its end made equal."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(folded.replace("`", "").replace('"', "").split()).rstrip(" .!…")
+    return " ".join(_folded(text).split()).rstrip(" .!…")
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().replace("`", "").replace('"', "")
 
 
 def _block(entry: Entry, newline: str) -> str:
@@ -241,46 +275,59 @@ def _change(lines: list[str], fields: Mapping[str, _Field], start: int, change: 
             lines.insert(at, "".join(f"{line}{newline}" for line in new))
 
 
-def _spans(lines: tuple[str, ...], outside: Sequence[int]) -> Iterator[tuple[str, int, int]]:
-    """Each entry: its heading's id, and its lines after the heading."""
-    headings = list(_headings(lines, outside))
-    ends: dict[int, int] = {}
-    after = [len(lines)] * 7  # where the next heading of each level, or of a higher one, is
-    for at, level, identity in reversed(headings):
-        ends[at] = after[level]
+def _spans(text: str) -> Iterator[tuple[str, int, int]]:
+    """Find each entry: its heading's id, and where the text after the heading begins and ends."""
+    headings = list(_headings(text))
+    ends: list[int] = []
+    after = [len(text)] * 7  # where the next heading of each level, or of a higher one, is
+    for start, _, level, identity in reversed(headings):
+        ends.append(after[level])
         # Another entry ends this one, whatever level people gave it.
         top = 0 if identity else level
-        after[top:] = [at] * (7 - top)
-    for at, _, identity in headings:
+        after[top:] = [start] * (7 - top)
+    for (_, begin, _, identity), end in zip(headings, reversed(ends), strict=True):
         if identity:
-            yield identity[1], at + 1, ends[at]
+            yield identity, begin, end
 
 
-def _headings(
-    lines: tuple[str, ...], outside: Sequence[int]
-) -> Iterator[tuple[int, int, re.Match[str] | None]]:
-    for at in outside:
-        line = lines[at] if at else lines[at].removeprefix(BOM)
-        if line.startswith("#") and (heading := _HEADING.match(line.rstrip("\r\n"))):
-            yield at, len(heading[1]), _NAMED.match(heading[2])
+def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
+    """Find the headings outside of fences: where each begins and ends, its level, and its id."""
+    for start, heading in _search_headings(_HEADING, text):
+        end = text.find("\n", start + len(heading[0]) - 1) + 1
+        yield start, end or len(text), len(heading[1]), heading[2] or ""
 
 
-def _outside_fences(lines: tuple[str, ...]) -> tuple[Sequence[int], str]:
-    """The lines that stand in no code fence, and what would end one that nobody ended."""
-    if not any("```" in line or "~~~" in line for line in lines):
-        return range(len(lines)), ""
-    outside: list[int] = []
-    fence = ""
-    for at, line in enumerate(lines):
-        mark = _FENCE.match(line) if "```" in line or "~~~" in line else None
-        if fence:
-            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
-                fence = ""
-        elif mark:
-            fence = mark[1]
-        else:
-            outside.append(at)
-    return outside, fence
+def _search_headings(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    """Find the headings outside of fences, by a pattern that begins with a newline, and where."""
+    bom = len(text) - len(text.removeprefix(BOM))
+    found = list(pattern.finditer(f"\n{text[bom:]}"))
+    starts = [heading.start() + bom for heading in found]
+    return compress(zip(starts, found, strict=True), _outside(starts, text))
+
+
+def _outside(places: Iterable[int], text: str) -> Iterator[bool]:
+    """Tell of places in a text, in their order, whether they are outside of its code fences."""
+    fences, nth = _fences(text)[0], 0
+    for place in places:
+        while nth < len(fences) and fences[nth][1] <= place:
+            nth += 1
+        yield nth == len(fences) or place < fences[nth][0]
+
+
+@lru_cache(maxsize=2)  # to find an id, and to add an entry behind one that is open
+def _fences(text: str) -> tuple[Sequence[tuple[int, int]], str]:
+    """Find where code fences begin and end, and what would end one that nobody ended."""
+    if "```" not in text and "~~~" not in text:
+        return (), ""
+    found: list[tuple[int, int]] = []
+    begun, fence = 0, ""
+    for mark in _FENCE_LINE.finditer(text):
+        if not fence:
+            begun, fence = mark.start(), mark[1]
+        elif mark[1].startswith(fence) and not mark[0].strip().strip(fence[0]):
+            found.append((begun, mark.end()))
+            fence = ""
+    return (*found, (begun, len(text))) if fence else found, fence
 
 
 @lru_cache(maxsize=4096)  # most entries of a file are as they were when it was read last
@@ -297,11 +344,13 @@ def _lines(text: str) -> tuple[str, ...]:
 
 
 def _fields_of(lines: tuple[str, ...]) -> dict[str, _Field]:
-    outside, _ = _outside_fences(lines)
+    places = accumulate(map(len, lines[:-1]), initial=0)
     starts = [
         (at, match)
-        for at in outside
-        if "**" in lines[at] and (match := _FIELD.match(lines[at].rstrip("\r\n")))
+        for at, (line, outside) in enumerate(
+            zip(lines, _outside(places, "".join(lines)), strict=False)
+        )
+        if outside and "**" in line and (match := _FIELD.match(line.rstrip("\r\n")))
     ]
     found: dict[str, _Field] = {}
     for number, (at, match) in enumerate(starts):

@@ -121,21 +121,26 @@ def grouped(entries: Sequence[Entry], kind: Kind) -> list[Group]:
     least 0.6 of the shorter one's; so a chain of half-similar entries does not become one group.
     """
     groups: list[list[tuple[Entry, frozenset[str]]]] = []
+    largest: list[int] = []
+    """The most keywords of a member, by group: an entry that joins shares its part of those."""
     by_word: dict[str, set[int]] = {}
     for entry in entries:
         if entry.kind is not kind:
             continue
         words = keywords(entry.context or entry.content)
         near = Counter(number for word in words for number in by_word.get(word, ()))
+        likely = [n for n, shared in near.items() if _enough(shared, len(words), largest[n])]
         fitting = (
             number
-            for number, shared in near.most_common()
-            if shared >= _SHARED and all(_alike(words, other) for _, other in groups[number])
+            for number in sorted(likely, key=lambda n: (-near[n], n))
+            if all(_alike(words, other) for _, other in groups[number])
         )
         number = next(fitting, len(groups))
         if number == len(groups):
             groups.append([])
+            largest.append(0)
         groups[number].append((entry, words))
+        largest[number] = max(largest[number], len(words))
         for word in words:
             by_word.setdefault(word, set()).add(number)
     return [_group(kind, members) for members in groups]
@@ -166,8 +171,11 @@ def _stem(word: str) -> str:
 
 
 def _alike(words: frozenset[str], other: frozenset[str]) -> bool:
-    shared = len(words & other)
-    return shared >= _SHARED and shared >= _OVERLAP * min(len(words), len(other))
+    return _enough(len(words & other), len(words), len(other))
+
+
+def _enough(shared: int, one: int, other: int) -> bool:
+    return shared >= _SHARED and shared >= _OVERLAP * min(one, other)
 
 
 def _group(kind: Kind, members: Sequence[tuple[Entry, frozenset[str]]]) -> Group:

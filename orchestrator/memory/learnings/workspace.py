@@ -23,9 +23,11 @@ from orchestrator.memory.learnings.entries import (
     Status,
     added,
     changed,
+    changed_in,
     comparable,
     new_ids,
     parse,
+    parse_about,
     same_context,
 )
 from orchestrator.memory.text import safe_line
@@ -321,7 +323,7 @@ def first_sentence(text: str) -> str:
 def _merged(
     data: bytes, kind: Kind, new: Sequence[Entry], path: Path
 ) -> tuple[bytes, list[Logged]]:
-    document = parse(data)
+    document = _document_for(data, new)
     find = _finder(document.entries)
     ids: dict[date, Iterator[str]] = {}
     changes: dict[int, Change] = {}
@@ -339,7 +341,21 @@ def _merged(
             changes[number], result = _update(known, draft, path)
             logged.append(result)
     title = f"{TITLES[kind]}\n\n{_HEADS[kind]}"
-    return added(changed(data, changes), fresh, title), logged
+    return added(changed_in(document, changes) if changes else data, fresh, title), logged
+
+
+def _document_for(data: bytes, new: Sequence[Entry]) -> Document:
+    """Return the file with at least all entries that one of the drafts may be another case of."""
+    if len(new) > 1:
+        return parse(data)
+    return parse_about(data, [phrase for draft in new for phrase in _phrases(draft)])
+
+
+def _phrases(draft: Entry) -> Iterator[str]:
+    """Give what stands in every entry that a draft is another case of."""
+    yield same_context(draft)
+    if draft.fingerprint:
+        yield comparable(draft.fingerprint)
 
 
 def _update(known: Entry, new: Entry, path: Path) -> tuple[Change, Logged]:
