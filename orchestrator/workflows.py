@@ -108,6 +108,9 @@ def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
             _open_place(config, project, run, store, emit) as place,
             hold_project(place.folder, store),
         ):
+            record = store.get(run)  # again: whoever had the lock may have ended it
+            if record.outcome not in RESUMABLE:
+                return record.outcome
             return _carry_in_place(record, config, place, store, open_journal, caller, emit)
 
 

@@ -29,8 +29,9 @@ TALLY = Tally()
 RANDOM_RUNS = 6
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def figures() -> Iterator[None]:
+    """Keep how far it has come after each test: they take long."""
     yield
     if folder := os.environ.get("ORCHESTRATOR_FIGURES"):
         worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
