@@ -155,7 +155,10 @@ class KeptFiles:
             (self._folder / "files").mkdir(parents=True, exist_ok=True, mode=0o700)
             tree = self.look() if tree is None else tree
             self.remove_temporaries(self._protection.guarded, tree)
-            kinds = {each: kind for each in tree if (kind := self._kind(each))}
+            others = known.others if known else {}  # a name's kind stays what it is
+            kinds = {
+                each: kind for each in tree if each not in others and (kind := self._kind(each))
+            }
             manifest = Manifest(
                 {each: self._keep(each, kind, tree[each], known) for each, kind in kinds.items()},
                 {each: at for each, at in tree.items() if each not in kinds},
