@@ -50,14 +50,21 @@ class Attempts:
         instructions: the files with learned rules.
         folder: keeps what was remembered, and what was reverted.
         restore: whether edits are reverted, and not only reported.
+        like: states of files that somebody holds already.
     """
 
     def __init__(
-        self, baseline: Baseline, instructions: Instructions, folder: Path, *, restore: bool
+        self,
+        baseline: Baseline,
+        instructions: Instructions,
+        folder: Path,
+        *,
+        restore: bool,
+        like: Tree | None = None,
     ) -> None:
         self._baseline, self._instructions = baseline, instructions
         self._folder, self._restore = folder, restore
-        self.kept = KeptFiles(baseline.protection, folder)
+        self.kept = KeptFiles(baseline.protection, folder, like)
         self.manifest: Manifest | None = None
         """The files as the attempt found them that was remembered or recalled last."""
         self._number: int | None = None

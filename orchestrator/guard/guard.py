@@ -323,8 +323,10 @@ class Guard:
     def _all_attempts(self) -> Attempts:
         if self._attempts is None:
             instructions = Instructions(self.shelves, self._own, self.locks or self._own / "locks")
-            restore = self.mode is GuardMode.RESTORE
-            self._attempts = Attempts(self._derived, instructions, self._own, restore=restore)
+            restore, like = self.mode is GuardMode.RESTORE, self._writes.contents.states()
+            self._attempts = Attempts(
+                self._derived, instructions, self._own, restore=restore, like=like
+            )
         return self._attempts
 
     def _look_after_suite(self, attempts: Attempts, manifest: Manifest) -> Tree:

@@ -48,13 +48,14 @@ class KeptFiles:
     Args:
         protection: which files are guarded.
         folder: where they are kept; made when it is missing.
+        like: states of files that somebody holds already; of what is the same no other is made.
     """
 
-    def __init__(self, protection: Protection, folder: Path) -> None:
+    def __init__(self, protection: Protection, folder: Path, like: Tree | None = None) -> None:
         self._protection, self._folder = protection, folder
         self._project = protection.project
         self._closed = ClosedFolders(protection.closed)
-        self._latest: Tree = {}
+        self._latest = like or {}
         self._base: tuple[str, Manifest] | None = None
         """The manifest that was last written whole, and its name."""
 

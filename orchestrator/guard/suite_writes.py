@@ -86,6 +86,10 @@ class Contents:
                 return
             self._read(name, at)
 
+    def states(self) -> Tree:
+        """Return the states of the files whose content is known."""
+        return {name: state for name, (state, _) in self._known.items()}
+
     def compare(self, before: Tree, after: Tree) -> Writes:
         """Return what differs between two looks, the first of which was remembered."""
         touched = {n for n, at in after.items() if before.get(n) != at}
