@@ -18,6 +18,7 @@ PARTS: Final = {
     "snapshot": "benchmarks.snapshot",
     "hook": "benchmarks.hook",
     "masking": "benchmarks.masking",
+    "tree": "benchmarks.tree",
 }
 """Each module has `measure() -> Table`."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode
-from orchestrator.models import Case, CaseOutcome, Diff, FindingKind, SuiteReport
+from orchestrator.models import Case, CaseOutcome, Diff, Finding, FindingKind, SuiteReport
 from tests.guard.footprints import GREEN, footprint, guard_with, report
 from tests.guard.projects import write
 
@@ -237,3 +237,25 @@ def test_a_new_test_does_not_count_where_what_it_needs_was_reverted(
     assert guard.reverted_for(failed) is not counts
     old = Case("x", CaseOutcome.FAILED, message=case, file="tests/test_prices.py")
     assert not guard.reverted_for(old)
+
+
+def test_a_verdict_rests_on_the_files_that_the_suite_left(guard: Guard, project: Path) -> None:
+    write(project, {"json.py": "X = 1\n"})
+    guard.revert(1)
+    assert guard.watch_suite(lambda: GREEN)[1].found == ()
+    (project / "json.py").unlink()
+    assert [each.where for each in judged(guard, project)] == ["json"]
+    assert judged(guard, project) == []  # nothing ran since: the files are looked at
+
+
+def test_after_another_run_the_files_are_looked_at(guard: Guard, project: Path) -> None:
+    guard.revert(1)
+    guard.watch_suite(lambda: GREEN)
+    guard.collect_writes(lambda: GREEN)
+    write(project, {"json.py": "X = 1\n"})
+    assert [each.where for each in judged(guard, project)] == ["json"]
+
+
+def judged(guard: Guard, project: Path) -> list[Finding]:
+    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    return [each for each in found if each.decisive]
