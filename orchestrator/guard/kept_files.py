@@ -1,13 +1,8 @@
-"""Keeps guarded files byte for byte, outside of the project, and restores them.
-
-Each copy is named by its digest, which is checked before anything is restored from it: what an
-agent may have written is never taken for what was there before.
-"""
+"""Keeps guarded files byte for byte, outside of the project, and restores them."""
 
 import ast
 import contextlib
 import difflib
-import hashlib
 import os
 import shutil
 import stat
@@ -18,6 +13,7 @@ from typing import Final
 
 from orchestrator import files
 from orchestrator.errors import InfrastructureError
+from orchestrator.guard.copies import Copies, digest_of
 from orchestrator.guard.findings import bound_findings, shown_name
 from orchestrator.guard.manifest import Change, Entry, Manifest, PackedManifest
 from orchestrator.guard.protection import Kind, Protection, name_of, parents_of
@@ -54,6 +50,7 @@ class KeptFiles:
     def __init__(self, protection: Protection, folder: Path, like: Tree | None = None) -> None:
         self._protection, self._folder = protection, folder
         self._project = protection.project
+        self._copies = Copies(folder)
         self._closed = ClosedFolders(protection.closed)
         self._latest = like or {}
         self._base: tuple[str, Manifest] | None = None
@@ -153,7 +150,7 @@ class KeptFiles:
             InfrastructureError: a file cannot be read, or kept.
         """
         with explained(self._folder):
-            (self._folder / "files").mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._copies.make_folder()
             tree = self.look() if tree is None else tree
             self.remove_temporaries(self._protection.guarded, tree)
             others = known.others if known else {}  # a name's kind stays what it is
@@ -209,7 +206,7 @@ class KeptFiles:
         Raises:
             InfrastructureError: the folder is gone, so nobody knows what the tests were.
         """
-        if not files.is_folder(self._folder / "files"):
+        if not files.is_folder(self._copies.folder):
             raise _vanished(self._folder)
 
     def changes(self, manifest: Manifest, tree: Tree) -> list[Change]:
@@ -254,7 +251,7 @@ class KeptFiles:
         return found
 
     def _resembles(self, name: str, was: str, manifest: Manifest) -> bool:
-        before, now = self._copy_of(manifest.entries[was]), self._bytes(name)
+        before, now = self._copies.read(manifest.entries[was].digest), self._bytes(name)
         if before is None or now is None:
             return False
         lines, others = before.splitlines(), now.splitlines()
@@ -272,7 +269,7 @@ class KeptFiles:
         with explained(self._project):
             for change in changes:
                 entry = manifest.entries.get(change.name)
-                data = self._copy_of(entry) if entry else b""
+                data = self._copies.read(entry.digest) if entry else b""
                 if data is None:
                     lost.append(change.name)
                     continue
@@ -321,9 +318,9 @@ class KeptFiles:
         return is_shared(name) and name not in self._protection.whole
 
     def _config_of(self, name: str, entry: Entry) -> object:
-        data = self._copy_of(entry)
+        data = self._copies.read(entry.digest)
         if data is None:
-            raise _vanished(self._folder / "files" / entry.digest)
+            raise _vanished(self._copies.folder / entry.digest)
         return read_test_config(name, data)
 
     def _affects_nothing(self, name: str, at: FileState) -> bool:
@@ -351,27 +348,14 @@ class KeptFiles:
         link = stat.S_ISLNK(mode)
         full = self._project / name
         readable = link or (stat.S_ISREG(mode) and os.access(full, os.R_OK))
-        data = _content(full, at) if readable else b""
-        digest = hashlib.sha256(data).hexdigest() if readable else ""
-        entry = Entry(kind, digest, stat.S_IMODE(mode), link, at)
-        copy = self._folder / "files" / digest
-        if readable and not files.exists(copy):
-            files.write_file(copy, data)
-        return entry
+        digest = self._copies.keep(_content(full, at)) if readable else ""
+        return Entry(kind, digest, stat.S_IMODE(mode), link, at)
 
     def _digest(self, name: str, at: FileState) -> str:
-        return hashlib.sha256(_content(self._project / name, at)).hexdigest()
+        return digest_of(_content(self._project / name, at))
 
     def _bytes(self, name: str) -> bytes | None:
         return files.read_whole(self._project / name)
-
-    def _copy_of(self, entry: Entry) -> bytes | None:
-        """Return what was kept; None if the copy is gone, or is another than was kept."""
-        with contextlib.suppress(OSError):
-            data = (self._folder / "files" / entry.digest).read_bytes()
-            if entry.digest and hashlib.sha256(data).hexdigest() == entry.digest:
-                return data
-        return None
 
     def _set_aside(self, name: str, aside: Path, *, replaced: bool) -> None:
         """Keep what is there now, and remove it unless a file replaces it in one step."""

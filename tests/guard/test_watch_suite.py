@@ -1,6 +1,7 @@
 """What the verdict rests on does not change while the suite runs, nor is it restored from lies."""
 
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,10 +95,13 @@ def test_bytecode_of_the_project_is_dropped(guard: Guard, project: Path) -> None
     assert (project / "shop/__pycache__/notes.txt").exists()
 
 
-def test_a_copy_that_was_edited_is_not_restored_from(guard: Guard, project: Path) -> None:
+@pytest.mark.parametrize("data", [b"weak\n", zlib.compress(b"weak\n"), b""])
+def test_a_copy_that_was_edited_is_not_restored_from(
+    guard: Guard, project: Path, data: bytes
+) -> None:
     assert guard.folder is not None
     for copy in (guard.folder / "files").iterdir():
-        copy.write_text("weak\n", encoding="utf-8")
+        copy.write_bytes(data)
     write(project, {"tests/test_prices.py": "weak\n"})
     with pytest.raises(InfrastructureError, match=r"cannot restore tests/test_prices\.py"):
         guard.revert(1)
