@@ -14,7 +14,7 @@ from orchestrator import files
 from orchestrator.failures.patch import CUT, LINE_BOUND, Section, read_sections
 from orchestrator.masking import REDACTED, Masker
 
-PATCH_BOUND: Final = 2_000_000
+PATCH_BOUND: Final = 1_500_000
 """Bytes of a patch that are masked and kept."""
 
 _SMALLEST: Final = 2_000
