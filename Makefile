@@ -79,7 +79,7 @@ test-kills: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
 test-kills: export ORCHESTRATOR_KILLS = $(KILLS)
 test-kills: $(VENV)/development ## kill the program hundreds of times; nothing may be lost; KILLS=500 for more of a comparison
 	@mkdir -p "$(FIGURES)"
-	@$(PYTEST) -n 2 -q -m kills tests/faults
+	@$(PYTEST) -n 2 -q -m kills tests/faults tests/storage
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
 
 attack: $(VENV)/development $(CASES)/made ## every case of the corpora: is the verdict right, can it be gamed

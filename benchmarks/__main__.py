@@ -19,6 +19,7 @@ PARTS: Final = {
     "hook": "benchmarks.hook",
     "masking": "benchmarks.masking",
     "tree": "benchmarks.tree",
+    "record": "benchmarks.record",
 }
 """Each module has `measure() -> Table`."""
 

@@ -20,6 +20,7 @@ from orchestrator import process
 from orchestrator.config import Override
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener
+from orchestrator.folders import CLAUDE_MD, CONFIG_VARIABLE
 from orchestrator.models import RunOutcome, RunResult
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.request import RecordedRequest
@@ -78,7 +79,7 @@ def _explain(
     asked = [request for request in requests if request.speaker is Speaker.AGENT]
     carried = [RULE in request.text for request in asked]
     first = carried.index(True) if True in carried else len(carried)
-    rulebook = project / "CLAUDE.md"
+    rulebook = project / CLAUDE_MD
     findings = {
         "the first attempt failed its tests": any(
             attempt.report and not attempt.solved for attempt in result.attempts[:1]
@@ -149,7 +150,7 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
         **_plain_environment(),
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": "the-demo-needs-no-key",
-        "CLAUDE_CONFIG_DIR": str(folder / "claude"),
+        CONFIG_VARIABLE: str(folder / "claude"),
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }

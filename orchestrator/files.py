@@ -9,7 +9,6 @@ project hides in this way, the guard opens.
 
 import contextlib
 import glob
-import hashlib
 import os
 import secrets
 import shutil
@@ -17,6 +16,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+from orchestrator import atomic, folders
 
 Place = str | Path
 
@@ -103,6 +104,20 @@ def list_folder(folder: Place) -> list[os.DirEntry[str]]:
     return []
 
 
+def list_up_to_git_top(folder: Path) -> list[Path]:
+    """Return a folder and those above it, as `folders.list_up_to_git_top`."""
+    return [Path(each) for each in folders.list_up_to_git_top(folder)]
+
+
+def find_git_top(folder: Path) -> Path:
+    """Return the top of the git work tree that a folder is in; itself if it is in none.
+
+    Args:
+        folder: without links.
+    """
+    return Path(folders.list_up_to_git_top(folder)[-1])
+
+
 def find(folder: Path, pattern: str) -> list[Path]:
     """Return what is below a folder by a pattern, in order, as far as this user may look.
 
@@ -172,23 +187,7 @@ def write_file(
         remove(temporary)
     else:
         temporary = path.parent / f".new-{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    descriptor = os.open(temporary, flags, 0o666 if mode is None else mode & 0o700)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            if mode is not None:
-                os.fchmod(descriptor, mode)
-            if durable:
-                os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    if durable:
-        sync_folder(path.parent)
+    atomic.write_file(path, data, temporary, mode, durable=durable)
 
 
 def temporary_of(path: Path) -> Path:
@@ -196,8 +195,7 @@ def temporary_of(path: Path) -> Path:
 
     The name is short, because the file's own may be as long as a name can be.
     """
-    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    return path.parent / f".new-{name}"
+    return path.parent / f".new-{folders.path_key(path.name)}"
 
 
 def remove(path: Path) -> None:
@@ -212,13 +210,3 @@ def remove(path: Path) -> None:
         if not path.is_dir():
             raise
         shutil.rmtree(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make what was renamed in a folder outlive a power cut, where the file system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-from filelock import FileLock
 
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
+from orchestrator.locking import FileLock
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
-from orchestrator.store import Store
+from orchestrator.storage.runs import Store
 from orchestrator.workspace.worktree import Worktree, uncommitted, worktree_of
 
 BRANCHES: Final = "orchestrator/"

@@ -287,6 +287,11 @@ class AgentResult:
     turns: int = 0
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
+    program: str = ""
+    """Which agent it was: `claude_code`, or the name of a command."""
+    program_version: str = ""
+    model: str = ""
+    """The model that it worked with, as far as it tells."""
     session_id: str = ""
     transcript: Path | None = None
     stderr_tail: str = ""
@@ -543,3 +548,9 @@ class RunRecord:
     """How far it has come; None before the baseline is known."""
     process: int = 0
     """Process id of the orchestrator that carries the run, or carried it last."""
+    attempts: int = 0
+    cost_usd: float = 0.0
+    pruned: datetime | None = None
+    """When its files and details were removed, because they were kept long enough."""
+    token: int = 0
+    """Of its present owner; whoever holds an older one does not carry it any more."""

@@ -4,19 +4,18 @@ Whoever works in the project next ends the ones and puts the others back, before
 """
 
 import contextlib
-import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from filelock import FileLock, Timeout
 
 from orchestrator import process
 from orchestrator.errors import UsageError
 from orchestrator.events import Listener, Notice
+from orchestrator.folders import path_key
+from orchestrator.locking import FileLock, LockHeldError
 from orchestrator.models import RunRecord
-from orchestrator.store import Store
+from orchestrator.storage.runs import Store
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 
@@ -27,15 +26,17 @@ def hold_project(folder: Path, store: Store) -> Iterator[None]:
     Raises:
         UsageError: another run works in it.
     """
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
-    lock = FileLock(store.locks / f"project-{name}.lock", timeout=0)
+    lock = FileLock(store.locks / f"project-{path_key(folder)}.lock", 0)
     try:
-        with lock:
-            yield
-    except Timeout:
+        lock.acquire()
+    except LockHeldError:
         raise UsageError(
             f"another run works in {folder}", "wait for it, or look with `orchestrator runs`"
         ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def recover_project(project: Path, store: Store, listener: Listener) -> None:

@@ -8,7 +8,7 @@ from orchestrator.errors import UsageError
 from orchestrator.failures.manual import reported_failure
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.models import RuleChange
-from orchestrator.store import Store
+from orchestrator.storage.runs import Store
 from orchestrator.teaching.teach import teach_failure
 from teacher.errors import UnusableAnswer
 from teacher.models import FailureType
@@ -40,7 +40,8 @@ def teach_report(
     failure = reported_failure(kind, description, context, task)
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     wiring.demand_loaded(config, project)
-    with Store() as store, wiring.open_rulebook(config, project, store, listener) as (rulebook, _):
+    with Store() as store:
+        rulebook, _ = wiring.open_rulebook(config, project, store, listener)
         parts = wiring.teaching_parts(config, project, store, listener, rulebook)
         taught = teach_failure(failure, parts)
         if taught.teaching.lesson is None:

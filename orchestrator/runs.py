@@ -19,8 +19,9 @@ from orchestrator.memory.rulebook import MarkdownRulebook
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.recovery import end_leftovers, hold_project, recover_project, revert_swap
 from orchestrator.steps import Steps
-from orchestrator.store import Store, new_id
+from orchestrator.storage.runs import Store, new_id
 from orchestrator.teaching.pending import Pending
+from orchestrator.upkeep import prune_after_run
 from orchestrator.variables import keep_variables, recall_variables
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.swap import SwapNote
@@ -90,7 +91,8 @@ def start_run(
         hold_project(place.folder, store),
     ):
         ours = environment or os.environ
-        parts = wiring.build(config, place.folder, ours, listener, store.directory, home=project)
+        account = wiring.open_account(config, store.database, run)
+        parts = wiring.build(config, place.folder, ours, listener, store.directory, account)
         told = Task(parts.masker.text(task), project)
         record = replace(
             store.create(told, config.model_dump_json(), run), task=Task(task, project)
@@ -124,7 +126,8 @@ def resume_run(
             revert_swap(place.folder, store, listener)
             end_leftovers(record, listener)
             ours, state = recall_variables(record.folder, os.environ, listener), store.directory
-            parts = wiring.build(config, place.folder, ours, listener, state, home=project)
+            account = wiring.open_account(config, store.database, record.id)
+            parts = wiring.build(config, place.folder, ours, listener, state, account)
             store.take_up(record.id)
             return _carry(record, store, config, parts, place, listener, resumed=True)
 
@@ -142,19 +145,20 @@ def _carry(
     place.began = True
     project = record.task.project
     logger = failure_logger(project, listener)
-    with wiring.open_rulebook(
+    rulebook, history = wiring.open_rulebook(
         config, place.folder, store, listener, run=record.id, home=project
-    ) as (rulebook, history):
-        outcomes = outcomes_listener(
-            history,
-            rulebook,
-            record.id,
-            lambda text: listener(events.Notice(text)),
-            tidy=place.folder == project,
-        )
-        ours = (_saver(store, record.id), _early_importer(parts), logger, outcomes)
-        emit = events.fan_out([*ours, listener])
-        return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
+    )
+    outcomes = outcomes_listener(
+        history,
+        rulebook,
+        record.id,
+        lambda text: listener(events.Notice(text)),
+        tidy=place.folder == project,
+    )
+    accountant = _accountant(parts)
+    ours = (accountant, _saver(store, record.id), _early_importer(parts), logger, outcomes)
+    emit = events.fan_out([*ours, listener])
+    return _run_to_end(record, store, config, parts, place, rulebook, emit, resumed=resumed)
 
 
 def _run_to_end(
@@ -185,6 +189,7 @@ def _run_to_end(
         emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
         raise
     emit(events.RunEnded(record.id, result, record.folder, time.monotonic() - started))
+    prune_after_run(store, config.state.keep_days, emit)
     return result
 
 
@@ -209,14 +214,14 @@ def _loop_durably(
 ) -> RunResult:
     from orchestrator.journal.durable import DurableJournal, DurableRuns
 
-    agent, teacher = wiring.bounded(config, parts, record.id, store.directory)
+    agent = wiring.meter_agent(config, parts)
 
     def loop(journal: DurableJournal) -> RunResult:
         steps = Steps(
             task=Task(record.task.text, project),
             agent=agent,
             suite=parts.suite,
-            teacher=teacher,
+            teacher=parts.teacher,
             workspace=open_workspace(project, record.folder),
             rulebook=rulebook,
             journal=journal,
@@ -240,6 +245,16 @@ def _saver(store: Store, run: str) -> events.Listener:
             store.save(run, event.result)
 
     return save
+
+
+def _accountant(parts: wiring.Parts) -> events.Listener:
+    """Let what is spent stand under the attempt that it is spent in."""
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.AttemptStarted):
+            parts.account.attempt = event.number
+
+    return listen
 
 
 def _early_importer(parts: wiring.Parts) -> events.Listener:

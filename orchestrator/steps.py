@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from orchestrator import events
+from orchestrator import events, files
 from orchestrator.agents.wording import one_line
 from orchestrator.errors import LoopError
 from orchestrator.failures.masked import (
@@ -40,7 +40,6 @@ from orchestrator.models import (
 )
 from orchestrator.orphans import describe, ending_orphans
 from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
-from orchestrator.suites.environment import git_toplevel
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import Parts, Taught, teach_failure
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
@@ -166,7 +165,8 @@ class Steps:
                 with ending_orphans() as orphans:
                     result = self.agent.run(prompt, self.task.project, limits, self.emit)
             except BaseException:
-                left.write_text(self.workspace.snapshot().tree, encoding="ascii")
+                # Without it, all changes since would count as the agent's, a person's too.
+                files.write_file(left, self.workspace.snapshot().tree.encode(), durable=True)
                 with suppress(LoopError):  # then it is told when the attempt begins again
                     self._report_findings(self.guard.break_off(attempt))
                 raise
@@ -322,7 +322,7 @@ class Steps:
         if self._footprint:
             self._footprint = mask_footprint(self.masker, self._footprint)
             text = json.dumps(self._footprint.as_json())
-            (self.folder / _FOOTPRINT).write_text(text, encoding="utf-8")
+            files.write_file(self.folder / _FOOTPRINT, text.encode())
         return self._mask_report(report)
 
     def _run_suite(self, select: Sequence[str] | None) -> SuiteReport:
@@ -402,7 +402,7 @@ class Steps:
         What lies elsewhere is the environment's.
         """
         found = {}
-        top = git_toplevel(self.task.project)
+        top = files.find_git_top(self.task.project.resolve())
         modules = self._footprint.modules if self._footprint else ()
         for path in (each.file for each in modules if Path(each.file).is_relative_to(top)):
             with suppress(OSError):

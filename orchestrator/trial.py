@@ -11,8 +11,11 @@ from typing import Final
 from orchestrator import wiring
 from orchestrator.config import OF_TEACHING, Config, load
 from orchestrator.events import Listener
+from orchestrator.ledger import Kind
+from orchestrator.limits.metering import MeteredTeacher
 from orchestrator.masking import mask
-from orchestrator.store import state_directory
+from orchestrator.storage.database import Database
+from orchestrator.storage.place import state_directory
 from orchestrator.teaching.teach import Parts, teach_failure
 from teacher.errors import UnusableAnswer
 from teacher.local import LocalTeacher
@@ -57,15 +60,17 @@ def try_teacher(
     context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."
     failure = replace(SAMPLE, context=context)
     say(f"Request   {_request(config, failure)}")
-    state = state_directory()
-    teacher = wiring.meter_lesson(config, _teacher(config, os.environ, listener), state)
-    started = time.monotonic()
-    try:
-        # Nobody is told: what there is to say stands below.
-        parts = Parts(teacher, wiring.build_masker(config, os.environ, state), lambda _event: None)
-        teaching = teach_failure(failure, parts).teaching
-    finally:
-        say(f"Latency   {time.monotonic() - started:.2f} s")
+    asked = _teacher(config, os.environ, listener)
+    kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
+    masker = wiring.build_masker(config, os.environ, state_directory())
+    with Database(state_directory()) as database:
+        teacher = MeteredTeacher(asked, wiring.open_account(config, database), kind)
+        started = time.monotonic()
+        try:
+            # Nobody is told: what there is to say stands below.
+            teaching = teach_failure(failure, Parts(teacher, masker, lambda _event: None)).teaching
+        finally:
+            say(f"Latency   {time.monotonic() - started:.2f} s")
     if teaching.lesson is None:
         raise UnusableAnswer(teaching.trouble)
     say(f"Answer    {_answer(teaching.lesson)}")

@@ -5,7 +5,8 @@ from pathlib import Path
 from orchestrator import events, wiring
 from orchestrator.config import OF_TEACHING, load
 from orchestrator.models import RuleChange
-from orchestrator.store import Store, state_directory
+from orchestrator.storage.place import state_directory
+from orchestrator.storage.runs import Store
 from orchestrator.teaching.pending import Kept, Pending
 from orchestrator.teaching.teach import teach_failure
 
@@ -28,7 +29,8 @@ def teach_pending(
     config = loaded.config
     wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
     wiring.demand_loaded(config, project)
-    with Store() as store, wiring.open_rulebook(config, project, store, listener) as (rulebook, _):
+    with Store() as store:
+        rulebook, _ = wiring.open_rulebook(config, project, store, listener)
         parts = wiring.teaching_parts(config, project, store, listener, rulebook)
         changes = []
         for kept in Pending(project, store.directory).waiting():

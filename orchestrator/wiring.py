@@ -6,8 +6,7 @@ The only module that knows both the settings and the implementations.
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,27 +19,28 @@ from orchestrator.agents.wording import one_line
 from orchestrator.config import Config, Loaded
 from orchestrator.errors import ConfigError, InfrastructureError, UsageError
 from orchestrator.events import Listener, Notice, Ready
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.guard import Guard, GuardMode, guard_of
-from orchestrator.ledger import Caps as SpendingCaps
-from orchestrator.ledger import Ledger
-from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
+from orchestrator.ledger import Caps, Kind, Ledger
+from orchestrator.limits.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
 from orchestrator.masking import Masker, mask
 from orchestrator.memory.agents_md import agents_in_force, agents_unloaded
 from orchestrator.memory.history import History
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Target
+from orchestrator.memory.pages import Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import AgentLimits
 from orchestrator.policy import Policy
-from orchestrator.store import Store, new_id, read_masking_key
+from orchestrator.storage.database import Database
+from orchestrator.storage.place import locks_of, read_masking_key
+from orchestrator.storage.runs import Store, new_id
 from orchestrator.suites import ProjectSuite, create_suite
 from orchestrator.suites.environment import project_environment
 from orchestrator.teaching import teach
-from orchestrator.teaching.caps import CappedTeacher, Caps
 from orchestrator.teaching.fallback import FallbackTeacher
 from orchestrator.teaching.pending import Pending
-from orchestrator.teaching.ready import NamedTeacher, ReadyTeacher
+from orchestrator.teaching.ready import NamedTeacher
 from orchestrator.writeahead.places import global_base
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
@@ -61,6 +61,7 @@ class Parts:
     teacher: "NamedTeacher | SilentTeacher"
     guard: Guard
     masker: Masker
+    account: Account
 
 
 def checked_project(project: Path) -> Path:
@@ -87,13 +88,9 @@ def build(
     environment: Mapping[str, str],
     listener: Listener,
     state: Path,
-    *,
-    home: Path | None = None,
+    account: Account,
 ) -> Parts:
     """Build what a run needs, and check that all is there before a token is spent.
-
-    `home` is the user's own folder of the project, where `project` is a work tree of ours: what
-    waits to be taught waits there.
 
     Raises:
         LoopError, TeacherError: something is missing; says what, and the mend.
@@ -108,18 +105,19 @@ def build(
     shelves = _shelves_in_force(config, project, state)
     command = config.tests.command
     unguarded = config.tests.unguarded
-    guard = guard_of(project, mode, command, environment, shelves, state / "locks", unguarded)
+    guard = guard_of(project, mode, command, environment, shelves, locks_of(state), unguarded)
     agent = build_agent(config, project_environment(project, environment), guard)
     found = agent.preflight()
     _tell_what_a_project_runs(config, project, listener)
     teacher = (
-        build_teacher(config, environment, listener, state)
+        build_teacher(config, environment, listener, account)
         if config.source_enabled("pytest")
         else SilentTeacher()
     )
     suite_command = f"suite: {config.tests.command}"
     listener(Ready((f"agent: {found}", suite_command, f"teacher: {teacher.name}")))
-    return Parts(agent, suite, teacher, guard, build_masker(config, environment, state))
+    masker = build_masker(config, environment, state)
+    return Parts(agent, suite, teacher, guard, masker, account)
 
 
 def build_masker(config: Config, environment: Mapping[str, str], state: Path) -> Masker:
@@ -187,21 +185,21 @@ def _tell_what_a_project_runs(config: Config, project: Path, listener: Listener)
 
 
 def build_teacher(
-    config: Config, environment: Mapping[str, str], listener: Listener, state: Path
+    config: Config, environment: Mapping[str, str], listener: Listener, account: Account
 ) -> NamedTeacher:
-    """The teacher that the configuration names, ready to be asked.
+    """Build the teacher that the configuration names, behind the ledger, ready to be asked.
 
     Raises:
         TeacherError: its key, its address or a prompt is missing.
     """
     if config.teacher.mode == "local":
         local = build_local_teacher(config, environment, listener)
-        return NamedTeacher(local, local.model)
-    caps = Caps(config.n8n.max_requests_per_hour, config.n8n.max_cost_usd_per_day)
-    webhook = CappedTeacher(build_webhook_teacher(config, environment), caps, state)
+        return NamedTeacher(MeteredTeacher(local, account), local.model)
+    asked = build_webhook_teacher(config, environment)
+    webhook = MeteredTeacher(asked, account, Kind.WEBHOOK)
     if config.teacher.fallback == "local":
         local = build_local_teacher(config, environment, listener)
-        both = FallbackTeacher(webhook, local, listener)
+        both = FallbackTeacher(webhook, MeteredTeacher(local, account), listener)
         return NamedTeacher(both, f"webhook, or else {local.model}")
     return NamedTeacher(webhook, "webhook")
 
@@ -252,35 +250,25 @@ def build_webhook_teacher(
     return teacher
 
 
-def bounded(
-    config: Config, parts: Parts, run: str, state: Path
-) -> "tuple[MeteredAgent | PatientAgent, MeteredTeacher | SilentTeacher]":
-    """Agent and teacher within the limits of this run, and of all runs together."""
-    ledger, limits = Ledger(state), config.limits
-    clock = RunClock(limits.run_wall_clock)
-    caps = _spending_caps(config)
-    agent = MeteredAgent(parts.agent, ledger, run, caps, clock)
-    teacher = (
-        parts.teacher
-        if isinstance(parts.teacher, SilentTeacher)
-        else MeteredTeacher(parts.teacher, ledger, run, caps)
+def open_account(config: Config, database: Database, run: str = "") -> Account:
+    """Open the account of a run, or of a lesson that belongs to none."""
+    limits, n8n = config.limits, config.n8n
+    caps = Caps(
+        cost_usd_per_day=limits.max_cost_usd_per_day,
+        tokens_per_run=limits.max_tokens,
+        agent_starts_per_hour=limits.max_agent_starts_per_hour,
+        cost_usd_per_run=limits.max_cost_usd,
+        webhook_requests_per_hour=n8n.max_requests_per_hour,
+        webhook_cost_usd_per_day=n8n.max_cost_usd_per_day,
     )
-    return PatientAgent(agent, clock) if limits.wait_for_reset else agent, teacher
+    return Account(Ledger(database), run or f"lesson-{new_id()}", caps)
 
 
-def _spending_caps(config: Config) -> SpendingCaps:
-    limits = config.limits
-    return SpendingCaps(
-        limits.max_cost_usd_per_day,
-        limits.max_tokens,
-        limits.max_agent_starts_per_hour,
-        limits.max_cost_usd,
-    )
-
-
-def meter_lesson(config: Config, teacher: ReadyTeacher, state: Path) -> MeteredTeacher:
-    """Put a teacher behind the ledger for lessons that belong to no run."""
-    return MeteredTeacher(teacher, Ledger(state), f"lesson-{new_id()}", _spending_caps(config))
+def meter_agent(config: Config, parts: Parts) -> MeteredAgent | PatientAgent:
+    """Put the agent behind the ledger and the run's clock."""
+    clock = RunClock(config.limits.run_wall_clock)
+    agent = MeteredAgent(parts.agent, parts.account, clock)
+    return PatientAgent(agent, clock) if config.limits.wait_for_reset else agent
 
 
 def teaching_parts(
@@ -297,7 +285,7 @@ def teaching_parts(
     """
     state = store.directory
     return teach.Parts(
-        meter_lesson(config, build_teacher(config, os.environ, listener, state), state),
+        build_teacher(config, os.environ, listener, open_account(config, store.database)),
         build_masker(config, os.environ, state),
         listener,
         rulebook,
@@ -305,7 +293,6 @@ def teaching_parts(
     )
 
 
-@contextmanager
 def open_rulebook(
     config: Config,
     project: Path,
@@ -314,8 +301,8 @@ def open_rulebook(
     *,
     run: str = "",
     home: Path | None = None,
-) -> Iterator[tuple[MarkdownRulebook, History]]:
-    """Open the rulebook of a project and the history behind it, and close that at the end.
+) -> tuple[MarkdownRulebook, History]:
+    """Open the rulebook of a project and the history behind it.
 
     `home` is the user's own folder of the project, where `project` is a work tree of ours: they
     share one history.
@@ -323,16 +310,16 @@ def open_rulebook(
     shelf = shelf_of(config, project, store.directory)
     users = shelf.target is Target.USER
     known_as = _known_as(shelf.root if users else home or project)
-    with History(store.directory, known_as) as history:
-        keeping = Keeping(
-            history,
-            config.rules.max_rules,
-            config.rules.max_tokens,
-            review=config.learning.approval == "review",
-            own=users or home in (None, project),
-        )
-        book = MarkdownRulebook(shelf, store.locks, run=run, on_event=listener, keeping=keeping)
-        yield book, history
+    history = History(store.database, known_as)
+    keeping = Keeping(
+        history,
+        config.rules.max_rules,
+        config.rules.max_tokens,
+        review=config.learning.approval == "review",
+        own=users or home in (None, project),
+    )
+    book = MarkdownRulebook(shelf, store.locks, run=run, on_event=listener, keeping=keeping)
+    return book, history
 
 
 def _known_as(folder: Path) -> Path:

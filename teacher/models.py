@@ -43,7 +43,7 @@ class Failure:
 
     type: FailureType
     source: str
-    """Where it came from: `pytest`, `manual`."""
+    """Where it came from: `pytest`, `manual`; with a record, if it is one: `learning:ERR-...`."""
     summary: str
     """One line that a person understands."""
     fingerprint: str

@@ -121,3 +121,23 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A Postgres server, started once for all tests of this process that need one."""
+    from tests.postgres import running_server
+
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def each_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the record be in each of the databases that it can be in; give which."""
+    if request.param == "postgres":
+        from tests.postgres import make_database
+
+        url = make_database(request.getfixturevalue("postgres"))
+        monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", url)
+    return str(request.param)

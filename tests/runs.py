@@ -1,13 +1,13 @@
 """Reads the record of the runs that a test made."""
 
 from orchestrator.models import RunRecord
-from orchestrator.store import Store
+from orchestrator.storage.runs import Store
 
 
 def list_runs() -> list[RunRecord]:
     """List the runs in the state directory, the newest first."""
     with Store() as store:
-        return store.list()
+        return [store.get(record.id) for record in store.list()]
 
 
 def get_last_run() -> RunRecord:

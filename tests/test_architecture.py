@@ -15,6 +15,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.cli",),
     ("orchestrator.demo", "orchestrator.hooks"),
     ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
+    ("orchestrator.upkeep",),
     (
         "orchestrator.wiring",
         "orchestrator.isolation",
@@ -37,7 +38,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "teacher",
     ),
     ("orchestrator.journal",),
-    ("orchestrator.store", "orchestrator.ledger"),
+    ("orchestrator.ledger",),
+    ("orchestrator.storage",),
     ("orchestrator.codec",),
     ("orchestrator.config", "orchestrator.orphans", "orchestrator.writeahead"),
     ("orchestrator.process", "orchestrator.ports"),
@@ -45,7 +47,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.models", "orchestrator.footprint"),
     (
         *("orchestrator.errors", "orchestrator.files", "orchestrator.masking"),
+        *("orchestrator.fingerprints", "orchestrator.storage.location"),
         *("teacher.models", "prompts"),
+    ),
+    (
+        *("orchestrator.atomic", "orchestrator.bom", "orchestrator.folders"),
+        "orchestrator.locking",
     ),
 )
 """From the roof to the ground. Neighbours on a floor do not know each other."""
@@ -66,9 +73,8 @@ OWNERS = {
     "httpx": {"teacher.webhook"},
     "sqlite3": {
         "orchestrator.journal.durable",
-        "orchestrator.ledger",
-        "orchestrator.memory.database",
-        "orchestrator.store",
+        "orchestrator.storage.database",
+        "orchestrator.storage.takeover",
     },
     "subprocess": {"orchestrator.process"},
     "tenacity": {"teacher.retry"},

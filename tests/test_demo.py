@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import events
 from orchestrator.demo import RULE, run_demo
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 
 Sabotage = Callable[[Path], None]
 

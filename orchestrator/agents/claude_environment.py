@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-OFFICIAL_API: Final = "https://api.anthropic.com"
+from orchestrator.folders import SETTINGS, config_folder
+from orchestrator.writeahead.places import RUN_VARIABLE
 
-RUN_MARKER: Final = "ORCHESTRATOR_RUN"
-"""Set in every agent's environment, so that hooks and tools can tell that a session is ours."""
+OFFICIAL_API: Final = "https://api.anthropic.com"
 
 DEFAULTS: Final = {
     # Errors are told within minutes: the program's own ten retries take three.
@@ -109,7 +109,7 @@ def child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str
         if name not in _SESSION_MARKS and not name.startswith(_SESSION_PREFIXES)
     }
     ours = {"CLAUDE_CODE_ENTRYPOINT": "sdk-py", "PWD": str(workspace)}
-    return {**DEFAULTS, RUN_MARKER: "1", **kept, **ours}
+    return {**DEFAULTS, RUN_VARIABLE: "1", **kept, **ours}
 
 
 def pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = None) -> str:
@@ -143,7 +143,7 @@ def settings_file(env: Mapping[str, str], sandbox: Mapping[str, Any] | None) -> 
     memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a private folder in it
     place = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=place) as folder:
-        path = Path(folder) / "settings.json"
+        path = Path(folder) / SETTINGS
         path.write_text(pinned_settings(env, sandbox), encoding="utf-8")
         yield path
 
@@ -157,17 +157,14 @@ def is_own_session(transcript: Path) -> bool:
     """Whether a transcript is of a session that we started, or of a subagent in one.
 
     What such a session did is judged by its run, so nothing is learned from its transcript. A
-    `claude` that such a session starts in turn is not known by this; its hooks see `RUN_MARKER`.
+    `claude` that such a session starts in turn is not known by this; its hooks see `RUN_VARIABLE`.
     """
     return any(part.startswith(_OURS) for part in (transcript.stem, *transcript.parent.parts[-2:]))
 
 
 def config_directory(env: Mapping[str, str]) -> Path:
     """Where Claude Code keeps login, settings and transcripts."""
-    if chosen := env.get("CLAUDE_CONFIG_DIR"):
-        return Path(chosen).expanduser()
-    home = env.get("HOME")
-    return (Path(home) if home else Path.home()) / ".claude"
+    return Path(config_folder(env))
 
 
 def may_be_logged_in(env: Mapping[str, str]) -> bool:
@@ -189,7 +186,7 @@ def may_be_logged_in(env: Mapping[str, str]) -> bool:
 def _user_settings(env: Mapping[str, str]) -> dict[str, Any]:
     """The user's own settings.json; empty when it is absent or broken, as for Claude Code."""
     try:
-        text = (config_directory(env) / "settings.json").read_text(encoding="utf-8-sig")
+        text = (config_directory(env) / SETTINGS).read_text(encoding="utf-8-sig")
         settings = json.loads(text)
     except (OSError, ValueError):
         return {}

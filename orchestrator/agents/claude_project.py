@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from orchestrator.agents.claude_environment import HELPERS, STEERING
 from orchestrator.agents.wording import one_line
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
 
-_SETTINGS: Final = (".claude/settings.json", ".claude/settings.local.json")
 _SERVERS: Final = ".mcp.json"
 
 _LENGTH: Final = 100
@@ -31,7 +31,7 @@ def what_a_project_runs(project: Path) -> tuple[str, ...]:
         project: the project's folder; `.mcp.json` and settings in it are looked at.
     """
     found: list[str] = []
-    for name in _SETTINGS:
+    for name in PROJECT_SETTINGS:
         found += (f"{name}: {what}" for what in _in_settings(_json(project / name)))
     for server, how in _mapping(_json(project / _SERVERS).get("mcpServers")).items():
         found.append(f"{_SERVERS}: MCP server {server}, {_how(how)}")
@@ -59,7 +59,7 @@ def standing_in(project: Path, names: Sequence[str]) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         for name, file in inside.items():
-            link = Path(folder) / name.replace("AGENTS.md", "CLAUDE.md")
+            link = Path(folder) / name.replace(AGENTS_MD, CLAUDE_MD)
             link.parent.mkdir(exist_ok=True)
             link.symlink_to(file)
         yield Path(folder)

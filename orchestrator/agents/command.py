@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import events
-from orchestrator.agents.claude_environment import RUN_MARKER
 from orchestrator.agents.notices import (
     NoticeKind,
     closing_notice,
@@ -24,6 +23,7 @@ from orchestrator.agents.wording import holds_words, last_lines, one_line, plain
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.process import Completed, EndedBy, run
+from orchestrator.writeahead.places import RUN_VARIABLE
 
 PROMPT: Final = "{prompt}"
 PROMPT_FILE: Final = "{prompt_file}"
@@ -53,7 +53,7 @@ class CommandAgent:
         self, template: Sequence[str], *, environment: Mapping[str, str] | None = None
     ) -> None:
         self._template = tuple(template)
-        self._env = {RUN_MARKER: "1", **(os.environ if environment is None else environment)}
+        self._env = {RUN_VARIABLE: "1", **(os.environ if environment is None else environment)}
 
     def preflight(self) -> str:
         """Make sure that the program is there; gives its path.

@@ -2,20 +2,25 @@
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from orchestrator.cli.hooks import say_who_loads_them, settings_file, warn_if_disabled
-from orchestrator.cli.run import project_directory
+from orchestrator.cli.rules import open_rulebook
+from orchestrator.cli.run import config_file, project_directory
 from orchestrator.cli.values import printable
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchestrator.memory.learnings.entries import Entry
     from orchestrator.memory.learnings.promotion import Promotion
     from orchestrator.memory.learnings.workspace import Workspace
+    from orchestrator.memory.rulebook import MarkdownRulebook
 
 KINDS = ["ERR", "LRN", "FEAT"]
 
@@ -196,74 +201,122 @@ def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> Non
 @learnings.command()
 @click.argument("entry", metavar="ID")
 @click.option(
-    "--line", default="", metavar="L", help="The line, as an order, at most 80 characters."
+    "--line", default="", metavar="L", help="The rule, as an order, at most 80 characters."
 )
-@click.option("--target", default="", metavar="FILE", help="Where it goes [default: CLAUDE.md].")
+@click.option("--when", default="", metavar="W", help="Where it applies.")
+@click.option("--why", default="", metavar="W", help="The reason.")
+@click.option(
+    "--target",
+    default="",
+    metavar="FILE",
+    help="CLAUDE.md or AGENTS.md [default: as rules.target says].",
+)
 @click.option("--commit/--no-commit", "commit", default=None, help="Whether to commit it.")
 @yes
 @everywhere
 @project_directory
+@config_file
 def promote(
     entry: str,
     line: str,
+    when: str,
+    why: str,
     target: str,
     commit: bool | None,
     yes: bool,
     everywhere: bool,
     project_dir: Path,
+    config_file: Path | None,
 ) -> None:
-    """Make a resolved entry a line of CLAUDE.md.
+    """Make a resolved entry a rule, as a teacher's lesson becomes one.
 
-    Or of another instruction file; the line is shown, and confirmed, before it is written.
+    The change is shown, and confirmed, before it is written. What is not given comes from the
+    entry, where that says it: the rule from its action, when from its context, why from its
+    content.
 
-    Targets: CLAUDE.md, AGENTS.md, .github/copilot-instructions.md, references/NAME.md.
+    A rule that contradicts another, reads like an attack, or was turned down before is not
+    written; then the entry stays resolved, and the command ends with 1.
     """
     from orchestrator.memory.learnings import promotion
+    from orchestrator.memory.learnings.rule_text import rule_text
     from orchestrator.memory.learnings.workspace import open_workspace
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     known = workspace.find(entry)
-    promotion.demand_promotable(known)
-    path = promotion.target_path(workspace, target)
-    line = promotion.checked_line(line or _asked_line(known))
-    click.echo(f"{path}\n+ - {line}")
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("nothing written: there is nobody to confirm it", "add --yes")
-        if not click.confirm("Write this"):
+    promotion.require_promotable(known)
+    text = rule_text(known, line or _ask_line(known), when, why)
+    with _open_rulebook(workspace, target, config_file) as book:
+        if not _confirm_change(promotion.preview(book, known, text), yes=yes):
             click.echo("nothing written")
             return
-    done = promotion.promote(workspace, entry, line, path)
-    click.echo(f"{done.entry.id} is promoted" + (" (the line was there)" if done.already else ""))
+        done = promotion.promote(workspace, entry, text, book)
+    click.echo(printable(_describe(done)))
     _offer_commit(workspace, done, commit)
 
 
-def _asked_line(entry: "Entry") -> str:
-    from orchestrator.memory.learnings import promotion
+def _ask_line(entry: "Entry") -> str:
+    from orchestrator.memory.learnings.rule_text import check_line, suggest_line
 
-    draft = promotion.draft(entry)
+    suggested = suggest_line(entry)
     if not sys.stdin.isatty():
-        if not draft:
+        if not suggested:
             raise UsageError(
                 f"{entry.id} has no sentence that could be the line", "give one with --line"
             )
-        return draft
+        return suggested
     click.echo(f"{entry.id}: {printable(entry.content)}\naction: {printable(entry.action)}")
 
-    def checked(line: str) -> str:
+    def check(line: str) -> str:
         try:
-            return promotion.checked_line(line)
+            return check_line(line)
         except UsageError as error:
             raise click.BadParameter(f"{error.message}; {error.mend}") from None
 
-    return str(click.prompt("Line, as an order", default=draft or None, value_proc=checked))
+    return str(click.prompt("Line, as an order", default=suggested or None, value_proc=check))
+
+
+@contextmanager
+def _open_rulebook(
+    workspace: "Workspace", target: str, config_file: Path | None
+) -> "Iterator[MarkdownRulebook]":
+    """Open the rulebook of the workspace's own folder, and close it at the end."""
+    from orchestrator.config import Override
+    from orchestrator.memory.learnings.promotion import target_of
+
+    chosen = target_of(workspace, target)
+    origin = f"command line --target {target}" if target else "the global workspace"
+    overrides = [Override("rules.target", str(chosen), origin)] if chosen else []
+    with open_rulebook(workspace.base, config_file, overrides, adding=True) as (book, _):
+        yield book
+
+
+def _confirm_change(diff: str, *, yes: bool) -> bool:
+    """Show what would change, and ask, if anything would."""
+    if not diff:
+        return True
+    click.echo(printable(diff), nl=False)
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("nothing written: there is nobody to confirm it", "add --yes")
+    return click.confirm("Write this")
+
+
+def _describe(done: "Promotion") -> str:
+    """Return a line that says what became of an entry."""
+    if done.rule is None:
+        return f"{done.entry.id} is promoted: a line of {done.path} says it; no rule was added"
+    if done.already:
+        return f"{done.entry.id} is promoted: {done.rule.id} says it: {done.rule.text.rule}"
+    return f"{done.entry.id} is promoted: {done.rule.id} in {done.path}"
 
 
 def _offer_commit(workspace: "Workspace", done: "Promotion", wanted: bool | None) -> None:
+    from orchestrator.memory.committing import is_in_work_tree
     from orchestrator.memory.learnings import promotion
 
     if wanted is None:
-        if not promotion.can_commit(workspace) or not sys.stdin.isatty():
+        if not sys.stdin.isatty() or not is_in_work_tree(workspace.base):
             return
         wanted = click.confirm("Commit it", default=False)
     if wanted:

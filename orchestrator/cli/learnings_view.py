@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from orchestrator.cli.values import printable
 from orchestrator.memory.learnings.entries import Entry, Status
-from orchestrator.memory.learnings.promotion import draft
 from orchestrator.memory.learnings.review import Group, Review
+from orchestrator.memory.learnings.rule_text import suggest_line
 from orchestrator.memory.learnings.workspace import TITLES
 
 MOST_GROUPS: Final = 20
@@ -42,7 +42,7 @@ def lines(review: Review) -> Iterator[str]:
         about, status = printable(entry.context), printable(entry.status)
         yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
     if review.returned:
-        yield "Promoted, and back since then (the line alone does not help; a check might):"
+        yield "Promoted, and back since then (the rule alone does not help; a check might):"
     for entry in review.returned:
         yield f"  {entry.id} - {printable(entry.context)!r} - {_times(entry.since_promotion)}"
     for identity in review.doubled:
@@ -74,7 +74,7 @@ def as_data(review: Review) -> dict[str, Any]:
 def _candidate(group: Group) -> Iterator[str]:
     yield f"PROMOTION CANDIDATE - {group.kind}: {printable(group.label)!r}"
     yield f"  Entries: {_ids(group)}; {group.occurrences} occurrences"
-    line = next((text for entry in reversed(group.unpromoted) if (text := draft(entry))), "")
+    line = next((text for entry in reversed(group.unpromoted) if (text := suggest_line(entry))), "")
     if line:
         yield f"  Suggested line: {printable(line)!r}"
     last = group.unpromoted[-1]

@@ -1,10 +1,7 @@
-"""Runs on record, as text: a line each, or one whole."""
+"""A run on record, as text."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
-
-from pydantic import TypeAdapter
 
 from orchestrator.cli.console import (
     agent_summary,
@@ -20,29 +17,6 @@ _PATCH_SHOWN: Final = 200_000
 """Characters of a patch that are printed; the file has the rest."""
 
 
-def listed(records: Sequence[RunRecord]) -> Iterator[str]:
-    """A line for each run."""
-    if not records:
-        yield "no runs yet"
-        return
-    yield f"{'RUN':<21} {'STARTED':<17} {'OUTCOME':<13} {'ATTEMPTS':>8}  {'COST':>9}  TASK"
-    for record in records:
-        cost = f"${record.result.usage.cost_usd:.4f}" if record.result else ""
-        attempts = str(len(record.result.attempts)) if record.result else ""
-        began = record.started.astimezone()
-        task = " ".join(printable(record.task.text).split())
-        yield (
-            f"{record.id:<21} {began:%Y-%m-%d %H:%M}  {record.outcome:<13} {attempts:>8}  "
-            f"{cost:>9}  {task[:60]}"
-        )
-
-
-def listed_json(records: Sequence[RunRecord]) -> Iterator[str]:
-    """A JSON object for each run, with all that is known of it."""
-    for record in records:
-        yield json.dumps(TypeAdapter(RunRecord).dump_python(record, mode="json"))
-
-
 def whole(record: RunRecord) -> Iterator[str]:
     """One run from beginning to end."""
     yield _heading(f"Run {record.id}: {record.outcome}")
@@ -53,6 +27,8 @@ def whole(record: RunRecord) -> Iterator[str]:
     yield f"files    {record.folder}"
     yield from _block("task", record.task.text)
     result = record.result
+    if record.pruned:
+        yield f"removed  its files and details were removed on {record.pruned:%Y-%m-%d}"
     if not result:
         return
     if result.message:

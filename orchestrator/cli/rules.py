@@ -14,9 +14,12 @@ from orchestrator.cli.run import as_json, config_file, project_directory
 from orchestrator.cli.values import printable
 
 if TYPE_CHECKING:
+    from orchestrator.config import Override
     from orchestrator.events import Event
+    from orchestrator.memory.history import History
     from orchestrator.memory.keeping import Done, RuleKeeper
     from orchestrator.memory.records import RuleRecord
+    from orchestrator.memory.rulebook import MarkdownRulebook
 
 
 @click.group()
@@ -188,20 +191,31 @@ def _open_keeper(
     project_dir: Path, config_file: Path | None, *, adding: bool = False
 ) -> "Iterator[RuleKeeper]":
     """Open the project's rules, and close them at the end. `adding` checks that all are loaded."""
+    from orchestrator.memory.keeping import RuleKeeper
+
+    with open_rulebook(project_dir, config_file, adding=adding) as (book, history):
+        yield RuleKeeper(book, history)
+
+
+@contextmanager
+def open_rulebook(
+    project_dir: Path,
+    config_file: Path | None,
+    overrides: "Sequence[Override]" = (),
+    *,
+    adding: bool,
+) -> "Iterator[tuple[MarkdownRulebook, History]]":
+    """Open the project's rulebook, and close it at the end. `adding` checks that all are loaded."""
     from orchestrator import wiring
     from orchestrator.config import load
-    from orchestrator.memory.keeping import RuleKeeper
-    from orchestrator.store import Store
+    from orchestrator.storage.runs import Store
 
     project = wiring.checked_project(project_dir)
-    config = load(project, config_file).config
+    config = load(project, config_file, overrides).config
     if adding:
         wiring.demand_loaded(config, project)
-    with (
-        Store() as store,
-        wiring.open_rulebook(config, project, store, _tell) as (book, history),
-    ):
-        yield RuleKeeper(book, history)
+    with Store() as store:
+        yield wiring.open_rulebook(config, project, store, _tell)
 
 
 def _tell(event: "Event") -> None:

@@ -1,8 +1,10 @@
 """`orchestrator runs`."""
 
+from pathlib import Path
+
 import click
 
-from orchestrator.cli.run import as_json
+from orchestrator.cli.run import as_json, config_file, project_directory
 
 
 @click.group(invoke_without_command=True)
@@ -15,13 +17,16 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     """List runs, the newest first; `runs show RUN` shows one whole."""
     if ctx.invoked_subcommand:
         return
-    from orchestrator.cli import records
-    from orchestrator.store import Store
+    from orchestrator.cli import run_lines
+    from orchestrator.storage.database import Database
+    from orchestrator.storage.listing import list_summaries
+    from orchestrator.storage.place import state_directory
 
-    with Store() as store:
-        found = store.list(limit)
-    for line in records.listed_json(found) if as_json else records.listed(found):
-        click.echo(line)
+    with Database(state_directory()) as database:
+        found = list_summaries(database, limit)
+        lines = run_lines.as_json(database, found) if as_json else run_lines.as_table(found)
+        for line in lines:
+            click.echo(line)
 
 
 @runs.command()
@@ -29,10 +34,43 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 @as_json
 def show(run: str, as_json: bool) -> None:
     """Show RUN whole: prompts, diffs, failures, lessons [default: the last one]."""
-    from orchestrator.cli import records
-    from orchestrator.store import Store
+    from orchestrator.cli import records, run_lines
+    from orchestrator.storage.listing import find_summary
+    from orchestrator.storage.runs import Store
 
     with Store() as store:
-        record = store.get(run)
-    for line in records.listed_json([record]) if as_json else records.whole(record):
-        click.echo(line)
+        if as_json:
+            found = [find_summary(store.database, store.find(run).id)]
+            lines = run_lines.as_json(store.database, found)
+        else:
+            lines = records.whole(store.get(run))
+        for line in lines:
+            click.echo(line)
+
+
+@runs.command()
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="Ended so long ago [default: state.keep_days].",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@project_directory
+@config_file
+def prune(
+    older_than: float | None, dry_run: bool, project_dir: Path, config_file: Path | None
+) -> None:
+    """Remove the files and details of runs that have been kept long enough.
+
+    That there was a run, what it came to and what it cost stays on record. A run that is at work,
+    or that has a work tree, is left alone. Runs of all projects count.
+    """
+    from orchestrator.upkeep import prune_runs
+
+    pruned = prune_runs(project_dir, config_file, older_than, dry_run=dry_run)
+    what = "would be removed" if dry_run else "removed"
+    count = len(pruned.runs)
+    click.echo(f"{count} run{'s' * (count != 1)}, {pruned.size / 1e6:.1f} MB {what}")
+    for run in pruned.runs:
+        click.echo(f"  {run}")

@@ -154,6 +154,7 @@ def _refuse_what_a_project_may_not_choose(loaded: Loaded) -> None:
             allows_every_command(config.claude.allowed_tools),
             "allow single commands instead of every one, as `Bash(npm *)`",
         ),
+        "state.keep_days": (True, "set ORCHESTRATOR_STATE_KEEP_DAYS"),
         "rules.target": (users, "set ORCHESTRATOR_RULES_TARGET=user"),
         "rules.max_rules": (users, "set ORCHESTRATOR_RULES_MAX_RULES"),
         "rules.max_tokens": (users, "set ORCHESTRATOR_RULES_MAX_TOKENS"),

@@ -205,6 +205,15 @@ class WorkspaceSection(Section):
     if not, it works in the project's folder."""
 
 
+class StateSection(Section):
+    """What is kept of runs, in the state directory."""
+
+    keep_days: float | None = Field(default=90, gt=0, le=36_500)
+    """Days for which a run's files and details are kept after its end: patches, reports, events.
+    Older ones are removed at the end of a run, and by `orchestrator runs prune`; that there was a
+    run, its outcome and its cost stay on record. `null` keeps everything."""
+
+
 DEFAULT_SOURCES = (
     FailureSource(name="pytest", type="automated"),
     FailureSource(name="manual", type="user_reported"),
@@ -229,6 +238,7 @@ class Config(Section):
     limits: LimitsSection = LimitsSection()
     redaction: RedactionSection = RedactionSection()
     workspace: WorkspaceSection = WorkspaceSection()
+    state: StateSection = StateSection()
 
     def source_enabled(self, name: str) -> bool:
         """Whether failures of this source are taught. A source that is not listed is."""

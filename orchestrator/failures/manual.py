@@ -3,8 +3,8 @@
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.failures.fingerprint import fingerprint
 from orchestrator.failures.logs import clean, one_line
+from orchestrator.fingerprints import fingerprint
 from teacher.models import Failure, FailureType
 
 TEXT_BOUND: Final = 12_000

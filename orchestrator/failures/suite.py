@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.failures.fingerprint import fingerprint
 from orchestrator.failures.logs import by_novelty, clean, log_excerpt, one_line, traced_files
 from orchestrator.failures.patch import patch_excerpt
+from orchestrator.fingerprints import fingerprint
 from orchestrator.models import (
     AgentResult,
     Attempt,

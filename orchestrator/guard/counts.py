@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from orchestrator.models import Finding, FindingKind, SuiteReport
+from orchestrator.suites.pytest.summary import PASSED
 
 _COUNTS: Final = (
     re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE),
@@ -14,7 +15,7 @@ _COUNTS: Final = (
     re.compile(r"^\s*(\d+) passing\b", re.MULTILINE),
     re.compile(r"^(\d+) examples?, \d+ failures?", re.MULTILINE),
     re.compile(r"^Tests run: (\d+),", re.MULTILINE),
-    re.compile(r"(?:^|[\s=,])(\d+) passed\b"),
+    PASSED,
 )
 """unittest, node:test, TAP, cargo, jest and vitest, mocha, rspec, JUnit, pytest."""
 

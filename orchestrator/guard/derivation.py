@@ -25,7 +25,7 @@ from orchestrator.guard.protection import (
 from orchestrator.guard.search_path import search_folders
 from orchestrator.guard.tree import Tree, environments_in, find_closed, mode_of, walk
 from orchestrator.models import SuiteReport
-from orchestrator.suites.environment import virtualenv_of
+from orchestrator.suites.environment import VIRTUALENV_MARK, virtualenv_of, virtualenv_places
 
 _SOURCE: Final = re.compile(r"\.(?:py|pyi|sh|[cm]?[jt]sx?|go|rs|rb|java|kt|c|cc|cpp|h|hpp|so|pyx)$")
 _DOCUMENT: Final = re.compile(
@@ -290,14 +290,11 @@ def _package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
 def _environment_names(project: Path) -> Iterator[str]:
     """Yield where a new environment would take the place of the one that the suite runs in."""
     own = virtualenv_of(project)
-    for folder in (project, *project.parents):
-        for name in (".venv", "venv"):
-            if own == folder / name:
-                return
-            if not files.exists(folder / name / "pyvenv.cfg"):
-                yield name_of(project, folder / name / "pyvenv.cfg")
-        if files.exists(folder / ".git"):
+    for place in virtualenv_places(project):
+        if own == place:
             return
+        if not files.exists(place / VIRTUALENV_MARK):
+            yield name_of(project, place / VIRTUALENV_MARK)
 
 
 def _program_names(basis: Basis, chain: Chain) -> Mapping[str, str]:

@@ -15,19 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from orchestrator.bom import UTF8_BOM
 from orchestrator.errors import LoopError, RulebookError
 from orchestrator.files import exists, is_folder, is_link
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS, SETTINGS
 from orchestrator.guard.excludes import excludes_more, with_excludes_of
 from orchestrator.guard.rules import rewritten, with_rules_of
 from orchestrator.memory import files
 from orchestrator.memory.agents_md import agents_unloaded
 from orchestrator.memory.locking import instruction_files_locked
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, RULES_DIR, Target
+from orchestrator.memory.pages import RULES_DIR, Target
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Finding, FindingKind
 
 _IMPORT: Final = f"@{AGENTS_MD}\n\n".encode()
-_BOM: Final = "\ufeff".encode()
 
 
 @dataclass(frozen=True)
@@ -205,8 +206,8 @@ class _Held:
     def _import_agents(self) -> None:
         """Have CLAUDE.md import AGENTS.md again, whatever else the agent wrote there."""
         now = _read(self.shelf, CLAUDE_MD)
-        bom = _BOM if now and now.startswith(_BOM) else b""
-        self._write(CLAUDE_MD, bom + _IMPORT + (now or b"").removeprefix(_BOM), now)
+        bom = UTF8_BOM if now and now.startswith(UTF8_BOM) else b""
+        self._write(CLAUDE_MD, bom + _IMPORT + (now or b"").removeprefix(UTF8_BOM), now)
 
     def _shown(self, name: str) -> str:
         users = self.shelf.target is Target.USER
@@ -231,8 +232,8 @@ def _look(shelf: Shelf) -> Seen:
 def _settings(shelf: Shelf) -> Sequence[str]:
     """The files that may keep the shelf's files from being loaded."""
     if shelf.target is Target.USER:
-        return ("settings.json",)
-    return (".claude/settings.json", ".claude/settings.local.json")
+        return (SETTINGS,)
+    return PROJECT_SETTINGS
 
 
 def _rewritten(name: str, before: bytes | None, now: bytes | None) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
+from orchestrator import atomic, files
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.copies import Copies, digest_of
 from orchestrator.guard.findings import bound_findings, shown_name
@@ -383,7 +383,7 @@ class KeptFiles:
         temporary = files.temporary_of(full)
         files.remove(temporary)
         temporary.symlink_to(os.fsdecode(data))
-        temporary.replace(full)
+        atomic.move(temporary, full)
 
     def _clear_way(self, name: str, aside: Path) -> None:
         """Set aside files and links that stand where a folder of the path was."""

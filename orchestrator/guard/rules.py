@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from orchestrator.bom import UTF8_BOM
 from orchestrator.errors import RulebookError
 from orchestrator.memory.document import HEADING, Document, parse
 from orchestrator.memory.scope import scope_of
 from orchestrator.models import Rule
 
 _FRONT_MATTER: Final = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?---[ \t]*\r?\n.*?^---[ \t]*\r?$", re.DOTALL | re.MULTILINE
+    rb"\A(?:%b)?---[ \t]*\r?\n.*?^---[ \t]*\r?$" % UTF8_BOM, re.DOTALL | re.MULTILINE
 )
 """Claude Code (2.1.329) loads none of it, also when it is no YAML."""
 

@@ -6,7 +6,7 @@ nothing and its exit code is 0: exit code 2 of a hook would block the tool.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH100, PTH103, PTH105, PTH109, PTH110, PTH111, PTH112, PTH118, PTH120
+# ruff: noqa: PTH100, PTH103, PTH109, PTH110, PTH118, PTH120
 # ruff: noqa: PTH123, PTH202, PTH208
 
 import os
@@ -22,9 +22,7 @@ def main() -> None:
     try:
         event = _read()
         if needs_care(event):
-            root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-            if root not in sys.path:
-                sys.path.insert(0, root)
+            _let_package_be_imported()
             from orchestrator.hooks.handler import handle
 
             handle(event)
@@ -58,54 +56,51 @@ def may_be_destructive(event: bytes) -> bool:
 
 
 def state_folder() -> str:
-    """Our folder in the state directory; as in `places.state_directory`, which loads more."""
-    chosen = os.environ.get("ORCHESTRATOR_STATE_DIR")
-    if not chosen:
-        if sys.platform == "darwin":
-            chosen = "~/Library/Application Support/prompt-learning-loop"
-        else:
-            base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
-            chosen = f"{base}/prompt-learning-loop"
-    path = os.path.expanduser(chosen)
-    if path.startswith("~"):
-        raise OSError("there is no home directory")  # and a folder called `~` would be made
-    return os.path.join(os.path.abspath(path), "hooks")
+    """Our folder in the state directory.
+
+    Raises:
+        OSError: nobody says where the home directory is.
+    """
+    _let_package_be_imported()
+    from orchestrator.storage.location import find_state_directory
+
+    return os.path.join(find_state_directory(), "hooks")
 
 
 def has_workspace() -> bool:
     """Whether there is a workspace, as far as can be told without reading the event."""
-    return any(os.path.isdir(folder) for folder in _learnings_folders())
+    _let_package_be_imported()
+    from orchestrator.writeahead import places
 
-
-def _learnings_folders() -> list[str]:
-    project = os.path.abspath(os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd())
-    folders = [os.path.join(project, ".learnings")]
-    while not os.path.exists(os.path.join(project, ".git")):
-        above = os.path.dirname(project)
-        if above == project:
-            folders = folders[:1]
-            break
-        project = above
-        folders.append(os.path.join(project, ".learnings"))
-    config = os.path.expanduser(os.environ.get("CLAUDE_CONFIG_DIR") or "~/.claude")
-    return [*folders, os.path.join(config, ".learnings")]
+    return places.find_base(_project()) is not None
 
 
 def _own_words() -> list[bytes]:
+    """The first words of the user's own patterns, as they stand in a text without quotes."""
+    from orchestrator.writeahead import places
+
     words = []
-    for folder in _learnings_folders():
+    for base in dict.fromkeys((places.find_base(_project()), places.global_base())):
         try:
-            with open(os.path.join(folder, "destructive.txt"), "rb") as file:
-                lines = file.read(65536).removeprefix(b"\xef\xbb\xbf").lower().splitlines()
+            patterns = places.read_patterns(os.path.join(base or "", places.PATTERNS))
         except OSError:
             continue
-        for line in lines:
-            first = line.split()[:1]
-            if first and not first[0].startswith(b"#"):
-                # Without quotes and folders, up to a wildcard, a word stands in the text as it is.
-                word = first[0].translate(None, b"\"'\\").rpartition(b"/")[2]
-                words.append(word.partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
+        for pattern in patterns:
+            first = pattern.split()[0].encode("utf-8", "replace").lower()
+            # Without quotes and folders, up to a wildcard, a word stands in the text as it is.
+            word = first.translate(None, b"\"'\\").rpartition(b"/")[2]
+            words.append(word.partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
     return words
+
+
+def _project() -> str:
+    return os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd()
+
+
+def _let_package_be_imported() -> None:
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if root not in sys.path:
+        sys.path.insert(0, root)
 
 
 def _read() -> bytes:
@@ -146,18 +141,24 @@ def _has_word(text: bytes, word: bytes) -> bool:
 def note(error: BaseException) -> None:
     """Log the trouble, if that much is possible."""
     try:
-        import time
-
         folder = state_folder()
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, "trouble.log")
         if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
-            os.replace(path, f"{path}.1")
+            from orchestrator.atomic import move
+
+            move(path, f"{path}.1")
         with open(path, "a", encoding="utf-8", errors="replace") as file:
-            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            file.write(f"{when} {type(error).__name__}: {str(error)[:500]!r}\n")
+            file.write(f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n")
     except BaseException:  # noqa: BLE001, S110 -- there is nobody left to tell
         pass
+
+
+def utc_now() -> str:
+    """The moment, as the hook's logs say it."""
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 if __name__ == "__main__":

@@ -10,21 +10,21 @@ import json
 import os
 import time
 
-from orchestrator.hooks.entry import note, state_folder
+from orchestrator.hooks.entry import note, state_folder, utc_now
+from orchestrator.locking import FileLock, lock_descriptor
 from orchestrator.masking import mask_line
-from orchestrator.writeahead import buffer, places
+from orchestrator.writeahead import buffer, grammar, places
 
 TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
 if TYPE_CHECKING:
     from orchestrator.writeahead.destructive import Danger
 
-TOOL_FAILURE = "TOOL_FAILURE"
 MAX_LOG_BYTES = 1 << 20
 """Where the log of failed calls stops growing until somebody reviews it."""
 
-_OUR_RUN = "ORCHESTRATOR_RUN"
 _COMMAND_BOUND = 300
 _ERROR_BOUND = 500
+_LOCK_SECONDS = 2.0
 _LOG_LOCK_SECONDS = 5.0
 _STALE_SECONDS = 7 * 24 * 3600
 
@@ -68,7 +68,7 @@ def _before(event: Event) -> None:
     call = _text(event, "tool_use_id")
     directory = _text(event, "cwd") or os.getcwd()
     text = entry(found, directory, call, _text(event, "session_id"))
-    with places.Locked(places.buffer_lock_path(base)):
+    with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
         # The hooks of project and user may both be ours, from two installations.
         if not os.path.exists(_mark_path(call)):
             _mark(call, base, _text(event, "session_id"), outcome.meanings(found))
@@ -91,7 +91,7 @@ def _dangers(event: Event, base: str) -> "list[Danger]":
         patterns: tuple[str, ...] = ()
         for folder in dict.fromkeys((base, places.global_base())):
             try:
-                patterns += destructive.read_patterns(os.path.join(folder, places.PATTERNS))
+                patterns += places.read_patterns(os.path.join(folder, places.PATTERNS))
             except OSError as error:  # the published commands are to be noted all the same
                 note(error)
         return destructive.dangers(str(tool_input.get("command", "")), directory, patterns)
@@ -117,7 +117,7 @@ def _after(event: Event, failed: str) -> None:
     interrupted = bool(event.get("is_interrupt"))
     found = status(meanings, failed, interrupted, response if isinstance(response, dict) else {})
     try:
-        with places.Locked(places.buffer_lock_path(base)):
+        with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
             buffer.settle(base, call, *found)
     finally:
         # What could not be settled stays PENDING. With its mark, the turn's end would say that
@@ -144,8 +144,10 @@ def _settle_denied(event: Event) -> None:
         if not process or (marked, started_by) != (session, process) or not base:
             continue
         try:
-            with places.Locked(places.buffer_lock_path(base)):
-                buffer.settle(base, call, buffer.ROLLED_BACK, "not run: the call was not permitted")
+            with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
+                buffer.settle(
+                    base, call, grammar.ROLLED_BACK, "not run: the call was not permitted"
+                )
         except FileNotFoundError:
             pass  # the buffer is gone, and the entry with it
         _forget(mark)
@@ -157,7 +159,7 @@ def _log_failure(event: Event) -> None:
     A person's interruption is no failure, and a run of ours logs what it learns from by itself.
     """
     base = places.find_base(_project(event))
-    if base is None or event.get("is_interrupt") or os.environ.get(_OUR_RUN):
+    if base is None or event.get("is_interrupt") or os.environ.get(places.RUN_VARIABLE):
         return
     tool_input = event.get("tool_input")
     command = ""
@@ -170,9 +172,8 @@ def _log_failure(event: Event) -> None:
         "session": _text(event, "session_id"),
         "call": _text(event, "tool_use_id"),
     }
-    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     tool = mask_line(_text(event, "tool_name"), 100)
-    line = f"{when} {TOOL_FAILURE}: {tool} {json.dumps(facts)}\n"
+    line = grammar.format_failure(utc_now(), tool, facts)
     _append_line(os.path.join(base, places.PENDING_ERRORS), line)
 
 
@@ -181,7 +182,7 @@ def _append_line(path: str, line: str) -> None:
     file = os.open(path, flags, 0o600)
     try:
         # `review` holds this lock from reading the log to emptying it.
-        places.lock_descriptor(file, _LOG_LOCK_SECONDS)
+        lock_descriptor(file, _LOG_LOCK_SECONDS)
         if os.fstat(file).st_size > MAX_LOG_BYTES:
             raise OSError(f"{path} is full; `orchestrator learnings review` empties it")
         buffer.write_whole(file, line.encode("utf-8", "replace"), path)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock, Timeout
-
 from orchestrator.agents.claude_environment import config_directory
+from orchestrator.bom import UTF8_BOM, split_bom
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.folders import PROJECT_SETTINGS, SETTINGS, path_key
 from orchestrator.hooks import entry, jsontext
 from orchestrator.memory import files
-from orchestrator.store import state_directory
+from orchestrator.memory.locking import held
+from orchestrator.storage.place import locks_of, state_directory
 
 MARK: Final = "# orchestrator hook"
 TIMEOUT_SECONDS: Final = 10
@@ -31,9 +32,7 @@ EVENTS: Final[Mapping[str, str | None]] = {
 }
 """What we listen to, and for which tools: reading and editing files cost nothing."""
 
-_LOCK_SECONDS: Final = 30.0
 _TRIES: Final = 10
-_BOM: Final = "\ufeff"
 
 
 @dataclass(frozen=True)
@@ -48,12 +47,12 @@ class SettingsChange:
 
 def local_settings(project: Path) -> Path:
     """The settings of a project."""
-    return project / ".claude" / "settings.json"
+    return project / PROJECT_SETTINGS[0]
 
 
 def global_settings(environment: Mapping[str, str]) -> Path:
     """The user's settings."""
-    return config_directory(environment) / "settings.json"
+    return config_directory(environment) / SETTINGS
 
 
 def hook_command() -> str:
@@ -100,7 +99,7 @@ def installed(path: Path) -> bool:
 
 def _edited(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _installed, _uninstalled
     named, path = path, path.resolve()  # a link stays one, and its file is written
-    with _locked(path):
+    with held(locks_of(state_directory()) / f"settings-{path_key(path)}.lock", path):
         for _ in range(_TRIES):
             before = files.read(path)
             data = edit(path, before.data)
@@ -109,7 +108,7 @@ def _edited(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _instal
                 return SettingsChange(path, False, disabled)
             with files.explained(path, "written"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                nothing = data.removeprefix(_BOM.encode()).strip() == b"{}"
+                nothing = data.removeprefix(UTF8_BOM).strip() == b"{}"
                 if nothing and edit is _uninstalled and not named.is_symlink():
                     path.unlink()
                     return SettingsChange(path, True)
@@ -207,8 +206,7 @@ def _text(path: Path, data: bytes) -> tuple[str, str]:
         raise UsageError(
             f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8; it is as it was"
         ) from error
-    bom = _BOM if text.startswith(_BOM) else ""
-    return bom, text.removeprefix(_BOM)
+    return split_bom(text)
 
 
 def _root(path: Path, text: str) -> jsontext.Node:
@@ -234,20 +232,3 @@ def _root(path: Path, text: str) -> jsontext.Node:
 
 def _disabled(data: bytes) -> bool:
     return bool(data) and json.loads(data.decode("utf-8-sig")).get("disableAllHooks") is True
-
-
-def _locked(path: Path) -> FileLock:
-    from hashlib import sha256
-
-    folder = state_directory() / "locks"
-    with files.explained(folder, "written"):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(folder / f"settings-{sha256(bytes(path)).hexdigest()[:16]}.lock")
-        try:
-            lock.acquire(timeout=_LOCK_SECONDS)
-        except Timeout:
-            raise InfrastructureError(
-                f"another process has been writing {path} for {_LOCK_SECONDS:.0f} s",
-                "wait for it, or end it",
-            ) from None
-    return lock

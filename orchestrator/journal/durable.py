@@ -25,7 +25,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from orchestrator import codec
-from orchestrator.store import unusable
+from orchestrator.storage.place import unusable
 
 # A console handler of DBOS's own would print into the output of whoever uses us.
 logging.getLogger("dbos").addHandler(logging.NullHandler())

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.ledger import CapReachedError, Caps, Ledger
+from orchestrator.ledger import CapReachedError, Caps, Kind, Ledger
 from orchestrator.limits.plugs import WorkingAgent
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.teaching.ready import ReadyTeacher
@@ -33,22 +33,34 @@ class RunClock:
         return self.started + self.seconds - self.now()
 
 
+@dataclass
+class Account:
+    """On whose behalf money is spent, and within which limits.
+
+    Args:
+        ledger: what all runs share.
+        run: the run's id, or that of a lesson outside of any run.
+        caps: the limits.
+        attempt: the number of the attempt that is being made; whoever makes it sets it.
+    """
+
+    ledger: Ledger
+    run: str
+    caps: Caps
+    attempt: int = 0
+
+
 class MeteredAgent:
     """An agent that works within what the ledger and the run's clock leave.
 
     Args:
         agent: who works.
-        ledger: what all runs share.
-        run: the run's id.
-        caps: the limits.
+        account: who pays.
         clock: the run's own clock.
     """
 
-    def __init__(
-        self, agent: WorkingAgent, ledger: Ledger, run: str, caps: Caps, clock: RunClock
-    ) -> None:
-        self._agent, self._ledger, self._run = agent, ledger, run
-        self._caps, self._clock = caps, clock
+    def __init__(self, agent: WorkingAgent, account: Account, clock: RunClock) -> None:
+        self._agent, self._account, self._clock = agent, account, clock
 
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
@@ -65,7 +77,10 @@ class MeteredAgent:
                 f"the run's wall clock of {self._clock.seconds:g} s has run out",
                 "`orchestrator resume` gives it as much again; limits.run_wall_clock allows more",
             )
-        entry = self._ledger.begin(self._run, self._caps, at_most=limits.max_cost_usd)
+        account, ledger = self._account, self._account.ledger
+        entry = ledger.begin(
+            account.run, account.caps, attempt=account.attempt, at_most=limits.max_cost_usd
+        )
         narrowed = replace(
             limits,
             max_cost_usd=entry.allowance,
@@ -74,9 +89,9 @@ class MeteredAgent:
         try:
             result = self._agent.run(prompt, workspace, narrowed, on_event)
         except BaseException:
-            self._ledger.abandon(entry)
+            ledger.abandon(entry)
             raise
-        self._ledger.settle(entry, result.usage)
+        ledger.settle(entry, result.usage)
         return _naming_the_cap(result, limits, narrowed, by_day=entry.by_day)
 
 
@@ -85,13 +100,12 @@ class MeteredTeacher:
 
     Args:
         teacher: who is asked.
-        ledger: what all runs share.
-        run: the run's id.
-        caps: the limits.
+        account: who pays.
+        kind: what kind of teacher it is.
     """
 
-    def __init__(self, teacher: ReadyTeacher, ledger: Ledger, run: str, caps: Caps) -> None:
-        self._teacher, self._ledger, self._run, self._caps = teacher, ledger, run, caps
+    def __init__(self, teacher: ReadyTeacher, account: Account, kind: Kind = Kind.LESSON) -> None:
+        self._teacher, self._account, self._kind = teacher, account, kind
 
     def warm(self) -> None:
         """Load what the teacher loads."""
@@ -105,19 +119,20 @@ class MeteredTeacher:
             TeacherError: the teacher's own.
         """
         try:
-            entry = self._ledger.begin(self._run, self._caps, agent=False)
+            account, ledger = self._account, self._account.ledger
+            entry = ledger.begin(account.run, account.caps, self._kind, attempt=account.attempt)
         except CapReachedError as error:
             # The attempt is over and was paid for: it is to stand in the run's record.
             raise TeacherUnavailable(error.message, error.mend) from error
         try:
             lesson = self._teacher.teach(failure, known_rules)
         except TeacherError as error:
-            self._ledger.settle(entry, error.usage)
+            ledger.settle(entry, error.usage)
             raise
         except BaseException:
-            self._ledger.abandon(entry)
+            ledger.abandon(entry)
             raise
-        self._ledger.settle(entry, lesson.usage)
+        ledger.settle(entry, lesson.usage)
         return lesson
 
 

@@ -2,19 +2,22 @@
 
 Claude Code (2.1.329) loads AGENTS.md and .claude/AGENTS.md of a project and of every folder above
 it only while none of these folders holds a CLAUDE.md, .claude/CLAUDE.md or CLAUDE.local.md with
-content; comments and front matter are no content. The user's own ~/.claude/CLAUDE.md does not
-count. A file of a folder above cannot be imported back: Claude Code imports only from below.
+content; comments and front matter are no content. The user's own CLAUDE.md does not count, which
+is in ~/.claude unless Claude Code's configuration folder is another. A file of a folder above
+cannot be imported back: Claude Code imports only from below.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD, config_folder
 from orchestrator.memory.document import has_content, imports
 
-_INSTRUCTIONS: Final = ("CLAUDE.md", ".claude/CLAUDE.md", "CLAUDE.local.md")
-_AGENTS: Final = ("AGENTS.md", ".claude/AGENTS.md")
+_INSTRUCTIONS: Final = (CLAUDE_MD, f".claude/{CLAUDE_MD}", "CLAUDE.local.md")
+_AGENTS: Final = (AGENTS_MD, f".claude/{AGENTS_MD}")
 
 
 def agents_in_force(project: Path) -> tuple[str, ...]:
@@ -37,7 +40,7 @@ def agents_above(project: Path) -> Path | None:
 def agents_unloaded(project: Path) -> Path | None:
     """What keeps Claude Code from loading the project's AGENTS.md; None if it loads it."""
     project = project.resolve()
-    agents = project / "AGENTS.md"
+    agents = project / AGENTS_MD
     ours = [project / name for name in _INSTRUCTIONS]
     if any(_imports(path, agents) for path in ours):
         return None
@@ -50,9 +53,8 @@ def _instructed(project: Path) -> bool:
 
 def _instructions(project: Path) -> Iterator[Path]:
     """The files with content that put AGENTS.md out of force, the project's own first."""
-    users_own = None
-    with contextlib.suppress(RuntimeError):  # a user without a home has no file there either
-        users_own = Path.home().resolve() / ".claude" / "CLAUDE.md"
+    configured = Path(config_folder(os.environ))
+    users_own = configured.parent.resolve() / configured.name / CLAUDE_MD
     files = (folder / name for folder in (project, *project.parents) for name in _INSTRUCTIONS)
     return (path for path in files if path != users_own and _has_content(path))
 

@@ -58,12 +58,54 @@ def commit(paths: Sequence[Path], record: RuleRecord) -> str:
         UsageError: git refuses, as a hook may; or nothing was changed.
         InfrastructureError: git is missing.
     """
+    return commit_files(paths, message(record))
+
+
+def commit_files(paths: Sequence[Path], text: str) -> str:
+    """Commit these files, and nothing else, with a message; give the commit's short id.
+
+    Raises:
+        UsageError, InfrastructureError: as for `commit`.
+    """
     if not paths:
         raise UsageError("no file was changed, so there is nothing to commit")
     names, folder = [_literal(path) for path in paths], _top(paths[0])
     _git(folder, "add", "--", *names)
-    _git(folder, "commit", "--quiet", "--only", "-m", message(record), "--", *names)
+    _git(folder, "commit", "--quiet", "--only", "-m", text, "--", *names)
     return _git(folder, "rev-parse", "--short", "HEAD").strip()
+
+
+def is_in_work_tree(folder: Path) -> bool:
+    """Return whether a folder is in a git work tree.
+
+    Raises:
+        InfrastructureError: git is missing.
+    """
+    return _git(folder, "rev-parse", "--is-inside-work-tree", fine=(0, 128)).strip() == "true"
+
+
+def find_committable(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+    """Return those files that are in the work tree of a folder, and that git can commit there.
+
+    That is none that it ignores, and none that is gone and was never under git.
+
+    Args:
+        paths: the files, by their real paths.
+        folder: a folder; in no work tree no file can be committed.
+
+    Raises:
+        InfrastructureError: git is missing.
+    """
+    if not is_in_work_tree(folder):
+        return ()
+    top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+    return tuple(
+        path
+        for path in paths
+        if path.is_relative_to(top)
+        and not _git(top, "check-ignore", "--", str(path), fine=(0, 1))
+        and (path.exists() or _git(top, "ls-files", "--", _literal(path)))
+    )
 
 
 def message(record: RuleRecord) -> str:

@@ -22,6 +22,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from orchestrator.bom import BOM, is_utf16, split_bom
 from orchestrator.errors import RulebookError
 from orchestrator.memory.text import rule_id
 from orchestrator.models import Rule
@@ -35,11 +36,8 @@ HEADING: Final = "## Learned Rules & Patterns"
 
 _TITLE: Final = HEADING.removeprefix("## ").casefold()
 _SECTION_LEVEL: Final = 2
-_BOM: Final = "\ufeff"
-UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
-"""How a file begins that is no UTF-8, and takes none."""
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-_SPACE: Final = " \t\r\v\f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+_SPACE: Final = " \t\r\v\f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000" + BOM
 """What JavaScript takes for white space, the ends of lines aside."""
 _FRONT_MATTER: Final = re.compile(rf"\A---[{_SPACE}]*\n(.*?)---[{_SPACE}\n]*", re.DOTALL)
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -134,11 +132,10 @@ def parse(data: bytes) -> Document:
     Raises:
         RulebookError: the file is UTF-16, to which no UTF-8 text can be added.
     """
-    if data.startswith(UTF16):
+    if is_utf16(data):
         raise RulebookError("the file is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
-    bom = _BOM if text.startswith(_BOM) else ""
-    text = text.removeprefix(_BOM)
+    bom, text = split_bom(text)
     tokens = _parser().parse(_masked(text))
     lines = tuple(_LINE.findall(text))
     sections = tuple(_sections(tokens, len(lines)))
@@ -168,7 +165,7 @@ def swallowed(what: str) -> RulebookError:
 
 def carries_rules(data: bytes) -> bool:
     """Whether a file may have a managed section: a look, where reading it takes long."""
-    encoding = "utf-16" if data.startswith(UTF16) else "utf-8"
+    encoding = "utf-16" if is_utf16(data) else "utf-8"
     return _TITLE in _title(data.decode(encoding, "replace"))
 
 
@@ -211,7 +208,7 @@ def imports(data: bytes) -> frozenset[str]:
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace").removeprefix(_BOM)
+    return data.decode("utf-8", "replace").removeprefix(BOM)
 
 
 def _masked(text: str) -> str:

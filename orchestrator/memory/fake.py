@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from orchestrator.folders import CLAUDE_MD
 from orchestrator.memory.lessons import known_rules, take_in
-from orchestrator.memory.pages import CLAUDE_MD, Pages
+from orchestrator.memory.pages import Pages
 from orchestrator.models import RuleChange
 from teacher.models import Failure, KnownRule, Lesson
 

@@ -3,16 +3,16 @@
 import contextlib
 import errno
 import os
-import re
-import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from orchestrator import atomic
 from orchestrator.errors import InfrastructureError, LoopError, RulebookError
-from orchestrator.files import sync_folder
+from orchestrator.files import find_git_top
+from orchestrator.folders import GIT_FOLDER
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _EFFECTIVE: Final = os.access in os.supports_effective_ids
@@ -44,8 +44,8 @@ def locate(named: Path, project: Path | None = None) -> Path:
         real = Path(os.path.realpath(named))
         if link is not named and real.parent == root:
             return real
-        top = checkout_top(root)
-        if not real.is_relative_to(top) or ".git" in real.relative_to(top).parts:
+        top = find_git_top(root)
+        if not real.is_relative_to(top) or GIT_FOLDER in real.relative_to(top).parts:
             raise RulebookError(
                 f"{link} is a link out of the project, to {os.path.realpath(link)}",
                 "put a file in its place, or link to a file in the project",
@@ -55,15 +55,6 @@ def locate(named: Path, project: Path | None = None) -> Path:
                 f"{named} is a link to {real}, which does not exist", "remove or mend the link"
             )
         return real
-
-
-def checkout_top(folder: Path) -> Path:
-    """The top of the git checkout that a real folder is in; the folder itself if it is in none.
-
-    Raises:
-        OSError: a folder above may not be looked into.
-    """
-    return next((up for up in (folder, *folder.parents) if (up / ".git").exists()), folder)
 
 
 def read(path: Path) -> Content:
@@ -98,16 +89,7 @@ def replace(path: Path, data: bytes, before: Content) -> bool:
         _sweep(path)
         if before.stat and not os.access(path, os.W_OK, effective_ids=_EFFECTIVE):
             raise PermissionError(errno.EACCES, "it is write-protected")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-        try:
-            _write(temporary, data, before.stat)
-            if _changed(path, before):
-                return False
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
-        return True
+        return atomic.replace_unless_changed(path, data, before.stat)
 
 
 def remove(path: Path, before: Content) -> bool:
@@ -120,10 +102,10 @@ def remove(path: Path, before: Content) -> bool:
         InfrastructureError: the disk fails.
     """
     with explained(path, "removed"):
-        if _changed(path, before):
+        if atomic.is_changed(path, before.stat):
             return False
         path.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        atomic.sync_folder(path.parent)
         return True
 
 
@@ -149,42 +131,11 @@ def _explanation(error: OSError, path: Path, done: str) -> LoopError:
     return InfrastructureError(f"{path} cannot be {done}: {why}", "check the disk")
 
 
-def _write(path: Path, data: bytes, like: os.stat_result | None) -> None:
-    # What was private stays private, also in the temporary file; a new file obeys the umask.
-    mode = 0o600 if like else 0o666
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        if like:
-            if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                # Only root may give a file away; anybody else becomes its owner by writing it.
-                with contextlib.suppress(PermissionError):
-                    os.fchown(file.fileno(), like.st_uid, like.st_gid)
-            os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode))
-        os.fsync(file.fileno())
-
-
-def _changed(path: Path, before: Content) -> bool:
-    """Whether somebody without our lock, an editor, wrote the file since it was read."""
-    try:
-        now = path.stat()
-    except FileNotFoundError:
-        return before.stat is not None
-    then = before.stat
-    return then is None or (now.st_ino, now.st_size, now.st_mtime_ns) != (
-        then.st_ino,
-        then.st_size,
-        then.st_mtime_ns,
-    )
-
-
 def _sweep(path: Path) -> None:
     """Remove temporary files of writers that were killed."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\d+)-[0-9a-f]{{8}}\.tmp")
     for entry in os.scandir(path.parent):
-        made = pattern.fullmatch(entry.name)
-        if made and not _writing(int(made[1])):
+        writer = atomic.find_writer(entry.name, path.name)
+        if writer is not None and not _writing(writer):
             Path(entry.path).unlink(missing_ok=True)
 
 

@@ -1,7 +1,8 @@
 """The history behind a rulebook: every rule that was ever in it or turned away, and its outcomes.
 
-`rules.db` in the state directory; a rulebook is known by the real path of its file. The file is
-what is in force; this follows it (`reconcile`), and remembers what a file cannot.
+A rulebook is known by the real path of its file. The file is what is in force; this follows it
+(`reconcile`), and remembers what a file cannot: each text that a rule had, where it came from, and
+the attempts that it was in force for.
 """
 
 import json
@@ -13,7 +14,6 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.memory.checks import rewritten
-from orchestrator.memory.database import Database, Row
 from orchestrator.memory.preflight import fingerprint
 from orchestrator.memory.records import (
     Counters,
@@ -24,8 +24,10 @@ from orchestrator.memory.records import (
     RuleRecord,
     Status,
     difference,
+    hash_text,
 )
 from orchestrator.models import Rule
+from orchestrator.storage.database import Database, Row
 from teacher.models import RuleText
 
 _DELETED: Final = "deleted from the file"
@@ -34,17 +36,29 @@ _TURNED_DOWN: Final = "it was turned down before"
 _WORDS: Final = {"retired": Status.ARCHIVED, "rejected": Status.REJECTED}
 """What a person may have said of a rule, and what it is then."""
 
-_COUNT: Final = """
-    SELECT count(DISTINCT CASE WHEN a.solved IS NOT NULL THEN a.run END),
-           count(DISTINCT CASE WHEN a.number = 1 AND a.solved THEN a.run END),
-           count(CASE WHEN a.failure != '' AND a.failure = :failure THEN 1 END)
-    FROM exposures e JOIN attempts a USING (book, run, number)
-    WHERE e.book = :book AND e.rule = :rule
-"""
-_SELECT: Final = (
-    "SELECT id, rule, whenever, why, source, status, reason, origin, proposal, learned, mattered,"
-    " suggestion, paths FROM rules WHERE book = ?"
+_COLUMNS: Final = (
+    "id, rule, whenever, why, source, status, reason, origin, proposal, learned, mattered,"
+    " suggestion, paths, failure"
 )
+_SELECT: Final = f"""
+    SELECT {_COLUMNS}, runs, first_passes, recurrences
+    FROM rules r LEFT JOIN (
+        SELECT e.rule AS exposed,
+               count(DISTINCT CASE WHEN a.solved IS NOT NULL THEN a.run END) AS runs,
+               count(DISTINCT CASE WHEN a.number = 1 AND a.solved = 1 THEN a.run END)
+                   AS first_passes,
+               count(CASE WHEN a.failure != '' AND a.failure = o.failure THEN 1 END)
+                   AS recurrences
+        FROM exposures e
+        JOIN attempts a ON a.run = e.run AND a.number = e.attempt
+        JOIN rules o ON o.book = e.book AND o.id = e.rule
+        WHERE e.book = ? AND (? = '' OR e.rule = ?)
+        GROUP BY e.rule
+    ) c ON c.exposed = r.id
+    WHERE r.book = ? AND (? = '' OR r.id = ?)
+    ORDER BY r.learned, r.position
+"""  # noqa: S608 -- our own names
+"""Rules with their counters, in one statement: of a book, all of them or one."""
 
 
 def _now() -> datetime:
@@ -52,36 +66,25 @@ def _now() -> datetime:
 
 
 class History:
-    """What is remembered of one rulebook. Whoever opens one closes it, best by `with`.
+    """What is remembered of one rulebook.
 
-    Each method raises InfrastructureError when the state directory fails.
+    Each method raises InfrastructureError when the database fails.
 
     Args:
-        directory: the state directory.
+        database: the record.
         book: the rulebook's file, by its real path.
         now: gives the time, with its zone.
     """
 
-    def __init__(self, directory: Path, book: Path, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, database: Database, book: Path, now: Callable[[], datetime] = _now) -> None:
         self.book, self.now = str(book), now
-        self._database = Database(directory)
-
-    def __enter__(self) -> "History":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the database."""
-        self._database.close()
+        self._database = database
 
     # ---- reading
 
     def all(self) -> list[RuleRecord]:
         """Every rule, in the order in which they were learned."""
-        rows = self._database.rows(f"{_SELECT} ORDER BY learned, rowid", (self.book,))
-        return [self._record(row) for row in rows]
+        return self._select("")
 
     def get(self, rule: str) -> RuleRecord:
         """Find a rule by its id, or the beginning of it.
@@ -102,13 +105,13 @@ class History:
 
     def find(self, rule: str) -> RuleRecord | None:
         """The rule with exactly this id."""
-        rows = self._database.rows(f"{_SELECT} AND id = ?", (self.book, rule))
-        return self._record(rows[0]) if rows else None
+        return next(iter(self._select(rule)), None) if rule else None
 
     def events(self, rule: str) -> list[RuleEvent]:
         """What happened to a rule, the oldest first."""
         rows = self._database.rows(
-            "SELECT at, what, detail FROM events WHERE book = ? AND rule = ? ORDER BY rowid",
+            "SELECT at, what, detail FROM rule_events WHERE book = ? AND rule = ?"
+            " ORDER BY position",
             (self.book, rule),
         )
         return [RuleEvent(datetime.fromisoformat(at), what, said) for at, what, said in rows]
@@ -230,7 +233,7 @@ class History:
     def refusals(self) -> list[Refusal]:
         """The rules that stay out, the one that was turned down last at the end."""
         rows = self._database.rows(
-            "SELECT rule, text FROM refusals WHERE book = ? ORDER BY at, rowid", (self.book,)
+            "SELECT rule, text FROM refusals WHERE book = ? ORDER BY at, position", (self.book,)
         )
         return [Refusal(rule, RuleText(*json.loads(text))) for rule, text in rows]
 
@@ -244,13 +247,15 @@ class History:
     def refuse(self, record: RuleRecord) -> None:
         """Keep a rule's text out from now on, until somebody allows it."""
         text = record.rule.text
-        self._database.write(
-            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)",
-            (
-                *(self.book, fingerprint(text), record.rule.id),
-                *(json.dumps([text.rule, text.when, text.why]), self.now().isoformat()),
-            ),
-        )
+        with self._database.transaction():
+            self.allow(text)  # it is turned down anew, and comes last
+            self._database.write(
+                "INSERT INTO refusals (book, fingerprint, rule, text, at) VALUES (?, ?, ?, ?, ?)",
+                (
+                    *(self.book, fingerprint(text), record.rule.id),
+                    *(json.dumps([text.rule, text.when, text.why]), self.now().isoformat()),
+                ),
+            )
 
     def _is_refused(self, text: RuleText) -> bool:
         return any(fingerprint(refused.text) == fingerprint(text) for refused in self.refusals())
@@ -278,15 +283,16 @@ class History:
 
     def expose(self, run: str, number: int, rules: Iterable[str]) -> None:
         """Remember which rules are in force for an attempt that begins."""
-        key = (self.book, run, number)
         with self._database.transaction():
             self._database.write(
-                "INSERT OR IGNORE INTO attempts (book, run, number, at) VALUES (?, ?, ?, ?)",
-                (*key, self.now().isoformat()),
+                "INSERT INTO attempts (run, number, book, at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (run, number) DO UPDATE SET book = excluded.book",
+                (run, number, self.book, self.now().isoformat()),
             )
             self._database.write_all(
-                "INSERT OR IGNORE INTO exposures VALUES (?, ?, ?, ?)",
-                [(*key, rule) for rule in rules],
+                "INSERT INTO exposures (book, run, attempt, rule) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                [(self.book, run, number, rule) for rule in rules],
             )
 
     def expose_also(self, run: str, rules: Iterable[str]) -> None:
@@ -315,14 +321,14 @@ class History:
             self._database.write(
                 "UPDATE attempts SET solved = ? WHERE book = ? AND run = ? AND number = ?"
                 " AND solved IS NULL",
-                (solved, self.book, run, number),
+                (int(solved), self.book, run, number),
             )
         )
 
     def exposed(self, run: str, number: int) -> list[RuleRecord]:
         """The rules that were in force for an attempt."""
         rows = self._database.rows(
-            "SELECT rule FROM exposures WHERE book = ? AND run = ? AND number = ?",
+            "SELECT rule FROM exposures WHERE book = ? AND run = ? AND attempt = ?",
             (self.book, run, number),
         )
         found = (self.find(rule) for (rule,) in rows)
@@ -348,8 +354,8 @@ class History:
 
     def _event(self, rule: str, what: str, detail: str) -> None:
         self._database.write(
-            "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
-            (self.book, rule, self.now().isoformat(), what, _plain(detail)),
+            "INSERT INTO rule_events (book, rule, at, what, detail) VALUES (?, ?, ?, ?, ?)",
+            (self.book, rule, self.now().isoformat(), what, detail),
         )
 
     def _put(self, record: RuleRecord) -> None:
@@ -360,37 +366,59 @@ class History:
             *(str(record.status), record.reason, json.dumps(vars(origin))),
             *(json.dumps(vars(proposal)), record.learned.isoformat()),
             *(record.mattered.isoformat(), record.suggestion, json.dumps(rule.paths)),
+            origin.failure,
         )
-        self._database.write(
-            f"INSERT INTO rules VALUES ({', '.join('?' * len(values))})"  # noqa: S608 -- our own
-            " ON CONFLICT DO UPDATE SET rule = excluded.rule, whenever = excluded.whenever,"
-            " why = excluded.why, source = excluded.source, status = excluded.status,"
-            " reason = excluded.reason, origin = excluded.origin, proposal = excluded.proposal,"
-            " mattered = excluded.mattered, suggestion = excluded.suggestion,"
-            " paths = excluded.paths",
-            tuple(map(_plain, values)),
-        )
+        with self._database.transaction():
+            self._database.write(
+                f"INSERT INTO rules (book, {_COLUMNS})"  # noqa: S608 -- our own names
+                f" VALUES ({', '.join('?' * len(values))})"
+                " ON CONFLICT (book, id) DO UPDATE SET rule = excluded.rule,"
+                " whenever = excluded.whenever, why = excluded.why, source = excluded.source,"
+                " status = excluded.status, reason = excluded.reason, origin = excluded.origin,"
+                " proposal = excluded.proposal, mattered = excluded.mattered,"
+                " suggestion = excluded.suggestion, paths = excluded.paths,"
+                " failure = excluded.failure",
+                values,
+            )
+            self._keep_text(rule)
 
-    def _record(self, row: Row) -> RuleRecord:
-        identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
-        learned, mattered, suggestion, paths = rest
-        stored = json.loads(origin)
-        lists = {name: tuple(stored[name]) for name in ("cases", "files")}
-        came = Origin(**{**stored, **lists})
-        (counted,) = self._database.rows(
-            _COUNT, {"book": self.book, "rule": identity, "failure": came.failure}
+    def _keep_text(self, rule: Rule) -> None:
+        """Keep a text that the rule has not had before as its newest version."""
+        mark = hash_text(rule.text)
+        rows = self._database.rows(
+            "SELECT version, hash FROM rule_texts WHERE book = ? AND rule = ?"
+            " ORDER BY version DESC LIMIT 1",
+            (self.book, rule.id),
         )
-        return RuleRecord(
-            Rule(identity, RuleText(rule, when, why), source, tuple(json.loads(paths))),
-            Status(status),
-            reason,
-            came,
-            datetime.fromisoformat(learned),
-            datetime.fromisoformat(mattered),
-            suggestion,
-            Proposal(**json.loads(proposal)),
-            Counters(*counted),
-        )
+        version, newest = rows[0] if rows else (0, "")
+        if newest != mark:
+            text = json.dumps([rule.text.rule, rule.text.when, rule.text.why])
+            self._database.write(
+                "INSERT INTO rule_texts VALUES (?, ?, ?, ?, ?, ?)",
+                (self.book, rule.id, version + 1, self.now().isoformat(), mark, text),
+            )
+
+    def _select(self, rule: str) -> list[RuleRecord]:
+        key = (self.book, rule, rule)
+        return [_record(row) for row in self._database.rows(_SELECT, key * 2)]
+
+
+def _record(row: Row) -> RuleRecord:
+    identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
+    learned, mattered, suggestion, paths, _, runs, first_passes, recurrences = rest
+    stored = json.loads(origin)
+    lists = {name: tuple(stored[name]) for name in ("cases", "files")}
+    return RuleRecord(
+        Rule(identity, RuleText(rule, when, why), source, tuple(json.loads(paths))),
+        Status(status),
+        reason,
+        Origin(**{**stored, **lists}),
+        datetime.fromisoformat(learned),
+        datetime.fromisoformat(mattered),
+        suggestion,
+        Proposal(**json.loads(proposal)),
+        Counters(runs or 0, first_passes or 0, recurrences or 0),
+    )
 
 
 def _plain_text(text: RuleText) -> RuleText:

@@ -217,6 +217,9 @@ def _source(failure: Failure, today: date) -> str:
     kind = failure.type.replace("_", " ")
     if failure.type is FailureType.OTHER:
         kind = "reported failure"
+    name, _, record = failure.source.partition(":")
+    if record:
+        kind = f"{name} {safe_word(record)}"
     return f"Learned on {today} from {kind}"
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
-
 from orchestrator.errors import InfrastructureError
+from orchestrator.folders import path_key
+from orchestrator.locking import FileLock, LockHeldError
 from orchestrator.memory import files
 
 _LOCK_SECONDS: Final = 60.0
-_POLL_SECONDS: Final = 0.01
 
 
 @contextmanager
@@ -23,11 +21,10 @@ def held(path: Path, what: object) -> Iterator[None]:
         InfrastructureError: somebody holds it for too long, or its folder cannot be written.
     """
     with files.explained(path.parent, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(path, timeout=_LOCK_SECONDS, poll_interval=_POLL_SECONDS)
+        lock = FileLock(path, _LOCK_SECONDS)
         try:
             lock.acquire()
-        except Timeout:
+        except LockHeldError:
             raise InfrastructureError(
                 f"another process has been writing {what} for {_LOCK_SECONDS:.0f} s",
                 "wait for it, or end it",
@@ -49,6 +46,5 @@ def instruction_files_locked(paths: Iterable[Path], locks: Path) -> Iterator[Non
     """
     with ExitStack() as stack:
         for path in sorted(set(paths)):
-            name = sha256(bytes(path)).hexdigest()[:16]
-            stack.enter_context(held(locks / f"rulebook-{name}.lock", path))
+            stack.enter_context(held(locks / f"rulebook-{path_key(path)}.lock", path))
         yield

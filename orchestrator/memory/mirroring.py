@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import date
 
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
+from orchestrator.memory.pages import Pages
 from orchestrator.models import Rule
 from teacher.models import RuleText
 

@@ -18,11 +18,12 @@ from enum import StrEnum
 from itertools import count
 from typing import Final
 
+from orchestrator.bom import is_utf16
 from orchestrator.errors import RulebookError
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.memory import editing
 from orchestrator.memory.document import (
     HEADING,
-    UTF16,
     Document,
     carries_rules,
     has_content,
@@ -33,8 +34,6 @@ from orchestrator.memory.scope import front_matter, scope_of
 from orchestrator.models import Rule
 from teacher.models import RuleText
 
-CLAUDE_MD: Final = "CLAUDE.md"
-AGENTS_MD: Final = "AGENTS.md"
 RULES_DIR: Final = ".claude/rules"
 
 _PROVENANCE: Final = re.compile(r"<!--\s*rule\s+[\w-]+:?\s*(.*?)\s*-->", re.DOTALL)
@@ -222,7 +221,7 @@ class Pages:
 
     def _documents(self) -> Iterator[tuple[str, Document]]:
         for name, data in self.files.items():
-            if data.startswith(UTF16) or carries_rules(data):
+            if is_utf16(data) or carries_rules(data):
                 with _named(name):
                     document = parse(data)
                 yield name, document

@@ -10,9 +10,10 @@ import re
 import unicodedata
 from typing import Final
 
+from orchestrator.bom import BOM
 from teacher.models import Lesson
 
-_HIDDEN: Final = frozenset("\u200b\u2060\ufeff\u00ad\u180e")
+_HIDDEN: Final = frozenset("\u200b\u2060\u00ad\u180e" + BOM)
 _BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _NOT: Final = r"(?:never|not|n't|avoid|instead of|rather than|without|no longer)\b"

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from orchestrator.fingerprints import hash_words
 from orchestrator.models import Rule
 from teacher.models import Failure, Lesson, RuleText
 
@@ -117,6 +118,11 @@ class RuleEvent:
     at: datetime
     what: str
     detail: str = ""
+
+
+def hash_text(text: RuleText) -> str:
+    """Return what tells one text of a rule from another: 64 hex digits."""
+    return hash_words(text.rule, text.when, text.why)
 
 
 def difference(old: Rule, new: Rule) -> str:

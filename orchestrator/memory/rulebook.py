@@ -1,6 +1,6 @@
 """The rulebook of a project: the rules in force, safe when several runs write at once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,12 +9,13 @@ from typing import Final, TypeVar
 
 from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.memory.agents_md import agents_above, agents_unloaded
 from orchestrator.memory.history import History
 from orchestrator.memory.lessons import Outcome, known_rules, take_in, unified
 from orchestrator.memory.locking import instruction_files_locked
 from orchestrator.memory.mirroring import agreed_on, held_together
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Pages, Target, changed
+from orchestrator.memory.pages import Pages, Target, changed
 from orchestrator.memory.preflight import Standing
 from orchestrator.memory.remembering import follow, remember, standing, turned_down
 from orchestrator.memory.shelf import Shelf, Shelved
@@ -108,6 +109,15 @@ class MarkdownRulebook:
             RulebookError: as for `known_rules`.
         """
         return self._shelf.path(name)
+
+    def read(self) -> Mapping[Path, bytes]:
+        """Read the files that rules stand in, or would, by their real paths.
+
+        Raises:
+            RulebookError: as for `known_rules`.
+        """
+        contents = self._shelf.read().contents
+        return {self._shelf.path(name): content.data for name, content in contents.items()}
 
     @property
     def scopes(self) -> bool:

@@ -8,19 +8,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from orchestrator.bom import is_utf16
 from orchestrator.errors import LoopError, RulebookError
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD, path_key
 from orchestrator.memory import files
 from orchestrator.memory.agents_md import agents_in_force
-from orchestrator.memory.document import UTF16, carries_rules
-from orchestrator.memory.pages import (
-    AGENTS_MD,
-    CLAUDE_MD,
-    RULES_DIR,
-    Filing,
-    Pages,
-    Target,
-    changed,
-)
+from orchestrator.memory.document import carries_rules
+from orchestrator.memory.pages import RULES_DIR, Filing, Pages, Target, changed
 
 _LARGEST_RULES_FILE: Final = 1_000_000
 """Bytes of a file in the rules folder that we look into."""
@@ -172,8 +166,7 @@ class Shelf:
                 files.replace(copy, data, files.read(copy))
 
     def _copy_of(self, path: Path) -> Path | None:
-        name = sha256(bytes(path)).hexdigest()[:16]
-        return self._copies / f"{name}.md" if self._copies else None
+        return self._copies / f"{path_key(path)}.md" if self._copies else None
 
     def _filing(self, ours: Iterable[str]) -> Filing:
         if self.target is Target.USER:
@@ -252,4 +245,4 @@ class Shelf:
 
 def _readable(content: files.Content) -> bool:
     """Whether it is no UTF-16, unless that has rules: then nobody could read them."""
-    return not content.data.startswith(UTF16) or carries_rules(content.data)
+    return not is_utf16(content.data) or carries_rules(content.data)

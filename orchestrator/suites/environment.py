@@ -10,8 +10,11 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from orchestrator import files
+from orchestrator.folders import GIT_FOLDER
 
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
+VIRTUALENV_MARK: Final = "pyvenv.cfg"
+"""A file that makes a folder a virtual environment."""
 
 _NOT_PASSED_ON: Final = (
     # macOS sets it for our interpreter; in a child's it would point back at ours.
@@ -73,29 +76,26 @@ def virtualenv_of(project: Path) -> Path | None:
 
     Where the project is in a linked git work tree, the one of the main work tree counts too.
     """
-    chain = _up_to_git_toplevel(project.resolve())
+    places = virtualenv_places(project)
+    return next((each for each in places if files.is_file(each / VIRTUALENV_MARK)), None)
+
+
+def virtualenv_places(project: Path) -> list[Path]:
+    """Return where a virtual environment of a project may be, the one that counts first."""
+    chain = files.list_up_to_git_top(project.resolve())
     if main := main_worktree(chain[-1]):
-        chain += _up_to_git_toplevel(main / project.resolve().relative_to(chain[-1]))
-    for folder in chain:
-        for name in _VIRTUALENV_NAMES:
-            if files.is_file(folder / name / "pyvenv.cfg"):
-                return folder / name
-    return None
-
-
-def git_toplevel(project: Path) -> Path:
-    """Return the top of a project's git work tree; the project's folder where there is none."""
-    return _up_to_git_toplevel(project.resolve())[-1]
+        chain += files.list_up_to_git_top(main / project.resolve().relative_to(chain[-1]))
+    return [folder / name for folder in chain for name in _VIRTUALENV_NAMES]
 
 
 def main_worktree(top: Path) -> Path | None:
     """Give the main work tree, where `top` is the top of one that `git worktree` linked to it."""
     try:
-        link = (top / ".git").read_text(encoding="utf-8", errors="surrogateescape")
+        link = (top / GIT_FOLDER).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None  # a folder, or nothing
     entry = top / link.removeprefix("gitdir:").strip()
-    if entry.parent.name != "worktrees" or entry.parent.parent.name != ".git":
+    if entry.parent.name != "worktrees" or entry.parent.parent.name != GIT_FOLDER:
         return None
     return entry.parent.parent.parent.resolve()
 
@@ -106,7 +106,7 @@ def _see_the_linked_tree(project: Path, virtualenv: Path, env: dict[str, str]) -
     A project that is installed as editable is imported from where it was installed: the tests of a
     linked work tree would judge the code of the main one. PYTHONPATH goes before what is installed.
     """
-    top = _up_to_git_toplevel(project.resolve())[-1]
+    top = files.find_git_top(project.resolve())
     main = main_worktree(top)
     if not main or not virtualenv.is_relative_to(main):
         return
@@ -140,11 +140,3 @@ def _editable_folders(virtualenv: Path) -> list[Path]:
         if editable:
             found.append(root / "src" if files.is_folder(root / "src") else root)
     return [folder.resolve() for folder in found]
-
-
-def _up_to_git_toplevel(project: Path) -> list[Path]:
-    chain = [project, *project.parents]
-    for depth, folder in enumerate(chain):
-        if files.exists(folder / ".git"):
-            return chain[: depth + 1]
-    return [project]

@@ -5,13 +5,13 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator import codec, files
+from orchestrator import atomic, codec, files
 from orchestrator.errors import InfrastructureError
+from orchestrator.folders import path_key
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
 
@@ -39,8 +39,7 @@ class Pending:
     """
 
     def __init__(self, project: Path, state: Path) -> None:
-        name = hashlib.sha256(os.fsencode(project)).hexdigest()[:16]
-        self._folder = state / "pending" / name
+        self._folder = state / "pending" / path_key(project)
 
     def keep(self, failure: Failure, why: str, lesson: Lesson | None = None) -> None:
         """Keep a failure; once, however often it comes.
@@ -57,7 +56,8 @@ class Pending:
         path = self._path(failure)
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files.write_file(path, json.dumps(kept).encode("ascii"), 0o600)
+            # It may hold an answer that was paid for.
+            files.write_file(path, json.dumps(kept).encode("ascii"), 0o600, durable=True)
         except OSError as error:
             raise InfrastructureError(
                 f"a failure cannot be kept in {self._folder}: {error.strerror}", "free space there"
@@ -80,7 +80,7 @@ class Pending:
             try:
                 kept.append(_read(path))
             except (ValueError, KeyError, TypeError):
-                path.rename(path.with_suffix(".unreadable"))
+                atomic.move(path, path.with_suffix(".unreadable"))
         return sorted(kept, key=lambda each: each.since)
 
     def _path(self, failure: Failure) -> Path:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.failures.fingerprint import without_noise
+from orchestrator.fingerprints import without_noise
 from orchestrator.models import Case, CaseOutcome, CaseVerdict, SuiteReport
 from orchestrator.verdict.evidence import Evidence, Side, State
 from orchestrator.verdict.exit_status import EXIT_STATUS

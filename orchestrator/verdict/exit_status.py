@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from orchestrator.models import SuiteReport
+from orchestrator.suites.pytest.summary import COUNTS
 
 EXIT_STATUS: Final = "the exit status"
 """Id of what stands for the command's exit status."""
@@ -18,7 +19,6 @@ SUITE: Final = "the suite"
 _TAIL_LINES: Final = 40
 _SHOWN_LINES: Final = 3
 _COMPLAINT: Final = re.compile(r"error|fail|not reached|warning|unhandled|exception|denied", re.I)
-_SUMMARY: Final = re.compile(r"\d+ (?:passed|failed|error)")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _FRAME: Final = re.compile(r"\x1b\[[0-9;]*m|[=!_*-]{3,}")
 
@@ -42,4 +42,4 @@ def _complaints(report: SuiteReport) -> frozenset[str]:
 
 def _tail(report: SuiteReport) -> list[str]:
     lines = (_FRAME.sub("", line).strip() for line in report.output.splitlines()[-_TAIL_LINES:])
-    return [line for line in lines if line and not _SUMMARY.search(line)]
+    return [line for line in lines if line and not COUNTS.search(line)]

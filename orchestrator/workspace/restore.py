@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from orchestrator import files
+from orchestrator import atomic, files
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.modes import (
     USUAL_FILE,
@@ -143,7 +143,7 @@ class Restoration:
         temporary = self._temporary(change.path)
         try:
             _copy(source, temporary, change, target, modes)
-            temporary.replace(target)
+            atomic.move(temporary, target)
         finally:
             temporary.unlink(missing_ok=True)
         return True
@@ -167,7 +167,7 @@ class Restoration:
                 mode = modes.get(folder, modes.get(USUAL_FOLDER))
                 if mode is not None:
                     temporary.chmod(mode | stat.S_IRWXU)
-                temporary.rename(full)
+                atomic.move(temporary, full)
             elif not _is_folder(full):
                 return False
         return True

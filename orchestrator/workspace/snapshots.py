@@ -234,9 +234,8 @@ class GitWorkspace:
         self.unseen = tuple(shown(path) for path in sorted(unseen))
         known = self._unseen_in(tree)
         if not unseen <= known:
-            note = self._unseen_note(tree)
-            note.parent.mkdir(exist_ok=True)
-            note.write_bytes(b"".join(path + b"\0" for path in sorted(known | unseen)))
+            data = b"".join(path + b"\0" for path in sorted(known | unseen))
+            files.write_file(self._unseen_note(tree), data)
 
     def _unseen_in(self, tree: str) -> set[bytes]:
         note = self._unseen_note(tree)

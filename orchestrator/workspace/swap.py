@@ -5,15 +5,14 @@ they are. A note is on disk before the first file changes and until the last is 
 process that is killed between leaves word for the next one.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator import files, process
 from orchestrator.errors import InfrastructureError
+from orchestrator.folders import path_key
 from orchestrator.models import Snapshot
 from orchestrator.ports import Workspace
 from orchestrator.workspace.snapshots import open_workspace
@@ -49,8 +48,7 @@ class SwapNote:
     @classmethod
     def of_project(cls, project: Path, state: Path) -> "SwapNote":
         """Return the place of a project's note in the state directory."""
-        name = hashlib.sha256(os.fsencode(project.resolve())).hexdigest()[:16]
-        return cls(state / "swaps" / f"{name}.json")
+        return cls(state / "swaps" / f"{path_key(project.resolve())}.json")
 
     def write(self, folder: Path, swap: Swap) -> None:
         """Write down which tree has to be restored, and through which private repository.

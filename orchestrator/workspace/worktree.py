@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import UsageError
+from orchestrator.folders import GIT_FOLDER
 from orchestrator.workspace.git import Git, shown
 from orchestrator.workspace.private import MACHINE_MADE
 from orchestrator.workspace.repository import Repository, find_repository
@@ -117,7 +118,7 @@ class Worktree:
         git = Git(self.repository.top)
         if self.folder.is_dir():
             # Should the agent have changed it, git would not know the work tree as its own.
-            link = self.folder / ".git"
+            link = self.folder / GIT_FOLDER
             if link.is_dir() and not link.is_symlink():
                 shutil.rmtree(link)
             link.unlink(missing_ok=True)

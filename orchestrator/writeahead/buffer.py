@@ -4,26 +4,17 @@ Callers hold the buffer's lock.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH114, PTH116, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH103, PTH114, PTH118, PTH120, PTH123
 
 import os
 import stat
 
-from orchestrator.masking import mask_line
+from orchestrator.atomic import replace_unless_changed
+from orchestrator.bom import is_utf16
 from orchestrator.writeahead import places
-
-PENDING = "PENDING"
-COMMITTED = "COMMITTED"
-ROLLED_BACK = "ROLLED_BACK"
-
-HEADING = "## WAL Entry"
-BOUND = 500
-"""Characters of one field."""
+from orchestrator.writeahead.grammar import settle_call
 
 _TRIES = 20
-_STATUS = b"**Status**: "
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
-"""How a file begins that has to be left alone: no text of ours could be added to it."""
 
 
 def append(base: str, text: str) -> None:
@@ -44,7 +35,7 @@ def append(base: str, text: str) -> None:
     try:
         size = _demand_file(file)
         start = os.pread(file, 4096, 0)
-        if start.startswith(UTF16):
+        if is_utf16(start):
             raise ValueError(f"{path} is encoded as UTF-16; save it as UTF-8")
         data = ("\n" + text if size else text).encode("utf-8", "replace")
         if size and os.pread(file, 1, size - 1) != b"\n":
@@ -88,30 +79,12 @@ def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
             _demand_file(file)
             before = os.fstat(file)
             data = stream.read()
-        changed = settled(data, call, status, outcome)
+        changed = settle_call(data, call, status, outcome)
         if changed is None:
             return False
-        if _replace(path, changed, before):
+        if replace_unless_changed(path, changed, before):
             return True
     raise OSError(f"{path} is being written all the time")
-
-
-def settled(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
-    """The buffer with the entry of this call settled; None when there is none that is PENDING."""
-    at = data.rfind(b"**Call**: %s in session " % call.encode("utf-8", "replace"))
-    start = data.rfind(HEADING.encode(), 0, at) if at >= 0 else -1
-    place = data.find(_STATUS + PENDING.encode(), start, at) if start >= 0 else -1
-    if place < 0:
-        return None
-    value = place + len(_STATUS)
-    end = value + len(PENDING)
-    text = status
-    if outcome:
-        newline = (
-            "\r\n" if data[data.find(b"\n", end) - 1 : data.find(b"\n", end)] == b"\r" else "\n"
-        )
-        text += f"{newline}**Outcome**: {mask_line(outcome, BOUND)}"
-    return data[:value] + text.encode("utf-8", "replace") + data[end:]
 
 
 def _demand_file(descriptor: int) -> int:
@@ -119,30 +92,3 @@ def _demand_file(descriptor: int) -> int:
     if not stat.S_ISREG(found.st_mode):
         raise OSError("the working buffer is not a file")
     return found.st_size
-
-
-def _replace(path: str, data: bytes, before: os.stat_result) -> bool:
-    """Put the data in the place of the file; False when an editor has saved it since `before`."""
-    # The name is one that `memory.files` sweeps up when its writer was killed.
-    random = os.urandom(4).hex()
-    temporary = os.path.join(os.path.dirname(path),
-                             f".{os.path.basename(path)}.{os.getpid()}-{random}.tmp")  # fmt: skip
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with open(file, "wb") as stream:
-            stream.write(data)
-            os.fchmod(file, stat.S_IMODE(before.st_mode))
-            stream.flush()
-            os.fsync(file)
-        now = os.stat(path)
-        same = (now.st_ino, now.st_size, now.st_mtime_ns) == (
-            before.st_ino, before.st_size, before.st_mtime_ns,
-        )  # fmt: skip
-        if same:
-            os.replace(temporary, path)
-        else:
-            os.unlink(temporary)
-        return same
-    except BaseException:
-        os.unlink(temporary)
-        raise

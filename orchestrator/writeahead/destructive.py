@@ -7,7 +7,7 @@ order, with anything between them (`aws s3 rm --recursive`; `*` and `?` match as
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH111, PTH118, PTH119, PTH123
+# ruff: noqa: PTH111, PTH118, PTH119
 
 import os
 import re
@@ -396,17 +396,3 @@ def _before_options(arguments: list[str]) -> list[str]:
         if word.startswith(("-", "(", "!")):
             return arguments[:at]
     return arguments
-
-
-def read_patterns(path: str) -> tuple[str, ...]:
-    """The user's own patterns; none if there is no such file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    try:
-        with open(path, encoding="utf-8-sig", errors="replace") as file:
-            lines = [line.strip() for line in file.read(65536).splitlines()]
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    return tuple(line for line in lines if line and not line.startswith("#"))

@@ -1,9 +1,12 @@
 """What a repository's files say of its branches, without starting git."""
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH112, PTH113, PTH118, PTH120, PTH123
+# ruff: noqa: PTH112, PTH113, PTH118, PTH123
 
 import os
+
+from orchestrator.folders import GIT_FOLDER, list_up_to_git_top
+from orchestrator.writeahead.grammar import format_remote_tip
 
 
 def head(directory: str) -> str:
@@ -31,21 +34,15 @@ def remote_tip(directory: str, arguments: list[str]) -> str:
         branch = named.removeprefix("refs/heads/")
     name = f"refs/remotes/{remote}/{branch}"
     commit = _resolve(git, name)
-    return f"{name} {commit}" if commit else ""
+    return format_remote_tip(name, commit) if commit else ""
 
 
 def _git_folder(directory: str) -> str:
-    while True:
-        git = os.path.join(directory, ".git")
-        if os.path.isdir(git):
-            return git
-        if os.path.isfile(git):
-            folder = _read(git).removeprefix("gitdir: ")
-            return os.path.join(directory, folder)
-        above = os.path.dirname(directory)
-        if above == directory:
-            return ""
-        directory = above
+    top = list_up_to_git_top(directory)[-1]
+    git = os.path.join(top, GIT_FOLDER)
+    if os.path.isfile(git):
+        return os.path.join(top, _read(git).removeprefix("gitdir: "))
+    return git if os.path.isdir(git) else ""
 
 
 def _resolve(git: str, name: str) -> str:

@@ -8,7 +8,7 @@ whose smudge filter fails has overwritten files, and a push may arrive before th
 
 import re
 
-from orchestrator.writeahead.buffer import COMMITTED, PENDING, ROLLED_BACK
+from orchestrator.writeahead.grammar import COMMITTED, PENDING, ROLLED_BACK
 
 TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
 if TYPE_CHECKING:

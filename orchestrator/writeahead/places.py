@@ -1,43 +1,26 @@
-"""Where the workspace is, where our state is, and the locks between hook and command line."""
+"""Where the workspace is, where our state is, and what the user added to what destroys."""
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH100, PTH103, PTH110, PTH111, PTH112, PTH114, PTH118, PTH120
+# ruff: noqa: PTH112, PTH114, PTH118, PTH123
 
-import fcntl
 import os
-import sys
-import time
-import zlib
+
+from orchestrator.bom import split_bom
+from orchestrator.folders import config_folder, list_up_to_git_top
+from orchestrator.storage.location import find_state_directory
 
 LEARNINGS = ".learnings"
 PENDING_ERRORS = f"{LEARNINGS}/.pending-errors.log"
 PATTERNS = f"{LEARNINGS}/destructive.txt"
 BUFFER = "memory/working-buffer.md"
 
-_POLL_SECONDS = 0.005
-
-
-def state_directory() -> str:
-    """What `orchestrator.store.state_directory` gives, without what that has to import.
-
-    Raises:
-        OSError: nobody says where the home directory is.
-    """
-    chosen = os.environ.get("ORCHESTRATOR_STATE_DIR")
-    if not chosen and sys.platform == "darwin":
-        chosen = "~/Library/Application Support/prompt-learning-loop"
-    elif not chosen:
-        base = os.environ.get("XDG_STATE_HOME", "").strip() or "~/.local/state"
-        chosen = f"{base}/prompt-learning-loop"
-    path = os.path.expanduser(chosen)
-    if path.startswith("~"):
-        raise OSError("there is no home directory")  # and a folder called `~` would be made
-    return os.path.abspath(path)
+RUN_VARIABLE = "ORCHESTRATOR_RUN"
+"""Set in every agent's environment, so that hooks and tools can tell that a session is ours."""
 
 
 def global_base() -> str:
     """The folder of the global workspace: Claude Code's own configuration folder."""
-    return os.path.expanduser(os.environ.get("CLAUDE_CONFIG_DIR") or "~/.claude")
+    return config_folder(os.environ)
 
 
 def local_base(project: str) -> str | None:
@@ -47,7 +30,7 @@ def local_base(project: str) -> str | None:
     is a link does not count: a repository could point it anywhere, and we would write there.
     """
     project = os.path.realpath(project)
-    for folder in _up_to_git_toplevel(project):
+    for folder in list_up_to_git_top(project):
         path = os.path.join(folder, LEARNINGS)
         if os.path.isdir(path) and not os.path.islink(path):
             return folder
@@ -68,68 +51,29 @@ def lock_path(base: str) -> str:
     A checksum names it, since hashlib is slow to import. Two workspaces that share one lock wait
     for each other now and then; nothing else happens.
     """
-    return os.path.join(state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
 
 
 def buffer_lock_path(base: str) -> str:
     """The lock of a workspace's buffer, which hooks take: nobody holds it for long."""
-    return os.path.join(state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
 
 
 def _checksum(base: str) -> str:
+    import zlib  # the hook mostly needs no lock
+
     return f"{zlib.crc32(os.fsencode(os.path.realpath(base))):08x}"
 
 
-class Locked:
-    """Holds a lock; the command line takes the same one through filelock.
-
-    Args:
-        path: the lock file.
-        seconds: how long to wait.
+def read_patterns(path: str) -> tuple[str, ...]:
+    """The user's own patterns; none if there is no such file.
 
     Raises:
-        TimeoutError: somebody held it for all that time.
-        OSError: the state directory cannot be written.
+        OSError: it cannot be read.
     """
-
-    def __init__(self, path: str, seconds: float = 2.0) -> None:
-        self._path, self._seconds, self._file = path, seconds, -1
-
-    def __enter__(self) -> None:
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            lock_descriptor(self._file, self._seconds)
-        except BaseException:
-            os.close(self._file)
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)
-
-
-def lock_descriptor(descriptor: int, seconds: float) -> None:
-    """Lock an open file for us alone.
-
-    Raises:
-        TimeoutError: somebody else held it for `seconds`.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise TimeoutError(f"locked by another process for {seconds} s") from None
-            time.sleep(_POLL_SECONDS)
-
-
-def _up_to_git_toplevel(folder: str) -> list[str]:
-    chain = [folder]
-    while True:
-        if os.path.exists(os.path.join(chain[-1], ".git")):
-            return chain
-        above = os.path.dirname(chain[-1])
-        if above == chain[-1]:
-            return [folder]
-        chain.append(above)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line.strip() for line in split_bom(file.read(65536))[1].splitlines()]
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(line for line in lines if line and not line.startswith("#"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.models import RunOutcome
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from tests.cli.conftest import CHECKOUT, TASK, Call, Shop
 from tests.runs import get_last_run
 
@@ -85,7 +85,7 @@ def test_one_that_was_removed_halfway_goes_too(call: Call, shop: Shop, left: Pat
 def test_a_run_that_is_there_or_can_go_on_keeps_its_work_tree(
     call: Call, shop: Shop, left: Path, change: str
 ) -> None:
-    with closing(sqlite3.connect(state_directory() / "runs.db")) as runs, runs:
+    with closing(sqlite3.connect(state_directory() / "state.db")) as runs, runs:
         runs.execute(f"UPDATE runs SET {change}")  # noqa: S608 -- words of this test
     assert left.name not in again(call, shop)
     assert left.is_dir()

@@ -5,7 +5,8 @@ import pytest
 from orchestrator.cli.report import TYPES
 from orchestrator.ledger import Ledger
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.store import state_directory
+from orchestrator.storage.database import Database
+from orchestrator.storage.place import state_directory
 from teacher.models import FailureType
 from teacher.prompt import system_prompt
 from tests.cli.conftest import RULE, Call, Shop
@@ -75,7 +76,8 @@ def test_every_lesson_is_metered(
     shop.configure()
     assert call("teach", "--pending", *here).code == 0
     assert len(teacher.requests) == 1
-    assert Ledger(state_directory()).spent() > 0
+    with Database(state_directory()) as database:
+        assert Ledger(database).spent() > 0
 
 
 def test_without_a_key(call: Call, shop: Shop) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.memory.history import History
 from orchestrator.memory.pages import Target
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
+from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, LISTS, NONE, add, amend
 
 OPPOSITE = "Always return 0 for a missing result"
@@ -39,7 +39,7 @@ class Rules:
         return [json.loads(line) for line in self(*words).splitlines()]
 
     def learn(self, *, review: bool = False) -> MarkdownRulebook:
-        history = self.opened.enter_context(History(self.state, self.file.resolve()))
+        history = self.opened.enter_context(OpenHistory(self.state, self.file.resolve()))
         return MarkdownRulebook(
             self.project, self.state / "locks", run="run-1", keeping=Keeping(history, review=review)
         )
@@ -244,7 +244,7 @@ def test_approved_rules_of_a_folder_as_one_commit(
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "begin")
     shelf = Shelf(rules.project, Target.RULES_DIR)
-    with History(rules.state, rules.file.resolve()) as history:
+    with OpenHistory(rules.state, rules.file.resolve()) as history:
         keeping = Keeping(history, review=True)
         book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", keeping=keeping)
         change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
@@ -396,9 +396,9 @@ def test_what_is_in_the_way_is_named_with_its_mend(
     assert ".claude/rules is not a folder (move it away)" in said
     other = rules.project.parent / "other-state"
     other.mkdir()
-    (other / "rules.db").write_bytes(b"not a database, but long enough to look at" * 9)
+    (other / "state.db").write_bytes(b"not a database, but long enough to look at" * 9)
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(other))
-    assert "move rules.db away" in rules("list", code=3)
+    assert "move state.db away" in rules("list", code=3)
 
 
 def test_a_commit_waits_for_a_git_that_is_at_work(rules: Rules, repository: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.models import RunOutcome
 from orchestrator.process import MARK
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from tests.cli.conftest import AGENT, LESSONS, RULE, TASK, Call, Shop, ended, in_a_child
 from tests.runs import get_last_run
 

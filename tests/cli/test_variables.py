@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from tests.cli.conftest import AGENT, TASK, Call, Shop, ended, in_a_child
 from tests.cli.test_signals import until
 from tests.runs import get_last_run

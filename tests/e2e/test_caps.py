@@ -8,7 +8,7 @@ import pytest
 from orchestrator.models import RunOutcome
 from orchestrator.replay.scenario import Speaker
 from orchestrator.runs import exit_code
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 
 pytestmark = pytest.mark.whole
@@ -21,18 +21,20 @@ def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
     assert "1 agents were started within an hour" in result.message
     assert "free again" in result.message
     assert "limits.max_agent_starts_per_hour" in result.message
-    with closing(sqlite3.connect(state_directory() / "ledger.db")) as ledger, ledger:
-        rows = ledger.execute("SELECT agent, settled, cost_usd > 0 FROM spending").fetchall()
-        assert rows == [(1, 1, 1), (0, 1, 1)]
+    with closing(sqlite3.connect(state_directory() / "state.db")) as ledger, ledger:
+        rows = ledger.execute(
+            "SELECT attempt, kind, settled, cost_usd > 0 FROM spending"
+        ).fetchall()
+        assert rows == [(1, "agent", 1, 1), (1, "lesson", 1, 1)]
         ledger.execute("UPDATE spending SET begun = begun - 3601")
         # As if an attempt had been killed, whose bill only the ledger estimates.
-        ledger.execute("UPDATE spending SET cost_usd = cost_usd + 10 WHERE agent")
+        ledger.execute("UPDATE spending SET cost_usd = cost_usd + 10 WHERE kind = 'agent'")
     stopped = world.resume(RIGHT_WITH_RULE)
     assert (stopped.outcome, len(stopped.attempts)) == (RunOutcome.STOPPED, 1)
     assert "the run's cost limit is used up" in stopped.message
     assert "resume --max-cost-usd" in stopped.message
-    with closing(sqlite3.connect(state_directory() / "ledger.db")) as ledger, ledger:
-        ledger.execute("UPDATE spending SET cost_usd = cost_usd - 10 WHERE agent")
+    with closing(sqlite3.connect(state_directory() / "state.db")) as ledger, ledger:
+        ledger.execute("UPDATE spending SET cost_usd = cost_usd - 10 WHERE kind = 'agent'")
     assert world.resume(RIGHT_WITH_RULE).outcome is RunOutcome.SOLVED
 
 

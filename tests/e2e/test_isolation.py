@@ -11,7 +11,7 @@ import pytest
 from orchestrator import events
 from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.e2e.test_runs import git
 from tests.runs import list_runs

@@ -3,10 +3,10 @@
 import pytest
 
 from orchestrator.errors import ConfigError
-from orchestrator.memory.history import History
 from orchestrator.models import RunOutcome
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
+from tests.histories import OpenHistory
 
 SCOPED_LESSON = LESSON.replace("paths: []", 'paths: ["answers.py"]')
 FINDS_THE_RULE = """
@@ -26,7 +26,7 @@ def test_a_rule_for_some_files_helps_once_one_is_touched(world: World) -> None:
     path = world.project / ".claude/rules/learned-answers-py.md"
     assert RULE in path.read_text(encoding="utf-8")
     assert world.rulebook == ""
-    with History(state_directory(), (world.project / "CLAUDE.md").resolve()) as history:
+    with OpenHistory(state_directory(), (world.project / "CLAUDE.md").resolve()) as history:
         (record,) = history.all()
         assert (record.rule.paths, record.counters.runs) == (("answers.py",), 1)
         assert [event.what for event in history.events(record.rule.id)] == ["added", "prevented"]

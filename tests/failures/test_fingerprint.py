@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.failures.fingerprint import fingerprint
+from orchestrator.fingerprints import fingerprint
 
 words = st.text(alphabet="abcdefghijk ", min_size=1, max_size=12).map(str.strip).filter(bool)
 ids = st.builds(

@@ -20,10 +20,10 @@ from typing import Any, Final
 
 import psutil
 import pytest
-from filelock import FileLock
 
+from orchestrator.locking import FileLock
 from orchestrator.process import MARK
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from orchestrator.workspace.swap import SwapNote
 from tests.faults.comparison.driver import PUTTING_BACK
 from tests.faults.comparison.project import PLAN, POINTS, bytes_lost, look, make_project

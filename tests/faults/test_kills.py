@@ -24,7 +24,7 @@ import pytest
 from orchestrator.journal.durable import DurableRuns
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from tests.runs import get_last_run, list_runs
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]

@@ -24,9 +24,11 @@ from orchestrator.memory.records import Status
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome
-from orchestrator.wiring import build
+from orchestrator.storage.database import Database
+from orchestrator.wiring import build, open_account
 from teacher.models import RuleText
 from tests.guard.projects import COMMAND, RIGHT, Attempts, make, write
+from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add
 
 BLOCK = "## Learned Rules & Patterns\n\n- **Rule**: Never subtract.\n- **When**: Always.\n"
@@ -452,7 +454,9 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
         }
     )
     environment = {**os.environ, "ANTHROPIC_API_KEY": "none"}
-    guard = build(config, project, environment, lambda _: None, tmp_path).guard
+    with Database(tmp_path / "record") as database:
+        account = open_account(config, database)
+        guard = build(config, project, environment, lambda _: None, tmp_path, account).guard
     guard.folder = tmp_path / "guard"
     guard.remember(1)
     for folder in (project, users):
@@ -484,7 +488,7 @@ def test_without_a_guard_nothing_is_remembered(project: Path) -> None:
 
 @pytest.fixture
 def history(project: Path, tmp_path: Path) -> Iterator[History]:
-    made = History(tmp_path / "state", project / "CLAUDE.md")
+    made = OpenHistory(tmp_path / "state", project / "CLAUDE.md")
     yield made
     made.close()
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.hooks import entry
-from orchestrator.writeahead.destructive import SQL, dangers, dangers_in_sql, read_patterns
+from orchestrator.writeahead.destructive import SQL, dangers, dangers_in_sql
 from orchestrator.writeahead.entries import entry as entry_of
+from orchestrator.writeahead.places import read_patterns
 from orchestrator.writeahead.shell import commands
 
 DESTRUCTIVE = {

@@ -14,11 +14,13 @@ import pytest
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.hooks import entry, settings
+from orchestrator.locking import FileLock
 from orchestrator.memory import locking
 from orchestrator.memory.learnings.resume import resume
 from orchestrator.memory.learnings.storage import workspace_locked
 from orchestrator.memory.learnings.workspace import Workspace, init
-from orchestrator.store import state_directory
+from orchestrator.storage.location import find_state_directory
+from orchestrator.storage.place import state_directory
 from orchestrator.writeahead import gitfacts, outcome, places
 from orchestrator.writeahead.buffer import settle
 from orchestrator.writeahead.destructive import dangers
@@ -418,7 +420,7 @@ def test_without_a_home_no_folder_is_made_in_its_place(workspace: Workspace) -> 
 
 def test_what_could_not_be_settled_is_not_taken_for_never_run(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse"))
-    with places.Locked(places.buffer_lock_path(str(workspace.base))):
+    with FileLock(places.buffer_lock_path(str(workspace.base))):
         call(event(workspace.base, "PostToolUse"))
     call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
     assert "**Status**: PENDING\n" in buffer(workspace)
@@ -572,7 +574,7 @@ def test_hook_and_resume_share_a_lock(
 ) -> None:
     monkeypatch.setattr(locking, "_LOCK_SECONDS", 0.1)
     with (
-        places.Locked(places.buffer_lock_path(str(workspace.base))),
+        FileLock(places.buffer_lock_path(str(workspace.base))),
         pytest.raises(InfrastructureError, match=r"working-buffer\.md"),
     ):
         resume(workspace, lambda _: False)
@@ -600,8 +602,20 @@ def test_the_state_directory_is_everybodys(home: Path, monkeypatch: pytest.Monke
         ("ORCHESTRATOR_STATE_DIR", "~/mine"),
     ):
         monkeypatch.setenv(name, value)
-        assert places.state_directory() == str(state_directory())
+        assert find_state_directory() == str(state_directory())
         assert entry.state_folder() == str(state_directory() / "hooks")
+
+
+def test_a_project_that_a_link_leads_to_is_noted(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace.base / ".git").mkdir(exist_ok=True)
+    (workspace.base / "shop").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(workspace.base / "shop")
+    monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(link))
+    call(event(link, "PreToolUse"))
+    assert "**Status**: PENDING" in buffer(workspace)
 
 
 def test_it_starts_without_what_is_slow(workspace: Workspace) -> None:
@@ -609,7 +623,7 @@ def test_it_starts_without_what_is_slow(workspace: Workspace) -> None:
         f"import sys; sys.path.insert(0, {str(HOOK.parents[2])!r})\n"
         "import orchestrator.hooks.handler, orchestrator.writeahead.entries\n"
         "slow = {'pathlib', 'typing', 'dataclasses', 'pydantic', 'click', 'rich', 'yaml',"
-        " 'filelock', 'subprocess', 'asyncio', 'datetime', 'inspect', 'tempfile', 'shlex'}\n"
+        " 'subprocess', 'asyncio', 'datetime', 'inspect', 'tempfile', 'shlex'}\n"
         "print(sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -618,14 +632,21 @@ def test_it_starts_without_what_is_slow(workspace: Workspace) -> None:
     assert done.stdout == "[]\n"
 
 
-def test_most_calls_import_nothing_more(workspace: Workspace) -> None:
-    def imported(data: bytes) -> str:
-        argv = [sys.executable, "-I", "-S", "-X", "importtime", str(HOOK)]
-        return subprocess.run(argv, input=data, capture_output=True, check=True).stderr.decode()
+def test_most_calls_import_only_what_knows_where_things_are(workspace: Workspace) -> None:
+    state = {"orchestrator", "orchestrator.storage", "orchestrator.storage.location"}
+    ours = {"orchestrator.bom", "orchestrator.folders"}
+    ours |= {"orchestrator.writeahead", "orchestrator.writeahead.places"}
+    assert {"json", "orchestrator.hooks.handler"} <= imported(event(workspace.base, "PreToolUse"))
+    quick = imported(event(workspace.base, "PreToolUse", "pytest tests -q"))
+    assert {each for each in quick if each.startswith("orchestrator")} == ours | state
+    after = imported(event(workspace.base, "PostToolUse", "pytest tests -q", tool_use_id="toolu_2"))
+    assert {each for each in after if each.startswith("orchestrator")} == state
+    assert {"json", "re", "pathlib", "typing"}.isdisjoint(quick | after)
 
-    busy = imported(event(workspace.base, "PreToolUse"))
-    assert "json" in busy
-    for kind in ("PreToolUse", "PostToolUse"):
-        quick = imported(event(workspace.base, kind, "pytest tests -q", tool_use_id="toolu_2"))
-        assert "import time" in quick
-        assert not [name for name in ("json", "orchestrator", "pathlib") if f" {name}" in quick]
+
+def imported(data: bytes) -> set[str]:
+    """Return the modules that the hook imports for an event."""
+    argv = [sys.executable, "-I", "-S", "-X", "importtime", str(HOOK)]
+    done = subprocess.run(argv, input=data, capture_output=True, check=True)
+    lines = done.stderr.decode().splitlines()
+    return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}

@@ -1,13 +1,21 @@
-"""A workspace to work in."""
+"""A workspace to work in, and the rulebook beside it."""
 
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from orchestrator.events import Listener
 from orchestrator.memory.learnings.workspace import Workspace, init
+from orchestrator.memory.pages import Target
+from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
+from orchestrator.memory.shelf import Shelf
+from tests.histories import OpenHistory
+
+OpenBook = Callable[..., MarkdownRulebook]
 
 
 @pytest.fixture
@@ -27,3 +35,35 @@ def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     made = Workspace(project, everywhere=False)
     init(made)
     return made
+
+
+@pytest.fixture
+def open_book(workspace: Workspace, tmp_path: Path) -> Iterator[OpenBook]:
+    """Opens the rulebook of the workspace's project, with the limits that are given."""
+    with ExitStack() as stack:
+        history = stack.enter_context(OpenHistory(tmp_path / "state", workspace.base / "CLAUDE.md"))
+
+        def open_one(
+            target: Target = Target.PROJECT,
+            *,
+            max_rules: int | None = None,
+            max_tokens: int | None = None,
+            review: bool = False,
+            mirror: bool = False,
+            on_event: Listener = lambda _event: None,
+        ) -> MarkdownRulebook:
+            return MarkdownRulebook(
+                Shelf(workspace.base, target, mirror=mirror, copies=tmp_path / "copies"),
+                tmp_path / "locks",
+                today=lambda: date(2026, 5, 20),
+                on_event=on_event,
+                keeping=Keeping(history, max_rules, max_tokens, review=review),
+            )
+
+        yield open_one
+
+
+@pytest.fixture
+def book(open_book: OpenBook) -> MarkdownRulebook:
+    """The rulebook of the workspace's project."""
+    return open_book()

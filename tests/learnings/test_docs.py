@@ -11,7 +11,8 @@ from orchestrator.cli.main import cli
 from orchestrator.memory.learnings.entries import Kind, parse
 from orchestrator.memory.learnings.workspace import Workspace, today
 from orchestrator.writeahead import entries
-from orchestrator.writeahead.destructive import dangers, read_patterns
+from orchestrator.writeahead.destructive import dangers
+from orchestrator.writeahead.places import read_patterns
 
 PAGE = (Path(__file__).parents[2] / "docs" / "learnings.md").read_text(encoding="utf-8")
 

@@ -15,12 +15,14 @@ import pytest
 from orchestrator.cli.learnings_view import as_data, lines
 from orchestrator.errors import UsageError
 from orchestrator.hooks import entry as hook
+from orchestrator.locking import lock_descriptor
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import Kind, Status
-from orchestrator.memory.learnings.promotion import promote, target_path
+from orchestrator.memory.learnings.promotion import promote
 from orchestrator.memory.learnings.review import grouped, keywords, review
+from orchestrator.memory.learnings.rule_text import rule_text
 from orchestrator.memory.learnings.workspace import Workspace, log, resolve, set_fields
-from orchestrator.writeahead import places
+from orchestrator.memory.rulebook import MarkdownRulebook
 
 DAY = date(2026, 5, 20)
 
@@ -86,12 +88,14 @@ def test_a_promoted_line_is_for_all_that_came_before_it(workspace: Workspace) ->
     assert f"Then: orchestrator learnings promote {candidate.entries[-1].id}" in said
 
 
-def test_what_came_back_after_its_promotion_is_named(workspace: Workspace) -> None:
+def test_what_came_back_after_its_promotion_is_named(
+    workspace: Workspace, book: MarkdownRulebook
+) -> None:
     for text in ("Never rename it", "Pin the version"):
         identity = log(workspace, Kind.ERR, text, on=DAY).id
         log(workspace, Kind.ERR, text, on=DAY)
-        resolve(workspace, identity, f"{text}.")
-        promote(workspace, identity, text, target_path(workspace, ""))
+        entry = resolve(workspace, identity, f"{text}.")
+        promote(workspace, identity, rule_text(entry, text), book)
     assert review(workspace, DAY).returned == ()
     log(workspace, Kind.ERR, "Never rename it", on=DAY)
     found = review(workspace, DAY)
@@ -201,7 +205,7 @@ def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
             assert reviewer.is_alive()
             time.sleep(0.01)
         with workspace.pending_errors.open("ab") as log_file:
-            places.lock_descriptor(log_file.fileno(), 0.0)
+            lock_descriptor(log_file.fileno(), 0.0)
             log_file.write(failed_call("make lint").encode())
     reviewer.join()
     assert len(workspace.entries()) == 2

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.ledger import DAY, HOUR, SMALLEST, CapReachedError, Caps, Entry, Ledger
+from orchestrator.ledger import DAY, HOUR, SMALLEST, CapReachedError, Caps, Entry, Kind, Ledger
+from orchestrator.storage.database import Database
 from teacher.models import Usage
 
 
@@ -28,8 +30,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Ledger:
-    return Ledger(tmp_path, clock)
+def ledger(tmp_path: Path, clock: Clock, each_database: str) -> Iterator[Ledger]:
+    with Database(tmp_path) as database:
+        yield Ledger(database, clock)
 
 
 def cost(usd: float) -> Usage:
@@ -70,7 +73,7 @@ def test_the_day_frees_what_is_a_day_old_and_says_when(ledger: Ledger, clock: Cl
 def test_agents_are_counted_by_the_hour_and_lessons_are_not(ledger: Ledger, clock: Clock) -> None:
     caps = Caps(agent_starts_per_hour=2)
     for _ in range(5):
-        ledger.settle(ledger.begin("a", caps, agent=False), cost(0))
+        ledger.settle(ledger.begin("a", caps, Kind.LESSON), cost(0))
     for run in ("a", "b"):
         ledger.settle(ledger.begin(run, caps), cost(0))
     with pytest.raises(CapReachedError, match="2 agents were started within an hour"):
@@ -96,13 +99,13 @@ def test_a_runs_own_limit_counts_what_was_broken_off(ledger: Ledger) -> None:
     assert again.allowance == pytest.approx(0.4)
     assert not again.by_day
     ledger.settle(again, cost(0.5))
-    for agent in (True, False):
+    for kind in Kind:
         with pytest.raises(
             CapReachedError, match=r"run's cost limit .* \$2.10 of \$2.00"
         ) as caught:
-            ledger.begin("a", caps, agent=agent)
+            ledger.begin("a", caps, kind)
         assert "resume --max-cost-usd" in caught.value.mend
-    assert ledger.begin("b", caps, agent=False).allowance == 0.25
+    assert ledger.begin("b", caps, Kind.LESSON).allowance == 0.25
     assert ledger.begin("a", Caps(cost_usd_per_run=3)).allowance == pytest.approx(0.9)
 
 
@@ -113,7 +116,8 @@ def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
     script = f"""
         from pathlib import Path
         from orchestrator.ledger import *
-        Ledger(Path({str(tmp_path)!r}), lambda: 1_800_000_000.0).begin("dead", Caps(10))
+        database = Database(Path({str(tmp_path)!r}))
+        Ledger(database, lambda: 1_800_000_000.0).begin("dead", Caps(10))
     """
     root = Path(__file__).parents[2]
     for _ in range(2):
@@ -126,10 +130,13 @@ def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
     assert ledger.begin("a", caps).allowance == pytest.approx(10 - 1 - 0.9 - 2 - 2)
 
 
-def test_a_ledger_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "ledger.db").write_text("no database " * 100, encoding="utf-8")
+def test_a_ledger_that_cannot_be_written_is_said_in_one_line(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    with Database(tmp_path) as broken:
+        broken.write("DROP TABLE spending")
     with pytest.raises(InfrastructureError, match="cannot be used") as caught:
-        Ledger(tmp_path).begin("a", Caps(1))
+        ledger.begin("a", Caps(1))
     assert "\n" not in str(caught.value)
 
 
@@ -148,7 +155,12 @@ STEPS = st.lists(
 def test_reservations_and_bills_never_go_over_together(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, float, float]]
 ) -> None:
-    ledger, caps = Ledger(tmp_path_factory.mktemp("state"), Clock()), Caps(cost_usd_per_day=10)
+    with Database(tmp_path_factory.mktemp("state")) as database:
+        check_reservations(Ledger(database, Clock()), steps)
+
+
+def check_reservations(ledger: Ledger, steps: list[tuple[str, float, float]]) -> None:
+    caps = Caps(cost_usd_per_day=10)
     at_work: list[Entry] = []
     for what, at_most, share in steps:
         if what == "begin":
@@ -171,7 +183,7 @@ def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
         from pathlib import Path
         from orchestrator.ledger import *
         from teacher.models import Usage
-        ledger, spent = Ledger(Path({str(tmp_path)!r})), 0.0
+        ledger, spent = Ledger(Database(Path({str(tmp_path)!r}))), 0.0
         for _ in range(20):
             try:
                 entry = ledger.begin("a", Caps(cost_usd_per_day=10), at_most=0.5)
@@ -189,4 +201,37 @@ def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
     spent = [float(child.communicate()[0]) for child in children]
     assert [child.returncode for child in children] == [0] * 4
     assert sum(spent) <= 10 + 1e-6
-    assert Ledger(tmp_path).spent() == pytest.approx(sum(spent))
+    with Database(tmp_path) as database:
+        assert Ledger(database).spent() == pytest.approx(sum(spent))
+
+
+def test_so_many_requests_to_a_webhook_an_hour_from_all_runs_together(
+    ledger: Ledger, clock: Clock
+) -> None:
+    caps = Caps(webhook_requests_per_hour=3)
+    for run in "abc":
+        ledger.settle(ledger.begin(run, caps, Kind.WEBHOOK), cost(0))
+    ledger.settle(ledger.begin("c", caps, Kind.LESSON), cost(0))
+    with pytest.raises(CapReachedError, match="call each other") as caught:
+        ledger.begin("d", caps, Kind.WEBHOOK)
+    assert "n8n.max_requests_per_hour" in caught.value.mend
+    clock.now += HOUR
+    ledger.begin("d", caps, Kind.WEBHOOK)
+
+
+def test_so_much_money_for_a_webhook_a_day(ledger: Ledger, clock: Clock) -> None:
+    caps = Caps(webhook_cost_usd_per_day=1.0)
+    for usd in (0.25, 0.75):
+        ledger.settle(ledger.begin("a", caps, Kind.WEBHOOK), cost(usd))
+    with pytest.raises(CapReachedError, match=r"\$1\.00 within a day"):
+        ledger.begin("b", caps, Kind.WEBHOOK)
+    ledger.begin("b", caps, Kind.LESSON)
+    clock.now += DAY
+    ledger.begin("b", caps, Kind.WEBHOOK)
+
+
+def test_an_entry_says_whose_it_is(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.settle(ledger.begin("a", Caps(), Kind.WEBHOOK, attempt=2), cost(0.5))
+    with Database(tmp_path) as database:
+        rows = database.rows("SELECT run, attempt, kind, settled, cost_usd, tokens FROM spending")
+    assert rows == [("a", 2, "webhook", 1, 0.5, 100)]

@@ -1,6 +1,6 @@
 """Agent and teacher behind the ledger, and the wait for a usage limit's reset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +10,10 @@ import pytest
 from orchestrator import events
 from orchestrator.agents.fake import Act, ScriptedAgent
 from orchestrator.ledger import CapReachedError, Caps, Ledger
-from orchestrator.limits.metering import MeteredAgent, MeteredTeacher, RunClock
+from orchestrator.limits.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent, Time
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from orchestrator.storage.database import Database
 from teacher.errors import TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Failure, FailureType, Lesson, Usage
@@ -31,14 +32,22 @@ def gives(result: AgentResult, seen: list[AgentLimits] | None = None) -> Act:
     return act
 
 
-def metered(agent: ScriptedAgent, state: Path, caps: Caps, seconds: float = 1000) -> MeteredAgent:
-    return MeteredAgent(agent, Ledger(state), "run", caps, RunClock(seconds))
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Database(tmp_path / "state") as database:
+        yield Ledger(database)
 
 
-def test_the_narrowest_limit_reaches_the_agent(tmp_path: Path) -> None:
+def metered(
+    agent: ScriptedAgent, ledger: Ledger, caps: Caps, seconds: float = 1000
+) -> MeteredAgent:
+    return MeteredAgent(agent, Account(ledger, "run", caps), RunClock(seconds))
+
+
+def test_the_narrowest_limit_reaches_the_agent(tmp_path: Path, ledger: Ledger) -> None:
     seen: list[AgentLimits] = []
     agent = ScriptedAgent(*[gives(DONE, seen) for _ in range(3)])
-    bounded = metered(agent, tmp_path, Caps(cost_usd_per_day=6), seconds=50)
+    bounded = metered(agent, ledger, Caps(cost_usd_per_day=6), seconds=50)
     for _ in range(3):
         bounded.run("go", tmp_path, LIMITS, lambda _: None)
     assert [limits.max_cost_usd for limits in seen] == [5.0, 5.0, 4.0]
@@ -50,40 +59,42 @@ def test_the_narrowest_limit_reaches_the_agent(tmp_path: Path) -> None:
     [(AgentOutcome.MAX_COST, "max_cost_usd_per_day"), (AgentOutcome.WALL_CLOCK, "run_wall_clock")],
 )
 def test_the_cap_that_ended_an_attempt_is_named(
-    outcome: AgentOutcome, words: str, tmp_path: Path
+    outcome: AgentOutcome, words: str, tmp_path: Path, ledger: Ledger
 ) -> None:
     agent = ScriptedAgent(gives(AgentResult(outcome, "something else")))
-    bounded = metered(agent, tmp_path, Caps(cost_usd_per_day=2), seconds=50)
+    bounded = metered(agent, ledger, Caps(cost_usd_per_day=2), seconds=50)
     assert words in bounded.run("go", tmp_path, LIMITS, lambda _: None).message
 
 
-def test_a_clock_that_has_run_out_starts_nothing(tmp_path: Path) -> None:
+def test_a_clock_that_has_run_out_starts_nothing(tmp_path: Path, ledger: Ledger) -> None:
     agent = ScriptedAgent()
     clock = RunClock(10, now=lambda: 100.0, started=90.0)
-    bounded = MeteredAgent(agent, Ledger(tmp_path), "run", Caps(), clock)
+    bounded = MeteredAgent(agent, Account(ledger, "run", Caps()), clock)
     with pytest.raises(CapReachedError, match="wall clock of 10 s"):
         bounded.run("go", tmp_path, LIMITS, lambda _: None)
     assert agent.prompts == []
 
 
-def test_an_attempt_that_was_broken_off_is_not_free(tmp_path: Path) -> None:
+def test_an_attempt_that_was_broken_off_is_not_free(tmp_path: Path, ledger: Ledger) -> None:
     def interrupted(*_: object) -> AgentResult:
         raise KeyboardInterrupt
 
-    bounded = metered(ScriptedAgent(interrupted), tmp_path, Caps(cost_usd_per_day=50))
+    bounded = metered(ScriptedAgent(interrupted), ledger, Caps(cost_usd_per_day=50))
     with pytest.raises(KeyboardInterrupt):
         bounded.run("go", tmp_path, LIMITS, lambda _: None)
-    assert Ledger(tmp_path).spent() == pytest.approx(0.5)
+    assert ledger.spent() == pytest.approx(0.5)
 
 
-def test_an_attempt_that_was_broken_off_counts_against_its_run_too(tmp_path: Path) -> None:
+def test_an_attempt_that_was_broken_off_counts_against_its_run_too(
+    tmp_path: Path, ledger: Ledger
+) -> None:
     def interrupted(*_: object) -> AgentResult:
         raise KeyboardInterrupt
 
     seen: list[AgentLimits] = []
     ran_out = AgentResult(AgentOutcome.MAX_COST, "limits.max_cost_usd allows more")
     agent = ScriptedAgent(gives(DONE, seen), interrupted, gives(ran_out, seen))
-    bounded = metered(agent, tmp_path, Caps(cost_usd_per_day=50, cost_usd_per_run=5))
+    bounded = metered(agent, ledger, Caps(cost_usd_per_day=50, cost_usd_per_run=5))
     bounded.run("go", tmp_path, LIMITS, lambda _: None)
     left = replace(LIMITS, max_cost_usd=4.0)  # as far as the run's record knows, both times
     with pytest.raises(KeyboardInterrupt):
@@ -93,26 +104,26 @@ def test_an_attempt_that_was_broken_off_counts_against_its_run_too(tmp_path: Pat
     assert result.message == ran_out.message  # it is the run's own limit, not the day's
 
 
-def test_no_lesson_is_asked_for_that_the_run_cannot_pay(tmp_path: Path) -> None:
-    teacher, ledger = ScriptedTeacher(), Ledger(tmp_path)
+def test_no_lesson_is_asked_for_that_the_run_cannot_pay(ledger: Ledger) -> None:
+    teacher = ScriptedTeacher()
     caps = Caps(cost_usd_per_run=1)
     ledger.settle(ledger.begin("run", caps), Usage(10, cost_usd=1.0))
     with pytest.raises(TeacherUnavailable, match="the run's cost limit is used up"):
-        MeteredTeacher(teacher, ledger, "run", caps).teach(FAILURE, ())
+        MeteredTeacher(teacher, Account(ledger, "run", caps)).teach(FAILURE, ())
     assert teacher.asked == []
 
 
-def test_a_lesson_is_billed_when_it_is_of_no_use_too(tmp_path: Path) -> None:
+def test_a_lesson_is_billed_when_it_is_of_no_use_too(ledger: Ledger) -> None:
     teacher = ScriptedTeacher()
     teacher.enqueue(Lesson(Action.NONE, "nothing", usage=Usage(10, cost_usd=0.02)))
     teacher.enqueue(UnusableAnswer("not a lesson", usage=Usage(10, cost_usd=0.03)))
     teacher.enqueue(TeacherUnavailable("down"))
-    bounded = MeteredTeacher(teacher, Ledger(tmp_path), "run", Caps(cost_usd_per_day=1))
+    bounded = MeteredTeacher(teacher, Account(ledger, "run", Caps(cost_usd_per_day=1)))
     bounded.teach(FAILURE, ())
     for error in (UnusableAnswer, TeacherUnavailable):
         with pytest.raises(error):
             bounded.teach(FAILURE, ())
-    assert Ledger(tmp_path).spent() == pytest.approx(0.05)
+    assert ledger.spent() == pytest.approx(0.05)
 
 
 # ---- the wait for a reset ------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.masking import Masker
-from orchestrator.store import read_masking_key
+from orchestrator.storage.place import read_masking_key
 
 VALUE = "q7Wv-03xLz"
 NAMES = """

@@ -67,6 +67,8 @@ def test_the_users_own_claude_md_does_not_put_it_out_of_force(
     monkeypatch.setenv("HOME", str(project.parent))
     _make(project, _AGENTS | {"../.claude/CLAUDE.md": b"mine\n"})
     assert agents_in_force(project) == ("AGENTS.md",)
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(project.parent / "claude"))
+    assert agents_in_force(project) == ()  # it is not the user's own any more
 
 
 def test_one_above_cannot_be_imported_and_is_told(project: Path) -> None:

@@ -64,6 +64,23 @@ def test_the_users_own_rules_are_loaded_in_every_project(project: Path, home: Pa
     assert "<!-- rule" not in text
 
 
+@pytest.mark.parametrize("configured", [".claude", "claude"])
+def test_the_users_own_file_is_where_the_configuration_is(
+    home: Path, configured: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(home / configured))
+    project = home / "shop"
+    for path in (project / "AGENTS.md", home / ".claude" / "CLAUDE.md"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"As {path.name} says.\n", encoding="utf-8")
+    variables = {"CLAUDE_CONFIG_DIR": str(home / configured)}
+    with ReplayServer(parse_scenario("answers: [{reply: {say: Done.}}]")) as model:
+        run_claude(model.url, "Say done", project, home, env=variables)
+        (request,) = model.requests
+    assert ("As AGENTS.md says." in request.text) is (agents_unloaded(project) is None)
+    assert (agents_unloaded(project) is None) is (configured == ".claude")
+
+
 @pytest.mark.parametrize(
     "claude", [None, "<!-- nothing -->\n", "Use tabs.\n", "Use tabs.\n\n@AGENTS.md\n"]
 )

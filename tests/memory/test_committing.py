@@ -10,7 +10,6 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.memory.committing import check_committable, commit, message
-from orchestrator.memory.history import History
 from orchestrator.memory.keeping import RuleKeeper
 from orchestrator.memory.pages import Target
 from orchestrator.memory.records import Origin, RuleRecord, Status
@@ -18,6 +17,7 @@ from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Rule
 from teacher.models import RuleText
+from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, NONE, add
 
 MOMENT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -42,7 +42,7 @@ def repository(project: Path) -> Path:
 
 @contextmanager
 def waiting(project: Path, target: Target = Target.PROJECT) -> Iterator[tuple[RuleKeeper, str]]:
-    with History(project.parent / "state", (project / "CLAUDE.md").resolve()) as history:
+    with OpenHistory(project.parent / "state", (project / "CLAUDE.md").resolve()) as history:
         keeping = Keeping(history, review=True)
         book = MarkdownRulebook(Shelf(project, target), project.parent / "locks", keeping=keeping)
         change = book.apply(add(), FAILURE)

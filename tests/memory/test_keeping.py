@@ -18,6 +18,7 @@ from orchestrator.memory.records import Status
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from teacher.models import Lesson, RuleText
+from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, add, amend
 
 TABS = RuleText("Always use tabs for indentation", "Writing code", "")
@@ -33,7 +34,7 @@ class Kept:
         self, project: Path, *, target: Target = Target.PROJECT, tokens: int = 4000
     ) -> None:
         self.file = project / "CLAUDE.md"
-        self.history = History(project.parent / "state", self.file.resolve())
+        self.history = OpenHistory(project.parent / "state", self.file.resolve())
         self._shelf, self._tokens = Shelf(project, target), tokens
         self.book = self._open()
         self.keeper = RuleKeeper(self.book, self.history)

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.memory import MarkdownRulebook
 from orchestrator.memory.document import parse
 from orchestrator.memory.editing import append, remove
-from orchestrator.memory.history import History
 from orchestrator.memory.mirroring import agreed_on, held_together
-from orchestrator.memory.pages import AGENTS_MD, CLAUDE_MD, Filing, Pages
+from orchestrator.memory.pages import Filing, Pages
 from orchestrator.memory.records import Status
 from orchestrator.memory.rulebook import Keeping
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Rule
 from teacher.models import RuleText
+from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add, amend, reinforce
 from tests.memory.writers import die_at, fork, reap
 
@@ -33,7 +34,7 @@ class Twins:
     def __init__(self, project: Path, state: Path) -> None:
         self.project = project
         self.claude, self.agents = project / CLAUDE_MD, project / AGENTS_MD
-        self.history = History(state, self.claude)
+        self.history = OpenHistory(state, self.claude)
         self._locks = state / "locks"
 
     @property

@@ -9,10 +9,10 @@ import pytest
 
 from orchestrator.errors import RulebookError
 from orchestrator.memory import MarkdownRulebook
-from orchestrator.memory.history import History
 from orchestrator.memory.pages import Target
 from orchestrator.memory.rulebook import Keeping
 from orchestrator.memory.shelf import Shelf
+from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, add, rulebook
 from tests.users import NOBODY, ordinary_user
 
@@ -64,7 +64,7 @@ def test_the_same_project_can_be_written_when_it_may_be(open_project: Path) -> N
 
 def test_what_may_not_be_read_is_not_deleted(open_project: Path) -> None:
     with ordinary_user():
-        history = History(open_project / "state", open_project / "CLAUDE.md")
+        history = OpenHistory(open_project / "state", open_project / "CLAUDE.md")
         shelf = Shelf(open_project, Target.RULES_DIR)
         book = MarkdownRulebook(shelf, open_project / "locks", keeping=Keeping(history))
         change = book.apply(add(), FAILURE)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
+from orchestrator.folders import CLAUDE_MD
 from orchestrator.memory.document import parse
 from orchestrator.memory.editing import append, remove
 from orchestrator.memory.lessons import Outcome, take_in
-from orchestrator.memory.pages import CLAUDE_MD, Pages
+from orchestrator.memory.pages import Pages
 from orchestrator.memory.preflight import Standing, fingerprint, leaving, preflight, tokens
 from orchestrator.models import Rule
 from teacher.models import RuleText

@@ -15,7 +15,6 @@ from orchestrator.config import Config
 from orchestrator.errors import RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.memory import MarkdownRulebook
-from orchestrator.memory.history import History
 from orchestrator.memory.pages import Target, changed
 from orchestrator.memory.records import Status
 from orchestrator.memory.rulebook import Keeping
@@ -23,9 +22,10 @@ from orchestrator.memory.scope import covers, safe_globs, scope_of
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import RuleChange
 from orchestrator.ports import Rulebook
-from orchestrator.store import Store
+from orchestrator.storage.runs import Store
 from orchestrator.wiring import open_rulebook
 from teacher.models import KnownRule, Lesson, RuleText
+from tests.histories import OpenHistory
 from tests.memory.conformance import RulebookConformance
 from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add, amend
 
@@ -37,7 +37,7 @@ class Book:
     """A rulebook with a history, opened anew each time, as every process does."""
 
     def __init__(self, root: Path, state: Path, target: Target, *, mirror: bool = False) -> None:
-        self.root, self.history = root, History(state, root / "CLAUDE.md")
+        self.root, self.history = root, OpenHistory(state, root / "CLAUDE.md")
         self.heard: list[Event] = []
         self._state, self.target, self._mirror = state, target, mirror
 
@@ -105,7 +105,7 @@ class TestMirrored(RulebookConformance):
 
     @pytest.fixture
     def book(self, project: Path, tmp_path: Path) -> Iterator[Rulebook]:
-        history = History(tmp_path / "state", project / "CLAUDE.md")
+        history = OpenHistory(tmp_path / "state", project / "CLAUDE.md")
         shelf = Shelf(project, mirror=True)
         yield MarkdownRulebook(shelf, tmp_path / "locks", keeping=Keeping(history))
         history.close()
@@ -528,14 +528,14 @@ def test_which_files_load_a_rule(glob: str, file: str, loaded: bool) -> None:
 
 def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path: Path) -> None:
     with Store(tmp_path / "state") as store:
-        with open_rulebook(Config(), project, store, lambda _event: None) as (book, _history):
-            change = book.apply(add(NONE), FAILURE)
+        book, _ = open_rulebook(Config(), project, store, lambda _event: None)
+        change = book.apply(add(NONE), FAILURE)
         assert change is not None
         (project / "CLAUDE.md").rename(project / "AGENTS.md")
         (project / "CLAUDE.md").symlink_to("AGENTS.md")
-        with open_rulebook(Config(), project, store, lambda _event: None) as (book, history):
-            book.rules()
-            assert [record.rule.id for record in history.all()] == [change.rule.id]
+        book, history = open_rulebook(Config(), project, store, lambda _event: None)
+        book.rules()
+        assert [record.rule.id for record in history.all()] == [change.rule.id]
 
 
 def test_a_rule_by_hand_keeps_its_history_once_we_wrote_the_file(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.memory.history import History
 from orchestrator.memory.records import RuleRecord, Status
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from teacher.models import RuleText
+from tests.histories import OpenHistory
 from tests.memory.making import FAILURE, LISTS, NONE, add
 
 OWN = "# Project\n\nUse tabs.\n"
@@ -23,7 +23,7 @@ class Project:
     def __init__(self, root: Path, state: Path, *, mirror: bool = False) -> None:
         self.root, self.file, self._state = root, root / "CLAUDE.md", state
         self._mirror = mirror
-        self.history = History(state, self.file)
+        self.history = OpenHistory(state, self.file)
         self.file.write_text(OWN, encoding="utf-8")
 
     @property

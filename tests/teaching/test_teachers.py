@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,13 +10,12 @@ import pytest
 from orchestrator import events
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import Masker
-from orchestrator.teaching.caps import DAY, HOUR, CappedTeacher, Caps
 from orchestrator.teaching.fallback import FallbackTeacher
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import Parts, teach_failure
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
-from teacher.models import Action, Usage
+from teacher.models import Action
 from teacher.models import Lesson as TeacherLesson
 from tests.teacher.samples import ADD, FAILURE, KNOWN
 
@@ -149,54 +147,3 @@ def test_the_second_teacher_is_not_asked_for_a_better_answer(
     with pytest.raises((TeacherMisconfigured, UnusableAnswer)):
         teacher.teach(FAILURE, KNOWN)
     assert second.asked == []
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def costing(dollars: float) -> TeacherLesson:
-    return TeacherLesson(Action.NONE, "nothing", usage=Usage(cost_usd=dollars))
-
-
-def test_so_many_requests_an_hour_from_all_runs_together(tmp_path: Path) -> None:
-    clock, asked = Clock(), ScriptedTeacher(*[costing(0)] * 4)
-    runs = [CappedTeacher(asked, Caps(requests_per_hour=3), tmp_path, clock) for _ in range(4)]
-    for run in runs[:3]:
-        run.teach(FAILURE, ())
-    with pytest.raises(TeacherUnavailable, match="call each other") as caught:
-        runs[3].teach(FAILURE, ())
-    assert "n8n.max_requests_per_hour" in caught.value.mend
-    assert len(asked.asked) == 3
-    clock.now += HOUR
-    runs[3].teach(FAILURE, ())
-
-
-def test_so_much_money_a_day_billed_errors_included(tmp_path: Path) -> None:
-    clock = Clock()
-    billed = UnusableAnswer("no lesson", usage=Usage(cost_usd=0.75))
-    asked = ScriptedTeacher(costing(0.25), billed, costing(0))
-    teacher = CappedTeacher(asked, Caps(cost_usd_per_day=1.0), tmp_path, clock)
-    teacher.teach(FAILURE, ())
-    with pytest.raises(UnusableAnswer):
-        teacher.teach(FAILURE, ())
-    with pytest.raises(TeacherUnavailable, match=r"\$1\.00 within a day"):
-        teacher.teach(FAILURE, ())
-    clock.now += DAY
-    teacher.teach(FAILURE, ())
-
-
-def test_the_count_forgets_what_is_old_and_survives_damage(tmp_path: Path) -> None:
-    clock = Clock()
-    teacher = CappedTeacher(ScriptedTeacher(*[costing(0.1)] * 3), Caps(), tmp_path, clock)
-    teacher.teach(FAILURE, ())
-    clock.now += DAY
-    teacher.teach(FAILURE, ())
-    lines = (tmp_path / "webhook.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["requests"] for line in lines] == [1, 0]
-    (tmp_path / "webhook.jsonl").write_text("{", encoding="utf-8")
-    teacher.teach(FAILURE, ())

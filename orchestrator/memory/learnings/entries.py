@@ -23,6 +23,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Final, NamedTuple
 
+from orchestrator.bom import BOM, is_utf16
 from orchestrator.errors import UsageError
 
 
@@ -42,8 +43,6 @@ class Status(StrEnum):
     PROMOTED = "promoted"
 
 
-_BOM: Final = "\ufeff"
-_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 _HEADING: Final = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*(?:#+[ \t]*)?$", re.DOTALL)
 ID: Final = re.compile(r"(ERR|LRN|FEAT)-([0-9]{8})-([0-9]{3,9})")
 _NAMED: Final = re.compile(rf"\[?({ID.pattern})\b")
@@ -135,7 +134,7 @@ def parse(data: bytes) -> Document:
     Raises:
         UsageError: the file is UTF-16, to which no UTF-8 text can be added.
     """
-    if data.startswith(_UTF16):
+    if is_utf16(data):
         raise UsageError("the file is encoded as UTF-16", "save it as UTF-8")
     lines = _lines(data.decode("utf-8", "surrogateescape"))
     outside, fence = _outside_fences(lines)
@@ -156,7 +155,7 @@ def added(data: bytes, new: Sequence[Entry], title: str) -> bytes:
     newline = _newline(document.lines)
     text = newline.join(_block(entry, newline) for entry in new)
     before = "".join(document.lines)
-    if not before.removeprefix(_BOM).strip():
+    if not before.removeprefix(BOM).strip():
         before = before or f"# {title}{newline}"
     if not before.endswith("\n"):
         before += newline
@@ -261,7 +260,7 @@ def _headings(
     lines: tuple[str, ...], outside: Sequence[int]
 ) -> Iterator[tuple[int, int, re.Match[str] | None]]:
     for at in outside:
-        line = lines[at] if at else lines[at].removeprefix(_BOM)
+        line = lines[at] if at else lines[at].removeprefix(BOM)
         if line.startswith("#") and (heading := _HEADING.match(line.rstrip("\r\n"))):
             yield at, len(heading[1]), _NAMED.match(heading[2])
 

@@ -15,9 +15,8 @@ from orchestrator.errors import LoopError
 from orchestrator.workspace.git import Git
 from orchestrator.writeahead import destructive
 from orchestrator.writeahead.destructive import Danger
+from orchestrator.writeahead.grammar import find_head, find_remote_tip
 
-_COMMIT: Final = re.compile(r"HEAD ([0-9a-f]{40,64})")
-_TIP: Final = re.compile(r"(refs/remotes/\S+) ([0-9a-f]{40,64})")
 _RELATIVE: Final = re.compile(r"(?:HEAD|@)((?:[~^]\d*)*)")
 
 
@@ -95,11 +94,11 @@ def _look_at_head(danger: Danger, before: str) -> tuple[Finding, str]:
     if not destructive.git_arguments(danger):
         return Finding.UNKNOWN, "see what `git status` and `git reflog` say"
     git = _git(danger.directory)
-    head, was = _commit(git, "HEAD"), _COMMIT.search(before)
-    seen = f"HEAD is {head[:12]}" + (f", and was {was[1][:12]}" if was else "")
+    head, was = _commit(git, "HEAD"), find_head(before)
+    seen = f"HEAD is {head[:12]}" + (f", and was {was[:12]}" if was else "")
     (target, *more) = danger.targets
     if relative := _RELATIVE.fullmatch(target):
-        target = was[1] + relative[1] if was else ""
+        target = was + relative[1] if was else ""
     elif "@{" in target or target.endswith("HEAD"):
         target = ""  # it names something else by now
     wanted = _commit(git, target) if target and not more else ""
@@ -112,16 +111,17 @@ def _look_at_head(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _look_at_remote(danger: Danger, before: str) -> tuple[Finding, str]:
-    tip, spec = _TIP.search(before), destructive.pushed(danger)
+    tip, spec = find_remote_tip(before), destructive.pushed(danger)
     if not tip or not spec:
         return Finding.UNKNOWN, "see what `git fetch` and `git log` say of the remote branch"
+    ref, known = tip
     git = _git(danger.directory)
-    now = _commit(git, tip[1])
+    now = _commit(git, ref)
     source = spec.partition(":")[0]
     wanted = _commit(git, source) if source else ""
-    if now == tip[2]:
-        return Finding.UNKNOWN, f"{tip[1]} is {now[:12]} as before, as far as this clone knows"
-    seen = f"{tip[1]} is {now[:12] or 'gone'}, and was {tip[2][:12]}"
+    if now == known:
+        return Finding.UNKNOWN, f"{ref} is {now[:12]} as before, as far as this clone knows"
+    seen = f"{ref} is {now[:12] or 'gone'}, and was {known[:12]}"
     if now != wanted:
         return Finding.UNKNOWN, f"{seen}; it was to become {wanted[:12] or 'gone'}"
     return Finding.DONE, f"{seen}; that is what was pushed"

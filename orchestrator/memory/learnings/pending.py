@@ -1,15 +1,13 @@
 """Failed tool calls that the hook noted become entries."""
 
-import fcntl
-import json
 import os
-import re
 import stat
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.locking import LockHeldError, lock_descriptor, unlock_descriptor
 from orchestrator.masking import mask_line
 from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
@@ -23,9 +21,8 @@ from orchestrator.memory.learnings.workspace import (
     today,
 )
 from orchestrator.memory.text import safe_line
-from orchestrator.writeahead import places
+from orchestrator.writeahead.grammar import parse_failure
 
-_LINE: Final = re.compile(r"(\S+) TOOL_FAILURE: ([^{]*)(\{.*\})?")
 _LOCK_SECONDS: Final = 30.0
 
 
@@ -60,17 +57,17 @@ def take_in(workspace: Workspace) -> list[Logged]:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UsageError(f"{path} is not a file", "move it away")
-            places.lock_descriptor(descriptor, _LOCK_SECONDS)
+            lock_descriptor(descriptor, _LOCK_SECONDS)
             with open(descriptor, "rb", closefd=False) as file:
                 text = file.read().decode("utf-8", "replace")
             if not text.strip():
                 return []
             logged = log_drafts(workspace, Kind.ERR, _drafts(text))
             os.ftruncate(descriptor, 0)
-        except TimeoutError:
+        except LockHeldError:
             raise InfrastructureError(f"{path} is locked", "end what holds it") from None
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            unlock_descriptor(descriptor)
             os.close(descriptor)
     return logged
 
@@ -111,26 +108,18 @@ def _draft(calls: list[_Call]) -> Entry:
 
 
 def _call(line: str) -> _Call:
-    match = _LINE.fullmatch(line)
-    if not match:
+    parsed = parse_failure(line)
+    if not parsed:
         return _Call(f"failed: {mask_line(line, 100)}", mask_line(line, 500), today())
-    facts = _facts(match[3])
-    tool = match[2].strip() or "a tool"
+    moment, tool, facts = parsed
+    tool = tool or "a tool"
     tried = mask_line(facts.get("command", ""), 80)
     return _Call(
         context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
         content=mask_line(facts.get("error", ""), 500) or f"{tool} failed",
-        day=_day(match[1]),
+        day=_day(moment),
         id=facts.get("call", ""),
     )
-
-
-def _facts(text: str | None) -> dict[str, str]:
-    try:
-        found = json.loads(text or "{}")
-        return {str(name): str(value) for name, value in found.items()}
-    except (ValueError, RecursionError):
-        return {"error": text or ""}
 
 
 def _day(text: str) -> date:

@@ -1,71 +1,58 @@
-"""A resolved entry becomes a line of an instruction file."""
+"""A resolved entry becomes a rule, on the road of every other lesson.
 
-import os
-import re
-from dataclasses import dataclass
+No teacher is asked: a person says the rule, and what they leave out comes from the entry. What
+speaks against it (a rule that says the opposite, poison, a text that was turned down, the budget)
+is found by the rulebook, as for each lesson; then the entry stays resolved.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from orchestrator import process
-from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.memory import files
-from orchestrator.memory.agents_md import agents_in_force
-from orchestrator.memory.learnings import storage
+from orchestrator.errors import LoopError, UsageError
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
+from orchestrator.masking import mask
+from orchestrator.memory import committing
 from orchestrator.memory.learnings.entries import Entry, Status
-from orchestrator.memory.learnings.placing import with_line
+from orchestrator.memory.learnings.plain_lines import find_opposite_line, find_same_line
 from orchestrator.memory.learnings.workspace import Workspace, first_sentence, set_fields
-from orchestrator.memory.text import safe_line
+from orchestrator.memory.lessons import Outcome, take_in
+from orchestrator.memory.pages import Pages, Target
+from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.memory.text import safe_line, safe_word
+from orchestrator.models import Rule
+from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
-LINE_BOUND: Final = 80
-TARGETS: Final = ("CLAUDE.md", "AGENTS.md", ".github/copilot-instructions.md", "references/NAME.md")
+SOURCE: Final = "learning"
 
-_TEXT_BOUND: Final = 4000
-_NO_ORDER: Final = frozenset(
-    (
-        "a", "an", "the", "i", "we", "you", "he", "she", "it", "they", "this", "that", "these",
-        "those", "there", "our", "my", "your", "was", "were", "is", "are", "had", "has", "have",
-        "did", "does", "because", "since", "when",
-    )
-)  # fmt: skip
-_ORDERS: Final = frozenset(
-    (
-        "accept", "add", "allow", "always", "annotate", "apply", "ask", "assert", "assume", "avoid",
-        "await", "back", "be", "bed", "begin", "bleed", "break", "bring", "build", "bump", "cache",
-        "call", "catch", "change", "check", "choose", "clean", "close", "commit", "compare",
-        "configure", "confirm", "consider", "convert", "copy", "create", "declare", "define",
-        "delete", "deploy", "do", "document", "don't", "drop", "embed", "enable", "encode",
-        "ensure", "escape", "exceed", "exclude", "expect", "export", "feed", "fetch", "fix",
-        "follow", "format", "generate", "get", "give", "go", "grant", "guard", "handle", "heed",
-        "ignore", "import", "include", "install", "keep", "leave", "let", "limit", "list", "load",
-        "lock", "log", "look", "make", "mark", "match", "measure", "merge", "migrate", "mind",
-        "mock", "move", "name", "need", "never", "only", "open", "order", "parse", "pass", "pin",
-        "ping", "prefer", "preserve", "preview", "proceed", "provide", "pull", "push", "put",
-        "quote", "raise", "read", "rebase", "rebuild", "refuse", "regenerate", "reload",
-        "remember", "remove", "rename", "replace", "request", "require", "reset", "resolve",
-        "restart", "restore", "retry", "return", "reuse", "revert", "review", "ring", "rotate",
-        "run", "save", "search", "see", "seed", "select", "send", "separate", "serve", "set",
-        "shed", "show", "shred", "skip", "sort", "specify", "speed", "split", "spring", "start",
-        "stop", "store", "string", "succeed", "swing", "sync", "tag", "take", "tell", "test",
-        "treat", "trim", "try", "turn", "type", "update", "upgrade", "use", "validate", "verify",
-        "wait", "watch", "wed", "weed", "wrap", "wring", "write",
-    )
-)  # fmt: skip
-"""Words that an order begins with; those in `-ed` and `-ing` are no tale for all that."""
+_SUMMARY_BOUND: Final = 200
+_TARGETS: Final = {CLAUDE_MD: Target.PROJECT, AGENTS_MD: Target.AGENTS_MD}
+_HELD_BACK: Final = ("quarantined", "contradiction", "waits for approval")
+
+
+class NotPromotedError(LoopError):
+    """The rule is not in force, so the entry stays resolved."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What became of a promotion."""
+    """An entry that was promoted."""
 
     entry: Entry
-    line: str
+    text: RuleText
     path: Path
-    """The instruction file."""
+    """The file that says the rule."""
+    rule: Rule | None
+    """The rule in force; None if a line says it that an older version, or a person, wrote."""
     already: bool
-    """Whether the line stood there before."""
+    """Whether it stood there before."""
+    files: tuple[Path, ...] = ()
+    """The rule files that were changed."""
 
 
-def demand_promotable(entry: Entry) -> None:
+def require_promotable(entry: Entry) -> None:
     """Check that an entry may be promoted: pending, resolved, promoted, in this order.
 
     Raises:
@@ -80,137 +67,160 @@ def demand_promotable(entry: Entry) -> None:
         )
 
 
-def draft(entry: Entry) -> str:
-    """A line to begin with: the first sentence that is surely an order, if there is one."""
-    for text in (entry.action, entry.content):
-        sentence = safe_line(first_sentence(text), _TEXT_BOUND)
-        if len(sentence) <= LINE_BOUND and _first_word(sentence).casefold() in _ORDERS:
-            return sentence
-    return ""
+# ---- where it goes
 
 
-def checked_line(line: str) -> str:
-    """The line as it is written: one line, safe in Markdown.
+def target_of(workspace: Workspace, target: str) -> Target | None:
+    """Return where the rule goes; None leaves it to the configuration.
 
     Raises:
-        UsageError: it is empty, too long, or no order.
+        UsageError: no rulebook stands in a file of this name.
     """
-    safe = safe_line(line, _TEXT_BOUND).removeprefix("- ")
-    if not safe:
-        raise UsageError("the line is empty", "say what to do, with --line")
-    if len(safe) > LINE_BOUND:
-        raise UsageError(
-            f"the line has {len(safe)} characters, and {LINE_BOUND} are the most", "shorten it"
-        )
-    if not _imperative(safe):
-        raise UsageError(
-            f"{safe!r} tells a story", "say what to do: Never ..., Always ..., Run ... before ..."
-        )
-    return safe
-
-
-def target_path(workspace: Workspace, target: str) -> Path:
-    """The file that a target names; the project's own instruction file if it names none.
-
-    Raises:
-        UsageError: it is none of the targets.
-    """
-    base = workspace.base
+    if workspace.everywhere and target in ("", CLAUDE_MD):
+        return Target.USER
     if not target:
-        agents_only = not (base / "CLAUDE.md").exists() and (base / "AGENTS.md").exists()
-        return base / ("AGENTS.md" if agents_only and not workspace.everywhere else "CLAUDE.md")
-    guide = re.fullmatch(r"references/[\w-][\w.-]*\.md", target)
-    if target == "CLAUDE.md" or (not workspace.everywhere and (target in TARGETS[:3] or guide)):
-        return base / target
-    known = "CLAUDE.md" if workspace.everywhere else ", ".join(TARGETS)
-    raise UsageError(f"{target} is no target of a promotion", f"choose one of {known}")
+        return None
+    if workspace.everywhere or target not in _TARGETS:
+        known = CLAUDE_MD if workspace.everywhere else " or ".join(_TARGETS)
+        raise UsageError(
+            f"{target} is no target of a promotion: no rules are kept there", f"choose {known}"
+        )
+    return _TARGETS[target]
 
 
-def promote(workspace: Workspace, identity: str, line: str, target: Path) -> Promotion:
-    """Write the line into the target, then set the entry to promoted.
+# ---- doing it
 
-    Broken off in between, it can be done again: a line that is there is not written twice.
+
+def preview(book: MarkdownRulebook, entry: Entry, text: RuleText) -> str:
+    """Return what a promotion would change in the rule files; empty if it would change none.
 
     Raises:
-        UsageError: the entry may not be promoted, or the line is none.
+        NotPromotedError: it contradicts a line that an older version promoted.
+        LoopError: a file cannot be read.
+    """
+    book.rules()  # people may have edited the files
+    if _find_line(book, entry, text):
+        return ""
+    return _decide(book, _lesson(entry, text), _failure(entry))[0]
+
+
+def promote(
+    workspace: Workspace, identity: str, text: RuleText, book: MarkdownRulebook
+) -> Promotion:
+    """Write the rule, then set the entry to promoted.
+
+    Broken off in between, it can be done again: a rule that is there is not written twice.
+
+    Raises:
+        NotPromotedError: something speaks against the rule, or it waits for a person.
+        UsageError: the entry may not be promoted.
         LoopError: a file cannot be written.
     """
     entry = workspace.find(identity)
-    demand_promotable(entry)
-    line = checked_line(line)
-    path = files.locate(target, workspace.project)
-    with files.explained(path, "written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    imports = agents_in_force(workspace.base) if _is_claude_md(workspace, target) else ()
-    with storage.rulebook_locked(path):
-        written = storage.edit(
-            target, lambda data: with_line(data, line, imports), workspace.project
-        )
-    name = target.relative_to(workspace.base).as_posix()
+    require_promotable(entry)
+    book.rules()  # people may have edited the files
+    path = _find_line(book, entry, text)
+    done = Promotion(entry, text, path, None, True) if path else _write(book, entry, text)
     values = {
         "Status": Status.PROMOTED,
-        "Promoted to": name,
+        "Promoted to": _name(workspace, done.path),
         "Occurrences then": str(entry.occurrences),
+        **({"Rule": done.rule.id} if done.rule else {}),
     }
     set_fields(workspace, entry, Status.RESOLVED, values)
-    return Promotion(workspace.find(entry.id), line, target, already=not written)
+    return replace(done, entry=workspace.find(entry.id))
 
 
 def commit(workspace: Workspace, promotion: Promotion) -> str:
-    """Commit the two files, and nothing else that is staged or changed; gives the subject.
+    """Commit the files that the promotion changed, and nothing else; return the subject.
 
-    The user's own hooks and signing are in force: it is their commit.
+    What git ignores is left out, and so are rule files outside of the workspace's repository. The
+    user's own hooks and signing are in force: it is their commit.
 
     Raises:
-        UsageError: the files are in no git work tree, or ignored there.
-        InfrastructureError: git refuses.
+        UsageError: the files are in no git work tree, or ignored there; or git refuses.
+        InfrastructureError: git is missing.
     """
-    paths = [
-        str(path)
-        for path in (promotion.path, workspace.file(promotion.entry.kind))
-        if _git(workspace.base, "check-ignore", "-q", "--", str(path)).returncode == 1
-    ]
+    changed = (*promotion.files, workspace.file(promotion.entry.kind).resolve())
+    paths = committing.find_committable(changed, workspace.base)
     if not paths:
         raise UsageError("the files are ignored by git, or in no repository", "nothing to commit")
-    subject = f"docs(memory): promote {promotion.entry.id} \N{EM DASH} {promotion.line}"
-    for arguments in (["add", "--", *paths], ["commit", "-q", "-m", subject, "--", *paths]):
-        done = _git(workspace.base, *arguments)
-        if done.returncode:
-            raise InfrastructureError(
-                f"git {arguments[0]} failed: {done.text.strip()}", "commit the files yourself"
-            )
+    line = safe_line(promotion.text.rule)
+    subject = f"docs(memory): promote {promotion.entry.id} \N{EM DASH} {line}"
+    committing.commit_files(paths, subject)
     return subject
 
 
-def can_commit(workspace: Workspace) -> bool:
-    """Whether the workspace is in a git work tree."""
-    return _git(workspace.base, "rev-parse", "--is-inside-work-tree").stdout.strip() == b"true"
+def _write(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promotion:
+    """Give the lesson to the rulebook. Raises NotPromotedError if no rule is in force then."""
+    lesson, failure = _lesson(entry, text), _failure(entry)
+    before = book.read()
+    outcome = _decide(book, lesson, failure)[1]
+    change = book.apply(lesson, failure) if outcome.rule else None
+    if change is None:
+        raise NotPromotedError(
+            f"{entry.id} stays resolved, no rule was written: {outcome.reason}",
+            "`orchestrator rules list --all` shows it; `rules restore` and `rules add` overrule",
+        )
+    if change.change in _HELD_BACK:
+        rule = change.rule.id
+        raise NotPromotedError(
+            f"{entry.id} stays resolved, its rule {rule} waits: {change.reason}",
+            f"orchestrator rules approve {rule}, then promote it again; or rules reject {rule}",
+        )
+    after = book.read()
+    changed = tuple(path for path in {**before, **after} if before.get(path) != after.get(path))
+    return Promotion(entry, text, change.path, change.rule, change.change != "added", changed)
 
 
-def _git(folder: Path, *arguments: str) -> process.Completed:
-    try:
-        return process.capture(["git", *arguments], cwd=folder, env=dict(os.environ))
-    except FileNotFoundError as error:
-        raise InfrastructureError("git was not found", "install git") from error
-    except OSError as error:
-        raise InfrastructureError(f"git cannot be started: {error}", "install git") from error
+def _decide(book: MarkdownRulebook, lesson: Lesson, failure: Failure) -> tuple[str, Outcome]:
+    """Return what a lesson would change, as a diff, and what would become of it."""
+    outcomes: list[Outcome] = []
+
+    def change(pages: Pages) -> Pages:
+        standing = book.standing()
+        outcomes.append(take_in(pages, lesson, failure, today=book.today(), standing=standing))
+        return outcomes[-1].pages
+
+    return book.preview(change), outcomes[-1]
 
 
-def _is_claude_md(workspace: Workspace, target: Path) -> bool:
-    return target.name == "CLAUDE.md" and not workspace.everywhere
+def _find_line(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Path | None:
+    """Return the file in which a plain line says what the rule says.
+
+    Raises:
+        NotPromotedError: a line that an older version promoted says the opposite.
+    """
+    found = book.read()
+    for path, data in found.items():
+        if find_same_line(data, text):
+            return path
+    for path, data in found.items():
+        if line := find_opposite_line(data, text):
+            raise NotPromotedError(
+                f"{entry.id} stays resolved: it contradicts a line of {path}: {line}",
+                "change that line, or remove it, first",
+            )
+    return None
 
 
-def _imperative(line: str) -> bool:
-    """Whether the line may be an order: no pronoun, article or `EKS`, no `-ed` or `-ing` form."""
-    word = _first_word(line)
-    first = word.casefold()
-    if first in _ORDERS:
-        return True
-    if not first or first in _NO_ORDER or (word.isupper() and len(word) > 1):
-        return False
-    return not first.endswith(("ed", "ing"))
+def _lesson(entry: Entry, text: RuleText) -> Lesson:
+    return Lesson(Action.ADD, f"a person promoted {entry.id}", text)
 
 
-def _first_word(line: str) -> str:
-    word = re.match(r"[\W_]*([\w']+)", line.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    return word[1] if word else ""
+def _failure(entry: Entry) -> Failure:
+    """Return what the entry is about; its fingerprint, if a run logged it, counts recurrences."""
+    about = entry.context or first_sentence(entry.content)
+    return Failure(
+        FailureType.OTHER,
+        f"{SOURCE}:{entry.id}",
+        safe_line(mask(f"{entry.id}: {about}"), _SUMMARY_BOUND),
+        safe_word(entry.fingerprint),
+    )
+
+
+def _name(workspace: Workspace, path: Path) -> str:
+    """Return how the entry, which others may read too, names the file of its rule."""
+    if path.is_relative_to(workspace.base):
+        return path.relative_to(workspace.base).as_posix()
+    return path.name if workspace.everywhere else f"the user's {path.name}"

@@ -4,27 +4,23 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from orchestrator import process
+from orchestrator.bom import is_utf16
 from orchestrator.errors import UsageError
-from orchestrator.memory.files import checkout_top
+from orchestrator.files import find_git_top
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.looking import Finding, look
 from orchestrator.memory.learnings.workspace import Workspace
 from orchestrator.memory.locking import held
-from orchestrator.writeahead import buffer, destructive, places
+from orchestrator.writeahead import destructive, grammar, places
 
 __all__ = ["Finding", "Resumed", "Step", "Verified", "pending", "resume"]
 
 CHECK_SECONDS: Final = 60.0
 
-_ENTRY: Final = re.compile(r"^## WAL Entry\b[^\n]*", re.MULTILINE)
-_FIELD: Final = re.compile(
-    r"^(?:[-*] )?\*\*([\w ]+?)(?::\*\*|\*\*:)[ \t]*(.*?)[ \t\r]*$", re.MULTILINE
-)
 _STEP: Final = re.compile(
     r"^[ \t]*(?:[-*+]|\d+[.)])?[^\n\[]{0,80}\[ \][ \t]*(.+?)[ \t\r]*$", re.MULTILINE
 )
@@ -80,7 +76,7 @@ def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
         UsageError: it is UTF-16.
     """
     data = storage.read(workspace.buffer, workspace.project)
-    if data.startswith(buffer.UTF16):
+    if is_utf16(data):
         raise UsageError(f"{workspace.buffer} is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     verified = tuple(_verified(step, workspace, allow) for step in pending(data))
@@ -91,37 +87,20 @@ def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
 
 def pending(data: bytes) -> list[Step]:
     """The PENDING entries of a buffer."""
-    text = data.decode("utf-8", "surrogateescape")
-    bounds = [*(match.start() for match in _ENTRY.finditer(text)), len(text)]
-    steps = []
-    for start, end in pairwise(bounds):
-        section = text[start:end]
-        fields = {match[1].lower(): match for match in reversed(list(_FIELD.finditer(section)))}
-        status = fields.get("status")
-        if status is None or status[2] != buffer.PENDING:
-            continue
-
-        def value(name: str, fields: dict[str, re.Match[str]] = fields) -> str:
-            return fields[name][2] if name in fields else ""
-
-        place = [
-            len(text[: start + offset].encode("utf-8", "surrogateescape"))
-            for offset in status.span(2)
-        ]
-        steps.append(
-            Step(
-                title=section.partition("\n")[0].strip().removeprefix("## "),
-                operation=value("operation"),
-                affected=value("affected resources") or value("affected"),
-                rollback=value("rollback"),
-                directory=value("directory"),
-                before=value("before"),
-                check=value("check"),
-                call=value("call"),
-                place=(place[0], place[1]),
-            )
+    return [
+        Step(
+            title=entry.title,
+            operation=entry.field(grammar.OPERATION),
+            affected=entry.field(grammar.AFFECTED, "Affected"),
+            rollback=entry.field(grammar.ROLLBACK),
+            directory=entry.field(grammar.DIRECTORY),
+            before=entry.field(grammar.BEFORE),
+            check=entry.field(grammar.CHECK),
+            call=entry.field(grammar.CALL),
+            place=entry.place,
         )
-    return steps
+        for entry in grammar.parse_pending(data)
+    ]
 
 
 def _settled(data: bytes, verified: tuple[Verified, ...]) -> bytes:
@@ -130,8 +109,8 @@ def _settled(data: bytes, verified: tuple[Verified, ...]) -> bytes:
     for step in reversed(pending(data)):
         finding = clear.get(_key(step))
         if finding:
-            status = buffer.COMMITTED if finding is Finding.DONE else buffer.ROLLED_BACK
-            data = data[: step.place[0]] + status.encode() + data[step.place[1] :]
+            status = grammar.COMMITTED if finding is Finding.DONE else grammar.ROLLED_BACK
+            data = grammar.set_status(data, step.place, status)
     return data
 
 
@@ -159,7 +138,7 @@ def _may_be_looked_at(folder: Path, workspace: Workspace) -> bool:
     A project's buffer may come from a stranger, who must not choose where git runs. The global one
     is the user's own, about every project.
     """
-    top = checkout_top(workspace.base.resolve())
+    top = find_git_top(workspace.base.resolve())
     return folder.is_dir() and (workspace.everywhere or folder.resolve().is_relative_to(top))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import UsageError
+from orchestrator.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.memory import files
 
 DEFAULT_THRESHOLD: Final = 50.0
@@ -71,7 +72,7 @@ def score(values: Mapping[str, float], project: Path) -> Score:
 def _threshold(project: Path) -> tuple[str, str]:
     if chosen := os.environ.get(THRESHOLD_VARIABLE, "").strip():
         return chosen, "environment"
-    for name in ("CLAUDE.md", "AGENTS.md"):
+    for name in (CLAUDE_MD, AGENTS_MD):
         text = files.read(project / name).data.decode("utf-8-sig", "replace")
         line = re.search(rf"^[-*\s`]*{THRESHOLD_VARIABLE}\s*=\s*([^\s`]+)", text, re.MULTILINE)
         if line:

@@ -8,7 +8,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.memory import files
 from orchestrator.memory.locking import held, instruction_files_locked
-from orchestrator.store import state_directory
+from orchestrator.storage.place import locks_of, state_directory
 from orchestrator.writeahead import places
 
 _TRIES: Final = 20
@@ -28,7 +28,7 @@ def workspace_locked(base: Path) -> Iterator[None]:
 @contextmanager
 def rulebook_locked(path: Path) -> Iterator[None]:
     """Hold the lock under which the rulebook writes an instruction file."""
-    with instruction_files_locked([path], state_directory() / "locks"):
+    with instruction_files_locked([path], locks_of(state_directory())):
         yield
 
 

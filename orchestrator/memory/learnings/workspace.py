@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError, UsageError
+from orchestrator.files import find_git_top
 from orchestrator.masking import mask
-from orchestrator.memory import files
 from orchestrator.memory.learnings import storage
 from orchestrator.memory.learnings.entries import (
     ID,
@@ -138,9 +138,7 @@ def local_workspace(project: Path) -> Workspace:
     """
     if found := places.local_base(str(project)):
         return Workspace(Path(found), everywhere=False)
-    folder = project.resolve()
-    with files.explained(folder, "read"):
-        return Workspace(files.checkout_top(folder), everywhere=False)
+    return Workspace(find_git_top(project.resolve()), everywhere=False)
 
 
 def global_workspace() -> Workspace:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome
+from orchestrator.suites.pytest.summary import LAST_LINE
 
 _USAGE, _NO_TESTS = 4, 5
 
@@ -22,8 +23,7 @@ NOT_REACHED: Final = "pytest did not report: the orchestrator's plugin did not r
 """Message of a run in which pytest ran, as far as can be seen, and our plugin did not."""
 
 _RAN: Final = re.compile(
-    rf"\b\d+ (?:passed|failed|errors?|skipped)\b.* in \d|No module named '?{PLUGIN}|"
-    rf"Error importing plugin \"{PLUGIN}"
+    rf"{LAST_LINE.pattern}|No module named '?{PLUGIN}|Error importing plugin \"{PLUGIN}"
 )
 
 

@@ -25,7 +25,7 @@ import psutil
 from orchestrator import events
 from orchestrator.process import MARK
 from orchestrator.runs import exit_code, resume_run, start_run
-from orchestrator.store import state_directory
+from orchestrator.storage.place import state_directory
 from orchestrator.workspace.swap import SwapNote
 from tests.faults.comparison.project import PLAN, TASK, look
 

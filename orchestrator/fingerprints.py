@@ -39,6 +39,11 @@ def fingerprint(source: str, evidence: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256("\x1e".join((source, *said)).encode("utf-8", "replace")).hexdigest()[:16]
 
 
+def hash_words(*words: str) -> str:
+    """Return 64 hex digits that tell one text, in its parts, from every other."""
+    return hashlib.sha256("\x1f".join(words).encode("utf-8", "replace")).hexdigest()
+
+
 def without_noise(text: str) -> str:
     """Give the text with all that changes from run to run made equal."""
     for pattern, into in _NOISE:

@@ -1,0 +1,37 @@
+"""Runs in short, a line each: for people, and as JSON.
+
+It imports nothing that a list does not need: the table is to be there at once.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from orchestrator.cli.values import printable
+from orchestrator.storage.database import Database
+from orchestrator.storage.listing import RunSummary, list_as_json
+
+
+def as_table(found: Sequence[RunSummary]) -> Iterator[str]:
+    """Yield a line for each run."""
+    if not found:
+        yield "no runs yet"
+        return
+    yield f"{'RUN':<23} {'STARTED':<17} {'OUTCOME':<13} {'ATTEMPTS':>8}  {'COST':>9}  TASK"
+    for each in found:
+        known = each.ended is not None or each.attempts
+        cost, attempts = (f"${each.cost_usd:.4f}", each.attempts) if known else ("", "")
+        began = datetime.fromisoformat(each.started).astimezone()
+        task = " ".join(printable(each.task).split())
+        yield (
+            f"{each.id:<23} {began:%Y-%m-%d %H:%M}  {each.outcome:<13} {attempts:>8}  "
+            f"{cost:>9}  {task[:60]}"
+        )
+
+
+def as_json(database: Database, found: Sequence[RunSummary]) -> Iterator[str]:
+    """Yield a JSON object for each run, with all that is known of it."""
+    for values in list_as_json(database, found):
+        for time in ("started", "ended", "pruned"):
+            values[time] = values[time] and values[time].replace("+00:00", "Z")
+        yield json.dumps(values)

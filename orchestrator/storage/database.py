@@ -1,0 +1,262 @@
+"""One database for the whole record: SQLite in the state directory, or a Postgres by its URL.
+
+Statements are written once, with `?` for values; both understand them. Any thread may call: a
+transaction has the connection for itself.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.storage import schema
+from orchestrator.storage.place import URL_VARIABLE, prepare, unusable
+
+Row = tuple[Any, ...]
+Value = str | bytes | int | float | None
+
+DATABASE: Final = "state.db"
+
+_BUSY_SECONDS: Final = 30.0
+_WRITERS: Final = 0x504C4C  # any number that is ours
+"""The key of the advisory lock that lets one transaction write at a time in Postgres, as SQLite
+does: limits over all runs are read and used up in one."""
+
+
+class _Engine(Protocol):
+    """What the two databases do in ways of their own."""
+
+    @property
+    def errors(self) -> type[Exception]:
+        """What it raises."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """What a type is called in it."""
+
+    def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
+        """Carry a statement out."""
+
+    def begin(self) -> None:
+        """Begin a transaction in which nobody else writes."""
+
+    def explain(self, error: Exception) -> InfrastructureError:
+        """Return the one line for an error."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Database:
+    """The record, open. Whoever opens one closes it, best by `with`.
+
+    Each method raises InfrastructureError when the database fails.
+
+    Args:
+        directory: the state directory.
+        url: of a Postgres database; what `ORCHESTRATOR_DATABASE_URL` says if None, and SQLite in
+            the state directory if that is empty.
+
+    Raises:
+        InfrastructureError: it cannot be used, or was written by a later version.
+    """
+
+    def __init__(self, directory: Path, url: str | None = None) -> None:
+        self.directory = directory
+        self._mutex = threading.RLock()
+        self._depth = 0
+        prepare(directory)
+        url = os.environ.get(URL_VARIABLE, "") if url is None else url
+        self._engine: _Engine = _Postgres(url) if url else _SQLite(directory)
+        try:
+            self._migrate()
+        except BaseException:
+            self.close()  # nobody owns it yet
+            raise
+
+    def __enter__(self) -> "Database":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
+        with self._mutex:
+            self._engine.close()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the file in the state directory."""
+        return isinstance(self._engine, _SQLite)
+
+    def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Read."""
+        with self._mutex, self._explained():
+            return list(self._execute(statement, values).fetchall())
+
+    def write(self, statement: str, values: Sequence[Value] = ()) -> int:
+        """Write, in a transaction; return the number of rows."""
+        with self.transaction(), self._explained():
+            return int(self._execute(statement, values).rowcount)
+
+    def write_all(self, statement: str, values: Iterable[Sequence[Value]]) -> None:
+        """Write the same for many values, in a transaction."""
+        with self.transaction(), self._explained():
+            for each in values:
+                self._execute(statement, each)
+
+    @contextmanager
+    def transaction(self) -> Iterator["Database"]:
+        """Write all that is written within it, or nothing; one within another is part of it."""
+        with self._mutex:
+            if not self._depth:
+                with self._explained():
+                    self._engine.begin()
+            self._depth += 1
+            try:
+                yield self
+            except BaseException:
+                self._leave("ROLLBACK")
+                raise
+            self._leave("COMMIT")
+
+    def _leave(self, word: str) -> None:
+        self._depth -= 1
+        if self._depth:
+            return  # an inner one: the outermost decides
+        with self._explained():
+            try:
+                self._engine.execute(word, ())
+            except self._engine.errors:
+                if word == "ROLLBACK":
+                    return  # it is rolled back already: a full disk does that by itself
+                self._engine.execute("ROLLBACK", ())
+                raise
+
+    def _execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
+        return self._engine.execute(statement, [_storable(each) for each in values])
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except self._engine.errors as error:
+            raise self._engine.explain(error) from error
+
+    def _migrate(self) -> None:
+        if self._version() == len(schema.MIGRATIONS):
+            return  # without a transaction: whoever only reads waits for nobody
+        with self.transaction():
+            done = self._version()  # another process may have been first
+            if done > len(schema.MIGRATIONS):
+                raise InfrastructureError(
+                    f"{self.directory} was written by a later version", "upgrade, or set another"
+                )
+            for script in schema.MIGRATIONS[done:]:
+                self._run_script(script)
+            if not done and self.is_local:
+                from orchestrator.storage.takeover import take_over
+
+                take_over(self)
+            self.write("DELETE FROM schema_version")
+            self.write("INSERT INTO schema_version VALUES (?)", (len(schema.MIGRATIONS),))
+        if not done and self.is_local:
+            from orchestrator.storage.takeover import put_aside
+
+            put_aside(self.directory)
+
+    def _version(self) -> int:
+        with self._mutex, self._explained():
+            self._engine.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)", ())
+            found = self.rows("SELECT version FROM schema_version")
+        return int(found[0][0]) if found else 0
+
+    def _run_script(self, script: str) -> None:
+        for statement in filter(str.strip, script.split(";")):
+            with self._explained():
+                self._engine.execute(statement.format(**self._engine.types), ())
+
+
+def _storable(value: Value) -> Value:
+    """Return a value that a database takes: text has to be text, and holds no NUL."""
+    if isinstance(value, str):
+        # Bytes that are not UTF-8 stay in people's files.
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "")
+    return value
+
+
+class _SQLite:
+    errors = sqlite3.Error
+    types = schema.SQLITE
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        try:
+            self._connection = sqlite3.connect(
+                directory / DATABASE,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,  # `Database` lets one thread in at a time
+            )
+        except sqlite3.Error as error:
+            raise self.explain(error) from error
+        try:
+            # https://sqlite.org/wal.html: readers wait for no writer, and a commit for the disk
+            # once; FULL, because a bill that a power cut loses would be spent again.
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise self.explain(error) from error
+
+    def execute(self, statement: str, values: Sequence[Value]) -> sqlite3.Cursor:
+        return self._connection.execute(statement, values)
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def explain(self, error: Exception) -> InfrastructureError:
+        # sqlite3 raises the class itself only for a file that is no database.
+        if type(error) is sqlite3.DatabaseError:
+            path = self._directory / DATABASE
+            return InfrastructureError(f"{path} cannot be used: {error}", f"move {DATABASE} away")
+        return unusable(self._directory, error)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class _Postgres:
+    types = schema.POSTGRES
+
+    def __init__(self, url: str) -> None:
+        import psycopg
+
+        self.errors: type[Exception] = psycopg.Error
+        try:
+            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
+        except psycopg.Error as error:
+            raise self.explain(error) from error
+
+    def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
+        return self._connection.execute(statement.replace("?", "%s").encode(), values or None)
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN")
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS,))
+
+    def explain(self, error: Exception) -> InfrastructureError:
+        # The URL holds a password, and psycopg's words may repeat parts of it.
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return InfrastructureError(
+            f"the database of {URL_VARIABLE} cannot be used: {first}",
+            f"start it, correct the address, or unset {URL_VARIABLE}",
+        )
+
+    def close(self) -> None:
+        self._connection.close()

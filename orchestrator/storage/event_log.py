@@ -1,0 +1,47 @@
+"""What happened in a run, in order."""
+
+from typing import NamedTuple
+
+from orchestrator.storage.database import Database
+
+
+class EventRow(NamedTuple):
+    """One event of a run."""
+
+    position: int
+    attempt: int
+    at: str
+    """ISO 8601, with a zone."""
+    kind: str
+    values: str
+    """What it tells, as JSON."""
+
+
+class EventLog:
+    """The events of all runs.
+
+    Each method raises InfrastructureError when the database fails.
+
+    Args:
+        database: the record.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append_event(self, run: str, attempt: int, at: str, kind: str, values: str) -> None:
+        """Put an event at the end of a run's."""
+        self._database.write(
+            "INSERT INTO events (run, position, attempt, at, kind, detail)"
+            " SELECT ?, coalesce(max(position), 0) + 1, ?, ?, ?, ? FROM events WHERE run = ?",
+            (run, attempt, at, kind, values, run),
+        )
+
+    def list_events(self, run: str, after: int = 0) -> list[EventRow]:
+        """Return a run's events behind a position, the oldest first."""
+        rows = self._database.rows(
+            "SELECT position, attempt, at, kind, detail FROM events"
+            " WHERE run = ? AND position > ? ORDER BY position",
+            (run, after),
+        )
+        return [EventRow(*row) for row in rows]

@@ -1,0 +1,83 @@
+"""Runs in short, as `orchestrator runs` lists them.
+
+It reads columns and decodes no result, and imports none of what results are made of: a list is to
+be there at once.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from orchestrator.storage.database import Database, Row
+
+
+class RunSummary(NamedTuple):
+    """A run as a line."""
+
+    id: str
+    task: str
+    project: str
+    started: str
+    """ISO 8601, with a zone."""
+    ended: str | None
+    outcome: str
+    message: str
+    attempts: int
+    cost_usd: float
+    tokens: int
+    process: int
+    pruned: str | None
+    """When its files and details were removed."""
+
+
+COLUMNS: Final = ", ".join(RunSummary._fields)
+
+
+def list_summaries(database: Database, limit: int, project: str = "") -> list[RunSummary]:
+    """Return the newest runs first.
+
+    Args:
+        database: the record.
+        limit: how many at most.
+        project: of this project alone, if it is given.
+    """
+    where, values = ("WHERE project = ?", (project,)) if project else ("", ())
+    statement = f"SELECT {COLUMNS} FROM runs {where} ORDER BY started DESC, id DESC LIMIT ?"  # noqa: S608
+    return [RunSummary(*row) for row in database.rows(statement, (*values, limit))]
+
+
+def find_summary(database: Database, run: str) -> RunSummary:
+    """Return the run of an id that is known."""
+    statement = f"SELECT {COLUMNS} FROM runs WHERE id = ?"  # noqa: S608 -- our own names
+    return RunSummary(*database.rows(statement, (run,))[0])
+
+
+def list_as_json(database: Database, summaries: Sequence[RunSummary]) -> Iterator[dict[str, Any]]:
+    """Yield all that is known of each run, as values for JSON."""
+    for each in summaries:
+        rows = database.rows("SELECT result FROM results WHERE run = ?", (each.id,))
+        yield {
+            "id": each.id,
+            "task": {"text": each.task, "project": each.project},
+            "started": each.started,
+            "ended": each.ended,
+            "outcome": each.outcome,
+            "folder": str(database.directory / "runs" / each.id),
+            "result": json.loads(unpack_result(rows[0]))["value"] if rows else None,
+            "process": each.process,
+            "cost_usd": each.cost_usd,
+            "tokens": each.tokens,
+            "message": each.message,
+            "pruned": each.pruned,
+        }
+
+
+def pack_result(text: str) -> bytes:
+    """Return a result's JSON as it is kept: reports repeat themselves."""
+    return zlib.compress(text.encode("ascii"), 6)
+
+
+def unpack_result(row: Row) -> str:
+    """Return a result's JSON from its row."""
+    return zlib.decompress(row[0]).decode("ascii")

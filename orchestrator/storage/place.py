@@ -1,0 +1,95 @@
+"""The state directory: what is where in it, and the errors when it cannot be used.
+
+<state>/state.db             runs, attempts, rules, spending, events: see `schema.py`
+<state>/dbos.sqlite          finished steps of runs that can go on
+<state>/runs/<id>/           a run's large files: patches, the suite's output, the shadow index
+<state>/worktrees/<id>/      the work tree of an isolated run
+<state>/pinned/<rule>/       what a rule was learned from, complete
+<state>/pending/<project>/   failures that are not taught yet
+<state>/locks/               one lock per project and per rulebook file
+<state>/rulebooks/           what we wrote last into each rulebook file
+<state>/masking.key          makes the tags of secrets in the ids of cases
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from orchestrator import files
+from orchestrator.errors import InfrastructureError
+from orchestrator.storage.location import STATE_VARIABLE, find_state_directory
+
+URL_VARIABLE: Final = "ORCHESTRATOR_DATABASE_URL"
+"""Names a Postgres database that takes the place of the files in the state directory.
+
+A variable, and no key of a project's configuration: a repository does not choose where the record
+of all of a user's runs goes.
+"""
+
+_KEY_BYTES: Final = 32
+
+
+def state_directory() -> Path:
+    """Return the state directory.
+
+    Raises:
+        InfrastructureError: nobody says where it is.
+    """
+    try:
+        return Path(find_state_directory())
+    except OSError as error:
+        raise InfrastructureError(str(error), f"set HOME or {STATE_VARIABLE}") from error
+
+
+def prepare(state: Path) -> None:
+    """Make the state directory, for its owner alone.
+
+    Raises:
+        InfrastructureError: it cannot be made.
+    """
+    try:
+        # One after the other: a mode is not for the parents that are made on the way.
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        locks_of(state).mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise unusable(state, error) from error
+
+
+def locks_of(state: Path) -> Path:
+    """Return the folder of locks."""
+    return state / "locks"
+
+
+def folder_of_run(state: Path, run: str) -> Path:
+    """Return the folder of a run's large files."""
+    return state / "runs" / run
+
+
+def worktree_of_run(state: Path, run: str) -> Path:
+    """Return the folder of an isolated run's work tree."""
+    return state / "worktrees" / run
+
+
+def unusable(state: Path, error: BaseException) -> InfrastructureError:
+    """Return the error for a state directory that cannot be read or written, with the mend."""
+    return InfrastructureError(
+        f"the state directory {state} cannot be used: {error}",
+        f"free space there, or set {STATE_VARIABLE}",
+    )
+
+
+def read_masking_key(state: Path) -> bytes:
+    """Return the key that makes a secret's tag the same in all runs of this user.
+
+    It is made when it is missing or damaged.
+
+    Raises:
+        InfrastructureError: it cannot be read or written.
+    """
+    path = state / "masking.key"
+    try:
+        if len(files.read_bytes(path, _KEY_BYTES + 1)) != _KEY_BYTES:
+            files.write_file(path, os.urandom(_KEY_BYTES), 0o600)
+        return path.read_bytes()  # another process may have made it at the same moment
+    except OSError as error:
+        raise unusable(state, error) from error

@@ -1,0 +1,224 @@
+"""Takes over what earlier versions kept in databases of their own, and puts these aside.
+
+    runs.db          runs with their results
+    rules.db         rules, their events, attempts and exposures, texts turned down
+    ledger.db        spending
+    webhook.jsonl    requests to a webhook
+
+All of it is written in the transaction that makes the new tables: whoever is killed on the way
+leaves the old files as they were, and the next one begins anew. After it the old files are moved
+to `<state>/earlier/`, where `orchestrator runs prune` removes them in time.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator import atomic, codec, files
+from orchestrator.errors import InfrastructureError
+from orchestrator.fingerprints import hash_words
+from orchestrator.models import RunResult
+from orchestrator.storage.database import Database
+from orchestrator.storage.listing import pack_result
+from orchestrator.storage.place import unusable
+from orchestrator.storage.result_rows import write_result_rows
+
+EARLIER: Final = "earlier"
+_RUNS, _RULES, _LEDGER, _WEBHOOK = "runs.db", "rules.db", "ledger.db", "webhook.jsonl"
+_KNOWN: Final = {_RUNS: (1,), _RULES: (1, 2)}
+"""The versions of each that there were."""
+
+Record = Mapping[str, Any]
+
+
+def take_over(database: Database) -> None:
+    """Take over what earlier versions kept; the caller holds the transaction.
+
+    Raises:
+        InfrastructureError: a run of an earlier version is at work, or a file cannot be read.
+    """
+    with _open(database.directory, _RUNS) as runs:
+        if runs:
+            _demand_rest(runs)
+            for each in runs.execute("SELECT * FROM runs ORDER BY rowid"):
+                _take_run(database, each)
+    with _open(database.directory, _RULES) as rules:
+        if rules:
+            _take_rules(database, rules)
+    with _open(database.directory, _LEDGER) as ledger:
+        if ledger:
+            _take_spending(database, ledger)
+    _take_webhook(database, database.directory / _WEBHOOK)
+
+
+def put_aside(state: Path) -> None:
+    """Move the files of earlier versions out of the way.
+
+    Raises:
+        InfrastructureError: they cannot be moved.
+    """
+    try:
+        for name in (_RUNS, _RULES, _LEDGER, _WEBHOOK):
+            for path in (state / name, state / f"{name}-wal", state / f"{name}-shm"):
+                if files.exists(path):
+                    (state / EARLIER).mkdir(exist_ok=True, mode=0o700)
+                    atomic.move(path, state / EARLIER / path.name)
+    except OSError as error:
+        raise unusable(state, error) from error
+
+
+@contextmanager
+def _open(state: Path, name: str) -> Iterator[sqlite3.Connection | None]:
+    """Open a database of an earlier version; None if there is none."""
+    path = state / name
+    if not files.is_file(path):
+        yield None
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN IMMEDIATE")  # nobody writes while it is read
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if name in _KNOWN and version not in _KNOWN[name]:
+                raise InfrastructureError(
+                    f"{path} is of a version that this one does not know",
+                    "upgrade, or move it away",
+                )
+            yield connection
+            connection.execute("ROLLBACK")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise InfrastructureError(
+            f"{path} of an earlier version cannot be taken over: {error}",
+            f"move {name} away to begin without it",
+        ) from error
+
+
+def _demand_rest(runs: sqlite3.Connection) -> None:
+    """Make sure that no run of an earlier version is at work: it would go on writing there."""
+    import psutil
+
+    for each in runs.execute("SELECT id, process FROM runs WHERE outcome = 'running'"):
+        with suppress(psutil.Error):
+            if "orchestrator" in " ".join(psutil.Process(each["process"]).cmdline()):
+                raise InfrastructureError(
+                    f"run {each['id']} of an earlier version is at work",
+                    "wait for its end, or end it with Ctrl-C, then try again",
+                )
+
+
+def _take_run(database: Database, run: Record) -> None:
+    result = _read_result(run["result"])
+    usage = result.usage if result else None
+    database.write(
+        "INSERT INTO runs (id, task, project, config, started, ended, outcome, message, attempts,"
+        " cost_usd, tokens, process) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(run["id"], run["task"], run["project"], run["config"], run["started"], run["ended"]),
+            *(run["outcome"], result.message if result else ""),
+            len(result.attempts) if result else 0,
+            usage.cost_usd if usage else 0.0,
+            usage.tokens if usage else 0,
+            run["process"],
+        ),
+    )
+    if result:
+        database.write(
+            "INSERT INTO results VALUES (?, ?)", (run["id"], pack_result(codec.dumps(result)))
+        )
+        write_result_rows(database, run["id"], result, run["ended"] or run["started"])
+
+
+def _read_result(text: str | None) -> RunResult | None:
+    """Return a stored result; None of one that this version cannot read."""
+    with suppress(ValueError, KeyError, TypeError):
+        result = codec.loads(text) if text else None
+        return result if isinstance(result, RunResult) else None
+    return None
+
+
+def _take_rules(database: Database, rules: sqlite3.Connection) -> None:
+    later = rules.execute("PRAGMA user_version").fetchone()[0] > 1
+    for each in rules.execute("SELECT * FROM rules ORDER BY rowid"):
+        _take_rule(database, dict(each), later=later)
+    for each in rules.execute("SELECT * FROM events ORDER BY rowid"):
+        database.write(
+            "INSERT INTO rule_events (book, rule, at, what, detail) VALUES (?, ?, ?, ?, ?)",
+            tuple(each),
+        )
+    for each in rules.execute("SELECT book, run, number, at, solved, failure FROM attempts"):
+        database.write(
+            "INSERT INTO attempts (book, run, number, at, solved, failure)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (run, number) DO UPDATE SET"
+            " book = excluded.book, at = excluded.at, solved = excluded.solved,"
+            " failure = excluded.failure",
+            tuple(each),
+        )
+    for each in rules.execute("SELECT book, run, number, rule FROM exposures"):
+        database.write(
+            "INSERT INTO exposures (book, run, attempt, rule) VALUES (?, ?, ?, ?)", tuple(each)
+        )
+    if later:
+        for each in rules.execute("SELECT book, rule, text FROM agreed"):
+            database.write("INSERT INTO agreed VALUES (?, ?, ?)", tuple(each))
+        for each in rules.execute(
+            "SELECT book, fingerprint, rule, text, at FROM refusals ORDER BY rowid"
+        ):
+            database.write(
+                "INSERT INTO refusals (book, fingerprint, rule, text, at) VALUES (?, ?, ?, ?, ?)",
+                tuple(each),
+            )
+
+
+def _take_rule(database: Database, rule: dict[str, Any], *, later: bool) -> None:
+    origin, proposal = json.loads(rule["origin"]), json.loads(rule["proposal"])
+    if not later:  # the first version had one text for the cases, and kept a proposal's diff
+        origin |= {"summary": origin.get("cases", ""), "cases": []}
+        proposal.pop("diff", None)
+    text = json.dumps([rule["rule"], rule["whenever"], rule["why"]])
+    values = rule | {
+        "origin": json.dumps(origin),
+        "proposal": json.dumps(proposal),
+        "paths": rule.get("paths", "[]"),
+        "failure": origin.get("failure", ""),
+    }
+    database.write(
+        f"INSERT INTO rules ({', '.join(values)})"  # noqa: S608 -- columns of our own tables
+        f" VALUES ({', '.join('?' * len(values))})",
+        tuple(values.values()),
+    )
+    mark = hash_words(rule["rule"], rule["whenever"], rule["why"])
+    database.write(
+        "INSERT INTO rule_texts VALUES (?, ?, 1, ?, ?, ?)",
+        (rule["book"], rule["id"], rule["learned"], mark, text),
+    )
+
+
+def _take_spending(database: Database, ledger: sqlite3.Connection) -> None:
+    found = ledger.execute("SELECT name FROM sqlite_master WHERE name = 'spending'").fetchone()
+    for each in ledger.execute("SELECT * FROM spending ORDER BY id") if found else ():
+        database.write(
+            "INSERT INTO spending (run, kind, begun, settled, cost_usd, tokens, process,"
+            " process_started) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(each["run"], "agent" if each["agent"] else "lesson", each["begun"]),
+                *(each["settled"], each["cost_usd"], each["tokens"]),
+                *(each["process"], each["process_started"]),
+            ),
+        )
+
+
+def _take_webhook(database: Database, path: Path) -> None:
+    """Count what a webhook was asked; its money stands in the ledger's lessons."""
+    for line in files.read_text(path).splitlines():
+        with suppress(ValueError, KeyError, TypeError):
+            entry = json.loads(line)
+            for _ in range(int(entry["requests"])):
+                database.write(
+                    "INSERT INTO spending (run, kind, begun, settled, cost_usd, process,"
+                    " process_started) VALUES ('', 'webhook', ?, 1, 0, 0, 0)",
+                    (float(entry["at"]),),
+                )

@@ -1,0 +1,57 @@
+"""Removes what has been kept long enough, by hand and at the end of a run."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from orchestrator import wiring
+from orchestrator.config import load
+from orchestrator.errors import LoopError, UsageError
+from orchestrator.events import Listener, Notice
+from orchestrator.storage.retention import Pruned, find_prunable, prune
+from orchestrator.storage.runs import Store
+
+
+def prune_runs(
+    project: Path, config_file: Path | None, days: float | None, *, dry_run: bool
+) -> Pruned:
+    """Remove the files and details of runs that ended long ago.
+
+    Args:
+        project: the directory whose configuration says how long they are kept.
+        config_file: the configuration file; the project's own if None.
+        days: how many days they are kept instead.
+        dry_run: whether nothing is removed.
+
+    Raises:
+        LoopError: nobody says how long they are kept, or something cannot be removed.
+    """
+    if days is None:
+        days = load(wiring.checked_project(project), config_file).config.state.keep_days
+    if days is None:
+        raise UsageError("state.keep_days keeps everything", "give --older-than DAYS")
+    with Store() as store:
+        act = find_prunable if dry_run else prune
+        return act(store.database, _before(days))
+
+
+def prune_after_run(store: Store, days: float | None, listener: Listener) -> None:
+    """Remove what is old when a run has ended; trouble with it is told and ends nothing."""
+    if days is None:
+        return
+    try:
+        pruned = prune(store.database, _before(days))
+    except LoopError as error:
+        listener(Notice(f"old runs could not be removed: {error}"))
+        return
+    if count := len(pruned.runs):
+        whose = "a run" if count == 1 else f"{count} runs"
+        listener(
+            Notice(
+                f"removed the files of {whose} that ended more than {days:g} days ago; "
+                "state.keep_days keeps them longer"
+            )
+        )
+
+
+def _before(days: float) -> datetime:
+    return datetime.now(UTC) - timedelta(days=days)

@@ -1,0 +1,194 @@
+"""The texts that the hook writes and the command line reads back.
+
+An entry of the working buffer, which people write too:
+
+    ## WAL Entry — 2026-05-20 14:32
+    **Operation**: rm -rf build
+    **Affected resources**: /home/dev/shop/build
+    **Blast radius**: the files, and everything below the folders
+    **Rollback**: what git tracks: git checkout -- PATH; anything else: none
+    **Status**: PENDING
+    **Directory**: /home/dev/shop
+    **Before**: HEAD 1f23ccc3... on main
+    **Call**: toolu_01... in session 9f1c...
+
+The first five fields are the published form; the others tell `resume` where to look, and the
+hook which entry is whose. People may add a **Check**, and `resume` and the hook an **Outcome**.
+
+A line of the log of failed calls:
+
+    2026-05-20T14:32:00Z TOOL_FAILURE: Bash {"command": "make", "error": "...", "call": "..."}
+"""
+
+import json
+import re
+
+from orchestrator.masking import mask_line
+
+TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PENDING = "PENDING"
+COMMITTED = "COMMITTED"
+ROLLED_BACK = "ROLLED_BACK"
+
+OPERATION = "Operation"
+AFFECTED = "Affected resources"
+BLAST = "Blast radius"
+ROLLBACK = "Rollback"
+STATUS = "Status"
+DIRECTORY = "Directory"
+BEFORE = "Before"
+CALL = "Call"
+CHECK = "Check"
+OUTCOME = "Outcome"
+
+TEXT_BOUND = 500
+"""Characters of one field."""
+
+_HEADING = "## WAL Entry"
+# Compiled when a buffer is read: the hook starts without them.
+_ENTRY = rf"(?m)^{_HEADING}\b[^\n]*"
+_FIELD = r"(?m)^(?:[-*] )?\*\*([\w ]+?)(?::\*\*|\*\*:)[ \t]*(.*?)[ \t\r]*$"
+_HEAD = r"HEAD ([0-9a-f]{40,64})"
+_REMOTE_TIP = r"(refs/remotes/\S+) ([0-9a-f]{40,64})"
+
+_FAILURE = "TOOL_FAILURE"
+_FAILURE_LINE = rf"(\S+) {_FAILURE}: ([^{{]*)(\{{.*\}})?"
+
+Place = tuple[int, int]
+"""Where in a buffer something stands, in bytes."""
+
+
+class Entry:
+    """An entry as it was read. Fields are found by their names above, however they are written."""
+
+    __slots__ = ("_fields", "place", "title")
+
+    def __init__(self, title: str, fields: "Mapping[str, str]", place: Place) -> None:
+        self.title, self._fields = title, fields
+        self.place = place
+        """Of its status."""
+
+    def field(self, *names: str) -> str:
+        """Return the text of the first of some fields that is there; empty if none is."""
+        found = (self._fields[name.lower()] for name in names if name.lower() in self._fields)
+        return next(found, "")
+
+
+def format_entry(moment: str, values: "Mapping[str, str]") -> str:
+    """Return an entry, its lines ended by newlines.
+
+    Args:
+        moment: date and time, for people.
+        values: by the fields' names; an empty one is left out, and secrets are masked.
+    """
+    lines = [f"{_HEADING} \N{EM DASH} {moment}"]
+    lines += [_format(name, mask_line(text, TEXT_BOUND)) for name, text in values.items() if text]
+    return "\n".join(lines) + "\n"
+
+
+def parse_pending(data: bytes) -> list[Entry]:
+    """Return the entries of a buffer whose status is PENDING."""
+    text = data.decode("utf-8", "surrogateescape")
+    starts = [match.start() for match in re.finditer(_ENTRY, text)]
+    entries = []
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=False):
+        section = text[start:end]
+        found = {match[1].lower(): match for match in reversed([*re.finditer(_FIELD, section)])}
+        status = found.get(STATUS.lower())
+        if status is None or status[2] != PENDING:
+            continue
+        first, last = (_count_bytes(text[: start + at]) for at in status.span(2))
+        title = section.partition("\n")[0].strip().removeprefix("## ")
+        fields = {name: match[2] for name, match in found.items()}
+        entries.append(Entry(title, fields, (first, last)))
+    return entries
+
+
+def settle_call(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
+    """Return a buffer in which the entry of a tool call has its status.
+
+    Args:
+        data: the buffer.
+        call: the tool call's id.
+        status: what the entry's becomes.
+        outcome: what to note behind it.
+
+    Returns:
+        None when no entry of the call is PENDING.
+    """
+    named = _format(CALL, format_call(call, "")).encode("utf-8", "replace")
+    at = data.rfind(named)
+    start = data.rfind(_HEADING.encode(), 0, at) if at >= 0 else -1
+    pending = _format(STATUS, PENDING).encode()
+    place = data.find(pending, start, at) if start >= 0 else -1
+    if place < 0:
+        return None
+    end = place + len(pending)
+    text = status
+    if outcome:
+        line_end = data.find(b"\n", end)
+        newline = "\r\n" if data[line_end - 1 : line_end] == b"\r" else "\n"
+        text += newline + _format(OUTCOME, mask_line(outcome, TEXT_BOUND))
+    return set_status(data, (end - len(PENDING), end), text)
+
+
+def set_status(data: bytes, place: Place, status: str) -> bytes:
+    """Return a buffer with another status at a place; every other byte stays."""
+    return data[: place[0]] + status.encode("utf-8", "replace") + data[place[1] :]
+
+
+def format_call(call: str, session: str) -> str:
+    """Return what stands for a tool call in an entry."""
+    return f"{call} in session {session}"
+
+
+def format_head(tip: str) -> str:
+    """Return what says where a branch was before; `tip` is its commit and its name."""
+    return f"HEAD {tip}"
+
+
+def find_head(before: str) -> str:
+    """Return the commit that HEAD was at before; empty where that is not said."""
+    found = re.search(_HEAD, before)
+    return found[1] if found else ""
+
+
+def format_remote_tip(ref: str, commit: str) -> str:
+    """Return what says where a remote branch was before, as far as the clone knew."""
+    return f"{ref} {commit}"
+
+
+def find_remote_tip(before: str) -> tuple[str, str] | None:
+    """Return the ref and the commit of a remote branch before; None where that is not said."""
+    found = re.search(_REMOTE_TIP, before)
+    return (found[1], found[2]) if found else None
+
+
+def format_failure(moment: str, tool: str, facts: "Mapping[str, str]") -> str:
+    """Return a line of the log of failed calls; nothing in it is masked here."""
+    return f"{moment} {_FAILURE}: {tool} {json.dumps(facts)}\n"
+
+
+def parse_failure(line: str) -> tuple[str, str, dict[str, str]] | None:
+    """Return the moment, the tool and the facts of a failed call; None for another line."""
+    found = re.fullmatch(_FAILURE_LINE, line)
+    return (found[1], found[2].strip(), _parse_facts(found[3])) if found else None
+
+
+def _parse_facts(text: str | None) -> dict[str, str]:
+    try:
+        found = json.loads(text or "{}")
+        return {str(name): str(value) for name, value in found.items()}
+    except (ValueError, RecursionError):
+        return {"error": text or ""}
+
+
+def _format(name: str, text: str) -> str:
+    return f"**{name}**: {text}"
+
+
+def _count_bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,128 @@
+"""What is kept long enough goes, what is needed stays, and a kill on the way loses neither."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import UsageError
+from orchestrator.ledger import Caps, Ledger
+from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.storage.retention import find_prunable, prune
+from orchestrator.storage.runs import Store
+from teacher.models import Usage
+from tests.storage.results import make_result
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=100)
+BEFORE = datetime.now(UTC) - timedelta(days=90)
+
+
+@pytest.fixture
+def store(tmp_path: Path, each_database: str) -> Iterator[Store]:
+    with Store(tmp_path / "state") as store:
+        yield store
+
+
+def make_run(
+    store: Store, ended: datetime | None = LONG_AGO, outcome: RunOutcome = RunOutcome.SOLVED
+) -> RunRecord:
+    record = store.create(Task("task", Path("/p")), "{}")
+    (record.folder / "big.patch").write_bytes(b"x" * 5000)
+    store.save(record.id, make_result(outcome))
+    store.events.append_event(record.id, 1, LONG_AGO.isoformat(), "notice", "{}")
+    at = ended.isoformat() if ended else None
+    store.database.write(
+        "UPDATE runs SET started = ?, ended = ?, process = 0 WHERE id = ?",
+        (LONG_AGO.isoformat(), at, record.id),
+    )
+    return record
+
+
+TABLES = ("results", "events", "suites", "changed_paths", "failed_cases", "findings")
+
+
+def rows_of(store: Store, run: str) -> list[int]:
+    return [
+        store.database.rows(f"SELECT count(*) FROM {table} WHERE run = ?", (run,))[0][0]  # noqa: S608
+        for table in TABLES
+    ]
+
+
+def test_an_old_run_goes_and_its_short_story_stays(store: Store) -> None:
+    old, new = make_run(store), make_run(store, datetime.now(UTC))
+    assert all(rows_of(store, old.id))
+    ledger = Ledger(store.database)
+    ledger.settle(ledger.begin(old.id, Caps()), Usage(10, cost_usd=0.5))
+    found = find_prunable(store.database, BEFORE)
+    assert (found.runs, found.size) == ((old.id,), 5000)
+    assert old.folder.exists()
+    assert prune(store.database, BEFORE) == found
+    assert not old.folder.exists()
+    assert rows_of(store, old.id) == [0] * len(TABLES)
+    assert all(rows_of(store, new.id))
+    assert (new.folder / "big.patch").exists()
+    left = store.get(old.id)
+    assert (left.outcome, left.attempts, left.result) == (RunOutcome.SOLVED, 1, None)
+    assert left.cost_usd == pytest.approx(0.25)
+    assert left.pruned is not None
+    numbers = store.database.rows("SELECT number, agent FROM attempts WHERE run = ?", (old.id,))
+    assert numbers == [(1, "claude_code")]
+    assert ledger.spent() == pytest.approx(0.5)
+    assert prune(store.database, BEFORE).runs == ()
+
+
+def test_a_run_that_is_at_work_or_has_a_work_tree_stays(store: Store) -> None:
+    at_work = make_run(store, None, RunOutcome.RUNNING)
+    store.database.write("UPDATE runs SET process = ? WHERE id = ?", (os.getpid(), at_work.id))
+    isolated = make_run(store, LONG_AGO, RunOutcome.PAUSED)
+    (store.directory / "worktrees" / isolated.id).mkdir(parents=True)
+    assert prune(store.database, BEFORE).runs == ()
+    assert at_work.folder.exists()
+    assert isolated.folder.exists()
+
+
+def test_one_that_was_killed_long_ago_goes_and_is_resumed_no_more(store: Store) -> None:
+    killed = make_run(store, None, RunOutcome.RUNNING)
+    assert prune(store.database, BEFORE).runs == (killed.id,)
+    with pytest.raises(UsageError, match="its files were removed"):
+        store.take_up(killed.id)
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.001, 0.003, 0.006, 0.012, 0.025])
+def test_a_kill_on_the_way_leaves_no_half(tmp_path: Path, moment: float) -> None:
+    state = tmp_path / "state"
+    with Store(state) as store:
+        old = [make_run(store) for _ in range(8)]
+        new = make_run(store, datetime.now(UTC))
+    script = (
+        "from datetime import datetime\nfrom pathlib import Path\n"
+        "from orchestrator.storage.database import Database\n"
+        "from orchestrator.storage.retention import prune\n"
+        f"database = Database(Path({str(state)!r}))\n"
+        f"before = datetime.fromisoformat({BEFORE.isoformat()!r})\n"
+        "print('ready', flush=True)\nprune(database, before)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=-1, text=True) as child:
+        assert child.stdout
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(moment)
+        os.kill(child.pid, signal.SIGKILL)
+    with Store(state) as store:
+        for run in old:
+            record = store.get(run.id)
+            # Either it is whole, or it is marked: never a run that seems whole and is not.
+            whole = record.result is not None and (run.folder / "big.patch").exists()
+            assert whole or record.pruned is not None
+            assert whole == all(rows_of(store, run.id)) or record.pruned is not None
+        prune(store.database, BEFORE)
+        assert [run.id for run in old if run.folder.exists()] == []
+        assert all(rows_of(store, new.id))
+        assert store.get(new.id).result == RunResult(
+            RunOutcome.SOLVED, make_result(RunOutcome.SOLVED).attempts, make_result().baseline
+        )

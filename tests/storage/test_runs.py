@@ -1,0 +1,222 @@
+"""The store: runs are found again, steps are done once, and versions are told apart."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.fingerprints import fingerprint
+from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.storage.listing import list_summaries
+from orchestrator.storage.place import state_directory
+from orchestrator.storage.runs import Store
+from tests.storage.results import make_result
+
+
+@pytest.fixture
+def store(tmp_path: Path, each_database: str) -> Iterator[Store]:
+    with Store(tmp_path / "state") as store:
+        yield store
+
+
+def test_a_run_is_found_by_id_by_its_beginning_and_as_the_last(store: Store) -> None:
+    first = store.create(Task("one", Path("/p")), "{}")
+    second = store.create(Task("two", Path("/p")), "{}")
+    assert store.get(first.id) == first
+    assert store.get(first.id[:-1]).id == first.id or first.id[:-1] == second.id[:-1]
+    assert store.get("last").id == second.id
+    assert [record.id for record in store.list()] == [second.id, first.id]
+    assert first.folder.is_dir()
+
+
+def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
+    with pytest.raises(UsageError, match="no run last"):
+        store.get("last")
+    store.create(Task("one", Path("/p")), "{}")
+    store.create(Task("two", Path("/p")), "{}")
+    with pytest.raises(UsageError, match="beginning of several"):
+        store.get("2")
+    with pytest.raises(UsageError, match="no run %"):
+        store.get("%")
+
+
+def test_a_result_comes_back_as_it_was(store: Store) -> None:
+    run = store.create(Task("täsk", Path("/p")), "{}").id
+    result = RunResult(RunOutcome.STOPPED, message="why")
+    store.save(run, result)
+    with Store(store.directory) as again:
+        record = again.get(run)
+    assert record.result == result
+    assert record.outcome is RunOutcome.STOPPED
+    assert record.ended is not None
+
+
+def test_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
+        database.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(InfrastructureError, match="later version"):
+        Store(tmp_path)
+
+
+def test_a_state_directory_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InfrastructureError, match="cannot be used"):
+        Store(tmp_path / "file" / "state")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "state.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(InfrastructureError, match="cannot be used"):
+        Store(tmp_path / "broken")
+
+
+def test_the_state_directory_is_private_and_can_be_chosen(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home in state_directory().parents
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "here"))
+    assert state_directory() == tmp_path / "here"
+    with Store() as store:
+        run = store.create(Task("secret", Path("/p")), "{}")
+    assert run.folder.stat().st_mode & 0o077 == 0
+    assert run.process == os.getpid()
+
+
+def test_nobody_else_can_look_into_the_state_directory(tmp_path: Path) -> None:
+    Store(tmp_path / "made" / "state").close()
+    assert (tmp_path / "made" / "state").stat().st_mode & 0o077 == 0
+
+
+def test_what_an_attempt_did_can_be_asked(store: Store) -> None:
+    run = store.create(Task("one", Path("/p")), "{}").id
+    for _ in range(2):  # saving again replaces
+        store.save(run, make_result(RunOutcome.NOT_SOLVED))
+    database = store.database
+    assert database.rows("SELECT outcome, attempts, cost_usd, tokens FROM runs") == [
+        ("not solved", 1, 0.25, 120)
+    ]
+    assert database.rows(
+        "SELECT number, agent, model, program_version, outcome, verdict, turns, tokens, seconds,"
+        " tree_before, tree_after FROM attempts"
+    ) == [
+        (
+            *(1, "claude_code", "claude-opus-5-5", "2.1.332", "completed", "own failure", 3),
+            *(120, 2.0, "a" * 40, "b" * 40),
+        )
+    ]
+    assert database.rows(
+        "SELECT attempt, outcome, passed, failed, errors, skipped, exit_code FROM suites"
+        " ORDER BY attempt"
+    ) == [(0, "failed", 1, 1, 0, 0, 1), (1, "failed", 1, 0, 1, 1, 1)]
+    assert database.rows(
+        "SELECT path, status, added, removed FROM changed_paths ORDER BY path"
+    ) == [("a.py", "M", 3, 1), ("b.bin", "A", None, None)]
+    ((case, verdict, mark, message),) = database.rows(
+        "SELECT id, verdict, fingerprint, message FROM failed_cases"
+    )
+    assert (case, verdict, message) == ("t::b", "own failure", "  ValueError: 7 of 9")
+    assert mark == fingerprint("pytest", [("t::b", "  ValueError: 7 of 9")])
+    assert database.rows("SELECT kind, place, decisive FROM findings") == [
+        ("test edited", "tests/test_a.py", 0)
+    ]
+
+
+def test_threads_write_side_by_side(store: Store) -> None:
+    runs = [store.create(Task(str(number), Path("/p")), "{}").id for number in range(4)]
+
+    def work(run: str) -> None:
+        for _ in range(10):
+            store.save(run, make_result())
+            store.events.append_event(run, 1, "2026-11-27T00:00:00+00:00", "notice", "{}")
+            assert store.get(run).result == make_result()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, runs))
+    for run in runs:
+        positions = [event.position for event in store.events.list_events(run)]
+        assert positions == list(range(1, 11))
+
+
+def test_who_lost_a_run_saves_nothing(store: Store) -> None:
+    record = store.create(Task("one", Path("/p")), "{}")
+    token = store.take_up(record.id)
+    store.save(record.id, make_result(RunOutcome.RUNNING), record.token + 1)
+    with Store(store.directory) as heir:
+        assert heir.take_up(record.id) == token + 1
+        with pytest.raises(InfrastructureError, match="another process carries run"):
+            store.save(record.id, RunResult(RunOutcome.SOLVED), token)
+        assert heir.get(record.id).outcome is RunOutcome.RUNNING
+        heir.save(record.id, RunResult(RunOutcome.SOLVED), token + 1)
+    assert store.get(record.id).outcome is RunOutcome.SOLVED
+
+
+def test_what_is_no_text_is_stored_all_the_same(store: Store) -> None:
+    run = store.create(Task("a\udcffb\0c", Path("/p")), "{}").id
+    assert store.get(run).task.text == "a\ufffdbc"
+
+
+def test_a_block_that_fails_writes_nothing_and_the_next_one_does(store: Store) -> None:
+    run = store.create(Task("one", Path("/p")), "{}").id
+
+    def save_and_fail() -> None:
+        with store.database.transaction():
+            store.save(run, make_result())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        save_and_fail()
+    assert store.get(run).result is None
+    store.save(run, make_result())
+    assert store.get(run).result == make_result()
+
+
+def test_every_failure_of_the_database_is_one_line(store: Store, each_database: str) -> None:
+    store.create(Task("one", Path("/p")), "{}")
+    for table in ("events", "results", "runs"):
+        store.database.write(f"DROP TABLE {table}")
+    calls: list[Callable[[], object]] = [
+        lambda: store.create(Task("two", Path("/p")), "{}"),
+        lambda: store.save("x", make_result()),
+        lambda: store.get("last"),
+        lambda: store.find("2"),
+        store.list,
+        lambda: store.list_running(Path("/p")),
+        lambda: store.config("x"),
+        lambda: store.take_up("x"),
+        lambda: store.events.list_events("x"),
+        lambda: store.events.append_event("x", 1, "", "", ""),
+    ]
+    for call in calls:
+        with pytest.raises(InfrastructureError, match="cannot be used") as caught:
+            call()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_list_reads_no_result(store: Store) -> None:
+    run = store.create(Task("one", Path("/p")), "{}").id
+    store.save(run, make_result())
+    store.database.write("UPDATE results SET result = ?", (b"no result",))
+    (summary,) = list_summaries(store.database, 10)
+    assert (summary.id, summary.attempts, summary.cost_usd) == (run, 1, 0.25)
+    assert [record.result for record in store.list()] == [None]
+
+
+def test_a_later_version_is_left_alone_in_any_database(store: Store) -> None:
+    store.database.write("UPDATE schema_version SET version = 99")
+    with pytest.raises(InfrastructureError, match="later version"):
+        Store(store.directory)
+
+
+def test_a_server_that_is_not_there_is_said_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"postgresql://me:hunter2@/none?host={tmp_path}"
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", url)
+    with pytest.raises(InfrastructureError, match="ORCHESTRATOR_DATABASE_URL") as caught:
+        Store(tmp_path / "state")
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
