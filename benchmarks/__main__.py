@@ -20,6 +20,7 @@ PARTS: Final = {
     "hook": "benchmarks.hook",
     "masking": "benchmarks.masking",
     "rules": "benchmarks.rules",
+    "tree": "benchmarks.tree",
     "record": "benchmarks.record",
 }
 """Each module has `measure() -> Table`."""

@@ -46,9 +46,10 @@ def is_folder(path: Place | os.DirEntry[str]) -> bool:
 
 def is_real_folder(entry: os.DirEntry[str]) -> bool:
     """Return whether an entry of a folder is a folder itself, and no link to one."""
-    with contextlib.suppress(OSError):
+    try:  # asked of each file of a project: `suppress` would take five times as long
         return entry.is_dir(follow_symlinks=False)
-    return False
+    except OSError:
+        return False
 
 
 def is_link(path: Place) -> bool:

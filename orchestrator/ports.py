@@ -57,6 +57,9 @@ class Workspace(Protocol):
     def restore_command(self, snapshot: Snapshot) -> str:
         """Say the command that prints a file of a snapshot; PATH in it stands for the file."""
 
+    def diff_command(self, before: Snapshot, after: Snapshot) -> str:
+        """Return the command that prints all that changed between two snapshots."""
+
     def read(self, snapshot: Snapshot, path: str) -> bytes | None:
         """Return the bytes of a file of a snapshot; None if it is not in it."""
 

@@ -17,11 +17,11 @@ from orchestrator.agents.wording import one_line
 from orchestrator.errors import LoopError
 from orchestrator.failures.masked import (
     mask_agent,
-    mask_file,
     mask_footprint,
     mask_report,
     mask_words,
 )
+from orchestrator.failures.masked_patch import mask_patch
 from orchestrator.footprint import Footprint
 from orchestrator.guard import Guard, no_guard
 from orchestrator.masking import Masker
@@ -60,6 +60,8 @@ _MOST_NAMED: Final = 5
 _FOOTPRINT: Final = "footprint.json"
 _LEARNED: Final = ("added", "amended", "waits for approval")
 """Changes of the rulebook after which a rule may be put to the proof."""
+_LARGE_PATCH_MB: Final = 1.0
+"""From which on it is said that a patch is looked through."""
 _LONG_SUITE_SECONDS: Final = 30.0
 """Seconds from which on it is said what a comparison costs."""
 
@@ -212,7 +214,7 @@ class Steps:
 
         def work() -> Diff:
             diff = self.workspace.diff(before, after, self.folder / f"attempt-{attempt}.patch")
-            diff = replace(diff, redactions=mask_file(self.masker, diff.patch))
+            diff = replace(diff, redactions=self._mask_patch(diff.patch, before, after))
             with suppress(OSError):  # then Python decides by time and size, as it always does
                 drop_bytecode(self.task.project, [change.path for change in diff.changes])
             self.emit(events.DiffTaken(diff))
@@ -311,7 +313,7 @@ class Steps:
         stopped_at = now if killed else Snapshot(left.read_text(encoding="ascii"))
         patch = self.folder / f"attempt-{attempt}.broken-off-{now.tree[:12]}.patch"
         self.workspace.diff(before, now, patch)
-        mask_file(self.masker, patch)
+        self._mask_patch(patch, before, now)
         self._restore(before, stopped_at)
         if self.workspace.snapshot() == now:
             patch.unlink()
@@ -327,6 +329,21 @@ class Steps:
         self.emit(
             events.Notice(f"  a file as it was: {self.workspace.restore_command(now)} > PATH")
         )
+
+    def _mask_patch(self, patch: Path, before: Snapshot, after: Snapshot) -> int:
+        """Take the secrets out of a patch; return how many. Of a giant one a part is kept."""
+        size = patch.stat().st_size / 1e6
+        if size >= _LARGE_PATCH_MB:
+            self.emit(events.StepStarted(f"looking for secrets in a patch of {size:.1f} MB"))
+        command = self.workspace.diff_command(before, after)
+        masked = mask_patch(self.masker, patch, command)
+        if masked.kept is not None:
+            kept = masked.kept / 1e6
+            self._notice(
+                f"{kept:.1f} MB of the patch's {size:.1f} MB are kept, without the middle of its "
+                f"largest files; all of it: {command}"
+            )
+        return masked.redactions
 
     def _report_unseen(self) -> None:
         unseen = self.workspace.unseen

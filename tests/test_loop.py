@@ -591,6 +591,20 @@ def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
     assert told[2:] == [f"  a file as it was: {loop.workspace.restore_command(half)} > PATH"]
 
 
+def test_of_a_giant_patch_a_part_is_kept_and_it_is_said_where_all_of_it_is(
+    bench: MakeBench, tmp_path: Path
+) -> None:
+    loop = bench(RED, GREEN)
+    before = loop.workspace.snapshot()
+    loop.agent.enqueue(loop.edits("x = 1\n" * 1_000_000))
+    assert loop.run().outcome is RunOutcome.SOLVED
+    whole = loop.workspace.diff_command(before, loop.workspace.snapshot())
+    (told,) = notices(loop)
+    assert told.startswith("1.5 MB of the patch's ")
+    assert told.endswith(f"are kept, without the middle of its largest files; all of it: {whole}")
+    assert 1_400_000 < (tmp_path / "attempt-1.patch").stat().st_size < 1_501_000
+
+
 @pytest.mark.parametrize("rule", [False, True])
 def test_of_an_attempt_that_was_killed_before_it_changed_anything_nothing_is_said(
     bench: MakeBench, tmp_path: Path, rule: bool

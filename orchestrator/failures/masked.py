@@ -2,16 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
-from typing import Final
 
-from orchestrator import atomic, events
+from orchestrator import events
 from orchestrator.footprint import Footprint, Reach
-from orchestrator.masking import REDACTED, Masker
+from orchestrator.masking import Masker
 from orchestrator.models import AgentResult, Case, SuiteReport
 from teacher.models import Failure
-
-_PIECE: Final = 4 * 1024 * 1024
 
 
 def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
@@ -91,22 +87,3 @@ def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
         return footprint
     reach = {masker.identifier(name): files for name, files in footprint.reach.items()}
     return replace(footprint, reach=Reach(reach))
-
-
-def mask_file(masker: Masker, path: Path) -> int:
-    """Replace the secrets in a file, if there are any; return how many were replaced."""
-    draft = path.with_suffix(".redacted")
-    count, changed = 0, False
-    with path.open("rb") as source, draft.open("wb") as target:
-        while piece := source.read(_PIECE):
-            piece += source.readline()
-            text = piece.decode("utf-8", "surrogateescape")
-            masked = masker.text(text)
-            count += masked.count(REDACTED) - text.count(REDACTED)
-            changed = changed or masked != text
-            target.write(masked.encode("utf-8", "surrogateescape"))
-    if changed:
-        atomic.move(draft, path)
-    else:
-        draft.unlink()
-    return count

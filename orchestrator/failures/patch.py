@@ -19,8 +19,12 @@ _CHUNK: Final = 64 * 1024
 _SMALLEST_SHARE: Final = 600
 
 
+CUT: Final = "[cut: "
+"""What a line begins with that stands for changes which were left out of a patch."""
+
+
 @dataclass
-class _Section:
+class Section:
     """One file's part of the patch."""
 
     start: int
@@ -47,14 +51,14 @@ def patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
         return diff.summary
     try:
         with diff.patch.open("rb") as file:
-            sections = sorted(_sections(file), key=lambda section: _rank(section.path, first))
+            sections = sorted(read_sections(file), key=lambda section: _rank(section.path, first))
             pieces = [*_pieces(file, sections, bound)]
     except OSError as error:
         pieces = [f"[the patch cannot be read: {error.strerror}]", *_listed(diff)]
     return "\n".join([diff.summary, *pieces])
 
 
-def _pieces(file: BinaryIO, sections: Sequence[_Section], left: int) -> Iterator[str]:
+def _pieces(file: BinaryIO, sections: Sequence[Section], left: int) -> Iterator[str]:
     # Each file is sure of a fair share; what the small ones leave goes to the first ones.
     fair = max(_SMALLEST_SHARE, left // max(len(sections), 1))
     reserved = sum(min(section.size, fair) for section in sections)
@@ -69,7 +73,7 @@ def _pieces(file: BinaryIO, sections: Sequence[_Section], left: int) -> Iterator
         yield piece
 
 
-def _text(file: BinaryIO, section: _Section, bound: int) -> str:
+def _text(file: BinaryIO, section: Section, bound: int) -> str:
     file.seek(section.start)
     shown: list[str] = []
     lines = 0
@@ -88,14 +92,15 @@ def _text(file: BinaryIO, section: _Section, bound: int) -> str:
     return "\n".join(shown)
 
 
-def _sections(file: BinaryIO) -> list[_Section]:
-    sections: list[_Section] = []
+def read_sections(file: BinaryIO) -> list[Section]:
+    """Read a patch as a stream; return where each file's part of it stands."""
+    sections: list[Section] = []
     offset = 0
     in_header = False
     for line, begins in _lines(file, None):
         if begins and line.startswith(b"diff --git "):
             _close(sections, offset)
-            sections.append(_Section(offset, path=_named_twice(line)))
+            sections.append(Section(offset, path=_named_twice(line)))
             in_header = True
         elif begins and sections and in_header:
             in_header = _read_header(sections[-1], line)
@@ -106,7 +111,7 @@ def _sections(file: BinaryIO) -> list[_Section]:
     return sections
 
 
-def _read_header(section: _Section, line: bytes) -> bool:
+def _read_header(section: Section, line: bytes) -> bool:
     """Take what one line before the hunks tells; give whether more of them follow."""
     if line.startswith((b"--- ", b"+++ ")) and (path := _path(line[4:])):
         section.path = path
@@ -115,7 +120,7 @@ def _read_header(section: _Section, line: bytes) -> bool:
     return not section.binary and not line.startswith(b"@@")
 
 
-def _close(sections: list[_Section], offset: int) -> None:
+def _close(sections: list[Section], offset: int) -> None:
     if sections:
         sections[-1].end = offset
 
@@ -151,7 +156,7 @@ def _rank(path: str, first: Sequence[str]) -> int:
     return first.index(path) if path in first else len(first)
 
 
-def _left_out(sections: Sequence[_Section]) -> str:
+def _left_out(sections: Sequence[Section]) -> str:
     names = ", ".join(section.path for section in sections[:10])
     more = f" and {len(sections) - 10} more" if len(sections) > 10 else ""
     return f"[changes of {len(sections)} more files left out: {names}{more}]"

@@ -16,8 +16,8 @@ doctests       examples in product files
 
 What an attempt found, restored after it:
 attempts       remembers, recalls and reverts
-kept_files     keeps guarded files byte for byte (manifest), and restores them
-tree           walks through a project, and takes signatures
+kept_files     keeps guarded files byte for byte (manifest, copies), and restores them
+tree           walks through a project, and takes the states of files
 environment_changes  compares the environment (packages, startup_files), restores it from copies
 rules          restores the learned rules in one file
 excludes       and the settings that keep such a file from being loaded

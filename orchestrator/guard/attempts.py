@@ -12,7 +12,7 @@ from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.environment_changes import EnvironmentGuard
 from orchestrator.guard.findings import KINDS, bound_findings, shown_name
 from orchestrator.guard.instructions import Instructions
-from orchestrator.guard.kept_files import KeptFiles, explained
+from orchestrator.guard.kept_files import MANIFEST_SUFFIX, KeptFiles, explained
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.new_tests import needs_reverted
 from orchestrator.guard.protection import name_of
@@ -36,7 +36,7 @@ def latest_attempt(folder: Path) -> int | None:
     """Return the last attempt that any process remembered in the guard's folder."""
     numbers = [
         int(match[1])
-        for path in files.find(folder, "attempt-*.json")
+        for path in files.find(folder, f"attempt-*{MANIFEST_SUFFIX}")
         if (match := re.fullmatch(r"attempt-(\d+)", path.stem))
     ]
     return max(numbers, default=None)
@@ -50,14 +50,21 @@ class Attempts:
         instructions: the files with learned rules.
         folder: keeps what was remembered, and what was reverted.
         restore: whether edits are reverted, and not only reported.
+        like: states of files that somebody holds already.
     """
 
     def __init__(
-        self, baseline: Baseline, instructions: Instructions, folder: Path, *, restore: bool
+        self,
+        baseline: Baseline,
+        instructions: Instructions,
+        folder: Path,
+        *,
+        restore: bool,
+        like: Tree | None = None,
     ) -> None:
         self._baseline, self._instructions = baseline, instructions
         self._folder, self._restore = folder, restore
-        self.kept = KeptFiles(baseline.protection, folder)
+        self.kept = KeptFiles(baseline.protection, folder, like)
         self.manifest: Manifest | None = None
         """The files as the attempt found them that was remembered or recalled last."""
         self._number: int | None = None
@@ -147,8 +154,8 @@ class Attempts:
         Raises:
             InfrastructureError: a folder cannot be read.
         """
-        tree = self.kept.look(self.recall(number))
-        return (*self.kept.opened_findings(), *self.kept.remove_git_pipes(tree))
+        pipes = self.kept.remove_git_pipes(self.recall(number))
+        return (*self.kept.opened_findings(), *pipes)
 
     def close(self, tree: Tree) -> None:
         """Remember what the verdict left: what differs later was changed by nobody who was asked.

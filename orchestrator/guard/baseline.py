@@ -5,6 +5,7 @@ written.
 """
 
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from orchestrator.guard.kept_files import explained
 from orchestrator.guard.protection import CONFIG_NAMES, STARTUP, Protection, name_of
 from orchestrator.guard.suite_writes import Writes, is_output, is_source
 
-_NOTE: Final = "protection.json"
+_NOTE: Final = "protection.packed"
 _DECIDES: Final = frozenset({*CONFIG_NAMES, *STARTUP, "conftest.py", "package.json", ".env"})
 
 
@@ -66,7 +67,7 @@ class Baseline:
                 environment = record_environment(basis.footprint, programs, basis.path, folder)
             names = names_with_doctests(protection, basis.command, basis.report)
             found = cls(protection, environment, read_doctests(basis.project, names))
-            files.write_file(folder / _NOTE, found._as_json())
+            files.write_file(folder / _NOTE, found._pack())
         return found
 
     @classmethod
@@ -78,7 +79,7 @@ class Baseline:
         """
         path = folder / _NOTE
         try:
-            values = json.loads(path.read_text(encoding="ascii"))
+            values = json.loads(zlib.decompress(path.read_bytes()))
             environment = values["environment"]
             return cls(
                 Protection.from_json(values["protection"]),
@@ -90,18 +91,18 @@ class Baseline:
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, zlib.error, ValueError, KeyError, TypeError) as error:
             raise InfrastructureError(
                 f"what is guarded cannot be read: {path}", "begin a new run"
             ) from error
 
-    def _as_json(self) -> bytes:
+    def _pack(self) -> bytes:
         values = {
             "protection": self.protection.as_json(),
             "environment": self.environment.as_json() if self.environment else None,
             "doctests": self.doctests,
         }
-        return json.dumps(values).encode("ascii")
+        return zlib.compress(json.dumps(values).encode("ascii"))
 
 
 def _generated(names: frozenset[str], basis: Basis) -> Iterator[str]:

@@ -23,7 +23,7 @@ from orchestrator.guard.protection import (
     name_of,
 )
 from orchestrator.guard.search_path import search_folders
-from orchestrator.guard.tree import Tree, environments_in, find_closed, walk
+from orchestrator.guard.tree import Tree, environments_in, find_closed, mode_of, walk
 from orchestrator.models import SuiteReport
 from orchestrator.suites.environment import VIRTUALENV_MARK, virtualenv_of, virtualenv_places
 
@@ -251,7 +251,7 @@ def _is_imported(why: str) -> bool:
 def _add_links(found: _Found, project: Path, tree: Tree) -> None:
     """Guard links that lead to guarded files, and what guarded links lead to."""
     for name, at in tree.items():
-        if not stat.S_ISLNK(at.st_mode):
+        if not stat.S_ISLNK(mode_of(at)):
             continue
         target = name_of(project, os.path.realpath(project / name))
         below = any(each.startswith(f"{target}/") for each in found.guarded)

@@ -1,10 +1,6 @@
-"""Keeps copies of the environment's small files, and restores them.
-
-A copy is named by its digest, which is checked before anything is restored from it.
-"""
+"""Keeps copies of the environment's small files, and restores them."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -12,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import files
+from orchestrator.guard import copies
+from orchestrator.guard.copies import Copies
 
 _LARGEST_COPY: Final = 1_000_000
 _LARGEST_DIGEST: Final = 400_000
@@ -28,21 +26,15 @@ def keep_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
     Raises:
         OSError: a copy cannot be written.
     """
-    found = {}
-    for path in paths:
-        data = _read(path, _LARGEST_COPY)
-        if data is not None:
-            found[path] = hashlib.sha256(data).hexdigest()
-            copy = folder / "files" / found[path]
-            if not files.exists(copy):
-                files.write_file(copy, data)
-    return found
+    kept = Copies(folder)
+    read = ((path, _read(path, _LARGEST_COPY)) for path in paths)
+    return {path: kept.keep(data) for path, data in read if data is not None}
 
 
 def digest_of(path: str, largest: int = _LARGEST_DIGEST) -> str:
     """Return the digest of a file, or of a link's target; empty where `_read` reads nothing."""
     data = _read(path, largest)
-    return hashlib.sha256(data).hexdigest() if data is not None else ""
+    return copies.digest_of(data) if data is not None else ""
 
 
 class EnvironmentCopies:
@@ -55,7 +47,7 @@ class EnvironmentCopies:
     """
 
     def __init__(self, digests: Mapping[str, str], folder: Path, aside: Path) -> None:
-        self._digests, self._folder, self._aside = digests, folder, aside
+        self._digests, self._copies, self._aside = digests, Copies(folder), aside
 
     def has(self, path: str) -> bool:
         """Return whether a file's content is what was kept."""
@@ -68,7 +60,7 @@ class EnvironmentCopies:
         Raises:
             OSError: it cannot be written.
         """
-        data = self._copy_of(path)
+        data = self._copies.read(self._digests.get(path, ""))
         if data is None:
             return False
         self.move_aside(path)
@@ -90,14 +82,6 @@ class EnvironmentCopies:
         if os.path.lexists(path):
             target.unlink(missing_ok=True)
             shutil.move(path, target)
-
-    def _copy_of(self, path: str) -> bytes | None:
-        digest = self._digests.get(path)
-        with contextlib.suppress(OSError):
-            data = (self._folder / "files" / digest).read_bytes() if digest else b""
-            if hashlib.sha256(data).hexdigest() == digest:
-                return data
-        return None
 
 
 def _read(path: str, largest: int) -> bytes | None:

@@ -14,9 +14,11 @@ from orchestrator.guard.checks import Checks
 from orchestrator.guard.control_run import ControlRun
 from orchestrator.guard.derivation import Basis
 from orchestrator.guard.instructions import Instructions
+from orchestrator.guard.manifest import Manifest
 from orchestrator.guard.protection import Guarded
 from orchestrator.guard.suite_watch import SuiteWatch, drop_bytecode, findings_of
 from orchestrator.guard.suite_writes import SuiteWrites, is_source
+from orchestrator.guard.tree import Tree
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.suites.environment import project_environment
@@ -65,6 +67,8 @@ class Guard:
     """The suite's before any agent worked."""
     _baseline: Baseline | None = None
     _attempts: Attempts | None = None
+    _left: Tree | None = None
+    """The files as the last run of the suite left them, if nothing was restored since."""
 
     # ---- the baseline ----------------------------------------------------------------------
 
@@ -190,6 +194,7 @@ class Guard:
         """
         if baseline:
             return self._writes.watch(run, baseline=True)[0], Findings()
+        self._left = None
         attempts = self._recall_latest() if self.mode is not GuardMode.OFF else None
         if attempts is None or attempts.manifest is None:
             return self._writes.watch(run)[0], Findings()
@@ -209,6 +214,7 @@ class Guard:
         if changes and restore:
             attempts.restore(changes, "suite")
         environment = attempts.check_environment("suite", "while the suite ran")
+        self._left = None if (changes or environment) and restore else watch.looks[1]
         found = [*seen, *found, *(replace(each, decisive=True) for each in environment)]
         found += attempts.kept.opened_findings()
         return report, Findings(tuple(self._weighed(found)))
@@ -219,6 +225,7 @@ class Guard:
         Raises:
             InfrastructureError: something cannot be read or kept.
         """
+        self._left = None
         report, writes = self._writes.watch(run)
         return report, writes.changed
 
@@ -249,7 +256,7 @@ class Guard:
             return Findings()
         attempts = self._all_attempts
         manifest = attempts.recall(attempt)
-        tree = attempts.kept.look(manifest)
+        tree = self._look_after_suite(attempts, manifest)
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
         checks = Checks(self._derived, self._report, manifest, self.command, self.task, home)
         hidden = attempts.kept.hidden_findings()
@@ -260,7 +267,7 @@ class Guard:
             found += self._control.findings(
                 self._report, report, manifest, lambda old: self.watch_suite(lambda: rerun(old))
             )
-            tree = attempts.kept.look(manifest)
+            tree = self._look_after_suite(attempts, manifest)
         found += attempts.kept.opened_findings()
         found += attempts.check_rules(attempt, "while the suite ran")
         attempts.close(tree)
@@ -316,9 +323,17 @@ class Guard:
     def _all_attempts(self) -> Attempts:
         if self._attempts is None:
             instructions = Instructions(self.shelves, self._own, self.locks or self._own / "locks")
-            restore = self.mode is GuardMode.RESTORE
-            self._attempts = Attempts(self._derived, instructions, self._own, restore=restore)
+            restore, like = self.mode is GuardMode.RESTORE, self._writes.contents.states()
+            self._attempts = Attempts(
+                self._derived, instructions, self._own, restore=restore, like=like
+            )
         return self._attempts
+
+    def _look_after_suite(self, attempts: Attempts, manifest: Manifest) -> Tree:
+        """Return the files that the verdict rests on: those that the suite left."""
+        tree = attempts.kept.look(manifest) if self._left is None else self._left
+        self._left = None
+        return tree
 
     def _recall_latest(self) -> Attempts | None:
         """Return the attempts, if any process has remembered one in this run."""

@@ -1,13 +1,8 @@
-"""Keeps guarded files byte for byte, outside of the project, and restores them.
-
-Each copy is named by its digest, which is checked before anything is restored from it: what an
-agent may have written is never taken for what was there before.
-"""
+"""Keeps guarded files byte for byte, outside of the project, and restores them."""
 
 import ast
 import contextlib
 import difflib
-import hashlib
 import os
 import shutil
 import stat
@@ -18,17 +13,28 @@ from typing import Final
 
 from orchestrator import atomic, files
 from orchestrator.errors import InfrastructureError
+from orchestrator.guard.copies import Copies, digest_of
 from orchestrator.guard.findings import bound_findings, shown_name
-from orchestrator.guard.manifest import Change, Entry, Manifest
+from orchestrator.guard.manifest import Change, Entry, Manifest, PackedManifest
 from orchestrator.guard.protection import Kind, Protection, name_of, parents_of
 from orchestrator.guard.scripts import parse
 from orchestrator.guard.shared_files import is_shared, read_test_config
-from orchestrator.guard.tree import ClosedFolders, Tree, sign_closed, signature, walk
+from orchestrator.guard.tree import (
+    ClosedFolders,
+    FileState,
+    Tree,
+    find_named,
+    mode_of,
+    sign_closed,
+    state_of,
+    walk,
+)
 from orchestrator.models import Finding, FindingKind
 
 _ALIKE: Final = 0.6
 """How much of a file's lines makes another one the same file, moved."""
 _FOLDERS: Final = "the project"
+MANIFEST_SUFFIX: Final = ".manifest"
 _READ_BY_GIT: Final = frozenset({".gitignore", ".gitattributes", ".gitmodules", ".mailmap"})
 
 
@@ -38,12 +44,17 @@ class KeptFiles:
     Args:
         protection: which files are guarded.
         folder: where they are kept; made when it is missing.
+        like: states of files that somebody holds already; of what is the same no other is made.
     """
 
-    def __init__(self, protection: Protection, folder: Path) -> None:
+    def __init__(self, protection: Protection, folder: Path, like: Tree | None = None) -> None:
         self._protection, self._folder = protection, folder
         self._project = protection.project
+        self._copies = Copies(folder)
         self._closed = ClosedFolders(protection.closed)
+        self._latest = like or {}
+        self._base: tuple[str, Manifest] | None = None
+        """The manifest that was last written whole, and its name."""
 
     def look(self, manifest: Manifest | None = None) -> Tree:
         """Return the files of the project, and those outside of it that are guarded.
@@ -55,14 +66,18 @@ class KeptFiles:
             InfrastructureError: a folder cannot be read.
         """
         rules = self._protection
-        entered = rules.entered | parents_of(manifest.entries if manifest else ())
+        entered = self._entered(manifest)
         with explained(self._project):
             self._closed.hidden.clear()
-            found = walk(self._project, rules.environments, entered, self._closed)
+            found = walk(self._project, rules.environments, entered, self._closed, self._latest)
             for name in (*rules.guarded, *rules.absent):
                 if (name.startswith("/") or name not in found) and (at := self._look_at(name)):
                     found[name] = at
+        self._latest = found
         return found
+
+    def _entered(self, manifest: Manifest | None) -> frozenset[str]:
+        return self._protection.entered | parents_of(manifest.entries if manifest else ())
 
     def opened_findings(self) -> list[Finding]:
         """Return a finding for each folder that was opened since this was last asked."""
@@ -88,24 +103,29 @@ class KeptFiles:
         ]
         return bound_findings(found, _FOLDERS, "folders")
 
-    def remove_git_pipes(self, tree: Tree) -> list[Finding]:
+    def remove_git_pipes(self, manifest: Manifest) -> list[Finding]:
         """Remove pipes in the place of files that git reads by itself: it would wait for a writer.
 
+        The folders that a look opens are opened.
+
         Raises:
-            InfrastructureError: one cannot be removed.
+            InfrastructureError: a folder cannot be read, or a pipe not be removed.
         """
-        found = []
-        for name in tree:
-            full = self._project / name
-            if PurePosixPath(name).name in _READ_BY_GIT and files.is_special(full):
-                with explained(self._project):
+        rules, found = self._protection, []
+        entered = self._entered(manifest)
+        with explained(self._project):
+            for name in find_named(
+                _READ_BY_GIT, self._project, rules.environments, entered, self._closed
+            ):
+                full = self._project / name
+                if files.is_special(full):
                     full.unlink()
-                text = "a pipe stood in its place, for which git waits; removed"
-                found.append(Finding(FindingKind.CLOSED, shown_name(name), text))
+                    text = "a pipe stood in its place, for which git waits; removed"
+                    found.append(Finding(FindingKind.CLOSED, shown_name(name), text))
         return found
 
-    def _look_at(self, name: str) -> os.stat_result | None:
-        """Return what `lstat` says of a file; None where there is none, or never could be seen."""
+    def _look_at(self, name: str) -> FileState | None:
+        """Return the state of a file; None where there is none, or never could be seen."""
         try:
             at = (self._project / name).lstat()
         except (FileNotFoundError, NotADirectoryError):
@@ -114,7 +134,7 @@ class KeptFiles:
             if name in self._protection.guarded and name not in self._protection.closed:
                 raise
             return None
-        return None if stat.S_ISDIR(at.st_mode) else at
+        return None if stat.S_ISDIR(at.st_mode) else state_of(at)
 
     def remember(
         self, name: str | None, known: Manifest | None = None, tree: Tree | None = None
@@ -130,19 +150,34 @@ class KeptFiles:
             InfrastructureError: a file cannot be read, or kept.
         """
         with explained(self._folder):
-            (self._folder / "files").mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._copies.make_folder()
             tree = self.look() if tree is None else tree
             self.remove_temporaries(self._protection.guarded, tree)
-            kinds = {each: kind for each in tree if (kind := self._kind(each))}
+            others = known.others if known else {}  # a name's kind stays what it is
+            kinds = {
+                each: kind for each in tree if each not in others and (kind := self._kind(each))
+            }
             manifest = Manifest(
                 {each: self._keep(each, kind, tree[each], known) for each, kind in kinds.items()},
-                {each: signature(at) for each, at in tree.items() if each not in kinds},
+                {each: at for each, at in tree.items() if each not in kinds},
                 {each: sign_closed(self._project / each) for each in self._protection.closed},
                 _time_in(self._folder),
             )
             if name:
-                files.write_file(self._folder / f"{name}.json", manifest.as_json())
+                self._write(name, manifest)
         return manifest
+
+    def _write(self, name: str, manifest: Manifest) -> None:
+        """Write a manifest: whole at first, later what differs from that one."""
+        if self._base and self._base[0] != name:
+            base_name, base = self._base
+            data = manifest.pack(base, base_name)
+        else:
+            data, self._base = manifest.pack(), (name, manifest)
+        files.write_file(self._path_of(name), data)
+
+    def _path_of(self, name: str) -> Path:
+        return self._folder / f"{name}{MANIFEST_SUFFIX}"
 
     def recall(self, name: str) -> Manifest:
         """Return what was remembered under a name.
@@ -150,9 +185,18 @@ class KeptFiles:
         Raises:
             InfrastructureError: it is not there any more, or cannot be read.
         """
-        path = self._folder / f"{name}.json"
+        packed = self._read(name)
+        if not packed.base:
+            self._base = (name, packed.differences)
+            return packed.differences
+        if not self._base or self._base[0] != packed.base:
+            self._base = (packed.base, self.recall(packed.base))
+        return packed.on(self._base[1])
+
+    def _read(self, name: str) -> PackedManifest:
+        path = self._path_of(name)
         try:
-            return Manifest.from_json(path.read_bytes())
+            return PackedManifest.read(path.read_bytes())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _vanished(path) from error
 
@@ -162,7 +206,7 @@ class KeptFiles:
         Raises:
             InfrastructureError: the folder is gone, so nobody knows what the tests were.
         """
-        if not files.is_folder(self._folder / "files"):
+        if not files.is_folder(self._copies.folder):
             raise _vanished(self._folder)
 
     def changes(self, manifest: Manifest, tree: Tree) -> list[Change]:
@@ -177,9 +221,9 @@ class KeptFiles:
                 *(
                     Change(name, Kind.CONFIG, "added")
                     for name, at in tree.items()
-                    if name not in manifest.entries
+                    if manifest.others.get(name) != at
+                    and name not in manifest.entries
                     and self._kind(name)
-                    and manifest.others.get(name) != signature(at)
                     and not self._affects_nothing(name, at)
                 ),
             ]
@@ -193,8 +237,8 @@ class KeptFiles:
         deleted = {
             PurePosixPath(each.name).name: each for each in changes if each.what == "deleted"
         }
-        found = []
-        for name in tree:
+        found: list[Change] = []
+        for name in tree if deleted else ():
             was = deleted.get(PurePosixPath(name).name)
             new = name not in manifest.entries and name not in manifest.others
             if (
@@ -207,7 +251,7 @@ class KeptFiles:
         return found
 
     def _resembles(self, name: str, was: str, manifest: Manifest) -> bool:
-        before, now = self._copy_of(manifest.entries[was]), self._bytes(name)
+        before, now = self._copies.read(manifest.entries[was].digest), self._bytes(name)
         if before is None or now is None:
             return False
         lines, others = before.splitlines(), now.splitlines()
@@ -225,7 +269,7 @@ class KeptFiles:
         with explained(self._project):
             for change in changes:
                 entry = manifest.entries.get(change.name)
-                data = self._copy_of(entry) if entry else b""
+                data = self._copies.read(entry.digest) if entry else b""
                 if data is None:
                     lost.append(change.name)
                     continue
@@ -255,10 +299,9 @@ class KeptFiles:
     # ---- below: one file -------------------------------------------------------------------
 
     def _kind(self, name: str) -> Kind | None:
-        if self._protection.frees(name):
-            return None
-        if name in self._protection.guarded:
-            return self._protection.guarded[name].kind
+        guarded = self._protection.guarded.get(name)
+        if guarded:
+            return None if self._protection.frees(name) else guarded.kind
         return Kind.CONFIG if self._protection.forbids(name) else None
 
     def _differing(self, manifest: Manifest, tree: Tree) -> Iterator[Change]:
@@ -268,62 +311,51 @@ class KeptFiles:
                 was = self._config_of(name, entry) if self._is_shared(name) else True
                 if was is not None:
                     yield Change(name, entry.kind, "deleted")
-            elif signature(at) != entry.signature and not self._same(name, entry, at):
+            elif at != entry.state and not self._same(name, entry, at):
                 yield Change(name, entry.kind, "changed")
 
     def _is_shared(self, name: str) -> bool:
         return is_shared(name) and name not in self._protection.whole
 
     def _config_of(self, name: str, entry: Entry) -> object:
-        data = self._copy_of(entry)
+        data = self._copies.read(entry.digest)
         if data is None:
-            raise _vanished(self._folder / "files" / entry.digest)
+            raise _vanished(self._copies.folder / entry.digest)
         return read_test_config(name, data)
 
-    def _affects_nothing(self, name: str, at: os.stat_result) -> bool:
-        plain = stat.S_ISREG(at.st_mode)
+    def _affects_nothing(self, name: str, at: FileState) -> bool:
+        plain = stat.S_ISREG(mode_of(at))
         if plain and name.endswith("/__init__.py") and name not in self._protection.absent:
             return not _has_code(self._bytes(name) or b"")
         return plain and self._is_shared(name) and read_test_config(name, self._bytes(name)) is None
 
-    def _same(self, name: str, entry: Entry, at: os.stat_result) -> bool:
-        if not entry.digest or stat.S_ISLNK(at.st_mode) != entry.link:
+    def _same(self, name: str, entry: Entry, at: FileState) -> bool:
+        mode = mode_of(at)
+        if not entry.digest or stat.S_ISLNK(mode) != entry.link:
             return False
-        if not (entry.link or stat.S_ISREG(at.st_mode)):
+        if not (entry.link or stat.S_ISREG(mode)):
             return False
         if not self._is_shared(name) or entry.link:
-            executable = (at.st_mode ^ entry.mode) & 0o111
+            executable = (mode ^ entry.mode) & 0o111
             return not executable and self._digest(name, at) == entry.digest
         return read_test_config(name, self._bytes(name)) == self._config_of(name, entry)
 
-    def _keep(self, name: str, kind: Kind, at: os.stat_result, known: Manifest | None) -> Entry:
+    def _keep(self, name: str, kind: Kind, at: FileState, known: Manifest | None) -> Entry:
         before = known.entries.get(name) if known else None
-        if before and before.kind is kind and before.signature == signature(at):
+        if before and before.kind is kind and before.state == at:
             return before
-        link = stat.S_ISLNK(at.st_mode)
+        mode = mode_of(at)
+        link = stat.S_ISLNK(mode)
         full = self._project / name
-        readable = link or (stat.S_ISREG(at.st_mode) and os.access(full, os.R_OK))
-        data = _content(full, at) if readable else b""
-        digest = hashlib.sha256(data).hexdigest() if readable else ""
-        entry = Entry(kind, digest, stat.S_IMODE(at.st_mode), link, signature(at))
-        copy = self._folder / "files" / digest
-        if readable and not files.exists(copy):
-            files.write_file(copy, data)
-        return entry
+        readable = link or (stat.S_ISREG(mode) and os.access(full, os.R_OK))
+        digest = self._copies.keep(_content(full, at)) if readable else ""
+        return Entry(kind, digest, stat.S_IMODE(mode), link, at)
 
-    def _digest(self, name: str, at: os.stat_result) -> str:
-        return hashlib.sha256(_content(self._project / name, at)).hexdigest()
+    def _digest(self, name: str, at: FileState) -> str:
+        return digest_of(_content(self._project / name, at))
 
     def _bytes(self, name: str) -> bytes | None:
         return files.read_whole(self._project / name)
-
-    def _copy_of(self, entry: Entry) -> bytes | None:
-        """Return what was kept; None if the copy is gone, or is another than was kept."""
-        with contextlib.suppress(OSError):
-            data = (self._folder / "files" / entry.digest).read_bytes()
-            if entry.digest and hashlib.sha256(data).hexdigest() == entry.digest:
-                return data
-        return None
 
     def _set_aside(self, name: str, aside: Path, *, replaced: bool) -> None:
         """Keep what is there now, and remove it unless a file replaces it in one step."""
@@ -396,8 +428,8 @@ def _finding_of(folder: str, what: str) -> Finding:
     return Finding(FindingKind.CLOSED, shown_name(folder or "."), text)
 
 
-def _content(path: Path, at: os.stat_result) -> bytes:
-    if stat.S_ISLNK(at.st_mode):
+def _content(path: Path, at: FileState) -> bytes:
+    if stat.S_ISLNK(mode_of(at)):
         return os.fsencode(path.readlink())
     return path.read_bytes()
 

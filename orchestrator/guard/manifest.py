@@ -1,11 +1,19 @@
 """The files of a project at one moment, and how guarded ones differ from that later."""
 
 import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Final, Self, TypeVar
 
 from orchestrator.guard.protection import Kind
-from orchestrator.guard.tree import Tree, signature
+from orchestrator.guard.tree import STATE_SIZE, FileState, Tree
+
+T = TypeVar("T")
+
+_FAST: Final = 1
+"""The level of compression: names shrink to a tenth at any, states hardly at all."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class Entry:
     """SHA-256 of its bytes, or of a link's target; empty for one that cannot be read."""
     mode: int
     link: bool
-    signature: str
+    state: FileState
 
 
 @dataclass(frozen=True)
@@ -25,37 +33,39 @@ class Manifest:
     """All files of a project at one moment, by name: the guarded ones, and the others."""
 
     entries: dict[str, Entry]
-    others: dict[str, str]
-    """Signatures of the files that are not guarded."""
+    others: Tree
+    """The files that are not guarded."""
     closed: dict[str, str] = field(default_factory=dict)
-    """Signatures of the folders that nobody can look into, and that this user may write."""
+    """States of the folders that nobody can look into, and that this user may write."""
     taken: int = 0
     """When, in nanoseconds, by the clock that dates changes of files."""
 
-    def as_json(self) -> bytes:
-        """Return the manifest as JSON."""
-        entries = {name: vars(entry) for name, entry in self.entries.items()}
+    def pack(self, base: "Manifest | None" = None, name: str = "") -> bytes:
+        """Return the manifest as bytes for a file.
+
+        Args:
+            base: an earlier manifest; what is as it was there is left out.
+            name: the name of the base, under which it has to be found again.
+        """
+        known = base or Manifest({}, {})
+        others = dict(_differing(self.others, known.others))
         values = {
-            "entries": entries,
-            "others": self.others,
+            "base": name,
+            "entries": {
+                each: {**vars(entry), "state": entry.state.hex()}
+                for each, entry in _differing(self.entries, known.entries)
+            },
+            "gone": [
+                *(known.entries.keys() - self.entries.keys()),
+                *(known.others.keys() - self.others.keys()),
+            ],
             "closed": self.closed,
             "taken": self.taken,
         }
-        return json.dumps(values).encode("ascii")
-
-    @classmethod
-    def from_json(cls, data: bytes) -> Self:
-        """Return the manifest that `as_json` gave.
-
-        Raises:
-            ValueError, KeyError, TypeError: the data is not a manifest's.
-        """
-        found = json.loads(data)
-        entries = {
-            name: Entry(**{**entry, "kind": Kind(entry["kind"])})
-            for name, entry in found["entries"].items()
-        }
-        return cls(entries, found["others"], found.get("closed", {}), found["taken"])
+        head = json.dumps(values).encode("ascii")
+        names = b"".join(os.fsencode(each) + b"\0" for each in others)
+        lengths = f"{len(head)} {len(names)}\n".encode("ascii")
+        return zlib.compress(b"".join([lengths, head, names, *others.values()]), _FAST)
 
     def is_new(self, name: str) -> bool:
         """Return whether a file was not there at that moment."""
@@ -63,11 +73,55 @@ class Manifest:
 
     def changed(self, tree: Tree) -> list[str]:
         """Return the names of new and changed files that are not guarded."""
-        return [
-            name
-            for name, at in sorted(tree.items())
-            if name not in self.entries and self.others.get(name) != signature(at)
-        ]
+        was = self.others.get
+        return sorted(n for n, now in tree.items() if was(n) != now and n not in self.entries)
+
+
+@dataclass(frozen=True)
+class PackedManifest:
+    """What `Manifest.pack` gave, read again.
+
+    Args:
+        base: the name of the manifest that the others differ from; empty if there is none.
+        gone: names that the base has, and this one has not.
+        differences: all that is not as in the base.
+    """
+
+    base: str
+    gone: frozenset[str]
+    differences: Manifest
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Read what `Manifest.pack` gave.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is damaged.
+        """
+        try:
+            lengths, _, rest = zlib.decompress(data).partition(b"\n")
+        except zlib.error as error:
+            raise ValueError(str(error)) from error
+        head, names = map(int, lengths.split())
+        found = json.loads(rest[:head])
+        entries = {name: _read_entry(entry) for name, entry in found["entries"].items()}
+        others = _read_states(rest[head : head + names], rest[head + names :])
+        manifest = Manifest(entries, others, found["closed"], found["taken"])
+        return cls(found["base"], frozenset(found["gone"]), manifest)
+
+    def on(self, base: Manifest) -> Manifest:
+        """Return the whole manifest.
+
+        Args:
+            base: the one that `base` names.
+        """
+        its, gone = self.differences, self.gone
+        return Manifest(
+            {n: each for n, each in base.entries.items() if n not in gone} | its.entries,
+            {n: each for n, each in base.others.items() if n not in gone} | its.others,
+            its.closed,
+            its.taken,
+        )
 
 
 @dataclass(frozen=True)
@@ -78,3 +132,24 @@ class Change:
     kind: Kind
     what: str
     """`changed`, `deleted` or `added`."""
+
+
+def _differing(now: Mapping[str, T], before: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+    return ((name, each) for name, each in now.items() if before.get(name) != each)
+
+
+def _read_entry(values: Mapping[str, Any]) -> Entry:
+    state = FileState(bytes.fromhex(values["state"]))
+    return Entry(**{**values, "kind": Kind(values["kind"]), "state": state})
+
+
+def _read_states(names: bytes, states: bytes) -> Tree:
+    """Read the names, each with a zero byte after it, and the states in the same order."""
+    listed = [os.fsdecode(name) for name in names.split(b"\0")[:-1]]
+    if len(states) != len(listed) * STATE_SIZE:
+        raise ValueError("names and states of files do not match")
+    starts = range(0, len(states), STATE_SIZE)
+    return {
+        name: FileState(states[start : start + STATE_SIZE])
+        for name, start in zip(listed, starts, strict=True)
+    }

@@ -113,8 +113,10 @@ class Protection:
 
     def forbids(self, name: str) -> str:
         """Return why no new file may have this name; empty where one may."""
-        if self.frees(name):
-            return ""
+        why = self._forbids(name)
+        return "" if why and self.frees(name) else why
+
+    def _forbids(self, name: str) -> str:
         if name in self.absent:
             return self.absent[name]
         folder, _, base = name.rpartition("/")

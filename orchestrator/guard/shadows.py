@@ -62,7 +62,9 @@ def sourceless(
         changed: names of the files that are new or changed.
     """
     compiled = [name for name in changed if name.endswith(_COMPILED)]
-    builds = [name for name in names if PurePosixPath(name).name in _BUILDS] if compiled else []
+    if not compiled:
+        return
+    builds = [name for name in names if PurePosixPath(name).name in _BUILDS]
     stems = {_stem(each) for each in names if PurePosixPath(each).suffix in _SOURCES}
     for name in compiled:
         if name.endswith(".pyc"):

@@ -1,6 +1,5 @@
 """Looks before and after a run of the suite: nothing that it judges may change while it runs."""
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -10,8 +9,8 @@ from orchestrator.guard.findings import KINDS, bound_findings, shown_name
 from orchestrator.guard.kept_files import KeptFiles, explained
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import Protection
-from orchestrator.guard.suite_writes import Contents, stamp
-from orchestrator.guard.tree import Tree, signature
+from orchestrator.guard.suite_writes import Contents
+from orchestrator.guard.tree import FileState, Tree, stamp
 from orchestrator.models import Finding, FindingKind
 
 _SOURCE: Final = re.compile(
@@ -55,7 +54,7 @@ class SuiteWatch:
         changes = [
             change
             for change in self._kept.changes(self._manifest, tree)
-            if _signature(tree, change.name) != _signature(self._before, change.name)
+            if tree.get(change.name) != self._before.get(change.name)
         ]
         volatile = self._rules.volatile | self._rules.regenerated
         found = findings_of((each for each in changes if each.name not in volatile), _WHEN)
@@ -66,19 +65,21 @@ class SuiteWatch:
         """Yield files whose change time differs, whatever their content is now."""
         volatile = self._rules.volatile | self._rules.regenerated
         for name, at in self._before.items():
+            now = tree.get(name)
+            if now == at:
+                continue
             if name in known or name in volatile or self._rules.is_unguarded(name):
                 continue
             guarded = name in self._manifest.entries
             if not guarded and not _SOURCE.search(name):
                 continue
-            now = tree.get(name)
-            if now is not None and (signature(now) == signature(at) or self._usual(name, at, now)):
+            if now is not None and self._usual(name, at, now):
                 continue
             kind = KINDS[self._manifest.entries[name].kind] if guarded else FindingKind.SUSPICIOUS
             what = "deleted" if now is None else "rewritten"
             yield Finding(kind, shown_name(name), f"{what} {_WHEN}", decisive=True)
 
-    def _usual(self, name: str, at: os.stat_result, now: os.stat_result) -> bool:
+    def _usual(self, name: str, at: FileState, now: FileState) -> bool:
         """Return whether a file has its content, and was touched as at the baseline."""
         if name not in self._rules.rewritten and stamp(at) != stamp(now):
             return False
@@ -103,8 +104,3 @@ def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
         Finding(KINDS[each.kind], shown_name(each.name), f"{each.what} {when}", decisive=True)
         for each in changes
     ]
-
-
-def _signature(tree: Tree, name: str) -> str:
-    at = tree.get(name)
-    return signature(at) if at is not None else ""

@@ -17,7 +17,15 @@ from typing import Final
 from orchestrator import files
 from orchestrator.guard.kept_files import explained
 from orchestrator.guard.protection import CONFIG_NAMES
-from orchestrator.guard.tree import Tree, environments_in, signature, walk
+from orchestrator.guard.tree import (
+    FileState,
+    Tree,
+    environments_in,
+    mode_of,
+    size_of,
+    stamp,
+    walk,
+)
 from orchestrator.models import SuiteReport
 
 _SOURCE: Final = re.compile(
@@ -62,24 +70,32 @@ class Contents:
 
     def __init__(self, project: Path) -> None:
         self._project = project
-        self._known: dict[str, tuple[str, str]] = {}
+        self._known: dict[str, tuple[FileState, bytes]] = {}
 
     def remember(self, tree: Tree) -> None:
         """Read what is not known as it is now."""
         left = _MOST
         for name, at in tree.items():
-            if name.startswith("/") or at.st_size > _LARGEST or self._recall(name, at):
+            if self._recall(name, at) or name.startswith("/"):
                 continue
-            left -= at.st_size
+            size = size_of(at)
+            if size > _LARGEST:
+                continue
+            left -= size
             if left < 0:
                 return
             self._read(name, at)
 
+    def states(self) -> Tree:
+        """Return the states of the files whose content is known."""
+        return {name: state for name, (state, _) in self._known.items()}
+
     def compare(self, before: Tree, after: Tree) -> Writes:
         """Return what differs between two looks, the first of which was remembered."""
-        names = {name for name in before.keys() | after.keys() if not name.startswith("/")}
-        touched = {n for n in names if _of(before, n, signature) != _of(after, n, signature)}
-        rewritten = {n for n in touched if _of(before, n, stamp) != _of(after, n, stamp)}
+        touched = {n for n, at in after.items() if before.get(n) != at}
+        touched |= before.keys() - after.keys()
+        touched = {name for name in touched if not name.startswith("/")}
+        rewritten = {n for n in touched if _stamp(before, n) != _stamp(after, n)}
         changed = {
             name
             for name in touched
@@ -89,32 +105,32 @@ class Contents:
         }
         return Writes(frozenset(touched), frozenset(rewritten), frozenset(changed))
 
-    def same(self, name: str, before: os.stat_result, after: os.stat_result) -> bool:
+    def same(self, name: str, before: FileState, after: FileState) -> bool:
         """Return whether a file has the content that it had at an earlier look."""
         was = self._recall(name, before)
-        if was and after.st_size <= _LARGEST:
+        if was and size_of(after) <= _LARGEST:
             return self._read(name, after) == was
         return stamp(before) == stamp(after)
 
-    def _recall(self, name: str, at: os.stat_result) -> str:
+    def _recall(self, name: str, at: FileState) -> bytes:
         known = self._known.get(name)
-        return known[1] if known and known[0] == signature(at) else ""
+        return known[1] if known and known[0] == at else b""
 
-    def _read(self, name: str, at: os.stat_result) -> str:
+    def _read(self, name: str, at: FileState) -> bytes:
         if known := self._recall(name, at):
             return known
-        path = self._project / name
+        path, mode = self._project / name, mode_of(at)
         try:
-            if stat.S_ISLNK(at.st_mode):
+            if stat.S_ISLNK(mode):
                 data = b"link to " + os.fsencode(path.readlink())
-            elif stat.S_ISREG(at.st_mode):
+            elif stat.S_ISREG(mode):
                 data = path.read_bytes()
             else:
-                return ""
+                return b""
         except OSError:
-            return ""
-        digest = hashlib.sha256(data).hexdigest()
-        self._known[name] = (signature(at), digest)
+            return b""
+        digest = hashlib.sha256(data).digest()
+        self._known[name] = (at, digest)
         return digest
 
 
@@ -157,7 +173,7 @@ class SuiteWrites:
         before = self._look()
         self.contents.remember(before)
         report = run()
-        return report, self.add(before, self._look(), baseline=baseline)
+        return report, self.add(before, self._look(before), baseline=baseline)
 
     def add(self, before: Tree, after: Tree, *, baseline: bool = False) -> Writes:
         """Remember what differs between two looks, the first of which `contents` remembers.
@@ -176,10 +192,10 @@ class SuiteWrites:
                 files.write_file(self._note, json.dumps(values).encode("ascii"))
         return writes
 
-    def _look(self) -> Tree:
+    def _look(self, like: Tree | None = None) -> Tree:
         if self._environments is None:
             self._environments = environments_in(self._project)
-        return walk(self._project, self._environments)
+        return walk(self._project, self._environments, like=like)
 
     def _load(self) -> tuple[frozenset[str], frozenset[str]]:
         try:
@@ -189,11 +205,6 @@ class SuiteWrites:
             return frozenset(), frozenset()
 
 
-def stamp(at: os.stat_result) -> str:
-    """Return what stays the same where only the mode or the owner of a file changes."""
-    return f"{stat.S_IFMT(at.st_mode):o} {at.st_size} {at.st_mtime_ns} {at.st_ino}"
-
-
-def _of(tree: Tree, name: str, text: Callable[[os.stat_result], str]) -> str:
+def _stamp(tree: Tree, name: str) -> tuple[int, bytes] | None:
     at = tree.get(name)
-    return "" if at is None else text(at)
+    return None if at is None else stamp(at)

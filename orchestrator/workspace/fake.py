@@ -35,6 +35,10 @@ class FakeWorkspace:
         """Say a command that stands for none: there are no files."""
         return f"show {snapshot.tree}:PATH"
 
+    def diff_command(self, before: Snapshot, after: Snapshot) -> str:
+        """Return a command that stands for none: there are no files."""
+        return f"diff {before.tree} {after.tree}"
+
     def read(self, snapshot: Snapshot, path: str) -> bytes | None:
         """Give a file of a snapshot."""
         return self._trees[snapshot.tree].get(path)

@@ -5,9 +5,11 @@ file is neither read nor stored again. Whatever is written is written here.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -62,12 +64,14 @@ class PrivateGit:
     """The private git directory.
 
     `project` runs in the project's folder and sees the work tree; `folder` is the git directory.
+    `empty_tree` is the id of a tree without files.
     """
 
     project: Git
     folder: Path
     top: Path
     prefix: bytes
+    empty_tree: str
 
 
 def open_private(project: Path, repository: Repository | None, state: Path) -> PrivateGit:
@@ -81,7 +85,9 @@ def open_private(project: Path, repository: Repository | None, state: Path) -> P
     top, prefix = (repository.top, repository.prefix) if repository else (project, b"")
     environment = {**ISOLATED, "GIT_DIR": str(folder), "GIT_WORK_TREE": str(top)}
     config = (*file_settings(project), "core.bare=false", "core.protectNTFS=false", "gc.auto=0")
-    private = PrivateGit(Git(project, environment, config), folder, top, prefix)
+    hash_name = repository.object_format if repository else "sha1"
+    empty_tree = hashlib.new(hash_name, b"tree 0\0", usedforsecurity=False).hexdigest()
+    private = PrivateGit(Git(project, environment, config), folder, top, prefix, empty_tree)
     if not (folder / "info" / "attributes").exists():  # written last, it marks a complete one
         _create(folder, repository, _ignore_rules(repository, state, top))
     # Left behind when we were killed in the middle of a snapshot.
@@ -144,45 +150,43 @@ def _forget_what_may_differ(private: PrivateGit, repository: Repository | None) 
     if any(private.folder.glob("sharedindex.*")):
         # As one file it can be read from the user's repository too, without its other half.
         git.run("update-index", "--no-split-index")
-    entries = _timed_entries(git)
-    if entries is None:
-        doubtful = {entry["path"]: entry for entry in _entries(git)}
-    else:
-        filtered = paths_with_filters(repository, index) if repository else set()
-        doubtful = {
-            entry["path"]: entry
-            for entry, size in zip(entries, _blob_sizes(git, entries), strict=True)
-            if entry["size"] != size
-            or int(entry["flags"], 16) & _FLAGS
-            or entry["path"] in filtered
-            or not entry["path"].startswith(private.prefix)
-        }
+    filtered = paths_with_filters(repository, index) if repository else set()
+    doubtful = _find_doubtful(git, filtered, private.prefix)
     if doubtful:
         # From the end: git moves the rest of its list up for each entry that goes.
         changes = [_without_trust(entry, private) for entry in reversed(doubtful.values())]
         git.run("update-index", "-z", "--index-info", stdin=b"".join(changes))
 
 
-def _entries(git: Git) -> list[re.Match[bytes]]:
-    return list(_ENTRY.finditer(git.output("ls-files", "--stage", "-z")))
-
-
-def _timed_entries(git: Git) -> list[re.Match[bytes]] | None:
-    """The entries with sizes and flags; None when git prints them in a way we do not know.
-
-    The format is git's to change. Then every file is read anew, which is only slow.
-    """
+def _find_doubtful(
+    git: Git, filtered: Collection[bytes], prefix: bytes
+) -> dict[bytes, re.Match[bytes]]:
+    """Return the entries that cannot be trusted, by path."""
     listing = git.output("ls-files", "--stage", "--debug", "-z")
-    entries = list(_TIMED_ENTRY.finditer(listing))
-    return entries if sum(len(entry[0]) for entry in entries) == len(listing) else None
+    # No list of 100,000 entries is kept: they are read twice.
+    oids, length = [], 0
+    for entry in _TIMED_ENTRY.finditer(listing):
+        oids.append(entry["oid"])
+        length += entry.end() - entry.start()
+    if length < len(listing):
+        # The format is git's to change. Then every file is read anew, which is only slow.
+        plain = git.output("ls-files", "--stage", "-z")
+        return {entry["path"]: entry for entry in _ENTRY.finditer(plain)}
+    return {
+        entry["path"]: entry
+        for entry, size in zip(_TIMED_ENTRY.finditer(listing), _blob_sizes(git, oids), strict=True)
+        if entry["size"] != size
+        or (entry["flags"] != b"0" and int(entry["flags"], 16) & _FLAGS)
+        or entry["path"] in filtered
+        or not entry["path"].startswith(prefix)
+    }
 
 
-def _blob_sizes(git: Git, entries: list[re.Match[bytes]]) -> list[bytes]:
-    oids = b"".join(entry["oid"] + b"\n" for entry in entries)
+def _blob_sizes(git: Git, oids: Sequence[bytes]) -> Iterator[bytes]:
     asked = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectsize)")
-    answers = git.output(*asked, stdin=oids).splitlines() if oids else []
+    answers = git.output(*asked, stdin=b"\n".join([*oids, b""])).splitlines() if oids else []
     # "blob 12"; "<oid> missing" for what a partial clone never fetched, "commit 300" for a gitlink
-    return [answer.removeprefix(b"blob ") for answer in answers]
+    return (answer.removeprefix(b"blob ") for answer in answers)
 
 
 def _without_trust(entry: re.Match[bytes], private: PrivateGit) -> bytes:

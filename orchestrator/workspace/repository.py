@@ -18,6 +18,16 @@ _FILE_SETTINGS: Final = (
 )
 """Settings that say how the file system behaves and what is ignored. All else stays behind."""
 
+_FACTS: Final = (
+    "--is-inside-work-tree",
+    "--show-prefix",
+    "--show-toplevel",
+    "--absolute-git-dir",
+    "--git-common-dir",
+    "--show-object-format",
+)
+"""What `git rev-parse` is asked, one line each."""
+
 
 @dataclass(frozen=True)
 class Repository:
@@ -57,21 +67,24 @@ def find_repository(project: Path) -> Repository | None:
         InfrastructureError: git is missing, or cannot read the repository.
     """
     git = Git(project)
-    asked = ("rev-parse", "--is-inside-work-tree")
-    answer = git.run(*asked, allowed=(0, 128))
-    if answer.returncode and b"not a git repository" not in answer.stderr:
-        raise git.failure(asked, answer)
-    if answer.returncode or answer.stdout.strip() != b"true":
+    answer = git.run("rev-parse", *_FACTS, allowed=(0, 128))
+    outside = not answer.stdout.startswith(b"true\n")  # a bare repository, or the folder .git
+    if outside and (b"not a git repository" in answer.stderr or answer.stdout):
         return None
-    prefix = git.line("rev-parse", "--show-prefix")
+    if answer.returncode:
+        raise git.failure(("rev-parse", *_FACTS), answer)
+    facts = answer.stdout.split(b"\n")[:-1]
+    if len(facts) != len(_FACTS):  # there is a line end in a path
+        facts = [git.line("rev-parse", each) for each in _FACTS]
+    _, prefix, top, git_dir, common_dir, object_format = facts
     if prefix and git.run("check-ignore", "-q", ".", allowed=(0, 1)).returncode == 0:
         return None
     return Repository(
-        top=_path(git.line("rev-parse", "--show-toplevel")),
+        top=_path(top),
         prefix=prefix,
-        git_dir=_path(git.line("rev-parse", "--absolute-git-dir")),
-        common_dir=project / _path(git.line("rev-parse", "--git-common-dir")),
-        object_format=git.line("rev-parse", "--show-object-format").decode("ascii"),
+        git_dir=_path(git_dir),
+        common_dir=project / _path(common_dir),
+        object_format=object_format.decode("ascii"),
     )
 
 

@@ -16,7 +16,7 @@ from orchestrator.workspace.pinning import Pinned, pin_tree
 from orchestrator.workspace.private import PrivateGit, open_private
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
-from orchestrator.workspace.trees import list_changed, list_paths, write_diff
+from orchestrator.workspace.trees import Comparison, compare_trees, list_paths, list_tree
 
 _CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
 """git goes on without such a folder, and says so only here."""
@@ -62,9 +62,11 @@ class GitWorkspace:
     def __init__(self, private: PrivateGit, state: Path) -> None:
         self._private, self._state = private, state
         self._git = private.project
-        self._last_tree = self._nothing = self._empty_tree()
-        self._listed: tuple[str, list[bytes]] = (self._nothing, [])
-        """A tree of which the paths are known, because it was compared with an empty one."""
+        self._last_tree = private.empty_tree
+        self._listed: tuple[str, list[bytes]] = (self._last_tree, [])
+        """A tree of which the paths are known, because it was looked through just now."""
+        self._compared: Comparison | None = None
+        """The last two trees, if they differ."""
         self.unseen: tuple[str, ...] = ()
         """What the last snapshot could not see: repositories inside, unreadable files."""
 
@@ -78,11 +80,7 @@ class GitWorkspace:
         tree = self._write_tree()
         # Another repository inside comes in as a gitlink, which holds none of its files. It must
         # not stay: the next `git add` would run `git status` in there, under its configuration.
-        inside = list[bytes]()
-        if tree != self._last_tree:
-            changed, inside = list_changed(self._git, self._last_tree, tree)
-            if self._last_tree == self._nothing and not inside:
-                self._listed = tree, changed
+        inside = self._find_repositories(tree)
         if inside:
             paths = b"".join(path + b"\0" for path in inside)
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=paths)
@@ -90,6 +88,17 @@ class GitWorkspace:
         self._last_tree = tree
         self._remember_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
         return Snapshot(tree)
+
+    def _find_repositories(self, tree: str) -> list[bytes]:
+        """Return the paths of repositories that came in since the last snapshot."""
+        if tree == self._last_tree:
+            return []
+        if self._last_tree == self._private.empty_tree:
+            paths, inside = list_tree(self._git, tree)
+            self._listed = tree, paths
+            return inside
+        self._compared = compare_trees(self._git, self._last_tree, tree)
+        return self._compared.gitlinks
 
     def remember_modes(self, snapshot: Snapshot) -> None:
         """Remember the modes of the files of a snapshot that has just been made.
@@ -100,6 +109,7 @@ class GitWorkspace:
             InfrastructureError: git failed, or there is no space.
         """
         tree, paths = self._listed
+        self._listed = self._private.empty_tree, []  # they take 10 MB in a large project
         if tree != snapshot.tree:
             paths = list_paths(self._git, snapshot.tree)
         try:
@@ -114,6 +124,11 @@ class GitWorkspace:
         """
         folder = shlex.quote(str(self._private.folder))
         return f"git --git-dir={folder} cat-file blob {snapshot.tree}:PATH"
+
+    def diff_command(self, before: Snapshot, after: Snapshot) -> str:
+        """Return the command that prints all that changed between two snapshots, secrets too."""
+        folder = shlex.quote(str(self._private.folder))
+        return f"git --git-dir={folder} diff-tree -r -p --binary {before.tree} {after.tree}"
 
     def read(self, snapshot: Snapshot, path: str) -> bytes | None:
         """Return the bytes of a file of a snapshot; None if it is not in it."""
@@ -130,7 +145,7 @@ class GitWorkspace:
             InfrastructureError: git failed, or `patch` cannot be written.
         """
         try:
-            return write_diff(self._git, before.tree, after.tree, patch)
+            return self._compare(before.tree, after.tree).write_diff(self._git, patch)
         except OSError as error:
             raise _cannot_write(error, patch) from error
 
@@ -176,6 +191,12 @@ class GitWorkspace:
         """
         pin_tree(self._git, pinned, folder)
 
+    def _compare(self, before: str, after: str) -> Comparison:
+        known = self._compared
+        if known and (known.before, known.after) == (before, after):
+            return known
+        return compare_trees(self._git, before, after)
+
     # ---- below: one snapshot --------------------------------------------------------------
 
     def _add_all(self) -> set[bytes]:
@@ -216,10 +237,7 @@ class GitWorkspace:
             return done.stdout.decode("ascii").strip()
         if self._git.output("ls-files", "-z"):
             raise self._git.failure(asked, done)
-        return self._empty_tree()  # git knows no tree for a folder without files
-
-    def _empty_tree(self) -> str:
-        return self._git.line("hash-object", "-t", "tree", "/dev/null").decode("ascii")
+        return self._private.empty_tree  # git knows no tree for a folder without files
 
     def _remember_unseen(self, tree: str, unseen: set[bytes]) -> None:
         self.unseen = tuple(shown(path) for path in sorted(unseen))

@@ -1,6 +1,6 @@
 """What differs between two trees, as git says it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -47,30 +47,53 @@ def list_paths(git: Git, tree: str) -> list[bytes]:
     return git.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree).split(b"\0")[:-1]
 
 
-def list_changed(git: Git, before: str, after: str) -> tuple[list[bytes], list[bytes]]:
-    """Return the paths that differ, and of them those that are another repository afterwards."""
-    records = _records(git, before, after, "--raw")
+def list_tree(git: Git, tree: str) -> tuple[list[bytes], list[bytes]]:
+    """Return the paths of all that is in a tree, and of them those of other repositories."""
+    paths, inside = [], []
+    listed = git.output("ls-tree", "-r", "-z", "--full-tree", tree)
     # Of the first snapshot all is new, so this must be quick on each line.
-    pairs = zip(records[::2], records[1::2], strict=True)
-    return records[1::2], [path for raw, path in pairs if raw[8:14] == _GITLINK]
+    for record in listed.split(b"\0")[:-1]:
+        path = record[record.index(b"\t") + 1 :]
+        paths.append(path)
+        if record.startswith(_GITLINK):
+            inside.append(path)
+    return paths, inside
 
 
-def write_diff(git: Git, before: str, after: str, patch: Path) -> Diff:
-    """Write the whole patch to a file, without holding it in memory, and list what changed.
+@dataclass(frozen=True)
+class Comparison:
+    """What git lists of two trees: what became of each path, and how many lines differ."""
 
-    `git apply --binary` carries the patch out, whatever is in it.
-    """
-    asked = (*_COMPARE, "--patch", "--binary", "--full-index", "--no-color", before, after)
-    git.run(*asked, stdout_file=patch)
+    before: str
+    after: str
+    changes: tuple[Change, ...]
+    counts: Mapping[bytes, tuple[int, int] | tuple[None, None]]
+
+    @property
+    def gitlinks(self) -> list[bytes]:
+        """The paths that are another repository afterwards."""
+        return [change.path for change in self.changes if change.after.mode == _GITLINK]
+
+    def write_diff(self, git: Git, patch: Path) -> Diff:
+        """Write the whole patch to a file, without holding it in memory, and list what changed.
+
+        `git apply --binary` carries the patch out, whatever is in it.
+        """
+        asked = (*_COMPARE, "--patch", "--binary", "--full-index", "--no-color")
+        git.run(*asked, self.before, self.after, stdout_file=patch)
+        changes = tuple(
+            FileChange(shown(change.path), change.status, *self.counts.get(change.path, (0, 0)))
+            for change in self.changes
+        )
+        return Diff(changes, patch)
+
+
+def compare_trees(git: Git, before: str, after: str) -> Comparison:
+    """List what differs between two trees."""
     records = _records(git, before, after, "--raw", "--numstat")
     # All raw records come first, each with a record of its path; then one of each path's counts.
     raw = 2 * sum(record.startswith(b":") for record in records[::2])
-    counts = _counts(records[raw:])
-    changes = tuple(
-        FileChange(shown(change.path), change.status, *counts.get(change.path, (0, 0)))
-        for change in _changes(records[:raw])
-    )
-    return Diff(changes, patch)
+    return Comparison(before, after, tuple(_changes(records[:raw])), _counts(records[raw:]))
 
 
 def _records(git: Git, before: str, after: str, *formats: str) -> list[bytes]:

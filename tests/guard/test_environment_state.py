@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -220,7 +221,7 @@ def test_a_copy_that_was_changed_is_never_restored(world: World) -> None:
     guard = world.guard()
     assert guard.folder is not None
     for copy in (guard.folder / "files").iterdir():
-        copy.write_bytes(b"A = 2\n")
+        copy.write_bytes(zlib.compress(b"A = 2\n"))
     write(world.site, {"_pytest/python.py": PATCH})
     assert True in decisive(guard.revert(1).found)
     assert (world.site / "_pytest/python.py").read_text(encoding="utf-8") == PATCH

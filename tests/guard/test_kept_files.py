@@ -5,9 +5,11 @@ import stat
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.errors import InfrastructureError
 from orchestrator.files import temporary_of
 from orchestrator.guard.derivation import Basis, derive
 from orchestrator.guard.kept_files import KeptFiles
@@ -137,3 +139,56 @@ def test_what_a_killed_restore_has_left_is_removed(tmp_path: Path) -> None:
     kept.restore(manifest, kept.changes(manifest, tree), tmp_path / "aside")
     assert looked_at(project) == before
     assert not left[0].exists()
+
+
+def test_a_later_moment_is_written_as_what_differs_from_the_first(tmp_path: Path) -> None:
+    project, folder = tmp_path / "project", tmp_path / "kept"
+    write(project, {f"pkg/m{at}.py": "X = 1\n" for at in range(300)})
+    write(project, {"tests/test_a.py": "A = 1\n", "tests/test_b.py": "B = 1\n"})
+    rules = protect(project, "pytest")
+    kept = KeptFiles(rules, folder)
+    moments = {"attempt-1": kept.remember("attempt-1")}
+    for number in (2, 3):
+        write(project, {"new\nline.txt": "x" * number, f"pkg/m{number}.py": "X = 2\n"})
+        (project / f"pkg/m{number + 10}.py").unlink()
+        (project / "tests/test_b.py").unlink(missing_ok=True)
+        moments[f"attempt-{number}"] = kept.remember(f"attempt-{number}")
+    sizes = {path.stem: path.stat().st_size for path in folder.glob("*.manifest")}
+    assert sizes.keys() == moments.keys()
+    assert max(sizes["attempt-2"], sizes["attempt-3"]) < sizes["attempt-1"] / 5
+    for order in (list(moments), list(reversed(moments))):
+        other = KeptFiles(rules, folder)
+        assert {name: other.recall(name) for name in order} == moments
+    assert other.remember("attempt-4").others == moments["attempt-3"].others
+    assert (folder / "attempt-4.manifest").stat().st_size < sizes["attempt-1"] / 5
+
+
+@pytest.mark.parametrize("data", [b"", b"not packed", None])
+def test_without_the_first_moment_the_later_ones_are_gone_too(
+    tmp_path: Path, data: bytes | None
+) -> None:
+    project, folder = tmp_path / "project", tmp_path / "kept"
+    write(project, {"tests/test_a.py": "A = 1\n"})
+    kept = KeptFiles(protect(project, "pytest"), folder)
+    kept.remember("attempt-1")
+    kept.remember("attempt-2")
+    if data is None:
+        (folder / "attempt-1.manifest").unlink()
+    else:
+        (folder / "attempt-1.manifest").write_bytes(data)
+    with pytest.raises(InfrastructureError, match="gone or damaged"):
+        KeptFiles(protect(project, "pytest"), folder).recall("attempt-2")
+
+
+def test_a_file_may_be_of_any_time(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    write(project, {"tests/test_a.py": "A = 1\n", "new.py": ""})
+    for seconds in (-5_000_000_000, 12_000_000_000):
+        write(project, {"tests/test_a.py": "A = 1\n"})
+        os.utime(project / "tests/test_a.py", (seconds, seconds))
+        os.utime(project / "new.py", (seconds, seconds))
+        kept = KeptFiles(protect(project, "pytest"), tmp_path / "kept")
+        manifest = kept.remember("start")
+        assert kept.recall("start") == manifest
+        write(project, {"tests/test_a.py": "A = 2\n"})
+        assert len(kept.changes(manifest, kept.look(manifest))) == 1

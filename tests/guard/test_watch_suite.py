@@ -1,6 +1,7 @@
 """What the verdict rests on does not change while the suite runs, nor is it restored from lies."""
 
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode
-from orchestrator.models import Case, CaseOutcome, Diff, FindingKind, SuiteReport
+from orchestrator.models import Case, CaseOutcome, Diff, Finding, FindingKind, SuiteReport
 from tests.guard.footprints import GREEN, footprint, guard_with, report
 from tests.guard.projects import write
 
@@ -94,10 +95,13 @@ def test_bytecode_of_the_project_is_dropped(guard: Guard, project: Path) -> None
     assert (project / "shop/__pycache__/notes.txt").exists()
 
 
-def test_a_copy_that_was_edited_is_not_restored_from(guard: Guard, project: Path) -> None:
+@pytest.mark.parametrize("data", [b"weak\n", zlib.compress(b"weak\n"), b""])
+def test_a_copy_that_was_edited_is_not_restored_from(
+    guard: Guard, project: Path, data: bytes
+) -> None:
     assert guard.folder is not None
     for copy in (guard.folder / "files").iterdir():
-        copy.write_text("weak\n", encoding="utf-8")
+        copy.write_bytes(data)
     write(project, {"tests/test_prices.py": "weak\n"})
     with pytest.raises(InfrastructureError, match=r"cannot restore tests/test_prices\.py"):
         guard.revert(1)
@@ -237,3 +241,25 @@ def test_a_new_test_does_not_count_where_what_it_needs_was_reverted(
     assert guard.reverted_for(failed) is not counts
     old = Case("x", CaseOutcome.FAILED, message=case, file="tests/test_prices.py")
     assert not guard.reverted_for(old)
+
+
+def test_a_verdict_rests_on_the_files_that_the_suite_left(guard: Guard, project: Path) -> None:
+    write(project, {"json.py": "X = 1\n"})
+    guard.revert(1)
+    assert guard.watch_suite(lambda: GREEN)[1].found == ()
+    (project / "json.py").unlink()
+    assert [each.where for each in judged(guard, project)] == ["json"]
+    assert judged(guard, project) == []  # nothing ran since: the files are looked at
+
+
+def test_after_another_run_the_files_are_looked_at(guard: Guard, project: Path) -> None:
+    guard.revert(1)
+    guard.watch_suite(lambda: GREEN)
+    guard.collect_writes(lambda: GREEN)
+    write(project, {"json.py": "X = 1\n"})
+    assert [each.where for each in judged(guard, project)] == ["json"]
+
+
+def judged(guard: Guard, project: Path) -> list[Finding]:
+    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    return [each for each in found if each.decisive]

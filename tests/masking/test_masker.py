@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.failures.masked import mask_agent, mask_file
+from orchestrator.failures.masked import mask_agent
 from orchestrator.masking import REDACTED, Masker, mask_line
 from orchestrator.models import AgentOutcome, AgentResult
 
@@ -122,17 +122,6 @@ def test_one_secret_has_one_placeholder_also_where_nothing_hints_at_it() -> None
     masker = Masker()
     assert masker.text('password = "Tr0ub4dor&3x"') == 'password = "[redacted: password]"'
     assert masker.text("E  Tr0ub4dor&3x is wrong") == "E  [redacted: password] is wrong"
-
-
-def test_files_are_replaced_only_where_there_is_a_secret(tmp_path: Path) -> None:
-    path = tmp_path / "a.patch"
-    path.write_bytes(b"+caf\xe9 \xff\n")
-    assert mask_file(Masker(), path) == 0
-    assert path.read_bytes() == b"+caf\xe9 \xff\n"
-    path.write_bytes(b"+\xff ghp_" + made(36).encode() + b"\n")
-    assert mask_file(Masker(), path) == 1
-    assert path.read_bytes() == b"+\xff [redacted: github token]\n"
-    assert [each.name for each in tmp_path.iterdir()] == ["a.patch"]
 
 
 def test_an_agents_words() -> None:

@@ -1,6 +1,7 @@
 """The shapes that a project comes in, each with real git."""
 
 import os
+import re
 import shlex
 import subprocess
 import tracemalloc
@@ -288,7 +289,7 @@ def test_an_index_that_cannot_be_trusted_costs_only_time(
     repository(project, _gitignore="*.log\n", a_txt="one\n")
     (project / "tracked.log").write_bytes(b"t\n")
     git(project, "add", "-f", "tracked.log")
-    monkeypatch.setattr("orchestrator.workspace.private._timed_entries", lambda _git: None)
+    monkeypatch.setattr("orchestrator.workspace.private._TIMED_ENTRY", re.compile(b"(?!)"))
     assert look(project, state).paths() == [".gitignore", "a.txt", "tracked.log"]
 
 
@@ -412,6 +413,22 @@ def test_the_restore_command_gives_a_file_as_it_was(
     words = [word.replace("PATH", "a file.bin") for word in shlex.split(command)]
     done = subprocess.run(words, cwd=folder, capture_output=True, check=True)
     assert done.stdout == before
+
+
+def test_the_diff_command_prints_the_whole_patch(project: Path, state: Path) -> None:
+    repository(project, a_txt="one\n")
+    (project / ".gitattributes").write_text("*.txt text eol=crlf\n", encoding="utf-8")
+    workspace = look(project, state).workspace
+    before = workspace.snapshot()
+    (project / "a.txt").write_bytes(b"two\r\n")
+    (project / "b.bin").write_bytes(b"\xff\0" * 50)
+    after = workspace.snapshot()
+    diff = workspace.diff(before, after, state / "a.patch")
+    command = shlex.split(workspace.diff_command(before, after))
+    done = subprocess.run(command, cwd=project, capture_output=True, check=True)
+    applied = b"diff --git a/a.txt b/a.txt\n" in done.stdout and b"GIT binary patch" in done.stdout
+    assert applied
+    assert done.stdout.count(b"\n") == diff.patch.read_bytes().count(b"\n")
 
 
 # ---- repositories inside -------------------------------------------------------------------

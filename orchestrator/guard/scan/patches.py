@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import files
+from orchestrator.failures.patch import CUT
 
 _HUNK: Final = re.compile(rb"@@ -\S+ \+(\d+)(?:,\d+)? @@")
 
@@ -15,7 +16,7 @@ class Patch:
     """The lines that a patch in git's format changes."""
 
     added: dict[str, set[int]] = field(default_factory=dict)
-    """Numbers of the added lines of each file."""
+    """Numbers of the added lines of each file that is in the patch with all of its changes."""
     removed: set[str] = field(default_factory=set)
     """Removed lines of all files, without the space round them."""
 
@@ -26,13 +27,16 @@ def read_patch(path: Path) -> Patch:
     if not files.is_file(path):
         return found
     lines: set[int] = set()
-    number, in_header = 0, False
+    name, number, in_header = "", 0, False
     with path.open("rb") as file:
         for line in file:
             if line.startswith(b"diff --git "):
-                in_header = True
+                name, in_header = "", True
             elif in_header and line.startswith(b"+++ "):
-                lines = found.added.setdefault(_path(line[4:]), set())
+                name = _path(line[4:])
+                lines = found.added.setdefault(name, set())
+            elif line.startswith(CUT.encode()):  # nobody knows which other lines were added
+                found.added.pop(name, None)
             elif hunk := _HUNK.match(line):
                 number, in_header = int(hunk[1]), False
             elif not in_header and line.startswith(b"+"):
