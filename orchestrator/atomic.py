@@ -100,6 +100,15 @@ def move(source: PathText, target: PathText) -> None:
     os.replace(source, target)
 
 
+def link(source: PathText, target: PathText) -> None:
+    """Give a file a second name, where nothing is yet: both are the same file.
+
+    Raises:
+        OSError: the file system has no links, or something is there.
+    """
+    os.link(source, target)
+
+
 def sync_file(path: PathText) -> None:
     """Make what another program wrote into a file outlive a power cut.
 

@@ -517,6 +517,15 @@ class RunOutcome(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+RESUMABLE = (
+    RunOutcome.PAUSED,
+    RunOutcome.STOPPED,
+    RunOutcome.INTERRUPTED,
+    RunOutcome.RUNNING,  # its process was killed: the project's lock is free again
+)
+"""Outcomes that a run is carried on from."""
+
+
 @dataclass(frozen=True)
 class RunResult:
     """One task carried to an outcome."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator import events, wiring
 from orchestrator.config import Config, Override, load, with_new_limits
 from orchestrator.errors import UsageError
-from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
 from orchestrator.project import checked_project
 from orchestrator.recovery import recover_project
 from orchestrator.storage.place import state_directory
@@ -107,10 +107,11 @@ def resume_run(
     with Store(state) as store:
         record = store.get(run)
 
-        from orchestrator.workflows import RESUMABLE, Caller, carry_run
+        from orchestrator.workflows import Caller, carry_run
 
         if record.outcome not in RESUMABLE:
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
+        store.require_resumable(record.id)
         config = Config.model_validate_json(store.config(record.id))
         changed = with_new_limits(config, limits)
         if changed != config:

@@ -2,13 +2,17 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
-from orchestrator.config import load
+from orchestrator.config import Config, load
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
+from orchestrator.memory.records import Status
 from orchestrator.project import checked_project
 from orchestrator.storage.retention import Pruned, find_prunable, prune
 from orchestrator.storage.runs import Store
+
+_WITHDRAWN: Final = (Status.ARCHIVED, Status.HARMFUL, Status.REJECTED)
 
 
 def prune_runs(
@@ -31,15 +35,26 @@ def prune_runs(
         raise UsageError("state.keep_days keeps everything", "give --older-than DAYS")
     with Store() as store:
         act = find_prunable if dry_run else prune
-        return act(store.database, _before(days))
+        return act(store.database, _before(days), _WITHDRAWN)
 
 
-def prune_after_run(store: Store, days: float | None, listener: Listener) -> None:
-    """Remove what is old when a run has ended; trouble with it is told and ends nothing."""
-    if days is None:
-        return
+def prune_after_run(store: Store, run: str, listener: Listener) -> None:
+    """Remove what is old when a run has ended; trouble with it is told and ends nothing.
+
+    The finished steps of earlier runs go too, as soon as nobody can go on with these.
+
+    Args:
+        store: has all runs.
+        run: the run that has ended, whose configuration says how long others are kept.
+        listener: told what was removed.
+    """
+    from orchestrator.journal.durable import forget_runs
+
+    days = Config.model_validate_json(store.config(run)).state.keep_days
     try:
-        pruned = prune(store.database, _before(days))
+        pruned = prune(store.database, _before(days), _WITHDRAWN) if days is not None else Pruned()
+        going_on = store.list_resumable()
+        forget_runs(store.directory, lambda each: each != run and each not in going_on)
     except LoopError as error:
         listener(Notice(f"old runs could not be removed: {error}"))
         return

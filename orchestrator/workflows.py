@@ -23,7 +23,7 @@ from orchestrator.loop import run_loop
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.outcomes import outcomes_listener
 from orchestrator.memory.rulebook import MarkdownRulebook
-from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.ports import Journal
 from orchestrator.project import checked_project
 from orchestrator.recovery import end_leftovers, hold_project, revert_swap
@@ -36,14 +36,6 @@ from orchestrator.variables import recall_variables
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.pinning import pinned_folder
 from orchestrator.workspace.swap import SwapNote
-
-RESUMABLE: Final = (
-    RunOutcome.PAUSED,
-    RunOutcome.STOPPED,
-    RunOutcome.INTERRUPTED,
-    RunOutcome.RUNNING,  # its process was killed: the project's lock is free again
-)
-"""Outcomes that a run is carried on from."""
 
 
 def _ignore(_event: events.Event) -> None:
@@ -91,6 +83,7 @@ def carry_run(run: str, caller: Caller) -> RunResult:
         _caller.reset(before)
     with Store(caller.state) as store:
         record = store.get(run)
+        prune_after_run(store, record.id, events.RunEvents(run, caller.listener))
     return record.result or RunResult(record.outcome)
 
 
@@ -238,7 +231,6 @@ class _Carried:
     def _report_end(self, result: RunResult, started: float) -> None:
         seconds = time.monotonic() - started
         self.emit(events.RunEnded(self.record.id, result, self.record.folder, seconds))
-        prune_after_run(self.store, self.config.state.keep_days, self.emit)
 
     def _describe_stop(self, message: str) -> str:
         """Say, where a run stopped, whether the tests are as they were."""

@@ -54,6 +54,8 @@ class Failure:
     context: str = ""
     cases: tuple[str, ...] = ()
     """Ids of the test cases that failed."""
+    case_fingerprints: tuple[str, ...] = ()
+    """Of each case that failed, alone: another attempt may fail in these and more."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def failure_of(
         logs=log_excerpt(report, baseline, task.project, LOG_BOUND),
         context=f"{_context(agent)}\n\n{_tampering(findings)}".strip(),
         cases=tuple(case.id for case in telling[:_CASES_KEPT]),
+        case_fingerprints=tuple(fingerprint(source, [each]) for each in evidence[:_CASES_KEPT]),
     )
 
 

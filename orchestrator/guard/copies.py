@@ -9,13 +9,12 @@ has is linked and takes no space; whichever of the two folders is removed, the o
 
 import contextlib
 import hashlib
-import os
 import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
+from orchestrator import atomic, files
 
 _FAST: Final = 1
 _RUNS: Final = 3
@@ -66,7 +65,7 @@ class Copies:
             if files.exists(earlier.folder / digest) and earlier.read(digest) == data:
                 with contextlib.suppress(OSError):
                     self.make_folder()
-                    os.link(earlier.folder / digest, self.folder / digest)
+                    atomic.link(earlier.folder / digest, self.folder / digest)
                     return True
         return False
 

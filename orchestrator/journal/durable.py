@@ -33,14 +33,12 @@ from orchestrator import codec
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.masking import mask
 from orchestrator.storage.place import URL_VARIABLE, database_url, unusable
+from orchestrator.storage.runs import RUN_FORMAT
 
 # A console handler of DBOS's own would print into the output of whoever uses us.
 logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
-
-STATE_FORMAT: Final = "1"
-"""Goes up when a step's name or result changes its meaning. It is DBOS's application version."""
 
 DATABASE: Final = "dbos.sqlite"
 
@@ -148,7 +146,7 @@ def _config(url: str) -> DBOSConfig:
     return {
         "name": "prompt-learning-loop",
         "system_database_url": url,
-        "application_version": STATE_FORMAT,
+        "application_version": RUN_FORMAT,
         "executor_id": f"{os.getpid()}-{uuid.uuid4().hex}",
         "notification_listener_polling_interval_sec": _POLL_SECONDS,
         "scheduler_polling_interval_sec": _POLL_SECONDS,
@@ -271,6 +269,26 @@ def read_history(run: str, state: Path) -> list[dict[str, str]]:
         return [
             _results(DBOS.list_workflow_steps(each.workflow_id)) for each in list(_workflows(run))
         ]
+
+
+def forget_runs(state: Path, has_ended: Callable[[str], bool]) -> None:
+    """Remove the finished steps of runs that no process goes on with.
+
+    Args:
+        state: the state directory.
+        has_ended: says of a run's id whether it has ended for good.
+
+    Raises:
+        UsageError, InfrastructureError: DBOS cannot use the database.
+    """
+    with _engine.serve(state):
+        known = [
+            each.workflow_id
+            for each in DBOS.list_workflows(load_input=False, load_output=False)
+            if each.status != _PENDING
+        ]
+        if gone := [each for each in known if has_ended(each.rpartition(".")[0])]:
+            DBOS.delete_workflows(gone)
 
 
 class DurableJournal:

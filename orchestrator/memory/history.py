@@ -6,7 +6,7 @@ the attempts that it was in force for.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,8 +40,9 @@ _WORDS: Final = {"retired": Status.ARCHIVED, "rejected": Status.REJECTED}
 
 _COLUMNS: Final = (
     "id, rule, whenever, why, source, status, reason, origin, proposal, learned, mattered,"
-    " suggestion, paths, failure"
+    " suggestion, paths"
 )
+_LISTS: Final = ("cases", "files", "case_fingerprints")
 _SELECT: Final = f"""
     SELECT {_COLUMNS}, runs, first_passes, recurrences
     FROM rules r LEFT JOIN (
@@ -49,18 +50,17 @@ _SELECT: Final = f"""
                count(DISTINCT CASE WHEN a.solved IS NOT NULL THEN a.run END) AS runs,
                count(DISTINCT CASE WHEN a.number = 1 AND a.solved = 1 THEN a.run END)
                    AS first_passes,
-               count(CASE WHEN a.failure != '' AND a.failure = o.failure THEN 1 END)
-                   AS recurrences
-        FROM exposures e
-        JOIN attempts a ON a.run = e.run AND a.number = e.attempt
-        JOIN rules o ON o.book = e.book AND o.id = e.rule
-        WHERE e.book = ? AND (? = '' OR e.rule = ?) AND e.witness != 'none'
+               count(CASE WHEN e.recurred = 1 THEN 1 END) AS recurrences
+        FROM exposures e JOIN attempts a ON a.run = e.run AND a.number = e.attempt
+        WHERE e.book = ? AND e.witness != 'none' %s
         GROUP BY e.rule
     ) c ON c.exposed = r.id
-    WHERE r.book = ? AND (? = '' OR r.id = ?)
+    WHERE r.book = ? %s
     ORDER BY r.learned, r.position
 """  # noqa: S608 -- our own names
-"""Rules with their counters, in one statement: of a book, all of them or one."""
+_SELECT_ALL: Final = _SELECT % ("", "")
+_SELECT_ONE: Final = _SELECT % ("AND e.rule = ?", "AND r.id = ?")
+"""Rules with their counters, in one statement."""
 
 
 def _now() -> datetime:
@@ -86,7 +86,8 @@ class History:
 
     def all(self) -> list[RuleRecord]:
         """Every rule, in the order in which they were learned."""
-        return self._select("")
+        rows = self._database.rows(_SELECT_ALL, (self.book, self.book))
+        return [_record(row) for row in rows]
 
     def get(self, rule: str) -> RuleRecord:
         """Find a rule by its id, or the beginning of it.
@@ -94,8 +95,9 @@ class History:
         Raises:
             UsageError: there is none, or more than one.
         """
+        if exact := self.find(rule):
+            return exact
         found = [record for record in self.all() if record.rule.id.startswith(rule)]
-        found = [record for record in found if record.rule.id == rule] or found
         if len(found) != 1 or not rule:
             ids = ", ".join(record.rule.id for record in found[:4])
             several = f"{rule} is the beginning of several rules: {ids}"
@@ -107,7 +109,8 @@ class History:
 
     def find(self, rule: str) -> RuleRecord | None:
         """The rule with exactly this id."""
-        return next(iter(self._select(rule)), None) if rule else None
+        rows = self._database.rows(_SELECT_ONE, (self.book, rule, self.book, rule))
+        return _record(rows[0]) if rows else None
 
     def events(self, rule: str) -> list[RuleEvent]:
         """What happened to a rule, the oldest first."""
@@ -309,8 +312,16 @@ class History:
                 ],
             )
 
-    def failed(self, run: str, failure: str) -> list[RuleRecord]:
-        """Remember how the attempt in hand failed; give the rules in force that it recurs on."""
+    def failed(
+        self, run: str, failure: str, case_fingerprints: Collection[str] = ()
+    ) -> list[RuleRecord]:
+        """Remember how the attempt in hand failed; return the rules sent that it recurs on.
+
+        Args:
+            run: the run's id.
+            failure: the fingerprint of the whole failure.
+            case_fingerprints: those of its cases.
+        """
         with self._database.transaction():
             number = self._in_hand(run)
             if number is None:
@@ -320,8 +331,17 @@ class History:
                 " AND failure != ?",
                 (failure, self.book, run, number, failure),
             )
-        exposed = self.exposed(run, number)
-        return [record for record in exposed if new and failure == record.origin.failure]
+            again = [
+                record.rule.id
+                for record in self.exposed(run, number)
+                if new and record.origin.recurs_in(failure, case_fingerprints)
+            ]
+            self._database.write_all(
+                "UPDATE exposures SET recurred = 1"
+                " WHERE book = ? AND run = ? AND attempt = ? AND rule = ?",
+                [(self.book, run, number, rule) for rule in again],
+            )
+            return [record for rule in again if (record := self.find(rule))]
 
     def judged(self, run: str, number: int, *, solved: bool) -> bool:
         """Remember an attempt's verdict; give whether it is news."""
@@ -375,7 +395,6 @@ class History:
             *(str(record.status), record.reason, json.dumps(vars(origin))),
             *(json.dumps(vars(proposal)), record.learned.isoformat()),
             *(record.mattered.isoformat(), record.suggestion, json.dumps(rule.paths)),
-            origin.failure,
         )
         with self._database.transaction():
             self._database.write(
@@ -385,8 +404,7 @@ class History:
                 " whenever = excluded.whenever, why = excluded.why, source = excluded.source,"
                 " status = excluded.status, reason = excluded.reason, origin = excluded.origin,"
                 " proposal = excluded.proposal, mattered = excluded.mattered,"
-                " suggestion = excluded.suggestion, paths = excluded.paths,"
-                " failure = excluded.failure",
+                " suggestion = excluded.suggestion, paths = excluded.paths",
                 values,
             )
             self._keep_text(rule)
@@ -407,16 +425,12 @@ class History:
                 (self.book, rule.id, version + 1, self.now().isoformat(), mark, text),
             )
 
-    def _select(self, rule: str) -> list[RuleRecord]:
-        key = (self.book, rule, rule)
-        return [_record(row) for row in self._database.rows(_SELECT, key * 2)]
-
 
 def _record(row: Row) -> RuleRecord:
     identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
-    learned, mattered, suggestion, paths, _, runs, first_passes, recurrences = rest
+    learned, mattered, suggestion, paths, runs, first_passes, recurrences = rest
     stored = json.loads(origin)
-    lists = {name: tuple(stored[name]) for name in ("cases", "files")}
+    lists = {name: tuple(stored.get(name, ())) for name in _LISTS}
     return RuleRecord(
         Rule(identity, RuleText(rule, when, why), source, tuple(json.loads(paths))),
         Status(status),

@@ -50,7 +50,8 @@ def outcomes_listener(
 
     def keep(event: events.Event) -> None:
         if isinstance(event, events.TeachingStarted):
-            for record in history.failed(run, event.failure.fingerprint):
+            failure = event.failure
+            for record in history.failed(run, failure.fingerprint, failure.case_fingerprints):
                 _recurred(history, record, run, tell)
         elif isinstance(event, events.AttemptFinished):
             _judged(history, run, event.result.attempts[-1])

@@ -1,6 +1,7 @@
 """What is known of one rule beside its text: where it came from, and what became of it."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -55,6 +56,15 @@ class Origin:
     """The test cases that failed."""
     files: tuple[str, ...] = ()
     """What the attempt that failed had changed."""
+    case_fingerprints: tuple[str, ...] = ()
+    """Of each case that failed, alone."""
+
+    def recurs_in(self, failure: str, case_fingerprints: Collection[str]) -> bool:
+        """Return whether a failure is this one again, or holds all of its cases among others."""
+        own = self.case_fingerprints
+        return bool(self.failure and self.failure == failure) or (
+            bool(own) and set(own) <= set(case_fingerprints)
+        )
 
 
 @dataclass(frozen=True)
@@ -169,4 +179,5 @@ def origin_of(lesson: Lesson, failure: Failure, run: str) -> Origin:
         failure.summary,
         failure.cases[:MOST_CASES],
         files,
+        failure.case_fingerprints[:MOST_CASES],
     )

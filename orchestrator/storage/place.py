@@ -82,6 +82,11 @@ def folder_of_run(state: Path, run: str) -> Path:
     return state / "runs" / run
 
 
+def pins_of(state: Path) -> Path:
+    """Return the folder of what rules were learned from, each in one by its id."""
+    return state / "pinned"
+
+
 def worktree_of_run(state: Path, run: str) -> Path:
     """Return the folder of an isolated run's work tree."""
     return state / "worktrees" / run

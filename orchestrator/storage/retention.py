@@ -9,7 +9,7 @@ that is marked, and the next one finishes it.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Final
 from orchestrator import files
 from orchestrator.models import RunOutcome
 from orchestrator.storage.database import Database, Row
-from orchestrator.storage.place import folder_of_run, unusable, worktree_of_run
+from orchestrator.storage.place import folder_of_run, pins_of, unusable, worktree_of_run
 from orchestrator.storage.result_rows import delete_details
 from orchestrator.storage.takeover import EARLIER, put_aside
 
@@ -37,34 +37,37 @@ class Pruned:
     """Bytes of the files."""
 
 
-def find_prunable(database: Database, before: datetime) -> Pruned:
+def find_prunable(database: Database, before: datetime, withdrawn: Collection[str] = ()) -> Pruned:
     """Return what `prune` would remove.
 
     Args:
         database: the record.
+        withdrawn: statuses of rules that nobody puts to the proof any more: what they were learned
+            from goes once they have been so for as long.
         before: runs that ended before this moment count, and those that were begun before it and
             never ended; one that is at work, or whose work tree is there, does not.
     """
     runs = tuple(_list_old(database, before))
     folders = [folder_of_run(database.directory, run) for run in runs]
-    return Pruned(runs, sum(map(_measure, [*folders, *_leftovers(database, before)])))
+    return Pruned(runs, sum(map(_measure, [*folders, *_leftovers(database, before, withdrawn)])))
 
 
-def prune(database: Database, before: datetime) -> Pruned:
+def prune(database: Database, before: datetime, withdrawn: Collection[str] = ()) -> Pruned:
     """Remove what has been kept long enough.
 
     Args:
         database: the record.
         before: as in `find_prunable`.
+        withdrawn: as in `find_prunable`.
 
     Raises:
         InfrastructureError: something cannot be removed.
     """
-    found = find_prunable(database, before)
+    found = find_prunable(database, before, withdrawn)
     for run in found.runs:
         _mark(database, run)
     try:
-        for folder in _leftovers(database, before):
+        for folder in _leftovers(database, before, withdrawn):
             shutil.rmtree(folder)
     except OSError as error:
         raise unusable(database.directory, error) from error
@@ -102,15 +105,31 @@ def _is_at_work(row: Row) -> bool:
     return outcome == RunOutcome.RUNNING and psutil.pid_exists(process)
 
 
-def _leftovers(database: Database, before: datetime) -> Iterator[Path]:
-    """Yield the folders of runs that are marked, and what an earlier version left."""
+def _leftovers(database: Database, before: datetime, withdrawn: Collection[str]) -> Iterator[Path]:
+    """Yield the folders that nobody needs, whole: of runs that are marked, of rules, and others."""
     marked = {run for (run,) in database.rows("SELECT id FROM runs WHERE pruned IS NOT NULL")}
     for entry in files.list_folder(database.directory / "runs"):
         if entry.name in marked:
             yield Path(entry.path)
+    yield from _find_unneeded_pins(database, before, withdrawn)
     earlier = database.directory / EARLIER
     if files.is_folder(earlier) and earlier.stat().st_mtime < before.timestamp():
         yield earlier
+
+
+def _find_unneeded_pins(
+    database: Database, before: datetime, withdrawn: Collection[str]
+) -> Iterator[Path]:
+    """Yield the folders of what rules were learned from that were withdrawn long ago."""
+    needed = {
+        rule
+        for rule, status, mattered in database.rows("SELECT id, status, mattered FROM rules")
+        if status not in withdrawn or mattered >= before.isoformat()
+    }
+    for entry in files.list_folder(pins_of(database.directory)):
+        old = entry.stat(follow_symlinks=False).st_mtime < before.timestamp()
+        if entry.name not in needed and old:
+            yield Path(entry.path)
 
 
 def _measure(folder: Path) -> int:

@@ -13,12 +13,16 @@ from typing import Final
 
 from orchestrator import codec
 from orchestrator.errors import LostRunError, UsageError
-from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.event_log import EventLog
 from orchestrator.storage.listing import pack_result, unpack_result
 from orchestrator.storage.place import folder_of_run, locks_of, state_directory, unusable
 from orchestrator.storage.result_rows import write_result_rows
+
+RUN_FORMAT: Final = "2"
+"""Goes up when a step's name, its result or a file in a run's folder changes its meaning: a run
+that was begun with another one cannot go on. It is DBOS's application version too."""
 
 _SELECT: Final = (
     "SELECT id, task, project, started, ended, outcome, process, attempts, cost_usd, pruned, token"
@@ -85,11 +89,11 @@ class Store:
         except OSError as error:
             raise unusable(self.directory, error) from error
         self.database.write(
-            "INSERT INTO runs (id, task, project, config, started, outcome, process)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (id, task, project, config, started, outcome, process, format)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(identity, task.text, str(task.project), config),
-                *(started.isoformat(), RunOutcome.RUNNING, os.getpid()),
+                *(started.isoformat(), RunOutcome.RUNNING, os.getpid(), RUN_FORMAT),
             ),
         )
         return self.get(identity)
@@ -104,6 +108,24 @@ class Store:
         """Change the configuration of a run, for all who carry it from now on."""
         self.database.write("UPDATE runs SET config = ? WHERE id = ?", (config, run))
 
+    def require_resumable(self, run: str) -> None:
+        """Check that a run can go on as far as its record is concerned.
+
+        Raises:
+            UsageError: another version began it, or it was kept long enough, and what it needs is
+                gone.
+        """
+        ((form, pruned),) = self.database.rows(
+            "SELECT format, pruned FROM runs WHERE id = ?", (run,)
+        )
+        why = ""
+        if pruned:
+            why = "its files were removed after `state.keep_days`"
+        elif form != RUN_FORMAT:
+            why = "it was begun by a version that keeps runs in another form"
+        if why:
+            raise UsageError(f"run {run} cannot go on: {why}", "start a new run")
+
     def take_up(self, run: str) -> int:
         """Note that this process carries the run now.
 
@@ -111,14 +133,10 @@ class Store:
             The token by which it is known as the run's owner, until another takes the run up.
 
         Raises:
-            UsageError: it was kept long enough, and what it needs is gone.
+            UsageError: it cannot go on, see `require_resumable`.
         """
         with self.database.transaction():
-            if self.find(run).pruned:
-                raise UsageError(
-                    f"run {run} cannot go on: its files were removed after `state.keep_days`",
-                    "start a new run",
-                )
+            self.require_resumable(run)
             self.database.write(
                 "UPDATE runs SET token = token + 1, outcome = ?, ended = NULL, process = ?"
                 " WHERE id = ?",
@@ -216,6 +234,16 @@ class Store:
             f"{_SELECT} WHERE project = ? AND outcome = ?", (str(project), RunOutcome.RUNNING)
         )
         return [self._record(row) for row in rows]
+
+    def list_resumable(self) -> set[str]:
+        """Return the ids of all runs that somebody can go on with, or is at work on."""
+        ended = tuple(outcome for outcome in RunOutcome if outcome not in RESUMABLE)
+        marks = ", ".join("?" * len(ended))
+        rows = self.database.rows(
+            f"SELECT id FROM runs WHERE pruned IS NULL AND outcome NOT IN ({marks})",  # noqa: S608
+            ended,
+        )
+        return {run for (run,) in rows}
 
     def config(self, run: str) -> str:
         """Return the configuration that a run began with."""

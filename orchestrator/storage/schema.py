@@ -22,6 +22,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         tokens BIGINT NOT NULL DEFAULT 0,
         process INTEGER NOT NULL,
         token INTEGER NOT NULL DEFAULT 0,
+        format TEXT NOT NULL,
         pruned TEXT
     );
     CREATE INDEX runs_by_start ON runs (started);
@@ -118,7 +119,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         mattered TEXT NOT NULL,
         suggestion TEXT NOT NULL,
         paths TEXT NOT NULL DEFAULT '[]',
-        failure TEXT NOT NULL DEFAULT '',
         UNIQUE (book, id)
     );
     CREATE TABLE rule_texts (
@@ -146,6 +146,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         rule TEXT NOT NULL,
         text_hash TEXT NOT NULL DEFAULT '',
         witness TEXT NOT NULL DEFAULT '',
+        recurred INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (book, run, attempt, rule)
     );
     CREATE INDEX exposures_of_a_rule ON exposures (book, rule);

@@ -115,7 +115,8 @@ def _take_run(database: Database, run: Record) -> None:
     usage = result.usage if result else None
     database.write(
         "INSERT INTO runs (id, task, project, config, started, ended, outcome, message, attempts,"
-        " cost_usd, tokens, process, token) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+        " cost_usd, tokens, process, token, format)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '1')",
         (
             *(run["id"], run["task"], run["project"], run["config"], run["started"], run["ended"]),
             *(run["outcome"], result.message if result else ""),
@@ -157,9 +158,16 @@ def _take_rules(database: Database, rules: sqlite3.Connection) -> None:
             " failure = excluded.failure",
             tuple(each),
         )
-    for each in rules.execute("SELECT book, run, number, rule FROM exposures"):
+    for each in rules.execute(
+        "SELECT e.book, e.run, e.number, e.rule,"
+        " a.failure != '' AND a.failure = json_extract(r.origin, '$.failure')"
+        " FROM exposures e JOIN attempts a USING (book, run, number)"
+        " LEFT JOIN rules r ON r.book = e.book AND r.id = e.rule"
+    ):
         database.write(
-            "INSERT INTO exposures (book, run, attempt, rule) VALUES (?, ?, ?, ?)", tuple(each)
+            "INSERT INTO exposures (book, run, attempt, rule, recurred)"
+            " VALUES (?, ?, ?, ?, coalesce(?, 0))",
+            tuple(each),
         )
     if later:
         for each in rules.execute("SELECT book, rule, text FROM agreed"):
@@ -183,7 +191,6 @@ def _take_rule(database: Database, rule: dict[str, Any], *, later: bool) -> None
         "origin": json.dumps(origin),
         "proposal": json.dumps(proposal),
         "paths": rule.get("paths", "[]"),
-        "failure": origin.get("failure", ""),
     }
     database.write(
         f"INSERT INTO rules ({', '.join(values)})"  # noqa: S608 -- columns of our own tables

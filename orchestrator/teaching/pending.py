@@ -94,6 +94,7 @@ def _read(path: Path) -> Kept:
         **stored["failure"],
         "type": FailureType(stored["failure"]["type"]),
         "cases": tuple(stored["failure"].get("cases", ())),
+        "case_fingerprints": tuple(stored["failure"].get("case_fingerprints", ())),
     }
     lesson = codec.loads(stored["lesson"]) if stored.get("lesson") else None
     since = datetime.fromisoformat(stored["since"])

@@ -17,6 +17,7 @@ from typing import Final
 
 from orchestrator import atomic, files
 from orchestrator.errors import InfrastructureError
+from orchestrator.storage.place import pins_of
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import ISOLATED, RAW_BYTES
 
@@ -55,7 +56,7 @@ class Pinned:
 
 def pinned_folder(state: Path, pinned: Pinned) -> Path:
     """Return where the state directory keeps a tree: a rule may be learned more than once."""
-    return state / "pinned" / pinned.rule / f"{pinned.run}.{pinned.attempt}"
+    return pins_of(state) / pinned.rule / f"{pinned.run}.{pinned.attempt}"
 
 
 def pin_tree(git: Git, pinned: Pinned, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:

@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -188,8 +189,8 @@ def test_a_home_that_may_not_be_read_is_no_workspace(monkeypatch: pytest.MonkeyP
 
 
 def failure(**more: str) -> Failure:
-    facts = {"source": "pytest", "summary": "test_a failed", "fingerprint": "f00d", **more}
-    return Failure(type=FailureType.TEST_FAILURE, cases=(), **facts)
+    plain = Failure(FailureType.TEST_FAILURE, "pytest", "test_a failed", "f00d")
+    return replace(plain, **more)  # type: ignore[arg-type] # words of the tests below
 
 
 def test_failures_are_logged_where_a_workspace_is(project: Path, home: Path) -> None:

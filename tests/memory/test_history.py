@@ -11,7 +11,7 @@ from orchestrator import events
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.memory.history import History
 from orchestrator.memory.outcomes import outcomes_listener
-from orchestrator.memory.records import Counters, Exposure, Status, Witness
+from orchestrator.memory.records import Counters, Exposure, Status, Witness, hash_text
 from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
 from orchestrator.memory.shelf import Shelf
 from orchestrator.models import (
@@ -29,6 +29,7 @@ from orchestrator.models import (
     VerdictKind,
 )
 from orchestrator.ports import Rulebook
+from orchestrator.storage.database import Database
 from teacher.models import Failure, FailureType, RuleText
 from teacher.prompt import user_message
 from teacher.webhook import request_body
@@ -510,3 +511,48 @@ def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
 def test_an_unknown_rule_is_said(history: History) -> None:
     with pytest.raises(UsageError, match="there is no rule r-1"):
         history.get("r-1")
+
+
+@pytest.mark.parametrize(
+    ("own", "later", "again"),
+    [
+        (("a",), ("b", "a"), True),
+        (("a", "b"), ("a", "b", "c"), True),
+        (("a", "b"), ("a", "c"), False),
+        ((), ("a",), False),
+        ((), (), False),
+    ],
+)
+def test_a_failure_that_holds_the_rules_own_cases_among_others_is_its_failure(
+    book: MarkdownRulebook,
+    history: History,
+    own: tuple[str, ...],
+    later: tuple[str, ...],
+    again: bool,
+) -> None:
+    rule = learned(book, failure=replace(FAILURE, case_fingerprints=own))
+    assert history.get(rule).origin.case_fingerprints == own
+    history.expose("run-2", 1, [Exposure(rule, "", Witness.TRANSCRIPT)])
+    for _ in range(2):  # a run that goes on tells of it once more
+        history.failed("run-2", "another", later)
+    assert history.get(rule).counters.recurrences == int(again)
+
+
+def test_a_rule_that_was_not_sent_is_not_blamed(book: MarkdownRulebook, history: History) -> None:
+    rule = learned(book)
+    history.expose("run-2", 1, [Exposure(rule, "", Witness.NONE)])
+    assert history.failed("run-2", FAILURE.fingerprint) == []
+    assert history.get(rule).counters == Counters()
+
+
+def test_each_text_that_a_rule_had_is_kept(
+    book: MarkdownRulebook, history: OpenHistory, tmp_path: Path
+) -> None:
+    rule = learned(book)
+    first = history.get(rule)
+    changed = replace(first.rule, text=replace(first.rule.text, why="another reason"))
+    history.update(replace(first, rule=changed), "edited by hand")
+    history.update(replace(first, rule=changed), "nothing new")
+    with Database(tmp_path / "state") as database:
+        rows = database.rows("SELECT version, hash FROM rule_texts WHERE rule = ?", (rule,))
+    assert rows == [(1, hash_text(first.rule.text)), (2, hash_text(changed.text))]

@@ -126,3 +126,25 @@ def test_a_kill_on_the_way_leaves_no_half(tmp_path: Path, moment: float) -> None
         assert store.get(new.id).result == RunResult(
             RunOutcome.SOLVED, make_result(RunOutcome.SOLVED).attempts, make_result().baseline
         )
+
+
+def test_what_a_rule_was_learned_from_goes_with_the_rule(store: Store) -> None:
+    for rule, status, mattered in (
+        ("kept", "active", LONG_AGO),
+        ("young", "archived", datetime.now(UTC)),
+        ("gone", "archived", LONG_AGO),
+    ):
+        store.database.write(
+            "INSERT INTO rules (book, id, rule, whenever, why, source, status, reason, origin,"
+            " proposal, learned, mattered, suggestion)"
+            " VALUES ('', ?, '', '', '', '', ?, '', '{}', '{}', ?, ?, '')",
+            (rule, status, LONG_AGO.isoformat(), mattered.isoformat()),
+        )
+    for name in ("kept", "young", "gone", "unknown"):
+        folder = store.directory / "pinned" / name
+        folder.mkdir(parents=True)
+        os.utime(folder, (LONG_AGO.timestamp(), LONG_AGO.timestamp()))
+    (store.directory / "pinned" / "just now").mkdir()
+    prune(store.database, BEFORE, ("archived",))
+    left = {path.name for path in (store.directory / "pinned").iterdir()}
+    assert left == {"kept", "young", "just now"}

@@ -139,6 +139,18 @@ def test_the_old_files_are_put_aside_and_asked_no_more(state: Path) -> None:
         TypeAdapter(RunRecord).dump_json(record)
 
 
+def test_a_run_of_the_earlier_version_is_not_carried_on(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
+    with pytest.raises(SystemExit) as ended:
+        main(["resume"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "cannot go on: it was begun by a version that keeps runs in another form" in said
+    assert said.count("\n") == 1
+
+
 def test_a_run_of_the_earlier_version_that_is_at_work_is_waited_for(state: Path) -> None:
     words = [sys.executable, "-c", "import time; time.sleep(60)  # orchestrator run"]
     with subprocess.Popen(words) as worker:

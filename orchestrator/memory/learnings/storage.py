@@ -7,8 +7,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.memory import files
-from orchestrator.memory.locking import held, instruction_files_locked
-from orchestrator.storage.place import locks_of, state_directory
+from orchestrator.memory.locking import held
 from orchestrator.writeahead import places
 
 _TRIES: Final = 20
@@ -22,13 +21,6 @@ def workspace_locked(base: Path) -> Iterator[None]:
         InfrastructureError: somebody holds it for too long, or the state directory is not ours.
     """
     with held(Path(places.lock_path(str(base))), base):
-        yield
-
-
-@contextmanager
-def rulebook_locked(path: Path) -> Iterator[None]:
-    """Hold the lock under which the rulebook writes an instruction file."""
-    with instruction_files_locked([path], locks_of(state_directory())):
         yield
 
 
