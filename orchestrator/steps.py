@@ -5,6 +5,7 @@ that a run that was cut short goes on after its last finished step.
 """
 
 import json
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -57,7 +58,7 @@ from teacher.models import Failure
 T = TypeVar("T")
 
 _MOST_NAMED: Final = 5
-_FOOTPRINT: Final = "footprint.json"
+_FOOTPRINT: Final = "footprint.packed"
 _LEARNED: Final = ("added", "amended", "waits for approval")
 """Changes of the rulebook after which a rule may be put to the proof."""
 _LARGE_PATCH_MB: Final = 1.0
@@ -371,7 +372,7 @@ class Steps:
         if self._footprint:
             self._footprint = mask_footprint(self.masker, self._footprint)
             text = json.dumps(self._footprint.as_json())
-            files.write_file(self.folder / _FOOTPRINT, text.encode())
+            files.write_file(self.folder / _FOOTPRINT, zlib.compress(text.encode("ascii")))
         return self._mask_report(report)
 
     def _run_suite(self, select: Sequence[str] | None) -> SuiteReport:
@@ -393,7 +394,7 @@ class Steps:
     def _read_footprint(self) -> Footprint | None:
         """Return what an earlier process recorded at the baseline."""
         try:
-            text = (self.folder / _FOOTPRINT).read_text(encoding="utf-8")
+            text = zlib.decompress((self.folder / _FOOTPRINT).read_bytes())
             self._footprint = Footprint.from_json(json.loads(text))
         except FileNotFoundError:
             return None

@@ -15,6 +15,7 @@ from orchestrator import files
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import cases, path_rules
 from orchestrator.guard.command_chain import follow
+from orchestrator.guard.copies import Copies
 from orchestrator.guard.derivation import Basis, derive
 from orchestrator.guard.doctests import Doctests, names_with_doctests, read_doctests
 from orchestrator.guard.environment_state import EnvironmentState, record_environment
@@ -67,7 +68,7 @@ class Baseline:
                 environment = record_environment(basis.footprint, programs, basis.path, folder)
             names = names_with_doctests(protection, basis.command, basis.report)
             found = cls(protection, environment, read_doctests(basis.project, names))
-            files.write_file(folder / _NOTE, found._pack())
+            files.write_file(folder / _NOTE, found._pack(Copies(folder)))
         return found
 
     @classmethod
@@ -80,10 +81,12 @@ class Baseline:
         path = folder / _NOTE
         try:
             values = json.loads(zlib.decompress(path.read_bytes()))
-            environment = values["environment"]
+            environment = Copies(folder).read(values["environment"])
+            if environment is None and values["environment"]:
+                raise ValueError("the environment's state is gone")
             return cls(
                 Protection.from_json(values["protection"]),
-                EnvironmentState.from_json(environment) if environment else None,
+                EnvironmentState.from_json(json.loads(environment)) if environment else None,
                 {
                     name: tuple((source, expected, options) for source, expected, options in found)
                     for name, found in values["doctests"].items()
@@ -96,10 +99,15 @@ class Baseline:
                 f"what is guarded cannot be read: {path}", "begin a new run"
             ) from error
 
-    def _pack(self) -> bytes:
+    def _pack(self, copies: Copies) -> bytes:
+        environment = ""
+        if self.environment:
+            # Runs of one project share it: so it is written in one way, and kept as a copy.
+            text = json.dumps(self.environment.as_json(), sort_keys=True)
+            environment = copies.keep(text.encode("ascii"))
         values = {
             "protection": self.protection.as_json(),
-            "environment": self.environment.as_json() if self.environment else None,
+            "environment": environment,
             "doctests": self.doctests,
         }
         return zlib.compress(json.dumps(values).encode("ascii"))
