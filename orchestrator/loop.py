@@ -10,12 +10,10 @@ import time
 from dataclasses import replace
 
 from orchestrator.failures.suite import failure_of
-from orchestrator.models import AgentLimits, Attempt, RunOutcome, RunResult, SuiteReport, Teaching
-from orchestrator.policy import Policy, blocking_reason, end_run
+from orchestrator.models import Attempt, RunOutcome, RunResult, SuiteReport, Teaching
+from orchestrator.policy import Policy, blocking_reason
 from orchestrator.steps import BlockedError, Steps
 from teacher.errors import TeacherError
-
-_OUT_OF_MONEY = "the run's cost limit is used up; `orchestrator resume --max-cost-usd` allows more"
 
 
 def run_loop(steps: Steps, policy: Policy) -> RunResult:
@@ -26,25 +24,20 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
         return RunResult(error.outcome, baseline=error.report, message=str(error))
     run = RunResult(RunOutcome.RUNNING, baseline=baseline)
     while run.outcome is RunOutcome.RUNNING:
-        limits = policy.limits_left(run)
-        if limits is None:
-            return end_run(run, RunOutcome.STOPPED, _OUT_OF_MONEY)
         steps.fresh = False
-        attempt = _make_attempt(run, baseline, steps, policy, limits)
+        attempt = _make_attempt(run, baseline, steps, policy)
         run = replace(run, attempts=(*run.attempts, attempt))
         run = policy.decide(run, steps.task, fresh=steps.fresh)
         steps.close_attempt(run)
     return run
 
 
-def _make_attempt(
-    run: RunResult, baseline: SuiteReport, steps: Steps, policy: Policy, limits: AgentLimits
-) -> Attempt:
+def _make_attempt(run: RunResult, baseline: SuiteReport, steps: Steps, policy: Policy) -> Attempt:
     """Agent works -> diff -> tests reverted -> verdict, and what there is to learn from it."""
     started = time.monotonic()
     number, prompt = len(run.attempts) + 1, policy.next_prompt(steps.task, run)
     before = steps.begin(number, policy.most_attempts(run), prompt)
-    agent = steps.work(number, prompt, limits, before)
+    agent = steps.work(number, prompt, policy.limits, before)
     after = steps.finish(number)
     diff = steps.compare(number, before, after)
     reverted = steps.revert_tests(number).found

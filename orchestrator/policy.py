@@ -38,16 +38,8 @@ class Policy:
     max_retries: int = 3
     auto_retry: bool = True
     retry_from_start: bool = False
-    max_cost_usd: float | None = None
     stuck_after: int | None = None
     limits: AgentLimits = field(default_factory=AgentLimits)
-
-    def limits_left(self, run: RunResult) -> AgentLimits | None:
-        """Return what the next attempt may take; None when the run's money is used up."""
-        if self.max_cost_usd is None:
-            return self.limits
-        left = self.max_cost_usd - run.usage.cost_usd
-        return replace(self.limits, max_cost_usd=left) if left > 0 else None
 
     def next_prompt(self, task: Task, run: RunResult) -> str:
         """Return the prompt of the next attempt: the task, and what the tests said of the last."""

@@ -287,7 +287,6 @@ def policy(config: Config) -> Policy:
         max_retries=config.learning.max_retries,
         auto_retry=config.learning.auto_retry,
         retry_from_start=config.learning.retry_from == "start",
-        max_cost_usd=config.limits.max_cost_usd,
         stuck_after=config.limits.stuck_after,
         limits=AgentLimits(
             max_turns=config.claude.max_turns,

@@ -311,24 +311,6 @@ def test_retry_from_start_leaves_rules_that_came_in_during_the_attempt(bench: Ma
     assert loop.workspace.files == {"code.py": b"right\n", "CLAUDE.md": b"with a rule\n"}
 
 
-def test_the_cost_limit_is_checked_before_each_attempt_and_passed_on(bench: MakeBench) -> None:
-    loop = bench(RED)
-    given: list[float | None] = []
-
-    def spend(prompt: str, workspace: Path, limits: AgentLimits, emit: object) -> AgentResult:
-        given.append(limits.max_cost_usd)
-        return AgentResult(AgentOutcome.COMPLETED, usage=Usage(cost_usd=0.6))
-
-    loop.agent.enqueue(spend)
-    loop.agent.enqueue(spend)
-    loop.teacher.enqueue(NOTHING)
-    loop.teacher.enqueue(NOTHING)
-    result = loop.run(max_cost_usd=1.0, max_retries=9)
-    assert given == [pytest.approx(1.0), pytest.approx(0.4)]
-    assert result.outcome is RunOutcome.STOPPED
-    assert "cost limit" in result.message
-
-
 class Death(BaseException):
     """The process ends here."""
 

@@ -56,11 +56,7 @@ class PatientAgent:
             reason = f"usage limit: waits until {at(until, now).removeprefix('at ')}"
             on_event(events.AgentWaiting(f"{reason}, {_duration(until - now)}"))
             self._wait(until)
-            left = limits
-            if limits.max_cost_usd is not None:
-                unspent = max(0.0, limits.max_cost_usd - result.usage.cost_usd)
-                left = replace(limits, max_cost_usd=unspent)
-            before, result = result, self._agent.run(prompt, workspace, left, on_event)
+            before, result = result, self._agent.run(prompt, workspace, limits, on_event)
             result = replace(
                 result,
                 usage=before.usage + result.usage,

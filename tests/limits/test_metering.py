@@ -75,6 +75,21 @@ def test_a_clock_that_has_run_out_starts_nothing(tmp_path: Path, ledger: Ledger)
     assert agent.prompts == []
 
 
+def test_the_runs_cost_limit_is_checked_before_each_attempt_and_passed_on(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    seen: list[AgentLimits] = []
+    spends = replace(DONE, usage=Usage(cost_usd=0.6))
+    agent = ScriptedAgent(gives(spends, seen), gives(spends, seen))
+    bounded = metered(agent, ledger, Caps(cost_usd_per_run=1.0))
+    limits = replace(LIMITS, max_cost_usd=None)
+    for _ in range(2):
+        bounded.run("go", tmp_path, limits, lambda _: None)
+    with pytest.raises(CapReachedError, match="the run's cost limit is used up"):
+        bounded.run("go", tmp_path, limits, lambda _: None)
+    assert [each.max_cost_usd for each in seen] == [pytest.approx(1.0), pytest.approx(0.4)]
+
+
 def test_an_attempt_that_was_broken_off_is_not_free(tmp_path: Path, ledger: Ledger) -> None:
     def interrupted(*_: object) -> AgentResult:
         raise KeyboardInterrupt
@@ -174,13 +189,17 @@ def test_it_waits_until_the_reset_and_works_on() -> None:
     assert watch.now >= LIMITED.resets_at.timestamp()
 
 
-def test_what_was_spent_before_the_wait_is_not_there_to_spend_again() -> None:
+def test_what_was_spent_before_the_wait_is_not_there_to_spend_again(ledger: Ledger) -> None:
     seen: list[AgentLimits] = []
     dear = replace(LIMITED, usage=Usage(cost_usd=3.0))
-    acts = [gives(dear, seen), gives(dear, seen), gives(DONE, seen)]
-    run, _, _ = patient(*acts)
-    run()
-    assert [limits.max_cost_usd for limits in seen] == [5.0, 2.0, 0.0]
+    agent = ScriptedAgent(gives(dear, seen), gives(dear, seen), gives(DONE, seen))
+    watch = Watch()
+    patient = PatientAgent(
+        metered(agent, ledger, Caps(cost_usd_per_run=5), seconds=1e6), RunClock(1e6), watch.time
+    )
+    with pytest.raises(CapReachedError, match=r"\$6.00 of \$5.00"):
+        patient.run("go", Path("/p"), replace(LIMITS, max_cost_usd=None), lambda _: None)
+    assert [limits.max_cost_usd for limits in seen] == [5.0, 2.0]
 
 
 def test_a_limit_that_is_still_there_is_waited_for_again() -> None:
