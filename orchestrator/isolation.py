@@ -15,6 +15,7 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.locking import FileLock
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.storage.place import worktree_of_run, worktrees_of
 from orchestrator.storage.runs import Store
 from orchestrator.workspace.worktree import Worktree, uncommitted, worktree_of
 
@@ -76,7 +77,7 @@ def in_worktree(
         InfrastructureError: git failed.
     """
     branch = BRANCHES + run
-    worktree = worktree_of(project, state / "worktrees" / run, branch)
+    worktree = worktree_of(project, worktree_of_run(state, run), branch)
     made = fresh and not worktree.is_made()
     if made:
         _tell_what_stays_behind(project, listener)
@@ -110,7 +111,7 @@ def remove_leftovers(project: Path, store: Store, listener: Listener) -> None:
         listener: told of each.
     """
     with FileLock(store.locks / "worktrees.lock"):  # several runs may begin at once
-        for folder in sorted((store.directory / "worktrees").glob("*")):
+        for folder in sorted(worktrees_of(store.directory).glob("*")):
             record = _ended_and_gone(folder.name, store)
             if not record or record.task.project != project:
                 continue

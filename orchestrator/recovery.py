@@ -15,6 +15,7 @@ from orchestrator.events import Listener, Notice
 from orchestrator.folders import path_key
 from orchestrator.locking import FileLock, LockHeldError
 from orchestrator.models import RunRecord
+from orchestrator.storage.place import worktree_of_run
 from orchestrator.storage.runs import Store
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
@@ -64,7 +65,7 @@ def _list_killed(project: Path, store: Store) -> list[RunRecord]:
         for record in store.list_running(project)
         if record.started.timestamp() > started
         and not psutil.pid_exists(record.process)
-        and not (store.directory / "worktrees" / record.id).exists()
+        and not worktree_of_run(store.directory, record.id).exists()
     ]
 
 

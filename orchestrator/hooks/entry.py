@@ -62,9 +62,9 @@ def state_folder() -> str:
         OSError: nobody says where the home directory is.
     """
     _let_package_be_imported()
-    from orchestrator.storage.location import find_state_directory
+    from orchestrator.storage.location import HOOKS, find_state_directory
 
-    return os.path.join(find_state_directory(), "hooks")
+    return os.path.join(find_state_directory(), HOOKS)
 
 
 def has_workspace() -> bool:
@@ -142,8 +142,10 @@ def note(error: BaseException) -> None:
     """Log the trouble, if that much is possible."""
     try:
         folder = state_folder()
+        from orchestrator.storage.location import TROUBLE_LOG
+
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        path = os.path.join(folder, "trouble.log")
+        path = os.path.join(folder, TROUBLE_LOG)
         if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
             from orchestrator.atomic import move
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from orchestrator.storage.database import Database, Row
+from orchestrator.storage.place import folder_of_run
 
 
 class RunSummary(NamedTuple):
@@ -63,7 +64,7 @@ def list_as_json(database: Database, summaries: Sequence[RunSummary]) -> Iterato
             "started": each.started,
             "ended": each.ended,
             "outcome": each.outcome,
-            "folder": str(database.directory / "runs" / each.id),
+            "folder": str(folder_of_run(database.directory, each.id)),
             "result": json.loads(unpack_result(rows[0]))["value"] if rows else None,
             "process": each.process,
             "cost_usd": each.cost_usd,

@@ -7,6 +7,10 @@ import os
 import sys
 
 STATE_VARIABLE = "ORCHESTRATOR_STATE_DIR"
+LOCKS = "locks"
+HOOKS = "hooks"
+TROUBLE_LOG = "trouble.log"
+"""Folders in it, and the hooks' own log in theirs."""
 
 
 def find_state_directory() -> str:

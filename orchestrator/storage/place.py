@@ -18,7 +18,7 @@ from typing import Final
 from orchestrator import files
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.masking import mask
-from orchestrator.storage.location import STATE_VARIABLE, find_state_directory
+from orchestrator.storage.location import LOCKS, STATE_VARIABLE, find_state_directory
 
 URL_VARIABLE: Final = "ORCHESTRATOR_DATABASE_URL"
 """Names a Postgres database that takes the place of the files in the state directory.
@@ -74,12 +74,17 @@ def prepare(state: Path) -> None:
 
 def locks_of(state: Path) -> Path:
     """Return the folder of locks."""
-    return state / "locks"
+    return state / LOCKS
+
+
+def runs_of(state: Path) -> Path:
+    """Return the folder of the folders of runs."""
+    return state / "runs"
 
 
 def folder_of_run(state: Path, run: str) -> Path:
     """Return the folder of a run's large files."""
-    return state / "runs" / run
+    return runs_of(state) / run
 
 
 def pins_of(state: Path) -> Path:
@@ -87,9 +92,14 @@ def pins_of(state: Path) -> Path:
     return state / "pinned"
 
 
+def worktrees_of(state: Path) -> Path:
+    """Return the folder of the work trees of isolated runs."""
+    return state / "worktrees"
+
+
 def worktree_of_run(state: Path, run: str) -> Path:
     """Return the folder of an isolated run's work tree."""
-    return state / "worktrees" / run
+    return worktrees_of(state) / run
 
 
 def unusable(state: Path, error: BaseException) -> InfrastructureError:

@@ -18,7 +18,7 @@ from typing import Final
 from orchestrator import files
 from orchestrator.models import RunOutcome
 from orchestrator.storage.database import Database, Row
-from orchestrator.storage.place import folder_of_run, pins_of, unusable, worktree_of_run
+from orchestrator.storage.place import folder_of_run, pins_of, runs_of, unusable, worktree_of_run
 from orchestrator.storage.result_rows import delete_details
 from orchestrator.storage.takeover import EARLIER, put_aside
 
@@ -108,7 +108,7 @@ def _is_at_work(row: Row) -> bool:
 def _leftovers(database: Database, before: datetime, withdrawn: Collection[str]) -> Iterator[Path]:
     """Yield the folders that nobody needs, whole: of runs that are marked, of rules, and others."""
     marked = {run for (run,) in database.rows("SELECT id FROM runs WHERE pruned IS NOT NULL")}
-    for entry in files.list_folder(database.directory / "runs"):
+    for entry in files.list_folder(runs_of(database.directory)):
         if entry.name in marked:
             yield Path(entry.path)
     yield from _find_unneeded_pins(database, before, withdrawn)

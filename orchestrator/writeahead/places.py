@@ -7,7 +7,7 @@ import os
 
 from orchestrator.bom import split_bom
 from orchestrator.folders import config_folder, list_up_to_git_top
-from orchestrator.storage.location import find_state_directory
+from orchestrator.storage.location import LOCKS, find_state_directory
 
 LEARNINGS = ".learnings"
 PENDING_ERRORS = f"{LEARNINGS}/.pending-errors.log"
@@ -51,12 +51,12 @@ def lock_path(base: str) -> str:
     A checksum names it, since hashlib is slow to import. Two workspaces that share one lock wait
     for each other now and then; nothing else happens.
     """
-    return os.path.join(find_state_directory(), "locks", f"learnings-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), LOCKS, f"learnings-{_checksum(base)}.lock")
 
 
 def buffer_lock_path(base: str) -> str:
     """The lock of a workspace's buffer, which hooks take: nobody holds it for long."""
-    return os.path.join(find_state_directory(), "locks", f"buffer-{_checksum(base)}.lock")
+    return os.path.join(find_state_directory(), LOCKS, f"buffer-{_checksum(base)}.lock")
 
 
 def _checksum(base: str) -> str:

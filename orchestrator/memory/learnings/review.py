@@ -12,6 +12,7 @@ from orchestrator.memory import files
 from orchestrator.memory.learnings.entries import Entry, Kind, Status
 from orchestrator.memory.learnings.pending import take_in
 from orchestrator.memory.learnings.workspace import Logged, Workspace, today
+from orchestrator.storage.location import HOOKS, TROUBLE_LOG
 from orchestrator.storage.place import state_directory
 
 CANDIDATE_OCCURRENCES: Final = 3
@@ -156,7 +157,7 @@ def keywords(text: str) -> frozenset[str]:
 
 def _trouble() -> Path | None:
     """The hooks' own log, where there is something in it: they disturb no session with it."""
-    path = state_directory() / "hooks" / "trouble.log"
+    path = state_directory() / HOOKS / TROUBLE_LOG
     with files.explained(path, "read"):
         return path if path.exists() and path.stat().st_size else None
 
