@@ -20,6 +20,7 @@ from orchestrator.replay import ReplayServer
 from orchestrator.suites.command_suite import CommandSuite
 from teacher.models import RuleText
 from tests.cli.conftest import TASK, Call, Shop
+from tests.kept import read_kept
 from tests.masking.samples import Sample, list_sample_of_each_shape
 from tests.teacher.loopback import Loopback, json_reply
 
@@ -36,13 +37,7 @@ def surviving(data: str, samples: Iterable[Sample] = SAMPLES) -> list[str]:
 
 def kept_below(*folders: Path) -> str:
     """Return what all files hold, but for the project's own, as git and the guard keep them."""
-    found = []
-    for folder in folders:
-        for path in folder.rglob("*"):
-            own = {"git", "files", "reverted"} & set(path.relative_to(folder).parts)
-            if path.is_file() and not own:
-                found.append(path.read_bytes().decode("utf-8", "replace"))
-    return "\n".join(found)
+    return "\n".join(map(read_kept, folders))
 
 
 @pytest.fixture

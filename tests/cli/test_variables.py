@@ -10,6 +10,7 @@ from orchestrator.replay import ReplayServer
 from orchestrator.storage.place import state_directory
 from tests.cli.conftest import AGENT, TASK, Call, Shop, ended, in_a_child
 from tests.cli.test_signals import until
+from tests.kept import read_file
 from tests.runs import get_last_run
 
 TOKEN = "sk-ant-api03-a1B2c3D4e5F6g7H8i9J0"
@@ -47,7 +48,7 @@ def start_and_pause(call: Call, shop: Shop) -> None:
 def files_with(secret: str) -> list[str]:
     files = [path for path in state_directory().rglob("*") if path.is_file()]
     assert len(files) > 10
-    return [str(path) for path in files if secret.encode() in path.read_bytes()]
+    return [str(path) for path in files if secret in "\n".join(read_file(path))]
 
 
 @pytest.mark.parametrize("end", ["killed", "paused"])
