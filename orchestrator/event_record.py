@@ -65,6 +65,24 @@ def record_events(log: EventLog, run: str, masker: Masker) -> events.Listener:
     return _Recorder(log, run, masker)
 
 
+class HeldEvents:
+    """Holds the events of a run that is not on record yet, until there is who takes them."""
+
+    def __init__(self) -> None:
+        self._held: list[events.Event] | None = []
+
+    def __call__(self, event: events.Event) -> None:
+        """Hold an event."""
+        if self._held is not None:
+            self._held.append(event)
+
+    def release(self, listener: events.Listener) -> None:
+        """Pass on what was held, and hold nothing from now on."""
+        held, self._held = self._held or [], None
+        for event in held:
+            listener(event)
+
+
 class _Recorder:
     def __init__(self, log: EventLog, run: str, masker: Masker) -> None:
         self._log, self._run, self._masker = log, run, masker

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.locking import FileLock
@@ -136,11 +134,7 @@ def _ended_and_gone(run: str, store: Store) -> RunRecord | None:
         return None  # one that is only beginning, or not ours
     if record.id != run or record.outcome not in _ENDED or not record.ended:
         return None
-    try:
-        process_began = psutil.Process(record.process).create_time()
-    except psutil.Error:
-        return record
-    return record if process_began > record.ended.timestamp() else None  # its number, taken again
+    return None if record.carried else record
 
 
 def _take_down(worktree: Worktree, listener: Listener) -> None:

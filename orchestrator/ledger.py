@@ -1,12 +1,11 @@
 """What all runs of this user spend: the one account of it, shared by every process on the machine.
 
-Before an agent or a teacher is asked, an entry is begun, which reserves what it may take at most;
-when the bill is there, the entry is settled. What is reserved counts as spent until then, so runs
-side by side cannot go over a limit together. The entry of a process that died is settled by an
+Before an agent or a teacher is asked, an entry is started, which reserves what it may take at most;
+when the bill is there, the entry is closed. What is reserved counts as spent until then, so runs
+side by side cannot go over a limit together. The entry of a process that died is closed by an
 estimate, because its bill never arrived.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
+from orchestrator.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage.database import Database, Row
 from teacher.models import Usage
 
@@ -22,7 +22,7 @@ HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
 SMALLEST: Final = 0.01
-"""US dollars; with less than this left nothing is begun."""
+"""US dollars; with less than this left nothing is started."""
 
 TEACHER: Final = 0.25
 """US dollars reserved for one lesson: the teacher takes no limit, and a lesson costs less."""
@@ -59,7 +59,7 @@ class Caps:
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that was begun. `allowance` is what it may take at most, in US dollars."""
+    """Something that was started. `allowance` is what it may take at most, in US dollars."""
 
     id: int
     allowance: float | None
@@ -80,7 +80,7 @@ class Ledger:
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
         self._database, self._now = database, now
 
-    def begin(
+    def open_entry(
         self,
         run: str,
         caps: Caps,
@@ -103,12 +103,12 @@ class Ledger:
         """
         now = self._now()
         with self._database.transaction() as database:
-            _settle_the_dead(database)
-            _demand_tokens(database, run, caps)
+            _close_abandoned(database)
+            _require_tokens(database, run, caps)
             if kind is Kind.AGENT:
-                _demand_start(database, caps, now)
+                _require_start(database, caps, now)
             elif kind is Kind.WEBHOOK:
-                _demand_webhook(database, caps, now)
+                _require_webhook(database, caps, now)
             left_of_run = _left_of_run(database, run, caps)
             left = _left_of_day(database, caps, now)
             wanted = at_most if kind is Kind.AGENT else TEACHER
@@ -117,19 +117,16 @@ class Ledger:
             allowance = left if by_day else own
             (row,) = database.rows(
                 "INSERT INTO spending"
-                " (run, attempt, kind, begun, cost_usd, process, process_started)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                (
-                    *(run, attempt, kind, now, allowance or 0.0),
-                    *(os.getpid(), _process_start(os.getpid())),
-                ),
+                " (run, attempt, kind, started, cost_usd, host, process, process_started)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                (run, attempt, kind, now, allowance or 0.0, *mark_process()),
             )
             return Entry(int(row[0]), allowance, by_day)
 
-    def settle(self, entry: Entry, usage: Usage) -> None:
+    def close_entry(self, entry: Entry, usage: Usage) -> None:
         """Put the bill in the place of what was reserved."""
         self._database.write(
-            "UPDATE spending SET settled = 1, cost_usd = ?, tokens = ? WHERE id = ?",
+            "UPDATE spending SET closed = 1, cost_usd = ?, tokens = ? WHERE id = ?",
             (usage.cost_usd, usage.tokens, entry.id),
         )
 
@@ -141,7 +138,7 @@ class Ledger:
     def spent(self, within: float = DAY) -> float:
         """Return the US dollars spent or reserved within the last so many seconds, by all runs."""
         since = self._now() - within
-        rows = self._database.rows("SELECT sum(cost_usd) FROM spending WHERE begun > ?", (since,))
+        rows = self._database.rows("SELECT sum(cost_usd) FROM spending WHERE started > ?", (since,))
         return float(rows[0][0] or 0.0)
 
 
@@ -164,13 +161,14 @@ def _left_of_day(database: Database, caps: Caps, now: float) -> float | None:
     if caps.cost_usd_per_day is None:
         return None
     rows = database.rows(
-        "SELECT begun, cost_usd, settled FROM spending WHERE begun > ? ORDER BY begun", (now - DAY,)
+        "SELECT started, cost_usd, closed FROM spending WHERE started > ? ORDER BY started",
+        (now - DAY,),
     )
     spent = sum(cost for _, cost, _ in rows)
     left = caps.cost_usd_per_day - spent
     if left >= SMALLEST:
         return float(left)
-    reserved = sum(cost for _, cost, settled in rows if not settled)
+    reserved = sum(cost for _, cost, closed in rows if not closed)
     raise CapReachedError(
         f"the cost limit of a day is used up: ${spent:.2f} of ${caps.cost_usd_per_day:.2f}, all "
         "runs together" + (f", ${reserved:.2f} of it reserved by runs at work" * bool(reserved)),
@@ -179,11 +177,11 @@ def _left_of_day(database: Database, caps: Caps, now: float) -> float | None:
     )
 
 
-def _demand_start(database: Database, caps: Caps, now: float) -> None:
+def _require_start(database: Database, caps: Caps, now: float) -> None:
     if caps.agent_starts_per_hour is None:
         return
     rows = database.rows(
-        "SELECT begun, 1, 1 FROM spending WHERE kind = ? AND begun > ? ORDER BY begun",
+        "SELECT started, 1, 1 FROM spending WHERE kind = ? AND started > ? ORDER BY started",
         (Kind.AGENT, now - HOUR),
     )
     if len(rows) >= caps.agent_starts_per_hour:
@@ -194,13 +192,13 @@ def _demand_start(database: Database, caps: Caps, now: float) -> None:
         )
 
 
-def _demand_webhook(database: Database, caps: Caps, now: float) -> None:
+def _require_webhook(database: Database, caps: Caps, now: float) -> None:
     """Keep the webhook's own limits, against workflows that start the runs that call them."""
     rows = database.rows(
-        "SELECT begun, cost_usd FROM spending WHERE kind = ? AND begun > ?",
+        "SELECT started, cost_usd FROM spending WHERE kind = ? AND started > ?",
         (Kind.WEBHOOK, now - DAY),
     )
-    asked = sum(begun > now - HOUR for begun, _ in rows)
+    asked = sum(started > now - HOUR for started, _ in rows)
     most, dearest = caps.webhook_requests_per_hour, caps.webhook_cost_usd_per_day
     if most is not None and asked >= most:
         raise CapReachedError(
@@ -216,7 +214,7 @@ def _demand_webhook(database: Database, caps: Caps, now: float) -> None:
         )
 
 
-def _demand_tokens(database: Database, run: str, caps: Caps) -> None:
+def _require_tokens(database: Database, run: str, caps: Caps) -> None:
     if caps.tokens_per_run is None:
         return
     rows = database.rows("SELECT sum(tokens) FROM spending WHERE run = ?", (run,))
@@ -230,12 +228,12 @@ def _demand_tokens(database: Database, run: str, caps: Caps) -> None:
 def _free(rows: Sequence[Row], bound: float, now: float, window: float) -> str:
     """Say when enough of the rows, the oldest first, are older than the window."""
     left = sum(cost for _, cost, _ in rows)
-    for begun, cost, settled in rows:
-        if not settled:
+    for started, cost, closed in rows:
+        if not closed:
             return "free again when those runs end their attempts, then `orchestrator resume`"
         left -= cost
         if left <= bound + 1e-9:
-            return f"free again {at(begun + window, now)}, then `orchestrator resume`"
+            return f"free again {at(started + window, now)}, then `orchestrator resume`"
     return "it leaves nothing at any time"
 
 
@@ -246,34 +244,24 @@ def at(moment: float, now: float) -> str:
     return f"{day}at {then:%H:%M}"
 
 
-def _settle_the_dead(database: Database) -> None:
-    rows = database.rows("SELECT id, process, process_started FROM spending WHERE settled = 0")
-    for identity, process, started in rows:
-        if abs(_process_start(process) - started) > 1.0:
+def _close_abandoned(database: Database) -> None:
+    rows = database.rows("SELECT id, host, process, process_started FROM spending WHERE closed = 0")
+    for identity, *mark in rows:
+        if not is_running(ProcessMark(*mark), local=database.is_local):
             _estimate(database, identity)
 
 
 def _estimate(database: Database, identity: int) -> None:
     """Settle by the dearest known bill of its kind, at most what was reserved."""
     rows = database.rows(
-        "SELECT kind, cost_usd FROM spending WHERE id = ? AND settled = 0", (identity,)
+        "SELECT kind, cost_usd FROM spending WHERE id = ? AND closed = 0", (identity,)
     )
     for kind, reserved in rows:
         ((dearest,),) = database.rows(
-            "SELECT max(cost_usd) FROM spending WHERE settled = 1 AND tokens > 0 AND kind = ?",
+            "SELECT max(cost_usd) FROM spending WHERE closed = 1 AND tokens > 0 AND kind = ?",
             (kind,),
         )
         estimate = reserved * _UNKNOWN_SHARE if dearest is None else min(reserved, dearest)
         database.write(
-            "UPDATE spending SET settled = 1, cost_usd = ? WHERE id = ?", (estimate, identity)
+            "UPDATE spending SET closed = 1, cost_usd = ? WHERE id = ?", (estimate, identity)
         )
-
-
-def _process_start(process: int) -> float:
-    """Return when a process began, in seconds since 1970; 0 when it is gone."""
-    import psutil
-
-    try:
-        return float(psutil.Process(process).create_time())
-    except psutil.Error:
-        return 0.0

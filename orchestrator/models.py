@@ -557,6 +557,8 @@ class RunRecord:
     """How far it has come; None before the baseline is known."""
     process: int = 0
     """Process id of the orchestrator that carries the run, or carried it last."""
+    carried: bool = False
+    """Whether that process is there still."""
     attempts: int = 0
     cost_usd: float = 0.0
     pruned: datetime | None = None

@@ -64,7 +64,7 @@ def _list_killed(project: Path, store: Store) -> list[RunRecord]:
         record
         for record in store.list_running(project)
         if record.started.timestamp() > started
-        and not psutil.pid_exists(record.process)
+        and not record.carried
         and not worktree_of_run(store.directory, record.id).exists()
     ]
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import events, wiring
-from orchestrator.config import Config, Override, load, with_new_limits
+from orchestrator.config import Override, load, with_new_limits
 from orchestrator.errors import UsageError
+from orchestrator.event_record import HeldEvents
+from orchestrator.kept_config import mask_config, recall_config
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
 from orchestrator.project import checked_project
 from orchestrator.recovery import recover_project
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import folder_of_run, state_directory
 from orchestrator.storage.runs import Store, new_id
 from orchestrator.variables import keep_variables
 
@@ -64,23 +66,25 @@ def start_run(
     project = checked_project(project)
     state, environment = state or state_directory(), environment or os.environ
     run = new_id()
-    emit = events.RunEvents(run, listener)
+    held = HeldEvents()
+    emit = events.RunEvents(run, held, listener)
     with Store(state) as store:
         recover_project(project, store, emit)  # also the configuration, which is read next
         loaded = load(project, config_file, overrides, environment)
         wiring.tell_what_a_project_chose(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
-        told = Task(masker.text(task), project)
-        record = store.create(told, loaded.config.model_dump_json(), run)
-        keep_variables(record.folder, environment, masker)
+        masked = Task(masker.text(task), project)
+        store.create(masked, mask_config(loaded.config, masker), run)
 
     from orchestrator.workflows import Caller, carry_run
 
     try:
-        return carry_run(record.id, Caller(state, environment, listener, task))
+        keep_variables(folder_of_run(state, run), environment, masker)
+        caller = Caller(state, environment, listener, task, loaded.config, held)
+        return carry_run(run, caller)
     except BaseException:
         with Store(state) as store:
-            store.discard(record.id)
+            store.discard(run)
         raise
 
 
@@ -112,11 +116,10 @@ def resume_run(
         if record.outcome not in RESUMABLE:
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
         store.require_resumable(record.id)
-        config = Config.model_validate_json(store.config(record.id))
-        changed = with_new_limits(config, limits)
-        if changed != config:
-            store.set_config(record.id, changed.model_dump_json())
-    return carry_run(record.id, Caller(state, listener=listener))
+        project = checked_project(record.task.project)
+        config = recall_config(store.config(record.id), project, os.environ)
+    changed = with_new_limits(config, limits)
+    return carry_run(record.id, Caller(state, listener=listener, config=changed))
 
 
 def _preload_workflows() -> None:

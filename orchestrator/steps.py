@@ -59,8 +59,10 @@ T = TypeVar("T")
 
 _MOST_NAMED: Final = 5
 _FOOTPRINT: Final = "footprint.packed"
-_LEARNED: Final = ("added", "amended", "waits for approval")
-"""Changes of the rulebook after which a rule may be put to the proof."""
+_KNOWN: Final = "already known"
+_LEARNED: Final = ("added", "amended", "waits for approval", _KNOWN)
+"""Changes of the rulebook after which a rule may be put to the proof. One that is known already may
+have been written by this very step, before its process was killed."""
 _LARGE_PATCH_MB: Final = 1.0
 """From which on it is said that a patch is looked through."""
 _LONG_SUITE_SECONDS: Final = 30.0
@@ -93,7 +95,8 @@ class Steps:
 
     `folder` takes the run's large files; `emit` hears of everything as it happens. `save` keeps how
     far the run has come; what it raises ends the run. `set_attempt` hears which attempt is in hand,
-    0 for none. `pin` keeps the tree that a rule was learned from. `fresh` tells whether any step
+    0 for none. `pin` keeps the tree that a rule was learned from; of a rule that was known, only if
+    none is kept yet. `fresh` tells whether any step
     since it was last set to False was really done, and not just remembered.
     """
 
@@ -114,7 +117,7 @@ class Steps:
     old_failures_must_pass: bool = False
     save: Callable[[RunResult], None] = lambda _run: None
     set_attempt: Callable[[int], None] = lambda _number: None
-    pin: Callable[[Pinned], None] = lambda _pinned: None
+    pin: Callable[[Pinned, bool], None] = lambda _pinned, _known: None
     _begun: bool = False
     _footprint: Footprint | None = None
     _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -277,7 +280,7 @@ class Steps:
 
         def work() -> None:
             try:
-                self.pin(pinned)
+                self.pin(pinned, change.change == _KNOWN)
             except LoopError as error:
                 self._notice(f"the files that {pinned.rule} was learned from are not kept: {error}")
 

@@ -1,10 +1,11 @@
 """Removes what has been kept long enough, by hand and at the end of a run."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from orchestrator.config import Config, load
+from orchestrator.config import load
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.memory.records import Status
@@ -34,8 +35,11 @@ def prune_runs(
     if days is None:
         raise UsageError("state.keep_days keeps everything", "give --older-than DAYS")
     with Store() as store:
-        act = find_prunable if dry_run else prune
-        return act(store.database, _before(days), _WITHDRAWN)
+        if dry_run:
+            return find_prunable(store.database, _before(days), _WITHDRAWN)
+        pruned = prune(store.database, _before(days), _WITHDRAWN)
+        _forget_steps(store)
+        return pruned
 
 
 def prune_after_run(store: Store, run: str, listener: Listener) -> None:
@@ -48,13 +52,10 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
         run: the run that has ended, whose configuration says how long others are kept.
         listener: told what was removed.
     """
-    from orchestrator.journal.durable import forget_runs
-
-    days = Config.model_validate_json(store.config(run)).state.keep_days
+    days = json.loads(store.config(run)).get("state", {}).get("keep_days")
     try:
-        pruned = prune(store.database, _before(days), _WITHDRAWN) if days is not None else Pruned()
-        going_on = store.list_resumable()
-        forget_runs(store.directory, lambda each: each != run and each not in going_on)
+        pruned = prune(store.database, _before(days), _WITHDRAWN) if days else Pruned()
+        _forget_steps(store, run)
     except LoopError as error:
         listener(Notice(f"old runs could not be removed: {error}"))
         return
@@ -66,6 +67,18 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
                 "state.keep_days keeps them longer"
             )
         )
+
+
+def _forget_steps(store: Store, but: str = "") -> None:
+    """Remove the finished steps of all runs that nobody can go on with, except of one."""
+    from orchestrator.journal.durable import forget_runs
+
+    active, pruned = store.list_resumable(), store.list_pruned()
+    forget_runs(
+        store.directory,
+        lambda run: run != but and run not in active,
+        lambda run: run != but and run in pruned,
+    )
 
 
 def _before(days: float) -> datetime:

@@ -15,10 +15,11 @@ from typing import Final
 from orchestrator import events, process, rulebooks, wiring
 from orchestrator.config import Config
 from orchestrator.errors import LoopError, LostRunError
-from orchestrator.event_record import record_events
+from orchestrator.event_record import HeldEvents, record_events
 from orchestrator.isolation import Place, in_worktree, remove_leftovers
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
+from orchestrator.kept_config import mask_config, recall_config
 from orchestrator.loop import run_loop
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.outcomes import outcomes_listener
@@ -34,7 +35,7 @@ from orchestrator.teaching.pending import Pending
 from orchestrator.upkeep import prune_after_run
 from orchestrator.variables import recall_variables
 from orchestrator.workspace import open_workspace
-from orchestrator.workspace.pinning import pinned_folder
+from orchestrator.workspace.pinning import Pinned, pinned_folder
 from orchestrator.workspace.swap import SwapNote
 
 
@@ -54,12 +55,16 @@ class Caller:
         environment: what agent, teacher and suite see as theirs, with the secrets that they need.
         listener: hears what happens; also from other threads than the caller's.
         task: the task with the secrets in it, which are masked on record.
+        config: the configuration with the secrets in it, and with limits that are others now.
+        held: what happened before the run was taken up.
     """
 
     state: Path = field(default_factory=state_directory)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     listener: events.Listener = _ignore
     task: str = ""
+    config: Config | None = None
+    held: HeldEvents = field(default_factory=HeldEvents)
 
 
 _caller: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
@@ -90,13 +95,13 @@ def carry_run(run: str, caller: Caller) -> RunResult:
 def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
     """Find all parts of a run by its id, and carry it on; gives its outcome."""
     caller = _caller.get() or Caller()
-    emit = events.RunEvents(run, caller.listener)
+    emit = events.RunEvents(run, caller.held, caller.listener)
     with Store(caller.state) as store:
         record = store.get(run)
         if record.outcome not in RESUMABLE:
             return record.outcome
-        config = Config.model_validate_json(store.config(run))
         project = checked_project(record.task.project)
+        config = caller.config or recall_config(store.config(run), project, caller.environment)
         with (
             _open_place(config, project, run, store, emit) as place,
             hold_project(place.folder, store),
@@ -139,7 +144,7 @@ def _carry_in_place(
     home, state = record.task.project, store.directory
     account = wiring.open_account(config, store.database, record.id)
     parts = wiring.build(config, place.folder, environment, emit, state, account)
-    token = store.take_up(record.id)
+    token = store.take_up(record.id, mask_config(config, parts.masker))
     place.began = True
     rulebook, history = rulebooks.open_rulebook(
         config, place.folder, store.database, emit, run=record.id, home=home
@@ -153,6 +158,7 @@ def _carry_in_place(
     )
     recorder = record_events(store.events, record.id, parts.masker)
     logger = failure_logger(home, emit)
+    caller.held.release(recorder)
     emit.listen_first(recorder, _accountant(parts), logger, outcomes)
     carried = _Carried(
         replace(record, task=Task(caller.task or record.task.text, home)),
@@ -221,7 +227,9 @@ class _Carried:
         if result.outcome is RunOutcome.STOPPED:
             result = replace(result, message=self._describe_stop(result.message))
         self.store.require_owner(self.record.id, self.token)
-        self.place.keep(self.record.task, self.record.id, result, self.rulebook.files())
+        task = self.record.task
+        masked = replace(task, text=self.parts.masker.text(task.text))
+        self.place.keep(masked, self.record.id, result, self.rulebook.files())
         self.store.save(self.record.id, result, self.token)
         return result
 
@@ -242,6 +250,12 @@ class _Carried:
     def _make_steps(self) -> Steps:
         record, state, project = self.record, self.store.directory, self.place.folder
         workspace = open_workspace(project, record.folder)
+
+        def pin(pinned: Pinned, known: bool) -> None:
+            folder = pinned_folder(state, pinned)
+            if not (known and folder.parent.exists()):
+                workspace.pin(pinned, folder)
+
         return Steps(
             task=Task(record.task.text, project),
             agent=wiring.meter_agent(self.config, self.parts),
@@ -259,7 +273,7 @@ class _Carried:
             old_failures_must_pass=self.config.tests.old_failures == "must_pass",
             save=lambda run: self.store.save(record.id, run, self.token),
             set_attempt=self.emit.set_attempt,
-            pin=lambda pinned: workspace.pin(pinned, pinned_folder(state, pinned)),
+            pin=pin,
         )
 
 

@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "orchestrator.isolation",
         "orchestrator.recovery",
         "orchestrator.variables",
+        "orchestrator.kept_config",
     ),
     ("orchestrator.loop",),
     ("orchestrator.policy",),
@@ -53,7 +54,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("orchestrator.models", "orchestrator.footprint"),
     (
         *("orchestrator.errors", "orchestrator.files", "orchestrator.masking"),
-        *("orchestrator.fingerprints", "orchestrator.storage.location"),
+        *("orchestrator.fingerprints", "orchestrator.storage.location", "orchestrator.liveness"),
         *("teacher.models", "prompts"),
     ),
     (

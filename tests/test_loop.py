@@ -87,7 +87,7 @@ class Bench:
             emit=self.emit,
             save=self.saved.append,
             set_attempt=self.emit.set_attempt,
-            pin=self.pinned.append,
+            pin=lambda pinned, _known: self.pinned.append(pinned),
         )
         return run_loop(steps, Policy(**policy))  # type: ignore[arg-type]
 

@@ -58,6 +58,10 @@ class _Calls:
         return times, -length
 
 
+_IMPOSSIBLE: Final = 1e15
+"""Tokens, or US dollars, that no bill has: what says so is broken."""
+
+
 class Reading:
     """Takes the messages of one session, in order.
 
@@ -229,12 +233,21 @@ def _usage_in(transcript: Path | None) -> Usage:
 
 
 def _bill(model_usage: Mapping[str, Any] | None, cost: float | None) -> Usage:
-    total = Usage(cost_usd=cost or 0.0)
-    for one in (model_usage or {}).values():
-        total += Usage(
-            input_tokens=one.get("inputTokens", 0),
-            output_tokens=one.get("outputTokens", 0),
-            cache_read_tokens=one.get("cacheReadInputTokens", 0),
-            cache_write_tokens=one.get("cacheCreationInputTokens", 0),
-        )
+    total = Usage(cost_usd=_number(cost))
+    models = model_usage if isinstance(model_usage, Mapping) else {}
+    for one in models.values():
+        if isinstance(one, Mapping):
+            total += Usage(
+                input_tokens=int(_number(one.get("inputTokens"))),
+                output_tokens=int(_number(one.get("outputTokens"))),
+                cache_read_tokens=int(_number(one.get("cacheReadInputTokens"))),
+                cache_write_tokens=int(_number(one.get("cacheCreationInputTokens"))),
+            )
     return total
+
+
+def _number(value: object) -> float:
+    """Return a number of a bill; 0 for what is none, is negative, or cannot be meant."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(value) if 0 <= value < _IMPOSSIBLE else 0.0

@@ -74,6 +74,8 @@ def prune(
     click.echo(f"{count} run{'s' * (count != 1)}, {pruned.size / 1e6:.1f} MB {what}")
     for run in pruned.runs:
         click.echo(f"  {run}")
+    for run in pruned.kept:
+        click.echo(f"  {run} stays: its work tree is there; `orchestrator resume {run}` goes on")
 
 
 @runs.command()

@@ -7,7 +7,7 @@ from orchestrator import events
 from orchestrator.footprint import Footprint, Reach
 from orchestrator.masking import Masker
 from orchestrator.models import AgentResult, Case, SuiteReport
-from teacher.models import Failure
+from teacher.models import Failure, Lesson, RuleText
 
 
 def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
@@ -87,3 +87,14 @@ def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
         return footprint
     reach = {masker.identifier(name): files for name, files in footprint.reach.items()}
     return replace(footprint, reach=Reach(reach))
+
+
+def mask_lesson(masker: Masker, lesson: Lesson) -> Lesson:
+    """Return a teacher's answer without secrets, before it is written or shown."""
+    text = mask_rule(masker, lesson.text) if lesson.text else None
+    return replace(lesson, text=text, reason=masker.text(lesson.reason))
+
+
+def mask_rule(masker: Masker, text: RuleText) -> RuleText:
+    """Return a rule's text without secrets."""
+    return RuleText(masker.text(text.rule), masker.text(text.when), masker.text(text.why))

@@ -32,7 +32,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from orchestrator import codec
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.masking import mask
-from orchestrator.storage.place import URL_VARIABLE, database_url, unusable
+from orchestrator.storage.place import URL_VARIABLE, database_url, make_private, unusable
 from orchestrator.storage.runs import RUN_FORMAT
 
 # A console handler of DBOS's own would print into the output of whoever uses us.
@@ -177,6 +177,7 @@ def _use_write_ahead_log(database: Path) -> None:
     The file itself remembers it, for every later connection (https://sqlite.org/wal.html). Where
     another process holds the database just now, a later start does it.
     """
+    make_private(database)
     with (
         contextlib.suppress(sqlite3.Error),  # of an unusable database DBOS says more
         contextlib.closing(sqlite3.connect(database, timeout=1.0)) as connection,
@@ -271,23 +272,26 @@ def read_history(run: str, state: Path) -> list[dict[str, str]]:
         ]
 
 
-def forget_runs(state: Path, has_ended: Callable[[str], bool]) -> None:
+def forget_runs(
+    state: Path, has_ended: Callable[[str], bool], is_gone: Callable[[str], bool]
+) -> None:
     """Remove the finished steps of runs that no process goes on with.
 
     Args:
         state: the state directory.
         has_ended: says of a run's id whether it has ended for good.
+        is_gone: says so of a run whose process died, or may be just ending.
 
     Raises:
         UsageError, InfrastructureError: DBOS cannot use the database.
     """
     with _engine.serve(state):
-        known = [
-            each.workflow_id
-            for each in DBOS.list_workflows(load_input=False, load_output=False)
-            if each.status != _PENDING
-        ]
-        if gone := [each for each in known if has_ended(each.rpartition(".")[0])]:
+        gone = []
+        for each in DBOS.list_workflows(load_input=False, load_output=False):
+            run = each.workflow_id.rpartition(".")[0]
+            if is_gone(run) if each.status == _PENDING else has_ended(run):
+                gone.append(each.workflow_id)
+        if gone:
             DBOS.delete_workflows(gone)
 
 

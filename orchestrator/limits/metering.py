@@ -78,7 +78,7 @@ class MeteredAgent:
                 "`orchestrator resume` gives it as much again; limits.run_wall_clock allows more",
             )
         account, ledger = self._account, self._account.ledger
-        entry = ledger.begin(
+        entry = ledger.open_entry(
             account.run, account.caps, attempt=account.attempt, at_most=limits.max_cost_usd
         )
         narrowed = replace(
@@ -91,7 +91,7 @@ class MeteredAgent:
         except BaseException:
             ledger.abandon(entry)
             raise
-        ledger.settle(entry, result.usage)
+        ledger.close_entry(entry, result.usage)
         return _naming_the_cap(result, limits, narrowed, by_day=entry.by_day)
 
 
@@ -116,19 +116,21 @@ class MeteredTeacher:
         """
         try:
             account, ledger = self._account, self._account.ledger
-            entry = ledger.begin(account.run, account.caps, self._kind, attempt=account.attempt)
+            entry = ledger.open_entry(
+                account.run, account.caps, self._kind, attempt=account.attempt
+            )
         except CapReachedError as error:
             # The attempt is over and was paid for: it is to stand in the run's record.
             raise TeacherUnavailable(error.message, error.mend) from error
         try:
             lesson = self._teacher.teach(failure, known_rules)
         except TeacherError as error:
-            ledger.settle(entry, error.usage)
+            ledger.close_entry(entry, error.usage)
             raise
         except BaseException:
             ledger.abandon(entry)
             raise
-        ledger.settle(entry, lesson.usage)
+        ledger.close_entry(entry, lesson.usage)
         return lesson
 
 

@@ -7,13 +7,14 @@ transaction has the connection for itself.
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from orchestrator.errors import InfrastructureError
+from orchestrator.masking import REDACTED
 from orchestrator.storage import schema
-from orchestrator.storage.place import URL_VARIABLE, database_url, prepare, unusable
+from orchestrator.storage.place import URL_VARIABLE, database_url, make_private, prepare, unusable
 
 Row = tuple[Any, ...]
 Value = str | bytes | int | float | None
@@ -40,8 +41,15 @@ class _Engine(Protocol):
     def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
         """Carry a statement out."""
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+
     def begin(self) -> None:
         """Begin a transaction in which nobody else writes."""
+
+    def has_table(self, name: str) -> bool:
+        """Return whether there is a table."""
 
     def explain(self, error: Exception) -> InfrastructureError:
         """Return the one line for an error."""
@@ -68,7 +76,7 @@ class Database:
     def __init__(self, directory: Path, url: str | None = None, *, durable: bool = True) -> None:
         self.directory = directory
         self._mutex = threading.RLock()
-        self._depth = 0
+        self._within = False
         prepare(directory)
         url = database_url() if url is None else url
         self._engine: _Engine = (
@@ -116,29 +124,27 @@ class Database:
     def transaction(self) -> Iterator["Database"]:
         """Write all that is written within it, or nothing; one within another is part of it."""
         with self._mutex:
-            if not self._depth:
+            if self._within:  # the outermost decides
+                yield self
+                return
+            self._within = True
+            try:
+                # A signal may come at any point of it, also just when the lock was got.
                 with self._explained():
                     self._engine.begin()
-            self._depth += 1
-            try:
                 yield self
+                with self._explained():
+                    self._engine.execute("COMMIT", ())
             except BaseException:
-                self._leave("ROLLBACK")
+                self._roll_back()
                 raise
-            self._leave("COMMIT")
+            finally:
+                self._within = False
 
-    def _leave(self, word: str) -> None:
-        self._depth -= 1
-        if self._depth:
-            return  # an inner one: the outermost decides
-        with self._explained():
-            try:
-                self._engine.execute(word, ())
-            except self._engine.errors:
-                if word == "ROLLBACK":
-                    return  # it is rolled back already: a full disk does that by itself
+    def _roll_back(self) -> None:
+        with suppress(self._engine.errors):  # a full disk does it by itself
+            if self._engine.in_transaction:
                 self._engine.execute("ROLLBACK", ())
-                raise
 
     def _execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
         return self._engine.execute(statement, [_storable(each) for each in values])
@@ -159,6 +165,7 @@ class Database:
                 raise InfrastructureError(
                     f"{self.directory} was written by a later version", "upgrade, or set another"
                 )
+            self._run_script("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
             for script in schema.MIGRATIONS[done:]:
                 self._run_script(script)
             if not done and self.is_local:
@@ -174,8 +181,9 @@ class Database:
 
     def _version(self) -> int:
         with self._mutex, self._explained():
-            self._engine.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)", ())
-            found = self.rows("SELECT version FROM schema_version")
+            if not self._engine.has_table("schema_version"):
+                return 0
+        found = self.rows("SELECT version FROM schema_version")
         return int(found[0][0]) if found else 0
 
     def _run_script(self, script: str) -> None:
@@ -199,6 +207,7 @@ class _SQLite:
     def __init__(self, directory: Path, *, durable: bool) -> None:
         self._directory = directory
         try:
+            make_private(directory / DATABASE)
             self._connection = sqlite3.connect(
                 directory / DATABASE,
                 timeout=_BUSY_SECONDS,
@@ -210,7 +219,9 @@ class _SQLite:
         try:
             # https://sqlite.org/wal.html: readers wait for no writer, and a commit for the disk
             # once with FULL, or never: a bill that a power cut loses would be spent again.
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            if self._connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                with suppress(sqlite3.OperationalError):  # another process does it just now
+                    self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         except sqlite3.Error as error:
             self._connection.close()
@@ -219,10 +230,23 @@ class _SQLite:
     def execute(self, statement: str, values: Sequence[Value]) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
 
+    @property
+    def in_transaction(self) -> bool:
+        return self._connection.in_transaction
+
     def begin(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
 
+    def has_table(self, name: str) -> bool:
+        asked = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return bool(self._connection.execute(asked, (name,)).fetchone())
+
     def explain(self, error: Exception) -> InfrastructureError:
+        if "locked" in str(error):
+            return InfrastructureError(
+                f"another process has been writing to {self._directory / DATABASE} for too long",
+                "wait for it, or end it",
+            )
         # sqlite3 raises the class itself only for a file that is no database.
         if type(error) is sqlite3.DatabaseError:
             path = self._directory / DATABASE
@@ -233,6 +257,12 @@ class _SQLite:
         self._connection.close()
 
 
+def _secrets_of(url: str) -> list[str]:
+    """Return what a URL says before its host, and the parts of it, the longest first."""
+    said = url.partition("//")[2].rpartition("@")[0].partition(":")[2]
+    return sorted({said, *said.split("@")} - {""}, key=len, reverse=True)
+
+
 class _Postgres:
     types = schema.POSTGRES
 
@@ -240,6 +270,7 @@ class _Postgres:
         import psycopg
 
         self.errors: type[Exception] = psycopg.Error
+        self._secrets = _secrets_of(url)
         try:
             self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
             if not durable:
@@ -250,13 +281,21 @@ class _Postgres:
     def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
         return self._connection.execute(statement.replace("?", "%s").encode(), values or None)
 
+    @property
+    def in_transaction(self) -> bool:
+        return not self._connection.closed and self._connection.info.transaction_status != 0
+
+    def has_table(self, name: str) -> bool:
+        return self._connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
+
     def begin(self) -> None:
         self._connection.execute("BEGIN")
         self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS,))
 
     def explain(self, error: Exception) -> InfrastructureError:
-        # The URL holds a password, and psycopg's words may repeat parts of it.
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        for secret in self._secrets:  # psycopg's words repeat parts of a URL that it cannot read
+            first = first.replace(secret, REDACTED)
         return InfrastructureError(
             f"the database of {URL_VARIABLE} cannot be used: {first}",
             f"start it, correct the address, or unset {URL_VARIABLE}",

@@ -72,6 +72,20 @@ def prepare(state: Path) -> None:
         raise unusable(state, error) from error
 
 
+def make_private(path: Path) -> None:
+    """Make a file that its owner alone can read, if there is none.
+
+    What SQLite puts beside a database has the modes of that (https://sqlite.org/tempfiles.html).
+
+    Raises:
+        InfrastructureError: it cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise unusable(path.parent, error) from error
+
+
 def locks_of(state: Path) -> Path:
     """Return the folder of locks."""
     return state / LOCKS

@@ -10,20 +10,30 @@ that is marked, and the next one finishes it.
 
 import shutil
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from orchestrator import files
+from orchestrator.liveness import ProcessMark, is_running
+from orchestrator.locking import FileLock, LockHeldError
 from orchestrator.models import RunOutcome
 from orchestrator.storage.database import Database, Row
-from orchestrator.storage.place import folder_of_run, pins_of, runs_of, unusable, worktree_of_run
+from orchestrator.storage.place import (
+    folder_of_run,
+    locks_of,
+    pins_of,
+    runs_of,
+    unusable,
+    worktree_of_run,
+)
 from orchestrator.storage.result_rows import delete_details
 from orchestrator.storage.takeover import EARLIER, put_aside
 
 _OLD: Final = (
-    "SELECT id, outcome, process FROM runs"
+    "SELECT id, outcome, host, process, process_started FROM runs"
     " WHERE pruned IS NULL AND coalesce(ended, started) < ? ORDER BY started"
 )
 
@@ -35,6 +45,8 @@ class Pruned:
     runs: tuple[str, ...] = ()
     size: int = 0
     """Bytes of the files."""
+    kept: tuple[str, ...] = ()
+    """Runs that are old and stay, because their work tree is there."""
 
 
 def find_prunable(database: Database, before: datetime, withdrawn: Collection[str] = ()) -> Pruned:
@@ -42,18 +54,21 @@ def find_prunable(database: Database, before: datetime, withdrawn: Collection[st
 
     Args:
         database: the record.
+        before: runs that ended before this moment count, and those that were started before it and
+            never ended; one that is at work, or whose work tree is there, does not.
         withdrawn: statuses of rules that nobody puts to the proof any more: what they were learned
             from goes once they have been so for as long.
-        before: runs that ended before this moment count, and those that were begun before it and
-            never ended; one that is at work, or whose work tree is there, does not.
     """
-    runs = tuple(_list_old(database, before))
-    folders = [folder_of_run(database.directory, run) for run in runs]
-    return Pruned(runs, sum(map(_measure, [*folders, *_leftovers(database, before, withdrawn)])))
+    old = tuple(_list_old(database, before))
+    kept = tuple(run for run in old if files.exists(worktree_of_run(database.directory, run)))
+    runs = tuple(run for run in old if run not in kept)
+    folders = {folder_of_run(database.directory, run) for run in runs}
+    folders |= set(_find_leftovers(database, before, withdrawn))
+    return Pruned(runs, sum(map(_measure, folders)), kept)
 
 
 def prune(database: Database, before: datetime, withdrawn: Collection[str] = ()) -> Pruned:
-    """Remove what has been kept long enough.
+    """Remove what has been kept long enough. If another process does it just now, nothing is done.
 
     Args:
         database: the record.
@@ -61,76 +76,102 @@ def prune(database: Database, before: datetime, withdrawn: Collection[str] = ())
         withdrawn: as in `find_prunable`.
 
     Raises:
-        InfrastructureError: something cannot be removed.
+        InfrastructureError: something cannot be removed; all else is.
     """
-    found = find_prunable(database, before, withdrawn)
-    for run in found.runs:
-        _mark(database, run)
+    lock = FileLock(locks_of(database.directory) / "prune.lock", seconds=0)
     try:
-        for folder in _leftovers(database, before, withdrawn):
-            shutil.rmtree(folder)
+        with lock:
+            found = find_prunable(database, before, withdrawn)
+            for run in found.runs:
+                _mark(database, run)
+            _remove(database, tuple(_find_leftovers(database, before, withdrawn)))
+            if database.is_local:
+                put_aside(database.directory)
+            return found
+    except LockHeldError:
+        return Pruned()
     except OSError as error:
         raise unusable(database.directory, error) from error
-    if database.is_local:
-        put_aside(database.directory)
-    return found
+
+
+def _remove(database: Database, folders: Collection[Path]) -> None:
+    failed: OSError | None = None
+    for folder in folders:
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            failed = error
+    if failed:
+        raise unusable(database.directory, failed) from failed
 
 
 def _mark(database: Database, run: str) -> None:
-    """Remove a run's rows and write down that its files are to go, in one transaction."""
+    """Remove a run's rows and write down that its files are to go, in one transaction.
+
+    Its token goes up: a process that is taken for dead and is not has lost the run.
+    """
     with database.transaction():
         rows = database.rows(
-            "SELECT outcome, process FROM runs WHERE id = ? AND pruned IS NULL", (run,)
+            "SELECT outcome, host, process, process_started FROM runs"
+            " WHERE id = ? AND pruned IS NULL",
+            (run,),
         )
-        if not rows or _is_at_work(rows[0]):
+        if not rows or _is_at_work(database, rows[0]):
             return  # it was resumed, or pruned by somebody else, just now
         delete_details(database, run)
         for table in ("results", "events"):
             database.write(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608 -- our own
         now = datetime.now(UTC).isoformat()
-        database.write("UPDATE runs SET pruned = ? WHERE id = ?", (now, run))
+        database.write("UPDATE runs SET pruned = ?, token = token + 1 WHERE id = ?", (now, run))
 
 
 def _list_old(database: Database, before: datetime) -> Iterator[str]:
     for run, *row in database.rows(_OLD, (before.isoformat(),)):
-        there = files.exists(worktree_of_run(database.directory, run))
-        if not there and not _is_at_work(tuple(row)):
+        if not _is_at_work(database, tuple(row)):
             yield run
 
 
-def _is_at_work(row: Row) -> bool:
-    import psutil
-
-    outcome, process = row
-    return outcome == RunOutcome.RUNNING and psutil.pid_exists(process)
+def _is_at_work(database: Database, row: Row) -> bool:
+    outcome, *mark = row
+    return outcome == RunOutcome.RUNNING and is_running(ProcessMark(*mark), local=database.is_local)
 
 
-def _leftovers(database: Database, before: datetime, withdrawn: Collection[str]) -> Iterator[Path]:
+def _find_leftovers(
+    database: Database, before: datetime, withdrawn: Collection[str]
+) -> Iterator[Path]:
     """Yield the folders that nobody needs, whole: of runs that are marked, of rules, and others."""
     marked = {run for (run,) in database.rows("SELECT id FROM runs WHERE pruned IS NOT NULL")}
     for entry in files.list_folder(runs_of(database.directory)):
-        if entry.name in marked:
+        if entry.name in marked and files.is_real_folder(entry):
             yield Path(entry.path)
     yield from _find_unneeded_pins(database, before, withdrawn)
     earlier = database.directory / EARLIER
-    if files.is_folder(earlier) and earlier.stat().st_mtime < before.timestamp():
-        yield earlier
+    with suppress(OSError):
+        if earlier.lstat().st_mtime < before.timestamp() and not files.is_link(earlier):
+            yield earlier
 
 
 def _find_unneeded_pins(
     database: Database, before: datetime, withdrawn: Collection[str]
 ) -> Iterator[Path]:
-    """Yield the folders of what rules were learned from that were withdrawn long ago."""
-    needed = {
-        rule
-        for rule, status, mattered in database.rows("SELECT id, status, mattered FROM rules")
-        if status not in withdrawn or mattered >= before.isoformat()
-    }
+    """Yield the folders of what rules were learned from that were withdrawn long ago.
+
+    A rule that this record does not know may be one of another record.
+    """
+    gone, needed = set[str](), set[str]()
+    for rule, status, mattered in database.rows("SELECT id, status, mattered FROM rules"):
+        old = status in withdrawn and mattered < before.isoformat()
+        (gone if old else needed).add(rule)
     for entry in files.list_folder(pins_of(database.directory)):
-        old = entry.stat(follow_symlinks=False).st_mtime < before.timestamp()
-        if entry.name not in needed and old:
+        if entry.name in gone - needed and files.is_real_folder(entry):
             yield Path(entry.path)
 
 
 def _measure(folder: Path) -> int:
-    return sum(Path(path).lstat().st_size for path in files.find_files(folder))
+    size = 0
+    for path in files.find_files(folder):
+        with suppress(OSError):  # it is removed just now
+            size += Path(path).lstat().st_size
+    return size

@@ -1,6 +1,5 @@
 """The runs of this user: begun, taken up, saved, found again."""
 
-import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Final
 
 from orchestrator import codec
 from orchestrator.errors import LostRunError, UsageError
+from orchestrator.liveness import ProcessMark, is_running, mark_process
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.event_log import EventLog
@@ -25,8 +25,8 @@ RUN_FORMAT: Final = "2"
 that was begun with another one cannot go on. It is DBOS's application version too."""
 
 _SELECT: Final = (
-    "SELECT id, task, project, started, ended, outcome, process, attempts, cost_usd, pruned, token"
-    " FROM runs"
+    "SELECT id, task, project, started, ended, outcome, host, process, process_started, attempts,"
+    " cost_usd, pruned, token FROM runs"
 )
 
 
@@ -84,18 +84,19 @@ class Store:
         """Begin the record of a run; `config` is its configuration as text."""
         started = datetime.now(UTC)
         identity = identity or new_id()
+        self.database.write(
+            "INSERT INTO runs (id, task, project, config, started, outcome, host, process,"
+            " process_started, format) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(identity, task.text, str(task.project), config),
+                *(started.isoformat(), RunOutcome.RUNNING, *mark_process(), RUN_FORMAT),
+            ),
+        )
         try:
             folder_of_run(self.directory, identity).mkdir(parents=True, mode=0o700)
         except OSError as error:
+            self.discard(identity)
             raise unusable(self.directory, error) from error
-        self.database.write(
-            "INSERT INTO runs (id, task, project, config, started, outcome, process, format)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(identity, task.text, str(task.project), config),
-                *(started.isoformat(), RunOutcome.RUNNING, os.getpid(), RUN_FORMAT),
-            ),
-        )
         return self.get(identity)
 
     def discard(self, run: str) -> None:
@@ -103,10 +104,6 @@ class Store:
         gone = self.database.write("DELETE FROM runs WHERE id = ? AND token = 0", (run,))
         if gone:
             shutil.rmtree(folder_of_run(self.directory, run), ignore_errors=True)
-
-    def set_config(self, run: str, config: str) -> None:
-        """Change the configuration of a run, for all who carry it from now on."""
-        self.database.write("UPDATE runs SET config = ? WHERE id = ?", (config, run))
 
     def require_resumable(self, run: str) -> None:
         """Check that a run can go on as far as its record is concerned.
@@ -126,8 +123,12 @@ class Store:
         if why:
             raise UsageError(f"run {run} cannot go on: {why}", "start a new run")
 
-    def take_up(self, run: str) -> int:
+    def take_up(self, run: str, config: str = "") -> int:
         """Note that this process carries the run now.
+
+        Args:
+            run: the run's id.
+            config: its configuration from now on; as it is if empty.
 
         Returns:
             The token by which it is known as the run's owner, until another takes the run up.
@@ -138,9 +139,10 @@ class Store:
         with self.database.transaction():
             self.require_resumable(run)
             self.database.write(
-                "UPDATE runs SET token = token + 1, outcome = ?, ended = NULL, process = ?"
-                " WHERE id = ?",
-                (RunOutcome.RUNNING, os.getpid(), run),
+                "UPDATE runs SET token = token + 1, outcome = ?, ended = NULL, host = ?,"
+                " process = ?, process_started = ?,"
+                " config = CASE WHEN ? = '' THEN config ELSE ? END WHERE id = ?",
+                (RunOutcome.RUNNING, *mark_process(), config, config, run),
             )
             return self.token(run)
 
@@ -245,6 +247,12 @@ class Store:
         )
         return {run for (run,) in rows}
 
+    def list_pruned(self) -> set[str]:
+        """Return the ids of all runs whose files were removed."""
+        return {
+            run for (run,) in self.database.rows("SELECT id FROM runs WHERE pruned IS NOT NULL")
+        }
+
     def config(self, run: str) -> str:
         """Return the configuration that a run began with."""
         return str(self.database.rows("SELECT config FROM runs WHERE id = ?", (run,))[0][0])
@@ -254,8 +262,8 @@ class Store:
         return int(self.database.rows("SELECT token FROM runs WHERE id = ?", (run,))[0][0])
 
     def _record(self, row: Row) -> RunRecord:
-        identity, task, project, started, ended, outcome, process, *rest = row
-        attempts, cost_usd, pruned, token = rest
+        identity, task, project, started, ended, outcome, host, process, *rest = row
+        process_started, attempts, cost_usd, pruned, token = rest
         return RunRecord(
             id=identity,
             task=Task(task, Path(project)),
@@ -264,6 +272,9 @@ class Store:
             outcome=RunOutcome(outcome),
             folder=folder_of_run(self.directory, identity),
             process=process,
+            carried=is_running(
+                ProcessMark(host, process, process_started), local=self.database.is_local
+            ),
             attempts=attempts,
             cost_usd=cost_usd,
             pruned=datetime.fromisoformat(pruned) if pruned else None,

@@ -20,7 +20,9 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         attempts INTEGER NOT NULL DEFAULT 0,
         cost_usd {real} NOT NULL DEFAULT 0,
         tokens BIGINT NOT NULL DEFAULT 0,
+        host TEXT NOT NULL DEFAULT '',
         process INTEGER NOT NULL,
+        process_started {real} NOT NULL,
         token INTEGER NOT NULL DEFAULT 0,
         format TEXT NOT NULL,
         pruned TEXT
@@ -170,24 +172,25 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         run TEXT NOT NULL,
         attempt INTEGER NOT NULL DEFAULT 0,
         kind TEXT NOT NULL,
-        begun {real} NOT NULL,
-        settled INTEGER NOT NULL DEFAULT 0,
+        started {real} NOT NULL,
+        closed INTEGER NOT NULL DEFAULT 0,
         cost_usd {real} NOT NULL,
         tokens BIGINT NOT NULL DEFAULT 0,
+        host TEXT NOT NULL DEFAULT '',
         process INTEGER NOT NULL,
         process_started {real} NOT NULL
     );
-    CREATE INDEX spending_by_time ON spending (begun);
+    CREATE INDEX spending_by_time ON spending (started);
     CREATE INDEX spending_of_a_run ON spending (run);
-    CREATE INDEX spending_at_work ON spending (settled) WHERE settled = 0;
+    CREATE INDEX spending_open ON spending (closed) WHERE closed = 0;
     """,
 )
 """Applied in order, each in a transaction of its own; the table `schema_version` counts them.
 
 `runs.token` says how often a process took the run up: only its present owner's results count.
-`spending.cost_usd` is what is reserved until it is settled, and the bill from then on; `begun` and
-`process_started` are seconds since 1970. `exposures.text_hash` is of the rule's text as it was
-sent, and `witness` how that is known.
+`spending.cost_usd` is what is reserved until it is closed, and the bill from then on; its `started`
+and each `process_started` are seconds since 1970. `exposures.text_hash` is of the rule's text as it
+was sent, and `witness` how that is known.
 """
 
 SQLITE: Final = {

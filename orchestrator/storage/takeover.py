@@ -11,15 +11,18 @@ to `<state>/earlier/`, where `orchestrator runs prune` removes them in time.
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator import atomic, codec, files
 from orchestrator.errors import InfrastructureError
 from orchestrator.fingerprints import hash_words
+from orchestrator.liveness import read_start
 from orchestrator.models import RunResult
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import pack_result
@@ -42,7 +45,7 @@ def take_over(database: Database) -> None:
     """
     with _open(database.directory, _RUNS) as runs:
         if runs:
-            _demand_rest(runs)
+            _require_rest(runs)
             for each in runs.execute("SELECT * FROM runs ORDER BY rowid"):
                 _take_run(database, each)
     with _open(database.directory, _RULES) as rules:
@@ -62,7 +65,9 @@ def put_aside(state: Path) -> None:
     """
     try:
         for name in (_RUNS, _RULES, _LEDGER, _WEBHOOK):
-            for path in (state / name, state / f"{name}-wal", state / f"{name}-shm"):
+            if files.exists(state / EARLIER / name):
+                continue  # what is there now was written after the takeover: it is not on record
+            for path in (state / f"{name}-wal", state / f"{name}-shm", state / name):
                 if files.exists(path):
                     (state / EARLIER).mkdir(exist_ok=True, mode=0o700)
                     atomic.move(path, state / EARLIER / path.name)
@@ -97,17 +102,20 @@ def _open(state: Path, name: str) -> Iterator[sqlite3.Connection | None]:
         ) from error
 
 
-def _demand_rest(runs: sqlite3.Connection) -> None:
-    """Make sure that no run of an earlier version is at work: it would go on writing there."""
-    import psutil
+def _require_rest(runs: sqlite3.Connection) -> None:
+    """Make sure that no run of an earlier version is at work: it would go on writing there.
 
-    for each in runs.execute("SELECT id, process FROM runs WHERE outcome = 'running'"):
-        with suppress(psutil.Error):
-            if "orchestrator" in " ".join(psutil.Process(each["process"]).cmdline()):
-                raise InfrastructureError(
-                    f"run {each['id']} of an earlier version is at work",
-                    "wait for its end, or end it with Ctrl-C, then try again",
-                )
+    Raises:
+        InfrastructureError: one is.
+    """
+    for each in runs.execute("SELECT id, process, started FROM runs WHERE outcome = 'running'"):
+        started = datetime.fromisoformat(each["started"]).timestamp()
+        # Another process may have got the number since: it started after the run did.
+        if each["process"] != os.getpid() and 0 < read_start(each["process"]) <= started:
+            raise InfrastructureError(
+                f"run {each['id']} of an earlier version is at work",
+                "wait for its end, or end it with Ctrl-C, then try again",
+            )
 
 
 def _take_run(database: Database, run: Record) -> None:
@@ -115,8 +123,8 @@ def _take_run(database: Database, run: Record) -> None:
     usage = result.usage if result else None
     database.write(
         "INSERT INTO runs (id, task, project, config, started, ended, outcome, message, attempts,"
-        " cost_usd, tokens, process, token, format)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, '1')",
+        " cost_usd, tokens, process, process_started, token, format)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, -1, 1, '1')",
         (
             *(run["id"], run["task"], run["project"], run["config"], run["started"], run["ended"]),
             *(run["outcome"], result.message if result else ""),
@@ -208,7 +216,7 @@ def _take_spending(database: Database, ledger: sqlite3.Connection) -> None:
     found = ledger.execute("SELECT name FROM sqlite_master WHERE name = 'spending'").fetchone()
     for each in ledger.execute("SELECT * FROM spending ORDER BY id") if found else ():
         database.write(
-            "INSERT INTO spending (run, kind, begun, settled, cost_usd, tokens, process,"
+            "INSERT INTO spending (run, kind, started, closed, cost_usd, tokens, process,"
             " process_started) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(each["run"], "agent" if each["agent"] else "lesson", each["begun"]),
@@ -225,7 +233,7 @@ def _take_webhook(database: Database, path: Path) -> None:
             entry = json.loads(line)
             for _ in range(int(entry["requests"])):
                 database.write(
-                    "INSERT INTO spending (run, kind, begun, settled, cost_usd, process,"
+                    "INSERT INTO spending (run, kind, started, closed, cost_usd, process,"
                     " process_started) VALUES ('', 'webhook', ?, 1, 0, 0, 0)",
                     (float(entry["at"]),),
                 )

@@ -5,12 +5,12 @@ is asked stands behind the ledger, so whatever costs money is metered, whoever c
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
 from orchestrator import events
-from orchestrator.failures.masked import mask_failure
+from orchestrator.failures.masked import mask_failure, mask_lesson, mask_rule
 from orchestrator.masking import Masker
 from orchestrator.models import RuleChange, Teaching
 from orchestrator.ports import Rulebook, Teacher
@@ -97,11 +97,15 @@ def teach_failure(
 
 def _ask(safe: Failure, parts: Parts) -> Teaching:
     parts.emit(events.TeachingStarted(safe))
-    known = parts.rulebook.known_rules() if parts.rulebook else ()
+    known = [
+        # A person's own rule may hold one too.
+        replace(rule, text=mask_rule(parts.masker, rule.text))
+        for rule in (parts.rulebook.known_rules() if parts.rulebook else ())
+    ]
     if parts.pending:  # also a full disk is met before anything is paid
         parts.pending.keep(safe, "the teacher has not answered")
     try:
-        lesson = parts.teacher.teach(safe, known)
+        lesson = mask_lesson(parts.masker, parts.teacher.teach(safe, known))
     except UnusableAnswer as error:  # it was paid for, and would be so again
         parts.emit(events.Notice(f"nothing learned: {error}"))
         return Teaching(None, error.usage, str(error))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.liveness import mark_process
 from orchestrator.models import RunOutcome
 from orchestrator.storage.place import state_directory
 from tests.cli.conftest import CHECKOUT, TASK, Call, Shop
@@ -22,6 +23,8 @@ from orchestrator.cli import main
 isolation._take_down = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 main(sys.argv[1:])
 """
+
+ME = mark_process()
 
 
 @pytest.fixture
@@ -80,7 +83,12 @@ def test_one_that_was_removed_halfway_goes_too(call: Call, shop: Shop, left: Pat
 
 
 @pytest.mark.parametrize(
-    "change", [f"process = {os.getpid()}", "outcome = 'paused'"], ids=["there", "can go on"]
+    "change",
+    [
+        f"process = {ME.pid}, process_started = {ME.started}",
+        "outcome = 'paused'",
+    ],
+    ids=["there", "can go on"],
 )
 def test_a_run_that_is_there_or_can_go_on_keeps_its_work_tree(
     call: Call, shop: Shop, left: Path, change: str

@@ -22,11 +22,9 @@ def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
     assert "free again" in result.message
     assert "limits.max_agent_starts_per_hour" in result.message
     with closing(sqlite3.connect(state_directory() / "state.db")) as ledger, ledger:
-        rows = ledger.execute(
-            "SELECT attempt, kind, settled, cost_usd > 0 FROM spending"
-        ).fetchall()
+        rows = ledger.execute("SELECT attempt, kind, closed, cost_usd > 0 FROM spending").fetchall()
         assert rows == [(1, "agent", 1, 1), (1, "lesson", 1, 1)]
-        ledger.execute("UPDATE spending SET begun = begun - 3601")
+        ledger.execute("UPDATE spending SET started = started - 3601")
         # As if an attempt had been killed, whose bill only the ledger estimates.
         ledger.execute("UPDATE spending SET cost_usd = cost_usd + 10 WHERE kind = 'agent'")
     stopped = world.resume(RIGHT_WITH_RULE)

@@ -41,72 +41,74 @@ def cost(usd: float) -> Usage:
 
 def test_an_agent_may_take_what_its_run_and_the_day_leave(ledger: Ledger) -> None:
     caps = Caps(cost_usd_per_day=10)
-    first = ledger.begin("a", caps, at_most=4)
+    first = ledger.open_entry("a", caps, at_most=4)
     assert first.allowance == 4
-    assert ledger.begin("b", caps, at_most=100).allowance == 6
+    assert ledger.open_entry("b", caps, at_most=100).allowance == 6
     with pytest.raises(CapReachedError, match=r"\$10.00 of \$10.00.*\$10.00 of it reserved"):
-        ledger.begin("c", caps, at_most=1)
-    ledger.settle(first, cost(1))
-    assert ledger.begin("c", caps).allowance == pytest.approx(3)
+        ledger.open_entry("c", caps, at_most=1)
+    ledger.close_entry(first, cost(1))
+    assert ledger.open_entry("c", caps).allowance == pytest.approx(3)
 
 
 def test_no_cap_leaves_the_run_its_own_limit(ledger: Ledger) -> None:
-    assert ledger.begin("a", Caps()).allowance is None
-    assert ledger.begin("a", Caps(), at_most=2).allowance == 2
+    assert ledger.open_entry("a", Caps()).allowance is None
+    assert ledger.open_entry("a", Caps(), at_most=2).allowance == 2
 
 
 def test_the_day_frees_what_is_a_day_old_and_says_when(ledger: Ledger, clock: Clock) -> None:
     caps = Caps(cost_usd_per_day=10)
-    ledger.settle(ledger.begin("a", caps), cost(7))
+    ledger.close_entry(ledger.open_entry("a", caps), cost(7))
     clock.now += HOUR
-    ledger.settle(ledger.begin("a", caps), cost(3.5))
+    ledger.close_entry(ledger.open_entry("a", caps), cost(3.5))
     with pytest.raises(CapReachedError, match=r"free again on .* at") as caught:
-        ledger.begin("b", caps)
+        ledger.open_entry("b", caps)
     assert "limits.max_cost_usd_per_day" in caught.value.mend
     clock.now += DAY - HOUR - 1
     with pytest.raises(CapReachedError):
-        ledger.begin("b", caps)
+        ledger.open_entry("b", caps)
     clock.now += 2
-    assert ledger.begin("b", caps).allowance == pytest.approx(6.5)
+    assert ledger.open_entry("b", caps).allowance == pytest.approx(6.5)
 
 
 def test_agents_are_counted_by_the_hour_and_lessons_are_not(ledger: Ledger, clock: Clock) -> None:
     caps = Caps(agent_starts_per_hour=2)
     for _ in range(5):
-        ledger.settle(ledger.begin("a", caps, Kind.LESSON), cost(0))
+        ledger.close_entry(ledger.open_entry("a", caps, Kind.LESSON), cost(0))
     for run in ("a", "b"):
-        ledger.settle(ledger.begin(run, caps), cost(0))
+        ledger.close_entry(ledger.open_entry(run, caps), cost(0))
     with pytest.raises(CapReachedError, match="2 agents were started within an hour"):
-        ledger.begin("c", caps)
+        ledger.open_entry("c", caps)
     clock.now += HOUR + 1
-    ledger.begin("c", caps)
+    ledger.open_entry("c", caps)
 
 
 def test_tokens_are_the_runs_own(ledger: Ledger) -> None:
     caps = Caps(tokens_per_run=150)
     for _ in range(2):
-        ledger.settle(ledger.begin("a", caps), cost(0))
+        ledger.close_entry(ledger.open_entry("a", caps), cost(0))
     with pytest.raises(CapReachedError, match="200 of 150"):
-        ledger.begin("a", caps)
-    ledger.begin("b", caps)
+        ledger.open_entry("a", caps)
+    ledger.open_entry("b", caps)
 
 
 def test_a_runs_own_limit_counts_what_was_broken_off(ledger: Ledger) -> None:
     caps = Caps(cost_usd_per_day=50, cost_usd_per_run=2)
-    ledger.settle(ledger.begin("a", caps, at_most=2), cost(0.8))
-    ledger.abandon(ledger.begin("a", caps, at_most=1.5))  # all that is known is the bill of 0.8
-    again = ledger.begin("a", caps, at_most=2)
+    ledger.close_entry(ledger.open_entry("a", caps, at_most=2), cost(0.8))
+    ledger.abandon(
+        ledger.open_entry("a", caps, at_most=1.5)
+    )  # all that is known is the bill of 0.8
+    again = ledger.open_entry("a", caps, at_most=2)
     assert again.allowance == pytest.approx(0.4)
     assert not again.by_day
-    ledger.settle(again, cost(0.5))
+    ledger.close_entry(again, cost(0.5))
     for kind in Kind:
         with pytest.raises(
             CapReachedError, match=r"run's cost limit .* \$2.10 of \$2.00"
         ) as caught:
-            ledger.begin("a", caps, kind)
+            ledger.open_entry("a", caps, kind)
         assert "resume --max-cost-usd" in caught.value.mend
-    assert ledger.begin("b", caps, Kind.LESSON).allowance == 0.25
-    assert ledger.begin("a", Caps(cost_usd_per_run=3)).allowance == pytest.approx(0.9)
+    assert ledger.open_entry("b", caps, Kind.LESSON).allowance == 0.25
+    assert ledger.open_entry("a", Caps(cost_usd_per_run=3)).allowance == pytest.approx(0.9)
 
 
 def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
@@ -117,17 +119,17 @@ def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
         from pathlib import Path
         from orchestrator.ledger import *
         database = Database(Path({str(tmp_path)!r}))
-        Ledger(database, lambda: 1_800_000_000.0).begin("dead", Caps(10))
+        Ledger(database, lambda: 1_800_000_000.0).open_entry("dead", Caps(10))
     """
     root = Path(__file__).parents[2]
     for _ in range(2):
         subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=root, check=True)
     # Nothing is known, so a tenth of the reservation counts: of 10, then of what was left.
-    entry = ledger.begin("a", caps)
+    entry = ledger.open_entry("a", caps)
     assert entry.allowance == pytest.approx(10 - 1 - 0.9)
-    ledger.settle(entry, cost(2))
+    ledger.close_entry(entry, cost(2))
     subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=root, check=True)
-    assert ledger.begin("a", caps).allowance == pytest.approx(10 - 1 - 0.9 - 2 - 2)
+    assert ledger.open_entry("a", caps).allowance == pytest.approx(10 - 1 - 0.9 - 2 - 2)
 
 
 def test_a_ledger_that_cannot_be_written_is_said_in_one_line(
@@ -136,7 +138,7 @@ def test_a_ledger_that_cannot_be_written_is_said_in_one_line(
     with Database(tmp_path) as broken:
         broken.write("DROP TABLE spending")
     with pytest.raises(InfrastructureError, match="cannot be used") as caught:
-        ledger.begin("a", Caps(1))
+        ledger.open_entry("a", Caps(1))
     assert "\n" not in str(caught.value)
 
 
@@ -165,14 +167,14 @@ def check_reservations(ledger: Ledger, steps: list[tuple[str, float, float]]) ->
     for what, at_most, share in steps:
         if what == "begin":
             try:
-                at_work.append(ledger.begin("a", caps, at_most=at_most))
+                at_work.append(ledger.open_entry("a", caps, at_most=at_most))
             except CapReachedError:
                 assert ledger.spent() > 10 - SMALLEST - 1e-9
         elif at_work:
             entry = at_work.pop()
             assert entry.allowance is not None
             if what == "settle":
-                ledger.settle(entry, cost(entry.allowance * share))
+                ledger.close_entry(entry, cost(entry.allowance * share))
             else:
                 ledger.abandon(entry)
         assert ledger.spent() <= 10 + 1e-6
@@ -186,10 +188,10 @@ def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
         ledger, spent = Ledger(Database(Path({str(tmp_path)!r}))), 0.0
         for _ in range(20):
             try:
-                entry = ledger.begin("a", Caps(cost_usd_per_day=10), at_most=0.5)
+                entry = ledger.open_entry("a", Caps(cost_usd_per_day=10), at_most=0.5)
             except CapReachedError:
                 break
-            ledger.settle(entry, Usage(input_tokens=1, cost_usd=entry.allowance))
+            ledger.close_entry(entry, Usage(input_tokens=1, cost_usd=entry.allowance))
             spent += entry.allowance
         print(spent)
     """
@@ -210,28 +212,28 @@ def test_so_many_requests_to_a_webhook_an_hour_from_all_runs_together(
 ) -> None:
     caps = Caps(webhook_requests_per_hour=3)
     for run in "abc":
-        ledger.settle(ledger.begin(run, caps, Kind.WEBHOOK), cost(0))
-    ledger.settle(ledger.begin("c", caps, Kind.LESSON), cost(0))
+        ledger.close_entry(ledger.open_entry(run, caps, Kind.WEBHOOK), cost(0))
+    ledger.close_entry(ledger.open_entry("c", caps, Kind.LESSON), cost(0))
     with pytest.raises(CapReachedError, match="call each other") as caught:
-        ledger.begin("d", caps, Kind.WEBHOOK)
+        ledger.open_entry("d", caps, Kind.WEBHOOK)
     assert "n8n.max_requests_per_hour" in caught.value.mend
     clock.now += HOUR
-    ledger.begin("d", caps, Kind.WEBHOOK)
+    ledger.open_entry("d", caps, Kind.WEBHOOK)
 
 
 def test_so_much_money_for_a_webhook_a_day(ledger: Ledger, clock: Clock) -> None:
     caps = Caps(webhook_cost_usd_per_day=1.0)
     for usd in (0.25, 0.75):
-        ledger.settle(ledger.begin("a", caps, Kind.WEBHOOK), cost(usd))
+        ledger.close_entry(ledger.open_entry("a", caps, Kind.WEBHOOK), cost(usd))
     with pytest.raises(CapReachedError, match=r"\$1\.00 within a day"):
-        ledger.begin("b", caps, Kind.WEBHOOK)
-    ledger.begin("b", caps, Kind.LESSON)
+        ledger.open_entry("b", caps, Kind.WEBHOOK)
+    ledger.open_entry("b", caps, Kind.LESSON)
     clock.now += DAY
-    ledger.begin("b", caps, Kind.WEBHOOK)
+    ledger.open_entry("b", caps, Kind.WEBHOOK)
 
 
 def test_an_entry_says_whose_it_is(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.settle(ledger.begin("a", Caps(), Kind.WEBHOOK, attempt=2), cost(0.5))
+    ledger.close_entry(ledger.open_entry("a", Caps(), Kind.WEBHOOK, attempt=2), cost(0.5))
     with Database(tmp_path) as database:
-        rows = database.rows("SELECT run, attempt, kind, settled, cost_usd, tokens FROM spending")
+        rows = database.rows("SELECT run, attempt, kind, closed, cost_usd, tokens FROM spending")
     assert rows == [("a", 2, "webhook", 1, 0.5, 100)]

@@ -122,7 +122,7 @@ def test_an_attempt_that_was_broken_off_counts_against_its_run_too(
 def test_no_lesson_is_asked_for_that_the_run_cannot_pay(ledger: Ledger) -> None:
     teacher = ScriptedTeacher()
     caps = Caps(cost_usd_per_run=1)
-    ledger.settle(ledger.begin("run", caps), Usage(10, cost_usd=1.0))
+    ledger.close_entry(ledger.open_entry("run", caps), Usage(10, cost_usd=1.0))
     with pytest.raises(TeacherUnavailable, match="the run's cost limit is used up"):
         MeteredTeacher(teacher, Account(ledger, "run", caps)).teach(FAILURE, ())
     assert teacher.asked == []

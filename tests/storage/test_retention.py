@@ -58,7 +58,7 @@ def test_an_old_run_goes_and_its_short_story_stays(store: Store) -> None:
     old, new = make_run(store), make_run(store, datetime.now(UTC))
     assert all(rows_of(store, old.id))
     ledger = Ledger(store.database)
-    ledger.settle(ledger.begin(old.id, Caps()), Usage(10, cost_usd=0.5))
+    ledger.close_entry(ledger.open_entry(old.id, Caps()), Usage(10, cost_usd=0.5))
     found = find_prunable(store.database, BEFORE)
     assert (found.runs, found.size) == ((old.id,), 5000)
     assert old.folder.exists()
@@ -147,4 +147,4 @@ def test_what_a_rule_was_learned_from_goes_with_the_rule(store: Store) -> None:
     (store.directory / "pinned" / "just now").mkdir()
     prune(store.database, BEFORE, ("archived",))
     left = {path.name for path in (store.directory / "pinned").iterdir()}
-    assert left == {"kept", "young", "just now"}
+    assert left == {"kept", "young", "unknown", "just now"}

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_the_money_is_counted_once(state: Path) -> None:
         kinds = database.rows("SELECT kind, count(*) FROM spending GROUP BY kind ORDER BY kind")
         assert [kind for kind, _ in kinds] == ["agent", "lesson", "webhook"]
         assert kinds[2] == ("webhook", 1)
-        ledger.begin("next", Caps(cost_usd_per_day=50))
+        ledger.open_entry("next", Caps(cost_usd_per_day=50))
 
 
 def test_the_old_files_are_put_aside_and_asked_no_more(state: Path) -> None:
@@ -155,7 +156,10 @@ def test_a_run_of_the_earlier_version_that_is_at_work_is_waited_for(state: Path)
     words = [sys.executable, "-c", "import time; time.sleep(60)  # orchestrator run"]
     with subprocess.Popen(words) as worker:
         with closing(sqlite3.connect(state / "runs.db")) as runs, runs:
-            runs.execute("UPDATE runs SET process = ? WHERE outcome = 'running'", (worker.pid,))
+            runs.execute(
+                "UPDATE runs SET process = ?, started = ? WHERE outcome = 'running'",
+                (worker.pid, (datetime.now(UTC) + timedelta(seconds=5)).isoformat()),
+            )
         with pytest.raises(InfrastructureError, match="of an earlier version is at work"):
             Database(state)
         assert (state / "runs.db").exists()
