@@ -5,13 +5,16 @@ run on takes it from the project's own configuration or from the environment, if
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.config import Config, load
 from orchestrator.errors import UsageError
 from orchestrator.masking import REDACTED, Masker
+
+_PLACEHOLDER: Final = re.compile(re.escape(REDACTED) + r"[^\]]*\]")
 
 
 def mask_config(config: Config, masker: Masker) -> str:
@@ -37,33 +40,34 @@ def recall_config(text: str, project: Path, environment: Mapping[str, str]) -> C
     if REDACTED not in text:
         return Config.model_validate(kept)
     present = load(project, None, (), environment).config
-    masker = Masker(present.redaction.patterns, environment)
-    return Config.model_validate(_fill(kept, present.model_dump(mode="json"), masker, ()))
+    return Config.model_validate(_fill(kept, present.model_dump(mode="json"), ()))
 
 
-def _fill(kept: Any, present: Any, masker: Masker, key: tuple[str, ...]) -> Any:  # noqa: ANN401
+def _fill(kept: Any, present: Any, key: tuple[str, ...]) -> Any:  # noqa: ANN401 -- JSON
     """Put the present values in the place of those that were not kept."""
-    if isinstance(kept, dict) and key[:1] != ("redaction",):
-        known = present if isinstance(present, dict) else {}
-        return {
-            name: _fill(value, known.get(name), masker, (*key, name))
-            for name, value in kept.items()
-        }
-    if isinstance(kept, list) and REDACTED in json.dumps(kept):
-        masked = _map_texts(present, masker.text)
-        if masked == kept:
-            return present
-    elif isinstance(kept, str) and REDACTED in kept:
-        if isinstance(present, str) and masker.text(present) == kept:
-            return present
-    else:
+    if key[:1] == ("redaction",) or REDACTED not in json.dumps(kept):
         return kept
-    name = ".".join(key)
+    if isinstance(kept, dict):
+        known = present if isinstance(present, dict) else {}
+        return {name: _fill(each, known.get(name), (*key, name)) for name, each in kept.items()}
+    if _fits(kept, present):
+        return present
     variable = f"ORCHESTRATOR_{'_'.join(key)}".upper()
     raise UsageError(
-        f"`{name}` held a secret when the run was started, which was not kept, and is another now",
+        f"`{'.'.join(key)}` held a secret when the run was started, which was not kept, and is "
+        "another now",
         f"set {variable} as before, and resume again",
     )
+
+
+def _fits(kept: Any, present: Any) -> bool:  # noqa: ANN401 -- JSON
+    """Return whether a value is what was kept of it, save for the secrets."""
+    if isinstance(kept, list) and isinstance(present, list):
+        return len(kept) == len(present) and all(map(_fits, kept, present))
+    if isinstance(kept, str) and isinstance(present, str):
+        parts = map(re.escape, _PLACEHOLDER.split(kept))
+        return re.fullmatch(".+".join(parts), present, re.DOTALL) is not None
+    return bool(kept == present)
 
 
 def _map_texts(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 -- JSON

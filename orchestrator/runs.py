@@ -13,7 +13,7 @@ from orchestrator.kept_config import mask_config, recall_config
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
 from orchestrator.project import checked_project
 from orchestrator.recovery import recover_project
-from orchestrator.storage.place import folder_of_run, state_directory
+from orchestrator.storage.place import folder_of_run, state_directory, unusable
 from orchestrator.storage.runs import Store, new_id
 from orchestrator.variables import keep_variables
 
@@ -79,7 +79,10 @@ def start_run(
     from orchestrator.workflows import Caller, carry_run
 
     try:
-        keep_variables(folder_of_run(state, run), environment, masker)
+        try:
+            keep_variables(folder_of_run(state, run), environment, masker)
+        except OSError as error:
+            raise unusable(state, error) from error
         caller = Caller(state, environment, listener, task, loaded.config, held)
         return carry_run(run, caller)
     except BaseException:

@@ -286,7 +286,12 @@ class _Postgres:
         return not self._connection.closed and self._connection.info.transaction_status != 0
 
     def has_table(self, name: str) -> bool:
-        return self._connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
+        # Not `to_regclass`: what it did not find before a wait for a lock, it may not find after it.
+        asked = (
+            "SELECT 1 FROM pg_catalog.pg_class"
+            " WHERE relname = %s AND relnamespace = current_schema()::regnamespace"
+        )
+        return self._connection.execute(asked, (name,)).fetchone() is not None
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.agents import claude_messages
 from orchestrator.agents.claude_endings import Ending
 from orchestrator.agents.claude_messages import Reading
 from orchestrator.agents.claude_tools import refused_calls
@@ -275,3 +276,9 @@ def test_a_tool_call_ends_once_and_says_how() -> None:
 def test_refusals_are_read_from_the_raw_message(meta: object, refused: list[str]) -> None:
     assert list(refused_calls({"type": "user", "tool_result_meta": meta})) == refused
     assert list(refused_calls({})) == []
+
+
+@pytest.mark.parametrize("value", [None, "12", -5, float("nan"), float("inf"), 10**30, True, [1]])
+def test_a_bill_that_cannot_be_is_none(value: object) -> None:
+    usage = claude_messages._bill({"x": {"inputTokens": value}, "y": value}, value)  # type: ignore[arg-type]
+    assert usage == Usage()

@@ -1,10 +1,13 @@
 """`orchestrator runs`: the list, one run whole, and what is kept for how long."""
 
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from orchestrator.journal.durable import read_history
+from orchestrator.recovery import hold_project
 from orchestrator.storage.place import state_directory
 from orchestrator.storage.runs import Store
 from tests.cli.conftest import TASK, Call, Shop
@@ -95,3 +98,55 @@ def test_a_project_does_not_choose_how_long_others_are_kept(
         done = call(*words, "--project-dir", shop.project)
         assert done.code == 2
         assert "`state.keep_days` is not for a project to choose" in done.err
+
+
+def test_a_refused_resume_changes_nothing(call: Call, shop: Shop) -> None:
+    shop.configure(learning={"auto_retry": False}, limits={"max_cost_usd": 3.0})
+    assert call("run", TASK, "--project-dir", shop.project).code == 1
+    run = get_last_run()
+    with Store() as store, hold_project(shop.project, store):
+        assert call("resume", run.id, "--max-cost-usd", "99").code == 2
+        assert json.loads(store.config(run.id))["limits"]["max_cost_usd"] == 3.0
+    assert call("resume", run.id, "--max-cost-usd", "99").code == 0
+    with Store() as store:
+        assert json.loads(store.config(run.id))["limits"]["max_cost_usd"] == 99.0
+
+
+def test_a_disk_that_fails_at_the_start_leaves_no_run(
+    call: Call, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("orchestrator.runs.keep_variables", fail)
+    done = call("run", TASK, "--project-dir", shop.project)
+    assert done.code == 3
+    assert "cannot be used: [Errno 28] No space left on device" in done.err
+    with Store() as store:
+        assert store.list() == []
+
+
+def test_what_happens_before_the_first_step_is_on_record(call: Call, shop: Shop) -> None:
+    assert call("run", TASK, "--project-dir", shop.project).code == 0
+    kinds = [row["kind"] for row in call("runs", "events", "--json").events]
+    assert kinds[0] == "notice"  # what the project's own file decides
+    assert kinds.index("ready") < kinds.index("run_started")
+
+
+def test_pruning_removes_the_steps_too(call: Call, shop: Shop) -> None:
+    shop.configure(learning={"auto_retry": False})
+    assert call("run", TASK, "--project-dir", shop.project).code == 1
+    run = get_last_run().id
+    assert read_history(run, state_directory())
+    assert call("runs", "prune", "--older-than", "0").code == 0
+    assert read_history(run, state_directory()) == []
+
+
+def test_no_secret_of_the_task_is_committed(call: Call, shop: Shop) -> None:
+    shop.configure(workspace={"isolate": True})
+    task = f"{TASK} The login is: DB_PASSWORD=hunter2Suite99"
+    assert call("run", task, "--project-dir", shop.project).code == 0
+    words = ["git", "log", "--all", "--format=%B"]
+    log = subprocess.run(words, cwd=shop.project, capture_output=True, text=True, check=True)
+    assert TASK in log.stdout
+    assert "hunter2Suite99" not in log.stdout

@@ -237,3 +237,14 @@ def test_an_entry_says_whose_it_is(ledger: Ledger, tmp_path: Path) -> None:
     with Database(tmp_path) as database:
         rows = database.rows("SELECT run, attempt, kind, closed, cost_usd, tokens FROM spending")
     assert rows == [("a", 2, "webhook", 1, 0.5, 100)]
+
+
+def test_what_another_machine_reserved_stays_reserved(
+    ledger: Ledger, tmp_path: Path, each_database: str
+) -> None:
+    ledger.open_entry("far", Caps(cost_usd_per_day=10), at_most=5)
+    with Database(tmp_path) as database:
+        database.write("UPDATE spending SET host = 'far away', process_started = 1")
+    left = ledger.open_entry("near", Caps(cost_usd_per_day=10)).allowance
+    # A file is on this machine alone, whatever the machine was called before.
+    assert left == pytest.approx(5.0 if each_database == "postgres" else 9.5)

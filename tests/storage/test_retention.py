@@ -1,6 +1,7 @@
 """What is kept long enough goes, what is needed stays, and a kill on the way loses neither."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import UsageError
+from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.ledger import Caps, Ledger
+from orchestrator.locking import FileLock
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.storage.retention import find_prunable, prune
 from orchestrator.storage.runs import Store
@@ -148,3 +150,71 @@ def test_what_a_rule_was_learned_from_goes_with_the_rule(store: Store) -> None:
     prune(store.database, BEFORE, ("archived",))
     left = {path.name for path in (store.directory / "pinned").iterdir()}
     assert left == {"kept", "young", "unknown", "just now"}
+
+
+def test_who_prunes_beside_another_does_nothing(store: Store) -> None:
+    run = make_run(store)
+    with FileLock(store.locks / "prune.lock"):
+        assert prune(store.database, BEFORE).runs == ()
+    assert run.folder.exists()
+    assert prune(store.database, BEFORE).runs == (run.id,)
+
+
+def test_a_folder_that_cannot_be_removed_keeps_no_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make_run(store), make_run(store)
+    remove = shutil.rmtree
+
+    def fail_once(folder: Path) -> None:
+        if folder.name == min(first.id, second.id):
+            raise PermissionError(13, "Permission denied", str(folder))
+        remove(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", fail_once)
+    with pytest.raises(InfrastructureError, match="Permission denied"):
+        prune(store.database, BEFORE)
+    assert [run.folder.exists() for run in (first, second)].count(True) == 1
+    monkeypatch.undo()
+    prune(store.database, BEFORE)
+    assert not first.folder.exists()
+    assert not second.folder.exists()
+
+
+def test_a_process_that_has_the_number_since_is_another(store: Store) -> None:
+    killed = make_run(store, None, RunOutcome.RUNNING)
+    store.database.write(
+        "UPDATE runs SET process = ?, process_started = 1 WHERE id = ?", (os.getpid(), killed.id)
+    )
+    assert not store.find(killed.id).carried
+    assert prune(store.database, BEFORE).runs == (killed.id,)
+
+
+def test_who_is_at_work_on_another_machine_is_not_taken_for_dead(
+    store: Store, each_database: str
+) -> None:
+    far = make_run(store, None, RunOutcome.RUNNING)
+    store.database.write("UPDATE runs SET host = 'far away' WHERE id = ?", (far.id,))
+    shared = each_database == "postgres"
+    assert store.find(far.id).carried is shared
+    assert prune(store.database, BEFORE).runs == (() if shared else (far.id,))
+
+
+def test_what_is_removed_is_no_longer_its_processs(store: Store) -> None:
+    run = make_run(store, None, RunOutcome.RUNNING)
+    token = store.take_up(run.id)
+    store.database.write("UPDATE runs SET process_started = 1, host = '' WHERE id = ?", (run.id,))
+    store.database.write("UPDATE runs SET outcome = 'paused' WHERE id = ?", (run.id,))
+    prune(store.database, BEFORE)
+    with pytest.raises(LostRunError):
+        store.save(run.id, make_result(), token)
+
+
+def test_no_link_leads_out(store: Store, tmp_path: Path) -> None:
+    run = make_run(store)
+    shutil.rmtree(run.folder)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").write_bytes(b"x")
+    run.folder.symlink_to(tmp_path / "precious")
+    prune(store.database, BEFORE)
+    assert (tmp_path / "precious" / "file").exists()

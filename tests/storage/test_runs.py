@@ -2,11 +2,14 @@
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
@@ -236,3 +239,66 @@ def test_a_server_that_is_not_there_is_said_without_its_password(
         Store(tmp_path / "state")
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_signal_that_comes_with_the_lock_leaves_it_to_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path) as store:
+        engine = store.database._engine
+        begin = engine.begin
+
+        def interrupted() -> None:
+            begin()
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(engine, "begin", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.create(Task("one", Path("/p")), "{}")
+        monkeypatch.undo()
+        run = store.create(Task("two", Path("/p")), "{}")
+        with Store(tmp_path) as other:
+            assert other.take_up(run.id) == 1
+
+
+def test_many_processes_may_be_the_first(tmp_path: Path, each_database: str) -> None:
+    script = (
+        "import sys\nfrom pathlib import Path\n"
+        "from orchestrator.storage.database import Database\n"
+        "sys.stdin.read()\n"
+        f"Database(Path({str(tmp_path / 'state')!r})).close()\n"
+    )
+    children = [
+        subprocess.Popen([sys.executable, "-c", script], stdin=-1, stderr=-1, text=True)
+        for _ in range(6)
+    ]
+    for child in children:
+        assert child.stdin
+        child.stdin.close()
+    for child in children:
+        assert child.stderr
+        said = child.stderr.read()
+        child.stderr.close()
+        assert child.wait(60) == 0, said[-600:]
+
+
+def test_databases_are_for_their_owner_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    with Store(tmp_path) as store:
+        store.create(Task("one", Path("/p")), "{}")
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("state.db*")}
+    assert set(modes.values()) == {0o600}
+
+
+def test_no_part_of_a_password_is_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "postgresql://me:S3cretPart@OtherPart@nowhere/none"
+
+    def connect(*_arguments: object, **_named: object) -> None:
+        raise psycopg.OperationalError(f"cannot find OtherPart@nowhere of {url}\nand more")
+
+    monkeypatch.setattr(psycopg, "connect", connect)
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", url)
+    with pytest.raises(InfrastructureError, match="cannot find") as caught:
+        Store(tmp_path)
+    assert "S3cretPart" not in str(caught.value)
+    assert "OtherPart" not in str(caught.value)

@@ -22,6 +22,7 @@ from orchestrator.ledger import DAY, Caps, Ledger
 from orchestrator.memory.history import History
 from orchestrator.models import RunOutcome, RunRecord
 from orchestrator.storage.database import Database
+from orchestrator.storage.retention import prune
 from orchestrator.storage.runs import Store
 
 FOLDER = Path(__file__).with_name("earlier.tar.xz")
@@ -229,3 +230,19 @@ def test_whoever_is_killed_on_the_way_has_lost_nothing(state: Path, moment: floa
         assert len(store.list()) == 4
         assert store.database.rows("SELECT count(*) FROM rules") == [(3,)]
         assert store.database.rows("SELECT count(*) FROM spending")[0][0] >= 4
+
+
+def test_what_an_earlier_version_writes_later_is_left_where_it_is(state: Path) -> None:
+    Database(state).close()
+    first = (state / "earlier" / "runs.db").read_bytes()
+    (state / "runs.db").write_bytes(b"written by a program of the earlier version")
+    with Database(state) as database:
+        prune(database, datetime(2020, 1, 1, tzinfo=UTC))
+    assert (state / "earlier" / "runs.db").read_bytes() == first
+    assert (state / "runs.db").exists()
+
+
+def test_a_run_of_the_earlier_version_with_our_own_number_is_not_at_work(state: Path) -> None:
+    with closing(sqlite3.connect(state / "runs.db")) as runs, runs:
+        runs.execute("UPDATE runs SET process = ? WHERE outcome = 'running'", (os.getpid(),))
+    Database(state).close()

@@ -15,7 +15,7 @@ from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import Parts, teach_failure
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
-from teacher.models import Action
+from teacher.models import Action, RuleText
 from teacher.models import Lesson as TeacherLesson
 from tests.teacher.samples import ADD, FAILURE, KNOWN
 
@@ -147,3 +147,23 @@ def test_the_second_teacher_is_not_asked_for_a_better_answer(
     with pytest.raises((TeacherMisconfigured, UnusableAnswer)):
         teacher.teach(FAILURE, KNOWN)
     assert second.asked == []
+
+
+def test_what_a_teacher_answers_and_knows_is_masked_too(pending: Pending) -> None:
+    secret = RuleText("Never log in", "With DB_PASSWORD=hunter2Suite99", "It was hunter2Suite99")
+    teacher = ScriptedTeacher(TeacherLesson(Action.ADD, "DB_PASSWORD=hunter2Suite99", secret))
+    taken: list[TeacherLesson] = []
+
+    class Book(FullDisk):
+        def known_rules(self) -> tuple[KnownRule, ...]:
+            return (replace(KNOWN[0], text=secret),)
+
+        def apply(self, lesson: TeacherLesson, failure: Failure) -> RuleChange | None:
+            taken.append(lesson)
+            return None
+
+    made = Parts(teacher, Masker(), lambda _event: None, Book(), pending)
+    taught = teach_failure(FAILURE, made)
+    ((_, known),) = teacher.asked
+    for said in (repr(known), repr(taken), repr(taught)):
+        assert "hunter2Suite99" not in said
