@@ -286,7 +286,7 @@ class _Postgres:
         return not self._connection.closed and self._connection.info.transaction_status != 0
 
     def has_table(self, name: str) -> bool:
-        # Not `to_regclass`: what it did not find before a wait for a lock, it may not find after it.
+        # Not `to_regclass`: what it missed before a wait for a lock, it may miss after it.
         asked = (
             "SELECT 1 FROM pg_catalog.pg_class"
             " WHERE relname = %s AND relnamespace = current_schema()::regnamespace"
