@@ -299,10 +299,17 @@ class _Bound:
 
     def _mapping(self, value: Mapping[Any, object], depth: int) -> dict[str, Any]:
         kept = {
-            self._text(str(name), MOST_ITEM_CHARS): self.value(each, MOST_ITEM_CHARS, depth + 1)
+            self._text(str(name), MOST_ITEM_CHARS): self._named(str(name), each, depth)
             for name, each in list(value.items())[:MOST_ITEMS]
         }
         return kept | _omitted(len(value))
+
+    def _named(self, name: str, value: object, depth: int) -> Any:  # noqa: ANN401 -- JSON
+        """Return a value by whose name a secret may be known as one."""
+        if isinstance(value, str):
+            said = self._masker.text(f"{name}: {value}")
+            value = said.removeprefix(f"{name}: ") if said.startswith(f"{name}: ") else said
+        return self.value(value, MOST_ITEM_CHARS, depth + 1)
 
     def _sequence(self, value: Sequence[object], depth: int) -> list[Any]:
         kept = [self.value(each, MOST_ITEM_CHARS, depth + 1) for each in value[:MOST_ITEMS]]

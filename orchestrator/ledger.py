@@ -6,6 +6,7 @@ side by side cannot go over a limit together. The entry of a process that died i
 estimate, because its bill never arrived.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ DAY: Final = 24 * HOUR
 
 SMALLEST: Final = 0.01
 """US dollars; with less than this left nothing is started."""
+
+_MOST_TOKENS: Final = 2**53
+"""More than any bill has."""
 
 TEACHER: Final = 0.25
 """US dollars reserved for one lesson: the teacher takes no limit, and a lesson costs less."""
@@ -124,7 +128,10 @@ class Ledger:
             return Entry(int(row[0]), allowance, by_day)
 
     def close_entry(self, entry: Entry, usage: Usage) -> None:
-        """Put the bill in the place of what was reserved."""
+        """Put the bill in the place of what was reserved; one that cannot be is estimated."""
+        if not (0 <= usage.cost_usd < math.inf and 0 <= usage.tokens < _MOST_TOKENS):
+            self.abandon(entry)
+            return
         self._database.write(
             "UPDATE spending SET closed = 1, cost_usd = ?, tokens = ? WHERE id = ?",
             (usage.cost_usd, usage.tokens, entry.id),

@@ -276,6 +276,7 @@ class Steps:
             cases=tuple(map(self.masker.text, failure.cases)),
             project=str(self.task.project),
             at=datetime.now(UTC).isoformat(),
+            left_out=tuple(map(self.masker.text, self.workspace.unseen)),
         )
 
         def work() -> None:

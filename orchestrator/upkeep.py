@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -73,11 +74,12 @@ def _forget_steps(store: Store, but: str = "") -> None:
     """Remove the finished steps of all runs that nobody can go on with, except of one."""
     from orchestrator.journal.durable import forget_runs
 
-    active, pruned = store.list_resumable(), store.list_pruned()
+    # Asked once the workflows are listed: a run that pauses just now is not forgotten.
+    active, pruned = cache(store.list_resumable), cache(store.list_pruned)
     forget_runs(
         store.directory,
-        lambda run: run != but and run not in active,
-        lambda run: run != but and run in pruned,
+        lambda run: run != but and run not in active(),
+        lambda run: run != but and run in pruned(),
     )
 
 

@@ -171,13 +171,16 @@ class Reading:
         self._heard.same_calls, self._heard.round_length = calls.add(what)
 
 
-def tool_detail(given: Mapping[str, Any], workspace: Path) -> str:
+def tool_detail(given: object, workspace: Path) -> str:
     """What a tool call is about, on one line: the file, the command, the pattern."""
+    given = given if isinstance(given, Mapping) else {}
     for name in (*_TELLING, "description"):
         if isinstance(value := given.get(name), str):
             break
     else:
-        value = next((value for value in given.values() if isinstance(value, str)), "")
+        # With its name, by which a secret is known as one.
+        texts = (f"{name}: {text}" for name, text in given.items() if isinstance(text, str))
+        value = next(texts, "")
     return one_line(value.removeprefix(f"{workspace}/"))
 
 
@@ -205,8 +208,9 @@ def _retry(data: Mapping[str, Any]) -> str:
 def _denials(results: list[ResultMessage], workspace: Path) -> tuple[str, ...]:
     denied = [denial for result in results for denial in result.permission_denials]
     told = (
-        one_line(f"{each.get('tool_name')}: {tool_detail(each.get('tool_input') or {}, workspace)}")
+        one_line(f"{each.get('tool_name')}: {tool_detail(each.get('tool_input'), workspace)}")
         for each in denied
+        if isinstance(each, Mapping)
     )
     return tuple(dict.fromkeys(told))[:_MOST_DENIALS]
 

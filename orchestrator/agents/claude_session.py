@@ -33,8 +33,8 @@ class Program(Protocol):
     def end_input(self) -> None:
         """Close it, after which the program ends by itself."""
 
-    def read_messages(self) -> Iterator[dict[str, Any]]:
-        """Yield the program's messages, until it ends."""
+    def read_messages(self, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        """Yield the program's messages, until it ends; one that is over is not waited for long."""
 
 
 class Session:
@@ -49,7 +49,12 @@ class Session:
         self._program, self._refuse = program, refuse
         self._delegated: set[str] = set()
         self._state = "idle"
-        self._judged = False
+        self._judged = self._asked = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the program has answered, and nothing of it goes on."""
+        return self._judged and self._state == "idle" and not self._delegated
 
     def converse(self, prompt: str) -> Iterator[Message]:
         """Send the prompt, and yield what the program says until it ends.
@@ -58,7 +63,7 @@ class Session:
             WireError: the program does not take the greeting, or says what cannot be read.
         """
         self._send(_greeting(asks=self._refuse is not None))
-        for data in self._program.read_messages():
+        for data in self._program.read_messages(lambda: self.is_over):
             match data.get("type"):
                 case "control_response":
                     self._take_answer(data, prompt)
@@ -75,6 +80,9 @@ class Session:
             return
         if answer.get("subtype") == "error":
             raise WireError(f"Claude Code did not take the greeting: {answer.get('error')}")
+        if self._asked:
+            return  # a prompt that is sent twice is paid for twice
+        self._asked = True
         self._send(
             {
                 "type": "user",
@@ -119,7 +127,7 @@ class Session:
             return  # the end of a task brings a turn
         else:
             return
-        if self._refuse and self._judged and self._state == "idle" and not self._delegated:
+        if self._refuse and self.is_over:
             self._program.end_input()
 
     def _send(self, message: Mapping[str, Any]) -> None:

@@ -3,9 +3,9 @@
 import json
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from orchestrator.agents.claude_tools import refused_calls
@@ -20,6 +20,10 @@ _STDERR_LINE_LENGTH: Final = 2000
 _FRAGMENT: Final = b'{"type":"stream_event"'
 """Pieces of an answer as it comes in. They are asked for so that a model that writes for minutes
 is not silent; what they say comes again, whole."""
+
+
+_LINGER_SECONDS: Final = 15.0
+"""How long a program may live on when it has nothing to do any more."""
 
 
 class ClaudeProcess:
@@ -86,17 +90,28 @@ class ClaudeProcess:
         if self._child:
             self._child.close_stdin()
 
-    def read_messages(self) -> Iterator[dict[str, Any]]:
+    def read_messages(self, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
         """Yield the program's messages, until it ends.
+
+        Args:
+            is_over: whether it has answered and nothing of it goes on. Then it has some seconds to
+                end by itself, and is ended.
 
         Raises:
             WireError: a line is too long or is broken JSON.
         """
-        while (line := self._lines.get()) is not None:
+        while (line := self._next_line(is_over())) is not None:
             message = self._parse(line)
             if message is not None:
                 self.refused.update(refused_calls(message))
                 yield message
+
+    def _next_line(self, over: bool) -> bytes | None:
+        try:
+            return self._lines.get(timeout=_LINGER_SECONDS if over else None)
+        except Empty:
+            self.end(EndedBy.ITSELF)  # it did its work
+            return self._lines.get()
 
     def end(self, by: EndedBy = EndedBy.US) -> None:
         """End the program and all that it started, and wait until it is gone."""
@@ -133,6 +148,6 @@ class ClaudeProcess:
             raise WireError(f"a message of more than {LINE_LIMIT >> 20} MiB")
         try:
             message = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WireError(f"a message that is not JSON: {error}") from error
         return message if isinstance(message, dict) else None

@@ -150,10 +150,14 @@ def _parse_rate_limit(data: Mapping[str, Any]) -> RateLimitEvent:
     )
 
 
+_MOST_TURNS: Final = 10**9
+"""More than anybody takes."""
+
+
 def _parse_result(data: Mapping[str, Any]) -> ResultMessage:
     return ResultMessage(
         is_error=_get(data, "is_error", bool),
-        num_turns=_get(data, "num_turns", int),
+        num_turns=max(0, min(_get(data, "num_turns", int), _MOST_TURNS)),
         result=_find(data, "result", str),
         terminal_reason=_find(data, "terminal_reason", str),
         stop_reason=_find(data, "stop_reason", str),

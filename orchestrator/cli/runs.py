@@ -1,5 +1,6 @@
 """`orchestrator runs`."""
 
+import math
 from pathlib import Path
 
 import click
@@ -7,9 +8,18 @@ import click
 from orchestrator.cli.run import as_json, config_file, project_directory
 
 
+def _require_number(
+    _context: click.Context, _parameter: click.Parameter, value: float | None
+) -> float | None:
+    """Refuse `nan`, which is within every range."""
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("it is no number")
+    return value
+
+
 @click.group(invoke_without_command=True)
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many."
+    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many."
 )
 @as_json
 @click.pass_context
@@ -51,7 +61,8 @@ def show(run: str, as_json: bool) -> None:
 @runs.command()
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 36_500),
+    callback=_require_number,
     metavar="DAYS",
     help="Ended so long ago [default: state.keep_days].",
 )

@@ -286,7 +286,7 @@ def forget_runs(
         UsageError, InfrastructureError: DBOS cannot use the database.
     """
     with _engine.serve(state):
-        gone = []
+        gone = []  # what is known is listed first: who pauses meanwhile is not among it
         for each in DBOS.list_workflows(load_input=False, load_output=False):
             run = each.workflow_id.rpartition(".")[0]
             if is_gone(run) if each.status == _PENDING else has_ended(run):

@@ -21,6 +21,7 @@ _NOT: Final = r"(?:never|not|n't|avoid|instead of|rather than|without|no longer)
 _MARKS: Final = (
     (r"[a-z][a-z0-9+.-]{1,15}://\S|\bwww\.\w|\b(?:javascript|data|file|mailto):\S", "an address"),
     (r"[\w.+-]+@[\w-]+\.[a-z]{2,}\b", "an address"),
+    (r"(?<![\w.])(?!(?:127|10|192\.168|0\.0)\.)(?:\d{1,3}\.){3}\d{1,3}(?![\w.])", "an address"),
     (r"\b(?:[\w-]+\.)+(?:com|net|org|io|dev|sh|xyz|ru|cn|example)/[\w.%~-]+", "an address"),
     (
         r"<!--|--!?>|</?(?:script|img|a|iframe|svg|style|div|object|embed|link|meta|form|input"
@@ -35,7 +36,8 @@ _MARKS: Final = (
 
 _ORDERS: Final = (
     (
-        r"\|\s*(?:ba|z|da)?sh\b|\b(?:curl|wget)\b[^.;]*(?:\||&&|;|-o\b)|\bcurl\s*\|",
+        r"\|\s*(?:ba|z|da)?sh\b|\bpiped? (?:in)?to (?:ba|z|da)?sh\b|;\s*(?:ba|z|da)?sh\s"
+        r"|\b(?:curl|wget)\b[^.;]*(?:\||&&|;|-o\b)|\bcurl\s*\|",
         "to fetch and run something",
     ),
     (
@@ -48,7 +50,7 @@ _ORDERS: Final = (
     ),
     (
         r"\b(?:decode|eval|evaluate)\b.{0,80}(?:\brun\b|\bbase64 -d|`?eval|\bat the start)"
-        r"|\beval\s+[\"'`]?\$\(|\bbase64\s+(?:-d|--decode)",
+        r"|\bexec\s*\([^)]*open|\beval\s+[\"'`]?\$\(|\bbase64\s+(?:-d|--decode)",
         "to run something encoded",
     ),
     (
@@ -80,8 +82,13 @@ _ORDERS: Final = (
         "to switch checks off",
     ),
     (
+        r"\bmark\w*\b.{0,40}\b(?:xfail|expected (?:to )?fail)",
+        "to switch checks off",
+    ),
+    (
         r"--dangerously[\w-]*|\bbypassPermissions\b|\bBash\(\*|--no-verify|--force\b.{0,20}\bmain"
         r"|\bverify=False|\ballow all commands|\bapprove (?:every|all|any)|\bwithout asking"
+        r"|\bwithout (?:a |any )?(?:prompt|confirmation)\b"
         r"|\bno review\b|\.claude/settings|\.bashrc|\.zshrc|\.profile\b",
         "to loosen what the agent may do",
     ),
@@ -125,11 +132,20 @@ def _characters(text: str) -> str:
         return "characters that turn the direction of text"
     if any(char in _HIDDEN or "\U000e0000" <= char <= "\U000e007f" for char in text):
         return "invisible characters"
+    if any(map(_mixes_scripts, re.findall(r"\w+", text))):
+        return "letters that look like others"
     if any(
         unicodedata.category(char) in ("Cc", "Cs", "Co") and char not in "\t\n" for char in text
     ):
         return "control characters"
     return ""
+
+
+def _mixes_scripts(word: str) -> bool:
+    """Return whether a word has Latin letters beside Cyrillic or Greek ones."""
+    names = {unicodedata.name(char, "").partition(" ")[0] for char in word if char.isalpha()}
+    # A unit or a formula has one Greek letter at its beginning: µs, Δx.
+    return "LATIN" in names and ("CYRILLIC" in names or ("GREEK" in names and len(word) > 3))
 
 
 def _marks(text: str) -> str:

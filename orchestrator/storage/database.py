@@ -153,7 +153,7 @@ class Database:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except self._engine.errors as error:
+        except (self._engine.errors, OverflowError) as error:
             raise self._engine.explain(error) from error
 
     def _migrate(self) -> None:
@@ -195,8 +195,9 @@ class Database:
 def _storable(value: Value) -> Value:
     """Return a value that a database takes: text has to be text, and holds no NUL."""
     if isinstance(value, str):
-        # Bytes that are not UTF-8 stay in people's files.
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\0", "")
+        # Bytes that are not UTF-8 stay in people's files, and half a character says nothing.
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\0", "")
     return value
 
 

@@ -75,13 +75,17 @@ def prepare(state: Path) -> None:
 def make_private(path: Path) -> None:
     """Make a file that its owner alone can read, if there is none.
 
-    What SQLite puts beside a database has the modes of that (https://sqlite.org/tempfiles.html).
+    What SQLite puts beside a database has the modes of that. One that is there is not opened:
+    whoever closes a database's file gives up all locks that this process has on it, and the next
+    writer damages it (https://sqlite.org/howtocorrupt.html, 2.2).
 
     Raises:
         InfrastructureError: it cannot be made.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise unusable(path.parent, error) from error
 

@@ -11,8 +11,10 @@ to `<state>/earlier/`, where `orchestrator runs prune` removes them in time.
 """
 
 import json
+import math
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
@@ -23,7 +25,7 @@ from orchestrator import atomic, codec, files
 from orchestrator.errors import InfrastructureError
 from orchestrator.fingerprints import hash_words
 from orchestrator.liveness import read_start
-from orchestrator.models import RunResult
+from orchestrator.models import RunOutcome, RunResult
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import pack_result
 from orchestrator.storage.place import unusable
@@ -34,6 +36,10 @@ _RUNS, _RULES, _LEDGER, _WEBHOOK = "runs.db", "rules.db", "ledger.db", "webhook.
 _KNOWN: Final = {_RUNS: (1,), _RULES: (1, 2)}
 """The versions of each that there were."""
 
+_DAY_SECONDS: Final = 86_400.0
+_MOST_REQUESTS: Final = 1000
+"""Of one entry; each was written for one."""
+
 Record = Mapping[str, Any]
 
 
@@ -43,6 +49,16 @@ def take_over(database: Database) -> None:
     Raises:
         InfrastructureError: a run of an earlier version is at work, or a file cannot be read.
     """
+    try:
+        _take_over(database)
+    except (ValueError, LookupError, TypeError, OverflowError) as error:
+        raise InfrastructureError(
+            f"what an earlier version kept in {database.directory} cannot be read: {error!r}",
+            f"move {_RUNS}, {_RULES} and {_LEDGER} away to start without it",
+        ) from error
+
+
+def _take_over(database: Database) -> None:
     with _open(database.directory, _RUNS) as runs:
         if runs:
             _require_rest(runs)
@@ -119,6 +135,8 @@ def _require_rest(runs: sqlite3.Connection) -> None:
 
 
 def _take_run(database: Database, run: Record) -> None:
+    datetime.fromisoformat(run["started"])  # or no list could be made any more
+    RunOutcome(run["outcome"])
     result = _read_result(run["result"])
     usage = result.usage if result else None
     database.write(
@@ -231,7 +249,9 @@ def _take_webhook(database: Database, path: Path) -> None:
     for line in files.read_text(path).splitlines():
         with suppress(ValueError, KeyError, TypeError):
             entry = json.loads(line)
-            for _ in range(int(entry["requests"])):
+            if not time.time() - _DAY_SECONDS < entry["at"] < math.inf:
+                continue  # only the last day counts
+            for _ in range(min(int(entry["requests"]), _MOST_REQUESTS)):
                 database.write(
                     "INSERT INTO spending (run, kind, started, closed, cost_usd, process,"
                     " process_started) VALUES ('', 'webhook', ?, 1, 0, 0, 0)",

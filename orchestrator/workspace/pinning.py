@@ -52,6 +52,8 @@ class Pinned:
     project: str
     at: str
     """When the rule was learned: ISO 8601, in UTC."""
+    left_out: tuple[str, ...] = ()
+    """Repositories inside, and what could not be read: no snapshot has them."""
 
 
 def pinned_folder(state: Path, pinned: Pinned) -> Path:
@@ -100,7 +102,8 @@ def read_pinned(folder: Path) -> Pinned:
     """
     try:
         stored = json.loads((folder / _ABOUT).read_text(encoding="ascii"))
-        return Pinned(**{**stored, "cases": tuple(stored["cases"])})
+        lists = {name: tuple(stored[name]) for name in ("cases", "left_out")}
+        return Pinned(**{**stored, **lists})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InfrastructureError(
             f"{folder} holds no pinned tree: {error}", "learn the rule again"

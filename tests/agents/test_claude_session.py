@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class Script:
     def end_input(self) -> None:
         self.closed_after = self.closed_after if self.closed_after is not None else self._at
 
-    def read_messages(self) -> Iterator[dict[str, Any]]:
+    def read_messages(self, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        self.is_over = is_over
         for at, message in enumerate(self.said()):
             self._at = at
             yield message
@@ -205,6 +206,28 @@ def test_the_input_stays_open_while_there_may_be_something_to_ask(
     asks_nothing = Script(*said)
     talk(asks_nothing, None)
     assert asks_nothing.closed_after == 0
+
+
+def test_a_second_answer_to_the_greeting_sends_no_second_prompt() -> None:
+    script = Script(greeted("greeting"), RESULT)
+    talk(script, None)
+    assert [message["type"] for message in script.heard].count("user") == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "over"),
+    [
+        ([], False),
+        ([RESULT], True),
+        ([STARTED, RESULT], False),
+        ([STARTED, RESULT, NOTIFIED], True),
+        ([state("running"), RESULT], False),
+    ],
+)
+def test_it_is_over_when_nothing_goes_on(said: Sequence[Mapping[str, Any]], over: bool) -> None:
+    script = Script(*said)
+    talk(script, None)
+    assert script.is_over() is over
 
 
 # ---- the real program ----------------------------------------------------------------------

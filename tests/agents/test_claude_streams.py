@@ -160,3 +160,40 @@ def test_a_program_that_says_nothing_and_exits_with_0_did_not_work(project: Path
         result = run(project, WELL, code)
         assert result.outcome is AgentOutcome.CRASHED
         assert result.message
+
+
+@pytest.mark.parametrize("after", ["time.sleep(60)", "os.close(1); time.sleep(60)"])
+def test_one_that_lives_on_with_nothing_to_do_is_ended(
+    project: Path, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    monkeypatch.setattr("orchestrator.agents.claude_transport._LINGER_SECONDS", 0.5)
+    result = run(project, WELL, RESULT, after)
+    assert (result.outcome, result.message) == (AgentOutcome.COMPLETED, "done")
+    assert result.seconds < 25
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        '"modelUsage": {"m": {"inputTokens": "many"}}',
+        '"modelUsage": {"m": {"inputTokens": 10**30}}',
+        '"total_cost_usd": float("nan")',
+        '"total_cost_usd": -5.0',
+        '"num_turns": 10**30',
+        '"permission_denials": [{"tool_name": "Bash", "tool_input": "x"}, {"tool_input": [1]}, 3]',
+    ],
+)
+def test_values_that_cannot_be_count_as_missing(project: Path, told: str) -> None:
+    text = RESULT.replace(
+        '"num_turns": 1', told if "num_turns" in told else f'"num_turns": 1, {told}'
+    )
+    result = run(project, WELL, text)
+    assert (result.outcome, result.usage.tokens) == (AgentOutcome.COMPLETED, 0)
+    assert 0 <= result.usage.cost_usd < 1
+    assert 0 <= result.turns <= 10**9
+
+
+def test_json_without_end_is_one_line(project: Path) -> None:
+    result = run(project, WELL, 'print("{\\"a\\":" + "[" * 200_000, flush=True)')
+    assert result.outcome is AgentOutcome.CRASHED
+    assert "not JSON" in result.message

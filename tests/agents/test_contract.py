@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     original = ClaudeProcess.read_messages
 
-    def read(self: ClaudeProcess) -> Iterator[dict[str, Any]]:
-        for message in original(self):
+    def read(self: ClaudeProcess, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+        for message in original(self, is_over):
             messages.append(message)
             yield message
 

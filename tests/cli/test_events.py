@@ -62,14 +62,15 @@ def test_the_events_of_a_run_as_json(call: Call, shop: Shop, teacher: ReplayServ
     assert [each["seq"] for each in rows] == list(range(1, len(rows) + 1))
     assert {each["run"] for each in rows} == {run}
     assert all(datetime.fromisoformat(each["at"]).tzinfo for each in rows)
-    assert (rows[0]["kind"], rows[-1]["kind"]) == ("run_started", "run_ended")
+    assert (rows[0]["kind"], rows[-1]["kind"]) == ("notice", "run_ended")
     written = [each for each in rows if each["kind"] == "rule_written"]
     assert [(each["attempt"], each["values"]["change"]) for each in written] == [(1, "added")]
     assert written[0]["values"]["text"]["rule"] == f"{RULE}."
     # What is printed and what is kept are the same events.
     kept = [(each["kind"], each["attempt"]) for each in rows]
-    began = next(n for n, event in enumerate(printed) if event["event"] == "run_started")
-    shown = [(event["event"], event["attempt"]) for event in printed[began:]]
+    kept = kept[kept.index(("run_started", 0)) :]
+    shown = [(event["event"], event["attempt"]) for event in printed]
+    shown = shown[shown.index(("run_started", 0)) :]
     passed = ("case_finished", 2)  # a case that passed is not kept
     wanted = [each for each in shown if each != passed]
     assert kept == [each for each, _ in groupby(wanted)]  # lines said without a pause are one

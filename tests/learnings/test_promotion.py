@@ -321,16 +321,26 @@ def test_a_line_that_says_the_opposite_keeps_it_back(
         f"# P\n\n```md\n{HEADING}\n\n- {LINE}\n```\n",
         f"---\n{HEADING}\nx: 1\n---\n",
         f"---\n- {LINE}\n---\n# P\n",
-        f"> {HEADING}\n>\n> - Rename an EKS node group in place\n",
-        "# P\n\n- Rename an EKS node group in place\n",
+        "# P\n\n<!-- - Rename an EKS node group in place -->\n",
+        "# P\n\n```\n- Rename an EKS node group in place\n```\n",
     ],
 )
-def test_what_is_no_text_or_no_promoted_line_speaks_for_nothing(
+def test_what_is_no_text_speaks_for_nothing(
     workspace: Workspace, resolved: Entry, book: MarkdownRulebook, text: str
 ) -> None:
     write_plain(workspace, text)
     assert promote(workspace, resolved.id, rule_text(resolved, LINE), book).rule
     assert claude_md(workspace).startswith(text)
+
+
+@pytest.mark.parametrize("mark", ["- ", "* ", "1. ", "", "> - "])
+def test_a_persons_own_line_is_not_contradicted(
+    workspace: Workspace, book: MarkdownRulebook, mark: str
+) -> None:
+    write_plain(workspace, f"# P\n\n{mark}Never use tabs for indentation.\n")
+    entry = add_resolved(workspace, "Always use tabs for indentation", "It broke.")
+    with pytest.raises(NotPromotedError, match=r"a line of .*: Never use tabs for indentation"):
+        promote(workspace, entry.id, rule_text(entry, "Always use tabs for indentation"), book)
 
 
 def test_promoted_lines_stay_beside_a_new_rule(

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,7 @@ from orchestrator.storage.database import Database
 from orchestrator.storage.retention import prune
 from orchestrator.storage.runs import Store
 from tests.storage.test_retention import BEFORE, make_run, rows_of
-from tests.storage.test_takeover import FOLDER, OLD
+from tests.storage.test_takeover import OLD, unpack
 
 pytestmark = pytest.mark.kills
 
@@ -74,8 +73,7 @@ def spread(count: int) -> list[int]:
 
 def test_the_takeover(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
-    with tarfile.open(FOLDER) as folder:
-        folder.extractall(whole, filter="data")
+    unpack(whole)
     count = run_counting(Path(shutil.copytree(whole, tmp_path / "counted")), 0)
     assert count > 100
     expected = dump(tmp_path / "counted")

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.fingerprints import fingerprint
 from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.storage.database import Database
 from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.place import state_directory
 from orchestrator.storage.runs import Store
@@ -302,3 +303,15 @@ def test_no_part_of_a_password_is_repeated(tmp_path: Path, monkeypatch: pytest.M
         Store(tmp_path)
     assert "S3cretPart" not in str(caught.value)
     assert "OtherPart" not in str(caught.value)
+
+
+def test_a_second_connection_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    with Store(tmp_path) as store, store.database.transaction():
+        Database(tmp_path).close()  # as the log of events opens one
+        script = (
+            "import sqlite3, sys\n"
+            f"other = sqlite3.connect({str(tmp_path / 'state.db')!r}, timeout=0)\n"
+            "other.execute('BEGIN IMMEDIATE')\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+        assert b"database is locked" in done.stderr

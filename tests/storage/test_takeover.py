@@ -35,9 +35,15 @@ OLD = ("runs.db", "rules.db", "ledger.db", "webhook.jsonl")
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     state = tmp_path / "state"
-    with tarfile.open(FOLDER) as folder:
-        folder.extractall(state, filter="data")
+    unpack(state)
     return state
+
+
+def unpack(state: Path) -> None:
+    """Lay the folder of the version before out."""
+    safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # not in 3.11.2
+    with tarfile.open(FOLDER) as folder:
+        folder.extractall(state, **safely)  # type: ignore[arg-type] # noqa: S202 -- ours
 
 
 def printed(state: Path, name: str) -> list[dict[str, Any]]:
@@ -120,6 +126,14 @@ def test_what_runs_did_can_be_asked(state: Path) -> None:
 
 
 def test_the_money_is_counted_once(state: Path) -> None:
+    lines = [
+        {"at": time.time() - 60, "cost_usd": 0.0, "requests": 1},
+        {"at": time.time() - 50, "cost_usd": 0.02, "requests": 0},
+        {"at": time.time() - 90_000, "cost_usd": 0.0, "requests": 10**9},
+        {"at": "1e400", "requests": 1},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (state / "webhook.jsonl").write_text(text + '{"at": 1e400, "requests": 1}\n{"at":', "utf-8")
     ((then,),) = old_rows(state, "ledger.db", "SELECT sum(cost_usd) FROM spending")
     with Database(state) as database:
         ledger = Ledger(database, lambda: 1_795_753_000.0)
@@ -246,3 +260,24 @@ def test_a_run_of_the_earlier_version_with_our_own_number_is_not_at_work(state: 
     with closing(sqlite3.connect(state / "runs.db")) as runs, runs:
         runs.execute("UPDATE runs SET process = ? WHERE outcome = 'running'", (os.getpid(),))
     Database(state).close()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("runs.db", "UPDATE runs SET started = 'no date'"),
+        ("runs.db", "UPDATE runs SET outcome = 'weird'"),
+        ("runs.db", "UPDATE runs SET process = 'abc' WHERE outcome = 'running'"),
+        ("runs.db", "ALTER TABLE runs DROP COLUMN config"),
+        ("rules.db", "UPDATE rules SET origin = '{bad'"),
+    ],
+)
+def test_what_cannot_be_understood_is_one_line_and_stays(
+    state: Path, name: str, change: str
+) -> None:
+    with closing(sqlite3.connect(state / name)) as database, database:
+        database.execute(change)
+    with pytest.raises(InfrastructureError, match=f"move .*{name}") as caught:
+        Database(state)
+    assert "\n" not in str(caught.value)
+    assert {path.name for path in state.iterdir()} >= set(OLD)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 HEADING: Final = "## Promoted learnings"
 
+_OURS: Final = ("**Rule**", "**When**", "**Why**", "**Source**")
+_LONGEST: Final = 200
+"""Characters of a line that can say one thing alone."""
 _LEVELS: Final = ("h1", "h2")
 _TITLE: Final = comparable(HEADING.removeprefix("## "))
 
@@ -39,9 +42,13 @@ def find_same_line(data: bytes, text: RuleText) -> str:
 
 
 def find_opposite_line(data: bytes, text: RuleText) -> str:
-    """Return a line of the section that a rule contradicts; empty if there is none."""
-    for line in _promoted_lines(data):
-        if compare(text, RuleText(line, "", "")) is Kinship.OPPOSITE:
+    """Return a line of the file that a rule contradicts; empty if there is none.
+
+    That of a rule of ours is the rulebook's to find.
+    """
+    for line in (*_promoted_lines(data), *_lines(data)):
+        own = line.startswith(_OURS) or len(line) > _LONGEST
+        if not own and compare(text, RuleText(line, "", "")) is Kinship.OPPOSITE:
             return line
     return ""
 
