@@ -38,7 +38,7 @@ endef
 # What tells soon whether an interpreter or a set of versions carries the program.
 SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/hooks/test_claude.py \
   tests/memory/test_history.py tests/replay/test_sdk.py tests/suites tests/teacher \
-  tests/test_architecture.py tests/test_journal.py tests/test_store.py
+  tests/test_architecture.py tests/test_journal.py tests/storage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
