@@ -1,81 +1,111 @@
 """The configuration of a run, as its record has it: without secrets.
 
-A value that holds one, such as an address with a password, is not written down. Whoever carries the
-run on takes it from the project's own configuration or from the environment, if it is there still.
+A value that holds one, such as an address with a password, is not written down; a digest by this
+user's key is, so that no other value is taken for it. Whoever carries the run on takes it from the
+configuration file that the run was started with, or from the environment, if it is there still.
 """
 
+import hashlib
+import hmac
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.config import Config, load
 from orchestrator.errors import UsageError
-from orchestrator.masking import REDACTED, Masker
+from orchestrator.masking import Masker
 
-_PLACEHOLDER: Final = re.compile(re.escape(REDACTED) + r"[^\]]*\]")
+_WITHHELD: Final = "withheld"
+_FILE: Final = "file"
+_OPEN: Final = ("redaction", "failure_prompts")
+"""Sections that hold no secrets: a pattern of secrets is none."""
 
-
-def mask_config(config: Config, masker: Masker) -> str:
-    """Return a configuration as text for the record."""
-    values = _map_texts(config.model_dump(mode="json"), masker.text)
-    # A pattern of secrets is none.
-    values["redaction"] = config.redaction.model_dump(mode="json")
-    return json.dumps(values)
+Key = tuple[str, ...]
 
 
-def recall_config(text: str, project: Path, environment: Mapping[str, str]) -> Config:
-    """Return the configuration that a record has.
+@dataclass(frozen=True)
+class ConfigKeeper:
+    """Keeps configurations without their secrets.
 
     Args:
-        text: what `mask_config` gave.
-        project: the project's directory, whose present configuration has what was not kept.
-        environment: has it otherwise.
-
-    Raises:
-        UsageError: a value that was not kept is nowhere, or is another now.
+        masker: knows what a secret is.
+        key: makes the digests.
     """
-    kept = json.loads(text)
-    if REDACTED not in text:
-        return Config.model_validate(kept)
-    present = load(project, None, (), environment).config
-    return Config.model_validate(_fill(kept, present.model_dump(mode="json"), ()))
 
+    masker: Masker
+    key: bytes
 
-def _fill(kept: Any, present: Any, key: tuple[str, ...]) -> Any:  # noqa: ANN401 -- JSON
-    """Put the present values in the place of those that were not kept."""
-    if key[:1] == ("redaction",) or REDACTED not in json.dumps(kept):
-        return kept
-    if isinstance(kept, dict):
-        known = present if isinstance(present, dict) else {}
-        return {name: _fill(each, known.get(name), (*key, name)) for name, each in kept.items()}
-    if _fits(kept, present):
-        return present
-    variable = f"ORCHESTRATOR_{'_'.join(key)}".upper()
-    raise UsageError(
-        f"`{'.'.join(key)}` held a secret when the run was started, which was not kept, and is "
-        "another now",
-        f"set {variable} as before, and resume again",
-    )
+    def mask(self, config: Config, file: Path | None = None) -> str:
+        """Return a configuration as text for the record.
 
+        Args:
+            config: with its secrets.
+            file: the file that the user named for it.
+        """
+        withheld: dict[str, str] = {}
+        values = self._mask(config.model_dump(mode="json"), (), withheld)
+        return json.dumps({**values, _WITHHELD: withheld, _FILE: str(file or "")})
 
-def _fits(kept: Any, present: Any) -> bool:  # noqa: ANN401 -- JSON
-    """Return whether a value is what was kept of it, save for the secrets."""
-    if isinstance(kept, list) and isinstance(present, list):
-        return len(kept) == len(present) and all(map(_fits, kept, present))
-    if isinstance(kept, str) and isinstance(present, str):
-        parts = map(re.escape, _PLACEHOLDER.split(kept))
-        return re.fullmatch(".+".join(parts), present, re.DOTALL) is not None
-    return bool(kept == present)
+    def recall(self, text: str, project: Path, environment: Mapping[str, str]) -> Config:
+        """Return the configuration that a record has.
 
+        Args:
+            text: what `mask` gave.
+            project: the project's directory, whose file has what was not kept.
+            environment: has it otherwise.
 
-def _map_texts(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 -- JSON
-    match value:
-        case str():
-            return change(value)
-        case dict():
-            return {name: _map_texts(each, change) for name, each in value.items()}
-        case list():
-            return [_map_texts(each, change) for each in value]
-    return value
+        Raises:
+            UsageError: a value that was not kept is nowhere, or is another now.
+        """
+        values = json.loads(text)
+        withheld, file = values.pop(_WITHHELD, {}), values.pop(_FILE, "")
+        if withheld:
+            config = load(project, Path(file) if file else None, (), environment).config
+            present = config.model_dump(mode="json")
+            for name, digest in withheld.items():
+                self._fill(values, present, tuple(json.loads(name)), digest)
+        return Config.model_validate(values)
+
+    def mask_again(self, config: Config, text: str) -> str:
+        """Return another configuration of the same run, as text for the record that had `text`."""
+        file = json.loads(text).get(_FILE, "")
+        return self.mask(config, Path(file) if file else None)
+
+    def _mask(self, value: Any, key: Key, withheld: dict[str, str]) -> Any:  # noqa: ANN401 -- JSON
+        if key[:1] and key[0] in _OPEN:
+            return value
+        if isinstance(value, dict):
+            return {name: self._mask(each, (*key, name), withheld) for name, each in value.items()}
+        # By its name, or by the word before it in a command, a secret may be known as one.
+        words = value if isinstance(value, list) else [value]
+        texts = [each for each in words if isinstance(each, str)]
+        said = f"{key[-1] if key else ''}: {' '.join(texts)}"
+        masked = self.masker.text(said)
+        if masked == said and all(self.masker.text(each) == each for each in texts):
+            return value
+        withheld[json.dumps(key)] = self._digest(value)
+        return masked
+
+    def _fill(self, values: Any, present: Any, key: Key, digest: str) -> None:  # noqa: ANN401
+        """Put the present value in the place of one that was not kept."""
+        *above, last = key
+        for name in above:
+            values = values[name]
+            present = present.get(name, {}) if isinstance(present, dict) else {}
+        found = present.get(last) if isinstance(present, dict) else None
+        if not hmac.compare_digest(self._digest(found), digest):
+            name = ".".join(key)
+            variable = f"ORCHESTRATOR_{'_'.join(key)}".upper()
+            place = f"set {variable} as before" if len(key) == 2 else "give it as before"
+            raise UsageError(
+                f"`{name}` held a secret when the run was started, which was not kept, and is "
+                "another now",
+                f"{place}, and resume again",
+            )
+        values[last] = found
+
+    def _digest(self, value: object) -> str:
+        text = json.dumps(value, sort_keys=True)
+        return hmac.new(self.key, text.encode("ascii"), hashlib.sha256).hexdigest()

@@ -107,7 +107,7 @@ class Ledger:
         """
         now = self._now()
         with self._database.transaction() as database:
-            _close_abandoned(database)
+            _close_abandoned(database, run)
             _require_tokens(database, run, caps)
             if kind is Kind.AGENT:
                 _require_start(database, caps, now)
@@ -251,10 +251,20 @@ def at(moment: float, now: float) -> str:
     return f"{day}at {then:%H:%M}"
 
 
-def _close_abandoned(database: Database) -> None:
-    rows = database.rows("SELECT id, host, process, process_started FROM spending WHERE closed = 0")
-    for identity, *mark in rows:
-        if not is_running(ProcessMark(*mark), local=database.is_local):
+def _close_abandoned(database: Database, run: str) -> None:
+    """Close the entries whose bill will never come.
+
+    Of a process on another machine nobody here can tell; but a run is carried by one at a time, so
+    what another machine opened for it is over.
+    """
+    here = mark_process().host
+    rows = database.rows(
+        "SELECT id, run, host, process, process_started FROM spending WHERE closed = 0"
+    )
+    for identity, whose, *values in rows:
+        mark = ProcessMark(*values)
+        taken_over = whose == run and mark.host != here
+        if taken_over or not is_running(mark, local=database.is_local):
             _estimate(database, identity)
 
 

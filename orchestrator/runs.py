@@ -9,11 +9,16 @@ from orchestrator import events, wiring
 from orchestrator.config import Override, load, with_new_limits
 from orchestrator.errors import UsageError
 from orchestrator.event_record import HeldEvents
-from orchestrator.kept_config import mask_config, recall_config
+from orchestrator.kept_config import ConfigKeeper
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
 from orchestrator.project import checked_project
 from orchestrator.recovery import recover_project
-from orchestrator.storage.place import folder_of_run, state_directory, unusable
+from orchestrator.storage.place import (
+    folder_of_run,
+    read_masking_key,
+    state_directory,
+    unusable,
+)
 from orchestrator.storage.runs import Store, new_id
 from orchestrator.variables import keep_variables
 
@@ -74,7 +79,8 @@ def start_run(
         wiring.tell_what_a_project_chose(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
         masked = Task(masker.text(task), project)
-        store.create(masked, mask_config(loaded.config, masker), run)
+        keeper = ConfigKeeper(masker, read_masking_key(store.directory))
+        store.create(masked, keeper.mask(loaded.config, config_file and config_file.resolve()), run)
 
     from orchestrator.workflows import Caller, carry_run
 
@@ -120,7 +126,7 @@ def resume_run(
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
         store.require_resumable(record.id)
         project = checked_project(record.task.project)
-        config = recall_config(store.config(record.id), project, os.environ)
+        config = wiring.recall_config(store, record.id, project, os.environ)
     changed = with_new_limits(config, limits)
     return carry_run(record.id, Caller(state, listener=listener, config=changed))
 

@@ -20,6 +20,7 @@ from orchestrator.config import Config, Loaded
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.guard import Guard, GuardMode, guard_of
+from orchestrator.kept_config import ConfigKeeper
 from orchestrator.ledger import Caps, Kind, Ledger
 from orchestrator.limits.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.limits.waiting import PatientAgent
@@ -103,6 +104,16 @@ def build(
 def build_masker(config: Config, environment: Mapping[str, str], state: Path) -> Masker:
     """The masker of a project: it knows the project's patterns and the environment's secrets."""
     return Masker(config.redaction.patterns, environment, read_masking_key(state))
+
+
+def recall_config(store: Store, run: str, project: Path, environment: Mapping[str, str]) -> Config:
+    """Return the configuration of a run, with what its record does not keep.
+
+    Raises:
+        UsageError: a secret that was not kept is nowhere, or is another now.
+    """
+    keeper = ConfigKeeper(Masker(), read_masking_key(store.directory))
+    return keeper.recall(store.config(run), project, environment)
 
 
 def build_agent(

@@ -19,7 +19,7 @@ from orchestrator.event_record import HeldEvents, record_events
 from orchestrator.isolation import Place, in_worktree, remove_leftovers
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
-from orchestrator.kept_config import mask_config, recall_config
+from orchestrator.kept_config import ConfigKeeper
 from orchestrator.loop import run_loop
 from orchestrator.memory.learnings.recording import failure_logger
 from orchestrator.memory.outcomes import outcomes_listener
@@ -29,7 +29,7 @@ from orchestrator.ports import Journal
 from orchestrator.project import checked_project
 from orchestrator.recovery import end_leftovers, hold_project, revert_swap
 from orchestrator.steps import Steps
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import read_masking_key, state_directory
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.pending import Pending
 from orchestrator.upkeep import prune_after_run
@@ -101,7 +101,7 @@ def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
         if record.outcome not in RESUMABLE:
             return record.outcome
         project = checked_project(record.task.project)
-        config = caller.config or recall_config(store.config(run), project, caller.environment)
+        config = caller.config or wiring.recall_config(store, run, project, caller.environment)
         with (
             _open_place(config, project, run, store, emit) as place,
             hold_project(place.folder, store),
@@ -144,7 +144,8 @@ def _carry_in_place(
     home, state = record.task.project, store.directory
     account = wiring.open_account(config, store.database, record.id)
     parts = wiring.build(config, place.folder, environment, emit, state, account)
-    token = store.take_up(record.id, mask_config(config, parts.masker))
+    keeper = ConfigKeeper(parts.masker, read_masking_key(state))
+    token = store.take_up(record.id, keeper.mask_again(config, store.config(record.id)))
     place.began = True
     rulebook, history = rulebooks.open_rulebook(
         config, place.folder, store.database, emit, run=record.id, home=home

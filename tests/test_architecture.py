@@ -22,7 +22,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "orchestrator.isolation",
         "orchestrator.recovery",
         "orchestrator.variables",
-        "orchestrator.kept_config",
     ),
     ("orchestrator.loop",),
     ("orchestrator.policy",),
@@ -40,7 +39,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "teacher",
     ),
     ("orchestrator.journal",),
-    ("orchestrator.ledger",),
+    ("orchestrator.ledger", "orchestrator.kept_config"),
     ("orchestrator.storage",),
     ("orchestrator.codec",),
     (

@@ -48,13 +48,15 @@ class Session:
     def __init__(self, program: Program, refuse: Refuse | None) -> None:
         self._program, self._refuse = program, refuse
         self._delegated: set[str] = set()
+        self._tasks: set[str] = set()
+        """All that goes on in the background, of whatever kind."""
         self._state = "idle"
         self._judged = self._asked = False
 
     @property
     def is_over(self) -> bool:
         """Whether the program has answered, and nothing of it goes on."""
-        return self._judged and self._state == "idle" and not self._delegated
+        return self._judged and self._state == "idle" and not self._tasks
 
     def converse(self, prompt: str) -> Iterator[Message]:
         """Send the prompt, and yield what the program says until it ends.
@@ -115,19 +117,25 @@ class Session:
         that are too old to report their state count as idle.
         """
         kind, subtype, task = data.get("type"), data.get("subtype"), data.get("task_id")
+        if kind in ("assistant", "user"):
+            self._judged = False  # one more turn
+            return
         if kind == "result":
             self._judged = True
         elif kind == "system" and subtype == "session_state_changed":
             self._state = str(data.get("state"))
         elif kind == "system" and isinstance(task, str):
-            if subtype == "task_started" and data.get("task_type") in _DELEGATED:
-                self._delegated.add(task)
+            if subtype == "task_started":
+                self._tasks.add(task)
+                if data.get("task_type") in _DELEGATED:
+                    self._delegated.add(task)
             elif _tells_end(data):
+                self._tasks.discard(task)
                 self._delegated.discard(task)
             return  # the end of a task brings a turn
         else:
             return
-        if self._refuse and self.is_over:
+        if self._refuse and self._judged and self._state == "idle" and not self._delegated:
             self._program.end_input()
 
     def _send(self, message: Mapping[str, Any]) -> None:

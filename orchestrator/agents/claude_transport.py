@@ -1,7 +1,9 @@
 """Start Claude Code through our own `process.Child`, and read and write its lines."""
 
+import contextlib
 import json
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +44,7 @@ class ClaudeProcess:
         self._argv, self._cwd, self._env, self._limits = tuple(argv), cwd, env, limits
         self._child: Child | None = None
         self._waiter: threading.Thread | None = None
+        self._heard_at = time.monotonic()
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
         """What the program said; None is its end."""
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
@@ -57,6 +60,7 @@ class ClaudeProcess:
         """
 
         def take(line: bytes) -> None:
+            self._heard_at = time.monotonic()  # fragments of an answer say that it works
             if not line.startswith(_FRAGMENT):
                 self._lines.put(line)
 
@@ -107,11 +111,13 @@ class ClaudeProcess:
                 yield message
 
     def _next_line(self, over: bool) -> bytes | None:
-        try:
-            return self._lines.get(timeout=_LINGER_SECONDS if over else None)
-        except Empty:
-            self.end(EndedBy.ITSELF)  # it did its work
+        if not over:
             return self._lines.get()
+        while (left := self._heard_at + _LINGER_SECONDS - time.monotonic()) > 0:
+            with contextlib.suppress(Empty):
+                return self._lines.get(timeout=left)
+        self.end(EndedBy.ITSELF)  # it did its work
+        return self._lines.get()
 
     def end(self, by: EndedBy = EndedBy.US) -> None:
         """End the program and all that it started, and wait until it is gone."""

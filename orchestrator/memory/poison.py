@@ -6,6 +6,7 @@ markup, and no word on what the agent may do. What is found is held back for a p
 mended: nobody knows what else is wrong with it.
 """
 
+import ipaddress
 import re
 import unicodedata
 from typing import Final
@@ -21,7 +22,6 @@ _NOT: Final = r"(?:never|not|n't|avoid|instead of|rather than|without|no longer)
 _MARKS: Final = (
     (r"[a-z][a-z0-9+.-]{1,15}://\S|\bwww\.\w|\b(?:javascript|data|file|mailto):\S", "an address"),
     (r"[\w.+-]+@[\w-]+\.[a-z]{2,}\b", "an address"),
-    (r"(?<![\w.])(?!(?:127|10|192\.168|0\.0)\.)(?:\d{1,3}\.){3}\d{1,3}(?![\w.])", "an address"),
     (r"\b(?:[\w-]+\.)+(?:com|net|org|io|dev|sh|xyz|ru|cn|example)/[\w.%~-]+", "an address"),
     (
         r"<!--|--!?>|</?(?:script|img|a|iframe|svg|style|div|object|embed|link|meta|form|input"
@@ -36,7 +36,7 @@ _MARKS: Final = (
 
 _ORDERS: Final = (
     (
-        r"\|\s*(?:ba|z|da)?sh\b|\bpiped? (?:in)?to (?:ba|z|da)?sh\b|;\s*(?:ba|z|da)?sh\s"
+        r"\|\s*(?:ba|z|da)?sh\b|\bpiped? (?:in)?to (?:ba|z|da)?sh\b"
         r"|\b(?:curl|wget)\b[^.;]*(?:\||&&|;|-o\b)|\bcurl\s*\|",
         "to fetch and run something",
     ),
@@ -82,13 +82,14 @@ _ORDERS: Final = (
         "to switch checks off",
     ),
     (
-        r"\bmark\w*\b.{0,40}\b(?:xfail|expected (?:to )?fail)",
+        r"\bmark (?:the |all )?(?:failing|broken|red)\b.{0,30}\b(?:xfail|expected (?:to )?fail)",
         "to switch checks off",
     ),
     (
         r"--dangerously[\w-]*|\bbypassPermissions\b|\bBash\(\*|--no-verify|--force\b.{0,20}\bmain"
         r"|\bverify=False|\ballow all commands|\bapprove (?:every|all|any)|\bwithout asking"
-        r"|\bwithout (?:a |any )?(?:prompt|confirmation)\b"
+        r"|\b(?:permission|approv\w+|grant\w*)\b.{0,40}"
+        r"\bwithout (?:a |any )?(?:prompt|confirmation)"
         r"|\bno review\b|\.claude/settings|\.bashrc|\.zshrc|\.profile\b",
         "to loosen what the agent may do",
     ),
@@ -109,6 +110,9 @@ _ORDERS: Final = (
 )
 """Orders. One that is forbidden in the same breath (`never skip tests`) is an honest rule."""
 
+_NUMBERS: Final = re.compile(
+    r"(?<![\w.])(?<!version )(?<!==)((?:\d{1,3}\.){3}\d{1,3})(?!\.?\w)", re.IGNORECASE
+)
 _BLOB: Final = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w+/=-])")
 _HEX: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F-]{36}")
 
@@ -142,10 +146,9 @@ def _characters(text: str) -> str:
 
 
 def _mixes_scripts(word: str) -> bool:
-    """Return whether a word has Latin letters beside Cyrillic or Greek ones."""
+    """Return whether a word has Latin letters beside Cyrillic ones: a unit has Greek ones."""
     names = {unicodedata.name(char, "").partition(" ")[0] for char in word if char.isalpha()}
-    # A unit or a formula has one Greek letter at its beginning: µs, Δx.
-    return "LATIN" in names and ("CYRILLIC" in names or ("GREEK" in names and len(word) > 3))
+    return {"LATIN", "CYRILLIC"} <= names
 
 
 def _marks(text: str) -> str:
@@ -153,8 +156,18 @@ def _marks(text: str) -> str:
     for pattern, what in _MARKS:
         if re.search(pattern, text, re.IGNORECASE | re.MULTILINE):
             return what
+    if any(map(_is_global_address, _NUMBERS.findall(text))):
+        return "an address"
     blobs = [blob[0] for blob in _BLOB.finditer(text) if not _HEX.fullmatch(blob[0])]
     return "an encoded text" if any(map(_looks_encoded, blobs)) else ""
+
+
+def _is_global_address(text: str) -> bool:
+    """Return whether four numbers are the address of a machine elsewhere."""
+    try:
+        return ipaddress.ip_address(text).is_global
+    except ValueError:
+        return False
 
 
 def _looks_encoded(blob: str) -> bool:

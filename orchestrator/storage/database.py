@@ -6,6 +6,7 @@ transaction has the connection for itself.
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -165,7 +166,9 @@ class Database:
                 raise InfrastructureError(
                     f"{self.directory} was written by a later version", "upgrade, or set another"
                 )
-            self._run_script("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER)")
+            self._run_script(
+                "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER, at {real})"
+            )
             for script in schema.MIGRATIONS[done:]:
                 self._run_script(script)
             if not done and self.is_local:
@@ -173,11 +176,13 @@ class Database:
 
                 take_over(self)
             self.write("DELETE FROM schema_version")
-            self.write("INSERT INTO schema_version VALUES (?)", (len(schema.MIGRATIONS),))
+            self.write(
+                "INSERT INTO schema_version VALUES (?, ?)", (len(schema.MIGRATIONS), time.time())
+            )
         if not done and self.is_local:
             from orchestrator.storage.takeover import put_aside
 
-            put_aside(self.directory)
+            put_aside(self)
 
     def _version(self) -> int:
         with self._mutex, self._explained():
@@ -196,7 +201,10 @@ def _storable(value: Value) -> Value:
     """Return a value that a database takes: text has to be text, and holds no NUL."""
     if isinstance(value, str):
         # Bytes that are not UTF-8 stay in people's files, and half a character says nothing.
-        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        try:
+            whole = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        except UnicodeEncodeError:
+            whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return whole.replace("\0", "")
     return value
 
@@ -289,8 +297,9 @@ class _Postgres:
     def has_table(self, name: str) -> bool:
         # Not `to_regclass`: what it missed before a wait for a lock, it may miss after it.
         asked = (
-            "SELECT 1 FROM pg_catalog.pg_class"
-            " WHERE relname = %s AND relnamespace = current_schema()::regnamespace"
+            "SELECT 1 FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relname = %s AND n.nspname = current_schema()"
         )
         return self._connection.execute(asked, (name,)).fetchone() is not None
 

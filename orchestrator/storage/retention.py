@@ -86,7 +86,7 @@ def prune(database: Database, before: datetime, withdrawn: Collection[str] = ())
                 _mark(database, run)
             _remove(database, tuple(_find_leftovers(database, before, withdrawn)))
             if database.is_local:
-                put_aside(database.directory)
+                put_aside(database)
             return found
     except LockHeldError:
         return Pruned()

@@ -37,6 +37,8 @@ _KNOWN: Final = {_RUNS: (1,), _RULES: (1, 2)}
 """The versions of each that there were."""
 
 _DAY_SECONDS: Final = 86_400.0
+_CLOCK_SECONDS: Final = 1.0
+"""By which a file system's clock may be ahead of ours."""
 _MOST_REQUESTS: Final = 1000
 """Of one entry; each was written for one."""
 
@@ -73,16 +75,21 @@ def _take_over(database: Database) -> None:
     _take_webhook(database, database.directory / _WEBHOOK)
 
 
-def put_aside(state: Path) -> None:
-    """Move the files of earlier versions out of the way.
+def put_aside(database: Database) -> None:
+    """Move the files of earlier versions out of the way, as they were taken over.
+
+    What a program of an earlier version wrote there since is on no record, and stays.
 
     Raises:
         InfrastructureError: they cannot be moved.
     """
+    state = database.directory
+    ((taken_over,),) = database.rows("SELECT at FROM schema_version")
     try:
         for name in (_RUNS, _RULES, _LEDGER, _WEBHOOK):
-            if files.exists(state / EARLIER / name):
-                continue  # what is there now was written after the takeover: it is not on record
+            path = state / name
+            if not files.exists(path) or path.stat().st_mtime > taken_over + _CLOCK_SECONDS:
+                continue
             for path in (state / f"{name}-wal", state / f"{name}-shm", state / name):
                 if files.exists(path):
                     (state / EARLIER).mkdir(exist_ok=True, mode=0o700)
@@ -247,7 +254,7 @@ def _take_spending(database: Database, ledger: sqlite3.Connection) -> None:
 def _take_webhook(database: Database, path: Path) -> None:
     """Count what a webhook was asked; its money stands in the ledger's lessons."""
     for line in files.read_text(path).splitlines():
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, OverflowError):
             entry = json.loads(line)
             if not time.time() - _DAY_SECONDS < entry["at"] < math.inf:
                 continue  # only the last day counts

@@ -105,12 +105,17 @@ def _ask(safe: Failure, parts: Parts) -> Teaching:
     if parts.pending:  # also a full disk is met before anything is paid
         parts.pending.keep(safe, "the teacher has not answered")
     try:
-        lesson = mask_lesson(parts.masker, parts.teacher.teach(safe, known))
+        lesson = parts.teacher.teach(safe, known)
     except UnusableAnswer as error:  # it was paid for, and would be so again
         parts.emit(events.Notice(f"nothing learned: {error}"))
         return Teaching(None, error.usage, str(error))
     except TeacherError as error:
         raise parts.pending.keep_unanswered(safe, error) if parts.pending else error from error
+    if mask_lesson(parts.masker, lesson) != lesson:
+        # It would be committed; and a rule with a placeholder in it is no rule.
+        words = "the teacher's answer holds what reads like a secret"
+        parts.emit(events.Notice(f"nothing learned: {words}"))
+        return Teaching(None, lesson.usage, words)
     parts.emit(events.LessonLearned(lesson))
     if parts.pending:
         parts.pending.keep(safe, "the rule was not written yet", lesson)

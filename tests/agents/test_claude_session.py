@@ -222,6 +222,9 @@ def test_a_second_answer_to_the_greeting_sends_no_second_prompt() -> None:
         ([STARTED, RESULT], False),
         ([STARTED, RESULT, NOTIFIED], True),
         ([state("running"), RESULT], False),
+        ([SHELL, RESULT], False),
+        ([RESULT, {"type": "assistant", "message": {"content": [], "model": "m"}}], False),
+        ([RESULT, {"type": "user"}, RESULT], True),
     ],
 )
 def test_it_is_over_when_nothing_goes_on(said: Sequence[Mapping[str, Any]], over: bool) -> None:

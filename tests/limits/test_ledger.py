@@ -248,3 +248,12 @@ def test_what_another_machine_reserved_stays_reserved(
     left = ledger.open_entry("near", Caps(cost_usd_per_day=10)).allowance
     # A file is on this machine alone, whatever the machine was called before.
     assert left == pytest.approx(5.0 if each_database == "postgres" else 9.5)
+
+
+def test_what_another_machine_reserved_for_a_run_that_was_taken_over_is_closed(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.open_entry("run", Caps(cost_usd_per_run=5), at_most=5)
+    with Database(tmp_path) as database:
+        database.write("UPDATE spending SET host = 'far away', process_started = 1")
+    assert ledger.open_entry("run", Caps(cost_usd_per_run=5)).allowance == pytest.approx(4.5)

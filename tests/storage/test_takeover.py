@@ -250,6 +250,7 @@ def test_what_an_earlier_version_writes_later_is_left_where_it_is(state: Path) -
     Database(state).close()
     first = (state / "earlier" / "runs.db").read_bytes()
     (state / "runs.db").write_bytes(b"written by a program of the earlier version")
+    os.utime(state / "runs.db", (time.time() + 60, time.time() + 60))
     with Database(state) as database:
         prune(database, datetime(2020, 1, 1, tzinfo=UTC))
     assert (state / "earlier" / "runs.db").read_bytes() == first

@@ -149,7 +149,7 @@ def test_the_second_teacher_is_not_asked_for_a_better_answer(
     assert second.asked == []
 
 
-def test_what_a_teacher_answers_and_knows_is_masked_too(pending: Pending) -> None:
+def test_no_secret_is_known_to_a_teacher_or_written_as_its_answer(pending: Pending) -> None:
     secret = RuleText("Never log in", "With DB_PASSWORD=hunter2Suite99", "It was hunter2Suite99")
     teacher = ScriptedTeacher(TeacherLesson(Action.ADD, "DB_PASSWORD=hunter2Suite99", secret))
     taken: list[TeacherLesson] = []
@@ -165,5 +165,8 @@ def test_what_a_teacher_answers_and_knows_is_masked_too(pending: Pending) -> Non
     made = Parts(teacher, Masker(), lambda _event: None, Book(), pending)
     taught = teach_failure(FAILURE, made)
     ((_, known),) = teacher.asked
-    for said in (repr(known), repr(taken), repr(taught)):
-        assert "hunter2Suite99" not in said
+    assert "hunter2Suite99" not in repr(known)
+    assert taken == []
+    assert taught.teaching.lesson is None
+    assert "reads like a secret" in taught.teaching.trouble
+    assert pending.waiting() == []

@@ -3,6 +3,7 @@
 They stay as they are. But a rule must not say the same once more beside them, nor the opposite.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 
 HEADING: Final = "## Promoted learnings"
 
-_OURS: Final = ("**Rule**", "**When**", "**Why**", "**Source**")
-_LONGEST: Final = 200
-"""Characters of a line that can say one thing alone."""
+_FORBID: Final = frozenset(("never", "don't", "avoid", "not", "no"))
+_DEMAND: Final = frozenset(("always", "do", "must", "should", "please", "use", "using"))
 _LEVELS: Final = ("h1", "h2")
 _TITLE: Final = comparable(HEADING.removeprefix("## "))
 
@@ -46,11 +46,22 @@ def find_opposite_line(data: bytes, text: RuleText) -> str:
 
     That of a rule of ours is the rulebook's to find.
     """
-    for line in (*_promoted_lines(data), *_lines(data)):
-        own = line.startswith(_OURS) or len(line) > _LONGEST
-        if not own and compare(text, RuleText(line, "", "")) is Kinship.OPPOSITE:
+    for line in _promoted_lines(data):
+        if compare(text, RuleText(line, "", "")) is Kinship.OPPOSITE:
+            return line
+    # Of people's other lines nobody knows whether they are rules: there the words have to be equal.
+    negated, words = _polarity(text.rule)
+    for line in _lines(data):
+        if (not negated, words) == _polarity(line):
             return line
     return ""
+
+
+def _polarity(line: str) -> tuple[bool, tuple[str, ...]]:
+    """Return whether a line forbids, and its words without those that say so."""
+    words = re.findall(r"[\w']+", line.casefold().replace("do not", "don't"))
+    kept = tuple(word for word in words if word not in _FORBID and word not in _DEMAND)
+    return any(word in _FORBID for word in words), kept
 
 
 def _promoted_lines(data: bytes) -> Iterator[str]:
