@@ -129,7 +129,7 @@ def remove_leftovers(project: Path, store: Store, listener: Listener) -> None:
 def _ended_and_gone(run: str, store: Store) -> RunRecord | None:
     """The record of a run that has ended for good, and whose process is not there any more."""
     try:
-        record = store.get(run)
+        record = store.find(run)
     except UsageError:
         return None  # one that is only beginning, or not ours
     if record.id != run or record.outcome not in _ENDED or not record.ended:

@@ -118,7 +118,7 @@ def resume_run(
     _preload_workflows()
     state = state or state_directory()
     with Store(state) as store:
-        record = store.get(run)
+        record = store.find(run)
 
         from orchestrator.workflows import Caller, carry_run
 

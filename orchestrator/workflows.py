@@ -97,7 +97,7 @@ def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
     caller = _caller.get() or Caller()
     emit = events.RunEvents(run, caller.held, caller.listener)
     with Store(caller.state) as store:
-        record = store.get(run)
+        record = store.find(run)
         if record.outcome not in RESUMABLE:
             return record.outcome
         project = checked_project(record.task.project)
@@ -106,7 +106,7 @@ def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
             _open_place(config, project, run, store, emit) as place,
             hold_project(place.folder, store),
         ):
-            record = store.get(run)  # again: whoever had the lock may have ended it
+            record = store.find(run)  # again: whoever had the lock may have ended it
             if record.outcome not in RESUMABLE:
                 return record.outcome
             return _carry_in_place(record, config, place, store, open_journal, caller, emit)

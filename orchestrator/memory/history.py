@@ -29,7 +29,7 @@ from orchestrator.memory.records import (
     hash_text,
 )
 from orchestrator.models import Rule
-from orchestrator.storage.database import Database, Row
+from orchestrator.storage.database import Database, Row, as_stored
 from teacher.models import RuleText
 
 _DELETED: Final = "deleted from the file"
@@ -229,7 +229,7 @@ class History:
                 self.allow(before.rule.text)
             back = replace(before, rule=rule, status=before.when_back, reason="")
             self.update(replace(back, mattered=self.now()), "back in the file")
-        elif was := difference(before.rule, replace(rule, text=_plain_text(rule.text))):
+        elif was := difference(before.rule, replace(rule, text=_text_as_stored(rule.text))):
             changed = replace(rewritten(before, rule), mattered=self.now())
             self.update(changed, "edited by hand", was)
 
@@ -444,10 +444,5 @@ def _record(row: Row) -> RuleRecord:
     )
 
 
-def _plain_text(text: RuleText) -> RuleText:
-    return RuleText(_plain(text.rule), _plain(text.when), _plain(text.why))
-
-
-def _plain(text: str) -> str:
-    # Bytes that are not UTF-8 stay in the file; a database takes text only.
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+def _text_as_stored(text: RuleText) -> RuleText:
+    return RuleText(as_stored(text.rule), as_stored(text.when), as_stored(text.why))

@@ -198,15 +198,17 @@ class Database:
 
 
 def _storable(value: Value) -> Value:
-    """Return a value that a database takes: text has to be text, and holds no NUL."""
-    if isinstance(value, str):
-        # Bytes that are not UTF-8 stay in people's files, and half a character says nothing.
-        try:
-            whole = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        except UnicodeEncodeError:
-            whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return whole.replace("\0", "")
-    return value
+    return as_stored(value) if isinstance(value, str) else value
+
+
+def as_stored(text: str) -> str:
+    """Return a text as a database gives it back: it has to be text, and holds no NUL."""
+    # Bytes that are not UTF-8 stay in people's files, and half a character says nothing.
+    try:
+        whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", "")
 
 
 class _SQLite:
