@@ -48,6 +48,10 @@ mark, because it cleared its environment, can keep a pipe open for longer."""
 
 _SWEEP_SECONDS: Final = 5.0
 
+_FREEZE_ROUNDS: Final = 20
+"""How often to look for processes that descendants started before they were stopped: each round
+can only find children of those that the round before has stopped."""
+
 LineSink = Callable[[bytes], None]
 
 
@@ -222,7 +226,7 @@ class Child:
                     self._popen.wait(TERM_GRACE_SECONDS)
             finally:  # a second Ctrl-C cuts the grace short, not the end
                 if self._popen.returncode is None:  # or the number may be another's by now
-                    descendants += _descendants(self.pid)  # started since the first look
+                    descendants += _freeze_tree(self.pid)
                 self._signal(signal.SIGKILL)
                 for process in descendants:
                     with contextlib.suppress(psutil.Error):
@@ -641,6 +645,26 @@ def _marked_environment(env: Mapping[str, str] | None, *marks: str) -> dict[str,
     # Ours first: an environment that was copied earlier may lack them.
     outer = os.environ.get(MARK) or env.get(MARK) or ""
     return {**env, MARK: ":".join(filter(None, (outer, *marks)))}
+
+
+def _freeze_tree(pid: int) -> list[psutil.Process]:
+    """Stop a process and its descendants, and return the descendants.
+
+    What runs could start another process between the look and the kill. Should that one have
+    cleared its environment, nobody would find it once its parent is gone.
+    """
+    frozen: set[psutil.Process] = set()
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).suspend()
+    for _ in range(_FREEZE_ROUNDS):
+        found = set(_descendants(pid)) - frozen
+        if not found:
+            break
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+        frozen |= found
+    return list(frozen)
 
 
 def _descendants(pid: int) -> list[psutil.Process]:

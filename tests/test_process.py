@@ -33,8 +33,8 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-c", textwrap.dedent(code)]
 
 
-def wait_for(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 120
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> bool:
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
@@ -109,7 +109,7 @@ def test_wall_clock_ends_the_whole_family(tmp_path: Path) -> None:
         if (tmp_path / "pids").exists():
             break
     assert done.ended_by is EndedBy.WALL_CLOCK
-    assert [pid for pid in pids_in(tmp_path / "pids", 4) if alive(pid)] == []
+    assert wait_for(lambda: not any(map(alive, pids_in(tmp_path / "pids", 4))), seconds=10)
 
 
 @pytest.mark.usefixtures("quick_kill")
@@ -119,7 +119,31 @@ def test_silence_ends_the_whole_family(tmp_path: Path) -> None:
         if (tmp_path / "pids").exists():
             break
     assert done.ended_by is EndedBy.NO_OUTPUT
-    assert [pid for pid in pids_in(tmp_path / "pids", 4) if alive(pid)] == []
+    assert wait_for(lambda: not any(map(alive, pids_in(tmp_path / "pids", 4))), seconds=10)
+
+
+@pytest.mark.usefixtures("quick_kill")
+def test_what_is_started_until_the_last_moment_is_ended_too(tmp_path: Path) -> None:
+    """Whoever only lists the descendants and then kills misses what was started in between."""
+    code = """
+        import os, signal, subprocess, sys, time
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for _ in range(3000):
+            bare = subprocess.Popen(["/bin/sleep", "600"], env={}, start_new_session=True)
+            os.write(1, b"%d\\n" % bare.pid)
+            time.sleep(0.001)
+        time.sleep(600)
+    """
+    for seconds in growing(0.5):
+        done = run(python(code), cwd=tmp_path, wall_clock=seconds)
+        if done.stdout:
+            break
+    started = [int(line) for line in done.stdout.split()]
+    try:
+        assert wait_for(lambda: not any(map(alive, started)), seconds=10)
+    finally:
+        for pid in filter(alive, started):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_what_is_started_after_the_first_signal_is_ended_too(

@@ -109,7 +109,10 @@ class Elsewhere:
     def test(self, arguments: Sequence[str]) -> None:
         """Run pytest far east."""
         argv = [".venv/bin/python", "-m", "pytest", "-q", *arguments]
-        self._try("the tests", argv, {"TZ": _FAR_EAST})
+        if not self._passes("the tests", argv, {"TZ": _FAR_EAST}):
+            # These start real programs on a busy machine: what fails again, alone, has failed.
+            again = [*argv, "--last-failed", "-n", "0"]
+            self._try("what failed, again", again, {"TZ": _FAR_EAST})
 
     def test_in_another_year(self, arguments: Sequence[str]) -> None:
         """Run pytest far west under a faked clock."""
@@ -124,13 +127,16 @@ class Elsewhere:
         self._try(f"the tests at {_MOMENT}", argv, clock)
 
     def _try(self, name: str, argv: Sequence[str], variables: Mapping[str, str]) -> None:
-        """Run a program under hostile conditions, and say in one line how it went."""
+        self._failed |= not self._passes(name, argv, variables)
+
+    def _passes(self, name: str, argv: Sequence[str], variables: Mapping[str, str]) -> bool:
+        """Run a program under hostile conditions; print how it went, and return whether it did."""
         environment = {"PATH": os.environ["PATH"], **_HOSTILE, **self._own, **variables}
         started = time.monotonic()
         code = self.call(argv, environment, self._project)
-        self._failed |= code != 0
         word = "FAILED" if code else "passed"
         _say(f"=== {word}: {name}, {time.monotonic() - started:.0f} s")
+        return code == 0
 
     @property
     def failed(self) -> bool:
