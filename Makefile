@@ -36,9 +36,9 @@ $(BIN)/python -m tests.corpus.figures $(RESULTS) $(2) || failed=1; exit $$failed
 endef
 
 # What tells soon whether an interpreter or a set of versions carries the program.
-SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/hooks/test_claude.py \
-  tests/memory/test_history.py tests/replay/test_sdk.py tests/suites tests/teacher \
-  tests/test_architecture.py tests/test_journal.py tests/storage
+SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/session_hooks/test_claude.py \
+  tests/rulebook/test_history.py tests/replay/test_sdk.py tests/suites tests/teacher \
+  tests/test_architecture.py tests/journal/test_journal.py tests/storage
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -129,7 +129,7 @@ pins-n8n: ## choose the versions of the real n8n's packages anew
 
 figures: export ORCHESTRATOR_FIGURES = $(abspath docs/figures)
 figures: $(VENV)/development $(CASES)/made ## count anew what docs/reliability.md tells
-	@$(PYTEST) -q -m '' tests/guard tests/failures tests/memory
+	@$(PYTEST) -q -m '' tests/guard tests/failures tests/rulebook
 	@$(MAKE) test-kills FIGURES=docs/figures
 	@$(call RUN_CASES,corpus,--write docs/figures/corpus.json)
 	@$(BIN)/cog -r docs/reliability.md

@@ -26,7 +26,7 @@ from orchestrator.agents.claude_code import find_program
 from orchestrator.agents.permissions import suite_permissions
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.runs import start_run
+from orchestrator.services.runs import start_run
 from orchestrator.suites.environment import project_environment
 
 ROUNDS: Final = 12

@@ -53,7 +53,7 @@ def measure() -> Table:
 
 
 def _cases(project: Path) -> dict[str, tuple[str, bytes]]:
-    from orchestrator.hooks.settings import hook_command
+    from orchestrator.session_hooks.settings import hook_command
 
     hook, python = hook_command(), shlex.quote(sys.executable)
     quiet, noisy = {"command": "pytest tests -q"}, {"command": "rm -rf build"}

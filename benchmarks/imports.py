@@ -20,7 +20,7 @@ PROGRAMS: Final = {
     "`orchestrator runs`": ("-m", "orchestrator", "runs"),
     "`orchestrator config show`": ("-m", "orchestrator", "config", "show"),
     "`orchestrator rules list`": ("-m", "orchestrator", "rules", "list"),
-    "our own modules of a run": ("-c", "import orchestrator.runs"),
+    "our own modules of a run": ("-c", "import orchestrator.services.runs"),
     "`import dbos`, in every run": ("-c", "import dbos"),
     "`import anthropic`, with the first lesson": (
         "-c",

@@ -20,9 +20,9 @@ from benchmarks import children
 from benchmarks.machine import environment
 from benchmarks.results import Table, spread
 from orchestrator.config import Config
-from orchestrator.memory.learnings import workspace as learnings
-from orchestrator.memory.learnings.entries import Kind
-from orchestrator.rulebooks import open_rulebook
+from orchestrator.learnings import workspace as learnings
+from orchestrator.learnings.entries import Kind
+from orchestrator.services.rulebooks import open_rulebook
 from orchestrator.storage.database import Database
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 

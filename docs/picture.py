@@ -9,7 +9,7 @@ from rich.console import Console as Screen
 from rich.terminal_theme import NIGHT_OWLISH
 
 from orchestrator.cli.console import Console
-from orchestrator.demo import run_demo
+from orchestrator.services.demo import run_demo
 
 TARGET = Path(__file__).parent / "images" / "demo.svg"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from orchestrator.events import Listener
-from orchestrator.footprint import Footprint
 from orchestrator.models import AgentLimits, AgentResult, Diff, RuleChange, Snapshot, SuiteReport
+from orchestrator.models.footprint import Footprint
 from teacher.models import Failure, KnownRule, Lesson
 
 T = TypeVar("T")
@@ -17,6 +17,13 @@ T = TypeVar("T")
 
 class Agent(Protocol):
     """A headless coding agent."""
+
+    def preflight(self) -> str:
+        """Check that a run can start, and return how people call the program.
+
+        Raises:
+            LoopError: it cannot, in one line with a hint.
+        """
 
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: Listener
@@ -27,10 +34,17 @@ class Agent(Protocol):
 class Suite(Protocol):
     """The project's own tests."""
 
-    def run(self, workspace: Path, select: Sequence[str] | None, on_event: Listener) -> SuiteReport:
+    def preflight(self, workspace: Path) -> None:
+        """Raise UsageError or InfrastructureError when the command cannot be started."""
+
+    def run(
+        self, workspace: Path, select: Sequence[str] | None = None, on_event: Listener = ...
+    ) -> SuiteReport:
         """Run all cases, or those selected by id, and report."""
 
-    def observe(self, workspace: Path, on_event: Listener) -> tuple[SuiteReport, Footprint | None]:
+    def observe(
+        self, workspace: Path, on_event: Listener = ...
+    ) -> tuple[SuiteReport, Footprint | None]:
         """Run all cases, and record what the verdict rests on, where the runner can tell."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from orchestrator.memory.history import History
+from orchestrator.rulebook.history import History
 from orchestrator.storage.database import Database
 
 

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,57 +12,22 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("orchestrator.__main__",),
-    ("orchestrator.cli",),
-    ("orchestrator.demo", "orchestrator.hooks"),
-    ("orchestrator.runs", "orchestrator.reports", "orchestrator.waiting", "orchestrator.trial"),
-    ("orchestrator.workflows",),
-    ("orchestrator.upkeep",),
-    (
-        "orchestrator.wiring",
-        "orchestrator.isolation",
-        "orchestrator.recovery",
-        "orchestrator.variables",
-    ),
-    ("orchestrator.loop",),
-    ("orchestrator.policy",),
-    ("orchestrator.steps",),
-    ("orchestrator.verdict",),
-    ("orchestrator.guard",),
-    ("orchestrator.limits",),
-    ("orchestrator.teaching", "orchestrator.rulebooks"),
-    ("orchestrator.memory", "orchestrator.failures"),
-    (
-        "orchestrator.agents",
-        "orchestrator.suites",
-        "orchestrator.workspace",
-        "orchestrator.replay",
-        "teacher",
-    ),
-    ("orchestrator.journal",),
-    ("orchestrator.ledger", "orchestrator.kept_config"),
-    ("orchestrator.storage",),
-    ("orchestrator.codec",),
-    (
-        "orchestrator.config",
-        "orchestrator.orphans",
-        "orchestrator.writeahead",
-        "orchestrator.project",
-    ),
-    ("orchestrator.process", "orchestrator.ports", "orchestrator.event_record"),
-    ("orchestrator.events",),
-    ("orchestrator.models", "orchestrator.footprint"),
-    (
-        *("orchestrator.errors", "orchestrator.files", "orchestrator.masking"),
-        *("orchestrator.fingerprints", "orchestrator.storage.location", "orchestrator.liveness"),
-        *("teacher.models", "prompts"),
-    ),
-    (
-        *("orchestrator.atomic", "orchestrator.bom", "orchestrator.folders"),
-        "orchestrator.locking",
-    ),
+    ("cli",),
+    ("services",),
+    ("loop",),
+    ("verdict", "teaching", "learnings"),
+    ("guard", "session_hooks"),
+    ("rulebook", "failures", "budget"),
+    ("workspace", "suites", "agents", "journal"),
+    ("storage", "ports"),
+    ("events",),
+    ("models", "config", "platform", "replay", "teacher"),
+    ("errors", "masking", "vocabulary", "prompts"),
 )
-"""From the roof to the ground. Neighbours on a floor do not know each other."""
+"""The rooms, from the roof to the ground. Neighbours on a floor do not know each other."""
+
+ENTRY_POINTS = {"orchestrator.__main__": "cli", "orchestrator.hooks.entry": "session_hooks"}
+"""Modules outside of a room that start one, and the room that they belong to."""
 
 VOCABULARY = ("teacher.errors", "teacher.models")
 """The part of `teacher` that others may speak without depending on how a teacher works."""
@@ -76,12 +42,12 @@ OWNERS = {
         "orchestrator.storage.database",
         "orchestrator.storage.takeover",
     },
-    "subprocess": {"orchestrator.process"},
+    "subprocess": {"orchestrator.platform.process"},
     "tenacity": {"teacher.retry"},
     # Front matter of rule files is YAML too.
     "yaml": {
         "orchestrator.config.loading",
-        "orchestrator.memory.scope",
+        "orchestrator.rulebook.scope",
         "orchestrator.replay.loading",
     },
 }
@@ -113,37 +79,64 @@ def imports(path: Path, known: dict[str, Path]) -> Iterator[str]:
                 yield full if full in known else node.module
 
 
-def floor_of(module: str) -> int:
-    best = max(
-        (
-            (len(prefix), index)
-            for index, floor in enumerate(FLOORS)
-            for prefix in floor
-            if module == prefix or module.startswith(f"{prefix}.")
-        ),
-        default=(0, -1),
-    )
-    return best[1]
+def find_room(module: str) -> str:
+    """Return the room of a module: a package or a module below `orchestrator`, or a top level."""
+    if module in ENTRY_POINTS:
+        return ENTRY_POINTS[module]
+    if module in VOCABULARY:
+        return "vocabulary"
+    return module.removeprefix("orchestrator.").partition(".")[0]
+
+
+def find_floor(room: str) -> int | None:
+    return next((number for number, rooms in enumerate(FLOORS) if room in rooms), None)
+
+
+def is_package_root(module: str) -> bool:
+    """Return whether it is a top-level package itself, which imports nothing, or a former room."""
+    return module in ("orchestrator", "orchestrator.hooks")
 
 
 def looks_at_foreign_paths(module: str) -> bool:
     return module.startswith(ON_FOREIGN_PATHS) and ".plugin." not in module
 
 
-def test_every_module_has_a_floor() -> None:
-    assert len(modules()) > 30
-    assert [name for name in modules() if floor_of(name) < 0 and name != "orchestrator"] == []
+def test_every_room_has_one_floor() -> None:
+    rooms = {find_room(name) for name in modules() if not is_package_root(name)}
+    assert rooms == {room for floor in FLOORS for room in floor}
+    assert len(rooms) == sum(map(len, FLOORS))
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if name != "orchestrator"])
+def test_the_house_stays_small() -> None:
+    assert len(FLOORS) <= 11
+    assert sum(map(len, FLOORS)) <= 30
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if not is_package_root(name)])
 def test_dependencies_point_down(module: str) -> None:
     known = modules()
-    part = next(p for p in FLOORS[floor_of(module)] if module == p or module.startswith(f"{p}."))
+    room = find_room(module)
+    floor = find_floor(room)
+    assert floor is not None
     for target in imports(known[module], known):
-        if floor_of(target) < 0 or target in VOCABULARY:
+        if target not in known or is_package_root(target):
             continue
-        inside = target == part or target.startswith(f"{part}.")
-        assert inside or floor_of(target) > floor_of(module), f"{module} imports {target}"
+        below = find_floor(find_room(target))
+        assert find_room(target) == room or below > floor, f"{module} imports {target}"  # type: ignore[operator] # see the test above
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    known = modules()
+    graph = {
+        name: {
+            target
+            for target in imports(path, known)
+            if target in known and not is_package_root(target) and target != name
+        }
+        for name, path in known.items()
+    }
+    # A package that names what its modules offer is imported by none of them.
+    TopologicalSorter(graph).prepare()
 
 
 def test_the_teacher_knows_nothing_of_the_orchestrator() -> None:
@@ -171,7 +164,9 @@ def test_a_folder_that_is_closed_to_us_stops_nobody(module: str) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             called = ast.unparse(node.func)
             careful = node.func.attr not in RAISING or called.startswith("files.")
-            assert careful, f"{module}:{node.lineno}: {called} raises; orchestrator.files does not"
+            assert careful, (
+                f"{module}:{node.lineno}: {called} raises; orchestrator.platform.files does not"
+            )
 
 
 def test_help_starts_without_the_heavy_libraries() -> None:
@@ -193,9 +188,9 @@ def test_help_starts_without_the_heavy_libraries() -> None:
     [
         ("rules list", ("orchestrator.agents", "orchestrator.guard", "orchestrator.suites")),
         ("rules list", ("teacher.local", "markdown_it", "rapidfuzz", "psutil", "httpx", "rich")),
-        ("config show", ("orchestrator.memory", "orchestrator.agents", "markdown_it", "rich")),
-        ("learnings log ERR x", ("orchestrator.memory.rulebook", "pydantic", "sqlite3", "yaml")),
-        ("learnings review", ("orchestrator.memory.rulebook", "pydantic", "sqlite3", "yaml")),
+        ("config show", ("orchestrator.rulebook", "orchestrator.agents", "markdown_it", "rich")),
+        ("learnings log ERR x", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),
+        ("learnings review", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),
     ],
 )
 def test_a_command_loads_what_it_needs(words: str, heavy: tuple[str, ...], tmp_path: Path) -> None:

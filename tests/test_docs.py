@@ -14,7 +14,7 @@ import yaml
 
 from orchestrator.cli.main import cli
 from orchestrator.config import Config, load
-from orchestrator.suites import ProjectSuite
+from orchestrator.ports import Suite
 from tests.agents.conformance import AgentConformance, Behaviour, Subject
 from tests.suites.conformance import SuiteConformance
 
@@ -66,15 +66,15 @@ class TestTheExampleOfASuite(SuiteConformance):
         assert 10 < example("suite")["lines"] < 45
 
     @pytest.fixture
-    def green(self) -> ProjectSuite:
+    def green(self) -> Suite:
         return self._suite("print('1..2\\nok 1 - one\\nok 2 - two')")
 
     @pytest.fixture
-    def red(self) -> ProjectSuite:
+    def red(self) -> Suite:
         return self._suite("print('1..2\\nok 1 - one\\nnot ok 2 - two'); raise SystemExit(1)")
 
-    def _suite(self, code: str) -> ProjectSuite:
-        made: ProjectSuite = example("suite")["TapSuite"]([sys.executable, "-c", code], 60)
+    def _suite(self, code: str) -> Suite:
+        made: Suite = example("suite")["TapSuite"]([sys.executable, "-c", code], 60)
         return made
 
 

@@ -107,49 +107,51 @@ def owners(*names: str) -> frozenset[str]:
 
 
 FACTS = (
-    Fact("moves a file into place", owners("atomic"), moves_files, "draft.replace(path)"),
+    Fact("moves a file into place", owners("platform.atomic"), moves_files, "draft.replace(path)"),
     Fact(
         "brings a file to the disk",
         # The buffer's entry is added, and nothing is replaced.
-        owners("atomic", "writeahead.buffer"),
+        owners("platform.atomic", "session_hooks.writeahead.buffer"),
         calls("os.fsync", "os.fdatasync", "os.sync"),
         "os.fsync(file)",
     ),
     Fact(
         "locks a file",
-        owners("locking"),
+        owners("platform.locking"),
         imports("fcntl", "filelock", "msvcrt", "portalocker"),
         "from filelock import FileLock",
     ),
     Fact(
         "knows byte order marks",
-        owners("bom"),
+        owners("platform.bom"),
         lambda node: text("\ufeff")(node) or is_utf16_mark(node) or calls_codec_marks(node),
         'data.removeprefix(b"\\xef\\xbb\\xbf")',
     ),
-    Fact("names a path by its digest", owners("folders"), names_path, "sha256(bytes(path))"),
-    Fact("finds .git", owners("folders"), joins_git_folder, 'exists(folder / ".git")'),
+    Fact(
+        "names a path by its digest", owners("platform.folders"), names_path, "sha256(bytes(path))"
+    ),
+    Fact("finds .git", owners("platform.folders"), joins_git_folder, 'exists(folder / ".git")'),
     Fact(
         "finds Claude Code's configuration",
-        owners("folders"),
+        owners("platform.folders"),
         lambda node: is_whole(node, "CLAUDE_CONFIG_DIR", "~/.claude") or joins_home(node),
         'Path.home() / ".claude"',
     ),
     Fact(
         "names Claude Code's settings",
-        owners("folders"),
+        owners("platform.folders"),
         lambda node: is_whole(node, "settings.json", ".claude/settings.json"),
         'folder / "settings.json"',
     ),
     Fact(
         "names the files of instructions",
-        owners("folders"),
+        owners("platform.folders"),
         lambda node: is_whole(node, "CLAUDE.md", "AGENTS.md"),
         'project / "CLAUDE.md"',
     ),
     Fact(
         "spells entries of the buffer",
-        owners("writeahead.grammar"),
+        owners("session_hooks.writeahead.grammar"),
         text("WAL Entry", "TOOL_FAILURE", " in session ", "HEAD (["),
         'f"{call} in session {session}"',
     ),
@@ -161,7 +163,7 @@ FACTS = (
     ),
     Fact(
         "marks an agent of ours",
-        owners("writeahead.places"),
+        owners("storage.location"),
         lambda node: is_whole(node, "ORCHESTRATOR_RUN"),
         'os.environ.get("ORCHESTRATOR_RUN")',
     ),

@@ -24,7 +24,7 @@ from orchestrator.agents.claude_wire import Message, WireError
 from orchestrator.agents.wording import last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.process import EndedBy, capture
+from orchestrator.platform.process import EndedBy, capture
 
 OLDEST_VERSION: Final = (2, 1, 248)
 """The first one that takes a prompt as it is written (claude-agent-sdk 0.2.186)."""

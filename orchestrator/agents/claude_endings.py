@@ -22,7 +22,7 @@ from orchestrator.agents.notices import (
 from orchestrator.agents.resets import reset_time
 from orchestrator.agents.wording import last_lines, one_line, plain
 from orchestrator.models import AgentLimits, AgentOutcome
-from orchestrator.process import EndedBy
+from orchestrator.platform.process import EndedBy
 
 Verdict = tuple[AgentOutcome, str]
 """An outcome, and its message."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.folders import SETTINGS, config_folder
-from orchestrator.writeahead.places import RUN_VARIABLE
+from orchestrator.platform.folders import SETTINGS, config_folder
+from orchestrator.storage.location import RUN_VARIABLE
 
 OFFICIAL_API: Final = "https://api.anthropic.com"
 

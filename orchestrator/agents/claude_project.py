@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from orchestrator.agents.claude_environment import HELPERS, STEERING
 from orchestrator.agents.wording import one_line
-from orchestrator.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
 
 _SERVERS: Final = ".mcp.json"
 

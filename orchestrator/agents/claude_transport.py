@@ -14,7 +14,7 @@ from orchestrator.agents.claude_tools import refused_calls
 from orchestrator.agents.claude_wire import WireError
 from orchestrator.agents.wording import plain
 from orchestrator.models import AgentLimits
-from orchestrator.process import LINE_LIMIT, Child, EndedBy
+from orchestrator.platform.process import LINE_LIMIT, Child, EndedBy
 
 _STDERR_LINES: Final = 100
 _STDERR_LINE_LENGTH: Final = 2000

@@ -22,8 +22,8 @@ from orchestrator.agents.resets import reset_time
 from orchestrator.agents.wording import holds_words, last_lines, one_line, plain
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.process import Completed, EndedBy, run
-from orchestrator.writeahead.places import RUN_VARIABLE
+from orchestrator.platform.process import Completed, EndedBy, run
+from orchestrator.storage.location import RUN_VARIABLE
 
 PROMPT: Final = "{prompt}"
 PROMPT_FILE: Final = "{prompt_file}"

@@ -19,7 +19,7 @@ def show(project_dir: Path, config_file: Path | None) -> None:
     """Print each value with where it came from."""
     from orchestrator.cli.values import in_yaml
     from orchestrator.config import load
-    from orchestrator.project import checked_project
+    from orchestrator.platform.project import checked_project
 
     loaded = load(checked_project(project_dir), config_file)
     rows = [(f"{key}: {in_yaml(value)}", origin) for key, value, origin in loaded.values()]

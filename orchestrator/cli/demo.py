@@ -13,6 +13,6 @@ def demo(keep: bool) -> int:
     bug only if the learned rule reached it; so the demo fails if learning does not work.
     """
     from orchestrator.cli.console import Console
-    from orchestrator.demo import run_demo
+    from orchestrator.services.demo import run_demo
 
     return run_demo(keep=keep, listener=Console(kept=False), say=click.echo)

@@ -9,7 +9,7 @@ import click
 from orchestrator.cli.run import project_directory
 
 if TYPE_CHECKING:
-    from orchestrator.hooks.settings import SettingsChange
+    from orchestrator.session_hooks.settings import SettingsChange
 
 where = click.argument("where", type=click.Choice(["local", "global"]), metavar="local|global")
 
@@ -21,7 +21,7 @@ def hook() -> None:
     Prints nothing and never fails: whatever goes wrong is logged in the state directory. The
     hooks that `hooks install` sets up run the same code without the command line's start.
     """
-    from orchestrator.hooks.entry import main
+    from orchestrator.session_hooks.entry import main
 
     main()
 
@@ -40,8 +40,8 @@ def install(where: str, project_dir: Path) -> None:
     They note destructive commands before they run, and failed tool calls, in the learnings
     workspace. What stands in the file stays as it is; doing it again changes nothing.
     """
-    from orchestrator.hooks import settings
-    from orchestrator.memory.learnings.workspace import find_workspace
+    from orchestrator.learnings.workspace import find_workspace
+    from orchestrator.session_hooks import settings
 
     change = settings.install(settings_file(where, project_dir))
     said = "hooks added to" if change.changed else "the hooks are in place in"
@@ -59,7 +59,7 @@ def install(where: str, project_dir: Path) -> None:
 @project_directory
 def uninstall(where: str, project_dir: Path) -> None:
     """Take exactly our part out of the project's settings.json, or out of yours."""
-    from orchestrator.hooks import settings
+    from orchestrator.session_hooks import settings
 
     change = settings.uninstall(settings_file(where, project_dir))
     said = "hooks taken out of" if change.changed else "no hooks of ours are in"
@@ -70,8 +70,8 @@ def settings_file(where: str, project: Path) -> Path:
     """The settings file that `local` or `global` means."""
     import os
 
-    from orchestrator.hooks import settings
-    from orchestrator.project import checked_project
+    from orchestrator.platform.project import checked_project
+    from orchestrator.session_hooks import settings
 
     if where == "global":
         return settings.global_settings(os.environ)
@@ -84,7 +84,7 @@ def say_who_loads_them(where: str, project: Path) -> None:
     Claude Code (2.1.329) loads the settings.json of the folder that a session starts in, and of no
     folder above it; the workspace is found from below.
     """
-    from orchestrator.memory.learnings.workspace import local_workspace
+    from orchestrator.learnings.workspace import local_workspace
 
     folder, top = project.resolve(), local_workspace(project).base
     if where == "local" and folder != top:

@@ -17,10 +17,10 @@ from orchestrator.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.memory.learnings.entries import Entry
-    from orchestrator.memory.learnings.promotion import Promotion
-    from orchestrator.memory.learnings.workspace import Workspace
-    from orchestrator.memory.rulebook import MarkdownRulebook
+    from orchestrator.learnings.entries import Entry
+    from orchestrator.learnings.promotion import Promotion
+    from orchestrator.learnings.workspace import Workspace
+    from orchestrator.rulebook.rulebook import MarkdownRulebook
 
 KINDS = ["ERR", "LRN", "FEAT"]
 
@@ -57,8 +57,8 @@ def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir
     `local` is in the project, `global` under ~/.claude; without the word it asks. What is there
     already is left as it is.
     """
-    from orchestrator.memory.learnings import workspace as workspaces
-    from orchestrator.project import checked_project
+    from orchestrator.learnings import workspace as workspaces
+    from orchestrator.platform.project import checked_project
 
     project = checked_project(project_dir)
     where = where or _asked_where()
@@ -83,7 +83,7 @@ def _asked_where() -> str:
 
 
 def _offer_gitignore(workspace: "Workspace", ignored: str | None) -> None:
-    from orchestrator.memory.learnings import gitignore
+    from orchestrator.learnings import gitignore
 
     if ignored is None:
         if gitignore.covered(workspace):
@@ -100,7 +100,7 @@ def _offer_gitignore(workspace: "Workspace", ignored: str | None) -> None:
 
 
 def _offer_hooks(where: str, project: Path, wanted: bool | None) -> None:
-    from orchestrator.hooks import settings
+    from orchestrator.session_hooks import settings
 
     path = settings_file(where, project)
     if settings.installed(path):
@@ -143,8 +143,8 @@ def log(
 
     The same context updates its entry and counts up.
     """
-    from orchestrator.memory.learnings import workspace as workspaces
-    from orchestrator.memory.learnings.entries import Kind
+    from orchestrator.learnings import workspace as workspaces
+    from orchestrator.learnings.entries import Kind
 
     if resolved and not action:
         raise UsageError("--resolved without --action", "say what was done with --action")
@@ -172,8 +172,8 @@ def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
     Failed tool calls that the hook noted become entries first.
     """
     from orchestrator.cli import learnings_view
-    from orchestrator.memory.learnings import review as reviews
-    from orchestrator.memory.learnings.workspace import open_workspace
+    from orchestrator.learnings import review as reviews
+    from orchestrator.learnings.workspace import open_workspace
 
     found = reviews.review(open_workspace(project_dir, everywhere=everywhere))
     if as_json:
@@ -190,8 +190,8 @@ def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
 @project_directory
 def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> None:
     """Set a pending entry to resolved."""
-    from orchestrator.memory.learnings.workspace import open_workspace
-    from orchestrator.memory.learnings.workspace import resolve as set_resolved
+    from orchestrator.learnings.workspace import open_workspace
+    from orchestrator.learnings.workspace import resolve as set_resolved
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     resolved = set_resolved(workspace, entry, action)
@@ -237,9 +237,9 @@ def promote(
     A rule that contradicts another, reads like an attack, or was turned down before is not
     written; then the entry stays resolved, and the command ends with 1.
     """
-    from orchestrator.memory.learnings import promotion
-    from orchestrator.memory.learnings.rule_text import rule_text
-    from orchestrator.memory.learnings.workspace import open_workspace
+    from orchestrator.learnings import promotion
+    from orchestrator.learnings.rule_text import rule_text
+    from orchestrator.learnings.workspace import open_workspace
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     known = workspace.find(entry)
@@ -255,7 +255,7 @@ def promote(
 
 
 def _ask_line(entry: "Entry") -> str:
-    from orchestrator.memory.learnings.rule_text import check_line, suggest_line
+    from orchestrator.learnings.rule_text import check_line, suggest_line
 
     suggested = suggest_line(entry)
     if not sys.stdin.isatty():
@@ -281,7 +281,7 @@ def _open_rulebook(
 ) -> "Iterator[MarkdownRulebook]":
     """Open the rulebook of the workspace's own folder, and close it at the end."""
     from orchestrator.config import Override
-    from orchestrator.memory.learnings.promotion import target_of
+    from orchestrator.learnings.promotion import target_of
 
     chosen = target_of(workspace, target)
     origin = f"command line --target {target}" if target else "the global workspace"
@@ -312,8 +312,8 @@ def _describe(done: "Promotion") -> str:
 
 
 def _offer_commit(workspace: "Workspace", done: "Promotion", wanted: bool | None) -> None:
-    from orchestrator.memory.committing import is_in_work_tree
-    from orchestrator.memory.learnings import promotion
+    from orchestrator.learnings import promotion
+    from orchestrator.rulebook.committing import is_in_work_tree
 
     if wanted is None:
         if not sys.stdin.isatty() or not is_in_work_tree(workspace.base):
@@ -335,8 +335,8 @@ def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
     PENDING operations that clearly were done get their status, and those that a check answers for;
     a check that an entry names is run only if you say so. Then comes what is still to do.
     """
-    from orchestrator.memory.learnings import resume as resuming
-    from orchestrator.memory.learnings.workspace import open_workspace
+    from orchestrator.learnings import resume as resuming
+    from orchestrator.learnings.workspace import open_workspace
 
     def allow(command: str) -> bool:
         question = f"The buffer names this check: {printable(command)}\nRun it"
@@ -400,7 +400,7 @@ def score(
     Act from 50 of 100 on, or from VFM_THRESHOLD: in the environment, or on a line of the
     project's CLAUDE.md or AGENTS.md.
     """
-    from orchestrator.memory.learnings import score as scores
+    from orchestrator.learnings import score as scores
 
     values = {
         "frequency": frequency,

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from orchestrator.cli.values import printable
-from orchestrator.memory.learnings.entries import Entry, Status
-from orchestrator.memory.learnings.review import Group, Review
-from orchestrator.memory.learnings.rule_text import suggest_line
-from orchestrator.memory.learnings.workspace import TITLES
+from orchestrator.learnings.entries import Entry, Status
+from orchestrator.learnings.review import Group, Review
+from orchestrator.learnings.rule_text import suggest_line
+from orchestrator.learnings.workspace import TITLES
 
 MOST_GROUPS: Final = 20
 """Groups of pending entries that are shown; a screen's length."""

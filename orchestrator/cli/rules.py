@@ -15,10 +15,10 @@ from orchestrator.cli.values import printable
 if TYPE_CHECKING:
     from orchestrator.config import Override
     from orchestrator.events import Event
-    from orchestrator.memory.history import History
-    from orchestrator.memory.keeping import Done, RuleKeeper
-    from orchestrator.memory.records import RuleRecord
-    from orchestrator.memory.rulebook import MarkdownRulebook
+    from orchestrator.rulebook.history import History
+    from orchestrator.rulebook.keeping import Done, RuleKeeper
+    from orchestrator.rulebook.records import RuleRecord
+    from orchestrator.rulebook.rulebook import MarkdownRulebook
 
 
 @click.group()
@@ -176,7 +176,7 @@ def approve(
     rule: str, as_commit: bool, project_dir: Path, config_file: Path | None, as_json: bool
 ) -> None:
     """Put a rule that waits in force; one that it contradicts leaves."""
-    from orchestrator.memory.committing import check_committable, commit
+    from orchestrator.rulebook.committing import check_committable, commit
 
     with _open_keeper(project_dir, config_file, adding=True) as keeper:
         done = keeper.approve(rule, check_committable) if as_commit else keeper.approve(rule)
@@ -190,7 +190,7 @@ def _open_keeper(
     project_dir: Path, config_file: Path | None, *, adding: bool = False
 ) -> "Iterator[RuleKeeper]":
     """Open the project's rules, and close them at the end. `adding` checks that all are loaded."""
-    from orchestrator.memory.keeping import RuleKeeper
+    from orchestrator.rulebook.keeping import RuleKeeper
 
     with open_rulebook(project_dir, config_file, adding=adding) as (book, history):
         yield RuleKeeper(book, history)
@@ -205,9 +205,9 @@ def open_rulebook(
     adding: bool,
 ) -> "Iterator[tuple[MarkdownRulebook, History]]":
     """Open the project's rulebook, and close it at the end. `adding` checks that all are loaded."""
-    from orchestrator import rulebooks
     from orchestrator.config import load
-    from orchestrator.project import checked_project
+    from orchestrator.platform.project import checked_project
+    from orchestrator.services import rulebooks
     from orchestrator.storage.database import Database
     from orchestrator.storage.place import state_directory
 

@@ -69,7 +69,7 @@ def run(
 
     Each failed attempt is turned into a rule in CLAUDE.md before the next one.
     """
-    from orchestrator.runs import exit_code, start_run
+    from orchestrator.services.runs import exit_code, start_run
 
     listener = listener_for(as_json, explain_guard=explain_guard)
     result = start_run(task, project_dir, config_file, _overrides(options), listener=listener)
@@ -88,7 +88,7 @@ def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
     given here or in the environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
     """
     from orchestrator.config import Override
-    from orchestrator.runs import exit_code, resume_run
+    from orchestrator.services.runs import exit_code, resume_run
 
     key, flag = _KEYS["max_cost_usd"]
     limits = [Override(key, max_cost_usd, f"command line {flag}")] if max_cost_usd else []

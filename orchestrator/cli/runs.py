@@ -77,7 +77,7 @@ def prune(
     That there was a run, what it came to and what it cost stays on record. A run that is at work,
     or that has a work tree, is left alone. Runs of all projects count.
     """
-    from orchestrator.upkeep import prune_runs
+    from orchestrator.services.upkeep import prune_runs
 
     pruned = prune_runs(project_dir, config_file, older_than, dry_run=dry_run)
     what = "would be removed" if dry_run else "removed"

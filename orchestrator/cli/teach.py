@@ -25,7 +25,7 @@ def teach(
 
     A failure is kept when the teacher is down or the rule cannot be written, and forgotten after.
     """
-    from orchestrator.waiting import teach_pending, waiting
+    from orchestrator.services.waiting import teach_pending, waiting
 
     if not (pending or list_only):
         raise UsageError("nothing to teach is named", "orchestrator teach --pending, or --list")

@@ -21,7 +21,7 @@ def test(project_dir: Path, config_file: Path | None) -> None:
 
     Shows request, answer and latency, or what is wrong. Costs one lesson; writes nothing.
     """
-    from orchestrator.trial import try_teacher
+    from orchestrator.services.trial import try_teacher
 
     def say(text: str) -> None:
         click.echo("\n".join(printable(line) for line in text.splitlines()))
@@ -38,7 +38,7 @@ def test(project_dir: Path, config_file: Path | None) -> None:
 def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path | None) -> None:
     """Print the n8n workflow, with the configured model and prompts, for import into n8n."""
     from orchestrator.config import load
-    from orchestrator.project import checked_project
+    from orchestrator.platform.project import checked_project
     from teacher import workflow as workflows
 
     config = load(checked_project(project_dir), config_file).config

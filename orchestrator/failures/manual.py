@@ -4,7 +4,7 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.failures.logs import clean, one_line
-from orchestrator.fingerprints import fingerprint
+from orchestrator.models.fingerprints import fingerprint
 from teacher.models import Failure, FailureType
 
 TEXT_BOUND: Final = 12_000

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from orchestrator import events
-from orchestrator.footprint import Footprint, Reach
 from orchestrator.masking import Masker
 from orchestrator.models import AgentResult, Case, SuiteReport
+from orchestrator.models.footprint import Footprint, Reach
 from teacher.models import Failure, Lesson, RuleText
 
 

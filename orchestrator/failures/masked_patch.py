@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from orchestrator import files
 from orchestrator.failures.patch import CUT, LINE_BOUND, Section, read_sections
 from orchestrator.masking import REDACTED, Masker
+from orchestrator.platform import files
 
 PATCH_BOUND: Final = 1_500_000
 """Bytes of a patch that are masked and kept."""

@@ -5,7 +5,6 @@ from typing import Final
 
 from orchestrator.failures.logs import by_novelty, clean, log_excerpt, one_line, traced_files
 from orchestrator.failures.patch import patch_excerpt
-from orchestrator.fingerprints import fingerprint
 from orchestrator.models import (
     AgentResult,
     Attempt,
@@ -16,6 +15,7 @@ from orchestrator.models import (
     Task,
     VerdictKind,
 )
+from orchestrator.models.fingerprints import fingerprint
 from teacher.models import Failure, FailureType
 
 LOG_BOUND: Final = 12_000

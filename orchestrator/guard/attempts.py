@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.environment_changes import EnvironmentGuard
 from orchestrator.guard.findings import KINDS, bound_findings, shown_name
@@ -19,6 +18,7 @@ from orchestrator.guard.protection import name_of
 from orchestrator.guard.shared_files import is_shared
 from orchestrator.guard.tree import Tree
 from orchestrator.models import Case, Finding
+from orchestrator.platform import files
 
 _REVERTED: Final = "reverted"
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
-from orchestrator import files
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import cases, path_rules
 from orchestrator.guard.command_chain import follow
@@ -22,6 +21,7 @@ from orchestrator.guard.environment_state import EnvironmentState, record_enviro
 from orchestrator.guard.kept_files import explained
 from orchestrator.guard.protection import CONFIG_NAMES, STARTUP, Protection, name_of
 from orchestrator.guard.suite_writes import Writes, is_output, is_source
+from orchestrator.platform import files
 
 _NOTE: Final = "protection.packed"
 _DECIDES: Final = frozenset({*CONFIG_NAMES, *STARTUP, "conftest.py", "package.json", ".env"})

@@ -12,7 +12,7 @@ from importlib.util import MAGIC_NUMBER, source_hash
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
+from orchestrator.platform import files
 
 _NEVER_ENTERED: Final = frozenset({".git", "node_modules", ".tox", ".nox"})
 _NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from orchestrator import files
 from orchestrator.guard.findings import bound_findings
 from orchestrator.models import Case, CaseOutcome, Finding, FindingKind, SuiteReport
+from orchestrator.platform import files
 
 
 def case_files(report: SuiteReport) -> set[str]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard import cases
 from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.counts import fewer_tests
@@ -18,6 +17,7 @@ from orchestrator.guard.shadows import shadowing, sourceless
 from orchestrator.guard.tree import Tree
 from orchestrator.guard.weighing import Scan
 from orchestrator.models import Diff, Finding, SuiteReport
+from orchestrator.platform import files
 
 _LARGEST_TEST: Final = 10_000_000
 

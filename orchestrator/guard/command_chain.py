@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard import scripts
 from orchestrator.guard.protection import name_of
 from orchestrator.guard.task_runners import TASK_RUNNERS
+from orchestrator.platform import files
 from orchestrator.suites.pytest.selecting import file_part
 
 _JS: Final = ("js", "cjs", "mjs", "ts", "mts", "json")

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from orchestrator import atomic, files
+from orchestrator.platform import atomic, files
 
 _FAST: Final = 1
 _RUNS: Final = 3

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
-from orchestrator.footprint import Footprint
 from orchestrator.guard import path_rules
 from orchestrator.guard.command_chain import Chain, follow
 from orchestrator.guard.helpers import Evidence, product_among_tests, uses_test_library
@@ -25,6 +23,8 @@ from orchestrator.guard.protection import (
 from orchestrator.guard.search_path import search_folders
 from orchestrator.guard.tree import Tree, environments_in, find_closed, mode_of, walk
 from orchestrator.models import SuiteReport
+from orchestrator.models.footprint import Footprint
+from orchestrator.platform import files
 from orchestrator.suites.environment import VIRTUALENV_MARK, virtualenv_of, virtualenv_places
 
 _SOURCE: Final = re.compile(r"\.(?:py|pyi|sh|[cm]?[jt]sx?|go|rs|rb|java|kt|c|cc|cpp|h|hpp|so|pyx)$")

@@ -13,13 +13,13 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.cases import case_files
 from orchestrator.guard.findings import bound_findings
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.scripts import parse
 from orchestrator.guard.tree import Tree, walk
 from orchestrator.models import Finding, FindingKind, SuiteReport
+from orchestrator.platform import files
 
 Example = tuple[str, str, str]
 """Source, expected output, and directives."""

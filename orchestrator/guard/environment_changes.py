@@ -7,7 +7,6 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from orchestrator import files
 from orchestrator.guard.environment_copies import EnvironmentCopies, digest_of
 from orchestrator.guard.environment_state import (
     CACHE,
@@ -21,6 +20,7 @@ from orchestrator.guard.packages import installed_as_recorded
 from orchestrator.guard.startup_files import is_harmless
 from orchestrator.guard.tree import signature_at
 from orchestrator.models import Finding, FindingKind
+from orchestrator.platform import files
 
 
 class EnvironmentGuard:

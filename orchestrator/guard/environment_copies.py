@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard import copies
 from orchestrator.guard.copies import Copies
+from orchestrator.platform import files
 
 _LARGEST_COPY: Final = 1_000_000
 _LARGEST_DIGEST: Final = 400_000

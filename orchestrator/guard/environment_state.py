@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from orchestrator import files
-from orchestrator.footprint import Footprint
 from orchestrator.guard.environment_copies import digest_of, keep_copies
 from orchestrator.guard.packages import digests_of_records, listed_files
 from orchestrator.guard.search_path import modules_in
 from orchestrator.guard.startup_files import INFO, STARTUP
 from orchestrator.guard.tree import signature_at
+from orchestrator.models.footprint import Footprint
+from orchestrator.platform import files
 
 CACHE: Final = "__pycache__"
 

@@ -7,7 +7,6 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.footprint import Footprint
 from orchestrator.guard.attempts import Attempts, latest_attempt
 from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.checks import Checks
@@ -19,8 +18,9 @@ from orchestrator.guard.protection import Guarded
 from orchestrator.guard.suite_watch import SuiteWatch, drop_bytecode, findings_of
 from orchestrator.guard.suite_writes import SuiteWrites, is_source
 from orchestrator.guard.tree import Tree
-from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
+from orchestrator.models.footprint import Footprint
+from orchestrator.rulebook.shelf import Shelf
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.settings import plugins_by_environment
 

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
-from orchestrator.footprint import Footprint, Module
 from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER, imported_names, parse
 from orchestrator.models import SuiteReport
+from orchestrator.models.footprint import Footprint, Module
+from orchestrator.platform import files
 
 _ASSERTIONS: Final = re.compile(r"(?:pytest\.)?fail|self\.(?:assert|fail)\w*|\w+\.assert[A-Z_]\w*")
 _ASSERTING_NAME: Final = re.compile(r"_?(?:assert|expect|verify|ensure|check|compare|same|equals?)")

@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from orchestrator.bom import UTF8_BOM
 from orchestrator.errors import LoopError, RulebookError
-from orchestrator.files import exists, is_folder, is_link
-from orchestrator.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS, SETTINGS
 from orchestrator.guard.excludes import excludes_more, with_excludes_of
 from orchestrator.guard.rules import rewritten, with_rules_of
-from orchestrator.memory import files
-from orchestrator.memory.agents_md import agents_unloaded
-from orchestrator.memory.locking import instruction_files_locked
-from orchestrator.memory.pages import RULES_DIR, Target
-from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Finding, FindingKind
+from orchestrator.platform.bom import UTF8_BOM
+from orchestrator.platform.files import exists, is_folder, is_link
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS, SETTINGS
+from orchestrator.rulebook import files
+from orchestrator.rulebook.agents_md import agents_unloaded
+from orchestrator.rulebook.locking import instruction_files_locked
+from orchestrator.rulebook.pages import RULES_DIR, Target
+from orchestrator.rulebook.shelf import Shelf
 
 _IMPORT: Final = f"@{AGENTS_MD}\n\n".encode()
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import atomic, files
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard.copies import Copies, digest_of
 from orchestrator.guard.findings import bound_findings, shown_name
@@ -30,6 +29,7 @@ from orchestrator.guard.tree import (
     walk,
 )
 from orchestrator.models import Finding, FindingKind
+from orchestrator.platform import atomic, files
 
 _ALIKE: Final = 0.6
 """How much of a file's lines makes another one the same file, moved."""

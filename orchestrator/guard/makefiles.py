@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
+from orchestrator.platform import files
 
 _INCLUDE: Final = re.compile(r"^[ ]*(?:-include|sinclude|include)\s+(.+?)\s*(?:#.*)?$")
 _VARIABLE: Final = re.compile(

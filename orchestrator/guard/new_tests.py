@@ -5,9 +5,9 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from orchestrator import files
 from orchestrator.guard.protection import CONFIG_NAMES
 from orchestrator.guard.scripts import imported_names, parse
+from orchestrator.platform import files
 
 _CONFIG_TEXT = re.compile(r"marker|mark\.|ini[- ]option|async|plugin|option|unrecognized", re.I)
 

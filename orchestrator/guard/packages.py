@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.environment_copies import digest_of
+from orchestrator.platform import files
 
 _RECORDS: Final = "*.dist-info/RECORD"
 _LARGEST_RECORD: Final = 50_000_000

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER
+from orchestrator.platform import files
 
 __all__ = [
     "RUNNERS",

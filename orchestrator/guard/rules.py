@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.bom import UTF8_BOM
 from orchestrator.errors import RulebookError
-from orchestrator.memory.document import HEADING, Document, parse
-from orchestrator.memory.scope import scope_of
 from orchestrator.models import Rule
+from orchestrator.platform.bom import UTF8_BOM
+from orchestrator.rulebook.document import HEADING, Document, parse
+from orchestrator.rulebook.scope import scope_of
 
 _FRONT_MATTER: Final = re.compile(
     rb"\A(?:%b)?---[ \t]*\r?\n.*?^---[ \t]*\r?$" % UTF8_BOM, re.DOTALL | re.MULTILINE

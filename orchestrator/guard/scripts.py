@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.tree import environments_in, walk
+from orchestrator.platform import files
 
 TEST_FILE: Final = re.compile(
     r"test_.*\.py|.*_test\.py|tests\.py|.*[._](?:test|spec)\.(?:[cm]?[jt]sx?)|.*_test\.(?:go|rb|exs)"

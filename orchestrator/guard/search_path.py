@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
-from orchestrator.footprint import Footprint
 from orchestrator.guard.protection import SearchFolder
+from orchestrator.models.footprint import Footprint
+from orchestrator.platform import files
 
 _MODULE: Final = re.compile(r"([A-Za-z_]\w*)(?:\.py|\.pyc|\.(?:[\w-]+\.)?so|\.pyd)$")
 

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.path_rules import is_test
 from orchestrator.guard.protection import Protection, SearchFolder, name_of
 from orchestrator.guard.search_path import module_of, modules_in
 from orchestrator.models import Finding, FindingKind
+from orchestrator.platform import files
 
 _COMPILED: Final = (".so", ".pyd", ".pyc")
 _SOURCES: Final = frozenset(

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.scan import suspicious
 from orchestrator.guard.search_path import modules_in
+from orchestrator.platform import files
 
 STARTUP: Final = ("sitecustomize", "usercustomize")
 """Modules that Python imports at its start."""

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.kept_files import explained
 from orchestrator.guard.protection import CONFIG_NAMES
 from orchestrator.guard.tree import (
@@ -27,6 +26,7 @@ from orchestrator.guard.tree import (
     walk,
 )
 from orchestrator.models import SuiteReport
+from orchestrator.platform import files
 
 _SOURCE: Final = re.compile(
     r"\.(?:pyi?|pyx|[cm]?[jt]sx?|go|rs|rb|php|java|kt|cs|c|cc|cpp|h|hpp|sh|ex|exs|lua|pl)$"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from orchestrator import files
 from orchestrator.guard.makefiles import read_makefile
 from orchestrator.guard.protection import name_of
+from orchestrator.platform import files
 
 _MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 _JUSTFILES: Final = ("justfile", ".justfile", "Justfile")

@@ -20,7 +20,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final, NewType, TypeVar
 
-from orchestrator import files
+from orchestrator.platform import files
 
 FileState = NewType("FileState", bytes)
 """What stays the same as long as a file's bytes do: mode, size, times and inode.

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.findings import bound_findings, shown_name
 from orchestrator.guard.path_rules import in_tests
 from orchestrator.guard.protection import Protection
@@ -19,6 +18,7 @@ from orchestrator.guard.scan.python import read_syntax, suspicions
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, begins_in
 from orchestrator.guard.scripts import language_of
 from orchestrator.models import Finding, FindingKind
+from orchestrator.platform import files
 
 _LARGEST: Final = 2_000_000
 _MOST_READ: Final = 3000

@@ -29,9 +29,9 @@ from dbos import error as dbos_errors
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from orchestrator import codec
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.masking import mask
+from orchestrator.storage import codec
 from orchestrator.storage.place import URL_VARIABLE, database_url, make_private, unusable
 from orchestrator.storage.runs import RUN_FORMAT
 

@@ -7,6 +7,9 @@ import os
 import sys
 
 STATE_VARIABLE = "ORCHESTRATOR_STATE_DIR"
+RUN_VARIABLE = "ORCHESTRATOR_RUN"
+"""Set in the environment of each agent, so that a hook can tell a session of a run from a
+person's."""
 LOCKS = "locks"
 HOOKS = "hooks"
 TROUBLE_LOG = "trouble.log"

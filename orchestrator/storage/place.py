@@ -15,9 +15,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.masking import mask
+from orchestrator.platform import files
 from orchestrator.storage.location import LOCKS, STATE_VARIABLE, find_state_directory
 
 URL_VARIABLE: Final = "ORCHESTRATOR_DATABASE_URL"

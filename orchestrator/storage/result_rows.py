@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.fingerprints import fingerprint
 from orchestrator.models import Attempt, CaseOutcome, RunResult, SuiteReport
+from orchestrator.models.fingerprints import fingerprint
 from orchestrator.storage.database import Database, Row
 
 _MOST_CASES: Final = 1000

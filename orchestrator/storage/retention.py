@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
-from orchestrator.liveness import ProcessMark, is_running
-from orchestrator.locking import FileLock, LockHeldError
 from orchestrator.models import RunOutcome
+from orchestrator.platform import files
+from orchestrator.platform.liveness import ProcessMark, is_running
+from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.place import (
     folder_of_run,

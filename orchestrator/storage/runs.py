@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from orchestrator import codec
 from orchestrator.errors import LostRunError, UsageError
-from orchestrator.liveness import ProcessMark, is_running, mark_process
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
+from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
+from orchestrator.storage import codec
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.event_log import EventLog
 from orchestrator.storage.listing import pack_result, unpack_result

@@ -21,11 +21,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator import atomic, codec, files
 from orchestrator.errors import InfrastructureError
-from orchestrator.fingerprints import hash_words
-from orchestrator.liveness import read_start
 from orchestrator.models import RunOutcome, RunResult
+from orchestrator.models.fingerprints import hash_words
+from orchestrator.platform import atomic, files
+from orchestrator.platform.liveness import read_start
+from orchestrator.storage import codec
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import pack_result
 from orchestrator.storage.place import unusable

@@ -4,14 +4,12 @@ To add one: a class with `preflight`, `run` and `observe` (see `command_suite.py
 `_SUITES`, and a subclass of the conformance suite in `tests/suites/`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
-from orchestrator.events import Listener
-from orchestrator.footprint import Footprint
-from orchestrator.models import SuiteReport
+from orchestrator.ports import Suite
 from orchestrator.suites.environment import project_environment
 
 if TYPE_CHECKING:
@@ -19,29 +17,12 @@ if TYPE_CHECKING:
     from orchestrator.suites.pytest.running import PytestSuite
 
 
-class ProjectSuite(Protocol):
-    """What every suite here can do. `tests/suites/conformance.py` says the rest."""
-
-    def preflight(self, workspace: Path) -> None:
-        """Raise UsageError or InfrastructureError when the command cannot be started."""
-
-    def run(
-        self, workspace: Path, select: Sequence[str] | None = None, on_event: Listener = ...
-    ) -> SuiteReport:
-        """Run all cases, or those selected by id, and report."""
-
-    def observe(
-        self, workspace: Path, on_event: Listener = ...
-    ) -> tuple[SuiteReport, Footprint | None]:
-        """Run all cases, report, and return what the verdict rests on, where that is known."""
-
-
 def create_suite(
     framework: str,
     command: str,
     timeout_seconds: float,
     environment: Mapping[str, str] | None = None,
-) -> ProjectSuite:
+) -> Suite:
     """Make the suite for `tests.framework`.
 
     Args:
@@ -76,7 +57,7 @@ def _command(command: str, timeout_seconds: float, environment: _Environment) ->
     return CommandSuite(command, timeout_seconds, environment)
 
 
-_SUITES: Final[dict[str, Callable[[str, float, _Environment], ProjectSuite]]] = {
+_SUITES: Final[dict[str, Callable[[str, float, _Environment], Suite]]] = {
     "pytest": _pytest,
     "command": _command,
 }

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files, process
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
+from orchestrator.platform import files, process
 
 OUTPUT_BOUND: Final = 200_000
 """Characters of a suite's output that a report keeps: its end."""

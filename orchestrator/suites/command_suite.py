@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.events import CaseFinished, Listener
-from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.models.footprint import Footprint
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import project_environment
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from orchestrator import files
-from orchestrator.folders import GIT_FOLDER
+from orchestrator.platform import files
+from orchestrator.platform.folders import GIT_FOLDER
 
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
 VIRTUALENV_MARK: Final = "pyvenv.cfg"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.events import CaseFinished, Listener
-from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.models.footprint import Footprint
 from orchestrator.suites.command_line import no_listener
 
 _FILE: Final = "tests/test_scripted.py"

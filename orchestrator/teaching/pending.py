@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator import atomic, codec, files
 from orchestrator.errors import InfrastructureError
-from orchestrator.folders import path_key
+from orchestrator.platform import atomic, files
+from orchestrator.platform.folders import path_key
+from orchestrator.storage import codec
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
+from orchestrator.platform import files
 from orchestrator.verdict.file_access import find_refused_path
 from orchestrator.verdict.free_memory import (
     container_room,

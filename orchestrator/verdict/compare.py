@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.fingerprints import without_noise
 from orchestrator.models import Case, CaseOutcome, CaseVerdict, SuiteReport
+from orchestrator.models.fingerprints import without_noise
 from orchestrator.verdict.evidence import Evidence, Side, State
 from orchestrator.verdict.exit_status import EXIT_STATUS
 from orchestrator.verdict.relation import Relation

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from orchestrator import files
 from orchestrator.models import Case, FileChange
+from orchestrator.platform import files
 from orchestrator.verdict.missing_modules import missing_modules
 
 _NAME: Final = re.compile(r"\s*([A-Za-z][\w.-]*)")

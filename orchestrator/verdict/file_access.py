@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
+from orchestrator.platform import files
 
 _REFUSED: Final = r"(?:Permission denied|Operation not permitted|Read-only file system)"
 

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator import files
 from orchestrator.models import Case, FileChange
+from orchestrator.platform import files
 from orchestrator.suites.pytest.selecting import tests_named_in
 from orchestrator.verdict.definitions import (
     MODULE,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from orchestrator import process
 from orchestrator.errors import InfrastructureError
+from orchestrator.platform import process
 
 _KEPT_VARIABLES: Final = frozenset(
     {

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from orchestrator import files
+from orchestrator.platform import files
 
 USUAL_FOLDER: Final = b"/"
 USUAL_FILE: Final = b""

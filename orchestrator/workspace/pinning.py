@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator import atomic, files
 from orchestrator.errors import InfrastructureError
+from orchestrator.platform import atomic, files
 from orchestrator.storage.place import pins_of
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import ISOLATED, RAW_BYTES

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from orchestrator import atomic, files
+from orchestrator.platform import atomic, files
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.modes import (
     USUAL_FILE,

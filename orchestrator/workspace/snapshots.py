@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
+from orchestrator.platform import files
 from orchestrator.workspace.git import Git, shown
 from orchestrator.workspace.modes import Modes
 from orchestrator.workspace.pinning import Pinned, pin_tree

@@ -10,10 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator import files, process
 from orchestrator.errors import InfrastructureError
-from orchestrator.folders import path_key
 from orchestrator.models import Snapshot
+from orchestrator.platform import files, process
+from orchestrator.platform.folders import path_key
 from orchestrator.ports import Workspace
 from orchestrator.workspace.snapshots import open_workspace
 

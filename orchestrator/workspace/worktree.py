@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.folders import GIT_FOLDER
+from orchestrator.platform.folders import GIT_FOLDER
 from orchestrator.workspace.git import Git, shown
 from orchestrator.workspace.private import MACHINE_MADE
 from orchestrator.workspace.repository import Repository, find_repository

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.agents import HeadlessAgent
 from orchestrator.events import AgentSpoke, Event, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
+from orchestrator.ports import Agent
 from tests.patience import growing
 
 FAMILY_SCRIPT = """
@@ -49,7 +49,7 @@ class Behaviour(Enum):
 class Subject:
     """An agent under test."""
 
-    agent: HeadlessAgent
+    agent: Agent
     prompt_seen: Callable[[], str]
     """All that reached the agent's model or program, once it ran."""
 

@@ -27,7 +27,7 @@ from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import SMALL, answers, claude, fault, say, steps, use, write
 from tests.agents.conformance import FAMILY_SCRIPT, survivors
 from tests.patience import growing
-from tests.test_process import alive, pids_in
+from tests.platform.test_process import alive, pids_in
 
 LIMITS = AgentLimits(max_turns=6, wall_clock_seconds=60, no_output_seconds=60)
 PYTHON = shlex.quote(sys.executable)  # for a shell

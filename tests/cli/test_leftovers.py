@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.liveness import mark_process
 from orchestrator.models import RunOutcome
+from orchestrator.platform.liveness import mark_process
 from orchestrator.storage.place import state_directory
 from tests.cli.conftest import CHECKOUT, TASK, Call, Shop
 from tests.runs import get_last_run
 
 DIES_AT_THE_END = """
 import os, signal, sys
-from orchestrator import isolation
+from orchestrator.services import isolation
 from orchestrator.cli import main
 isolation._take_down = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 main(sys.argv[1:])

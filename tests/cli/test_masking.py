@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.hooks.handler import handle
 from orchestrator.masking import REDACTED
-from orchestrator.memory.committing import message
-from orchestrator.memory.records import Origin, RuleRecord, Status
 from orchestrator.models import Rule
 from orchestrator.replay import ReplayServer
+from orchestrator.rulebook.committing import message
+from orchestrator.rulebook.records import Origin, RuleRecord, Status
+from orchestrator.session_hooks.handler import handle
 from orchestrator.suites.command_suite import CommandSuite
 from teacher.models import RuleText
 from tests.cli.conftest import TASK, Call, Shop

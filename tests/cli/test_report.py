@@ -2,8 +2,8 @@
 
 import pytest
 
+from orchestrator.budget.ledger import Ledger
 from orchestrator.cli.report import TYPES
-from orchestrator.ledger import Ledger
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.database import Database
 from orchestrator.storage.place import state_directory

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.memory.pages import Target
-from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
-from orchestrator.memory.shelf import Shelf
+from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
+from orchestrator.rulebook.shelf import Shelf
 from tests.histories import OpenHistory
-from tests.memory.making import FAILURE, LISTS, NONE, add, amend
+from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend
 
 OPPOSITE = "Always return 0 for a missing result"
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from orchestrator.models import RunOutcome
-from orchestrator.process import MARK
+from orchestrator.platform.process import MARK
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.place import state_directory
 from tests.cli.conftest import AGENT, LESSONS, RULE, TASK, Call, Shop, ended, in_a_child

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.cli.main import cli
 from orchestrator.models import RunOutcome, RunResult
-from orchestrator.runs import exit_code
+from orchestrator.services.runs import exit_code
 from tests.cli.conftest import RULE, TASK, Call, Shop, ended, in_a_child
 
 

@@ -17,7 +17,7 @@ from orchestrator.models import RunResult
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Speaker
-from orchestrator.runs import resume_run, start_run
+from orchestrator.services.runs import resume_run, start_run
 
 SUITE = f"{shlex.quote(sys.executable)} -m pytest tests/ -v --tb=short -p no:cacheprovider"
 TASK = "Make answer() return the right number."

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.replay.scenario import Speaker
-from orchestrator.runs import exit_code
+from orchestrator.services.runs import exit_code
 from orchestrator.storage.place import state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.models import CaseVerdict, RunOutcome, VerdictKind
 from orchestrator.replay.scenario import Speaker
-from orchestrator.runs import exit_code
+from orchestrator.services.runs import exit_code
 from tests.e2e.conftest import LESSON, RIGHT, WRONG, World
 from tests.runs import get_last_run
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.memory.records import Counters, Status
+from orchestrator.rulebook.records import Counters, Status
 from orchestrator.storage.place import state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 from tests.histories import OpenHistory

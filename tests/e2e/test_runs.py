@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import events, process
-from orchestrator.memory.learnings.workspace import init, local_workspace
+from orchestrator import events
+from orchestrator.learnings.workspace import init, local_workspace
 from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
+from orchestrator.platform import process
 from orchestrator.replay.scenario import Speaker
-from orchestrator.runs import exit_code
+from orchestrator.services.runs import exit_code
 from orchestrator.storage.place import state_directory
 from orchestrator.storage.runs import Store
 from orchestrator.workspace.pinning import check_out

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.runs import exit_code, resume_run, start_run
+from orchestrator.services.runs import exit_code, resume_run, start_run
 
 TASK = "Make answer() return the right number."
 

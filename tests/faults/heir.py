@@ -11,8 +11,8 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.errors import LoopError
-from orchestrator.runs import exit_code
-from orchestrator.workflows import Caller, carry_run
+from orchestrator.services.runs import exit_code
+from orchestrator.services.workflows import Caller, carry_run
 
 
 def tell(event: events.Event) -> None:

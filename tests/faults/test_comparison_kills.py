@@ -21,8 +21,8 @@ from typing import Any, Final
 import psutil
 import pytest
 
-from orchestrator.locking import FileLock
-from orchestrator.process import MARK
+from orchestrator.platform.locking import FileLock
+from orchestrator.platform.process import MARK
 from orchestrator.storage.place import state_directory
 from orchestrator.workspace.swap import SwapNote
 from tests.faults.comparison.driver import PUTTING_BACK

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.footprint import Footprint, Module
 from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.models.footprint import Footprint, Module
 
 
 def footprint(

@@ -14,8 +14,9 @@ from _pytest.mark import ParameterSet
 from orchestrator.agents.fake import ScriptedAgent
 from orchestrator.guard import GuardMode, guard_of
 from orchestrator.journal.memory import MemoryJournal
-from orchestrator.loop import run_loop
-from orchestrator.memory.fake import MemoryRulebook
+from orchestrator.loop.policy import Policy
+from orchestrator.loop.run_loop import run_loop
+from orchestrator.loop.steps import Steps
 from orchestrator.models import (
     AgentLimits,
     AgentOutcome,
@@ -25,9 +26,8 @@ from orchestrator.models import (
     SuiteReport,
     Task,
 )
-from orchestrator.policy import Policy
 from orchestrator.ports import Agent
-from orchestrator.steps import Steps
+from orchestrator.rulebook.fake import MemoryRulebook
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.workspace import open_workspace

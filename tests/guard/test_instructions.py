@@ -14,22 +14,22 @@ from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode, guard_of
 from orchestrator.guard.rules import with_rules_of
-from orchestrator.memory import locking
-from orchestrator.memory.agents_md import agents_unloaded
-from orchestrator.memory.history import History
-from orchestrator.memory.locking import instruction_files_locked
-from orchestrator.memory.outcomes import outcomes_listener
-from orchestrator.memory.pages import Target
-from orchestrator.memory.records import Status
-from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
-from orchestrator.memory.shelf import Shelf
 from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome
+from orchestrator.rulebook import locking
+from orchestrator.rulebook.agents_md import agents_unloaded
+from orchestrator.rulebook.history import History
+from orchestrator.rulebook.locking import instruction_files_locked
+from orchestrator.rulebook.outcomes import outcomes_listener
+from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.records import Status
+from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
+from orchestrator.rulebook.shelf import Shelf
+from orchestrator.services.wiring import build, open_account
 from orchestrator.storage.database import Database
-from orchestrator.wiring import build, open_account
 from teacher.models import RuleText
 from tests.guard.projects import COMMAND, RIGHT, Attempts, make, write
 from tests.histories import OpenHistory
-from tests.memory.making import FAILURE, LISTS, NONE, TODAY, add
+from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add
 
 BLOCK = "## Learned Rules & Patterns\n\n- **Rule**: Never subtract.\n- **When**: Always.\n"
 EVAL = RuleText("Never use eval on input", "Parsing", "It runs code")

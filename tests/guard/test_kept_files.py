@@ -10,11 +10,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.files import temporary_of
 from orchestrator.guard.derivation import Basis, derive
 from orchestrator.guard.kept_files import KeptFiles
 from orchestrator.guard.protection import Protection
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.platform.files import temporary_of
 from tests.guard.projects import write
 
 GUARDED = ("tests/test_a.py", "tests/data/x.bin", "tests/s p a c e.txt", "conftest.py", "run.sh")

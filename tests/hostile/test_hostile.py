@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent, bundled_program
 from orchestrator.agents.claude_project import what_a_project_runs
-from orchestrator.memory.agents_md import agents_in_force
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from orchestrator.rulebook.agents_md import agents_in_force
 from tests.hostile.conftest import Recorder
 
 pytestmark = pytest.mark.whole

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.events import Listener
-from orchestrator.memory.learnings.workspace import Workspace, init
-from orchestrator.memory.pages import Target
-from orchestrator.memory.rulebook import Keeping, MarkdownRulebook
-from orchestrator.memory.shelf import Shelf
+from orchestrator.learnings.workspace import Workspace, init
+from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
+from orchestrator.rulebook.shelf import Shelf
 from tests.histories import OpenHistory
 
 OpenBook = Callable[..., MarkdownRulebook]

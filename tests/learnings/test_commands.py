@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from orchestrator.cli.main import cli
 from orchestrator.errors import UsageError
-from orchestrator.hooks import settings
-from orchestrator.memory.learnings.promotion import NotPromotedError
-from orchestrator.memory.learnings.workspace import Workspace, today
+from orchestrator.learnings.promotion import NotPromotedError
+from orchestrator.learnings.workspace import Workspace, today
+from orchestrator.session_hooks import settings
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli.main import cli
-from orchestrator.memory.learnings.entries import Kind, parse
-from orchestrator.memory.learnings.workspace import Workspace, today
-from orchestrator.writeahead import entries
-from orchestrator.writeahead.destructive import dangers
-from orchestrator.writeahead.places import read_patterns
+from orchestrator.learnings.entries import Kind, parse
+from orchestrator.learnings.workspace import Workspace, today
+from orchestrator.session_hooks.writeahead import entries
+from orchestrator.session_hooks.writeahead.destructive import dangers
+from orchestrator.session_hooks.writeahead.places import read_patterns
 
 PAGE = (Path(__file__).parents[2] / "docs" / "learnings.md").read_text(encoding="utf-8")
 

@@ -7,15 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
-from orchestrator.memory.learnings.entries import (
-    Change,
-    Entry,
-    Kind,
-    added,
-    changed,
-    new_ids,
-    parse,
-)
+from orchestrator.learnings.entries import Change, Entry, Kind, added, changed, new_ids, parse
 
 PUBLISHED = """# Errors
 

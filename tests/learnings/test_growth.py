@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.memory.learnings import entries
-from orchestrator.memory.learnings.entries import (
+from orchestrator.learnings import entries
+from orchestrator.learnings.entries import (
     Change,
     Entry,
     Kind,
@@ -22,7 +22,7 @@ from orchestrator.memory.learnings.entries import (
     parse_about,
     same_context,
 )
-from orchestrator.memory.learnings.workspace import Workspace, init, log
+from orchestrator.learnings.workspace import Workspace, init, log
 
 DAY = date(2026, 5, 20)
 _LINES = (

@@ -7,11 +7,9 @@ import pytest
 
 from orchestrator.errors import LoopError, RulebookError, UsageError
 from orchestrator.events import Event, Notice
-from orchestrator.memory.committing import is_in_work_tree
-from orchestrator.memory.document import parse as parse_rulebook
-from orchestrator.memory.learnings.entries import Entry, Kind, Status
-from orchestrator.memory.learnings.plain_lines import HEADING
-from orchestrator.memory.learnings.promotion import (
+from orchestrator.learnings.entries import Entry, Kind, Status
+from orchestrator.learnings.plain_lines import HEADING
+from orchestrator.learnings.promotion import (
     NotPromotedError,
     Promotion,
     commit,
@@ -19,9 +17,9 @@ from orchestrator.memory.learnings.promotion import (
     promote,
     target_of,
 )
-from orchestrator.memory.learnings.recording import log_failure
-from orchestrator.memory.learnings.rule_text import check_line, rule_text, suggest_line
-from orchestrator.memory.learnings.workspace import (
+from orchestrator.learnings.recording import log_failure
+from orchestrator.learnings.rule_text import check_line, rule_text, suggest_line
+from orchestrator.learnings.workspace import (
     Workspace,
     global_workspace,
     init,
@@ -29,11 +27,13 @@ from orchestrator.memory.learnings.workspace import (
     resolve,
     set_fields,
 )
-from orchestrator.memory.pages import Target
-from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.rulebook.committing import is_in_work_tree
+from orchestrator.rulebook.document import parse as parse_rulebook
+from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rulebook import MarkdownRulebook
 from teacher.models import Action, Lesson, RuleText
 from tests.learnings.conftest import OpenBook
-from tests.memory.making import FAILURE
+from tests.rulebook.making import FAILURE
 
 LINE = "Never rename an EKS node group in place"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.memory.learnings.resume import Finding, Resumed, pending, resume
-from orchestrator.memory.learnings.workspace import Workspace, init
-from orchestrator.writeahead import buffer
-from orchestrator.writeahead.destructive import dangers
-from orchestrator.writeahead.entries import entry
+from orchestrator.learnings.resume import Finding, Resumed, pending, resume
+from orchestrator.learnings.workspace import Workspace, init
+from orchestrator.session_hooks.writeahead import buffer
+from orchestrator.session_hooks.writeahead.destructive import dangers
+from orchestrator.session_hooks.writeahead.entries import entry
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -14,15 +14,15 @@ import pytest
 
 from orchestrator.cli.learnings_view import as_data, lines
 from orchestrator.errors import UsageError
-from orchestrator.hooks import entry as hook
-from orchestrator.locking import lock_descriptor
-from orchestrator.memory.learnings import storage
-from orchestrator.memory.learnings.entries import Kind, Status
-from orchestrator.memory.learnings.promotion import promote
-from orchestrator.memory.learnings.review import grouped, keywords, review
-from orchestrator.memory.learnings.rule_text import rule_text
-from orchestrator.memory.learnings.workspace import Workspace, log, resolve, set_fields
-from orchestrator.memory.rulebook import MarkdownRulebook
+from orchestrator.learnings import storage
+from orchestrator.learnings.entries import Kind, Status
+from orchestrator.learnings.promotion import promote
+from orchestrator.learnings.review import grouped, keywords, review
+from orchestrator.learnings.rule_text import rule_text
+from orchestrator.learnings.workspace import Workspace, log, resolve, set_fields
+from orchestrator.platform.locking import lock_descriptor
+from orchestrator.rulebook.rulebook import MarkdownRulebook
+from orchestrator.session_hooks import entry as hook
 
 DAY = date(2026, 5, 20)
 

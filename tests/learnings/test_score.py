@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.memory.learnings.score import WEIGHTS, score
+from orchestrator.learnings.score import WEIGHTS, score
 
 EXAMPLE = {"frequency": 8.0, "failure reduction": 9.0, "user burden": 7.0, "self cost": 9.0}
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.memory.learnings.entries import Kind
-from orchestrator.memory.learnings.recording import log_failure
-from orchestrator.memory.learnings.workspace import (
+from orchestrator.learnings.entries import Kind
+from orchestrator.learnings.recording import log_failure
+from orchestrator.learnings.workspace import (
     Workspace,
     find_workspace,
     global_workspace,

@@ -51,7 +51,7 @@ _SLEEP: Final = (
 )
 """A `sitecustomize`: libfaketime 0.9 gives clock_nanosleep moments that are no moments."""
 
-_SAMPLE: Final = ("tests/cli", "tests/suites", "tests/test_process.py")
+_SAMPLE: Final = ("tests/cli", "tests/suites", "tests/platform/test_process.py")
 _DATED_SAMPLE: Final = ("learnings",)
 
 

@@ -16,11 +16,11 @@ import click
 
 from orchestrator.cli.console import Console
 from orchestrator.config import Override
-from orchestrator.demo import RULE, TASK
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.scenario import Speaker
-from orchestrator.runs import start_run
+from orchestrator.services.demo import RULE, TASK
+from orchestrator.services.runs import start_run
 from tests.n8n.server import ROOT, TOKEN, N8n
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator import process
+from orchestrator.platform import process
 
 _QUIET = {
     "ANTHROPIC_API_KEY": "test",

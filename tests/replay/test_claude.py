@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.process import Child, EndedBy
+from orchestrator.platform.process import Child, EndedBy
 from orchestrator.replay import ReplayServer, Speaker, parse_scenario
 from tests.replay.claude import ClaudeRun, claude_command, claude_env, run_claude
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.budget.ledger import Caps, Ledger
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
-from orchestrator.ledger import Caps, Ledger
-from orchestrator.locking import FileLock
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.platform.locking import FileLock
 from orchestrator.storage.retention import find_prunable, prune
 from orchestrator.storage.runs import Store
 from teacher.models import Usage

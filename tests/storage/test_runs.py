@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
-from orchestrator.fingerprints import fingerprint
 from orchestrator.models import RunOutcome, RunResult, Task
+from orchestrator.models.fingerprints import fingerprint
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import list_summaries
 from orchestrator.storage.place import state_directory

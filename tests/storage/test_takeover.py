@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
+from orchestrator.budget.ledger import DAY, Caps, Ledger
 from orchestrator.cli.main import main
 from orchestrator.errors import InfrastructureError
-from orchestrator.ledger import DAY, Caps, Ledger
-from orchestrator.memory.history import History
 from orchestrator.models import RunOutcome, RunRecord
+from orchestrator.rulebook.history import History
 from orchestrator.storage.database import Database
 from orchestrator.storage.retention import prune
 from orchestrator.storage.runs import Store

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.footprint import Footprint, Module
-from orchestrator.suites import ProjectSuite, create_suite
+from orchestrator.models.footprint import Footprint, Module
+from orchestrator.ports import Suite
+from orchestrator.suites import create_suite
 from orchestrator.suites.fake import ScriptedSuite, report_of
 from tests.suites.conformance import SuiteConformance
 
@@ -14,14 +15,14 @@ PYTHON = shlex.quote(sys.executable)
 
 class TestPytestSuite(SuiteConformance):
     @pytest.fixture
-    def green(self, project: Path) -> ProjectSuite:
+    def green(self, project: Path) -> Suite:
         (project / "test_sums.py").write_text(
             "def test_one():\n    pass\n\ndef test_two():\n    pass\n", encoding="utf-8"
         )
         return create_suite("pytest", f"{PYTHON} -m pytest -v", 60)
 
     @pytest.fixture
-    def red(self, project: Path) -> ProjectSuite:
+    def red(self, project: Path) -> Suite:
         (project / "test_sums.py").write_text(
             "def test_one():\n    assert 1 == 2\n\ndef test_two():\n    pass\n", encoding="utf-8"
         )
@@ -30,21 +31,21 @@ class TestPytestSuite(SuiteConformance):
 
 class TestCommandSuite(SuiteConformance):
     @pytest.fixture
-    def green(self) -> ProjectSuite:
+    def green(self) -> Suite:
         return create_suite("command", "true", 60)
 
     @pytest.fixture
-    def red(self) -> ProjectSuite:
+    def red(self) -> Suite:
         return create_suite("command", f"{PYTHON} -c 'raise SystemExit(\"not ok\")'", 60)
 
 
 class TestScriptedSuite(SuiteConformance):
     @pytest.fixture
-    def green(self) -> ProjectSuite:
+    def green(self) -> Suite:
         return ScriptedSuite(report_of(passed=["a", "b"]))
 
     @pytest.fixture
-    def red(self) -> ProjectSuite:
+    def red(self) -> Suite:
         suite = ScriptedSuite(report_of(passed=["a"], failed=["b"]))
         suite.footprint = Footprint(tests=("/a.py",), modules=(Module("a", "/a.py"),))
         return suite

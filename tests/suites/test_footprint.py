@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.footprint import Footprint, Reach
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.models.footprint import Footprint, Reach
 from orchestrator.suites.pytest.reached import CASE_BOUND, REPORT_BOUND, ReachedFiles
 from orchestrator.suites.pytest.running import PLUGIN_FOLDER, PytestSuite
 from tests.suites.projects import PYTEST, wrapped, write

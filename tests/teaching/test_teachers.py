@@ -10,9 +10,9 @@ import pytest
 from orchestrator import events
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import Masker
-from orchestrator.teaching.fallback import FallbackTeacher
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import Parts, teach_failure
+from orchestrator.teaching.teachers import FallbackTeacher
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, RuleText

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.process import run
+from orchestrator.platform.process import run
 from orchestrator.verdict.advice import advise
 from orchestrator.verdict.baseline import find_obstacle
 from orchestrator.verdict.dependency import declared_but_missing

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, shown
+from orchestrator.platform import files
 
 _LOADERS: Final = frozenset(
     {

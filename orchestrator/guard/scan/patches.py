@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files
 from orchestrator.failures.patch import CUT
+from orchestrator.platform import files
 
 _HUNK: Final = re.compile(rb"@@ -\S+ \+(\d+)(?:,\d+)? @@")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator import files
-from orchestrator.footprint import Footprint, Module, Reach
+from orchestrator.models.footprint import Footprint, Module, Reach
+from orchestrator.platform import files
 from orchestrator.suites.pytest.selecting import file_part
 from orchestrator.suites.pytest.settings import config_candidates, conftest_candidates
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator import files
 from orchestrator.events import CaseFinished, Listener
-from orchestrator.footprint import Footprint
 from orchestrator.models import Case, CaseOutcome, Raised, SuiteOutcome, SuiteReport
+from orchestrator.models.footprint import Footprint
+from orchestrator.platform import files
 from orchestrator.suites.command_line import CommandLine, Ended
 from orchestrator.suites.pytest.footprint import build_footprint
 from orchestrator.suites.pytest.reached import ReachedFiles

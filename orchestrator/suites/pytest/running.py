@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from orchestrator import files, process
 from orchestrator.errors import InfrastructureError
 from orchestrator.events import Listener
-from orchestrator.footprint import Footprint
 from orchestrator.models import SuiteReport
+from orchestrator.models.footprint import Footprint
+from orchestrator.platform import files, process
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import project_environment
 from orchestrator.suites.pytest.report import ReportReader

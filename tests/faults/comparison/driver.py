@@ -23,8 +23,8 @@ from typing import Any, Final
 import psutil
 
 from orchestrator import events
-from orchestrator.process import MARK
-from orchestrator.runs import exit_code, resume_run, start_run
+from orchestrator.platform.process import MARK
+from orchestrator.services.runs import exit_code, resume_run, start_run
 from orchestrator.storage.place import state_directory
 from orchestrator.workspace.swap import SwapNote
 from tests.faults.comparison.project import PLAN, TASK, look

@@ -1,0 +1,159 @@
+"""Agent and teacher, each behind the ledger: asked for room before, billed after."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orchestrator import events
+from orchestrator.budget.ledger import CapReachedError, Caps, Kind, Ledger
+from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from orchestrator.ports import Agent, Teacher
+from teacher.errors import TeacherError, TeacherUnavailable
+from teacher.models import Failure, KnownRule, Lesson
+
+
+@dataclass(frozen=True)
+class RunClock:
+    """The wall clock of a run, as far as this process carries it; a `resume` begins a new one."""
+
+    seconds: float
+    now: Callable[[], float] = time.monotonic
+    started: float = field(default=-1.0)
+
+    def __post_init__(self) -> None:
+        """Start, unless a start was given."""
+        if self.started < 0:
+            object.__setattr__(self, "started", self.now())
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; not above zero when it has run out."""
+        return self.started + self.seconds - self.now()
+
+
+@dataclass
+class Account:
+    """On whose behalf money is spent, and within which limits.
+
+    Args:
+        ledger: what all runs share.
+        run: the run's id, or that of a lesson outside of any run.
+        caps: the limits.
+        attempt: the number of the attempt that is being made; whoever makes it sets it.
+    """
+
+    ledger: Ledger
+    run: str
+    caps: Caps
+    attempt: int = 0
+
+
+class MeteredAgent:
+    """An agent that works within what the ledger and the run's clock leave.
+
+    Args:
+        agent: who works.
+        account: who pays.
+        clock: the run's own clock.
+    """
+
+    def __init__(self, agent: Agent, account: Account, clock: RunClock) -> None:
+        self._agent, self._account, self._clock = agent, account, clock
+
+    def preflight(self) -> str:
+        """Check that the agent can start. Raises LoopError."""
+        return self._agent.preflight()
+
+    def run(
+        self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
+    ) -> AgentResult:
+        """Let the agent work, within the narrowest of all limits.
+
+        Raises:
+            CapReachedError: a limit leaves nothing; the agent was not started.
+            LoopError: the agent's own.
+        """
+        left = self._clock.left
+        if left <= 0:
+            raise CapReachedError(
+                f"the run's wall clock of {self._clock.seconds:g} s has run out",
+                "`orchestrator resume` gives it as much again; limits.run_wall_clock allows more",
+            )
+        account, ledger = self._account, self._account.ledger
+        entry = ledger.open_entry(
+            account.run, account.caps, attempt=account.attempt, at_most=limits.max_cost_usd
+        )
+        narrowed = replace(
+            limits,
+            max_cost_usd=entry.allowance,
+            wall_clock_seconds=min(limits.wall_clock_seconds, left),
+        )
+        try:
+            result = self._agent.run(prompt, workspace, narrowed, on_event)
+        except BaseException:
+            ledger.abandon(entry)
+            raise
+        ledger.close_entry(entry, result.usage)
+        return _naming_the_cap(result, limits, narrowed, by_day=entry.by_day)
+
+
+class MeteredTeacher:
+    """A teacher whose bills stand in the ledger.
+
+    Args:
+        teacher: who is asked.
+        account: who pays.
+        kind: what kind of teacher it is.
+    """
+
+    def __init__(self, teacher: Teacher, account: Account, kind: Kind = Kind.LESSON) -> None:
+        self._teacher, self._account, self._kind = teacher, account, kind
+
+    def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
+        """Ask, if the limits leave room.
+
+        Raises:
+            TeacherUnavailable: they do not; nothing was sent, and `resume` asks again.
+            TeacherError: the teacher's own.
+        """
+        try:
+            account, ledger = self._account, self._account.ledger
+            entry = ledger.open_entry(
+                account.run, account.caps, self._kind, attempt=account.attempt
+            )
+        except CapReachedError as error:
+            # The attempt is over and was paid for: it is to stand in the run's record.
+            raise TeacherUnavailable(error.message, error.mend) from error
+        try:
+            lesson = self._teacher.teach(failure, known_rules)
+        except TeacherError as error:
+            ledger.close_entry(entry, error.usage)
+            raise
+        except BaseException:
+            ledger.abandon(entry)
+            raise
+        ledger.close_entry(entry, lesson.usage)
+        return lesson
+
+
+def _naming_the_cap(
+    result: AgentResult, asked: AgentLimits, narrowed: AgentLimits, *, by_day: bool
+) -> AgentResult:
+    """Say which limit it was, where the agent was told a narrower one than its own."""
+    if result.outcome is AgentOutcome.MAX_COST and by_day:
+        return replace(
+            result,
+            message=f"the cost limit of a day, all runs together, left ${narrowed.max_cost_usd:.2f}"
+            " for this attempt; limits.max_cost_usd_per_day allows more",
+        )
+    if (
+        result.outcome is AgentOutcome.WALL_CLOCK
+        and narrowed.wall_clock_seconds < asked.wall_clock_seconds
+    ):
+        return replace(
+            result,
+            message=f"ended after {narrowed.wall_clock_seconds:g} s, which the run's wall clock "
+            "left; limits.run_wall_clock allows more",
+        )
+    return result

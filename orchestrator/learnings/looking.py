@@ -1,0 +1,151 @@
+"""What is really there of a destructive command that may have been interrupted.
+
+Nothing here can tell that a command was *not* begun: files that are still there may be half of
+them, or new ones, and a HEAD as before may hide lost changes. So a look says DONE when all that the
+command was to leave is there, and otherwise UNKNOWN, with what was seen.
+"""
+
+import glob
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import LoopError
+from orchestrator.session_hooks.writeahead import destructive
+from orchestrator.session_hooks.writeahead.destructive import Danger
+from orchestrator.session_hooks.writeahead.grammar import find_head, find_remote_tip
+from orchestrator.workspace.git import Git
+
+_RELATIVE: Final = re.compile(r"(?:HEAD|@)((?:[~^]\d*)*)")
+
+
+class Finding(StrEnum):
+    """What is really there."""
+
+    DONE = "done"
+    NOT_DONE = "not done"
+    UNKNOWN = "unknown"
+
+
+def look(danger: Danger, before: str) -> tuple[Finding, str]:
+    """What is there of the command, and how that was seen.
+
+    Args:
+        danger: what was to be done, in a folder that may be looked at.
+        before: what the entry says of the state before.
+    """
+    if danger.through:
+        return Finding.UNKNOWN, "it was run elsewhere; look there"
+    if not danger.sure:
+        return Finding.UNKNOWN, "the folder that it was run in is not certain"
+    looks = {
+        destructive.REMOVE: _look_at_paths,
+        destructive.HARD_RESET: _look_at_head,
+        destructive.FORCED_PUSH: _look_at_remote,
+        destructive.CLEAN: _look_at_untracked,
+    }
+    if danger.kind not in looks:
+        return Finding.UNKNOWN, _hint(danger)
+    try:
+        return looks[danger.kind](danger, before)
+    except LoopError as error:
+        return Finding.UNKNOWN, error.message
+    except ValueError as error:  # a NUL in a path
+        return Finding.UNKNOWN, f"it cannot be looked at: {error}"
+
+
+def _git(directory: str) -> Git:
+    """A git that runs nothing which the repository configures: its clean filters are turned off."""
+    git = Git(Path(directory), any_owner=False)
+    listed = git.run("config", "-z", "--name-only", "--get-regexp", "^filter[.]", allowed=(0, 1))
+    names = sorted(set(listed.stdout.decode("utf-8", "surrogateescape").split("\0")) - {""})
+    variables = {"GIT_CONFIG_COUNT": str(len(names))}
+    for number, name in enumerate(names):
+        variables[f"GIT_CONFIG_KEY_{number}"] = name
+        variables[f"GIT_CONFIG_VALUE_{number}"] = "false" if name.endswith(".required") else ""
+    return git.at(git.folder, **variables)
+
+
+def _commit(git: Git, name: str) -> str:
+    """The commit that a name stands for; empty if it stands for none."""
+    if name.startswith("-"):
+        return ""
+    done = git.run("rev-parse", "-q", "--verify", f"{name}^{{commit}}", allowed=(0, 1, 128))
+    return done.stdout.decode().strip()
+
+
+def _look_at_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
+    program, *words = danger.words
+    if program.endswith("find") or not destructive.UNREAD.isdisjoint("".join(words)):
+        return Finding.UNKNOWN, "which files it was about is not written"
+    left = [target for target in danger.targets if _exists(target)]
+    if left:
+        return Finding.UNKNOWN, f"there, as a whole, in part or anew: {', '.join(left)}"
+    return Finding.DONE, f"gone: {', '.join(danger.targets)}"
+
+
+def _exists(target: str) -> bool:
+    found = glob.glob(target)  # noqa: PTH207 -- the whole path is a pattern, as the shell read it
+    return bool(found) or Path(target).is_symlink() or Path(target).exists()
+
+
+def _look_at_head(danger: Danger, before: str) -> tuple[Finding, str]:
+    if not destructive.git_arguments(danger):
+        return Finding.UNKNOWN, "see what `git status` and `git reflog` say"
+    git = _git(danger.directory)
+    head, was = _commit(git, "HEAD"), find_head(before)
+    seen = f"HEAD is {head[:12]}" + (f", and was {was[:12]}" if was else "")
+    (target, *more) = danger.targets
+    if relative := _RELATIVE.fullmatch(target):
+        target = was + relative[1] if was else ""
+    elif "@{" in target or target.endswith("HEAD"):
+        target = ""  # it names something else by now
+    wanted = _commit(git, target) if target and not more else ""
+    changes = git.output("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
+    if changes.strip():
+        return Finding.UNKNOWN, f"{seen}; tracked files have changes"
+    if not wanted or head != wanted:
+        return Finding.UNKNOWN, f"{seen}; it was to become {wanted[:12] or danger.targets[0]}"
+    return Finding.DONE, f"{seen}; it is where it was to be, and no tracked file has changes"
+
+
+def _look_at_remote(danger: Danger, before: str) -> tuple[Finding, str]:
+    tip, spec = find_remote_tip(before), destructive.pushed(danger)
+    if not tip or not spec:
+        return Finding.UNKNOWN, "see what `git fetch` and `git log` say of the remote branch"
+    ref, known = tip
+    git = _git(danger.directory)
+    now = _commit(git, ref)
+    source = spec.partition(":")[0]
+    wanted = _commit(git, source) if source else ""
+    if now == known:
+        return Finding.UNKNOWN, f"{ref} is {now[:12]} as before, as far as this clone knows"
+    seen = f"{ref} is {now[:12] or 'gone'}, and was {known[:12]}"
+    if now != wanted:
+        return Finding.UNKNOWN, f"{seen}; it was to become {wanted[:12] or 'gone'}"
+    return Finding.DONE, f"{seen}; that is what was pushed"
+
+
+def _look_at_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
+    arguments = destructive.git_arguments(danger)
+    options, paths = destructive.read_options(arguments, destructive.CLEAN_VALUES)
+    known = {"-d", "-x", "-X", "-f", "-q", "--force", "--quiet"}
+    twice = "".join(word for word in arguments if word[:1] == "-").count("f") > 1
+    if not arguments or not options <= known or twice:
+        return Finding.UNKNOWN, "see what the same command with -n says"
+    letters = [option for option in ("-d", "-x", "-X") if option in options]
+    left = _git(danger.directory).output("clean", "-n", *letters, "--", *paths)
+    if left.strip():
+        count = left.count(b"\n")
+        return Finding.UNKNOWN, f"untracked, and there in spite of it, or since: {count}"
+    return Finding.DONE, "nothing untracked is left"
+
+
+def _hint(danger: Danger) -> str:
+    hints = {
+        destructive.TERRAFORM: "see what `terraform state list` says",
+        destructive.KUBECTL: f"see what `kubectl get {' '.join(danger.targets)}` says",
+        destructive.SQL: "look into the database",
+    }
+    return hints.get(danger.kind, "look for yourself")

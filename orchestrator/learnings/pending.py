@@ -1,0 +1,130 @@
+"""Failed tool calls that the hook noted become entries."""
+
+import os
+import stat
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Final
+
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.learnings import storage
+from orchestrator.learnings.entries import Entry, Kind, Status, comparable, same_context
+from orchestrator.learnings.workspace import (
+    CONTEXT_BOUND,
+    TEXT_BOUND,
+    Logged,
+    Workspace,
+    log_drafts,
+    today,
+)
+from orchestrator.masking import mask_line
+from orchestrator.platform.locking import LockHeldError, lock_descriptor, unlock_descriptor
+from orchestrator.rulebook import files
+from orchestrator.rulebook.text import safe_line
+from orchestrator.session_hooks.writeahead.grammar import parse_failure
+
+_LOCK_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A failed call: what was tried, what it said, when."""
+
+    context: str
+    content: str
+    day: date
+    id: str = ""
+    """The call's own id; two hooks may both have noted it."""
+
+
+def take_in(workspace: Workspace) -> list[Logged]:
+    """Turn the lines of `.pending-errors.log` into ERR entries, and clear it.
+
+    Lines that say the same become one entry. The entries are written at once, and the log is
+    emptied right after; hooks wait for that moment before they write to it. So none is lost, and
+    only what is killed in that moment would count its calls once more.
+
+    Raises:
+        LoopError: the log cannot be read, or the entries not be written; the log stays.
+    """
+    path = workspace.pending_errors
+    # The workspace's lock comes first: who waits for it must not keep hooks from the log.
+    with storage.workspace_locked(workspace.base), files.explained(path, "read"):
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return []
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UsageError(f"{path} is not a file", "move it away")
+            lock_descriptor(descriptor, _LOCK_SECONDS)
+            with open(descriptor, "rb", closefd=False) as file:
+                text = file.read().decode("utf-8", "replace")
+            if not text.strip():
+                return []
+            logged = log_drafts(workspace, Kind.ERR, _drafts(text))
+            os.ftruncate(descriptor, 0)
+        except LockHeldError:
+            raise InfrastructureError(f"{path} is locked", "end what holds it") from None
+        finally:
+            unlock_descriptor(descriptor)
+            os.close(descriptor)
+    return logged
+
+
+def _drafts(text: str) -> list[Entry]:
+    """An entry for the calls of the same context."""
+    together: dict[str, list[_Call]] = {}
+    # JSON escapes line feeds; what else may be taken for the end of a line may stand in a name.
+    for line in text.split("\n"):
+        if line.strip():
+            call = _call(line.strip())
+            same = together.setdefault(comparable(call.context), [])
+            if not call.id or all(call.id != other.id for other in same):
+                same.append(call)
+    drafts: dict[str, Entry] = {}
+    for calls in together.values():
+        draft = _draft(calls)
+        # What makes a text safe may make two of them the same.
+        if other := drafts.get(same_context(draft)):
+            draft = replace(draft, occurrences=draft.occurrences + other.occurrences)
+        drafts[same_context(draft)] = draft
+    return list(drafts.values())
+
+
+def _draft(calls: list[_Call]) -> Entry:
+    day = max(call.day for call in calls)
+    return Entry(
+        id="",
+        kind=Kind.ERR,
+        status=Status.PENDING,
+        context=safe_line(calls[-1].context, CONTEXT_BOUND),
+        content=safe_line(calls[-1].content, TEXT_BOUND),
+        action="",
+        occurrences=len(calls),
+        first_seen=day,
+        last_seen=day,
+    )
+
+
+def _call(line: str) -> _Call:
+    parsed = parse_failure(line)
+    if not parsed:
+        return _Call(f"failed: {mask_line(line, 100)}", mask_line(line, 500), today())
+    moment, tool, facts = parsed
+    tool = tool or "a tool"
+    tried = mask_line(facts.get("command", ""), 80)
+    return _Call(
+        context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
+        content=mask_line(facts.get("error", ""), 500) or f"{tool} failed",
+        day=_day(moment),
+        id=facts.get("call", ""),
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().date()
+    except (ValueError, OverflowError):
+        return today()

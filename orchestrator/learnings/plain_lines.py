@@ -1,0 +1,92 @@
+"""Read the lines that an older version promoted: plain list items, of which no rulebook knows.
+
+They stay as they are. But a rule must not say the same once more beside them, nor the opposite.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from orchestrator.learnings.entries import comparable
+from orchestrator.platform.bom import BOM
+from orchestrator.rulebook.document import front_matter_of
+from orchestrator.rulebook.likeness import Kinship, compare
+from orchestrator.rulebook.preflight import says_the_same
+from teacher.models import RuleText
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from markdown_it.token import Token
+
+HEADING: Final = "## Promoted learnings"
+
+_FORBID: Final = frozenset(("never", "don't", "avoid", "not", "no"))
+_DEMAND: Final = frozenset(("always", "do", "must", "should", "please", "use", "using"))
+_LEVELS: Final = ("h1", "h2")
+_TITLE: Final = comparable(HEADING.removeprefix("## "))
+
+
+def find_same_line(data: bytes, text: RuleText) -> str:
+    """Return a line that says what a rule says; empty if there is none.
+
+    That is a line of the section that means the same, or any line of the file in the same words.
+    """
+    wanted = comparable(text.rule)
+    for line in _promoted_lines(data):
+        if says_the_same(text, RuleText(line, text.when, "")):
+            return line
+    return next((line for line in _lines(data) if comparable(line) == wanted), "")
+
+
+def find_opposite_line(data: bytes, text: RuleText) -> str:
+    """Return a line of the file that a rule contradicts; empty if there is none.
+
+    That of a rule of ours is the rulebook's to find.
+    """
+    for line in _promoted_lines(data):
+        if compare(text, RuleText(line, "", "")) is Kinship.OPPOSITE:
+            return line
+    # Of people's other lines nobody knows whether they are rules: there the words have to be equal.
+    negated, words = _polarity(text.rule)
+    for line in _lines(data):
+        if (not negated, words) == _polarity(line):
+            return line
+    return ""
+
+
+def _polarity(line: str) -> tuple[bool, tuple[str, ...]]:
+    """Return whether a line forbids, and its words without those that say so."""
+    words = re.findall(r"[\w']+", line.casefold().replace("do not", "don't"))
+    kept = tuple(word for word in words if word not in _FORBID and word not in _DEMAND)
+    return any(word in _FORBID for word in words), kept
+
+
+def _promoted_lines(data: bytes) -> Iterator[str]:
+    """Yield the list items under the heading, up to the next heading of its level."""
+    inside = False
+    for token, content in pairwise(_tokens(data)):
+        if token.type == "heading_open" and not token.level and token.tag in _LEVELS:
+            inside = comparable(content.content) == _TITLE
+        elif inside and token.type == "paragraph_open" and token.level:
+            yield " ".join(content.content.split())
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    for token in _tokens(data):
+        if token.type == "inline":
+            yield from token.content.split("\n")
+
+
+@lru_cache(maxsize=8)  # a promotion looks through the same few files several times
+def _tokens(data: bytes) -> "Sequence[Token]":
+    """Parse what Claude Code sends: code and comments are no lines, front matter is left out."""
+    from markdown_it import MarkdownIt
+
+    text = data.decode("utf-8", "surrogateescape").removeprefix(BOM)
+    if front_matter_of(data) is not None:
+        text = text.partition("\n")[2].partition("---")[2]
+    # Only the blocks matter: what stands inside a line is compared as it was written.
+    return MarkdownIt("commonmark").disable(["inline", "text_join"]).parse(text)

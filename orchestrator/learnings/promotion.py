@@ -1,0 +1,226 @@
+"""A resolved entry becomes a rule, on the road of every other lesson.
+
+No teacher is asked: a person says the rule, and what they leave out comes from the entry. What
+speaks against it (a rule that says the opposite, poison, a text that was turned down, the budget)
+is found by the rulebook, as for each lesson; then the entry stays resolved.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import LoopError, UsageError
+from orchestrator.learnings.entries import Entry, Status
+from orchestrator.learnings.plain_lines import find_opposite_line, find_same_line
+from orchestrator.learnings.workspace import Workspace, first_sentence, set_fields
+from orchestrator.masking import mask
+from orchestrator.models import Rule
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
+from orchestrator.rulebook import committing
+from orchestrator.rulebook.lessons import Outcome, take_in
+from orchestrator.rulebook.pages import Pages, Target
+from orchestrator.rulebook.rulebook import MarkdownRulebook
+from orchestrator.rulebook.text import safe_line, safe_word
+from teacher.models import Action, Failure, FailureType, Lesson, RuleText
+
+SOURCE: Final = "learning"
+
+_SUMMARY_BOUND: Final = 200
+_TARGETS: Final = {CLAUDE_MD: Target.PROJECT, AGENTS_MD: Target.AGENTS_MD}
+_HELD_BACK: Final = ("quarantined", "contradiction", "waits for approval")
+
+
+class NotPromotedError(LoopError):
+    """The rule is not in force, so the entry stays resolved."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """An entry that was promoted."""
+
+    entry: Entry
+    text: RuleText
+    path: Path
+    """The file that says the rule."""
+    rule: Rule | None
+    """The rule in force; None if a line says it that an older version, or a person, wrote."""
+    already: bool
+    """Whether it stood there before."""
+    files: tuple[Path, ...] = ()
+    """The rule files that were changed."""
+
+
+def require_promotable(entry: Entry) -> None:
+    """Check that an entry may be promoted: pending, resolved, promoted, in this order.
+
+    Raises:
+        UsageError: it may not; says what to do first.
+    """
+    if entry.status == Status.PROMOTED:
+        raise UsageError(f"{entry.id} is promoted already", "nothing is left to do")
+    if entry.status != Status.RESOLVED:
+        raise UsageError(
+            f"{entry.id} is {entry.status}; only a resolved entry is promoted",
+            f"orchestrator learnings resolve {entry.id} --action 'what was done'",
+        )
+
+
+# ---- where it goes
+
+
+def target_of(workspace: Workspace, target: str) -> Target | None:
+    """Return where the rule goes; None leaves it to the configuration.
+
+    Raises:
+        UsageError: no rulebook stands in a file of this name.
+    """
+    if workspace.everywhere and target in ("", CLAUDE_MD):
+        return Target.USER
+    if not target:
+        return None
+    if workspace.everywhere or target not in _TARGETS:
+        known = CLAUDE_MD if workspace.everywhere else " or ".join(_TARGETS)
+        raise UsageError(
+            f"{target} is no target of a promotion: no rules are kept there", f"choose {known}"
+        )
+    return _TARGETS[target]
+
+
+# ---- doing it
+
+
+def preview(book: MarkdownRulebook, entry: Entry, text: RuleText) -> str:
+    """Return what a promotion would change in the rule files; empty if it would change none.
+
+    Raises:
+        NotPromotedError: it contradicts a line that an older version promoted.
+        LoopError: a file cannot be read.
+    """
+    book.rules()  # people may have edited the files
+    if _find_line(book, entry, text):
+        return ""
+    return _decide(book, _lesson(entry, text), _failure(entry))[0]
+
+
+def promote(
+    workspace: Workspace, identity: str, text: RuleText, book: MarkdownRulebook
+) -> Promotion:
+    """Write the rule, then set the entry to promoted.
+
+    Broken off in between, it can be done again: a rule that is there is not written twice.
+
+    Raises:
+        NotPromotedError: something speaks against the rule, or it waits for a person.
+        UsageError: the entry may not be promoted.
+        LoopError: a file cannot be written.
+    """
+    entry = workspace.find(identity)
+    require_promotable(entry)
+    book.rules()  # people may have edited the files
+    path = _find_line(book, entry, text)
+    done = Promotion(entry, text, path, None, True) if path else _write(book, entry, text)
+    values = {
+        "Status": Status.PROMOTED,
+        "Promoted to": _name(workspace, done.path),
+        "Occurrences then": str(entry.occurrences),
+        **({"Rule": done.rule.id} if done.rule else {}),
+    }
+    set_fields(workspace, entry, Status.RESOLVED, values)
+    return replace(done, entry=workspace.find(entry.id))
+
+
+def commit(workspace: Workspace, promotion: Promotion) -> str:
+    """Commit the files that the promotion changed, and nothing else; return the subject.
+
+    What git ignores is left out, and so are rule files outside of the workspace's repository. The
+    user's own hooks and signing are in force: it is their commit.
+
+    Raises:
+        UsageError: the files are in no git work tree, or ignored there; or git refuses.
+        InfrastructureError: git is missing.
+    """
+    changed = (*promotion.files, workspace.file(promotion.entry.kind).resolve())
+    paths = committing.find_committable(changed, workspace.base)
+    if not paths:
+        raise UsageError("the files are ignored by git, or in no repository", "nothing to commit")
+    line = safe_line(promotion.text.rule)
+    subject = f"docs(memory): promote {promotion.entry.id} \N{EM DASH} {line}"
+    committing.commit_files(paths, subject)
+    return subject
+
+
+def _write(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promotion:
+    """Give the lesson to the rulebook. Raises NotPromotedError if no rule is in force then."""
+    lesson, failure = _lesson(entry, text), _failure(entry)
+    before = book.read()
+    outcome = _decide(book, lesson, failure)[1]
+    change = book.apply(lesson, failure) if outcome.rule else None
+    if change is None:
+        raise NotPromotedError(
+            f"{entry.id} stays resolved, no rule was written: {outcome.reason}",
+            "`orchestrator rules list --all` shows it; `rules restore` and `rules add` overrule",
+        )
+    if change.change in _HELD_BACK:
+        rule = change.rule.id
+        raise NotPromotedError(
+            f"{entry.id} stays resolved, its rule {rule} waits: {change.reason}",
+            f"orchestrator rules approve {rule}, then promote it again; or rules reject {rule}",
+        )
+    after = book.read()
+    changed = tuple(path for path in {**before, **after} if before.get(path) != after.get(path))
+    return Promotion(entry, text, change.path, change.rule, change.change != "added", changed)
+
+
+def _decide(book: MarkdownRulebook, lesson: Lesson, failure: Failure) -> tuple[str, Outcome]:
+    """Return what a lesson would change, as a diff, and what would become of it."""
+    outcomes: list[Outcome] = []
+
+    def change(pages: Pages) -> Pages:
+        standing = book.standing()
+        outcomes.append(take_in(pages, lesson, failure, today=book.today(), standing=standing))
+        return outcomes[-1].pages
+
+    return book.preview(change), outcomes[-1]
+
+
+def _find_line(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Path | None:
+    """Return the file in which a plain line says what the rule says.
+
+    Raises:
+        NotPromotedError: a line that an older version promoted says the opposite.
+    """
+    found = book.read()
+    for path, data in found.items():
+        if find_same_line(data, text):
+            return path
+    for path, data in found.items():
+        if line := find_opposite_line(data, text):
+            raise NotPromotedError(
+                f"{entry.id} stays resolved: it contradicts a line of {path}: {line}",
+                "change that line, or remove it, first",
+            )
+    return None
+
+
+def _lesson(entry: Entry, text: RuleText) -> Lesson:
+    return Lesson(Action.ADD, f"a person promoted {entry.id}", text)
+
+
+def _failure(entry: Entry) -> Failure:
+    """Return what the entry is about; its fingerprint, if a run logged it, counts recurrences."""
+    about = entry.context or first_sentence(entry.content)
+    return Failure(
+        FailureType.OTHER,
+        f"{SOURCE}:{entry.id}",
+        safe_line(mask(f"{entry.id}: {about}"), _SUMMARY_BOUND),
+        safe_word(entry.fingerprint),
+    )
+
+
+def _name(workspace: Workspace, path: Path) -> str:
+    """Return how the entry, which others may read too, names the file of its rule."""
+    if path.is_relative_to(workspace.base):
+        return path.relative_to(workspace.base).as_posix()
+    return path.name if workspace.everywhere else f"the user's {path.name}"

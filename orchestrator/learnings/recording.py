@@ -1,0 +1,61 @@
+"""Failures that the loop and `report-failure` meet, logged by themselves."""
+
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import LoopError
+from orchestrator.events import Event, Listener, Notice, TeachingStarted
+from orchestrator.learnings.entries import Kind
+from orchestrator.learnings.workspace import Logged, find_workspace, log
+from orchestrator.masking import mask_line
+from teacher.models import Failure
+
+_EVIDENCE_BOUND: Final = 500
+
+
+def failure_logger(project: Path, listener: Listener) -> Listener:
+    """A listener that logs each failure on its way to the teacher.
+
+    What keeps it from being logged is told to `listener`; it keeps nothing from being taught.
+    """
+
+    def log_it(event: Event) -> None:
+        if isinstance(event, TeachingStarted):
+            try:
+                log_failure(project, event.failure)
+            except LoopError as error:
+                listener(Notice(f"the failure is not in .learnings: {error}"))
+
+    return log_it
+
+
+def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> Logged | None:
+    """Log a failure as an ERR entry; None where nobody has initialised a workspace.
+
+    We put files into a repository, or into `~/.claude`, only where the user asked for them with
+    `learnings init`: the project's workspace if it has one, else the global one if there is one.
+    The same fingerprint updates its entry. Secrets in the evidence are masked.
+
+    Args:
+        project: the project's directory.
+        failure: what failed.
+        on: the day; today if None.
+
+    Raises:
+        LoopError: there is a workspace, and it cannot be written.
+    """
+    workspace = find_workspace(project)
+    if workspace is None:
+        return None
+    evidence = mask_line(failure.logs or failure.context, _EVIDENCE_BOUND)
+    summary = mask_line(failure.summary, 200) or "failure"
+    where = f"{project.name}: " if workspace.everywhere else ""
+    return log(
+        workspace,
+        Kind.ERR,
+        evidence or summary,
+        context=f"{where}{failure.source}: {summary}",
+        fingerprint=failure.fingerprint,
+        on=on,
+    )

@@ -1,0 +1,1 @@
+"""One task, carried to an outcome: the order of things, its steps, how far it goes."""

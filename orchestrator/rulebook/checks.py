@@ -1,0 +1,175 @@
+"""A check that enforces a rule which words alone do not: written out, for a person to take over.
+
+Each can be taken as it stands, whatever the rule's text is.
+"""
+
+import json
+import keyword
+import re
+import shlex
+from dataclasses import replace
+from typing import Final
+
+from orchestrator.models import Rule
+from orchestrator.rulebook.records import RuleRecord
+from orchestrator.rulebook.text import safe_line
+
+_FORBIDS: Final = re.compile(
+    r"\b(?:never|avoid|do not|don['\u2019]t|must not|stop|no)\b", re.IGNORECASE
+)
+_REST: Final = re.compile(r"[;.]\s|\b(?:instead|but)\b")
+"""Where what is forbidden ends."""
+_EXCEPT: Final = re.compile(r"\b(?:without|unless|except)\b")
+"""What is forbidden only so; a check that looks for words would stop the rest too."""
+_SPAN: Final = re.compile(r"`([^`]+)`")
+
+_TOOLS: Final = "git|rm|pip|npm|yarn|docker|kubectl|terraform|curl|wget|make|sudo|chmod"
+_TOOL: Final = re.compile(rf"(?:{_TOOLS})(?=\s|$)")
+_SAID: Final = re.compile(
+    rf"\b(?:run(?:ning)?|call(?:ing)?|us(?:e|ing)|execut(?:e|ing))\s+((?:{_TOOLS})(?=\s|$).*)",
+    re.IGNORECASE,
+)
+"""A command without backticks: a tool's name right behind a word that says to run it."""
+_FLAG: Final = re.compile(r"-{1,2}\w[\w-]*(?:=\S+)?")
+_SUBCOMMAND: Final = re.compile(r"[a-z][a-z-]*")
+_NO_SUBCOMMAND: Final = re.compile(
+    "an?|the|on|in|at|to|for|from|with|by|of|and|or|when|while|before|after|if|as|into|inside|this"
+    "|that|it|its|your|any|all|because|directly|again|here|there"
+)
+"""Where the words of a command end, and the sentence goes on."""
+
+_CODE: Final = re.compile(r"\b(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w+\b|\b(?:print|assert|eval|exec)\b")
+_WORDS: Final = frozenset(keyword.kwlist) - {"assert"}
+_CALLED: Final = ("print", "eval", "exec")
+_PATH: Final = re.compile(r"/|\.(?:py|ya?ml|toml|json|md|txt|cfg|ini|sh|sql|lock|csv|html)$")
+
+
+def suggestion(record: RuleRecord) -> str:
+    """The check that fits the rule best: a hook for a command, a lint rule for code, or a test."""
+    words = record.rule.text.rule
+    forbids = _FORBIDS.search(words)
+    forbidden = _REST.split(words[forbids.end() :], maxsplit=1)[0] if forbids else ""
+    if _EXCEPT.search(_SPAN.sub(" ", forbidden)):
+        return _test(record)
+    if command := _command(forbidden):
+        return _permission(command)
+    if code := _code(forbidden):
+        return _lint(code, record)
+    return _test(record)
+
+
+def rewritten(record: RuleRecord, rule: Rule) -> RuleRecord:
+    """The record of a rule that was changed; a check that was suggested follows its words."""
+    changed = replace(record, rule=rule)
+    if not record.suggestion or rule.text == record.rule.text:
+        return changed
+    return replace(changed, suggestion=suggestion(changed))
+
+
+# ---- a command
+
+
+def _command(text: str) -> list[str]:
+    """The words of a command that a rule names, and its flags; none if it names no command."""
+    for span in _SPAN.findall(text):
+        if _TOOL.match(span):
+            return str(span).split()
+    said = _SAID.search(_SPAN.sub(" ", text))
+    if not said:
+        return []
+    command: list[str] = []
+    words = [word.rstrip(".,:") for word in said[1].split()]
+    for word in words:
+        named = _SUBCOMMAND.fullmatch(word) and not _NO_SUBCOMMAND.fullmatch(word)
+        if not _FLAG.fullmatch(word) and not (named and len(command) < 2):
+            break
+        command.append(word)
+    # A tool alone, in the middle of a sentence, is not what the rule is about.
+    return command if len(command) > 1 or command == words else []
+
+
+def _permission(command: list[str]) -> str:
+    prefix = " ".join(command)
+    lines = [
+        "a permission that stops the command. In .claude/settings.json:",
+        "  " + json.dumps({"permissions": {"deny": [f"Bash({prefix}:*)"]}}, ensure_ascii=False),
+        f"It stops what begins with `{prefix}`, and nothing else.",
+    ]
+    if flags := [word for word in command if word.startswith("-")]:
+        lines += [
+            f"With {' '.join(flags)} further on, the command passes; a hook sees it there too:",
+            "  " + _hook([word for word in command if word not in flags], flags),
+        ]
+    return "\n".join(lines)
+
+
+def _hook(words: list[str], flags: list[str]) -> str:
+    """A hook for settings.json that reads the call, and stops it with exit code 2."""
+    named = [rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in words]
+    looked_for = [".*".join(named), *(rf"(?<!\S){re.escape(flag)}(?![\w-])" for flag in flags)]
+    script = (
+        "import json, re, sys; said = json.load(sys.stdin)['tool_input']['command']; "
+        f"stop = all(re.search(each, said) for each in {looked_for!r}); "
+        "stop and print('a rule of this project forbids it', file=sys.stderr); "
+        "sys.exit(2 if stop else 0)"
+    )
+    hook = {"type": "command", "command": f"python3 -c {shlex.quote(script)}"}
+    return json.dumps({"hooks": {"PreToolUse": [{"matcher": "Bash", "hooks": [hook]}]}})
+
+
+# ---- code
+
+
+def _code(text: str) -> str:
+    named = [span.strip() for span in _SPAN.findall(text)] or _CODE.findall(text)
+    for code in named:
+        if re.search(r"[A-Za-z]", code) and not _PATH.search(code) and code not in _WORDS:
+            return str(code)
+    return ""
+
+
+def _lint(code: str, record: RuleRecord) -> str:
+    name = re.sub("[^a-z0-9]+", "-", code.lower()).strip("-")
+    return (
+        "a lint rule. In .pre-commit-config.yaml, under `repos`:\n"
+        "  - repo: local\n"
+        "    hooks:\n"
+        f"      - id: no-{name}\n"
+        f"        name: {_yaml(record.rule.text.rule)}\n"
+        "        language: pygrep\n"
+        f"        entry: {_yaml(_pattern(code))}\n"
+        "        types: [python]"
+    )
+
+
+def _pattern(code: str) -> str:
+    """A pattern for `re.search`: the code as words of their own, however it is spaced."""
+    called = code in _CALLED or code.endswith("()")
+    tokens = re.findall(r"\w+|[^\w\s]", code.removesuffix("()"))
+    before = r"(?<![\w.])" if re.match(r"\w", tokens[0]) else ""
+    after = r"\s*\(" if called else r"(?!\w)" if re.match(r"\w", tokens[-1]) else ""
+    return before + r"\s*".join(map(re.escape, tokens)) + after
+
+
+def _yaml(text: str) -> str:
+    """A text as YAML takes it: as JSON, but for characters that YAML allows only escaped."""
+    return "".join(
+        char if char.isprintable() else f"\\U{ord(char):08x}"
+        for char in json.dumps(text, ensure_ascii=False)
+    )
+
+
+# ---- anything else
+
+
+def _test(record: RuleRecord) -> str:
+    text, origin = record.rule.text, record.origin
+    name = re.sub(r"[^a-z0-9]+", "_", text.rule.lower()).strip("_")[:60].rstrip("_")
+    seen = ", ".join(origin.cases[:3]) or origin.summary or "the failure that it was learned from"
+    return (
+        "a test of its own, that says in its message what to do:\n"
+        f"  def test_{name or 'the_rule'}() -> None:\n"
+        f"      # seen so far: {safe_line(seen)}\n"
+        f"      # when: {safe_line(text.when) or 'always'}\n"
+        f"      raise AssertionError({text.rule!r})"
+    )

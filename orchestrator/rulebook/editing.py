@@ -1,0 +1,230 @@
+"""A rulebook file edited: bytes in, bytes out, and every byte that is not ours as it was.
+
+Each edit is read back before it is given out: it changed the rule it was for, and no other.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import chain
+from typing import Final
+
+from orchestrator.errors import RulebookError
+from orchestrator.models import Rule
+from orchestrator.rulebook.document import HEADING, Document, Place, parse, swallowed
+from orchestrator.rulebook.text import overlaid
+from teacher.models import RuleText
+
+Change = Callable[[bytes], bytes]
+"""What makes other bytes of a file's bytes."""
+
+_FIELDS: Final = ("Rule", "When", "Why")
+_BLANK: Final = " \t\r\n"
+_GUARD: Final = "<!-- end of the learned rules -->"
+
+
+def append(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()) -> bytes:
+    """The file with one more rule at the end of its section, which is made if there is none.
+
+    What is added is one piece: without it the file is what it was, byte for byte. `provenance`
+    goes into the comment; `imports` are files to import with a section that is made.
+
+    Raises:
+        RulebookError: what stands before would swallow the rule.
+    """
+    document = parse(data)
+    for closer in dict.fromkeys(("", document.closer)):
+        written = _inserted(document, _block(rule, provenance), imports, closer)
+        known = parse(written)
+        if known.find(rule.id) == rule and len(known.rules) == len(document.rules) + 1:
+            return written
+    raise swallowed("a rule")
+
+
+def amend(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
+    """The file with a rule's bullets replaced; its id, source and place stay.
+
+    A field that is empty in `text` stays as it is. The date goes into the comment.
+
+    Raises:
+        KeyError: there is no such rule.
+        RulebookError: the bullets are tangled with what stands round them.
+    """
+    document = parse(data)
+    place = document.place(rule)
+    edits = _noted(document, place, rule, "amended", today)
+    for name, value in zip(_FIELDS, (text.rule, text.when, text.why), strict=True):
+        if value:
+            edits.append(_field_edit(document, place, name, value))
+    written = _edited(document, edits)
+    _demand(
+        written,
+        [
+            replace(known, text=overlaid(text, known.text)) if known.id == rule else known
+            for known in document.rules
+        ],
+        rule,
+    )
+    return written
+
+
+def reinforce(data: bytes, rule: str, today: date) -> bytes:
+    """The file with one more reinforcement noted in a rule's comment, where it costs no tokens.
+
+    Raises:
+        KeyError: there is no such rule.
+        RulebookError: the comment is tangled with what stands round it.
+    """
+    document = parse(data)
+    written = _edited(document, _noted(document, document.place(rule), rule, "reinforced", today))
+    _demand(written, document.rules, rule)
+    return written
+
+
+def remove(data: bytes, rule: str) -> bytes:
+    """The file without a rule: its bullets, its comment, and the blank line that set it apart.
+
+    Raises:
+        KeyError: there is no such rule.
+        RulebookError: the bullets are tangled with what stands round them.
+    """
+    document = parse(data)
+    place = document.place(rule)
+    gone = {line for bullet in place.bullets for line in range(bullet.item, bullet.end)}
+    if place.comment and place.comment.id == rule:
+        gone |= set(range(place.comment.start, place.comment.end))
+    first, last = min(gone), max(gone)
+    blank = [not line.strip(_BLANK) for line in document.lines]
+    if first and blank[first - 1] and (last + 1 == len(blank) or blank[last + 1]):
+        gone.add(first - 1)
+    kept = [line for number, line in enumerate(document.lines) if number not in gone]
+    ended = document.lines[-1].endswith(("\r", "\n"))
+    if kept and not ended:
+        kept[-1] = kept[-1].rstrip("\r\n")  # it had no final newline, and has none afterwards
+    written = _encoded(document, kept)
+    _demand(written, [known for known in document.rules if known.id != rule], rule)
+    return written
+
+
+def marked(data: bytes) -> bytes:
+    """The file with a comment for each rule that has none, so that it keeps its id when edited.
+
+    Where a comment would change how a rule reads, there is none.
+    """
+    document = parse(data)
+    without = [
+        _mark(document, place, rule.id)
+        for rule, place in zip(document.rules, document.places, strict=True)
+        if place.comment is None or place.comment.id != rule.id
+    ]
+    if not without:
+        return data
+    written = _edited(document, without)
+    return written if parse(written).rules == document.rules else data
+
+
+def _mark(document: Document, place: Place, rule: str, note: str = "") -> "_Edit":
+    """The edit that makes a rule's comment."""
+    lines, item = document.lines, place.bullets[0].item
+    indent = lines[item][: len(lines[item]) - len(lines[item].lstrip(" \t"))]
+    return item, item, f"{indent}<!-- rule {rule}{note} -->{_newline(lines, item)}"
+
+
+def _block(rule: Rule, provenance: str) -> list[str]:
+    note = f"<!-- rule {rule.id}: {provenance} -->" if provenance else f"<!-- rule {rule.id} -->"
+    values = (rule.text.rule, rule.text.when, rule.text.why)
+    bullets = [f"- **{name}**: {text}" for name, text in zip(_FIELDS, values, strict=True) if text]
+    source = [f"  - **Source**: {rule.source}"] if rule.source else []
+    return [note, *bullets, *source]
+
+
+def _inserted(document: Document, block: list[str], imports: Sequence[str], closer: str) -> bytes:
+    lines, section = document.lines, document.section
+    first, end = section or (0, len(lines))
+    # Blank lines before the next heading, or at the end of the file, stay behind the rule.
+    while end > first and not lines[end - 1].strip(_BLANK):
+        end -= 1
+    if section is None:
+        block = [HEADING, "", *block]
+        if imports:
+            block = [*(f"@{name}" for name in imports), "", *block]
+    before, after = lines[:end], lines[end:]
+    newline = _newline(lines, end)
+    if before:
+        block = [closer, "", *block] if closer else ["", *block]
+    whole = newline.join(block)
+    if before and not before[-1].endswith(("\r", "\n")):
+        # The file had no final newline, and has none afterwards.
+        return _encoded(document, [*before, newline, whole])
+    following = next((line for line in after if line.strip(_BLANK)), "")
+    if following.startswith(" "):
+        # An indented heading would become part of our last bullet.
+        whole += newline * 2 + _GUARD
+    if after and after[0] == following:
+        whole += newline
+    return _encoded(document, [*before, whole + newline, *after])
+
+
+def _newline(lines: Sequence[str], at: int) -> str:
+    """The line ending in use at a place in the file."""
+    for line in chain(reversed(lines[:at]), lines[at:]):
+        if ending := line[len(line.rstrip("\r\n")) :]:
+            return ending
+    return "\n"
+
+
+_Edit = tuple[int, int, str]
+"""Replace the lines from the first number up to the second by a text."""
+
+
+def _field_edit(document: Document, place: Place, name: str, text: str) -> _Edit:
+    bullet = place.bullet(name)
+    if bullet:
+        first, last = document.lines[bullet.start], document.lines[bullet.end - 1]
+        ending = last[len(last.rstrip("\r\n")) :]
+        head = first[: first.index("**")]
+        return bullet.start, bullet.end, f"{head}**{name}**: {text}{ending}"
+    # The field was missing: it follows those that come before it.
+    earlier = [b for b in place.bullets if b.name in _FIELDS[: _FIELDS.index(name)]][-1]
+    newline = _newline(document.lines, earlier.end)
+    head = document.lines[earlier.start]
+    head = head[: head.index("**")]
+    if document.lines[earlier.end - 1].endswith(("\r", "\n")):
+        return earlier.end, earlier.end, f"{head}**{name}**: {text}{newline}"
+    return earlier.end, earlier.end, f"{newline}{head}**{name}**: {text}"
+
+
+def _noted(document: Document, place: Place, rule: str, word: str, today: date) -> list[_Edit]:
+    """The edit that counts something in the rule's comment, which is made if there is none."""
+    lines, comment = document.lines, place.comment
+    if comment is None or comment.id != rule:
+        return [_mark(document, place, rule, f": {word} 1 ({today})")]
+    old = "".join(lines[comment.start : comment.end])
+    note = re.compile(rf"\b{word} (\d+) \([^)]*\)")
+    if counted := note.search(old):
+        new = note.sub(f"{word} {int(counted[1]) + 1} ({today})", old, count=1)
+    else:
+        joint = ", " if ":" in old.partition("-->")[0] else ": "
+        new = re.sub(r"\s*-->", f"{joint}{word} 1 ({today}) -->", old, count=1)
+    return [(comment.start, comment.end, new)]
+
+
+def _edited(document: Document, edits: Iterable[_Edit]) -> bytes:
+    lines = list(document.lines)
+    # From the end, so that line numbers hold; two insertions at one place keep their order.
+    for start, end, text in sorted(edits, key=lambda edit: edit[:2])[::-1]:
+        lines[start:end] = [text]
+    return _encoded(document, lines)
+
+
+def _encoded(document: Document, lines: Iterable[str]) -> bytes:
+    return (document.bom + "".join(lines)).encode("utf-8", "surrogateescape")
+
+
+def _demand(written: bytes, rules: Sequence[Rule], rule: str) -> None:
+    if list(parse(written).rules) != list(rules):
+        raise RulebookError(
+            f"rule {rule} cannot be changed: it is tangled with the text round it",
+            "set its bullets apart with a blank line, each on a line of its own",
+        )

@@ -1,0 +1,45 @@
+"""A rulebook in memory, for trying the loop without a file."""
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from orchestrator.models import RuleChange
+from orchestrator.platform.folders import CLAUDE_MD
+from orchestrator.rulebook.lessons import known_rules, take_in
+from orchestrator.rulebook.pages import Pages
+from teacher.models import Failure, KnownRule, Lesson
+
+
+class MemoryRulebook:
+    """Holds a CLAUDE.md that exists nowhere, and edits it as the real one would be.
+
+    Args:
+        data: what the file holds at first.
+        today: the day that rules are learned on.
+    """
+
+    def __init__(self, data: bytes = b"", today: date = date(2026, 1, 1)) -> None:
+        self._pages = Pages({CLAUDE_MD: data})
+        self._today = today
+
+    @property
+    def data(self) -> bytes:
+        """What the file holds."""
+        return self._pages.files[CLAUDE_MD]
+
+    def files(self) -> Sequence[str]:
+        """Name the file."""
+        return (CLAUDE_MD,)
+
+    def known_rules(self) -> Sequence[KnownRule]:
+        """List the rules in force."""
+        return known_rules(self._pages)
+
+    def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
+        """Take a lesson in; None when it changes nothing."""
+        outcome = take_in(self._pages, lesson, failure, today=self._today)
+        self._pages = outcome.pages
+        if outcome.rule is None:
+            return None
+        return RuleChange(outcome.rule, Path(CLAUDE_MD), outcome.change, outcome.reason)

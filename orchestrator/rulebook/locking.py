@@ -1,0 +1,50 @@
+"""The locks under which rulebook files are written, by runs, commands and promotions alike."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.platform.folders import path_key
+from orchestrator.platform.locking import FileLock, LockHeldError
+from orchestrator.rulebook import files
+
+_LOCK_SECONDS: Final = 60.0
+
+
+@contextmanager
+def held(path: Path, what: object) -> Iterator[None]:
+    """Hold the lock file at `path`; `what` is said to be written when somebody else holds it.
+
+    Raises:
+        InfrastructureError: somebody holds it for too long, or its folder cannot be written.
+    """
+    with files.explained(path.parent, "written"):
+        lock = FileLock(path, _LOCK_SECONDS)
+        try:
+            lock.acquire()
+        except LockHeldError:
+            raise InfrastructureError(
+                f"another process has been writing {what} for {_LOCK_SECONDS:.0f} s",
+                "wait for it, or end it",
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def instruction_files_locked(paths: Iterable[Path], locks: Path) -> Iterator[None]:
+    """Hold the locks of files that carry rules, given by their real paths.
+
+    All take them in one order, so that no two writers wait for each other.
+
+    Raises:
+        InfrastructureError: as for `held`.
+    """
+    with ExitStack() as stack:
+        for path in sorted(set(paths)):
+            stack.enter_context(held(locks / f"rulebook-{path_key(path)}.lock", path))
+        yield

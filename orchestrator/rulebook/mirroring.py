@@ -1,0 +1,65 @@
+"""CLAUDE.md and AGENTS.md kept saying the same rules, whichever of them people edit."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from orchestrator.models import Rule
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
+from orchestrator.rulebook.pages import Pages
+from teacher.models import RuleText
+
+
+def held_together(pages: Pages, agreed: Mapping[str, RuleText], today: date) -> Pages:
+    """The files with what was done to one of them done to the other as well.
+
+    A three-way merge, rule by rule: `agreed` is what both said when they last were the same. A
+    rule that only one file has is new there, or else was deleted from the other; of two texts the
+    one that was edited counts, and if both were, that of CLAUDE.md. Where a file has lost its
+    whole section, it gets it back; and nothing counts as deleted where neither file has all the
+    rules that both had then, as on another branch.
+
+    Args:
+        pages: the files, of a rulebook that is mirrored.
+        agreed: the rules that both had then, by id, in their texts of then.
+        today: the day that a changed rule is marked with.
+
+    Raises:
+        RulebookError: a file cannot be edited safely.
+    """
+    homes = pages.mirrors
+    claude, agents = (_by_id(pages, name) for name in (CLAUDE_MD, AGENTS_MD))
+    # Where one file imports the other, a rule stands in one of them by rights; and a whole
+    # section that is gone is another branch, or a file begun anew: nobody's word.
+    one_has_all = any(agreed.keys() <= side.keys() for side in (claude, agents))
+    deletes = len(homes) > 1 and one_has_all and all(map(pages.has_section, homes))
+    for rule in dict.fromkeys([*claude, *agents]):
+        wanted = _merged(claude.get(rule), agents.get(rule), agreed.get(rule))
+        if wanted is None and not deletes:
+            wanted = claude.get(rule) or agents.get(rule)
+        provenance = pages.provenance(rule)
+        for name, has in ((CLAUDE_MD, claude), (AGENTS_MD, agents)):
+            known = has.get(rule)
+            if known and (wanted is None or name not in homes):
+                pages = pages.remove_from(name, rule)
+            elif wanted and name in homes and not known:
+                pages = pages.add_to(name, wanted, provenance)
+            elif wanted and known and known.text != wanted.text:
+                pages = pages.amend_in(name, rule, wanted.text, today)
+    return pages.pointing() if pages.rules_in(AGENTS_MD) else pages
+
+
+def agreed_on(pages: Pages) -> frozenset[str]:
+    """The ids of the rules that both files have; none where one file speaks for both."""
+    if len(pages.mirrors) == 1:
+        return frozenset()
+    return frozenset(_by_id(pages, CLAUDE_MD)) & frozenset(_by_id(pages, AGENTS_MD))
+
+
+def _merged(claude: Rule | None, agents: Rule | None, agreed: RuleText | None) -> Rule | None:
+    if claude and agents:
+        return agents if claude.text == agreed else claude
+    return (claude or agents) if agreed is None else None
+
+
+def _by_id(pages: Pages, name: str) -> Mapping[str, Rule]:
+    return {rule.id: rule for rule in pages.rules_in(name)}

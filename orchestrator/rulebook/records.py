@@ -1,0 +1,183 @@
+"""What is known of one rule beside its text: where it came from, and what became of it."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from orchestrator.models import Rule
+from orchestrator.models.fingerprints import hash_words
+from teacher.models import Failure, Lesson, RuleText
+
+MOST_CASES: Final = 20
+"""Failing cases that a rule remembers."""
+_TOUCHED: Final = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
+
+
+class Status(StrEnum):
+    """Where a rule stands in its life; the first three are in force."""
+
+    ACTIVE = "active"
+    PROVEN = "proven"
+    ESCALATED = "escalated"
+    WAITING = "waiting"
+    """For a person's approval."""
+    QUARANTINED = "quarantined"
+    """Poison, or it contradicts a rule in force."""
+    ARCHIVED = "archived"
+    HARMFUL = "harmful"
+    REJECTED = "rejected"
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it stands in the file."""
+        return self in (Status.ACTIVE, Status.PROVEN, Status.ESCALATED)
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it waits for a person's word."""
+        return self in (Status.WAITING, Status.QUARANTINED)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a rule came from. What is not known is empty."""
+
+    failure: str = ""
+    """Fingerprint of the failure."""
+    source: str = ""
+    run: str = ""
+    model: str = ""
+    summary: str = ""
+    """The failure in a line."""
+    cases: tuple[str, ...] = ()
+    """The test cases that failed."""
+    files: tuple[str, ...] = ()
+    """What the attempt that failed had changed."""
+    case_fingerprints: tuple[str, ...] = ()
+    """Of each case that failed, alone."""
+
+    def recurs_in(self, failure: str, case_fingerprints: Collection[str]) -> bool:
+        """Return whether a failure is this one again, or holds all of its cases among others."""
+        own = self.case_fingerprints
+        return bool(self.failure and self.failure == failure) or (
+            bool(own) and set(own) <= set(case_fingerprints)
+        )
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a rule that is held back would do to the file."""
+
+    target: str = ""
+    """The rule that it would amend; empty for a new one."""
+    against: str = ""
+    """The rule in force that it contradicts."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What outcomes of runs say about a rule."""
+
+    runs: int = 0
+    """Runs that it was in force for, and that were judged."""
+    first_passes: int = 0
+    """Of those, runs that were solved by their first attempt."""
+    recurrences: int = 0
+    """Attempts that failed as the rule was to prevent, while it was in force."""
+
+
+class Witness(StrEnum):
+    """How it is known that a rule was in an agent's request."""
+
+    TRANSCRIPT = "transcript"
+    """The agent's own transcript has its text among what was sent."""
+    FILE = "file"
+    """It stands in a file that is loaded; what was sent is not known."""
+    NONE = "none"
+    """It was active, and not sent."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """An active rule and an attempt: whether the rule was sent, and which text of it."""
+
+    rule_id: str
+    text_hash: str
+    """`hash_text` of the rule's text."""
+    witness: Witness
+
+
+@dataclass(frozen=True)
+class RuleRecord:
+    """A rule with its history in short."""
+
+    rule: Rule
+    status: Status
+    reason: str
+    """Why it has this status, if that is not plain."""
+    origin: Origin
+    learned: datetime
+    mattered: datetime
+    """When it last prevented, failed to prevent, was learned again, or was changed."""
+    suggestion: str = ""
+    """A check that would enforce it, once it is escalated."""
+    proposal: Proposal = Proposal()
+    counters: Counters = Counters()
+
+    @property
+    def when_back(self) -> Status:
+        """The status that it has once it is in force again."""
+        return Status.ESCALATED if self.suggestion else Status.ACTIVE
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A text that was turned down, or withdrawn, and must not come back by itself."""
+
+    rule: str
+    """The id of the rule that had it."""
+    text: RuleText
+
+
+@dataclass(frozen=True)
+class RuleEvent:
+    """One thing that happened to a rule."""
+
+    at: datetime
+    what: str
+    detail: str = ""
+
+
+def hash_text(text: RuleText) -> str:
+    """Return what tells one text of a rule from another, as `hash_words`."""
+    return hash_words(text.rule, text.when, text.why)
+
+
+def difference(old: Rule, new: Rule) -> str:
+    """What a rule was before a change, in a line: the fields that are others now."""
+    fields = {
+        "rule": (old.text.rule, new.text.rule),
+        "when": (old.text.when, new.text.when),
+        "why": (old.text.why, new.text.why),
+        "for": (", ".join(old.paths), ", ".join(new.paths)),
+    }
+    was = [f"{name}: {before or '-'}" for name, (before, now) in fields.items() if before != now]
+    return f"it was: {'; '.join(was)}" if was else ""
+
+
+def origin_of(lesson: Lesson, failure: Failure, run: str) -> Origin:
+    """Where a rule comes from that this lesson adds."""
+    files = tuple(dict.fromkeys(_TOUCHED.findall(failure.diff)))
+    return Origin(
+        failure.fingerprint,
+        failure.source,
+        run,
+        lesson.model,
+        failure.summary,
+        failure.cases[:MOST_CASES],
+        files,
+        failure.case_fingerprints[:MOST_CASES],
+    )

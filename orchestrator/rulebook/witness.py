@@ -1,0 +1,40 @@
+"""How it is known that a rule was in an agent's request."""
+
+from collections.abc import Iterable, Sequence
+
+from orchestrator.agents.claude_instructions import Instruction
+from orchestrator.errors import RulebookError
+from orchestrator.models import Rule
+from orchestrator.rulebook.document import carries_rules, parse
+from orchestrator.rulebook.records import Exposure, Witness, hash_text
+
+
+def witness_rules(
+    rules: Iterable[Rule], instructions: Sequence[Instruction] = ()
+) -> list[Exposure]:
+    """Return of each active rule how it is known that it was sent, or that it was not.
+
+    Args:
+        rules: the active rules, as they stood when the agent began.
+        instructions: what the agent's transcript says was sent; empty if it does not tell. Then a
+            rule is taken to be sent that stands in a file that is always loaded.
+    """
+    if not instructions:
+        return [_exposure(rule, Witness.NONE if rule.paths else Witness.FILE) for rule in rules]
+    sent = {hash_text(rule.text) for each in instructions for rule in _rules_in(each.text)}
+    return [
+        _exposure(rule, Witness.TRANSCRIPT if hash_text(rule.text) in sent else Witness.NONE)
+        for rule in rules
+    ]
+
+
+def _exposure(rule: Rule, witness: Witness) -> Exposure:
+    return Exposure(rule.id, hash_text(rule.text), witness)
+
+
+def _rules_in(text: str) -> tuple[Rule, ...]:
+    data = text.encode("utf-8", "replace")
+    try:
+        return parse(data).rules if carries_rules(data) else ()
+    except RulebookError:
+        return ()

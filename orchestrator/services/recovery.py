@@ -1,0 +1,116 @@
+"""What a killed run left behind in a project: processes at work, and swapped files.
+
+Whoever works in the project next ends the ones and puts the others back, before anything else.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from orchestrator.errors import UsageError
+from orchestrator.events import Listener, Notice
+from orchestrator.models import RunRecord
+from orchestrator.platform import process
+from orchestrator.platform.folders import path_key
+from orchestrator.platform.locking import FileLock, LockHeldError
+from orchestrator.storage.place import worktree_of_run
+from orchestrator.storage.runs import Store
+from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
+
+
+@contextlib.contextmanager
+def hold_project(folder: Path, store: Store) -> Iterator[None]:
+    """Keep other runs out of a folder.
+
+    Raises:
+        UsageError: another run works in it.
+    """
+    lock = FileLock(store.locks / f"project-{path_key(folder)}.lock", 0)
+    try:
+        lock.acquire()
+    except LockHeldError:
+        raise UsageError(
+            f"another run works in {folder}", "wait for it, or look with `orchestrator runs`"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def recover_project(project: Path, store: Store, listener: Listener) -> None:
+    """Restore swapped files, and end what killed runs of a project have left at work.
+
+    Raises:
+        UsageError: files are swapped, and another run works in the project.
+        InfrastructureError: files are swapped, and cannot be restored.
+    """
+    if SwapNote.of_project(project, store.directory).path.exists():
+        with hold_project(project, store):
+            revert_swap(project, store, listener)
+    if _list_killed(project, store):
+        # Who works in the project now has done it, or is one of them, resumed just now.
+        with contextlib.suppress(UsageError), hold_project(project, store):
+            for record in _list_killed(project, store):
+                end_leftovers(record, listener)
+
+
+def _list_killed(project: Path, store: Store) -> list[RunRecord]:
+    """List the runs that were killed in a project's own folder since the machine was started."""
+    started = psutil.boot_time()
+    return [
+        record
+        for record in store.list_running(project)
+        if record.started.timestamp() > started
+        and not record.carried
+        and not worktree_of_run(store.directory, record.id).exists()
+    ]
+
+
+def end_leftovers(record: RunRecord, listener: Listener) -> None:
+    """End what a run has left at work; no process may carry it now.
+
+    Args:
+        record: the run.
+        listener: told of it.
+    """
+    _report_ended(process.sweep(record.id), record.id, listener)
+
+
+def _report_ended(count: int, run: str, listener: Listener) -> None:
+    if count:
+        what = "a process" if count == 1 else f"{count} processes"
+        listener(Notice(f"ended {what} that run {run} had left at work"))
+
+
+def revert_swap(project: Path, store: Store, listener: Listener) -> None:
+    """Restore an attempt's files where a killed run left them swapped, and end its processes.
+
+    The caller holds the folder.
+
+    Args:
+        project: the folder that a run works in.
+        store: keeps the note of the swap.
+        listener: told what was ended and restored.
+
+    Raises:
+        InfrastructureError: they cannot be restored.
+    """
+    finished = finish_swap(project, store.directory)
+    if finished is None:
+        return
+    _report_ended(finished.ended, finished.run, listener)
+    listener(Notice("a comparison was cut short: the attempt's files are back in place"))
+    for text in _describe(finished):
+        listener(Notice(text))
+
+
+def _describe(finished: FinishedSwap) -> Iterator[str]:
+    for path in finished.left:
+        yield f"left as it is, because it changed since: {path}"
+    for path in finished.replaced:
+        yield f"the suite writes it, so the attempt's version is back: {path}"
+    if finished.replaced:
+        yield f"  a file as it was: {finished.restore_command} > PATH"

@@ -1,0 +1,51 @@
+"""A person's report of a mistake, on the same road into CLAUDE.md as a failing test."""
+
+from pathlib import Path
+
+from orchestrator import events
+from orchestrator.config import OF_TEACHING, load
+from orchestrator.errors import UsageError
+from orchestrator.failures.manual import reported_failure
+from orchestrator.learnings.recording import failure_logger
+from orchestrator.models import RuleChange
+from orchestrator.platform.project import checked_project
+from orchestrator.services import rulebooks, wiring
+from orchestrator.storage.runs import Store
+from orchestrator.teaching.teach import teach_failure
+from teacher.errors import UnusableAnswer
+from teacher.models import FailureType
+
+
+def teach_report(
+    kind: FailureType,
+    description: str,
+    context: str,
+    task: str,
+    *,
+    project: Path,
+    config_file: Path | None,
+    listener: events.Listener,
+) -> RuleChange | None:
+    """Teach a reported failure; give what it did to the rulebook.
+
+    Raises:
+        LoopError, TeacherError: nothing was learned; says why, and the mend.
+    """
+    project = checked_project(project)
+    loaded = load(project, config_file)
+    config = loaded.config
+    if not config.source_enabled("manual"):
+        raise UsageError(
+            "reports are switched off by the configuration", "enable failure_sources: manual"
+        )
+    listener = events.fan_out([failure_logger(project, listener), listener])
+    failure = reported_failure(kind, description, context, task)
+    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
+    rulebooks.demand_loaded(config, project)
+    with Store() as store:
+        rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
+        parts = wiring.teaching_parts(config, project, store, listener, rulebook)
+        taught = teach_failure(failure, parts)
+        if taught.teaching.lesson is None:
+            raise UnusableAnswer(taught.teaching.trouble)
+        return taught.change

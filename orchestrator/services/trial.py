@@ -1,0 +1,121 @@
+"""Sends a sample failure to the configured teacher, and shows what goes and what comes."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator.budget.ledger import Kind
+from orchestrator.budget.metering import MeteredTeacher
+from orchestrator.config import OF_TEACHING, Config, load
+from orchestrator.events import Listener
+from orchestrator.masking import mask
+from orchestrator.platform.project import checked_project
+from orchestrator.services import wiring
+from orchestrator.storage.database import Database
+from orchestrator.storage.place import state_directory
+from orchestrator.teaching.teach import Parts, teach_failure
+from teacher.errors import UnusableAnswer
+from teacher.local import LocalTeacher
+from teacher.models import Failure, FailureType, Lesson
+from teacher.prices import price_notice
+from teacher.prompt import build_request
+from teacher.retry import Retries
+from teacher.webhook import WebhookTeacher, request_body
+
+SAMPLE: Final = Failure(
+    type=FailureType.TEST_FAILURE,
+    source="pytest",
+    summary="tests/test_ratio.py::test_no_ratio: assert 0 is None",
+    fingerprint="a sample",
+    task="Make ratio() safe when the second number is zero.",
+    diff="--- a/ratio.py\n+++ b/ratio.py\n@@ -1,2 +1,4 @@\n def ratio(a, b):\n"
+    "+    if b == 0:\n+        return 0\n     return a / b\n",
+    logs="tests/test_ratio.py::test_no_ratio FAILED\n"
+    "    def test_no_ratio():\n>       assert ratio(1, 0) is None\nE       assert 0 is None\n",
+)
+"""A mistake that a teacher has something to say about."""
+
+
+def try_teacher(
+    project: Path,
+    config_file: Path | None,
+    listener: Listener,
+    say: Callable[[str], None],
+) -> Lesson:
+    """Ask once, without retries, and say what was sent, what came, and how long it took.
+
+    Costs what one lesson costs. Nothing is written anywhere.
+
+    Raises:
+        LoopError, TeacherError: what is wrong, with the mend.
+    """
+    loaded = load(checked_project(project), config_file)
+    config = loaded.config
+    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
+    say(f"Teacher   {_address(config)}")
+    # Each try is a question of its own, or the workflow would answer it from memory.
+    context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."
+    failure = replace(SAMPLE, context=context)
+    say(f"Request   {_request(config, failure)}")
+    asked = _teacher(config, os.environ, listener)
+    kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
+    masker = wiring.build_masker(config, os.environ, state_directory())
+    with Database(state_directory()) as database:
+        teacher = MeteredTeacher(asked, wiring.open_account(config, database), kind)
+        started = time.monotonic()
+        try:
+            # Nobody is told: what there is to say stands below.
+            teaching = teach_failure(failure, Parts(teacher, masker, lambda _event: None)).teaching
+        finally:
+            say(f"Latency   {time.monotonic() - started:.2f} s")
+    if teaching.lesson is None:
+        raise UnusableAnswer(teaching.trouble)
+    say(f"Answer    {_answer(teaching.lesson)}")
+    return teaching.lesson
+
+
+def _teacher(
+    config: Config, environment: Mapping[str, str], listener: Listener
+) -> LocalTeacher | WebhookTeacher:
+    once = Retries(tries=1)
+    if config.teacher.mode == "webhook":
+        return wiring.build_webhook_teacher(config, environment, once)
+    return wiring.build_local_teacher(config, environment, listener, once)
+
+
+def _address(config: Config) -> str:
+    if config.teacher.mode == "webhook":
+        return f"webhook {mask(config.n8n.webhook_url) or '(n8n.webhook_url is empty)'}"
+    return f"local {config.teacher.model}"
+
+
+def _request(config: Config, failure: Failure) -> str:
+    if config.teacher.mode == "webhook":
+        return _indented(json.dumps(request_body(failure, ()), indent=2))
+    request = build_request(failure, (), config.prompt_names())
+    return _indented(f"system: {len(request.system)} characters\nuser: {request.user}")
+
+
+def _answer(lesson: Lesson) -> str:
+    lines = [f"{lesson.action}: {lesson.reason}"]
+    if lesson.text:
+        lines += [
+            f"Rule: {lesson.text.rule}",
+            f"When: {lesson.text.when}",
+            f"Why:  {lesson.text.why}",
+        ]
+    if lesson.model:
+        lines.append(
+            f"({lesson.model}, {lesson.usage.tokens} tokens, ${lesson.usage.cost_usd:.4f})"
+        )
+    if lesson.usage.tokens and (notice := price_notice(lesson.model)):
+        lines.append(notice)
+    return _indented("\n".join(lines))
+
+
+def _indented(text: str) -> str:
+    return "\n          ".join(text.splitlines())

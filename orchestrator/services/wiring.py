@@ -1,0 +1,320 @@
+"""Builds the parts of a run from the configuration, and checks that each is there.
+
+The only module that knows both the settings and the implementations.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from orchestrator.agents.claude_code import ClaudeCodeAgent
+from orchestrator.agents.claude_project import what_a_project_runs
+from orchestrator.agents.command import CommandAgent
+from orchestrator.agents.permissions import suite_permissions
+from orchestrator.agents.wording import one_line
+from orchestrator.budget.ledger import Caps, Kind, Ledger
+from orchestrator.budget.metering import Account, MeteredAgent, MeteredTeacher, RunClock
+from orchestrator.budget.waiting import PatientAgent
+from orchestrator.config import Config, Loaded
+from orchestrator.config.keeper import ConfigKeeper
+from orchestrator.errors import ConfigError, InfrastructureError
+from orchestrator.events import Listener, Notice, Ready
+from orchestrator.guard import Guard, GuardMode, guard_of
+from orchestrator.loop.policy import Policy
+from orchestrator.masking import Masker, mask
+from orchestrator.models import AgentLimits
+from orchestrator.ports import Suite
+from orchestrator.rulebook.agents_md import agents_in_force
+from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rulebook import MarkdownRulebook
+from orchestrator.rulebook.shelf import Shelf
+from orchestrator.services.rulebooks import demand_loaded, shelf_of
+from orchestrator.storage.database import Database
+from orchestrator.storage.place import locks_of, read_masking_key
+from orchestrator.storage.runs import Store, new_id
+from orchestrator.suites import create_suite
+from orchestrator.suites.environment import project_environment
+from orchestrator.teaching import teach
+from orchestrator.teaching.pending import Pending
+from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
+from teacher.local import LocalTeacher
+from teacher.models import Action, Failure, Lesson
+from teacher.retry import Retries
+from teacher.webhook import TRIES as WEBHOOK_RETRIES
+from teacher.webhook import WebhookTeacher
+
+_LONGEST_CHOICE: Final = 2000
+"""Characters: enough that nothing hides behind a long beginning."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that a configuration names."""
+
+    agent: ClaudeCodeAgent | CommandAgent
+    suite: Suite
+    teacher: "NamedTeacher | SilentTeacher"
+    guard: Guard
+    masker: Masker
+    account: Account
+
+
+def build(
+    config: Config,
+    project: Path,
+    environment: Mapping[str, str],
+    listener: Listener,
+    state: Path,
+    account: Account,
+) -> Parts:
+    """Build what a run needs, and check that all is there before a token is spent.
+
+    Raises:
+        LoopError, TeacherError: something is missing; says what, and the mend.
+    """
+    if not shutil.which("git"):
+        raise InfrastructureError("git was not found", "install git")
+    tests = config.tests
+    suite = create_suite(tests.framework, tests.command, tests.timeout, environment)
+    suite.preflight(project)
+    mode = GuardMode(config.tests.guard)
+    demand_loaded(config, project)
+    shelves = _shelves_in_force(config, project, state)
+    command = config.tests.command
+    unguarded = config.tests.unguarded
+    guard = guard_of(project, mode, command, environment, shelves, locks_of(state), unguarded)
+    agent = build_agent(config, project_environment(project, environment), guard)
+    found = agent.preflight()
+    _tell_what_a_project_runs(config, project, listener)
+    teacher = (
+        build_teacher(config, environment, listener, account)
+        if config.source_enabled("pytest")
+        else SilentTeacher()
+    )
+    suite_command = f"suite: {config.tests.command}"
+    listener(Ready((f"agent: {found}", suite_command, f"teacher: {teacher.name}")))
+    masker = build_masker(config, environment, state)
+    return Parts(agent, suite, teacher, guard, masker, account)
+
+
+def build_masker(config: Config, environment: Mapping[str, str], state: Path) -> Masker:
+    """The masker of a project: it knows the project's patterns and the environment's secrets."""
+    return Masker(config.redaction.patterns, environment, read_masking_key(state))
+
+
+def recall_config(store: Store, run: str, project: Path, environment: Mapping[str, str]) -> Config:
+    """Return the configuration of a run, with what its record does not keep.
+
+    Raises:
+        UsageError: a secret that was not kept is nowhere, or is another now.
+    """
+    keeper = ConfigKeeper(Masker(), read_masking_key(store.directory))
+    return keeper.recall(store.config(run), project, environment)
+
+
+def build_agent(
+    config: Config, environment: Mapping[str, str], guard: Guard | None = None
+) -> ClaudeCodeAgent | CommandAgent:
+    """The agent that the configuration names.
+
+    Raises:
+        ConfigError: `agent.kind` is `command` and there is no command.
+    """
+    if config.agent.kind == "command":
+        if not config.agent.command:
+            raise ConfigError("agent.kind is `command`, but agent.command is empty", "name one")
+        return CommandAgent(config.agent.command, environment=environment)
+    return ClaudeCodeAgent(
+        environment=environment,
+        model=config.claude.model,
+        allowed_tools=(*suite_permissions(config.tests.command), *config.claude.allowed_tools),
+        skip_permissions=config.claude.dangerously_skip_permissions,
+        trust_project=config.claude.trust_project,
+        sandbox=config.claude.sandbox,
+        refuse=guard.refuse if guard else None,
+        agents_files=agents_in_force,
+    )
+
+
+def tell_what_a_project_chose(loaded: Loaded, listener: Listener, of: Collection[str] = ()) -> None:
+    """Tell what the project's own file has sent somewhere, or run, or which guard it lowers.
+
+    Args:
+        loaded: the configuration, with the origin of each value.
+        listener: told so, a notice for each setting.
+        of: beginnings of the settings that count; all if empty.
+    """
+    chosen = loaded.chosen_by_the_project(of)
+    if chosen:
+        listener(Notice(f"this project's own {loaded.file} decides these for you:"))
+    for each in chosen:
+        line = each.origin.rpartition(":")[2]
+        value = json.dumps(each.value, ensure_ascii=False)
+        shown = one_line(mask(f"{each.key}: {value}"), _LONGEST_CHOICE)
+        listener(Notice(f"  {shown} (line {line})"))
+
+
+def _tell_what_a_project_runs(config: Config, project: Path, listener: Listener) -> None:
+    found = what_a_project_runs(project) if config.agent.kind == "claude_code" else ()
+    if found:
+        trusted = config.claude.trust_project
+        listener(
+            Notice(
+                "this project brings settings for Claude Code, and they are loaded; "
+                "claude.trust_project: false would not"
+                if trusted
+                else "this project's settings for Claude Code are not loaded "
+                "(claude.trust_project: false)"
+            )
+        )
+    for line in found:
+        listener(Notice(f"  {line}"))
+
+
+def build_teacher(
+    config: Config, environment: Mapping[str, str], listener: Listener, account: Account
+) -> NamedTeacher:
+    """Build the teacher that the configuration names, behind the ledger, ready to be asked.
+
+    Raises:
+        TeacherError: its key, its address or a prompt is missing.
+    """
+    if config.teacher.mode == "local":
+        local = build_local_teacher(config, environment, listener)
+        return NamedTeacher(MeteredTeacher(local, account), local.model)
+    asked = build_webhook_teacher(config, environment)
+    webhook = MeteredTeacher(asked, account, Kind.WEBHOOK)
+    if config.teacher.fallback == "local":
+        local = build_local_teacher(config, environment, listener)
+        both = FallbackTeacher(webhook, MeteredTeacher(local, account), listener)
+        return NamedTeacher(both, f"webhook, or else {local.model}")
+    return NamedTeacher(webhook, "webhook")
+
+
+def build_local_teacher(
+    config: Config,
+    environment: Mapping[str, str],
+    listener: Listener,
+    retries: Retries | None = None,
+) -> LocalTeacher:
+    """The teacher that asks the API from this machine.
+
+    Raises:
+        TeacherError: its key or a prompt is missing.
+    """
+    teacher = LocalTeacher(
+        config.teacher.model,
+        config.teacher.max_tokens,
+        config.prompt_names(),
+        api_key=environment.get("ANTHROPIC_API_KEY"),
+        base_url=environment.get("ANTHROPIC_BASE_URL"),
+        timeout_seconds=config.teacher.timeout,
+        retries=retries,
+    )
+    teacher.preflight()
+    if teacher.notice:
+        listener(Notice(teacher.notice))
+    return teacher
+
+
+def build_webhook_teacher(
+    config: Config, environment: Mapping[str, str], retries: Retries | None = None
+) -> WebhookTeacher:
+    """The teacher that asks an n8n workflow.
+
+    Raises:
+        TeacherError: its address or its token cannot be used.
+    """
+    teacher = WebhookTeacher(
+        config.n8n.webhook_url,
+        config.n8n.timeout,
+        token=environment.get("N8N_WEBHOOK_TOKEN"),
+        token_header=config.n8n.token_header,
+        allow_http=config.n8n.allow_http,
+        retries=retries or replace(WEBHOOK_RETRIES, seconds=config.n8n.retry_for),
+    )
+    teacher.preflight()
+    return teacher
+
+
+def open_account(config: Config, database: Database, run: str = "") -> Account:
+    """Open the account of a run, or of a lesson that belongs to none."""
+    limits, n8n = config.limits, config.n8n
+    caps = Caps(
+        cost_usd_per_day=limits.max_cost_usd_per_day,
+        tokens_per_run=limits.max_tokens,
+        agent_starts_per_hour=limits.max_agent_starts_per_hour,
+        cost_usd_per_run=limits.max_cost_usd,
+        webhook_requests_per_hour=n8n.max_requests_per_hour,
+        webhook_cost_usd_per_day=n8n.max_cost_usd_per_day,
+    )
+    return Account(Ledger(database), run or f"lesson-{new_id()}", caps)
+
+
+def meter_agent(config: Config, parts: Parts) -> MeteredAgent | PatientAgent:
+    """Put the agent behind the ledger and the run's clock."""
+    clock = RunClock(config.limits.run_wall_clock)
+    agent = MeteredAgent(parts.agent, parts.account, clock)
+    return PatientAgent(agent, clock) if config.limits.wait_for_reset else agent
+
+
+def teaching_parts(
+    config: Config,
+    project: Path,
+    store: Store,
+    listener: Listener,
+    rulebook: MarkdownRulebook,
+) -> teach.Parts:
+    """Return what teaching outside of a run needs.
+
+    Raises:
+        TeacherError: the teacher's key, its address or a prompt is missing.
+    """
+    state = store.directory
+    return teach.Parts(
+        build_teacher(config, os.environ, listener, open_account(config, store.database)),
+        build_masker(config, os.environ, state),
+        listener,
+        rulebook,
+        Pending(project, state),
+    )
+
+
+def _shelves_in_force(config: Config, project: Path, state: Path) -> tuple[Shelf, ...]:
+    """The files whose rules Claude Code loads: the project's too, where new ones go elsewhere."""
+    shelf = shelf_of(config, project, state)
+    if shelf.target is not Target.USER:
+        return (shelf,)
+    return shelf, Shelf(project, copies=state / "rulebooks")
+
+
+def policy(config: Config) -> Policy:
+    """How far the loop goes."""
+    return Policy(
+        max_retries=config.learning.max_retries,
+        auto_retry=config.learning.auto_retry,
+        retry_from_start=config.learning.retry_from == "start",
+        stuck_after=config.limits.stuck_after,
+        limits=AgentLimits(
+            max_turns=config.claude.max_turns,
+            wall_clock_seconds=config.limits.wall_clock,
+            no_output_seconds=config.limits.no_output,
+            max_processes=config.limits.max_processes,
+            same_tool_call=config.limits.same_tool_call,
+        ),
+    )
+
+
+class SilentTeacher:
+    """Stands in when the configuration says that the suite's failures are not taught."""
+
+    name = "none"
+
+    def teach(self, failure: Failure, known_rules: object) -> Lesson:
+        """Learn nothing, and say why."""
+        del failure, known_rules
+        return Lesson(Action.NONE, "the source pytest is not enabled in failure_sources")

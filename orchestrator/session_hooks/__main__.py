@@ -1,0 +1,5 @@
+"""`python -m orchestrator.session_hooks`: the hook, where the package can be imported."""
+
+from orchestrator.session_hooks.entry import main
+
+main()

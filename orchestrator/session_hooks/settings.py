@@ -1,0 +1,234 @@
+"""Our hooks in Claude Code's settings.json: put in beside what is there, taken out again.
+
+Only the text of our own groups is written; everything else stays as it is, byte for byte. The
+last word of our command is a shell comment, by which our part is known again.
+"""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from orchestrator.agents.claude_environment import config_directory
+from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.platform.bom import UTF8_BOM, split_bom
+from orchestrator.platform.folders import PROJECT_SETTINGS, SETTINGS, path_key
+from orchestrator.rulebook import files
+from orchestrator.rulebook.locking import held
+from orchestrator.session_hooks import entry, jsontext
+from orchestrator.storage.place import locks_of, state_directory
+
+MARK: Final = "# orchestrator hook"
+TIMEOUT_SECONDS: Final = 10
+
+EVENTS: Final[Mapping[str, str | None]] = {
+    "PreToolUse": "Bash|mcp__.*",
+    "PostToolUse": "Bash|mcp__.*",
+    "PostToolUseFailure": "",
+    "Stop": None,
+}
+"""What we listen to, and for which tools: reading and editing files cost nothing."""
+
+_TRIES: Final = 10
+
+
+@dataclass(frozen=True)
+class SettingsChange:
+    """What became of a settings file."""
+
+    path: Path
+    changed: bool
+    hooks_disabled: bool = False
+    """Whether the file turns all hooks off, ours too."""
+
+
+def local_settings(project: Path) -> Path:
+    """The settings of a project."""
+    return project / PROJECT_SETTINGS[0]
+
+
+def global_settings(environment: Mapping[str, str]) -> Path:
+    """The user's settings."""
+    return config_directory(environment) / SETTINGS
+
+
+def hook_command() -> str:
+    """The shell line that Claude Code runs on each event.
+
+    Isolated and without site-packages, Python starts faster, and neither the project nor the
+    environment can put another module in the place of ours. When this Python or this package is
+    gone, the line still ends with 0: an exit code of 2 would block the tool.
+    """
+    line = shlex.join([sys.executable, "-I", "-S", str(Path(entry.__file__).resolve())])
+    return f"{line} 2>/dev/null || : {MARK}"
+
+
+def install(path: Path) -> SettingsChange:
+    """Add our hooks to a settings file, or bring ours in it up to date.
+
+    Raises:
+        UsageError: the file is no settings file that we could add to; it is as it was.
+        LoopError: it cannot be read or written.
+    """
+    return _edited(path, _installed)
+
+
+def uninstall(path: Path) -> SettingsChange:
+    """Take our hooks out of a settings file, with lists that are empty then, and nothing else.
+
+    A file in which nothing is left is removed, except for one that a link leads to.
+
+    Raises:
+        UsageError: the file is no settings file; it is as it was.
+        LoopError: it cannot be read or written.
+    """
+    return _edited(path, _uninstalled)
+
+
+def installed(path: Path) -> bool:
+    """Whether our hooks, as they are now, are in the file; False for a file that is broken."""
+    try:
+        data = files.read(path).data
+        return bool(data) and _installed(path, data) == data
+    except UsageError:
+        return False
+
+
+def _edited(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _installed, _uninstalled
+    named, path = path, path.resolve()  # a link stays one, and its file is written
+    with held(locks_of(state_directory()) / f"settings-{path_key(path)}.lock", path):
+        for _ in range(_TRIES):
+            before = files.read(path)
+            data = edit(path, before.data)
+            disabled = _disabled(data)
+            if data == before.data:
+                return SettingsChange(path, False, disabled)
+            with files.explained(path, "written"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                nothing = data.removeprefix(UTF8_BOM).strip() == b"{}"
+                if nothing and edit is _uninstalled and not named.is_symlink():
+                    path.unlink()
+                    return SettingsChange(path, True)
+            if files.replace(path, data, before):
+                return SettingsChange(path, True, disabled)
+    raise InfrastructureError(f"{path} is being written all the time", "close what writes it")
+
+
+def _installed(path: Path, data: bytes) -> bytes:
+    bom, text = _text(path, data or b"{}\n")
+    wanted = {event: _group(matcher) for event, matcher in EVENTS.items()}
+    for event in _events_with_ours(_root(path, text)):
+        if event not in wanted:
+            text = _without(path, text, event, keep=None)
+    for event, group in wanted.items():
+        text = _without(path, text, event, keep=group)
+        root = _root(path, text)
+        unit = jsontext.indentation_unit(text, root)
+        if "hooks" not in root.members:
+            text = jsontext.add_item(text, root, {event: [group]}, unit, "hooks")
+            continue
+        hooks = root.members["hooks"]
+        groups = hooks.members.get(event)
+        if groups is None:
+            text = jsontext.add_item(text, hooks, [group], unit, event)
+        elif group not in groups.value:
+            text = jsontext.add_item(text, groups, group, unit)
+    return (bom + text).encode("utf-8")
+
+
+def _uninstalled(path: Path, data: bytes) -> bytes:
+    if not data:
+        return data
+    bom, text = _text(path, data)
+    for event in _events_with_ours(_root(path, text)):
+        text = _without(path, text, event, keep=None)
+    return (bom + text).encode("utf-8")
+
+
+def _events_with_ours(root: jsontext.Node) -> list[str]:
+    hooks = root.members.get("hooks")
+    if hooks is None:
+        return []
+    return [event for event, groups in hooks.members.items() if any(_ours(groups.value))]
+
+
+def _without(path: Path, text: str, event: str, keep: dict[str, Any] | None) -> str:
+    """The text without our hooks for one event, except for a group that is `keep`."""
+    while True:
+        root = _root(path, text)
+        hooks = root.members.get("hooks")
+        groups = hooks.members.get(event) if hooks else None
+        if hooks is None or groups is None:
+            return text
+        place = next(((at, inner) for at, inner in _ours(groups.value)
+                      if groups.value[at] != keep), None)  # fmt: skip
+        if place is None:
+            return text
+        at, inner = place
+        commands = groups.items[at].members["hooks"]
+        if len(commands.items) > 1:
+            text = jsontext.remove_item(text, commands, inner)
+        elif len(groups.items) > 1:
+            text = jsontext.remove_item(text, groups, at)
+        elif len(hooks.items) > 1:
+            text = jsontext.remove_item(text, hooks, _number(hooks, groups))
+        else:
+            text = jsontext.remove_item(text, root, _number(root, hooks))
+
+
+def _number(container: jsontext.Node, item: jsontext.Node) -> int:
+    return next(at for at, one in enumerate(container.items) if one.start == item.start)
+
+
+def _ours(groups: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 -- whatever the file holds
+    """The places of our commands: number of the group, number of the command in it."""
+    for at, group in enumerate(groups if isinstance(groups, list) else ()):
+        commands = group.get("hooks") if isinstance(group, dict) else None
+        for inner, command in enumerate(commands if isinstance(commands, list) else ()):
+            line = command.get("command") if isinstance(command, dict) else None
+            if isinstance(line, str) and line.rstrip().endswith(MARK):
+                yield at, inner
+
+
+def _group(matcher: str | None) -> dict[str, Any]:
+    command = {"type": "command", "command": hook_command(), "timeout": TIMEOUT_SECONDS}
+    group: dict[str, Any] = {} if matcher is None else {"matcher": matcher}
+    return {**group, "hooks": [command]}
+
+
+def _text(path: Path, data: bytes) -> tuple[str, str]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8; it is as it was"
+        ) from error
+    return split_bom(text)
+
+
+def _root(path: Path, text: str) -> jsontext.Node:
+    try:
+        root = jsontext.parse(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is not valid JSON, and Claude Code ignores it: {error}",
+            "mend it, comments are no JSON either; it is as it was",
+        ) from error
+    hooks = root.members.get("hooks")
+    if not isinstance(root.value, dict) or (hooks and not isinstance(hooks.value, dict)):
+        what = "`hooks` is no object" if isinstance(root.value, dict) else "it holds no object"
+        raise UsageError(f"{path} is not a settings file: {what}", "mend it; it is as it was")
+    for event in EVENTS if hooks else ():
+        if not isinstance(hooks.value.get(event, []), list):  # type: ignore[union-attr] # see above
+            raise UsageError(
+                f"{path} is not a settings file: hooks.{event} is no list",
+                "mend it; it is as it was",
+            )
+    return root
+
+
+def _disabled(data: bytes) -> bool:
+    return bool(data) and json.loads(data.decode("utf-8-sig")).get("disableAllHooks") is True

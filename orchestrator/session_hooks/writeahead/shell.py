@@ -1,0 +1,236 @@
+"""Which commands a shell line would start: read like a shell reads it, never run.
+
+Quotes, escapes, operators, substitutions, here-documents and wrappers such as `sudo` and
+`bash -c` are understood; variables and globs stay as they are written. What a command prints or
+searches for (`echo "rm -rf x"`) is an argument, and so never a command.
+"""
+
+# pathlib alone takes longer to import than the hook takes to run.
+# ruff: noqa: PTH119
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from orchestrator.session_hooks.writeahead.reader import Command, Reader
+
+MAX_DEPTH = 8
+MAX_CHARS = 200_000
+
+_SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"))
+
+# Programs that start the program in their arguments: options that take a value, and how many
+# arguments of their own come before it.
+_WRAPPERS = {
+    "sudo": ("-u -g -p -C -h -r -t -T -D -R -U --user --group --prompt --chdir --host", 0),
+    "doas": ("-u -C", 0),
+    "env": ("-u -C --unset --chdir", 0),
+    "nice": ("-n --adjustment", 0),
+    "ionice": ("-c -n -p --class --classdata", 0),
+    "chrt": ("-T -P -D", 1),
+    "taskset": ("", 1),
+    "timeout": ("-s -k --signal --kill-after", 1),
+    "stdbuf": ("-i -o -e --input --output --error", 0),
+    "nohup": ("", 0),
+    "setsid": ("", 0),
+    "time": ("-f -o --format --output", 0),
+    "exec": ("-a", 0),
+    "builtin": ("", 0),
+    "command": ("", 0),
+    "busybox": ("", 0),
+    "xargs": (
+        "-I -n -P -L -d -a -s -E --max-args --max-procs --delimiter --arg-file --max-chars"
+        " --process-slot-var",
+        0,
+    ),
+    "parallel": ("-j --jobs", 0),
+    "caffeinate": ("-t -w", 0),
+}
+# What these start gets arguments that the line does not tell, or may end otherwise than they do.
+_INDIRECT = frozenset(("xargs", "parallel"))
+_ELSEWHERE = frozenset(("-C", "-D", "--chdir"))
+_DETACHING = frozenset(("-d", "--detach", "-f", "-b", "--background"))
+_SSH_VALUES = "-p -i -l -o -F -L -R -D -J -b -c -E -e -I -m -O -Q -S -W -w -B"
+
+
+def commands(script: str, depth: int = 0, origin: Command | None = None) -> list[Command]:
+    """Every command that the script may start, wrappers taken off, in the order of the text.
+
+    Args:
+        script: the lines.
+        depth: how many scripts it stands in.
+        origin: the command that starts the script.
+    """
+    if depth > MAX_DEPTH:
+        return []
+    found: list[Command] = []
+    reader = Reader(script[:MAX_CHARS], origin)
+    for pipeline in reader.pipelines():
+        for inner in pipeline.nested:
+            outer = Command([], pipeline.scope, pipeline.chain)
+            outer.through = origin.through if origin else ()
+            found += commands(inner, depth + 1, outer)
+        upstream = ""
+        for command in pipeline.commands:
+            command.through = origin.through if origin else ()
+            command.stdin = command.stdin or upstream
+            effective = list(_unwrapped(command, depth))
+            upstream = _printed(effective[-1]) if effective else ""
+            found += effective
+    return found
+
+
+def _printed(command: Command) -> str:
+    """What a command is known to print, for whoever reads it through a pipe."""
+    if command.program in ("echo", "printf"):
+        return " ".join(command.words[1:]).replace("\\n", "\n")
+    return command.stdin if command.program in ("cat", "tee") else ""
+
+
+def _unwrapped(command: Command, depth: int) -> Iterator[Command]:
+    while command.words:
+        if _is_assignment(command.words[0]):
+            command.words = command.words[1:]
+            continue
+        asks = command.program == "command" and command.words[1:2] in (["-v"], ["-V"])
+        if command.program in _WRAPPERS and not asks:
+            if command.program == "env" and (split := _env_split(command.words)):
+                yield from commands(split, depth + 1, command)
+                return
+            command = _wrapped(command)
+            continue
+        if started := _script(command):
+            script, through = started
+            if command.program == "ssh":
+                yield command  # where it goes may be what a pattern of the user's is about
+            yield from commands(script, depth + 1, _starts(command, [], through))
+            return
+        inner = _started(command)
+        for words, through in inner:
+            yield from _unwrapped(_starts(command, words, through), depth + 1)
+        if not inner:
+            yield command
+        return
+
+
+def _wrapped(command: Command) -> Command:
+    """What `sudo` and its like start."""
+    words, program = command.words, command.program
+    values, own = _WRAPPERS[program]
+    rest = _after_options(words[1:], values.split())
+    while program in ("env", "sudo", "doas") and rest and _is_assignment(rest[0]):
+        rest = rest[1:]
+    rest = rest[own:]
+    before = words[: len(words) - len(rest)]
+    moves = any(word.partition("=")[0] in _ELSEWHERE for word in before)
+    shown = before if program in _INDIRECT or (program in ("env", "sudo") and moves) else []
+    return _starts(command, rest, shown, before)
+
+
+def _starts(
+    command: Command, words: list[str], through: Sequence[str] = (), by: Sequence[str] = ()
+) -> Command:
+    """What a command starts: by the words of a wrapper, through those that are to be shown."""
+    started = Command(words, command.scope, command.chain, command.stdin)
+    started.through = (*command.through, *through)
+    before = [*through, *by]
+    loses = not _DETACHING.isdisjoint(before) or (
+        bool(before) and os.path.basename(before[0]) in (*_INDIRECT, "find", "trap", "setsid")
+    )
+    started.tells_success = command.tells_success and not loses
+    return started
+
+
+def _is_assignment(word: str) -> bool:
+    return word.partition("=")[0].removesuffix("+").isidentifier() and "=" in word
+
+
+def _env_split(words: list[str]) -> str:
+    """The command line in `env -S 'VAR=x cmd'`."""
+    for at, word in enumerate(words[1:], 1):
+        if word in ("-S", "--split-string") and at + 1 < len(words):
+            return " ".join(words[at + 1 :])
+        if word.startswith("-S") or word.startswith("--split-string="):
+            return " ".join(
+                [word.removeprefix("--split-string=").removeprefix("-S"), *words[at + 1 :]]
+            )
+        if not word.startswith("-"):
+            return ""
+    return ""
+
+
+def _script(command: Command) -> tuple[str, list[str]] | None:
+    """The script that a shell, `eval`, `ssh` or `trap` is given, and the words through which."""
+    words, program = command.words, command.program
+    if program == "eval":
+        return " ".join(words[1:]), []
+    if program == "ssh":
+        rest = _after_options(words[1:], _SSH_VALUES.split())[1:]
+        return " ".join(rest), words[: len(words) - len(rest)]
+    if program == "trap" and len(words) > 1:
+        return words[1], words[:1]
+    if program == "su":
+        places = (n for n, word in enumerate(words, 1) if re.fullmatch("-[a-z]*c|--command", word))
+        at = next(places, len(words))
+        return (words[at], words[:at]) if at < len(words) else None
+    return _script_of_a_shell(command) if program in _SHELLS else None
+
+
+def _script_of_a_shell(command: Command) -> tuple[str, list[str]] | None:
+    letters, rest = _shell_arguments(command.words[1:])
+    if not rest or rest[0] == "-" or "s" in letters:
+        return command.stdin, []
+    return (rest[0], []) if "c" in letters else None
+
+
+def _shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
+    """The letters of a shell's options, and what comes after: a script, or a file's name."""
+    letters, at = "", 0
+    while at < len(arguments) and arguments[at][:1] in ("-", "+") and len(arguments[at]) > 1:
+        word = arguments[at]
+        at += 1
+        if word == "--":
+            break
+        if not word.startswith("--"):
+            letters += word[1:] if word[0] == "-" else ""
+            at += word[-1] in "oO" and "c" not in letters  # the option's name is no file
+    return letters, arguments[at:]
+
+
+def _started(command: Command) -> list[tuple[list[str], list[str]]]:
+    """Programs that `find -exec`, `docker exec` and their like start, and the words before each."""
+    words = command.words
+    if command.program in _SHELLS:
+        return [(_shell_arguments(words[1:])[1], [])]
+    if command.program == "find":
+        return [
+            (words[at + 1 : _end_of_exec(words, at + 1)], words[: at + 1])
+            for at, word in enumerate(words)
+            if word in ("-exec", "-execdir", "-ok", "-okdir") and at + 1 < len(words)
+        ]
+    if command.program in ("docker", "podman", "docker-compose") and "exec" in words:
+        known = (*_SHELLS, "psql", "mysql", "mariadb", "sqlite3", "rm", "env")
+        for at in range(words.index("exec") + 2, len(words)):
+            if os.path.basename(words[at]) in known:
+                return [(words[at:], words[:at])]
+    if command.program == "kubectl" and "exec" in words and "--" in words[:-1]:
+        at = words.index("--") + 1
+        return [(words[at:], words[:at])]
+    return []
+
+
+def _end_of_exec(words: list[str], start: int) -> int:
+    for at in range(start, len(words)):
+        if words[at] == ";" or (words[at] == "+" and words[at - 1] == "{}"):
+            return at
+    return len(words)
+
+
+def _after_options(words: list[str], with_value: list[str]) -> list[str]:
+    """The words after the leading options."""
+    at = 0
+    while at < len(words) and words[at].startswith("-") and len(words[at]) > 1:
+        if words[at] == "--":
+            return words[at + 1 :]
+        at += 2 if words[at] in with_value else 1
+    return words[at:]

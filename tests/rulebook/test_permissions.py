@@ -1,0 +1,79 @@
+"""Files and folders that may not be read or written."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import RulebookError
+from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
+from orchestrator.rulebook.shelf import Shelf
+from tests.histories import OpenHistory
+from tests.rulebook.making import FAILURE, add, rulebook
+from tests.users import NOBODY, ordinary_user
+
+_TEXT = b"# Project\n"
+
+
+@pytest.fixture
+def open_project() -> Iterator[Path]:
+    """A project in a folder that anybody may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o777)
+        project = Path(folder) / "project"
+        project.mkdir()
+        (project / "CLAUDE.md").write_bytes(_TEXT)
+        if os.geteuid() == 0:
+            os.chown(project, NOBODY, NOBODY)
+            os.chown(project / "CLAUDE.md", NOBODY, NOBODY)
+        yield project
+        project.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("file_mode", "folder_mode", "words"),
+    [
+        (0o000, 0o755, "CLAUDE.md cannot be read: Permission denied .change its permissions"),
+        (0o444, 0o755, "CLAUDE.md cannot be written: it is write-protected"),
+        (0o644, 0o555, "CLAUDE.md cannot be written: Permission denied"),
+    ],
+    ids=["unreadable", "write-protected", "read-only folder"],
+)
+def test_what_is_forbidden_is_said_and_left_as_it_is(
+    open_project: Path, file_mode: int, folder_mode: int, words: str
+) -> None:
+    (open_project / "CLAUDE.md").chmod(file_mode)
+    open_project.chmod(folder_mode)
+    with ordinary_user(), pytest.raises(RulebookError, match=words):
+        rulebook(open_project).apply(add(), FAILURE)
+    open_project.chmod(0o755)
+    (open_project / "CLAUDE.md").chmod(0o644)
+    assert [path.name for path in open_project.iterdir()] == ["CLAUDE.md"]
+    assert (open_project / "CLAUDE.md").read_bytes() == _TEXT
+
+
+def test_the_same_project_can_be_written_when_it_may_be(open_project: Path) -> None:
+    with ordinary_user():
+        assert rulebook(open_project).apply(add(), FAILURE) is not None
+    assert (open_project / "CLAUDE.md").read_bytes().startswith(_TEXT)
+
+
+def test_what_may_not_be_read_is_not_deleted(open_project: Path) -> None:
+    with ordinary_user():
+        history = OpenHistory(open_project / "state", open_project / "CLAUDE.md")
+        shelf = Shelf(open_project, Target.RULES_DIR)
+        book = MarkdownRulebook(shelf, open_project / "locks", keeping=Keeping(history))
+        change = book.apply(add(), FAILURE)
+        assert change is not None
+        for closed in (change.path, change.path.parent):
+            mode = closed.stat().st_mode
+            closed.chmod(0)
+            with pytest.raises(RulebookError, match=f"{closed} cannot be read"):
+                book.rules()
+            closed.chmod(mode)
+        assert len(book.rules()) == 1
+        assert [event.what for event in history.events(change.rule.id)] == ["added"]
+        history.close()
