@@ -44,7 +44,7 @@ SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e te
 .DELETE_ON_ERROR:
 .PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
   attack attack-sample test-whole test-kills test-n8n demo-n8n test-pythons test-latest test-lowest \
-  test-conditions pins pins-n8n
+  test-conditions pins pins-n8n structure
 
 help: ## list the targets
 	@echo "make demo, make test: each sets up all that it needs in $(VENV). Others:"
@@ -66,6 +66,9 @@ lint: $(VENV)/development ## ruff: rules and format
 types: $(VENV)/development ## mypy, strict
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/reference.py docs/picture.py
+
+structure: $(VENV)/made ## measure the code: lengths, names, types, excepts, rooms; FOLDERS=... for others
+	@$(BIN)/python -m tests.machines.structure $(FOLDERS)
 
 docs: $(VENV)/development ## write the generated parts of the documentation anew
 	@$(BIN)/cog -r $(PAGES)
