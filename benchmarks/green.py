@@ -23,11 +23,11 @@ from benchmarks.results import Table, spread
 from orchestrator import events
 from orchestrator.agents import claude_environment
 from orchestrator.agents.claude_code import find_program
-from orchestrator.agents.permissions import suite_permissions
+from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.services.runs import start_run
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 
 ROUNDS: Final = 12
 TASK: Final = "Fix `cents`."
@@ -117,14 +117,14 @@ def _script(folder: Path, env: Mapping[str, str]) -> float:
     """Run the script, and return its seconds."""
     projects.put_back(folder / "project")
     (folder / "out").mkdir(exist_ok=True)
-    own = claude_environment.child_environment(
-        project_environment(folder / "project", env), folder / "project"
+    own = claude_environment.build_child_environment(
+        build_project_environment(folder / "project", env), folder / "project"
     )
     own |= {
         "TASK": TASK,
         "SUITE": SUITE,
         "CLAUDE": str(find_program()),
-        "ALLOWED": ",".join(suite_permissions(SUITE)),
+        "ALLOWED": ",".join(build_suite_permissions(SUITE)),
         "OUT": str(folder / "out"),
     }
     argv = ["sh", str(_HERE / "floor_green.sh")]

@@ -53,9 +53,9 @@ def measure() -> Table:
 
 
 def _cases(project: Path) -> dict[str, tuple[str, bytes]]:
-    from orchestrator.session_hooks.settings import hook_command
+    from orchestrator.session_hooks.settings import build_hook_command
 
-    hook, python = hook_command(), shlex.quote(sys.executable)
+    hook, python = build_hook_command(), shlex.quote(sys.executable)
     quiet, noisy = {"command": "pytest tests -q"}, {"command": "rm -rf build"}
     done = {"tool_response": {"stdout": "." * 20_000}}
     return {

@@ -21,10 +21,10 @@ from benchmarks.machine import environment
 from benchmarks.results import Table, spread
 from orchestrator.agents import claude_environment
 from orchestrator.agents.claude_code import find_program
-from orchestrator.agents.permissions import suite_permissions
+from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.replay import ReplayServer, load_scenario
 from orchestrator.replay.scenario import Speaker
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 
 ROUNDS: Final = 10
 FEW, MORE = 1, 3
@@ -88,14 +88,14 @@ class Arena:
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         env = {
-            **claude_environment.child_environment(
-                project_environment(self.project, self.env), self.project
+            **claude_environment.build_child_environment(
+                build_project_environment(self.project, self.env), self.project
             ),
             "TASK": TASK,
             "ATTEMPTS": str(attempts),
             "SUITE": SUITE,
             "CLAUDE": str(find_program()),
-            "ALLOWED": ",".join(suite_permissions(SUITE)),
+            "ALLOWED": ",".join(build_suite_permissions(SUITE)),
             "OUT": str(out),
             "REQUEST": str(self.folder / "request.json"),
             "RULE": RULE,
@@ -116,7 +116,7 @@ class Arena:
         # A benchmark of something that did not happen is worth nothing.
         expected = {Speaker.AGENT: 3 * attempts, Speaker.TEACHER: attempts}
         counted = {speaker: asked.count(speaker) for speaker in expected}
-        if counted != expected or spent.exit_code != 1 or self.model.unanswered:
+        if counted != expected or spent.exit_code != 1 or self.model.unanswered_requests:
             said = (self.folder / "output").read_text(encoding="utf-8", errors="replace")
             raise RuntimeError(f"{argv} did not go its whole way: {counted}\n{said}")
         return spent

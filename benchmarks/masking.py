@@ -43,7 +43,7 @@ def measure() -> Table:
 def _mask(text: str) -> float:
     masker = Masker()
     started = time.process_time()
-    masker.text(text)
+    masker.mask(text)
     return time.process_time() - started
 
 

@@ -76,8 +76,8 @@ def measure() -> Table:
 def _fill(state: Path) -> None:
     with Store(state) as store:
         for number in range(RUNS):
-            record = store.create(Task(f"task {number}", Path("/project")), "{}")
-            store.save(record.id, _make_result(), record.token)
+            record = store.create_run(Task(f"task {number}", Path("/project")), "{}")
+            store.save_result(record.id, _make_result(), record.token)
 
 
 def _make_result() -> RunResult:

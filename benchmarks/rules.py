@@ -82,10 +82,10 @@ def _apply(apply: Callable[[Lesson, Failure], object], number: int) -> None:
 
 def _log_learnings(project: Path) -> list[float]:
     workspace = learnings.Workspace(project, everywhere=False)
-    learnings.init(workspace)
+    learnings.initialize_workspace(workspace)
     chance = random.Random(1)  # noqa: S311 -- repeatable, not secret
     texts = [f"It broke in {_words(chance, 6)}. Then {_words(chance, 9)}" for _ in range(LEARNINGS)]
-    return [_timed(partial(learnings.log, workspace, Kind.ERR, text)) for text in texts]
+    return [_timed(partial(learnings.log_entry, workspace, Kind.ERR, text)) for text in texts]
 
 
 def _words(chance: random.Random, count: int) -> str:

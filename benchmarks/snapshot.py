@@ -46,7 +46,7 @@ def measure() -> Table:
 def _take_turns(project: Path, state: Path) -> dict[str, list[float]]:
     """Seconds of each thing that was done."""
     opening, workspace = _timed(lambda: open_workspace(project, state))
-    first, before = _timed(workspace.snapshot)
+    first, before = _timed(workspace.take_snapshot)
     _plain(project)
     floor, ours, diffs = [], [], []
     for number in range(ROUNDS):
@@ -54,9 +54,9 @@ def _take_turns(project: Path, state: Path) -> dict[str, list[float]]:
         changed.write_text(f"round = {number}\n", encoding="utf-8")
         floor.append(_timed(lambda: _plain(project))[0])
         changed.write_text(f"round_of_ours = {number}\n", encoding="utf-8")
-        took, after = _timed(workspace.snapshot)
+        took, after = _timed(workspace.take_snapshot)
         ours.append(took)
-        diffs.append(_timed(partial(workspace.diff, before, after, state / "patch"))[0])
+        diffs.append(_timed(partial(workspace.diff_snapshots, before, after, state / "patch"))[0])
         before = after
     return {
         "git add -A && git write-tree": floor,

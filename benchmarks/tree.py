@@ -17,7 +17,7 @@ from typing import Final
 from benchmarks import projects
 from benchmarks.machine import ROOT
 from benchmarks.results import Table
-from orchestrator.guard import Guard, GuardMode, guard_of
+from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.workspace import GitWorkspace, open_workspace
 
@@ -73,7 +73,7 @@ def _measure_here(project: Path, state: Path) -> dict[str, float]:
     began = _peak_memory()
     opening = _cpu(lambda: open_workspace(project, state / "run"))
     workspace = open_workspace(project, state / "run")
-    guard = guard_of(project, GuardMode.RESTORE, "python -m pytest tests")
+    guard = build_guard(project, GuardMode.RESTORE, "python -m pytest tests")
     guard.folder = state / "guard"
     guard.watch_suite(lambda: _GREEN, baseline=True)
     guard.record_baseline(_GREEN, None)
@@ -95,17 +95,17 @@ def _make_attempt(
     project: Path, workspace: GitWorkspace, guard: Guard, number: int
 ) -> dict[str, float]:
     """Change one file, and return what was spent on it, by what was done."""
-    remembering = _cpu(lambda: guard.remember(number))
-    before, changed = workspace.snapshot(), project / _CHANGED
+    remembering = _cpu(lambda: guard.record_attempt(number))
+    before, changed = workspace.take_snapshot(), project / _CHANGED
     changed.write_text(f"of_git = {number}\n", encoding="utf-8")
     floor = _cpu(lambda: _plain(project))
     changed.write_text(f"of_ours = {number}\n", encoding="utf-8")
     opening = _cpu(lambda: guard.open_folders(number))
-    snapshot = _cpu(workspace.snapshot)
-    diff = workspace.diff(before, workspace.snapshot(), project.parent / "patch")
-    look = _cpu(lambda: guard.revert(number))
+    snapshot = _cpu(workspace.take_snapshot)
+    diff = workspace.diff_snapshots(before, workspace.take_snapshot(), project.parent / "patch")
+    look = _cpu(lambda: guard.revert_edits(number))
     suite = _cpu(lambda: guard.watch_suite(lambda: _GREEN))
-    verdict = _cpu(lambda: guard.check(number, _GREEN, diff))
+    verdict = _cpu(lambda: guard.check_verdict(number, _GREEN, diff))
     return {
         _FLOOR: floor,
         "snapshot": snapshot,

@@ -25,10 +25,10 @@ class LoopError(Exception):
     def __init__(self, message: str, mend: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = mend
 
     def __str__(self) -> str:
-        return with_hint(self.message, self.mend)
+        return with_hint(self.message, self.hint)
 
 
 class UsageError(LoopError):

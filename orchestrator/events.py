@@ -30,7 +30,7 @@ _log: Final = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # a logger without a handler prints
 
 
-def _now() -> datetime:
+def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -42,7 +42,7 @@ class Event:
     """Id of the run; empty outside of one."""
     attempt: int = field(default=0, kw_only=True, compare=False)
     """Number of the attempt; 0 outside of one."""
-    at: datetime = field(default_factory=_now, kw_only=True, compare=False)
+    at: datetime = field(default_factory=_utc_now, kw_only=True, compare=False)
     """When it happened, in UTC."""
 
 
@@ -235,7 +235,7 @@ def fan_out(listeners: Iterable[Listener]) -> Listener:
             try:
                 listener(event)
             except Exception as error:  # noqa: BLE001 -- whatever it is, the run goes on
-                _log.exception("a listener failed on %s", name_of(event))
+                _log.exception("a listener failed on %s", event_name(event))
                 failed.append((position, error))
         return failed
 
@@ -244,7 +244,7 @@ def fan_out(listeners: Iterable[Listener]) -> Listener:
             if position in reported:
                 continue
             reported.add(position)
-            text = f"a listener failed on {name_of(event)}: {type(error).__name__}: {error}"
+            text = f"a listener failed on {event_name(event)}: {type(error).__name__}: {error}"
             notice = Notice(text, run=event.run, attempt=event.attempt)
             reported.update(broken for broken, _ in pass_on(notice))
 
@@ -280,6 +280,6 @@ class RunEvents:
         self._pass_on = fan_out(self._listeners)
 
 
-def name_of(event: Event) -> str:
+def event_name(event: Event) -> str:
     """Return the name that an event has on record and in JSON: its class in snake case."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

@@ -42,7 +42,7 @@ class Suite(Protocol):
     ) -> SuiteReport:
         """Run all cases, or those selected by id, and report."""
 
-    def observe(
+    def run_with_footprint(
         self, workspace: Path, on_event: Listener = ...
     ) -> tuple[SuiteReport, Footprint | None]:
         """Run all cases, and record what the verdict rests on, where the runner can tell."""
@@ -59,10 +59,10 @@ class Workspace(Protocol):
     """The project's files, seen from outside."""
 
     @property
-    def unseen(self) -> Sequence[str]:
+    def unseen_paths(self) -> Sequence[str]:
         """What the last snapshot could not see."""
 
-    def snapshot(self) -> Snapshot:
+    def take_snapshot(self) -> Snapshot:
         """Remember the files as they are now."""
 
     def remember_modes(self, snapshot: Snapshot) -> None:
@@ -74,13 +74,13 @@ class Workspace(Protocol):
     def diff_command(self, before: Snapshot, after: Snapshot) -> str:
         """Return the command that prints all that changed between two snapshots."""
 
-    def read(self, snapshot: Snapshot, path: str) -> bytes | None:
+    def read_file(self, snapshot: Snapshot, path: str) -> bytes | None:
         """Return the bytes of a file of a snapshot; None if it is not in it."""
 
-    def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
+    def diff_snapshots(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Tell what changed, and write the whole patch to a file."""
 
-    def restore(
+    def restore_files(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> Sequence[str]:
         """Take the changes between two snapshots back; give the paths left alone."""
@@ -89,7 +89,7 @@ class Workspace(Protocol):
 class Rulebook(Protocol):
     """The rules in force, and the files that carry them."""
 
-    def files(self) -> Sequence[str]:
+    def list_files(self) -> Sequence[str]:
         """Name the files, from the project's folder."""
 
     def known_rules(self) -> Sequence[KnownRule]:

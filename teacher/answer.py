@@ -39,8 +39,8 @@ NO_REASON = "no reason given"
 MAX_SENTENCE = 1000
 """Characters: a rule is read before every piece of work, so one that rambles is not a rule."""
 
-_MEND = "try again, or choose another teacher.model or prompt"
-_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
+_HINT = "try again, or choose another teacher.model or prompt"
+_CODE_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
 
 
 class _Answer(BaseModel):
@@ -58,21 +58,21 @@ class _Answer(BaseModel):
 
     @field_validator("target", "rule", "when", "why", "reason", mode="before")
     @classmethod
-    def _one_line(cls, value: object) -> object:
+    def _join_lines(cls, value: object) -> object:
         if value is None:
             return ""
         return " ".join(value.split()) if isinstance(value, str) else value
 
     @field_validator("action", mode="before")
     @classmethod
-    def _any_case(cls, value: object) -> object:
+    def _normalize_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("paths", mode="before")
     @classmethod
-    def _globs(cls, value: object) -> object:
+    def _strip_globs(cls, value: object) -> object:
         if isinstance(value, list):
-            return [glob for item in value if (glob := _stripped(item)) != ""]
+            return [glob for item in value if (glob := _strip_text(item)) != ""]
         return () if value is None else value
 
 
@@ -97,14 +97,14 @@ def read_answer(
     Raises:
         UnusableAnswer: The text is anything else. Shows what came back and carries `usage`.
     """
-    fenced = _FENCED.match(text)
+    fenced = _CODE_FENCE.match(text)
     try:
         answer = _Answer.model_validate_json(fenced[1] if fenced else text)
     except ValidationError as error:
-        raise unusable(_first(error), text, usage) from None
-    wrong = _contradiction(answer, [rule.id for rule in known_rules])
+        raise build_unusable_answer(_describe_first_error(error), text, usage) from None
+    wrong = _find_contradiction(answer, [rule.id for rule in known_rules])
     if wrong:
-        raise unusable(wrong, text, usage)
+        raise build_unusable_answer(wrong, text, usage)
     says_text = answer.action in (Action.ADD, Action.AMEND)
     has_target = answer.action in (Action.REINFORCE, Action.AMEND)
     return Lesson(
@@ -118,14 +118,16 @@ def read_answer(
     )
 
 
-def unusable(
-    wrong: str, text: str, usage: Usage | None = None, mend: str = _MEND
+def build_unusable_answer(
+    wrong: str, text: str, usage: Usage | None = None, mend: str = _HINT
 ) -> UnusableAnswer:
     """The error for an answer that is no lesson, with what came back in short."""
-    return UnusableAnswer(f"the teacher's answer is of no use: {wrong}; {shown(text)}", mend, usage)
+    return UnusableAnswer(
+        f"the teacher's answer is of no use: {wrong}; {quote_answer(text)}", mend, usage
+    )
 
 
-def shown(text: str, limit: int = 300) -> str:
+def quote_answer(text: str, limit: int = 300) -> str:
     """What came back, on one printable line, in short."""
     if not text.strip():
         return "it was empty"
@@ -134,11 +136,11 @@ def shown(text: str, limit: int = 300) -> str:
     return f"it said: {line[:limit]}{'...' if len(line) > limit else ''}"
 
 
-def _stripped(value: object) -> object:
+def _strip_text(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _first(error: ValidationError) -> str:
+def _describe_first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         return "it is not JSON"
@@ -148,7 +150,7 @@ def _first(error: ValidationError) -> str:
     return f"`{where}`: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
-def _contradiction(answer: _Answer, known_ids: Sequence[str]) -> str:
+def _find_contradiction(answer: _Answer, known_ids: Sequence[str]) -> str:
     """Why the keys do not fit the action; empty when they do."""
     if answer.action in (Action.ADD, Action.AMEND):
         missing = [f"`{key}`" for key in ("rule", "when", "why") if not getattr(answer, key)]

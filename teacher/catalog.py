@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
-from teacher.prices import price_notice
+from teacher.prices import build_price_notice
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 
@@ -26,7 +26,7 @@ ALIASES = {
 }
 """The model of each family that we ask for: our choice, and what replaces a retired one."""
 
-_LONG_GONE = re.compile(
+_REMOVED_MODELS = re.compile(
     r"""claude-( instant | 1 | 2 | 3 )\b
       | claude-( opus | sonnet )-4-( 0 | 1 | 2025\d{4} )\b
       | claude-mythos-preview\b""",
@@ -55,7 +55,7 @@ class Model:
     notice: str = ""
 
 
-def resolve(
+def resolve_model(
     name: str, today: date | None = None, last_days: Mapping[str, date] | None = None
 ) -> Model:
     """Return the model to use for a configured name.
@@ -70,15 +70,15 @@ def resolve(
     """
     name = ALIASES.get(name, name)
     today = today or datetime.now(UTC).date()
-    last_day = (_sdk_last_days() if last_days is None else last_days).get(name)
-    if (last_day and last_day < today) or _LONG_GONE.match(name):
-        return _replacement(name)
+    last_day = (_read_sdk_last_days() if last_days is None else last_days).get(name)
+    if (last_day and last_day < today) or _REMOVED_MODELS.match(name):
+        return _replace_model(name)
     retires = f"{name} retires on {last_day}{_advise_replacement(name)}" if last_day else ""
-    return Model(name, "; ".join(filter(None, (retires, price_notice(name)))))
+    return Model(name, "; ".join(filter(None, (retires, build_price_notice(name)))))
 
 
-def _replacement(name: str) -> Model:
-    successor = _successor(name)
+def _replace_model(name: str) -> Model:
+    successor = _find_successor(name)
     if successor == name:  # this version knows nothing newer
         return Model(name, f"{name} was retired; set teacher.model to one that the API has")
     return Model(
@@ -88,11 +88,11 @@ def _replacement(name: str) -> Model:
 
 
 def _advise_replacement(name: str) -> str:
-    successor = _successor(name)
+    successor = _find_successor(name)
     return "" if successor == name else f"; set teacher.model to {successor}"
 
 
-def _successor(name: str) -> str:
+def _find_successor(name: str) -> str:
     """Return the model of the same family that we ask for today, or the default one."""
     words = name.split("-")
     families = (_FAMILY_OF.get(word, word) for word in words)
@@ -100,7 +100,7 @@ def _successor(name: str) -> str:
 
 
 @cache
-def _sdk_last_days() -> Mapping[str, date]:
+def _read_sdk_last_days() -> Mapping[str, date]:
     """Return the last day of each model that the installed anthropic SDK lists as deprecated.
 
     Its table has a file of its own, which is run alone: importing the SDK for it takes a second.

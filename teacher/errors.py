@@ -24,11 +24,11 @@ class TeacherError(Exception):
     def __init__(self, message: str, mend: str = "", usage: Usage | None = None) -> None:
         super().__init__(message, mend, usage)
         self.message = message
-        self.mend = mend
+        self.hint = mend
         self.usage = usage or Usage()
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.mend})" if self.mend else self.message
+        return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class TeacherMisconfigured(TeacherError):  # noqa: N818 - the state it names, as httpx's timeouts do

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from teacher.answer import ANSWER_SCHEMA, read_answer, shown, unusable
-from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve
+from teacher.answer import ANSWER_SCHEMA, build_unusable_answer, quote_answer, read_answer
+from teacher.catalog import ALIASES, DEFAULT_MODEL, resolve_model
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured, TeacherUnavailable
-from teacher.loopback import direct_mounts
+from teacher.loopback import build_direct_mounts
 from teacher.models import Failure, FailureType, KnownRule, Lesson, Usage
-from teacher.prices import priced
+from teacher.prices import price_usage
 from teacher.prompt import Request, build_request, check_prompts
 from teacher.retry import Retries
-from teacher.secret import secret_from
+from teacher.secret import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "ANTHROPIC_API_KEY"
 TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the variable's name, not a token
 
-_RETRIED = (408, 409, 429)
+_RETRYABLE_STATUSES = (408, 409, 429)
 """Statuses below 500 that pass if one waits; every one from 500 on is taken to pass too."""
 
-_MENDS = {
+_STATUS_HINTS = {
     401: f"check {KEY_VARIABLE}",
     402: "check the account's credit",
     403: f"the key may not use this model: check {KEY_VARIABLE} and teacher.model",
     413: "the evidence is too large for one request: report the failure by hand, in short",
     429: "wait until the rate limit has passed, then resume the run",
 }
-_MEND_LATER = "the API is in trouble: resume the run later"
+_RETRY_LATER_HINT = "the API is in trouble: resume the run later"
 
 
-class _Billed(BaseModel):
+class _TokenCounts(BaseModel):
     """The tokens of an answer, as `usage` of the Messages API names them."""
 
     input_tokens: int
@@ -57,7 +57,7 @@ class _Billed(BaseModel):
 class _Message(BaseModel):
     """What we rely on of a message: its bill, and whatever text is in it."""
 
-    usage: _Billed
+    usage: _TokenCounts
     stop_reason: str | None = None
     content: object = None
 
@@ -74,7 +74,7 @@ class LocalTeacher:
     Args:
         model: A model's name; a retired one is replaced, see `notice`.
         max_tokens: Most tokens of one answer.
-        prompts: Other prompts for some types of failure, see `teacher.prompt.system_prompt`.
+        prompts: Other prompts for some types of failure, see `teacher.prompt.build_system_prompt`.
         api_key: The key; otherwise ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN of the environment.
         base_url: Another address of the API; otherwise ANTHROPIC_BASE_URL or Anthropic's own.
         timeout_seconds: How long one request may stay without any answer.
@@ -92,7 +92,7 @@ class LocalTeacher:
         timeout_seconds: float = 120.0,
         retries: Retries | None = None,
     ) -> None:
-        self._model = resolve(model)
+        self._model = resolve_model(model)
         self._max_tokens = max_tokens
         self._prompts = dict(prompts or {})
         self._api_key = api_key
@@ -116,7 +116,7 @@ class LocalTeacher:
         Raises:
             TeacherMisconfigured: Something is missing.
         """
-        self._credentials()
+        self._find_credentials()
         check_prompts(self._prompts)
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
@@ -127,16 +127,16 @@ class LocalTeacher:
             TeacherUnavailable: The API refused, was not reached, or failed until the bound.
             UnusableAnswer: The model's answer was billed and is no lesson.
         """
-        message = self._ask(build_request(failure, known_rules, self._prompts))
-        usage = self._usage(message)
-        text = _text_of(message, usage, self._max_tokens)
+        message = self._ask_model(build_request(failure, known_rules, self._prompts))
+        usage = self._calculate_usage(message)
+        text = _require_complete_text(message, usage, self._max_tokens)
         return read_answer(text, known_rules, model=self.model, usage=usage)
 
-    def _credentials(self) -> dict[str, str]:
-        key = secret_from(KEY_VARIABLE, self._api_key)
+    def _find_credentials(self) -> dict[str, str]:
+        key = read_secret(KEY_VARIABLE, self._api_key)
         if key:
             return {"api_key": key}
-        token = secret_from(TOKEN_VARIABLE)
+        token = read_secret(TOKEN_VARIABLE)
         if token:
             return {"auth_token": token}
         raise NoKey(
@@ -146,13 +146,13 @@ class LocalTeacher:
 
     @cached_property
     def _client(self) -> anthropic.Anthropic:
-        credentials = self._credentials()
-        with _collecting_no_garbage():
+        credentials = self._find_credentials()
+        with _pause_garbage_collection():
             import anthropic
 
         base_url = self._base_url or os.environ.get("ANTHROPIC_BASE_URL", "")
         return anthropic.Anthropic(
-            http_client=anthropic.DefaultHttpxClient(mounts=direct_mounts(base_url)),
+            http_client=anthropic.DefaultHttpxClient(mounts=build_direct_mounts(base_url)),
             api_key=credentials.get("api_key"),
             auth_token=credentials.get("auth_token"),
             base_url=self._base_url,
@@ -162,25 +162,27 @@ class LocalTeacher:
             default_headers={"Connection": "close"},
         )
 
-    def _ask(self, request: Request) -> _Message:
+    def _ask_model(self, request: Request) -> _Message:
         client = self._client
         import anthropic
 
         try:
-            text = self._retries.call(lambda: self._send(request), _may_pass, _headers_of)
+            text = self._retries.call(
+                lambda: self._send_request(request), _is_retryable, _read_headers
+            )
         except anthropic.APIStatusError as error:
-            raise self._refused(error) from error
+            raise self._build_refusal(error) from error
         except anthropic.APIConnectionError as error:
-            raise _unreachable(error, str(client.base_url)) from error
+            raise _build_unreachable_error(error, str(client.base_url)) from error
         try:
             return _Message.model_validate_json(text)
         except ValidationError:
             raise TeacherUnavailable(
-                f"what answers at {client.base_url} is not the Messages API; {shown(text)}",
+                f"what answers at {client.base_url} is not the Messages API; {quote_answer(text)}",
                 "check ANTHROPIC_BASE_URL, and what stands between here and the API",
             ) from None
 
-    def _send(self, request: Request) -> str:
+    def _send_request(self, request: Request) -> str:
         # Raw, because the SDK takes whatever comes for a message, without looking at it.
         response = self._client.messages.with_raw_response.create(
             model=self.model,
@@ -197,7 +199,7 @@ class LocalTeacher:
         )
         return response.http_response.text
 
-    def _usage(self, message: _Message) -> Usage:
+    def _calculate_usage(self, message: _Message) -> Usage:
         billed = message.usage
         tokens = Usage(
             input_tokens=billed.input_tokens,
@@ -205,22 +207,24 @@ class LocalTeacher:
             cache_read_tokens=billed.cache_read_input_tokens or 0,
             cache_write_tokens=billed.cache_creation_input_tokens or 0,
         )
-        return priced(self.model, tokens)
+        return price_usage(self.model, tokens)
 
-    def _refused(self, error: anthropic.APIStatusError) -> TeacherError:
+    def _build_refusal(self, error: anthropic.APIStatusError) -> TeacherError:
         """The error for an answer that is not 200, with the mend where there is one."""
-        status, said = error.status_code, shown(error.api_message or error.message)
+        status, said = error.status_code, quote_answer(error.api_message or error.message)
         if status == 404:
             return TeacherMisconfigured(
                 f"the API does not know the model {self.model} (404); {said}",
                 f"set teacher.model to one of {', '.join(ALIASES.values())}",
             )
-        mend = _MENDS.get(status, _MEND_LATER if status >= 500 else "see what the API said")
+        mend = _STATUS_HINTS.get(
+            status, _RETRY_LATER_HINT if status >= 500 else "see what the API said"
+        )
         return TeacherUnavailable(f"the API refused the request ({status}); {said}", mend)
 
 
 @contextmanager
-def _collecting_no_garbage() -> Iterator[None]:
+def _pause_garbage_collection() -> Iterator[None]:
     """Keep the garbage collector from looking at what an import makes, again and again.
 
     The SDK is 3,500 modules and drops none of them: a fifth of its import went into that.
@@ -234,35 +238,37 @@ def _collecting_no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _text_of(message: _Message, usage: Usage, max_tokens: int) -> str:
+def _require_complete_text(message: _Message, usage: Usage, max_tokens: int) -> str:
     """The model's words, unless it stopped before their end."""
     text = message.text
     match message.stop_reason:
         case "max_tokens" | "model_context_window_exceeded":
             mend = f"raise teacher.max_tokens (now {max_tokens})"
-            raise unusable("it was cut off", text, usage, mend)
+            raise build_unusable_answer("it was cut off", text, usage, mend)
         case "refusal":
             mend = "look at the evidence in the run's record; report the failure by hand"
-            raise unusable("the model refused to answer", text, usage, mend)
+            raise build_unusable_answer("the model refused to answer", text, usage, mend)
     return text
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_retryable(error: BaseException) -> bool:
     import anthropic
 
     if isinstance(error, anthropic.APIStatusError):
         if error.response.headers.get("x-should-retry") == "false":
             return False
-        return error.status_code in _RETRIED or error.status_code >= 500
+        return error.status_code in _RETRYABLE_STATUSES or error.status_code >= 500
     return isinstance(error, anthropic.APIConnectionError)
 
 
-def _headers_of(error: BaseException) -> Mapping[str, str]:
+def _read_headers(error: BaseException) -> Mapping[str, str]:
     response = getattr(error, "response", None)
     return response.headers if response is not None else {}
 
 
-def _unreachable(error: anthropic.APIConnectionError, base_url: str) -> TeacherUnavailable:
+def _build_unreachable_error(
+    error: anthropic.APIConnectionError, base_url: str
+) -> TeacherUnavailable:
     cause = str(error.__cause__ or error) or type(error).__name__
     return TeacherUnavailable(
         f"the API at {base_url} was not reached: {cause}",

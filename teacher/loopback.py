@@ -14,7 +14,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def direct_mounts(url: str) -> dict[str, None]:
+def build_direct_mounts(url: str) -> dict[str, None]:
     """Return httpx mounts that keep requests to this machine away from the user's proxy.
 
     No proxy gets there for us, and few people have named localhost in NO_PROXY.

@@ -41,7 +41,7 @@ class OwnPrice:
     source: str
     seen: date
 
-    def cost(self, usage: Usage) -> float:
+    def calculate_cost(self, usage: Usage) -> float:
         """Return the US dollars for the tokens of one call."""
         return (
             usage.input_tokens * self.input
@@ -51,20 +51,22 @@ class OwnPrice:
         ) / _MILLION
 
 
-_BILLED = "`costUSD` of Claude Code 2.1.329, against a loopback API that reported 100,000 tokens"
+_PRICE_SOURCE = (
+    "`costUSD` of Claude Code 2.1.329, against a loopback API that reported 100,000 tokens"
+)
 
 OWN_PRICES = {
-    "claude-mythos-5": OwnPrice(10, 50, 1, 12.5, _BILLED, date(2026, 11, 20)),
-    "claude-mythos-5-1": OwnPrice(10, 50, 0.25, 12.5, _BILLED, date(2026, 11, 20)),
+    "claude-mythos-5": OwnPrice(10, 50, 1, 12.5, _PRICE_SOURCE, date(2026, 11, 20)),
+    "claude-mythos-5-1": OwnPrice(10, 50, 0.25, 12.5, _PRICE_SOURCE, date(2026, 11, 20)),
 }
 
 
-def priced(model: str, usage: Usage) -> Usage:
+def price_usage(model: str, usage: Usage) -> Usage:
     """Return the counts of one call, within bounds, with what they cost."""
-    return replace(_bounded(usage), cost_usd=cost_of(model, usage))
+    return replace(_clamp_usage(usage), cost_usd=calculate_cost(model, usage))
 
 
-def _bounded(usage: Usage) -> Usage:
+def _clamp_usage(usage: Usage) -> Usage:
     """Return the counts within what a call can take: they come from servers of anybody's.
 
     A bill never gives tokens or money back, and none overflows a sum.
@@ -82,7 +84,7 @@ def _bounded(usage: Usage) -> Usage:
     )
 
 
-def cost_of(model: str, usage: Usage, at: datetime | None = None) -> float:
+def calculate_cost(model: str, usage: Usage, at: datetime | None = None) -> float:
     """Return the US dollars for the tokens of one call (whatever `usage.cost_usd` says).
 
     A model that nobody knows costs what the dearest known Claude model would, so that a limit is
@@ -93,23 +95,26 @@ def cost_of(model: str, usage: Usage, at: datetime | None = None) -> float:
         usage: the tokens that were billed.
         at: when the call was made, for prices that have changed; now if None.
     """
-    billed = _bounded(usage)
+    billed = _clamp_usage(usage)
     at = at or datetime.now(UTC)
-    known = _cost_in_library(model, billed, at)
+    known = _find_library_cost(model, billed, at)
     if known is not None:
         return known
-    if own := OWN_PRICES.get(_bare(model)):
-        return own.cost(billed)
-    return _dearest_cost(billed, at)
+    if own := OWN_PRICES.get(_strip_model_name(model)):
+        return own.calculate_cost(billed)
+    return _calculate_highest_cost(billed, at)
 
 
-def price_notice(model: str) -> str:
+def build_price_notice(model: str) -> str:
     """Return a line for the user when nobody knows what a model costs; empty otherwise."""
     now = datetime.now(UTC)
-    if _bare(model) in OWN_PRICES or _cost_in_library(model, Usage(1, 1), now) is not None:
+    if (
+        _strip_model_name(model) in OWN_PRICES
+        or _find_library_cost(model, Usage(1, 1), now) is not None
+    ):
         return ""
-    per_input = _dearest_cost(Usage(input_tokens=_MILLION), now)
-    per_output = _dearest_cost(Usage(output_tokens=_MILLION), now)
+    per_input = _calculate_highest_cost(Usage(input_tokens=_MILLION), now)
+    per_output = _calculate_highest_cost(Usage(output_tokens=_MILLION), now)
     name = model.strip()[:_LONGEST_NAME] or "the model"
     return (
         f"the price of {name} is not known; it is counted like the dearest known Claude model: "
@@ -117,19 +122,21 @@ def price_notice(model: str) -> str:
     )
 
 
-def _cost_in_library(model: str, usage: Usage, at: datetime) -> float | None:
+def _find_library_cost(model: str, usage: Usage, at: datetime) -> float | None:
     import genai_prices
 
-    for name in dict.fromkeys((model, _bare(model))):
+    for name in dict.fromkeys((model, _strip_model_name(model))):
         with suppress(LookupError, ValueError):
-            priced = genai_prices.calc_price(_usage(usage), name, genai_request_timestamp=at)
+            priced = genai_prices.calc_price(
+                _convert_usage(usage), name, genai_request_timestamp=at
+            )
             # Of models that are billed otherwise, such as by the minute, it says zero.
             if priced.total_price or not usage.tokens or name.endswith(":free"):
                 return float(priced.total_price)
     return None
 
 
-def _bare(model: str) -> str:
+def _strip_model_name(model: str) -> str:
     """Return a model's name without what clouds and routers put before it and behind it.
 
     Such as `eu.anthropic.claude-sonnet-5-5-20260901-v1:0` and `anthropic/claude-sonnet-5-5`.
@@ -139,23 +146,23 @@ def _bare(model: str) -> str:
     return found[0] if found else name
 
 
-def _dearest_cost(usage: Usage, at: datetime) -> float:
-    counts, provider = _usage(usage), _anthropic()
+def _calculate_highest_cost(usage: Usage, at: datetime) -> float:
+    counts, provider = _convert_usage(usage), _load_anthropic_provider()
     prices = [
         float(model.calc_price(counts, provider, genai_request_timestamp=at).total_price)
         for model in provider.models
     ]
-    return max(*prices, *(own.cost(usage) for own in OWN_PRICES.values()))
+    return max(*prices, *(own.calculate_cost(usage) for own in OWN_PRICES.values()))
 
 
 @cache
-def _anthropic() -> Provider:
+def _load_anthropic_provider() -> Provider:
     from genai_prices.data_snapshot import get_snapshot
 
     return get_snapshot().find_provider(None, "anthropic", None)
 
 
-def _usage(usage: Usage) -> genai_prices.Usage:
+def _convert_usage(usage: Usage) -> genai_prices.Usage:
     import genai_prices
 
     read, write = usage.cache_read_tokens, usage.cache_write_tokens

@@ -55,7 +55,7 @@ class Retries:
 
         def wait(state: "tenacity.RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked = retry_after(headers(error)) if error else 0.0
+            asked = parse_retry_after(headers(error)) if error else 0.0
             return max(asked, jitter(state))
 
         stop = tenacity.stop_after_attempt(self.tries) | tenacity.stop_before_delay(self.seconds)
@@ -68,7 +68,7 @@ class Retries:
         )(function)
 
 
-def retry_after(headers: Mapping[str, str]) -> float:
+def parse_retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that `retry-after` (RFC 9110, 10.2.3) asks to wait; 0 when it says nothing usable.
 
     Args:
@@ -78,11 +78,11 @@ def retry_after(headers: Mapping[str, str]) -> float:
     try:
         seconds = float(value)
     except ValueError:
-        seconds = _until(value)
+        seconds = _parse_http_date(value)
     return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
 
 
-def _until(http_date: str) -> float:
+def _parse_http_date(http_date: str) -> float:
     try:
         moment = parsedate_to_datetime(http_date)
     except ValueError:

@@ -5,7 +5,7 @@ import os
 from teacher.errors import TeacherMisconfigured
 
 
-def secret_from(variable: str, given: str | None = None) -> str:
+def read_secret(variable: str, given: str | None = None) -> str:
     """A secret as it goes into a header: `given`, else the environment's; empty when there is none.
 
     White space at the ends is cut off: a key that was read from a file often has a line end.

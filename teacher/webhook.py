@@ -15,14 +15,14 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from teacher.answer import read_answer, shown, unusable
+from teacher.answer import build_unusable_answer, quote_answer, read_answer
 from teacher.catalog import ALIASES
 from teacher.errors import TeacherError, TeacherMisconfigured, TeacherUnavailable
-from teacher.loopback import direct_mounts, is_loopback
+from teacher.loopback import build_direct_mounts, is_loopback
 from teacher.models import Usage
-from teacher.prices import priced
+from teacher.prices import price_usage
 from teacher.retry import Retries
-from teacher.secret import secret_from
+from teacher.secret import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ MAX_ANSWER_BYTES = 1024 * 1024
 VERSION = 1
 """Of the request's form. Goes up when a key changes its meaning."""
 
-TRIES = Retries(tries=20)
+WEBHOOK_RETRIES = Retries(tries=20)
 """As often as fits into its two minutes: an n8n that was killed is back by then, and no longer
 takes the request that it was killed with for one that is being worked on."""
 
@@ -68,7 +68,7 @@ _STATUSES = {
 }
 """What is wrong and its mend, for each status that means something here."""
 
-_RETRIED = (429, 502, 503, 504)
+_RETRYABLE_STATUSES = (429, 502, 503, 504)
 
 
 class _Bill(BaseModel):
@@ -84,7 +84,7 @@ class _Bill(BaseModel):
 
     @property
     def cost(self) -> Usage:
-        return priced(ALIASES.get(self.model, self.model), self.usage)
+        return price_usage(ALIASES.get(self.model, self.model), self.usage)
 
 
 class _Cause(_Bill):
@@ -120,7 +120,7 @@ class WebhookTeacher:
         *,
         token_header: str = "Authorization",  # noqa: S107 - a header's name, not a token
         allow_http: bool = False,
-        retries: Retries = TRIES,
+        retries: Retries = WEBHOOK_RETRIES,
     ) -> None:
         self._url = url.strip()
         self._timeout = timeout_seconds
@@ -136,7 +136,7 @@ class WebhookTeacher:
             TeacherMisconfigured: They cannot.
         """
         _check_url(self._url, allow_http=self._allow_http)
-        secret_from(TOKEN_VARIABLE, self._token)
+        read_secret(TOKEN_VARIABLE, self._token)
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
         """Ask the workflow what the failure teaches.
@@ -149,17 +149,19 @@ class WebhookTeacher:
         self.preflight()
         import httpx
 
-        content = json.dumps(request_body(failure, known_rules)).encode("ascii")
+        content = json.dumps(build_request_body(failure, known_rules)).encode("ascii")
         try:
             text = self._retries.call(
-                lambda: self._post(content), _Patience().may_pass, _headers_of
+                lambda: self._post_request(content), _RetryCondition().is_retryable, _read_headers
             )
         except httpx.HTTPStatusError as error:
             token_sent = self._token_header in self._client.headers
-            raise _refused(error.response, self._shown_url, token_sent=token_sent) from error
+            raise _build_refusal(
+                error.response, self._display_url, token_sent=token_sent
+            ) from error
         except httpx.HTTPError as error:
-            raise _unreachable(error, self._shown_url, self._timeout) from error
-        bill = _read(_Bill, text)
+            raise _build_unreachable_error(error, self._display_url, self._timeout) from error
+        bill = _parse_or_default(_Bill, text)
         return read_answer(text, known_rules, model=bill.model, usage=bill.cost)
 
     @cached_property
@@ -170,21 +172,21 @@ class WebhookTeacher:
             # Lessons are minutes apart, so no connection is kept that somebody has to close.
             "Connection": "close",
         }
-        if token := secret_from(TOKEN_VARIABLE, self._token):
+        if token := read_secret(TOKEN_VARIABLE, self._token):
             scheme = "Bearer " if self._token_header.lower() == "authorization" else ""
             headers[self._token_header] = f"{scheme}{token}"
         import httpx
 
-        mounts = direct_mounts(self._url)
+        mounts = build_direct_mounts(self._url)
         return httpx.Client(timeout=self._timeout, headers=headers, mounts=mounts)
 
     @property
-    def _shown_url(self) -> str:
+    def _display_url(self) -> str:
         # Without user, password and query, which may be secrets.
         url = urlsplit(self._url)
         return SplitResult(url.scheme, url.netloc.rpartition("@")[2], url.path, "", "").geturl()
 
-    def _post(self, content: bytes) -> str:
+    def _post_request(self, content: bytes) -> str:
         """One request. Gives the body of an answer of status 2xx."""
         import httpx
 
@@ -194,7 +196,9 @@ class WebhookTeacher:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise unusable("it is longer than 1 MB", body[:1000].decode(errors="replace"))
+                    raise build_unusable_answer(
+                        "it is longer than 1 MB", body[:1000].decode(errors="replace")
+                    )
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout("the answer did not end", request=response.request)
         text = body.decode(errors="replace")
@@ -206,7 +210,7 @@ class WebhookTeacher:
         raise httpx.HTTPStatusError("", request=response.request, response=readable)
 
 
-def request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str, object]:
+def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str, object]:
     """What is sent: one JSON object.
 
     `context` begins with the failure's summary. `idempotency_key` is equal for equal requests,
@@ -247,20 +251,23 @@ def _check_url(url: str, *, allow_http: bool) -> None:
         )
 
 
-class _Patience:
+class _RetryCondition:
     """Tells which errors of one call may pass."""
 
     def __init__(self) -> None:
         self._was_away = False
 
-    def may_pass(self, error: BaseException) -> bool:
+    def is_retryable(self, error: BaseException) -> bool:
         import httpx
 
         if isinstance(error, httpx.HTTPStatusError):
-            status, cause = error.response.status_code, _read(_Cause, error.response.text)
+            status, cause = (
+                error.response.status_code,
+                _parse_or_default(_Cause, error.response.text),
+            )
             # An n8n that starts again answers before its webhooks are there.
             starting = status == 404 and self._was_away
-            return starting or (status in _RETRIED and cause.kind in ("", "try_again"))
+            return starting or (status in _RETRYABLE_STATUSES and cause.kind in ("", "try_again"))
         # Safe although the first try may have arrived: the idempotency key tells the workflow so.
         # An answer that was late is not asked for again, for it would be late again.
         broken = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
@@ -268,12 +275,14 @@ class _Patience:
         return isinstance(error, broken)
 
 
-def _headers_of(error: BaseException) -> Mapping[str, str]:
+def _read_headers(error: BaseException) -> Mapping[str, str]:
     response = getattr(error, "response", None)
     return response.headers if response is not None else {}
 
 
-def _unreachable(error: httpx.HTTPError, url: str, timeout: float) -> TeacherUnavailable:
+def _build_unreachable_error(
+    error: httpx.HTTPError, url: str, timeout: float
+) -> TeacherUnavailable:
     import httpx
 
     if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
@@ -287,13 +296,13 @@ def _unreachable(error: httpx.HTTPError, url: str, timeout: float) -> TeacherUna
     )
 
 
-def _refused(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherError:
+def _build_refusal(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherError:
     """One clear message for each status that n8n was seen to answer."""
     status = response.status_code
-    cause = _read(_Cause, response.text)
+    cause = _parse_or_default(_Cause, response.text)
     if cause.kind == "unusable_answer":
-        return unusable(cause.error, cause.answer, cause.cost)
-    said = shown(cause.error or response.text)
+        return build_unusable_answer(cause.error, cause.answer, cause.cost)
+    said = quote_answer(cause.error or response.text)
     wrong, mend = _STATUSES.get(status, ("refused the request", "see what it said"))
     if cause.kind == "misconfigured":
         mend = "mend the Anthropic credential or the node Settings of the workflow in n8n"
@@ -305,7 +314,7 @@ def _refused(response: httpx.Response, url: str, *, token_sent: bool) -> Teacher
     return TeacherUnavailable(f"{url} {wrong} ({status}); {said}", mend)
 
 
-def _read(kind: type[B], text: str) -> B:
+def _parse_or_default(kind: type[B], text: str) -> B:
     try:
         return kind.model_validate_json(text)
     except ValidationError:

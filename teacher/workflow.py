@@ -20,7 +20,7 @@ from typing import Final
 from teacher.answer import ANSWER_SCHEMA
 from teacher.catalog import DEFAULT_MODEL
 from teacher.models import FailureType
-from teacher.prompt import OUTSIDE, QUESTION, part_prompt, shared_prompt
+from teacher.prompt import QUESTION, UNTRUSTED_DATA_NOTICE, read_shared_prompt, read_type_prompt
 
 Json = dict[str, object]
 Prompts = Mapping[FailureType, str]
@@ -57,16 +57,16 @@ class Settings:
     model: str = DEFAULT_MODEL
     max_tokens: int = 1024
     prompts: Prompts | None = None
-    """Other prompts for some types of failure; see `teacher.prompt.system_prompt`."""
+    """Other prompts for some types of failure; see `teacher.prompt.build_system_prompt`."""
 
 
-def webhook_workflow(settings: Settings | None = None) -> Json:
+def build_webhook_workflow(settings: Settings | None = None) -> Json:
     """The workflow that answers `teacher.webhook`.
 
     Raises:
         TeacherMisconfigured: one of the prompts is not there.
     """
-    trigger = _node(
+    trigger = _build_node(
         "Webhook",
         "n8n-nodes-base.webhook",
         2.1,
@@ -83,17 +83,17 @@ def webhook_workflow(settings: Settings | None = None) -> Json:
     )
     nodes = [
         trigger,
-        *_question_nodes("={{ $json.body }}", settings or Settings()),
-        *_memory_nodes(),
-        *_model_nodes(240, 320),
-        _if("A lesson?", "={{ $json.status === 200 }}", (720, 320)),
-        _table_row("Remember", "update", (960, 220), _mine(), {"answer": _ANSWER}),
-        _respond("Answer", (1200, 220), "={{ $('Lesson').first().json.reply }}", 200),
-        _table_row("Forget", "deleteRows", (960, 520), _mine()),
-        _respond_cause("Other answer", (1200, 520)),
-        _table_row("Forget old answers", "deleteRows", (1440, 320), _old()),
-        _note(_WEBHOOK_NOTE, (-60, -340), 680, 300),
-        _note(_MEMORY_NOTE, (660, -200), 880, 160),
+        *_build_question_nodes("={{ $json.body }}", settings or Settings()),
+        *_build_memory_nodes(),
+        *_build_model_nodes(240, 320),
+        _build_if_node("A lesson?", "={{ $json.status === 200 }}", (720, 320)),
+        _build_row_node("Remember", "update", (960, 220), _match_own_row(), {"answer": _ANSWER}),
+        _build_response_node("Answer", (1200, 220), "={{ $('Lesson').first().json.reply }}", 200),
+        _build_row_node("Forget", "deleteRows", (960, 520), _match_own_row()),
+        _build_cause_response("Other answer", (1200, 520)),
+        _build_row_node("Forget old answers", "deleteRows", (1440, 320), _match_old_rows()),
+        _build_note_node(_WEBHOOK_NOTE, (-60, -340), 680, 300),
+        _build_note_node(_MEMORY_NOTE, (660, -200), 880, 160),
     ]
     links = {
         "Webhook": [["Settings"]],
@@ -113,17 +113,17 @@ def webhook_workflow(settings: Settings | None = None) -> Json:
         "Answer": [["Forget old answers"]],
         "Other answer": [["Forget old answers"]],
     }
-    return _workflow("promptLearnTeach", NAME, nodes, _links(links))
+    return _build_workflow("promptLearnTeach", NAME, nodes, _build_connections(links))
 
 
-def mcp_workflow(settings: Settings | None = None) -> Json:
+def build_mcp_workflow(settings: Settings | None = None) -> Json:
     """The workflow that offers the teacher as a tool to any MCP client, such as Claude Code.
 
     Raises:
         TeacherMisconfigured: one of the prompts is not there.
     """
     nodes = [
-        _node(
+        _build_node(
             "MCP Server Trigger",
             "@n8n/n8n-nodes-langchain.mcpTrigger",
             2,
@@ -132,8 +132,8 @@ def mcp_workflow(settings: Settings | None = None) -> Json:
             credentials=_TOKEN,
             webhookId=MCP_NAME,
         ),
-        _tool("teach", (60, -20)),
-        _node(
+        _build_tool_node("teach", (60, -20)),
+        _build_node(
             "The tool was called",
             "n8n-nodes-base.executeWorkflowTrigger",
             1.1,
@@ -144,16 +144,16 @@ def mcp_workflow(settings: Settings | None = None) -> Json:
                 }
             },
         ),
-        *_question_nodes("={{ $json }}", settings or Settings(), 240),
-        *_model_nodes(720, 240),
-        _node(
+        *_build_question_nodes("={{ $json }}", settings or Settings(), 240),
+        *_build_model_nodes(720, 240),
+        _build_node(
             "Reply",
             "n8n-nodes-base.set",
             3.4,
             (1200, 240),
             {"mode": "raw", "jsonOutput": "={{ $json.reply }}", "options": {}},
         ),
-        _note(_MCP_NOTE, (340, -300), 640, 300),
+        _build_note_node(_MCP_NOTE, (340, -300), 640, 300),
     ]
     links = {
         "The tool was called": [["Settings"]],
@@ -163,11 +163,13 @@ def mcp_workflow(settings: Settings | None = None) -> Json:
         "Lesson": [["Reply"]],
         "Cause": [["Reply"]],
     }
-    tool = {"teach": {"ai_tool": [[_end("MCP Server Trigger", "ai_tool")]]}}
-    return _workflow("promptLearnTeaMc", MCP_NAME, nodes, {**_links(links), **tool})
+    tool = {"teach": {"ai_tool": [[_build_link_target("MCP Server Trigger", "ai_tool")]]}}
+    return _build_workflow(
+        "promptLearnTeaMc", MCP_NAME, nodes, {**_build_connections(links), **tool}
+    )
 
 
-def credentials() -> list[Json]:
+def build_credentials() -> list[Json]:
     """Both credentials as `n8n import:credentials` takes them.
 
     Every secret is an expression that reads n8n's environment; none stands in the file.
@@ -192,30 +194,30 @@ def credentials() -> list[Json]:
     ]
 
 
-def as_text(value: object) -> str:
+def format_json(value: object) -> str:
     """A workflow as it stands in its file."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
-def shipped() -> dict[str, str]:
+def render_files() -> dict[str, str]:
     """Each file of `n8n/` and what has to stand in it."""
     return {
-        f"{NAME}.json": as_text(webhook_workflow()),
-        f"{MCP_NAME}.json": as_text(mcp_workflow()),
-        "credentials.json": as_text(credentials()),
+        f"{NAME}.json": format_json(build_webhook_workflow()),
+        f"{MCP_NAME}.json": format_json(build_mcp_workflow()),
+        "credentials.json": format_json(build_credentials()),
     }
 
 
 # ---- the parts that both have --------------------------------------------------------------
 
 
-def _question_nodes(asked: str, settings: Settings, y: int = 0) -> list[Json]:
+def _build_question_nodes(asked: str, settings: Settings, y: int = 0) -> list[Json]:
     texts: dict[str, object] = {
         "model": settings.model,
         "max_tokens": settings.max_tokens,
-        "prompt_shared": shared_prompt(),
-        **{f"prompt_{type_}": part_prompt(type_, settings.prompts) for type_ in FailureType},
-        "outside": OUTSIDE,
+        "prompt_shared": read_shared_prompt(),
+        **{f"prompt_{type_}": read_type_prompt(type_, settings.prompts) for type_ in FailureType},
+        "outside": UNTRUSTED_DATA_NOTICE,
         "question": QUESTION,
     }
     kinds = {int: "number", str: "string"}
@@ -227,19 +229,19 @@ def _question_nodes(asked: str, settings: Settings, y: int = 0) -> list[Json]:
     values.append({"id": "schema", "name": "schema", "value": schema, "type": "object"})
     values.append({"id": "asked", "name": "asked", "value": asked, "type": "object"})
     return [
-        _node(
+        _build_node(
             "Settings",
             "n8n-nodes-base.set",
             3.4,
             (240, y),
             {"assignments": {"assignments": values}, "options": {"ignoreConversionErrors": True}},
         ),
-        _code("Question", "question.js", (480, y), onError="continueErrorOutput"),
+        _build_code_node("Question", "question.js", (480, y), onError="continueErrorOutput"),
     ]
 
 
-def _model_nodes(x: int, y: int = 0) -> list[Json]:
-    claude = _node(
+def _build_model_nodes(x: int, y: int = 0) -> list[Json]:
+    claude = _build_node(
         "Claude",
         "n8n-nodes-base.httpRequest",
         4.2,
@@ -267,8 +269,8 @@ def _model_nodes(x: int, y: int = 0) -> list[Json]:
     )
     return [
         claude,
-        _code("Lesson", "lesson.js", (x + 240, y)),
-        _code("Cause", "cause.js", (x + 240, y + 200)),
+        _build_code_node("Lesson", "lesson.js", (x + 240, y)),
+        _build_code_node("Cause", "cause.js", (x + 240, y + 200)),
     ]
 
 
@@ -277,10 +279,10 @@ def _model_nodes(x: int, y: int = 0) -> list[Json]:
 _ANSWER: Final = "={{ JSON.stringify($('Lesson').first().json.reply) }}"
 
 
-def _memory_nodes() -> list[Json]:
+def _build_memory_nodes() -> list[Json]:
     columns = [("key", "string"), ("at", "number"), ("answer", "string")]
     return [
-        _node(
+        _build_node(
             "Memory",
             "n8n-nodes-base.dataTable",
             1.1,
@@ -294,7 +296,7 @@ def _memory_nodes() -> list[Json]:
             },
             onError="continueRegularOutput",
         ),
-        _table_row(
+        _build_row_node(
             "Register",
             "insert",
             (960, 0),
@@ -304,28 +306,28 @@ def _memory_nodes() -> list[Json]:
                 "answer": "",
             },
         ),
-        _table_row(
+        _build_row_node(
             "Look up",
             "get",
             (1200, 0),
             [("key", "eq", "={{ $('Question').first().json.key }}")],
             returnAll=True,
         ),
-        _code("Decide", "decide.js", (1440, 0)),
-        _if("Ask Claude?", "={{ $json.ask }}", (0, 320)),
+        _build_code_node("Decide", "decide.js", (1440, 0)),
+        _build_if_node("Ask Claude?", "={{ $json.ask }}", (0, 320)),
     ]
 
 
-def _mine() -> list[tuple[str, str, str]]:
+def _match_own_row() -> list[tuple[str, str, str]]:
     # The id where the memory works; 0, which no row has, where it does not.
     return [("id", "eq", "={{ $('Register').isExecuted && $('Register').first().json.id || 0 }}")]
 
 
-def _old() -> list[tuple[str, str, str]]:
+def _match_old_rows() -> list[tuple[str, str, str]]:
     return [("at", "lt", f"={{{{ Date.now() - {_MEMORY_HOURS} * 3600 * 1000 }}}}")]
 
 
-def _table_row(
+def _build_row_node(
     name: str,
     operation: str,
     position: tuple[int, int],
@@ -369,7 +371,7 @@ def _table_row(
                 for column in values
             ],
         }
-    return _node(
+    return _build_node(
         name,
         "n8n-nodes-base.dataTable",
         1.1,
@@ -383,7 +385,7 @@ def _table_row(
 # ---- nodes ---------------------------------------------------------------------------------
 
 
-def _node(
+def _build_node(
     name: str,
     kind: str,
     version: float,
@@ -402,12 +404,12 @@ def _node(
     }
 
 
-def _code(name: str, file: str, position: tuple[int, int], **more: object) -> Json:
+def _build_code_node(name: str, file: str, position: tuple[int, int], **more: object) -> Json:
     script = (files("teacher") / "n8n" / file).read_text(encoding="utf-8")
-    return _node(name, "n8n-nodes-base.code", 2, position, {"jsCode": script}, **more)
+    return _build_node(name, "n8n-nodes-base.code", 2, position, {"jsCode": script}, **more)
 
 
-def _if(name: str, condition: str, position: tuple[int, int]) -> Json:
+def _build_if_node(name: str, condition: str, position: tuple[int, int]) -> Json:
     truth = {"type": "boolean", "operation": "true", "singleValue": True}
     parameters: Json = {
         "conditions": {
@@ -424,29 +426,29 @@ def _if(name: str, condition: str, position: tuple[int, int]) -> Json:
         },
         "options": {},
     }
-    return _node(name, "n8n-nodes-base.if", 2.2, position, parameters)
+    return _build_node(name, "n8n-nodes-base.if", 2.2, position, parameters)
 
 
-def _respond(
+def _build_response_node(
     name: str, position: tuple[int, int], body: str, status: int | str, headers: object = None
 ) -> Json:
     options: Json = {"responseCode": status}
     if headers:
         options["responseHeaders"] = {"entries": headers}
     parameters: Json = {"respondWith": "json", "responseBody": body, "options": options}
-    return _node(name, "n8n-nodes-base.respondToWebhook", 1.4, position, parameters)
+    return _build_node(name, "n8n-nodes-base.respondToWebhook", 1.4, position, parameters)
 
 
-def _respond_cause(name: str, position: tuple[int, int]) -> Json:
+def _build_cause_response(name: str, position: tuple[int, int]) -> Json:
     """Answers what came from whichever of three nodes led here."""
     ended = "[$('Cause'), $('Lesson'), $('Decide')].find((node) => node.isExecuted).first().json"
     wait = {"name": "Retry-After", "value": f"={{{{ String({ended}.retry_after ?? 0) }}}}"}
-    return _respond(
+    return _build_response_node(
         name, position, f"={{{{ {ended}.reply }}}}", f"={{{{ {ended}.status }}}}", [wait]
     )
 
 
-def _tool(name: str, position: tuple[int, int]) -> Json:
+def _build_tool_node(name: str, position: tuple[int, int]) -> Json:
     """The tool: this workflow itself, begun at its other trigger."""
     inputs = {
         key: f"={{{{ $fromAI('{key}', `{text}`, 'string') }}}}"
@@ -465,7 +467,7 @@ def _tool(name: str, position: tuple[int, int]) -> Json:
         }
         for key in _TOOL_INPUTS
     ]
-    return _node(
+    return _build_node(
         name,
         "@n8n/n8n-nodes-langchain.toolWorkflow",
         2.2,
@@ -486,10 +488,10 @@ def _tool(name: str, position: tuple[int, int]) -> Json:
     )
 
 
-def _note(text: str, position: tuple[int, int], width: int, height: int) -> Json:
+def _build_note_node(text: str, position: tuple[int, int], width: int, height: int) -> Json:
     name = f"Note {text.split()[1].lower()}"
     size: Json = {"content": text, "width": width, "height": height}
-    return _node(name, "n8n-nodes-base.stickyNote", 1, position, size)
+    return _build_node(name, "n8n-nodes-base.stickyNote", 1, position, size)
 
 
 _WEBHOOK_NOTE: Final = """\
@@ -521,19 +523,23 @@ Offers the tool `teach` to Claude Code and other MCP clients.
 The tool begins this same workflow a second time, at *The tool was called*."""
 
 
-def _links(links: Mapping[str, Sequence[Sequence[str]]]) -> Json:
+def _build_connections(links: Mapping[str, Sequence[Sequence[str]]]) -> Json:
     """For each node what follows each of its outputs, in n8n's words."""
     return {
-        source: {"main": [[_end(target, "main") for target in targets] for targets in outputs]}
+        source: {
+            "main": [
+                [_build_link_target(target, "main") for target in targets] for targets in outputs
+            ]
+        }
         for source, outputs in links.items()
     }
 
 
-def _end(node: str, kind: str) -> Json:
+def _build_link_target(node: str, kind: str) -> Json:
     return {"node": node, "type": kind, "index": 0}
 
 
-def _workflow(identity: str, name: str, nodes: Sequence[Json], connections: Json) -> Json:
+def _build_workflow(identity: str, name: str, nodes: Sequence[Json], connections: Json) -> Json:
     return {
         "id": identity,
         "name": name,
@@ -558,7 +564,7 @@ def _main(arguments: Sequence[str]) -> int:
     folder = Path(__file__).parent.parent / "n8n"
     stale = [
         name
-        for name, text in shipped().items()
+        for name, text in render_files().items()
         if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
     ]
     if "--check" in arguments:
@@ -566,7 +572,7 @@ def _main(arguments: Sequence[str]) -> int:
             sys.stderr.write(f"n8n/{name} is not what `python -m teacher.workflow` writes\n")
         return 1 if stale else 0
     folder.mkdir(exist_ok=True)
-    for name, text in shipped().items():
+    for name, text in render_files().items():
         (folder / name).write_text(text, encoding="utf-8")
     return 0
 

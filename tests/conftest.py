@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure: no test here is about time.
-_calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("loop", _calm, max_examples=30, derandomize=True)
-settings.register_profile("thorough", _calm, max_examples=300)
+_lenient_settings = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("loop", _lenient_settings, max_examples=30, derandomize=True)
+settings.register_profile("thorough", _lenient_settings, max_examples=300)
 settings.load_profile("loop")  # `--hypothesis-profile` goes before it
 
 _LOOPBACK = ("127.", "::1", "localhost")
@@ -80,12 +80,12 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def connect(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6):
-            _demand_loopback(address[0])
+            _require_loopback(address[0])
         real_connect(self, address)
 
     def lookup(host: Any, *args: Any, **kwargs: Any) -> Any:
         if host is not None:
-            _demand_loopback(host.decode() if isinstance(host, bytes) else host)
+            _require_loopback(host.decode() if isinstance(host, bytes) else host)
         return real_lookup(host, *args, **kwargs)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
@@ -99,7 +99,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
 
 
-def _demand_loopback(host: str) -> None:
+def _require_loopback(host: str) -> None:
     if not host.startswith(_LOOPBACK):
         raise NetworkForbiddenError(f"a test tried to reach {host}")
 

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-OWN: Final = frozenset({"git", "files", "reverted", "pinned"})
+PROJECT_FOLDERS: Final = frozenset({"git", "files", "reverted", "pinned"})
 """Folders in which git and the guard keep the project's own files, as they are."""
 
 
-def read_kept(folder: Path, leave: Collection[str] = OWN) -> str:
+def read_stored_text(folder: Path, leave: Collection[str] = PROJECT_FOLDERS) -> str:
     """Return what all files below a folder hold, but for those in folders of these names."""
     found: list[str] = []
     for path in folder.rglob("*"):
@@ -24,11 +24,11 @@ def read_file(path: Path) -> Iterator[str]:
     """Yield what a file holds, as it is and unpacked."""
     data = path.read_bytes()
     yield data.decode("utf-8", "replace")
-    yield from _unpacked(data)
+    yield from _iter_decompressed(data)
     if data.startswith(b"SQLite format 3"):
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             for value in _values(database):
-                yield from _unpacked(value) if isinstance(value, bytes) else (str(value),)
+                yield from _iter_decompressed(value) if isinstance(value, bytes) else (str(value),)
 
 
 def _values(database: sqlite3.Connection) -> Iterator[Any]:
@@ -38,6 +38,6 @@ def _values(database: sqlite3.Connection) -> Iterator[Any]:
             yield from row
 
 
-def _unpacked(data: bytes) -> Iterator[str]:
+def _iter_decompressed(data: bytes) -> Iterator[str]:
     with contextlib.suppress(zlib.error):
         yield zlib.decompress(data).decode("utf-8", "replace")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 
-def growing(seconds: float) -> Iterator[float]:
+def iter_growing_limits(seconds: float) -> Iterator[float]:
     """Yield a limit, and longer ones, until the test has seen what it is about, and leaves.
 
     For what happens at a limit: how long it takes to get there is the machine's affair.

@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from tests.users import NOBODY, open_folder
+from tests.users import NOBODY, make_public_folder
 
 _PLACES: Final = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
@@ -31,7 +31,7 @@ def running_server() -> Iterator[str]:
     initdb, server = _program("initdb"), _program("pg_ctl")
     # Postgres refuses to be root's.
     user: dict[str, Any] = {"user": NOBODY, "group": NOBODY} if os.geteuid() == 0 else {}
-    with open_folder() as folder:
+    with make_public_folder() as folder:
         data = folder / "data"
         subprocess.run(
             [initdb, "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync"],

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from orchestrator.cli.main import cli
-from orchestrator.config import Config, load
+from orchestrator.config import Config, load_config
 from orchestrator.ports import Suite
 from tests.agents.conformance import AgentConformance, Behaviour, Subject
 from tests.suites.conformance import SuiteConformance
@@ -140,4 +140,4 @@ def test_every_yaml_block_is_a_configuration() -> None:
 
 
 def test_the_shipped_configuration_loads(tmp_path: Path) -> None:
-    assert load(tmp_path, ROOT / "config.yaml", (), {}).config == Config()
+    assert load_config(tmp_path, ROOT / "config.yaml", (), {}).config == Config()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestrator import events
-from orchestrator.events import AgentSpoke, Event, Notice, RunEvents, ToolUsed, fan_out, name_of
+from orchestrator.events import AgentSpoke, Event, Notice, RunEvents, ToolUsed, event_name, fan_out
 
 
 def fails_on(kind: type[Event], error: BaseException) -> Callable[[Event], None]:
@@ -94,7 +94,7 @@ def test_what_ends_the_program_passes_through(error: BaseException) -> None:
 
 
 def test_names_of_events_are_stable() -> None:
-    assert sorted(name_of(kind.__new__(kind)) for kind in Event.__subclasses__()) == [
+    assert sorted(event_name(kind.__new__(kind)) for kind in Event.__subclasses__()) == [
         "agent_finished",
         "agent_spoke",
         "agent_waiting",

@@ -5,7 +5,7 @@ import zlib
 from contextlib import closing
 from pathlib import Path
 
-from tests.kept import read_kept
+from tests.kept import read_stored_text
 
 
 def test_what_is_packed_is_read(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_what_is_packed_is_read(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
         database.execute("CREATE TABLE results (result BLOB)")
         database.execute("INSERT INTO results VALUES (?)", (zlib.compress(b"four" * 99),))
-    found = read_kept(tmp_path)
+    found = read_stored_text(tmp_path)
     assert [word for word in ("one", "two", "three", "four") if word in found] == [
         *("one", "two", "four")
     ]

@@ -36,7 +36,7 @@ def ordinary_user() -> Iterator[None]:
         os.setegid(0)
 
 
-def wrapper_of_ordinary_user() -> Sequence[str]:
+def find_user_wrapper() -> Sequence[str]:
     """Return what to put before a command, so that it is refused what an ordinary user is.
 
     Root's child stays root, and owns what is root's, such as the interpreter; it loses the power
@@ -52,7 +52,7 @@ def wrapper_of_ordinary_user() -> Sequence[str]:
 
 
 @contextmanager
-def open_folder() -> Iterator[Path]:
+def make_public_folder() -> Iterator[Path]:
     """Give a folder in which anybody may do anything, unlike pytest's own."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
@@ -61,7 +61,7 @@ def open_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def closed(folder: Path, mode: int = 0) -> Iterator[Path]:
+def deny_access(folder: Path, mode: int = 0) -> Iterator[Path]:
     """Keep everybody but root from a folder, or leave them what a mode allows."""
     before = folder.stat()
     folder.chmod(mode)

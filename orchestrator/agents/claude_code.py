@@ -16,15 +16,15 @@ from typing import Any, Final
 from orchestrator import events
 from orchestrator.agents import claude_environment as environment
 from orchestrator.agents.claude_endings import Ending
-from orchestrator.agents.claude_messages import Reading
-from orchestrator.agents.claude_project import standing_in
+from orchestrator.agents.claude_messages import MessageReader
+from orchestrator.agents.claude_project import link_agents_files
 from orchestrator.agents.claude_session import Refuse, Session
 from orchestrator.agents.claude_transport import ClaudeProcess
 from orchestrator.agents.claude_wire import Message, WireError
-from orchestrator.agents.wording import last_lines
+from orchestrator.agents.wording import quote_last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.platform.process import EndedBy, capture
+from orchestrator.platform.process import EndReason, capture
 
 OLDEST_VERSION: Final = (2, 1, 248)
 """The first one that takes a prompt as it is written (claude-agent-sdk 0.2.186)."""
@@ -47,12 +47,12 @@ def find_program() -> Path:
     """
     if found := shutil.which("claude"):
         return Path(found)
-    if bundled := bundled_program():
+    if bundled := find_bundled_program():
         return bundled
     raise InfrastructureError("Claude Code is not installed", _INSTALL)
 
 
-def bundled_program() -> Path | None:
+def find_bundled_program() -> Path | None:
     """The program in the SDK's wheel; None on a platform whose wheel has none."""
     spec = importlib.util.find_spec("claude_agent_sdk")  # which does not import it
     for folder in (spec.submodule_search_locations or ()) if spec else ():
@@ -62,7 +62,7 @@ def bundled_program() -> Path | None:
     return None
 
 
-def version(program: Path) -> str:
+def read_version(program: Path) -> str:
     """The program's version, `2.1.329`.
 
     Raises:
@@ -74,7 +74,7 @@ def version(program: Path) -> str:
         raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
     found = re.match(rb"\d+\.\d+\.\d+", done.stdout)
     if done.returncode or not found:
-        said = last_lines(done.text) or f"exit code {done.returncode}"
+        said = quote_last_lines(done.text) or f"exit code {done.returncode}"
         raise InfrastructureError(f"{program} --version does not give a version: {said}", _INSTALL)
     return found[0].decode()
 
@@ -125,14 +125,14 @@ class ClaudeCodeAgent:
             UsageError: permissions are to be skipped where Claude Code refuses that.
         """
         program = self._program or find_program()
-        found = version(program)
+        found = read_version(program)
         if tuple(map(int, found.split("."))) < OLDEST_VERSION:
             oldest = ".".join(map(str, OLDEST_VERSION))
             raise InfrastructureError(
                 f"{program} is Claude Code {found}; {oldest} or newer is needed",
                 "run `claude update`",
             )
-        if not environment.may_be_logged_in(self._base):
+        if not environment.can_authenticate(self._base):
             raise InfrastructureError(
                 "Claude Code has no login and no key",
                 "set ANTHROPIC_API_KEY, or run `claude` once and log in",
@@ -157,20 +157,22 @@ class ClaudeCodeAgent:
         """
         if limits.max_cost_usd is not None and limits.max_cost_usd <= 0:
             return AgentResult(AgentOutcome.MAX_COST, "the cost limit leaves nothing to work with")
-        env = environment.child_environment(self._base, workspace)
+        env = environment.build_child_environment(self._base, workspace)
         if not self._trust_project:
             env |= environment.CLAUDE_MD_OF_ADDED
-        session_id = environment.new_session_id()
+        session_id = environment.create_session_id()
         with (
-            environment.settings_file(env, self._sandbox) as settings,
-            self._folders(workspace) as folders,
+            environment.write_settings_file(env, self._sandbox) as settings,
+            self._prepare_folders(workspace) as folders,
         ):
-            argv = self._command(limits, session_id, settings, folders)
+            argv = self._build_command(limits, session_id, settings, folders)
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
-            reading = Reading(workspace, on_event, process.refused)
+            reading = MessageReader(workspace, on_event, process.refused)
             try:
                 session = Session(process, self._refuse)
-                trouble = _follow(session.converse(_clean(prompt)), process, reading, limits)
+                trouble = _follow_messages(
+                    session.converse(_replace_surrogates(prompt)), process, reading, limits
+                )
             finally:
                 process.end()
         ending = Ending(
@@ -179,22 +181,22 @@ class ClaudeCodeAgent:
             process.seconds,
             process.stderr_tail,
             session_id,
-            _transcript(env, session_id),
+            _find_transcript(env, session_id),
             trouble,
         )
-        return reading.result(ending, limits)
+        return reading.build_result(ending, limits)
 
     @contextlib.contextmanager
-    def _folders(self, workspace: Path) -> Iterator[Sequence[Path]]:
+    def _prepare_folders(self, workspace: Path) -> Iterator[Sequence[Path]]:
         """Folders whose words are loaded, and not their settings; none if the project's are."""
         if self._trust_project:
             yield ()
             return
         names = self._agents_files(workspace) if self._agents_files else ()
-        with standing_in(workspace, names) as other:
+        with link_agents_files(workspace, names) as other:
             yield (workspace, other) if other else (workspace,)
 
-    def _command(
+    def _build_command(
         self, limits: AgentLimits, session_id: str, settings: Path, folders: Sequence[Path]
     ) -> list[str]:
         """Program and arguments, as the SDK itself would build them.
@@ -223,8 +225,8 @@ class ClaudeCodeAgent:
         return argv
 
 
-def _follow(
-    messages: Iterator[Message], process: ClaudeProcess, reading: Reading, limits: AgentLimits
+def _follow_messages(
+    messages: Iterator[Message], process: ClaudeProcess, reading: MessageReader, limits: AgentLimits
 ) -> str:
     """Read to the end, and return what kept us from reading on, if anything did."""
     try:
@@ -233,19 +235,19 @@ def _follow(
         return str(error)
     try:
         for message in messages:
-            reading.take(message)
+            reading.handle_message(message)
             if limits.same_tool_call and reading.same_calls >= limits.same_tool_call:
-                process.end(EndedBy.NO_PROGRESS)
+                process.end(EndReason.NO_PROGRESS)
     except WireError as error:
         return str(error)
     return ""
 
 
-def _clean(prompt: str) -> str:
+def _replace_surrogates(prompt: str) -> str:
     """The prompt without lone surrogates, which test output may bring and no API takes."""
     return prompt.encode("utf-8", "replace").decode()
 
 
-def _transcript(env: Mapping[str, str], session_id: str) -> Path | None:
-    folder = environment.config_directory(env) / "projects"
+def _find_transcript(env: Mapping[str, str], session_id: str) -> Path | None:
+    folder = environment.find_config_directory(env) / "projects"
     return next(iter(folder.glob(f"*/{session_id}.jsonl")), None)

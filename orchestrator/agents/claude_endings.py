@@ -15,21 +15,21 @@ from orchestrator.agents.claude_wire import ResultMessage
 from orchestrator.agents.notices import (
     NoticeKind,
     classify_error,
-    first_line_kind,
-    last_notice,
-    unwrap,
+    classify_first_line,
+    find_last_notice,
+    unwrap_error_json,
 )
-from orchestrator.agents.resets import reset_time
-from orchestrator.agents.wording import last_lines, one_line, plain
+from orchestrator.agents.resets import parse_reset_time
+from orchestrator.agents.wording import format_one_line, quote_last_lines, strip_control_characters
 from orchestrator.models import AgentLimits, AgentOutcome
-from orchestrator.platform.process import EndedBy
+from orchestrator.platform.process import EndReason
 
 Verdict = tuple[AgentOutcome, str]
 """An outcome, and its message."""
 
 _NOISE: Final = re.compile(r"API Error:\s*(\d{3}\b\s*)?", re.I)
 
-_DONE: Final = ("completed", "stop_hook_prevented")
+_COMPLETED_REASONS: Final = ("completed", "stop_hook_prevented")
 """The second: the agent had ended its turn by itself when a Stop hook said `continue: false`."""
 
 _HOOK: Final = (
@@ -53,33 +53,33 @@ _REASONS: Final = {
 """What a result's `terminal_reason` means, where it says enough."""
 
 _LIMITS: Final = {
-    EndedBy.WALL_CLOCK: (
+    EndReason.WALL_CLOCK: (
         AgentOutcome.WALL_CLOCK,
         "ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more",
     ),
-    EndedBy.NO_OUTPUT: (
+    EndReason.NO_OUTPUT: (
         AgentOutcome.NO_OUTPUT,
         "ended after {limits.no_output_seconds:g} s of silence; limits.no_output allows more",
     ),
-    EndedBy.NO_PROGRESS: (
+    EndReason.NO_PROGRESS: (
         AgentOutcome.NO_PROGRESS,
         "{calls} times in a row; limits.same_tool_call allows more",
     ),
-    EndedBy.PROCESSES: (
+    EndReason.PROCESSES: (
         AgentOutcome.PROCESSES,
         "had more than {limits.max_processes} processes; limits.max_processes allows more",
     ),
 }
 """What it means that a limit of ours ended the program."""
 
-_LOGIN_MEND: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
-_WAIT_MEND: Final = "limits.wait_for_reset waits until then"
+_LOGIN_HINT: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
+_WAIT_HINT: Final = "limits.wait_for_reset waits until then"
 _NO_CONTENT: Final = "(no content)"
 """What Claude Code shows for an answer without a word."""
 
 _UNKNOWN_MODEL: Final = re.compile(r"selected model|\bmodel\b.*\bnot (?:exist|found)|^model:", re.I)
 _TEXT_TOO_LONG: Final = re.compile(r"(?:conversation|prompt|input) (?:is )?too long", re.I)
-_STATUS_MENDS: Final = {
+_STATUS_HINTS: Final = {
     403: "check that this key or login may use the model",
     413: "the request is too large",
     429: "wait and run again",
@@ -90,18 +90,18 @@ _STATUS_MENDS: Final = {
 class Ending:
     """How the program ended, as far as its process shows it."""
 
-    ended_by: EndedBy
+    ended_by: EndReason
     returncode: int | None
     seconds: float
     stderr_tail: str
     session_id: str
     transcript: Path | None
-    trouble: str = ""
+    read_error: str = ""
     """What kept us from reading on, if anything did."""
 
 
 @dataclass
-class Heard:
+class SessionSummary:
     """What the messages of one session told."""
 
     results: list[ResultMessage] = field(default_factory=list)
@@ -111,9 +111,9 @@ class Heard:
     model: str = ""
     version: str = ""
     """Of the program."""
-    model_words: str = ""
+    model_message: str = ""
     """The model's last message."""
-    program_words: str = ""
+    program_message: str = ""
     """The last message that the program gave in the model's place."""
     rejected: bool = False
     """Whether the API's last word on the plan's limits was that requests are refused."""
@@ -128,24 +128,28 @@ class Heard:
         return sum(result.num_turns for result in self.results)
 
     @property
-    def last_words(self) -> str:
+    def result_text(self) -> str:
         """The texts of all results: a command that ends in the background brings one of its own."""
-        words = [plain(result.result).strip() for result in self.results if result.result]
+        words = [
+            strip_control_characters(result.result).strip()
+            for result in self.results
+            if result.result
+        ]
         return "\n\n".join(word for word in words if word and word != _NO_CONTENT)
 
     @property
-    def silent(self) -> bool:
+    def is_silent(self) -> bool:
         """Whether there was neither a word nor a tool call."""
-        return not self.used_tools and not self.last_words
+        return not self.used_tools and not self.result_text
 
-    def reset(self, message: str) -> datetime | None:
+    def find_reset_time(self, message: str) -> datetime | None:
         """Return when the limit is lifted: as the API's event says, else as the message does."""
         now = datetime.now().astimezone()
-        raw = _raw_text(self.results[-1]) if self.results else ""
-        return self.resets_at or reset_time(message, now) or reset_time(raw, now)
+        raw = _join_raw_text(self.results[-1]) if self.results else ""
+        return self.resets_at or parse_reset_time(message, now) or parse_reset_time(raw, now)
 
 
-def judge(heard: Heard, ending: Ending, limits: AgentLimits) -> Verdict:
+def judge_session(heard: SessionSummary, ending: Ending, limits: AgentLimits) -> Verdict:
     """Return how the session ended, and the agent's last words or the cause."""
     if heard.results and not heard.at_work:
         return _judge_result(heard, heard.results[-1])
@@ -154,30 +158,33 @@ def judge(heard: Heard, ending: Ending, limits: AgentLimits) -> Verdict:
         length = heard.round_length
         one = "the same tool call" if length == 1 else f"the same {length} tool calls"
         return outcome, words.format(limits=limits, calls=f"{one} {heard.same_calls}")
-    if ending.ended_by is EndedBy.US and not ending.trouble:
+    if ending.ended_by is EndReason.US and not ending.read_error:
         return AgentOutcome.CRASHED, "interrupted"
-    if ending.returncode is None or ending.ended_by is EndedBy.US:
-        return AgentOutcome.CRASHED, f"Claude Code could not be followed: {ending.trouble}"
-    return _judge_death(heard, ending)
+    if ending.returncode is None or ending.ended_by is EndReason.US:
+        return AgentOutcome.CRASHED, f"Claude Code could not be followed: {ending.read_error}"
+    return _judge_missing_result(heard, ending)
 
 
-def _judge_death(heard: Heard, ending: Ending) -> Verdict:
+def _judge_missing_result(heard: SessionSummary, ending: Ending) -> Verdict:
     """Judge an end without a result by what the program said before it."""
-    message = _without_result(ending)
-    found = last_notice(heard.program_words) or last_notice(ending.stderr_tail)
-    kind, words = (found[0], one_line(found[1], 500)) if found else (None, "")
+    message = _describe_missing_result(ending)
+    found = find_last_notice(heard.program_message) or find_last_notice(ending.stderr_tail)
+    kind, words = (found[0], format_one_line(found[1], 500)) if found else (None, "")
     if heard.rejected or kind is NoticeKind.LIMIT:
         return _judge_limit(heard, f"{message}: {words}" if words not in message else message)
     if kind is NoticeKind.LOGIN:
-        return AgentOutcome.NOT_LOGGED_IN, f"{message}; {_LOGIN_MEND}"
+        return AgentOutcome.NOT_LOGGED_IN, f"{message}; {_LOGIN_HINT}"
     if kind is NoticeKind.API:
-        return AgentOutcome.API_ERROR, f"API error: {unwrap(words)}; {_mend(heard, None, words)}"
+        return (
+            AgentOutcome.API_ERROR,
+            f"API error: {unwrap_error_json(words)}; {_suggest_fix(heard, None, words)}",
+        )
     return AgentOutcome.CRASHED, message
 
 
-def _judge_result(heard: Heard, result: ResultMessage) -> Verdict:
-    reason, text = result.terminal_reason, _text_of(result)
-    notice = _program_notice(heard, result)
+def _judge_result(heard: SessionSummary, result: ResultMessage) -> Verdict:
+    reason, text = result.terminal_reason, _format_result_text(result)
+    notice = _find_program_notice(heard, result)
     if notice is NoticeKind.LIMIT:
         return _judge_limit(heard, text)
     if reason in _REASONS:
@@ -185,50 +192,59 @@ def _judge_result(heard: Heard, result: ResultMessage) -> Verdict:
         return outcome, words.format(text=text).strip()
     if result.is_error or notice:
         return _judge_error(heard, result, notice)
-    if reason in _DONE:
+    if reason in _COMPLETED_REASONS:
         return _judge_success(heard)
     if reason is None:
         return AgentOutcome.CRASHED, f"a hook kept the prompt back: {text}"
-    return AgentOutcome.CRASHED, f"ended without an error, {one_line(reason)}: {text}"
+    return AgentOutcome.CRASHED, f"ended without an error, {format_one_line(reason)}: {text}"
 
 
-def _program_notice(heard: Heard, result: ResultMessage) -> NoticeKind | None:
+def _find_program_notice(heard: SessionSummary, result: ResultMessage) -> NoticeKind | None:
     """Return what the result gives notice of, if it is the program that says so.
 
     An agent that worked may end with any words; but one that did nothing beside them gave no
     answer, whoever wrote the notice.
     """
-    text = _raw_text(result).strip()
+    text = _join_raw_text(result).strip()
     worked = heard.used_tools or heard.turns > 1
-    return None if worked and text in heard.model_words else first_line_kind(text)
+    return None if worked and text in heard.model_message else classify_first_line(text)
 
 
-def _judge_success(heard: Heard) -> Verdict:
-    if not heard.silent or any(map(_output_tokens, heard.results)):
-        return AgentOutcome.COMPLETED, heard.last_words
+def _judge_success(heard: SessionSummary) -> Verdict:
+    if not heard.is_silent or any(map(_count_output_tokens, heard.results)):
+        return AgentOutcome.COMPLETED, heard.result_text
     nothing = "Claude Code ended without an error and did nothing: no word, no tool call, no token"
     return _judge_limit(heard, nothing) if heard.rejected else (AgentOutcome.CRASHED, nothing)
 
 
-def _judge_error(heard: Heard, result: ResultMessage, notice: NoticeKind | None) -> Verdict:
-    status, reason, text = result.api_error_status, result.terminal_reason, _text_of(result)
+def _judge_error(
+    heard: SessionSummary, result: ResultMessage, notice: NoticeKind | None
+) -> Verdict:
+    status, reason, text = (
+        result.api_error_status,
+        result.terminal_reason,
+        _format_result_text(result),
+    )
     if result.stop_reason == "refusal":
         return AgentOutcome.REFUSED, f"the model refused: {text}"
     failed = reason in ("api_error", "model_error")
     # Other results of an error may hold the agent's words, which are not searched.
     if failed or (reason is None and not heard.used_tools):
-        notice = _classify(heard, status, text) or notice
+        notice = _classify_api_error(heard, status, text) or notice
     named = f"API error {status}: {text}" if status else f"API error: {text}"
     if notice is NoticeKind.LIMIT:
         return _judge_limit(heard, text)
     if notice is NoticeKind.LOGIN:
-        return AgentOutcome.NOT_LOGGED_IN, f"{named if status else text}; {_LOGIN_MEND}"
+        return AgentOutcome.NOT_LOGGED_IN, f"{named if status else text}; {_LOGIN_HINT}"
     if failed or notice is NoticeKind.API:
-        return AgentOutcome.API_ERROR, f"{named}; {_mend(heard, status, text)}"
-    return AgentOutcome.CRASHED, f"ended with an error, {one_line(reason or 'no reason')}: {text}"
+        return AgentOutcome.API_ERROR, f"{named}; {_suggest_fix(heard, status, text)}"
+    return (
+        AgentOutcome.CRASHED,
+        f"ended with an error, {format_one_line(reason or 'no reason')}: {text}",
+    )
 
 
-def _classify(heard: Heard, status: int | None, text: str) -> NoticeKind | None:
+def _classify_api_error(heard: SessionSummary, status: int | None, text: str) -> NoticeKind | None:
     """Return what an API error is about, by its status and the program's words."""
     if status == 401:
         return NoticeKind.LOGIN
@@ -239,25 +255,27 @@ def _classify(heard: Heard, status: int | None, text: str) -> NoticeKind | None:
     return NoticeKind.LIMIT if refused and found is not NoticeKind.LOGIN else found
 
 
-def _judge_limit(heard: Heard, text: str) -> Verdict:
-    told = heard.reset(text) is not None
-    return AgentOutcome.USAGE_LIMIT, f"{text}; {_WAIT_MEND}" if told else text
+def _judge_limit(heard: SessionSummary, text: str) -> Verdict:
+    told = heard.find_reset_time(text) is not None
+    return AgentOutcome.USAGE_LIMIT, f"{text}; {_WAIT_HINT}" if told else text
 
 
-def _raw_text(result: ResultMessage) -> str:
+def _join_raw_text(result: ResultMessage) -> str:
     return "; ".join(result.errors) or result.result or ""
 
 
-def _text_of(result: ResultMessage) -> str:
-    return one_line(_NOISE.sub("", unwrap(_raw_text(result))), 500).rstrip(".")
+def _format_result_text(result: ResultMessage) -> str:
+    return format_one_line(_NOISE.sub("", unwrap_error_json(_join_raw_text(result))), 500).rstrip(
+        "."
+    )
 
 
-def _output_tokens(result: ResultMessage) -> int:
+def _count_output_tokens(result: ResultMessage) -> int:
     of_models = sum(each.get("outputTokens") or 0 for each in result.model_usage.values())
     return of_models or result.usage.get("output_tokens") or 0
 
 
-def _mend(heard: Heard, status: int | None, text: str) -> str:
+def _suggest_fix(heard: SessionSummary, status: int | None, text: str) -> str:
     if "credit balance" in text.lower():
         return "add credit to the account that the key belongs to"
     if _TEXT_TOO_LONG.search(text):
@@ -269,11 +287,11 @@ def _mend(heard: Heard, status: int | None, text: str) -> str:
         return "check the network and ANTHROPIC_BASE_URL"
     if status >= 500:
         return "the API is in trouble; run again later"
-    return _STATUS_MENDS.get(status, "the run's record holds the transcript")
+    return _STATUS_HINTS.get(status, "the run's record holds the transcript")
 
 
-def _without_result(ending: Ending) -> str:
-    said = last_lines(ending.stderr_tail)
+def _describe_missing_result(ending: Ending) -> str:
+    said = quote_last_lines(ending.stderr_tail)
     if "root/sudo" in said:
         said = f"{said}; set IS_SANDBOX=1 if this machine is a sandbox, or run as another user"
     return f"Claude Code ended without a result (exit code {ending.returncode})" + (

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.platform.folders import SETTINGS, config_folder
+from orchestrator.platform.folders import SETTINGS, find_config_folder
 from orchestrator.storage.location import RUN_VARIABLE
 
 OFFICIAL_API: Final = "https://api.anthropic.com"
@@ -30,7 +30,7 @@ DEFAULTS: Final = {
 """Defaults for the program's environment; the user's own environment goes before them."""
 
 _SESSION_PREFIXES: Final = ("CLAUDE_CODE_SESSION_", "CLAUDE_CODE_MESSAGING_", "CLAUDE_PLUGIN_")
-_SESSION_MARKS: Final = frozenset(
+_SESSION_VARIABLES: Final = frozenset(
     {
         "AI_AGENT",
         "CLAUDECODE",
@@ -61,7 +61,7 @@ _HELPERS: Final = (
 )
 """Settings that name a program which gives, or gets, credentials; an empty one runs nothing."""
 
-_PINNED: Final = (
+_PINNED_VARIABLES: Final = (
     *_KEYS,
     "ANTHROPIC_FOUNDRY_API_KEY",
     "AWS_BEARER_TOKEN_BEDROCK",
@@ -89,7 +89,7 @@ _PINNED: Final = (
 """Other variables that say where requests go, and with which key; an empty one counts as not
 set."""
 
-STEERING: Final = frozenset({"ANTHROPIC_BASE_URL", *_PINNED})
+PROTECTED_NAMES: Final = frozenset({"ANTHROPIC_BASE_URL", *_PINNED_VARIABLES})
 """Variables, and `HELPERS` settings, that no project decides."""
 
 HELPERS: Final = frozenset(_HELPERS)
@@ -97,16 +97,16 @@ HELPERS: Final = frozenset(_HELPERS)
 CLAUDE_MD_OF_ADDED: Final = {"CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": "1"}
 """Lets `--add-dir` load a folder's CLAUDE.md and rules, and none of its settings."""
 
-_OURS: Final = "0c4e57a1"
+_OWN_SESSION_PREFIX: Final = "0c4e57a1"
 """How the ids of our own sessions begin. A foreign one does by chance once in four billion."""
 
 
-def child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str]:
+def build_child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str]:
     """The program's whole environment, from the one that the project's commands run in."""
     kept = {
         name: value
         for name, value in base.items()
-        if name not in _SESSION_MARKS and not name.startswith(_SESSION_PREFIXES)
+        if name not in _SESSION_VARIABLES and not name.startswith(_SESSION_PREFIXES)
     }
     ours = {
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
@@ -116,7 +116,7 @@ def child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str
     return {**DEFAULTS, RUN_VARIABLE: "1", **kept, **ours}
 
 
-def pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = None) -> str:
+def build_pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = None) -> str:
     """Settings, as JSON for `--settings`, that say where requests go and with which key.
 
     A project's `.claude/settings.json` may set environment variables, and they go before those of
@@ -129,9 +129,9 @@ def pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = 
         env: the program's whole environment.
         sandbox: Claude Code's own sandbox settings, as the user configured them for us.
     """
-    user = _user_settings(env)
+    user = _read_user_settings(env)
     ours = {**user.get("env", {}), **env}
-    pins = {name: ours.get(name, "") for name in _PINNED}
+    pins = {name: ours.get(name, "") for name in _PINNED_VARIABLES}
     address = ours.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
     settings: dict[str, Any] = {"env": {"ANTHROPIC_BASE_URL": address, **pins}}
     settings |= {name: user.get(name, "") for name in _HELPERS}
@@ -139,7 +139,9 @@ def pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = 
 
 
 @contextlib.contextmanager
-def settings_file(env: Mapping[str, str], sandbox: Mapping[str, Any] | None) -> Iterator[Path]:
+def write_settings_file(
+    env: Mapping[str, str], sandbox: Mapping[str, Any] | None
+) -> Iterator[Path]:
     """The pinned settings in a file that only this user can read: a key is among them, and a
     command line is seen by all users.
     """  # noqa: D205 -- one thought
@@ -148,13 +150,13 @@ def settings_file(env: Mapping[str, str], sandbox: Mapping[str, Any] | None) -> 
     place = memory if os.access(memory, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=place) as folder:
         path = Path(folder) / SETTINGS
-        path.write_text(pinned_settings(env, sandbox), encoding="utf-8")
+        path.write_text(build_pinned_settings(env, sandbox), encoding="utf-8")
         yield path
 
 
-def new_session_id() -> str:
+def create_session_id() -> str:
     """An id for a session of ours, a UUID that `is_own_session` knows again."""
-    return _OURS + str(uuid.uuid4())[len(_OURS) :]
+    return _OWN_SESSION_PREFIX + str(uuid.uuid4())[len(_OWN_SESSION_PREFIX) :]
 
 
 def is_own_session(transcript: Path) -> bool:
@@ -163,34 +165,37 @@ def is_own_session(transcript: Path) -> bool:
     What such a session did is judged by its run, so nothing is learned from its transcript. A
     `claude` that such a session starts in turn is not known by this; its hooks see `RUN_VARIABLE`.
     """
-    return any(part.startswith(_OURS) for part in (transcript.stem, *transcript.parent.parts[-2:]))
+    return any(
+        part.startswith(_OWN_SESSION_PREFIX)
+        for part in (transcript.stem, *transcript.parent.parts[-2:])
+    )
 
 
-def config_directory(env: Mapping[str, str]) -> Path:
+def find_config_directory(env: Mapping[str, str]) -> Path:
     """Where Claude Code keeps login, settings and transcripts."""
-    return Path(config_folder(env))
+    return Path(find_config_folder(env))
 
 
-def may_be_logged_in(env: Mapping[str, str]) -> bool:
+def can_authenticate(env: Mapping[str, str]) -> bool:
     """Whether there is anything that Claude Code could authenticate with.
 
     False is certain, except on macOS, where a login is in the keychain and this is always True.
     """
-    settings = _user_settings(env)
+    settings = _read_user_settings(env)
     everywhere = {**settings.get("env", {}), **env}
     return (
         any(everywhere.get(name) for name in _KEYS)
         or any(everywhere.get(f"CLAUDE_CODE_USE_{cloud}") for cloud in _CLOUDS)
         or "apiKeyHelper" in settings
-        or (config_directory(env) / ".credentials.json").is_file()
+        or (find_config_directory(env) / ".credentials.json").is_file()
         or sys.platform == "darwin"
     )
 
 
-def _user_settings(env: Mapping[str, str]) -> dict[str, Any]:
+def _read_user_settings(env: Mapping[str, str]) -> dict[str, Any]:
     """The user's own settings.json; empty when it is absent or broken, as for Claude Code."""
     try:
-        text = (config_directory(env) / SETTINGS).read_text(encoding="utf-8-sig")
+        text = (find_config_directory(env) / SETTINGS).read_text(encoding="utf-8-sig")
         settings = json.loads(text)
     except (OSError, ValueError):
         return {}

@@ -38,43 +38,47 @@ def read_instructions(transcript: Path) -> tuple[Instruction, ...]:
 
     None are found where the transcript is missing, or of a version that does not note them.
     """
-    found = (each for path in _transcripts(transcript) for each in _read(path))
+    found = (
+        each for path in _iter_transcripts(transcript) for each in _iter_file_instructions(path)
+    )
     return tuple(islice(dict.fromkeys(found), _MOST_FILES))
 
 
-def _transcripts(main: Path) -> Iterator[Path]:
+def _iter_transcripts(main: Path) -> Iterator[Path]:
     yield main
     yield from islice((main.with_suffix("") / "subagents").glob("*.jsonl"), _MOST_TRANSCRIPTS)
 
 
-def _read(transcript: Path) -> Iterator[Instruction]:
+def _iter_file_instructions(transcript: Path) -> Iterator[Instruction]:
     try:
         with transcript.open("rb") as file:
             for row in iter(lambda: file.readline(_LONGEST_ROW), b""):
                 if b'"instructions"' in row or b'"nested_memory"' in row:
-                    yield from _instructions_in(row)
+                    yield from _iter_row_instructions(row)
     except OSError:
         return
 
 
-def _instructions_in(row: bytes) -> Iterator[Instruction]:
+def _iter_row_instructions(row: bytes) -> Iterator[Instruction]:
     try:
         said = json.loads(row)
     except (ValueError, RecursionError):  # SIGKILL may leave half a row
         return
-    attachment = _mapping(said).get("attachment")
+    attachment = _as_mapping(said).get("attachment")
     match attachment:
         case {"type": "instructions", "files": [*files]}:
             for each in files:
-                yield from _instruction(_mapping(each).get("path"), _mapping(each).get("content"))
+                yield from _iter_valid_instruction(
+                    _as_mapping(each).get("path"), _as_mapping(each).get("content")
+                )
         case {"type": "nested_memory", "path": path, "content": {"content": text}}:
-            yield from _instruction(path, text)
+            yield from _iter_valid_instruction(path, text)
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _instruction(path: object, text: object) -> Iterator[Instruction]:
+def _iter_valid_instruction(path: object, text: object) -> Iterator[Instruction]:
     if isinstance(path, str) and isinstance(text, str):
         yield Instruction(path, text)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.agents.claude_environment import HELPERS, STEERING
-from orchestrator.agents.wording import one_line
+from orchestrator.agents.claude_environment import HELPERS, PROTECTED_NAMES
+from orchestrator.agents.wording import format_one_line
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
 
 _SERVERS: Final = ".mcp.json"
@@ -21,7 +21,7 @@ _LENGTH: Final = 100
 _MOST: Final = 20
 
 
-def what_a_project_runs(project: Path) -> tuple[str, ...]:
+def describe_project_settings(project: Path) -> tuple[str, ...]:
     """Say, a line each, what the project's own settings would run or redirect.
 
     Nothing is run to find out. A file that cannot be read as JSON is not loaded by Claude Code
@@ -32,15 +32,15 @@ def what_a_project_runs(project: Path) -> tuple[str, ...]:
     """
     found: list[str] = []
     for name in PROJECT_SETTINGS:
-        found += (f"{name}: {what}" for what in _in_settings(_json(project / name)))
-    for server, how in _mapping(_json(project / _SERVERS).get("mcpServers")).items():
-        found.append(f"{_SERVERS}: MCP server {server}, {_how(how)}")
-    lines = [one_line(line, 2 * _LENGTH) for line in found]
+        found += (f"{name}: {what}" for what in _iter_settings_effects(_read_json(project / name)))
+    for server, how in _as_mapping(_read_json(project / _SERVERS).get("mcpServers")).items():
+        found.append(f"{_SERVERS}: MCP server {server}, {_describe_command(how)}")
+    lines = [format_one_line(line, 2 * _LENGTH) for line in found]
     return tuple(lines[:_MOST]) + ((f"and {len(lines) - _MOST} more",) if lines[_MOST:] else ())
 
 
 @contextlib.contextmanager
-def standing_in(project: Path, names: Sequence[str]) -> Iterator[Path | None]:
+def link_agents_files(project: Path, names: Sequence[str]) -> Iterator[Path | None]:
     """A folder whose CLAUDE.md is the project's AGENTS.md, for `--add-dir`; None without one.
 
     Claude Code (2.1.329) loads an AGENTS.md only where the project's settings are loaded too. A
@@ -65,40 +65,40 @@ def standing_in(project: Path, names: Sequence[str]) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def _in_settings(settings: Mapping[str, Any]) -> Iterator[str]:
-    for event, matchers in _mapping(settings.get("hooks")).items():
-        for matcher in _list(matchers):
-            for hook in _list(_mapping(matcher).get("hooks")):
-                yield f"hook on {event}, {_how(hook)}"
+def _iter_settings_effects(settings: Mapping[str, Any]) -> Iterator[str]:
+    for event, matchers in _as_mapping(settings.get("hooks")).items():
+        for matcher in _as_list(matchers):
+            for hook in _as_list(_as_mapping(matcher).get("hooks")):
+                yield f"hook on {event}, {_describe_command(hook)}"
     for helper in sorted(HELPERS & settings.keys()):
         yield f"{helper}, which is pinned: it does not run"
-    for name in sorted(STEERING & _mapping(settings.get("env")).keys()):
+    for name in sorted(PROTECTED_NAMES & _as_mapping(settings.get("env")).keys()):
         yield f"sets {name}, which is pinned: it has no effect"
-    allowed = _list(_mapping(settings.get("permissions")).get("allow"))
+    allowed = _as_list(_as_mapping(settings.get("permissions")).get("allow"))
     if allowed:
         yield f"allows without asking: {', '.join(map(str, allowed))}"
 
 
-def _how(given: object) -> str:
+def _describe_command(given: object) -> str:
     """The command or address of a hook or server."""
-    one = _mapping(given)
+    one = _as_mapping(given)
     words = [
         one.get("command") or one.get("url") or one.get("type") or "?",
-        *_list(one.get("args")),
+        *_as_list(one.get("args")),
     ]
-    return f"`{one_line(' '.join(map(str, words)), _LENGTH)}`"
+    return f"`{format_one_line(' '.join(map(str, words)), _LENGTH)}`"
 
 
-def _json(path: Path) -> Mapping[str, Any]:
+def _read_json(path: Path) -> Mapping[str, Any]:
     try:
-        return _mapping(json.loads(path.read_text(encoding="utf-8-sig")))
+        return _as_mapping(json.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError, RecursionError):
         return {}
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: object) -> list[Any]:
+def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []

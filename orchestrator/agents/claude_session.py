@@ -19,9 +19,9 @@ _GREETING: Final = "greeting"
 _HOOK: Final = "refuse"
 _EDITS: Final = "Edit|MultiEdit|Write|NotebookEdit"
 
-_DELEGATED: Final = ("local_agent", "local_workflow")
+_DELEGATED_TYPES: Final = ("local_agent", "local_workflow")
 """Tasks whose end brings a turn of its own. A shell in the background may never end."""
-_ENDED: Final = ("completed", "failed", "stopped", "killed")
+_FINAL_STATUSES: Final = ("completed", "failed", "stopped", "killed")
 
 
 class Program(Protocol):
@@ -64,20 +64,20 @@ class Session:
         Raises:
             WireError: the program does not take the greeting, or says what cannot be read.
         """
-        self._send(_greeting(asks=self._refuse is not None))
+        self._send_message(_build_greeting(asks=self._refuse is not None))
         for data in self._program.read_messages(lambda: self.is_over):
             match data.get("type"):
                 case "control_response":
-                    self._take_answer(data, prompt)
+                    self._handle_answer(data, prompt)
                 case "control_request":
-                    self._answer(data)
+                    self._answer_request(data)
                 case _:
-                    self._follow(data)
+                    self._track_state(data)
                     if message := parse_message(data):
                         yield message
 
-    def _take_answer(self, data: Mapping[str, Any], prompt: str) -> None:
-        answer = _mapping(data.get("response"))
+    def _handle_answer(self, data: Mapping[str, Any], prompt: str) -> None:
+        answer = _as_mapping(data.get("response"))
         if answer.get("request_id") != _GREETING:
             return
         if answer.get("subtype") == "error":
@@ -85,7 +85,7 @@ class Session:
         if self._asked:
             return  # a prompt that is sent twice is paid for twice
         self._asked = True
-        self._send(
+        self._send_message(
             {
                 "type": "user",
                 "session_id": "",
@@ -97,19 +97,19 @@ class Session:
         if not self._refuse:
             self._program.end_input()
 
-    def _answer(self, data: Mapping[str, Any]) -> None:
+    def _answer_request(self, data: Mapping[str, Any]) -> None:
         """Answer a request of the program, which waits for it."""
-        request = _mapping(data.get("request"))
+        request = _as_mapping(data.get("request"))
         answer: dict[str, Any] = {"request_id": data.get("request_id")}
         if request.get("subtype") == "hook_callback" and self._refuse:
-            decision = _decide(self._refuse, _mapping(request.get("input")))
+            decision = _decide_edit(self._refuse, _as_mapping(request.get("input")))
             answer |= {"subtype": "success", "response": decision}
         else:
             error = f"Unsupported control request subtype: {request.get('subtype')}"
             answer |= {"subtype": "error", "error": error}
-        self._send({"type": "control_response", "response": answer})
+        self._send_message({"type": "control_response", "response": answer})
 
-    def _follow(self, data: Mapping[str, Any]) -> None:
+    def _track_state(self, data: Mapping[str, Any]) -> None:
         """Close the program's input once it has nothing to ask any more.
 
         A result ends a turn, and not always the work: a subagent in the background goes on, and
@@ -127,9 +127,9 @@ class Session:
         elif kind == "system" and isinstance(task, str):
             if subtype == "task_started":
                 self._tasks.add(task)
-                if data.get("task_type") in _DELEGATED:
+                if data.get("task_type") in _DELEGATED_TYPES:
                     self._delegated.add(task)
-            elif _tells_end(data):
+            elif _is_task_end(data):
                 self._tasks.discard(task)
                 self._delegated.discard(task)
             return  # the end of a task brings a turn
@@ -138,11 +138,11 @@ class Session:
         if self._refuse and self._judged and self._state == "idle" and not self._delegated:
             self._program.end_input()
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send_message(self, message: Mapping[str, Any]) -> None:
         self._program.write(json.dumps(message).encode() + b"\n")
 
 
-def _greeting(*, asks: bool) -> dict[str, Any]:
+def _build_greeting(*, asks: bool) -> dict[str, Any]:
     hook = {"matcher": _EDITS, "hookCallbackIds": [_HOOK], "onFailure": "block"}
     return {
         "type": "control_request",
@@ -151,13 +151,13 @@ def _greeting(*, asks: bool) -> dict[str, Any]:
     }
 
 
-def _tells_end(data: Mapping[str, Any]) -> bool:
+def _is_task_end(data: Mapping[str, Any]) -> bool:
     if data.get("subtype") == "task_updated":
-        return _mapping(data.get("patch")).get("status") in _ENDED
+        return _as_mapping(data.get("patch")).get("status") in _FINAL_STATUSES
     return data.get("subtype") == "task_notification"
 
 
-def _decide(refuse: Refuse, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _decide_edit(refuse: Refuse, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Decide on an edit. Whatever goes wrong with that, the answer is no."""
     try:
         tool = asked["tool_input"]
@@ -176,5 +176,5 @@ def _decide(refuse: Refuse, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}

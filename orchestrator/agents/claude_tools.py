@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from orchestrator.agents.wording import one_line
+from orchestrator.agents.wording import format_one_line
 
 _TAGS: Final = re.compile(r"</?tool_use_error>")
 
 
-def refused_calls(message: Mapping[str, Any]) -> Iterator[str]:
+def iter_refused_calls(message: Mapping[str, Any]) -> Iterator[str]:
     """Yield the ids of the calls that a message says were not carried out.
 
     Seen with 2.1.329, beside the result that the model gets, whoever refused: permission rules,
@@ -31,4 +31,4 @@ def describe_error(content: object) -> str:
         found = content if isinstance(content, list) else ()
         blocks = (block for block in found if isinstance(block, dict))
         content = "\n".join(str(block.get("text") or "") for block in blocks)
-    return one_line(_TAGS.sub("", content))
+    return format_one_line(_TAGS.sub("", content))

@@ -10,11 +10,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from orchestrator.agents.claude_tools import refused_calls
+from orchestrator.agents.claude_tools import iter_refused_calls
 from orchestrator.agents.claude_wire import WireError
-from orchestrator.agents.wording import plain
+from orchestrator.agents.wording import strip_control_characters
 from orchestrator.models import AgentLimits
-from orchestrator.platform.process import LINE_LIMIT, Child, EndedBy
+from orchestrator.platform.process import LINE_LIMIT, Child, EndReason
 
 _STDERR_LINES: Final = 100
 _STDERR_LINE_LENGTH: Final = 2000
@@ -75,7 +75,7 @@ class ClaudeProcess:
             cwd=self._cwd,
             env=self._env,
             on_stdout=take,
-            on_stderr=self._keep,
+            on_stderr=self._append_stderr,
             wall_clock=self._limits.wall_clock_seconds,
             no_output=self._limits.no_output_seconds,
             most_processes=self._limits.max_processes,
@@ -104,22 +104,22 @@ class ClaudeProcess:
         Raises:
             WireError: a line is too long or is broken JSON.
         """
-        while (line := self._next_line(is_over())) is not None:
-            message = self._parse(line)
+        while (line := self._read_next_line(is_over())) is not None:
+            message = self._parse_line(line)
             if message is not None:
-                self.refused.update(refused_calls(message))
+                self.refused.update(iter_refused_calls(message))
                 yield message
 
-    def _next_line(self, over: bool) -> bytes | None:
+    def _read_next_line(self, over: bool) -> bytes | None:
         if not over:
             return self._lines.get()
         while (left := self._heard_at + _LINGER_SECONDS - time.monotonic()) > 0:
             with contextlib.suppress(Empty):
                 return self._lines.get(timeout=left)
-        self.end(EndedBy.ITSELF)  # it did its work
+        self.end(EndReason.ITSELF)  # it did its work
         return self._lines.get()
 
-    def end(self, by: EndedBy = EndedBy.US) -> None:
+    def end(self, by: EndReason = EndReason.US) -> None:
         """End the program and all that it started, and wait until it is gone."""
         if self._child and self._waiter:
             if self._waiter.is_alive():
@@ -127,9 +127,9 @@ class ClaudeProcess:
             self._waiter.join()
 
     @property
-    def ended_by(self) -> EndedBy:
+    def ended_by(self) -> EndReason:
         """Who ended the program."""
-        return self._child.ended_by if self._child else EndedBy.ITSELF
+        return self._child.ended_by if self._child else EndReason.ITSELF
 
     @property
     def seconds(self) -> float:
@@ -141,14 +141,16 @@ class ClaudeProcess:
         """The last of what the program printed beside its messages."""
         return "\n".join(self._stderr)
 
-    def _keep(self, line: bytes) -> None:
-        text = plain(line[:_STDERR_LINE_LENGTH].decode("utf-8", "replace")).rstrip()
+    def _append_stderr(self, line: bytes) -> None:
+        text = strip_control_characters(
+            line[:_STDERR_LINE_LENGTH].decode("utf-8", "replace")
+        ).rstrip()
         if text:
             self._stderr.append(text)
 
-    def _parse(self, line: bytes) -> dict[str, Any] | None:
+    def _parse_line(self, line: bytes) -> dict[str, Any] | None:
         if not line.lstrip().startswith(b"{"):
-            self._keep(line)  # a warning on the wrong stream
+            self._append_stderr(line)  # a warning on the wrong stream
             return None
         if len(line) >= LINE_LIMIT:
             raise WireError(f"a message of more than {LINE_LIMIT >> 20} MiB")

@@ -120,33 +120,33 @@ def parse_message(data: Mapping[str, Any]) -> Message | None:
 
 
 def _parse_assistant(data: Mapping[str, Any]) -> AssistantMessage:
-    message = _get(data, "message", dict)
+    message = _require_value(data, "message", dict)
     return AssistantMessage(
-        content=_blocks(_get(message, "content", list)),
-        model=_get(message, "model", str),
-        parent_tool_use_id=_find(data, "parent_tool_use_id", str),
+        content=_parse_blocks(_require_value(message, "content", list)),
+        model=_require_value(message, "model", str),
+        parent_tool_use_id=_find_value(data, "parent_tool_use_id", str),
         error=str(data["error"]) if data.get("error") else None,
     )
 
 
 def _parse_user(data: Mapping[str, Any]) -> UserMessage:
-    message = _find(data, "message", dict) or {}
+    message = _find_value(data, "message", dict) or {}
     return UserMessage(
-        content=_blocks(_find(message, "content", list) or ()),
-        parent_tool_use_id=_find(data, "parent_tool_use_id", str),
+        content=_parse_blocks(_find_value(message, "content", list) or ()),
+        parent_tool_use_id=_find_value(data, "parent_tool_use_id", str),
     )
 
 
 def _parse_system(data: Mapping[str, Any]) -> SystemMessage:
-    return SystemMessage(_get(data, "subtype", str), data)
+    return SystemMessage(_require_value(data, "subtype", str), data)
 
 
 def _parse_rate_limit(data: Mapping[str, Any]) -> RateLimitEvent:
-    info = _find(data, "rate_limit_info", dict) or {}
+    info = _find_value(data, "rate_limit_info", dict) or {}
     return RateLimitEvent(
-        status=_find(info, "status", str) or "",
+        status=_find_value(info, "status", str) or "",
         resets_at=info.get("resetsAt"),
-        overage_status=_find(info, "overageStatus", str),
+        overage_status=_find_value(info, "overageStatus", str),
     )
 
 
@@ -156,21 +156,23 @@ _MOST_TURNS: Final = 10**9
 
 def _parse_result(data: Mapping[str, Any]) -> ResultMessage:
     return ResultMessage(
-        is_error=_get(data, "is_error", bool),
-        num_turns=max(0, min(_get(data, "num_turns", int), _MOST_TURNS)),
-        result=_find(data, "result", str),
-        terminal_reason=_find(data, "terminal_reason", str),
-        stop_reason=_find(data, "stop_reason", str),
-        api_error_status=_find(data, "api_error_status", int),
-        errors=_only(_find(data, "errors", list) or (), str),
-        total_cost_usd=_find(data, "total_cost_usd", float, int),
-        usage=_find(data, "usage", dict) or {},
+        is_error=_require_value(data, "is_error", bool),
+        num_turns=max(0, min(_require_value(data, "num_turns", int), _MOST_TURNS)),
+        result=_find_value(data, "result", str),
+        terminal_reason=_find_value(data, "terminal_reason", str),
+        stop_reason=_find_value(data, "stop_reason", str),
+        api_error_status=_find_value(data, "api_error_status", int),
+        errors=_filter_values(_find_value(data, "errors", list) or (), str),
+        total_cost_usd=_find_value(data, "total_cost_usd", float, int),
+        usage=_find_value(data, "usage", dict) or {},
         model_usage={
             model: bill
-            for model, bill in (_find(data, "modelUsage", dict) or {}).items()
+            for model, bill in (_find_value(data, "modelUsage", dict) or {}).items()
             if isinstance(bill, dict)
         },
-        permission_denials=_only(_find(data, "permission_denials", list) or (), dict),
+        permission_denials=_filter_values(
+            _find_value(data, "permission_denials", list) or (), dict
+        ),
     )
 
 
@@ -183,30 +185,32 @@ _PARSERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Message]]] = {
 }
 
 
-def _blocks(content: Sequence[object]) -> tuple[Block, ...]:
+def _parse_blocks(content: Sequence[object]) -> tuple[Block, ...]:
     """Return the blocks that are read here; there are others, such as thoughts and images."""
-    found = (_block(each) for each in content if isinstance(each, dict))
+    found = (_parse_block(each) for each in content if isinstance(each, dict))
     return tuple(each for each in found if each is not None)
 
 
-def _block(data: Mapping[str, Any]) -> Block | None:
+def _parse_block(data: Mapping[str, Any]) -> Block | None:
     match data.get("type"):
         case "text":
-            return TextBlock(_get(data, "text", str))
+            return TextBlock(_require_value(data, "text", str))
         case "tool_use":
             return ToolUseBlock(
-                _get(data, "id", str), _get(data, "name", str), _get(data, "input", dict)
+                _require_value(data, "id", str),
+                _require_value(data, "name", str),
+                _require_value(data, "input", dict),
             )
         case "tool_result":
             return ToolResultBlock(
-                _get(data, "tool_use_id", str),
+                _require_value(data, "tool_use_id", str),
                 data.get("content"),
-                _find(data, "is_error", bool),
+                _find_value(data, "is_error", bool),
             )
     return None
 
 
-def _get(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
+def _require_value(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
     """Return a value that has to be there, of that type."""
     if name not in data:
         raise WireError(f"it has no `{name}`")
@@ -216,11 +220,11 @@ def _get(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
     raise WireError(f"its `{name}` is of type {type(value).__name__}")
 
 
-def _find(data: Mapping[str, Any], name: str, *kinds: type[T]) -> T | None:
+def _find_value(data: Mapping[str, Any], name: str, *kinds: type[T]) -> T | None:
     """Return a value that may be missing; one of another type counts as missing."""
     value = data.get(name)
     return value if isinstance(value, kinds) else None
 
 
-def _only(values: Sequence[object], kind: type[T]) -> tuple[T, ...]:
+def _filter_values(values: Sequence[object], kind: type[T]) -> tuple[T, ...]:
     return tuple(value for value in values if isinstance(value, kind))

@@ -13,16 +13,21 @@ from typing import Final
 from orchestrator import events
 from orchestrator.agents.notices import (
     NoticeKind,
-    closing_notice,
-    last_notice,
-    unwrap,
-    whole_text_kind,
+    classify_whole_text,
+    find_closing_notice,
+    find_last_notice,
+    unwrap_error_json,
 )
-from orchestrator.agents.resets import reset_time
-from orchestrator.agents.wording import holds_words, last_lines, one_line, plain
+from orchestrator.agents.resets import parse_reset_time
+from orchestrator.agents.wording import (
+    contains_words,
+    format_one_line,
+    quote_last_lines,
+    strip_control_characters,
+)
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.platform.process import Completed, EndedBy, run
+from orchestrator.platform.process import EndReason, ProcessResult, run
 from orchestrator.storage.location import RUN_VARIABLE
 
 PROMPT: Final = "{prompt}"
@@ -31,11 +36,11 @@ PROMPT_FILE: Final = "{prompt_file}"
 _KEEP_BYTES: Final = 256 * 1024
 _STDERR_LENGTH: Final = 8000
 
-_ENDED: Final = {
-    EndedBy.WALL_CLOCK: AgentOutcome.WALL_CLOCK,
-    EndedBy.NO_OUTPUT: AgentOutcome.NO_OUTPUT,
-    EndedBy.PROCESSES: AgentOutcome.PROCESSES,
-    EndedBy.US: AgentOutcome.CRASHED,
+_ENDED_OUTCOMES: Final = {
+    EndReason.WALL_CLOCK: AgentOutcome.WALL_CLOCK,
+    EndReason.NO_OUTPUT: AgentOutcome.NO_OUTPUT,
+    EndReason.PROCESSES: AgentOutcome.PROCESSES,
+    EndReason.US: AgentOutcome.CRASHED,
 }
 
 
@@ -87,33 +92,33 @@ class CommandAgent:
             file = Path(folder) / "prompt.txt"
             file.write_text(prompt, encoding="utf-8")
             try:
-                done = self._run(prompt, file, workspace, limits, on_event)
+                done = self._run_program(prompt, file, workspace, limits, on_event)
             except OSError as error:
                 raise InfrastructureError(
                     f"the agent's program cannot be started: {self._template[0]}: {error.strerror}",
                     "mend agent.command; a long prompt needs {prompt_file} or standard input",
                 ) from None
-        return _result(done, limits)
+        return _build_result(done, limits)
 
-    def _run(
+    def _run_program(
         self,
         prompt: str,
         file: Path,
         workspace: Path,
         limits: AgentLimits,
         on_event: events.Listener,
-    ) -> Completed:
+    ) -> ProcessResult:
         named = any(PROMPT in word or PROMPT_FILE in word for word in self._template)
         one_at_a_time = threading.Lock()
 
         def tell(line: bytes) -> None:
-            text = plain(line.decode("utf-8", "replace")).rstrip()
+            text = strip_control_characters(line.decode("utf-8", "replace")).rstrip()
             if text:
                 with one_at_a_time:  # two streams, one listener
                     on_event(events.AgentSpoke(text))
 
         return run(
-            [_filled(word, prompt, file) for word in self._template],
+            [_fill_placeholders(word, prompt, file) for word in self._template],
             cwd=workspace,
             env=self._env,
             wall_clock=limits.wall_clock_seconds,
@@ -125,57 +130,59 @@ class CommandAgent:
         )
 
 
-def _filled(word: str, prompt: str, file: Path) -> str:
+def _fill_placeholders(word: str, prompt: str, file: Path) -> str:
     # In this order, so that a prompt that holds `{prompt_file}` is left as it is.
     return prompt.join(part.replace(PROMPT_FILE, str(file)) for part in word.split(PROMPT))
 
 
-def _result(done: Completed, limits: AgentLimits) -> AgentResult:
-    stderr = plain(done.stderr.decode("utf-8", "replace"))[-_STDERR_LENGTH:]
-    said = plain(done.stdout.decode("utf-8", "replace")).strip()
-    if done.ended_by in _ENDED:
-        result = AgentResult(_ENDED[done.ended_by], _name_limit(done.ended_by, limits))
+def _build_result(done: ProcessResult, limits: AgentLimits) -> AgentResult:
+    stderr = strip_control_characters(done.stderr.decode("utf-8", "replace"))[-_STDERR_LENGTH:]
+    said = strip_control_characters(done.stdout.decode("utf-8", "replace")).strip()
+    if done.ended_by in _ENDED_OUTCOMES:
+        result = AgentResult(_ENDED_OUTCOMES[done.ended_by], _describe_limit(done.ended_by, limits))
     elif found := _find_notice(done, said, stderr):
         result = _judge_notice(done, *found)
     elif done.returncode:
-        result = AgentResult(AgentOutcome.CRASHED, f"{_exit(done)}: {_quote(stderr, said)}")
+        result = AgentResult(
+            AgentOutcome.CRASHED, f"{_describe_exit(done)}: {_quote_output(stderr, said)}"
+        )
     else:
         result = _judge_success(done, said, stderr)
     program = Path(done.argv[0]).name
     return replace(result, seconds=done.seconds, stderr_tail=stderr, program=program)
 
 
-def _name_limit(ended_by: EndedBy, limits: AgentLimits) -> str:
+def _describe_limit(ended_by: EndReason, limits: AgentLimits) -> str:
     match ended_by:
-        case EndedBy.WALL_CLOCK:
+        case EndReason.WALL_CLOCK:
             return f"ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more"
-        case EndedBy.NO_OUTPUT:
+        case EndReason.NO_OUTPUT:
             seconds = f"{limits.no_output_seconds:g} s"
             return f"ended after {seconds} of silence; limits.no_output allows more"
-        case EndedBy.PROCESSES:
+        case EndReason.PROCESSES:
             most = f"{limits.max_processes} processes"
             return f"had more than {most}; limits.max_processes allows more"
     return "interrupted"
 
 
-def _find_notice(done: Completed, said: str, stderr: str) -> tuple[NoticeKind, str] | None:
+def _find_notice(done: ProcessResult, said: str, stderr: str) -> tuple[NoticeKind, str] | None:
     """Return the notice that the program ended with.
 
     One that failed may have printed its work before. One that exited with 0 has worked, as far as
     can be seen, unless a notice is all that it says.
     """
     if done.returncode:
-        return last_notice(stderr) or last_notice(said)
-    if not holds_words(said):
-        return closing_notice(stderr)
-    kind = whole_text_kind(said)
+        return find_last_notice(stderr) or find_last_notice(said)
+    if not contains_words(said):
+        return find_closing_notice(stderr)
+    kind = classify_whole_text(said)
     return (kind, said) if kind else None
 
 
-def _judge_notice(done: Completed, kind: NoticeKind, words: str) -> AgentResult:
-    message = f"{_exit(done)}: {one_line(unwrap(words), 500)}"
+def _judge_notice(done: ProcessResult, kind: NoticeKind, words: str) -> AgentResult:
+    message = f"{_describe_exit(done)}: {format_one_line(unwrap_error_json(words), 500)}"
     if kind is NoticeKind.LIMIT:
-        resets_at = reset_time(words, datetime.now().astimezone())
+        resets_at = parse_reset_time(words, datetime.now().astimezone())
         if resets_at:
             message += "; limits.wait_for_reset waits until then"
         return AgentResult(AgentOutcome.USAGE_LIMIT, message, resets_at=resets_at)
@@ -185,19 +192,19 @@ def _judge_notice(done: Completed, kind: NoticeKind, words: str) -> AgentResult:
     return AgentResult(AgentOutcome.API_ERROR, message)
 
 
-def _judge_success(done: Completed, said: str, stderr: str) -> AgentResult:
-    if holds_words(said):
-        return AgentResult(AgentOutcome.COMPLETED, last_lines(said))
-    message = f"{_exit(done)} and printed nothing on standard output"
-    if holds_words(stderr):
-        message += f"; on standard error: {last_lines(stderr)}"
+def _judge_success(done: ProcessResult, said: str, stderr: str) -> AgentResult:
+    if contains_words(said):
+        return AgentResult(AgentOutcome.COMPLETED, quote_last_lines(said))
+    message = f"{_describe_exit(done)} and printed nothing on standard output"
+    if contains_words(stderr):
+        message += f"; on standard error: {quote_last_lines(stderr)}"
     return AgentResult(AgentOutcome.COMPLETED, message, silent=True)
 
 
-def _exit(done: Completed) -> str:
+def _describe_exit(done: ProcessResult) -> str:
     return f"{done.argv[0]} exited with {done.returncode}"
 
 
-def _quote(stderr: str, said: str) -> str:
+def _quote_output(stderr: str, said: str) -> str:
     """Return the end of standard error if it says anything, else that of standard output."""
-    return last_lines(stderr if holds_words(stderr) else said) or "it printed nothing"
+    return quote_last_lines(stderr if contains_words(stderr) else said) or "it printed nothing"

@@ -43,7 +43,7 @@ class ScriptedAgent:
         return self._acts.popleft()(prompt, workspace, limits, on_event)
 
 
-def writes(files: Mapping[str, str], message: str = "done") -> Act:
+def write_files(files: Mapping[str, str], message: str = "done") -> Act:
     """An act that writes files, by their path in the workspace, and completes."""
 
     def act(
@@ -61,12 +61,12 @@ def writes(files: Mapping[str, str], message: str = "done") -> Act:
     return act
 
 
-def fails(outcome: AgentOutcome, message: str, stderr: str = "") -> Act:
+def fail_with(outcome: AgentOutcome, message: str, stderr: str = "") -> Act:
     """An act that changes nothing and comes to the given outcome."""
     return lambda *_: AgentResult(outcome, message, stderr_tail=stderr)
 
 
-def hangs() -> Act:
+def hang_until_limit() -> Act:
     """An act that does nothing until the nearer of its two time limits ends it."""
 
     def act(

@@ -14,7 +14,7 @@ import re
 from enum import Enum, auto
 from typing import Any, Final
 
-from orchestrator.agents.wording import plain
+from orchestrator.agents.wording import strip_control_characters
 
 _LAST_LINES: Final = 15
 """Lines at the end of a failed program's output that are searched."""
@@ -84,7 +84,7 @@ _NOT_USAGE: Final = (
 )
 """Other limits than those of a plan."""
 
-_KNOWN: Final = (
+_LIMIT_NAMES: Final = (
     r"(?:(?:claude|ai|code|pro|max|team|enterprise|anthropic|chatgpt|codex|gemini|opus|sonnet|haiku"
     r"|fable|mythos|gpt[\w.-]*|(?:\d+|five|seven)[- ]?(?:h|hours?|hr|days?)|hourly|session|daily"
     r"|weekly|monthly|current|usage|plan|spend|spending|extra|fast|subscription|api|account"
@@ -93,7 +93,7 @@ _KNOWN: Final = (
 )
 _AMOUNT: Final = r"(?:limits?|quota|usage|allowance|allocation|cap|credits?)"
 _FOR: Final = r"(?: (?:for|on) [\w' .-]{1,40})?"
-_GONE: Final = (
+_REACHED_PHRASE: Final = (
     r"(?:(?:is|are|was|has been|have been|have|has) )?(?:reached|exceeded|hit|met|exhausted|used up"
     r"|depleted|spent|r[au]n out)"
 )
@@ -109,8 +109,9 @@ _LIMIT_HEADS: Final = (
     r"(?:(?:is out of|ran out of|has run out of) (?:extra )?usage"
     r"|has (?:hit|reached|exceeded|used up|exhausted) (?:its|the|your) "
     rf"(?:[\w-]+ ){{0,4}}?{_AMOUNT})",
-    rf"(?:\w+ )?{_KNOWN}{{1,6}}?limits? {_GONE}{_FOR}",
-    rf"(?:{_KNOWN}{{0,4}})(?:usage|quota|allowance|usage credits)(?: balance)? {_GONE}{_FOR}",
+    rf"(?:\w+ )?{_LIMIT_NAMES}{{1,6}}?limits? {_REACHED_PHRASE}{_FOR}",
+    rf"(?:{_LIMIT_NAMES}{{0,4}})(?:usage|quota|allowance|usage credits)(?: balance)? "
+    rf"{_REACHED_PHRASE}{_FOR}",
     r"your seat type doesn't include (?:extra )?usage(?: credits)?",
     r"your usage allocation has been disabled by your admin",
     r"your group's usage limit is set to \$0",
@@ -118,7 +119,8 @@ _LIMIT_HEADS: Final = (
 )
 _LIMIT_HEAD: Final = re.compile(_NOT_USAGE + "(?:" + "|".join(_LIMIT_HEADS) + ")", re.I)
 _LIMIT_WITH_RESET: Final = re.compile(
-    rf"(?:[\w.'/-]+ ){{0,2}}?limits? {_GONE}{_FOR}|(?:you've )?hit your (?:[\w.'-]+ ){{0,4}}limit"
+    rf"(?:[\w.'/-]+ ){{0,2}}?limits? {_REACHED_PHRASE}{_FOR}"
+    r"|(?:you've )?hit your (?:[\w.'-]+ ){0,4}limit"
     r"|usage limit",
     re.I,
 )
@@ -160,7 +162,8 @@ _ERROR_LIMIT: Final = re.compile(
     r"(?!(?:[\w-]+ ){0,4}(?:rate|tokens?|context|size|turns?|output|budget|per-minute)\b)"
     r"|\bout of (?:extra )?usage\b|\busage[ _]limits?\b(?! (?:policy|policies))|\busage credits\b"
     r"|\b(?:(?:[57]|five|seven)[- ]?(?:h|hour|day)|session|weekly|monthly|opus|sonnet|haiku)"
-    rf" limits? {_GONE}\b|\bextra usage\b(?! is required)|\busage quota\b|\bdaily quota\b",
+    rf" limits? {_REACHED_PHRASE}\b"
+    r"|\bextra usage\b(?! is required)|\busage quota\b|\bdaily quota\b",
     re.I,
 )
 _ERROR_LOGIN: Final = re.compile(
@@ -177,50 +180,50 @@ _ERROR_LOGIN: Final = re.compile(
 
 def classify_error(text: str) -> NoticeKind | None:
     """Return what an error is about whose words are known to be the program's own."""
-    words = _normal(unwrap(text))
-    if _ERROR_LIMIT.search(words) or _clauses_kind(words) is NoticeKind.LIMIT:
+    words = _normalize_text(unwrap_error_json(text))
+    if _ERROR_LIMIT.search(words) or _classify_clauses(words) is NoticeKind.LIMIT:
         return NoticeKind.LIMIT
     if _ERROR_LOGIN.search(words):
         return NoticeKind.LOGIN
     return None
 
 
-def first_line_kind(text: str) -> NoticeKind | None:
+def classify_first_line(text: str) -> NoticeKind | None:
     """Return what the first line of a text gives notice of, None if it is no notice."""
-    lines = _lines(text)
-    return _line_kind(lines[0]) if lines else None
+    lines = _split_lines(text)
+    return _classify_line(lines[0]) if lines else None
 
 
-def whole_text_kind(text: str) -> NoticeKind | None:
+def classify_whole_text(text: str) -> NoticeKind | None:
     """Return what a text that is nothing but a notice is about, None for any other text."""
-    first, *rest = _lines(text) or [""]
-    return _line_kind(first) if all(map(_may_follow, rest)) else None
+    first, *rest = _split_lines(text) or [""]
+    return _classify_line(first) if all(map(_can_follow_notice, rest)) else None
 
 
-def last_notice(text: str) -> tuple[NoticeKind, str] | None:
+def find_last_notice(text: str) -> tuple[NoticeKind, str] | None:
     """Find the last line of a failed program's output that is a notice.
 
     Returns:
         What it is about, and its words up to the end of the output, where a terminal's line break
         may have put the time of a reset.
     """
-    lines = _lines(text)[-_LAST_LINES:]
+    lines = _split_lines(text)[-_LAST_LINES:]
     for index in reversed(range(len(lines))):
-        if kind := _line_kind(lines[index]):
+        if kind := _classify_line(lines[index]):
             return kind, " ".join(lines[index:])
     return None
 
 
-def closing_notice(text: str) -> tuple[NoticeKind, str] | None:
+def find_closing_notice(text: str) -> tuple[NoticeKind, str] | None:
     """Find the notice that a program's output ends with, after which there is only advice."""
-    lines = _lines(text)
+    lines = _split_lines(text)
     for start in reversed(range(max(0, len(lines) - 3), len(lines))):
-        if kind := whole_text_kind("\n".join(lines[start:])):
+        if kind := classify_whole_text("\n".join(lines[start:])):
             return kind, " ".join(lines[start:])
     return None
 
 
-def unwrap(text: str) -> str:
+def unwrap_error_json(text: str) -> str:
     """Return a text with the JSON of an error replaced by the message that it holds."""
     start = text.find("{")
     while start >= 0:
@@ -229,58 +232,58 @@ def unwrap(text: str) -> str:
         except (ValueError, RecursionError):
             start = text.find("{", start + 1)
             continue
-        if message := _message_in(value):
+        if message := _extract_message(value):
             rest = text[start + length :]
             return f"{text[:start]}{message}{rest}"
         break
     return text
 
 
-def _message_in(value: Any) -> str:  # noqa: ANN401 -- whatever the JSON holds
+def _extract_message(value: Any) -> str:  # noqa: ANN401 -- whatever the JSON holds
     """Return `overloaded_error: Overloaded`, or an agent's result; "" when there is neither."""
     if not isinstance(value, dict):
         return ""
     inner = value.get("error")
     if isinstance(inner, dict):
-        return _message_in({"type": inner.get("status"), **inner})
+        return _extract_message({"type": inner.get("status"), **inner})
     words = next(
         (said for key in ("message", "error", "result") if isinstance(said := value.get(key), str)),
         "",
     )
     if words.lstrip().startswith("{"):
-        words = unwrap(words)
+        words = unwrap_error_json(words)
     kind = value.get("type")
     named = isinstance(kind, str) and kind.isidentifier() and kind not in ("error", "result")
     return f"{kind}: {words}" if words and named else words
 
 
-def _lines(text: str) -> list[str]:
-    lines = (line.strip() for line in plain(text).splitlines())
+def _split_lines(text: str) -> list[str]:
+    lines = (line.strip() for line in strip_control_characters(text).splitlines())
     return [line for line in lines if line]
 
 
-def _normal(text: str) -> str:
+def _normalize_text(text: str) -> str:
     """Return a text with one kind of apostrophe, bullet and space."""
     return " ".join(text[:_LONGEST].translate(_SIGNS).split())
 
 
-def _line_kind(line: str) -> NoticeKind | None:
-    words = _normal(unwrap(line[:_LONGEST]))
-    if kind := _clauses_kind(words):
+def _classify_line(line: str) -> NoticeKind | None:
+    words = _normalize_text(unwrap_error_json(line[:_LONGEST]))
+    if kind := _classify_clauses(words):
         return kind
     if _API.match(words):
         return NoticeKind.LOGIN if _ERROR_LOGIN.search(words) else NoticeKind.API
     return None
 
 
-def _may_follow(line: str) -> bool:
+def _can_follow_notice(line: str) -> bool:
     """Return whether a line may stand below a notice: advice, its reset, another notice."""
-    words = _normal(line)
+    words = _normalize_text(line)
     only_reset = not _RESET_CLAUSE.sub("", words).strip(" .\u00b7")
-    return only_reset or bool(_ADVICE.fullmatch(words) or _line_kind(line))
+    return only_reset or bool(_ADVICE.fullmatch(words) or _classify_line(line))
 
 
-def _clauses_kind(line: str) -> NoticeKind | None:
+def _classify_clauses(line: str) -> NoticeKind | None:
     bare = line[found.end() :] if (found := _PREFIX.match(line)) else line
     rest, resets = _RESET_CLAUSE.subn(" \u00b7 ", bare.rstrip(" ]})\"'"))
     head, *others = [
@@ -288,21 +291,21 @@ def _clauses_kind(line: str) -> NoticeKind | None:
     ] or [""]
     head = re.sub(r" \(\w+\)$", "", head)
     if _LIMIT_HEAD.fullmatch(head) or (resets and _LIMIT_WITH_RESET.fullmatch(head)):
-        return NoticeKind.LIMIT if all(map(_continues_limit, others)) else None
+        return NoticeKind.LIMIT if all(map(_can_continue_limit, others)) else None
     if _LOGIN_HEAD.fullmatch(head):
         # What follows `API Error` are the server's words.
         own = itertools.takewhile(lambda clause: not clause.lower().startswith("api error"), others)
-        return NoticeKind.LOGIN if all(map(_continues_login, own)) else None
+        return NoticeKind.LOGIN if all(map(_can_continue_login, own)) else None
     return None
 
 
-def _continues_limit(clause: str) -> bool:
+def _can_continue_limit(clause: str) -> bool:
     bare = re.sub(r" \(\w+\)$", "", clause)
     return bool(
         _ADVICE.fullmatch(clause) or _LIMIT_HEAD.fullmatch(bare) or re.fullmatch(r"[\d ]+", clause)
     )
 
 
-def _continues_login(clause: str) -> bool:
+def _can_continue_login(clause: str) -> bool:
     patterns = (_ADVICE, _LOGIN_HEAD, _LOGIN_CLAUSE)
     return any(pattern.fullmatch(clause) for pattern in patterns)

@@ -8,7 +8,7 @@ _UNFIT: Final = frozenset("()*\n")
 """Characters that mean something in a rule (`Bash(npm run *)`)."""
 
 
-def suite_permissions(command: str) -> tuple[str, ...]:
+def build_suite_permissions(command: str) -> tuple[str, ...]:
     """The rules that let Claude Code run the suite without asking.
 
     Args:
@@ -18,13 +18,13 @@ def suite_permissions(command: str) -> tuple[str, ...]:
         Rules for the command itself, for the command up to the word `pytest` where it has one
         (so that single tests can be run), and for the usual ways to call pytest.
     """
-    prefixes = [command.strip(), _up_to_pytest(command), *_PYTEST]
+    prefixes = [command.strip(), _cut_after_pytest(command), *_PYTEST]
     fit = [prefix for prefix in prefixes if prefix and not _UNFIT & set(prefix)]
     rules = [rule for prefix in fit for rule in (f"Bash({prefix})", f"Bash({prefix} *)")]
     return tuple(dict.fromkeys(rules))
 
 
-def _up_to_pytest(command: str) -> str:
+def _cut_after_pytest(command: str) -> str:
     try:
         words = shlex.split(command)
     except ValueError:  # an unbalanced quote; the suite will say so

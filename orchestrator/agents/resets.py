@@ -40,17 +40,17 @@ _ISO: Final = re.compile(
 )
 
 
-def _span(name: str, unit: str) -> str:
+def _build_span_pattern(name: str, unit: str) -> str:
     return rf"(?:(?P<{name}>\d+|an?|one) ?(?:{unit})(?![a-z])(?:,| and)? ?)?"
 
 
 _IN: Final = re.compile(
     rf"{_TRIGGER} (?:in|after) (?:about )?"
-    + _span("weeks", "w|weeks?")
-    + _span("days", "d|days?")
-    + _span("hours", "h|hrs?|hours?")
-    + _span("minutes", "m|mins?|minutes?")
-    + _span("seconds", "s|secs?|seconds?"),
+    + _build_span_pattern("weeks", "w|weeks?")
+    + _build_span_pattern("days", "d|days?")
+    + _build_span_pattern("hours", "h|hrs?|hours?")
+    + _build_span_pattern("minutes", "m|mins?|minutes?")
+    + _build_span_pattern("seconds", "s|secs?|seconds?"),
     re.IGNORECASE,
 )
 
@@ -82,7 +82,7 @@ _CLOCK_FIRST: Final = re.compile(
 )
 
 
-def reset_time(text: str, now: datetime) -> datetime | None:
+def parse_reset_time(text: str, now: datetime) -> datetime | None:
     """Read from a message when the limit is lifted.
 
     A time of day without a day is the next such time after `now` in the zone named, else in the
@@ -98,10 +98,14 @@ def reset_time(text: str, now: datetime) -> datetime | None:
     """
     text = re.sub(r"\bmidnight\b", "12:00am", " ".join(text.split()), flags=re.IGNORECASE)
     text = re.sub(r"\bnoon\b", "12:00pm", text, flags=re.IGNORECASE)
-    return _absolute(text, now) or _after_span(text, now) or _on_clock(text, now)
+    return (
+        _parse_absolute_time(text, now)
+        or _parse_time_span(text, now)
+        or _parse_clock_time(text, now)
+    )
 
 
-def moment_of(stamp: object) -> datetime | None:
+def parse_timestamp(stamp: object) -> datetime | None:
     """Return the moment that a program's time stamp means, None if it means none.
 
     Args:
@@ -117,20 +121,20 @@ def moment_of(stamp: object) -> datetime | None:
         return None
 
 
-def _absolute(text: str, now: datetime) -> datetime | None:
-    if (found := _EPOCH.search(text)) and (moment := moment_of(found[1])):
+def _parse_absolute_time(text: str, now: datetime) -> datetime | None:
+    if (found := _EPOCH.search(text)) and (moment := parse_timestamp(found[1])):
         return moment.astimezone(now.tzinfo)
     if not (found := _ISO.search(text)):
         return None
     try:
         written = f"{found['date']}T{found['time'] or '00:00'}"
-        local = datetime.fromisoformat(written).replace(tzinfo=_zone(found["zone"], now))
+        local = datetime.fromisoformat(written).replace(tzinfo=_resolve_zone(found["zone"], now))
     except ValueError:
         return None
     return local.astimezone(now.tzinfo)
 
 
-def _after_span(text: str, now: datetime) -> datetime | None:
+def _parse_time_span(text: str, now: datetime) -> datetime | None:
     if found := _SECONDS.search(text):
         return now + timedelta(seconds=int(found[1]))
     if not (found := _IN.search(text)) or not any(found.groups()):
@@ -147,38 +151,38 @@ def _after_span(text: str, now: datetime) -> datetime | None:
         return None
 
 
-def _on_clock(text: str, now: datetime) -> datetime | None:
+def _parse_clock_time(text: str, now: datetime) -> datetime | None:
     for pattern in (_CLOCK_FIRST, _AT):
         for found in pattern.finditer(text):
             try:
-                if moment := _moment(found, now):
+                if moment := _resolve_moment(found, now):
                     return moment
             except ValueError:  # the 30th of February, the 25th hour
                 continue
     return None
 
 
-def _moment(found: re.Match[str], now: datetime) -> datetime | None:
-    zone = _zone(found["zone"] or found["bare"], now)
+def _resolve_moment(found: re.Match[str], now: datetime) -> datetime | None:
+    zone = _resolve_zone(found["zone"] or found["bare"], now)
     local = now.astimezone(zone)
     if found["month"] or found["month_last"]:
-        return _on_date(found, local)
+        return _resolve_date(found, local)
     whole_day = found["weekday"] or (found["relative"] or "").lower() == "tomorrow"
     told = found["hour"] is not None and bool(found["minute"] or found["half"])
     if not told and (not whole_day or found["hour"] is not None):
         return None
-    hour, minute = _time_of_day(found) if told else (0, 0)
+    hour, minute = _parse_time_of_day(found) if told else (0, 0)
     moment = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if found["relative"] or found["weekday"]:
-        return moment + timedelta(days=_days_ahead(found, moment, local))
+        return moment + timedelta(days=_count_days_ahead(found, moment, local))
     # Days are added to the wall clock: across a change to or from summer time, 3pm stays 3pm.
     return moment if moment > local else moment + timedelta(days=1)
 
 
-def _on_date(found: re.Match[str], local: datetime) -> datetime:
+def _resolve_date(found: re.Match[str], local: datetime) -> datetime:
     month = _MONTHS.index((found["month"] or found["month_last"]).lower()[:3]) + 1
     day = int(found["day"] or found["day_first"])
-    hour, minute = _time_of_day(found) if found["hour"] else (0, 0)
+    hour, minute = _parse_time_of_day(found) if found["hour"] else (0, 0)
     year = int(found["year"] or local.year)
     # Of the 29th of February there is not one in every year.
     moment = local.replace(
@@ -189,14 +193,14 @@ def _on_date(found: re.Match[str], local: datetime) -> datetime:
     return moment.replace(year=year + 1)
 
 
-def _days_ahead(found: re.Match[str], moment: datetime, local: datetime) -> int:
+def _count_days_ahead(found: re.Match[str], moment: datetime, local: datetime) -> int:
     if relative := found["relative"]:
         return int(relative.lower() == "tomorrow")
     days = (_DAYS.index(found["weekday"].lower()[:3]) - local.weekday()) % 7
     return 7 if not days and moment <= local else days
 
 
-def _time_of_day(found: re.Match[str]) -> tuple[int, int]:
+def _parse_time_of_day(found: re.Match[str]) -> tuple[int, int]:
     hour, minute, half = int(found["hour"]), int(found["minute"] or 0), found["half"]
     if half:
         if not 1 <= hour <= 12:
@@ -205,7 +209,7 @@ def _time_of_day(found: re.Match[str]) -> tuple[int, int]:
     return hour, minute
 
 
-def _zone(name: str | None, now: datetime) -> tzinfo | None:
+def _resolve_zone(name: str | None, now: datetime) -> tzinfo | None:
     """Return the zone that is named; that of `now` when none is, or one that is unknown here."""
     if not name:
         return now.tzinfo

@@ -22,13 +22,13 @@ from teacher.models import Usage
 HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
-SMALLEST: Final = 0.01
+SMALLEST_ALLOWANCE_USD: Final = 0.01
 """US dollars; with less than this left nothing is started."""
 
 _MOST_TOKENS: Final = 2**53
 """More than any bill has."""
 
-TEACHER: Final = 0.25
+LESSON_RESERVE_USD: Final = 0.25
 """US dollars reserved for one lesson: the teacher takes no limit, and a lesson costs less."""
 
 _UNKNOWN_SHARE: Final = 0.1
@@ -110,16 +110,16 @@ class Ledger:
             _close_abandoned(database, run)
             _require_tokens(database, run, caps)
             if kind is Kind.AGENT:
-                _require_start(database, caps, now)
+                _require_agent_start(database, caps, now)
             elif kind is Kind.WEBHOOK:
                 _require_webhook(database, caps, now)
-            left_of_run = _left_of_run(database, run, caps)
-            left = _left_of_day(database, caps, now)
-            wanted = at_most if kind is Kind.AGENT else TEACHER
+            left_of_run = _require_run_budget(database, run, caps)
+            left = _require_day_budget(database, caps, now)
+            wanted = at_most if kind is Kind.AGENT else LESSON_RESERVE_USD
             own = min((each for each in (left_of_run, wanted) if each is not None), default=None)
             by_day = left is not None and (own is None or left < own)
             allowance = left if by_day else own
-            (row,) = database.rows(
+            (row,) = database.fetch_rows(
                 "INSERT INTO spending"
                 " (run, attempt, kind, started, cost_usd, host, process, process_started)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
@@ -130,30 +130,32 @@ class Ledger:
     def close_entry(self, entry: Entry, usage: Usage) -> None:
         """Put the bill in the place of what was reserved; one that cannot be is estimated."""
         if not (0 <= usage.cost_usd < math.inf and 0 <= usage.tokens < _MOST_TOKENS):
-            self.abandon(entry)
+            self.abandon_entry(entry)
             return
         self._database.write(
             "UPDATE spending SET closed = 1, cost_usd = ?, tokens = ? WHERE id = ?",
             (usage.cost_usd, usage.tokens, entry.id),
         )
 
-    def abandon(self, entry: Entry) -> None:
+    def abandon_entry(self, entry: Entry) -> None:
         """Settle an entry whose bill will never be known, by an estimate."""
         with self._database.transaction() as database:
-            _estimate(database, entry.id)
+            _close_with_estimate(database, entry.id)
 
-    def spent(self, within: float = DAY) -> float:
+    def sum_spending(self, within: float = DAY) -> float:
         """Return the US dollars spent or reserved within the last so many seconds, by all runs."""
         since = self._now() - within
-        rows = self._database.rows("SELECT sum(cost_usd) FROM spending WHERE started > ?", (since,))
+        rows = self._database.fetch_rows(
+            "SELECT sum(cost_usd) FROM spending WHERE started > ?", (since,)
+        )
         return float(rows[0][0] or 0.0)
 
 
-def _left_of_run(database: Database, run: str, caps: Caps) -> float | None:
+def _require_run_budget(database: Database, run: str, caps: Caps) -> float | None:
     """Return what a run's own limit leaves; what killed attempts took is only known here."""
     if caps.cost_usd_per_run is None:
         return None
-    rows = database.rows("SELECT sum(cost_usd) FROM spending WHERE run = ?", (run,))
+    rows = database.fetch_rows("SELECT sum(cost_usd) FROM spending WHERE run = ?", (run,))
     spent = float(rows[0][0] or 0.0)
     if spent < caps.cost_usd_per_run:
         return caps.cost_usd_per_run - spent
@@ -164,44 +166,44 @@ def _left_of_run(database: Database, run: str, caps: Caps) -> float | None:
     )
 
 
-def _left_of_day(database: Database, caps: Caps, now: float) -> float | None:
+def _require_day_budget(database: Database, caps: Caps, now: float) -> float | None:
     if caps.cost_usd_per_day is None:
         return None
-    rows = database.rows(
+    rows = database.fetch_rows(
         "SELECT started, cost_usd, closed FROM spending WHERE started > ? ORDER BY started",
         (now - DAY,),
     )
     spent = sum(cost for _, cost, _ in rows)
     left = caps.cost_usd_per_day - spent
-    if left >= SMALLEST:
+    if left >= SMALLEST_ALLOWANCE_USD:
         return float(left)
     reserved = sum(cost for _, cost, closed in rows if not closed)
     raise CapReachedError(
         f"the cost limit of a day is used up: ${spent:.2f} of ${caps.cost_usd_per_day:.2f}, all "
         "runs together" + (f", ${reserved:.2f} of it reserved by runs at work" * bool(reserved)),
-        f"{_free(rows, caps.cost_usd_per_day - SMALLEST, now, DAY)}; "
+        f"{_describe_reset(rows, caps.cost_usd_per_day - SMALLEST_ALLOWANCE_USD, now, DAY)}; "
         "limits.max_cost_usd_per_day allows more",
     )
 
 
-def _require_start(database: Database, caps: Caps, now: float) -> None:
+def _require_agent_start(database: Database, caps: Caps, now: float) -> None:
     if caps.agent_starts_per_hour is None:
         return
-    rows = database.rows(
+    rows = database.fetch_rows(
         "SELECT started, 1, 1 FROM spending WHERE kind = ? AND started > ? ORDER BY started",
         (Kind.AGENT, now - HOUR),
     )
     if len(rows) >= caps.agent_starts_per_hour:
         raise CapReachedError(
             f"{len(rows)} agents were started within an hour, all runs together",
-            f"{_free(rows, caps.agent_starts_per_hour - 1, now, HOUR)}; "
+            f"{_describe_reset(rows, caps.agent_starts_per_hour - 1, now, HOUR)}; "
             "limits.max_agent_starts_per_hour allows more",
         )
 
 
 def _require_webhook(database: Database, caps: Caps, now: float) -> None:
     """Keep the webhook's own limits, against workflows that start the runs that call them."""
-    rows = database.rows(
+    rows = database.fetch_rows(
         "SELECT started, cost_usd FROM spending WHERE kind = ? AND started > ?",
         (Kind.WEBHOOK, now - DAY),
     )
@@ -224,7 +226,7 @@ def _require_webhook(database: Database, caps: Caps, now: float) -> None:
 def _require_tokens(database: Database, run: str, caps: Caps) -> None:
     if caps.tokens_per_run is None:
         return
-    rows = database.rows("SELECT sum(tokens) FROM spending WHERE run = ?", (run,))
+    rows = database.fetch_rows("SELECT sum(tokens) FROM spending WHERE run = ?", (run,))
     if (used := int(rows[0][0] or 0)) >= caps.tokens_per_run:
         raise CapReachedError(
             f"the run's token limit is used up: {used:,} of {caps.tokens_per_run:,}",
@@ -232,7 +234,7 @@ def _require_tokens(database: Database, run: str, caps: Caps) -> None:
         )
 
 
-def _free(rows: Sequence[Row], bound: float, now: float, window: float) -> str:
+def _describe_reset(rows: Sequence[Row], bound: float, now: float, window: float) -> str:
     """Say when enough of the rows, the oldest first, are older than the window."""
     left = sum(cost for _, cost, _ in rows)
     for started, cost, closed in rows:
@@ -240,11 +242,11 @@ def _free(rows: Sequence[Row], bound: float, now: float, window: float) -> str:
             return "free again when those runs end their attempts, then `orchestrator resume`"
         left -= cost
         if left <= bound + 1e-9:
-            return f"free again {at(started + window, now)}, then `orchestrator resume`"
+            return f"free again {format_moment(started + window, now)}, then `orchestrator resume`"
     return "it leaves nothing at any time"
 
 
-def at(moment: float, now: float) -> str:
+def format_moment(moment: float, now: float) -> str:
     """Return `at 15:04`, or `on Sat 21 Nov at 15:04` on another day, in this machine's zone."""
     then, today = (datetime.fromtimestamp(each).astimezone() for each in (moment, now))
     day = "" if then.date() == today.date() else f"on {then:%a %d %b} "
@@ -258,23 +260,23 @@ def _close_abandoned(database: Database, run: str) -> None:
     what another machine opened for it is over.
     """
     here = mark_process().host
-    rows = database.rows(
+    rows = database.fetch_rows(
         "SELECT id, run, host, process, process_started FROM spending WHERE closed = 0"
     )
     for identity, whose, *values in rows:
         mark = ProcessMark(*values)
         taken_over = whose == run and mark.host != here
         if taken_over or not is_running(mark, local=database.is_local):
-            _estimate(database, identity)
+            _close_with_estimate(database, identity)
 
 
-def _estimate(database: Database, identity: int) -> None:
+def _close_with_estimate(database: Database, identity: int) -> None:
     """Settle by the dearest known bill of its kind, at most what was reserved."""
-    rows = database.rows(
+    rows = database.fetch_rows(
         "SELECT kind, cost_usd FROM spending WHERE id = ? AND closed = 0", (identity,)
     )
     for kind, reserved in rows:
-        ((dearest,),) = database.rows(
+        ((dearest,),) = database.fetch_rows(
             "SELECT max(cost_usd) FROM spending WHERE closed = 1 AND tokens > 0 AND kind = ?",
             (kind,),
         )

@@ -27,7 +27,7 @@ class RunClock:
             object.__setattr__(self, "started", self.now())
 
     @property
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         """Seconds that are left; not above zero when it has run out."""
         return self.started + self.seconds - self.now()
 
@@ -74,7 +74,7 @@ class MeteredAgent:
             CapReachedError: a limit leaves nothing; the agent was not started.
             LoopError: the agent's own.
         """
-        left = self._clock.left
+        left = self._clock.seconds_left
         if left <= 0:
             raise CapReachedError(
                 f"the run's wall clock of {self._clock.seconds:g} s has run out",
@@ -92,10 +92,10 @@ class MeteredAgent:
         try:
             result = self._agent.run(prompt, workspace, narrowed, on_event)
         except BaseException:
-            ledger.abandon(entry)
+            ledger.abandon_entry(entry)
             raise
         ledger.close_entry(entry, result.usage)
-        return _naming_the_cap(result, limits, narrowed, by_day=entry.by_day)
+        return _name_reached_cap(result, limits, narrowed, by_day=entry.by_day)
 
 
 class MeteredTeacher:
@@ -124,20 +124,20 @@ class MeteredTeacher:
             )
         except CapReachedError as error:
             # The attempt is over and was paid for: it is to stand in the run's record.
-            raise TeacherUnavailable(error.message, error.mend) from error
+            raise TeacherUnavailable(error.message, error.hint) from error
         try:
             lesson = self._teacher.teach(failure, known_rules)
         except TeacherError as error:
             ledger.close_entry(entry, error.usage)
             raise
         except BaseException:
-            ledger.abandon(entry)
+            ledger.abandon_entry(entry)
             raise
         ledger.close_entry(entry, lesson.usage)
         return lesson
 
 
-def _naming_the_cap(
+def _name_reached_cap(
     result: AgentResult, asked: AgentLimits, narrowed: AgentLimits, *, by_day: bool
 ) -> AgentResult:
     """Say which limit it was, where the agent was told a narrower one than its own."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import events
-from orchestrator.budget.ledger import at
+from orchestrator.budget.ledger import format_moment
 from orchestrator.budget.metering import RunClock
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.ports import Agent
@@ -27,7 +27,7 @@ class Time:
     sleep: Callable[[float], None] = time.sleep
 
 
-class PatientAgent:
+class WaitForResetAgent:
     """An agent that waits for its usage limit's reset, and works on.
 
     Its tokens and its time before the wait count too. Should the process die meanwhile, nothing
@@ -54,12 +54,12 @@ class PatientAgent:
         while result.outcome is AgentOutcome.USAGE_LIMIT and result.resets_at:
             now = self._time.now()
             until = max(result.resets_at.timestamp(), now) + _MARGIN_SECONDS
-            if until - now > self._clock.left:
+            if until - now > self._clock.seconds_left:
                 words = "the run's wall clock ends before; limits.run_wall_clock allows more"
                 return replace(result, message=f"{result.message}; {words}")
-            reason = f"usage limit: waits until {at(until, now).removeprefix('at ')}"
-            on_event(events.AgentWaiting(f"{reason}, {_duration(until - now)}"))
-            self._wait(until)
+            reason = f"usage limit: waits until {format_moment(until, now).removeprefix('at ')}"
+            on_event(events.AgentWaiting(f"{reason}, {_format_duration(until - now)}"))
+            self._wait_until(until)
             before, result = result, self._agent.run(prompt, workspace, limits, on_event)
             result = replace(
                 result,
@@ -69,12 +69,12 @@ class PatientAgent:
             )
         return result
 
-    def _wait(self, until: float) -> None:
+    def _wait_until(self, until: float) -> None:
         while (left := until - self._time.now()) > 0:
             self._time.sleep(min(left, _SLICE_SECONDS))
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes = max(1, round(seconds / 60))
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"

@@ -17,12 +17,12 @@ def config() -> None:
 @config_file
 def show(project_dir: Path, config_file: Path | None) -> None:
     """Print each value with where it came from."""
-    from orchestrator.cli.values import in_yaml
-    from orchestrator.config import load
-    from orchestrator.platform.project import checked_project
+    from orchestrator.cli.values import format_yaml
+    from orchestrator.config import load_config
+    from orchestrator.platform.project import resolve_project
 
-    loaded = load(checked_project(project_dir), config_file)
-    rows = [(f"{key}: {in_yaml(value)}", origin) for key, value, origin in loaded.values()]
+    loaded = load_config(resolve_project(project_dir), config_file)
+    rows = [(f"{key}: {format_yaml(value)}", origin) for key, value, origin in loaded.iter_values()]
     width = min(max(len(text) for text, _ in rows), 60)
     for text, origin in rows:
         click.echo(f"{text:<{width}}  # {origin}")

@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from orchestrator import events
-from orchestrator.cli.values import in_dollars, in_short, in_words, printable
+from orchestrator.cli.values import format_dollars, format_duration, format_tokens, sanitize_text
 from orchestrator.models import (
     AgentResult,
     Attempt,
@@ -27,7 +27,7 @@ from orchestrator.models import (
     VerdictKind,
 )
 from teacher.models import Usage
-from teacher.prices import price_notice
+from teacher.prices import build_price_notice
 
 _FAILING_SHOWN: Final = 10
 _WIDEST_DETAIL: Final = 200
@@ -66,7 +66,7 @@ class Console:
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
         with self._lock:
-            self._show(event)
+            self._show_event(event)
 
     def close(self) -> None:
         """Take the moving line away, if something was cut short while it moved."""
@@ -75,78 +75,80 @@ class Console:
 
     # Events without a method of their own are for programs, not for people.
     @singledispatchmethod
-    def _show(self, event: events.Event) -> None:
+    def _show_event(self, event: events.Event) -> None:
         del event
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.Notice) -> None:
-        self._line("! ", event.text, style="yellow")
+        self._print_line("! ", event.text, style="yellow")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.Ready) -> None:
         for part in event.parts:
-            self._line("", part, style="dim", cut=True)
+            self._print_line("", part, style="dim", cut=True)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.RunStarted) -> None:
-        self._line("Task     ", _first_line(event.task.text), style="bold")
-        self._line("Project  ", str(event.task.project))
+        self._print_line("Task     ", _first_line(event.task.text), style="bold")
+        self._print_line("Project  ", str(event.task.project))
         again = " (goes on)" if event.resumed else ""
-        self._line("Run      ", f"{event.run_id}{again}")
+        self._print_line("Run      ", f"{event.run_id}{again}")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.StepStarted) -> None:
         self._step.start(event.name)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.AttemptStarted) -> None:
         self._step.end()
-        self._line("\n", f"Attempt {event.number} of at most {event.of}", style="bold")
+        self._print_line("\n", f"Attempt {event.number} of at most {event.of}", style="bold")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.AgentSpoke) -> None:
-        self._line("  says     ", _first_line(event.text), style="italic")
+        self._print_line("  says     ", _first_line(event.text), style="italic")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.ToolUsed) -> None:
-        self._line(f"  {event.tool:<8} ", _first_line(event.detail), style="cyan", cut=True)
+        self._print_line(f"  {event.tool:<8} ", _first_line(event.detail), style="cyan", cut=True)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.ToolEnded) -> None:
         if event.refused:
-            self._line("  refused  ", f"{event.tool}: {event.why}", style="yellow", cut=True)
+            self._print_line("  refused  ", f"{event.tool}: {event.why}", style="yellow", cut=True)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.AgentWaiting) -> None:
-        self._line("  waits    ", event.reason, style="yellow")
+        self._print_line("  waits    ", event.reason, style="yellow")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.AgentFinished) -> None:
         self._step.end()
         result = event.result
-        style = "" if result.outcome.worked else "bold red"
-        self._line("  agent    ", agent_summary(result), style=style)
-        if not result.outcome.worked:
-            self._line("           ", _first_line(result.message), style="red")
+        style = "" if result.outcome.has_worked else "bold red"
+        self._print_line("  agent    ", summarize_agent(result), style=style)
+        if not result.outcome.has_worked:
+            self._print_line("           ", _first_line(result.message), style="red")
             for line in result.stderr_tail.splitlines()[-5:]:
-                self._line("           ", line, style="red")
+                self._print_line("           ", line, style="red")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.DiffTaken) -> None:
         names = ", ".join(change.path for change in event.diff.changes[:3])
         more = ", ..." if len(event.diff.changes) > 3 else ""
-        self._line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
+        self._print_line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.FilesGuarded) -> None:
         count = len(event.files)
         if count:
             more = "" if self._explain_guard else "; --explain-guard lists them"
-            self._line("guarded  ", f"{count} file{'' if count == 1 else 's'}{more}", style="dim")
+            self._print_line(
+                "guarded  ", f"{count} file{'' if count == 1 else 's'}{more}", style="dim"
+            )
         for path, why in event.files if self._explain_guard else ():
-            self._line("           ", f"{path}: {why}", style="dim")
+            self._print_line("           ", f"{path}: {why}", style="dim")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.Judged) -> None:
         self._step.end()
         verdict = event.judgement.verdict
@@ -155,87 +157,87 @@ class Console:
         style = _VERDICT_STYLES.get(verdict.kind, "red")
         runs = f"{verdict.suite_runs} runs of the suite" if verdict.suite_runs > 1 else ""
         told = verdict.text or str(verdict.kind)
-        self._line("  verdict  ", f"{told} ({runs})" if runs else told, style=style)
+        self._print_line("  verdict  ", f"{told} ({runs})" if runs else told, style=style)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.Tampered) -> None:
         for finding in event.findings[:_FAILING_SHOWN]:
             style = "bold red" if finding.decisive else "yellow"
-            self._line("  guard    ", finding.summary, style=style)
+            self._print_line("  guard    ", finding.summary, style=style)
         if len(event.findings) > _FAILING_SHOWN:
-            self._line("           ", f"and {len(event.findings) - _FAILING_SHOWN} more")
+            self._print_line("           ", f"and {len(event.findings) - _FAILING_SHOWN} more")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.CaseFinished) -> None:
-        self._step.case(event.case)
+        self._step.count_case(event.case)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.SuiteFinished) -> None:
         self._step.end()
         report = event.report
-        style = "green" if report.passed else "red"
+        style = "green" if report.has_passed else "red"
         label = "Baseline " if event.baseline else "  suite    "
         if event.before_attempt:
             label = "  before   "
-        self._line(label, f"{report.summary}, {in_words(report.seconds)}", style=style)
+        self._print_line(label, f"{report.summary}, {format_duration(report.seconds)}", style=style)
         for case in report.failing[:_FAILING_SHOWN]:
             why = (case.message.strip().splitlines() or [""])[0].removeprefix("AssertionError: ")
-            self._line("    ✗ ", f"{case.id}  {why[:_WIDEST_DETAIL]}", style="red", cut=True)
+            self._print_line("    ✗ ", f"{case.id}  {why[:_WIDEST_DETAIL]}", style="red", cut=True)
         if len(report.failing) > _FAILING_SHOWN:
-            self._line("      ", f"and {len(report.failing) - _FAILING_SHOWN} more")
-        if not report.judged:
+            self._print_line("      ", f"and {len(report.failing) - _FAILING_SHOWN} more")
+        if not report.has_verdict:
             for line in report.output.strip().splitlines()[-8:]:
-                self._line("      ", line, cut=True)
+                self._print_line("      ", line, cut=True)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.TeachingStarted) -> None:
         self._step.start("the teacher looks at the failure")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.LessonLearned) -> None:
         self._step.end()
         lesson = event.lesson
-        self._line("  teacher  ", f"{lesson.action}: {lesson.reason}", style="magenta")
-        if lesson.usage.tokens and (notice := price_notice(lesson.model)):
-            self._line("           ", notice)
+        self._print_line("  teacher  ", f"{lesson.action}: {lesson.reason}", style="magenta")
+        if lesson.usage.tokens and (notice := build_price_notice(lesson.model)):
+            self._print_line("           ", notice)
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.RuleWritten) -> None:
         change = event.change
         if change.reason:
-            self._line("  rule     ", f"{change.change}: {change.reason}", style="bold red")
+            self._print_line("  rule     ", f"{change.change}: {change.reason}", style="bold red")
         else:
             text = f"{change.change} in {change.path.name}"
-            self._line("  rule     ", text, style="bold magenta")
+            self._print_line("  rule     ", text, style="bold magenta")
         for label, text in (
             ("Rule", change.rule.text.rule),
             ("When", change.rule.text.when),
             ("Why", change.rule.text.why),
         ):
-            self._line(f"    {label:<6} ", text, style="magenta")
+            self._print_line(f"    {label:<6} ", text, style="magenta")
 
-    @_show.register
+    @_show_event.register
     def _(self, event: events.RunEnded) -> None:
         self._step.end()
         result = event.result
         judged = sum(attempt.report is not None for attempt in result.attempts)
         after = f" after {judged} attempt{'' if judged == 1 else 's'}" if judged else ""
         head = f"{str(result.outcome).capitalize()}{after}"
-        self._line("\n", head, style=_STYLES.get(result.outcome, "bold red"))
+        self._print_line("\n", head, style=_STYLES.get(result.outcome, "bold red"))
         if result.message:
-            self._line("  ", result.message, style="red")
-        for label, value in _facts(event, kept=self._kept):
-            self._line(f"  {label:<8} ", value)
+            self._print_line("  ", result.message, style="red")
+        for label, value in _iter_facts(event, kept=self._kept):
+            self._print_line(f"  {label:<8} ", value)
 
-    def _line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:
+    def _print_line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:
         # One line, whatever is in it: what an agent says must not look like a line of ours.
-        body = Text(" ".join(map(printable, text.splitlines())).expandtabs(4), style=style)
-        lines = self._fitted(body, len(label.lstrip("\n")), cut) if text else [body]
+        body = Text(" ".join(map(sanitize_text, text.splitlines())).expandtabs(4), style=style)
+        lines = self._fit_text(body, len(label.lstrip("\n")), cut) if text else [body]
         for line in lines:
             self._screen.print(Text.assemble((label, "dim"), line))
             label = " " * len(label.lstrip("\n"))
 
-    def _fitted(self, body: Text, indent: int, cut: bool) -> Sequence[Text]:
+    def _fit_text(self, body: Text, indent: int, cut: bool) -> Sequence[Text]:
         if not self._screen.is_terminal:
             return [body]
         room = max(self._screen.width - indent, _NARROWEST)
@@ -263,17 +265,17 @@ class _Step:
             return
         began = time.monotonic()
         self._live = Live(
-            _Moving(lambda: self._text(name, time.monotonic() - began)),
+            _LiveSpinner(lambda: self._render_text(name, time.monotonic() - began)),
             console=self._screen,
             transient=True,
             refresh_per_second=8,
         )
         self._live.start()
 
-    def case(self, case: Case) -> None:
+    def count_case(self, case: Case) -> None:
         file = case.file or case.id
         if not self._screen.is_terminal and file != self._file:
-            self._tell_file()
+            self._print_file()
             self._file = file
         self._counts[case.outcome] += 1
         self._last = case.id
@@ -282,25 +284,27 @@ class _Step:
         if self._live:
             self._live.stop()
             self._live = None
-        self._tell_file()
+        self._print_file()
 
-    def _tell_file(self) -> None:
+    def _print_file(self) -> None:
         if self._file:
-            self._screen.print(Text(f"    {printable(self._file)}  {self._counted()}", style="dim"))
+            self._screen.print(
+                Text(f"    {sanitize_text(self._file)}  {self._format_counts()}", style="dim")
+            )
         self._file = ""
         self._counts.clear()
 
-    def _counted(self) -> str:
+    def _format_counts(self) -> str:
         return ", ".join(f"{count} {outcome}" for outcome, count in self._counts.items())
 
-    def _text(self, name: str, seconds: float) -> Text:
-        parts = [name, in_words(seconds), self._counted(), printable(self._last)]
+    def _render_text(self, name: str, seconds: float) -> Text:
+        parts = [name, format_duration(seconds), self._format_counts(), sanitize_text(self._last)]
         text = Text(" · ".join(filter(None, parts)), style="dim")
         text.truncate(max(self._screen.width - 4, _NARROWEST), overflow="ellipsis")
         return text
 
 
-class _Moving:
+class _LiveSpinner:
     """A spinner whose text is made anew each time it is drawn."""
 
     def __init__(self, text: Callable[[], Text]) -> None:
@@ -311,36 +315,36 @@ class _Moving:
         return self._spinner
 
 
-def _facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, str]]:
+def _iter_facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, str]]:
     result = ended.result
-    if report := last_report(result):
+    if report := find_last_report(result):
         yield "tests", report.summary
-    if found := findings_summary(result):
+    if found := summarize_findings(result):
         yield "guard", found
     verdicts = [attempt.verdict for attempt in result.attempts if attempt.verdict]
-    if flaky := {id_ for verdict in verdicts for id_ in verdict.ids(CaseVerdict.FLAKY)}:
+    if flaky := {id_ for verdict in verdicts for id_ in verdict.find_case_ids(CaseVerdict.FLAKY)}:
         yield "flaky", ", ".join(sorted(flaky))
-    if verdicts and (old := verdicts[-1].ids(CaseVerdict.OLD)):
+    if verdicts and (old := verdicts[-1].find_case_ids(CaseVerdict.OLD)):
         yield "old", ", ".join(old)
     if count := sum(attempt.redactions for attempt in result.attempts):
         yield "secrets", f"{count} replaced in what is kept, and in what the teacher saw"
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]
     yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
-    yield "cost", usage_summary(result.usage)
-    yield "time", in_words(ended.seconds)
+    yield "cost", summarize_usage(result.usage)
+    yield "time", format_duration(ended.seconds)
     if kept:
         yield "record", f"orchestrator runs show {ended.run_id}"
     if result.outcome in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
         yield "go on", f"orchestrator resume {ended.run_id}"
 
 
-def last_report(result: RunResult) -> SuiteReport | None:
+def find_last_report(result: RunResult) -> SuiteReport | None:
     """The newest verdict of a run."""
     reports = [attempt.report for attempt in result.attempts if attempt.report]
     return reports[-1] if reports else result.baseline
 
 
-def findings_summary(result: RunResult) -> str:
+def summarize_findings(result: RunResult) -> str:
     """What the guard of the tests found in a run, in a few words; empty if nothing."""
     found = [finding for attempt in result.attempts for finding in attempt.findings]
     kinds = Counter(finding.kind for finding in found)
@@ -350,28 +354,28 @@ def findings_summary(result: RunResult) -> str:
     return f"{text}; {decisive[0].summary}" if decisive else text
 
 
-def agent_summary(result: AgentResult) -> str:
+def summarize_agent(result: AgentResult) -> str:
     """An agent's work in a few words."""
     parts = [str(result.outcome), f"{result.turns} turns" if result.turns else ""]
-    parts += [usage_summary(result.usage), in_words(result.seconds)]
+    parts += [summarize_usage(result.usage), format_duration(result.seconds)]
     if result.denials:
         parts.append(f"{len(result.denials)} not permitted: {result.denials[0]}")
     return ", ".join(filter(None, parts))
 
 
-def usage_summary(usage: Usage) -> str:
+def summarize_usage(usage: Usage) -> str:
     """Tokens and money in a few words."""
-    return f"{in_short(usage.tokens)} tokens, {in_dollars(usage.cost_usd)}"
+    return f"{format_tokens(usage.tokens)} tokens, {format_dollars(usage.cost_usd)}"
 
 
-def teaching_summary(teaching: Teaching) -> str:
+def summarize_teaching(teaching: Teaching) -> str:
     """What came of asking the teacher, in a few words."""
     if teaching.lesson:
         return f"{teaching.lesson.action}: {teaching.lesson.reason}"
     return f"no lesson: {teaching.trouble}"
 
 
-def attempt_summary(attempt: Attempt) -> str:
+def summarize_attempt(attempt: Attempt) -> str:
     """An attempt in a few words."""
     verdict = attempt.report.summary if attempt.report else f"not judged: {attempt.agent.outcome}"
     return f"{verdict}; {attempt.diff.summary}"

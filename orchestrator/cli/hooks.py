@@ -43,10 +43,10 @@ def install(where: str, project_dir: Path) -> None:
     from orchestrator.learnings.workspace import find_workspace
     from orchestrator.session_hooks import settings
 
-    change = settings.install(settings_file(where, project_dir))
+    change = settings.install_hooks(resolve_settings_file(where, project_dir))
     said = "hooks added to" if change.changed else "the hooks are in place in"
     click.echo(f"{said} {change.path}")
-    say_who_loads_them(where, project_dir)
+    warn_if_nested(where, project_dir)
     warn_if_disabled(change)
     if find_workspace(project_dir) is None:
         click.echo(
@@ -61,24 +61,24 @@ def uninstall(where: str, project_dir: Path) -> None:
     """Take exactly our part out of the project's settings.json, or out of yours."""
     from orchestrator.session_hooks import settings
 
-    change = settings.uninstall(settings_file(where, project_dir))
+    change = settings.uninstall_hooks(resolve_settings_file(where, project_dir))
     said = "hooks taken out of" if change.changed else "no hooks of ours are in"
     click.echo(f"{said} {change.path}")
 
 
-def settings_file(where: str, project: Path) -> Path:
+def resolve_settings_file(where: str, project: Path) -> Path:
     """The settings file that `local` or `global` means."""
     import os
 
-    from orchestrator.platform.project import checked_project
+    from orchestrator.platform.project import resolve_project
     from orchestrator.session_hooks import settings
 
     if where == "global":
         return settings.global_settings(os.environ)
-    return settings.local_settings(checked_project(project))
+    return settings.local_settings(resolve_project(project))
 
 
-def say_who_loads_them(where: str, project: Path) -> None:
+def warn_if_nested(where: str, project: Path) -> None:
     """Say that hooks in a folder below the workspace are not those of the folders above it.
 
     Claude Code (2.1.329) loads the settings.json of the folder that a session starts in, and of no

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from pydantic_core import to_jsonable_python
 
-from orchestrator.events import Event, name_of
+from orchestrator.events import Event, event_name
 
-_writing = threading.Lock()
+_print_lock = threading.Lock()
 
 
 def print_json(event: Event) -> None:
@@ -22,13 +22,13 @@ def print_json(event: Event) -> None:
     """
     line = json.dumps(
         {
-            "event": name_of(event),
+            "event": event_name(event),
             "time": datetime.now(UTC).isoformat(),
             **to_jsonable_python(dataclasses.asdict(event), serialize_unknown=True),
         },
         ensure_ascii=True,
     )
-    with _writing:
+    with _print_lock:
         try:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()

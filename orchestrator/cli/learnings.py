@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.hooks import say_who_loads_them, settings_file, warn_if_disabled
+from orchestrator.cli.hooks import resolve_settings_file, warn_if_disabled, warn_if_nested
 from orchestrator.cli.rules import open_rulebook
 from orchestrator.cli.run import config_file, project_directory
-from orchestrator.cli.values import printable
+from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,21 +58,21 @@ def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir
     already is left as it is.
     """
     from orchestrator.learnings import workspace as workspaces
-    from orchestrator.platform.project import checked_project
+    from orchestrator.platform.project import resolve_project
 
-    project = checked_project(project_dir)
-    where = where or _asked_where()
+    project = resolve_project(project_dir)
+    where = where or _ask_location()
     workspace = (
         workspaces.local_workspace(project) if where == "local" else workspaces.global_workspace()
     )
-    for made in workspaces.init(workspace):
+    for made in workspaces.initialize_workspace(workspace):
         click.echo(f"{'created' if made.created else 'kept   '} {made.path}")
     if where == "local":
         _offer_gitignore(workspace, ignored)
     _offer_hooks(where, project, hooks)
 
 
-def _asked_where() -> str:
+def _ask_location() -> str:
     if not sys.stdin.isatty():
         raise UsageError(
             "there is nobody to ask where the workspace goes",
@@ -86,7 +86,7 @@ def _offer_gitignore(workspace: "Workspace", ignored: str | None) -> None:
     from orchestrator.learnings import gitignore
 
     if ignored is None:
-        if gitignore.covered(workspace):
+        if gitignore.has_ignore_lines(workspace):
             return
         if not sys.stdin.isatty():
             click.echo("git: nothing ignored; --gitignore personal|shared adds the lines")
@@ -95,15 +95,15 @@ def _offer_gitignore(workspace: "Workspace", ignored: str | None) -> None:
         choices = click.Choice(["personal", "shared", "none"])
         ignored = str(click.prompt("Lines for .gitignore", type=choices, default="shared"))
     if ignored != "none":
-        for line in gitignore.add(workspace, personal=ignored == "personal"):
+        for line in gitignore.add_lines(workspace, personal=ignored == "personal"):
             click.echo(f"ignored {line}")
 
 
 def _offer_hooks(where: str, project: Path, wanted: bool | None) -> None:
     from orchestrator.session_hooks import settings
 
-    path = settings_file(where, project)
-    if settings.installed(path):
+    path = resolve_settings_file(where, project)
+    if settings.is_installed(path):
         click.echo(f"kept    hooks in {path}")
         return
     if wanted is None:
@@ -112,9 +112,9 @@ def _offer_hooks(where: str, project: Path, wanted: bool | None) -> None:
             return
         wanted = click.confirm(f"Add the hooks to {path}", default=True)
     if wanted:
-        change = settings.install(path)
+        change = settings.install_hooks(path)
         click.echo(f"hooks added to {path}")
-        say_who_loads_them(where, project)
+        warn_if_nested(where, project)
         warn_if_disabled(change)
 
 
@@ -148,7 +148,7 @@ def log(
 
     if resolved and not action:
         raise UsageError("--resolved without --action", "say what was done with --action")
-    logged = workspaces.log(
+    logged = workspaces.log_entry(
         workspaces.open_workspace(project_dir, everywhere=everywhere),
         Kind(kind.upper()),
         text,
@@ -175,11 +175,11 @@ def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
     from orchestrator.learnings import review as reviews
     from orchestrator.learnings.workspace import open_workspace
 
-    found = reviews.review(open_workspace(project_dir, everywhere=everywhere))
+    found = reviews.review_workspace(open_workspace(project_dir, everywhere=everywhere))
     if as_json:
-        click.echo(json.dumps(learnings_view.as_data(found)))
+        click.echo(json.dumps(learnings_view.serialize_review(found)))
         return
-    for line in learnings_view.lines(found):
+    for line in learnings_view.iter_review_lines(found):
         click.echo(line)
 
 
@@ -191,11 +191,11 @@ def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
 def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> None:
     """Set a pending entry to resolved."""
     from orchestrator.learnings.workspace import open_workspace
-    from orchestrator.learnings.workspace import resolve as set_resolved
+    from orchestrator.learnings.workspace import resolve_entry as set_resolved
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     resolved = set_resolved(workspace, entry, action)
-    click.echo(f"{resolved.id} is resolved: {printable(resolved.action)}")
+    click.echo(f"{resolved.id} is resolved: {sanitize_text(resolved.action)}")
 
 
 @learnings.command()
@@ -238,19 +238,19 @@ def promote(
     written; then the entry stays resolved, and the command ends with 1.
     """
     from orchestrator.learnings import promotion
-    from orchestrator.learnings.rule_text import rule_text
+    from orchestrator.learnings.rule_text import build_rule_text
     from orchestrator.learnings.workspace import open_workspace
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
-    known = workspace.find(entry)
+    known = workspace.find_entry(entry)
     promotion.require_promotable(known)
-    text = rule_text(known, line or _ask_line(known), when, why)
+    text = build_rule_text(known, line or _ask_line(known), when, why)
     with _open_rulebook(workspace, target, config_file) as book:
-        if not _confirm_change(promotion.preview(book, known, text), yes=yes):
+        if not _confirm_change(promotion.preview_promotion(book, known, text), yes=yes):
             click.echo("nothing written")
             return
-        done = promotion.promote(workspace, entry, text, book)
-    click.echo(printable(_describe(done)))
+        done = promotion.promote_entry(workspace, entry, text, book)
+    click.echo(sanitize_text(_describe_promotion(done)))
     _offer_commit(workspace, done, commit)
 
 
@@ -264,13 +264,13 @@ def _ask_line(entry: "Entry") -> str:
                 f"{entry.id} has no sentence that could be the line", "give one with --line"
             )
         return suggested
-    click.echo(f"{entry.id}: {printable(entry.content)}\naction: {printable(entry.action)}")
+    click.echo(f"{entry.id}: {sanitize_text(entry.content)}\naction: {sanitize_text(entry.action)}")
 
     def check(line: str) -> str:
         try:
             return check_line(line)
         except UsageError as error:
-            raise click.BadParameter(f"{error.message}; {error.mend}") from None
+            raise click.BadParameter(f"{error.message}; {error.hint}") from None
 
     return str(click.prompt("Line, as an order", default=suggested or None, value_proc=check))
 
@@ -281,9 +281,9 @@ def _open_rulebook(
 ) -> "Iterator[MarkdownRulebook]":
     """Open the rulebook of the workspace's own folder, and close it at the end."""
     from orchestrator.config import Override
-    from orchestrator.learnings.promotion import target_of
+    from orchestrator.learnings.promotion import resolve_target
 
-    chosen = target_of(workspace, target)
+    chosen = resolve_target(workspace, target)
     origin = f"command line --target {target}" if target else "the global workspace"
     overrides = [Override("rules.target", str(chosen), origin)] if chosen else []
     with open_rulebook(workspace.base, config_file, overrides, adding=True) as (book, _):
@@ -294,7 +294,7 @@ def _confirm_change(diff: str, *, yes: bool) -> bool:
     """Show what would change, and ask, if anything would."""
     if not diff:
         return True
-    click.echo(printable(diff), nl=False)
+    click.echo(sanitize_text(diff), nl=False)
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -302,7 +302,7 @@ def _confirm_change(diff: str, *, yes: bool) -> bool:
     return click.confirm("Write this")
 
 
-def _describe(done: "Promotion") -> str:
+def _describe_promotion(done: "Promotion") -> str:
     """Return a line that says what became of an entry."""
     if done.rule is None:
         return f"{done.entry.id} is promoted: a line of {done.path} says it; no rule was added"
@@ -320,7 +320,7 @@ def _offer_commit(workspace: "Workspace", done: "Promotion", wanted: bool | None
             return
         wanted = click.confirm("Commit it", default=False)
     if wanted:
-        click.echo(f"committed: {promotion.commit(workspace, done)}")
+        click.echo(f"committed: {promotion.commit_promotion(workspace, done)}")
 
 
 @learnings.command()
@@ -339,49 +339,57 @@ def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
     from orchestrator.learnings.workspace import open_workspace
 
     def allow(command: str) -> bool:
-        question = f"The buffer names this check: {printable(command)}\nRun it"
+        question = f"The buffer names this check: {sanitize_text(command)}\nRun it"
         return run_checks or (sys.stdin.isatty() and click.confirm(question, default=False))
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
-    found = resuming.resume(workspace, allow)
+    found = resuming.verify_pending_steps(workspace, allow)
     if not found.verified:
         click.echo("no operation is pending")
     for one in found.verified:
-        click.echo(f"{one.finding.upper():<8} {printable(one.step.operation)}")
-        click.echo(f"         {printable(one.evidence)}")
+        click.echo(f"{one.finding.upper():<8} {sanitize_text(one.step.operation)}")
+        click.echo(f"         {sanitize_text(one.evidence)}")
         if one.finding is resuming.Finding.UNKNOWN:
             click.echo(f"         still PENDING in {workspace.buffer}")
             if one.step.rollback:
-                click.echo(f"         rollback: {printable(one.step.rollback)}")
+                click.echo(f"         rollback: {sanitize_text(one.step.rollback)}")
     if found.open_steps:
         click.echo("still to do:")
     for step in found.open_steps:
-        click.echo(f"  [ ] {printable(step)}")
+        click.echo(f"  [ ] {sanitize_text(step)}")
 
 
-_tenth = click.FloatRange(0, 10)
+_score_range = click.FloatRange(0, 10)
 
 
 @learnings.command()
 @click.option(
-    "--frequency", type=_tenth, required=True, metavar="0-10", help="Will this recur? Weight 3."
+    "--frequency",
+    type=_score_range,
+    required=True,
+    metavar="0-10",
+    help="Will this recur? Weight 3.",
 )
 @click.option(
     "--failure-reduction",
-    type=_tenth,
+    type=_score_range,
     required=True,
     metavar="0-10",
     help="Does it prevent real breakage? Weight 3.",
 )
 @click.option(
     "--user-burden",
-    type=_tenth,
+    type=_score_range,
     required=True,
     metavar="0-10",
     help="Does it save the user effort? Weight 2.",
 )
 @click.option(
-    "--self-cost", type=_tenth, required=True, metavar="0-10", help="Is it little effort? Weight 2."
+    "--self-cost",
+    type=_score_range,
+    required=True,
+    metavar="0-10",
+    help="Is it little effort? Weight 2.",
 )
 @as_json
 @project_directory
@@ -408,8 +416,8 @@ def score(
         "user burden": user_burden,
         "self cost": self_cost,
     }
-    found = scores.score(values, project_dir)
-    verdict = "act" if found.act else "defer"
+    found = scores.score_action(values, project_dir)
+    verdict = "act" if found.should_act else "defer"
     if as_json:
         facts = {"total": found.total, "threshold": found.threshold, "verdict": verdict}
         click.echo(json.dumps({**facts, "values": values}))

@@ -24,9 +24,9 @@ from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
-from orchestrator.cli.values import printable
+from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.masking import mask
+from orchestrator.masking import mask_text
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
 
 EXIT_CONFIGURATION: Final = 2
@@ -42,11 +42,11 @@ class RunByDefault(click.Group):
         """Put `run` before a task that stands alone."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in self.commands and args[0] not in own:
-            self._refuse_a_slip(args[0])
+            self._reject_typo(args[0])
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
-    def _refuse_a_slip(self, word: str) -> None:
+    def _reject_typo(self, word: str) -> None:
         close = difflib.get_close_matches(word, self.commands, n=1)
         if close and not any(character.isspace() for character in word):
             raise UsageError(
@@ -94,26 +94,26 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):  # no terminal's encoding is a reason to fail
             stream.reconfigure(errors="replace")
     try:
-        with _signals_as_ctrl_c():
+        with _treat_signals_as_interrupt():
             # A reader that has gone away (`| head`) is click's business: it exits with 1.
             code = cli.main(arguments, prog_name="orchestrator", standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted")
+        _print_error("interrupted")
         code = EXIT_INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except LoopError as error:
-        _say(str(error))
+        _print_error(str(error))
         code = error.exit_code
     except TeacherError as error:
-        _say(str(error))
+        _print_error(str(error))
         wrong = isinstance(error, TeacherMisconfigured) and not isinstance(error, NoKey)
         code = EXIT_CONFIGURATION if wrong else EXIT_INFRASTRUCTURE
     except Exception as error:  # noqa: BLE001 -- the last door: a bug gets a report, not a crash
-        code = _bug(error)
+        code = _report_bug(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -136,13 +136,13 @@ def program() -> NoReturn:
 
 
 @contextlib.contextmanager
-def _signals_as_ctrl_c() -> Iterator[None]:
+def _treat_signals_as_interrupt() -> Iterator[None]:
     """Let a `kill` and a terminal that closes do what Ctrl-C does: end the children, keep state.
 
     A signal that was ignored when we were started (`nohup`) stays ignored.
     """
     before = {
-        number: signal.signal(number, _as_ctrl_c)
+        number: signal.signal(number, _handle_as_interrupt)
         for number in (signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) is not signal.SIG_IGN
     }
@@ -153,7 +153,7 @@ def _signals_as_ctrl_c() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _handle_as_interrupt(number: int, frame: FrameType | None) -> None:
     # Whoever has taken Ctrl-C over for a while, as asyncio does, is to hear of this one too.
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
@@ -161,25 +161,25 @@ def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
     handler(number, frame)
 
 
-def _say(message: str) -> None:
+def _print_error(message: str) -> None:
     # What a project's files or a child's words brought into it must not steer the terminal, and
     # an address of theirs may hold a password.
-    click.echo(f"orchestrator: {printable(mask(message))}", err=True)
+    click.echo(f"orchestrator: {sanitize_text(mask_text(message))}", err=True)
 
 
-def _bug(error: Exception) -> int:
+def _report_bug(error: Exception) -> int:
     frames = "".join(traceback.format_exception(error))
     click.echo(
         "orchestrator: this is a bug of ours. Nothing in your project was lost; the run's record "
         "is kept.\nPlease report it with the text below (look through it first):\n\n"
-        f"prompt-learning-loop {_version()}, "
-        f"Python {sys.version.split()[0]}, {sys.platform}\n{mask(frames)}",
+        f"prompt-learning-loop {_find_version()}, "
+        f"Python {sys.version.split()[0]}, {sys.platform}\n{mask_text(frames)}",
         err=True,
     )
     return EXIT_BUG
 
 
-def _version() -> str:
+def _find_version() -> str:
     from importlib import metadata
 
     try:

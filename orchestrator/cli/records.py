@@ -4,91 +4,93 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.cli.console import (
-    agent_summary,
-    attempt_summary,
-    last_report,
-    teaching_summary,
-    usage_summary,
+    find_last_report,
+    summarize_agent,
+    summarize_attempt,
+    summarize_teaching,
+    summarize_usage,
 )
-from orchestrator.cli.values import in_words, printable
+from orchestrator.cli.values import format_duration, sanitize_text
 from orchestrator.models import Attempt, RunRecord, SuiteReport
 
 _PATCH_SHOWN: Final = 200_000
 """Characters of a patch that are printed; the file has the rest."""
 
 
-def whole(record: RunRecord) -> Iterator[str]:
+def iter_record_lines(record: RunRecord) -> Iterator[str]:
     """One run from beginning to end."""
-    yield _heading(f"Run {record.id}: {record.outcome}")
-    yield f"project  {printable(record.task.project)}"
+    yield _format_heading(f"Run {record.id}: {record.outcome}")
+    yield f"project  {sanitize_text(record.task.project)}"
     yield f"started  {record.started.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     if record.ended:
-        yield f"took     {in_words((record.ended - record.started).total_seconds())}"
+        yield f"took     {format_duration((record.ended - record.started).total_seconds())}"
     yield f"files    {record.folder}"
-    yield from _block("task", record.task.text)
+    yield from _iter_block_lines("task", record.task.text)
     result = record.result
     if record.pruned:
         yield f"removed  its files and details were removed on {record.pruned:%Y-%m-%d}"
     if not result:
         return
     if result.message:
-        yield from _block("message", result.message)
+        yield from _iter_block_lines("message", result.message)
     if result.baseline:
-        yield _heading("Baseline")
-        yield from _suite(result.baseline)
+        yield _format_heading("Baseline")
+        yield from _iter_suite_lines(result.baseline)
     for attempt in result.attempts:
-        yield from _attempt(attempt)
-    yield _heading("End")
-    report = last_report(result)
+        yield from _iter_attempt_lines(attempt)
+    yield _format_heading("End")
+    report = find_last_report(result)
     yield f"outcome  {result.outcome}"
-    yield f"tests    {printable(report.summary) if report else 'none'}"
-    yield f"bill     {usage_summary(result.usage)}"
+    yield f"tests    {sanitize_text(report.summary) if report else 'none'}"
+    yield f"bill     {summarize_usage(result.usage)}"
 
 
-def _attempt(attempt: Attempt) -> Iterator[str]:
-    yield _heading(f"Attempt {attempt.number}: {attempt_summary(attempt)}")
-    yield from _block("prompt", attempt.prompt)
+def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:
+    yield _format_heading(f"Attempt {attempt.number}: {summarize_attempt(attempt)}")
+    yield from _iter_block_lines("prompt", attempt.prompt)
     agent = attempt.agent
-    yield f"agent    {printable(agent_summary(agent))}"
+    yield f"agent    {sanitize_text(summarize_agent(agent))}"
     if agent.transcript:
         yield f"session  {agent.transcript}"
-    yield from _block("the agent's last words", agent.message)
-    yield from _block("the agent's standard error", agent.stderr_tail)
-    yield from _block("not permitted", "\n".join(agent.denials))
-    yield from _block(f"diff ({attempt.diff.summary})", _patch(attempt))
+    yield from _iter_block_lines("the agent's last words", agent.message)
+    yield from _iter_block_lines("the agent's standard error", agent.stderr_tail)
+    yield from _iter_block_lines("not permitted", "\n".join(agent.denials))
+    yield from _iter_block_lines(f"diff ({attempt.diff.summary})", _read_patch(attempt))
     if attempt.report:
-        yield from _suite(attempt.report)
+        yield from _iter_suite_lines(attempt.report)
     if attempt.verdict:
         verdict = attempt.verdict
-        yield f"verdict  {verdict.kind}{': ' * bool(verdict.text)}{printable(verdict.text)}"
+        yield f"verdict  {verdict.kind}{': ' * bool(verdict.text)}{sanitize_text(verdict.text)}"
         for case in verdict.flaky:
-            yield from _block(f"flaky: {case.id}", case.detail or case.message)
+            yield from _iter_block_lines(f"flaky: {case.id}", case.detail or case.message)
     if attempt.redactions:
         yield f"secrets  {attempt.redactions} replaced"
-    yield from _block("guard", "\n".join(finding.summary for finding in attempt.findings))
+    yield from _iter_block_lines(
+        "guard", "\n".join(finding.summary for finding in attempt.findings)
+    )
     if attempt.teaching:
-        yield f"teacher  {printable(teaching_summary(attempt.teaching))}"
-        yield f"         {usage_summary(attempt.teaching.usage)}"
+        yield f"teacher  {sanitize_text(summarize_teaching(attempt.teaching))}"
+        yield f"         {summarize_usage(attempt.teaching.usage)}"
     if attempt.rule:
         rule = attempt.rule
         text = (
             f"Rule: {rule.rule.text.rule}\nWhen: {rule.rule.text.when}\nWhy: {rule.rule.text.why}"
         )
         where = f": {rule.reason}" if rule.reason else f" in {rule.path}"
-        yield from _block(f"rule {rule.rule.id}, {rule.change}{where}", text)
+        yield from _iter_block_lines(f"rule {rule.rule.id}, {rule.change}{where}", text)
 
 
-def _suite(report: SuiteReport) -> Iterator[str]:
-    yield f"command  {printable(report.command)}"
-    summary = printable(report.summary)
-    yield f"suite    {summary}, {in_words(report.seconds)}, exit code {report.exit_code}"
+def _iter_suite_lines(report: SuiteReport) -> Iterator[str]:
+    yield f"command  {sanitize_text(report.command)}"
+    summary = sanitize_text(report.summary)
+    yield f"suite    {summary}, {format_duration(report.seconds)}, exit code {report.exit_code}"
     for case in report.failing:
-        yield from _block(f"{case.outcome}: {case.id}", case.detail or case.message)
-    if not report.judged:
-        yield from _block("output", report.output)
+        yield from _iter_block_lines(f"{case.outcome}: {case.id}", case.detail or case.message)
+    if not report.has_verdict:
+        yield from _iter_block_lines("output", report.output)
 
 
-def _patch(attempt: Attempt) -> str:
+def _read_patch(attempt: Attempt) -> str:
     try:
         with attempt.diff.patch.open(encoding="utf-8", errors="replace") as file:
             text = file.read(_PATCH_SHOWN + 1)
@@ -99,12 +101,12 @@ def _patch(attempt: Attempt) -> str:
     return text
 
 
-def _heading(text: str) -> str:
-    text = printable(text)
+def _format_heading(text: str) -> str:
+    text = sanitize_text(text)
     return f"\n{text}\n{'=' * len(text)}"
 
 
-def _block(title: str, text: str) -> Iterator[str]:
+def _iter_block_lines(title: str, text: str) -> Iterator[str]:
     if text.strip():
-        yield f"{printable(title)}:"
-        yield from (f"    {line}".rstrip() for line in printable(text).rstrip().splitlines())
+        yield f"{sanitize_text(title)}:"
+        yield from (f"    {line}".rstrip() for line in sanitize_text(text).rstrip().splitlines())

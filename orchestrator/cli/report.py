@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, listener_for, project_directory
+from orchestrator.cli.run import as_json, config_file, create_listener, project_directory
 from teacher.models import FailureType
 
 TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAILURE]
@@ -40,5 +40,5 @@ def report_failure(
         task,
         project=project_dir,
         config_file=config_file,
-        listener=listener_for(as_json),
+        listener=create_listener(as_json),
     )

@@ -71,8 +71,8 @@ def run(
     """
     from orchestrator.services.runs import exit_code, start_run
 
-    listener = listener_for(as_json, explain_guard=explain_guard)
-    result = start_run(task, project_dir, config_file, _overrides(options), listener=listener)
+    listener = create_listener(as_json, explain_guard=explain_guard)
+    result = start_run(task, project_dir, config_file, _build_overrides(options), listener=listener)
     return exit_code(result)
 
 
@@ -92,10 +92,10 @@ def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
 
     key, flag = _KEYS["max_cost_usd"]
     limits = [Override(key, max_cost_usd, f"command line {flag}")] if max_cost_usd else []
-    return exit_code(resume_run(run, listener=listener_for(as_json), limits=limits))
+    return exit_code(resume_run(run, listener=create_listener(as_json), limits=limits))
 
 
-def _overrides(options: dict[str, Any]) -> "list[Override]":
+def _build_overrides(options: dict[str, Any]) -> "list[Override]":
     from orchestrator.config import Override
 
     given = [
@@ -115,7 +115,7 @@ def _overrides(options: dict[str, Any]) -> "list[Override]":
     return given
 
 
-def listener_for(as_json: bool, *, explain_guard: bool = False) -> "Listener":
+def create_listener(as_json: bool, *, explain_guard: bool = False) -> "Listener":
     """Whoever shows a run's events: JSON lines for programs, the console for people."""
     if as_json:
         from orchestrator.cli.json_lines import print_json

@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from orchestrator.cli.values import printable
+from orchestrator.cli.values import sanitize_text
 from orchestrator.storage.database import Database
-from orchestrator.storage.listing import RunSummary, list_as_json
+from orchestrator.storage.listing import RunSummary, iter_run_values
 
 
-def as_table(found: Sequence[RunSummary]) -> Iterator[str]:
+def iter_table_lines(found: Sequence[RunSummary]) -> Iterator[str]:
     """Yield a line for each run."""
     if not found:
         yield "no runs yet"
@@ -22,16 +22,16 @@ def as_table(found: Sequence[RunSummary]) -> Iterator[str]:
         known = each.ended is not None or each.attempts
         cost, attempts = (f"${each.cost_usd:.4f}", each.attempts) if known else ("", "")
         began = datetime.fromisoformat(each.started).astimezone()
-        task = " ".join(printable(each.task).split())
+        task = " ".join(sanitize_text(each.task).split())
         yield (
             f"{each.id:<23} {began:%Y-%m-%d %H:%M}  {each.outcome:<13} {attempts:>8}  "
             f"{cost:>9}  {task[:60]}"
         )
 
 
-def as_json(database: Database, found: Sequence[RunSummary]) -> Iterator[str]:
+def iter_json_lines(database: Database, found: Sequence[RunSummary]) -> Iterator[str]:
     """Yield a JSON object for each run, with all that is known of it."""
-    for values in list_as_json(database, found):
+    for values in iter_run_values(database, found):
         for time in ("started", "ended", "pruned"):
             values[time] = values[time] and values[time].replace("+00:00", "Z")
         yield json.dumps(values)

@@ -30,11 +30,15 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     from orchestrator.cli import run_lines
     from orchestrator.storage.database import Database
     from orchestrator.storage.listing import list_summaries
-    from orchestrator.storage.place import state_directory
+    from orchestrator.storage.place import resolve_state_directory
 
-    with Database(state_directory()) as database:
+    with Database(resolve_state_directory()) as database:
         found = list_summaries(database, limit)
-        lines = run_lines.as_json(database, found) if as_json else run_lines.as_table(found)
+        lines = (
+            run_lines.iter_json_lines(database, found)
+            if as_json
+            else run_lines.iter_table_lines(found)
+        )
         for line in lines:
             click.echo(line)
 
@@ -50,10 +54,10 @@ def show(run: str, as_json: bool) -> None:
 
     with Store() as store:
         if as_json:
-            found = [find_summary(store.database, store.find(run).id)]
-            lines = run_lines.as_json(store.database, found)
+            found = [find_summary(store.database, store.find_run(run).id)]
+            lines = run_lines.iter_json_lines(store.database, found)
         else:
-            lines = records.whole(store.get(run))
+            lines = records.iter_record_lines(store.load_run(run))
         for line in lines:
             click.echo(line)
 
@@ -85,7 +89,7 @@ def prune(
     click.echo(f"{count} run{'s' * (count != 1)}, {pruned.size / 1e6:.1f} MB {what}")
     for run in pruned.runs:
         click.echo(f"  {run}")
-    for run in pruned.kept:
+    for run in pruned.retained:
         click.echo(f"  {run} stays: its work tree is there; `orchestrator resume {run}` goes on")
 
 
@@ -98,7 +102,7 @@ def events(run: str, as_json: bool) -> None:
     from orchestrator.storage.runs import Store
 
     with Store() as store:
-        record = store.find(run)
+        record = store.find_run(run)
         rows = store.events.list_events(record.id)
-    for line in timeline.listed_json(record.id, rows) if as_json else timeline.listed(rows):
+    for line in timeline.iter_json_lines(record.id, rows) if as_json else timeline.iter_lines(rows):
         click.echo(line)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, listener_for, project_directory
+from orchestrator.cli.run import as_json, config_file, create_listener, project_directory
 from orchestrator.errors import UsageError
 
 
@@ -25,17 +25,17 @@ def teach(
 
     A failure is kept when the teacher is down or the rule cannot be written, and forgotten after.
     """
-    from orchestrator.services.waiting import teach_pending, waiting
+    from orchestrator.services.waiting import list_pending_failures, teach_pending
 
     if not (pending or list_only):
         raise UsageError("nothing to teach is named", "orchestrator teach --pending, or --list")
-    kept = waiting(project_dir)
+    kept = list_pending_failures(project_dir)
     if list_only:
         for each in kept:
             began = each.since.astimezone()
             click.echo(f"{began:%Y-%m-%d %H:%M}  {each.failure.type}: {each.failure.summary}")
     elif kept:
-        changes = teach_pending(project_dir, config_file, listener_for(as_json))
+        changes = teach_pending(project_dir, config_file, create_listener(as_json))
         if not as_json:
             click.echo(f"{len(kept)} taught; {len(changes)} changes to the rulebook")
     if not kept and not as_json:

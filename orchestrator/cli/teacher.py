@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import config_file, listener_for, project_directory
-from orchestrator.cli.values import printable
+from orchestrator.cli.run import config_file, create_listener, project_directory
+from orchestrator.cli.values import sanitize_text
 
 
 @click.group()
@@ -16,7 +16,7 @@ def teacher() -> None:
 @teacher.command("test")
 @project_directory
 @config_file
-def test(project_dir: Path, config_file: Path | None) -> None:
+def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
     """Send a sample failure to the configured teacher and show what comes back.
 
     Shows request, answer and latency, or what is wrong. Costs one lesson; writes nothing.
@@ -24,9 +24,9 @@ def test(project_dir: Path, config_file: Path | None) -> None:
     from orchestrator.services.trial import try_teacher
 
     def say(text: str) -> None:
-        click.echo("\n".join(printable(line) for line in text.splitlines()))
+        click.echo("\n".join(sanitize_text(line) for line in text.splitlines()))
 
-    try_teacher(project_dir, config_file, listener_for(False), say)
+    try_teacher(project_dir, config_file, create_listener(False), say)
     click.echo("The teacher works.")
 
 
@@ -37,15 +37,19 @@ def test(project_dir: Path, config_file: Path | None) -> None:
 @config_file
 def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path | None) -> None:
     """Print the n8n workflow, with the configured model and prompts, for import into n8n."""
-    from orchestrator.config import load
-    from orchestrator.platform.project import checked_project
+    from orchestrator.config import load_config
+    from orchestrator.platform.project import resolve_project
     from teacher import workflow as workflows
 
-    config = load(checked_project(project_dir), config_file).config
+    config = load_config(resolve_project(project_dir), config_file).config
     if credentials:
-        return click.echo(workflows.as_text(workflows.credentials()), nl=False)
+        return click.echo(workflows.format_json(workflows.build_credentials()), nl=False)
     settings = workflows.Settings(
-        config.teacher.model, config.teacher.max_tokens, config.prompt_names()
+        config.teacher.model, config.teacher.max_tokens, config.resolve_prompts()
     )
-    made = workflows.mcp_workflow(settings) if mcp else workflows.webhook_workflow(settings)
-    return click.echo(workflows.as_text(made), nl=False)
+    made = (
+        workflows.build_mcp_workflow(settings)
+        if mcp
+        else workflows.build_webhook_workflow(settings)
+    )
+    return click.echo(workflows.format_json(made), nl=False)

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from orchestrator.cli.values import in_dollars, in_short, in_words, printable
+from orchestrator.cli.values import format_dollars, format_duration, format_tokens, sanitize_text
 from orchestrator.models import EventRow
 
-_WIDEST: Final = 200
+_MAX_WIDTH: Final = 200
 """Characters of a line's text."""
-_MOST_NAMED: Final = 3
+_MAX_ITEMS: Final = 3
 
 _TEXTS: Final = {
     "notice": ("note", "{text}"),
@@ -37,39 +37,39 @@ _TEXTS: Final = {
 }
 """Label and text of each kind."""
 
-_PLAIN: Final[Mapping[str, Callable[[Any], str]]] = {
-    "seconds": lambda value: in_words(float(value)),
-    "tokens": lambda value: in_short(int(value)),
-    "cost_usd": lambda value: in_dollars(float(value)),
+_FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "seconds": lambda value: format_duration(float(value)),
+    "tokens": lambda value: format_tokens(int(value)),
+    "cost_usd": lambda value: format_dollars(float(value)),
     "resumed": lambda value: "goes on:" if value else "starts:",
 }
 """Values that a person reads in another form."""
 
 
-def listed(rows: Sequence[EventRow]) -> Iterator[str]:
+def iter_lines(rows: Sequence[EventRow]) -> Iterator[str]:
     """Yield a line for each event; a tool call has its end on its own line."""
     if not rows:
         yield "no events on record"
         return
-    read = [(row, _values(row)) for row in rows]
+    read = [(row, _parse_values(row)) for row in rows]
     ends = {values["id"]: values for row, values in read if _is_end(row, values)}
     started = {values.get("id") for row, values in read if row.kind == "tool_used"}
     for row, values in read:
         if _is_end(row, values) and values["id"] in started:
             continue
         attempt = f"attempt {row.attempt}" if row.attempt else ""
-        label, text = _describe(row.kind, values, ends)
-        yield f"{_clock(row.at)}  {attempt:<10} {label:<8} {_one_line(text)}".rstrip()
+        label, text = _describe_event(row.kind, values, ends)
+        yield f"{_format_time(row.at)}  {attempt:<10} {label:<8} {_flatten_text(text)}".rstrip()
 
 
-def listed_json(run: str, rows: Sequence[EventRow]) -> Iterator[str]:
+def iter_json_lines(run: str, rows: Sequence[EventRow]) -> Iterator[str]:
     """Yield a JSON object for each event."""
     for row in rows:
-        shown = {"run": run, **vars(row), "values": _values(row)}
+        shown = {"run": run, **vars(row), "values": _parse_values(row)}
         yield json.dumps(shown, ensure_ascii=True)
 
 
-def _values(row: EventRow) -> dict[str, Any]:
+def _parse_values(row: EventRow) -> dict[str, Any]:
     try:
         values = json.loads(row.values)
     except ValueError:
@@ -81,7 +81,7 @@ def _is_end(row: EventRow, values: Mapping[str, Any]) -> bool:
     return row.kind == "tool_ended" and bool(values.get("id"))
 
 
-def _describe(
+def _describe_event(
     kind: str, values: Mapping[str, Any], ends: Mapping[str, Mapping[str, Any]]
 ) -> tuple[str, str]:
     if kind not in _TEXTS:  # written by a later version
@@ -91,50 +91,50 @@ def _describe(
         label = "baseline"
     if kind == "suite_finished" and values.get("before_attempt"):
         label = "before"
-    text = template.format_map(_Shown({**values, "how": _how(values)}))
+    text = template.format_map(_DisplayValues({**values, "how": _describe_end(values)}))
     if kind == "tool_used" and (end := ends.get(values.get("id", ""))):
-        text = f"{_cut(text)}: {_how(end)}"
+        text = f"{_truncate_text(text)}: {_describe_end(end)}"
     return label, text
 
 
-def _how(end: Mapping[str, Any]) -> str:
+def _describe_end(end: Mapping[str, Any]) -> str:
     """Say how a tool call ended."""
     how = "refused" if end.get("refused") else "failed" if end.get("failed") else "done"
-    took = f" in {in_words(float(end['seconds']))}" if end.get("seconds") else ""
+    took = f" in {format_duration(float(end['seconds']))}" if end.get("seconds") else ""
     return f"{how}{took}" + (f" ({end['why']})" if end.get("why") else "")
 
 
-class _Shown(dict[str, Any]):
+class _DisplayValues(dict[str, Any]):
     """Values as a person reads them; one that is missing is empty."""
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
         if value is None:
             return ""
-        if name in _PLAIN:
-            return _PLAIN[name](value)
+        if name in _FORMATTERS:
+            return _FORMATTERS[name](value)
         if isinstance(value, list):
-            more = ", ..." if len(value) > _MOST_NAMED else ""
-            return ", ".join(map(_item, value[:_MOST_NAMED])) + more
+            more = ", ..." if len(value) > _MAX_ITEMS else ""
+            return ", ".join(map(_format_item, value[:_MAX_ITEMS])) + more
         return str(value)
 
 
-def _item(value: object) -> str:
+def _format_item(value: object) -> str:
     """Show one item of a list: of an object, what stands in it."""
     return ": ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
-def _clock(at: str) -> str:
+def _format_time(at: str) -> str:
     try:
         return f"{datetime.fromisoformat(at).astimezone():%H:%M:%S}"
     except ValueError:
         return at
 
 
-def _one_line(text: str) -> str:
+def _flatten_text(text: str) -> str:
     # What is missing in a text leaves its punctuation behind.
-    return _cut(" ".join(printable(text).split()).replace(" ,", ",").rstrip(":, "))
+    return _truncate_text(" ".join(sanitize_text(text).split()).replace(" ,", ",").rstrip(":, "))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDEST else f"{text[:_WIDEST]}..."
+def _truncate_text(text: str) -> str:
+    return text if len(text) <= _MAX_WIDTH else f"{text[:_MAX_WIDTH]}..."

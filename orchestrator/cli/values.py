@@ -4,14 +4,14 @@ import json
 from typing import Any
 
 
-def in_yaml(value: object) -> str:
+def format_yaml(value: object) -> str:
     """A value on one line of YAML (JSON is YAML)."""
     from pydantic_core import to_jsonable_python
 
     return json.dumps(to_jsonable_python(value), ensure_ascii=False)
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration: `0.4 s`, `12 s`, `3:05 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -20,7 +20,7 @@ def in_words(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d} min"
 
 
-def in_short(tokens: int) -> str:
+def format_tokens(tokens: int) -> str:
     """A count of tokens: `812`, `12.3k`, `1.2M`."""
     if tokens < 1000:
         return str(tokens)
@@ -29,12 +29,12 @@ def in_short(tokens: int) -> str:
     return f"{tokens / 1_000_000:.1f}M"
 
 
-def in_dollars(amount: float) -> str:
+def format_dollars(amount: float) -> str:
     """An amount of money, with enough digits to be more than nothing."""
     return f"${amount:.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.4f}"
 
 
-def printable(text: Any) -> str:  # noqa: ANN401 -- whatever a child printed
+def sanitize_text(text: Any) -> str:  # noqa: ANN401 -- whatever a child printed
     """Text from outside without the control characters that would steer the terminal."""
     return "".join(
         character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"

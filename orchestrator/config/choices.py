@@ -25,7 +25,7 @@ class Choice:
 
 _DEFAULT: Final = LimitsSection()
 
-_TOLD: Final[Mapping[str, Callable[[Config], bool]]] = {
+_NOTABLE_SETTINGS: Final[Mapping[str, Callable[[Config], bool]]] = {
     "n8n.webhook_url": lambda config: config.teacher.mode == "webhook",
     "n8n.allow_http": lambda config: config.teacher.mode == "webhook" and config.n8n.allow_http,
     "agent.command": lambda config: config.agent.kind == "command",
@@ -33,19 +33,21 @@ _TOLD: Final[Mapping[str, Callable[[Config], bool]]] = {
     "tests.unguarded": lambda config: bool(config.tests.unguarded),
     "claude.allowed_tools": lambda config: bool(config.claude.allowed_tools),
     "claude.sandbox": lambda config: bool(config.claude.sandbox),
-    "limits.max_cost_usd": lambda config: _above(config.limits.max_cost_usd, _DEFAULT.max_cost_usd),
-    "limits.max_cost_usd_per_day": lambda config: _above(
+    "limits.max_cost_usd": lambda config: _is_above_default(
+        config.limits.max_cost_usd, _DEFAULT.max_cost_usd
+    ),
+    "limits.max_cost_usd_per_day": lambda config: _is_above_default(
         config.limits.max_cost_usd_per_day, _DEFAULT.max_cost_usd_per_day
     ),
 }
 """The settings, and when each of them sends something somewhere, runs something or lowers a
 guard."""
 
-OF_TEACHING: Final = ("n8n.",)
+TEACHING_PREFIXES: Final = ("n8n.",)
 """Beginnings of those that count where only a teacher is asked."""
 
 
-def choices(
+def iter_choices(
     config: Config, origin: Callable[[str], str], of: Collection[str] = ()
 ) -> Iterator[Choice]:
     """The settings that send, run or lower something, in the order of importance.
@@ -55,7 +57,7 @@ def choices(
         origin: where a setting came from, when it is the project's own file; else empty.
         of: beginnings of the settings that count; all if empty.
     """
-    for key, applies in _TOLD.items():
+    for key, applies in _NOTABLE_SETTINGS.items():
         if of and not key.startswith(tuple(of)):
             continue
         if (found := origin(key)) and applies(config):
@@ -75,5 +77,5 @@ def allows_every_command(rules: Sequence[str]) -> bool:
     return False
 
 
-def _above(value: float | None, default: float | None) -> bool:
+def _is_above_default(value: float | None, default: float | None) -> bool:
     return default is not None and (value is None or value > default)

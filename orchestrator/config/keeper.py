@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.config import Config, load
+from orchestrator.config import Config, load_config
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 
@@ -26,7 +26,7 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class ConfigKeeper:
+class ConfigMasker:
     """Keeps configurations without their secrets.
 
     Args:
@@ -37,7 +37,7 @@ class ConfigKeeper:
     masker: Masker
     key: bytes
 
-    def mask(self, config: Config, file: Path | None = None) -> str:
+    def mask_config(self, config: Config, file: Path | None = None) -> str:
         """Return a configuration as text for the record.
 
         Args:
@@ -45,10 +45,10 @@ class ConfigKeeper:
             file: the file that the user named for it.
         """
         withheld: dict[str, str] = {}
-        values = self._mask(config.model_dump(mode="json"), (), withheld)
+        values = self._mask_value(config.model_dump(mode="json"), (), withheld)
         return json.dumps({**values, _WITHHELD: withheld, _FILE: str(file or "")})
 
-    def recall(self, text: str, project: Path, environment: Mapping[str, str]) -> Config:
+    def restore_config(self, text: str, project: Path, environment: Mapping[str, str]) -> Config:
         """Return the configuration that a record has.
 
         Args:
@@ -62,40 +62,42 @@ class ConfigKeeper:
         values = json.loads(text)
         withheld, file = values.pop(_WITHHELD, {}), values.pop(_FILE, "")
         if withheld:
-            config = load(project, Path(file) if file else None, (), environment).config
+            config = load_config(project, Path(file) if file else None, (), environment).config
             present = config.model_dump(mode="json")
             for name, digest in withheld.items():
-                self._fill(values, present, tuple(json.loads(name)), digest)
+                self._restore_value(values, present, tuple(json.loads(name)), digest)
         return Config.model_validate(values)
 
-    def mask_again(self, config: Config, text: str) -> str:
+    def mask_changed_config(self, config: Config, text: str) -> str:
         """Return another configuration of the same run, as text for the record that had `text`."""
         file = json.loads(text).get(_FILE, "")
-        return self.mask(config, Path(file) if file else None)
+        return self.mask_config(config, Path(file) if file else None)
 
-    def _mask(self, value: Any, key: Key, withheld: dict[str, str]) -> Any:  # noqa: ANN401 -- JSON
+    def _mask_value(self, value: Any, key: Key, withheld: dict[str, str]) -> Any:  # noqa: ANN401 -- JSON
         if key[:1] and key[0] in _OPEN:
             return value
         if isinstance(value, dict):
-            return {name: self._mask(each, (*key, name), withheld) for name, each in value.items()}
+            return {
+                name: self._mask_value(each, (*key, name), withheld) for name, each in value.items()
+            }
         # By its name, or by the word before it in a command, a secret may be known as one.
         words = value if isinstance(value, list) else [value]
         texts = [each for each in words if isinstance(each, str)]
         said = f"{key[-1] if key else ''}: {' '.join(texts)}"
-        masked = self.masker.text(said)
-        if masked == said and all(self.masker.text(each) == each for each in texts):
+        masked = self.masker.mask(said)
+        if masked == said and all(self.masker.mask(each) == each for each in texts):
             return value
-        withheld[json.dumps(key)] = self._digest(value)
+        withheld[json.dumps(key)] = self._hash_value(value)
         return masked
 
-    def _fill(self, values: Any, present: Any, key: Key, digest: str) -> None:  # noqa: ANN401
+    def _restore_value(self, values: Any, present: Any, key: Key, digest: str) -> None:  # noqa: ANN401
         """Put the present value in the place of one that was not kept."""
         *above, last = key
         for name in above:
             values = values[name]
             present = present.get(name, {}) if isinstance(present, dict) else {}
         found = present.get(last) if isinstance(present, dict) else None
-        if not hmac.compare_digest(self._digest(found), digest):
+        if not hmac.compare_digest(self._hash_value(found), digest):
             name = ".".join(key)
             variable = f"ORCHESTRATOR_{'_'.join(key)}".upper()
             place = f"set {variable} as before" if len(key) == 2 else "give it as before"
@@ -106,6 +108,6 @@ class ConfigKeeper:
             )
         values[last] = found
 
-    def _digest(self, value: object) -> str:
+    def _hash_value(self, value: object) -> str:
         text = json.dumps(value, sort_keys=True)
         return hmac.new(self.key, text.encode("ascii"), hashlib.sha256).hexdigest()

@@ -14,7 +14,7 @@ from typing import Any, Final, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.config.choices import Choice, allows_every_command, choices
+from orchestrator.config.choices import Choice, allows_every_command, iter_choices
 from orchestrator.config.schema import Config
 from orchestrator.errors import ConfigError
 
@@ -36,48 +36,48 @@ class Override:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedConfig:
     """A configuration and the origin of each value that is not a default."""
 
     config: Config
     origins: Mapping[str, str]
     file: Path | None
-    found: bool = False
+    is_project_file: bool = False
     """Whether the file is the project's own, which nobody named."""
 
-    def chosen_by_the_project(self, of: Collection[str] = ()) -> list[Choice]:
+    def list_project_choices(self, of: Collection[str] = ()) -> list[Choice]:
         """What the project's own file has sent somewhere, or run, or lowers; see `choices`."""
-        return list(choices(self.config, self.origin_in_the_project, of))
+        return list(iter_choices(self.config, self.find_project_origin, of))
 
-    def origin_in_the_project(self, key: str) -> str:
+    def find_project_origin(self, key: str) -> str:
         """Where a value stands in the project's own file; empty when it is from elsewhere."""
-        origin = self.origin(key)
-        return origin if self.found and origin.startswith(f"{self.file}:") else ""
+        origin = self.find_origin(key)
+        return origin if self.is_project_file and origin.startswith(f"{self.file}:") else ""
 
-    def values(self) -> Iterator[tuple[str, object, str]]:
+    def iter_values(self) -> Iterator[tuple[str, object, str]]:
         """Every value as (key, value, origin), in the order of the schema."""
-        for key, value in _leaves(self.config, ()):
-            yield key, value, self.origin(key)
+        for key, value in _iter_leaves(self.config, ()):
+            yield key, value, self.find_origin(key)
 
-    def origin(self, key: str) -> str:
+    def find_origin(self, key: str) -> str:
         """Where a value came from; a part of a value set as a whole has the whole's origin.
 
         A section is no value: what a file's section leaves out is a default.
         """
         parts = key.split(".")
-        shortest = 2 if parts[0] in dict(_sections()) else 1
+        shortest = 2 if parts[0] in dict(_iter_sections()) else 1
         for length in range(len(parts), shortest - 1, -1):
             if found := self.origins.get(".".join(parts[:length])):
                 return found
         return "default"
 
 
-def load(
+def load_config(
     project: Path,
     file: Path | None = None,
     overrides: Sequence[Override] = (),
     environment: Mapping[str, str] | None = None,
-) -> Loaded:
+) -> LoadedConfig:
     """Read the configuration for a project.
 
     Args:
@@ -91,19 +91,19 @@ def load(
     """
     path = _choose_file(project, file)
     values, origins = _read_file(path) if path else ({}, {})
-    for override in (*_from_environment(environment), *overrides):
-        _assign(values, tuple(override.key.split(".")), override.value)
+    for override in (*_iter_environment_overrides(environment), *overrides):
+        _set_value(values, tuple(override.key.split(".")), override.value)
         origins[override.key] = override.origin
     try:
         config = Config.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, origins) from None
-    loaded = Loaded(config, origins, path, found=file is None and path is not None)
-    _refuse_what_a_project_may_not_choose(loaded)
+        raise _build_config_error(error, origins) from None
+    loaded = LoadedConfig(config, origins, path, is_project_file=file is None and path is not None)
+    _reject_project_choices(loaded)
     return loaded
 
 
-def with_new_limits(
+def override_limits(
     config: Config,
     overrides: Sequence[Override] = (),
     environment: Mapping[str, str] | None = None,
@@ -121,19 +121,19 @@ def with_new_limits(
     values = config.model_dump()
     anew = [
         each
-        for each in _from_environment(environment)
+        for each in _iter_environment_overrides(environment)
         if each.key.startswith("limits.") or each.key == "tests.timeout"
     ]
     overrides = (*anew, *overrides)
     for override in overrides:
-        _assign(values, tuple(override.key.split(".")), override.value)
+        _set_value(values, tuple(override.key.split(".")), override.value)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, {each.key: each.origin for each in overrides}) from None
+        raise _build_config_error(error, {each.key: each.origin for each in overrides}) from None
 
 
-def _refuse_what_a_project_may_not_choose(loaded: Loaded) -> None:
+def _reject_project_choices(loaded: LoadedConfig) -> None:
     """What reaches beyond a project is the user's choice; a repository that was cloned makes none.
 
     That is to do everything without asking, to write rules for all other projects too, and how
@@ -162,7 +162,7 @@ def _refuse_what_a_project_may_not_choose(loaded: Loaded) -> None:
         "learning.approval": (users, "set ORCHESTRATOR_LEARNING_APPROVAL"),
     }
     for key, (beyond, instead) in chosen.items():
-        if beyond and (origin := loaded.origin_in_the_project(key)):
+        if beyond and (origin := loaded.find_project_origin(key)):
             raise ConfigError(
                 f"{origin}: `{key}` is not for a project to choose here",
                 f"{instead}, or name the file with --config",
@@ -186,19 +186,19 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text", "save it as UTF-8") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not valid YAML: {_in_one_line(error)}") from None
+        raise ConfigError(f"{path}: is not valid YAML: {_summarize_yaml_error(error)}") from None
     if root is None:
         return {}, {}
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(f"{path}: must be a mapping of sections such as `learning:`")
     origins: dict[str, str] = {}
-    _note_origins(root, (), path, origins)
+    _collect_origins(root, (), path, origins)
     values = {key: value for key, value in values.items() if value is not None}
-    _anchor_prompts(values, path.absolute().parent)
+    _resolve_prompt_paths(values, path.absolute().parent)
     return values, origins
 
 
-def _anchor_prompts(values: dict[str, Any], folder: Path) -> None:
+def _resolve_prompt_paths(values: dict[str, Any], folder: Path) -> None:
     """A prompt's relative path is meant from the file that names it, wherever we are called."""
     prompts = values.get("failure_prompts")
     if not isinstance(prompts, dict):
@@ -208,7 +208,9 @@ def _anchor_prompts(values: dict[str, Any], folder: Path) -> None:
             prompts[name] = str(folder / prompt)
 
 
-def _note_origins(node: yaml.MappingNode, prefix: Key, path: Path, origins: dict[str, str]) -> None:
+def _collect_origins(
+    node: yaml.MappingNode, prefix: Key, path: Path, origins: dict[str, str]
+) -> None:
     for key_node, value_node in node.value:
         key = ".".join((*prefix, str(key_node.value)))
         line = key_node.start_mark.line + 1
@@ -216,22 +218,22 @@ def _note_origins(node: yaml.MappingNode, prefix: Key, path: Path, origins: dict
             raise ConfigError(f"{path}:{line}: `{key}` stands twice", "keep one of them")
         origins[key] = f"{path}:{line}"
         if isinstance(value_node, yaml.MappingNode):
-            _note_origins(value_node, (*prefix, str(key_node.value)), path, origins)
+            _collect_origins(value_node, (*prefix, str(key_node.value)), path, origins)
 
 
-def _from_environment(environment: Mapping[str, str] | None) -> Iterator[Override]:
+def _iter_environment_overrides(environment: Mapping[str, str] | None) -> Iterator[Override]:
     source = os.environ if environment is None else environment
-    for section, model in _sections():
+    for section, model in _iter_sections():
         for name, field in model.model_fields.items():
             variable = f"{ENVIRONMENT_PREFIX}{section}_{name}".upper()
             if variable in source:
                 value: object = source[variable]
                 if get_origin(field.annotation) is tuple:
-                    value = _list_in(variable, source[variable])
+                    value = _parse_list(variable, source[variable])
                 yield Override(f"{section}.{name}", value, f"environment {variable}")
 
 
-def _list_in(variable: str, text: str) -> object:
+def _parse_list(variable: str, text: str) -> object:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
@@ -240,19 +242,19 @@ def _list_in(variable: str, text: str) -> object:
         ) from None
 
 
-def _sections() -> Iterator[tuple[str, type[BaseModel]]]:
+def _iter_sections() -> Iterator[tuple[str, type[BaseModel]]]:
     for name, field in Config.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield name, field.annotation
 
 
-def _assign(values: dict[str, Any], key: Key, value: object) -> None:
+def _set_value(values: dict[str, Any], key: Key, value: object) -> None:
     for part in key[:-1]:
         values = values.setdefault(part, {})
     values[key[-1]] = value
 
 
-def _explain(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
+def _build_config_error(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"] if part != "[key]"]
     key = ".".join(location)
@@ -265,34 +267,34 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> ConfigError:
         "configuration",
     )
     if first["type"] == "extra_forbidden":
-        return ConfigError(f"{where}: unknown key `{key}`", _nearest(location))
+        return ConfigError(f"{where}: unknown key `{key}`", _suggest_key(location))
     problem = first["msg"].removeprefix("Value error, ")
     given = f", not {first['input']!r}" if not isinstance(first["input"], dict) else ""
     return ConfigError(f"{where}: `{key}`: {problem}{given}")
 
 
-def _nearest(location: Sequence[str]) -> str:
-    known = {".".join(key.split(".")[: len(location)]) for key, _ in _leaves(Config(), ())}
+def _suggest_key(location: Sequence[str]) -> str:
+    known = {".".join(key.split(".")[: len(location)]) for key, _ in _iter_leaves(Config(), ())}
     wanted = ".".join(location)
     if close := difflib.get_close_matches(wanted, known, n=1):
         return f"did you mean `{close[0]}`?"
     # A right name in the wrong section is the other common slip.
-    for key, _ in _leaves(Config(), ()):
+    for key, _ in _iter_leaves(Config(), ()):
         if key.rsplit(".", 1)[-1] == location[-1]:
             return f"did you mean `{key}`?"
     return "see docs/configuration.md"
 
 
-def _leaves(model: BaseModel, prefix: Key) -> Iterator[tuple[str, object]]:
+def _iter_leaves(model: BaseModel, prefix: Key) -> Iterator[tuple[str, object]]:
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
-            yield from _leaves(value, (*prefix, name))
+            yield from _iter_leaves(value, (*prefix, name))
         else:
             yield ".".join((*prefix, name)), value
 
 
-def _in_one_line(error: yaml.YAMLError) -> str:
+def _summarize_yaml_error(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     return f"{problem} (line {mark.line + 1})" if mark else " ".join(str(problem).split())

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, mo
 from teacher.models import DEFAULT_PROMPTS, FailureType
 
 
-def _compiles(pattern: str) -> str:
+def _check_pattern(pattern: str) -> str:
     try:
         re.compile(pattern)
     except re.error as error:
@@ -20,7 +20,7 @@ def _compiles(pattern: str) -> str:
     return pattern
 
 
-Pattern = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_check_pattern)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600)]
 
 
@@ -94,7 +94,7 @@ class RulesSection(Section):
     """Most tokens that the rules in force take in every session (estimated)."""
 
     @model_validator(mode="after")
-    def _mirrored_files_carry_the_rules(self) -> Self:
+    def _check_mirror_target(self) -> Self:
         if self.mirror and self.target in ("user", "rules-dir"):
             raise ValueError(f"`mirror` keeps CLAUDE.md and AGENTS.md; target is {self.target}")
         return self
@@ -240,10 +240,10 @@ class Config(Section):
     workspace: WorkspaceSection = WorkspaceSection()
     state: StateSection = StateSection()
 
-    def source_enabled(self, name: str) -> bool:
+    def is_source_enabled(self, name: str) -> bool:
         """Whether failures of this source are taught. A source that is not listed is."""
         return all(source.enabled for source in self.failure_sources if source.name == name)
 
-    def prompt_names(self) -> dict[FailureType, str]:
+    def resolve_prompts(self) -> dict[FailureType, str]:
         """The prompt of every failure type, the file's choices over the defaults."""
         return {**DEFAULT_PROMPTS, **self.failure_prompts}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.models import Case, SuiteReport
-from orchestrator.suites.pytest.tracebacks import error_lines, frames, locations
+from orchestrator.suites.pytest.tracebacks import extract_error_lines, iter_frames, list_locations
 
 CASE_BOUND: Final = 3_000
 """Characters of one case's evidence, however long its traceback."""
@@ -19,18 +19,18 @@ _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _LIBRARY: Final = re.compile(r"(?:^|/)(?:site-packages|dist-packages|lib/python\d[^/]*)/|^<frozen ")
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Give the text without colours and control characters."""
     return _CONTROL.sub("", text)
 
 
-def one_line(text: str, bound: int) -> str:
+def shorten_to_line(text: str, bound: int) -> str:
     """Give the text on one line of at most `bound` characters."""
-    line = " ".join(clean(text).split())
+    line = " ".join(clean_text(text).split())
     return line if len(line) <= bound else line[: bound - 1] + "…"
 
 
-def by_novelty(
+def split_by_novelty(
     failing: Sequence[Case], baseline: SuiteReport | None
 ) -> tuple[list[tuple[Case, str]], list[tuple[Case, str]]]:
     """Tell apart what the attempt broke and what failed before it, each with that in words."""
@@ -42,76 +42,76 @@ def by_novelty(
         known = before.get(case.id)
         if known is None:
             broken.append((case, "did not exist before the attempt"))
-        elif known.failing:
+        elif known.is_failing:
             old.append((case, "failed before the attempt too"))
         else:
             broken.append((case, f"{known.outcome} before the attempt"))
     return broken, old
 
 
-def log_excerpt(
+def build_log_excerpt(
     report: SuiteReport, baseline: SuiteReport | None, project: Path, bound: int
 ) -> str:
     """Give what the suite said in at most about `bound` characters, with a note on the rest."""
-    head = f"$ {one_line(report.command, 300)}\n{report.summary}"
-    broken, old = by_novelty(report.failing, baseline)
+    head = f"$ {shorten_to_line(report.command, 300)}\n{report.summary}"
+    broken, old = split_by_novelty(report.failing, baseline)
     cases = [*broken, *old]
     if not cases:
-        return f"{head}\n\n{_end_of(clean(report.output), bound - len(head))}"
+        return f"{head}\n\n{_truncate_start(clean_text(report.output), bound - len(head))}"
     pieces, left = [head], bound - len(head)
     for at, (case, before) in enumerate(cases):
-        piece = _evidence(case, before, project, min(CASE_BOUND, left))
+        piece = _render_evidence(case, before, project, min(CASE_BOUND, left))
         if left < len(piece):
-            pieces.append(_names_of(cases[at:], max(left, 400)))
+            pieces.append(_render_names(cases[at:], max(left, 400)))
             break
         pieces.append(piece)
         left -= len(piece) + 2
     return "\n\n".join(pieces)
 
 
-def traced_files(cases: Sequence[Case], project: Path) -> list[str]:
+def list_traceback_files(cases: Sequence[Case], project: Path) -> list[str]:
     """List the project's files that the tracebacks go through, in order, relative to it."""
     found: dict[str, None] = {}
     for case in cases:
-        for location in locations(case.detail):
-            if not in_library(location, project):
-                found[relative(location, project)] = None
+        for location in list_locations(case.detail):
+            if not is_library_file(location, project):
+                found[make_relative(location, project)] = None
     return list(found)
 
 
-def _evidence(case: Case, before: str, project: Path, bound: int) -> str:
-    heading = f"{case.outcome.upper()} {one_line(case.id, 300)}" + (
+def _render_evidence(case: Case, before: str, project: Path, bound: int) -> str:
+    heading = f"{case.outcome.upper()} {shorten_to_line(case.id, 300)}" + (
         f" ({before})" if before else ""
     )
-    detail = clean(case.detail)
-    said = error_lines(detail)
-    printed = [*frames(detail)]
-    ours = [frame for frame in printed if not _of_library(frame, project)]
-    theirs = [frame for frame in printed if _of_library(frame, project)]
+    detail = clean_text(case.detail)
+    said = extract_error_lines(detail)
+    printed = [*iter_frames(detail)]
+    ours = [frame for frame in printed if not _is_library_frame(frame, project)]
+    theirs = [frame for frame in printed if _is_library_frame(frame, project)]
     bound -= len(heading)
-    assertion = _beginning_of(said or clean(case.message), bound // 2)
-    return "\n".join([heading, assertion, *_fitting([*ours, *theirs], bound - len(assertion))])
+    assertion = _truncate_end(said or clean_text(case.message), bound // 2)
+    return "\n".join([heading, assertion, *_fit_frames([*ours, *theirs], bound - len(assertion))])
 
 
-def _fitting(printed: Sequence[str], bound: int) -> list[str]:
+def _fit_frames(printed: Sequence[str], bound: int) -> list[str]:
     kept: list[str] = []
     for at, frame in enumerate(printed):
         if len(frame) > bound:
             # The line that raised stands at the end of a frame.
             note = f"[... {len(printed) - at} frames left out]"
-            kept.append(_end_of(frame, bound) if bound > 300 else note)
+            kept.append(_truncate_start(frame, bound) if bound > 300 else note)
             break
         kept.append(frame)
         bound -= len(frame) + 1
     return kept
 
 
-def _of_library(frame: str, project: Path) -> bool:
-    named = locations(frame)
-    return bool(named) and in_library(named[-1], project)
+def _is_library_frame(frame: str, project: Path) -> bool:
+    named = list_locations(frame)
+    return bool(named) and is_library_file(named[-1], project)
 
 
-def in_library(location: str, project: Path) -> bool:
+def is_library_file(location: str, project: Path) -> bool:
     """Whether a file named in a traceback is a library's, and not the project's."""
     if _LIBRARY.search(location):
         return True
@@ -121,7 +121,7 @@ def in_library(location: str, project: Path) -> bool:
     return False
 
 
-def relative(location: str, project: Path) -> str:
+def make_relative(location: str, project: Path) -> str:
     """Give the path of a file named in a traceback from the project's directory."""
     path = Path(location)
     if path.is_absolute() and path.is_relative_to(project.resolve()):
@@ -129,10 +129,10 @@ def relative(location: str, project: Path) -> str:
     return path.as_posix()
 
 
-def _names_of(cases: Sequence[tuple[Case, str]], bound: int) -> str:
+def _render_names(cases: Sequence[tuple[Case, str]], bound: int) -> str:
     lines = [f"{len(cases)} more failing, of which only the names:"]
     for at, (case, _) in enumerate(cases):
-        line = f"- {one_line(case.id, 200)}: {one_line(case.message, 100)}"
+        line = f"- {shorten_to_line(case.id, 200)}: {shorten_to_line(case.message, 100)}"
         bound -= len(line) + 1
         if bound < 0:
             return "\n".join([*lines, f"[... {len(cases) - at} more left out]"])
@@ -140,14 +140,14 @@ def _names_of(cases: Sequence[tuple[Case, str]], bound: int) -> str:
     return "\n".join(lines)
 
 
-def _beginning_of(text: str, bound: int) -> str:
+def _truncate_end(text: str, bound: int) -> str:
     if len(text) <= bound:
         return text
     cut = text[: max(bound, 0)]
     return f"{cut}\n[... {len(text) - len(cut)} characters left out]"
 
 
-def _end_of(text: str, bound: int) -> str:
+def _truncate_start(text: str, bound: int) -> str:
     if len(text) <= bound:
         return text.strip("\n")
     return f"[... {len(text) - bound} characters left out]\n{text[-bound:].rstrip()}"

@@ -3,15 +3,15 @@
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.failures.logs import clean, one_line
-from orchestrator.models.fingerprints import fingerprint
+from orchestrator.failures.logs import clean_text, shorten_to_line
+from orchestrator.models.fingerprints import compute_fingerprint
 from teacher.models import Failure, FailureType
 
 TEXT_BOUND: Final = 12_000
 """Characters of each text that a report keeps."""
 
 
-def reported_failure(
+def build_manual_failure(
     type: FailureType,  # noqa: A002 -- the field's own name
     description: str,
     context: str = "",
@@ -33,16 +33,16 @@ def reported_failure(
     return Failure(
         type=type,
         source="manual",
-        summary=one_line(description, 200),
-        fingerprint=fingerprint("manual", [(type, description)]),
-        task=_bounded(task),
-        logs=_bounded(description),
-        context=_bounded(context),
+        summary=shorten_to_line(description, 200),
+        fingerprint=compute_fingerprint("manual", [(type, description)]),
+        task=_truncate_middle(task),
+        logs=_truncate_middle(description),
+        context=_truncate_middle(context),
     )
 
 
-def _bounded(text: str) -> str:
-    text = clean(text).strip()
+def _truncate_middle(text: str) -> str:
+    text = clean_text(text).strip()
     if len(text) <= TEXT_BOUND:
         return text
     half = TEXT_BOUND // 2

@@ -14,37 +14,37 @@ def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
     """Return what an agent said, without secrets."""
     return replace(
         result,
-        message=masker.text(result.message),
-        stderr_tail=masker.text(result.stderr_tail),
-        denials=tuple(map(masker.text, result.denials)),
+        message=masker.mask(result.message),
+        stderr_tail=masker.mask(result.stderr_tail),
+        denials=tuple(map(masker.mask, result.denials)),
     )
 
 
-def mask_words(masker: Masker, event: events.Event) -> events.Event:
+def mask_event(masker: Masker, event: events.Event) -> events.Event:
     """Return an event of an agent at work, without secrets in what it says, calls and meets."""
     match event:
         case events.AgentSpoke(text=text):
-            return replace(event, text=masker.text(text))
+            return replace(event, text=masker.mask(text))
         case events.ToolUsed(detail=detail):
-            return replace(event, detail=masker.text(detail))
+            return replace(event, detail=masker.mask(detail))
         case events.ToolEnded(why=why):
-            return replace(event, why=masker.text(why))
+            return replace(event, why=masker.mask(why))
         case events.AgentWaiting(reason=reason):
-            return replace(event, reason=masker.text(reason))
+            return replace(event, reason=masker.mask(reason))
     return event
 
 
 def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
     """Return what a suite said, without secrets, also in the names of cases."""
     cases = tuple(_mask_case(masker, case) for case in report.cases)
-    if _holds_secret(masker, (case.id for case in cases)):
+    if _contains_secret(masker, (case.id for case in cases)):
         cases = tuple(_mask_names(masker, case) for case in cases)
     return replace(
         report,
         cases=cases,
-        message=masker.text(report.message),
-        output=masker.text(report.output),
-        forged=tuple(map(masker.text, report.forged)),
+        message=masker.mask(report.message),
+        output=masker.mask(report.output),
+        forged=tuple(map(masker.mask, report.forged)),
     )
 
 
@@ -52,49 +52,49 @@ def mask_failure(masker: Masker, failure: Failure) -> Failure:
     """Return a failure that can leave the machine."""
     return replace(
         failure,
-        summary=masker.text(failure.summary),
-        task=masker.text(failure.task),
-        diff=masker.text(failure.diff),
-        logs=masker.text(failure.logs),
-        context=masker.text(failure.context),
-        cases=tuple(map(masker.text, failure.cases)),
+        summary=masker.mask(failure.summary),
+        task=masker.mask(failure.task),
+        diff=masker.mask(failure.diff),
+        logs=masker.mask(failure.logs),
+        context=masker.mask(failure.context),
+        cases=tuple(map(masker.mask, failure.cases)),
     )
 
 
 def _mask_case(masker: Masker, case: Case) -> Case:
     if not (case.message or case.detail or case.raised):
         return case
-    raised = tuple(replace(each, message=masker.text(each.message)) for each in case.raised)
+    raised = tuple(replace(each, message=masker.mask(each.message)) for each in case.raised)
     return replace(
-        case, message=masker.text(case.message), detail=masker.text(case.detail), raised=raised
+        case, message=masker.mask(case.message), detail=masker.mask(case.detail), raised=raised
     )
 
 
-def _holds_secret(masker: Masker, names: Iterable[str]) -> bool:
+def _contains_secret(masker: Masker, names: Iterable[str]) -> bool:
     """Return whether any of some names holds a secret: nearly always none does."""
     text = "\n".join(names)
-    return masker.text(text) != text
+    return masker.mask(text) != text
 
 
 def _mask_names(masker: Masker, case: Case) -> Case:
-    id_, function = masker.identifier(case.id), masker.identifier(case.function)
+    id_, function = masker.mask_identifier(case.id), masker.mask_identifier(case.function)
     return replace(case, id=id_, function=function)
 
 
 def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
     """Return what a suite recorded, without secrets in the names of cases."""
-    if not _holds_secret(masker, footprint.reach):
+    if not _contains_secret(masker, footprint.reach):
         return footprint
-    reach = {masker.identifier(name): files for name, files in footprint.reach.items()}
+    reach = {masker.mask_identifier(name): files for name, files in footprint.reach.items()}
     return replace(footprint, reach=Reach(reach))
 
 
 def mask_lesson(masker: Masker, lesson: Lesson) -> Lesson:
     """Return a teacher's answer without secrets, before it is written or shown."""
     text = mask_rule(masker, lesson.text) if lesson.text else None
-    return replace(lesson, text=text, reason=masker.text(lesson.reason))
+    return replace(lesson, text=text, reason=masker.mask(lesson.reason))
 
 
 def mask_rule(masker: Masker, text: RuleText) -> RuleText:
     """Return a rule's text without secrets."""
-    return RuleText(masker.text(text.rule), masker.text(text.when), masker.text(text.why))
+    return RuleText(masker.mask(text.rule), masker.mask(text.when), masker.mask(text.why))

@@ -29,7 +29,7 @@ class MaskedPatch:
 
     redactions: int
     """Secrets that were replaced."""
-    kept: int | None = None
+    retained_bytes: int | None = None
     """Bytes that are left of one that was cut; None of one that was not."""
 
 
@@ -48,18 +48,18 @@ def mask_patch(masker: Masker, path: Path, whole: str, bound: int = PATCH_BOUND)
     size = path.stat().st_size
     if size > bound:
         with path.open("rb") as file:
-            masked = "".join(_masked_pieces(masker, file, whole, bound))
+            masked = "".join(_iter_masked_pieces(masker, file, whole, bound))
         data = masked.encode("utf-8", "surrogateescape")
         files.write_file(path, data)
         return MaskedPatch(masked.count(REDACTED), len(data))
     text = path.read_bytes().decode("utf-8", "surrogateescape")
-    masked = masker.text(text)
+    masked = masker.mask(text)
     if masked != text:
         files.write_file(path, masked.encode("utf-8", "surrogateescape"))
     return MaskedPatch(masked.count(REDACTED) - text.count(REDACTED))
 
 
-def _masked_pieces(masker: Masker, file: BinaryIO, whole: str, bound: int) -> Iterator[str]:
+def _iter_masked_pieces(masker: Masker, file: BinaryIO, whole: str, bound: int) -> Iterator[str]:
     sections = read_sections(file)
     share = _find_share([section.end - section.start for section in sections], bound)
     for at, section in enumerate(sections):
@@ -69,9 +69,9 @@ def _masked_pieces(masker: Masker, file: BinaryIO, whole: str, bound: int) -> It
             yield f"{CUT}the changes of {more} more files; all of it: {whole}]\n"
             return
         if size <= share:
-            yield masker.text(_read(file, section.start, section.end))
+            yield masker.mask(_read_span(file, section.start, section.end))
         else:
-            yield from _cut(masker, file, section, share, whole)
+            yield from _iter_cut_section(masker, file, section, share, whole)
         bound -= min(size, share)
 
 
@@ -86,33 +86,35 @@ def _find_share(sizes: Sequence[int], bound: int) -> int:
     return bound
 
 
-def _cut(masker: Masker, file: BinaryIO, section: Section, share: int, whole: str) -> Iterator[str]:
+def _iter_cut_section(
+    masker: Masker, file: BinaryIO, section: Section, share: int, whole: str
+) -> Iterator[str]:
     """Yield the head and the tail of a file's changes, with a line between that says so."""
     half = share // 2
     head_end = min(section.start + half + _EDGE, section.end)
     tail_start = max(section.end - half - _EDGE, section.start)
-    head = masker.text(_read(file, section.start, head_end))
-    tail = masker.text(_read(file, tail_start, section.end))
+    head = masker.mask(_read_span(file, section.start, head_end))
+    tail = masker.mask(_read_span(file, tail_start, section.end))
     head = head[: min(half, len(head) - (_EDGE if head_end < section.end else 0))]
     tail = tail[max(len(tail) - half, _EDGE if tail_start > section.start else 0) :]
-    head, tail = _end_line(head), _begin_line(tail)
+    head, tail = _trim_last_line(head), _trim_first_line(tail)
     size = (section.end - section.start - len(head) - len(tail)) / 1e6
     yield head
     yield f"{CUT}{size:.1f} MB of {section.path}; all of it: {whole}]\n"
     yield tail
 
 
-def _end_line(head: str) -> str:
+def _trim_last_line(head: str) -> str:
     """Return a head of whole lines; only of a line that is overlong the beginning stays."""
     end = head.rfind("\n", len(head) - LINE_BOUND)
     return head[: end + 1] if end >= 0 else f"{head}…\n"
 
 
-def _begin_line(tail: str) -> str:
+def _trim_first_line(tail: str) -> str:
     start = tail.find("\n", 0, LINE_BOUND)
     return tail[start + 1 :] if start >= 0 else f"…{tail}"
 
 
-def _read(file: BinaryIO, start: int, end: int) -> str:
+def _read_span(file: BinaryIO, start: int, end: int) -> str:
     file.seek(start)
     return file.read(end - start).decode("utf-8", "surrogateescape")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from orchestrator.failures.logs import clean
+from orchestrator.failures.logs import clean_text
 from orchestrator.models import Diff
 
 LINE_BOUND: Final = 400
@@ -39,7 +39,7 @@ class Section:
         return _SMALLEST_SHARE // 10 if self.binary else self.end - self.start
 
 
-def patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
+def build_patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
     """Give the changes in at most about `bound` characters, with notes on what is left out.
 
     Args:
@@ -51,36 +51,42 @@ def patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
         return diff.summary
     try:
         with diff.patch.open("rb") as file:
-            sections = sorted(read_sections(file), key=lambda section: _rank(section.path, first))
-            pieces = [*_pieces(file, sections, bound)]
+            sections = sorted(
+                read_sections(file), key=lambda section: _rank_path(section.path, first)
+            )
+            pieces = [*_iter_pieces(file, sections, bound)]
     except OSError as error:
-        pieces = [f"[the patch cannot be read: {error.strerror}]", *_listed(diff)]
+        pieces = [f"[the patch cannot be read: {error.strerror}]", *_list_changes(diff)]
     return "\n".join([diff.summary, *pieces])
 
 
-def _pieces(file: BinaryIO, sections: Sequence[Section], left: int) -> Iterator[str]:
+def _iter_pieces(file: BinaryIO, sections: Sequence[Section], left: int) -> Iterator[str]:
     # Each file is sure of a fair share; what the small ones leave goes to the first ones.
     fair = max(_SMALLEST_SHARE, left // max(len(sections), 1))
     reserved = sum(min(section.size, fair) for section in sections)
     for at, section in enumerate(sections):
         if left < _SMALLEST_SHARE:
-            yield _left_out(sections[at:])
+            yield _summarize_omitted(sections[at:])
             return
         reserved -= min(section.size, fair)
         share = max(_SMALLEST_SHARE, left - reserved)
-        piece = f"[binary file {section.path}]" if section.binary else _text(file, section, share)
+        piece = (
+            f"[binary file {section.path}]"
+            if section.binary
+            else _render_section(file, section, share)
+        )
         left -= len(piece)
         yield piece
 
 
-def _text(file: BinaryIO, section: Section, bound: int) -> str:
+def _render_section(file: BinaryIO, section: Section, bound: int) -> str:
     file.seek(section.start)
     shown: list[str] = []
     lines = 0
-    for line, begins in _lines(file, section.end):
+    for line, begins in _iter_lines(file, section.end):
         if not begins:
             continue
-        text = clean(line[: 4 * LINE_BOUND].decode("utf-8", "replace")).rstrip("\n")
+        text = clean_text(line[: 4 * LINE_BOUND].decode("utf-8", "replace")).rstrip("\n")
         if len(text) > LINE_BOUND:
             text = text[:LINE_BOUND] + "…"
         bound -= len(text) + 1
@@ -97,35 +103,35 @@ def read_sections(file: BinaryIO) -> list[Section]:
     sections: list[Section] = []
     offset = 0
     in_header = False
-    for line, begins in _lines(file, None):
+    for line, begins in _iter_lines(file, None):
         if begins and line.startswith(b"diff --git "):
-            _close(sections, offset)
-            sections.append(Section(offset, path=_named_twice(line)))
+            _close_section(sections, offset)
+            sections.append(Section(offset, path=_parse_diff_header(line)))
             in_header = True
         elif begins and sections and in_header:
             in_header = _read_header(sections[-1], line)
         if begins and sections:
             sections[-1].lines += 1
         offset += len(line)
-    _close(sections, offset)
+    _close_section(sections, offset)
     return sections
 
 
 def _read_header(section: Section, line: bytes) -> bool:
     """Take what one line before the hunks tells; give whether more of them follow."""
-    if line.startswith((b"--- ", b"+++ ")) and (path := _path(line[4:])):
+    if line.startswith((b"--- ", b"+++ ")) and (path := _parse_path(line[4:])):
         section.path = path
     if line.startswith((b"Binary files ", b"GIT binary patch")):
         section.binary = True
     return not section.binary and not line.startswith(b"@@")
 
 
-def _close(sections: list[Section], offset: int) -> None:
+def _close_section(sections: list[Section], offset: int) -> None:
     if sections:
         sections[-1].end = offset
 
 
-def _lines(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, bool]]:
+def _iter_lines(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, bool]]:
     """Lines, the overlong ones in pieces; each with whether it is the beginning of a line."""
     begins = True
     offset = file.tell()
@@ -135,7 +141,7 @@ def _lines(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, bool]]:
         offset += len(line)
 
 
-def _path(name: bytes) -> str:
+def _parse_path(name: bytes) -> str:
     """The path in a `--- a/x` or `+++ b/x` line; empty for /dev/null."""
     text = name.rstrip(b"\r\n").split(b"\t")[0]
     if text == b"/dev/null":
@@ -146,21 +152,21 @@ def _path(name: bytes) -> str:
     return text[2:].decode("utf-8", "replace")
 
 
-def _named_twice(line: bytes) -> str:
+def _parse_diff_header(line: bytes) -> str:
     """The path in `diff --git a/x b/x`, for a change that has no other line to name it."""
     match = re.fullmatch(rb'diff --git "?a/(.+?)"? "?b/\1"?\s*', line)
     return match[1].decode("utf-8", "replace") if match else ""
 
 
-def _rank(path: str, first: Sequence[str]) -> int:
+def _rank_path(path: str, first: Sequence[str]) -> int:
     return first.index(path) if path in first else len(first)
 
 
-def _left_out(sections: Sequence[Section]) -> str:
+def _summarize_omitted(sections: Sequence[Section]) -> str:
     names = ", ".join(section.path for section in sections[:10])
     more = f" and {len(sections) - 10} more" if len(sections) > 10 else ""
     return f"[changes of {len(sections)} more files left out: {names}{more}]"
 
 
-def _listed(diff: Diff) -> list[str]:
+def _list_changes(diff: Diff) -> list[str]:
     return [f"{change.status} {change.path}" for change in diff.changes[:50]]

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.failures.logs import by_novelty, clean, log_excerpt, one_line, traced_files
-from orchestrator.failures.patch import patch_excerpt
+from orchestrator.failures.logs import (
+    build_log_excerpt,
+    clean_text,
+    list_traceback_files,
+    shorten_to_line,
+    split_by_novelty,
+)
+from orchestrator.failures.patch import build_patch_excerpt
 from orchestrator.models import (
     AgentResult,
     Attempt,
@@ -15,7 +21,7 @@ from orchestrator.models import (
     Task,
     VerdictKind,
 )
-from orchestrator.models.fingerprints import fingerprint
+from orchestrator.models.fingerprints import compute_fingerprint
 from teacher.models import Failure, FailureType
 
 LOG_BOUND: Final = 12_000
@@ -28,15 +34,15 @@ PROMPT_BOUND: Final = 4_000
 """Characters of the tests' words in a retry's prompt."""
 
 _FINDINGS_SHOWN: Final = 10
-_CASES_KEPT: Final = 100
+_MAX_CASES: Final = 100
 
-_PUT_BACK: Final = (
+_TEST_PROTECTION_NOTE: Final = (
     "Tests that were there before are judged as they were and must not be edited, skipped or "
     "worked around."
 )
 
 
-def failure_of(
+def build_failure(
     task: Task,
     agent: AgentResult,
     report: SuiteReport,
@@ -55,28 +61,32 @@ def failure_of(
         findings: what the guard of the tests found. Where no case of the report fails, as when old
             failures were left out of it, those that decide are the failure.
     """
-    broken, old = by_novelty(report.failing, baseline)
+    broken, old = split_by_novelty(report.failing, baseline)
     # A case that failed all along tells nothing of this attempt, unless there is nothing else.
     telling = [case for case, _ in broken or old]
-    evidence = [(case.id, _first_line(case)) for case in telling]
-    source, summary = "pytest", _summary(report, telling)
+    evidence = [(case.id, _find_first_line(case)) for case in telling]
+    source, summary = "pytest", _build_summary(report, telling)
     decisive = [finding for finding in findings if finding.decisive]
-    if report.passed:
+    if report.has_passed:
         decisive = decisive or list(findings)
-    if decisive and report.judged and not report.failing:
-        source, evidence = "guard", [(each.kind, _kind_of(each)) for each in decisive]
-        summary = f"green, but not to be believed: {one_line(decisive[0].summary, 250)}"
+    if decisive and report.has_verdict and not report.failing:
+        source, evidence = "guard", [(each.kind, _strip_location(each)) for each in decisive]
+        summary = f"green, but not to be believed: {shorten_to_line(decisive[0].summary, 250)}"
     return Failure(
         type=FailureType.TEST_FAILURE,
         source=source,
         summary=summary,
-        fingerprint=fingerprint(source, evidence or [(report.outcome, report.message)]),
+        fingerprint=compute_fingerprint(source, evidence or [(report.outcome, report.message)]),
         task=task.text,
-        diff=patch_excerpt(diff, traced_files(telling, task.project), DIFF_BOUND) if diff else "",
-        logs=log_excerpt(report, baseline, task.project, LOG_BOUND),
-        context=f"{_context(agent)}\n\n{_tampering(findings)}".strip(),
-        cases=tuple(case.id for case in telling[:_CASES_KEPT]),
-        case_fingerprints=tuple(fingerprint(source, [each]) for each in evidence[:_CASES_KEPT]),
+        diff=build_patch_excerpt(diff, list_traceback_files(telling, task.project), DIFF_BOUND)
+        if diff
+        else "",
+        logs=build_log_excerpt(report, baseline, task.project, LOG_BOUND),
+        context=f"{_build_context(agent)}\n\n{_describe_tampering(findings)}".strip(),
+        cases=tuple(case.id for case in telling[:_MAX_CASES]),
+        case_fingerprints=tuple(
+            compute_fingerprint(source, [each]) for each in evidence[:_MAX_CASES]
+        ),
     )
 
 
@@ -86,7 +96,7 @@ _NOTHING_LEFT: Final = (
 )
 
 
-def retry_prompt(task: Task, failed: Attempt, *, edits_kept: bool = True) -> str:
+def build_retry_prompt(task: Task, failed: Attempt, *, edits_kept: bool = True) -> str:
     """Give the prompt of the attempt after `failed`: the task again, and what the tests said.
 
     What was learned is not in it: that reaches the agent through CLAUDE.md, as it will in every
@@ -102,13 +112,15 @@ def retry_prompt(task: Task, failed: Attempt, *, edits_kept: bool = True) -> str
         if edits_kept
         else "The edits of that attempt were taken back; the files are as they were before it."
     )
-    said = _said(failed.own_report) if failed.own_report else "The tests gave no verdict."
+    said = _render_report(failed.own_report) if failed.own_report else "The tests gave no verdict."
     if failed.verdict and failed.verdict.message:
         said += f"\n    {failed.verdict.message}"
     if failed.findings:
-        state += f" {_PUT_BACK}"
+        state += f" {_TEST_PROTECTION_NOTE}"
         if any(finding.decisive for finding in failed.findings):
-            said += f"\n\n{_tampering([each for each in failed.findings if each.decisive])}"
+            said += (
+                f"\n\n{_describe_tampering([each for each in failed.findings if each.decisive])}"
+            )
     kind = failed.verdict.kind if failed.verdict else None
     came_to = _NOTHING_LEFT if kind is VerdictKind.NOTHING_CHANGED else "the tests did not pass"
     return (
@@ -118,49 +130,49 @@ def retry_prompt(task: Task, failed: Attempt, *, edits_kept: bool = True) -> str
     )
 
 
-def _tampering(findings: Sequence[Finding]) -> str:
+def _describe_tampering(findings: Sequence[Finding]) -> str:
     """What the guard found, for the teacher and for the next attempt."""
     if not findings:
         return ""
-    lines = [f"- {one_line(finding.summary, 300)}" for finding in findings[:_FINDINGS_SHOWN]]
+    lines = [f"- {shorten_to_line(finding.summary, 300)}" for finding in findings[:_FINDINGS_SHOWN]]
     if len(findings) > _FINDINGS_SHOWN:
         lines.append(f"- and {len(findings) - _FINDINGS_SHOWN} more")
     return "\n".join(["What was done to the tests or to their verdict:", *lines])
 
 
-def _kind_of(finding: Finding) -> str:
+def _strip_location(finding: Finding) -> str:
     """What a finding says, without the line that it was found in."""
     return finding.text.partition(": ")[2] or finding.text
 
 
-def _said(report: SuiteReport) -> str:
-    lines = [f"{one_line(report.command, 300)}: {one_line(report.summary, 500)}"]
+def _render_report(report: SuiteReport) -> str:
+    lines = [f"{shorten_to_line(report.command, 300)}: {shorten_to_line(report.summary, 500)}"]
     left = PROMPT_BOUND - len(lines[0])
     for at, case in enumerate(report.failing):
-        line = f"- {one_line(case.id, 300)}: {one_line(case.message, 300)}"
+        line = f"- {shorten_to_line(case.id, 300)}: {shorten_to_line(case.message, 300)}"
         left -= len(line) + 1
         if left < 0:
             lines.append(f"- and {len(report.failing) - at} more")
             break
         lines.append(line)
     if not report.failing:
-        lines.append(clean(report.output)[-left:].strip())
+        lines.append(clean_text(report.output)[-left:].strip())
     return "\n".join(f"    {line}" for line in "\n".join(lines).splitlines())
 
 
-def _summary(report: SuiteReport, telling: list[Case]) -> str:
+def _build_summary(report: SuiteReport, telling: list[Case]) -> str:
     if not telling:
-        return one_line(report.summary, 300)
+        return shorten_to_line(report.summary, 300)
     case = telling[0]
     more = f" and {len(report.failing) - 1} more" if len(report.failing) > 1 else ""
-    return f"{one_line(case.id, 150)}{more}: {one_line(case.message, 150)}"
+    return f"{shorten_to_line(case.id, 150)}{more}: {shorten_to_line(case.message, 150)}"
 
 
-def _first_line(case: Case) -> str:
+def _find_first_line(case: Case) -> str:
     return next((line for line in case.message.splitlines() if line.strip()), case.outcome)
 
 
-def _context(agent: AgentResult) -> str:
+def _build_context(agent: AgentResult) -> str:
     ended = "" if agent.outcome == "completed" else f"The agent's work ended: {agent.outcome}.\n"
-    words = f"The agent's last words: {clean(agent.message)[:1000]}" if agent.message else ""
+    words = f"The agent's last words: {clean_text(agent.message)[:1000]}" if agent.message else ""
     return (ended + words).strip()

@@ -34,7 +34,7 @@ control_run    the old tests without the new ones
 new_tests      new tests that need something that was reverted
 """
 
-from orchestrator.guard.guard import Guard, GuardMode, guard_of, no_guard
-from orchestrator.guard.protection import Guarded
+from orchestrator.guard.guard import Guard, GuardMode, build_disabled_guard, build_guard
+from orchestrator.guard.protection import GuardedFile
 
-__all__ = ["Guard", "GuardMode", "Guarded", "guard_of", "no_guard"]
+__all__ = ["Guard", "GuardMode", "GuardedFile", "build_disabled_guard", "build_guard"]

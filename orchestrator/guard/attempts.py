@@ -9,12 +9,12 @@ from typing import Final
 
 from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.environment_changes import EnvironmentGuard
-from orchestrator.guard.findings import KINDS, bound_findings, shown_name
+from orchestrator.guard.findings import KINDS, escape_name, limit_findings
 from orchestrator.guard.instructions import Instructions
-from orchestrator.guard.kept_files import MANIFEST_SUFFIX, KeptFiles, explained
+from orchestrator.guard.kept_files import MANIFEST_SUFFIX, GuardedFileStore, translate_os_errors
 from orchestrator.guard.manifest import Change, Manifest
-from orchestrator.guard.new_tests import needs_reverted
-from orchestrator.guard.protection import name_of
+from orchestrator.guard.new_tests import has_reverted_dependency
+from orchestrator.guard.protection import normalize_name
 from orchestrator.guard.shared_files import is_shared
 from orchestrator.guard.tree import Tree
 from orchestrator.models import Case, Finding
@@ -32,11 +32,11 @@ _MOST: Final = 30
 _BETWEEN: Final = "between the attempts"
 
 
-def latest_attempt(folder: Path) -> int | None:
+def find_latest_attempt(folder: Path) -> int | None:
     """Return the last attempt that any process remembered in the guard's folder."""
     numbers = [
         int(match[1])
-        for path in files.find(folder, f"attempt-*{MANIFEST_SUFFIX}")
+        for path in files.find_paths(folder, f"attempt-*{MANIFEST_SUFFIX}")
         if (match := re.fullmatch(r"attempt-(\d+)", path.stem))
     ]
     return max(numbers, default=None)
@@ -64,7 +64,7 @@ class Attempts:
     ) -> None:
         self._baseline, self._instructions = baseline, instructions
         self._folder, self._restore = folder, restore
-        self.kept = KeptFiles(baseline.protection, folder, like)
+        self.file_store = GuardedFileStore(baseline.protection, folder, like)
         self.manifest: Manifest | None = None
         """The files as the attempt found them that was remembered or recalled last."""
         self._number: int | None = None
@@ -73,7 +73,7 @@ class Attempts:
         self._between: tuple[Finding, ...] = ()
         self._reverted: dict[str, Path] = {}
 
-    def remember(self, number: int) -> None:
+    def record_attempt(self, number: int) -> None:
         """Remember the guarded files as an attempt finds them; revert what changed in between.
 
         Raises:
@@ -82,29 +82,29 @@ class Attempts:
         self._between = ()
         if self._number is not None and self._restore:
             self._between = self.check_rules(self._number, _BETWEEN)
-        tree = self.kept.look(self._judged)
+        tree = self.file_store.read_tree(self._judged)
         if self._judged and self._restore:
-            undone = self._undo(self._judged, f"{number}-before", _BETWEEN, tree)
+            undone = self._revert_changes(self._judged, f"{number}-before", _BETWEEN, tree)
             self._between += undone
             if undone:
-                tree = self.kept.look(self._judged)
+                tree = self.file_store.read_tree(self._judged)
         known = self._judged or self.manifest
-        self.manifest = self.kept.remember(f"attempt-{number}", known, tree)
+        self.manifest = self.file_store.record_manifest(f"attempt-{number}", known, tree)
         self._number, self._reverted = number, {}
-        self._instructions.remember(number)
+        self._instructions.record_snapshot(number)
 
-    def recall(self, number: int) -> Manifest:
+    def load_attempt(self, number: int) -> Manifest:
         """Return the files as an attempt found them, maybe in another process.
 
         Raises:
             InfrastructureError: what was remembered is gone.
         """
         if self._number != number or self.manifest is None:
-            self.manifest = self.kept.recall(f"attempt-{number}")
+            self.manifest = self.file_store.load_manifest(f"attempt-{number}")
             self._number = number
         return self.manifest
 
-    def take_up(self, number: int) -> None:
+    def resume_attempt(self, number: int) -> None:
         """Let an agent begin with what was remembered, unless it was by this process.
 
         Raises:
@@ -112,37 +112,40 @@ class Attempts:
         """
         if self._number == number:
             return
-        self.recall(number)
+        self.load_attempt(number)
         left = "before the attempt began again; left as it is"
         self._between = tuple(
             replace(finding, text=f"{finding.text} {left}")
-            for finding in self._instructions.tampered(number)
+            for finding in self._instructions.find_tampering(number)
         )
-        self._instructions.remember(number)
+        self._instructions.record_snapshot(number)
 
-    def break_off(self, number: int) -> tuple[Finding, ...]:
+    def abort_attempt(self, number: int) -> tuple[Finding, ...]:
         """Restore the rules; what changes from now on is no agent's.
 
         Raises:
             LoopError: a file cannot be written.
         """
         found = self.check_rules(number)
-        self._instructions.forget(number)
+        self._instructions.remove_snapshot(number)
         self._number = None
         return found
 
-    def revert(self, number: int) -> tuple[Finding, ...]:
+    def revert_edits(self, number: int) -> tuple[Finding, ...]:
         """Make the guarded files and the environment what they were, and report what was not.
 
         Raises:
             InfrastructureError: a file cannot be written, or what was kept of it is gone.
         """
-        manifest = self.recall(number)
-        self.kept.require_kept()
-        tree = self.kept.look(manifest)
-        self.kept.remove_temporaries(manifest.entries, tree)
-        found = self._undo(manifest, str(number), "", tree)
-        found += (*self.kept.opened_findings(), *self.kept.closed_findings(manifest))
+        manifest = self.load_attempt(number)
+        self.file_store.require_copies()
+        tree = self.file_store.read_tree(manifest)
+        self.file_store.remove_temporaries(manifest.entries, tree)
+        found = self._revert_changes(manifest, str(number), "", tree)
+        found += (
+            *self.file_store.report_opened_folders(),
+            *self.file_store.report_closed_folders(manifest),
+        )
         environment = self.check_environment(str(number))
         return (*self._between, *found, *environment, *self.check_rules(number))
 
@@ -154,37 +157,39 @@ class Attempts:
         Raises:
             InfrastructureError: a folder cannot be read.
         """
-        pipes = self.kept.remove_git_pipes(self.recall(number))
-        return (*self.kept.opened_findings(), *pipes)
+        pipes = self.file_store.remove_git_pipes(self.load_attempt(number))
+        return (*self.file_store.report_opened_folders(), *pipes)
 
-    def close(self, tree: Tree) -> None:
+    def close_attempt(self, tree: Tree) -> None:
         """Remember what the verdict left: what differs later was changed by nobody who was asked.
 
         Raises:
             InfrastructureError: a file cannot be read.
         """
-        self._judged = self.kept.remember(None, self.manifest, tree)
+        self._judged = self.file_store.record_manifest(None, self.manifest, tree)
 
-    def refuse(self, path: Path) -> str | None:
+    def explain_refusal(self, path: Path) -> str | None:
         """Return why a file must not be written now, in words for the agent; None if it may be."""
         if not self.manifest:
             return None
         rules = self._baseline.protection
         real = os.path.realpath(rules.project / path)
-        for full in {name_of(rules.project, path), name_of(rules.project, real)}:
-            guarded = full in self.manifest.entries or bool(rules.forbids(full))
-            if guarded and not rules.frees(full) and (not is_shared(full) or full in rules.whole):
+        for full in {normalize_name(rules.project, path), normalize_name(rules.project, real)}:
+            guarded = full in self.manifest.entries or bool(rules.explain_prohibition(full))
+            if guarded and not rules.is_free(full) and (not is_shared(full) or full in rules.whole):
                 return _REFUSAL.format(path=full)
         return None
 
-    def reverted_for(self, case: Case) -> bool:
+    def is_caused_by_revert(self, case: Case) -> bool:
         """Return whether a new test fails only where something that it needs was reverted."""
         manifest = self.manifest
-        if not case.failing or not manifest or not case.file or not manifest.is_new(case.file):
+        if not case.is_failing or not manifest or not case.file or not manifest.is_new(case.file):
             return False
-        new = [name for name in self.kept.look(manifest) if manifest.is_new(name)]
+        new = [name for name in self.file_store.read_tree(manifest) if manifest.is_new(name)]
         text, project = f"{case.message}\n{case.detail}", self._baseline.protection.project
-        return needs_reverted(project, case.file, text, self._reverted_files(), new)
+        return has_reverted_dependency(
+            project, case.file, text, self._collect_reverted_files(), new
+        )
 
     def describe_state(self) -> str:
         """Return in one line whether the tests are as they were; empty where nobody knows.
@@ -196,7 +201,9 @@ class Attempts:
             return ""
         if not self._restore:
             return "the tests are as the agent left them"
-        changed = self.kept.changes(self.manifest, self.kept.look(self.manifest))
+        changed = self.file_store.find_changes(
+            self.manifest, self.file_store.read_tree(self.manifest)
+        )
         if not changed:
             return "the tests are as they were when the attempt began"
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -205,14 +212,16 @@ class Attempts:
 
     # ---- what is compared and restored -----------------------------------------------------
 
-    def restore(self, changes: Sequence[Change], when: str) -> None:
+    def restore_files(self, changes: Sequence[Change], when: str) -> None:
         """Restore guarded files in the middle of a verdict.
 
         Raises:
             InfrastructureError: a file cannot be written, or what was kept of it is gone.
         """
         if self.manifest:
-            self.kept.restore(self.manifest, changes, self._aside(f"{self._number}-{when}"))
+            self.file_store.restore_files(
+                self.manifest, changes, self._resolve_backup_folder(f"{self._number}-{when}")
+            )
 
     def check_environment(self, name: str, when: str = "") -> list[Finding]:
         """Return what differs in the environment, restored where a copy is kept.
@@ -226,12 +235,15 @@ class Attempts:
         """
         if self._baseline.environment is None:
             return []
-        with explained(self._baseline.protection.project):
+        with translate_os_errors(self._baseline.protection.project):
             watch = EnvironmentGuard(
-                self._baseline.environment, self._folder, self._aside(name), restore=self._restore
+                self._baseline.environment,
+                self._folder,
+                self._resolve_backup_folder(name),
+                restore=self._restore,
             )
-            found = watch.findings(suite_ran=bool(when))
-        return [replace(each, text=_joined(each.text, when)) for each in found]
+            found = watch.check_environment(suite_ran=bool(when))
+        return [replace(each, text=_join_parts(each.text, when)) for each in found]
 
     def check_rules(self, number: int, when: str = "") -> tuple[Finding, ...]:
         """Return what was done to the learned rules since an attempt began; revert it.
@@ -240,41 +252,43 @@ class Attempts:
             LoopError: a file cannot be read or written.
         """
         name = f"{number} rules {when}".rstrip().replace(" ", "-")
-        aside = self._aside(name) if self._restore else None
+        aside = self._resolve_backup_folder(name) if self._restore else None
         return tuple(
-            replace(each, text=_joined(each.text, when, "reverted" * self._restore))
-            for each in self._instructions.tampered(number, aside)
+            replace(each, text=_join_parts(each.text, when, "reverted" * self._restore))
+            for each in self._instructions.find_tampering(number, aside)
         )
 
-    def _reverted_files(self) -> Mapping[str, Path]:
+    def _collect_reverted_files(self) -> Mapping[str, Path]:
         """Return what was reverted in this attempt, also by another process."""
-        aside = self._aside(str(self._number))
+        aside = self._resolve_backup_folder(str(self._number))
         kept = {
             os.path.relpath(path, aside): Path(path)
-            for path in files.find_files(aside)
+            for path in files.iter_files(aside)
             if files.is_file(path)
         }
         return {**kept, **self._reverted}
 
-    def _undo(self, to: Manifest, name: str, when: str, tree: Tree) -> tuple[Finding, ...]:
-        changes = self.kept.changes(to, tree)
+    def _revert_changes(
+        self, to: Manifest, name: str, when: str, tree: Tree
+    ) -> tuple[Finding, ...]:
+        changes = self.file_store.find_changes(to, tree)
         done = ""
         if self._restore:
-            changes = [*changes, *self.kept.moved(to, changes, tree)]
-            aside = self._aside(name)
-            self.kept.restore(to, changes, aside)
+            changes = [*changes, *self.file_store.find_moved_files(to, changes, tree)]
+            aside = self._resolve_backup_folder(name)
+            self.file_store.restore_files(to, changes, aside)
             if name.isdigit():
                 self._reverted |= {change.name: aside / change.name for change in changes}
             done = "reverted"
         found = [
-            Finding(KINDS[each.kind], shown_name(each.name), _joined(each.what, when, done))
+            Finding(KINDS[each.kind], escape_name(each.name), _join_parts(each.what, when, done))
             for each in changes
         ]
-        return tuple(bound_findings(found, "the tests", "files", _MOST))
+        return tuple(limit_findings(found, "the tests", "files", _MOST))
 
-    def _aside(self, name: str) -> Path:
+    def _resolve_backup_folder(self, name: str) -> Path:
         return self._folder / _REVERTED / name
 
 
-def _joined(*parts: str) -> str:
+def _join_parts(*parts: str) -> str:
     return ", ".join(filter(None, parts))

@@ -13,13 +13,13 @@ from typing import Final, Self
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import cases, path_rules
-from orchestrator.guard.command_chain import follow
+from orchestrator.guard.command_chain import follow_command
 from orchestrator.guard.copies import Copies
-from orchestrator.guard.derivation import Basis, derive
-from orchestrator.guard.doctests import Doctests, names_with_doctests, read_doctests
+from orchestrator.guard.derivation import Basis, derive_protection
+from orchestrator.guard.doctests import Doctests, find_doctest_files, read_doctests
 from orchestrator.guard.environment_state import EnvironmentState, record_environment
-from orchestrator.guard.kept_files import explained
-from orchestrator.guard.protection import CONFIG_NAMES, STARTUP, Protection, name_of
+from orchestrator.guard.kept_files import translate_os_errors
+from orchestrator.guard.protection import CONFIG_NAMES, STARTUP, Protection, normalize_name
 from orchestrator.guard.suite_writes import Writes, is_output, is_source
 from orchestrator.platform import files
 
@@ -53,9 +53,9 @@ class Baseline:
         Raises:
             InfrastructureError: something cannot be read or kept.
         """
-        with explained(basis.project):
-            generated = frozenset(_generated(writes.rewritten, basis))
-            derived = derive(replace(basis, regenerated=generated & writes.changed))
+        with translate_os_errors(basis.project):
+            generated = frozenset(_iter_generated_files(writes.rewritten, basis))
+            derived = derive_protection(replace(basis, regenerated=generated & writes.changed))
             protection = replace(
                 derived,
                 touched=writes.touched,
@@ -64,15 +64,15 @@ class Baseline:
             )
             environment = None
             if basis.footprint is not None:
-                programs = follow(basis.project, basis.command).programs
+                programs = follow_command(basis.project, basis.command).programs
                 environment = record_environment(basis.footprint, programs, basis.path, folder)
-            names = names_with_doctests(protection, basis.command, basis.report)
+            names = find_doctest_files(protection, basis.command, basis.report)
             found = cls(protection, environment, read_doctests(basis.project, names))
             files.write_file(folder / _NOTE, found._pack(Copies(folder)))
         return found
 
     @classmethod
-    def recall(cls, folder: Path) -> Self | None:
+    def load(cls, folder: Path) -> Self | None:
         """Return what an earlier process derived, if one did.
 
         Raises:
@@ -81,7 +81,7 @@ class Baseline:
         path = folder / _NOTE
         try:
             values = json.loads(zlib.decompress(path.read_bytes()))
-            environment = Copies(folder).read(values["environment"])
+            environment = Copies(folder).read_copy(values["environment"])
             if environment is None and values["environment"]:
                 raise ValueError("the environment's state is gone")
             return cls(
@@ -104,7 +104,7 @@ class Baseline:
         if self.environment:
             # Runs of one project share it: so it is written in one way, and kept as a copy.
             text = json.dumps(self.environment.as_json(), sort_keys=True)
-            environment = copies.keep(text.encode("ascii"))
+            environment = copies.write_copy(text.encode("ascii"))
         values = {
             "protection": self.protection.as_json(),
             "environment": environment,
@@ -113,19 +113,19 @@ class Baseline:
         return zlib.compress(json.dumps(values).encode("ascii"))
 
 
-def _generated(names: frozenset[str], basis: Basis) -> Iterator[str]:
+def _iter_generated_files(names: frozenset[str], basis: Basis) -> Iterator[str]:
     """Yield those of some files that hold neither tests nor what decides on them.
 
     What the suite wrote is not for that its own: a formatter writes tests too. Code counts as
     generated only where the runner says that nothing imported it.
     """
     project, footprint = basis.project, basis.footprint
-    used = cases.case_files(basis.report)
+    used = cases.list_case_files(basis.report)
     if footprint:
         modules = [module.file for module in footprint.modules]
         paths = (*footprint.tests, *footprint.steering, *modules)
-        used |= {name_of(project, path) for path in paths}
-    chain = follow(project, basis.command).files
+        used |= {normalize_name(project, path) for path in paths}
+    chain = follow_command(project, basis.command).files
     texts = (files.read_text(project / name) for name in chain)
     commands = "\n".join([basis.command, *texts]) if names & chain.keys() else ""
     for name in names:

@@ -15,7 +15,7 @@ from typing import Final
 from orchestrator.platform import files
 
 _NEVER_ENTERED: Final = frozenset({".git", "node_modules", ".tox", ".nox"})
-_NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _HASHED: Final = 1
 _CHECKED: Final = 2
 """Flags in the header of a cache, see PEP 552."""
@@ -53,7 +53,7 @@ def drop_project_bytecode(project: Path, environments: Collection[str]) -> list[
                     folders.append(name)
             elif inside_cache and item.name.endswith(".pyc"):
                 path = Path(item.path)
-                if not _remove(path) and _would_run_wrongly(path):
+                if not _remove_file(path) and _is_mismatched_cache(path):
                     wrong.append(name)
     return wrong
 
@@ -67,13 +67,13 @@ def _list_or_open(folder: Path, *, open_it: bool) -> list[os.DirEntry[str]]:
         return []
 
 
-def _remove(path: Path) -> bool:
+def _remove_file(path: Path) -> bool:
     """Remove a file; return whether that is allowed."""
     for attempt in range(2):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            if error.errno not in _NOT_OURS:
+            if error.errno not in _PERMISSION_ERRORS:
                 raise
             if attempt or not files.open_folder(path.parent):
                 break
@@ -82,14 +82,14 @@ def _remove(path: Path) -> bool:
     return False
 
 
-def _would_run_wrongly(cache: Path) -> bool:
+def _is_mismatched_cache(cache: Path) -> bool:
     """Return whether Python would take a cache for its source's, though it is not.
 
     Of those with a time in them it compares time and size itself, and of checked ones the hash;
     what differs is not run. An unchecked one of another interpreter cannot be compared here.
     """
     source = cache.parent.parent / f"{cache.name.partition('.')[0]}.py"
-    header, code = files.read_bytes(cache, 16), files.read_whole(source)
+    header, code = files.read_bytes(cache, 16), files.read_whole_file(source)
     if not header or code is None:
         return False  # without one of the two nothing of it runs
     flags = int.from_bytes(header[4:8], "little")

@@ -8,29 +8,29 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from orchestrator.guard.findings import bound_findings
+from orchestrator.guard.findings import limit_findings
 from orchestrator.models import Case, CaseOutcome, Finding, FindingKind, SuiteReport
 from orchestrator.platform import files
 
 
-def case_files(report: SuiteReport) -> set[str]:
+def list_case_files(report: SuiteReport) -> set[str]:
     """Return the files whose cases a report lists, from the project's folder."""
     return {case.file for case in report.cases if case.file}
 
 
-def test_files(report: SuiteReport, project: Path) -> list[str]:
+def list_test_files(report: SuiteReport, project: Path) -> list[str]:
     """Return the files to run for all the cases of a report, in the order of the cases."""
     names = dict.fromkeys(case.file for case in report.cases if case.file)
     return [name for name in names if files.is_file(project / name)]
 
 
-def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
+def find_hidden_cases(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
     """Return cases that ran at the beginning and are skipped or gone in a report that solves."""
     now = {case.id: case for case in report.cases}
     running = [case for case in report.cases if case.outcome is not CaseOutcome.SKIPPED]
-    functions = Counter(map(_function, running))
+    functions = Counter(map(_resolve_function_name, running))
     known = {case.id for case in baseline.cases}
-    fresh = Counter(_function(case) for case in running if case.id not in known)
+    fresh = Counter(_resolve_function_name(case) for case in running if case.id not in known)
     files = {case.file for case in running if not case.collecting}
     found: list[Finding] = []
     for case in baseline.cases:
@@ -42,24 +42,24 @@ def hidden(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
         if case.collecting:
             if case.file not in files:
                 text = "could not be imported at the start, and nothing of it runs now"
-                found.append(_finding(case, text))
+                found.append(_build_finding(case, text))
         elif present:
-            found.append(_finding(case, f"{case.outcome} at the start, skipped now"))
-        elif case.failing and fresh[_function(case)]:
+            found.append(_build_finding(case, f"{case.outcome} at the start, skipped now"))
+        elif case.is_failing and fresh[_resolve_function_name(case)]:
             # An id with the time or a random number in it is another one in each run.
-            fresh[_function(case)] -= 1
+            fresh[_resolve_function_name(case)] -= 1
             text = f"{case.outcome} at the start, not run now; a new one of this test is"
-            found.append(_finding(case, text, decisive=False))
-        elif case.failing or not functions[_function(case)]:
-            found.append(_finding(case, f"{case.outcome} at the start, not run now"))
+            found.append(_build_finding(case, text, decisive=False))
+        elif case.is_failing or not functions[_resolve_function_name(case)]:
+            found.append(_build_finding(case, f"{case.outcome} at the start, not run now"))
         else:
             # Parameters often come from the code under test; the test itself still runs.
             text = f"{case.outcome} at the start, not run now; others of this test are"
-            found.append(_finding(case, text, decisive=False))
-    return bound_findings(found, "the suite", "cases")
+            found.append(_build_finding(case, text, decisive=False))
+    return limit_findings(found, "the suite", "cases")
 
 
-def inconsistent(report: SuiteReport, baseline: SuiteReport | None = None) -> list[Finding]:
+def find_inconsistencies(report: SuiteReport, baseline: SuiteReport | None = None) -> list[Finding]:
     """Return why a report is not to be believed, by the runner's own stream of results.
 
     Args:
@@ -73,18 +73,18 @@ def inconsistent(report: SuiteReport, baseline: SuiteReport | None = None) -> li
         for text in report.forged
         if text not in before
     ]
-    if not report.failing and report.judged and not report.complete:
+    if not report.failing and report.has_verdict and not report.complete:
         text = "the runner's last record is missing: it was ended, or replaced, before its end"
         found.append(Finding(FindingKind.INCONSISTENT, where, text, decisive=True))
-    return bound_findings(found, "the suite", "cases")
+    return limit_findings(found, "the suite", "cases")
 
 
-def is_control(alone: SuiteReport, files: Collection[str]) -> bool:
+def is_control_run(alone: SuiteReport, files: Collection[str]) -> bool:
     """Return whether a run did without the agent's own tests: a wrapper runs all that there is."""
-    return not case_files(alone) & set(files)
+    return not list_case_files(alone) & set(files)
 
 
-def agreeing(
+def find_dependent_passes(
     report: SuiteReport, alone: SuiteReport, files: Collection[str], baseline: SuiteReport
 ) -> list[Finding]:
     """Return cases that are green in the whole suite, and not without the agent's own tests.
@@ -105,18 +105,18 @@ def agreeing(
             decisive=True,
         )
         for case in alone.cases
-        if case.failing and (case.id in green or (case.collecting and case.id not in red))
+        if case.is_failing and (case.id in green or (case.collecting and case.id not in red))
     ]
     unknown = [case for case in alone.failing if case.id not in red]
-    if not found and (unknown or not (alone.passed or alone.failing)):
+    if not found and (unknown or not (alone.has_passed or alone.failing)):
         text = f"the tests of the start do not pass without the new ones: {alone.summary}"
         found = [Finding(FindingKind.HIDDEN, alone.command, text, decisive=True)]
-    return [*inconsistent(alone, baseline), *bound_findings(found, "the suite", "cases")]
+    return [*find_inconsistencies(alone, baseline), *limit_findings(found, "the suite", "cases")]
 
 
-def _finding(case: Case, text: str, *, decisive: bool = True) -> Finding:
+def _build_finding(case: Case, text: str, *, decisive: bool = True) -> Finding:
     return Finding(FindingKind.HIDDEN, case.id, text, decisive)
 
 
-def _function(case: Case) -> str:
+def _resolve_function_name(case: Case) -> str:
     return case.function or case.id

@@ -7,13 +7,13 @@ from typing import Final
 
 from orchestrator.guard import cases
 from orchestrator.guard.baseline import Baseline
-from orchestrator.guard.counts import fewer_tests
-from orchestrator.guard.doctests import edited_doctests, names_with_doctests
+from orchestrator.guard.counts import find_missing_tests
+from orchestrator.guard.doctests import find_doctest_files, find_edited_doctests
 from orchestrator.guard.manifest import Manifest
-from orchestrator.guard.protection import name_of
-from orchestrator.guard.scan.answers import Answers, answers_in
+from orchestrator.guard.protection import normalize_name
+from orchestrator.guard.scan.answers import Answers, collect_answers
 from orchestrator.guard.scan.patches import read_patch
-from orchestrator.guard.shadows import shadowing, sourceless
+from orchestrator.guard.shadows import iter_shadowing_findings, iter_sourceless_findings
 from orchestrator.guard.tree import Tree
 from orchestrator.guard.weighing import Scan
 from orchestrator.models import Diff, Finding, SuiteReport
@@ -42,7 +42,7 @@ class Checks:
     task: str
     home: str
 
-    def findings(
+    def iter_findings(
         self, report: SuiteReport, diff: Diff, tree: Tree, *, solved: bool
     ) -> Iterator[Finding]:
         """Yield why a verdict is not to be believed.
@@ -54,32 +54,34 @@ class Checks:
             solved: whether the attempt counts as solved, if it is believed.
         """
         protection = self.baseline.protection
-        changed = self.manifest.changed(tree)
-        yield from shadowing(protection, [name for name in tree if self.manifest.is_new(name)])
-        yield from sourceless(protection, tree, changed)
-        yield from self._edited_doctests(report, tree)
-        yield from self._scan(diff, changed)
+        changed = self.manifest.find_changed_files(tree)
+        yield from iter_shadowing_findings(
+            protection, [name for name in tree if self.manifest.is_new(name)]
+        )
+        yield from iter_sourceless_findings(protection, tree, changed)
+        yield from self._find_edited_doctests(report, tree)
+        yield from self._scan_changes(diff, changed)
         if solved:
-            yield from cases.hidden(self.before, report)
-        yield from filter(self._is_unexplained, cases.inconsistent(report, self.before))
-        yield from fewer_tests(self.before, report)
+            yield from cases.find_hidden_cases(self.before, report)
+        yield from filter(self._is_unexplained, cases.find_inconsistencies(report, self.before))
+        yield from find_missing_tests(self.before, report)
 
-    def _edited_doctests(self, report: SuiteReport, tree: Tree) -> list[Finding]:
+    def _find_edited_doctests(self, report: SuiteReport, tree: Tree) -> list[Finding]:
         if not self.baseline.doctests:
             return []
         protection = self.baseline.protection
-        names = names_with_doctests(protection, self.command, report, tree)
-        return edited_doctests(protection.project, self.baseline.doctests, names)
+        names = find_doctest_files(protection, self.command, report, tree)
+        return find_edited_doctests(protection.project, self.baseline.doctests, names)
 
-    def _scan(self, diff: Diff, changed: list[str]) -> list[Finding]:
+    def _scan_changes(self, diff: Diff, changed: list[str]) -> list[Finding]:
         protection, known = self.baseline.protection, self.manifest
         sources = {name: known.is_new(name) for name in changed if name not in protection.guarded}
         others = [name for name in known.others if name not in sources]
         patch = read_patch(diff.patch)
-        scan = Scan(protection, patch, self._answers(), known.taken, self.home)
-        return scan.findings(sources, others)
+        scan = Scan(protection, patch, self._read_answers(), known.recorded_at, self.home)
+        return scan.scan_files(sources, others)
 
-    def _answers(self) -> Answers:
+    def _read_answers(self) -> Answers:
         """Return what the tests that failed at the baseline expect."""
         failing = {
             words[-1]
@@ -89,10 +91,10 @@ class Checks:
         protection = self.baseline.protection
         names = sorted(protection.tests) if failing else ()
         texts = [files.read_bytes(protection.project / name, _LARGEST_TEST) for name in names]
-        return answers_in(texts, failing, self.task)
+        return collect_answers(texts, failing, self.task)
 
     def _is_unexplained(self, finding: Finding) -> bool:
         """Return whether a finding is not about what a guarded file does, which is as it was."""
         file = re.search(r" (?:by|of) (/.+)$", finding.text)
         project = self.baseline.protection.project
-        return not file or name_of(project, file[1]) not in self.manifest.entries
+        return not file or normalize_name(project, file[1]) not in self.manifest.entries

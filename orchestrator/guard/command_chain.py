@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.guard import scripts
-from orchestrator.guard.protection import name_of
+from orchestrator.guard.protection import normalize_name
 from orchestrator.guard.task_runners import TASK_RUNNERS
 from orchestrator.platform import files
-from orchestrator.suites.pytest.selecting import file_part
+from orchestrator.suites.pytest.selecting import extract_file_part
 
 _JS: Final = ("js", "cjs", "mjs", "ts", "mts", "json")
 
@@ -78,7 +78,7 @@ class Chain:
     """Modules that pytest is told to load."""
 
 
-def follow(project: Path, command: str) -> Chain:
+def follow_command(project: Path, command: str) -> Chain:
     """Follow the suite's command.
 
     Args:
@@ -86,7 +86,7 @@ def follow(project: Path, command: str) -> Chain:
         command: as in `tests.command`.
     """
     follower = _Follower(project)
-    follower.line(command, project, "tests.command")
+    follower.follow_line(command, project, "tests.command")
     return follower.chain
 
 
@@ -106,59 +106,59 @@ class _Follower:
         self._seen.add(key)
         return not before
 
-    def line(self, text: str, cwd: Path, by: str) -> None:
+    def follow_line(self, text: str, cwd: Path, by: str) -> None:
         """Follow one line of shell."""
         for inner in re.findall(r"\$\(([^()]+)\)|`([^`]+)`", text):
             if "".join(inner) != text:
                 # What it prints becomes a part of the command.
                 for word in "".join(inner).split()[1:]:
-                    self._data(word, cwd, by)
-                self.line("".join(inner), cwd, by)
-        for words in _commands(text):
-            cwd = self._simple(words, cwd, by)
+                    self._guard_data_file(word, cwd, by)
+                self.follow_line("".join(inner), cwd, by)
+        for words in _iter_commands(text):
+            cwd = self._follow_simple_command(words, cwd, by)
 
-    def _simple(self, words: Sequence[str], cwd: Path, by: str) -> Path:
+    def _follow_simple_command(self, words: Sequence[str], cwd: Path, by: str) -> Path:
         """Follow one simple command; return the folder that the next one starts in."""
         for at, word in enumerate(words):
             if word in ("<", "-a", "--env-file", "-f", "--file") and at + 1 < len(words):
-                self._data(words[at + 1], cwd, by)
+                self._guard_data_file(words[at + 1], cwd, by)
             elif word.startswith("@"):
-                self._data(word[1:], cwd, by)
+                self._guard_data_file(word[1:], cwd, by)
             elif "=" in word:
-                self._data(word.partition("=")[2], cwd, by)
+                self._guard_data_file(word.partition("=")[2], cwd, by)
         left = list(words)
         while left and (
             _ASSIGNMENT.match(left[0]) or left[0] in _PREFIXES or left[0].startswith("-")
         ):
-            self._program(left[0], cwd)
+            self._record_program(left[0], cwd)
             left.pop(0)
         if not left:
             return cwd
         program, arguments = left[0], left[1:]
         if program in ("cd", "pushd") and arguments:
             return cwd / arguments[0]
-        self._program(program, cwd)
+        self._record_program(program, cwd)
         handler = _HANDLERS.get(re.sub(r"(?<=\w)[\d.]+$", "", Path(program).name or program))
         if handler:
             handler(self, arguments, cwd, by)
         elif Path(program).name in _SHELLS:
-            self._shell(arguments, cwd, by)
+            self._follow_shell(arguments, cwd, by)
         elif "/" in program or files.is_file(cwd / program):
-            self.script(program, cwd, by)
+            self.follow_script(program, cwd, by)
         if handler is None:
             for word in arguments:
-                self._named(word, cwd, by)
+                self._follow_argument(word, cwd, by)
         return cwd
 
-    def _program(self, word: str, cwd: Path) -> None:
+    def _record_program(self, word: str, cwd: Path) -> None:
         if re.fullmatch(r"[A-Za-z][\w.+-]*", word):
             self.chain.programs.add(word)
             for name in _CONFIGS.get(word, ()):
-                self.guard(cwd / name, f"read by {word}")
+                self.guard_path(cwd / name, f"read by {word}")
 
-    def guard(self, path: Path, why: str) -> bool:
+    def guard_path(self, path: Path, why: str) -> bool:
         """Guard what is at a path, or that nothing is; return whether there is a file."""
-        name = name_of(self.project, path)
+        name = normalize_name(self.project, path)
         if name.startswith(("/usr/", "/bin/", "/dev/", "/proc/", "/etc/")):
             return False
         if not files.is_file(path):
@@ -168,135 +168,135 @@ class _Follower:
         self.chain.files.setdefault(name, why)
         return True
 
-    def _data(self, word: str, cwd: Path, by: str) -> None:
+    def _guard_data_file(self, word: str, cwd: Path, by: str) -> None:
         if word and "\0" not in word and _DATA.search(word) and files.is_file(cwd / word):
-            self.guard(cwd / word, f"named by {by}")
+            self.guard_path(cwd / word, f"named by {by}")
 
-    def _named(self, word: str, cwd: Path, by: str) -> None:
+    def _follow_argument(self, word: str, cwd: Path, by: str) -> None:
         """Follow a word of which nobody knows what the program does with it."""
         if word.startswith("-") or "\0" in word or len(word) > 300:
             return
         if word.endswith((".sh", ".bash", ".py", ".js", ".cjs", ".mjs")):
-            self.script(word, cwd, by)
+            self.follow_script(word, cwd, by)
         elif _SETTINGS.search(word):
-            self._data(word, cwd, by)
+            self._guard_data_file(word, cwd, by)
 
     # ---- programs --------------------------------------------------------------------------
 
-    def _shell(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    def _follow_shell(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
         for at, word in enumerate(arguments):
             if re.fullmatch(r"-\w*c", word):
-                self.line(" ".join(arguments[at + 1 : at + 2]), cwd, by)
+                self.follow_line(" ".join(arguments[at + 1 : at + 2]), cwd, by)
                 return
             if not word.startswith("-"):
-                self.script(word, cwd, by, as_shell=True)
+                self.follow_script(word, cwd, by, as_shell=True)
                 return
 
-    def _source(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    def _follow_source(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
         for word in arguments[:1]:
-            if self.guard(cwd / word, f"sourced by {by}"):
-                self._lines(cwd / word, cwd)
+            if self.guard_path(cwd / word, f"sourced by {by}"):
+                self._follow_lines(cwd / word, cwd)
 
-    def _python(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    def _follow_python(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
         left = list(arguments)
         while left:
             word = left.pop(0)
             if word == "-m" and left:
-                self._module(left[0], left[1:], cwd, by)
+                self._follow_module(left[0], left[1:], cwd, by)
                 return
             if word in ("-W", "-X"):
                 left = left[1:]
             elif word == "-c":
                 return
             elif not word.startswith("-"):
-                self.script(word, cwd, by)
+                self.follow_script(word, cwd, by)
                 for each in left:
-                    self._named(each, cwd, by)
+                    self._follow_argument(each, cwd, by)
                 return
 
-    def _module(self, module: str, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    def _follow_module(self, module: str, arguments: Sequence[str], cwd: Path, by: str) -> None:
         handler = _HANDLERS.get(module)
         if handler:
             handler(self, arguments, cwd, by)
         elif module == "coverage":
-            self._simple(("coverage", *arguments), cwd, by)
+            self._follow_simple_command(("coverage", *arguments), cwd, by)
         base = cwd / module.replace(".", "/")
         for path in (base.with_name(f"{base.name}.py"), base / "__main__.py"):
             if files.is_file(path):
-                self.script(str(path), cwd, by)
+                self.follow_script(str(path), cwd, by)
 
-    def _pytest(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
+    def _follow_pytest(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
         for word, after in zip(arguments, [*arguments[1:], ""], strict=False):
             if word in ("-c", "--config-file"):
-                self.guard(cwd / after, f"pytest's configuration, named by {by}")
+                self.guard_path(cwd / after, f"pytest's configuration, named by {by}")
             elif word.startswith(("--config-file=", "-c")) and word != "-c":
                 path = word.partition("=")[2] if "=" in word else word[2:]
-                self.guard(cwd / path, f"pytest's configuration, named by {by}")
+                self.guard_path(cwd / path, f"pytest's configuration, named by {by}")
             elif word == "-p":
                 self.chain.plugins.add(after)
             elif re.match(r"-p\w", word):
                 self.chain.plugins.add(word[2:])
             elif word.startswith("@"):
-                self.guard(cwd / word[1:], f"arguments of pytest, named by {by}")
-            elif not word.startswith("-") and files.is_file(cwd / file_part(word)):
-                self.chain.product.add(name_of(self.project, cwd / file_part(word)))
+                self.guard_path(cwd / word[1:], f"arguments of pytest, named by {by}")
+            elif not word.startswith("-") and files.is_file(cwd / extract_file_part(word)):
+                self.chain.product.add(normalize_name(self.project, cwd / extract_file_part(word)))
 
     # ---- scripts ---------------------------------------------------------------------------
 
-    def script(self, word: str, cwd: Path, by: str, *, as_shell: bool = False) -> None:
+    def follow_script(self, word: str, cwd: Path, by: str, *, as_shell: bool = False) -> None:
         """Follow a program file of the project, if that decides which tests run."""
         path = cwd / word
-        name = name_of(self.project, path)
+        name = normalize_name(self.project, path)
         if name.startswith(("/usr/", "/bin/")) or not files.is_file(path):
             if as_shell and not files.exists(path) and "$" not in word:
-                self.guard(path, f"run by {by}")
+                self.guard_path(path, f"run by {by}")
             return
-        kind = "shell" if as_shell else scripts.language_of(path)
+        kind = "shell" if as_shell else scripts.detect_language(path)
         if kind == "binary" or (kind == "data" and not as_shell):
             return
         if scripts.is_product(path, kind, self.project):
             self.chain.product.add(name)
             return
-        if not self.guard(path, f"run by {by}") or not self.is_first(name, ""):
+        if not self.guard_path(path, f"run by {by}") or not self.is_first(name, ""):
             return
         if kind == "shell":
-            self._lines(path, cwd)
+            self._follow_lines(path, cwd)
         else:
-            self.strings(path, cwd)
+            self.follow_strings(path, cwd)
 
-    def _lines(self, path: Path, cwd: Path) -> None:
-        shown = name_of(self.project, path)
+    def _follow_lines(self, path: Path, cwd: Path) -> None:
+        shown = normalize_name(self.project, path)
         if self.is_exhausted or not self.is_first(shown, "lines"):
             return
         for line in files.read_text(path).replace("\\\n", " ").splitlines():
-            self.line(line, cwd, shown)
+            self.follow_line(line, cwd, shown)
 
-    def strings(self, path: Path, cwd: Path) -> None:
+    def follow_strings(self, path: Path, cwd: Path) -> None:
         """Follow what a Python or JavaScript program names in its strings and imports."""
-        shown = name_of(self.project, path)
-        for word in scripts.named_in(path):
+        shown = normalize_name(self.project, path)
+        for word in scripts.iter_strings(path):
             for folder in dict.fromkeys((cwd, path.parent)):
-                self._named(word, folder, shown)
+                self._follow_argument(word, folder, shown)
             if " " in word:
-                self.line(word, cwd, shown)
-        for beside in scripts.imported_beside(path, self.project):
-            if self.guard(beside, f"imported by {shown}") and self.is_first(str(beside), ""):
-                self.strings(beside, cwd)
+                self.follow_line(word, cwd, shown)
+        for beside in scripts.iter_sibling_imports(path, self.project):
+            if self.guard_path(beside, f"imported by {shown}") and self.is_first(str(beside), ""):
+                self.follow_strings(beside, cwd)
 
 
 _HANDLERS: Final[Mapping[str, Callable[[_Follower, Sequence[str], Path, str], None]]] = {
     **TASK_RUNNERS,
-    "python": _Follower._python,
-    "pypy": _Follower._python,
-    "py": _Follower._python,
-    "pytest": _Follower._pytest,
-    "py.test": _Follower._pytest,
-    "source": _Follower._source,
-    ".": _Follower._source,
+    "python": _Follower._follow_python,
+    "pypy": _Follower._follow_python,
+    "py": _Follower._follow_python,
+    "pytest": _Follower._follow_pytest,
+    "py.test": _Follower._follow_pytest,
+    "source": _Follower._follow_source,
+    ".": _Follower._follow_source,
 }
 
 
-def _commands(text: str) -> Iterator[list[str]]:
+def _iter_commands(text: str) -> Iterator[list[str]]:
     """Yield the simple commands of a line of shell."""
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|()<>")

@@ -23,7 +23,7 @@ class ControlRun:
         self._can_select = True
         """Whether the suite runs only the files that it is asked for, as far as we know."""
 
-    def findings(
+    def compare_runs(
         self, baseline: SuiteReport, report: SuiteReport, manifest: Manifest, run: WatchedRun
     ) -> list[Finding]:
         """Return what passes only beside the new tests, and what the runs changed.
@@ -36,18 +36,22 @@ class ControlRun:
             manifest: the files as the attempt found them.
             run: runs the old tests.
         """
-        new = cases.case_files(report) - cases.case_files(baseline) - manifest.entries.keys()
-        old = cases.test_files(baseline, self._project)
+        new = (
+            cases.list_case_files(report)
+            - cases.list_case_files(baseline)
+            - manifest.entries.keys()
+        )
+        old = cases.list_test_files(baseline, self._project)
         if not (self._can_select and new and old):
             return []
         alone, watched = run(old)
-        self._can_select = cases.is_control(alone, new)
+        self._can_select = cases.is_control_run(alone, new)
         if not self._can_select:
-            return [*watched.found, *cases.inconsistent(alone, baseline)]
-        found = cases.agreeing(report, alone, new, baseline)
+            return [*watched.found, *cases.find_inconsistencies(alone, baseline)]
+        found = cases.find_dependent_passes(report, alone, new, baseline)
         if not found:
             return list(watched.found)
         again, watched_again = run(old)
-        second = {each.where for each in cases.agreeing(report, again, new, baseline)}
+        second = {each.where for each in cases.find_dependent_passes(report, again, new, baseline)}
         steady = [each for each in found if each.where in second]
         return [*watched.found, *watched_again.found, *steady]

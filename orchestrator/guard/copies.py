@@ -40,43 +40,43 @@ class Copies:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def keep(self, data: bytes) -> str:
+    def write_copy(self, data: bytes) -> str:
         """Keep some bytes, and return the digest under which they are found again.
 
         Raises:
             OSError: they cannot be written.
         """
-        digest = digest_of(data)
-        if not files.exists(self.folder / digest) and not self._share(digest, data):
+        digest = compute_digest(data)
+        if not files.exists(self.folder / digest) and not self._link_earlier_copy(digest, data):
             files.write_file(self.folder / digest, zlib.compress(data, _FAST))
         return digest
 
-    def read(self, digest: str) -> bytes | None:
+    def read_copy(self, digest: str) -> bytes | None:
         """Return what was kept; None if the copy is gone, or is another than was kept."""
         with contextlib.suppress(OSError, zlib.error):
             data = zlib.decompress((self.folder / digest).read_bytes()) if digest else None
-            if data is not None and digest_of(data) == digest:
+            if data is not None and compute_digest(data) == digest:
                 return data
         return None
 
-    def _share(self, digest: str, data: bytes) -> bool:
+    def _link_earlier_copy(self, digest: str, data: bytes) -> bool:
         """Link the copy of an earlier run; return whether there was one."""
-        for earlier in self._earlier:
-            if files.exists(earlier.folder / digest) and earlier.read(digest) == data:
+        for earlier in self._earlier_runs:
+            if files.exists(earlier.folder / digest) and earlier.read_copy(digest) == data:
                 with contextlib.suppress(OSError):
                     self.make_folder()
-                    atomic.link(earlier.folder / digest, self.folder / digest)
+                    atomic.create_hard_link(earlier.folder / digest, self.folder / digest)
                     return True
         return False
 
     @cached_property
-    def _earlier(self) -> list["Copies"]:
+    def _earlier_runs(self) -> list["Copies"]:
         guard = self.folder.parent
         runs = sorted((item.name for item in files.list_folder(guard.parent.parent)), reverse=True)
         others = [name for name in runs if name < guard.parent.name]
         return [Copies(guard.parent.parent / name / guard.name) for name in others[:_RUNS]]
 
 
-def digest_of(data: bytes) -> str:
+def compute_digest(data: bytes) -> str:
     """Return the digest by which a copy of some bytes is called."""
     return hashlib.sha256(data).hexdigest()

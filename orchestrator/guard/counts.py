@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from orchestrator.models import Finding, FindingKind, SuiteReport
-from orchestrator.suites.pytest.summary import PASSED
+from orchestrator.suites.pytest.summary import PASSED_COUNT
 
 _COUNTS: Final = (
     re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE),
@@ -15,7 +15,7 @@ _COUNTS: Final = (
     re.compile(r"^\s*(\d+) passing\b", re.MULTILINE),
     re.compile(r"^(\d+) examples?, \d+ failures?", re.MULTILINE),
     re.compile(r"^Tests run: (\d+),", re.MULTILINE),
-    PASSED,
+    PASSED_COUNT,
 )
 """unittest, node:test, TAP, cargo, jest and vitest, mocha, rspec, JUnit, pytest."""
 
@@ -33,7 +33,7 @@ _SKIPPED: Final = (
 _TERMINAL: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def counted(output: str) -> int | None:
+def count_tests(output: str) -> int | None:
     """Return how many tests the runner says it ran; None where it says nothing we know."""
     plain = _TERMINAL.sub("", output)
     for pattern in _COUNTS:
@@ -43,25 +43,26 @@ def counted(output: str) -> int | None:
     return max(lines) or None
 
 
-def skipped(output: str) -> int:
+def count_skipped(output: str) -> int:
     """Return how many tests the runner says it skipped."""
     plain = _TERMINAL.sub("", output)
     return sum(int(each) for pattern in _SKIPPED for each in pattern.findall(plain))
 
 
-def fewer_tests(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
+def find_missing_tests(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
     """Return a finding where a green suite says that it ran fewer tests than at the baseline."""
-    if not report.passed or baseline.cases or (before := counted(baseline.output)) is None:
+    if not report.has_passed or baseline.cases or (before := count_tests(baseline.output)) is None:
         return []
-    now = counted(report.output)
+    now = count_tests(report.output)
     if now is None:
         text = f"ran {before} tests at the start, and does not say how many now"
     elif now < before:
         text = f"ran {before} tests at the start, {now} now"
-    elif skipped(report.output) > skipped(baseline.output) and now - skipped(report.output) < (
-        before - skipped(baseline.output)
-    ):
-        text = f"skipped {skipped(baseline.output)} tests at the start, {skipped(report.output)}"
+    elif count_skipped(report.output) > count_skipped(baseline.output) and now - count_skipped(
+        report.output
+    ) < (before - count_skipped(baseline.output)):
+        skipped = count_skipped(baseline.output), count_skipped(report.output)
+        text = f"skipped {skipped[0]} tests at the start, {skipped[1]}"
     else:
         return []
     return [Finding(FindingKind.HIDDEN, report.command or "the suite", text, decisive=True)]

@@ -10,22 +10,32 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator.guard import path_rules
-from orchestrator.guard.command_chain import Chain, follow
-from orchestrator.guard.helpers import Evidence, product_among_tests, uses_test_library
+from orchestrator.guard.command_chain import Chain, follow_command
+from orchestrator.guard.helpers import Evidence, find_product_files, has_test_import
 from orchestrator.guard.protection import (
     CONFIG_NAMES,
-    Guarded,
+    GuardedFile,
     Kind,
     Protection,
     SearchFolder,
-    name_of,
+    normalize_name,
 )
-from orchestrator.guard.search_path import search_folders
-from orchestrator.guard.tree import Tree, environments_in, find_closed, mode_of, walk
+from orchestrator.guard.search_path import find_search_folders
+from orchestrator.guard.tree import (
+    Tree,
+    find_closed_folders,
+    find_environments,
+    unpack_mode,
+    walk_tree,
+)
 from orchestrator.models import SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files
-from orchestrator.suites.environment import VIRTUALENV_MARK, virtualenv_of, virtualenv_places
+from orchestrator.suites.environment import (
+    VIRTUALENV_MARK,
+    find_virtualenv,
+    list_virtualenv_candidates,
+)
 
 _SOURCE: Final = re.compile(r"\.(?:py|pyi|sh|[cm]?[jt]sx?|go|rs|rb|java|kt|c|cc|cpp|h|hpp|so|pyx)$")
 _DOCUMENT: Final = re.compile(
@@ -58,29 +68,31 @@ class Basis:
     """What was asked for: a file that it names, and that a script only reads, is what is tested."""
 
 
-def derive(basis: Basis) -> Protection:
+def derive_protection(basis: Basis) -> Protection:
     """Derive what is guarded, from the project as it stands now."""
     project = basis.project
-    environments = environments_in(project) | _own_environment(project)
-    tree = walk(project, environments)
-    chain = follow(project, basis.command)
+    environments = find_environments(project) | _find_own_environment(project)
+    tree = walk_tree(project, environments)
+    chain = follow_command(project, basis.command)
     chain.plugins.update(basis.plugins)
     if basis.footprint is None:
-        found = _by_paths(basis, tree, chain)
+        found = _derive_by_paths(basis, tree, chain)
     else:
-        found = _by_footprint(basis, basis.footprint, tree, chain)
+        found = _derive_by_footprint(basis, basis.footprint, tree, chain)
     found.free |= basis.regenerated
     # In the project's own folder, these are a runner's helpers that nothing else imports.
     found.free -= {n for n, why in chain.files.items() if "/" not in n and _is_imported(why)}
-    found.free |= {name for name, why in chain.files.items() if _is_asked_for(name, why, basis)}
+    found.free |= {name for name, why in chain.files.items() if _is_task_subject(name, why, basis)}
     _add_chain(found, chain, tree)
     _add_links(found, project, tree)
-    found.absent |= dict.fromkeys(_environment_names(project), "would be the project's environment")
-    found.absent.update(_program_names(basis, chain))
-    for name in _package_roots(project, found.tests):
+    found.absent |= dict.fromkeys(
+        _iter_environment_names(project), "would be the project's environment"
+    )
+    found.absent.update(_find_program_shadows(basis, chain))
+    for name in _iter_package_roots(project, found.tests):
         found.absent.setdefault(name, "would change where the tests find their modules")
     guarded = {n: g for n, g in found.guarded.items() if n not in found.free}
-    folders = search_folders(project, basis.footprint, found.tests)
+    folders = find_search_folders(project, basis.footprint, found.tests)
     derived = Protection(
         project,
         guarded,
@@ -92,95 +104,99 @@ def derive(basis: Basis) -> Protection:
         frozenset(found.folders),
         environments,
         folders,
-        _reserved(basis.footprint, guarded, folders),
+        _collect_reserved_modules(basis.footprint, guarded, folders),
         basis.regenerated,
     )
-    looked_at = (*derived.entered, *guarded)
+    looked_at = (*derived.relevant_folders, *guarded)
     closed = {name for name in looked_at if files.is_closed(project / name)}
-    closed |= find_closed(project, environments, derived.entered)
+    closed |= find_closed_folders(project, environments, derived.relevant_folders)
     return replace(derived, closed=frozenset(closed))
 
 
-class _Found:
+class _ProtectionBuilder:
     """What is being derived."""
 
     def __init__(self) -> None:
-        self.guarded: dict[str, Guarded] = {}
+        self.guarded: dict[str, GuardedFile] = {}
         self.absent: dict[str, str] = {}
         self.free: set[str] = set()
         self.tests: set[str] = set()
         self.folders: set[str] = set()
 
-    def guard(self, name: str, kind: Kind, why: str) -> None:
-        self.guarded.setdefault(name, Guarded(name, kind, why))
+    def guard_file(self, name: str, kind: Kind, why: str) -> None:
+        self.guarded.setdefault(name, GuardedFile(name, kind, why))
 
 
-def _by_paths(basis: Basis, tree: Tree, chain: Chain) -> _Found:
+def _derive_by_paths(basis: Basis, tree: Tree, chain: Chain) -> _ProtectionBuilder:
     """Derive by the names of files, where the suite recorded no footprint."""
-    found = _Found()
+    found = _ProtectionBuilder()
     collected = {case.file for case in basis.report.cases if case.file}
     product = {name for name in chain.product if not path_rules.is_test(name)}
     found.free |= product
     found.tests |= {name for name in collected if name in tree} - product
     found.tests |= {name for name in tree if path_rules.is_test(name)} - product
-    for name in sorted(path_rules.tests_among(tree, found.tests)):
+    for name in sorted(path_rules.find_test_files(tree, found.tests)):
         if name not in product:
-            found.guard(name, Kind.TEST, "test, or in a folder of tests, by its name")
-    found.folders |= path_rules.folders_of(found.tests)
-    named = path_rules.plugins(basis.project, basis.command, chain.plugins)
+            found.guard_file(name, Kind.TEST, "test, or in a folder of tests, by its name")
+    found.folders |= path_rules.find_test_folders(found.tests)
+    named = path_rules.find_plugin_files(basis.project, basis.command, chain.plugins)
     for name in sorted(named):
-        found.guard(name, Kind.CONFIG, "plugin of pytest")
+        found.guard_file(name, Kind.CONFIG, "plugin of pytest")
     above = {str(parent) for name in found.tests for parent in PurePosixPath(name).parents}
     for name in tree:
         folder, _, base = name.rpartition("/")
         if base == "conftest.py" or (base in CONFIG_NAMES and (folder or ".") in above):
-            found.guard(name, Kind.CONFIG, "configuration of tests, by its name")
+            found.guard_file(name, Kind.CONFIG, "configuration of tests, by its name")
         elif base in ("sitecustomize.py", "usercustomize.py", ".env"):
-            found.guard(name, Kind.CONFIG, "read at the start, by its name")
+            found.guard_file(name, Kind.CONFIG, "read at the start, by its name")
     return found
 
 
-def _by_footprint(basis: Basis, footprint: Footprint, tree: Tree, chain: Chain) -> _Found:
+def _derive_by_footprint(
+    basis: Basis, footprint: Footprint, tree: Tree, chain: Chain
+) -> _ProtectionBuilder:
     """Derive by the runner's own word."""
-    project, found = basis.project, _Found()
+    project, found = basis.project, _ProtectionBuilder()
     evidence = Evidence(project, footprint, basis.report)
     targets = {os.fspath(project / name) for name in chain.product}
-    product = product_among_tests(project, evidence, targets)
-    offered = path_rules.offered_plugins(project)
+    product = find_product_files(project, evidence, targets)
+    offered = path_rules.read_offered_plugins(project)
     own_plugins = {module.file for module in footprint.modules if module.name in offered}
     free = evidence.product | product | own_plugins
-    found.free |= {name_of(project, path) for path in free}
+    found.free |= {normalize_name(project, path) for path in free}
     tests = [path for path in footprint.tests if path not in free]
-    found.tests |= {name_of(project, path) for path in tests}
-    found.folders |= {name_of(project, folder) for folder in evidence.test_folders}
+    found.tests |= {normalize_name(project, path) for path in tests}
+    found.folders |= {normalize_name(project, folder) for folder in evidence.test_folders}
     for path in tests:
-        found.guard(name_of(project, path), Kind.TEST, "holds tests")
+        found.guard_file(normalize_name(project, path), Kind.TEST, "holds tests")
     for path in footprint.steering:
         if path not in free:
-            found.guard(name_of(project, path), Kind.CONFIG, "configures the runner")
+            found.guard_file(normalize_name(project, path), Kind.CONFIG, "configures the runner")
     for path, why in evidence.helpers.items():
-        found.guard(name_of(project, path), Kind.TEST, why)
-    for path in _data(footprint, evidence, project, tree):
-        found.guard(name_of(project, path), Kind.TEST, "read by tests")
+        found.guard_file(normalize_name(project, path), Kind.TEST, why)
+    for path in _iter_data_files(footprint, evidence, project, tree):
+        found.guard_file(normalize_name(project, path), Kind.TEST, "read by tests")
     _add_folders(found, evidence, project, tree)
     for path in footprint.absent:
-        found.absent[name_of(project, path)] = "would configure the runner"
+        found.absent[normalize_name(project, path)] = "would configure the runner"
     return found
 
 
-def _data(footprint: Footprint, evidence: Evidence, project: Path, tree: Tree) -> Iterator[str]:
+def _iter_data_files(
+    footprint: Footprint, evidence: Evidence, project: Path, tree: Tree
+) -> Iterator[str]:
     """Yield the files that tests read as what is expected, and not as what is tested."""
-    outside = [path for path in footprint.data if not evidence.in_test_folder(path)]
+    outside = [path for path in footprint.data if not evidence.is_in_test_folder(path)]
     # Not only what tests import: a program that is started names its data too.
     code = [os.fspath(project / name) for name in tree if name.endswith(".py")][:_MOST_READ]
     product = {*evidence.product, *code} - evidence.test_code - evidence.helpers.keys()
-    product = {path for path in product if not evidence.in_test_folder(path)}
-    words = _words_of(product) if outside else ""
+    product = {path for path in product if not evidence.is_in_test_folder(path)}
+    words = _read_product_text(product) if outside else ""
     for path in footprint.data:
-        if evidence.in_test_folder(path):
+        if evidence.is_in_test_folder(path):
             yield path
             continue
-        name = name_of(project, path)
+        name = normalize_name(project, path)
         steers = path in footprint.steering or PurePosixPath(path).name in CONFIG_NAMES
         system = name.startswith(("/usr/", "/etc/", "/proc/", "/dev/", "/sys/", "/tmp/pytest-"))  # noqa: S108
         if steers or system or _SOURCE.search(name) or _DOCUMENT.search(name):
@@ -191,13 +207,13 @@ def _data(footprint: Footprint, evidence: Evidence, project: Path, tree: Tree) -
             yield path
 
 
-def _words_of(product: Iterable[str]) -> str:
+def _read_product_text(product: Iterable[str]) -> str:
     """Return the text of the product's modules, with one kind of quotes."""
     texts = (files.read_text(path, _LARGEST_READ) for path in product)
     return "\n".join(texts).replace("'", '"')
 
 
-def _add_folders(found: _Found, evidence: Evidence, project: Path, tree: Tree) -> None:
+def _add_folders(found: _ProtectionBuilder, evidence: Evidence, project: Path, tree: Tree) -> None:
     """Guard all that lies in folders of tests, but what is tested."""
     prefixes = tuple(f"{folder}/" for folder in found.folders if not folder.startswith("/"))
     for name in tree:
@@ -211,32 +227,32 @@ def _add_folders(found: _Found, evidence: Evidence, project: Path, tree: Tree) -
                 path_rules.is_test(name)
                 or base in ("conftest.py", "__init__.py")
                 or any(path_rules.TEST_FOLDER.fullmatch(p) for p in PurePosixPath(name).parts[:-1])
-                or uses_test_library(path)
+                or has_test_import(path)
             ):
                 continue
-        found.guard(name, Kind.TEST, "in a folder of tests")
+        found.guard_file(name, Kind.TEST, "in a folder of tests")
     for folder in found.folders:
         if folder.startswith("/"):
-            paths = (path for path in files.find_files(folder) if "/__pycache__/" not in path)
+            paths = (path for path in files.iter_files(folder) if "/__pycache__/" not in path)
             for path in sorted(paths)[:_MOST_OUTSIDE]:
                 if files.is_file(path):
-                    found.guard(path, Kind.TEST, "in a folder of tests")
+                    found.guard_file(path, Kind.TEST, "in a folder of tests")
 
 
-def _add_chain(found: _Found, chain: Chain, tree: Tree) -> None:
+def _add_chain(found: _ProtectionBuilder, chain: Chain, tree: Tree) -> None:
     """Guard what the command leads to, but the code under test."""
     for name, why in chain.files.items():
         if name not in found.free:
-            found.guard(name, Kind.CONFIG, why)
+            found.guard_file(name, Kind.CONFIG, why)
     # A file that a recipe runs as the code under test is free, unless it holds the tests.
     found.free |= {name for name in chain.product if name not in found.guarded}
     found.absent |= chain.absent
     if ".env" in tree and ".env" not in found.free:
-        found.guard(".env", Kind.CONFIG, "variables of the environment")
+        found.guard_file(".env", Kind.CONFIG, "variables of the environment")
     found.absent.setdefault(".env", "variables of the environment")
 
 
-def _is_asked_for(name: str, why: str, basis: Basis) -> bool:
+def _is_task_subject(name: str, why: str, basis: Basis) -> bool:
     """Return whether a file that a script of the command names is what the task is about."""
     if not (why.startswith("named by") or _is_imported(why)) or path_rules.is_test(name):
         return False
@@ -248,27 +264,27 @@ def _is_imported(why: str) -> bool:
     return why.startswith("imported by")
 
 
-def _add_links(found: _Found, project: Path, tree: Tree) -> None:
+def _add_links(found: _ProtectionBuilder, project: Path, tree: Tree) -> None:
     """Guard links that lead to guarded files, and what guarded links lead to."""
     for name, at in tree.items():
-        if not stat.S_ISLNK(mode_of(at)):
+        if not stat.S_ISLNK(unpack_mode(at)):
             continue
-        target = name_of(project, os.path.realpath(project / name))
+        target = normalize_name(project, os.path.realpath(project / name))
         below = any(each.startswith(f"{target}/") for each in found.guarded)
         if target in found.guarded or below:
-            found.guard(name, Kind.TEST, f"link to {target}")
+            found.guard_file(name, Kind.TEST, f"link to {target}")
         elif name in found.guarded and files.is_file(project / target) and target not in found.free:
-            found.guard(target, Kind.TEST, f"target of the link {name}")
+            found.guard_file(target, Kind.TEST, f"target of the link {name}")
 
 
-def _own_environment(project: Path) -> frozenset[str]:
-    own = virtualenv_of(project)
+def _find_own_environment(project: Path) -> frozenset[str]:
+    own = find_virtualenv(project)
     if own and own.is_relative_to(project):
         return frozenset({own.relative_to(project).as_posix()})
     return frozenset()
 
 
-def _package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
+def _iter_package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
     """Yield the `__init__.py` that would move the folder which pytest puts on `sys.path`.
 
     It is the first folder above a test that is no package. A project's own folder is not one, nor
@@ -284,20 +300,20 @@ def _package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
         folders.add(folder)
     for folder in sorted(folders):
         if not files.exists(folder / "__init__.py"):
-            yield name_of(project, folder / "__init__.py")
+            yield normalize_name(project, folder / "__init__.py")
 
 
-def _environment_names(project: Path) -> Iterator[str]:
+def _iter_environment_names(project: Path) -> Iterator[str]:
     """Yield where a new environment would take the place of the one that the suite runs in."""
-    own = virtualenv_of(project)
-    for place in virtualenv_places(project):
+    own = find_virtualenv(project)
+    for place in list_virtualenv_candidates(project):
         if own == place:
             return
         if not files.exists(place / VIRTUALENV_MARK):
-            yield name_of(project, place / VIRTUALENV_MARK)
+            yield normalize_name(project, place / VIRTUALENV_MARK)
 
 
-def _program_names(basis: Basis, chain: Chain) -> Mapping[str, str]:
+def _find_program_shadows(basis: Basis, chain: Chain) -> Mapping[str, str]:
     """Return where a program of the command would be found before the one that is used."""
     found: dict[str, str] = {}
     for program in sorted(chain.programs | {"sh", "env", "python", "python3"}):
@@ -305,13 +321,13 @@ def _program_names(basis: Basis, chain: Chain) -> Mapping[str, str]:
             full = basis.project / (folder or ".")
             if files.exists(full / program):
                 break
-            found[name_of(basis.project, full / program)] = f"would be run as {program}"
+            found[normalize_name(basis.project, full / program)] = f"would be run as {program}"
     return found
 
 
-def _reserved(
+def _collect_reserved_modules(
     footprint: Footprint | None,
-    guarded: Mapping[str, Guarded],
+    guarded: Mapping[str, GuardedFile],
     folders: Iterable[SearchFolder],
 ) -> frozenset[str]:
     """Return the names of modules that a new file may not take from others."""

@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.cases import case_files
-from orchestrator.guard.findings import bound_findings
+from orchestrator.guard.cases import list_case_files
+from orchestrator.guard.findings import limit_findings
 from orchestrator.guard.protection import Protection
-from orchestrator.guard.scripts import parse
-from orchestrator.guard.tree import Tree, walk
+from orchestrator.guard.scripts import parse_source
+from orchestrator.guard.tree import Tree, walk_tree
 from orchestrator.models import Finding, FindingKind, SuiteReport
 from orchestrator.platform import files
 
@@ -32,7 +32,7 @@ _PROGRAMS: Final = (".py", ".sh", ".mk", "")
 _LARGEST: Final = 2_000_000
 
 
-def names_with_doctests(
+def find_doctest_files(
     protection: Protection, command: str, report: SuiteReport, tree: Tree | None = None
 ) -> set[str]:
     """Return the product files whose doctests run, as far as one can say.
@@ -47,9 +47,9 @@ def names_with_doctests(
     paths = [project / name for name in (*protection.tests, *protection.guarded)]
     programs = (path for path in paths if path.suffix in _PROGRAMS)
     if any(map(_RUNS_DOCTESTS.search, (command, *map(files.read_text, programs)))):
-        names = set(tree or walk(project, protection.environments))
+        names = set(tree or walk_tree(project, protection.environments))
     else:
-        names = case_files(report)
+        names = list_case_files(report)
     return {name for name in names if name.endswith(".py") and name not in protection.guarded}
 
 
@@ -60,11 +60,13 @@ def read_doctests(project: Path, names: Collection[str]) -> Doctests:
         project: the project's folder.
         names: of the files; those without examples are left out.
     """
-    found = {name: tuple(_flat(_docstrings(project / name))) for name in sorted(names)}
+    found = {
+        name: tuple(_iter_all_examples(_iter_docstrings(project / name))) for name in sorted(names)
+    }
     return {name: examples for name, examples in found.items() if examples}
 
 
-def edited_doctests(project: Path, before: Doctests, names: Collection[str]) -> list[Finding]:
+def find_edited_doctests(project: Path, before: Doctests, names: Collection[str]) -> list[Finding]:
     """Return a finding for each example that is not what it was.
 
     Args:
@@ -75,48 +77,56 @@ def edited_doctests(project: Path, before: Doctests, names: Collection[str]) -> 
     if not before:
         return []
     known = Counter(each for examples in before.values() for each in examples)
-    docstrings = {name: list(_docstrings(project / name)) for name in sorted(names)}
-    now = Counter(each for each in _flat(each for held in docstrings.values() for each in held))
+    docstrings = {name: list(_iter_docstrings(project / name)) for name in sorted(names)}
+    now = Counter(
+        each for each in _iter_all_examples(each for held in docstrings.values() for each in held)
+    )
     missing, found = known - now, []
     for name, examples in before.items():
         for example in examples:
             if missing[example]:
                 missing[example] -= 1
-                text = f"the doctest `{_short(example[0])}` was changed, skipped or removed"
+                text = (
+                    f"the doctest `{_shorten_source(example[0])}` was changed, skipped or removed"
+                )
                 found.append(Finding(FindingKind.TEST, name, text, decisive=True))
     for name, held in docstrings.items():
         for docstring in held:
-            for example, word in _redefined(docstring, known):
-                text = f"the new example `{_short(example[0])}` changes {word} for old ones"
+            for example, word in _iter_redefinitions(docstring, known):
+                text = (
+                    f"the new example `{_shorten_source(example[0])}` changes {word} for old ones"
+                )
                 found.append(Finding(FindingKind.TEST, name, text, decisive=True))
-    return bound_findings(found, "the doctests", "examples")
+    return limit_findings(found, "the doctests", "examples")
 
 
-def _redefined(
+def _iter_redefinitions(
     docstring: list[Example], known: Collection[Example]
 ) -> Iterator[tuple[Example, str]]:
     """Yield new examples that bind a name which an old one behind them uses."""
     for at, example in enumerate(docstring):
         if example in known:
             continue
-        later = {name for old in docstring[at + 1 :] if old in known for name in _names(old[0])}
-        for name in sorted(_bound(example[0]) & later):
+        later = {
+            name for old in docstring[at + 1 :] if old in known for name in _collect_names(old[0])
+        }
+        for name in sorted(_collect_bound_names(example[0]) & later):
             yield example, name
 
 
-def _docstrings(path: Path) -> Iterator[list[Example]]:
+def _iter_docstrings(path: Path) -> Iterator[list[Example]]:
     """Yield the examples of each docstring of a file that has any."""
     source = files.read_bytes(path, _LARGEST) if path.suffix == ".py" else b""
-    tree = parse(source) if b">>>" in source else None
+    tree = parse_source(source) if b">>>" in source else None
     for node in ast.walk(tree) if tree else ():
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         text = ast.get_docstring(node, clean=False)
-        if text and ">>>" in text and (examples := list(_examples(text))):
+        if text and ">>>" in text and (examples := list(_iter_examples(text))):
             yield examples
 
 
-def _examples(docstring: str) -> Iterator[Example]:
+def _iter_examples(docstring: str) -> Iterator[Example]:
     try:
         parsed = doctest.DocTestParser().get_examples(docstring)
     except ValueError:  # pytest refuses such a docstring too
@@ -128,19 +138,19 @@ def _examples(docstring: str) -> Iterator[Example]:
         yield source.strip(), expected, options
 
 
-def _flat(docstrings: Iterator[list[Example]]) -> Iterator[Example]:
+def _iter_all_examples(docstrings: Iterator[list[Example]]) -> Iterator[Example]:
     for examples in docstrings:
         yield from examples
 
 
-def _names(source: str) -> set[str]:
-    return {each.id for each in _walk(source) if isinstance(each, ast.Name)}
+def _collect_names(source: str) -> set[str]:
+    return {each.id for each in _walk_syntax(source) if isinstance(each, ast.Name)}
 
 
-def _bound(source: str) -> set[str]:
+def _collect_bound_names(source: str) -> set[str]:
     """Return the names that an example gives a new value, or changes something of."""
     found: set[str] = set()
-    for node in _walk(source):
+    for node in _walk_syntax(source):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             found.add(node.id)
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -152,11 +162,11 @@ def _bound(source: str) -> set[str]:
     return found
 
 
-def _walk(source: str) -> Iterator[ast.AST]:
-    tree = parse(source)
+def _walk_syntax(source: str) -> Iterator[ast.AST]:
+    tree = parse_source(source)
     return ast.walk(tree) if tree else iter(())
 
 
-def _short(source: str) -> str:
+def _shorten_source(source: str) -> str:
     text = " ".join(source.split())
     return text if len(text) <= 60 else f"{text[:57]}..."

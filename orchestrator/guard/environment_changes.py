@@ -7,18 +7,18 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from orchestrator.guard.environment_copies import EnvironmentCopies, digest_of
+from orchestrator.guard.environment_copies import EnvironmentCopies, digest_file
 from orchestrator.guard.environment_state import (
     CACHE,
     EnvironmentState,
     SiteFolder,
-    bytecode_in,
-    look_at_site,
+    list_bytecode,
+    read_site_folder,
 )
-from orchestrator.guard.findings import bound_findings
-from orchestrator.guard.packages import installed_as_recorded
+from orchestrator.guard.findings import limit_findings
+from orchestrator.guard.packages import find_reinstalled_files
 from orchestrator.guard.startup_files import is_harmless
-from orchestrator.guard.tree import signature_at
+from orchestrator.guard.tree import read_signature
 from orchestrator.models import Finding, FindingKind
 from orchestrator.platform import files
 
@@ -39,7 +39,7 @@ class EnvironmentGuard:
         self._state, self._restore = state, restore
         self._copies = EnvironmentCopies(state.copies, folder, aside)
 
-    def findings(self, *, suite_ran: bool = False) -> list[Finding]:
+    def check_environment(self, *, suite_ran: bool = False) -> list[Finding]:
         """Return what differs, restored where a copy is kept.
 
         Args:
@@ -50,70 +50,70 @@ class EnvironmentGuard:
             OSError: something cannot be read, or restored.
         """
         state = self._state
-        found = [*self._fixed()]
-        changed = [p for p, was in state.runner.items() if signature_at(p) != was]
-        found += self._runner(changed)
-        others = [p for p, was in state.installed.items() if signature_at(p) != was]
-        found += self._installed(others)
+        found = [*self._iter_program_findings()]
+        changed = [p for p, was in state.runner.items() if read_signature(p) != was]
+        found += self._iter_runner_findings(changed)
+        others = [p for p, was in state.installed.items() if read_signature(p) != was]
+        found += self._iter_installed_findings(others)
         for site in state.sites:
-            found += self._site(site)
+            found += self._iter_site_findings(site)
         found += [
-            _decisive(path, "new on Python's search path, where nothing was")
+            _build_finding(path, "new on Python's search path, where nothing was")
             for path in state.absent
             if os.path.lexists(path)
         ]
-        found += self._caches(frozenset({*changed, *others}), suite_ran=suite_ran)
-        return bound_findings(found, "the environment")
+        found += self._iter_cache_findings(frozenset({*changed, *others}), suite_ran=suite_ran)
+        return limit_findings(found, "the environment")
 
-    def _fixed(self) -> Iterator[Finding]:
+    def _iter_program_findings(self) -> Iterator[Finding]:
         for path, was in self._state.fixed.items():
-            if signature_at(path) != was and not self._copies.has(path):
+            if read_signature(path) != was and not self._copies.is_unchanged(path):
                 yield from self._restore_file(path, "interpreter or program changed")
 
-    def _runner(self, changed: Collection[str]) -> Iterator[Finding]:
-        if not (changed := [path for path in changed if not self._copies.has(path)]):
+    def _iter_runner_findings(self, changed: Collection[str]) -> Iterator[Finding]:
+        if not (changed := [path for path in changed if not self._copies.is_unchanged(path)]):
             return
-        upgraded = installed_as_recorded(changed, self._state.records)
+        upgraded = find_reinstalled_files(changed, self._state.records)
         for path in changed:
             if path in upgraded:
                 text = "the test runner was upgraded; the baseline was taken with another one"
-                yield _decisive(path, text)
+                yield _build_finding(path, text)
                 return
             yield from self._restore_file(path, "the test runner was changed")
 
-    def _installed(self, changed: Collection[str]) -> Iterator[Finding]:
-        changed = [path for path in changed if self._digest_differs(path)]
+    def _iter_installed_findings(self, changed: Collection[str]) -> Iterator[Finding]:
+        changed = [path for path in changed if self._has_digest_changed(path)]
         if not changed:
             return
-        upgraded = installed_as_recorded(changed, self._state.records)
+        upgraded = find_reinstalled_files(changed, self._state.records)
         reported: set[str] = set()
         for path in changed:
             if path not in upgraded:
-                yield _decisive(path, "an installed file was changed by hand")
+                yield _build_finding(path, "an installed file was changed by hand")
             elif upgraded[path] and upgraded[path] not in reported:
                 reported.add(upgraded[path])
                 text = "an installed package was replaced by its installer"
-                yield Finding(FindingKind.STEERING, upgraded[path], text)
+                yield Finding(FindingKind.TEST_CONFIG, upgraded[path], text)
 
-    def _site(self, was: SiteFolder) -> Iterator[Finding]:
+    def _iter_site_findings(self, was: SiteFolder) -> Iterator[Finding]:
         for path, signature in was.starts.items():
-            if signature_at(path) != signature and not self._copies.has(path):
+            if read_signature(path) != signature and not self._copies.is_unchanged(path):
                 if os.path.lexists(path) and is_harmless(path):
                     continue
                 yield from self._restore_file(path, "read at the start of Python, changed")
-        if signature_at(was.path) == was.signature:
+        if read_signature(was.path) == was.signature:
             return
-        now = look_at_site(was.path)
+        now = read_site_folder(was.path)
         for path in sorted(now.starts.keys() - was.starts.keys()):
             if is_harmless(path):
                 continue
             yield from self._move_aside(path, "read at the start of Python or pytest, added")
-        later = self._taken_after(was.path)
+        later = self._list_later_modules(was.path)
         for name in sorted(set(now.names) - set(was.names)):
             if name in later:
-                yield _decisive(f"{was.path}/{name}", "found before a module of the same name")
+                yield _build_finding(f"{was.path}/{name}", "found before a module of the same name")
 
-    def _taken_after(self, folder: str) -> set[str]:
+    def _list_later_modules(self, folder: str) -> set[str]:
         """Return the names of modules in the folders that are searched after one."""
         folders = [site.path for site in self._state.sites]
         return {
@@ -123,21 +123,23 @@ class EnvironmentGuard:
             if "." not in name
         }
 
-    def _caches(self, changed: Collection[str], *, suite_ran: bool) -> Iterator[Finding]:
+    def _iter_cache_findings(
+        self, changed: Collection[str], *, suite_ran: bool
+    ) -> Iterator[Finding]:
         """Yield findings for bytecode that changed while its source did not; drop it.
 
         Only that of recorded files counts: a folder of packages holds that of others too.
         """
         known = self._state.caches
         sources = self._state.runner.keys() | self._state.installed.keys()
-        paths = {path for path, was in known.items() if signature_at(path) != was}
+        paths = {path for path, was in known.items() if read_signature(path) != was}
         folders = {path for path in paths if path.endswith(f"/{CACHE}")}
-        added = {path for folder in folders for path in bytecode_in(folder)} - known.keys()
+        added = {path for folder in folders for path in list_bytecode(folder)} - known.keys()
         for path in sorted((paths - folders) | added):
             if not path.endswith(".pyc"):
-                yield from self._package(path)
+                yield from self._iter_package_findings(path)
                 continue
-            source = _source_of(path)
+            source = _resolve_source(path)
             if source in changed or source not in sources or not os.path.lexists(path):
                 continue
             if self._restore:
@@ -145,9 +147,9 @@ class EnvironmentGuard:
             if suite_ran and not known.get(path):
                 continue
             text = "bytecode changed while its source did not" + ", removed" * self._restore
-            yield Finding(FindingKind.STEERING, path, text, decisive=not self._restore)
+            yield Finding(FindingKind.TEST_CONFIG, path, text, decisive=not self._restore)
 
-    def _package(self, folder: str) -> Iterator[Finding]:
+    def _iter_package_findings(self, folder: str) -> Iterator[Finding]:
         """Yield findings for new files in a package's folder that are found before its own."""
         sources = {*self._state.runner, *self._state.installed}
         stems = {Path(each).stem for each in sources if os.path.dirname(each) == folder}  # noqa: PTH120
@@ -158,32 +160,32 @@ class EnvironmentGuard:
             package = files.exists(f"{item.path}/__init__.py")
             package = package and item.path + "/__init__.py" not in sources
             if package or item.name.endswith((".so", ".pyd")):
-                yield _decisive(item.path, "found in the place of an installed module")
+                yield _build_finding(item.path, "found in the place of an installed module")
 
     # ---- one file --------------------------------------------------------------------------
 
-    def _digest_differs(self, path: str) -> bool:
+    def _has_digest_changed(self, path: str) -> bool:
         known = self._state.digests.get(path) or self._state.copies.get(path)
-        return known is None or digest_of(path) != known
+        return known is None or digest_file(path) != known
 
     def _restore_file(self, path: str, text: str) -> Iterator[Finding]:
-        if self._restore and self._copies.restore(path):
-            yield Finding(FindingKind.STEERING, path, f"{text}, restored")
+        if self._restore and self._copies.restore_file(path):
+            yield Finding(FindingKind.TEST_CONFIG, path, f"{text}, restored")
         else:
-            yield _decisive(path, text)
+            yield _build_finding(path, text)
 
     def _move_aside(self, path: str, text: str) -> Iterator[Finding]:
         if not self._restore:
-            yield _decisive(path, text)
+            yield _build_finding(path, text)
             return
         self._copies.move_aside(path)
-        yield Finding(FindingKind.STEERING, path, f"{text}, reverted")
+        yield Finding(FindingKind.TEST_CONFIG, path, f"{text}, reverted")
 
 
-def _decisive(path: str, text: str) -> Finding:
-    return Finding(FindingKind.STEERING, path, text, decisive=True)
+def _build_finding(path: str, text: str) -> Finding:
+    return Finding(FindingKind.TEST_CONFIG, path, text, decisive=True)
 
 
-def _source_of(cache: str) -> str:
+def _resolve_source(cache: str) -> str:
     folder, _, name = cache.rpartition(f"/{CACHE}/")
     return f"{folder}/{name.partition('.cpython-')[0]}.py"

@@ -16,7 +16,7 @@ _LARGEST_DIGEST: Final = 400_000
 _LINK: Final = b"link to "
 
 
-def keep_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
+def record_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
     """Keep copies of what is small, and return their digests, by path.
 
     Args:
@@ -27,14 +27,14 @@ def keep_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
         OSError: a copy cannot be written.
     """
     kept = Copies(folder)
-    read = ((path, _read(path, _LARGEST_COPY)) for path in paths)
-    return {path: kept.keep(data) for path, data in read if data is not None}
+    read = ((path, _read_content(path, _LARGEST_COPY)) for path in paths)
+    return {path: kept.write_copy(data) for path, data in read if data is not None}
 
 
-def digest_of(path: str, largest: int = _LARGEST_DIGEST) -> str:
+def digest_file(path: str, largest: int = _LARGEST_DIGEST) -> str:
     """Return the digest of a file, or of a link's target; empty where `_read` reads nothing."""
-    data = _read(path, largest)
-    return copies.digest_of(data) if data is not None else ""
+    data = _read_content(path, largest)
+    return copies.compute_digest(data) if data is not None else ""
 
 
 class EnvironmentCopies:
@@ -49,18 +49,18 @@ class EnvironmentCopies:
     def __init__(self, digests: Mapping[str, str], folder: Path, aside: Path) -> None:
         self._digests, self._copies, self._aside = digests, Copies(folder), aside
 
-    def has(self, path: str) -> bool:
+    def is_unchanged(self, path: str) -> bool:
         """Return whether a file's content is what was kept."""
         kept = self._digests.get(path)
-        return kept is not None and digest_of(path, _LARGEST_COPY) == kept
+        return kept is not None and digest_file(path, _LARGEST_COPY) == kept
 
-    def restore(self, path: str) -> bool:
+    def restore_file(self, path: str) -> bool:
         """Make a file what it was; return whether there is a copy to make it from.
 
         Raises:
             OSError: it cannot be written.
         """
-        data = self._copies.read(self._digests.get(path, ""))
+        data = self._copies.read_copy(self._digests.get(path, ""))
         if data is None:
             return False
         self.move_aside(path)
@@ -84,11 +84,11 @@ class EnvironmentCopies:
             shutil.move(path, target)
 
 
-def _read(path: str, largest: int) -> bytes | None:
+def _read_content(path: str, largest: int) -> bytes | None:
     """Return a file's content, or a link's target; None for what is too large, or not there."""
     with contextlib.suppress(OSError):
         if files.is_link(path):
             return _LINK + os.fsencode(Path(path).readlink())
         if os.lstat(path).st_size <= largest:
-            return files.read_whole(path)
+            return files.read_whole_file(path)
     return None

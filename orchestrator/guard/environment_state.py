@@ -11,11 +11,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from orchestrator.guard.environment_copies import digest_of, keep_copies
-from orchestrator.guard.packages import digests_of_records, listed_files
-from orchestrator.guard.search_path import modules_in
+from orchestrator.guard.environment_copies import digest_file, record_copies
+from orchestrator.guard.packages import collect_record_digests, list_recorded_files
+from orchestrator.guard.search_path import iter_modules
 from orchestrator.guard.startup_files import INFO, STARTUP
-from orchestrator.guard.tree import signature_at
+from orchestrator.guard.tree import read_signature
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files
 
@@ -88,67 +88,74 @@ def record_environment(
     Raises:
         OSError: a copy cannot be written.
     """
-    fixed = {each: signature_at(each) for each in _fixed(footprint, programs, path)}
-    runner = {each: signature_at(each) for each in footprint.runner}
+    fixed = {each: read_signature(each) for each in _iter_program_paths(footprint, programs, path)}
+    runner = {each: read_signature(each) for each in footprint.runner}
     known = {*fixed, *runner}
-    installed = {each: signature_at(each) for each in footprint.installed if each not in known}
-    sites = tuple(look_at_site(each) for each in _site_folders(footprint))
+    installed = {each: read_signature(each) for each in footprint.installed if each not in known}
+    sites = tuple(read_site_folder(each) for each in _list_site_folders(footprint))
     starts = [name for site in sites for name in site.starts]
-    listed = listed_files(site.path for site in sites)
+    listed = list_recorded_files(site.path for site in sites)
     return EnvironmentState(
         fixed,
         runner,
         installed,
-        _caches({*runner, *installed}, footprint.version) | _all_bytecode(runner),
-        keep_copies([*fixed, *runner, *starts], folder),
-        {each: digest for each in installed if each not in listed and (digest := digest_of(each))},
-        digests_of_records(footprint.site_folders),
+        _collect_cache_signatures({*runner, *installed}, footprint.version)
+        | _collect_bytecode_signatures(runner),
+        record_copies([*fixed, *runner, *starts], folder),
+        {
+            each: digest
+            for each in installed
+            if each not in listed and (digest := digest_file(each))
+        },
+        collect_record_digests(footprint.site_folders),
         sites,
         tuple(each for each in footprint.search_path if each and not os.path.lexists(each)),
     )
 
 
-def look_at_site(path: str) -> SiteFolder:
+def read_site_folder(path: str) -> SiteFolder:
     """Look at a site folder: modules, and what Python or pytest reads at the start."""
-    names, starts = set(modules_in(Path(path))), {}
+    names, starts = set(iter_modules(Path(path))), {}
     for name in sorted(item.name for item in files.list_folder(path)):
         full = f"{path}/{name}"
         if name.endswith(".pth") or name.partition(".")[0] in STARTUP:
             names.add(name)
             start = f"{full}/__init__.py" if files.is_folder(full) else full
-            starts[start] = signature_at(start)
+            starts[start] = read_signature(start)
         elif name.endswith(INFO):
             names.add(name)
             points = f"{full}/entry_points.txt"
-            if signature := signature_at(points):
+            if signature := read_signature(points):
                 starts[points] = signature
-    return SiteFolder(path, signature_at(path), tuple(sorted(names)), starts)
+    return SiteFolder(path, read_signature(path), tuple(sorted(names)), starts)
 
 
-def bytecode_in(folder: str) -> list[str]:
+def list_bytecode(folder: str) -> list[str]:
     """Return the paths of all bytecode in a folder, whoever wrote it."""
     return [item.path for item in files.list_folder(folder) if item.name.endswith(".pyc")]
 
 
-def _fixed(footprint: Footprint, programs: Collection[str], path: str) -> Iterator[str]:
+def _iter_program_paths(
+    footprint: Footprint, programs: Collection[str], path: str
+) -> Iterator[str]:
     for each in (footprint.interpreter, *(shutil.which(name, path=path) for name in programs)):
         seen = 0
         while each and seen < 20:
             yield each
             seen += 1
-            each = _next_link(each)  # noqa: PLW2901 - the chain of links, one by one
+            each = _resolve_next_link(each)  # noqa: PLW2901 - the chain of links, one by one
     if footprint.prefix:
         yield f"{footprint.prefix}/pyvenv.cfg"
 
 
-def _next_link(path: str) -> str:
+def _resolve_next_link(path: str) -> str:
     try:
         return os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))  # noqa: PTH115, PTH118, PTH120
     except OSError:
         return ""
 
 
-def _site_folders(footprint: Footprint) -> list[str]:
+def _list_site_folders(footprint: Footprint) -> list[str]:
     """Return the site folders in the order of the path, the user's own also where it is missing."""
     found = [each for each in footprint.search_path if each in footprint.site_folders]
     found += [each for each in footprint.site_folders if each not in found]
@@ -160,24 +167,24 @@ def _site_folders(footprint: Footprint) -> list[str]:
     return found if users in found or closed or not version else [users, *found]
 
 
-def _all_bytecode(sources: Collection[str]) -> dict[str, str]:
+def _collect_bytecode_signatures(sources: Collection[str]) -> dict[str, str]:
     """Return the signatures of all bytecode beside some files, and of the folders with it."""
     found = {}
     for folder in {f"{source.rpartition('/')[0]}/{CACHE}" for source in sources}:
-        found[folder] = signature_at(folder)  # first: what is added while we look is seen later
-        found |= {path: signature_at(path) for path in bytecode_in(folder)}
+        found[folder] = read_signature(folder)  # first: what is added while we look is seen later
+        found |= {path: read_signature(path) for path in list_bytecode(folder)}
     return found
 
 
-def _caches(sources: Collection[str], version: str) -> dict[str, str]:
+def _collect_cache_signatures(sources: Collection[str], version: str) -> dict[str, str]:
     """Return the signatures of the bytecode of some files, and of the folders they lie in."""
     tag = "".join(version.split(".")[:2])
     found = {}
     for source in sources:
         folder, _, name = source.rpartition("/")
         if folder not in found:
-            found[folder] = signature_at(folder)
+            found[folder] = read_signature(folder)
         if name.endswith(".py"):
             cache = f"{folder}/{CACHE}/{name[:-3]}.cpython-{tag}.pyc"
-            found[cache] = signature_at(cache)
+            found[cache] = read_signature(cache)
     return found

@@ -11,33 +11,36 @@ from typing import Any, Final
 _KEY: Final = "claudeMdExcludes"
 
 
-def excludes_more(before: bytes | None, now: bytes | None) -> bool:
+def has_more_excludes(before: bytes | None, now: bytes | None) -> bool:
     """Whether a settings file keeps more from being loaded than it did."""
-    known = _excluded(before)
-    return any(each not in known for each in _excluded(now))
+    known = _list_excludes(before)
+    return any(each not in known for each in _list_excludes(now))
 
 
-def with_excludes_of(before: bytes | None, now: bytes | None) -> bytes | None:
+def restore_excludes(before: bytes | None, now: bytes | None) -> bytes | None:
     """The settings as they are now, with the exclusions of before.
 
     Where nothing else differs, and where what is there cannot be read, it is the file of before.
     """
-    was, present = _settings(before), _settings(now)
-    if present is None or _others(present) == _others(was or {}):
+    was, present = _parse_settings(before), _parse_settings(now)
+    if present is None or _drop_excludes(present) == _drop_excludes(was or {}):
         return before
     excluded = {_KEY: was[_KEY]} if was and _KEY in was else {}
-    return json.dumps(_others(present) | excluded, indent=2, ensure_ascii=False).encode() + b"\n"
+    return (
+        json.dumps(_drop_excludes(present) | excluded, indent=2, ensure_ascii=False).encode()
+        + b"\n"
+    )
 
 
-def _excluded(data: bytes | None) -> Sequence[object]:
-    settings = _settings(data)
+def _list_excludes(data: bytes | None) -> Sequence[object]:
+    settings = _parse_settings(data)
     if settings is None:  # whatever it may mean to Claude Code
         return [data] if _KEY.encode() in (data or b"") else []
     value = settings.get(_KEY) or []
     return value if isinstance(value, list) else [value]
 
 
-def _settings(data: bytes | None) -> Mapping[str, Any] | None:
+def _parse_settings(data: bytes | None) -> Mapping[str, Any] | None:
     """The settings; None for what is no JSON object."""
     try:
         found = json.loads(data or b"{}")
@@ -46,5 +49,5 @@ def _settings(data: bytes | None) -> Mapping[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _others(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_excludes(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name != _KEY}

@@ -7,13 +7,13 @@ from typing import Final
 from orchestrator.guard.protection import Kind
 from orchestrator.models import Finding, FindingKind
 
-KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.STEERING}
+KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.TEST_CONFIG}
 """What an edit of a guarded file is called, by why it is guarded."""
 
 _MOST: Final = 20
 
 
-def bound_findings(
+def limit_findings(
     found: Iterable[Finding], where: str, what: str = "", most: int = _MOST
 ) -> list[Finding]:
     """Return findings, the decisive ones first, with one for all those beyond a number.
@@ -32,6 +32,6 @@ def bound_findings(
     return [*ordered[:most], replace(ordered[0], where=where, text=text)]
 
 
-def shown_name(name: str) -> str:
+def escape_name(name: str) -> str:
     """Return a file's name as it can be printed."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

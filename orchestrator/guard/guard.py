@@ -7,22 +7,22 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
-from orchestrator.guard.attempts import Attempts, latest_attempt
+from orchestrator.guard.attempts import Attempts, find_latest_attempt
 from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.checks import Checks
 from orchestrator.guard.control_run import ControlRun
 from orchestrator.guard.derivation import Basis
 from orchestrator.guard.instructions import Instructions
 from orchestrator.guard.manifest import Manifest
-from orchestrator.guard.protection import Guarded
-from orchestrator.guard.suite_watch import SuiteWatch, drop_bytecode, findings_of
+from orchestrator.guard.protection import GuardedFile
+from orchestrator.guard.suite_watch import SuiteWatch, build_findings, drop_bytecode
 from orchestrator.guard.suite_writes import SuiteWrites, is_source
 from orchestrator.guard.tree import Tree
 from orchestrator.models import Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
-from orchestrator.rulebook.shelf import Shelf
-from orchestrator.suites.environment import project_environment
-from orchestrator.suites.pytest.settings import plugins_by_environment
+from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.pytest.settings import list_environment_plugins
 
 
 class GuardMode(StrEnum):
@@ -60,14 +60,14 @@ class Guard:
     environment: Mapping[str, str] | None = None
     unguarded: tuple[str, ...] = ()
     folder: Path | None = None
-    shelves: Sequence[Shelf] = ()
+    rule_files: Sequence[RuleFiles] = ()
     locks: Path | None = None
     task: str = ""
     _report: SuiteReport | None = None
     """The suite's before any agent worked."""
     _baseline: Baseline | None = None
     _attempts: Attempts | None = None
-    _left: Tree | None = None
+    _suite_tree: Tree | None = None
     """The files as the last run of the suite left them, if nothing was restored since."""
 
     # ---- the baseline ----------------------------------------------------------------------
@@ -84,9 +84,9 @@ class Guard:
         """
         self._report = report
         if self.mode is not GuardMode.OFF:
-            self._recall_or_derive(report, footprint)
+            self._ensure_baseline(report, footprint)
 
-    def guarded(self) -> tuple[Guarded, ...]:
+    def list_guarded_files(self) -> tuple[GuardedFile, ...]:
         """Return the guarded files, with the reason for each."""
         if self.mode is GuardMode.OFF or not self._baseline:
             return ()
@@ -94,7 +94,7 @@ class Guard:
         return tuple(sorted(guarded.values(), key=lambda each: each.path))
 
     @property
-    def written_by_suite(self) -> frozenset[str]:
+    def suite_written_files(self) -> frozenset[str]:
         """The files whose content runs of the suite changed so far, whatever the guard's mode."""
         return self._writes.names
 
@@ -103,17 +103,17 @@ class Guard:
         """Those of them that nobody else writes: neither code, nor configuration, nor guarded."""
         guarded = self._baseline.protection.guarded if self._baseline else {}
         return frozenset(
-            name for name in self.written_by_suite if not is_source(name) and name not in guarded
+            name for name in self.suite_written_files if not is_source(name) and name not in guarded
         )
 
     @property
-    def rewritten_each_time(self) -> frozenset[str]:
+    def baseline_written_files(self) -> frozenset[str]:
         """The files whose content the suite changed at the baseline already, code too."""
         return self._writes.at_baseline
 
     # ---- an attempt ------------------------------------------------------------------------
 
-    def remember(self, attempt: int) -> None:
+    def record_attempt(self, attempt: int) -> None:
         """Remember the guarded files as the attempt finds them.
 
         What changed since the last verdict in this process was changed by something that the
@@ -123,9 +123,9 @@ class Guard:
             InfrastructureError: a file cannot be read or kept.
         """
         if self.mode is not GuardMode.OFF:
-            self._all_attempts.remember(attempt)
+            self._all_attempts.record_attempt(attempt)
 
-    def take_up(self, attempt: int) -> None:
+    def resume_attempt(self, attempt: int) -> None:
         """Let an agent begin with what was remembered for an attempt, maybe by another process.
 
         Then the rules are remembered again: people may have changed them while the attempt lay
@@ -136,15 +136,15 @@ class Guard:
             LoopError: a file cannot be read or kept.
         """
         if self.mode is not GuardMode.OFF:
-            self._all_attempts.take_up(attempt)
+            self._all_attempts.resume_attempt(attempt)
 
-    def refuse(self, path: Path) -> str | None:
+    def explain_refusal(self, path: Path) -> str | None:
         """Return why a file must not be written now, in words for the agent; None if it may be."""
         if self.mode is not GuardMode.RESTORE or not self._attempts:
             return None
-        return self._attempts.refuse(path)
+        return self._attempts.explain_refusal(path)
 
-    def break_off(self, attempt: int) -> Findings:
+    def abort_attempt(self, attempt: int) -> Findings:
         """Restore the rules after an agent that did not finish; what changes now is people's.
 
         Raises:
@@ -152,7 +152,7 @@ class Guard:
         """
         if self.mode is GuardMode.OFF:
             return Findings()
-        return Findings(self._all_attempts.break_off(attempt))
+        return Findings(self._all_attempts.abort_attempt(attempt))
 
     def open_folders(self, attempt: int) -> Findings:
         """Open the folders that were closed since the baseline, before anybody looks at the files.
@@ -164,7 +164,7 @@ class Guard:
             return Findings()
         return Findings(self._all_attempts.open_folders(attempt))
 
-    def revert(self, attempt: int) -> Findings:
+    def revert_edits(self, attempt: int) -> Findings:
         """Make the guarded files and the environment what they were, before the suite judges.
 
         Raises:
@@ -172,7 +172,7 @@ class Guard:
         """
         if self.mode is GuardMode.OFF:
             return Findings()
-        return Findings(self._all_attempts.revert(attempt))
+        return Findings(self._all_attempts.revert_edits(attempt))
 
     # ---- runs of the suite -----------------------------------------------------------------
 
@@ -193,31 +193,31 @@ class Guard:
             InfrastructureError: something cannot be read or restored.
         """
         if baseline:
-            return self._writes.watch(run, baseline=True)[0], Findings()
-        self._left = None
-        attempts = self._recall_latest() if self.mode is not GuardMode.OFF else None
+            return self._writes.watch_run(run, baseline=True)[0], Findings()
+        self._suite_tree = None
+        attempts = self._load_latest_attempt() if self.mode is not GuardMode.OFF else None
         if attempts is None or attempts.manifest is None:
-            return self._writes.watch(run)[0], Findings()
-        rules, restore = self._derived.protection, self.mode is GuardMode.RESTORE
-        watch = SuiteWatch(rules, attempts.kept, attempts.manifest, self._writes.contents)
+            return self._writes.watch_run(run)[0], Findings()
+        rules, restore = self._current_baseline.protection, self.mode is GuardMode.RESTORE
+        watch = SuiteWatch(rules, attempts.file_store, attempts.manifest, self._writes.contents)
         found: list[Finding] = []
-        early = watch.before()
+        early = watch.check_before()
         if early and restore:
             # Nobody is asked to work now: something that the agent left behind does.
-            attempts.restore(early, "late")
-            found += findings_of(early, "after it was restored")
-            watch.before()
+            attempts.restore_files(early, "late")
+            found += build_findings(early, "after it was restored")
+            watch.check_before()
         found += drop_bytecode(rules)
         report = run()
-        seen, changes = watch.after()
-        self._writes.add(*watch.looks)
+        seen, changes = watch.check_after()
+        self._writes.record_writes(*watch.trees)
         if changes and restore:
-            attempts.restore(changes, "suite")
+            attempts.restore_files(changes, "suite")
         environment = attempts.check_environment("suite", "while the suite ran")
-        self._left = None if (changes or environment) and restore else watch.looks[1]
+        self._suite_tree = None if (changes or environment) and restore else watch.trees[1]
         found = [*seen, *found, *(replace(each, decisive=True) for each in environment)]
-        found += attempts.kept.opened_findings()
-        return report, Findings(tuple(self._weighed(found)))
+        found += attempts.file_store.report_opened_folders()
+        return report, Findings(tuple(self._apply_mode(found)))
 
     def collect_writes(self, run: Callable[[], SuiteReport]) -> tuple[SuiteReport, frozenset[str]]:
         """Run the suite where nothing is judged; return the files whose content it changed too.
@@ -225,13 +225,13 @@ class Guard:
         Raises:
             InfrastructureError: something cannot be read or kept.
         """
-        self._left = None
-        report, writes = self._writes.watch(run)
+        self._suite_tree = None
+        report, writes = self._writes.watch_run(run)
         return report, writes.changed
 
     # ---- the verdict -----------------------------------------------------------------------
 
-    def check(
+    def check_verdict(
         self,
         attempt: int,
         report: SuiteReport,
@@ -255,27 +255,31 @@ class Guard:
         if self.mode is GuardMode.OFF or not self._report:
             return Findings()
         attempts = self._all_attempts
-        manifest = attempts.recall(attempt)
-        tree = self._look_after_suite(attempts, manifest)
+        manifest = attempts.load_attempt(attempt)
+        tree = self._consume_suite_tree(attempts, manifest)
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
-        checks = Checks(self._derived, self._report, manifest, self.command, self.task, home)
-        hidden = attempts.kept.hidden_findings()
-        found = self._weighed((*hidden, *checks.findings(report, diff, tree, solved=solved)))
+        checks = Checks(
+            self._current_baseline, self._report, manifest, self.command, self.task, home
+        )
+        hidden = attempts.file_store.report_hidden_folders()
+        found = self._apply_mode(
+            (*hidden, *checks.iter_findings(report, diff, tree, solved=solved))
+        )
         if self.mode is GuardMode.FLAG:
             return Findings(tuple(found))
         if rerun and solved and not any(finding.decisive for finding in found):
-            found += self._control.findings(
+            found += self._control_run.compare_runs(
                 self._report, report, manifest, lambda old: self.watch_suite(lambda: rerun(old))
             )
-            tree = self._look_after_suite(attempts, manifest)
-        found += attempts.kept.opened_findings()
+            tree = self._consume_suite_tree(attempts, manifest)
+        found += attempts.file_store.report_opened_folders()
         found += attempts.check_rules(attempt, "while the suite ran")
-        attempts.close(tree)
+        attempts.close_attempt(tree)
         return Findings(tuple(found))
 
-    def reverted_for(self, case: Case) -> bool:
+    def is_caused_by_revert(self, case: Case) -> bool:
         """Return whether a new test fails only where something that it needs was reverted."""
-        return self._attempts is not None and self._attempts.reverted_for(case)
+        return self._attempts is not None and self._attempts.is_caused_by_revert(case)
 
     def describe_state(self) -> str:
         """Return in one line whether the tests are as they were; empty where nobody knows.
@@ -288,26 +292,26 @@ class Guard:
     # ---- below: the parts ------------------------------------------------------------------
 
     @property
-    def _own(self) -> Path:
+    def _own_folder(self) -> Path:
         if self.folder is None:
             raise RuntimeError("the guard has no folder yet")
         return self.folder
 
     @property
-    def _derived(self) -> Baseline:
+    def _current_baseline(self) -> Baseline:
         # Where nobody has taken a baseline, names of files are all that there is.
         report = self._report or SuiteReport(SuiteOutcome.NO_TESTS, None)
-        return self._recall_or_derive(report, None)
+        return self._ensure_baseline(report, None)
 
-    def _recall_or_derive(self, report: SuiteReport, footprint: Footprint | None) -> Baseline:
+    def _ensure_baseline(self, report: SuiteReport, footprint: Footprint | None) -> Baseline:
         if self._baseline is None:
-            self._baseline = Baseline.recall(self._own) or Baseline.derive(
-                self._basis(report, footprint), self._writes.first, self._own
+            self._baseline = Baseline.load(self._own_folder) or Baseline.derive(
+                self._build_basis(report, footprint), self._writes.first, self._own_folder
             )
         return self._baseline
 
-    def _basis(self, report: SuiteReport, footprint: Footprint | None) -> Basis:
-        env = project_environment(self.project, self.environment)
+    def _build_basis(self, report: SuiteReport, footprint: Footprint | None) -> Basis:
+        env = build_project_environment(self.project, self.environment)
         return Basis(
             self.project,
             self.command,
@@ -315,34 +319,40 @@ class Guard:
             footprint,
             unguarded=self.unguarded,
             path=env.get("PATH", os.defpath),
-            plugins=plugins_by_environment(env),
+            plugins=list_environment_plugins(env),
             task=self.task,
         )
 
     @property
     def _all_attempts(self) -> Attempts:
         if self._attempts is None:
-            instructions = Instructions(self.shelves, self._own, self.locks or self._own / "locks")
-            restore, like = self.mode is GuardMode.RESTORE, self._writes.contents.states()
+            instructions = Instructions(
+                self.rule_files, self._own_folder, self.locks or self._own_folder / "locks"
+            )
+            restore, like = self.mode is GuardMode.RESTORE, self._writes.contents.list_states()
             self._attempts = Attempts(
-                self._derived, instructions, self._own, restore=restore, like=like
+                self._current_baseline, instructions, self._own_folder, restore=restore, like=like
             )
         return self._attempts
 
-    def _look_after_suite(self, attempts: Attempts, manifest: Manifest) -> Tree:
+    def _consume_suite_tree(self, attempts: Attempts, manifest: Manifest) -> Tree:
         """Return the files that the verdict rests on: those that the suite left."""
-        tree = attempts.kept.look(manifest) if self._left is None else self._left
-        self._left = None
+        tree = (
+            attempts.file_store.read_tree(manifest)
+            if self._suite_tree is None
+            else self._suite_tree
+        )
+        self._suite_tree = None
         return tree
 
-    def _recall_latest(self) -> Attempts | None:
+    def _load_latest_attempt(self) -> Attempts | None:
         """Return the attempts, if any process has remembered one in this run."""
         if self._attempts and self._attempts.manifest:
             return self._attempts
-        number = latest_attempt(self._own)
+        number = find_latest_attempt(self._own_folder)
         if number is None:
             return None
-        self._all_attempts.recall(number)
+        self._all_attempts.load_attempt(number)
         return self._all_attempts
 
     @cached_property
@@ -350,21 +360,21 @@ class Guard:
         return SuiteWrites(self.project, self.folder)
 
     @cached_property
-    def _control(self) -> ControlRun:
+    def _control_run(self) -> ControlRun:
         return ControlRun(self.project)
 
-    def _weighed(self, found: Iterable[Finding]) -> list[Finding]:
+    def _apply_mode(self, found: Iterable[Finding]) -> list[Finding]:
         if self.mode is GuardMode.FLAG:
             return [replace(finding, decisive=False) for finding in found]
         return list(found)
 
 
-def guard_of(
+def build_guard(
     project: Path,
     mode: GuardMode,
     command: str,
     environment: Mapping[str, str] | None = None,
-    shelves: Sequence[Shelf] = (),
+    shelves: Sequence[RuleFiles] = (),
     locks: Path | None = None,
     unguarded: Sequence[str] = (),
 ) -> Guard:
@@ -386,11 +396,11 @@ def guard_of(
         command,
         environment,
         tuple(unguarded),
-        shelves=shelves or (Shelf(project),),
+        rule_files=shelves or (RuleFiles(project),),
         locks=locks,
     )
 
 
-def no_guard() -> Guard:
+def build_disabled_guard() -> Guard:
     """Return a guard that guards nothing."""
     return Guard(Path(), GuardMode.OFF)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER, imported_names, parse
+from orchestrator.guard.scripts import TEST_FILE, TEST_FOLDER, collect_imports, parse_source
 from orchestrator.models import SuiteReport
 from orchestrator.models.footprint import Footprint, Module
 from orchestrator.platform import files
@@ -36,43 +36,43 @@ class Evidence:
         self._tests = frozenset(footprint.tests)
         steering = {path for path in footprint.steering if path.endswith(".py")}
         self.test_code = self._tests | steering
-        self.importers = _importers(footprint.modules)
-        self.test_folders = frozenset(self._test_folders())
-        self.helpers = self._helpers()
+        self.importers = _collect_importers(footprint.modules)
+        self.test_folders = frozenset(self._iter_test_folders())
+        self.helpers = self._find_helpers()
         self.product = frozenset(self.modules) - self.test_code - self.helpers.keys()
 
-    def _helpers(self) -> Mapping[str, str]:
+    def _find_helpers(self) -> Mapping[str, str]:
         """Return the modules that are helpers, with the reason."""
         found = {
             path: why
             for path, module in self.modules.items()
-            if path not in self.test_code and (why := self._evidence(path, module))
+            if path not in self.test_code and (why := self._find_helper_reason(path, module))
         }
         while True:
-            used = {path for path in found if self._used_by_product(path, found)}
+            used = {path for path in found if self._is_used_by_product(path, found)}
             if not used:
                 return found
             found = {path: why for path, why in found.items() if path not in used}
 
-    def _used_by_product(self, path: str, helpers: Collection[str]) -> bool:
+    def _is_used_by_product(self, path: str, helpers: Collection[str]) -> bool:
         return any(
             user not in self.test_code and user not in helpers for user in self.importers[path]
         )
 
-    def _evidence(self, path: str, module: Module) -> str:
-        if not self._users_are_tests(path):
+    def _find_helper_reason(self, path: str, module: Module) -> str:
+        if not self._is_used_by_tests(path):
             return ""
         if module.provides:
             return "provides fixtures or hooks"
-        if self._has_test_of_its_own(path):
+        if self._has_own_test(path):
             return ""
-        if self.in_test_folder(path):
+        if self.is_in_test_folder(path):
             return "helper in a folder of tests"
-        if self._asserts(path) and not self._fails_in(path):
+        if self._is_assertion_module(path) and not self._has_failure(path):
             return "asserts for tests"
         return ""
 
-    def _users_are_tests(self, path: str) -> bool:
+    def _is_used_by_tests(self, path: str) -> bool:
         """Return whether some test code imports a module, maybe through further modules."""
         seen, left = {path}, [path]
         while left:
@@ -84,18 +84,18 @@ class Evidence:
                     left.append(user)
         return False
 
-    def in_test_folder(self, path: str) -> bool:
+    def is_in_test_folder(self, path: str) -> bool:
         """Return whether a file lies in or below a folder of tests."""
         return any(str(parent) in self.test_folders for parent in PurePosixPath(path).parents)
 
-    def _has_test_of_its_own(self, path: str) -> bool:
+    def _has_own_test(self, path: str) -> bool:
         stem = Path(path).stem.strip("_")
         return any(
             Path(user).stem in (f"test_{stem}", f"{stem}_test", f"test{stem}")
             for user in self.importers[path] & self._tests
         )
 
-    def _fails_in(self, path: str) -> bool:
+    def _has_failure(self, path: str) -> bool:
         """Return whether a case failed in a module by anything but an assertion."""
         return any(
             raised.files[-1:] == (path,) and not raised.type.endswith("AssertionError")
@@ -105,14 +105,14 @@ class Evidence:
 
     # ---- folders of tests ------------------------------------------------------------------
 
-    def _test_folders(self) -> Iterator[str]:
+    def _iter_test_folders(self) -> Iterator[str]:
         parents = {parent for test in self._tests for parent in PurePosixPath(test).parents}
         folders = {
             parent
             for parent in parents
             if parent != PurePosixPath(self._project)
             and parent.is_relative_to(self._project)
-            and self._may_hold_only_tests(str(parent))
+            and self._can_be_test_folder(str(parent))
         }
         yield from (str(folder) for folder in folders)
         for test in self._tests:
@@ -122,7 +122,7 @@ class Evidence:
             ):
                 yield str(outside)
 
-    def _may_hold_only_tests(self, folder: str) -> bool:
+    def _can_be_test_folder(self, folder: str) -> bool:
         inside = [path for path in self.modules if path.startswith(f"{folder}/")]
         tests = [path for path in self._tests if path.startswith(f"{folder}/")]
         others = [path for path in inside if path not in self.test_code]
@@ -133,13 +133,15 @@ class Evidence:
         ):
             return False
         by_name = TEST_FOLDER.fullmatch(Path(folder).name) is not None
-        tests_outside = [path for path in tests if self._uses_outside(path, folder, by_name)]
+        tests_outside = [
+            path for path in tests if self._has_outside_dependency(path, folder, by_name)
+        ]
         if by_name:
             return bool(tests_outside)
         code = [path for path in others if Path(path).name != "__init__.py"]
         return len(tests_outside) == len(tests) > len(code) and not _is_package(Path(folder))
 
-    def _uses_outside(self, test: str, folder: str, by_name: bool) -> bool:
+    def _has_outside_dependency(self, test: str, folder: str, by_name: bool) -> bool:
         """Return whether a test uses code of the project outside of a folder."""
         module = self.modules.get(test)
         uses = module.imports if module else ()
@@ -156,19 +158,19 @@ class Evidence:
 
     # ---- assertion helpers -----------------------------------------------------------------
 
-    def _asserts(self, path: str) -> bool:
-        tree = parse(files.read_bytes(path))
-        if tree is None or self._expected_to_raise(path):
+    def _is_assertion_module(self, path: str) -> bool:
+        tree = parse_source(files.read_bytes(path))
+        if tree is None or self._is_expected_to_raise(path):
             return False
         functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
         public = [node for node in functions if not node.name.startswith("_")]
         return bool(public) and all(map(_is_assertion, public)) and not _has_classes(tree)
 
-    def _expected_to_raise(self, path: str) -> bool:
+    def _is_expected_to_raise(self, path: str) -> bool:
         """Return whether tests expect errors of a module's functions: then those are tested."""
         stem = Path(path).stem
         for user in self.importers[path] & self.test_code:
-            tree = parse(files.read_bytes(user))
+            tree = parse_source(files.read_bytes(user))
             for node in ast.walk(tree) if tree else ():
                 if isinstance(node, ast.With) and "raises" in ast.unparse(node.items[0]).casefold():
                     called = {
@@ -177,12 +179,12 @@ class Evidence:
                         for call in ast.walk(each)
                         if isinstance(call, ast.Call)
                     }
-                    if called & (_names_from(tree, stem) | {stem}):
+                    if called & (_collect_imported_names(tree, stem) | {stem}):
                         return True
         return False
 
 
-def product_among_tests(project: Path, evidence: Evidence, named: Collection[str]) -> set[str]:
+def find_product_files(project: Path, evidence: Evidence, named: Collection[str]) -> set[str]:
     """Return files with cases that are the code under test all the same.
 
     These are files with doctests only, modules that product code imports, and files with tests
@@ -198,11 +200,15 @@ def product_among_tests(project: Path, evidence: Evidence, named: Collection[str
         if not path.endswith(".py") or Path(path).name == "conftest.py":
             continue
         users = evidence.importers[path]
-        if (users & evidence.product and not _defines_tests(path, strictly=True)) or (
-            not _defines_tests(path) and (users or path in named) and ">>>" in files.read_text(path)
+        if (users & evidence.product and not _contains_tests(path, strictly=True)) or (
+            not _contains_tests(path)
+            and (users or path in named)
+            and ">>>" in files.read_text(path)
         ):
             found.add(path)
-        elif path in named and not TEST_FILE.fullmatch(Path(path).name) and _tests_itself(path):
+        elif (
+            path in named and not TEST_FILE.fullmatch(Path(path).name) and _contains_non_tests(path)
+        ):
             module = evidence.modules.get(path)
             outside = [each for each in module.imports if each != path] if module else []
             if not outside:
@@ -210,13 +216,13 @@ def product_among_tests(project: Path, evidence: Evidence, named: Collection[str
     return {path for path in found if Path(path).is_relative_to(project)}
 
 
-def uses_test_library(path: str) -> bool:
+def has_test_import(path: str) -> bool:
     """Return whether a Python file imports a library for tests."""
-    names = {name.split(".")[0] for name in imported_names(parse(files.read_bytes(path)))}
+    names = {name.split(".")[0] for name in collect_imports(parse_source(files.read_bytes(path)))}
     return bool(names & _TEST_LIBRARIES)
 
 
-def _importers(modules: Collection[Module]) -> defaultdict[str, set[str]]:
+def _collect_importers(modules: Collection[Module]) -> defaultdict[str, set[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for module in modules:
         for file in module.imports:
@@ -238,17 +244,19 @@ def _is_assertion(function: ast.FunctionDef) -> bool:
         used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)} & arguments
         enough = len(used) > 1 or (used and _ASSERTING_NAME.match(function.name))
         if enough:
-            asserts |= _asserts_itself(node)
+            asserts |= _is_assertion_node(node)
     return asserts
 
 
-def _asserts_itself(node: ast.AST) -> bool:
+def _is_assertion_node(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return _ASSERTIONS.fullmatch(ast.unparse(node.func)) is not None
-    return isinstance(node, ast.Assert) or (isinstance(node, ast.If) and _raises_assertion(node))
+    return isinstance(node, ast.Assert) or (
+        isinstance(node, ast.If) and _contains_assertion_raise(node)
+    )
 
 
-def _raises_assertion(node: ast.AST) -> bool:
+def _contains_assertion_raise(node: ast.AST) -> bool:
     for each in ast.walk(node):
         if isinstance(each, ast.Raise) and each.exc is not None:
             return ast.unparse(each.exc).startswith("AssertionError")
@@ -261,7 +269,7 @@ def _has_classes(tree: ast.Module) -> bool:
     return any(isinstance(node, ast.ClassDef) for node in tree.body)
 
 
-def _names_from(tree: ast.Module | None, stem: str) -> set[str]:
+def _collect_imported_names(tree: ast.Module | None, stem: str) -> set[str]:
     """Return the names that a file imports from a module."""
     return {
         alias.asname or alias.name
@@ -271,8 +279,8 @@ def _names_from(tree: ast.Module | None, stem: str) -> set[str]:
     }
 
 
-def _defines_tests(path: str, *, strictly: bool = False) -> bool:
-    tree = parse(files.read_bytes(path))
+def _contains_tests(path: str, *, strictly: bool = False) -> bool:
+    tree = parse_source(files.read_bytes(path))
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.ClassDef) and any("TestCase" in ast.unparse(b) for b in node.bases):
             return True
@@ -285,9 +293,9 @@ def _defines_tests(path: str, *, strictly: bool = False) -> bool:
     return False
 
 
-def _tests_itself(path: str) -> bool:
+def _contains_non_tests(path: str) -> bool:
     """Return whether a file with tests has functions or classes beside them."""
-    tree = parse(files.read_bytes(path))
+    tree = parse_source(files.read_bytes(path))
     return any(
         isinstance(node, ast.FunctionDef | ast.ClassDef)
         and not node.name.lower().startswith("test")

@@ -16,23 +16,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from orchestrator.errors import LoopError, RulebookError
-from orchestrator.guard.excludes import excludes_more, with_excludes_of
-from orchestrator.guard.rules import rewritten, with_rules_of
+from orchestrator.guard.excludes import has_more_excludes, restore_excludes
+from orchestrator.guard.rules import has_changed_rules, restore_rules
 from orchestrator.models import Finding, FindingKind
 from orchestrator.platform.bom import UTF8_BOM
 from orchestrator.platform.files import exists, is_folder, is_link
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS, SETTINGS
 from orchestrator.rulebook import files
-from orchestrator.rulebook.agents_md import agents_unloaded
-from orchestrator.rulebook.locking import instruction_files_locked
+from orchestrator.rulebook.agents_md import find_shadowing_file
+from orchestrator.rulebook.locking import lock_instruction_files
 from orchestrator.rulebook.pages import RULES_DIR, Target
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.shelf import RuleFiles
 
 _IMPORT: Final = f"@{AGENTS_MD}\n\n".encode()
 
 
 @dataclass(frozen=True)
-class Seen:
+class RuleFilesSnapshot:
     """The files of one shelf as an attempt found them."""
 
     files: Mapping[str, bytes]
@@ -55,29 +55,29 @@ class Instructions:
         locks: the folder for the locks of rulebooks.
     """
 
-    def __init__(self, shelves: Sequence[Shelf], folder: Path, locks: Path) -> None:
-        self._shelves, self._folder, self._locks = shelves, folder, locks
+    def __init__(self, shelves: Sequence[RuleFiles], folder: Path, locks: Path) -> None:
+        self._rule_files, self._folder, self._locks = shelves, folder, locks
 
-    def remember(self, attempt: int) -> None:
+    def record_snapshot(self, attempt: int) -> None:
         """Remember the files as an attempt finds them.
 
         Raises:
             LoopError: one cannot be read or kept.
         """
         seen = []
-        for shelf in self._shelves:
-            with instruction_files_locked(_lockable(shelf), self._locks):
-                seen.append(_as_json(_look(shelf)))
-        kept = self._kept(attempt)
-        with files.explained(kept, "written"):
+        for shelf in self._rule_files:
+            with lock_instruction_files(_list_lock_paths(shelf), self._locks):
+                seen.append(_as_json(_read_snapshot(shelf)))
+        kept = self._resolve_snapshot_path(attempt)
+        with files.translate_os_errors(kept, "written"):
             kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files.replace(kept, json.dumps(seen).encode("ascii"), files.read(kept))
+            files.replace_file(kept, json.dumps(seen).encode("ascii"), files.read_content(kept))
 
-    def forget(self, attempt: int) -> None:
+    def remove_snapshot(self, attempt: int) -> None:
         """Hold nothing against an attempt any more."""
-        self._kept(attempt).unlink(missing_ok=True)
+        self._resolve_snapshot_path(attempt).unlink(missing_ok=True)
 
-    def tampered(self, attempt: int, aside: Path | None = None) -> tuple[Finding, ...]:
+    def find_tampering(self, attempt: int, aside: Path | None = None) -> tuple[Finding, ...]:
         """What was done to the rules, and to their being loaded, since an attempt began.
 
         Args:
@@ -88,95 +88,105 @@ class Instructions:
         Raises:
             LoopError: a file cannot be read or written.
         """
-        kept = files.read(self._kept(attempt))
+        kept = files.read_content(self._resolve_snapshot_path(attempt))
         if not kept.stat:
             return ()
         found: list[Finding] = []
         for number, (shelf, seen) in enumerate(
-            zip(self._shelves, map(_from_json, json.loads(kept.data)), strict=True)
+            zip(self._rule_files, map(_from_json, json.loads(kept.data)), strict=True)
         ):
             there = aside and aside / f"{number}"
-            with instruction_files_locked(seen.locks | _lockable(shelf), self._locks):
-                found += _Held(shelf, seen, there).tampered()
+            with lock_instruction_files(seen.locks | _list_lock_paths(shelf), self._locks):
+                found += _TamperCheck(shelf, seen, there).iter_findings()
         return tuple(found)
 
-    def _kept(self, attempt: int) -> Path:
+    def _resolve_snapshot_path(self, attempt: int) -> Path:
         return self._folder / f"rules-{attempt}.json"
 
 
 @dataclass(frozen=True)
-class _Held:
+class _TamperCheck:
     """The files of one shelf, held against how they were seen; their locks are held too."""
 
-    shelf: Shelf
-    seen: Seen
+    rule_files: RuleFiles
+    snapshot: RuleFilesSnapshot
     aside: Path | None
 
-    def tampered(self) -> Iterator[Finding]:
-        names = {*self.seen.files, *self.shelf.possible(), *_settings(self.shelf)}
+    def iter_findings(self) -> Iterator[Finding]:
+        names = {
+            *self.snapshot.files,
+            *self.rule_files.list_possible_names(),
+            *_list_settings_files(self.rule_files),
+        }
         for name in sorted(names):
-            if self._is_rewritten(name):
-                what = "changed" if name in self.seen.files else "added"
-                yield Finding(FindingKind.RULES, self._shown(name), what)
-        if self.seen.agents and (by := agents_unloaded(self.shelf.root)):
+            if self._check_and_restore(name):
+                what = "changed" if name in self.snapshot.files else "added"
+                yield Finding(FindingKind.RULES, self._format_name(name), what)
+        if self.snapshot.agents and (by := find_shadowing_file(self.rule_files.root)):
             if self.aside:
                 self._import_agents()
             text = f"kept {AGENTS_MD} from being loaded"
-            yield Finding(FindingKind.RULES, os.path.relpath(by, self.shelf.root), text)
+            yield Finding(FindingKind.RULES, os.path.relpath(by, self.rule_files.root), text)
 
-    def _is_rewritten(self, name: str) -> bool:
+    def _check_and_restore(self, name: str) -> bool:
         relinked = self._is_relinked(name)
         if relinked and self._is_alias(name):
             return False
-        astray = relinked and self._leads_astray(name)
+        astray = relinked and self._has_wrong_target(name)
         if astray and self.aside:
-            self._clear_way(name)
-        before, now = self._before(name), _read(self.shelf, name)
-        changed = _rewritten(name, before, now)
+            self._restore_links(name)
+        before, now = self._read_reference(name), _read_file(self.rule_files, name)
+        changed = _has_changed(name, before, now)
         if self.aside and (changed or (astray and now is None)):
-            self._write(name, before if now is None else _mended(name, before, now), now)
+            self._write_file(
+                name, before if now is None else _restore_content(name, before, now), now
+            )
         return changed or astray
 
-    def _before(self, name: str) -> bytes | None:
+    def _read_reference(self, name: str) -> bytes | None:
         """What the agent's version is held against."""
         with contextlib.suppress(RulebookError):  # a link that is reported, and stays
-            written = self.shelf.written_since(name, self.seen.written)
+            written = self.rule_files.read_written_since(name, self.snapshot.written)
             if written is not None:
                 return written or None
-        return self.seen.files.get(name)
+        return self.snapshot.files.get(name)
 
     def _is_relinked(self, name: str) -> bool:
-        root, links = self.shelf.root, self.seen.links
-        return any(_link(root / part) != links.get(part, "") for part in _parts(name))
+        root, links = self.rule_files.root, self.snapshot.links
+        return any(
+            _read_link(root / part) != links.get(part, "") for part in _list_path_parts(name)
+        )
 
     def _is_alias(self, name: str) -> bool:
         """Whether it is the other instruction file by a link now, and had no rules of its own."""
         names = {CLAUDE_MD, AGENTS_MD}
-        real = os.path.realpath(self.shelf.root / name)
-        others = {os.path.realpath(self.shelf.root / other) for other in names - {name}}
-        has_rules = rewritten(self.seen.files.get(name), None)
+        real = os.path.realpath(self.rule_files.root / name)
+        others = {os.path.realpath(self.rule_files.root / other) for other in names - {name}}
+        has_rules = has_changed_rules(self.snapshot.files.get(name), None)
         return name in names and real in others and not has_rules
 
-    def _leads_astray(self, name: str) -> bool:
+    def _has_wrong_target(self, name: str) -> bool:
         """Whether writing would write elsewhere now; of settings only what they say counts."""
-        now = _read(self.shelf, name)
-        return name not in _settings(self.shelf) or excludes_more(self.seen.files.get(name), now)
+        now = _read_file(self.rule_files, name)
+        return name not in _list_settings_files(self.rule_files) or has_more_excludes(
+            self.snapshot.files.get(name), now
+        )
 
-    def _clear_way(self, name: str) -> None:
+    def _restore_links(self, name: str) -> None:
         """Make links what they were; never is anything done to what one leads to."""
-        for part in _parts(name):
-            path, link = self.shelf.root / part, self.seen.links.get(part, "")
+        for part in _list_path_parts(name):
+            path, link = self.rule_files.root / part, self.snapshot.links.get(part, "")
             blocks = exists(path) and is_folder(path) == (part == name)
-            if _link(path) == link and (link or not blocks):
+            if _read_link(path) == link and (link or not blocks):
                 continue
-            with files.explained(path, "written"):
-                self._set_aside(part)
+            with files.translate_os_errors(path, "written"):
+                self._back_up_path(part)
                 if link:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.symlink_to(link)
 
-    def _set_aside(self, part: str) -> None:
-        path = self.shelf.root / part
+    def _back_up_path(self, part: str) -> None:
+        path = self.rule_files.root / part
         if not os.path.lexists(path) or not self.aside:
             return
         kept = self.aside / f"{part}.instead"
@@ -189,10 +199,10 @@ class _Held:
         shutil.copy2(path, kept, follow_symlinks=False)
         path.unlink()
 
-    def _write(self, name: str, data: bytes | None, now: bytes | None) -> None:
-        self._clear_way(name)
-        path = _path(self.shelf, name)
-        with files.explained(path, "written"):
+    def _write_file(self, name: str, data: bytes | None, now: bytes | None) -> None:
+        self._restore_links(name)
+        path = _resolve_path(self.rule_files, name)
+        with files.translate_os_errors(path, "written"):
             if now is not None and self.aside:
                 kept = self.aside / name
                 kept.parent.mkdir(parents=True, exist_ok=True)
@@ -201,81 +211,83 @@ class _Held:
                 path.unlink(missing_ok=True)
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, data, files.read(path))
+        files.replace_file(path, data, files.read_content(path))
 
     def _import_agents(self) -> None:
         """Have CLAUDE.md import AGENTS.md again, whatever else the agent wrote there."""
-        now = _read(self.shelf, CLAUDE_MD)
+        now = _read_file(self.rule_files, CLAUDE_MD)
         bom = UTF8_BOM if now and now.startswith(UTF8_BOM) else b""
-        self._write(CLAUDE_MD, bom + _IMPORT + (now or b"").removeprefix(UTF8_BOM), now)
+        self._write_file(CLAUDE_MD, bom + _IMPORT + (now or b"").removeprefix(UTF8_BOM), now)
 
-    def _shown(self, name: str) -> str:
-        users = self.shelf.target is Target.USER
-        shown = os.fspath(self.shelf.root / name) if users else name
+    def _format_name(self, name: str) -> str:
+        users = self.rule_files.target is Target.USER
+        shown = os.fspath(self.rule_files.root / name) if users else name
         return os.fsencode(shown).decode("utf-8", "backslashreplace")
 
 
-def _look(shelf: Shelf) -> Seen:
-    names = {*shelf.possible(), *_settings(shelf)}
-    parts = {part for name in names for part in _parts(name)} | {*_parts(RULES_DIR)}
-    read = {name: _read(shelf, name) for name in names}
-    agents = shelf.target is not Target.USER and rewritten(read.get(AGENTS_MD), None)
-    return Seen(
+def _read_snapshot(shelf: RuleFiles) -> RuleFilesSnapshot:
+    names = {*shelf.list_possible_names(), *_list_settings_files(shelf)}
+    parts = {part for name in names for part in _list_path_parts(name)} | {
+        *_list_path_parts(RULES_DIR)
+    }
+    read = {name: _read_file(shelf, name) for name in names}
+    agents = shelf.target is not Target.USER and has_changed_rules(read.get(AGENTS_MD), None)
+    return RuleFilesSnapshot(
         {name: data for name, data in read.items() if data is not None},
-        {part: link for part in parts if (link := _link(shelf.root / part))},
-        shelf.written(),
-        _lockable(shelf),
-        agents and agents_unloaded(shelf.root) is None,
+        {part: link for part in parts if (link := _read_link(shelf.root / part))},
+        shelf.read_digests(),
+        _list_lock_paths(shelf),
+        agents and find_shadowing_file(shelf.root) is None,
     )
 
 
-def _settings(shelf: Shelf) -> Sequence[str]:
+def _list_settings_files(shelf: RuleFiles) -> Sequence[str]:
     """The files that may keep the shelf's files from being loaded."""
     if shelf.target is Target.USER:
         return (SETTINGS,)
     return PROJECT_SETTINGS
 
 
-def _rewritten(name: str, before: bytes | None, now: bytes | None) -> bool:
-    return (excludes_more if name.endswith(".json") else rewritten)(before, now)
+def _has_changed(name: str, before: bytes | None, now: bytes | None) -> bool:
+    return (has_more_excludes if name.endswith(".json") else has_changed_rules)(before, now)
 
 
-def _mended(name: str, before: bytes | None, now: bytes | None) -> bytes | None:
-    return (with_excludes_of if name.endswith(".json") else with_rules_of)(before, now)
+def _restore_content(name: str, before: bytes | None, now: bytes | None) -> bytes | None:
+    return (restore_excludes if name.endswith(".json") else restore_rules)(before, now)
 
 
-def _path(shelf: Shelf, name: str) -> Path:
-    if name in _settings(shelf):  # the user's own may be a link to anywhere
+def _resolve_path(shelf: RuleFiles, name: str) -> Path:
+    if name in _list_settings_files(shelf):  # the user's own may be a link to anywhere
         return Path(os.path.realpath(shelf.root / name))
-    return shelf.path(name)
+    return shelf.resolve_path(name)
 
 
-def _read(shelf: Shelf, name: str) -> bytes | None:
+def _read_file(shelf: RuleFiles, name: str) -> bytes | None:
     """A file's bytes; None for one that is not there, or cannot be read."""
     with contextlib.suppress(LoopError):
-        content = files.read(_path(shelf, name))
+        content = files.read_content(_resolve_path(shelf, name))
         return content.data if content.stat else None
     return None
 
 
-def _lockable(shelf: Shelf) -> frozenset[Path]:
+def _list_lock_paths(shelf: RuleFiles) -> frozenset[Path]:
     try:
-        return frozenset(shelf.lockable())
+        return frozenset(shelf.list_lock_paths())
     except RulebookError:  # a link that nobody can follow: then nobody writes there either
         return frozenset((shelf.root / RULES_DIR,))
 
 
-def _parts(name: str) -> Sequence[str]:
+def _list_path_parts(name: str) -> Sequence[str]:
     """A path and the folders on the way to it, from the top."""
     pure = PurePosixPath(name)
     return [str(each) for each in (*reversed(pure.parents[:-1]), pure)]
 
 
-def _link(path: Path) -> str:
+def _read_link(path: Path) -> str:
     return os.fspath(path.readlink()) if is_link(path) else ""
 
 
-def _as_json(seen: Seen) -> Mapping[str, Any]:
+def _as_json(seen: RuleFilesSnapshot) -> Mapping[str, Any]:
     return {
         "files": {name: base64.b64encode(data).decode() for name, data in seen.files.items()},
         "links": seen.links,
@@ -285,8 +297,8 @@ def _as_json(seen: Seen) -> Mapping[str, Any]:
     }
 
 
-def _from_json(found: Mapping[str, Any]) -> Seen:
-    return Seen(
+def _from_json(found: Mapping[str, Any]) -> RuleFilesSnapshot:
+    return RuleFilesSnapshot(
         {name: base64.b64decode(data) for name, data in found["files"].items()},
         found["links"],
         found["written"],

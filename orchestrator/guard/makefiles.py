@@ -21,7 +21,7 @@ _SHELL: Final = re.compile(r"\$\(shell\s+([^()]*(?:\([^()]*\)[^()]*)*)\)")
 class Makefile:
     """A makefile with all that it includes."""
 
-    included: list[Path] = field(default_factory=list)
+    includes: list[Path] = field(default_factory=list)
     """What it includes, also where that is not there."""
     shell: list[str] = field(default_factory=list)
     """Commands that run when it is read."""
@@ -29,7 +29,7 @@ class Makefile:
     rules: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
     """Prerequisites and recipe of each target, in their order."""
 
-    def recipes(self, goals: Sequence[str]) -> Iterator[str]:
+    def iter_recipe_lines(self, goals: Sequence[str]) -> Iterator[str]:
         """Yield the lines that run for some goals, with variables replaced."""
         default = self.variables.get(".DEFAULT_GOAL", "")
         first = [default] if default else [name for name in self.rules if name[:1] != "."][:1]
@@ -39,12 +39,12 @@ class Makefile:
             if goal in seen:
                 continue
             seen.add(goal)
-            needed, lines = self.rules.get(goal, self._pattern(goal))
+            needed, lines = self.rules.get(goal, self._find_pattern_rule(goal))
             left += needed
             for line in lines:
-                yield self.expand(line).replace("$$", "$").lstrip("@-+ \t")
+                yield self.expand_variables(line).replace("$$", "$").lstrip("@-+ \t")
 
-    def expand(self, text: str) -> str:
+    def expand_variables(self, text: str) -> str:
         """Replace the variables in a text, as far as they are known."""
         text = text.replace("$(MAKE)", "make").replace("${MAKE}", "make")
         for _ in range(8):
@@ -54,7 +54,7 @@ class Makefile:
             text = changed
         return text
 
-    def _pattern(self, goal: str) -> tuple[list[str], list[str]]:
+    def _find_pattern_rule(self, goal: str) -> tuple[list[str], list[str]]:
         for name, rule in self.rules.items():
             head, sign, tail = name.partition("%")
             if sign and goal.startswith(head) and goal.endswith(tail):
@@ -70,37 +70,37 @@ def read_makefile(path: Path, cwd: Path) -> Makefile:
         cwd: the folder that make starts in.
     """
     found = Makefile()
-    _read(path, cwd, found, 0)
+    _parse_file(path, cwd, found, 0)
     return found
 
 
-def _read(path: Path, cwd: Path, found: Makefile, depth: int) -> None:
+def _parse_file(path: Path, cwd: Path, found: Makefile, depth: int) -> None:
     targets: list[str] = []
     for line in files.read_text(path).replace("\\\n", " ").splitlines():
         if line.startswith("\t") and targets:
             for target in targets:
                 found.rules[target][1].append(line.strip())
             continue
-        found.shell += [found.expand(each) for each in _SHELL.findall(line)]
+        found.shell += [found.expand_variables(each) for each in _SHELL.findall(line)]
         if match := _INCLUDE.match(line):
-            _include(found.expand(match[1]), cwd, found, depth)
+            _read_includes(found.expand_variables(match[1]), cwd, found, depth)
         elif match := _VARIABLE.match(line):
             found.variables[match[1]] = match[2]
             if match[0].split(match[1])[1].lstrip().startswith("!="):
-                found.shell.append(found.expand(match[2]))
+                found.shell.append(found.expand_variables(match[2]))
         elif match := _RULE.match(line):
-            targets = found.expand(match[1]).split()
+            targets = found.expand_variables(match[1]).split()
             for target in targets:
                 needed, lines = found.rules.setdefault(target, ([], []))
-                needed += found.expand(match[2]).replace("|", " ").split()
+                needed += found.expand_variables(match[2]).replace("|", " ").split()
                 lines += [match[3].strip()] if match[3] else []
 
 
-def _include(words: str, cwd: Path, found: Makefile, depth: int) -> None:
+def _read_includes(words: str, cwd: Path, found: Makefile, depth: int) -> None:
     for word in re.sub(r"\$\(wildcard\s+([^)]*)\)", r"\1", words).split():
         inside = "*" in word and not word.startswith("/")
-        paths = files.find(cwd, word) if inside else [cwd / word]
+        paths = files.find_paths(cwd, word) if inside else [cwd / word]
         for path in paths:
-            if path not in found.included and depth < 20:
-                found.included.append(path)
-                _read(path, cwd, found, depth + 1)
+            if path not in found.includes and depth < 20:
+                found.includes.append(path)
+                _parse_file(path, cwd, found, depth + 1)

@@ -37,7 +37,7 @@ class Manifest:
     """The files that are not guarded."""
     closed: dict[str, str] = field(default_factory=dict)
     """States of the folders that nobody can look into, and that this user may write."""
-    taken: int = 0
+    recorded_at: int = 0
     """When, in nanoseconds, by the clock that dates changes of files."""
 
     def pack(self, base: "Manifest | None" = None, name: str = "") -> bytes:
@@ -48,19 +48,19 @@ class Manifest:
             name: the name of the base, under which it has to be found again.
         """
         known = base or Manifest({}, {})
-        others = dict(_differing(self.others, known.others))
+        others = dict(_iter_differences(self.others, known.others))
         values = {
             "base": name,
             "entries": {
                 each: {**vars(entry), "state": entry.state.hex()}
-                for each, entry in _differing(self.entries, known.entries)
+                for each, entry in _iter_differences(self.entries, known.entries)
             },
             "gone": [
                 *(known.entries.keys() - self.entries.keys()),
                 *(known.others.keys() - self.others.keys()),
             ],
             "closed": self.closed,
-            "taken": self.taken,
+            "taken": self.recorded_at,
         }
         head = json.dumps(values).encode("ascii")
         names = b"".join(os.fsencode(each) + b"\0" for each in others)
@@ -71,7 +71,7 @@ class Manifest:
         """Return whether a file was not there at that moment."""
         return name not in self.entries and name not in self.others
 
-    def changed(self, tree: Tree) -> list[str]:
+    def find_changed_files(self, tree: Tree) -> list[str]:
         """Return the names of new and changed files that are not guarded."""
         was = self.others.get
         return sorted(n for n, now in tree.items() if was(n) != now and n not in self.entries)
@@ -104,12 +104,12 @@ class PackedManifest:
             raise ValueError(str(error)) from error
         head, names = map(int, lengths.split())
         found = json.loads(rest[:head])
-        entries = {name: _read_entry(entry) for name, entry in found["entries"].items()}
+        entries = {name: _parse_entry(entry) for name, entry in found["entries"].items()}
         others = _read_states(rest[head : head + names], rest[head + names :])
         manifest = Manifest(entries, others, found["closed"], found["taken"])
         return cls(found["base"], frozenset(found["gone"]), manifest)
 
-    def on(self, base: Manifest) -> Manifest:
+    def apply_to_base(self, base: Manifest) -> Manifest:
         """Return the whole manifest.
 
         Args:
@@ -120,7 +120,7 @@ class PackedManifest:
             {n: each for n, each in base.entries.items() if n not in gone} | its.entries,
             {n: each for n, each in base.others.items() if n not in gone} | its.others,
             its.closed,
-            its.taken,
+            its.recorded_at,
         )
 
 
@@ -134,11 +134,11 @@ class Change:
     """`changed`, `deleted` or `added`."""
 
 
-def _differing(now: Mapping[str, T], before: Mapping[str, T]) -> Iterator[tuple[str, T]]:
+def _iter_differences(now: Mapping[str, T], before: Mapping[str, T]) -> Iterator[tuple[str, T]]:
     return ((name, each) for name, each in now.items() if before.get(name) != each)
 
 
-def _read_entry(values: Mapping[str, Any]) -> Entry:
+def _parse_entry(values: Mapping[str, Any]) -> Entry:
     state = FileState(bytes.fromhex(values["state"]))
     return Entry(**{**values, "kind": Kind(values["kind"]), "state": state})
 

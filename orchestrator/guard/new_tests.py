@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from orchestrator.guard.protection import CONFIG_NAMES
-from orchestrator.guard.scripts import imported_names, parse
+from orchestrator.guard.scripts import collect_imports, parse_source
 from orchestrator.platform import files
 
 _CONFIG_TEXT = re.compile(r"marker|mark\.|ini[- ]option|async|plugin|option|unrecognized", re.I)
 
 
-def needs_reverted(
+def has_reverted_dependency(
     project: Path, file: str, text: str, reverted: Mapping[str, Path], new: Collection[str]
 ) -> bool:
     """Return whether a new test's file needs what was reverted.
@@ -24,9 +24,14 @@ def needs_reverted(
         reverted: for each reverted file, by name, where the agent's version lies now.
         new: names of the other new files, which it may import.
     """
-    sources = list(_with_helpers(project, file, new))
-    used = {word for source in sources for word in _words(source)}
-    modules = {part for source in sources for name in _imports(source) for part in name.split(".")}
+    sources = list(_iter_sources(project, file, new))
+    used = {word for source in sources for word in _collect_identifiers(source)}
+    modules = {
+        part
+        for source in sources
+        for name in _collect_module_names(source)
+        for part in name.split(".")
+    }
     for name, aside in reverted.items():
         pure = PurePosixPath(name)
         if pure.name in CONFIG_NAMES or not name.endswith(".py"):
@@ -35,36 +40,36 @@ def needs_reverted(
         elif pure.name == "conftest.py" and not _is_above(pure, file):
             continue
         elif (pure.name == "conftest.py" or modules & {pure.stem, pure.parent.name}) and (
-            _lost(project / name, aside) & used
+            _find_lost_names(project / name, aside) & used
         ):
             return True
     return False
 
 
-def _with_helpers(project: Path, file: str, new: Collection[str]) -> Iterator[bytes]:
+def _iter_sources(project: Path, file: str, new: Collection[str]) -> Iterator[bytes]:
     """Yield the sources of a file, and of the new ones that it imports."""
     left, seen = [file], {file}
     while left:
         source = files.read_bytes(project / left.pop())
         yield source
-        modules = {part for name in _imports(source) for part in name.split(".")}
+        modules = {part for name in _collect_module_names(source) for part in name.split(".")}
         for name in new:
             if name not in seen and name.endswith(".py") and PurePosixPath(name).stem in modules:
                 seen.add(name)
                 left.append(name)
 
 
-def _imports(source: bytes) -> set[str]:
-    return imported_names(parse(source))
+def _collect_module_names(source: bytes) -> set[str]:
+    return collect_imports(parse_source(source))
 
 
-def _lost(now: Path, aside: Path) -> set[str]:
+def _find_lost_names(now: Path, aside: Path) -> set[str]:
     """Return the names that the agent's version defines and the restored one does not."""
-    return _defined(aside) - _defined(now)
+    return _collect_defined_names(aside) - _collect_defined_names(now)
 
 
-def _defined(path: Path) -> set[str]:
-    tree = parse(files.read_bytes(path))
+def _collect_defined_names(path: Path) -> set[str]:
+    tree = parse_source(files.read_bytes(path))
     found: set[str] = set()
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -78,7 +83,7 @@ def _defined(path: Path) -> set[str]:
     return found
 
 
-def _words(source: bytes) -> set[str]:
+def _collect_identifiers(source: bytes) -> set[str]:
     return set(re.findall(r"[A-Za-z_]\w*", source.decode("utf-8", "replace")))
 
 

@@ -8,47 +8,47 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.environment_copies import digest_of
+from orchestrator.guard.environment_copies import digest_file
 from orchestrator.platform import files
 
 _RECORDS: Final = "*.dist-info/RECORD"
 _LARGEST_RECORD: Final = 50_000_000
 
 
-def digests_of_records(folders: Iterable[str]) -> dict[str, str]:
+def collect_record_digests(folders: Iterable[str]) -> dict[str, str]:
     """Return the digests of the RECORD files in some site folders, by path."""
     return {
-        os.fspath(record): digest_of(os.fspath(record), _LARGEST_RECORD)
+        os.fspath(record): digest_file(os.fspath(record), _LARGEST_RECORD)
         for folder in folders
-        for record in files.find(Path(folder), _RECORDS)
+        for record in files.find_paths(Path(folder), _RECORDS)
     }
 
 
-def listed_files(folders: Iterable[str]) -> set[str]:
+def list_recorded_files(folders: Iterable[str]) -> set[str]:
     """Return the files that some RECORD in site folders lists, without reading their digests."""
     found: set[str] = set()
     for folder in folders:
-        for record in files.find(Path(folder), _RECORDS):
+        for record in files.find_paths(Path(folder), _RECORDS):
             lines = files.read_text(record, _LARGEST_RECORD).splitlines()
             found.update(f"{folder}/{line.split(',', 1)[0]}" for line in lines)
     return found
 
 
-def installed_as_recorded(changed: Collection[str], records: Mapping[str, str]) -> dict[str, str]:
+def find_reinstalled_files(changed: Collection[str], records: Mapping[str, str]) -> dict[str, str]:
     """Return those of some changed files that are what an installer put there, with its name.
 
     The name is empty where a file is what it was: touched only, or installed again. That a package
     was replaced is believed where its version is another, and all its files agree with its RECORD.
     """
     found: dict[str, str] = {}
-    for folder in {_site_of(path) for path in changed} - {""}:
+    for folder in {_find_site_folder(path) for path in changed} - {""}:
         inside = {path for path in changed if path.startswith(f"{folder}/")}
-        for record in files.find(Path(folder), _RECORDS):
+        for record in files.find_paths(Path(folder), _RECORDS):
             listed = _read_record(record)
             own = {path for path in inside if path in listed}
-            right = {path for path in own if _sha256(path) == listed[path]}
+            right = {path for path in own if _compute_sha256(path) == listed[path]}
             known = os.fspath(record) in records
-            digest = digest_of(os.fspath(record), _LARGEST_RECORD)
+            digest = digest_file(os.fspath(record), _LARGEST_RECORD)
             if records.get(os.fspath(record)) == digest:
                 found |= dict.fromkeys(right, "")
             elif not known and right == own:
@@ -57,7 +57,7 @@ def installed_as_recorded(changed: Collection[str], records: Mapping[str, str]) 
     return found
 
 
-def _site_of(path: str) -> str:
+def _find_site_folder(path: str) -> str:
     match = re.match(r"(.*/(?:site|dist)-packages)/", path)
     return match[1] if match else ""
 
@@ -73,8 +73,8 @@ def _read_record(record: Path) -> dict[str, str]:
     return found
 
 
-def _sha256(path: str) -> str:
-    data = files.read_whole(path)
+def _compute_sha256(path: str) -> str:
+    data = files.read_whole_file(path)
     if data is None:
         return ""
     digest = hashlib.sha256(data).digest()

@@ -12,12 +12,12 @@ from orchestrator.platform import files
 __all__ = [
     "RUNNERS",
     "TEST_FOLDER",
-    "folders_of",
-    "in_tests",
+    "find_plugin_files",
+    "find_test_files",
+    "find_test_folders",
+    "is_in_tests",
     "is_test",
-    "offered_plugins",
-    "plugins",
-    "tests_among",
+    "read_offered_plugins",
 ]
 
 _TEST_FOLDERS: Final = frozenset({"test", "tests", "__tests__", "spec", "testing"})
@@ -39,12 +39,12 @@ def is_test(path: str) -> bool:
     return TEST_FILE.fullmatch(path.rpartition("/")[2]) is not None
 
 
-def in_tests(path: str) -> bool:
+def is_in_tests(path: str) -> bool:
     """Return whether a file is a test by its name, or lies in a folder of tests."""
     return is_test(path) or any(part in _TEST_FOLDERS for part in PurePosixPath(path).parts[:-1])
 
 
-def tests_among(paths: Iterable[str], collected: Collection[str]) -> set[str]:
+def find_test_files(paths: Iterable[str], collected: Collection[str]) -> set[str]:
     """Return those of a project's files that are tests, or lie beside them and serve them.
 
     Args:
@@ -54,25 +54,25 @@ def tests_among(paths: Iterable[str], collected: Collection[str]) -> set[str]:
     parents = {path: path.rpartition("/")[0] for path in paths}
     tests = {path for path in parents if path in collected or is_test(path)}
     with_tests = {parents[path] for path in tests}
-    folders = {folder for parent in with_tests for folder in _folders_of_tests(parent)}
+    folders = {folder for parent in with_tests for folder in _iter_test_folders(parent)}
     serving = {
         parent
         for parent in set(parents.values())
-        if not folders.isdisjoint(_folders_of_tests(parent))
+        if not folders.isdisjoint(_iter_test_folders(parent))
     }
     return tests | {path for path, parent in parents.items() if parent in serving}
 
 
-def folders_of(tests: Iterable[str]) -> set[str]:
+def find_test_folders(tests: Iterable[str]) -> set[str]:
     """Return the folders with such a name in which tests lie, and those below them with tests."""
     return {
         parent
         for test in tests
-        if (parent := test.rpartition("/")[0]) and list(_folders_of_tests(parent))
+        if (parent := test.rpartition("/")[0]) and list(_iter_test_folders(parent))
     }
 
 
-def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:
+def find_plugin_files(project: Path, command: str, named: Iterable[str]) -> set[str]:
     """Return the project's files that are plugins of pytest by somebody's word.
 
     Args:
@@ -80,7 +80,10 @@ def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:
         command: the suite's.
         named: further modules that pytest is told to load.
     """
-    configs = [*(project / name for name in _CONFIGS), *files.find(project, "test*/conftest.py")]
+    configs = [
+        *(project / name for name in _CONFIGS),
+        *files.find_paths(project, "test*/conftest.py"),
+    ]
     texts = [command, *map(files.read_text, configs)]
     found = set(named)
     for text in texts:
@@ -95,7 +98,7 @@ def plugins(project: Path, command: str, named: Iterable[str]) -> set[str]:
     return {path for path in candidates if files.is_file(project / path)}
 
 
-def offered_plugins(project: Path) -> set[str]:
+def read_offered_plugins(project: Path) -> set[str]:
     """Return the modules that the project's own pyproject.toml offers to pytest as plugins."""
     try:
         found = tomllib.loads(files.read_text(project / "pyproject.toml"))
@@ -105,7 +108,7 @@ def offered_plugins(project: Path) -> set[str]:
         return set()
 
 
-def _folders_of_tests(folder: str) -> Iterator[str]:
+def _iter_test_folders(folder: str) -> Iterator[str]:
     """Yield those of a folder and the ones above it that are named as folders of tests are."""
     parts = folder.split("/")
     for at, part in enumerate(parts, 1):

@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Guarded:
+class GuardedFile:
     """One guarded file: its name, and why it is guarded, in words."""
 
     path: str
@@ -76,7 +76,7 @@ class Protection:
     """
 
     project: Path
-    guarded: dict[str, Guarded] = field(default_factory=dict)
+    guarded: dict[str, GuardedFile] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     free: frozenset[str] = frozenset()
     unguarded: tuple[str, ...] = ()
@@ -93,14 +93,14 @@ class Protection:
     closed: frozenset[str] = frozenset()
 
     @cached_property
-    def entered(self) -> frozenset[str]:
+    def relevant_folders(self) -> frozenset[str]:
         """Folders with guarded files, and those in which modules are found."""
         searched = {each.path for each in self.search if not each.installed}
-        names = (name_of(self.project, path) for path in searched)
+        names = (normalize_name(self.project, path) for path in searched)
         inside = (f"{name}/" for name in names if not name.startswith("/"))
-        return parents_of((*self.guarded, *inside))
+        return collect_parents((*self.guarded, *inside))
 
-    def frees(self, name: str) -> bool:
+    def is_free(self, name: str) -> bool:
         """Return whether a file is never guarded."""
         return name in self.free or self.is_unguarded(name)
 
@@ -111,12 +111,12 @@ class Protection:
             for glob in self.unguarded
         )
 
-    def forbids(self, name: str) -> str:
+    def explain_prohibition(self, name: str) -> str:
         """Return why no new file may have this name; empty where one may."""
-        why = self._forbids(name)
-        return "" if why and self.frees(name) else why
+        why = self._find_prohibition(name)
+        return "" if why and self.is_free(name) else why
 
-    def _forbids(self, name: str) -> str:
+    def _find_prohibition(self, name: str) -> str:
         if name in self.absent:
             return self.absent[name]
         folder, _, base = name.rpartition("/")
@@ -171,7 +171,7 @@ class Protection:
         return cls(
             Path(values["project"]),
             {
-                name: Guarded(each["path"], Kind(each["kind"]), each["why"])
+                name: GuardedFile(each["path"], Kind(each["kind"]), each["why"])
                 for name, each in values["guarded"].items()
             },
             dict(values["absent"]),
@@ -185,7 +185,7 @@ class Protection:
         )
 
 
-def name_of(project: Path, path: str | Path) -> str:
+def normalize_name(project: Path, path: str | Path) -> str:
     """Return the name of a file: relative in the project, absolute outside of it.
 
     Args:
@@ -197,7 +197,7 @@ def name_of(project: Path, path: str | Path) -> str:
     return full[len(top) :] if full.startswith(top) else full
 
 
-def parents_of(names: Iterable[str]) -> frozenset[str]:
+def collect_parents(names: Iterable[str]) -> frozenset[str]:
     """Return all folders in which files of these names lie, at any depth."""
     found: set[str] = set()
     for name in names:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.tree import environments_in, walk
+from orchestrator.guard.tree import find_environments, walk_tree
 from orchestrator.platform import files
 
 TEST_FILE: Final = re.compile(
@@ -26,7 +26,7 @@ _RUNNERS: Final = frozenset(
 _STARTERS: Final = frozenset({"subprocess", "os", "runpy", "pytest", "unittest"})
 
 
-def language_of(path: Path) -> str:
+def detect_language(path: Path) -> str:
     """Return `python`, `shell`, `javascript`, `data` or `binary`."""
     named = {".py": "python", ".sh": "shell", ".bash": "shell", ".js": "javascript"}
     named |= {".cjs": "javascript", ".mjs": "javascript"}
@@ -49,26 +49,28 @@ def is_product(path: Path, language: str, project: Path) -> bool:
     A program that starts a runner, or imports what it tests from elsewhere, decides about the
     verdict; one with functions of its own and a self-test is what the verdict is about.
     """
-    if _is_test_place(path, project) or language == "shell":
+    if _is_test_location(path, project) or language == "shell":
         return False
     text = files.read_text(path)
     if language == "javascript":
         starts = re.search(r"child_process|node:test|\bjest\b|\bmocha\b|\bvitest\b", text)
         return not starts and re.search(r"\bfunction\b|=>|\bclass\b", text) is not None
-    tree = parse(text)
+    tree = parse_source(text)
     if tree is None:
         return False
-    if _starts_runner(tree):
+    if _is_runner_script(tree):
         return False
     packaged = files.is_file(path.parent / "__init__.py")
-    return _defines(tree) and (packaged or not _imports_project(tree, path, project))
+    return _contains_definitions(tree) and (
+        packaged or not _has_project_imports(tree, path, project)
+    )
 
 
-def named_in(path: Path) -> Iterator[str]:
+def iter_strings(path: Path) -> Iterator[str]:
     """Yield the strings of a Python or JavaScript program that may name files or commands."""
     text = files.read_text(path)
-    if language_of(path) == "python":
-        tree = parse(text)
+    if detect_language(path) == "python":
+        tree = parse_source(text)
         for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
@@ -77,7 +79,7 @@ def named_in(path: Path) -> Iterator[str]:
         yield single or double or back
 
 
-def imported_beside(path: Path, project: Path) -> Iterator[Path]:
+def iter_sibling_imports(path: Path, project: Path) -> Iterator[Path]:
     """Yield the modules in a program's own folder that it imports, where only programs lie there.
 
     The project's own folder, and that of a package, hold the code under test: there a module counts
@@ -87,35 +89,35 @@ def imported_beside(path: Path, project: Path) -> Iterator[Path]:
     if files.exists(folder / "__init__.py"):
         return
     if folder == project:
-        yield from _helpers_of_runner(path, project)
+        yield from _iter_runner_helpers(path, project)
         return
     text = files.read_text(path)
-    if language_of(path) == "javascript":
+    if detect_language(path) == "javascript":
         for name in re.findall(r"(?:require\(|from\s+|import\s+)['\"]\./([\w./-]+)['\"]", text):
             for end in ("", ".js", ".cjs", ".mjs"):
                 if files.is_file(folder / f"{name}{end}"):
                     yield folder / f"{name}{end}"
         return
-    for name in imported_names(parse(text)):
+    for name in collect_imports(parse_source(text)):
         beside = folder / f"{name.split('.')[0]}.py"
         if files.is_file(beside):
             yield beside
 
 
-def _helpers_of_runner(path: Path, project: Path) -> Iterator[Path]:
+def _iter_runner_helpers(path: Path, project: Path) -> Iterator[Path]:
     """Yield the modules that a runner in the project's own folder has for itself."""
-    tree = parse(files.read_text(path)) if language_of(path) == "python" else None
+    tree = parse_source(files.read_text(path)) if detect_language(path) == "python" else None
     if tree is None or _has_tests(tree):
         return
-    wanted = {name.partition(".")[0] for name in imported_names(tree)}
+    wanted = {name.partition(".")[0] for name in collect_imports(tree)}
     own = {each for name in wanted if files.is_file(each := project / f"{name}.py")} - {path}
     if not own:
         return
     others: set[str] = set()
-    for name in walk(project, environments_in(project)):
+    for name in walk_tree(project, find_environments(project)):
         full = project / name
         if name.endswith(".py") and full != path and full not in own:
-            imported = imported_names(parse(files.read_text(full)), relative=True)
+            imported = collect_imports(parse_source(files.read_text(full)), relative=True)
             others |= {each.partition(".")[0] for each in imported}
     yield from sorted(each for each in own if each.stem not in others)
 
@@ -131,7 +133,7 @@ def _has_tests(tree: ast.Module) -> bool:
     )
 
 
-def parse(text: str | bytes) -> ast.Module | None:
+def parse_source(text: str | bytes) -> ast.Module | None:
     """Return the syntax tree of a Python file; None for what is none."""
     try:
         return ast.parse(text)
@@ -139,7 +141,7 @@ def parse(text: str | bytes) -> ast.Module | None:
         return None
 
 
-def imported_names(tree: ast.Module | None, *, relative: bool = False) -> set[str]:
+def collect_imports(tree: ast.Module | None, *, relative: bool = False) -> set[str]:
     """Return the names of the modules that a file imports absolutely, wherever in it.
 
     Args:
@@ -160,14 +162,14 @@ def imported_names(tree: ast.Module | None, *, relative: bool = False) -> set[st
     return found
 
 
-def _is_test_place(path: Path, project: Path) -> bool:
+def _is_test_location(path: Path, project: Path) -> bool:
     inside = path.parent.relative_to(project).parts if path.is_relative_to(project) else ()
     in_folder = any(TEST_FOLDER.fullmatch(part) for part in inside)
     return in_folder or TEST_FILE.fullmatch(path.name) is not None
 
 
-def _starts_runner(tree: ast.Module) -> bool:
-    starts = bool({name.split(".")[0] for name in imported_names(tree)} & _STARTERS)
+def _is_runner_script(tree: ast.Module) -> bool:
+    starts = bool({name.split(".")[0] for name in collect_imports(tree)} & _STARTERS)
     words = {
         word
         for node in ast.walk(tree)
@@ -180,7 +182,7 @@ def _starts_runner(tree: ast.Module) -> bool:
     )
 
 
-def _defines(tree: ast.Module) -> bool:
+def _contains_definitions(tree: ast.Module) -> bool:
     """Return whether a file has functions or classes that are no tests."""
     return any(
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
@@ -190,8 +192,8 @@ def _defines(tree: ast.Module) -> bool:
     )
 
 
-def _imports_project(tree: ast.Module, path: Path, project: Path) -> bool:
-    for name in imported_names(tree):
+def _has_project_imports(tree: ast.Module, path: Path, project: Path) -> bool:
+    for name in collect_imports(tree):
         for top in (path.parent, project, project / "src"):
             base = top / name.split(".")[0]
             if files.is_folder(base) or files.is_file(base.with_name(f"{base.name}.py")):

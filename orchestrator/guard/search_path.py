@@ -13,7 +13,7 @@ from orchestrator.platform import files
 _MODULE: Final = re.compile(r"([A-Za-z_]\w*)(?:\.py|\.pyc|\.(?:[\w-]+\.)?so|\.pyd)$")
 
 
-def search_folders(
+def find_search_folders(
     project: Path, footprint: Footprint | None, tests: Collection[str]
 ) -> tuple[SearchFolder, ...]:
     """Return the folders that hold modules now, in the order in which they are searched.
@@ -23,16 +23,16 @@ def search_folders(
         footprint: what the suite recorded; without one the folders are guessed.
         tests: names of the files with cases.
     """
-    paths = list(footprint.search_path) if footprint else list(_guessed(project, tests))
+    paths = list(footprint.search_path) if footprint else list(_iter_guessed_paths(project, tests))
     sites = set(footprint.site_folders) if footprint else set()
     found = []
     for path in dict.fromkeys(os.path.realpath(project / each) for each in paths):
         installed = path in sites or _is_standard(path, project)
-        found.append(SearchFolder(path, frozenset(modules_in(Path(path))), installed))
+        found.append(SearchFolder(path, frozenset(iter_modules(Path(path))), installed))
     return tuple(found)
 
 
-def modules_in(folder: Path) -> Iterator[str]:
+def iter_modules(folder: Path) -> Iterator[str]:
     """Yield the names under which something in a folder can be imported."""
     for item in files.list_folder(folder):
         if match := _MODULE.match(item.name):
@@ -41,7 +41,7 @@ def modules_in(folder: Path) -> Iterator[str]:
             yield item.name
 
 
-def module_of(name: str, folder: str) -> str:
+def resolve_module(name: str, folder: str) -> str:
     """Return the top-level module that a file makes importable from a folder above it.
 
     Args:
@@ -57,7 +57,7 @@ def module_of(name: str, folder: str) -> str:
     return match[1] if match else ""
 
 
-def _guessed(project: Path, tests: Collection[str]) -> Iterator[str]:
+def _iter_guessed_paths(project: Path, tests: Collection[str]) -> Iterator[str]:
     yield os.fspath(project)
     if files.is_folder(project / "src"):
         yield os.fspath(project / "src")

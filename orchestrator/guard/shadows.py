@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator.guard.path_rules import is_test
-from orchestrator.guard.protection import Protection, SearchFolder, name_of
-from orchestrator.guard.search_path import module_of, modules_in
+from orchestrator.guard.protection import Protection, SearchFolder, normalize_name
+from orchestrator.guard.search_path import iter_modules, resolve_module
 from orchestrator.models import Finding, FindingKind
 from orchestrator.platform import files
 
@@ -26,7 +26,7 @@ _SOURCES: Final = frozenset(
 _BUILDS: Final = frozenset({"setup.py", "pyproject.toml", "meson.build", "CMakeLists.txt"})
 
 
-def shadowing(protection: Protection, new: Collection[str]) -> Iterator[Finding]:
+def iter_shadowing_findings(protection: Protection, new: Collection[str]) -> Iterator[Finding]:
     """Yield a finding for each new file that takes the place of a module.
 
     Args:
@@ -34,24 +34,26 @@ def shadowing(protection: Protection, new: Collection[str]) -> Iterator[Finding]
         new: names of the files that were not there when the attempt began.
     """
     found: dict[tuple[str, str], str] = {}
-    folders = _searched(protection, new)
+    folders = _collect_search_folders(protection, new)
     taken = protection.reserved - {PurePosixPath(test).stem for test in protection.tests}
     for name in sorted(new):
-        if protection.frees(name):
+        if protection.is_free(name):
             continue
         for folder, known in folders.items():
             if folder and not name.startswith(f"{folder}/"):
                 continue
-            module = module_of(name, folder)
-            if module and (text := _shadows(protection, folder, module, name, known, taken)):
+            module = resolve_module(name, folder)
+            if module and (
+                text := _describe_shadow(protection, folder, module, name, known, taken)
+            ):
                 found.setdefault((folder, module), text)
     for (folder, module), text in found.items():
         where = f"{folder}/{module}" if folder else module
         yield Finding(FindingKind.SUSPICIOUS, where, text, decisive=True)
-    yield from _outside(protection)
+    yield from _iter_outside_findings(protection)
 
 
-def sourceless(
+def iter_sourceless_findings(
     protection: Protection, names: Collection[str], changed: Collection[str]
 ) -> Iterator[Finding]:
     """Yield a finding for each new or changed compiled module whose source nobody can read.
@@ -65,29 +67,31 @@ def sourceless(
     if not compiled:
         return
     builds = [name for name in names if PurePosixPath(name).name in _BUILDS]
-    stems = {_stem(each) for each in names if PurePosixPath(each).suffix in _SOURCES}
+    stems = {_extract_stem(each) for each in names if PurePosixPath(each).suffix in _SOURCES}
     for name in compiled:
         if name.endswith(".pyc"):
             beside = f"{name.removesuffix('.pyc')}.py"
             known = beside in names
         else:
-            stem = _stem(name)
+            stem = _extract_stem(name)
             known = stem in stems or any(
                 stem in files.read_text(protection.project / each) for each in builds
             )
-        if not known and not protection.frees(name):
+        if not known and not protection.is_free(name):
             text = "a compiled module without its source"
             yield Finding(FindingKind.SUSPICIOUS, name, text, decisive=True)
 
 
-def _stem(name: str) -> str:
+def _extract_stem(name: str) -> str:
     return PurePosixPath(name).name.partition(".")[0]
 
 
-def _searched(protection: Protection, new: Iterable[str]) -> dict[str, frozenset[str]]:
+def _collect_search_folders(
+    protection: Protection, new: Iterable[str]
+) -> dict[str, frozenset[str]]:
     """Return the project's folders in which modules are found, with what each held."""
     found = {
-        name_of(protection.project, each.path): each.names
+        normalize_name(protection.project, each.path): each.names
         for each in protection.search
         if not each.installed and _is_inside(protection.project, each.path)
     }
@@ -101,7 +105,7 @@ def _searched(protection: Protection, new: Iterable[str]) -> dict[str, frozenset
     return found
 
 
-def _shadows(
+def _describe_shadow(
     protection: Protection,
     folder: str,
     module: str,
@@ -113,7 +117,7 @@ def _shadows(
     rest = name[len(folder) + 1 :] if folder else name
     first, _, deeper = rest.partition("/")
     if module in known:
-        return _changed_form(protection.project / folder, first, module, deeper)
+        return _describe_replacement(protection.project / folder, first, module, deeper)
     if module not in taken or (module == "conftest" and first == "conftest.py"):
         return ""
     base = PurePosixPath(name).name
@@ -128,7 +132,7 @@ def _shadows(
     return f"new, and found before the module {module} that the tests rest on"
 
 
-def _changed_form(folder: Path, first: str, module: str, deeper: str) -> str:
+def _describe_replacement(folder: Path, first: str, module: str, deeper: str) -> str:
     """Return whether a module that was there is found in another form now, in words."""
     plain = files.is_file(folder / f"{module}.py")
     package = files.is_file(folder / module / "__init__.py")
@@ -142,16 +146,16 @@ def _changed_form(folder: Path, first: str, module: str, deeper: str) -> str:
     return f"new, and found in the place of the module {module}" if replaces else ""
 
 
-def _outside(protection: Protection) -> Iterator[Finding]:
+def _iter_outside_findings(protection: Protection) -> Iterator[Finding]:
     """Yield findings for folders outside of the project that are searched and no site folders."""
     for each in protection.search:
         if each.installed or _is_inside(protection.project, each.path):
             continue
-        yield from _new_modules(each, protection.reserved)
+        yield from _iter_new_modules(each, protection.reserved)
 
 
-def _new_modules(folder: SearchFolder, reserved: Collection[str]) -> Iterator[Finding]:
-    for module in sorted(set(modules_in(Path(folder.path))) - folder.names):
+def _iter_new_modules(folder: SearchFolder, reserved: Collection[str]) -> Iterator[Finding]:
+    for module in sorted(set(iter_modules(Path(folder.path))) - folder.names):
         if module in reserved and module != "conftest":
             text = f"new, and found before the module {module} that the tests rest on"
             yield Finding(FindingKind.SUSPICIOUS, f"{folder.path}/{module}", text, decisive=True)

@@ -39,7 +39,9 @@ def read_test_config(path: str, data: bytes | None) -> object:
         Some comparable value: the content itself for a file that affects nothing else, and None
         for one that is not there or affects no test.
     """
-    read = _readers().get(PurePosixPath(path).name) or (_pth if path.endswith(".pth") else None)
+    read = _build_parsers().get(PurePosixPath(path).name) or (
+        _parse_pth if path.endswith(".pth") else None
+    )
     if data is None or read is None:
         return data
     try:
@@ -50,64 +52,64 @@ def read_test_config(path: str, data: bytes | None) -> object:
 
 def is_shared(path: str) -> bool:
     """Return whether only a part of such a file affects tests, so that an edit is no offence."""
-    return PurePosixPath(path).name in _readers() or path.endswith(".pth")
+    return PurePosixPath(path).name in _build_parsers() or path.endswith(".pth")
 
 
-def _readers() -> Mapping[str, Callable[[bytes], object]]:
+def _build_parsers() -> Mapping[str, Callable[[bytes], object]]:
     return {
-        "pyproject.toml": _pyproject,
-        "tox.ini": _ini,
-        "setup.cfg": _ini,
-        "package.json": _package_json,
-        "entry_points.txt": _entry_points,
-        ".env": _env,
+        "pyproject.toml": _parse_pyproject,
+        "tox.ini": _parse_ini,
+        "setup.cfg": _parse_ini,
+        "package.json": _parse_package_json,
+        "entry_points.txt": _parse_entry_points,
+        ".env": _parse_env,
     }
 
 
-def _pyproject(data: bytes) -> object:
+def _parse_pyproject(data: bytes) -> object:
     found = tomllib.loads(data.decode("utf-8"))
-    tool, project = _table(found, "tool"), _table(found, "project")
+    tool, project = _find_table(found, "tool"), _find_table(found, "project")
     parts = {name: tool[name] for name in _TABLES if name in tool}
-    points = _table(project, "entry-points").get("pytest11")
-    plugins = _table(_table(tool, "poetry"), "plugins").get("pytest11")
+    points = _find_table(project, "entry-points").get("pytest11")
+    plugins = _find_table(_find_table(tool, "poetry"), "plugins").get("pytest11")
     return parts | {
         name: value for name, value in (("points", points), ("plugins", plugins)) if value
     }
 
 
-def _table(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _find_table(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = of.get(name)
     return found if isinstance(found, dict) else {}
 
 
-def _sections(data: bytes) -> dict[str, dict[str, str]]:
+def _parse_sections(data: bytes) -> dict[str, dict[str, str]]:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     parser.read_string(data.decode("utf-8"))
     return {name: dict(parser.items(name)) for name in parser.sections()}
 
 
-def _ini(data: bytes) -> object:
-    found = _sections(data)
+def _parse_ini(data: bytes) -> object:
+    found = _parse_sections(data)
     parts = {name: items for name, items in found.items() if _INI_SECTIONS.match(name)}
     points = found.get("options.entry_points", {}).get("pytest11")
     return parts | ({"points": {"pytest11": points}} if points else {})
 
 
-def _entry_points(data: bytes) -> object:
-    return _sections(data).get("pytest11")
+def _parse_entry_points(data: bytes) -> object:
+    return _parse_sections(data).get("pytest11")
 
 
-def _package_json(data: bytes) -> object:
+def _parse_package_json(data: bytes) -> object:
     found = json.loads(data)
     names = ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8")
     return {name: found[name] for name in names if name in found}
 
 
-def _env(data: bytes) -> object:
+def _parse_env(data: bytes) -> object:
     return [line for line in data.splitlines() if _VARIABLES.match(line)]
 
 
-def _pth(data: bytes) -> object:
+def _parse_pth(data: bytes) -> object:
     """Return the lines that run code at the start of every Python, as `site` reads a .pth file."""
     return [
         line

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.scan import suspicious
-from orchestrator.guard.search_path import modules_in
+from orchestrator.guard.scan import describe_suspicions
+from orchestrator.guard.search_path import iter_modules
 from orchestrator.platform import files
 
 STARTUP: Final = ("sitecustomize", "usercustomize")
@@ -26,7 +26,7 @@ _EDITABLE: Final = re.compile(
 
 def is_harmless(path: str) -> bool:
     """Return whether a start-up file neither runs code nor registers a plugin."""
-    data = files.read_whole(path)
+    data = files.read_whole_file(path)
     if data is None:
         return False
     text = data.decode("utf-8", "replace")
@@ -48,18 +48,22 @@ def _is_harmless_line(line: str, folder: Path) -> bool:
     if line.startswith(("import ", "import\t")):
         match = _EDITABLE.fullmatch(line)
         finder = match and match[1]
-        return bool(match) and not (finder and _is_odd(folder / f"{finder}.py"))
+        return bool(match) and not (finder and _is_odd_finder(folder / f"{finder}.py"))
     added = folder / line
-    names = {*modules_in(added)}
+    names = {*iter_modules(added)}
     info = any(each.name.endswith(INFO) for each in files.list_folder(added))
     return not names & set(STARTUP) and not (info and _has_plugins(added))
 
 
 def _has_plugins(folder: Path) -> bool:
-    points = files.find(folder, "*-info/entry_points.txt")
+    points = files.find_paths(folder, "*-info/entry_points.txt")
     return any(not is_harmless(os.fspath(each)) for each in points)
 
 
-def _is_odd(finder: Path) -> bool:
-    source = files.read_whole(finder)
-    return source is None or b"MAPPING" not in source or bool(suspicious(source, None, test=False))
+def _is_odd_finder(finder: Path) -> bool:
+    source = files.read_whole_file(finder)
+    return (
+        source is None
+        or b"MAPPING" not in source
+        or bool(describe_suspicions(source, None, test=False))
+    )

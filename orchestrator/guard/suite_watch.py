@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestrator.guard.bytecode import drop_project_bytecode
-from orchestrator.guard.findings import KINDS, bound_findings, shown_name
-from orchestrator.guard.kept_files import KeptFiles, explained
+from orchestrator.guard.findings import KINDS, escape_name, limit_findings
+from orchestrator.guard.kept_files import GuardedFileStore, translate_os_errors
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.suite_writes import Contents
-from orchestrator.guard.tree import FileState, Tree, stamp
+from orchestrator.guard.tree import FileState, Tree, unpack_stamp
 from orchestrator.models import Finding, FindingKind
 
 _SOURCE: Final = re.compile(
@@ -30,38 +30,38 @@ class SuiteWatch:
     """
 
     def __init__(
-        self, rules: Protection, kept: KeptFiles, manifest: Manifest, contents: Contents
+        self, rules: Protection, kept: GuardedFileStore, manifest: Manifest, contents: Contents
     ) -> None:
-        self._rules, self._kept, self._manifest = rules, kept, manifest
+        self._rules, self._file_store, self._manifest = rules, kept, manifest
         self._contents = contents
         self._before: Tree = {}
         self._after: Tree = {}
 
     @property
-    def looks(self) -> tuple[Tree, Tree]:
+    def trees(self) -> tuple[Tree, Tree]:
         """What was seen before and after the run."""
         return self._before, self._after
 
-    def before(self) -> list[Change]:
+    def check_before(self) -> list[Change]:
         """Look at the project before the suite runs; return what is not as it was remembered."""
-        self._before = self._kept.look(self._manifest)
-        self._contents.remember(self._before)
-        return self._kept.changes(self._manifest, self._before)
+        self._before = self._file_store.read_tree(self._manifest)
+        self._contents.record_tree(self._before)
+        return self._file_store.find_changes(self._manifest, self._before)
 
-    def after(self) -> tuple[list[Finding], list[Change]]:
+    def check_after(self) -> tuple[list[Finding], list[Change]]:
         """Look again; return what changed, and which guarded files are to be restored."""
-        tree = self._after = self._kept.look(self._manifest)
+        tree = self._after = self._file_store.read_tree(self._manifest)
         changes = [
             change
-            for change in self._kept.changes(self._manifest, tree)
+            for change in self._file_store.find_changes(self._manifest, tree)
             if tree.get(change.name) != self._before.get(change.name)
         ]
         volatile = self._rules.volatile | self._rules.regenerated
-        found = findings_of((each for each in changes if each.name not in volatile), _WHEN)
-        found += self._rewritten(tree, {change.name for change in changes})
-        return bound_findings(found, "the project", "files"), changes
+        found = build_findings((each for each in changes if each.name not in volatile), _WHEN)
+        found += self._iter_rewritten_files(tree, {change.name for change in changes})
+        return limit_findings(found, "the project", "files"), changes
 
-    def _rewritten(self, tree: Tree, known: set[str]) -> Iterator[Finding]:
+    def _iter_rewritten_files(self, tree: Tree, known: set[str]) -> Iterator[Finding]:
         """Yield files whose change time differs, whatever their content is now."""
         volatile = self._rules.volatile | self._rules.regenerated
         for name, at in self._before.items():
@@ -73,17 +73,17 @@ class SuiteWatch:
             guarded = name in self._manifest.entries
             if not guarded and not _SOURCE.search(name):
                 continue
-            if now is not None and self._usual(name, at, now):
+            if now is not None and self._is_usual_write(name, at, now):
                 continue
             kind = KINDS[self._manifest.entries[name].kind] if guarded else FindingKind.SUSPICIOUS
             what = "deleted" if now is None else "rewritten"
-            yield Finding(kind, shown_name(name), f"{what} {_WHEN}", decisive=True)
+            yield Finding(kind, escape_name(name), f"{what} {_WHEN}", decisive=True)
 
-    def _usual(self, name: str, at: FileState, now: FileState) -> bool:
+    def _is_usual_write(self, name: str, at: FileState, now: FileState) -> bool:
         """Return whether a file has its content, and was touched as at the baseline."""
-        if name not in self._rules.rewritten and stamp(at) != stamp(now):
+        if name not in self._rules.rewritten and unpack_stamp(at) != unpack_stamp(now):
             return False
-        return name in self._rules.touched and self._contents.same(name, at, now)
+        return name in self._rules.touched and self._contents.has_same_content(name, at, now)
 
 
 def drop_bytecode(rules: Protection) -> list[Finding]:
@@ -93,14 +93,14 @@ def drop_bytecode(rules: Protection) -> list[Finding]:
         InfrastructureError: a file cannot be removed for another reason than its owner.
     """
     text = "bytecode that is not its source's runs in its place, and cannot be removed"
-    with explained(rules.project):
+    with translate_os_errors(rules.project):
         wrong = drop_project_bytecode(rules.project, rules.environments)
-    return [Finding(FindingKind.STEERING, name, text, decisive=True) for name in wrong]
+    return [Finding(FindingKind.TEST_CONFIG, name, text, decisive=True) for name in wrong]
 
 
-def findings_of(changes: Iterable[Change], when: str) -> list[Finding]:
+def build_findings(changes: Iterable[Change], when: str) -> list[Finding]:
     """Return a decisive finding for each change."""
     return [
-        Finding(KINDS[each.kind], shown_name(each.name), f"{each.what} {when}", decisive=True)
+        Finding(KINDS[each.kind], escape_name(each.name), f"{each.what} {when}", decisive=True)
         for each in changes
     ]

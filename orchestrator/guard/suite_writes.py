@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator.guard.kept_files import explained
+from orchestrator.guard.kept_files import translate_os_errors
 from orchestrator.guard.protection import CONFIG_NAMES
 from orchestrator.guard.tree import (
     FileState,
     Tree,
-    environments_in,
-    mode_of,
-    size_of,
-    stamp,
-    walk,
+    find_environments,
+    unpack_mode,
+    unpack_size,
+    unpack_stamp,
+    walk_tree,
 )
 from orchestrator.models import SuiteReport
 from orchestrator.platform import files
@@ -72,54 +72,54 @@ class Contents:
         self._project = project
         self._known: dict[str, tuple[FileState, bytes]] = {}
 
-    def remember(self, tree: Tree) -> None:
+    def record_tree(self, tree: Tree) -> None:
         """Read what is not known as it is now."""
         left = _MOST
         for name, at in tree.items():
-            if self._recall(name, at) or name.startswith("/"):
+            if self._find_digest(name, at) or name.startswith("/"):
                 continue
-            size = size_of(at)
+            size = unpack_size(at)
             if size > _LARGEST:
                 continue
             left -= size
             if left < 0:
                 return
-            self._read(name, at)
+            self._read_digest(name, at)
 
-    def states(self) -> Tree:
+    def list_states(self) -> Tree:
         """Return the states of the files whose content is known."""
         return {name: state for name, (state, _) in self._known.items()}
 
-    def compare(self, before: Tree, after: Tree) -> Writes:
+    def compare_trees(self, before: Tree, after: Tree) -> Writes:
         """Return what differs between two looks, the first of which was remembered."""
         touched = {n for n, at in after.items() if before.get(n) != at}
         touched |= before.keys() - after.keys()
         touched = {name for name in touched if not name.startswith("/")}
-        rewritten = {n for n in touched if _stamp(before, n) != _stamp(after, n)}
+        rewritten = {n for n in touched if _find_stamp(before, n) != _find_stamp(after, n)}
         changed = {
             name
             for name in touched
             if name not in before
             or name not in after
-            or not self.same(name, before[name], after[name])
+            or not self.has_same_content(name, before[name], after[name])
         }
         return Writes(frozenset(touched), frozenset(rewritten), frozenset(changed))
 
-    def same(self, name: str, before: FileState, after: FileState) -> bool:
+    def has_same_content(self, name: str, before: FileState, after: FileState) -> bool:
         """Return whether a file has the content that it had at an earlier look."""
-        was = self._recall(name, before)
-        if was and size_of(after) <= _LARGEST:
-            return self._read(name, after) == was
-        return stamp(before) == stamp(after)
+        was = self._find_digest(name, before)
+        if was and unpack_size(after) <= _LARGEST:
+            return self._read_digest(name, after) == was
+        return unpack_stamp(before) == unpack_stamp(after)
 
-    def _recall(self, name: str, at: FileState) -> bytes:
+    def _find_digest(self, name: str, at: FileState) -> bytes:
         known = self._known.get(name)
         return known[1] if known and known[0] == at else b""
 
-    def _read(self, name: str, at: FileState) -> bytes:
-        if known := self._recall(name, at):
+    def _read_digest(self, name: str, at: FileState) -> bytes:
+        if known := self._find_digest(name, at):
             return known
-        path, mode = self._project / name, mode_of(at)
+        path, mode = self._project / name, unpack_mode(at)
         try:
             if stat.S_ISLNK(mode):
                 data = b"link to " + os.fsencode(path.readlink())
@@ -145,7 +145,7 @@ class SuiteWrites:
     def __init__(self, project: Path, folder: Path | None) -> None:
         self._project, self._note = project, folder / _NOTE if folder else None
         self._environments: frozenset[str] | None = None
-        self._at_baseline, self._later = self._load()
+        self._at_baseline, self._later = self._load_names()
         self.contents = Contents(project)
         self.first = Writes()
         """What the first run wrote, if that was in this process."""
@@ -160,7 +160,7 @@ class SuiteWrites:
         """All of them."""
         return self._at_baseline | self._later
 
-    def watch(
+    def watch_run(
         self, run: Callable[[], SuiteReport], *, baseline: bool = False
     ) -> tuple[SuiteReport, Writes]:
         """Run the suite, and return what it wrote too.
@@ -170,34 +170,34 @@ class SuiteWrites:
         """
         if self._project == Path():  # there is no project: see `no_guard`
             return run(), Writes()
-        before = self._look()
-        self.contents.remember(before)
+        before = self._read_tree()
+        self.contents.record_tree(before)
         report = run()
-        return report, self.add(before, self._look(before), baseline=baseline)
+        return report, self.record_writes(before, self._read_tree(before), baseline=baseline)
 
-    def add(self, before: Tree, after: Tree, *, baseline: bool = False) -> Writes:
+    def record_writes(self, before: Tree, after: Tree, *, baseline: bool = False) -> Writes:
         """Remember what differs between two looks, the first of which `contents` remembers.
 
         Raises:
             InfrastructureError: it cannot be kept.
         """
-        writes = self.contents.compare(before, after)
+        writes = self.contents.compare_trees(before, after)
         if baseline:
             self.first, self._at_baseline = writes, writes.changed
         else:
             self._later |= writes.changed
         if self._note and writes.changed:
             values = {"at_baseline": sorted(self._at_baseline), "later": sorted(self._later)}
-            with explained(self._note.parent):
+            with translate_os_errors(self._note.parent):
                 files.write_file(self._note, json.dumps(values).encode("ascii"))
         return writes
 
-    def _look(self, like: Tree | None = None) -> Tree:
+    def _read_tree(self, like: Tree | None = None) -> Tree:
         if self._environments is None:
-            self._environments = environments_in(self._project)
-        return walk(self._project, self._environments, like=like)
+            self._environments = find_environments(self._project)
+        return walk_tree(self._project, self._environments, like=like)
 
-    def _load(self) -> tuple[frozenset[str], frozenset[str]]:
+    def _load_names(self) -> tuple[frozenset[str], frozenset[str]]:
         try:
             values = json.loads(self._note.read_text(encoding="ascii")) if self._note else {}
             return frozenset(values.get("at_baseline", ())), frozenset(values.get("later", ()))
@@ -205,6 +205,6 @@ class SuiteWrites:
             return frozenset(), frozenset()
 
 
-def _stamp(tree: Tree, name: str) -> tuple[int, bytes] | None:
+def _find_stamp(tree: Tree, name: str) -> tuple[int, bytes] | None:
     at = tree.get(name)
-    return None if at is None else stamp(at)
+    return None if at is None else unpack_stamp(at)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from orchestrator.guard.makefiles import read_makefile
-from orchestrator.guard.protection import name_of
+from orchestrator.guard.protection import normalize_name
 from orchestrator.platform import files
 
 _MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
@@ -29,17 +29,17 @@ class Follower(Protocol):
     def is_first(self, *key: str) -> bool:
         """Return whether something is met for the first time."""
 
-    def guard(self, path: Path, why: str) -> bool:
+    def guard_path(self, path: Path, why: str) -> bool:
         """Guard what is at a path, or that nothing is; return whether there is a file."""
 
-    def line(self, text: str, cwd: Path, by: str) -> None:
+    def follow_line(self, text: str, cwd: Path, by: str) -> None:
         """Follow one line of shell."""
 
-    def strings(self, path: Path, cwd: Path) -> None:
+    def follow_strings(self, path: Path, cwd: Path) -> None:
         """Follow what a program names in its strings and imports."""
 
 
-def _make(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+def _follow_make(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
     given, goals, left = [], [], list(arguments)
     while left:
         word = left.pop(0)
@@ -54,31 +54,35 @@ def _make(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> N
         elif not word.startswith("-") and "=" not in word:
             goals.append(word)
     if given:
-        found = [cwd / name for name in given if follower.guard(cwd / name, f"named by {by}")]
+        found = [cwd / name for name in given if follower.guard_path(cwd / name, f"named by {by}")]
     else:
-        found = [cwd / n for n in _MAKEFILES if follower.guard(cwd / n, f"read by make ({by})")][:1]
+        found = [
+            cwd / n for n in _MAKEFILES if follower.guard_path(cwd / n, f"read by make ({by})")
+        ][:1]
     for path in found:
-        _makefile(follower, path, cwd, goals)
+        _follow_makefile(follower, path, cwd, goals)
 
 
-def _makefile(follower: Follower, path: Path, cwd: Path, goals: Sequence[str]) -> None:
+def _follow_makefile(follower: Follower, path: Path, cwd: Path, goals: Sequence[str]) -> None:
     if follower.is_exhausted or not follower.is_first(str(path), " ".join(goals)):
         return
-    shown = name_of(follower.project, path)
+    shown = normalize_name(follower.project, path)
     makefile = read_makefile(path, cwd)
-    for included in makefile.included:
-        follower.guard(included, f"included by {shown}")
-    for line in (*makefile.shell, *makefile.recipes(goals)):
-        follower.line(line, cwd, shown)
+    for included in makefile.includes:
+        follower.guard_path(included, f"included by {shown}")
+    for line in (*makefile.shell, *makefile.iter_recipe_lines(goals)):
+        follower.follow_line(line, cwd, shown)
 
 
-def _npm(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+def _follow_npm(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
     words = [word for word in arguments if not word.startswith("-")]
     if words[:1] in (["run"], ["run-script"], ["exec"]):
         words = words[1:]
     wanted = {"t": "test", "tst": "test"}.get(words[0], words[0]) if words else "test"
     path = cwd / "package.json"
-    if not follower.guard(path, f"read by npm ({by})") or not follower.is_first(str(path), wanted):
+    if not follower.guard_path(path, f"read by npm ({by})") or not follower.is_first(
+        str(path), wanted
+    ):
         return
     try:
         found = json.loads(files.read_text(path)).get("scripts", {})
@@ -88,64 +92,66 @@ def _npm(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> No
         return
     for name in (f"pre{wanted}", wanted, f"post{wanted}"):
         if isinstance(line := found.get(name), str):
-            follower.line(line, cwd, "package.json")
+            follower.follow_line(line, cwd, "package.json")
 
 
-def _tox(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+def _follow_tox(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
     del arguments
     for name in ("tox.ini", "tox.toml"):
-        if follower.guard(cwd / name, f"read by tox ({by})"):
+        if follower.guard_path(cwd / name, f"read by tox ({by})"):
             for lines in _TOX_COMMANDS.findall(files.read_text(cwd / name)):
                 for line in lines.splitlines():
-                    follower.line(line.strip(), cwd, name)
+                    follower.follow_line(line.strip(), cwd, name)
 
 
-def _nox(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+def _follow_nox(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
     del arguments
-    if follower.guard(cwd / "noxfile.py", f"read by nox ({by})"):
-        follower.strings(cwd / "noxfile.py", cwd)
+    if follower.guard_path(cwd / "noxfile.py", f"read by nox ({by})"):
+        follower.follow_strings(cwd / "noxfile.py", cwd)
 
 
-def _invoke(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+def _follow_invoke(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
     del arguments
-    if follower.guard(cwd / "tasks.py", f"read by invoke ({by})"):
-        follower.strings(cwd / "tasks.py", cwd)
+    if follower.guard_path(cwd / "tasks.py", f"read by invoke ({by})"):
+        follower.follow_strings(cwd / "tasks.py", cwd)
 
 
-def _just(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+def _follow_just(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
     del arguments
-    _recipe_file(follower, _JUSTFILES, "just", cwd, by)
+    _follow_recipe_file(follower, _JUSTFILES, "just", cwd, by)
 
 
-def _task(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
+def _follow_task(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
     del arguments
-    _recipe_file(follower, _TASKFILES, "task", cwd, by)
+    _follow_recipe_file(follower, _TASKFILES, "task", cwd, by)
 
 
-def _recipe_file(follower: Follower, names: Sequence[str], tool: str, cwd: Path, by: str) -> None:
+def _follow_recipe_file(
+    follower: Follower, names: Sequence[str], tool: str, cwd: Path, by: str
+) -> None:
     """Follow the first file that there is; the tool would read any of them."""
-    found = [cwd / name for name in names if follower.guard(cwd / name, f"read by {tool}")]
+    found = [cwd / name for name in names if follower.guard_path(cwd / name, f"read by {tool}")]
     for path in found[:1]:
         text = files.read_text(path)
         if "dotenv" in text:
-            follower.guard(cwd / ".env", f"read by {tool} ({by})")
+            follower.guard_path(cwd / ".env", f"read by {tool} ({by})")
         for line in _RECIPE_LINE.findall(text):
-            follower.line(line.strip("'\""), cwd, path.name)
+            follower.follow_line(line.strip("'\""), cwd, path.name)
 
 
 TASK_RUNNERS: Final[Mapping[str, Callable[[Follower, Sequence[str], Path, str], None]]] = {
-    "make": _make,
-    "gmake": _make,
-    "$(MAKE)": _make,
-    "npm": _npm,
-    "pnpm": _npm,
-    "yarn": _npm,
-    "bun": _npm,
-    "tox": _tox,
-    "nox": _nox,
-    "just": _just,
-    "task": _task,
-    "invoke": _invoke,
-    "inv": _invoke,
+    "make": _follow_make,
+    "gmake": _follow_make,
+    "$(MAKE)": _follow_make,
+    "npm": _follow_npm,
+    "pnpm": _follow_npm,
+    "yarn": _follow_npm,
+    "bun": _follow_npm,
+    "tox": _follow_tox,
+    "nox": _follow_nox,
+    "just": _follow_just,
+    "task": _follow_task,
+    "invoke": _follow_invoke,
+    "inv": _follow_invoke,
 }
 """What follows each program, given its arguments, its folder, and who starts it."""

@@ -64,7 +64,7 @@ class ClosedFolders:
     opened: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
 
-    def open(self, project: Path, name: str) -> bool:
+    def open_folder(self, project: Path, name: str) -> bool:
         """Open a folder of our own for its owner; return whether it could be opened."""
         if name in self.at_baseline:
             return False
@@ -72,12 +72,12 @@ class ClosedFolders:
         if files.open_folder(path):
             self.opened.add(name)
             return True
-        if files.is_entered(path):
+        if files.can_enter(path):
             self.hidden.add(name)
         return False
 
 
-def walk(
+def walk_tree(
     project: Path,
     environments: Collection[str],
     entered: Collection[str] = (),
@@ -100,7 +100,7 @@ def walk(
     """
     found: Tree = {}
     known = like or {}
-    for below, listed in _visit(project, environments, entered, closed, _read_states):
+    for below, listed in _iter_folders(project, environments, entered, closed, _read_states):
         for base, state in listed:
             name = sys.intern(below + base)
             was = known.get(name)
@@ -108,7 +108,7 @@ def walk(
     return found
 
 
-def find_named(
+def find_named_files(
     wanted: Collection[str],
     project: Path,
     environments: Collection[str],
@@ -119,11 +119,11 @@ def find_named(
 
     It opens the same folders and raises the same errors, and is much faster: no file is looked at.
     """
-    visited = _visit(project, environments, entered, closed, partial(_read_names, wanted))
+    visited = _iter_folders(project, environments, entered, closed, partial(_read_names, wanted))
     return [below + base for below, names in visited for base in names]
 
 
-def find_closed(
+def find_closed_folders(
     project: Path, environments: Collection[str], entered: Collection[str] = ()
 ) -> frozenset[str]:
     """Return the folders that a walk with the same arguments cannot look into."""
@@ -137,13 +137,13 @@ def find_closed(
         for item in files.list_folder(project / folder):
             name = f"{folder}/{item.name}" if folder else item.name
             if files.is_real_folder(item) and (
-                name in entered or not _is_left_out(name, environments)
+                name in entered or not _is_excluded(name, environments)
             ):
                 folders.append(name)
     return frozenset(found)
 
 
-def sign_closed(folder: Path) -> str:
+def read_closed_state(folder: Path) -> str:
     """Return the state of a closed folder that this user may write; empty for another.
 
     It tells what was added and removed. What is in the folder, or below, nobody sees.
@@ -151,17 +151,17 @@ def sign_closed(folder: Path) -> str:
     with contextlib.suppress(OSError):
         at = os.lstat(folder)
         if at.st_uid == os.geteuid() or os.access(folder, os.W_OK | os.X_OK):
-            return state_of(at).hex()
+            return pack_state(at).hex()
     return ""
 
 
-def _is_left_out(name: str, environments: Collection[str]) -> bool:
+def _is_excluded(name: str, environments: Collection[str]) -> bool:
     base = name.rpartition("/")[2]
     installed = base in _PACKAGES and _SITE_FOLDER.search(name) is not None
     return base in _NEVER_ENTERED or name in environments or installed
 
 
-def _visit(
+def _iter_folders(
     project: Path,
     environments: Collection[str],
     entered: Collection[str],
@@ -188,7 +188,7 @@ def _visit(
         yield below, found
         for base in inner:
             name = below + base
-            if name in entered or not _is_left_out(name, environments):
+            if name in entered or not _is_excluded(name, environments):
                 folders.append(name)
 
 
@@ -201,7 +201,7 @@ def _read_or_open(
     try:
         return _read_folder(project / folder, read)
     except PermissionError:
-        if not (closed and closed.open(project, folder)):
+        if not (closed and closed.open_folder(project, folder)):
             raise
         return _read_folder(project / folder, read)
 
@@ -227,7 +227,7 @@ def _read_states(folder: int) -> tuple[list[tuple[str, FileState]], list[str]]:
             if stat.S_ISDIR(at.st_mode):
                 folders.append(item.name)
             else:
-                states.append((item.name, state_of(at)))
+                states.append((item.name, pack_state(at)))
     return states, folders
 
 
@@ -242,12 +242,12 @@ def _read_names(wanted: Collection[str], folder: int) -> tuple[list[str], list[s
     return found, folders
 
 
-def environments_in(project: Path) -> frozenset[str]:
+def find_environments(project: Path) -> frozenset[str]:
     """Return the folders of a project that are Python environments now."""
-    return frozenset(_environments(project))
+    return frozenset(_iter_environments(project))
 
 
-def state_of(at: os.stat_result) -> FileState:
+def pack_state(at: os.stat_result) -> FileState:
     """Return the state of a file of which `lstat` said this."""
     # A time may lie beyond 64 bits of nanoseconds: file systems know the year 30000.
     return FileState(
@@ -261,35 +261,35 @@ def state_of(at: os.stat_result) -> FileState:
     )
 
 
-def mode_of(state: FileState) -> int:
+def unpack_mode(state: FileState) -> int:
     """Return the type and the permissions of a file, as `st_mode` has them."""
     return int.from_bytes(state[:4], "little")
 
 
-def size_of(state: FileState) -> int:
+def unpack_size(state: FileState) -> int:
     """Return the size of a file in bytes."""
     return int.from_bytes(state[4:12], "little")
 
 
-def stamp(state: FileState) -> tuple[int, bytes]:
+def unpack_stamp(state: FileState) -> tuple[int, bytes]:
     """Return what stays the same where only the permissions or the owner of a file change."""
-    return stat.S_IFMT(mode_of(state)), state[4 : _CHANGE_TIME.start]
+    return stat.S_IFMT(unpack_mode(state)), state[4 : _CHANGE_TIME.start]
 
 
-def signature_at(path: str | Path) -> str:
+def read_signature(path: str | Path) -> str:
     """Return the state of what is at a path, as text; empty where there is nothing."""
     try:
-        return state_of(os.lstat(path)).hex()
+        return pack_state(os.lstat(path)).hex()
     except (OSError, ValueError):
         return ""
 
 
-def _environments(project: Path) -> Iterator[str]:
+def _iter_environments(project: Path) -> Iterator[str]:
     folders = [""]
     while folders:
         folder = folders.pop()
         listed = files.list_folder(project / folder)
-        if folder and _looks_like_environment(listed):
+        if folder and _is_environment(listed):
             yield folder
             continue
         folders += [
@@ -299,7 +299,7 @@ def _environments(project: Path) -> Iterator[str]:
         ]
 
 
-def _looks_like_environment(listed: Collection[os.DirEntry[str]]) -> bool:
+def _is_environment(listed: Collection[os.DirEntry[str]]) -> bool:
     names = {item.name: item for item in listed}
     config = names.get("pyvenv.cfg")
     if config is None or not {"bin", "Scripts"} & names.keys():

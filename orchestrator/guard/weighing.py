@@ -6,17 +6,17 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.findings import bound_findings, shown_name
-from orchestrator.guard.path_rules import in_tests
+from orchestrator.guard.findings import escape_name, limit_findings
+from orchestrator.guard.path_rules import is_in_tests
 from orchestrator.guard.protection import Protection
-from orchestrator.guard.scan.answers import Answers, hard_coded
+from orchestrator.guard.scan.answers import Answers, iter_hard_coded_answers
 from orchestrator.guard.scan.checksums import Checksums
-from orchestrator.guard.scan.javascript import suspicious_javascript
-from orchestrator.guard.scan.loading import loads_code, outside_paths
+from orchestrator.guard.scan.javascript import iter_javascript_suspicions
+from orchestrator.guard.scan.loading import has_dynamic_loading, iter_outside_paths
 from orchestrator.guard.scan.patches import Patch
-from orchestrator.guard.scan.python import read_syntax, suspicions
-from orchestrator.guard.scan.syntax import Suspicion, Syntax, begins_in
-from orchestrator.guard.scripts import language_of
+from orchestrator.guard.scan.python import find_suspicions, read_syntax
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, starts_on_lines
+from orchestrator.guard.scripts import detect_language
 from orchestrator.models import Finding, FindingKind
 from orchestrator.platform import files
 
@@ -44,71 +44,73 @@ class Scan:
         self._protection, self._patch, self._answers = protection, patch, answers
         self._since, self._home = since, home
 
-    def findings(self, sources: dict[str, bool], others: Collection[str]) -> list[Finding]:
+    def scan_files(self, sources: dict[str, bool], others: Collection[str]) -> list[Finding]:
         """Return what is suspicious in some files.
 
         Args:
             sources: names of the files that are new or changed, with whether they are new.
             others: names of the project's other files, which tell what it did before.
         """
-        found = list(self._checksums(sources))
+        found = list(self._iter_checksum_findings(sources))
         before: dict[str, bool] = {}
         for name, new in sources.items():
-            for each in self._in_file(name, new):
-                decisive = each.decisive and not self._did_before(each, name, others, before)
+            for each in self._iter_file_suspicions(name, new):
+                decisive = each.decisive and not self._is_preexisting(each, name, others, before)
                 text = f"line {each.line}: {each.text}"
-                found.append(Finding(FindingKind.SUSPICIOUS, shown_name(name), text, decisive))
+                found.append(Finding(FindingKind.SUSPICIOUS, escape_name(name), text, decisive))
         if any(_EXECUTES.search(each.text) for each in found):
-            found += self._executed(sources)
-        return bound_findings(found, "what the attempt wrote", "suspicious lines", _SHOWN)
+            found += self._iter_executed_findings(sources)
+        return limit_findings(found, "what the attempt wrote", "suspicious lines", _SHOWN)
 
-    def _checksums(self, sources: dict[str, bool]) -> Iterator[Finding]:
+    def _iter_checksum_findings(self, sources: dict[str, bool]) -> Iterator[Finding]:
         """Yield added lines, of code and of data, that hold checksums of tests' inputs."""
         checksums = Checksums(self._answers)
         for name, new in sources.items():
             if not checksums or self._is_test(name):
                 continue
-            text = self._read(name).decode("utf-8", "replace")
+            text = self._read_source(name).decode("utf-8", "replace")
             added = None if new else self._patch.added.get(name)
-            for line, given in checksums.find_in(text):
+            for line, given in checksums.iter_matches(text):
                 if added is None or line in added:
                     told = f"line {line}: a checksum of {given!r}, with which a test failed"
-                    yield Finding(FindingKind.SUSPICIOUS, shown_name(name), told, decisive=True)
+                    yield Finding(FindingKind.SUSPICIOUS, escape_name(name), told, decisive=True)
 
-    def _executed(self, sources: Collection[str]) -> Iterator[Finding]:
+    def _iter_executed_findings(self, sources: Collection[str]) -> Iterator[Finding]:
         """Yield what is suspicious in new files that are no modules, where some are executed."""
         for name in sources:
             if name.endswith(".py"):
                 continue
-            syntax = read_syntax(self._read(name), name)
-            for each in suspicions(syntax, None, test=False) if syntax else ():
+            syntax = read_syntax(self._read_source(name), name)
+            for each in find_suspicions(syntax, None, test=False) if syntax else ():
                 text = f"line {each.line}: {each.text}"
-                yield Finding(FindingKind.SUSPICIOUS, shown_name(name), text, each.decisive)
+                yield Finding(FindingKind.SUSPICIOUS, escape_name(name), text, each.decisive)
 
-    def _in_file(self, name: str, new: bool) -> Iterator[Suspicion]:
-        source = self._read(name)
+    def _iter_file_suspicions(self, name: str, new: bool) -> Iterator[Suspicion]:
+        source = self._read_source(name)
         if not source:
             return
         # What git does not see is in no patch: then any line may be new.
         added = None if new else self._patch.added.get(name)
         full = self._protection.project / name
-        language = "python" if name.endswith(".pyi") else language_of(full)
+        language = "python" if name.endswith(".pyi") else detect_language(full)
         if language == "javascript" or name.endswith((".ts", ".mts", ".jsx", ".tsx")):
-            if not in_tests(name):
-                yield from suspicious_javascript(source.decode("utf-8", "replace"), added, name)
+            if not is_in_tests(name):
+                yield from iter_javascript_suspicions(
+                    source.decode("utf-8", "replace"), added, name
+                )
             return
         if language != "python" or (syntax := read_syntax(source, name)) is None:
             return
         test = self._is_test(name)
         lines = source.decode("utf-8", "replace").splitlines()
-        for each in suspicions(syntax, added, test=test):
+        for each in find_suspicions(syntax, added, test=test):
             if not self._is_moved(each, lines, added):
                 yield each
         if not test:
-            yield from hard_coded(syntax, added, self._answers)
-            yield from self._outside(syntax, added)
+            yield from iter_hard_coded_answers(syntax, added, self._answers)
+            yield from self._iter_outside_suspicions(syntax, added)
 
-    def _read(self, name: str) -> bytes:
+    def _read_source(self, name: str) -> bytes:
         """Return the content of a file; none of a link's, nor of what is too large for code."""
         full = self._protection.project / name
         data = b"" if files.is_link(full) else files.read_bytes(full, _LARGEST + 1)
@@ -120,8 +122,8 @@ class Scan:
         folders = self._protection.test_folders
         if folders or self._protection.tests:
             below = any(name.startswith(f"{folder}/") for folder in folders)
-            return below or name in self._protection.tests or in_tests(name)
-        return in_tests(name)
+            return below or name in self._protection.tests or is_in_tests(name)
+        return is_in_tests(name)
 
     def _is_moved(self, each: Suspicion, lines: list[str], added: Collection[int] | None) -> bool:
         """Return whether a line was only moved: the patch removes the same one elsewhere."""
@@ -129,23 +131,25 @@ class Scan:
         text = lines[each.line - 1].strip() if 0 < each.line <= len(lines) else ""
         return len(text) > 8 and text in self._patch.removed
 
-    def _outside(self, syntax: Syntax, added: Collection[int] | None) -> Iterator[Suspicion]:
+    def _iter_outside_suspicions(
+        self, syntax: Syntax, added: Collection[int] | None
+    ) -> Iterator[Suspicion]:
         """Yield code that is loaded from files outside of the project that the attempt wrote."""
-        if not loads_code(syntax):
+        if not has_dynamic_loading(syntax):
             return
-        for node, path in outside_paths(syntax, self._protection.project, self._home):
-            if begins_in(node, added) and self._is_newer(path):
+        for node, path in iter_outside_paths(syntax, self._protection.project, self._home):
+            if starts_on_lines(node, added) and self._is_newer(path):
                 text = f"loads code that the attempt wrote outside of the project: {path}"
                 yield Suspicion(getattr(node, "lineno", 0), text)
 
     def _is_newer(self, path: Path) -> bool:
-        for each in (path, *files.find(path, "*")[:_MOST_OUTSIDE]):
+        for each in (path, *files.find_paths(path, "*")[:_MOST_OUTSIDE]):
             with contextlib.suppress(OSError):
                 if each.lstat().st_ctime_ns >= self._since and not files.is_folder(each):
                     return True
         return False
 
-    def _did_before(
+    def _is_preexisting(
         self, each: Suspicion, name: str, others: Collection[str], before: dict[str, bool]
     ) -> bool:
         """Return whether the project had such a construct before the attempt."""
@@ -155,16 +159,16 @@ class Scan:
         if trace not in before:
             pattern = re.compile(rf"(?<!\w){re.escape(trace)}")
             before[trace] = any(pattern.search(line) for line in self._patch.removed) or any(
-                pattern.search(text) for text in self._texts(others)
+                pattern.search(text) for text in self._iter_texts(others)
             )
-        return before[trace] or self._in_old_lines(name, trace)
+        return before[trace] or self._is_in_old_lines(name, trace)
 
-    def _texts(self, others: Collection[str]) -> Iterator[str]:
+    def _iter_texts(self, others: Collection[str]) -> Iterator[str]:
         names = [each for each in others if each.endswith(".py") and not self._is_test(each)]
         for name in names[:_MOST_READ]:
             yield files.read_text(self._protection.project / name)
 
-    def _in_old_lines(self, name: str, trace: str) -> bool:
+    def _is_in_old_lines(self, name: str, trace: str) -> bool:
         added = self._patch.added.get(name)
         if added is None:
             return False

@@ -30,9 +30,14 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
-from orchestrator.masking import mask
+from orchestrator.masking import mask_text
 from orchestrator.storage import codec
-from orchestrator.storage.place import URL_VARIABLE, database_url, make_private, unusable
+from orchestrator.storage.place import (
+    URL_VARIABLE,
+    build_state_error,
+    create_private_file,
+    read_database_url,
+)
 from orchestrator.storage.runs import RUN_FORMAT
 
 # A console handler of DBOS's own would print into the output of whoever uses us.
@@ -62,7 +67,7 @@ def workflows_url(state: Path) -> str:
     Raises:
         ConfigError: `ORCHESTRATOR_DATABASE_URL` names a database of another kind.
     """
-    return database_url() or f"sqlite:///{state / DATABASE}"
+    return read_database_url() or f"sqlite:///{state / DATABASE}"
 
 
 # ---- DBOS in this process ------------------------------------------------------------------
@@ -90,9 +95,9 @@ class _Engine:
                 the block raises.
         """
         url = workflows_url(state)
-        with _explained(state, url):
+        with _explain_errors(state, url):
             with self._lock:
-                self._switch(url, state)
+                self._switch_database(url, state)
                 self._uses += 1
             try:
                 yield
@@ -105,12 +110,13 @@ class _Engine:
         with self._lock:
             self._destroy()
 
-    def _switch(self, url: str, state: Path) -> None:
+    def _switch_database(self, url: str, state: Path) -> None:
         if url == self._url:
             return
         if self._uses:
             raise UsageError(
-                f"this process carries a run of {mask(self._url)}, and cannot use {mask(url)}",
+                f"this process carries a run of {mask_text(self._url)}, "
+                f"and cannot use {mask_text(url)}",
                 "wait until it ends, or use another process",
             )
         self._destroy()
@@ -118,7 +124,7 @@ class _Engine:
         if url.startswith("sqlite"):
             _use_write_ahead_log(state / DATABASE)
         try:
-            DBOS(config=_config(url))
+            DBOS(config=_build_config(url))
             DBOS.listen_queues([])  # else each process would take jobs from every queue
             DBOS.launch()
         except BaseException:
@@ -142,7 +148,7 @@ def close_engine() -> None:
     _engine.close()
 
 
-def _config(url: str) -> DBOSConfig:
+def _build_config(url: str) -> DBOSConfig:
     return {
         "name": "prompt-learning-loop",
         "system_database_url": url,
@@ -155,7 +161,7 @@ def _config(url: str) -> DBOSConfig:
 
 
 @contextlib.contextmanager
-def _explained(state: Path, url: str) -> Iterator[None]:
+def _explain_errors(state: Path, url: str) -> Iterator[None]:
     try:
         yield
     except (IntegrityError, ProgrammingError):
@@ -163,10 +169,10 @@ def _explained(state: Path, url: str) -> Iterator[None]:
     except DBAPIError as error:
         cause = error.orig or error
         if url.startswith("sqlite"):
-            raise unusable(state, cause) from error
-        said = " ".join(mask(str(cause)).split())
+            raise build_state_error(state, cause) from error
+        said = " ".join(mask_text(str(cause)).split())
         raise InfrastructureError(
-            f"the database {mask(url)} cannot be used: {said}",
+            f"the database {mask_text(url)} cannot be used: {said}",
             f"start it, or mend {URL_VARIABLE}",
         ) from error
 
@@ -177,7 +183,7 @@ def _use_write_ahead_log(database: Path) -> None:
     The file itself remembers it, for every later connection (https://sqlite.org/wal.html). Where
     another process holds the database just now, a later start does it.
     """
-    make_private(database)
+    create_private_file(database)
     with (
         contextlib.suppress(sqlite3.Error),  # of an unusable database DBOS says more
         contextlib.closing(sqlite3.connect(database, timeout=1.0)) as connection,
@@ -200,10 +206,10 @@ def _provide_unixepoch() -> None:
 
 def _add_unixepoch(connection: object, _record: object) -> None:
     if isinstance(connection, sqlite3.Connection):  # others may use SQLAlchemy beside us
-        connection.create_function("unixepoch", 1, _unixepoch)
+        connection.create_function("unixepoch", 1, _compute_unixepoch)
 
 
-def _unixepoch(modifier: object) -> float:
+def _compute_unixepoch(modifier: object) -> float:
     """Return the seconds since 1970 in milliseconds' steps, as SQLite 3.42 does for `subsec`."""
     if modifier not in ("subsec", "subsecond"):
         raise ValueError(f"unixepoch({modifier!r}) is not provided for this old SQLite")
@@ -233,7 +239,7 @@ class DurableWorkflow:
 
         self._execute = DBOS.workflow(name=name)(execute)
 
-    def carry(self, run: str, state: Path) -> str:
+    def execute(self, run: str, state: Path) -> str:
         """Carry a run in a workflow of its own, in this thread, and return what the body does.
 
         What the body raises comes out as it is. A run that ends so, or whose process dies, can be
@@ -245,7 +251,7 @@ class DurableWorkflow:
             InfrastructureError: DBOS cannot use the database.
         """
         with _engine.serve(state):
-            number = 1 + sum(1 for _ in _workflows(run))
+            number = 1 + sum(1 for _ in _iter_workflows(run))
             try:
                 with SetWorkflowID(f"{run}.{number}", workflow_id_reuse_policy="reject"):
                     return self._execute(run)
@@ -268,7 +274,8 @@ def read_history(run: str, state: Path) -> list[dict[str, str]]:
     """
     with _engine.serve(state):
         return [
-            _results(DBOS.list_workflow_steps(each.workflow_id)) for each in list(_workflows(run))
+            _collect_results(DBOS.list_workflow_steps(each.workflow_id))
+            for each in list(_iter_workflows(run))
         ]
 
 
@@ -358,28 +365,28 @@ def _open_journal(run: str) -> DurableJournal:
     own, finished = DBOS.workflow_id, dict[str, str]()
     # DBOS makes a step of what it is asked within a workflow's context.
     outside = contextvars.Context()
-    for workflow in outside.run(lambda: list(_workflows(run))):
+    for workflow in outside.run(lambda: list(_iter_workflows(run))):
         identity = workflow.workflow_id
         if identity != own and workflow.status == _PENDING:
             outside.run(DBOS.cancel_workflow, identity)
         steps = outside.run(DBOS.list_workflow_steps, identity)
-        finished |= _results(steps)
+        finished |= _collect_results(steps)
         for step in steps if identity == own else ():
             with contextlib.suppress(CallFailedError):
-                DBOS.run_step({"name": step["function_name"]}, _never_called)
+                DBOS.run_step({"name": step["function_name"]}, _fail_if_called)
     return DurableJournal(finished)
 
 
-def _never_called() -> str:
+def _fail_if_called() -> str:
     raise AssertionError("DBOS has its result")
 
 
-def _workflows(run: str) -> Iterator[WorkflowStatus]:
+def _iter_workflows(run: str) -> Iterator[WorkflowStatus]:
     number = 1
     while status := DBOS.get_workflow_status(f"{run}.{number}"):
         yield status
         number += 1
 
 
-def _results(steps: Iterable[StepInfo]) -> dict[str, str]:
+def _collect_results(steps: Iterable[StepInfo]) -> dict[str, str]:
     return {step["function_name"]: str(step["output"]) for step in steps if not step["error"]}

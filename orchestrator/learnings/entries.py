@@ -47,7 +47,7 @@ ID: Final = re.compile(r"(ERR|LRN|FEAT)-([0-9]{8})-([0-9]{3,9})")
 _HEADING: Final = re.compile(rf"\n(#{{1,6}})[ \t]+(?:\[?({ID.pattern})\b)?")
 """With a newline before it, every heading begins with the same two characters: found by them, it
 costs next to nothing to pass over the lines in between."""
-_COUNTED: Final = 10**8
+_ID_LIMIT: Final = 10**8
 """Numbers from here on are somebody's joke: to count on from them would leave the form of an id."""
 _FIELD: Final = re.compile(
     r"(?P<before>[ \t]{0,3}(?:[-*+][ \t]+)?\*\*(?P<name>\w[\w -]*?)(?::\*\*|\*\*[ \t]*:)[ \t]*)"
@@ -76,13 +76,13 @@ class Entry:
     """Its occurrences when it was promoted; 0 if that is not written down."""
 
     @property
-    def since_promotion(self) -> int:
+    def occurrences_since_promotion(self) -> int:
         """How often it came back although it was promoted, as far as is known."""
         counted = self.status == Status.PROMOTED and self.promoted_at
         return max(self.occurrences - self.promoted_at, 0) if counted else 0
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether nobody has dealt with it yet."""
         return self.status not in (Status.RESOLVED, Status.PROMOTED)
 
@@ -107,9 +107,9 @@ class Document:
     @property
     def lines(self) -> tuple[str, ...]:
         """The lines, with their endings."""
-        return _lines(self.text)
+        return _split_lines(self.text)
 
-    def fields(self, number: int) -> dict[str, _Field]:
+    def find_fields(self, number: int) -> dict[str, _Field]:
         """The fields of an entry, by name in lower case; `number` is its place in `entries`."""
         start, found = self._fields[number]
         return {
@@ -117,7 +117,7 @@ class Document:
             for name, one in found.items()
         }
 
-    def start(self, number: int) -> int:
+    def find_body_start(self, number: int) -> int:
         """The line after an entry's heading."""
         return self._fields[number][0]
 
@@ -133,16 +133,16 @@ class Change:
 
 
 @lru_cache(maxsize=2)  # to look for an entry, and to add one
-def parse(data: bytes) -> Document:
+def parse_document(data: bytes) -> Document:
     """Read a file. Whatever is in it, this gives what entries can be made out.
 
     Raises:
         UsageError: the file is UTF-16, to which no UTF-8 text can be added.
     """
-    return _document(data, None)
+    return _parse_sections(data, None)
 
 
-def parse_about(data: bytes, phrases: Sequence[str]) -> Document:
+def parse_matching(data: bytes, phrases: Sequence[str]) -> Document:
     """Read only the entries that one of these phrases may stand in, however it is written there.
 
     Most of what is logged is new, and its file may hold thousands of entries. A phrase is as
@@ -152,10 +152,10 @@ def parse_about(data: bytes, phrases: Sequence[str]) -> Document:
         UsageError: as for `parse`.
     """
     words = (r"\s+".join(map(re.escape, phrase.split())) for phrase in phrases)
-    return _document(data, re.compile("|".join(words)))
+    return _parse_sections(data, re.compile("|".join(words)))
 
 
-def _document(data: bytes, about: re.Pattern[str] | None) -> Document:
+def _parse_sections(data: bytes, about: re.Pattern[str] | None) -> Document:
     if is_utf16(data):
         raise UsageError("the file is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
@@ -163,25 +163,25 @@ def _document(data: bytes, about: re.Pattern[str] | None) -> Document:
     fields: list[tuple[int, Mapping[str, _Field]]] = []
     line = at = 0
     for identity, start, end in (
-        _spans(text) if about is None or about.search(_folded(text)) else ()
+        _iter_spans(text) if about is None or about.search(_fold_text(text)) else ()
     ):
         section = text[start:end]
-        if about is None or about.search(_folded(section)):
+        if about is None or about.search(_fold_text(section)):
             line, at = line + text.count("\n", at, start), start
-            entry, found = _section(identity, section)
+            entry, found = _parse_section(identity, section)
             entries.append(entry)
             fields.append((line, found))
     return Document(tuple(entries), text, tuple(fields))
 
 
-def added(data: bytes, new: Sequence[Entry], title: str) -> bytes:
+def append_entries(data: bytes, new: Sequence[Entry], title: str) -> bytes:
     """The file with more entries at its end; `title` heads a file that is empty."""
     if not new:
         return data
     before = data.decode("utf-8", "surrogateescape")
-    newline = _newline((before[: before.find("\n") + 1],))
-    text = newline.join(_block(entry, newline) for entry in new)
-    fence = _fences(before)[1]
+    newline = _detect_newline((before[: before.find("\n") + 1],))
+    text = newline.join(_format_entry(entry, newline) for entry in new)
+    fence = _find_fences(before)[1]
     if not before.removeprefix(BOM).strip():
         before = before or f"# {title}{newline}"
     if not before.endswith("\n"):
@@ -190,50 +190,52 @@ def added(data: bytes, new: Sequence[Entry], title: str) -> bytes:
     return (before + gap + text).encode("utf-8", "surrogateescape")
 
 
-def changed(data: bytes, changes: Mapping[int, Change]) -> bytes:
+def update_entries(data: bytes, changes: Mapping[int, Change]) -> bytes:
     """The file with entries' fields set; every other byte stays.
 
     Args:
         data: the file.
         changes: by the entry's place in `parse(data).entries`, since an id may be given twice.
     """
-    return changed_in(parse(data), changes)
+    return apply_changes(parse_document(data), changes)
 
 
-def changed_in(document: Document, changes: Mapping[int, Change]) -> bytes:
+def apply_changes(document: Document, changes: Mapping[int, Change]) -> bytes:
     """Return the file with entries' fields set, by their place in a document of it."""
     lines = list(document.lines)
     # From the end, so that the places of those before stay right.
     for number in sorted(changes, reverse=True):
-        _change(lines, document.fields(number), document.start(number), changes[number])
+        _apply_change(
+            lines, document.find_fields(number), document.find_body_start(number), changes[number]
+        )
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def new_ids(document: Document, kind: Kind, day: date) -> Iterator[str]:
+def iter_new_ids(document: Document, kind: Kind, day: date) -> Iterator[str]:
     """The ids of further entries of this day, one after the other."""
     stem = f"{kind}-{day.isoformat().replace('-', '')}-"
     named = re.compile(rf"\n#{{1,6}}[ \t]+\[?{stem}([0-9]{{3,9}})\b")
     numbers = (int(heading[1]) for _, heading in _search_headings(named, document.text))
-    last = max((number for number in numbers if number < _COUNTED), default=0)
+    last = max((number for number in numbers if number < _ID_LIMIT), default=0)
     return (f"{stem}{number:03d}" for number in count(last + 1))
 
 
-def same_context(entry: Entry) -> str:
+def normalize_context(entry: Entry) -> str:
     """What entries with the same context have in common: case, space and punctuation aside."""
-    return comparable(entry.context)
+    return normalize_text(entry.context)
 
 
 @lru_cache(maxsize=4096)
-def comparable(text: str) -> str:
+def normalize_text(text: str) -> str:
     """The text with case, space, quoting and the full stop at its end made equal."""
-    return " ".join(_folded(text).split()).rstrip(" .!…")
+    return " ".join(_fold_text(text).split()).rstrip(" .!…")
 
 
-def _folded(text: str) -> str:
+def _fold_text(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().replace("`", "").replace('"', "")
 
 
-def _block(entry: Entry, newline: str) -> str:
+def _format_entry(entry: Entry, newline: str) -> str:
     lines = [
         f"### {entry.id}",
         f"**Status**: {entry.status}",
@@ -249,8 +251,10 @@ def _block(entry: Entry, newline: str) -> str:
     return newline.join(lines) + newline
 
 
-def _change(lines: list[str], fields: Mapping[str, _Field], start: int, change: Change) -> None:
-    newline = _newline(lines)
+def _apply_change(
+    lines: list[str], fields: Mapping[str, _Field], start: int, change: Change
+) -> None:
+    newline = _detect_newline(lines)
     new = []
     for name, value in {**change.values, **change.more}.items():
         known = fields.get(name.lower())
@@ -261,11 +265,11 @@ def _change(lines: list[str], fields: Mapping[str, _Field], start: int, change: 
             assert match  # noqa: S101 -- parse found the field with the same pattern
             before = match["before"]
             gap = "" if before.endswith((" ", "\t")) else " "
-            lines[known.start] = f"{before}{gap}{value}{_ending(lines[known.start])}"
+            lines[known.start] = f"{before}{gap}{value}{_find_line_ending(lines[known.start])}"
         else:
             last = lines[known.end - 1]
-            text = last.removesuffix(_ending(last)).rstrip()
-            lines[known.end - 1] = f"{text} {value}{_ending(last)}"
+            text = last.removesuffix(_find_line_ending(last)).rstrip()
+            lines[known.end - 1] = f"{text} {value}{_find_line_ending(last)}"
     if new:
         at = max((one.end for one in fields.values()), default=start)
         if lines[at - 1] == lines[at - 1].rstrip("\r\n"):
@@ -275,9 +279,9 @@ def _change(lines: list[str], fields: Mapping[str, _Field], start: int, change: 
             lines.insert(at, "".join(f"{line}{newline}" for line in new))
 
 
-def _spans(text: str) -> Iterator[tuple[str, int, int]]:
+def _iter_spans(text: str) -> Iterator[tuple[str, int, int]]:
     """Find each entry: its heading's id, and where the text after the heading begins and ends."""
-    headings = list(_headings(text))
+    headings = list(_iter_headings(text))
     ends: list[int] = []
     after = [len(text)] * 7  # where the next heading of each level, or of a higher one, is
     for start, _, level, identity in reversed(headings):
@@ -290,7 +294,7 @@ def _spans(text: str) -> Iterator[tuple[str, int, int]]:
             yield identity, begin, end
 
 
-def _headings(text: str) -> Iterator[tuple[int, int, int, str]]:
+def _iter_headings(text: str) -> Iterator[tuple[int, int, int, str]]:
     """Find the headings outside of fences: where each begins and ends, its level, and its id."""
     for start, heading in _search_headings(_HEADING, text):
         end = text.find("\n", start + len(heading[0]) - 1) + 1
@@ -302,12 +306,12 @@ def _search_headings(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int,
     bom = len(text) - len(text.removeprefix(BOM))
     found = list(pattern.finditer(f"\n{text[bom:]}"))
     starts = [heading.start() + bom for heading in found]
-    return compress(zip(starts, found, strict=True), _outside(starts, text))
+    return compress(zip(starts, found, strict=True), _iter_outside_fences(starts, text))
 
 
-def _outside(places: Iterable[int], text: str) -> Iterator[bool]:
+def _iter_outside_fences(places: Iterable[int], text: str) -> Iterator[bool]:
     """Tell of places in a text, in their order, whether they are outside of its code fences."""
-    fences, nth = _fences(text)[0], 0
+    fences, nth = _find_fences(text)[0], 0
     for place in places:
         while nth < len(fences) and fences[nth][1] <= place:
             nth += 1
@@ -315,7 +319,7 @@ def _outside(places: Iterable[int], text: str) -> Iterator[bool]:
 
 
 @lru_cache(maxsize=2)  # to find an id, and to add an entry behind one that is open
-def _fences(text: str) -> tuple[Sequence[tuple[int, int]], str]:
+def _find_fences(text: str) -> tuple[Sequence[tuple[int, int]], str]:
     """Find where code fences begin and end, and what would end one that nobody ended."""
     if "```" not in text and "~~~" not in text:
         return (), ""
@@ -331,24 +335,24 @@ def _fences(text: str) -> tuple[Sequence[tuple[int, int]], str]:
 
 
 @lru_cache(maxsize=4096)  # most entries of a file are as they were when it was read last
-def _section(identity: str, text: str) -> tuple[Entry, Mapping[str, _Field]]:
-    lines = _lines(text)
-    fields = _fields_of(lines)
-    return _entry(identity, fields), fields
+def _parse_section(identity: str, text: str) -> tuple[Entry, Mapping[str, _Field]]:
+    lines = _split_lines(text)
+    fields = _parse_fields(lines)
+    return _build_entry(identity, fields), fields
 
 
-def _lines(text: str) -> tuple[str, ...]:
+def _split_lines(text: str) -> tuple[str, ...]:
     *whole, rest = text.split("\n")
     lines = [f"{line}\n" for line in whole]
     return (*lines, rest) if rest else tuple(lines)
 
 
-def _fields_of(lines: tuple[str, ...]) -> dict[str, _Field]:
+def _parse_fields(lines: tuple[str, ...]) -> dict[str, _Field]:
     places = accumulate(map(len, lines[:-1]), initial=0)
     starts = [
         (at, match)
         for at, (line, outside) in enumerate(
-            zip(lines, _outside(places, "".join(lines)), strict=False)
+            zip(lines, _iter_outside_fences(places, "".join(lines)), strict=False)
         )
         if outside and "**" in line and (match := _FIELD.match(line.rstrip("\r\n")))
     ]
@@ -364,13 +368,13 @@ def _fields_of(lines: tuple[str, ...]) -> dict[str, _Field]:
     return found
 
 
-def _entry(identity: str, fields: Mapping[str, _Field]) -> Entry:
+def _build_entry(identity: str, fields: Mapping[str, _Field]) -> Entry:
     def text(name: str) -> str:
         return fields[name].value if name in fields else ""
 
     kind, day, _ = identity.split("-")
-    made = _date(day) or date(1970, 1, 1)
-    first = _date(text("first seen")) or made
+    made = _parse_date(day) or date(1970, 1, 1)
+    first = _parse_date(text("first seen")) or made
     return Entry(
         id=identity,
         kind=Kind(kind),
@@ -378,15 +382,15 @@ def _entry(identity: str, fields: Mapping[str, _Field]) -> Entry:
         context=text("context"),
         content=text("content"),
         action=text("action"),
-        occurrences=_count(text("occurrences")),
+        occurrences=_parse_count(text("occurrences")),
         first_seen=first,
-        last_seen=_date(text("last seen")) or first,
+        last_seen=_parse_date(text("last seen")) or first,
         fingerprint=text("fingerprint"),
-        promoted_at=_count(text("occurrences then")) if "occurrences then" in fields else 0,
+        promoted_at=_parse_count(text("occurrences then")) if "occurrences then" in fields else 0,
     )
 
 
-def _date(text: str) -> date | None:
+def _parse_date(text: str) -> date | None:
     digits = re.match(r"\s*(\d{4})-?(\d\d)-?(\d\d)", text)
     try:
         return date(int(digits[1]), int(digits[2]), int(digits[3])) if digits else None
@@ -394,15 +398,15 @@ def _date(text: str) -> date | None:
         return None
 
 
-def _count(text: str) -> int:
+def _parse_count(text: str) -> int:
     number = re.match(r"\d{1,9}", text)
     return max(int(number[0]), 1) if number else 1
 
 
-def _newline(lines: tuple[str, ...] | list[str]) -> str:
+def _detect_newline(lines: tuple[str, ...] | list[str]) -> str:
     """The line ending in use."""
-    return next((_ending(line) for line in lines if line.endswith("\n")), "\n")
+    return next((_find_line_ending(line) for line in lines if line.endswith("\n")), "\n")
 
 
-def _ending(line: str) -> str:
+def _find_line_ending(line: str) -> str:
     return line[len(line.rstrip("\r\n")) :]

@@ -6,38 +6,38 @@ from orchestrator.learnings import storage
 from orchestrator.learnings.workspace import Workspace
 from orchestrator.session_hooks.writeahead import places
 
-_PERSONAL: Final = (f"{places.LEARNINGS}/", places.BUFFER)
-_SHARED: Final = (places.PENDING_ERRORS, places.BUFFER)
+_PERSONAL_LINES: Final = (f"{places.LEARNINGS}/", places.BUFFER)
+_SHARED_LINES: Final = (places.PENDING_ERRORS, places.BUFFER)
 """The entries are the team's; the log of failed calls and the state of a task are a machine's."""
 
 
-def covered(workspace: Workspace) -> bool:
+def has_ignore_lines(workspace: Workspace) -> bool:
     """Whether the lines of one or the other way are there."""
-    present = _lines(storage.read(workspace.base / ".gitignore", workspace.project))
-    return any(present.issuperset(lines) for lines in (_PERSONAL, _SHARED))
+    present = _parse_lines(storage.read_file(workspace.base / ".gitignore", workspace.project))
+    return any(present.issuperset(lines) for lines in (_PERSONAL_LINES, _SHARED_LINES))
 
 
-def add(workspace: Workspace, *, personal: bool) -> list[str]:
+def add_lines(workspace: Workspace, *, personal: bool) -> list[str]:
     """Add what is missing at the end of the file; gives the lines that were added.
 
     Raises:
         LoopError: the file cannot be written.
     """
-    wanted = _PERSONAL if personal else _SHARED
+    wanted = _PERSONAL_LINES if personal else _SHARED_LINES
     added: list[str] = []
 
     def change(data: bytes) -> bytes:
-        present = _lines(data)
+        present = _parse_lines(data)
         added[:] = [line for line in wanted if line not in present]
         newline = b"\r\n" if b"\r\n" in data else b"\n"
         gap = newline if data and added and not data.endswith(b"\n") else b""
         return data + gap + b"".join(line.encode() + newline for line in added)
 
-    with storage.workspace_locked(workspace.base):
-        storage.edit(workspace.base / ".gitignore", change, workspace.project)
+    with storage.lock_workspace(workspace.base):
+        storage.edit_file(workspace.base / ".gitignore", change, workspace.project)
     return added
 
 
-def _lines(data: bytes) -> set[str]:
+def _parse_lines(data: bytes) -> set[str]:
     text = data.decode("utf-8-sig", "replace")
     return {line.strip().removeprefix("/") for line in text.splitlines()}

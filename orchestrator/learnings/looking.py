@@ -28,7 +28,7 @@ class Finding(StrEnum):
     UNKNOWN = "unknown"
 
 
-def look(danger: Danger, before: str) -> tuple[Finding, str]:
+def inspect_danger(danger: Danger, before: str) -> tuple[Finding, str]:
     """What is there of the command, and how that was seen.
 
     Args:
@@ -40,13 +40,13 @@ def look(danger: Danger, before: str) -> tuple[Finding, str]:
     if not danger.sure:
         return Finding.UNKNOWN, "the folder that it was run in is not certain"
     looks = {
-        destructive.REMOVE: _look_at_paths,
-        destructive.HARD_RESET: _look_at_head,
-        destructive.FORCED_PUSH: _look_at_remote,
-        destructive.CLEAN: _look_at_untracked,
+        destructive.REMOVE: _inspect_paths,
+        destructive.HARD_RESET: _inspect_head,
+        destructive.FORCED_PUSH: _inspect_remote,
+        destructive.CLEAN: _inspect_untracked,
     }
     if danger.kind not in looks:
-        return Finding.UNKNOWN, _hint(danger)
+        return Finding.UNKNOWN, _format_hint(danger)
     try:
         return looks[danger.kind](danger, before)
     except LoopError as error:
@@ -55,7 +55,7 @@ def look(danger: Danger, before: str) -> tuple[Finding, str]:
         return Finding.UNKNOWN, f"it cannot be looked at: {error}"
 
 
-def _git(directory: str) -> Git:
+def _open_git(directory: str) -> Git:
     """A git that runs nothing which the repository configures: its clean filters are turned off."""
     git = Git(Path(directory), any_owner=False)
     listed = git.run("config", "-z", "--name-only", "--get-regexp", "^filter[.]", allowed=(0, 1))
@@ -64,10 +64,10 @@ def _git(directory: str) -> Git:
     for number, name in enumerate(names):
         variables[f"GIT_CONFIG_KEY_{number}"] = name
         variables[f"GIT_CONFIG_VALUE_{number}"] = "false" if name.endswith(".required") else ""
-    return git.at(git.folder, **variables)
+    return git.with_folder(git.folder, **variables)
 
 
-def _commit(git: Git, name: str) -> str:
+def _resolve_commit(git: Git, name: str) -> str:
     """The commit that a name stands for; empty if it stands for none."""
     if name.startswith("-"):
         return ""
@@ -75,34 +75,36 @@ def _commit(git: Git, name: str) -> str:
     return done.stdout.decode().strip()
 
 
-def _look_at_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
+def _inspect_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
     program, *words = danger.words
-    if program.endswith("find") or not destructive.UNREAD.isdisjoint("".join(words)):
+    if program.endswith("find") or not destructive.EXPANSION_MARKS.isdisjoint("".join(words)):
         return Finding.UNKNOWN, "which files it was about is not written"
-    left = [target for target in danger.targets if _exists(target)]
+    left = [target for target in danger.targets if _is_present(target)]
     if left:
         return Finding.UNKNOWN, f"there, as a whole, in part or anew: {', '.join(left)}"
     return Finding.DONE, f"gone: {', '.join(danger.targets)}"
 
 
-def _exists(target: str) -> bool:
+def _is_present(target: str) -> bool:
     found = glob.glob(target)  # noqa: PTH207 -- the whole path is a pattern, as the shell read it
     return bool(found) or Path(target).is_symlink() or Path(target).exists()
 
 
-def _look_at_head(danger: Danger, before: str) -> tuple[Finding, str]:
-    if not destructive.git_arguments(danger):
+def _inspect_head(danger: Danger, before: str) -> tuple[Finding, str]:
+    if not destructive.extract_git_arguments(danger):
         return Finding.UNKNOWN, "see what `git status` and `git reflog` say"
-    git = _git(danger.directory)
-    head, was = _commit(git, "HEAD"), find_head(before)
+    git = _open_git(danger.directory)
+    head, was = _resolve_commit(git, "HEAD"), find_head(before)
     seen = f"HEAD is {head[:12]}" + (f", and was {was[:12]}" if was else "")
     (target, *more) = danger.targets
     if relative := _RELATIVE.fullmatch(target):
         target = was + relative[1] if was else ""
     elif "@{" in target or target.endswith("HEAD"):
         target = ""  # it names something else by now
-    wanted = _commit(git, target) if target and not more else ""
-    changes = git.output("status", "--porcelain", "--untracked-files=no", "--ignore-submodules")
+    wanted = _resolve_commit(git, target) if target and not more else ""
+    changes = git.read_output(
+        "status", "--porcelain", "--untracked-files=no", "--ignore-submodules"
+    )
     if changes.strip():
         return Finding.UNKNOWN, f"{seen}; tracked files have changes"
     if not wanted or head != wanted:
@@ -110,15 +112,15 @@ def _look_at_head(danger: Danger, before: str) -> tuple[Finding, str]:
     return Finding.DONE, f"{seen}; it is where it was to be, and no tracked file has changes"
 
 
-def _look_at_remote(danger: Danger, before: str) -> tuple[Finding, str]:
-    tip, spec = find_remote_tip(before), destructive.pushed(danger)
+def _inspect_remote(danger: Danger, before: str) -> tuple[Finding, str]:
+    tip, spec = find_remote_tip(before), destructive.find_pushed_refspec(danger)
     if not tip or not spec:
         return Finding.UNKNOWN, "see what `git fetch` and `git log` say of the remote branch"
     ref, known = tip
-    git = _git(danger.directory)
-    now = _commit(git, ref)
+    git = _open_git(danger.directory)
+    now = _resolve_commit(git, ref)
     source = spec.partition(":")[0]
-    wanted = _commit(git, source) if source else ""
+    wanted = _resolve_commit(git, source) if source else ""
     if now == known:
         return Finding.UNKNOWN, f"{ref} is {now[:12]} as before, as far as this clone knows"
     seen = f"{ref} is {now[:12] or 'gone'}, and was {known[:12]}"
@@ -127,22 +129,22 @@ def _look_at_remote(danger: Danger, before: str) -> tuple[Finding, str]:
     return Finding.DONE, f"{seen}; that is what was pushed"
 
 
-def _look_at_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
-    arguments = destructive.git_arguments(danger)
+def _inspect_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
+    arguments = destructive.extract_git_arguments(danger)
     options, paths = destructive.read_options(arguments, destructive.CLEAN_VALUES)
     known = {"-d", "-x", "-X", "-f", "-q", "--force", "--quiet"}
     twice = "".join(word for word in arguments if word[:1] == "-").count("f") > 1
     if not arguments or not options <= known or twice:
         return Finding.UNKNOWN, "see what the same command with -n says"
     letters = [option for option in ("-d", "-x", "-X") if option in options]
-    left = _git(danger.directory).output("clean", "-n", *letters, "--", *paths)
+    left = _open_git(danger.directory).read_output("clean", "-n", *letters, "--", *paths)
     if left.strip():
         count = left.count(b"\n")
         return Finding.UNKNOWN, f"untracked, and there in spite of it, or since: {count}"
     return Finding.DONE, "nothing untracked is left"
 
 
-def _hint(danger: Danger) -> str:
+def _format_hint(danger: Danger) -> str:
     hints = {
         destructive.TERRAFORM: "see what `terraform state list` says",
         destructive.KUBECTL: f"see what `kubectl get {' '.join(danger.targets)}` says",

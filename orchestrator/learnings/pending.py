@@ -8,11 +8,11 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.learnings import storage
-from orchestrator.learnings.entries import Entry, Kind, Status, comparable, same_context
+from orchestrator.learnings.entries import Entry, Kind, Status, normalize_context, normalize_text
 from orchestrator.learnings.workspace import (
     CONTEXT_BOUND,
     TEXT_BOUND,
-    Logged,
+    LogResult,
     Workspace,
     log_drafts,
     today,
@@ -20,7 +20,7 @@ from orchestrator.learnings.workspace import (
 from orchestrator.masking import mask_line
 from orchestrator.platform.locking import LockHeldError, lock_descriptor, unlock_descriptor
 from orchestrator.rulebook import files
-from orchestrator.rulebook.text import safe_line
+from orchestrator.rulebook.text import sanitize_line
 from orchestrator.session_hooks.writeahead.grammar import parse_failure
 
 _LOCK_SECONDS: Final = 30.0
@@ -37,7 +37,7 @@ class _Call:
     """The call's own id; two hooks may both have noted it."""
 
 
-def take_in(workspace: Workspace) -> list[Logged]:
+def import_pending_errors(workspace: Workspace) -> list[LogResult]:
     """Turn the lines of `.pending-errors.log` into ERR entries, and clear it.
 
     Lines that say the same become one entry. The entries are written at once, and the log is
@@ -49,7 +49,7 @@ def take_in(workspace: Workspace) -> list[Logged]:
     """
     path = workspace.pending_errors
     # The workspace's lock comes first: who waits for it must not keep hooks from the log.
-    with storage.workspace_locked(workspace.base), files.explained(path, "read"):
+    with storage.lock_workspace(workspace.base), files.translate_os_errors(path, "read"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
@@ -62,7 +62,7 @@ def take_in(workspace: Workspace) -> list[Logged]:
                 text = file.read().decode("utf-8", "replace")
             if not text.strip():
                 return []
-            logged = log_drafts(workspace, Kind.ERR, _drafts(text))
+            logged = log_drafts(workspace, Kind.ERR, _build_drafts(text))
             os.ftruncate(descriptor, 0)
         except LockHeldError:
             raise InfrastructureError(f"{path} is locked", "end what holds it") from None
@@ -72,34 +72,34 @@ def take_in(workspace: Workspace) -> list[Logged]:
     return logged
 
 
-def _drafts(text: str) -> list[Entry]:
+def _build_drafts(text: str) -> list[Entry]:
     """An entry for the calls of the same context."""
     together: dict[str, list[_Call]] = {}
     # JSON escapes line feeds; what else may be taken for the end of a line may stand in a name.
     for line in text.split("\n"):
         if line.strip():
-            call = _call(line.strip())
-            same = together.setdefault(comparable(call.context), [])
+            call = _parse_call(line.strip())
+            same = together.setdefault(normalize_text(call.context), [])
             if not call.id or all(call.id != other.id for other in same):
                 same.append(call)
     drafts: dict[str, Entry] = {}
     for calls in together.values():
-        draft = _draft(calls)
+        draft = _build_draft(calls)
         # What makes a text safe may make two of them the same.
-        if other := drafts.get(same_context(draft)):
+        if other := drafts.get(normalize_context(draft)):
             draft = replace(draft, occurrences=draft.occurrences + other.occurrences)
-        drafts[same_context(draft)] = draft
+        drafts[normalize_context(draft)] = draft
     return list(drafts.values())
 
 
-def _draft(calls: list[_Call]) -> Entry:
+def _build_draft(calls: list[_Call]) -> Entry:
     day = max(call.day for call in calls)
     return Entry(
         id="",
         kind=Kind.ERR,
         status=Status.PENDING,
-        context=safe_line(calls[-1].context, CONTEXT_BOUND),
-        content=safe_line(calls[-1].content, TEXT_BOUND),
+        context=sanitize_line(calls[-1].context, CONTEXT_BOUND),
+        content=sanitize_line(calls[-1].content, TEXT_BOUND),
         action="",
         occurrences=len(calls),
         first_seen=day,
@@ -107,7 +107,7 @@ def _draft(calls: list[_Call]) -> Entry:
     )
 
 
-def _call(line: str) -> _Call:
+def _parse_call(line: str) -> _Call:
     parsed = parse_failure(line)
     if not parsed:
         return _Call(f"failed: {mask_line(line, 100)}", mask_line(line, 500), today())
@@ -117,12 +117,12 @@ def _call(line: str) -> _Call:
     return _Call(
         context=f"{tool} failed: {tried}" if tried else f"{tool} failed",
         content=mask_line(facts.get("error", ""), 500) or f"{tool} failed",
-        day=_day(moment),
+        day=_parse_day(moment),
         id=facts.get("call", ""),
     )
 
 
-def _day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone().date()

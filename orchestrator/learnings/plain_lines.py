@@ -9,11 +9,11 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from orchestrator.learnings.entries import comparable
+from orchestrator.learnings.entries import normalize_text
 from orchestrator.platform.bom import BOM
-from orchestrator.rulebook.document import front_matter_of
-from orchestrator.rulebook.likeness import Kinship, compare
-from orchestrator.rulebook.preflight import says_the_same
+from orchestrator.rulebook.document import find_front_matter
+from orchestrator.rulebook.likeness import RuleRelation, compare_rules
+from orchestrator.rulebook.preflight import is_same_rule
 from teacher.models import RuleText
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 HEADING: Final = "## Promoted learnings"
 
-_FORBID: Final = frozenset(("never", "don't", "avoid", "not", "no"))
-_DEMAND: Final = frozenset(("always", "do", "must", "should", "please", "use", "using"))
+_FORBIDDING_WORDS: Final = frozenset(("never", "don't", "avoid", "not", "no"))
+_REQUIRING_WORDS: Final = frozenset(("always", "do", "must", "should", "please", "use", "using"))
 _LEVELS: Final = ("h1", "h2")
-_TITLE: Final = comparable(HEADING.removeprefix("## "))
+_TITLE: Final = normalize_text(HEADING.removeprefix("## "))
 
 
 def find_same_line(data: bytes, text: RuleText) -> str:
@@ -34,11 +34,11 @@ def find_same_line(data: bytes, text: RuleText) -> str:
 
     That is a line of the section that means the same, or any line of the file in the same words.
     """
-    wanted = comparable(text.rule)
-    for line in _promoted_lines(data):
-        if says_the_same(text, RuleText(line, text.when, "")):
+    wanted = normalize_text(text.rule)
+    for line in _iter_promoted_lines(data):
+        if is_same_rule(text, RuleText(line, text.when, "")):
             return line
-    return next((line for line in _lines(data) if comparable(line) == wanted), "")
+    return next((line for line in _iter_lines(data) if normalize_text(line) == wanted), "")
 
 
 def find_opposite_line(data: bytes, text: RuleText) -> str:
@@ -46,47 +46,49 @@ def find_opposite_line(data: bytes, text: RuleText) -> str:
 
     That of a rule of ours is the rulebook's to find.
     """
-    for line in _promoted_lines(data):
-        if compare(text, RuleText(line, "", "")) is Kinship.OPPOSITE:
+    for line in _iter_promoted_lines(data):
+        if compare_rules(text, RuleText(line, "", "")) is RuleRelation.OPPOSITE:
             return line
     # Of people's other lines nobody knows whether they are rules: there the words have to be equal.
-    negated, words = _polarity(text.rule)
-    for line in _lines(data):
-        if (not negated, words) == _polarity(line):
+    negated, words = _split_polarity(text.rule)
+    for line in _iter_lines(data):
+        if (not negated, words) == _split_polarity(line):
             return line
     return ""
 
 
-def _polarity(line: str) -> tuple[bool, tuple[str, ...]]:
+def _split_polarity(line: str) -> tuple[bool, tuple[str, ...]]:
     """Return whether a line forbids, and its words without those that say so."""
     words = re.findall(r"[\w']+", line.casefold().replace("do not", "don't"))
-    kept = tuple(word for word in words if word not in _FORBID and word not in _DEMAND)
-    return any(word in _FORBID for word in words), kept
+    kept = tuple(
+        word for word in words if word not in _FORBIDDING_WORDS and word not in _REQUIRING_WORDS
+    )
+    return any(word in _FORBIDDING_WORDS for word in words), kept
 
 
-def _promoted_lines(data: bytes) -> Iterator[str]:
+def _iter_promoted_lines(data: bytes) -> Iterator[str]:
     """Yield the list items under the heading, up to the next heading of its level."""
     inside = False
-    for token, content in pairwise(_tokens(data)):
+    for token, content in pairwise(_parse_tokens(data)):
         if token.type == "heading_open" and not token.level and token.tag in _LEVELS:
-            inside = comparable(content.content) == _TITLE
+            inside = normalize_text(content.content) == _TITLE
         elif inside and token.type == "paragraph_open" and token.level:
             yield " ".join(content.content.split())
 
 
-def _lines(data: bytes) -> Iterator[str]:
-    for token in _tokens(data):
+def _iter_lines(data: bytes) -> Iterator[str]:
+    for token in _parse_tokens(data):
         if token.type == "inline":
             yield from token.content.split("\n")
 
 
 @lru_cache(maxsize=8)  # a promotion looks through the same few files several times
-def _tokens(data: bytes) -> "Sequence[Token]":
+def _parse_tokens(data: bytes) -> "Sequence[Token]":
     """Parse what Claude Code sends: code and comments are no lines, front matter is left out."""
     from markdown_it import MarkdownIt
 
     text = data.decode("utf-8", "surrogateescape").removeprefix(BOM)
-    if front_matter_of(data) is not None:
+    if find_front_matter(data) is not None:
         text = text.partition("\n")[2].partition("---")[2]
     # Only the blocks matter: what stands inside a line is compared as it was written.
     return MarkdownIt("commonmark").disable(["inline", "text_join"]).parse(text)

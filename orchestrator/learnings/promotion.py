@@ -13,21 +13,21 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.learnings.entries import Entry, Status
 from orchestrator.learnings.plain_lines import find_opposite_line, find_same_line
 from orchestrator.learnings.workspace import Workspace, first_sentence, set_fields
-from orchestrator.masking import mask
+from orchestrator.masking import mask_text
 from orchestrator.models import Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook import committing
-from orchestrator.rulebook.lessons import Outcome, take_in
-from orchestrator.rulebook.pages import Pages, Target
+from orchestrator.rulebook.lessons import Outcome, apply_lesson
+from orchestrator.rulebook.pages import RuleFileSet, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
-from orchestrator.rulebook.text import safe_line, safe_word
+from orchestrator.rulebook.text import sanitize_line, sanitize_word
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
 SOURCE: Final = "learning"
 
 _SUMMARY_BOUND: Final = 200
 _TARGETS: Final = {CLAUDE_MD: Target.PROJECT, AGENTS_MD: Target.AGENTS_MD}
-_HELD_BACK: Final = ("quarantined", "contradiction", "waits for approval")
+_PENDING_CHANGES: Final = ("quarantined", "contradiction", "waits for approval")
 
 
 class NotPromotedError(LoopError):
@@ -70,7 +70,7 @@ def require_promotable(entry: Entry) -> None:
 # ---- where it goes
 
 
-def target_of(workspace: Workspace, target: str) -> Target | None:
+def resolve_target(workspace: Workspace, target: str) -> Target | None:
     """Return where the rule goes; None leaves it to the configuration.
 
     Raises:
@@ -91,20 +91,20 @@ def target_of(workspace: Workspace, target: str) -> Target | None:
 # ---- doing it
 
 
-def preview(book: MarkdownRulebook, entry: Entry, text: RuleText) -> str:
+def preview_promotion(book: MarkdownRulebook, entry: Entry, text: RuleText) -> str:
     """Return what a promotion would change in the rule files; empty if it would change none.
 
     Raises:
         NotPromotedError: it contradicts a line that an older version promoted.
         LoopError: a file cannot be read.
     """
-    book.rules()  # people may have edited the files
+    book.list_rules()  # people may have edited the files
     if _find_line(book, entry, text):
         return ""
-    return _decide(book, _lesson(entry, text), _failure(entry))[0]
+    return _preview_lesson(book, _build_lesson(entry, text), _build_failure(entry))[0]
 
 
-def promote(
+def promote_entry(
     workspace: Workspace, identity: str, text: RuleText, book: MarkdownRulebook
 ) -> Promotion:
     """Write the rule, then set the entry to promoted.
@@ -116,22 +116,22 @@ def promote(
         UsageError: the entry may not be promoted.
         LoopError: a file cannot be written.
     """
-    entry = workspace.find(identity)
+    entry = workspace.find_entry(identity)
     require_promotable(entry)
-    book.rules()  # people may have edited the files
+    book.list_rules()  # people may have edited the files
     path = _find_line(book, entry, text)
-    done = Promotion(entry, text, path, None, True) if path else _write(book, entry, text)
+    done = Promotion(entry, text, path, None, True) if path else _write_rule(book, entry, text)
     values = {
         "Status": Status.PROMOTED,
-        "Promoted to": _name(workspace, done.path),
+        "Promoted to": _format_location(workspace, done.path),
         "Occurrences then": str(entry.occurrences),
         **({"Rule": done.rule.id} if done.rule else {}),
     }
     set_fields(workspace, entry, Status.RESOLVED, values)
-    return replace(done, entry=workspace.find(entry.id))
+    return replace(done, entry=workspace.find_entry(entry.id))
 
 
-def commit(workspace: Workspace, promotion: Promotion) -> str:
+def commit_promotion(workspace: Workspace, promotion: Promotion) -> str:
     """Commit the files that the promotion changed, and nothing else; return the subject.
 
     What git ignores is left out, and so are rule files outside of the workspace's repository. The
@@ -141,48 +141,50 @@ def commit(workspace: Workspace, promotion: Promotion) -> str:
         UsageError: the files are in no git work tree, or ignored there; or git refuses.
         InfrastructureError: git is missing.
     """
-    changed = (*promotion.files, workspace.file(promotion.entry.kind).resolve())
+    changed = (*promotion.files, workspace.locate_file(promotion.entry.kind).resolve())
     paths = committing.find_committable(changed, workspace.base)
     if not paths:
         raise UsageError("the files are ignored by git, or in no repository", "nothing to commit")
-    line = safe_line(promotion.text.rule)
+    line = sanitize_line(promotion.text.rule)
     subject = f"docs(memory): promote {promotion.entry.id} \N{EM DASH} {line}"
     committing.commit_files(paths, subject)
     return subject
 
 
-def _write(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promotion:
+def _write_rule(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promotion:
     """Give the lesson to the rulebook. Raises NotPromotedError if no rule is in force then."""
-    lesson, failure = _lesson(entry, text), _failure(entry)
-    before = book.read()
-    outcome = _decide(book, lesson, failure)[1]
+    lesson, failure = _build_lesson(entry, text), _build_failure(entry)
+    before = book.read_files()
+    outcome = _preview_lesson(book, lesson, failure)[1]
     change = book.apply(lesson, failure) if outcome.rule else None
     if change is None:
         raise NotPromotedError(
             f"{entry.id} stays resolved, no rule was written: {outcome.reason}",
             "`orchestrator rules list --all` shows it; `rules restore` and `rules add` overrule",
         )
-    if change.change in _HELD_BACK:
+    if change.change in _PENDING_CHANGES:
         rule = change.rule.id
         raise NotPromotedError(
             f"{entry.id} stays resolved, its rule {rule} waits: {change.reason}",
             f"orchestrator rules approve {rule}, then promote it again; or rules reject {rule}",
         )
-    after = book.read()
+    after = book.read_files()
     changed = tuple(path for path in {**before, **after} if before.get(path) != after.get(path))
     return Promotion(entry, text, change.path, change.rule, change.change != "added", changed)
 
 
-def _decide(book: MarkdownRulebook, lesson: Lesson, failure: Failure) -> tuple[str, Outcome]:
+def _preview_lesson(
+    book: MarkdownRulebook, lesson: Lesson, failure: Failure
+) -> tuple[str, Outcome]:
     """Return what a lesson would change, as a diff, and what would become of it."""
     outcomes: list[Outcome] = []
 
-    def change(pages: Pages) -> Pages:
-        standing = book.standing()
-        outcomes.append(take_in(pages, lesson, failure, today=book.today(), standing=standing))
-        return outcomes[-1].pages
+    def change(pages: RuleFileSet) -> RuleFileSet:
+        standing = book.read_context()
+        outcomes.append(apply_lesson(pages, lesson, failure, today=book.today(), standing=standing))
+        return outcomes[-1].file_set
 
-    return book.preview(change), outcomes[-1]
+    return book.preview_change(change), outcomes[-1]
 
 
 def _find_line(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Path | None:
@@ -191,7 +193,7 @@ def _find_line(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Path | N
     Raises:
         NotPromotedError: a line that an older version promoted says the opposite.
     """
-    found = book.read()
+    found = book.read_files()
     for path, data in found.items():
         if find_same_line(data, text):
             return path
@@ -204,22 +206,22 @@ def _find_line(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Path | N
     return None
 
 
-def _lesson(entry: Entry, text: RuleText) -> Lesson:
+def _build_lesson(entry: Entry, text: RuleText) -> Lesson:
     return Lesson(Action.ADD, f"a person promoted {entry.id}", text)
 
 
-def _failure(entry: Entry) -> Failure:
+def _build_failure(entry: Entry) -> Failure:
     """Return what the entry is about; its fingerprint, if a run logged it, counts recurrences."""
     about = entry.context or first_sentence(entry.content)
     return Failure(
         FailureType.OTHER,
         f"{SOURCE}:{entry.id}",
-        safe_line(mask(f"{entry.id}: {about}"), _SUMMARY_BOUND),
-        safe_word(entry.fingerprint),
+        sanitize_line(mask_text(f"{entry.id}: {about}"), _SUMMARY_BOUND),
+        sanitize_word(entry.fingerprint),
     )
 
 
-def _name(workspace: Workspace, path: Path) -> str:
+def _format_location(workspace: Workspace, path: Path) -> str:
     """Return how the entry, which others may read too, names the file of its rule."""
     if path.is_relative_to(workspace.base):
         return path.relative_to(workspace.base).as_posix()

@@ -7,14 +7,14 @@ from typing import Final
 from orchestrator.errors import LoopError
 from orchestrator.events import Event, Listener, Notice, TeachingStarted
 from orchestrator.learnings.entries import Kind
-from orchestrator.learnings.workspace import Logged, find_workspace, log
+from orchestrator.learnings.workspace import LogResult, find_workspace, log_entry
 from orchestrator.masking import mask_line
 from teacher.models import Failure
 
 _EVIDENCE_BOUND: Final = 500
 
 
-def failure_logger(project: Path, listener: Listener) -> Listener:
+def create_failure_logger(project: Path, listener: Listener) -> Listener:
     """A listener that logs each failure on its way to the teacher.
 
     What keeps it from being logged is told to `listener`; it keeps nothing from being taught.
@@ -30,7 +30,7 @@ def failure_logger(project: Path, listener: Listener) -> Listener:
     return log_it
 
 
-def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> Logged | None:
+def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> LogResult | None:
     """Log a failure as an ERR entry; None where nobody has initialised a workspace.
 
     We put files into a repository, or into `~/.claude`, only where the user asked for them with
@@ -51,7 +51,7 @@ def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> L
     evidence = mask_line(failure.logs or failure.context, _EVIDENCE_BOUND)
     summary = mask_line(failure.summary, 200) or "failure"
     where = f"{project.name}: " if workspace.everywhere else ""
-    return log(
+    return log_entry(
         workspace,
         Kind.ERR,
         evidence or summary,

@@ -9,15 +9,15 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.learnings import storage
-from orchestrator.learnings.looking import Finding, look
+from orchestrator.learnings.looking import Finding, inspect_danger
 from orchestrator.learnings.workspace import Workspace
 from orchestrator.platform import process
 from orchestrator.platform.bom import is_utf16
 from orchestrator.platform.files import find_git_top
-from orchestrator.rulebook.locking import held
+from orchestrator.rulebook.locking import hold_lock
 from orchestrator.session_hooks.writeahead import destructive, grammar, places
 
-__all__ = ["Finding", "Resumed", "Step", "Verified", "pending", "resume"]
+__all__ = ["Finding", "ResumeResult", "Step", "VerifiedStep", "parse_steps", "verify_pending_steps"]
 
 CHECK_SECONDS: Final = 60.0
 
@@ -38,12 +38,12 @@ class Step:
     before: str
     check: str
     call: str
-    place: tuple[int, int]
+    status_span: tuple[int, int]
     """Where in the buffer its status stands, in bytes."""
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifiedStep:
     """A step, and what was found of it."""
 
     step: Step
@@ -52,15 +52,15 @@ class Verified:
 
 
 @dataclass(frozen=True)
-class Resumed:
+class ResumeResult:
     """What `resume` has to say."""
 
-    verified: tuple[Verified, ...]
+    verified: tuple[VerifiedStep, ...]
     open_steps: tuple[str, ...]
     """Lines of the buffer with an empty box, `[ ]`: what is still to do."""
 
 
-def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
+def verify_pending_steps(workspace: Workspace, allow: Callable[[str], bool]) -> ResumeResult:
     """Hold every PENDING entry against the real state, and settle those that are clear.
 
     Git and the file system are looked at by our own code. An entry's check is somebody's text, and
@@ -75,64 +75,70 @@ def resume(workspace: Workspace, allow: Callable[[str], bool]) -> Resumed:
         LoopError: the buffer cannot be read or written.
         UsageError: it is UTF-16.
     """
-    data = storage.read(workspace.buffer, workspace.project)
+    data = storage.read_file(workspace.buffer, workspace.project)
     if is_utf16(data):
         raise UsageError(f"{workspace.buffer} is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
-    verified = tuple(_verified(step, workspace, allow) for step in pending(data))
-    with held(Path(places.buffer_lock_path(str(workspace.base))), workspace.buffer):
-        storage.edit(workspace.buffer, lambda now: _settled(now, verified), workspace.project)
-    return Resumed(verified, tuple(_STEP.findall(text)))
+    verified = tuple(_verify_step(step, workspace, allow) for step in parse_steps(data))
+    with hold_lock(Path(places.buffer_lock_path(str(workspace.base))), workspace.buffer):
+        storage.edit_file(
+            workspace.buffer, lambda now: _resolve_steps(now, verified), workspace.project
+        )
+    return ResumeResult(verified, tuple(_STEP.findall(text)))
 
 
-def pending(data: bytes) -> list[Step]:
+def parse_steps(data: bytes) -> list[Step]:
     """The PENDING entries of a buffer."""
     return [
         Step(
             title=entry.title,
-            operation=entry.field(grammar.OPERATION),
-            affected=entry.field(grammar.AFFECTED, "Affected"),
-            rollback=entry.field(grammar.ROLLBACK),
-            directory=entry.field(grammar.DIRECTORY),
-            before=entry.field(grammar.BEFORE),
-            check=entry.field(grammar.CHECK),
-            call=entry.field(grammar.CALL),
-            place=entry.place,
+            operation=entry.find_field(grammar.OPERATION),
+            affected=entry.find_field(grammar.AFFECTED, "Affected"),
+            rollback=entry.find_field(grammar.ROLLBACK),
+            directory=entry.find_field(grammar.DIRECTORY),
+            before=entry.find_field(grammar.BEFORE),
+            check=entry.find_field(grammar.CHECK),
+            call=entry.find_field(grammar.CALL),
+            status_span=entry.status_span,
         )
         for entry in grammar.parse_pending(data)
     ]
 
 
-def _settled(data: bytes, verified: tuple[Verified, ...]) -> bytes:
-    clear = {_key(one.step): one.finding for one in verified if one.finding is not Finding.UNKNOWN}
+def _resolve_steps(data: bytes, verified: tuple[VerifiedStep, ...]) -> bytes:
+    clear = {
+        _step_key(one.step): one.finding for one in verified if one.finding is not Finding.UNKNOWN
+    }
     # From the end, so that the places of those before stay right.
-    for step in reversed(pending(data)):
-        finding = clear.get(_key(step))
+    for step in reversed(parse_steps(data)):
+        finding = clear.get(_step_key(step))
         if finding:
             status = grammar.COMMITTED if finding is Finding.DONE else grammar.ROLLED_BACK
-            data = grammar.set_status(data, step.place, status)
+            data = grammar.set_status(data, step.status_span, status)
     return data
 
 
-def _key(step: Step) -> tuple[str, str, str]:
+def _step_key(step: Step) -> tuple[str, str, str]:
     return step.title, step.operation, step.call
 
 
-def _verified(step: Step, workspace: Workspace, allow: Callable[[str], bool]) -> Verified:
+def _verify_step(step: Step, workspace: Workspace, allow: Callable[[str], bool]) -> VerifiedStep:
     if step.check:
-        return Verified(step, *_checked(step, workspace, allow))
+        return VerifiedStep(step, *_run_check(step, workspace, allow))
     folder = Path(step.directory) if step.directory else workspace.base
-    found = destructive.dangers(step.operation, str(folder))
-    found = found or destructive.dangers_in_sql(step.operation, str(folder))
+    found = destructive.find_dangers(step.operation, str(folder))
+    found = found or destructive.find_sql_dangers(step.operation, str(folder))
     if len(found) != 1 or "…" in step.operation:
-        return Verified(step, Finding.UNKNOWN, "look for yourself")
+        return VerifiedStep(step, Finding.UNKNOWN, "look for yourself")
     (danger,) = found
-    if not danger.through and not _may_be_looked_at(Path(danger.directory), workspace):
-        return Verified(step, Finding.UNKNOWN, f"{danger.directory} is no folder of this project")
-    return Verified(step, *look(danger, step.before))
+    if not danger.through and not _can_inspect(Path(danger.directory), workspace):
+        return VerifiedStep(
+            step, Finding.UNKNOWN, f"{danger.directory} is no folder of this project"
+        )
+    return VerifiedStep(step, *inspect_danger(danger, step.before))
 
 
-def _may_be_looked_at(folder: Path, workspace: Workspace) -> bool:
+def _can_inspect(folder: Path, workspace: Workspace) -> bool:
     """Whether the folder is one of the workspace's own project.
 
     A project's buffer may come from a stranger, who must not choose where git runs. The global one
@@ -142,7 +148,9 @@ def _may_be_looked_at(folder: Path, workspace: Workspace) -> bool:
     return folder.is_dir() and (workspace.everywhere or folder.resolve().is_relative_to(top))
 
 
-def _checked(step: Step, workspace: Workspace, allow: Callable[[str], bool]) -> tuple[Finding, str]:
+def _run_check(
+    step: Step, workspace: Workspace, allow: Callable[[str], bool]
+) -> tuple[Finding, str]:
     try:
         argv = shlex.split(step.check.strip("`"))
     except ValueError as error:
@@ -155,6 +163,6 @@ def _checked(step: Step, workspace: Workspace, allow: Callable[[str], bool]) -> 
     except (OSError, ValueError) as error:  # ValueError: there is a NUL in it
         return Finding.UNKNOWN, f"its check cannot be run: {error}"
     said = f"`{shlex.join(argv)}` gave {done.returncode}"
-    if done.ended_by is not process.EndedBy.ITSELF:
+    if done.ended_by is not process.EndReason.ITSELF:
         return Finding.UNKNOWN, f"`{shlex.join(argv)}` took longer than {CHECK_SECONDS:.0f} s"
     return {0: Finding.DONE, 1: Finding.NOT_DONE}.get(done.returncode, Finding.UNKNOWN), said

@@ -21,7 +21,7 @@ WEIGHTS: Final[Mapping[str, int]] = {
 }
 """Dimension and weight, as published; each dimension is scored from 0 to 10, so 100 is the most."""
 
-MOST: Final = 10.0
+MAX_SCORE: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Score:
         return sum(self.values[name] * weight for name, weight in WEIGHTS.items())
 
     @property
-    def act(self) -> bool:
+    def should_act(self) -> bool:
         """Whether to act; otherwise it is a note for later."""
         return self.total >= self.threshold
 
 
-def score(values: Mapping[str, float], project: Path) -> Score:
+def score_action(values: Mapping[str, float], project: Path) -> Score:
     """Score an action in a project.
 
     Args:
@@ -55,25 +55,25 @@ def score(values: Mapping[str, float], project: Path) -> Score:
         LoopError: CLAUDE.md or AGENTS.md cannot be read.
     """
     for name, value in values.items():
-        if not 0 <= value <= MOST:
-            raise UsageError(f"{name} is {value:g}", f"score it from 0 to {MOST:g}")
-    text, origin = _threshold(project)
+        if not 0 <= value <= MAX_SCORE:
+            raise UsageError(f"{name} is {value:g}", f"score it from 0 to {MAX_SCORE:g}")
+    text, origin = _read_threshold(project)
     try:
         threshold = float(text)
     except ValueError:
         threshold = -1.0
-    if not 0 <= threshold <= MOST * sum(WEIGHTS.values()):
+    if not 0 <= threshold <= MAX_SCORE * sum(WEIGHTS.values()):
         raise UsageError(
             f"{THRESHOLD_VARIABLE} is {text!r} ({origin})", "make it a number from 0 to 100"
         )
     return Score(values, threshold, origin)
 
 
-def _threshold(project: Path) -> tuple[str, str]:
+def _read_threshold(project: Path) -> tuple[str, str]:
     if chosen := os.environ.get(THRESHOLD_VARIABLE, "").strip():
         return chosen, "environment"
     for name in (CLAUDE_MD, AGENTS_MD):
-        text = files.read(project / name).data.decode("utf-8-sig", "replace")
+        text = files.read_content(project / name).data.decode("utf-8-sig", "replace")
         line = re.search(rf"^[-*\s`]*{THRESHOLD_VARIABLE}\s*=\s*([^\s`]+)", text, re.MULTILINE)
         if line:
             return line[1], name

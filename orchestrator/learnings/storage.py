@@ -7,24 +7,24 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.rulebook import files
-from orchestrator.rulebook.locking import held
+from orchestrator.rulebook.locking import hold_lock
 from orchestrator.session_hooks.writeahead import places
 
 _TRIES: Final = 20
 
 
 @contextmanager
-def workspace_locked(base: Path) -> Iterator[None]:
+def lock_workspace(base: Path) -> Iterator[None]:
     """Hold the lock of a workspace, which hooks take too.
 
     Raises:
         InfrastructureError: somebody holds it for too long, or the state directory is not ours.
     """
-    with held(Path(places.lock_path(str(base))), base):
+    with hold_lock(Path(places.lock_path(str(base))), base):
         yield
 
 
-def edit(named: Path, change: Callable[[bytes], bytes], project: Path | None = None) -> bool:
+def edit_file(named: Path, change: Callable[[bytes], bytes], project: Path | None = None) -> bool:
     """Replace a file by what `change` makes of it; False when that is what it was.
 
     `change` is called again when somebody without our lock wrote in the meantime. No link leads it
@@ -33,34 +33,34 @@ def edit(named: Path, change: Callable[[bytes], bytes], project: Path | None = N
     Raises:
         LoopError: the file cannot be read or written; it is as it was.
     """
-    path = files.locate(named, project)
+    path = files.resolve_path(named, project)
     for _ in range(_TRIES):
-        before = files.read(path)
+        before = files.read_content(path)
         data = change(before.data)
         if data == before.data:
             return False
-        with files.explained(path, "written"):
+        with files.translate_os_errors(path, "written"):
             path.parent.mkdir(parents=True, exist_ok=True)
-        if files.replace(path, data, before):
+        if files.replace_file(path, data, before):
             return True
     raise InfrastructureError(f"{path} is being written all the time", "close what writes it")
 
 
-def create(named: Path, data: bytes, project: Path | None = None) -> bool:
+def create_file(named: Path, data: bytes, project: Path | None = None) -> bool:
     """Write a file as a whole if it does not exist; gives whether it did not.
 
     Raises:
         LoopError: it cannot be written, or is no file; nothing of it is there then.
     """
-    path = files.locate(named, project)
-    before = files.read(path)
+    path = files.resolve_path(named, project)
+    before = files.read_content(path)
     if before.stat:
         return False
-    with files.explained(path, "written"):
+    with files.translate_os_errors(path, "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
-    return files.replace(path, data, before)
+    return files.replace_file(path, data, before)
 
 
-def read(named: Path, project: Path | None = None) -> bytes:
+def read_file(named: Path, project: Path | None = None) -> bytes:
     """A file's bytes; none if it does not exist."""
-    return files.read(files.locate(named, project)).data
+    return files.read_content(files.resolve_path(named, project)).data

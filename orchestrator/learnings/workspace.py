@@ -19,18 +19,18 @@ from orchestrator.learnings.entries import (
     Entry,
     Kind,
     Status,
-    added,
-    changed,
-    changed_in,
-    comparable,
-    new_ids,
-    parse,
-    parse_about,
-    same_context,
+    append_entries,
+    apply_changes,
+    iter_new_ids,
+    normalize_context,
+    normalize_text,
+    parse_document,
+    parse_matching,
+    update_entries,
 )
-from orchestrator.masking import mask
+from orchestrator.masking import mask_text
 from orchestrator.platform.files import find_git_top
-from orchestrator.rulebook.text import safe_line
+from orchestrator.rulebook.text import sanitize_line
 from orchestrator.session_hooks.writeahead import places
 
 TITLES: Final = {Kind.LRN: "Learnings", Kind.ERR: "Errors", Kind.FEAT: "Feature requests"}
@@ -61,7 +61,7 @@ class Workspace:
     everywhere: bool
     """Whether it is the global one."""
 
-    def file(self, kind: Kind) -> Path:
+    def locate_file(self, kind: Kind) -> Path:
         """The file that holds entries of this kind."""
         return self.base / places.LEARNINGS / _FILES[kind]
 
@@ -85,35 +85,35 @@ class Workspace:
         """Whether it was initialised."""
         return os.path.isdir(self.base / places.LEARNINGS)  # noqa: PTH112 -- False if it may not be read
 
-    def document(self, kind: Kind) -> Document:
+    def read_document(self, kind: Kind) -> Document:
         """Read the entries of one kind."""
-        with _naming(self.file(kind)):
-            return parse(storage.read(self.file(kind), self.project))
+        with _name_file_in_errors(self.locate_file(kind)):
+            return parse_document(storage.read_file(self.locate_file(kind), self.project))
 
-    def entries(self) -> list[Entry]:
+    def read_entries(self) -> list[Entry]:
         """All entries, in the order of the files."""
-        return [entry for kind in Kind for entry in self.document(kind).entries]
+        return [entry for kind in Kind for entry in self.read_document(kind).entries]
 
-    def find(self, entry: str) -> Entry:
+    def find_entry(self, entry: str) -> Entry:
         """The entry with this id.
 
         Raises:
             UsageError: there is none, or more than one.
         """
         entry = entry.upper()
-        found = [one for one in self.document(kind_of(entry)).entries if one.id == entry]
+        found = [one for one in self.read_document(parse_kind(entry)).entries if one.id == entry]
         if not found:
             raise UsageError(f"there is no entry {entry}", "`orchestrator learnings review` lists")
         if len(found) > 1:
             raise UsageError(
-                f"{len(found)} entries are called {entry} in {self.file(found[0].kind)}",
+                f"{len(found)} entries are called {entry} in {self.locate_file(found[0].kind)}",
                 "give all but one of them another number",
             )
         return found[0]
 
 
 @dataclass(frozen=True)
-class Made:
+class InitializedFile:
     """A file that `init` looked after."""
 
     path: Path
@@ -121,7 +121,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Logged:
+class LogResult:
     """What became of a log entry."""
 
     id: str
@@ -138,14 +138,14 @@ def local_workspace(project: Path) -> Workspace:
 
     A new one goes to the top of the git work tree, where sessions in every folder below find it.
     """
-    if found := places.local_base(str(project)):
+    if found := places.find_local_base(str(project)):
         return Workspace(Path(found), everywhere=False)
     return Workspace(find_git_top(project.resolve()), everywhere=False)
 
 
 def global_workspace() -> Workspace:
     """The user's workspace, whether it exists or not."""
-    return Workspace(Path(places.global_base()).absolute(), everywhere=True)
+    return Workspace(Path(places.find_global_base()).absolute(), everywhere=True)
 
 
 def find_workspace(project: Path) -> Workspace | None:
@@ -171,25 +171,25 @@ def open_workspace(project: Path, *, everywhere: bool = False) -> Workspace:
     return found
 
 
-def init(workspace: Workspace) -> list[Made]:
+def initialize_workspace(workspace: Workspace) -> list[InitializedFile]:
     """Create the files that are missing; those that are there are not touched.
 
     Raises:
         LoopError: they cannot be written.
     """
-    wanted = {workspace.file(kind): f"# {TITLES[kind]}\n\n{_HEADS[kind]}\n" for kind in Kind}
+    wanted = {workspace.locate_file(kind): f"# {TITLES[kind]}\n\n{_HEADS[kind]}\n" for kind in Kind}
     wanted[workspace.buffer] = _BUFFER_HEAD
     folder = workspace.base / places.LEARNINGS
     if not workspace.everywhere and folder.is_symlink():
         raise UsageError(f"{folder} is a link", "put a folder in its place")
-    with storage.workspace_locked(workspace.base):
+    with storage.lock_workspace(workspace.base):
         return [
-            Made(path, storage.create(path, text.encode(), workspace.project))
+            InitializedFile(path, storage.create_file(path, text.encode(), workspace.project))
             for path, text in wanted.items()
         ]
 
 
-def log(
+def log_entry(
     workspace: Workspace,
     kind: Kind,
     text: str,
@@ -199,7 +199,7 @@ def log(
     resolved: bool = False,
     fingerprint: str = "",
     on: date | None = None,
-) -> Logged:
+) -> LogResult:
     """Log one thing. An entry with the same context, or fingerprint, is updated instead.
 
     What looks like a secret is masked: the files are made to be shared.
@@ -218,7 +218,7 @@ def log(
         UsageError: the text is empty, or the file is encoded in a way that we cannot add to.
         LoopError: the file cannot be written.
     """
-    content = safe_line(mask(text), TEXT_BOUND)
+    content = sanitize_line(mask_text(text), TEXT_BOUND)
     if not content:
         raise UsageError("the text is empty", "say what happened")
     day = on or today()
@@ -226,19 +226,19 @@ def log(
         id="",
         kind=kind,
         status=Status.RESOLVED if resolved else Status.PENDING,
-        context=safe_line(mask(context) or first_sentence(content), CONTEXT_BOUND),
+        context=sanitize_line(mask_text(context) or first_sentence(content), CONTEXT_BOUND),
         content=content,
-        action=safe_line(mask(action), TEXT_BOUND),
+        action=sanitize_line(mask_text(action), TEXT_BOUND),
         occurrences=1,
         first_seen=day,
         last_seen=day,
         fingerprint=fingerprint,
     )
-    with storage.workspace_locked(workspace.base):
+    with storage.lock_workspace(workspace.base):
         return log_drafts(workspace, kind, [new])[0]
 
 
-def log_drafts(workspace: Workspace, kind: Kind, new: Sequence[Entry]) -> list[Logged]:
+def log_drafts(workspace: Workspace, kind: Kind, new: Sequence[Entry]) -> list[LogResult]:
     """Log entries without ids, no two of them with the same context: all or none of them.
 
     The caller holds the workspace's lock.
@@ -246,35 +246,35 @@ def log_drafts(workspace: Workspace, kind: Kind, new: Sequence[Entry]) -> list[L
     Raises:
         LoopError: the file cannot be read or written.
     """
-    path = workspace.file(kind)
-    logged: list[Logged] = []
+    path = workspace.locate_file(kind)
+    logged: list[LogResult] = []
 
     def change(data: bytes) -> bytes:
-        data, logged[:] = _merged(data, kind, new, path)
+        data, logged[:] = _merge_drafts(data, kind, new, path)
         return data
 
-    with _naming(path):
-        storage.edit(path, change, workspace.project)
+    with _name_file_in_errors(path):
+        storage.edit_file(path, change, workspace.project)
     return logged
 
 
-def resolve(workspace: Workspace, entry: str, action: str = "") -> Entry:
+def resolve_entry(workspace: Workspace, entry: str, action: str = "") -> Entry:
     """Set a pending entry to resolved, with what was done.
 
     Raises:
         UsageError: it is not pending, or nobody says what was done.
     """
-    known = workspace.find(entry)
-    if not known.open:
+    known = workspace.find_entry(entry)
+    if not known.is_open:
         raise UsageError(
             f"{known.id} is {known.status} already", "only a pending entry is resolved"
         )
-    action = safe_line(mask(action), TEXT_BOUND)
+    action = sanitize_line(mask_text(action), TEXT_BOUND)
     if not (action or known.action):
         raise UsageError(f"{known.id} does not say what was done about it", "say it with --action")
     more = {"Action": action} if action else {}
     set_fields(workspace, known, Status.PENDING, {"Status": Status.RESOLVED}, more)
-    return workspace.find(known.id)
+    return workspace.find_entry(known.id)
 
 
 def set_fields(
@@ -290,20 +290,22 @@ def set_fields(
         UsageError: somebody has changed its status in the meantime.
         LoopError: the file cannot be written.
     """
-    path = workspace.file(entry.kind)
+    path = workspace.locate_file(entry.kind)
 
     def change(data: bytes) -> bytes:
-        found = [(at, now) for at, now in enumerate(parse(data).entries) if now.id == entry.id]
+        found = [
+            (at, now) for at, now in enumerate(parse_document(data).entries) if now.id == entry.id
+        ]
         for at, now in found:
-            if now.open if demanded is Status.PENDING else now.status == demanded:
-                return changed(data, {at: Change(values, more or {})})
+            if now.is_open if demanded is Status.PENDING else now.status == demanded:
+                return update_entries(data, {at: Change(values, more or {})})
         raise UsageError(f"{entry.id} was changed in the meantime", "look at it again")
 
-    with storage.workspace_locked(workspace.base), _naming(path):
-        storage.edit(path, change, workspace.project)
+    with storage.lock_workspace(workspace.base), _name_file_in_errors(path):
+        storage.edit_file(path, change, workspace.project)
 
 
-def kind_of(entry: str) -> Kind:
+def parse_kind(entry: str) -> Kind:
     """The kind that an id tells.
 
     Raises:
@@ -320,11 +322,11 @@ def first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s|\s\N{EM DASH}\s", text, maxsplit=1)[0].rstrip(".")
 
 
-def _merged(
+def _merge_drafts(
     data: bytes, kind: Kind, new: Sequence[Entry], path: Path
-) -> tuple[bytes, list[Logged]]:
-    document = _document_for(data, new)
-    find = _finder(document.entries)
+) -> tuple[bytes, list[LogResult]]:
+    document = _parse_related(data, new)
+    find = _build_finder(document.entries)
     ids: dict[date, Iterator[str]] = {}
     changes: dict[int, Change] = {}
     fresh: list[Entry] = []
@@ -333,32 +335,34 @@ def _merged(
         number = find(draft)
         if number is None:
             day = draft.first_seen
-            numbers = ids.setdefault(day, new_ids(document, kind, day))
+            numbers = ids.setdefault(day, iter_new_ids(document, kind, day))
             fresh.append(replace(draft, id=next(numbers)))
-            logged.append(Logged(fresh[-1].id, path, False, draft.occurrences))
+            logged.append(LogResult(fresh[-1].id, path, False, draft.occurrences))
         else:
             known = document.entries[number]
-            changes[number], result = _update(known, draft, path)
+            changes[number], result = _update_entry(known, draft, path)
             logged.append(result)
     title = f"{TITLES[kind]}\n\n{_HEADS[kind]}"
-    return added(changed_in(document, changes) if changes else data, fresh, title), logged
+    return append_entries(
+        apply_changes(document, changes) if changes else data, fresh, title
+    ), logged
 
 
-def _document_for(data: bytes, new: Sequence[Entry]) -> Document:
+def _parse_related(data: bytes, new: Sequence[Entry]) -> Document:
     """Return the file with at least all entries that one of the drafts may be another case of."""
     if len(new) > 1:
-        return parse(data)
-    return parse_about(data, [phrase for draft in new for phrase in _phrases(draft)])
+        return parse_document(data)
+    return parse_matching(data, [phrase for draft in new for phrase in _iter_phrases(draft)])
 
 
-def _phrases(draft: Entry) -> Iterator[str]:
+def _iter_phrases(draft: Entry) -> Iterator[str]:
     """Give what stands in every entry that a draft is another case of."""
-    yield same_context(draft)
+    yield normalize_context(draft)
     if draft.fingerprint:
-        yield comparable(draft.fingerprint)
+        yield normalize_text(draft.fingerprint)
 
 
-def _update(known: Entry, new: Entry, path: Path) -> tuple[Change, Logged]:
+def _update_entry(known: Entry, new: Entry, path: Path) -> tuple[Change, LogResult]:
     """What a draft changes of the entry that it is another case of."""
     count = known.occurrences + new.occurrences
     values = {
@@ -367,11 +371,11 @@ def _update(known: Entry, new: Entry, path: Path) -> tuple[Change, Logged]:
         "Last seen": str(max(known.last_seen, new.last_seen)),
     }
     more = {}
-    if comparable(new.content) not in comparable(known.content):
+    if normalize_text(new.content) not in normalize_text(known.content):
         addition = f"({new.last_seen}) {new.content}"
         if len(known.content) + len(addition) <= 2 * TEXT_BOUND:
             more["Content"] = addition
-    if new.action and comparable(new.action) not in comparable(known.action):
+    if new.action and normalize_text(new.action) not in normalize_text(known.action):
         more["Action"] = new.action
     # What failed again was not settled. What was promoted is the rule's business.
     reopened = (
@@ -379,19 +383,19 @@ def _update(known: Entry, new: Entry, path: Path) -> tuple[Change, Logged]:
     )
     if reopened:
         values["Status"] = Status.PENDING
-    elif known.open and new.status == Status.RESOLVED:
+    elif known.is_open and new.status == Status.RESOLVED:
         values["Status"] = Status.RESOLVED
-    return Change(values, more), Logged(known.id, path, True, count, reopened)
+    return Change(values, more), LogResult(known.id, path, True, count, reopened)
 
 
-def _finder(entries: tuple[Entry, ...]) -> Callable[[Entry], int | None]:
+def _build_finder(entries: tuple[Entry, ...]) -> Callable[[Entry], int | None]:
     """Says which entry a draft is another case of: the last with its fingerprint or context."""
     by_fingerprint: dict[str, int] = {}
     by_context: defaultdict[str, list[int]] = defaultdict(list)
     for number, entry in enumerate(entries):
         if entry.fingerprint:
             by_fingerprint[entry.fingerprint] = number
-        by_context[same_context(entry)].append(number)
+        by_context[normalize_context(entry)].append(number)
 
     def find(draft: Entry) -> int | None:
         if draft.fingerprint in by_fingerprint:
@@ -399,7 +403,7 @@ def _finder(entries: tuple[Entry, ...]) -> Callable[[Entry], int | None]:
         # Two failures with fingerprints of their own are two, whatever is said of them.
         fitting = (
             number
-            for number in reversed(by_context.get(same_context(draft), []))
+            for number in reversed(by_context.get(normalize_context(draft), []))
             if not (entries[number].fingerprint and draft.fingerprint)
         )
         return next(fitting, None)
@@ -408,11 +412,11 @@ def _finder(entries: tuple[Entry, ...]) -> Callable[[Entry], int | None]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _name_file_in_errors(path: Path) -> Iterator[None]:
     """Say which file an error of its content is about."""
     try:
         yield
     except LoopError as error:
         if str(path) in error.message:
             raise
-        raise type(error)(f"{path}: {error.message}", error.mend) from error
+        raise type(error)(f"{path}: {error.message}", error.hint) from error

@@ -5,8 +5,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.errors import with_hint
-from orchestrator.failures.suite import retry_prompt
-from orchestrator.loop.stuck import stuck
+from orchestrator.failures.suite import build_retry_prompt
+from orchestrator.loop.stuck import find_stuck_reason
 from orchestrator.models import (
     AgentLimits,
     AgentOutcome,
@@ -17,7 +17,7 @@ from orchestrator.models import (
     Task,
     VerdictKind,
 )
-from orchestrator.verdict.task_text import names_file
+from orchestrator.verdict.task_text import mentions_file
 
 _AGENT_HINTS: Final = {
     AgentOutcome.MAX_COST: "a new run may have more: limits.max_cost_usd",
@@ -46,13 +46,13 @@ class Policy:
         judged = [attempt for attempt in run.attempts if attempt.report]
         if not judged:
             return task.text
-        return retry_prompt(task, judged[-1], edits_kept=not self.retry_from_start)
+        return build_retry_prompt(task, judged[-1], edits_kept=not self.retry_from_start)
 
-    def most_attempts(self, run: RunResult) -> int:
+    def count_max_attempts(self, run: RunResult) -> int:
         """Return how many attempts there can be; one that was not judged does not count."""
         return self.max_retries + 1 + sum(each.report is None for each in run.attempts)
 
-    def decide(self, run: RunResult, task: Task, *, fresh: bool) -> RunResult:
+    def decide_outcome(self, run: RunResult, task: Task, *, fresh: bool) -> RunResult:
         """Return the run as it goes on, or as it ended.
 
         Args:
@@ -62,15 +62,15 @@ class Policy:
                 tried again.
         """
         attempt = run.attempts[-1]
-        if attempt.solved:
+        if attempt.is_solved:
             return end_run(run, RunOutcome.SOLVED, attempt.verdict.text if attempt.verdict else "")
         verdict = attempt.verdict
         nothing = verdict if verdict and verdict.kind is VerdictKind.NOTHING_CHANGED else None
-        if nothing and not _may_do_otherwise(run, task):
+        if nothing and not _can_do_better(run, task):
             return end_run(run, RunOutcome.NOTHING_CHANGED, nothing.text)
         if why := blocking_reason(attempt):
             return end_run(run, RunOutcome.STOPPED, why) if fresh else run
-        hopeless = self._hopeless(run, task)
+        hopeless = self._find_stop_reason(run, task)
         if hopeless is not None:
             outcome = RunOutcome.NOTHING_CHANGED if nothing else RunOutcome.NOT_SOLVED
             return end_run(run, outcome, nothing.text if nothing else hopeless)
@@ -78,31 +78,31 @@ class Policy:
             return end_run(run, RunOutcome.PAUSED)
         return run
 
-    def _hopeless(self, run: RunResult, task: Task) -> str | None:
+    def _find_stop_reason(self, run: RunResult, task: Task) -> str | None:
         """Return why another attempt makes no sense; None if it does."""
         verdict = run.attempts[-1].verdict
         if verdict and verdict.kind in (VerdictKind.EXIT_STATUS, VerdictKind.NOTHING_PASSES):
             return verdict.text
         if sum(each.report is not None for each in run.attempts) > self.max_retries:
             return ""
-        return stuck(task, run, self.stuck_after) or None
+        return find_stuck_reason(task, run, self.stuck_after) or None
 
 
-def _may_do_otherwise(run: RunResult, task: Task) -> bool:
+def _can_do_better(run: RunResult, task: Task) -> bool:
     """Return whether an agent that edited guarded files alone may do better once it is told so."""
     *earlier, last = run.attempts
     told = any(
         each.verdict and each.verdict.kind is VerdictKind.NOTHING_CHANGED for each in earlier
     )
-    names = {name for path in last.restored for name in (path, PurePosixPath(path).name)}
-    asked = any(names_file(task.text, name) for name in names)
-    return bool(last.restored) and not (told or asked)
+    names = {name for path in last.restored_paths for name in (path, PurePosixPath(path).name)}
+    asked = any(mentions_file(task.text, name) for name in names)
+    return bool(last.restored_paths) and not (told or asked)
 
 
 def blocking_reason(attempt: Attempt) -> str:
     """Return why the run has to wait for somebody, whatever the code is like, or nothing."""
-    if not attempt.agent.outcome.worked:
-        return agent_failure(attempt.agent)
+    if not attempt.agent.outcome.has_worked:
+        return describe_agent_failure(attempt.agent)
     if attempt.verdict and attempt.verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.VOID):
         return attempt.verdict.text
     if attempt.teaching and not attempt.teaching.answered:
@@ -110,7 +110,7 @@ def blocking_reason(attempt: Attempt) -> str:
     return ""
 
 
-def agent_failure(agent: AgentResult) -> str:
+def describe_agent_failure(agent: AgentResult) -> str:
     """Return why the end of an agent that did not work says nothing about the code."""
     why = f"the agent did not work: {agent.message.strip() or agent.outcome}"
     return with_hint(why, _AGENT_HINTS.get(agent.outcome, ""))

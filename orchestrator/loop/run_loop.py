@@ -9,7 +9,7 @@ Here is the order of things; `steps.py` does the work, `policy.py` says how far 
 import time
 from dataclasses import replace
 
-from orchestrator.failures.suite import failure_of
+from orchestrator.failures.suite import build_failure
 from orchestrator.loop.policy import Policy, blocking_reason
 from orchestrator.loop.steps import BlockedError, Steps
 from orchestrator.models import Attempt, RunOutcome, RunResult, SuiteReport, Teaching
@@ -27,7 +27,7 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
         steps.fresh = False
         attempt = _make_attempt(run, baseline, steps, policy)
         run = replace(run, attempts=(*run.attempts, attempt))
-        run = policy.decide(run, steps.task, fresh=steps.fresh)
+        run = policy.decide_outcome(run, steps.task, fresh=steps.fresh)
         steps.close_attempt(run)
     return run
 
@@ -36,32 +36,32 @@ def _make_attempt(run: RunResult, baseline: SuiteReport, steps: Steps, policy: P
     """Agent works -> diff -> tests reverted -> verdict, and what there is to learn from it."""
     started = time.monotonic()
     number, prompt = len(run.attempts) + 1, policy.next_prompt(steps.task, run)
-    before = steps.begin(number, policy.most_attempts(run), prompt)
-    agent = steps.work(number, prompt, policy.limits, before)
-    after = steps.finish(number)
-    diff = steps.compare(number, before, after)
+    before = steps.start_attempt(number, policy.count_max_attempts(run), prompt)
+    agent = steps.run_agent(number, prompt, policy.limits, before)
+    after = steps.snapshot_result(number)
+    diff = steps.diff_attempt(number, before, after)
     reverted = steps.revert_tests(number).found
-    told = steps.masker.text(prompt)
+    told = steps.masker.mask(prompt)
     attempt = Attempt(number, told, agent, before, after, diff, findings=reverted)
     attempt = steps.require_work(attempt)
-    if attempt.agent.outcome.worked:
+    if attempt.agent.outcome.has_worked:
         origin = run.attempts[0].before if run.attempts else before
-        attempt = steps.judge(attempt, baseline, origin)
-    if attempt.teaches:
-        attempt = _learn(attempt, baseline, steps, policy)
-    elif policy.retry_from_start and not attempt.solved and not blocking_reason(attempt):
+        attempt = steps.judge_attempt(attempt, baseline, origin)
+    if attempt.should_teach:
+        attempt = _learn_rule(attempt, baseline, steps, policy)
+    elif policy.retry_from_start and not attempt.is_solved and not blocking_reason(attempt):
         steps.revert_attempt(attempt)  # its failure is not its own, or not sure
     return replace(attempt, seconds=time.monotonic() - started)
 
 
-def _learn(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: Policy) -> Attempt:
+def _learn_rule(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: Policy) -> Attempt:
     """Failure -> lesson -> rule."""
     report = attempt.own_report or baseline
-    failure = failure_of(
+    failure = build_failure(
         steps.task, attempt.agent, report, baseline, attempt.diff, attempt.findings
     )
     try:
-        taught = steps.teach(attempt.number, failure)
+        taught = steps.learn_lesson(attempt.number, failure)
     except TeacherError as error:
         return replace(attempt, teaching=Teaching(None, error.usage, str(error), answered=False))
     attempt = replace(attempt, teaching=taught.teaching, rule=taught.change)

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from orchestrator import events
-from orchestrator.agents.wording import one_line
+from orchestrator.agents.wording import format_one_line
 from orchestrator.errors import LoopError
 from orchestrator.failures.masked import (
     mask_agent,
+    mask_event,
     mask_footprint,
     mask_report,
-    mask_words,
 )
 from orchestrator.failures.masked_patch import mask_patch
-from orchestrator.guard import Guard, no_guard
+from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.masking import Masker
 from orchestrator.models import (
     AgentLimits,
@@ -44,15 +44,15 @@ from orchestrator.models import (
 )
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files
-from orchestrator.platform.orphans import describe, ending_orphans
+from orchestrator.platform.orphans import describe_orphans, reap_orphans
 from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
 from orchestrator.teaching.pending import Pending
-from orchestrator.teaching.teach import Parts, Taught, teach_failure
+from orchestrator.teaching.teach import TeachingContext, TeachingResult, teach_failure
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
 from orchestrator.verdict.experiment import Experiment, Trees
 from orchestrator.verdict.relation import Relation
 from orchestrator.workspace.bytecode import drop_bytecode
-from orchestrator.workspace.pinning import Pinned
+from orchestrator.workspace.pinning import PinnedTree
 from orchestrator.workspace.swap import SwapNote, TreeSwap
 from teacher.models import Failure
 
@@ -111,15 +111,15 @@ class Steps:
     folder: Path
     emit: events.Listener
     fresh: bool = False
-    guard: Guard = field(default_factory=no_guard)
+    guard: Guard = field(default_factory=build_disabled_guard)
     masker: Masker = field(default_factory=Masker)
     pending: Pending | None = None
     swap_note: SwapNote | None = None
     old_failures_must_pass: bool = False
     save: Callable[[RunResult], None] = lambda _run: None
     set_attempt: Callable[[int], None] = lambda _number: None
-    pin: Callable[[Pinned, bool], None] = lambda _pinned, _known: None
-    _begun: bool = False
+    pin: Callable[[PinnedTree, bool], None] = lambda _pinned, _known: None
+    _started: bool = False
     _footprint: Footprint | None = None
     _stamps: dict[str, tuple[int, int]] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
@@ -135,9 +135,9 @@ class Steps:
             BlockedError: no verdict is possible; nothing is remembered.
         """
 
-        def work() -> SuiteReport:
+        def run_agent() -> SuiteReport:
             self.emit(events.StepStarted("running the suite as it stands"))
-            report, _ = self.guard.watch_suite(self._observe, baseline=True)
+            report, _ = self.guard.watch_suite(self._run_with_footprint, baseline=True)
             self.emit(events.SuiteFinished(report, baseline=True))
             python = self._footprint.interpreter if self._footprint else ""
             obstacle = find_obstacle(report, self.task.project, python, self.task.text)
@@ -145,120 +145,126 @@ class Steps:
                 raise BlockedError(report, obstacle)
             return report
 
-        report = self._step("baseline", work)
+        report = self._run_step("baseline", run_agent)
         self.guard.record_baseline(report, self._footprint or self._read_footprint())
-        self._announce_baseline(report)
+        self._report_baseline(report)
         return report
 
-    def begin(self, attempt: int, of: int, prompt: str) -> Snapshot:
+    def start_attempt(self, attempt: int, of: int, prompt: str) -> Snapshot:
         """Remember the files as the attempt finds them."""
 
-        def work() -> Snapshot:
-            self._begun = True
+        def run_agent() -> Snapshot:
+            self._started = True
             # Whoever hears of the attempt may look into the rules: the guard is first.
-            self.guard.remember(attempt)
+            self.guard.record_attempt(attempt)
             self.emit(events.AttemptStarted(attempt, of, prompt))
-            before = self.workspace.snapshot()
+            before = self.workspace.take_snapshot()
             self.workspace.remember_modes(before)
-            self._stamps = self._stamp()
+            self._stamps = self._read_module_stamps()
             if attempt == 1:
                 self._report_unseen()
             return before
 
-        self._begun = False
+        self._started = False
         self.set_attempt(attempt)  # also when another process began it
-        return self._step(f"attempt {attempt}: before", work)
+        return self._run_step(f"attempt {attempt}: before", run_agent)
 
-    def work(self, attempt: int, prompt: str, limits: AgentLimits, before: Snapshot) -> AgentResult:
+    def run_agent(
+        self, attempt: int, prompt: str, limits: AgentLimits, before: Snapshot
+    ) -> AgentResult:
         """Let the agent work on the files as `before` has them."""
         left = self.folder / f"attempt-{attempt}.left"
 
-        def work() -> AgentResult:
-            if not self._begun:
+        def run_agent() -> AgentResult:
+            if not self._started:
                 self._revert_unfinished(attempt, before, left)
                 left.unlink(missing_ok=True)  # from here on it is not true any more
-            self.guard.take_up(attempt)
+            self.guard.resume_attempt(attempt)
             self.emit(events.StepStarted("the agent works"))
             try:
-                with ending_orphans() as orphans:
+                with reap_orphans() as orphans:
                     result = self.agent.run(prompt, self.task.project, limits, self._emit_masked)
             except BaseException:
                 # Without it, all changes since would count as the agent's, a person's too.
-                files.write_file(left, self.workspace.snapshot().tree.encode(), durable=True)
+                files.write_file(left, self.workspace.take_snapshot().tree.encode(), durable=True)
                 with suppress(LoopError):  # then it is told when the attempt begins again
-                    self._report_findings(self.guard.break_off(attempt))
+                    self._report_findings(self.guard.abort_attempt(attempt))
                 raise
             result = mask_agent(self.masker, result)
             self.emit(events.AgentFinished(result))
-            self._notice(describe(orphans))
+            self._emit_notice(describe_orphans(orphans))
             return result
 
-        return self._step(f"attempt {attempt}: agent", work)
+        return self._run_step(f"attempt {attempt}: agent", run_agent)
 
     @staticmethod
     def require_work(attempt: Attempt) -> Attempt:
         """Return the attempt as one of an agent that did not work, if it left no trace of any."""
         agent = attempt.agent
-        if not (agent.outcome.worked and agent.silent) or attempt.diff.changes:
+        if not (agent.outcome.has_worked and agent.silent) or attempt.diff.changes:
             return attempt
         message = "it ended without a word, and without changing a file"
         return replace(attempt, agent=replace(agent, outcome=AgentOutcome.CRASHED, message=message))
 
-    def finish(self, attempt: int) -> Snapshot:
+    def snapshot_result(self, attempt: int) -> Snapshot:
         """Remember the files as the agent left them."""
 
-        def work() -> Snapshot:
+        def run_agent() -> Snapshot:
             # A folder that nobody may list hides its files from git, but not from Python.
             self._report_findings(self.guard.open_folders(attempt))
-            return self.workspace.snapshot()
+            return self.workspace.take_snapshot()
 
-        return self._step(f"attempt {attempt}: after", work)
+        return self._run_step(f"attempt {attempt}: after", run_agent)
 
-    def compare(self, attempt: int, before: Snapshot, after: Snapshot) -> Diff:
+    def diff_attempt(self, attempt: int, before: Snapshot, after: Snapshot) -> Diff:
         """Tell what the agent changed."""
 
-        def work() -> Diff:
-            diff = self.workspace.diff(before, after, self.folder / f"attempt-{attempt}.patch")
+        def run_agent() -> Diff:
+            diff = self.workspace.diff_snapshots(
+                before, after, self.folder / f"attempt-{attempt}.patch"
+            )
             diff = replace(diff, redactions=self._mask_patch(diff.patch, before, after))
             with suppress(OSError):  # then Python decides by time and size, as it always does
                 drop_bytecode(self.task.project, [change.path for change in diff.changes])
             self.emit(events.DiffTaken(diff))
             return diff
 
-        return self._step(f"attempt {attempt}: diff", work)
+        return self._run_step(f"attempt {attempt}: diff", run_agent)
 
     def revert_tests(self, attempt: int) -> Findings:
         """Make the tests, and what decides on them, what they were when the attempt began."""
 
-        def work() -> Findings:
-            return self._report_findings(self.guard.revert(attempt))
+        def run_agent() -> Findings:
+            return self._report_findings(self.guard.revert_edits(attempt))
 
-        return self._step(f"attempt {attempt}: guard", work)
+        return self._run_step(f"attempt {attempt}: guard", run_agent)
 
-    def judge(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Attempt:
+    def judge_attempt(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Attempt:
         """Return the attempt with its verdict, by comparison with the tree at the baseline."""
 
-        def work() -> Judgement:
-            judgement = self._experiment(attempt, baseline, origin).carry_out()
+        def run_agent() -> Judgement:
+            judgement = self._build_experiment(attempt, baseline, origin).carry_out()
             self.emit(events.Judged(judgement))
             if judgement.verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.VOID):
                 raise _UndecidedError(judgement)
             return judgement
 
         try:
-            judgement = self._step(f"attempt {attempt.number}: verdict", work)
+            judgement = self._run_step(f"attempt {attempt.number}: verdict", run_agent)
         except _UndecidedError as error:
             judgement = error.judgement
         found = attempt.findings + judgement.findings
         return replace(attempt, report=judgement.report, verdict=judgement.verdict, findings=found)
 
-    def teach(self, attempt: int, failure: Failure) -> Taught:
+    def learn_lesson(self, attempt: int, failure: Failure) -> TeachingResult:
         """Teach a failure; what became of it is remembered step by step.
 
         Raises:
             TeacherError: the teacher could not be asked; nothing is remembered.
         """
-        parts = Parts(self.teacher, self.masker, self.emit, self.rulebook, self.pending, self._step)
+        parts = TeachingContext(
+            self.teacher, self.masker, self.emit, self.rulebook, self.pending, self._run_step
+        )
         return teach_failure(failure, parts, name=f"attempt {attempt}: ")
 
     def pin_tree(self, attempt: Attempt, failure: Failure, change: RuleChange | None) -> None:
@@ -268,25 +274,27 @@ class Steps:
         """
         if change is None or change.change not in _LEARNED:
             return
-        pinned = Pinned(
+        pinned = PinnedTree(
             rule=change.rule.id,
             run=self.folder.name,
             attempt=attempt.number,
             tree=attempt.before.tree,
-            task=self.masker.text(self.task.text),
-            cases=tuple(map(self.masker.text, failure.cases)),
+            task=self.masker.mask(self.task.text),
+            cases=tuple(map(self.masker.mask, failure.cases)),
             project=str(self.task.project),
             at=datetime.now(UTC).isoformat(),
-            left_out=tuple(map(self.masker.text, self.workspace.unseen)),
+            left_out=tuple(map(self.masker.mask, self.workspace.unseen_paths)),
         )
 
-        def work() -> None:
+        def run_agent() -> None:
             try:
                 self.pin(pinned, change.change == _KNOWN)
             except LoopError as error:
-                self._notice(f"the files that {pinned.rule} was learned from are not kept: {error}")
+                self._emit_notice(
+                    f"the files that {pinned.rule} was learned from are not kept: {error}"
+                )
 
-        self._step(f"attempt {attempt.number}: pin", work)
+        self._run_step(f"attempt {attempt.number}: pin", run_agent)
 
     def close_attempt(self, run: RunResult) -> None:
         """Keep how far the run has come with its last attempt, and report it.
@@ -301,27 +309,29 @@ class Steps:
     def revert_attempt(self, attempt: Attempt) -> None:
         """Revert the attempt's edits, except where somebody else edited the file since."""
 
-        def work() -> None:
-            self._restore(attempt.before, attempt.after)
+        def run_agent() -> None:
+            self._restore_files(attempt.before, attempt.after)
 
-        self._step(f"attempt {attempt.number}: restore", work)
+        self._run_step(f"attempt {attempt.number}: restore", run_agent)
 
-    def _restore(self, to: Snapshot, changed_since: Snapshot) -> None:
+    def _restore_files(self, to: Snapshot, changed_since: Snapshot) -> None:
         # People and other runs may have written rules since, which no snapshot tells from edits.
-        for path in self.workspace.restore(to, changed_since, leave=self.rulebook.files()):
+        for path in self.workspace.restore_files(
+            to, changed_since, leave=self.rulebook.list_files()
+        ):
             self.emit(events.Notice(f"left as it is, because somebody else changed it: {path}"))
 
     def _revert_unfinished(self, attempt: int, before: Snapshot, left: Path) -> None:
         """Begin an attempt again that was broken off; what is taken back is kept, and told."""
-        now = self.workspace.snapshot()
+        now = self.workspace.take_snapshot()
         # A killed process left no word of where it stopped; then all changes count as its own.
         killed = not left.exists()
         stopped_at = now if killed else Snapshot(left.read_text(encoding="ascii"))
         patch = self.folder / f"attempt-{attempt}.broken-off-{now.tree[:12]}.patch"
-        self.workspace.diff(before, now, patch)
+        self.workspace.diff_snapshots(before, now, patch)
         self._mask_patch(patch, before, now)
-        self._restore(before, stopped_at)
-        if self.workspace.snapshot() == now:
+        self._restore_files(before, stopped_at)
+        if self.workspace.take_snapshot() == now:
             patch.unlink()
             return
         whose = (
@@ -343,20 +353,20 @@ class Steps:
             self.emit(events.StepStarted(f"looking for secrets in a patch of {size:.1f} MB"))
         command = self.workspace.diff_command(before, after)
         masked = mask_patch(self.masker, patch, command)
-        if masked.kept is not None:
-            kept = masked.kept / 1e6
-            self._notice(
+        if masked.retained_bytes is not None:
+            kept = masked.retained_bytes / 1e6
+            self._emit_notice(
                 f"{kept:.1f} MB of the patch's {size:.1f} MB are kept, without the middle of its "
                 f"largest files; all of it: {command}"
             )
         return masked.redactions
 
     def _report_unseen(self) -> None:
-        unseen = self.workspace.unseen
+        unseen = self.workspace.unseen_paths
         if not unseen:
             return
         more = f" and {len(unseen) - _MOST_NAMED} more" if len(unseen) > _MOST_NAMED else ""
-        named = ", ".join(one_line(path) for path in unseen[:_MOST_NAMED])
+        named = ", ".join(format_one_line(path) for path in unseen[:_MOST_NAMED])
         self.emit(
             events.Notice(
                 "repositories inside and what cannot be read are in no diff, and edits there are "
@@ -371,9 +381,9 @@ class Steps:
 
     # ---- the suite -------------------------------------------------------------------------
 
-    def _observe(self) -> SuiteReport:
-        with ending_orphans():
-            report, self._footprint = self.suite.observe(self.task.project, self.emit)
+    def _run_with_footprint(self) -> SuiteReport:
+        with reap_orphans():
+            report, self._footprint = self.suite.run_with_footprint(self.task.project, self.emit)
         if self._footprint:
             self._footprint = mask_footprint(self.masker, self._footprint)
             text = json.dumps(self._footprint.as_json())
@@ -381,8 +391,8 @@ class Steps:
         return self._mask_report(report)
 
     def _run_suite(self, select: Sequence[str] | None) -> SuiteReport:
-        listen = self.emit if select is None else _ignore
-        with ending_orphans():
+        listen = self.emit if select is None else _ignore_event
+        with reap_orphans():
             report = self.suite.run(self.task.project, self._unmask_ids(select), listen)
         return self._mask_report(report)
 
@@ -405,16 +415,18 @@ class Steps:
             return None
         return self._footprint
 
-    def _experiment(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Experiment:
-        leave = {*self.rulebook.files(), *self.guard.suite_output}
-        after, changes = self._compare_with(origin, attempt)
+    def _build_experiment(
+        self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot
+    ) -> Experiment:
+        leave = {*self.rulebook.list_files(), *self.guard.suite_output}
+        after, changes = self._diff_since_origin(origin, attempt)
         kept = [change for change in changes if change.path not in leave]
         swap = TreeSwap(
             self.workspace, self.swap_note or SwapNote(self.folder / "swap.json"), self.folder
         )
 
         def versions(path: str) -> tuple[str, str]:
-            old, new = (self.workspace.read(tree, path) or b"" for tree in (origin, after))
+            old, new = (self.workspace.read_file(tree, path) or b"" for tree in (origin, after))
             return old.decode("utf-8", "replace"), new.decode("utf-8", "replace")
 
         reach = self._footprint.reach if self._footprint else {}
@@ -436,22 +448,22 @@ class Steps:
             self.guard,
             relation,
             self.emit,
-            self._changed_unseen(relation),
+            self._list_unseen_changes(relation),
         )
 
-    def _compare_with(
+    def _diff_since_origin(
         self, origin: Snapshot, attempt: Attempt
     ) -> tuple[Snapshot, Sequence[FileChange]]:
         """Return the tree after, with the tests reverted, and how it differs from the origin."""
         if origin == attempt.before and not attempt.findings:  # nothing was reverted
             return attempt.after, attempt.diff.changes
-        after = self.workspace.snapshot()
+        after = self.workspace.take_snapshot()
         patch = self.folder / f"attempt-{attempt.number}.compared.patch"
-        changes = self.workspace.diff(origin, after, patch).changes
+        changes = self.workspace.diff_snapshots(origin, after, patch).changes
         patch.unlink(missing_ok=True)
         return after, changes
 
-    def _stamp(self) -> dict[str, tuple[int, int]]:
+    def _read_module_stamps(self) -> dict[str, tuple[int, int]]:
         """Return size and time of each imported module of the project's repository.
 
         What lies elsewhere is the environment's.
@@ -465,41 +477,43 @@ class Steps:
                 found[path] = (at.st_size, at.st_mtime_ns)
         return found
 
-    def _changed_unseen(self, relation: Relation) -> list[str]:
+    def _list_unseen_changes(self, relation: Relation) -> list[str]:
         """Return what changed since the attempt began, and stands in no snapshot."""
         seen = {str(self.task.project / path) for path in relation.changed}
-        now = self._stamp()
+        now = self._read_module_stamps()
         changed = (path for path, at in self._stamps.items() if now.get(path) != at)
-        guarded = {str(self.task.project / each.path) for each in self.guard.guarded()}
+        guarded = {str(self.task.project / each.path) for each in self.guard.list_guarded_files()}
         return [path for path in changed if path not in seen | guarded]
 
-    def _announce_baseline(self, report: SuiteReport) -> None:
+    def _report_baseline(self, report: SuiteReport) -> None:
         """Say what is guarded, what green will mean, and what a comparison costs."""
-        guarded = tuple((each.path, each.why) for each in self.guard.guarded())
+        guarded = tuple((each.path, each.why) for each in self.guard.list_guarded_files())
         self.emit(events.FilesGuarded(guarded))
-        if report.passed:
-            self._notice("the tests are green already: green will only mean that nothing broke")
+        if report.has_passed:
+            self._emit_notice(
+                "the tests are green already: green will only mean that nothing broke"
+            )
         if report.seconds >= _LONG_SUITE_SECONDS:
             minutes = 3 * report.seconds / 60
-            self._notice(
+            self._emit_notice(
                 f"the suite takes {report.seconds:.0f} s: an attempt whose tests fail costs up to "
                 f"3 more runs of it, about {minutes:.0f} min"
             )
 
     def _emit_masked(self, event: events.Event) -> None:
-        self.emit(mask_words(self.masker, event))
+        self.emit(mask_event(self.masker, event))
 
-    def _notice(self, text: str) -> None:
+    def _emit_notice(self, text: str) -> None:
         if text:
             self.emit(events.Notice(text))
 
-    def _step(self, name: str, function: Callable[[], T]) -> T:
-        def work() -> T:
+    def _run_step(self, name: str, function: Callable[[], T]) -> T:
+        def run_agent() -> T:
             self.fresh = True
             return function()
 
-        return self.journal.step(name, work)
+        return self.journal.step(name, run_agent)
 
 
-def _ignore(_event: events.Event) -> None:
+def _ignore_event(_event: events.Event) -> None:
     """Take an event of a run that nobody watches."""

@@ -1,10 +1,10 @@
 """The circuit breaker: a run whose attempts bring nothing new is ended early."""
 
-from orchestrator.failures.suite import failure_of
+from orchestrator.failures.suite import build_failure
 from orchestrator.models import Attempt, RunResult, Task
 
 
-def stuck(task: Task, run: RunResult, after: int | None) -> str:
+def find_stuck_reason(task: Task, run: RunResult, after: int | None) -> str:
     """Say what did not change, when the last attempts brought nothing new; empty otherwise.
 
     A run is stuck when its last `after` judged attempts all failed, and either none of them
@@ -18,11 +18,12 @@ def stuck(task: Task, run: RunResult, after: int | None) -> str:
     """
     judged = [attempt for attempt in run.attempts if attempt.report]
     last = judged[-after:] if after else []
-    if not after or len(last) < after or any(attempt.solved for attempt in last):
+    if not after or len(last) < after or any(attempt.is_solved for attempt in last):
         return ""
     if not any(attempt.diff.changes for attempt in last):
-        return f"stuck: the agent changed no file in {after} attempts in a row; {_cases(last[-1])}"
-    names = [_fingerprint(task, attempt, run) for attempt in judged]
+        cases = _describe_cases(last[-1])
+        return f"stuck: the agent changed no file in {after} attempts in a row; {cases}"
+    names = [_fingerprint_attempt(task, attempt, run) for attempt in judged]
     first = len(names) - after + 1
     if any(names[at] not in names[:at] for at in range(first, len(names))):
         return ""
@@ -32,17 +33,19 @@ def stuck(task: Task, run: RunResult, after: int | None) -> str:
     unchanged = f", {idle} of them without a change to any file" if idle else ""
     return (
         f"stuck: {after} attempts in a row failed {how}{unchanged} "
-        f"(fingerprint {names[-1]}); {_cases(last[-1])}"
+        f"(fingerprint {names[-1]}); {_describe_cases(last[-1])}"
     )
 
 
-def _fingerprint(task: Task, attempt: Attempt, run: RunResult) -> str:
+def _fingerprint_attempt(task: Task, attempt: Attempt, run: RunResult) -> str:
     assert attempt.report  # noqa: S101 -- only judged attempts come here; for mypy
-    report = (attempt.tampered and attempt.own_report) or attempt.report
-    return failure_of(task, attempt.agent, report, run.baseline, None, attempt.findings).fingerprint
+    report = (attempt.is_tampered and attempt.own_report) or attempt.report
+    return build_failure(
+        task, attempt.agent, report, run.baseline, None, attempt.findings
+    ).fingerprint
 
 
-def _cases(attempt: Attempt) -> str:
+def _describe_cases(attempt: Attempt) -> str:
     assert attempt.report  # noqa: S101 -- likewise
     failing = [case.id for case in attempt.report.failing]
     if not failing:

@@ -15,7 +15,7 @@ import re
 
 from orchestrator.masking.patterns import Pattern
 from orchestrator.masking.shapes import SHAPES
-from orchestrator.masking.variables import find_secret_values, named_as_secret
+from orchestrator.masking.variables import find_secret_values, has_secret_name
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:
@@ -80,66 +80,68 @@ class Masker:
         """Those of the known secrets that stood in a text."""
         self._heads: dict[str, list[str]] = {}
         for secret, name in find_secret_values(environment or {}).items():
-            self._remember(secret, f"value of {name}")
+            self._remember_secret(secret, f"value of {name}")
 
-    def text(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         """Return a text with a placeholder for each secret."""
         if not text:
             return text
         taken = [match.span() for match in _PLACEHOLDER.finditer(text)] if REDACTED in text else []
-        spans = _outside(taken, self._find(text))
+        spans = _exclude_spans(taken, self._iter_secrets(text))
         for start, end, kind in spans:
             secret = text[start:end]
             if len(secret) >= _REMEMBERED:
-                self._remember(secret, kind)
+                self._remember_secret(secret, kind)
                 self._learned.add(secret)
-        spans += _outside(taken, self._find_known(text))
+        spans += _exclude_spans(taken, self._iter_known_secrets(text))
         masked = _replace_spans(text, spans, self._known.get)
         return _CONTINUED.sub(rf"\1{REDACTED}secret]", masked) if spans else masked
 
-    def identifier(self, text: str) -> str:
+    def mask_identifier(self, text: str) -> str:
         """Return a name with a placeholder for each secret: the same name always in the same way.
 
         A placeholder is a tag of its secret, so that other names stay other names; nobody without
         the key can guess from it. What only texts have told is left out: it may come later.
         """
-        known = [span for span in self._find_known(text) if self._is_given(text, span)]
-        spans = [*self._find(text), *known]
-        return _replace_spans(text, spans, lambda secret, _: self._tag(secret))
+        known = [
+            span for span in self._iter_known_secrets(text) if self._is_from_environment(text, span)
+        ]
+        spans = [*self._iter_secrets(text), *known]
+        return _replace_spans(text, spans, lambda secret, _: self._compute_tag(secret))
 
-    def _is_given(self, text: str, span: Span) -> bool:
+    def _is_from_environment(self, text: str, span: Span) -> bool:
         return text[span[0] : span[1]] not in self._learned
 
-    def _tag(self, secret: str) -> str:
+    def _compute_tag(self, secret: str) -> str:
         import hmac
 
         data = secret.encode("utf-8", "surrogateescape")
         return hmac.new(self._key, data, "sha256").hexdigest()[:8]
 
-    def finds_secret_in_variable(self, name: str, value: str) -> bool:
+    def is_secret_variable(self, name: str, value: str) -> bool:
         """Return whether a variable may hold a secret: by its name, its value, or options in it."""
-        return named_as_secret(name, value) or self.text(value) != value
+        return has_secret_name(name, value) or self.mask(value) != value
 
     # ---- below: finding --------------------------------------------------------------------
 
-    def _remember(self, secret: str, kind: str) -> None:
+    def _remember_secret(self, secret: str, kind: str) -> None:
         if len(secret) >= _HEAD and secret not in self._known:
             self._known[secret] = kind
             self._heads.setdefault(secret[:_HEAD], []).append(secret)
 
-    def _find(self, text: str) -> Iterator[Span]:
+    def _iter_secrets(self, text: str) -> Iterator[Span]:
         for pattern in self._patterns:
-            for start, end in _windows(text, 0, len(text)):
-                yield from _secrets_of(pattern.finditer(text, start, end), "project's secret")
-        lower = _lower(text)
+            for start, end in _iter_windows(text, 0, len(text)):
+                yield from _iter_match_spans(pattern.finditer(text, start, end), "project's secret")
+        lower = _lower_text(text)
         for shape in SHAPES:
-            for start, end in _places(shape, text, lower):
+            for start, end in _iter_search_spans(shape, text, lower):
                 matches = shape.pattern.finditer(text, start, end)
-                for span in _secrets_of(matches, shape.kind):
+                for span in _iter_match_spans(matches, shape.kind):
                     if shape.accept(text[span[0] : span[1]]):
-                        yield _complete(span, end, text, lower)
+                        yield _complete_span(span, end, text, lower)
 
-    def _find_known(self, text: str) -> Iterator[Span]:
+    def _iter_known_secrets(self, text: str) -> Iterator[Span]:
         if len(self._known) <= _FEW:
             for secret, kind in self._known.items():
                 at = text.find(secret)
@@ -155,7 +157,7 @@ class Masker:
                         yield at, at + len(secret), self._known[secret]
 
 
-def _secrets_of(matches: Iterator[re.Match[str]], kind: str) -> Iterator[Span]:
+def _iter_match_spans(matches: Iterator[re.Match[str]], kind: str) -> Iterator[Span]:
     """Yield where the groups of matches stand, or the matches themselves where there is none."""
     for match in matches:
         spans = [match.span(number) for number in range(1, len(match.groups()) + 1)]
@@ -166,7 +168,7 @@ def _secrets_of(matches: Iterator[re.Match[str]], kind: str) -> Iterator[Span]:
                 yield start, end, kind
 
 
-def _complete(span: Span, window: int, text: str, lower: str) -> Span:
+def _complete_span(span: Span, window: int, text: str, lower: str) -> Span:
     """Return a span with the rest of its secret, as a password if what stands before says so."""
     start, end, kind = span
     if end == window or end - start >= _LONG:
@@ -177,7 +179,7 @@ def _complete(span: Span, window: int, text: str, lower: str) -> Span:
     return start, end, kind
 
 
-def _outside(taken: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[Span]:
+def _exclude_spans(taken: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[Span]:
     """Return the parts of some spans that lie in none of the places that are taken."""
     found, at = [], 0
     for start, end, kind in sorted(spans, key=lambda span: span[:2]):
@@ -193,24 +195,24 @@ def _outside(taken: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[Sp
     return found
 
 
-def _places(shape: Shape, text: str, lower: str) -> Iterator[tuple[int, int]]:
+def _iter_search_spans(shape: Shape, text: str, lower: str) -> Iterator[tuple[int, int]]:
     """Yield the lines of a text in which a shape may stand, neighbours as one piece."""
     if shape.lines < 0:
         if any(hint in lower for hint in shape.hints):
             yield 0, len(text)
         return
-    lines = sorted(_lines_with(shape.hints, lower, shape.lines))
+    lines = sorted(_find_hint_lines(shape.hints, lower, shape.lines))
     at = 0
     while at < len(lines):
         start, end = lines[at]
         while at + 1 < len(lines) and lines[at + 1][0] <= end + 1:
             at += 1
             end = max(end, lines[at][1])
-        yield from _windows(text, start, end)
+        yield from _iter_windows(text, start, end)
         at += 1
 
 
-def _lines_with(hints: Sequence[str], lower: str, more: int) -> set[tuple[int, int]]:
+def _find_hint_lines(hints: Sequence[str], lower: str, more: int) -> set[tuple[int, int]]:
     """Return start and end of the lines with one of some words, and of `more` lines after each."""
     found = set()
     for hint in hints:
@@ -227,7 +229,7 @@ def _lines_with(hints: Sequence[str], lower: str, more: int) -> set[tuple[int, i
     return found
 
 
-def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _iter_windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield pieces between two places: whole where its lines are short, otherwise in windows."""
     if end - start <= _WINDOW:
         yield start, end
@@ -247,7 +249,7 @@ def _windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         at = piece_end - _OVERLAP
 
 
-def _lower(text: str) -> str:
+def _lower_text(text: str) -> str:
     """Return a text in lower case, each character in its place."""
     lower = text.lower()
     return lower if len(lower) == len(text) else text.replace("\u0130", "i").lower()

@@ -39,23 +39,23 @@ def find_secret_values(environment: Mapping[str, str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, value in environment.items():
-        for secret in _secrets_in(name, value):
-            for written in _ways_to_write(secret):
+        for secret in _iter_secrets(name, value):
+            for written in _iter_encodings(secret):
                 found.setdefault(written, name)
     return found
 
 
-def _secrets_in(name: str, value: str) -> Iterator[str]:
+def _iter_secrets(name: str, value: str) -> Iterator[str]:
     match = _PASSWORD_IN_URL.search(value)
     if match:
         secret = match[1] or match[2]
         if len(secret) >= _SHORTEST:
             yield secret
-    if "://" not in value and _NAME.search(name) and _may_be_secret(value):
+    if "://" not in value and _NAME.search(name) and _can_be_secret(value):
         yield value
 
 
-def _may_be_secret(value: str) -> bool:
+def _can_be_secret(value: str) -> bool:
     """Return whether a value can be replaced wherever it stands: no word, no switch, no path."""
     if len(value) < _SHORTEST or value.lower() in _SWITCH:
         return False
@@ -64,7 +64,7 @@ def _may_be_secret(value: str) -> bool:
     return not (value.isalpha() and (value.islower() or value.isupper()) and len(value) < 16)
 
 
-def _ways_to_write(secret: str) -> Iterator[str]:
+def _iter_encodings(secret: str) -> Iterator[str]:
     data = secret.encode("utf-8", "surrogateescape")
     yield secret
     yield "".join(chr(c) if chr(c) in _UNQUOTED else f"%{c:02X}" for c in data)
@@ -73,7 +73,7 @@ def _ways_to_write(secret: str) -> Iterator[str]:
     yield b2a_base64(data, newline=False).decode("ascii").rstrip("=")
 
 
-def named_as_secret(name: str, value: str) -> bool:
+def has_secret_name(name: str, value: str) -> bool:
     """Return whether a variable may hold a secret: by its name, or an option's in its value.
 
     An option's name is enough (`--token x`): what a person calls a token need not look like one.

@@ -25,7 +25,7 @@ class AgentOutcome(StrEnum):
     CRASHED = "ended unexpectedly"
 
     @property
-    def worked(self) -> bool:
+    def has_worked(self) -> bool:
         """Whether the agent did its work, to the end or until its turns were used up."""
         return self in (AgentOutcome.COMPLETED, AgentOutcome.MAX_TURNS)
 

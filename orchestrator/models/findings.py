@@ -8,7 +8,7 @@ class FindingKind(StrEnum):
     """What somebody did to the verdict, or to what the verdict rests on."""
 
     TEST = "test edited"
-    STEERING = "test configuration edited"
+    TEST_CONFIG = "test configuration edited"
     RULES = "learned rules edited"
     HIDDEN = "test no longer runs"
     INCONSISTENT = "report not to be believed"

@@ -25,7 +25,7 @@ _NOISE: Final = tuple(
 )
 
 
-def fingerprint(source: str, evidence: Iterable[tuple[str, str]]) -> str:
+def compute_fingerprint(source: str, evidence: Iterable[tuple[str, str]]) -> str:
     """Give 16 hex digits that are equal for equal failures.
 
     Line numbers, addresses, temporary and absolute paths, times, durations and the order of the
@@ -35,7 +35,7 @@ def fingerprint(source: str, evidence: Iterable[tuple[str, str]]) -> str:
         source: where the failure comes from.
         evidence: pairs of what failed (a case's id) and what it said.
     """
-    said = sorted({f"{without_noise(what)}\x1f{without_noise(words)}" for what, words in evidence})
+    said = sorted({f"{strip_noise(what)}\x1f{strip_noise(words)}" for what, words in evidence})
     return hashlib.sha256("\x1e".join((source, *said)).encode("utf-8", "replace")).hexdigest()[:16]
 
 
@@ -45,7 +45,7 @@ def hash_words(*words: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
-def without_noise(text: str) -> str:
+def strip_noise(text: str) -> str:
     """Give the text with all that changes from run to run made equal."""
     for pattern, into in _NOISE:
         text = pattern.sub(into, text)

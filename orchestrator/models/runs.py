@@ -47,35 +47,35 @@ class Attempt:
         """The report without failures that the attempt has not to answer for."""
         if self.report is None or self.verdict is None:
             return self.report
-        own = set(self.verdict.ids(CaseVerdict.OWN, CaseVerdict.UNSTEADY))
-        kept = tuple(case for case in self.report.cases if not case.failing or case.id in own)
+        own = set(self.verdict.find_case_ids(CaseVerdict.OWN, CaseVerdict.UNSTEADY))
+        kept = tuple(case for case in self.report.cases if not case.is_failing or case.id in own)
         return replace(self.report, cases=kept)
 
     @property
-    def tampered(self) -> bool:
+    def is_tampered(self) -> bool:
         """Whether the guard found something that a green verdict would rest on."""
         return any(finding.decisive for finding in self.findings)
 
     @property
-    def solved(self) -> bool:
+    def is_solved(self) -> bool:
         """Whether the suite said yes, and can be believed."""
         said = self.verdict is not None and self.verdict.kind is VerdictKind.SOLVED
-        return said and not self.tampered
+        return said and not self.is_tampered
 
     @property
-    def restored(self) -> tuple[str, ...]:
+    def restored_paths(self) -> tuple[str, ...]:
         """Paths of the guarded files that the agent changed and the guard restored."""
-        guarded = (FindingKind.TEST, FindingKind.STEERING)
+        guarded = (FindingKind.TEST, FindingKind.TEST_CONFIG)
         found = {each.where for each in self.findings if each.kind in guarded}
         return tuple(change.path for change in self.diff.changes if change.path in found)
 
     @property
-    def teaches(self) -> bool:
+    def should_teach(self) -> bool:
         """Whether there is a failure of the attempt's own to learn from."""
         if self.verdict is None or not self.diff.changes:
             return False
         if self.verdict.kind is VerdictKind.SOLVED:
-            return self.tampered
+            return self.is_tampered
         return self.verdict.kind is VerdictKind.OWN_FAILURE
 
     @property

@@ -52,12 +52,12 @@ class Case:
     """Whether it stands for a file that could not be collected, and not for a test."""
 
     @property
-    def failing(self) -> bool:
+    def is_failing(self) -> bool:
         """Whether the case speaks against the code."""
         return self.outcome in (CaseOutcome.FAILED, CaseOutcome.ERROR)
 
     @property
-    def raised_types(self) -> list[str]:
+    def exception_types(self) -> list[str]:
         """The types of the exceptions that it ended with, the cause first."""
         return [each.type for each in self.raised]
 
@@ -111,17 +111,17 @@ class SuiteReport:
     """What the runner found of its own code, hooks and test functions that was not theirs."""
 
     @property
-    def passed(self) -> bool:
+    def has_passed(self) -> bool:
         """Whether the verdict is green."""
         return self.outcome is SuiteOutcome.PASSED
 
     @property
     def failing(self) -> tuple[Case, ...]:
         """The cases that speak against the code."""
-        return tuple(case for case in self.cases if case.failing)
+        return tuple(case for case in self.cases if case.is_failing)
 
     @property
-    def judged(self) -> bool:
+    def has_verdict(self) -> bool:
         """Whether tests really ran, or failed to be imported: a statement about the code."""
         return self.outcome in (
             SuiteOutcome.PASSED,

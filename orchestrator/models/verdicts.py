@@ -24,7 +24,7 @@ class CaseVerdict(StrEnum):
     """A new test of the attempt's that fails because something it needs was reverted."""
 
     @property
-    def own(self) -> bool:
+    def is_own(self) -> bool:
         """Whether the attempt has to answer for it."""
         return self in (CaseVerdict.OWN, CaseVerdict.UNSTEADY)
 
@@ -65,7 +65,7 @@ class Verdict:
         """The message with the hint."""
         return with_hint(self.message, self.hint)
 
-    def ids(self, *kinds: CaseVerdict) -> tuple[str, ...]:
+    def find_case_ids(self, *kinds: CaseVerdict) -> tuple[str, ...]:
         """Return the ids of the cases that are one of `kinds`."""
         return tuple(case for case, kind in self.cases.items() if kind in kinds)
 

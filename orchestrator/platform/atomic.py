@@ -31,10 +31,10 @@ def write_file(
     """
     descriptor = _open_new(temporary, mode)
     try:
-        _fill(descriptor, data, mode, None, durable)
+        _write_descriptor(descriptor, data, mode, None, durable)
         os.replace(temporary, path)
     except BaseException:
-        _unlink_if_there(temporary)
+        _unlink_if_exists(temporary)
         raise
     if durable:
         sync_folder(os.path.dirname(path))
@@ -59,12 +59,12 @@ def replace_unless_changed(path: PathText, data: bytes, before: os.stat_result |
     mode = stat.S_IMODE(before.st_mode) if before else None
     descriptor = _open_new(temporary, mode)
     try:
-        _fill(descriptor, data, mode, before, durable=True)
+        _write_descriptor(descriptor, data, mode, before, durable=True)
         if is_changed(path, before):
             return False
         os.replace(temporary, path)
     finally:
-        _unlink_if_there(temporary)
+        _unlink_if_exists(temporary)
     sync_folder(folder)
     return True
 
@@ -88,10 +88,10 @@ def is_changed(path: PathText, before: os.stat_result | None) -> bool:
         now = os.stat(path)
     except FileNotFoundError:
         return before is not None
-    return before is None or _signature(now) != _signature(before)
+    return before is None or _file_signature(now) != _file_signature(before)
 
 
-def move(source: PathText, target: PathText) -> None:
+def move_path(source: PathText, target: PathText) -> None:
     """Move what is at a path to another one of the same file system; a file there is replaced.
 
     Raises:
@@ -100,7 +100,7 @@ def move(source: PathText, target: PathText) -> None:
     os.replace(source, target)
 
 
-def link(source: PathText, target: PathText) -> None:
+def create_hard_link(source: PathText, target: PathText) -> None:
     """Give a file a second name, where nothing is yet: both are the same file.
 
     Raises:
@@ -142,32 +142,32 @@ def _open_new(path: PathText, mode: int | None) -> int:
     return os.open(path, flags, 0o666 if mode is None else mode & 0o700)
 
 
-def _fill(
+def _write_descriptor(
     descriptor: int, data: bytes, mode: int | None, owner: os.stat_result | None, durable: bool
 ) -> None:
     with open(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         if owner and (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):
-            _give(descriptor, owner)
+            _change_owner(descriptor, owner)
         if mode is not None:
             os.fchmod(descriptor, mode)
         if durable:
             os.fsync(descriptor)
 
 
-def _give(descriptor: int, owner: os.stat_result) -> None:
+def _change_owner(descriptor: int, owner: os.stat_result) -> None:
     try:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     except PermissionError:
         return  # only root may give a file away; anybody else becomes its owner by writing it
 
 
-def _signature(found: os.stat_result) -> tuple[int, int, int]:
+def _file_signature(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _unlink_if_there(path: PathText) -> None:
+def _unlink_if_exists(path: PathText) -> None:
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -19,23 +19,23 @@ from typing import Final
 
 from orchestrator.platform import atomic, folders
 
-Place = str | Path
+StrPath = str | Path
 
 SOURCE_LIMIT: Final = 1_000_000
 """Bytes that are read of a file which people write: code, configuration, a script."""
 
 
-def exists(path: Place) -> bool:
+def exists(path: StrPath) -> bool:
     """Return whether something is at a path, links followed, as far as this user may look."""
     return os.path.exists(path)
 
 
-def is_file(path: Place) -> bool:
+def is_file(path: StrPath) -> bool:
     """Return whether a file is at a path, links followed, as far as this user may look."""
     return os.path.isfile(path)
 
 
-def is_folder(path: Place | os.DirEntry[str]) -> bool:
+def is_folder(path: StrPath | os.DirEntry[str]) -> bool:
     """Return whether a folder is at a path, links followed, as far as this user may look."""
     if isinstance(path, os.DirEntry):  # which knows it already, unless it is a link
         with contextlib.suppress(OSError):
@@ -52,12 +52,12 @@ def is_real_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def is_link(path: Place) -> bool:
+def is_link(path: StrPath) -> bool:
     """Return whether a link is at a path, as far as this user may look."""
     return os.path.islink(path)
 
 
-def is_special(path: Place) -> bool:
+def is_special(path: StrPath) -> bool:
     """Return whether a pipe, a socket or a device is at a path, which holds nothing to keep."""
     try:
         mode = os.lstat(path).st_mode
@@ -66,7 +66,7 @@ def is_special(path: Place) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode))
 
 
-def is_closed(path: Place) -> bool:
+def is_closed(path: StrPath) -> bool:
     """Return whether this user may not look at a path, or into it where it is a folder."""
     try:
         if stat.S_ISDIR(os.lstat(path).st_mode):
@@ -79,7 +79,7 @@ def is_closed(path: Place) -> bool:
     return False
 
 
-def is_entered(folder: Place) -> bool:
+def can_enter(folder: StrPath) -> bool:
     """Return whether this user may enter a folder, also one that may not be listed."""
     try:
         os.lstat(os.path.join(folder, os.curdir))
@@ -97,16 +97,16 @@ def open_folder(folder: Path) -> bool:
     return True
 
 
-def list_folder(folder: Place) -> list[os.DirEntry[str]]:
+def list_folder(folder: StrPath) -> list[os.DirEntry[str]]:
     """Return what is in a folder; nothing for one that this user may not list, or that is none."""
     with contextlib.suppress(OSError, ValueError):
         return list(os.scandir(folder))
     return []
 
 
-def list_up_to_git_top(folder: Path) -> list[Path]:
+def list_enclosing_folders(folder: Path) -> list[Path]:
     """Return a folder and those above it, as `folders.list_up_to_git_top`."""
-    return [Path(each) for each in folders.list_up_to_git_top(folder)]
+    return [Path(each) for each in folders.list_enclosing_folders(folder)]
 
 
 def find_git_top(folder: Path) -> Path:
@@ -115,10 +115,10 @@ def find_git_top(folder: Path) -> Path:
     Args:
         folder: without links.
     """
-    return Path(folders.list_up_to_git_top(folder)[-1])
+    return Path(folders.list_enclosing_folders(folder)[-1])
 
 
-def find(folder: Path, pattern: str) -> list[Path]:
+def find_paths(folder: Path, pattern: str) -> list[Path]:
     """Return what is below a folder by a pattern, in order, as far as this user may look.
 
     Args:
@@ -130,13 +130,13 @@ def find(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder / name for name in names)
 
 
-def find_files(folder: Place) -> Iterator[str]:
+def iter_files(folder: StrPath) -> Iterator[str]:
     """Yield the paths of all files below a folder, links to folders not followed."""
     for above, _, names in os.walk(folder):
         yield from (os.path.join(above, name) for name in names)
 
 
-def read_bytes(path: Place, limit: int = SOURCE_LIMIT) -> bytes:
+def read_bytes(path: StrPath, limit: int = SOURCE_LIMIT) -> bytes:
     """Return a file's first bytes, `limit` at most; none of what cannot be read, or is no file."""
     with contextlib.suppress(OSError, ValueError):
         if is_file(path):  # a pipe would wait for its writer
@@ -145,7 +145,7 @@ def read_bytes(path: Place, limit: int = SOURCE_LIMIT) -> bytes:
     return b""
 
 
-def read_whole(path: Place) -> bytes | None:
+def read_whole_file(path: StrPath) -> bytes | None:
     """Return all that a file holds; None of what cannot be read, or is no file."""
     with contextlib.suppress(OSError, ValueError):
         if is_file(path):
@@ -153,7 +153,7 @@ def read_whole(path: Place) -> bytes | None:
     return None
 
 
-def read_text(path: Place, limit: int = SOURCE_LIMIT) -> str:
+def read_text(path: StrPath, limit: int = SOURCE_LIMIT) -> str:
     """Return the text of a file's first bytes, as `read_bytes`; what is not UTF-8 is replaced."""
     return read_bytes(path, limit).decode("utf-8", "replace")
 
@@ -183,22 +183,22 @@ def write_file(
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if alone:
-        temporary = temporary_of(path)
-        remove(temporary)
+        temporary = temporary_path(path)
+        remove_path(temporary)
     else:
         temporary = path.parent / f".new-{secrets.token_hex(8)}"
     atomic.write_file(path, data, temporary, mode, durable=durable)
 
 
-def temporary_of(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """Return where a file is written that nobody else writes, before it is moved into place.
 
     The name is short, because the file's own may be as long as a name can be.
     """
-    return path.parent / f".new-{folders.path_key(path.name)}"
+    return path.parent / f".new-{folders.hash_path(path.name)}"
 
 
-def remove(path: Path) -> None:
+def remove_path(path: Path) -> None:
     """Remove what is at a path, a folder with all that is in it, if there is anything.
 
     Raises:

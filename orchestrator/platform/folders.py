@@ -30,7 +30,7 @@ PROJECT_SETTINGS = (".claude/settings.json", ".claude/settings.local.json")
 """A project's settings: those that are shared, and a person's own."""
 
 
-def list_up_to_git_top(folder: "str | os.PathLike[str]") -> list[str]:
+def list_enclosing_folders(folder: "str | os.PathLike[str]") -> list[str]:
     """Return a folder and those above it, up to the top of its git work tree.
 
     A folder that is in none stands for itself. Where this user may not look, nothing is found.
@@ -47,7 +47,7 @@ def list_up_to_git_top(folder: "str | os.PathLike[str]") -> list[str]:
     return chain
 
 
-def config_folder(environment: "Mapping[str, str]") -> str:
+def find_config_folder(environment: "Mapping[str, str]") -> str:
     """Return Claude Code's configuration folder: login, the user's settings, transcripts.
 
     Args:
@@ -59,7 +59,7 @@ def config_folder(environment: "Mapping[str, str]") -> str:
     return os.path.join(home, ".claude")
 
 
-def path_key(path: "str | os.PathLike[str]") -> str:
+def hash_path(path: "str | os.PathLike[str]") -> str:
     """Return a short name that stands for a path where a file is called after it.
 
     Args:

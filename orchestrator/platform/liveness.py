@@ -19,7 +19,7 @@ class ProcessMark(NamedTuple):
 
 def mark_process() -> ProcessMark:
     """Return the mark of this process."""
-    return ProcessMark(platform.node(), os.getpid(), read_start(os.getpid()))
+    return ProcessMark(platform.node(), os.getpid(), read_start_time(os.getpid()))
 
 
 def is_running(mark: ProcessMark, *, local: bool) -> bool:
@@ -32,11 +32,11 @@ def is_running(mark: ProcessMark, *, local: bool) -> bool:
     """
     if not local and mark.host != platform.node():
         return True
-    started = read_start(mark.pid)
+    started = read_start_time(mark.pid)
     return started > 0 and abs(started - mark.started) <= _TOLERANCE_SECONDS
 
 
-def read_start(pid: int) -> float:
+def read_start_time(pid: int) -> float:
     """Return when a process started, in seconds since 1970; 0 if there is none."""
     import psutil
 

@@ -42,7 +42,7 @@ class Orphans:
     """The processes that were ended, by their command."""
 
     def __init__(self) -> None:
-        self.ended: list[str] = []
+        self.commands: list[str] = []
 
 
 class _Reaper:
@@ -59,7 +59,7 @@ class _Reaper:
             return False
         with self._lock:
             if not self._blocks:
-                if not _adopt(on=True):
+                if not _set_subreaper(on=True):
                     return False
                 self._known = frozenset(psutil.Process().children())
             self._blocks.append(run)
@@ -76,14 +76,14 @@ class _Reaper:
         finally:
             with self._lock:
                 if not self._blocks:
-                    _adopt(on=False)
+                    _set_subreaper(on=False)
 
 
 _reaper: Final = _Reaper()
 
 
 @contextlib.contextmanager
-def ending_orphans() -> Iterator[Orphans]:
+def reap_orphans() -> Iterator[Orphans]:
     """End, when the block is left, every process that was begun in it and lost its parent."""
     found, run = Orphans(), process.current_children()
     adopting = _reaper.enter(run)
@@ -97,7 +97,7 @@ def ending_orphans() -> Iterator[Orphans]:
 def _is_orphan_of(run: Children, candidate: psutil.Process, others: Sequence[Children]) -> bool:
     """Return whether an orphan is a run's, or nobody's where no other run is at work."""
     marks = process.read_marks(candidate)
-    if marks & process.live_marks():
+    if marks & process.list_live_marks():
         return False
     return not others or run.mark in marks
 
@@ -112,36 +112,36 @@ def _end_orphans(
         if not left:
             return
         for each in left:
-            _end(each, found)
+            _end_orphan(each, found)
 
 
 def _list_orphans(known: frozenset[psutil.Process]) -> list[psutil.Process]:
     children = psutil.Process().children()
-    started = process.started_pids()  # asked after the look, see there
+    started = process.list_started_pids()  # asked after the look, see there
     return [
         each
         for each in children
-        if each not in known and each.pid not in started and not _is_in_our_session(each.pid)
+        if each not in known and each.pid not in started and not _is_in_own_session(each.pid)
     ]
 
 
-def _is_in_our_session(pid: int) -> bool:
+def _is_in_own_session(pid: int) -> bool:
     try:
         return os.getsid(pid) == os.getsid(0)
     except ProcessLookupError:
         return True  # gone: nothing to end
 
 
-def _end(orphan: psutil.Process, found: Orphans) -> None:
+def _end_orphan(orphan: psutil.Process, found: Orphans) -> None:
     with contextlib.suppress(psutil.Error, OSError):
         for each in (*orphan.children(recursive=True), orphan):
             if each.status() != psutil.STATUS_ZOMBIE:
-                found.ended.append(" ".join(each.cmdline())[:200] or each.name())
+                found.commands.append(" ".join(each.cmdline())[:200] or each.name())
             each.kill()
         orphan.wait(1.0)
 
 
-def _adopt(*, on: bool) -> bool:
+def _set_subreaper(*, on: bool) -> bool:
     """Ask the system to make us the parent of orphans, or not any more.
 
     Returns:
@@ -154,9 +154,9 @@ def _adopt(*, on: bool) -> bool:
         return False
 
 
-def describe(orphans: Orphans) -> str:
+def describe_orphans(orphans: Orphans) -> str:
     """Return in one line what was ended; empty if nothing was."""
-    if not orphans.ended:
+    if not orphans.commands:
         return ""
-    count = len(orphans.ended)
-    return f"ended {count} process{'es' if count > 1 else ''} left running: {orphans.ended[0]}"
+    count = len(orphans.commands)
+    return f"ended {count} process{'es' if count > 1 else ''} left running: {orphans.commands[0]}"

@@ -55,7 +55,7 @@ can only find children of those that the round before has stopped."""
 LineSink = Callable[[bytes], None]
 
 
-class EndedBy(StrEnum):
+class EndReason(StrEnum):
     """Who ended a child."""
 
     ITSELF = "itself"
@@ -67,7 +67,7 @@ class EndedBy(StrEnum):
 
 
 @dataclass(frozen=True)
-class Completed:
+class ProcessResult:
     """A child that has ended. Output is bytes: what a child prints need not be UTF-8."""
 
     argv: tuple[str, ...]
@@ -75,7 +75,7 @@ class Completed:
     stdout: bytes
     stderr: bytes
     seconds: float
-    ended_by: EndedBy
+    ended_by: EndReason
 
     @property
     def text(self) -> str:
@@ -149,17 +149,17 @@ class Child:
     ) -> None:
         self.mark = uuid.uuid4().hex
         self._owner = current_children()
-        self.ended_by = EndedBy.ITSELF
+        self.ended_by = EndReason.ITSELF
         self._started = self._last_output = time.monotonic()
         self._wall_clock, self._no_output = wall_clock, no_output
         self._most_processes = most_processes
         self._over = threading.Event()
         self._sink_error: BaseException | None = None
         self._deaf = False
-        self._popen = _start(
+        self._popen = _start_process(
             argv,
             cwd=cwd,
-            env=_marked_environment(env, self._owner.mark, self.mark),
+            env=_add_marks(env, self._owner.mark, self.mark),
             stdin=stdin,
             pass_descriptors=(channel.descriptor,) if channel else (),
         )
@@ -179,10 +179,11 @@ class Child:
         if channel:
             sources.append((channel.start_reading(), channel.on_line))
         readers = [
-            threading.Thread(target=self._read, args=source, daemon=True) for source in sources
+            threading.Thread(target=self._read_lines, args=source, daemon=True)
+            for source in sources
         ]
         if (self._wall_clock, self._no_output, self._most_processes) != (None, None, None):
-            threading.Thread(target=self._watch, daemon=True).start()
+            threading.Thread(target=self._watch_limits, daemon=True).start()
         for reader in readers:
             reader.start()
         return readers
@@ -210,31 +211,31 @@ class Child:
             with contextlib.suppress(BrokenPipeError):
                 self._popen.stdin.close()
 
-    def end(self, by: EndedBy = EndedBy.US) -> None:
+    def end(self, by: EndReason = EndReason.US) -> None:
         """End the child and everything it started: TERM, then KILL, then a sweep by mark.
 
         May be called from any thread, more than once. `wait` is still to be called.
         """
         descendants: list[psutil.Process] = []
         if self._popen.poll() is None:
-            if self.ended_by is EndedBy.ITSELF:
+            if self.ended_by is EndReason.ITSELF:
                 self.ended_by = by
-            descendants = _descendants(self.pid)
-            self._signal(signal.SIGTERM)
+            descendants = _list_descendants(self.pid)
+            self._send_signal(signal.SIGTERM)
             try:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._popen.wait(TERM_GRACE_SECONDS)
             finally:  # a second Ctrl-C cuts the grace short, not the end
                 if self._popen.returncode is None:  # or the number may be another's by now
                     descendants += _freeze_tree(self.pid)
-                self._signal(signal.SIGKILL)
+                self._send_signal(signal.SIGKILL)
                 for process in descendants:
                     with contextlib.suppress(psutil.Error):
                         process.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self._popen.wait(1.0)  # a killed child is gone at once; nobody else reaps it
-                _await_end(descendants)
-        sweep(self.mark)
+                _wait_until_gone(descendants)
+        end_marked_processes(self.mark)
 
     def wait(self) -> int:
         """Wait for the end, end what the child left behind, and give its return code.
@@ -246,7 +247,7 @@ class Child:
         self._over.set()
         self._owner.discard(self)
         # A leftover that holds the pipes would keep the readers waiting for ever.
-        sweep(self.mark)
+        end_marked_processes(self.mark)
         deadline = time.monotonic() + _READER_GRACE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -256,11 +257,11 @@ class Child:
             raise self._sink_error
         return returncode
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _send_signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
-    def _read(self, stream: IO[bytes], sink: LineSink) -> None:
+    def _read_lines(self, stream: IO[bytes], sink: LineSink) -> None:
         pending = bytearray()
         with stream:
             while chunk := os.read(stream.fileno(), 65536):
@@ -268,16 +269,16 @@ class Child:
                 self._last_output = time.monotonic()
                 *lines, rest = chunk.split(b"\n")
                 for line in lines:
-                    self._pass(bytes(pending) + line + b"\n", sink)
+                    self._pass_line(bytes(pending) + line + b"\n", sink)
                     pending.clear()
                 pending += rest
                 if len(pending) >= LINE_LIMIT:
-                    self._pass(bytes(pending), sink)
+                    self._pass_line(bytes(pending), sink)
                     pending.clear()
             if pending:
-                self._pass(bytes(pending), sink)
+                self._pass_line(bytes(pending), sink)
 
-    def _pass(self, line: bytes, sink: LineSink) -> None:
+    def _pass_line(self, line: bytes, sink: LineSink) -> None:
         if self._deaf:
             return
         try:
@@ -286,21 +287,22 @@ class Child:
             self._sink_error, self._deaf = error, True
             threading.Thread(target=self.end, daemon=True).start()
 
-    def _watch(self) -> None:
+    def _watch_limits(self) -> None:
         while not self._over.wait(min(self._next_deadline() - time.monotonic(), 1.0)):
-            if self._most_processes is not None and self._size() > self._most_processes:
-                return self.end(EndedBy.PROCESSES)
+            if self._most_processes is not None and self._count_processes() > self._most_processes:
+                return self.end(EndReason.PROCESSES)
             now = time.monotonic()
             if self._wall_clock is not None and now - self._started >= self._wall_clock:
-                return self.end(EndedBy.WALL_CLOCK)
+                return self.end(EndReason.WALL_CLOCK)
             if self._no_output is not None and now - self._last_output >= self._no_output:
-                return self.end(EndedBy.NO_OUTPUT)
+                return self.end(EndReason.NO_OUTPUT)
         return None
 
-    def _size(self) -> int:
+    def _count_processes(self) -> int:
         """How many processes there are of the child's: by descent, or else by the mark."""
         return len(
-            {each.pid for each in (*_descendants(self.pid), *_marked(self.mark))} | {self.pid}
+            {each.pid for each in (*_list_descendants(self.pid), *_find_marked(self.mark))}
+            | {self.pid}
         )
 
     def _next_deadline(self) -> float:
@@ -327,7 +329,7 @@ class Children:
         self.mark = mark
         self._live: set[Child] = set()
         self._started: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
-        with _starting:
+        with _start_lock:
             _groups.add(self)
 
     @contextlib.contextmanager
@@ -359,22 +361,22 @@ class Children:
         """Forget a child that has ended."""
         self._live.discard(child)
 
-    def note_started(self, popen: subprocess.Popen[bytes]) -> None:
+    def register_process(self, popen: subprocess.Popen[bytes]) -> None:
         """Note a process that was started; the caller holds the lock of starting."""
         self._started.add(popen)
 
-    def started(self) -> set[int]:
+    def list_pids(self) -> set[int]:
         """Return the process ids of what was started and not waited for."""
         return {popen.pid for popen in tuple(self._started) if popen.returncode is None}
 
 
-_starting: Final = threading.RLock()
+_start_lock: Final = threading.RLock()
 """Held while a process is started, until its owner has noted it."""
 _groups: Final[weakref.WeakSet[Children]] = weakref.WeakSet()
 """All owners of children in this process. The system tells for a process, and not for a run, which
 children there are; so whoever looks through them has to know every run's."""
-_of_no_run: Final = Children()
-_current: Final = contextvars.ContextVar[Children]("children", default=_of_no_run)
+_unowned_children: Final = Children()
+_current: Final = contextvars.ContextVar[Children]("children", default=_unowned_children)
 
 
 def current_children() -> Children:
@@ -399,21 +401,21 @@ def _end_together(children: Collection["Child"]) -> None:
 
 
 def _list_groups() -> tuple[Children, ...]:
-    with _starting:
+    with _start_lock:
         return tuple(_groups)
 
 
-def started_pids() -> set[int]:
+def list_started_pids() -> set[int]:
     """Return the process ids of everything started here and not waited for, in any thread.
 
     Whoever lists our children first, and asks afterwards, misses none: a process that another
     thread is just starting is waited for.
     """
-    with _starting:
-        return {pid for group in tuple(_groups) for pid in group.started()}
+    with _start_lock:
+        return {pid for group in tuple(_groups) for pid in group.list_pids()}
 
 
-def live_marks() -> set[str]:
+def list_live_marks() -> set[str]:
     """Return the marks of all children that are running, of whichever run."""
     return {child.mark for group in _list_groups() for child in group.live}
 
@@ -421,7 +423,7 @@ def live_marks() -> set[str]:
 def read_marks(candidate: psutil.Process) -> set[str]:
     """Return the marks that a process carries; none if it has cleared them, or hides them."""
     try:
-        return set(_environment(candidate).get(MARK, "").split(":")) - {""}
+        return set(_read_environment(candidate).get(MARK, "").split(":")) - {""}
     except (psutil.Error, OSError):
         return set()
 
@@ -438,7 +440,7 @@ def run(
     on_line: LineSink | None = None,
     channel: Channel | None = None,
     keep_bytes: int = 8 * 1024 * 1024,
-) -> Completed:
+) -> ProcessResult:
     """Run a child to its end and give what it printed.
 
     Of each stream the last `keep_bytes` (about) are kept: a runaway child must not fill our
@@ -476,7 +478,9 @@ def run(
         child.end()
         child.close_stdin()
         raise
-    return Completed(tuple(argv), returncode, out.bytes, err.bytes, child.seconds, child.ended_by)
+    return ProcessResult(
+        tuple(argv), returncode, out.bytes, err.bytes, child.seconds, child.ended_by
+    )
 
 
 def capture(
@@ -487,7 +491,7 @@ def capture(
     stdin: bytes = b"",
     stdout_file: Path | None = None,
     timeout: float = 120.0,
-) -> Completed:
+) -> ProcessResult:
     """Run a short program that leaves nothing behind (git, `claude --version`), without a watchdog.
 
     `stdout_file` takes standard output straight to a file, however large it is.
@@ -499,9 +503,9 @@ def capture(
     started = time.monotonic()
     with stdout_file.open("wb") if stdout_file else contextlib.nullcontext() as file:
         mark = current_children().mark
-        env = _marked_environment(env, mark) if mark else env
-        popen = _start(argv, cwd=cwd, env=env, stdin=bool(stdin), stdout=file)
-        ended_by = EndedBy.ITSELF
+        env = _add_marks(env, mark) if mark else env
+        popen = _start_process(argv, cwd=cwd, env=env, stdin=bool(stdin), stdout=file)
+        ended_by = EndReason.ITSELF
         try:
             out, err = popen.communicate(stdin or None, timeout)
         except BaseException as error:
@@ -510,12 +514,12 @@ def capture(
             out, err = popen.communicate()
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
-            ended_by = EndedBy.WALL_CLOCK
+            ended_by = EndReason.WALL_CLOCK
     seconds = time.monotonic() - started
-    return Completed(tuple(argv), popen.returncode, out or b"", err, seconds, ended_by)
+    return ProcessResult(tuple(argv), popen.returncode, out or b"", err, seconds, ended_by)
 
 
-def _start(
+def _start_process(
     argv: Sequence[str],
     *,
     cwd: Path,
@@ -524,9 +528,9 @@ def _start(
     stdout: IO[bytes] | None = None,
     pass_descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    words = [_encodable(word) for word in argv]
+    words = [_encode_argument(word) for word in argv]
     try:
-        with _starting:
+        with _start_lock:
             popen = subprocess.Popen(
                 words,
                 cwd=cwd,
@@ -537,14 +541,14 @@ def _start(
                 start_new_session=True,
                 pass_fds=tuple(pass_descriptors),
             )
-            current_children().note_started(popen)
+            current_children().register_process(popen)
             return popen
     except OSError as error:
         if error.filename != words[0]:
             raise  # it is about the folder
         # Python reports the worst of what its search met, such as a PATH folder of another user,
         # and not what it came to: nothing. Of a script it says "no such file" for its interpreter.
-        if not _is_there(argv[0], cwd, env):
+        if not _has_program(argv[0], cwd, env):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0]) from error
         if error.errno == errno.ENOENT:
             raise FileNotFoundError(
@@ -553,7 +557,7 @@ def _start(
         raise
 
 
-def _encodable(word: str) -> str | bytes:
+def _encode_argument(word: str) -> str | bytes:
     """Return an argument as it is, or in UTF-8 where the locale's encoding has no such letters."""
     try:
         os.fsencode(word)
@@ -562,7 +566,7 @@ def _encodable(word: str) -> str | bytes:
     return word
 
 
-def _is_there(program: str, cwd: Path, env: Mapping[str, str] | None) -> bool:
+def _has_program(program: str, cwd: Path, env: Mapping[str, str] | None) -> bool:
     """Tell whether there is such a file, by its path or on the PATH, even one not to execute."""
     if "/" in program:
         return os.path.lexists(cwd / program)
@@ -587,24 +591,24 @@ class _Tail:
         return b"".join(self._lines)[-self._bound :]
 
 
-def _await_end(killed: Collection[psutil.Process]) -> None:
+def _wait_until_gone(killed: Collection[psutil.Process]) -> None:
     """Wait until killed processes are gone, a second at most: a busy machine takes its time."""
     deadline = time.monotonic() + 1.0
-    while any(map(_runs, killed)) and time.monotonic() < deadline:
+    while any(map(_is_alive, killed)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def _runs(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
-def sweep(mark: str) -> int:
+def end_marked_processes(mark: str) -> int:
     """End every process that carries the mark, whatever its session. Gives how many."""
     ended: set[int] = set()
     deadline = time.monotonic() + _SWEEP_SECONDS
-    while (left := _marked(mark)) and time.monotonic() < deadline:
+    while (left := _find_marked(mark)) and time.monotonic() < deadline:
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -613,17 +617,17 @@ def sweep(mark: str) -> int:
     return len(ended)
 
 
-def _marked(mark: str) -> list[psutil.Process]:
+def _find_marked(mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            ours = process.pid != os.getpid() and mark in _environment(process).get(MARK, "")
+            ours = process.pid != os.getpid() and mark in _read_environment(process).get(MARK, "")
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 
 
-def _environment(process: psutil.Process) -> dict[str, str]:
+def _read_environment(process: psutil.Process) -> dict[str, str]:
     """Return a process's environment, also of one that is just starting a program.
 
     For a moment it then shows neither an environment nor arguments, as kernel threads do for ever.
@@ -639,7 +643,7 @@ def _environment(process: psutil.Process) -> dict[str, str]:
     return {}
 
 
-def _marked_environment(env: Mapping[str, str] | None, *marks: str) -> dict[str, str]:
+def _add_marks(env: Mapping[str, str] | None, *marks: str) -> dict[str, str]:
     """Return an environment, ours if None, with marks behind those of our own ancestors."""
     env = os.environ if env is None else env
     # Ours first: an environment that was copied earlier may lack them.
@@ -657,7 +661,7 @@ def _freeze_tree(pid: int) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         psutil.Process(pid).suspend()
     for _ in range(_FREEZE_ROUNDS):
-        found = set(_descendants(pid)) - frozen
+        found = set(_list_descendants(pid)) - frozen
         if not found:
             break
         for process in found:
@@ -667,7 +671,7 @@ def _freeze_tree(pid: int) -> list[psutil.Process]:
     return list(frozen)
 
 
-def _descendants(pid: int) -> list[psutil.Process]:
+def _list_descendants(pid: int) -> list[psutil.Process]:
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from orchestrator.errors import UsageError
 
 
-def checked_project(project: Path) -> Path:
+def resolve_project(project: Path) -> Path:
     """Return the project's real path.
 
     Raises:

@@ -11,7 +11,9 @@ from orchestrator.errors import LoopError
 from orchestrator.replay import RecordedRequest, ReplayServer, load_scenario
 
 
-def _variable(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> object:
+def _parse_variables(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> object:
     pairs = [item.partition("=") for item in given]
     for name, equals, _value in pairs:
         if not name or not equals:
@@ -27,7 +29,7 @@ def _variable(_context: click.Context, _option: click.Parameter, given: tuple[st
     "variables",
     multiple=True,
     metavar="NAME=VALUE",
-    callback=_variable,
+    callback=_parse_variables,
     help="What ${NAME} in a reply stands for. May be given more than once.",
 )
 def main(scenario: Path, port: int, variables: dict[str, str]) -> None:
@@ -38,7 +40,7 @@ def main(scenario: Path, port: int, variables: dict[str, str]) -> None:
     """
     try:
         server = ReplayServer(
-            load_scenario(scenario), port=port, variables=variables, on_request=_show
+            load_scenario(scenario), port=port, variables=variables, on_request=_print_request
         )
         with server, contextlib.suppress(KeyboardInterrupt):
             click.echo(server.url)
@@ -49,8 +51,8 @@ def main(scenario: Path, port: int, variables: dict[str, str]) -> None:
         sys.exit(error.exit_code)
 
 
-def _show(request: RecordedRequest) -> None:
-    result = request.trouble or f"{request.summary} -> {request.answer}"
+def _print_request(request: RecordedRequest) -> None:
+    result = request.mismatch or f"{request.summary} -> {request.answer}"
     click.echo(f"{request.number}: {result}")
 
 

@@ -4,7 +4,7 @@ import threading
 from fnmatch import fnmatchcase
 from typing import Final
 
-from orchestrator.replay.request import RecordedRequest, flat
+from orchestrator.replay.request import RecordedRequest, collapse_whitespace
 from orchestrator.replay.scenario import Answer, Scenario, Speaker, When
 
 _CLOSEST: Final = 3
@@ -18,28 +18,28 @@ class Chooser:
         self._lock = threading.Lock()
         self._left = [answer.times for answer in scenario.answers]
 
-    def choose(self, request: RecordedRequest) -> Answer | None:
+    def choose_answer(self, request: RecordedRequest) -> Answer | None:
         """The answer for a request, which counts as used from now on; None when none fits."""
         with self._lock:
             for index, answer in enumerate(self._scenario.answers):
-                if self._left[index] != 0 and not misfits(answer.when, request):
+                if self._left[index] != 0 and not find_mismatches(answer.when, request):
                     if (left := self._left[index]) is not None:
                         self._left[index] = left - 1
                     return answer
         return None
 
-    def explain(self, request: RecordedRequest) -> str:
+    def explain_mismatch(self, request: RecordedRequest) -> str:
         """Why no answer fits: the request in short, and the answers that came closest."""
         found = []
         with self._lock:
             for index, answer in enumerate(self._scenario.answers):
-                reasons = misfits(answer.when, request)
+                reasons = find_mismatches(answer.when, request)
                 if self._left[index] == 0:
                     reasons.append(f"used up (times: {answer.times})")
                 other = answer.when.speaker not in (None, request.speaker)
                 found.append(((other, len(reasons), index), answer, reasons))
         closest = "; ".join(
-            f"{self._scenario.label(answer)}: {', '.join(reasons)}"
+            f"{self._scenario.label_answer(answer)}: {', '.join(reasons)}"
             for _, answer, reasons in sorted(found, key=lambda item: item[0])[:_CLOSEST]
         )
         return (
@@ -48,7 +48,7 @@ class Chooser:
         )
 
 
-def misfits(when: When, request: RecordedRequest) -> list[str]:
+def find_mismatches(when: When, request: RecordedRequest) -> list[str]:
     """What keeps a request from meeting a condition, in a few words each; empty when it fits."""
     reasons = []
     if when.speaker is None and request.speaker is Speaker.SIDE:
@@ -60,16 +60,24 @@ def misfits(when: When, request: RecordedRequest) -> list[str]:
     if when.model and not fnmatchcase(request.model, when.model):
         reasons.append(f"model is {request.model}, not {when.model}")
     text, last = request.flat_text, request.flat_last_text
-    reasons += [f"{_short(part)} is missing" for part in when.contains if flat(part) not in text]
-    reasons += [f"{_short(part)} is there" for part in when.lacks if flat(part) in text]
     reasons += [
-        f"{_short(part)} is not in the last message"
+        f"{_shorten_text(part)} is missing"
+        for part in when.contains
+        if collapse_whitespace(part) not in text
+    ]
+    reasons += [
+        f"{_shorten_text(part)} is there"
+        for part in when.lacks
+        if collapse_whitespace(part) in text
+    ]
+    reasons += [
+        f"{_shorten_text(part)} is not in the last message"
         for part in when.last_contains
-        if flat(part) not in last
+        if collapse_whitespace(part) not in last
     ]
     return reasons
 
 
-def _short(text: str) -> str:
-    short = flat(text)
+def _shorten_text(text: str) -> str:
+    short = collapse_whitespace(text)
     return f'"{short}"' if len(short) <= 60 else f'"{short[:57]}..."'

@@ -16,7 +16,7 @@ from orchestrator.replay import wire
 from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Fault, FaultKind, Reply
 
-Answering = Callable[[Mapping[str, Any], str], tuple[RecordedRequest, Reply]]
+AnswerFunction = Callable[[Mapping[str, Any], str], tuple[RecordedRequest, Reply]]
 """Takes a request's JSON and the client's user agent; gives the request as read, and the reply."""
 
 _LOOK_SECONDS: Final = 0.1
@@ -31,7 +31,7 @@ class Endpoint(ThreadingHTTPServer):
     daemon_threads = False  # so that server_close waits for them
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], answer: Answering) -> None:
+    def __init__(self, address: tuple[str, int], answer: AnswerFunction) -> None:
         self.answer = answer
         self.ending = threading.Event()
         self._open: set[socket.socket] = set()
@@ -79,145 +79,149 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Lists of models; anything else that a client looks at gets an empty object."""
-        self._body()
+        self._read_body()
         path = urlsplit(self.path).path
-        self._json(200, wire.models() if path.endswith("/v1/models") else {})
+        self._send_json(200, wire.build_model_list() if path.endswith("/v1/models") else {})
 
     do_HEAD = do_PUT = do_DELETE = do_GET  # noqa: N815 -- the base's way
 
     def do_POST(self) -> None:
         """Messages, token counts, and harmless answers to whatever else is sent."""
-        raw, path = self._body(), urlsplit(self.path).path
+        raw, path = self._read_body(), urlsplit(self.path).path
         if not path.endswith(("/v1/messages", "/v1/messages/count_tokens")):
-            return self._json(200, {})
+            return self._send_json(200, {})
         try:
             body = json.loads(raw)
         except ValueError:
             body = None
         if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
-            return self._json(400, wire.error(400, "the body must be JSON with `messages`"))
+            return self._send_json(
+                400, wire.build_error(400, "the body must be JSON with `messages`")
+            )
         if path.endswith("/count_tokens"):
-            return self._json(200, wire.token_count(body))
+            return self._send_json(200, wire.build_token_count(body))
         request, reply = self.server.answer(body, self.headers.get("user-agent", ""))
-        if self._wait(reply.delay):
-            self._reply(request, reply)
+        if self._wait_while_connected(reply.delay):
+            self._send_reply(request, reply)
         return None
 
-    def _reply(self, request: RecordedRequest, reply: Reply) -> None:
-        whole, fault = wire.message(reply, request), reply.fault
+    def _send_reply(self, request: RecordedRequest, reply: Reply) -> None:
+        whole, fault = wire.build_message(reply, request), reply.fault
         if fault is None:
-            return self._whole(request, whole)
+            return self._send_message(request, whole)
         match fault.kind:
             case FaultKind.STATUS:
-                self._status(fault)
+                self._send_status(fault)
             case FaultKind.HTML:
-                self._send(200, "text/html; charset=utf-8", _PAGE)
+                self._send_body(200, "text/html; charset=utf-8", _PAGE)
             case FaultKind.MALFORMED:
-                self._malformed(request)
+                self._send_malformed(request)
             case FaultKind.HANG:
-                self._wait(fault.seconds)
+                self._wait_while_connected(fault.seconds)
                 self.close_connection = True
             case FaultKind.STALL:
-                self._stall(request, whole, fault, goes_on=not reply.empty)
+                self._stall_reply(request, whole, fault, goes_on=not reply.is_empty)
             case FaultKind.CUT:
-                self._cut(request, whole)
+                self._cut_reply(request, whole)
         return None
 
-    def _whole(self, request: RecordedRequest, whole: wire.Json) -> None:
-        if not request.streaming:
-            return self._json(200, whole)
-        self._begin_stream()
-        self._chunk(b"".join(wire.events(whole)))
-        return self._chunk(b"")
+    def _send_message(self, request: RecordedRequest, whole: wire.Json) -> None:
+        if not request.is_streaming:
+            return self._send_json(200, whole)
+        self._start_stream()
+        self._send_chunk(b"".join(wire.build_events(whole)))
+        return self._send_chunk(b"")
 
-    def _status(self, fault: Fault) -> None:
+    def _send_status(self, fault: Fault) -> None:
         wait = fault.retry_after
         extra = {} if wait is None else {"retry-after": str(int(wait) if wait % 1 == 0 else wait)}
-        self._json(fault.status, wire.error(fault.status, fault.message), extra)
+        self._send_json(fault.status, wire.build_error(fault.status, fault.message), extra)
 
-    def _malformed(self, request: RecordedRequest) -> None:
+    def _send_malformed(self, request: RecordedRequest) -> None:
         broken = b'{"type": "message", "content": [{"type": "te'
-        if not request.streaming:
-            return self._send(200, "application/json", broken)
-        return self._send(
+        if not request.is_streaming:
+            return self._send_body(200, "application/json", broken)
+        return self._send_body(
             200, "text/event-stream", b"event: message_start\ndata: " + broken + b"\n\n"
         )
 
-    def _stall(
+    def _stall_reply(
         self, request: RecordedRequest, whole: wire.Json, fault: Fault, *, goes_on: bool
     ) -> None:
         """Begin, fall silent, and go on with the rest if there is one and anybody still listens."""
-        events = wire.events(whole)
+        events = wire.build_events(whole)
         text = json.dumps(whole).encode()
-        if request.streaming:
-            self._begin_stream()
-            self._chunk(events[0])
+        if request.is_streaming:
+            self._start_stream()
+            self._send_chunk(events[0])
         else:
-            self._begin(200, "application/json", {"content-length": str(len(text))})
-        if not self._wait(fault.seconds) or not goes_on:
+            self._send_headers(200, "application/json", {"content-length": str(len(text))})
+        if not self._wait_while_connected(fault.seconds) or not goes_on:
             self.close_connection = True
-        elif request.streaming:
-            self._chunk(b"".join(events[1:]))
-            self._chunk(b"")
+        elif request.is_streaming:
+            self._send_chunk(b"".join(events[1:]))
+            self._send_chunk(b"")
         else:
             self.wfile.write(text)
 
-    def _cut(self, request: RecordedRequest, whole: wire.Json) -> None:
-        events = wire.events(whole)
+    def _cut_reply(self, request: RecordedRequest, whole: wire.Json) -> None:
+        events = wire.build_events(whole)
         text = json.dumps(whole).encode()
-        if request.streaming:
-            self._begin_stream()
-            self._chunk(b"".join(events[: len(events) // 2]))
+        if request.is_streaming:
+            self._start_stream()
+            self._send_chunk(b"".join(events[: len(events) // 2]))
         else:
-            self._begin(200, "application/json", {"content-length": str(len(text))})
+            self._send_headers(200, "application/json", {"content-length": str(len(text))})
             self.wfile.write(text[: len(text) // 2])
         self.close_connection = True
 
-    def _wait(self, seconds: float | None) -> bool:
+    def _wait_while_connected(self, seconds: float | None) -> bool:
         """Wait, for ever when `seconds` is None; False when the client or the server is gone."""
         end = None if seconds is None else time.monotonic() + seconds
         while end is None or (left := end - time.monotonic()) > 0:
             if self.server.ending.wait(_LOOK_SECONDS if end is None else min(left, _LOOK_SECONDS)):
                 return False
-            if self._client_gone():
+            if self._is_client_gone():
                 return False
         return True
 
-    def _client_gone(self) -> bool:
+    def _is_client_gone(self) -> bool:
         readable = select.select([self.connection], [], [], 0)[0]
         return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     # ---- HTTP ------------------------------------------------------------------------------
 
-    def _body(self) -> bytes:
+    def _read_body(self) -> bytes:
         try:
             length = int(self.headers.get("content-length") or 0)
         except ValueError:
             length = 0
         return self.rfile.read(length)
 
-    def _json(
+    def _send_json(
         self, status: int, value: wire.Json, headers: Mapping[str, str] | None = None
     ) -> None:
-        self._send(status, "application/json", json.dumps(value).encode(), headers)
+        self._send_body(status, "application/json", json.dumps(value).encode(), headers)
 
-    def _send(
+    def _send_body(
         self, status: int, kind: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
-        self._begin(status, kind, {"content-length": str(len(body)), **(headers or {})})
+        self._send_headers(status, kind, {"content-length": str(len(body)), **(headers or {})})
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _begin(self, status: int, kind: str, headers: Mapping[str, str]) -> None:
+    def _send_headers(self, status: int, kind: str, headers: Mapping[str, str]) -> None:
         self.send_response(status)
         self.send_header("content-type", kind)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
 
-    def _begin_stream(self) -> None:
-        self._begin(200, "text/event-stream; charset=utf-8", {"transfer-encoding": "chunked"})
+    def _start_stream(self) -> None:
+        self._send_headers(
+            200, "text/event-stream; charset=utf-8", {"transfer-encoding": "chunked"}
+        )
 
-    def _chunk(self, data: bytes) -> None:
+    def _send_chunk(self, data: bytes) -> None:
         """One chunk; an empty one ends the stream."""
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

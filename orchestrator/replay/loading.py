@@ -25,7 +25,7 @@ _ANSWER_KEYS: Final = ("name", "when", "times", "reply", "steps")
 _WHEN_KEYS: Final = ("speaker", "step", "contains", "lacks", "last_contains", "model")
 _REPLY_KEYS: Final = ("say", "tools", "json", "stop_reason", "usage", "fault", "delay")
 _FAULT_KEYS: Final = ("kind", "status", "message", "retry_after", "seconds")
-_BEGUN: Final = (FaultKind.STALL, FaultKind.CUT)
+_PARTIAL_FAULTS: Final = (FaultKind.STALL, FaultKind.CUT)
 """Faults that send a part of the reply."""
 
 
@@ -51,11 +51,11 @@ def parse_scenario(text: str, source: str = "scenario") -> Scenario:
     try:
         document = yaml.load(text, _Loader)  # noqa: S506 -- _Loader is a SafeLoader
         top = Table(source, "scenario", document, ("description", "answers"))
-        top.text("description")
+        top.get_text("description")
         answers = [
             answer
-            for number, item in enumerate(top.items("answers"), 1)
-            for answer in _answers(Table(source, f"answer {number}", item, _ANSWER_KEYS))
+            for number, item in enumerate(top.get_items("answers"), 1)
+            for answer in _parse_answers(Table(source, f"answer {number}", item, _ANSWER_KEYS))
         ]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -65,94 +65,106 @@ def parse_scenario(text: str, source: str = "scenario") -> Scenario:
     return Scenario(tuple(answers), source)
 
 
-def _answers(table: Table) -> list[Answer]:
+def _parse_answers(table: Table) -> list[Answer]:
     """The answer that a table describes, or, when it has `steps`, one for each step."""
-    when, times, name = _when(table), table.whole("times", least=1), table.text("name")
+    when, times, name = (
+        _parse_condition(table),
+        table.get_integer("times", least=1),
+        table.get_text("name"),
+    )
     if ("reply" in table) == ("steps" in table):
-        raise table.error("needs either `reply` or `steps`")
+        raise table.build_error("needs either `reply` or `steps`")
     if "reply" in table:
-        return [Answer(_reply(table.table("reply", _REPLY_KEYS)), when, times, name, table.line)]
+        return [
+            Answer(
+                _parse_reply(table.get_table("reply", _REPLY_KEYS)), when, times, name, table.line
+            )
+        ]
     if when.step is not None:
-        raise table.error("has `steps`, which set the step themselves", "when.step")
+        raise table.build_error("has `steps`, which set the step themselves", "when.step")
     answers = []
-    for step, item in enumerate(table.items("steps")):
+    for step, item in enumerate(table.get_items("steps")):
         inner = Table(table.source, f"{table.where}, step {step}", item, _REPLY_KEYS)
-        answers.append(Answer(_reply(inner), replace(when, step=step), times, name, inner.line))
+        answers.append(
+            Answer(_parse_reply(inner), replace(when, step=step), times, name, inner.line)
+        )
     return answers
 
 
-def _when(table: Table) -> When:
+def _parse_condition(table: Table) -> When:
     if "when" not in table:
         return When()
-    when = table.table("when", _WHEN_KEYS)
+    when = table.get_table("when", _WHEN_KEYS)
     return When(
-        speaker=Speaker(when.choice("speaker", tuple(Speaker))) if "speaker" in when else None,
-        step=when.whole("step", least=0),
-        contains=when.texts("contains"),
-        lacks=when.texts("lacks"),
-        last_contains=when.texts("last_contains"),
-        model=when.text("model"),
+        speaker=Speaker(when.get_choice("speaker", tuple(Speaker))) if "speaker" in when else None,
+        step=when.get_integer("step", least=0),
+        contains=when.get_texts("contains"),
+        lacks=when.get_texts("lacks"),
+        last_contains=when.get_texts("last_contains"),
+        model=when.get_text("model"),
     )
 
 
-def _reply(table: Table) -> Reply:
+def _parse_reply(table: Table) -> Reply:
     reply = Reply(
-        say=table.text("say"),
+        say=table.get_text("say"),
         tools=tuple(
-            _tool(Table(table.source, f"{table.where}, tool {number}", item, ("name", "input")))
-            for number, item in enumerate(table.items("tools") if "tools" in table else (), 1)
+            _parse_tool_call(
+                Table(table.source, f"{table.where}, tool {number}", item, ("name", "input"))
+            )
+            for number, item in enumerate(table.get_items("tools") if "tools" in table else (), 1)
         ),
-        json=table.json("json"),
-        stop_reason=table.choice("stop_reason", STOP_REASONS) if "stop_reason" in table else "",
-        usage=_usage(table),
-        fault=_fault(table) if "fault" in table else None,
-        delay=table.number("delay") or 0.0,
+        json=table.get_json("json"),
+        stop_reason=table.get_choice("stop_reason", STOP_REASONS) if "stop_reason" in table else "",
+        usage=_parse_tokens(table),
+        fault=_parse_fault(table) if "fault" in table else None,
+        delay=table.get_number("delay") or 0.0,
     )
     if reply.json is not None and (reply.say or reply.tools):
-        raise table.error("goes with neither `say` nor `tools`", "json")
-    if reply.empty and reply.fault is None and "say" not in table:
-        raise table.error("says nothing: give `say`, `tools`, `json` or `fault`")
-    if reply.fault and not reply.empty and reply.fault.kind not in _BEGUN:
-        raise table.error(f"is {reply.fault.kind}, which sends nothing of the reply", "fault")
+        raise table.build_error("goes with neither `say` nor `tools`", "json")
+    if reply.is_empty and reply.fault is None and "say" not in table:
+        raise table.build_error("says nothing: give `say`, `tools`, `json` or `fault`")
+    if reply.fault and not reply.is_empty and reply.fault.kind not in _PARTIAL_FAULTS:
+        raise table.build_error(f"is {reply.fault.kind}, which sends nothing of the reply", "fault")
     return reply
 
 
-def _tool(table: Table) -> ToolCall:
-    if not table.text("name"):
-        raise table.error("is missing", "name")
-    value = table.json("input")
+def _parse_tool_call(table: Table) -> ToolCall:
+    if not table.get_text("name"):
+        raise table.build_error("is missing", "name")
+    value = table.get_json("input")
     if value is not None and not isinstance(value, dict):
-        raise table.error("must be a mapping", "input")
-    return ToolCall(table.text("name"), value or {})
+        raise table.build_error("must be a mapping", "input")
+    return ToolCall(table.get_text("name"), value or {})
 
 
-def _usage(table: Table) -> Tokens:
+def _parse_tokens(table: Table) -> Tokens:
     if "usage" not in table:
         return Tokens()
-    usage = table.table("usage", ("input", "output", "cache_read", "cache_write"))
+    usage = table.get_table("usage", ("input", "output", "cache_read", "cache_write"))
     return Tokens(
-        usage.whole("input", least=0),
-        usage.whole("output", least=0),
-        usage.whole("cache_read", least=0) or 0,
-        usage.whole("cache_write", least=0) or 0,
+        usage.get_integer("input", least=0),
+        usage.get_integer("output", least=0),
+        usage.get_integer("cache_read", least=0) or 0,
+        usage.get_integer("cache_write", least=0) or 0,
     )
 
 
-def _fault(table: Table) -> Fault:
+def _parse_fault(table: Table) -> Fault:
     """A fault: a status, the name of a kind, or a mapping with either and more."""
-    value = table.value("fault")
+    value = table.get_value("fault")
     if not isinstance(value, dict):
         key = "status" if isinstance(value, int) else "kind"
-        value = Node({key: value}, table.line_of("fault"))
+        value = Node({key: value}, table.find_line("fault"))
     fault = Table(table.source, f"{table.where}, fault", value, _FAULT_KEYS)
-    status = fault.whole("status", least=0)
+    status = fault.get_integer("status", least=0)
     if status is not None and status not in ERROR_TYPES:
         known = ", ".join(map(str, ERROR_TYPES))
-        raise fault.error(f"is {status}; known are {known}", "status")
+        raise fault.build_error(f"is {status}; known are {known}", "status")
     kinds = tuple(FaultKind)
-    kind = FaultKind(fault.choice("kind", kinds)) if "kind" in fault else FaultKind.STATUS
+    kind = FaultKind(fault.get_choice("kind", kinds)) if "kind" in fault else FaultKind.STATUS
     if (kind is FaultKind.STATUS) != (status is not None):
-        raise fault.error("needs a `status`, or a `kind` other than status")
+        raise fault.build_error("needs a `status`, or a `kind` other than status")
     lasting = (FaultKind.STALL, FaultKind.HANG)
     for key, fits in (
         ("message", kind is FaultKind.STATUS),
@@ -160,20 +172,20 @@ def _fault(table: Table) -> Fault:
         ("seconds", kind in lasting),
     ):
         if key in fault and not fits:
-            raise fault.error(f"does not go with {kind}", key)
+            raise fault.build_error(f"does not go with {kind}", key)
     return Fault(
         kind,
         status or 0,
-        fault.text("message"),
-        fault.number("retry_after"),
-        fault.number("seconds"),
+        fault.get_text("message"),
+        fault.get_number("retry_after"),
+        fault.get_number("seconds"),
     )
 
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader whose mappings are `Node`s; a key that stands twice is an error."""
 
-    def node(self, node: yaml.MappingNode) -> Node:
+    def build_node(self, node: yaml.MappingNode) -> Node:
         """Make a mapping."""
         seen = set[str]()
         for key_node, _ in node.value:
@@ -191,4 +203,4 @@ class _Loader(yaml.SafeLoader):
         return Node(values, node.start_mark.line + 1, lines)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.node)
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.build_node)

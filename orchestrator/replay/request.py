@@ -22,7 +22,7 @@ class RecordedRequest:
     user_agent: str = ""
     answer: str = ""
     """Which answer it got, as `Scenario.label` calls it; empty when none fitted."""
-    trouble: str = ""
+    mismatch: str = ""
     """Why it got none, with the answers that came closest."""
 
     @property
@@ -31,14 +31,14 @@ class RecordedRequest:
         return str(self.body.get("model", ""))
 
     @property
-    def streaming(self) -> bool:
+    def is_streaming(self) -> bool:
         """Whether the client wants server-sent events."""
         return self.body.get("stream") is True
 
     @cached_property
     def tools(self) -> tuple[str, ...]:
         """Names of the tools on offer."""
-        return tuple(str(tool.get("name", "")) for tool in _mappings(self.body.get("tools")))
+        return tuple(str(tool.get("name", "")) for tool in _filter_mappings(self.body.get("tools")))
 
     @property
     def schema(self) -> Mapping[str, Any] | None:
@@ -66,16 +66,19 @@ class RecordedRequest:
         """How many assistant turns with tool calls the conversation has so far."""
         return sum(
             message.get("role") == "assistant"
-            and any(block.get("type") == "tool_use" for block in _mappings(message.get("content")))
+            and any(
+                block.get("type") == "tool_use"
+                for block in _filter_mappings(message.get("content"))
+            )
             for message in self._messages
         )
 
     @cached_property
     def text(self) -> str:
         """All text of the request: system prompt and messages, tool calls and results included."""
-        parts = [*_texts(self.body.get("system"))]
+        parts = [*_iter_texts(self.body.get("system"))]
         for message in self._messages:
-            parts.extend(_texts(message.get("content")))
+            parts.extend(_iter_texts(message.get("content")))
         return "\n".join(parts)
 
     @cached_property
@@ -83,26 +86,26 @@ class RecordedRequest:
         """The text of the last user message: the tool results, or the prompt."""
         for message in reversed(self._messages):
             if message.get("role") == "user":
-                return "\n".join(_texts(message.get("content")))
+                return "\n".join(_iter_texts(message.get("content")))
         return ""
 
     @cached_property
     def flat_text(self) -> str:
         """`text` with each run of white space as one blank."""
-        return flat(self.text)
+        return collapse_whitespace(self.text)
 
     @cached_property
     def flat_last_text(self) -> str:
         """`last_text` with each run of white space as one blank."""
-        return flat(self.last_text)
+        return collapse_whitespace(self.last_text)
 
     @cached_property
     def cwd(self) -> str | None:
         """The agent's working directory, as Claude Code tells it to the model."""
-        told = [*_texts(self.body.get("system"))]
+        told = [*_iter_texts(self.body.get("system"))]
         for message in self._messages:
             if message.get("role") == "system":
-                told.extend(_texts(message.get("content")))
+                told.extend(_iter_texts(message.get("content")))
         found = _CWD.search("\n".join(told))
         return found[1] if found else None
 
@@ -123,41 +126,41 @@ class RecordedRequest:
 
     @property
     def _messages(self) -> list[Mapping[str, Any]]:
-        return _mappings(self.body.get("messages"))
+        return _filter_mappings(self.body.get("messages"))
 
 
-def flat(text: str) -> str:
+def collapse_whitespace(text: str) -> str:
     """A text with each run of white space as one blank."""
     return " ".join(text.split())
 
 
-def _mappings(value: object) -> list[Mapping[str, Any]]:
+def _filter_mappings(value: object) -> list[Mapping[str, Any]]:
     """The JSON objects in what should be a list of them."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _texts(content: object) -> Iterator[str]:
+def _iter_texts(content: object) -> Iterator[str]:
     """The texts of a system prompt, of a message's content, or of one content block."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, list):
         for block in content:
-            yield from _texts(block)
+            yield from _iter_texts(block)
     elif isinstance(content, Mapping):
         if content.get("type") == "tool_use":
-            yield from _strings(content.get("input"))
+            yield from _iter_strings(content.get("input"))
         else:
-            yield from _texts(content.get("text"))
-            yield from _texts(content.get("content"))
+            yield from _iter_texts(content.get("text"))
+            yield from _iter_texts(content.get("content"))
 
 
-def _strings(value: object) -> Iterator[str]:
+def _iter_strings(value: object) -> Iterator[str]:
     """Every string in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _strings(item)
+            yield from _iter_strings(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _strings(item)
+            yield from _iter_strings(item)

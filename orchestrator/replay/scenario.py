@@ -113,7 +113,7 @@ class Reply:
     """Seconds before the first byte."""
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether the reply has no content."""
         return not self.say and not self.tools and self.json is None
 
@@ -139,7 +139,7 @@ class Scenario:
     source: str = "scenario"
     """The file it was read from, for messages."""
 
-    def label(self, answer: Answer) -> str:
+    def label_answer(self, answer: Answer) -> str:
         """How messages call an answer: `answer 'repair' for step 1 at line 27`."""
         words = ["answer"]
         if answer.name:
@@ -152,7 +152,7 @@ class Scenario:
             words.append(f"at line {answer.line}")
         return " ".join(words)
 
-    def check(self, variables: Mapping[str, str]) -> None:
+    def check_placeholders(self, variables: Mapping[str, str]) -> None:
         """Make sure that every placeholder will have a value.
 
         Raises:
@@ -160,15 +160,16 @@ class Scenario:
         """
         known = REQUEST_VARIABLES | variables.keys()
         for answer in self.answers:
-            for unknown in sorted(_placeholders(answer.reply) - known):
+            for unknown in sorted(_collect_placeholders(answer.reply) - known):
                 raise ScenarioError(
-                    f"{self.source}: {self.label(answer)}: unknown placeholder ${{{unknown}}}",
+                    f"{self.source}: {self.label_answer(answer)}: "
+                    f"unknown placeholder ${{{unknown}}}",
                     f"known here: {', '.join(sorted(known))}; write $${{{unknown}}} to mean "
                     "the characters themselves",
                 )
 
 
-def fill(reply: Reply, variables: Mapping[str, str]) -> Reply:
+def fill_placeholders(reply: Reply, variables: Mapping[str, str]) -> Reply:
     """The reply with its placeholders replaced.
 
     Raises:
@@ -176,29 +177,31 @@ def fill(reply: Reply, variables: Mapping[str, str]) -> Reply:
     """
     return replace(
         reply,
-        say=_filled(reply.say, variables),
-        json=_filled(reply.json, variables),
-        tools=tuple(ToolCall(tool.name, _filled(tool.input, variables)) for tool in reply.tools),
+        say=_fill_value(reply.say, variables),
+        json=_fill_value(reply.json, variables),
+        tools=tuple(
+            ToolCall(tool.name, _fill_value(tool.input, variables)) for tool in reply.tools
+        ),
     )
 
 
-def _filled(value: Any, variables: Mapping[str, str]) -> Any:  # noqa: ANN401 -- any JSON value
+def _fill_value(value: Any, variables: Mapping[str, str]) -> Any:  # noqa: ANN401 -- any JSON value
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda m: variables[m[1]] if m[1] else "${", value)
     if isinstance(value, Mapping):
-        return {key: _filled(item, variables) for key, item in value.items()}
+        return {key: _fill_value(item, variables) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_filled(item, variables) for item in value]
+        return [_fill_value(item, variables) for item in value]
     return value
 
 
-def _placeholders(reply: Reply) -> set[str]:
-    found = _Found()
-    fill(reply, found)
+def _collect_placeholders(reply: Reply) -> set[str]:
+    found = _PlaceholderCollector()
+    fill_placeholders(reply, found)
     return found.names
 
 
-class _Found(dict[str, str]):
+class _PlaceholderCollector(dict[str, str]):
     """Takes any placeholder and remembers its name."""
 
     def __init__(self) -> None:

@@ -11,7 +11,14 @@ from orchestrator.replay import wire
 from orchestrator.replay.choosing import Chooser
 from orchestrator.replay.endpoint import Endpoint
 from orchestrator.replay.request import RecordedRequest
-from orchestrator.replay.scenario import Fault, FaultKind, Reply, Scenario, Speaker, fill
+from orchestrator.replay.scenario import (
+    Fault,
+    FaultKind,
+    Reply,
+    Scenario,
+    Speaker,
+    fill_placeholders,
+)
 
 _HOST: Final = "127.0.0.1"
 
@@ -42,12 +49,12 @@ class ReplayServer:
     ) -> None:
         self._lock = threading.Lock()
         self._port, self._watch = port, on_request or (lambda _request: None)
-        self.play(scenario, variables)
+        self.play_scenario(scenario, variables)
         self._http: Endpoint | None = None
 
     def __enter__(self) -> "ReplayServer":
         try:
-            self._http = Endpoint((_HOST, self._port), self._answer)
+            self._http = Endpoint((_HOST, self._port), self._answer_request)
         except (OSError, OverflowError) as error:
             raise InfrastructureError(
                 f"the replay model cannot listen on {_HOST}:{self._port}: {error}",
@@ -66,13 +73,13 @@ class ReplayServer:
             self._http.end()
             self._http = None
 
-    def play(self, scenario: Scenario, variables: Mapping[str, str] | None = None) -> None:
+    def play_scenario(self, scenario: Scenario, variables: Mapping[str, str] | None = None) -> None:
         """Answer by this scenario from now on, and forget what was asked before.
 
         Raises:
             ScenarioError: a reply names a placeholder that nothing gives a value to.
         """
-        scenario.check(variables or {})
+        scenario.check_placeholders(variables or {})
         with self._lock:
             self._scenario, self._variables = scenario, dict(variables or {})
             self._chooser = Chooser(scenario)
@@ -92,32 +99,34 @@ class ReplayServer:
             return tuple(self._requests)
 
     @property
-    def unanswered(self) -> tuple[RecordedRequest, ...]:
+    def unanswered_requests(self) -> tuple[RecordedRequest, ...]:
         """The requests that no answer fitted; `trouble` says why."""
-        return tuple(request for request in self.requests if request.trouble)
+        return tuple(request for request in self.requests if request.mismatch)
 
-    def _answer(self, body: Mapping[str, Any], user_agent: str) -> tuple[RecordedRequest, Reply]:
+    def _answer_request(
+        self, body: Mapping[str, Any], user_agent: str
+    ) -> tuple[RecordedRequest, Reply]:
         """Choose the reply to a request, and record both. Thread-safe."""
         request = RecordedRequest(body, user_agent=user_agent)
-        answer = self._chooser.choose(request)
+        answer = self._chooser.choose_answer(request)
         label = trouble = ""
         if answer is not None:
-            label = self._scenario.label(answer)
+            label = self._scenario.label_answer(answer)
             try:
-                reply = fill(answer.reply, self._variables | request.variables)
+                reply = fill_placeholders(answer.reply, self._variables | request.variables)
             except KeyError as missing:
                 trouble = (
                     f"{self._scenario.source}: {label}: the request names no ${{{missing.args[0]}}}"
                 )
         elif request.speaker is Speaker.SIDE:
-            label, reply = "housekeeping", wire.housekeeping(request)
+            label, reply = "housekeeping", wire.build_housekeeping_reply(request)
         else:
-            trouble = self._chooser.explain(request)
+            trouble = self._chooser.explain_mismatch(request)
         if trouble:
             reply = Reply(fault=Fault(FaultKind.STATUS, 400, trouble))
         with self._lock:
             number = len(self._requests) + 1
-            request = replace(request, number=number, answer=label, trouble=trouble)
+            request = replace(request, number=number, answer=label, mismatch=trouble)
             self._requests.append(request)
         self._watch(request)
         return request, reply

@@ -49,9 +49,9 @@ _DELTA_CHARACTERS: Final = 256
 Json = dict[str, Any]
 
 
-def message(reply: Reply, request: RecordedRequest) -> Json:
+def build_message(reply: Reply, request: RecordedRequest) -> Json:
     """The whole message that a reply makes, as a client without streaming gets it."""
-    blocks = _content(reply)
+    blocks = _build_content(reply)
     return {
         "id": f"msg_{uuid.uuid4().hex[:24]}",
         "type": "message",
@@ -60,11 +60,11 @@ def message(reply: Reply, request: RecordedRequest) -> Json:
         "content": blocks,
         "stop_reason": reply.stop_reason or ("tool_use" if reply.tools else "end_turn"),
         "stop_sequence": None,
-        "usage": _usage(reply, request, blocks),
+        "usage": _build_usage(reply, request, blocks),
     }
 
 
-def events(whole: Json) -> list[bytes]:
+def build_events(whole: Json) -> list[bytes]:
     """The server-sent events that carry a message, in order."""
     usage = whole["usage"]
     start = {
@@ -73,16 +73,16 @@ def events(whole: Json) -> list[bytes]:
         "stop_reason": None,
         "usage": {**usage, "output_tokens": 1},
     }
-    found = [_event("message_start", message=start)]
+    found = [_encode_event("message_start", message=start)]
     for index, block in enumerate(whole["content"]):
-        found += _block_events(index, block)
+        found += _build_block_events(index, block)
     end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-    found.append(_event("message_delta", delta=end, usage=usage))
-    found.append(_event("message_stop"))
+    found.append(_encode_event("message_delta", delta=end, usage=usage))
+    found.append(_encode_event("message_stop"))
     return found
 
 
-def error(status: int, text: str = "") -> Json:
+def build_error(status: int, text: str = "") -> Json:
     """The JSON body of an error response."""
     kind = ERROR_TYPES[status]
     return {
@@ -92,12 +92,12 @@ def error(status: int, text: str = "") -> Json:
     }
 
 
-def token_count(body: Mapping[str, Any]) -> Json:
+def build_token_count(body: Mapping[str, Any]) -> Json:
     """What `count_tokens` answers."""
-    return {"input_tokens": _tokens(json.dumps(body, ensure_ascii=False))}
+    return {"input_tokens": _estimate_tokens(json.dumps(body, ensure_ascii=False))}
 
 
-def models() -> Json:
+def build_model_list() -> Json:
     """What `GET /v1/models` answers."""
     data = [
         {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
@@ -106,12 +106,12 @@ def models() -> Json:
     return {"data": data, "has_more": False, "first_id": _MODELS[0], "last_id": _MODELS[-1]}
 
 
-def housekeeping(request: RecordedRequest) -> Reply:
+def build_housekeeping_reply(request: RecordedRequest) -> Reply:
     """A harmless reply to a request that the scenario is not about."""
-    return Reply(say="ok") if request.schema is None else Reply(json=_example(request.schema))
+    return Reply(say="ok") if request.schema is None else Reply(json=_build_example(request.schema))
 
 
-def _content(reply: Reply) -> list[Json]:
+def _build_content(reply: Reply) -> list[Json]:
     text = reply.say if reply.json is None else json.dumps(reply.json, ensure_ascii=False)
     blocks: list[Json] = [{"type": "text", "text": text}] if text else []
     for tool in reply.tools:
@@ -121,13 +121,13 @@ def _content(reply: Reply) -> list[Json]:
     return blocks
 
 
-def _usage(reply: Reply, request: RecordedRequest, blocks: list[Json]) -> Json:
+def _build_usage(reply: Reply, request: RecordedRequest, blocks: list[Json]) -> Json:
     usage = reply.usage
     sent, said = usage.input, usage.output
     if sent is None:
-        sent = _tokens(json.dumps(request.body, ensure_ascii=False))
+        sent = _estimate_tokens(json.dumps(request.body, ensure_ascii=False))
     if said is None:
-        said = _tokens("".join(b.get("text") or json.dumps(b["input"]) for b in blocks))
+        said = _estimate_tokens("".join(b.get("text") or json.dumps(b["input"]) for b in blocks))
     return {
         "input_tokens": sent,
         "output_tokens": said,
@@ -136,12 +136,12 @@ def _usage(reply: Reply, request: RecordedRequest, blocks: list[Json]) -> Json:
     }
 
 
-def _tokens(text: str) -> int:
+def _estimate_tokens(text: str) -> int:
     """A rough count: about four characters make a token."""
     return max(1, len(text) // _CHARACTERS_PER_TOKEN)
 
 
-def _block_events(index: int, block: Json) -> list[bytes]:
+def _build_block_events(index: int, block: Json) -> list[bytes]:
     if block["type"] == "text":
         empty: Json = {"type": "text", "text": ""}
         kind, key, text = "text_delta", "text", block["text"]
@@ -151,27 +151,27 @@ def _block_events(index: int, block: Json) -> list[bytes]:
         text = json.dumps(block["input"], ensure_ascii=False)
     pieces = [text[at : at + _DELTA_CHARACTERS] for at in range(0, len(text), _DELTA_CHARACTERS)]
     return [
-        _event("content_block_start", index=index, content_block=empty),
+        _encode_event("content_block_start", index=index, content_block=empty),
         *(
-            _event("content_block_delta", index=index, delta={"type": kind, key: piece})
+            _encode_event("content_block_delta", index=index, delta={"type": kind, key: piece})
             for piece in pieces
         ),
-        _event("content_block_stop", index=index),
+        _encode_event("content_block_stop", index=index),
     ]
 
 
-def _event(name: str, **data: object) -> bytes:
+def _encode_event(name: str, **data: object) -> bytes:
     line = json.dumps({"type": name, **data})
     return f"event: {name}\ndata: {line}\n\n".encode()
 
 
-def _example(schema: Mapping[str, Any]) -> object:
+def _build_example(schema: Mapping[str, Any]) -> object:
     """The plainest value that a simple JSON schema accepts."""
     if schema.get("enum"):
         return schema["enum"][0]
     if schema.get("type") == "object":
         properties = schema.get("properties", {})
         wanted = schema.get("required", list(properties))
-        return {name: _example(properties.get(name, {})) for name in wanted}
+        return {name: _build_example(properties.get(name, {})) for name in wanted}
     plain = {"array": [], "integer": 0, "number": 0, "boolean": False, "null": None}
     return plain.get(schema.get("type", ""), "replay")

@@ -13,59 +13,59 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, config_folder
-from orchestrator.rulebook.document import has_content, imports
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, find_config_folder
+from orchestrator.rulebook.document import find_imports, has_content
 
 _INSTRUCTIONS: Final = (CLAUDE_MD, f".claude/{CLAUDE_MD}", "CLAUDE.local.md")
 _AGENTS: Final = (AGENTS_MD, f".claude/{AGENTS_MD}")
 
 
-def agents_in_force(project: Path) -> tuple[str, ...]:
+def find_active_agents_md(project: Path) -> tuple[str, ...]:
     """The project's AGENTS.md files that a first rule in CLAUDE.md would put out of force."""
     project = project.resolve()
-    if _instructed(project):
+    if _has_instructions(project):
         return ()
     return tuple(name for name in _AGENTS if _has_content(project / name))
 
 
-def agents_above(project: Path) -> Path | None:
+def find_agents_md_above(project: Path) -> Path | None:
     """An AGENTS.md in a folder above that a first rule in CLAUDE.md would put out of force."""
     project = project.resolve()
-    if _instructed(project):
+    if _has_instructions(project):
         return None
     found = (folder / name for folder in project.parents for name in _AGENTS)
     return next((path for path in found if _has_content(path)), None)
 
 
-def agents_unloaded(project: Path) -> Path | None:
+def find_shadowing_file(project: Path) -> Path | None:
     """What keeps Claude Code from loading the project's AGENTS.md; None if it loads it."""
     project = project.resolve()
     agents = project / AGENTS_MD
     ours = [project / name for name in _INSTRUCTIONS]
-    if any(_imports(path, agents) for path in ours):
+    if any(_contains_import(path, agents) for path in ours):
         return None
-    return next(_instructions(project), None)
+    return next(_iter_instruction_files(project), None)
 
 
-def _instructed(project: Path) -> bool:
-    return next(_instructions(project), None) is not None
+def _has_instructions(project: Path) -> bool:
+    return next(_iter_instruction_files(project), None) is not None
 
 
-def _instructions(project: Path) -> Iterator[Path]:
+def _iter_instruction_files(project: Path) -> Iterator[Path]:
     """The files with content that put AGENTS.md out of force, the project's own first."""
-    configured = Path(config_folder(os.environ))
+    configured = Path(find_config_folder(os.environ))
     users_own = configured.parent.resolve() / configured.name / CLAUDE_MD
     files = (folder / name for folder in (project, *project.parents) for name in _INSTRUCTIONS)
     return (path for path in files if path != users_own and _has_content(path))
 
 
-def _imports(path: Path, other: Path) -> bool:
+def _contains_import(path: Path, other: Path) -> bool:
     """Whether an instruction file is a link to the other, or imports it."""
     with contextlib.suppress(OSError):
         if path.is_file():
             if path.resolve() == other.resolve():
                 return True
-            named = (path.parent / name for name in imports(path.read_bytes()))
+            named = (path.parent / name for name in find_imports(path.read_bytes()))
             return any(each.resolve() == other.resolve() for each in named)
     return False
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from orchestrator.models import Rule
 from orchestrator.rulebook.records import RuleRecord
-from orchestrator.rulebook.text import safe_line
+from orchestrator.rulebook.text import sanitize_line
 
-_FORBIDS: Final = re.compile(
+_PROHIBITION: Final = re.compile(
     r"\b(?:never|avoid|do not|don['\u2019]t|must not|stop|no)\b", re.IGNORECASE
 )
 _REST: Final = re.compile(r"[;.]\s|\b(?:instead|but)\b")
@@ -25,7 +25,7 @@ _SPAN: Final = re.compile(r"`([^`]+)`")
 
 _TOOLS: Final = "git|rm|pip|npm|yarn|docker|kubectl|terraform|curl|wget|make|sudo|chmod"
 _TOOL: Final = re.compile(rf"(?:{_TOOLS})(?=\s|$)")
-_SAID: Final = re.compile(
+_UNQUOTED_COMMAND: Final = re.compile(
     rf"\b(?:run(?:ning)?|call(?:ing)?|us(?:e|ing)|execut(?:e|ing))\s+((?:{_TOOLS})(?=\s|$).*)",
     re.IGNORECASE,
 )
@@ -40,41 +40,41 @@ _NO_SUBCOMMAND: Final = re.compile(
 
 _CODE: Final = re.compile(r"\b(?:[A-Za-z_]\w*\.)+[A-Za-z_]\w+\b|\b(?:print|assert|eval|exec)\b")
 _WORDS: Final = frozenset(keyword.kwlist) - {"assert"}
-_CALLED: Final = ("print", "eval", "exec")
+_FUNCTION_NAMES: Final = ("print", "eval", "exec")
 _PATH: Final = re.compile(r"/|\.(?:py|ya?ml|toml|json|md|txt|cfg|ini|sh|sql|lock|csv|html)$")
 
 
-def suggestion(record: RuleRecord) -> str:
+def suggest_check(record: RuleRecord) -> str:
     """The check that fits the rule best: a hook for a command, a lint rule for code, or a test."""
     words = record.rule.text.rule
-    forbids = _FORBIDS.search(words)
+    forbids = _PROHIBITION.search(words)
     forbidden = _REST.split(words[forbids.end() :], maxsplit=1)[0] if forbids else ""
     if _EXCEPT.search(_SPAN.sub(" ", forbidden)):
-        return _test(record)
-    if command := _command(forbidden):
-        return _permission(command)
-    if code := _code(forbidden):
-        return _lint(code, record)
-    return _test(record)
+        return _render_test(record)
+    if command := _find_command(forbidden):
+        return _render_permission(command)
+    if code := _find_code(forbidden):
+        return _render_lint_rule(code, record)
+    return _render_test(record)
 
 
-def rewritten(record: RuleRecord, rule: Rule) -> RuleRecord:
+def replace_rule(record: RuleRecord, rule: Rule) -> RuleRecord:
     """The record of a rule that was changed; a check that was suggested follows its words."""
     changed = replace(record, rule=rule)
     if not record.suggestion or rule.text == record.rule.text:
         return changed
-    return replace(changed, suggestion=suggestion(changed))
+    return replace(changed, suggestion=suggest_check(changed))
 
 
 # ---- a command
 
 
-def _command(text: str) -> list[str]:
+def _find_command(text: str) -> list[str]:
     """The words of a command that a rule names, and its flags; none if it names no command."""
     for span in _SPAN.findall(text):
         if _TOOL.match(span):
             return str(span).split()
-    said = _SAID.search(_SPAN.sub(" ", text))
+    said = _UNQUOTED_COMMAND.search(_SPAN.sub(" ", text))
     if not said:
         return []
     command: list[str] = []
@@ -88,7 +88,7 @@ def _command(text: str) -> list[str]:
     return command if len(command) > 1 or command == words else []
 
 
-def _permission(command: list[str]) -> str:
+def _render_permission(command: list[str]) -> str:
     prefix = " ".join(command)
     lines = [
         "a permission that stops the command. In .claude/settings.json:",
@@ -98,12 +98,12 @@ def _permission(command: list[str]) -> str:
     if flags := [word for word in command if word.startswith("-")]:
         lines += [
             f"With {' '.join(flags)} further on, the command passes; a hook sees it there too:",
-            "  " + _hook([word for word in command if word not in flags], flags),
+            "  " + _render_hook([word for word in command if word not in flags], flags),
         ]
     return "\n".join(lines)
 
 
-def _hook(words: list[str], flags: list[str]) -> str:
+def _render_hook(words: list[str], flags: list[str]) -> str:
     """A hook for settings.json that reads the call, and stops it with exit code 2."""
     named = [rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in words]
     looked_for = [".*".join(named), *(rf"(?<!\S){re.escape(flag)}(?![\w-])" for flag in flags)]
@@ -120,7 +120,7 @@ def _hook(words: list[str], flags: list[str]) -> str:
 # ---- code
 
 
-def _code(text: str) -> str:
+def _find_code(text: str) -> str:
     named = [span.strip() for span in _SPAN.findall(text)] or _CODE.findall(text)
     for code in named:
         if re.search(r"[A-Za-z]", code) and not _PATH.search(code) and code not in _WORDS:
@@ -128,30 +128,30 @@ def _code(text: str) -> str:
     return ""
 
 
-def _lint(code: str, record: RuleRecord) -> str:
+def _render_lint_rule(code: str, record: RuleRecord) -> str:
     name = re.sub("[^a-z0-9]+", "-", code.lower()).strip("-")
     return (
         "a lint rule. In .pre-commit-config.yaml, under `repos`:\n"
         "  - repo: local\n"
         "    hooks:\n"
         f"      - id: no-{name}\n"
-        f"        name: {_yaml(record.rule.text.rule)}\n"
+        f"        name: {_quote_yaml(record.rule.text.rule)}\n"
         "        language: pygrep\n"
-        f"        entry: {_yaml(_pattern(code))}\n"
+        f"        entry: {_quote_yaml(_build_pattern(code))}\n"
         "        types: [python]"
     )
 
 
-def _pattern(code: str) -> str:
+def _build_pattern(code: str) -> str:
     """A pattern for `re.search`: the code as words of their own, however it is spaced."""
-    called = code in _CALLED or code.endswith("()")
+    called = code in _FUNCTION_NAMES or code.endswith("()")
     tokens = re.findall(r"\w+|[^\w\s]", code.removesuffix("()"))
     before = r"(?<![\w.])" if re.match(r"\w", tokens[0]) else ""
     after = r"\s*\(" if called else r"(?!\w)" if re.match(r"\w", tokens[-1]) else ""
     return before + r"\s*".join(map(re.escape, tokens)) + after
 
 
-def _yaml(text: str) -> str:
+def _quote_yaml(text: str) -> str:
     """A text as YAML takes it: as JSON, but for characters that YAML allows only escaped."""
     return "".join(
         char if char.isprintable() else f"\\U{ord(char):08x}"
@@ -162,14 +162,14 @@ def _yaml(text: str) -> str:
 # ---- anything else
 
 
-def _test(record: RuleRecord) -> str:
+def _render_test(record: RuleRecord) -> str:
     text, origin = record.rule.text, record.origin
     name = re.sub(r"[^a-z0-9]+", "_", text.rule.lower()).strip("_")[:60].rstrip("_")
     seen = ", ".join(origin.cases[:3]) or origin.summary or "the failure that it was learned from"
     return (
         "a test of its own, that says in its message what to do:\n"
         f"  def test_{name or 'the_rule'}() -> None:\n"
-        f"      # seen so far: {safe_line(seen)}\n"
-        f"      # when: {safe_line(text.when) or 'always'}\n"
+        f"      # seen so far: {sanitize_line(seen)}\n"
+        f"      # when: {sanitize_line(text.when) or 'always'}\n"
         f"      raise AssertionError({text.rule!r})"
     )

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, UsageError
-from orchestrator.masking import mask
+from orchestrator.masking import mask_text
 from orchestrator.platform import process
 from orchestrator.rulebook.records import RuleRecord
-from orchestrator.rulebook.text import safe_line
+from orchestrator.rulebook.text import sanitize_line
 
-_OTHERWISE: Final = "or approve without --commit"
-_UNFINISHED: Final = {
+_COMMIT_HINT: Final = "or approve without --commit"
+_GIT_OPERATIONS: Final = {
     "MERGE_HEAD": "merge",
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
@@ -35,21 +35,21 @@ def check_committable(paths: Sequence[Path]) -> None:
             git is in the middle of a merge or the like, locked, or knows no author.
         InfrastructureError: git is missing.
     """
-    tops = {_top(path) for path in paths}
+    tops = {_find_repository(path) for path in paths}
     if len(tops) > 1:
         where = ", ".join(map(str, sorted(tops)))
-        raise UsageError(f"the rule goes into several repositories: {where}", _OTHERWISE[3:])
+        raise UsageError(f"the rule goes into several repositories: {where}", _COMMIT_HINT[3:])
     for top in tops:
-        _refuse_unfinished(top)
-        if (lock := top / _git(top, "rev-parse", "--git-path", "index.lock").strip()).exists():
-            raise UsageError(f"another git is at work: {lock}", f"wait for it, {_OTHERWISE}")
+        _require_finished(top)
+        if (lock := top / _run_git(top, "rev-parse", "--git-path", "index.lock").strip()).exists():
+            raise UsageError(f"another git is at work: {lock}", f"wait for it, {_COMMIT_HINT}")
         for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-            _git(top, "var", who)
+            _run_git(top, "var", who)
         for path in paths:
-            _refuse_unclean(top, path)
+            _require_clean(top, path)
 
 
-def commit(paths: Sequence[Path], record: RuleRecord) -> str:
+def commit_rule(paths: Sequence[Path], record: RuleRecord) -> str:
     """Commit the files, with the rule's evidence in the message; give the commit's short id.
 
     What is staged stays staged, and is not in the commit; the user's own git hooks run.
@@ -58,7 +58,7 @@ def commit(paths: Sequence[Path], record: RuleRecord) -> str:
         UsageError: git refuses, as a hook may; or nothing was changed.
         InfrastructureError: git is missing.
     """
-    return commit_files(paths, message(record))
+    return commit_files(paths, render_message(record))
 
 
 def commit_files(paths: Sequence[Path], text: str) -> str:
@@ -69,10 +69,10 @@ def commit_files(paths: Sequence[Path], text: str) -> str:
     """
     if not paths:
         raise UsageError("no file was changed, so there is nothing to commit")
-    names, folder = [_literal(path) for path in paths], _top(paths[0])
-    _git(folder, "add", "--", *names)
-    _git(folder, "commit", "--quiet", "--only", "-m", text, "--", *names)
-    return _git(folder, "rev-parse", "--short", "HEAD").strip()
+    names, folder = [_build_pathspec(path) for path in paths], _find_repository(paths[0])
+    _run_git(folder, "add", "--", *names)
+    _run_git(folder, "commit", "--quiet", "--only", "-m", text, "--", *names)
+    return _run_git(folder, "rev-parse", "--short", "HEAD").strip()
 
 
 def is_in_work_tree(folder: Path) -> bool:
@@ -81,7 +81,7 @@ def is_in_work_tree(folder: Path) -> bool:
     Raises:
         InfrastructureError: git is missing.
     """
-    return _git(folder, "rev-parse", "--is-inside-work-tree", fine=(0, 128)).strip() == "true"
+    return _run_git(folder, "rev-parse", "--is-inside-work-tree", fine=(0, 128)).strip() == "true"
 
 
 def find_committable(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
@@ -98,17 +98,17 @@ def find_committable(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
     """
     if not is_in_work_tree(folder):
         return ()
-    top = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+    top = Path(_run_git(folder, "rev-parse", "--show-toplevel").strip())
     return tuple(
         path
         for path in paths
         if path.is_relative_to(top)
-        and not _git(top, "check-ignore", "--", str(path), fine=(0, 1))
-        and (path.exists() or _git(top, "ls-files", "--", _literal(path)))
+        and not _run_git(top, "check-ignore", "--", str(path), fine=(0, 1))
+        and (path.exists() or _run_git(top, "ls-files", "--", _build_pathspec(path)))
     )
 
 
-def message(record: RuleRecord) -> str:
+def render_message(record: RuleRecord) -> str:
     """The message of a rule's commit.
 
     The evidence comes from outside: each value is one line behind its name, or it could pose as a
@@ -126,42 +126,44 @@ def message(record: RuleRecord) -> str:
         "Run": origin.run,
         "Model": origin.model,
     }
-    values = {name: safe_line(mask(value)) for name, value in evidence.items()}
+    values = {name: sanitize_line(mask_text(value)) for name, value in evidence.items()}
     lines = "\n".join(f"{name}: {value}" for name, value in values.items() if value)
-    return f"docs(memory): {safe_line(mask(text.rule), _SUBJECT_CHARS)}\n\n{lines}\n"
+    return f"docs(memory): {sanitize_line(mask_text(text.rule), _SUBJECT_CHARS)}\n\n{lines}\n"
 
 
-def _refuse_unfinished(top: Path) -> None:
-    for name, what in _UNFINISHED.items():
-        if (top / _git(top, "rev-parse", "--git-path", name).strip()).exists():
-            raise UsageError(f"a {what} is in progress in {top}", f"finish it first, {_OTHERWISE}")
-    if _git(top, "ls-files", "--unmerged"):
-        raise UsageError(f"files in {top} are not merged", f"merge them first, {_OTHERWISE}")
+def _require_finished(top: Path) -> None:
+    for name, what in _GIT_OPERATIONS.items():
+        if (top / _run_git(top, "rev-parse", "--git-path", name).strip()).exists():
+            raise UsageError(
+                f"a {what} is in progress in {top}", f"finish it first, {_COMMIT_HINT}"
+            )
+    if _run_git(top, "ls-files", "--unmerged"):
+        raise UsageError(f"files in {top} are not merged", f"merge them first, {_COMMIT_HINT}")
 
 
-def _refuse_unclean(top: Path, path: Path) -> None:
+def _require_clean(top: Path, path: Path) -> None:
     # A file that is not there has no status; but git would not add it, if it is to be ignored.
-    if _git(top, "check-ignore", "--", str(path), fine=(0, 1)):
-        raise UsageError(f"git ignores {path}", f"mend .gitignore, {_OTHERWISE}")
-    if said := _git(top, "status", "--porcelain", "--", _literal(path)).strip():
+    if _run_git(top, "check-ignore", "--", str(path), fine=(0, 1)):
+        raise UsageError(f"git ignores {path}", f"mend .gitignore, {_COMMIT_HINT}")
+    if said := _run_git(top, "status", "--porcelain", "--", _build_pathspec(path)).strip():
         raise UsageError(
             f"{path} has changes of yours, or is not under git: {said}",
-            f"commit it first, {_OTHERWISE}",
+            f"commit it first, {_COMMIT_HINT}",
         )
 
 
-def _literal(path: Path) -> str:
+def _build_pathspec(path: Path) -> str:
     """A path for git, which would take `[ab].md` for several files."""
     return f":(literal){path}"
 
 
-def _top(path: Path) -> Path:
+def _find_repository(path: Path) -> Path:
     """A folder of the repository that stays when the file goes."""
     folder = next(up for up in path.parents if up.is_dir())
-    return Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+    return Path(_run_git(folder, "rev-parse", "--show-toplevel").strip())
 
 
-def _git(folder: Path, *arguments: str, fine: Sequence[int] = (0,)) -> str:
+def _run_git(folder: Path, *arguments: str, fine: Sequence[int] = (0,)) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_INDEX")}
     environment |= {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
     try:

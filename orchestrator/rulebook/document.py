@@ -32,11 +32,11 @@ from orchestrator.rulebook.pieces import (
     Comment,
     Piece,
     blank_front_matter,
-    folded_title,
-    read_pieces,
+    fold_title,
+    iter_pieces,
     split_lines,
 )
-from orchestrator.rulebook.text import rule_id
+from orchestrator.rulebook.text import derive_rule_id
 from teacher.models import RuleText
 
 if TYPE_CHECKING:
@@ -46,18 +46,18 @@ HEADING: Final = "## Learned Rules & Patterns"
 
 _TITLE: Final = HEADING.removeprefix("## ").casefold()
 _COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)
-_SHOWN: Final = re.compile(r"\S")
+_NON_SPACE: Final = re.compile(r"\S")
 _IMPORT: Final = re.compile(r"(?:^|\s)@([^\s\\#]+)")
 
 
 @dataclass(frozen=True)
-class Place:
+class RuleLocation:
     """Where a rule stands."""
 
     comment: Comment | None
     bullets: tuple[Bullet, ...]
 
-    def bullet(self, name: str) -> Bullet | None:
+    def find_bullet(self, name: str) -> Bullet | None:
         """The bullet with this name."""
         return next((bullet for bullet in self.bullets if bullet.name == name), None)
 
@@ -78,32 +78,32 @@ class Document:
     """The file's lines with their endings, bytes that are not UTF-8 as surrogates."""
     section: tuple[int, int] | None = field(repr=False)
     """The lines of the (first) managed section, after its heading."""
-    places: tuple[Place, ...] = field(repr=False)
+    locations: tuple[RuleLocation, ...] = field(repr=False)
     closer: str = field(repr=False)
     """What would end the last block of the file, in case nobody ended it."""
 
     @cached_property
-    def _numbers(self) -> Mapping[str, int]:
+    def _positions_by_id(self) -> Mapping[str, int]:
         """The place of each rule in `rules`, by its id."""
         return {rule.id: number for number, rule in enumerate(self.rules)}
 
-    def place(self, rule: str) -> Place:
+    def find_location(self, rule: str) -> RuleLocation:
         """Where the rule with this id stands. Raises KeyError when there is none."""
-        return self.places[self._numbers[rule]]
+        return self.locations[self._positions_by_id[rule]]
 
-    def note(self, rule: str) -> str:
+    def get_comment(self, rule: str) -> str:
         """What the comment of the rule with this id says, with its marks."""
-        comment = self.place(rule).comment
+        comment = self.find_location(rule).comment
         return "".join(self.lines[comment.start : comment.end]) if comment else ""
 
-    def find(self, rule: str) -> Rule | None:
+    def find_rule(self, rule: str) -> Rule | None:
         """The rule with this id."""
-        number = self._numbers.get(rule)
+        number = self._positions_by_id.get(rule)
         return None if number is None else self.rules[number]
 
 
 @lru_cache(maxsize=16)  # a few files are read for the teacher, for the edit, and to check it
-def parse(data: bytes) -> Document:
+def parse_document(data: bytes) -> Document:
     """Read a rulebook file. Whatever is in it, this gives what rules can be made out.
 
     Takes up to 7 s for a file of 1 MB, and 30 ms for one of 10 kB; a rule in our own form, or a
@@ -117,33 +117,33 @@ def parse(data: bytes) -> Document:
     text = data.decode("utf-8", "surrogateescape")
     bom, text = split_bom(text)
     lines, masked = split_lines(text), blank_front_matter(text)
-    pieces = tuple(read_pieces(lines if masked == text else split_lines(masked)))
-    return document_of(bom, lines, pieces)
+    pieces = tuple(iter_pieces(lines if masked == text else split_lines(masked)))
+    return build_document(bom, lines, pieces)
 
 
-def document_of(bom: str, lines: tuple[str, ...], pieces: Sequence[Piece]) -> Document:
+def build_document(bom: str, lines: tuple[str, ...], pieces: Sequence[Piece]) -> Document:
     """Return the document whose lines hold these pieces."""
-    sections = tuple(_sections(pieces, len(lines)))
+    sections = tuple(_iter_sections(pieces, len(lines)))
     found = [mark for piece in pieces for mark in piece.marks]
     starts = [mark.start for mark in found]
     marks = [
         found[bisect_left(starts, start) : bisect_left(starts, end)] for start, end in sections
     ]
     comments = frozenset(mark.id for part in marks for mark in part if isinstance(mark, Comment))
-    places = tuple(place for part in marks for place in _places(part))
-    rules = _rules(places, comments)
+    places = tuple(place for part in marks for place in _iter_locations(part))
+    rules = _build_rules(places, comments)
     return Document(
         rules=rules,
         ids=comments | {rule.id for rule in rules},
         bom=bom,
         lines=lines,
         section=sections[0] if sections else None,
-        places=places,
+        locations=places,
         closer=next((piece.closer for piece in reversed(pieces) if not piece.empty), ""),
     )
 
 
-def swallowed(what: str) -> RulebookError:
+def build_unclosed_error(what: str) -> RulebookError:
     """The error for a file in which what was begun and not ended would swallow what is added."""
     return RulebookError(
         f"the file cannot take {what}: a block was begun and not ended",
@@ -152,30 +152,30 @@ def swallowed(what: str) -> RulebookError:
 
 
 @lru_cache(maxsize=16)
-def carries_rules(data: bytes) -> bool:
+def contains_rules(data: bytes) -> bool:
     """Whether a file may have a managed section: a look, where reading it takes long."""
     if HEADING.encode() in data:
         return True
     encoding = "utf-16" if is_utf16(data) else "utf-8"
-    return _TITLE in folded_title(data.decode(encoding, "replace"))
+    return _TITLE in fold_title(data.decode(encoding, "replace"))
 
 
-def front_matter_of(data: bytes) -> str | None:
+def find_front_matter(data: bytes) -> str | None:
     """The YAML at the beginning of a file, as Claude Code (2.1.329) finds it.
 
     It ends with the first `---`, wherever that stands; Claude Code sends the rest.
     """
-    found = FRONT_MATTER.match(_text(data))
+    found = FRONT_MATTER.match(_decode_text(data))
     return found[1] if found else None
 
 
 def has_content(data: bytes) -> bool:
     """Whether Claude Code finds anything in a file once comments and front matter are gone."""
-    text = _text(data)
+    text = _decode_text(data)
     front = FRONT_MATTER.match(text)
     at = front.end() if front else 0
     # To the first character that counts, and no further: a rulebook may be long.
-    while shown := _SHOWN.search(text, at):
+    while shown := _NON_SPACE.search(text, at):
         comment = _COMMENT.match(text, shown.start())
         if not comment:
             return True
@@ -184,7 +184,7 @@ def has_content(data: bytes) -> bool:
 
 
 @lru_cache(maxsize=16)
-def imports(data: bytes) -> frozenset[str]:
+def find_imports(data: bytes) -> frozenset[str]:
     """The paths that a file imports with `@path`, from its folder.
 
     As Claude Code (2.1.329) finds them: not in front matter, code, comments or HTML blocks. In a
@@ -194,7 +194,7 @@ def imports(data: bytes) -> frozenset[str]:
         return frozenset()
     found: list[str] = []
     lists = 0
-    for token in _inline_parser().parse(blank_front_matter(_text(data))):
+    for token in _build_inline_parser().parse(blank_front_matter(_decode_text(data))):
         if token.type.endswith(("_list_open", "_list_close")):
             lists += token.nesting
         if token.type == "html_block" and token.content.lstrip().startswith("<!--"):
@@ -207,19 +207,19 @@ def imports(data: bytes) -> frozenset[str]:
     return frozenset(map(posixpath.normpath, found))
 
 
-def _text(data: bytes) -> str:
+def _decode_text(data: bytes) -> str:
     return data.decode("utf-8", "replace").removeprefix(BOM)
 
 
 @lru_cache(maxsize=1)
-def _inline_parser() -> "MarkdownIt":
+def _build_inline_parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
     # Unjoined, so that an escaped @ is told from a plain one.
     return MarkdownIt("commonmark").disable("text_join")
 
 
-def _sections(pieces: Sequence[Piece], lines: int) -> Iterator[tuple[int, int]]:
+def _iter_sections(pieces: Sequence[Piece], lines: int) -> Iterator[tuple[int, int]]:
     """Lines of each managed section, from after its heading up to the next of level 1 or 2."""
     begun: int | None = None
     for start, end, title in (heading for piece in pieces for heading in piece.headings):
@@ -230,22 +230,22 @@ def _sections(pieces: Sequence[Piece], lines: int) -> Iterator[tuple[int, int]]:
         yield begun, lines
 
 
-def _places(marks: Iterable[Bullet | Comment]) -> Iterator[Place]:
+def _iter_locations(marks: Iterable[Bullet | Comment]) -> Iterator[RuleLocation]:
     comment: Comment | None = None
     bullets: list[Bullet] = []
     for mark in marks:
         if bullets and (isinstance(mark, Comment) or mark.name == "Rule"):
-            yield Place(comment, tuple(bullets))
+            yield RuleLocation(comment, tuple(bullets))
             comment, bullets = None, []
         if isinstance(mark, Comment):
             comment = mark
         elif mark.name == "Rule" or (bullets and all(mark.name != b.name for b in bullets)):
             bullets.append(mark)
     if bullets:
-        yield Place(comment, tuple(bullets))
+        yield RuleLocation(comment, tuple(bullets))
 
 
-def _rules(places: Sequence[Place], comments: frozenset[str]) -> tuple[Rule, ...]:
+def _build_rules(places: Sequence[RuleLocation], comments: frozenset[str]) -> tuple[Rule, ...]:
     rules: dict[str, Rule] = {}
     taken = set(comments)
     for place in places:
@@ -254,15 +254,15 @@ def _rules(places: Sequence[Place], comments: frozenset[str]) -> tuple[Rule, ...
         if place.comment and place.comment.id not in rules:
             key = place.comment.id
         else:
-            key = free_id(text, taken)
+            key = find_free_id(text, taken)
         taken.add(key)
         rules[key] = Rule(key, text, said.get("Source", ""))
     return tuple(rules.values())
 
 
-def free_id(text: RuleText, taken: AbstractSet[str]) -> str:
+def find_free_id(text: RuleText, taken: AbstractSet[str]) -> str:
     """The id that follows from the text, or the next one that is not taken."""
     nth = 0
-    while (key := rule_id(text, nth)) in taken:
+    while (key := derive_rule_id(text, nth)) in taken:
         nth += 1
     return key

@@ -12,8 +12,14 @@ from typing import Final
 
 from orchestrator.errors import RulebookError
 from orchestrator.models import Rule
-from orchestrator.rulebook.document import HEADING, Document, Place, parse, swallowed
-from orchestrator.rulebook.text import overlaid
+from orchestrator.rulebook.document import (
+    HEADING,
+    Document,
+    RuleLocation,
+    build_unclosed_error,
+    parse_document,
+)
+from orchestrator.rulebook.text import overlay_text
 from teacher.models import RuleText
 
 Change = Callable[[bytes], bytes]
@@ -24,7 +30,7 @@ _BLANK: Final = " \t\r\n"
 _GUARD: Final = "<!-- end of the learned rules -->"
 
 
-def append(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()) -> bytes:
+def append_rule(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()) -> bytes:
     """The file with one more rule at the end of its section, which is made if there is none.
 
     What is added is one piece: without it the file is what it was, byte for byte. `provenance`
@@ -33,16 +39,16 @@ def append(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()
     Raises:
         RulebookError: what stands before would swallow the rule.
     """
-    document = parse(data)
+    document = parse_document(data)
     for closer in dict.fromkeys(("", document.closer)):
-        written = _inserted(document, _block(rule, provenance), imports, closer)
-        known = parse(written)
-        if known.find(rule.id) == rule and len(known.rules) == len(document.rules) + 1:
+        written = _insert_block(document, _render_block(rule, provenance), imports, closer)
+        known = parse_document(written)
+        if known.find_rule(rule.id) == rule and len(known.rules) == len(document.rules) + 1:
             return written
-    raise swallowed("a rule")
+    raise build_unclosed_error("a rule")
 
 
-def amend(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
+def amend_rule(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
     """The file with a rule's bullets replaced; its id, source and place stay.
 
     A field that is empty in `text` stays as it is. The date goes into the comment.
@@ -51,17 +57,17 @@ def amend(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
         KeyError: there is no such rule.
         RulebookError: the bullets are tangled with what stands round them.
     """
-    document = parse(data)
-    place = document.place(rule)
-    edits = _noted(document, place, rule, "amended", today)
+    document = parse_document(data)
+    place = document.find_location(rule)
+    edits = _build_counter_edits(document, place, rule, "amended", today)
     for name, value in zip(_FIELDS, (text.rule, text.when, text.why), strict=True):
         if value:
-            edits.append(_field_edit(document, place, name, value))
-    written = _edited(document, edits)
-    _demand(
+            edits.append(_build_field_edit(document, place, name, value))
+    written = _apply_edits(document, edits)
+    _require_rules(
         written,
         [
-            replace(known, text=overlaid(text, known.text)) if known.id == rule else known
+            replace(known, text=overlay_text(text, known.text)) if known.id == rule else known
             for known in document.rules
         ],
         rule,
@@ -69,28 +75,31 @@ def amend(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
     return written
 
 
-def reinforce(data: bytes, rule: str, today: date) -> bytes:
+def reinforce_rule(data: bytes, rule: str, today: date) -> bytes:
     """The file with one more reinforcement noted in a rule's comment, where it costs no tokens.
 
     Raises:
         KeyError: there is no such rule.
         RulebookError: the comment is tangled with what stands round it.
     """
-    document = parse(data)
-    written = _edited(document, _noted(document, document.place(rule), rule, "reinforced", today))
-    _demand(written, document.rules, rule)
+    document = parse_document(data)
+    written = _apply_edits(
+        document,
+        _build_counter_edits(document, document.find_location(rule), rule, "reinforced", today),
+    )
+    _require_rules(written, document.rules, rule)
     return written
 
 
-def remove(data: bytes, rule: str) -> bytes:
+def remove_rule(data: bytes, rule: str) -> bytes:
     """The file without a rule: its bullets, its comment, and the blank line that set it apart.
 
     Raises:
         KeyError: there is no such rule.
         RulebookError: the bullets are tangled with what stands round them.
     """
-    document = parse(data)
-    place = document.place(rule)
+    document = parse_document(data)
+    place = document.find_location(rule)
     gone = {line for bullet in place.bullets for line in range(bullet.item, bullet.end)}
     if place.comment and place.comment.id == rule:
         gone |= set(range(place.comment.start, place.comment.end))
@@ -102,36 +111,38 @@ def remove(data: bytes, rule: str) -> bytes:
     ended = document.lines[-1].endswith(("\r", "\n"))
     if kept and not ended:
         kept[-1] = kept[-1].rstrip("\r\n")  # it had no final newline, and has none afterwards
-    written = _encoded(document, kept)
-    _demand(written, [known for known in document.rules if known.id != rule], rule)
+    written = _encode_lines(document, kept)
+    _require_rules(written, [known for known in document.rules if known.id != rule], rule)
     return written
 
 
-def marked(data: bytes) -> bytes:
+def add_missing_comments(data: bytes) -> bytes:
     """The file with a comment for each rule that has none, so that it keeps its id when edited.
 
     Where a comment would change how a rule reads, there is none.
     """
-    document = parse(data)
+    document = parse_document(data)
     without = [
-        _mark(document, place, rule.id)
-        for rule, place in zip(document.rules, document.places, strict=True)
+        _build_comment_edit(document, place, rule.id)
+        for rule, place in zip(document.rules, document.locations, strict=True)
         if place.comment is None or place.comment.id != rule.id
     ]
     if not without:
         return data
-    written = _edited(document, without)
-    return written if parse(written).rules == document.rules else data
+    written = _apply_edits(document, without)
+    return written if parse_document(written).rules == document.rules else data
 
 
-def _mark(document: Document, place: Place, rule: str, note: str = "") -> "_Edit":
+def _build_comment_edit(
+    document: Document, place: RuleLocation, rule: str, note: str = ""
+) -> "_Edit":
     """The edit that makes a rule's comment."""
     lines, item = document.lines, place.bullets[0].item
     indent = lines[item][: len(lines[item]) - len(lines[item].lstrip(" \t"))]
-    return item, item, f"{indent}<!-- rule {rule}{note} -->{_newline(lines, item)}"
+    return item, item, f"{indent}<!-- rule {rule}{note} -->{_find_newline(lines, item)}"
 
 
-def _block(rule: Rule, provenance: str) -> list[str]:
+def _render_block(rule: Rule, provenance: str) -> list[str]:
     note = f"<!-- rule {rule.id}: {provenance} -->" if provenance else f"<!-- rule {rule.id} -->"
     values = (rule.text.rule, rule.text.when, rule.text.why)
     bullets = [f"- **{name}**: {text}" for name, text in zip(_FIELDS, values, strict=True) if text]
@@ -139,7 +150,9 @@ def _block(rule: Rule, provenance: str) -> list[str]:
     return [note, *bullets, *source]
 
 
-def _inserted(document: Document, block: list[str], imports: Sequence[str], closer: str) -> bytes:
+def _insert_block(
+    document: Document, block: list[str], imports: Sequence[str], closer: str
+) -> bytes:
     lines, section = document.lines, document.section
     first, end = section or (0, len(lines))
     # Blank lines before the next heading, or at the end of the file, stay behind the rule.
@@ -150,23 +163,23 @@ def _inserted(document: Document, block: list[str], imports: Sequence[str], clos
         if imports:
             block = [*(f"@{name}" for name in imports), "", *block]
     before, after = lines[:end], lines[end:]
-    newline = _newline(lines, end)
+    newline = _find_newline(lines, end)
     if before:
         block = [closer, "", *block] if closer else ["", *block]
     whole = newline.join(block)
     if before and not before[-1].endswith(("\r", "\n")):
         # The file had no final newline, and has none afterwards.
-        return _encoded(document, [*before, newline, whole])
+        return _encode_lines(document, [*before, newline, whole])
     following = next((line for line in after if line.strip(_BLANK)), "")
     if following.startswith(" "):
         # An indented heading would become part of our last bullet.
         whole += newline * 2 + _GUARD
     if after and after[0] == following:
         whole += newline
-    return _encoded(document, [*before, whole + newline, *after])
+    return _encode_lines(document, [*before, whole + newline, *after])
 
 
-def _newline(lines: Sequence[str], at: int) -> str:
+def _find_newline(lines: Sequence[str], at: int) -> str:
     """The line ending in use at a place in the file."""
     for line in chain(reversed(lines[:at]), lines[at:]):
         if ending := line[len(line.rstrip("\r\n")) :]:
@@ -178,8 +191,8 @@ _Edit = tuple[int, int, str]
 """Replace the lines from the first number up to the second by a text."""
 
 
-def _field_edit(document: Document, place: Place, name: str, text: str) -> _Edit:
-    bullet = place.bullet(name)
+def _build_field_edit(document: Document, place: RuleLocation, name: str, text: str) -> _Edit:
+    bullet = place.find_bullet(name)
     if bullet:
         first, last = document.lines[bullet.start], document.lines[bullet.end - 1]
         ending = last[len(last.rstrip("\r\n")) :]
@@ -187,7 +200,7 @@ def _field_edit(document: Document, place: Place, name: str, text: str) -> _Edit
         return bullet.start, bullet.end, f"{head}**{name}**: {text}{ending}"
     # The field was missing: it follows those that come before it.
     earlier = [b for b in place.bullets if b.name in _FIELDS[: _FIELDS.index(name)]][-1]
-    newline = _newline(document.lines, earlier.end)
+    newline = _find_newline(document.lines, earlier.end)
     head = document.lines[earlier.start]
     head = head[: head.index("**")]
     if document.lines[earlier.end - 1].endswith(("\r", "\n")):
@@ -195,11 +208,13 @@ def _field_edit(document: Document, place: Place, name: str, text: str) -> _Edit
     return earlier.end, earlier.end, f"{newline}{head}**{name}**: {text}"
 
 
-def _noted(document: Document, place: Place, rule: str, word: str, today: date) -> list[_Edit]:
+def _build_counter_edits(
+    document: Document, place: RuleLocation, rule: str, word: str, today: date
+) -> list[_Edit]:
     """The edit that counts something in the rule's comment, which is made if there is none."""
     lines, comment = document.lines, place.comment
     if comment is None or comment.id != rule:
-        return [_mark(document, place, rule, f": {word} 1 ({today})")]
+        return [_build_comment_edit(document, place, rule, f": {word} 1 ({today})")]
     old = "".join(lines[comment.start : comment.end])
     note = re.compile(rf"\b{word} (\d+) \([^)]*\)")
     if counted := note.search(old):
@@ -210,20 +225,20 @@ def _noted(document: Document, place: Place, rule: str, word: str, today: date) 
     return [(comment.start, comment.end, new)]
 
 
-def _edited(document: Document, edits: Iterable[_Edit]) -> bytes:
+def _apply_edits(document: Document, edits: Iterable[_Edit]) -> bytes:
     lines = list(document.lines)
     # From the end, so that line numbers hold; two insertions at one place keep their order.
     for start, end, text in sorted(edits, key=lambda edit: edit[:2])[::-1]:
         lines[start:end] = [text]
-    return _encoded(document, lines)
+    return _encode_lines(document, lines)
 
 
-def _encoded(document: Document, lines: Iterable[str]) -> bytes:
+def _encode_lines(document: Document, lines: Iterable[str]) -> bytes:
     return (document.bom + "".join(lines)).encode("utf-8", "surrogateescape")
 
 
-def _demand(written: bytes, rules: Sequence[Rule], rule: str) -> None:
-    if list(parse(written).rules) != list(rules):
+def _require_rules(written: bytes, rules: Sequence[Rule], rule: str) -> None:
+    if list(parse_document(written).rules) != list(rules):
         raise RulebookError(
             f"rule {rule} cannot be changed: it is tangled with the text round it",
             "set its bullets apart with a blank line, each on a line of its own",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from orchestrator.models import RuleChange
 from orchestrator.platform.folders import CLAUDE_MD
-from orchestrator.rulebook.lessons import known_rules, take_in
-from orchestrator.rulebook.pages import Pages
+from orchestrator.rulebook.lessons import apply_lesson, list_known_rules
+from orchestrator.rulebook.pages import RuleFileSet
 from teacher.models import Failure, KnownRule, Lesson
 
 
@@ -20,7 +20,7 @@ class MemoryRulebook:
     """
 
     def __init__(self, data: bytes = b"", today: date = date(2026, 1, 1)) -> None:
-        self._pages = Pages({CLAUDE_MD: data})
+        self._pages = RuleFileSet({CLAUDE_MD: data})
         self._today = today
 
     @property
@@ -28,18 +28,18 @@ class MemoryRulebook:
         """What the file holds."""
         return self._pages.files[CLAUDE_MD]
 
-    def files(self) -> Sequence[str]:
+    def list_files(self) -> Sequence[str]:
         """Name the file."""
         return (CLAUDE_MD,)
 
     def known_rules(self) -> Sequence[KnownRule]:
         """List the rules in force."""
-        return known_rules(self._pages)
+        return list_known_rules(self._pages)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
         """Take a lesson in; None when it changes nothing."""
-        outcome = take_in(self._pages, lesson, failure, today=self._today)
-        self._pages = outcome.pages
+        outcome = apply_lesson(self._pages, lesson, failure, today=self._today)
+        self._pages = outcome.file_set
         if outcome.rule is None:
             return None
         return RuleChange(outcome.rule, Path(CLAUDE_MD), outcome.change, outcome.reason)

@@ -14,9 +14,9 @@ from orchestrator.platform import atomic
 from orchestrator.platform.files import find_git_top
 from orchestrator.platform.folders import GIT_FOLDER
 
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_EFFECTIVE: Final = os.access in os.supports_effective_ids
-_FORBIDDEN: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SUPPORTS_EFFECTIVE_IDS: Final = os.access in os.supports_effective_ids
+_PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Content:
     stat: os.stat_result | None
 
 
-def locate(named: Path, project: Path | None = None) -> Path:
+def resolve_path(named: Path, project: Path | None = None) -> Path:
     """The file to write: `named` itself, or what it links to inside the project.
 
     Args:
@@ -38,7 +38,7 @@ def locate(named: Path, project: Path | None = None) -> Path:
         RulebookError: the link leads out of the project and its git checkout, into `.git`, or
             nowhere.
     """
-    with explained(named, "read"):
+    with translate_os_errors(named, "read"):
         link = named if named.is_symlink() else named.parent
         root = (project or named.parent).resolve()
         real = Path(os.path.realpath(named))
@@ -57,14 +57,14 @@ def locate(named: Path, project: Path | None = None) -> Path:
         return real
 
 
-def read(path: Path) -> Content:
+def read_content(path: Path) -> Content:
     """The file's bytes; none, if it does not exist.
 
     Raises:
         RulebookError: it is no file, or may not be read.
         InfrastructureError: the disk fails.
     """
-    with explained(path, "read"):
+    with translate_os_errors(path, "read"):
         try:
             found = path.stat()
         except FileNotFoundError:
@@ -75,7 +75,7 @@ def read(path: Path) -> Content:
             return Content(file.read(), os.fstat(file.fileno()))
 
 
-def replace(path: Path, data: bytes, before: Content) -> bool:
+def replace_file(path: Path, data: bytes, before: Content) -> bool:
     """Put `data` in the place of the file in one instant, mode and owner kept.
 
     Gives False, and leaves everything as it is, when the file is no longer what `before` says.
@@ -85,14 +85,14 @@ def replace(path: Path, data: bytes, before: Content) -> bool:
         RulebookError: the file or its folder may not be written.
         InfrastructureError: the disk is full, or fails.
     """
-    with explained(path, "written"):
-        _sweep(path)
-        if before.stat and not os.access(path, os.W_OK, effective_ids=_EFFECTIVE):
+    with translate_os_errors(path, "written"):
+        _remove_stale_files(path)
+        if before.stat and not os.access(path, os.W_OK, effective_ids=_SUPPORTS_EFFECTIVE_IDS):
             raise PermissionError(errno.EACCES, "it is write-protected")
         return atomic.replace_unless_changed(path, data, before.stat)
 
 
-def remove(path: Path, before: Content) -> bool:
+def remove_file(path: Path, before: Content) -> bool:
     """Remove the file, unless it is no longer what `before` says; then this gives False.
 
     The caller holds the lock for the path.
@@ -101,7 +101,7 @@ def remove(path: Path, before: Content) -> bool:
         RulebookError: it may not be removed.
         InfrastructureError: the disk fails.
     """
-    with explained(path, "removed"):
+    with translate_os_errors(path, "removed"):
         if atomic.is_changed(path, before.stat):
             return False
         path.unlink(missing_ok=True)
@@ -110,36 +110,36 @@ def remove(path: Path, before: Content) -> bool:
 
 
 @contextlib.contextmanager
-def explained(path: Path, done: str) -> Iterator[None]:
+def translate_os_errors(path: Path, done: str) -> Iterator[None]:
     """Turn an `OSError` into an error that says what is wrong with `path`, and the mend."""
     try:
         yield
     except OSError as error:
-        raise _explanation(error, path, done) from error
+        raise _translate_os_error(error, path, done) from error
 
 
-def _explanation(error: OSError, path: Path, done: str) -> LoopError:
+def _translate_os_error(error: OSError, path: Path, done: str) -> LoopError:
     why = error.strerror or str(error)
-    if error.errno in _FULL:
+    if error.errno in _DISK_FULL_ERRORS:
         return InfrastructureError(
             f"no space left for {path}: {why}; the file is as it was", "make room, then try again"
         )
-    if error.errno in _FORBIDDEN:
+    if error.errno in _PERMISSION_ERRORS:
         return RulebookError(f"{path} cannot be {done}: {why}", "change its permissions")
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return RulebookError(f"{path} cannot be {done}: {why}", "check the project directory")
     return InfrastructureError(f"{path} cannot be {done}: {why}", "check the disk")
 
 
-def _sweep(path: Path) -> None:
+def _remove_stale_files(path: Path) -> None:
     """Remove temporary files of writers that were killed."""
     for entry in os.scandir(path.parent):
         writer = atomic.find_writer(entry.name, path.name)
-        if writer is not None and not _writing(writer):
+        if writer is not None and not _is_writer_alive(writer):
             Path(entry.path).unlink(missing_ok=True)
 
 
-def _writing(pid: int) -> bool:
+def _is_writer_alive(pid: int) -> bool:
     """Whether another process with this id lives. We hold the lock, so we are not writing."""
     if pid == os.getpid():
         return False

@@ -14,8 +14,8 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.models import Rule
-from orchestrator.rulebook.checks import rewritten
-from orchestrator.rulebook.preflight import fingerprint
+from orchestrator.rulebook.checks import replace_rule
+from orchestrator.rulebook.preflight import fingerprint_text
 from orchestrator.rulebook.records import (
     Counters,
     Exposure,
@@ -26,16 +26,16 @@ from orchestrator.rulebook.records import (
     RuleRecord,
     Status,
     Witness,
-    difference,
+    describe_difference,
     hash_text,
 )
-from orchestrator.storage.database import Database, Row, as_stored
+from orchestrator.storage.database import Database, Row, normalize_text
 from teacher.models import RuleText
 
-_DELETED: Final = "deleted from the file"
-_ELSEWHERE: Final = "it may stand on another branch; a failure may teach it again"
-_TURNED_DOWN: Final = "it was turned down before"
-_WORDS: Final = {"retired": Status.ARCHIVED, "rejected": Status.REJECTED}
+_DELETED_REASON: Final = "deleted from the file"
+_OTHER_BRANCH_REASON: Final = "it may stand on another branch; a failure may teach it again"
+_REFUSED_REASON: Final = "it was turned down before"
+_STATUS_BY_EVENT: Final = {"retired": Status.ARCHIVED, "rejected": Status.REJECTED}
 """What a person may have said of a rule, and what it is then."""
 
 _COLUMNS: Final = (
@@ -63,7 +63,7 @@ _SELECT_ONE: Final = _SELECT % ("AND e.rule = ?", "AND r.id = ?")
 """Rules with their counters, in one statement."""
 
 
-def _now() -> datetime:
+def _current_time() -> datetime:
     return datetime.now(UTC)
 
 
@@ -78,26 +78,28 @@ class History:
         now: gives the time, with its zone.
     """
 
-    def __init__(self, database: Database, book: Path, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, database: Database, book: Path, now: Callable[[], datetime] = _current_time
+    ) -> None:
         self.book, self.now = str(book), now
         self._database = database
 
     # ---- reading
 
-    def all(self) -> list[RuleRecord]:
+    def list_records(self) -> list[RuleRecord]:
         """Every rule, in the order in which they were learned."""
-        rows = self._database.rows(_SELECT_ALL, (self.book, self.book))
-        return [_record(row) for row in rows]
+        rows = self._database.fetch_rows(_SELECT_ALL, (self.book, self.book))
+        return [_parse_row(row) for row in rows]
 
-    def get(self, rule: str) -> RuleRecord:
+    def resolve_record(self, rule: str) -> RuleRecord:
         """Find a rule by its id, or the beginning of it.
 
         Raises:
             UsageError: there is none, or more than one.
         """
-        if exact := self.find(rule):
+        if exact := self.find_record(rule):
             return exact
-        found = [record for record in self.all() if record.rule.id.startswith(rule)]
+        found = [record for record in self.list_records() if record.rule.id.startswith(rule)]
         if len(found) != 1 or not rule:
             ids = ", ".join(record.rule.id for record in found[:4])
             several = f"{rule} is the beginning of several rules: {ids}"
@@ -107,14 +109,14 @@ class History:
             )
         return found[0]
 
-    def find(self, rule: str) -> RuleRecord | None:
+    def find_record(self, rule: str) -> RuleRecord | None:
         """The rule with exactly this id."""
-        rows = self._database.rows(_SELECT_ONE, (self.book, rule, self.book, rule))
-        return _record(rows[0]) if rows else None
+        rows = self._database.fetch_rows(_SELECT_ONE, (self.book, rule, self.book, rule))
+        return _parse_row(rows[0]) if rows else None
 
-    def events(self, rule: str) -> list[RuleEvent]:
+    def list_events(self, rule: str) -> list[RuleEvent]:
         """What happened to a rule, the oldest first."""
-        rows = self._database.rows(
+        rows = self._database.fetch_rows(
             "SELECT at, what, detail FROM rule_events WHERE book = ? AND rule = ?"
             " ORDER BY position",
             (self.book, rule),
@@ -123,11 +125,11 @@ class History:
 
     # ---- what happens to rules
 
-    def note(self, rule: str, what: str, detail: str = "") -> None:
+    def record_event(self, rule: str, what: str, detail: str = "") -> None:
         """Remember that something happened to a rule."""
-        self._event(rule, what, detail)
+        self._insert_event(rule, what, detail)
 
-    def learn(
+    def record_rule(
         self,
         rule: Rule,
         status: Status,
@@ -140,7 +142,7 @@ class History:
         """Take a rule in; one that was known by this id goes on with its history."""
         now = self.now()
         with self._database.transaction():
-            known = self.find(rule.id)
+            known = self.find_record(rule.id)
             record = RuleRecord(
                 rule,
                 status,
@@ -151,29 +153,29 @@ class History:
                 known.suggestion if known else "",
                 proposal,
             )
-            self._put(record)
-            self._event(rule.id, what, reason)
+            self._store_record(record)
+            self._insert_event(rule.id, what, reason)
 
-    def move(self, rule: str, status: Status, what: str, reason: str = "") -> None:
+    def change_status(self, rule: str, status: Status, what: str, reason: str = "") -> None:
         """Give a rule another status; one that is rejected or harmful stays out from now on.
 
         Raises:
             UsageError: there is no such rule.
         """
         with self._database.transaction():
-            record = self.get(rule)
-            self._put(replace(record, status=status, reason=reason, mattered=self.now()))
-            self._event(record.rule.id, what, reason)
+            record = self.resolve_record(rule)
+            self._store_record(replace(record, status=status, reason=reason, mattered=self.now()))
+            self._insert_event(record.rule.id, what, reason)
             if status in (Status.REJECTED, Status.HARMFUL):
-                self.refuse(record)
+                self.record_refusal(record)
 
-    def update(self, record: RuleRecord, what: str, detail: str = "") -> None:
+    def update_record(self, record: RuleRecord, what: str, detail: str = "") -> None:
         """Keep a changed record, and why it changed."""
         with self._database.transaction():
-            self._put(record)
-            self._event(record.rule.id, what, detail)
+            self._store_record(record)
+            self._insert_event(record.rule.id, what, detail)
 
-    def reconcile(
+    def reconcile_rules(
         self,
         rules: Sequence[Rule],
         origins: dict[str, Origin],
@@ -193,90 +195,99 @@ class History:
             own: False for a copy of the file on a branch of ours: it may bring rules, but who is
                 in force is said by the project's own.
         """
-        known = {record.rule.id: record for record in self.all()}
+        known = {record.rule.id: record for record in self.list_records()}
         for rule in rules:
             if rule.id not in known:
                 origin = origins.get(rule.id, Origin())
-                self.learn(rule, Status.ACTIVE, origin, what="adopted from the file")
+                self.record_rule(rule, Status.ACTIVE, origin, what="adopted from the file")
             elif own:
-                self._follow(known[rule.id], rule)
+                self._reconcile_present(known[rule.id], rule)
         in_file = {rule.id for rule in rules}
         for record in known.values():
-            if own and record.status.in_force and record.rule.id not in in_file:
+            if own and record.status.is_active and record.rule.id not in in_file:
                 refused = self._is_refused(record.rule.text)
                 deleted = not refused and withdrawn(record)
                 with self._database.transaction():
-                    self._leave(record, refused=refused, deleted=deleted)
+                    self._reconcile_missing(record, refused=refused, deleted=deleted)
 
-    def _leave(self, record: RuleRecord, *, refused: bool, deleted: bool) -> None:
+    def _reconcile_missing(self, record: RuleRecord, *, refused: bool, deleted: bool) -> None:
         """Follow one rule that is not in the file any more."""
         rule = record.rule.id
         if refused:
-            words = [event.what for event in self.events(rule) if event.what in _WORDS]
-            status = _WORDS[words[-1]] if words else Status.ARCHIVED
-            self.move(rule, status, "left the file", _TURNED_DOWN)
+            words = [
+                event.what for event in self.list_events(rule) if event.what in _STATUS_BY_EVENT
+            ]
+            status = _STATUS_BY_EVENT[words[-1]] if words else Status.ARCHIVED
+            self.change_status(rule, status, "left the file", _REFUSED_REASON)
         elif deleted:
-            self.refuse(record)
-            self.move(rule, Status.ARCHIVED, "retired", _DELETED)
+            self.record_refusal(record)
+            self.change_status(rule, Status.ARCHIVED, "retired", _DELETED_REASON)
         else:
-            self.move(rule, Status.ARCHIVED, "left the file", _ELSEWHERE)
+            self.change_status(rule, Status.ARCHIVED, "left the file", _OTHER_BRANCH_REASON)
 
-    def _follow(self, before: RuleRecord, rule: Rule) -> None:
+    def _reconcile_present(self, before: RuleRecord, rule: Rule) -> None:
         """Follow one rule that stands in the file."""
-        if not before.status.in_force:
+        if not before.status.is_active:
             # It may be a person's word, or a look at another branch; what was known of it is so.
-            if before.reason == _DELETED:
-                self.allow(before.rule.text)
-            back = replace(before, rule=rule, status=before.when_back, reason="")
-            self.update(replace(back, mattered=self.now()), "back in the file")
-        elif was := difference(before.rule, replace(rule, text=_text_as_stored(rule.text))):
-            changed = replace(rewritten(before, rule), mattered=self.now())
-            self.update(changed, "edited by hand", was)
+            if before.reason == _DELETED_REASON:
+                self.delete_refusal(before.rule.text)
+            back = replace(before, rule=rule, status=before.status_when_restored, reason="")
+            self.update_record(replace(back, mattered=self.now()), "back in the file")
+        elif was := describe_difference(
+            before.rule, replace(rule, text=_encode_stored_text(rule.text))
+        ):
+            changed = replace(replace_rule(before, rule), mattered=self.now())
+            self.update_record(changed, "edited by hand", was)
 
     # ---- what was turned down or withdrawn
 
-    def refusals(self) -> list[Refusal]:
+    def list_refusals(self) -> list[Refusal]:
         """The rules that stay out, the one that was turned down last at the end."""
-        rows = self._database.rows(
+        rows = self._database.fetch_rows(
             "SELECT rule, text FROM refusals WHERE book = ? ORDER BY at, position", (self.book,)
         )
         return [Refusal(rule, RuleText(*json.loads(text))) for rule, text in rows]
 
-    def allow(self, text: RuleText) -> None:
+    def delete_refusal(self, text: RuleText) -> None:
         """Forget that a text was turned down: a person wants it after all."""
         self._database.write(
             "DELETE FROM refusals WHERE book = ? AND fingerprint = ?",
-            (self.book, fingerprint(text)),
+            (self.book, fingerprint_text(text)),
         )
 
-    def refuse(self, record: RuleRecord) -> None:
+    def record_refusal(self, record: RuleRecord) -> None:
         """Keep a rule's text out from now on, until somebody allows it."""
         text = record.rule.text
         with self._database.transaction():
-            self.allow(text)  # it is turned down anew, and comes last
+            self.delete_refusal(text)  # it is turned down anew, and comes last
             self._database.write(
                 "INSERT INTO refusals (book, fingerprint, rule, text, at) VALUES (?, ?, ?, ?, ?)",
                 (
-                    *(self.book, fingerprint(text), record.rule.id),
+                    *(self.book, fingerprint_text(text), record.rule.id),
                     *(json.dumps([text.rule, text.when, text.why]), self.now().isoformat()),
                 ),
             )
 
     def _is_refused(self, text: RuleText) -> bool:
-        return any(fingerprint(refused.text) == fingerprint(text) for refused in self.refusals())
+        return any(
+            fingerprint_text(refused.text) == fingerprint_text(text)
+            for refused in self.list_refusals()
+        )
 
     # ---- what two files agreed on
 
-    def agreed(self) -> dict[str, RuleText]:
+    def read_agreed_rules(self) -> dict[str, RuleText]:
         """The rules that both files had when they last said the same, by id, as of then."""
-        rows = self._database.rows("SELECT rule, text FROM agreed WHERE book = ?", (self.book,))
+        rows = self._database.fetch_rows(
+            "SELECT rule, text FROM agreed WHERE book = ?", (self.book,)
+        )
         return {rule: RuleText(*json.loads(text)) for rule, text in rows}
 
-    def agree(self, rules: Mapping[str, RuleText]) -> None:
+    def record_agreed_rules(self, rules: Mapping[str, RuleText]) -> None:
         """Remember the rules that both files have now."""
         with self._database.transaction():
             self._database.write("DELETE FROM agreed WHERE book = ?", (self.book,))
-            self._database.write_all(
+            self._database.write_many(
                 "INSERT INTO agreed VALUES (?, ?, ?)",
                 [
                     (self.book, rule, json.dumps([text.rule, text.when, text.why]))
@@ -286,7 +297,7 @@ class History:
 
     # ---- outcomes
 
-    def expose(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
+    def record_exposures(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
         """Remember with which rules an attempt was made.
 
         What is said last of a rule counts, except that what only stands in a file takes nothing
@@ -298,7 +309,7 @@ class History:
                 " ON CONFLICT (run, number) DO UPDATE SET book = excluded.book",
                 (run, number, self.book, self.now().isoformat()),
             )
-            self._database.write_all(
+            self._database.write_many(
                 "INSERT INTO exposures (book, run, attempt, rule, text_hash, witness)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (book, run, attempt, rule) DO UPDATE"
                 " SET text_hash = excluded.text_hash, witness = excluded.witness"
@@ -312,7 +323,7 @@ class History:
                 ],
             )
 
-    def failed(
+    def record_failure(
         self, run: str, failure: str, case_fingerprints: Collection[str] = ()
     ) -> list[RuleRecord]:
         """Remember how the attempt in hand failed; return the rules sent that it recurs on.
@@ -323,7 +334,7 @@ class History:
             case_fingerprints: those of its cases.
         """
         with self._database.transaction():
-            number = self._in_hand(run)
+            number = self._find_current_attempt(run)
             if number is None:
                 return []
             new = self._database.write(
@@ -333,17 +344,17 @@ class History:
             )
             again = [
                 record.rule.id
-                for record in self.exposed(run, number)
-                if new and record.origin.recurs_in(failure, case_fingerprints)
+                for record in self.list_exposed_rules(run, number)
+                if new and record.origin.is_repeated_by(failure, case_fingerprints)
             ]
-            self._database.write_all(
+            self._database.write_many(
                 "UPDATE exposures SET recurred = 1"
                 " WHERE book = ? AND run = ? AND attempt = ? AND rule = ?",
                 [(self.book, run, number, rule) for rule in again],
             )
-            return [record for rule in again if (record := self.find(rule))]
+            return [record for rule in again if (record := self.find_record(rule))]
 
-    def judged(self, run: str, number: int, *, solved: bool) -> bool:
+    def record_verdict(self, run: str, number: int, *, solved: bool) -> bool:
         """Remember an attempt's verdict; give whether it is news."""
         return bool(
             self._database.write(
@@ -353,41 +364,41 @@ class History:
             )
         )
 
-    def exposed(self, run: str, number: int) -> list[RuleRecord]:
+    def list_exposed_rules(self, run: str, number: int) -> list[RuleRecord]:
         """The rules that an attempt was made with: those that were sent."""
-        rows = self._database.rows(
+        rows = self._database.fetch_rows(
             "SELECT rule FROM exposures WHERE book = ? AND run = ? AND attempt = ?"
             " AND witness != ?",
             (self.book, run, number, Witness.NONE),
         )
-        found = (self.find(rule) for (rule,) in rows)
+        found = (self.find_record(rule) for (rule,) in rows)
         return [record for record in found if record]
 
-    def worked_since(self, moment: datetime) -> bool:
+    def has_attempts_since(self, moment: datetime) -> bool:
         """Whether an attempt was judged after a moment."""
         return bool(
-            self._database.rows(
+            self._database.fetch_rows(
                 "SELECT 1 FROM attempts WHERE book = ? AND solved IS NOT NULL AND at > ? LIMIT 1",
                 (self.book, moment.isoformat()),
             )
         )
 
-    def _in_hand(self, run: str) -> int | None:
+    def _find_current_attempt(self, run: str) -> int | None:
         """The number of a run's newest attempt."""
-        rows = self._database.rows(
+        rows = self._database.fetch_rows(
             "SELECT max(number) FROM attempts WHERE book = ? AND run = ?", (self.book, run)
         )
         return int(rows[0][0]) if rows[0][0] is not None else None
 
     # ---- rows
 
-    def _event(self, rule: str, what: str, detail: str) -> None:
+    def _insert_event(self, rule: str, what: str, detail: str) -> None:
         self._database.write(
             "INSERT INTO rule_events (book, rule, at, what, detail) VALUES (?, ?, ?, ?, ?)",
             (self.book, rule, self.now().isoformat(), what, detail),
         )
 
-    def _put(self, record: RuleRecord) -> None:
+    def _store_record(self, record: RuleRecord) -> None:
         rule, text = record.rule, record.rule.text
         origin, proposal = record.origin, record.proposal
         values = (
@@ -407,12 +418,12 @@ class History:
                 " suggestion = excluded.suggestion, paths = excluded.paths",
                 values,
             )
-            self._keep_text(rule)
+            self._store_text(rule)
 
-    def _keep_text(self, rule: Rule) -> None:
+    def _store_text(self, rule: Rule) -> None:
         """Keep a text that the rule has not had before as its newest version."""
         mark = hash_text(rule.text)
-        rows = self._database.rows(
+        rows = self._database.fetch_rows(
             "SELECT version, hash FROM rule_texts WHERE book = ? AND rule = ?"
             " ORDER BY version DESC LIMIT 1",
             (self.book, rule.id),
@@ -426,7 +437,7 @@ class History:
             )
 
 
-def _record(row: Row) -> RuleRecord:
+def _parse_row(row: Row) -> RuleRecord:
     identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
     learned, mattered, suggestion, paths, runs, first_passes, recurrences = rest
     stored = json.loads(origin)
@@ -444,5 +455,5 @@ def _record(row: Row) -> RuleRecord:
     )
 
 
-def _text_as_stored(text: RuleText) -> RuleText:
-    return RuleText(as_stored(text.rule), as_stored(text.when), as_stored(text.why))
+def _encode_stored_text(text: RuleText) -> RuleText:
+    return RuleText(normalize_text(text.rule), normalize_text(text.when), normalize_text(text.why))

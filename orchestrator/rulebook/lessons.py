@@ -6,13 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from orchestrator.models import Rule
-from orchestrator.rulebook.document import free_id
-from orchestrator.rulebook.pages import Pages
-from orchestrator.rulebook.poison import poison_in
-from orchestrator.rulebook.preflight import Objection, Standing, leaving, preflight, too_long
-from orchestrator.rulebook.records import Origin, origin_of
-from orchestrator.rulebook.scope import safe_globs
-from orchestrator.rulebook.text import normalised, safe_text, safe_word
+from orchestrator.rulebook.document import find_free_id
+from orchestrator.rulebook.pages import RuleFileSet
+from orchestrator.rulebook.poison import find_poison
+from orchestrator.rulebook.preflight import (
+    Objection,
+    PreflightContext,
+    choose_evictions,
+    find_conflict,
+    is_too_long,
+)
+from orchestrator.rulebook.records import Origin, build_origin
+from orchestrator.rulebook.scope import filter_globs
+from orchestrator.rulebook.text import normalize_text, sanitize_text, sanitize_word
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
 
 
@@ -24,7 +30,7 @@ class Outcome:
     lesson is held back, and `rule` what it would have been.
     """
 
-    pages: Pages
+    file_set: RuleFileSet
     rule: Rule | None = None
     change: str = ""
     """One of `RuleChange.change`."""
@@ -37,14 +43,14 @@ class Outcome:
     """The rule in force that it contradicts."""
 
 
-def take_in(
-    pages: Pages,
+def apply_lesson(
+    pages: RuleFileSet,
     lesson: Lesson,
     failure: Failure,
     *,
     today: date,
     run: str = "",
-    standing: Standing | None = None,
+    standing: PreflightContext | None = None,
 ) -> Outcome:
     """Apply a lesson to a rulebook.
 
@@ -58,86 +64,92 @@ def take_in(
     Raises:
         RulebookError: a file is in a state that cannot be edited safely.
     """
-    outcome = _decided(pages, lesson, failure, today, run, standing)
-    if standing and standing.review and outcome.pages != pages:
-        return _waiting(pages, outcome, standing, _source(failure, today))
+    outcome = _decide_outcome(pages, lesson, failure, today, run, standing)
+    if standing and standing.review and outcome.file_set != pages:
+        return _hold_for_approval(pages, outcome, standing, _describe_source(failure, today))
     return outcome
 
 
-def _decided(
-    pages: Pages,
+def _decide_outcome(
+    pages: RuleFileSet,
     lesson: Lesson,
     failure: Failure,
     today: date,
     run: str,
-    standing: Standing | None,
+    standing: PreflightContext | None,
 ) -> Outcome:
-    text = safe_text(lesson.text) if lesson.text else None
-    target = pages.find(lesson.target) if lesson.target else None
+    text = sanitize_text(lesson.text) if lesson.text else None
+    target = pages.find_rule(lesson.target) if lesson.target else None
     if lesson.action is Action.REINFORCE and target:
-        return Outcome(pages.reinforce(target.id, today), target, "reinforced")
+        return Outcome(pages.reinforce_rule(target.id, today), target, "reinforced")
     if lesson.action is Action.NONE or text is None or not text.rule:
-        return Outcome(pages, reason=_nothing(lesson, target))
+        return Outcome(pages, reason=_explain_no_change(lesson, target))
     if lesson.action is not Action.AMEND:
         target = None
-    taken = pages.ids | (standing.taken(text) if standing else frozenset())
-    scope = safe_globs(lesson.paths) or (target.paths if target else ())
-    rule = Rule(free_id(text, taken), text, _source(failure, today), scope)
-    if weighed := _weighed(pages, lesson, rule, target, standing, today):
+    taken = pages.ids | (standing.find_reserved_ids(text) if standing else frozenset())
+    scope = filter_globs(lesson.paths) or (target.paths if target else ())
+    rule = Rule(find_free_id(text, taken), text, _describe_source(failure, today), scope)
+    if weighed := _screen_rule(pages, lesson, rule, target, standing, today):
         return weighed
     if target:
-        return _amended(pages, target, rule, standing, today)
-    return _added(pages, rule, provenance(origin_of(lesson, failure, run)), standing)
+        return _amend_rule(pages, target, rule, standing, today)
+    return _add_rule(pages, rule, format_provenance(build_origin(lesson, failure, run)), standing)
 
 
-def _weighed(
-    pages: Pages,
+def _screen_rule(
+    pages: RuleFileSet,
     lesson: Lesson,
     rule: Rule,
     target: Rule | None,
-    standing: Standing | None,
+    standing: PreflightContext | None,
     today: date,
 ) -> Outcome | None:
     """What becomes of a rule that is not simply written, as another one for `target` if given."""
     text, amended = rule.text, target.id if target else ""
     others = [rule for rule in pages.rules if rule != target]
-    found = preflight(text, others, standing) if standing else None
+    found = find_conflict(text, others, standing) if standing else None
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
-        return Outcome(pages, reason=found.words)
-    if reason := poison_in(lesson):
+        return Outcome(pages, reason=found.message)
+    if reason := find_poison(lesson):
         return Outcome(pages, rule, "quarantined", reason)
-    if not target and (same := _same(others, text)):
+    if not target and (same := _find_same_rule(others, text)):
         return Outcome(pages, same, "already known")
     if found and found.objection is Objection.DUPLICATE:
-        return Outcome(pages.reinforce(found.rule.id, today), found.rule, "reinforced")
+        return Outcome(pages.reinforce_rule(found.rule.id, today), found.rule, "reinforced")
     if found:
         against = found.rule.id
-        return Outcome(pages, rule, "contradiction", found.words, target=amended, against=against)
+        return Outcome(pages, rule, "contradiction", found.message, target=amended, against=against)
     return None
 
 
-def _added(pages: Pages, rule: Rule, note: str, standing: Standing | None) -> Outcome:
-    if standing and too_long(rule, standing):
-        return _too_long(pages, rule, standing)
-    written = pages.add(rule, note)
-    rule = written.find(rule.id) or rule
-    return _within_budget(Outcome(written, rule, "added"), standing)
+def _add_rule(
+    pages: RuleFileSet, rule: Rule, note: str, standing: PreflightContext | None
+) -> Outcome:
+    if standing and is_too_long(rule, standing):
+        return _hold_long_rule(pages, rule, standing)
+    written = pages.add_rule(rule, note)
+    rule = written.find_rule(rule.id) or rule
+    return _enforce_budget(Outcome(written, rule, "added"), standing)
 
 
-def _too_long(pages: Pages, rule: Rule, standing: Standing, target: str = "") -> Outcome:
+def _hold_long_rule(
+    pages: RuleFileSet, rule: Rule, standing: PreflightContext, target: str = ""
+) -> Outcome:
     reason = f"alone it is longer than rules.max_tokens, {standing.max_tokens}: shorten it"
     return Outcome(pages, rule, "waits for approval", reason, target=target)
 
 
-def _waiting(pages: Pages, outcome: Outcome, standing: Standing, source: str) -> Outcome:
+def _hold_for_approval(
+    pages: RuleFileSet, outcome: Outcome, standing: PreflightContext, source: str
+) -> Outcome:
     """The files as they are, and what would be done to them; a reinforcement is only counted."""
     if outcome.rule is None or outcome.change == "reinforced":
-        return replace(outcome, pages=pages)
+        return replace(outcome, file_set=pages)
     rule = outcome.rule
     if outcome.change == "amended":
         # The proposal is a rule of its own until it is approved.
-        taken = pages.ids | standing.taken(rule.text)
-        rule = replace(rule, id=free_id(rule.text, taken), source=source)
+        taken = pages.ids | standing.find_reserved_ids(rule.text)
+        rule = replace(rule, id=find_free_id(rule.text, taken), source=source)
     return Outcome(
         pages,
         rule,
@@ -147,7 +159,7 @@ def _waiting(pages: Pages, outcome: Outcome, standing: Standing, source: str) ->
     )
 
 
-def unified(before: Pages, after: Pages) -> str:
+def render_diff(before: RuleFileSet, after: RuleFileSet) -> str:
     """What changes in the files of a rulebook, as one unified diff."""
     lines: list[str] = []
     for name in dict.fromkeys([*before.files, *after.files]):
@@ -159,71 +171,80 @@ def unified(before: Pages, after: Pages) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _within_budget(outcome: Outcome, standing: Standing | None) -> Outcome:
+def _enforce_budget(outcome: Outcome, standing: PreflightContext | None) -> Outcome:
     if standing is None or outcome.rule is None:
         return outcome
-    pages, out = with_room(outcome.pages, outcome.rule.id, standing)
-    return replace(outcome, pages=pages, leaving=out)
+    pages, out = make_room(outcome.file_set, outcome.rule.id, standing)
+    return replace(outcome, file_set=pages, leaving=out)
 
 
-def with_room(pages: Pages, newest: str, standing: Standing) -> tuple[Pages, tuple[Rule, ...]]:
+def make_room(
+    pages: RuleFileSet, newest: str, standing: PreflightContext
+) -> tuple[RuleFileSet, tuple[Rule, ...]]:
     """The files within their budget, and the rules that left them for it; never the newest."""
-    out = leaving(pages.rules, newest, standing)
+    out = choose_evictions(pages.rules, newest, standing)
     for rule in out:
-        pages = pages.remove(rule.id)
+        pages = pages.remove_rule(rule.id)
     return pages, out
 
 
-def known_rules(pages: Pages) -> tuple[KnownRule, ...]:
+def list_known_rules(pages: RuleFileSet) -> tuple[KnownRule, ...]:
     """The rules of a rulebook as the teacher sees them, in text that can be sent anywhere."""
     return tuple(
         KnownRule(
             rule.id,
-            RuleText(_clean(rule.text.rule), _clean(rule.text.when), _clean(rule.text.why)),
-            f"it is loaded only for {_clean(', '.join(rule.paths))}" if rule.paths else "",
+            RuleText(
+                _replace_surrogates(rule.text.rule),
+                _replace_surrogates(rule.text.when),
+                _replace_surrogates(rule.text.why),
+            ),
+            f"it is loaded only for {_replace_surrogates(', '.join(rule.paths))}"
+            if rule.paths
+            else "",
         )
         for rule in pages.rules
         if rule.text.rule
     )
 
 
-def _amended(
-    pages: Pages, target: Rule, rule: Rule, standing: Standing | None, today: date
+def _amend_rule(
+    pages: RuleFileSet, target: Rule, rule: Rule, standing: PreflightContext | None, today: date
 ) -> Outcome:
     """Another text for `target`, that of `rule`; and its scope, if the teacher gave one."""
-    written = pages.amend(target.id, rule.text, today).rescope(target.id, rule.paths)
-    amended = written.find(target.id)
-    if standing and amended and too_long(amended, standing):
-        return _too_long(pages, rule, standing, target.id)
+    written = pages.amend_rule(target.id, rule.text, today).rescope_rule(target.id, rule.paths)
+    amended = written.find_rule(target.id)
+    if standing and amended and is_too_long(amended, standing):
+        return _hold_long_rule(pages, rule, standing, target.id)
     outcome = Outcome(written, amended, "amended", target=target.id)
-    return _within_budget(outcome, standing)
+    return _enforce_budget(outcome, standing)
 
 
-def _same(rules: Sequence[Rule], text: RuleText) -> Rule | None:
-    wanted = normalised(text)
-    return next((rule for rule in rules if normalised(rule.text) == wanted), None)
+def _find_same_rule(rules: Sequence[Rule], text: RuleText) -> Rule | None:
+    wanted = normalize_text(text)
+    return next((rule for rule in rules if normalize_text(rule.text) == wanted), None)
 
 
-def _nothing(lesson: Lesson, target: Rule | None) -> str:
+def _explain_no_change(lesson: Lesson, target: Rule | None) -> str:
     """Why a lesson without a text changes nothing."""
     if lesson.action is Action.NONE:
         return lesson.reason
     if lesson.target and not target:
-        return f"there is no rule {safe_word(lesson.target)} to {lesson.action}, and no text to add"
+        target_id = sanitize_word(lesson.target)
+        return f"there is no rule {target_id} to {lesson.action}, and no text to add"
     return f"the lesson says {lesson.action}, but has no text"
 
 
-def _source(failure: Failure, today: date) -> str:
+def _describe_source(failure: Failure, today: date) -> str:
     kind = failure.type.replace("_", " ")
     if failure.type is FailureType.OTHER:
         kind = "reported failure"
     name, _, record = failure.source.partition(":")
     if record:
-        kind = f"{name} {safe_word(record)}"
+        kind = f"{name} {sanitize_word(record)}"
     return f"Learned on {today} from {kind}"
 
 
-def provenance(origin: Origin) -> str:
+def format_provenance(origin: Origin) -> str:
     """What the comment of a new rule says about where it came from."""
     notes = {
         "failure": origin.failure,
@@ -231,10 +252,10 @@ def provenance(origin: Origin) -> str:
         "run": origin.run,
         "model": origin.model,
     }
-    words = {name: safe_word(value) for name, value in notes.items()}
+    words = {name: sanitize_word(value) for name, value in notes.items()}
     return ", ".join(f"{name} {word}" for name, word in words.items() if word)
 
 
-def _clean(text: str) -> str:
+def _replace_surrogates(text: str) -> str:
     # Bytes that are not UTF-8 are kept in the file, but no request can carry them.
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

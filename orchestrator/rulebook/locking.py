@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.platform.folders import path_key
+from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.rulebook import files
 
@@ -14,13 +14,13 @@ _LOCK_SECONDS: Final = 60.0
 
 
 @contextmanager
-def held(path: Path, what: object) -> Iterator[None]:
+def hold_lock(path: Path, what: object) -> Iterator[None]:
     """Hold the lock file at `path`; `what` is said to be written when somebody else holds it.
 
     Raises:
         InfrastructureError: somebody holds it for too long, or its folder cannot be written.
     """
-    with files.explained(path.parent, "written"):
+    with files.translate_os_errors(path.parent, "written"):
         lock = FileLock(path, _LOCK_SECONDS)
         try:
             lock.acquire()
@@ -36,7 +36,7 @@ def held(path: Path, what: object) -> Iterator[None]:
 
 
 @contextmanager
-def instruction_files_locked(paths: Iterable[Path], locks: Path) -> Iterator[None]:
+def lock_instruction_files(paths: Iterable[Path], locks: Path) -> Iterator[None]:
     """Hold the locks of files that carry rules, given by their real paths.
 
     All take them in one order, so that no two writers wait for each other.
@@ -46,5 +46,5 @@ def instruction_files_locked(paths: Iterable[Path], locks: Path) -> Iterator[Non
     """
     with ExitStack() as stack:
         for path in sorted(set(paths)):
-            stack.enter_context(held(locks / f"rulebook-{path_key(path)}.lock", path))
+            stack.enter_context(hold_lock(locks / f"rulebook-{hash_path(path)}.lock", path))
         yield

@@ -5,11 +5,11 @@ from datetime import date
 
 from orchestrator.models import Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
-from orchestrator.rulebook.pages import Pages
+from orchestrator.rulebook.pages import RuleFileSet
 from teacher.models import RuleText
 
 
-def held_together(pages: Pages, agreed: Mapping[str, RuleText], today: date) -> Pages:
+def merge_mirrors(pages: RuleFileSet, agreed: Mapping[str, RuleText], today: date) -> RuleFileSet:
     """The files with what was done to one of them done to the other as well.
 
     A three-way merge, rule by rule: `agreed` is what both said when they last were the same. A
@@ -27,39 +27,39 @@ def held_together(pages: Pages, agreed: Mapping[str, RuleText], today: date) -> 
         RulebookError: a file cannot be edited safely.
     """
     homes = pages.mirrors
-    claude, agents = (_by_id(pages, name) for name in (CLAUDE_MD, AGENTS_MD))
+    claude, agents = (_index_by_id(pages, name) for name in (CLAUDE_MD, AGENTS_MD))
     # Where one file imports the other, a rule stands in one of them by rights; and a whole
     # section that is gone is another branch, or a file begun anew: nobody's word.
     one_has_all = any(agreed.keys() <= side.keys() for side in (claude, agents))
     deletes = len(homes) > 1 and one_has_all and all(map(pages.has_section, homes))
     for rule in dict.fromkeys([*claude, *agents]):
-        wanted = _merged(claude.get(rule), agents.get(rule), agreed.get(rule))
+        wanted = _merge_rule(claude.get(rule), agents.get(rule), agreed.get(rule))
         if wanted is None and not deletes:
             wanted = claude.get(rule) or agents.get(rule)
-        provenance = pages.provenance(rule)
+        provenance = pages.parse_provenance(rule)
         for name, has in ((CLAUDE_MD, claude), (AGENTS_MD, agents)):
             known = has.get(rule)
             if known and (wanted is None or name not in homes):
-                pages = pages.remove_from(name, rule)
+                pages = pages.remove_rule_from(name, rule)
             elif wanted and name in homes and not known:
-                pages = pages.add_to(name, wanted, provenance)
+                pages = pages.add_rule_to(name, wanted, provenance)
             elif wanted and known and known.text != wanted.text:
-                pages = pages.amend_in(name, rule, wanted.text, today)
-    return pages.pointing() if pages.rules_in(AGENTS_MD) else pages
+                pages = pages.amend_rule_in(name, rule, wanted.text, today)
+    return pages.point_to_agents_md() if pages.list_rules_in(AGENTS_MD) else pages
 
 
-def agreed_on(pages: Pages) -> frozenset[str]:
+def find_shared_ids(pages: RuleFileSet) -> frozenset[str]:
     """The ids of the rules that both files have; none where one file speaks for both."""
     if len(pages.mirrors) == 1:
         return frozenset()
-    return frozenset(_by_id(pages, CLAUDE_MD)) & frozenset(_by_id(pages, AGENTS_MD))
+    return frozenset(_index_by_id(pages, CLAUDE_MD)) & frozenset(_index_by_id(pages, AGENTS_MD))
 
 
-def _merged(claude: Rule | None, agents: Rule | None, agreed: RuleText | None) -> Rule | None:
+def _merge_rule(claude: Rule | None, agents: Rule | None, agreed: RuleText | None) -> Rule | None:
     if claude and agents:
         return agents if claude.text == agreed else claude
     return (claude or agents) if agreed is None else None
 
 
-def _by_id(pages: Pages, name: str) -> Mapping[str, Rule]:
-    return {rule.id: rule for rule in pages.rules_in(name)}
+def _index_by_id(pages: RuleFileSet, name: str) -> Mapping[str, Rule]:
+    return {rule.id: rule for rule in pages.list_rules_in(name)}

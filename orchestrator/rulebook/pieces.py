@@ -24,7 +24,7 @@ _SPACE: Final = " \t\r\v\f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 FRONT_MATTER: Final = re.compile(rf"\A---[{_SPACE}]*\n(.*?)---[{_SPACE}\n]*", re.DOTALL)
 _RULE_COMMENT: Final = re.compile(r"\s*<!--\s*rule\s+([\w-]+)")
 _FIELD: Final = re.compile(r"\*\*(rule|when|why|source)(?::\*\*|\*\*\s*:)(.*)", re.I | re.S)
-_BEGINS: Final = re.compile(r"#{1,6}(?=[ \t\r\n]|\Z)|<!--")
+_PIECE_START: Final = re.compile(r"#{1,6}(?=[ \t\r\n]|\Z)|<!--")
 """How a line begins that ends whatever stands before it, unless a fence or HTML is open there."""
 _PROBE: Final = "# probe\n"
 _EOL: Final = r"(?:\r?\n|\Z)"
@@ -77,7 +77,7 @@ class Piece:
     """Whether what comes after it may be part of its last block."""
     empty: bool = False
 
-    def moved(self, by: int) -> "Piece":
+    def shift_lines(self, by: int) -> "Piece":
         """Return the same so many lines further down."""
         headings = tuple((start + by, end + by, title) for start, end, title in self.headings)
         marks = tuple(
@@ -103,33 +103,33 @@ def blank_front_matter(text: str) -> str:
     return re.sub(r"[^\r\n]+", " ", found[0]) + text[found.end() :]
 
 
-def folded_title(text: str) -> str:
+def fold_title(text: str) -> str:
     """Return a title, or what may have it within, with its spaces and capitals made equal."""
     return " ".join(text.split()).casefold()
 
 
-def read_pieces(lines: Sequence[str]) -> Iterator[Piece]:
+def iter_pieces(lines: Sequence[str]) -> Iterator[Piece]:
     """Read a file in pieces; once one is open at its end, all that follows is read with it."""
-    begins = [number for number, line in enumerate(lines) if number and _BEGINS.match(line)]
+    begins = [number for number, line in enumerate(lines) if number and _PIECE_START.match(line)]
     for start, end in pairwise([0, *begins, len(lines)]):
-        piece = _read_at(start, "".join(lines[start:end]))
+        piece = _read_piece_at(start, "".join(lines[start:end]))
         if piece.open and end < len(lines):
-            yield _read_at(start, "".join(lines[start:]))
+            yield _read_piece_at(start, "".join(lines[start:]))
             return
         yield piece
 
 
 @lru_cache(maxsize=4096)  # most of a file is as it was, and where it was, before an edit
-def _read_at(line: int, text: str) -> Piece:
+def _read_piece_at(line: int, text: str) -> Piece:
     """Read one piece that begins on this line."""
     if _PLAIN_RULE.match(text):
-        piece = _plain_rule(text)
+        piece = _read_plain_rule(text)
     else:
-        piece = _plain_prose(text) or read_markdown(text)
-    return piece.moved(line) if line else piece
+        piece = _read_plain_prose(text) or read_markdown(text)
+    return piece.shift_lines(line) if line else piece
 
 
-def _plain_rule(text: str) -> Piece:
+def _read_plain_rule(text: str) -> Piece:
     """Read a rule in the form that we write."""
     comment, *lines = text.split("\n")
     marks: list[Bullet | Comment] = []
@@ -142,14 +142,14 @@ def _plain_rule(text: str) -> Piece:
     return Piece(marks=tuple(marks))
 
 
-def _plain_prose(text: str) -> Piece | None:
+def _read_plain_prose(text: str) -> Piece | None:
     """Read headings and simple prose, which importing markdown-it would take longer than."""
     headings = []
     lines = split_lines(text)
     for at, line in enumerate(lines):
         if heading := _PLAIN_HEADING.fullmatch(line):
             if len(heading[1]) <= _SECTION_LEVEL:
-                headings.append((at, at + 1, folded_title(heading[2])))
+                headings.append((at, at + 1, fold_title(heading[2])))
         elif not _PLAIN_LINE.fullmatch(line):
             return None
     return Piece(tuple(headings), empty=not any(map(str.strip, lines)))
@@ -162,38 +162,42 @@ def read_markdown(text: str) -> Piece:
     A heading put behind the text tells whether a block is open at its end: it swallows the heading.
     """
     ended = text if not text or text.endswith(("\r", "\n")) else f"{text}\n"
-    tokens = _parser().parse(ended + _PROBE)
+    tokens = _build_parser().parse(ended + _PROBE)
     heading = tokens[-3:][0]  # with its text and its end
     found = heading.type == "heading_open" and not heading.level
-    is_open = not found or _span(heading)[0] != len(split_lines(text))
-    tokens = _parser().parse(text) if is_open else tokens[:-3]
+    is_open = not found or _get_span(heading)[0] != len(split_lines(text))
+    tokens = _build_parser().parse(text) if is_open else tokens[:-3]
     return Piece(
-        tuple(_headings(tokens)), tuple(_marks(tokens)), _closer(tokens), is_open, not tokens
+        tuple(_iter_headings(tokens)),
+        tuple(_iter_marks(tokens)),
+        _find_closer(tokens),
+        is_open,
+        not tokens,
     )
 
 
 @lru_cache(maxsize=1)
-def _parser() -> "MarkdownIt":
+def _build_parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
     # Only the blocks matter: what stands inside a line is kept as it was written.
     return MarkdownIt("commonmark").disable(["inline", "text_join"])
 
 
-def _span(token: "Token") -> tuple[int, int]:
+def _get_span(token: "Token") -> tuple[int, int]:
     start, end = token.map or (0, 0)
     return start, end
 
 
-def _headings(tokens: Sequence["Token"]) -> Iterator[tuple[int, int, str]]:
+def _iter_headings(tokens: Sequence["Token"]) -> Iterator[tuple[int, int, str]]:
     """Find the headings that begin or end a section: not in a list or quote, of level 1 or 2."""
     for token, title in pairwise(tokens):
         if token.type != "heading_open" or token.level or int(token.tag[1]) > _SECTION_LEVEL:
             continue
-        yield *_span(token), folded_title(title.content)
+        yield *_get_span(token), fold_title(title.content)
 
 
-def _marks(tokens: Sequence["Token"]) -> Iterator[Bullet | Comment]:
+def _iter_marks(tokens: Sequence["Token"]) -> Iterator[Bullet | Comment]:
     """All rule comments and all field bullets, in the order of the file."""
     quotes = 0
     for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
@@ -201,15 +205,15 @@ def _marks(tokens: Sequence["Token"]) -> Iterator[Bullet | Comment]:
         if quotes:
             continue
         if token.type == "html_block" and (comment := _RULE_COMMENT.match(token.content)):
-            yield Comment(comment[1], *_span(token))
+            yield Comment(comment[1], *_get_span(token))
         if before is None or before.type != "list_item_open" or after is None:
             continue
         if token.type == "paragraph_open" and (bullet := _FIELD.match(after.content)):
             text = " ".join(bullet[2].split())
-            yield Bullet(bullet[1].capitalize(), text, _span(before)[0], *_span(token))
+            yield Bullet(bullet[1].capitalize(), text, _get_span(before)[0], *_get_span(token))
 
 
-def _closer(tokens: Sequence["Token"]) -> str:
+def _find_closer(tokens: Sequence["Token"]) -> str:
     """What would end the last block of the file, in case nobody ended it."""
     last = next((token for token in reversed(tokens) if not token.level), None)
     if last is None or last.type not in ("fence", "html_block"):

@@ -14,7 +14,7 @@ from typing import Final
 from orchestrator.platform.bom import BOM
 from teacher.models import Lesson
 
-_HIDDEN: Final = frozenset("\u200b\u2060\u00ad\u180e" + BOM)
+_INVISIBLE_CHARS: Final = frozenset("\u200b\u2060\u00ad\u180e" + BOM)
 _BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _NOT: Final = r"(?:never|not|n't|avoid|instead of|rather than|without|no longer)\b"
@@ -117,26 +117,26 @@ _BLOB: Final = re.compile(r"(?<![\w+/=-])[A-Za-z0-9+/_-]{32,}={0,2}(?![\w+/=-])"
 _HEX: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a-fA-F-]{36}")
 
 
-def poison_in(lesson: Lesson) -> str:
+def find_poison(lesson: Lesson) -> str:
     """Give why a lesson must not be written, in a few words; empty if nothing is wrong with it."""
     if lesson.text is None:
         return ""
     texts = (lesson.text.rule, lesson.text.when, lesson.text.why)
     for text in (*texts, *lesson.paths):
-        if found := _characters(text) or _marks(text):
+        if found := _find_bad_characters(text) or _find_marks(text):
             return f"it carries {found}"
     for text in texts:
-        if found := _orders(unicodedata.normalize("NFKC", text)):
+        if found := _find_orders(unicodedata.normalize("NFKC", text)):
             return f"it reads like an order {found}"
     return ""
 
 
-def _characters(text: str) -> str:
+def _find_bad_characters(text: str) -> str:
     if any(char in _BIDI for char in text):
         return "characters that turn the direction of text"
-    if any(char in _HIDDEN or "\U000e0000" <= char <= "\U000e007f" for char in text):
+    if any(char in _INVISIBLE_CHARS or "\U000e0000" <= char <= "\U000e007f" for char in text):
         return "invisible characters"
-    if any(map(_mixes_scripts, re.findall(r"\w+", text))):
+    if any(map(_has_mixed_scripts, re.findall(r"\w+", text))):
         return "letters that look like others"
     if any(
         unicodedata.category(char) in ("Cc", "Cs", "Co") and char not in "\t\n" for char in text
@@ -145,13 +145,13 @@ def _characters(text: str) -> str:
     return ""
 
 
-def _mixes_scripts(word: str) -> bool:
+def _has_mixed_scripts(word: str) -> bool:
     """Return whether a word has Latin letters beside Cyrillic ones: a unit has Greek ones."""
     names = {unicodedata.name(char, "").partition(" ")[0] for char in word if char.isalpha()}
     return {"LATIN", "CYRILLIC"} <= names
 
 
-def _marks(text: str) -> str:
+def _find_marks(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)
     for pattern, what in _MARKS:
         if re.search(pattern, text, re.IGNORECASE | re.MULTILINE):
@@ -159,7 +159,7 @@ def _marks(text: str) -> str:
     if any(map(_is_global_address, _NUMBERS.findall(text))):
         return "an address"
     blobs = [blob[0] for blob in _BLOB.finditer(text) if not _HEX.fullmatch(blob[0])]
-    return "an encoded text" if any(map(_looks_encoded, blobs)) else ""
+    return "an encoded text" if any(map(_is_likely_encoded, blobs)) else ""
 
 
 def _is_global_address(text: str) -> bool:
@@ -170,7 +170,7 @@ def _is_global_address(text: str) -> bool:
         return False
 
 
-def _looks_encoded(blob: str) -> bool:
+def _is_likely_encoded(blob: str) -> bool:
     """Whether it mixes what identifiers and paths do not: capitals, small letters and digits."""
     kinds = (r"[A-Z]", r"[a-z]", r"[0-9]")
     mixed = sum(bool(re.search(kind, blob)) for kind in kinds)
@@ -178,7 +178,7 @@ def _looks_encoded(blob: str) -> bool:
     return mixed == 3 and changes >= len(blob) // 8 and "_" not in blob.strip("_")
 
 
-def _orders(text: str) -> str:
+def _find_orders(text: str) -> str:
     for pattern, what in _ORDERS:
         for match in re.finditer(pattern, text, re.IGNORECASE):
             clause = re.split(r"[.;:!?]\s|,\s", text[: match.start()])[-1]

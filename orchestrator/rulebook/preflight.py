@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Final
 
 from orchestrator.models import Rule
-from orchestrator.rulebook.likeness import Kinship, Shortlist, compare
-from orchestrator.rulebook.text import normalised
+from orchestrator.rulebook.likeness import RuleRelation, Shortlist, compare_rules
+from orchestrator.rulebook.text import normalize_text
 from teacher.models import RuleText
 
 _CHARS_PER_TOKEN: Final = 4
@@ -27,7 +27,7 @@ class Objection(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class PreflightContext:
     """What is known beside the file when a lesson comes in.
 
     `refused` are the rules that were turned down or withdrawn, and `waiting` those that wait for a
@@ -37,28 +37,28 @@ class Standing:
 
     max_rules: int | None = None
     max_tokens: int | None = None
-    refused: Sequence[Rule] = ()
-    waiting: Sequence[Rule] = ()
-    known: Mapping[str, str] = field(default_factory=dict)
+    refused_rules: Sequence[Rule] = ()
+    pending_rules: Sequence[Rule] = ()
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
     worth: Mapping[str, float] = field(default_factory=dict)
     review: bool = False
     """Whether a person sees each change before it is made."""
 
-    def taken(self, text: RuleText) -> frozenset[str]:
+    def find_reserved_ids(self, text: RuleText) -> frozenset[str]:
         """The ids of rules with another text, which a rule with this one cannot have."""
-        own = fingerprint(text)
-        return frozenset(rule for rule, mark in self.known.items() if mark != own)
+        own = fingerprint_text(text)
+        return frozenset(rule for rule, mark in self.fingerprints.items() if mark != own)
 
 
 @dataclass(frozen=True)
-class Found:
+class RuleConflict:
     """An objection to a new rule, and the rule that it comes from."""
 
     objection: Objection
     rule: Rule
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """The objection in a line."""
         rule, said = self.rule.id, self.rule.text.rule
         return {
@@ -70,109 +70,118 @@ class Found:
 
 
 @lru_cache(maxsize=4096)
-def fingerprint(text: RuleText) -> str:
+def fingerprint_text(text: RuleText) -> str:
     """16 hex digits that are equal for rules of the same words, case and punctuation aside."""
-    return sha256(normalised(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return sha256(normalize_text(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def preflight(text: RuleText, in_force: Sequence[Rule], standing: Standing) -> Found | None:
+def find_conflict(
+    text: RuleText, in_force: Sequence[Rule], standing: PreflightContext
+) -> RuleConflict | None:
     """Give what speaks against a new rule; None if nothing does."""
-    close = close_to(text, in_force)
+    close = find_related_rules(text, in_force)
     for objection, rules in (
         (Objection.DUPLICATE, close),
-        (Objection.REFUSED, close_to(text, standing.refused)),
-        (Objection.WAITING, close_to(text, standing.waiting)),
+        (Objection.REFUSED, find_related_rules(text, standing.refused_rules)),
+        (Objection.WAITING, find_related_rules(text, standing.pending_rules)),
     ):
         for rule in rules:
-            if says_the_same(text, rule.text):
-                return Found(objection, rule)
+            if is_same_rule(text, rule.text):
+                return RuleConflict(objection, rule)
     for rule in close:
-        if compare(text, rule.text) is Kinship.OPPOSITE:
-            return Found(Objection.CONTRADICTION, rule)
+        if compare_rules(text, rule.text) is RuleRelation.OPPOSITE:
+            return RuleConflict(Objection.CONTRADICTION, rule)
     return None
 
 
-def close_to(text: RuleText, rules: Sequence[Rule]) -> Sequence[Rule]:
+def find_related_rules(text: RuleText, rules: Sequence[Rule]) -> Sequence[Rule]:
     """Return the rules that may be one with a text, or contradict it, in their order.
 
     Comparing with each rule would make the hundredth a hundred times as dear as the first.
     """
-    return [rules[number] for number in Shortlist([rule.text for rule in rules]).of(text)]
+    return [
+        rules[number] for number in Shortlist([rule.text for rule in rules]).find_candidates(text)
+    ]
 
 
-def says_the_same(text: RuleText, other: RuleText) -> bool:
+def is_same_rule(text: RuleText, other: RuleText) -> bool:
     """Whether two texts are one rule."""
-    return normalised(text) == normalised(other) or compare(text, other) is Kinship.SAME
+    return (
+        normalize_text(text) == normalize_text(other)
+        or compare_rules(text, other) is RuleRelation.SAME
+    )
 
 
-def leaving(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rule, ...]:
+def choose_evictions(
+    rules: Sequence[Rule], newest: str, standing: PreflightContext
+) -> tuple[Rule, ...]:
     """The rules that have to go for the file to fit its budget, the least valuable first.
 
     The newest never goes: it could not have shown its worth. Of rules worth the same, the one
     that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
     of every session, so it makes no room for them.
     """
-    load = _Load(standing)
+    load = _BudgetUsage(standing)
     for rule in rules:
-        load.add(rule)
+        load.add_rule(rule)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
         key=lambda rule: standing.worth.get(rule.id, 0.0),
     )
     gone: list[Rule] = []
     for rule in candidates:
-        if load.too_many or (not rule.paths and load.too_long):
-            load.remove(rule)
+        if load.has_too_many_rules or (not rule.paths and load.has_too_many_tokens):
+            load.remove_rule(rule)
             gone.append(rule)
     back: set[str] = set()
     for rule in reversed(gone):  # one that left in vain, for a longer one left too, stays
-        load.add(rule)
-        if load.too_many or load.too_long:
-            load.remove(rule)
+        load.add_rule(rule)
+        if load.has_too_many_rules or load.has_too_many_tokens:
+            load.remove_rule(rule)
         else:
             back.add(rule.id)
     return tuple(rule for rule in gone if rule.id not in back)
 
 
-def too_long(rule: Rule, standing: Standing) -> bool:
+def is_too_long(rule: Rule, standing: PreflightContext) -> bool:
     """Whether a rule would not fit even alone."""
-    load = _Load(standing)
-    load.add(rule)
-    return load.too_long
+    load = _BudgetUsage(standing)
+    load.add_rule(rule)
+    return load.has_too_many_tokens
 
 
-def tokens(rule: Rule) -> int:
+def count_tokens(rule: Rule) -> int:
     """Tokens that a rule takes in every session, at four characters each (an estimate)."""
     chars = len(rule.text.rule) + len(rule.text.when) + len(rule.text.why) + len(rule.source)
     return (chars + _FRAME_CHARS) // _CHARS_PER_TOKEN
 
 
-class _Load:
+class _BudgetUsage:
     """Counts what some rules take of the budget, rule by rule."""
 
-    def __init__(self, standing: Standing) -> None:
+    def __init__(self, standing: PreflightContext) -> None:
         self._standing, self._rules, self._tokens = standing, 0, 0
 
-    def add(self, rule: Rule) -> None:
+    def add_rule(self, rule: Rule) -> None:
         """Count one more rule."""
-        self._count(rule, 1)
+        self._adjust_counts(rule, 1)
 
-    def remove(self, rule: Rule) -> None:
+    def remove_rule(self, rule: Rule) -> None:
         """Count a rule no longer."""
-        self._count(rule, -1)
+        self._adjust_counts(rule, -1)
 
-    def _count(self, rule: Rule, sign: int) -> None:
+    def _adjust_counts(self, rule: Rule, sign: int) -> None:
         self._rules += sign
-        self._tokens += 0 if rule.paths else sign * tokens(rule)
+        self._tokens += 0 if rule.paths else sign * count_tokens(rule)
 
     @property
-    def too_many(self) -> bool:
+    def has_too_many_rules(self) -> bool:
         """Whether there are more rules than may be."""
         most = self._standing.max_rules
         return most is not None and self._rules > most
 
     @property
-    def too_long(self) -> bool:
+    def has_too_many_tokens(self) -> bool:
         """Whether they take more tokens of every session than they may."""
         most = self._standing.max_tokens
         return most is not None and self._tokens > most

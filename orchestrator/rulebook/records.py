@@ -13,7 +13,7 @@ from teacher.models import Failure, Lesson, RuleText
 
 MOST_CASES: Final = 20
 """Failing cases that a rule remembers."""
-_TOUCHED: Final = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
+_DIFF_PATH: Final = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
 
 
 class Status(StrEnum):
@@ -31,12 +31,12 @@ class Status(StrEnum):
     REJECTED = "rejected"
 
     @property
-    def in_force(self) -> bool:
+    def is_active(self) -> bool:
         """Whether it stands in the file."""
         return self in (Status.ACTIVE, Status.PROVEN, Status.ESCALATED)
 
     @property
-    def held_back(self) -> bool:
+    def is_pending(self) -> bool:
         """Whether it waits for a person's word."""
         return self in (Status.WAITING, Status.QUARANTINED)
 
@@ -59,7 +59,7 @@ class Origin:
     case_fingerprints: tuple[str, ...] = ()
     """Of each case that failed, alone."""
 
-    def recurs_in(self, failure: str, case_fingerprints: Collection[str]) -> bool:
+    def is_repeated_by(self, failure: str, case_fingerprints: Collection[str]) -> bool:
         """Return whether a failure is this one again, or holds all of its cases among others."""
         own = self.case_fingerprints
         return bool(self.failure and self.failure == failure) or (
@@ -128,7 +128,7 @@ class RuleRecord:
     counters: Counters = Counters()
 
     @property
-    def when_back(self) -> Status:
+    def status_when_restored(self) -> Status:
         """The status that it has once it is in force again."""
         return Status.ESCALATED if self.suggestion else Status.ACTIVE
 
@@ -156,7 +156,7 @@ def hash_text(text: RuleText) -> str:
     return hash_words(text.rule, text.when, text.why)
 
 
-def difference(old: Rule, new: Rule) -> str:
+def describe_difference(old: Rule, new: Rule) -> str:
     """What a rule was before a change, in a line: the fields that are others now."""
     fields = {
         "rule": (old.text.rule, new.text.rule),
@@ -168,9 +168,9 @@ def difference(old: Rule, new: Rule) -> str:
     return f"it was: {'; '.join(was)}" if was else ""
 
 
-def origin_of(lesson: Lesson, failure: Failure, run: str) -> Origin:
+def build_origin(lesson: Lesson, failure: Failure, run: str) -> Origin:
     """Where a rule comes from that this lesson adds."""
-    files = tuple(dict.fromkeys(_TOUCHED.findall(failure.diff)))
+    files = tuple(dict.fromkeys(_DIFF_PATH.findall(failure.diff)))
     return Origin(
         failure.fingerprint,
         failure.source,

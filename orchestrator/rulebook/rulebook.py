@@ -11,16 +11,21 @@ from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import Rule, RuleChange
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
-from orchestrator.rulebook.agents_md import agents_above, agents_unloaded
+from orchestrator.rulebook.agents_md import find_agents_md_above, find_shadowing_file
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.lessons import Outcome, known_rules, take_in, unified
-from orchestrator.rulebook.locking import instruction_files_locked
-from orchestrator.rulebook.mirroring import agreed_on, held_together
-from orchestrator.rulebook.pages import Pages, Target, changed
-from orchestrator.rulebook.preflight import Standing
-from orchestrator.rulebook.remembering import follow, remember, standing, turned_down
-from orchestrator.rulebook.shelf import Shelf, Shelved
-from orchestrator.rulebook.withdrawal import Trace, Withdrawals
+from orchestrator.rulebook.lessons import Outcome, apply_lesson, list_known_rules, render_diff
+from orchestrator.rulebook.locking import lock_instruction_files
+from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
+from orchestrator.rulebook.pages import RuleFileSet, Target, list_changed_files
+from orchestrator.rulebook.preflight import PreflightContext
+from orchestrator.rulebook.remembering import (
+    build_preflight_context,
+    list_refused_rules,
+    reconcile_history,
+    record_outcome,
+)
+from orchestrator.rulebook.shelf import RuleFiles, RuleFilesSnapshot
+from orchestrator.rulebook.withdrawal import FileVersions, Withdrawals
 from teacher.models import Action, Failure, KnownRule, Lesson
 
 _TRIES: Final = 10
@@ -28,12 +33,12 @@ _TRIES: Final = 10
 T = TypeVar("T")
 
 
-def _today() -> date:
+def _current_date() -> date:
     return datetime.now().astimezone().date()
 
 
 @dataclass(frozen=True)
-class Keeping:
+class RulebookPolicy:
     """The history behind a rulebook, and the limits that it is kept in."""
 
     history: History
@@ -60,15 +65,15 @@ class MarkdownRulebook:
 
     def __init__(
         self,
-        shelf: Shelf | Path,
+        shelf: RuleFiles | Path,
         locks: Path,
         *,
-        today: Callable[[], date] = _today,
+        today: Callable[[], date] = _current_date,
         run: str = "",
         on_event: Listener = lambda _event: None,
-        keeping: Keeping | None = None,
+        keeping: RulebookPolicy | None = None,
     ) -> None:
-        self._shelf = shelf if isinstance(shelf, Shelf) else Shelf(shelf)
+        self._shelf = shelf if isinstance(shelf, RuleFiles) else RuleFiles(shelf)
         self._locks, self.today, self._run, self._emit = locks, today, run, on_event
         self._keeping = keeping
 
@@ -80,83 +85,87 @@ class MarkdownRulebook:
             InfrastructureError: the disk fails.
         """
         if not self._keeping:
-            return known_rules(self._shelf.read().pages)
-        with self._open() as read:
-            pages = read.pages
-        return (*known_rules(pages), *turned_down(self._keeping.history, pages.rules))
+            return list_known_rules(self._shelf.read().file_set)
+        with self._lock_and_read() as read:
+            pages = read.file_set
+        return (*list_known_rules(pages), *list_refused_rules(self._keeping.history, pages.rules))
 
-    def rules(self) -> tuple[Rule, ...]:
+    def list_rules(self) -> tuple[Rule, ...]:
         """The rules in force; the history follows what people did to the files.
 
         Raises:
             RulebookError, InfrastructureError: as for `known_rules`.
         """
-        with self._open() as read:
-            return read.pages.rules
+        with self._lock_and_read() as read:
+            return read.file_set.rules
 
-    def files(self) -> tuple[str, ...]:
+    def list_files(self) -> tuple[str, ...]:
         """The names of the project's files that rules stand in, or would.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.in_project()
+        return self._shelf.list_project_names()
 
-    def path(self, name: str) -> Path:
+    def resolve_path(self, name: str) -> Path:
         """The real path of one file, by the name that it has in `Pages`.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.path(name)
+        return self._shelf.resolve_path(name)
 
-    def read(self) -> Mapping[Path, bytes]:
+    def read_files(self) -> Mapping[Path, bytes]:
         """Read the files that rules stand in, or would, by their real paths.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
         contents = self._shelf.read().contents
-        return {self._shelf.path(name): content.data for name, content in contents.items()}
+        return {self._shelf.resolve_path(name): content.data for name, content in contents.items()}
 
     @property
-    def scopes(self) -> bool:
+    def can_scope_rules(self) -> bool:
         """Whether a new rule can be for some files alone."""
         return self._shelf.target is Target.RULES_DIR
 
-    def where(self, rule: str) -> tuple[Path, ...]:
+    def find_files(self, rule: str) -> tuple[Path, ...]:
         """The files that a rule stands in.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return tuple(self._shelf.root / name for name in self._shelf.read().pages.where(rule))
+        return tuple(
+            self._shelf.root / name for name in self._shelf.read().file_set.find_files(rule)
+        )
 
-    def find(self, rule: str) -> Rule | None:
+    def find_rule(self, rule: str) -> Rule | None:
         """The rule with this id, if it is in force.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.read().pages.find(rule)
+        return self._shelf.read().file_set.find_rule(rule)
 
-    def preview(self, change: Callable[[Pages], Pages]) -> str:
+    def preview_change(self, change: Callable[[RuleFileSet], RuleFileSet]) -> str:
         """What a change would do to the files, as a unified diff.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        pages = self._shelf.read().pages
-        return unified(pages, change(pages))
+        pages = self._shelf.read().file_set
+        return render_diff(pages, change(pages))
 
-    def standing(self) -> Standing | None:
+    def read_context(self) -> PreflightContext | None:
         """What the history has to say when a rule comes in; nothing without one."""
         kept = self._keeping
         if not kept:
             return None
-        return standing(kept.history, kept.max_rules, kept.max_tokens, review=kept.review)
+        return build_preflight_context(
+            kept.history, kept.max_rules, kept.max_tokens, review=kept.review
+        )
 
-    def edit(self, change: Callable[[Pages], Pages]) -> tuple[Path, ...]:
+    def edit_files(self, change: Callable[[RuleFileSet], RuleFileSet]) -> tuple[Path, ...]:
         """Let a function change the files, under their locks; give those that it changed.
 
         It may be called again when somebody else writes meanwhile.
@@ -164,16 +173,16 @@ class MarkdownRulebook:
         Raises:
             RulebookError, InfrastructureError: as for `apply`.
         """
-        with self._open() as read:
-            above = agents_above(self._shelf.root)
+        with self._lock_and_read() as read:
+            above = find_agents_md_above(self._shelf.root)
 
-            def decide(pages: Pages) -> tuple[Pages, Sequence[str]]:
+            def decide(pages: RuleFileSet) -> tuple[RuleFileSet, Sequence[str]]:
                 after = change(pages)
-                return after, changed(pages, after)
+                return after, list_changed_files(pages, after)
 
-            names = self._write(read, decide)
-        self._tell_unloaded(above)
-        return tuple(self._shelf.path(name) for name in names)
+            names = self._write_files(read, decide)
+        self._report_unloaded(above)
+        return tuple(self._shelf.resolve_path(name) for name in names)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
         """Take a lesson in; None when it changes nothing.
@@ -182,71 +191,79 @@ class MarkdownRulebook:
             RulebookError: a file cannot be read or written as it is; it is as it was.
             InfrastructureError: the disk is full or fails, or a lock is held for too long.
         """
-        with self._open() as read:
-            above = agents_above(self._shelf.root)
+        with self._lock_and_read() as read:
+            above = find_agents_md_above(self._shelf.root)
 
-            def decide(pages: Pages) -> tuple[Pages, Outcome]:
-                outcome = take_in(
+            def decide(pages: RuleFileSet) -> tuple[RuleFileSet, Outcome]:
+                outcome = apply_lesson(
                     pages,
                     lesson,
                     failure,
                     today=self.today(),
                     run=self._run,
-                    standing=self.standing(),
+                    standing=self.read_context(),
                 )
-                return outcome.pages, outcome
+                return outcome.file_set, outcome
 
-            outcome = self._write(read, decide)
+            outcome = self._write_files(read, decide)
             if self._keeping:
                 kept = self._keeping
-                remember(kept.history, outcome, lesson, failure, self._run, own=kept.own)
-        self._tell(outcome, lesson, above)
+                record_outcome(kept.history, outcome, lesson, failure, self._run, own=kept.own)
+        self._report_outcome(outcome, lesson, above)
         if outcome.rule is None:
             return None
-        name = next(iter(outcome.pages.where(outcome.rule.id)), CLAUDE_MD)
+        name = next(iter(outcome.file_set.find_files(outcome.rule.id)), CLAUDE_MD)
         path = self._shelf.root / name
         return RuleChange(outcome.rule, path, outcome.change, outcome.reason, outcome.leaving)
 
-    def take_out(self, rule: str) -> tuple[Path, ...]:
+    def remove_rule(self, rule: str) -> tuple[Path, ...]:
         """Take a rule out of the files, and give those; what is not there is left at that.
 
         Raises:
             RulebookError, InfrastructureError: as for `apply`.
         """
-        return self.edit(lambda pages: pages.remove(rule) if pages.find(rule) else pages)
+        return self.edit_files(
+            lambda pages: pages.remove_rule(rule) if pages.find_rule(rule) else pages
+        )
 
     # ---- under the locks
 
     @contextmanager
-    def _open(self) -> Iterator[Shelved]:
+    def _lock_and_read(self) -> Iterator[RuleFilesSnapshot]:
         """Hold the locks, and read: as people left the files, with the history following."""
-        with instruction_files_locked(self._shelf.lockable(), self._locks):
+        with lock_instruction_files(self._shelf.list_lock_paths(), self._locks):
             read = self._shelf.read()
-            found = self._traces(read.pages)
-            if read.pages.filing.mirror:
-                self._write(read, lambda pages: (self._together(pages), None))
+            found = self._collect_versions(read.file_set)
+            if read.file_set.destination.mirror:
+                self._write_files(read, lambda pages: (self._merge_mirrors(pages), None))
                 read = self._shelf.read()
             if self._keeping:
                 missing = Withdrawals(self._shelf.root, found)
-                follow(self._keeping.history, read.pages, missing, own=self._keeping.own)
+                reconcile_history(
+                    self._keeping.history, read.file_set, missing, own=self._keeping.own
+                )
             yield read
 
-    def _together(self, pages: Pages) -> Pages:
-        agreed = self._keeping.history.agreed() if self._keeping else {}
-        return held_together(pages, agreed, self.today())
+    def _merge_mirrors(self, pages: RuleFileSet) -> RuleFileSet:
+        agreed = self._keeping.history.read_agreed_rules() if self._keeping else {}
+        return merge_mirrors(pages, agreed, self.today())
 
-    def _traces(self, pages: Pages) -> tuple[Trace, ...]:
+    def _collect_versions(self, pages: RuleFileSet) -> tuple[FileVersions, ...]:
         """The files as people left them, before anything of ours is written."""
         return tuple(
-            Trace(self._shelf.path(name), data, self._shelf.last_written(name) or b"")
+            FileVersions(
+                self._shelf.resolve_path(name), data, self._shelf.read_last_written(name) or b""
+            )
             for name, data in pages.files.items()
         )
 
-    def _write(self, read: Shelved, decide: Callable[[Pages], tuple[Pages, T]]) -> T:
+    def _write_files(
+        self, read: RuleFilesSnapshot, decide: Callable[[RuleFileSet], tuple[RuleFileSet, T]]
+    ) -> T:
         for _ in range(_TRIES):
-            pages, decided = decide(read.pages)
+            pages, decided = decide(read.file_set)
             if self._shelf.write(read, pages):
-                self._agree(pages)
+                self._record_agreed_rules(pages)
                 return decided
             read = self._shelf.read()
         raise RulebookError(
@@ -254,23 +271,25 @@ class MarkdownRulebook:
             "close what writes them",
         )
 
-    def _agree(self, pages: Pages) -> None:
+    def _record_agreed_rules(self, pages: RuleFileSet) -> None:
         kept = self._keeping
-        if kept and kept.own and pages.filing.mirror:
-            both = agreed_on(pages)
-            kept.history.agree({rule.id: rule.text for rule in pages.rules if rule.id in both})
+        if kept and kept.own and pages.destination.mirror:
+            both = find_shared_ids(pages)
+            kept.history.record_agreed_rules(
+                {rule.id: rule.text for rule in pages.rules if rule.id in both}
+            )
 
     # ---- what people are told
 
-    def _tell(self, outcome: Outcome, lesson: Lesson, above: Path | None) -> None:
+    def _report_outcome(self, outcome: Outcome, lesson: Lesson, above: Path | None) -> None:
         for left in outcome.leaving:
             self._emit(Notice(f"to the archive, to make room: {left.id}: {left.text.rule}"))
         if outcome.rule is None and lesson.action is not Action.NONE:
             self._emit(Notice(f"no rule written: {outcome.reason}"))
-        self._tell_unloaded(above)
+        self._report_unloaded(above)
         root = self._shelf.root
-        filed = outcome.pages.filing.target if outcome.change == "added" else None
-        if filed is Target.AGENTS_MD and (by := agents_unloaded(root)):
+        filed = outcome.file_set.destination.target if outcome.change == "added" else None
+        if filed is Target.AGENTS_MD and (by := find_shadowing_file(root)):
             self._emit(
                 Notice(
                     f"Claude Code does not load {root / AGENTS_MD}, because of {by}; "
@@ -278,10 +297,10 @@ class MarkdownRulebook:
                 )
             )
 
-    def _tell_unloaded(self, above: Path | None) -> None:
+    def _report_unloaded(self, above: Path | None) -> None:
         """Tell of an AGENTS.md in a folder above that what was written put out of force."""
         root = self._shelf.root
-        if above and agents_above(root) is None:
+        if above and find_agents_md_above(root) is None:
             self._emit(
                 Notice(
                     f"Claude Code no longer loads {above} in {root}, now that there is a"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from orchestrator.errors import RulebookError
-from orchestrator.rulebook.document import front_matter_of
+from orchestrator.rulebook.document import find_front_matter
 
 MOST_GLOBS: Final = 20
 """Globs that a rule keeps of those a teacher gives it."""
@@ -26,7 +26,7 @@ _COMMA: Final = re.compile(r",(?![^{]*\})")
 _EVERYTHING: Final = re.compile(r"[*/]+")
 
 
-def front_matter(paths: tuple[str, ...]) -> bytes:
+def render_front_matter(paths: tuple[str, ...]) -> bytes:
     """The beginning of a file for rules of this scope; nothing where they hold everywhere."""
     if not paths:
         return b""
@@ -38,14 +38,14 @@ def front_matter(paths: tuple[str, ...]) -> bytes:
     return f"---\n{lines}---\n".encode()
 
 
-def scope_of(data: bytes) -> tuple[str, ...]:
+def parse_scope(data: bytes) -> tuple[str, ...]:
     """The globs of a file in `.claude/rules`; none where it holds everywhere.
 
     Raises:
         RulebookError: its front matter is broken, so that Claude Code never loads it, or it is
             too long to be read.
     """
-    text = front_matter_of(data)
+    text = find_front_matter(data)
     if text is None:
         return ()
     if len(text) > _LONGEST_FRONT_MATTER:
@@ -61,10 +61,10 @@ def scope_of(data: bytes) -> tuple[str, ...]:
         raise RulebookError(
             "its front matter is not valid YAML, so Claude Code never loads it", "mend it"
         ) from None
-    return _globs(fields.get("paths") if isinstance(fields, dict) else None)
+    return _parse_globs(fields.get("paths") if isinstance(fields, dict) else None)
 
 
-def safe_globs(paths: Iterable[str]) -> tuple[str, ...]:
+def filter_globs(paths: Iterable[str]) -> tuple[str, ...]:
     """What a teacher, or a person, gave as a scope, without what could never match.
 
     Nothing that leads out of the project, excludes, or hides characters.
@@ -73,7 +73,7 @@ def safe_globs(paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in kept if _is_glob(path)))[:MOST_GLOBS]
 
 
-def covers(paths: tuple[str, ...], files: Iterable[str]) -> bool:
+def is_in_scope(paths: tuple[str, ...], files: Iterable[str]) -> bool:
     """Whether touching these files loads a rule of this scope."""
     if not paths:
         return True
@@ -86,7 +86,7 @@ def covers(paths: tuple[str, ...], files: Iterable[str]) -> bool:
     return any(glob.globmatch(file, globs, flags=flags, limit=0) for file in files)
 
 
-def _globs(value: object) -> tuple[str, ...]:
+def _parse_globs(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         value = _COMMA.split(value)
     if not isinstance(value, list):

@@ -10,25 +10,31 @@ from typing import Final
 
 from orchestrator.errors import LoopError, RulebookError
 from orchestrator.platform.bom import is_utf16
-from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, path_key
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, hash_path
 from orchestrator.rulebook import files
-from orchestrator.rulebook.agents_md import agents_in_force
-from orchestrator.rulebook.document import carries_rules
-from orchestrator.rulebook.pages import RULES_DIR, Filing, Pages, Target, changed
+from orchestrator.rulebook.agents_md import find_active_agents_md
+from orchestrator.rulebook.document import contains_rules
+from orchestrator.rulebook.pages import (
+    RULES_DIR,
+    Destination,
+    RuleFileSet,
+    Target,
+    list_changed_files,
+)
 
 _LARGEST_RULES_FILE: Final = 1_000_000
 """Bytes of a file in the rules folder that we look into."""
 
 
 @dataclass(frozen=True)
-class Shelved:
+class RuleFilesSnapshot:
     """The files as they were read."""
 
-    pages: Pages
+    file_set: RuleFileSet
     contents: Mapping[str, files.Content]
 
 
-class Shelf:
+class RuleFiles:
     """Where the rules of one rulebook stand on disk.
 
     Args:
@@ -50,7 +56,7 @@ class Shelf:
         self.root = Path(root).absolute()
         self.target, self._mirror, self._copies = target, mirror, copies
 
-    def path(self, name: str) -> Path:
+    def resolve_path(self, name: str) -> Path:
         """The file to read and write for a name: itself, or what it links to.
 
         The user's own file may be a link to anywhere: it is often kept with other settings.
@@ -64,14 +70,14 @@ class Shelf:
         folder = self.root / RULES_DIR
         if name.startswith(RULES_DIR) and folder.exists() and not folder.is_dir():
             raise RulebookError(f"{folder} is not a folder", "move it away")
-        if name.startswith(RULES_DIR) and not self._folder_is_ours():
+        if name.startswith(RULES_DIR) and not self._is_own_folder():
             raise RulebookError(
                 f"{folder} leads out of the project, where Claude Code loads nothing from",
                 "make it a folder of the project",
             )
-        return files.locate(named)
+        return files.resolve_path(named)
 
-    def names(self) -> tuple[str, ...]:
+    def list_names(self) -> tuple[str, ...]:
         """The files that rules may stand in, there or not.
 
         Raises:
@@ -80,41 +86,46 @@ class Shelf:
         if self.target is Target.USER:
             return (CLAUDE_MD,)
         return tuple(
-            name for name in self.possible() if name.startswith(RULES_DIR) or self._usable(name)
+            name
+            for name in self.list_possible_names()
+            if name.startswith(RULES_DIR) or self._is_usable(name)
         )
 
-    def possible(self) -> tuple[str, ...]:
+    def list_possible_names(self) -> tuple[str, ...]:
         """The same, also those that cannot be used as they are now."""
         if self.target is Target.USER:
             return (CLAUDE_MD,)
-        names = (CLAUDE_MD,) if self._one_file() else (CLAUDE_MD, AGENTS_MD)
-        return (*names, *self._rules_files()[0])
+        names = (CLAUDE_MD,) if self._is_one_file() else (CLAUDE_MD, AGENTS_MD)
+        return (*names, *self._find_rules_files()[0])
 
-    def in_project(self) -> tuple[str, ...]:
+    def list_project_names(self) -> tuple[str, ...]:
         """The same, but none where they are outside of every project."""
-        return () if self.target is Target.USER else self.names()
+        return () if self.target is Target.USER else self.list_names()
 
-    def lockable(self) -> tuple[Path, ...]:
+    def list_lock_paths(self) -> tuple[Path, ...]:
         """The real paths whose locks a writer needs; those of the rules folder go with them.
 
         Raises:
             RulebookError: as for `names`.
         """
-        shared = [name for name in self.names() if not name.startswith(RULES_DIR)]
-        return (self.root / RULES_DIR, *(self.path(name) for name in shared))
+        shared = [name for name in self.list_names() if not name.startswith(RULES_DIR)]
+        return (self.root / RULES_DIR, *(self.resolve_path(name) for name in shared))
 
-    def read(self) -> Shelved:
+    def read(self) -> RuleFilesSnapshot:
         """Read them all.
 
         Raises:
             RulebookError: one that rules go into cannot be read, or is no text.
             InfrastructureError: the disk fails.
         """
-        contents = {name: files.read(self.path(name)) for name in self.names()}
+        contents = {name: files.read_content(self.resolve_path(name)) for name in self.list_names()}
         data = {name: content.data for name, content in contents.items()}
-        return Shelved(Pages(data, self._filing(contents), self._unread(contents)), contents)
+        return RuleFilesSnapshot(
+            RuleFileSet(data, self._build_destination(contents), self._find_unreadable(contents)),
+            contents,
+        )
 
-    def write(self, read: Shelved, pages: Pages) -> bool:
+    def write(self, read: RuleFilesSnapshot, pages: RuleFileSet) -> bool:
         """Write what differs; False when somebody else wrote a file in the meantime.
 
         The caller holds the locks of `lockable`.
@@ -123,102 +134,104 @@ class Shelf:
             RulebookError: a file may not be written.
             InfrastructureError: the disk is full, or fails.
         """
-        for name in changed(read.pages, pages):
-            path, data = self.path(name), pages.files[name]
+        for name in list_changed_files(read.file_set, pages):
+            path, data = self.resolve_path(name), pages.files[name]
             before = read.contents.get(name, files.Content(b"", None))
             if self.target is Target.USER or (name.startswith(RULES_DIR) and self.root.is_dir()):
-                with files.explained(path, "written"):
+                with files.translate_os_errors(path, "written"):
                     path.parent.mkdir(parents=True, exist_ok=True)
-            self._keep_copy(path, data)
+            self._save_copy(path, data)
             if not data and name.startswith(RULES_DIR):
-                done = files.remove(path, before)
+                done = files.remove_file(path, before)
             else:
-                done = files.replace(path, data, before)
+                done = files.replace_file(path, data, before)
             if not done:
                 return False
         return True
 
-    def last_written(self, name: str) -> bytes | None:
+    def read_last_written(self, name: str) -> bytes | None:
         """What one of our processes wrote last into a file; None if there is no word of that.
 
         What people, or an agent, wrote since is not in it.
         """
-        copy = self._copy_of(self.path(name))
+        copy = self._build_copy_path(self.resolve_path(name))
         return copy.read_bytes() if copy and copy.exists() else None
 
-    def written(self) -> Mapping[str, str]:
+    def read_digests(self) -> Mapping[str, str]:
         """What was written last, of all files that have a copy: digests, for `written_since`."""
         copies = self._copies.glob("*.md") if self._copies else ()
         return {copy.name: sha256(copy.read_bytes()).hexdigest() for copy in copies}
 
-    def written_since(self, name: str, before: Mapping[str, str]) -> bytes | None:
+    def read_written_since(self, name: str, before: Mapping[str, str]) -> bytes | None:
         """The same as `last_written`; None also if `before`, from `written`, knew it already."""
-        written, copy = self.last_written(name), self._copy_of(self.path(name))
+        written, copy = self.read_last_written(name), self._build_copy_path(self.resolve_path(name))
         if written is None or copy is None:
             return None
         return None if sha256(written).hexdigest() == before.get(copy.name) else written
 
-    def _keep_copy(self, path: Path, data: bytes) -> None:
+    def _save_copy(self, path: Path, data: bytes) -> None:
         # First the copy: whoever is killed in between has decided what is to stand there.
-        if copy := self._copy_of(path):
-            with files.explained(copy, "written"):
+        if copy := self._build_copy_path(path):
+            with files.translate_os_errors(copy, "written"):
                 copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                files.replace(copy, data, files.read(copy))
+                files.replace_file(copy, data, files.read_content(copy))
 
-    def _copy_of(self, path: Path) -> Path | None:
-        return self._copies / f"{path_key(path)}.md" if self._copies else None
+    def _build_copy_path(self, path: Path) -> Path | None:
+        return self._copies / f"{hash_path(path)}.md" if self._copies else None
 
-    def _filing(self, ours: Iterable[str]) -> Filing:
+    def _build_destination(self, ours: Iterable[str]) -> Destination:
         if self.target is Target.USER:
-            return Filing(Target.USER)
-        one = self._one_file()
+            return Destination(Target.USER)
+        one = self._is_one_file()
         target = Target.PROJECT if one and self.target is Target.AGENTS_MD else self.target
         taken: Sequence[str] = ()
         with contextlib.suppress(OSError):
             taken = [f"{RULES_DIR}/{path.name}" for path in (self.root / RULES_DIR).iterdir()]
-        return Filing(
+        return Destination(
             target,
             self._mirror and not one,
-            agents_in_force(self.root),
+            find_active_agents_md(self.root),
             frozenset(taken).difference(ours),
         )
 
-    def _one_file(self) -> bool:
+    def _is_one_file(self) -> bool:
         """Whether CLAUDE.md and AGENTS.md are the same file by a link."""
         claude, agents = self.root / CLAUDE_MD, self.root / AGENTS_MD
         linked = claude.is_symlink() or agents.is_symlink()
         return linked and os.path.realpath(claude) == os.path.realpath(agents)
 
-    def _usable(self, name: str) -> bool:
+    def _is_usable(self, name: str) -> bool:
         """Whether we may look into a file; the one that rules go into has to be so."""
-        goes = AGENTS_MD if self.target is Target.AGENTS_MD and not self._one_file() else CLAUDE_MD
+        goes = (
+            AGENTS_MD if self.target is Target.AGENTS_MD and not self._is_one_file() else CLAUDE_MD
+        )
         if self._mirror or (name == goes and self.target is not Target.RULES_DIR):
             return True
         with contextlib.suppress(RulebookError):
-            path = files.locate(self.root / name)
-            return path.exists() and _readable(files.read(path))
+            path = files.resolve_path(self.root / name)
+            return path.exists() and _is_readable(files.read_content(path))
         return False
 
-    def _folder_is_ours(self) -> bool:
+    def _is_own_folder(self) -> bool:
         folder = os.path.realpath(self.root / RULES_DIR)
         return Path(folder).is_relative_to(os.path.realpath(self.root))
 
-    def _unread(self, read: Iterable[str]) -> Mapping[str, str]:
+    def _find_unreadable(self, read: Iterable[str]) -> Mapping[str, str]:
         """The files that may have rules, beside those that were read, and what is wrong there."""
         if self.target is Target.USER:
             return {}
-        unread = dict(self._rules_files()[1])
-        for name in {CLAUDE_MD, AGENTS_MD}.difference(read) if not self._one_file() else ():
+        unread = dict(self._find_rules_files()[1])
+        for name in {CLAUDE_MD, AGENTS_MD}.difference(read) if not self._is_one_file() else ():
             try:
-                there = files.read(Path(os.path.realpath(self.root / name)))
+                there = files.read_content(Path(os.path.realpath(self.root / name)))
             except LoopError as error:
                 unread[name] = error.message
             else:
-                if carries_rules(there.data):
+                if contains_rules(there.data):
                     unread[name] = f"{self.root / name} is a link out of the project"
         return unread
 
-    def _rules_files(self) -> tuple[Sequence[str], Mapping[str, str]]:
+    def _find_rules_files(self) -> tuple[Sequence[str], Mapping[str, str]]:
         """The files in the rules folder that have rules of ours; those that we cannot look into."""
         found: list[str] = []
         unread: dict[str, str] = {}
@@ -228,7 +241,7 @@ class Shelf:
                 unread[str(error.filename)] = f"{error.filename} cannot be read: {error.strerror}"
 
         folder = self.root / RULES_DIR
-        for parent, _, names in os.walk(folder, onerror=noted) if self._folder_is_ours() else ():
+        for parent, _, names in os.walk(folder, onerror=noted) if self._is_own_folder() else ():
             for path in (Path(parent, name) for name in names if name.endswith(".md")):
                 name = path.relative_to(self.root).as_posix()
                 try:
@@ -236,13 +249,13 @@ class Shelf:
                         continue
                     if path.stat().st_size > _LARGEST_RULES_FILE:
                         unread[name] = f"{path} is larger than {_LARGEST_RULES_FILE} bytes"
-                    elif carries_rules(path.read_bytes()):
+                    elif contains_rules(path.read_bytes()):
                         found.append(name)
                 except OSError as error:
                     noted(error)
         return sorted(found), unread
 
 
-def _readable(content: files.Content) -> bool:
+def _is_readable(content: files.Content) -> bool:
     """Whether it is no UTF-16, unless that has rules: then nobody could read them."""
-    return not is_utf16(content.data) or carries_rules(content.data)
+    return not is_utf16(content.data) or contains_rules(content.data)

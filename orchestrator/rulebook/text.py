@@ -16,46 +16,46 @@ MAX_CHARS: Final = 400
 """Characters that one field of a rule may have."""
 
 _ELLIPSIS: Final = "…"
-_KEPT_FORMATS: Final = "\u200c\u200d"
+_RETAINED_FORMATS: Final = "\u200c\u200d"
 """The joiners: words in some scripts, and many emoji, are wrong without them."""
 
 _COMMENT_END: Final = re.compile(r"-{2,}!?>")
 _COMMENT_START: Final = re.compile(r"<!-")
 _FENCE: Final = re.compile(r"`{3,}|~{3,}")
 _SPAN: Final = re.compile(r"(?<!`)(`{1,2})(?!`)(.+?)(?<!`)\1(?!`)")
-_BENDS_SPANS: Final = re.compile(r"[`<\\]|\]\(|\]\[|://|www\.", re.IGNORECASE)
+_AMBIGUOUS_MARKUP: Final = re.compile(r"[`<\\]|\]\(|\]\[|://|www\.", re.IGNORECASE)
 _AT_WORD: Final = re.compile(r"(?<![A-Za-z0-9])@[\w./~@-]*")
 _ESCAPED_AT: Final = re.compile(r"\\+@")
 _AT_INSIDE: Final = re.compile(r"\s+(?=@)")
 
 
-def safe_text(text: RuleText) -> RuleText:
+def sanitize_text(text: RuleText) -> RuleText:
     """The rule with each field made safe by `safe_line`."""
-    return RuleText(safe_line(text.rule), safe_line(text.when), safe_line(text.why))
+    return RuleText(sanitize_line(text.rule), sanitize_line(text.when), sanitize_line(text.why))
 
 
-def safe_line(text: str, limit: int = MAX_CHARS) -> str:
+def sanitize_line(text: str, limit: int = MAX_CHARS) -> str:
     """One line of at most `limit` characters that means the same and can do no harm.
 
     Control and invisible characters go, white space is folded, comment marks and code fences are
     broken, and an `@word`, which Claude Code would take for a file to import, gets backticks.
     Applying it twice changes nothing more.
     """
-    line = " ".join("".join(_visible(char) for char in text).split())
+    line = " ".join("".join(_replace_invisible(char) for char in text).split())
     line = _FENCE.sub(lambda run: run[0][0], line)
     room = limit
-    while len(safe := _break_marks(_quote_at_words(_cut(line, room)))) > limit:
+    while len(safe := _break_marks(_quote_at_words(_shorten_line(line, room)))) > limit:
         room -= len(safe) - limit
     return safe
 
 
-def overlaid(new: RuleText, old: RuleText) -> RuleText:
+def overlay_text(new: RuleText, old: RuleText) -> RuleText:
     """A text with the fields of `new`; those that are empty there are as they were."""
     return RuleText(new.rule or old.rule, new.when or old.when, new.why or old.why)
 
 
 @lru_cache(maxsize=4096)
-def normalised(text: RuleText) -> str:
+def normalize_text(text: RuleText) -> str:
     """What two texts of the same rule have in common: case, space, quoting and full stop aside.
 
     The reason is left out: the same rule for another reason is still the same rule.
@@ -68,25 +68,25 @@ def normalised(text: RuleText) -> str:
     )
 
 
-def rule_id(text: RuleText, nth: int = 0) -> str:
+def derive_rule_id(text: RuleText, nth: int = 0) -> str:
     """An id that follows from the rule's text, `r-` and six hex digits.
 
     `nth` counts up when the id is taken by another rule.
     """
-    seed = normalised(text) + (f"\n{nth}" if nth else "")
+    seed = normalize_text(text) + (f"\n{nth}" if nth else "")
     return "r-" + sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()[:6]
 
 
-def safe_word(text: str, limit: int = 60) -> str:
+def sanitize_word(text: str, limit: int = 60) -> str:
     """Text from outside as one word for a block comment: ids, sources, names of models."""
     return re.sub(r"[^\w.:/+=-]+", "-", text, flags=re.ASCII).strip("-")[:limit].rstrip("-")
 
 
-def _visible(char: str) -> str:
+def _replace_invisible(char: str) -> str:
     if char.isspace():
         return " "
     if unicodedata.category(char) in ("Cc", "Cs") or (
-        unicodedata.category(char) == "Cf" and char not in _KEPT_FORMATS
+        unicodedata.category(char) == "Cf" and char not in _RETAINED_FORMATS
     ):
         return ""
     return char
@@ -96,7 +96,7 @@ def _break_marks(line: str) -> str:
     return _COMMENT_START.sub("<! -", _COMMENT_END.sub("->", line))
 
 
-def _cut(line: str, room: int) -> str:
+def _shorten_line(line: str, room: int) -> str:
     if len(line) <= room:
         return line
     kept = line[: max(room - len(_ELLIPSIS), 0)]
@@ -114,14 +114,14 @@ def _quote_at_words(line: str) -> str:
     """
     if "@" not in line:
         return line
-    if _BENDS_SPANS.search(_SPAN.sub("", line)):
+    if _AMBIGUOUS_MARKUP.search(_SPAN.sub("", line)):
         line = " ".join(line.replace("`", "").split())
     quoted, end = "", 0
     for span in _SPAN.finditer(line):
-        quoted = _join(quoted, _quote_outside(line[end : span.start()]))
-        quoted = _join(quoted, _split_span(span))
+        quoted = _join_spans(quoted, _quote_outside(line[end : span.start()]))
+        quoted = _join_spans(quoted, _split_span(span))
         end = span.end()
-    return _join(quoted, _quote_outside(line[end:]))
+    return _join_spans(quoted, _quote_outside(line[end:]))
 
 
 def _quote_outside(text: str) -> str:
@@ -135,6 +135,6 @@ def _split_span(span: re.Match[str]) -> str:
     return " ".join(f"`{word}`" for word in words)
 
 
-def _join(left: str, right: str) -> str:
+def _join_spans(left: str, right: str) -> str:
     """Both, kept apart where two backticks would meet and make a longer run."""
     return f"{left} {right}" if left.endswith("`") and right.startswith("`") else left + right

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import LoopError
-from orchestrator.rulebook.document import parse
+from orchestrator.rulebook.document import parse_document
 from orchestrator.rulebook.records import RuleRecord
 
 if TYPE_CHECKING:
@@ -29,23 +29,25 @@ _ID: Final = re.compile(rb"^[-+].*<!-- rule ([\w-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Trace:
+class FileVersions:
     """A file that rules may stand in."""
 
     path: Path
     """Its real path."""
-    now: bytes
+    current: bytes
     """As people left it."""
-    written: bytes
+    last_written: bytes
     """As one of our processes wrote it last; empty if none did."""
 
     @property
-    def edited(self) -> bool:
+    def is_edited(self) -> bool:
         """Whether somebody else than we has written what is there, and left the section.
 
         All of its rules at once are nobody's word.
         """
-        return self.now != self.written and parse(self.now).section is not None
+        return (
+            self.current != self.last_written and parse_document(self.current).section is not None
+        )
 
 
 class Withdrawals:
@@ -63,51 +65,58 @@ class Withdrawals:
         traces: its files.
     """
 
-    def __init__(self, root: Path, traces: Sequence[Trace]) -> None:
+    def __init__(self, root: Path, traces: Sequence[FileVersions]) -> None:
         self._root, self._traces = root, traces
 
     def __call__(self, record: RuleRecord) -> bool:
         """Whether a person took this rule out."""
-        if not self._edited:
+        if not self._manual_edits:
             return False
         rule = record.rule.id
-        stood = [trace for trace in self._edited if rule in _rules(trace.written)]
+        stood = [
+            trace for trace in self._manual_edits if rule in _parse_rule_ids(trace.last_written)
+        ]
         try:
-            return self._git_says_so(record, stood) if self._versioned else bool(stood)
+            return self._is_withdrawn_in_git(record, stood) if self._is_in_git else bool(stood)
         except LoopError:  # the repository is broken, or holds but a part
             return False
 
-    def _git_says_so(self, record: RuleRecord, stood: Sequence[Trace]) -> bool:
+    def _is_withdrawn_in_git(self, record: RuleRecord, stood: Sequence[FileVersions]) -> bool:
         rule = record.rule.id
-        having = [trace for trace in self._traces if rule in _rules(self._committed[trace.path])]
+        having = [
+            trace
+            for trace in self._traces
+            if rule in _parse_rule_ids(self._head_contents[trace.path])
+        ]
         if having:
-            return any(trace.edited for trace in having)
-        if rule in self._had_by_head:
+            return any(trace.is_edited for trace in having)
+        if rule in self._branch_rule_ids:
             return True
-        if rule in self._had_by_any:
+        if rule in self._all_rule_ids:
             return False
         return any(
-            _lines(trace.now) != _lines(self._committed[trace.path])
-            or self._committed_since(trace.path, record.mattered.timestamp())
+            _normalize_newlines(trace.current)
+            != _normalize_newlines(self._head_contents[trace.path])
+            or self._has_commit_since(trace.path, record.mattered.timestamp())
             for trace in stood
         )
 
     @cached_property
-    def _edited(self) -> Sequence[Trace]:
-        return [trace for trace in self._traces if trace.edited]
+    def _manual_edits(self) -> Sequence[FileVersions]:
+        return [trace for trace in self._traces if trace.is_edited]
 
     @cached_property
-    def _versioned(self) -> bool:
+    def _is_in_git(self) -> bool:
         if not shutil.which("git"):
             return False
         inside = self._git.run("rev-parse", "--is-inside-work-tree", allowed=(0, 128))
         return inside.stdout.strip() == b"true"
 
     @cached_property
-    def _committed(self) -> dict[Path, bytes]:
+    def _head_contents(self) -> dict[Path, bytes]:
         """The files as the last commit has them."""
         return {
-            trace.path: self._git.at(trace.path.parent)
+            trace.path: self._git.with_folder(trace.path.parent)
             .run("cat-file", "blob", f"HEAD:./{trace.path.name}", allowed=(0, 128))
             .stdout
             for trace in self._traces
@@ -115,24 +124,26 @@ class Withdrawals:
         }
 
     @cached_property
-    def _had_by_head(self) -> frozenset[str]:
+    def _branch_rule_ids(self) -> frozenset[str]:
         born = self._git.run("rev-parse", "--verify", "--quiet", "HEAD", allowed=(0, 1))
-        return self._ids("HEAD") if born.returncode == 0 else frozenset()
+        return self._list_rule_ids("HEAD") if born.returncode == 0 else frozenset()
 
     @cached_property
-    def _had_by_any(self) -> frozenset[str]:
-        return self._ids("--all")
+    def _all_rule_ids(self) -> frozenset[str]:
+        return self._list_rule_ids("--all")
 
-    def _ids(self, where: str) -> frozenset[str]:
+    def _list_rule_ids(self, where: str) -> frozenset[str]:
         """The ids that commits from there brought or removed; a stash is a merge, hence `-m`."""
         names = [str(trace.path) for trace in self._traces]
         return frozenset(
-            map(bytes.decode, _ID.findall(self._git.output(*_LOG, where, "--", *names)))
+            map(bytes.decode, _ID.findall(self._git.read_output(*_LOG, where, "--", *names)))
         )
 
-    def _committed_since(self, path: Path, moment: float) -> bool:
+    def _has_commit_since(self, path: Path, moment: float) -> bool:
         """Whether the last commit of a file is later: then somebody left the rule out of it."""
-        said = self._git.output("log", "-1", "--format=%ct", "--no-show-signature", "--", str(path))
+        said = self._git.read_output(
+            "log", "-1", "--format=%ct", "--no-show-signature", "--", str(path)
+        )
         return bool(said.strip()) and int(said) >= int(moment)
 
     @property
@@ -142,13 +153,13 @@ class Withdrawals:
         return Git(self._root, config=("log.showRoot=true",))
 
 
-def _rules(data: bytes) -> frozenset[str]:
+def _parse_rule_ids(data: bytes) -> frozenset[str]:
     try:
-        return frozenset(rule.id for rule in parse(data).rules)
+        return frozenset(rule.id for rule in parse_document(data).rules)
     except LoopError:  # UTF-16
         return frozenset()
 
 
-def _lines(data: bytes) -> bytes:
+def _normalize_newlines(data: bytes) -> bytes:
     # A checkout may have other line endings than the commit.
     return data.replace(b"\r\n", b"\n")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from orchestrator.agents.claude_instructions import Instruction
 from orchestrator.errors import RulebookError
 from orchestrator.models import Rule
-from orchestrator.rulebook.document import carries_rules, parse
+from orchestrator.rulebook.document import contains_rules, parse_document
 from orchestrator.rulebook.records import Exposure, Witness, hash_text
 
 
@@ -20,21 +20,23 @@ def witness_rules(
             rule is taken to be sent that stands in a file that is always loaded.
     """
     if not instructions:
-        return [_exposure(rule, Witness.NONE if rule.paths else Witness.FILE) for rule in rules]
-    sent = {hash_text(rule.text) for each in instructions for rule in _rules_in(each.text)}
+        return [
+            _build_exposure(rule, Witness.NONE if rule.paths else Witness.FILE) for rule in rules
+        ]
+    sent = {hash_text(rule.text) for each in instructions for rule in _parse_rules(each.text)}
     return [
-        _exposure(rule, Witness.TRANSCRIPT if hash_text(rule.text) in sent else Witness.NONE)
+        _build_exposure(rule, Witness.TRANSCRIPT if hash_text(rule.text) in sent else Witness.NONE)
         for rule in rules
     ]
 
 
-def _exposure(rule: Rule, witness: Witness) -> Exposure:
+def _build_exposure(rule: Rule, witness: Witness) -> Exposure:
     return Exposure(rule.id, hash_text(rule.text), witness)
 
 
-def _rules_in(text: str) -> tuple[Rule, ...]:
+def _parse_rules(text: str) -> tuple[Rule, ...]:
     data = text.encode("utf-8", "replace")
     try:
-        return parse(data).rules if carries_rules(data) else ()
+        return parse_document(data).rules if contains_rules(data) else ()
     except RulebookError:
         return ()

@@ -51,18 +51,18 @@ def run_demo(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> i
         "The model's words are scripted, by a small server on this machine. Everything else is\n"
         "real: Claude Code and its tools, the Anthropic SDK, pytest, git. No key, no network.\n"
     )
-    with _folder(keep) as folder, _scripted_model(folder) as model:
+    with _create_demo_folder(keep) as folder, _serve_scripted_model(folder) as model:
         project = folder / "project"
         result = start_run(
             TASK,
             project,
-            overrides=_overrides(),
+            overrides=_build_overrides(),
             listener=listener,
-            environment=_environment(folder, model.url),
+            environment=_build_environment(folder, model.url),
             state=folder / "state",
         )
-        learned = _explain(result, project, model.requests, say)
-        for line in model.unanswered:
+        learned = _report_findings(result, project, model.requests, say)
+        for line in model.unanswered_requests:
             say(f"the script had no answer: {line}")
     if keep:
         say(f"\nThe folder is left to look at: {folder}")
@@ -70,7 +70,7 @@ def run_demo(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> i
     return 0 if learned else 1
 
 
-def _explain(
+def _report_findings(
     result: RunResult,
     project: Path,
     requests: tuple[RecordedRequest, ...],
@@ -82,7 +82,7 @@ def _explain(
     rulebook = project / CLAUDE_MD
     findings = {
         "the first attempt failed its tests": any(
-            attempt.report and not attempt.solved for attempt in result.attempts[:1]
+            attempt.report and not attempt.is_solved for attempt in result.attempts[:1]
         ),
         "the teacher's rule stands in CLAUDE.md": rulebook.is_file()
         and RULE in rulebook.read_text(encoding="utf-8"),
@@ -99,10 +99,10 @@ def _explain(
 
 
 @contextlib.contextmanager
-def _folder(keep: bool) -> Iterator[Path]:
+def _create_demo_folder(keep: bool) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="orchestrator-demo-")).resolve()
     try:
-        with resources.as_file(_data("example_project")) as example:
+        with resources.as_file(_find_data("example_project")) as example:
             shutil.copytree(
                 example,
                 folder / "project",
@@ -123,21 +123,21 @@ def _commit_all(project: Path) -> None:
         ["add", "-A"],
         [*identity, "-c", "commit.gpgsign=false", "commit", "-q", "-m", "The example as it is"],
     ):
-        done = process.capture(["git", *arguments], cwd=project, env=_plain_environment())
+        done = process.capture(["git", *arguments], cwd=project, env=_clean_environment())
         if done.returncode:
             raise InfrastructureError(f"git {arguments[0]} failed: {done.text.strip()}")
 
 
 @contextlib.contextmanager
-def _scripted_model(folder: Path) -> Iterator[ReplayServer]:
-    with resources.as_file(_data("demo.yaml")) as path:
+def _serve_scripted_model(folder: Path) -> Iterator[ReplayServer]:
+    with resources.as_file(_find_data("demo.yaml")) as path:
         scenario = load_scenario(path)
     variables = {"project": str(folder / "project"), "python": shlex.quote(sys.executable)}
     with ReplayServer(scenario, variables=variables) as server:
         yield server
 
 
-def _overrides() -> list[Override]:
+def _build_overrides() -> list[Override]:
     command = f"{shlex.quote(sys.executable)} -m pytest tests/ -v --tb=short"
     return [
         Override("tests.command", command, "demo"),
@@ -145,9 +145,9 @@ def _overrides() -> list[Override]:
     ]
 
 
-def _environment(folder: Path, url: str) -> dict[str, str]:
+def _build_environment(folder: Path, url: str) -> dict[str, str]:
     return {
-        **_plain_environment(),
+        **_clean_environment(),
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_API_KEY": "the-demo-needs-no-key",
         CONFIG_VARIABLE: str(folder / "claude"),
@@ -156,13 +156,13 @@ def _environment(folder: Path, url: str) -> dict[str, str]:
     }
 
 
-def _plain_environment() -> dict[str, str]:
+def _clean_environment() -> dict[str, str]:
     return {
         name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN_SETTINGS)
     }
 
 
-def _data(name: str) -> Traversable:
+def _find_data(name: str) -> Traversable:
     """A file of the wheel's data; in a checkout, the one it is made from."""
     packaged = resources.files("orchestrator") / "data" / name
     if packaged.is_file() or packaged.is_dir():

@@ -13,9 +13,9 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
-from orchestrator.storage.place import worktree_of_run, worktrees_of
+from orchestrator.storage.place import worktree_folder, worktrees_folder
 from orchestrator.storage.runs import Store
-from orchestrator.workspace.worktree import Worktree, uncommitted, worktree_of
+from orchestrator.workspace.worktree import Worktree, list_uncommitted, resolve_worktree
 
 BRANCHES: Final = "orchestrator/"
 
@@ -24,19 +24,19 @@ _SUBJECT_LENGTH: Final = 72
 
 
 @dataclass
-class Place:
+class WorkFolder:
     """The folder that a run works in; the user's own unless it has a work tree."""
 
     folder: Path
     worktree: Worktree | None = None
-    began: bool = False
+    started: bool = False
     """Whether a process has taken the run up, so that it can be resumed."""
-    over: bool = False
+    ended: bool = False
     """Whether it has ended for good."""
     lost: bool = False
     """Whether another process carries the run now."""
 
-    def keep(self, task: Task, run: str, result: RunResult, rules: Sequence[str]) -> None:
+    def commit_work(self, task: Task, run: str, result: RunResult, rules: Sequence[str]) -> None:
         """Commit what a run that has ended leaves behind, the files with its rules included.
 
         To be called before the end is on record: whoever dies in between commits again.
@@ -44,19 +44,19 @@ class Place:
         Raises:
             InfrastructureError: git failed.
         """
-        self.over = result.outcome in _ENDED
-        if self.worktree and self.over:
-            self.worktree.commit(_message(task, run, result), rules)
+        self.ended = result.outcome in _FINAL_OUTCOMES
+        if self.worktree and self.ended:
+            self.worktree.commit(_format_commit_message(task, run, result), rules)
 
 
-_ENDED: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)
+_FINAL_OUTCOMES: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)
 """Outcomes that no `resume` goes on from."""
 
 
 @contextlib.contextmanager
-def in_worktree(
+def open_worktree(
     project: Path, run: str, state: Path, listener: Listener, *, fresh: bool
-) -> Iterator[Place]:
+) -> Iterator[WorkFolder]:
     """Give the run a work tree of its own; remove it once nothing goes on in it.
 
     After an end that `resume` cannot go on from, the branch has all the work and the work tree is
@@ -75,29 +75,29 @@ def in_worktree(
         InfrastructureError: git failed.
     """
     branch = BRANCHES + run
-    worktree = worktree_of(project, worktree_of_run(state, run), branch)
-    made = fresh and not worktree.is_made()
+    worktree = resolve_worktree(project, worktree_folder(state, run), branch)
+    made = fresh and not worktree.is_complete()
     if made:
-        _tell_what_stays_behind(project, listener)
-        worktree.make()
+        _report_uncommitted(project, listener)
+        worktree.create()
     elif not worktree.project.is_dir():
         raise UsageError(
             f"the work tree of run {run} is gone: {worktree.folder}",
             f"start a new run; what was committed is on the branch {branch}",
         )
-    place = Place(worktree.project, worktree)
+    place = WorkFolder(worktree.project, worktree)
     try:
         yield place
     finally:
-        if made and not place.began:
+        if made and not place.started:
             worktree.remove(with_branch=True)
-        elif place.over:
-            _take_down(worktree, listener)
+        elif place.ended:
+            _remove_worktree(worktree, listener)
         elif not place.lost:
             listener(Notice(f"`orchestrator resume {run}` goes on in {worktree.folder}"))
 
 
-def remove_leftovers(project: Path, store: Store, listener: Listener) -> None:
+def remove_leftover_worktrees(project: Path, store: Store, listener: Listener) -> None:
     """Remove the work trees of this project's runs that were killed after they had ended.
 
     Whoever dies between the end on record and the removal leaves one. Where something is in it
@@ -109,35 +109,35 @@ def remove_leftovers(project: Path, store: Store, listener: Listener) -> None:
         listener: told of each.
     """
     with FileLock(store.locks / "worktrees.lock"):  # several runs may begin at once
-        for folder in sorted(worktrees_of(store.directory).glob("*")):
-            record = _ended_and_gone(folder.name, store)
+        for folder in sorted(worktrees_folder(store.directory).glob("*")):
+            record = _find_ended_run(folder.name, store)
             if not record or record.task.project != project:
                 continue
             try:
-                worktree = worktree_of(project, folder, BRANCHES + record.id)
-                left = worktree.only_here()
+                worktree = resolve_worktree(project, folder, BRANCHES + record.id)
+                left = worktree.list_uncommitted_paths()
                 if left:
                     what = f"{left[0]} and {len(left) - 1} more" if left[1:] else left[0]
                     listener(Notice(f"run {record.id} has ended; {what} is only in {folder}"))
                     continue
                 listener(Notice(f"removing what run {record.id} left when it was killed: {folder}"))
-                _take_down(worktree, listener)
+                _remove_worktree(worktree, listener)
             except LoopError as error:
                 listener(Notice(f"{folder} of run {record.id}, which has ended, stays: {error}"))
 
 
-def _ended_and_gone(run: str, store: Store) -> RunRecord | None:
+def _find_ended_run(run: str, store: Store) -> RunRecord | None:
     """The record of a run that has ended for good, and whose process is not there any more."""
     try:
-        record = store.find(run)
+        record = store.find_run(run)
     except UsageError:
         return None  # one that is only beginning, or not ours
-    if record.id != run or record.outcome not in _ENDED or not record.ended:
+    if record.id != run or record.outcome not in _FINAL_OUTCOMES or not record.ended:
         return None
     return None if record.carried else record
 
 
-def _take_down(worktree: Worktree, listener: Listener) -> None:
+def _remove_worktree(worktree: Worktree, listener: Listener) -> None:
     anything = worktree.has_commits()
     worktree.remove(with_branch=not anything)
     if anything:
@@ -151,8 +151,8 @@ def _take_down(worktree: Worktree, listener: Listener) -> None:
         listener(Notice("the run changed nothing, so it leaves no branch"))
 
 
-def _tell_what_stays_behind(project: Path, listener: Listener) -> None:
-    paths = uncommitted(project)
+def _report_uncommitted(project: Path, listener: Listener) -> None:
+    paths = list_uncommitted(project)
     if not paths:
         return
     named = ", ".join(paths[:_MOST_NAMED])
@@ -160,7 +160,7 @@ def _tell_what_stays_behind(project: Path, listener: Listener) -> None:
     listener(Notice(f"the isolated run begins at the last commit; it does not see {named}{more}"))
 
 
-def _message(task: Task, run: str, result: RunResult) -> str:
+def _format_commit_message(task: Task, run: str, result: RunResult) -> str:
     """A commit message that names the task and the run."""
     first = task.text.strip().splitlines()[0]
     subject = first if len(first) <= _SUBJECT_LENGTH else f"{first[: _SUBJECT_LENGTH - 1]}…"

@@ -13,21 +13,21 @@ from orchestrator.errors import UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunRecord
 from orchestrator.platform import process
-from orchestrator.platform.folders import path_key
+from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
-from orchestrator.storage.place import worktree_of_run
+from orchestrator.storage.place import worktree_folder
 from orchestrator.storage.runs import Store
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 
 @contextlib.contextmanager
-def hold_project(folder: Path, store: Store) -> Iterator[None]:
+def lock_project(folder: Path, store: Store) -> Iterator[None]:
     """Keep other runs out of a folder.
 
     Raises:
         UsageError: another run works in it.
     """
-    lock = FileLock(store.locks / f"project-{path_key(folder)}.lock", 0)
+    lock = FileLock(store.locks / f"project-{hash_path(folder)}.lock", 0)
     try:
         lock.acquire()
     except LockHeldError:
@@ -47,17 +47,17 @@ def recover_project(project: Path, store: Store, listener: Listener) -> None:
         UsageError: files are swapped, and another run works in the project.
         InfrastructureError: files are swapped, and cannot be restored.
     """
-    if SwapNote.of_project(project, store.directory).path.exists():
-        with hold_project(project, store):
+    if SwapNote.for_project(project, store.directory).path.exists():
+        with lock_project(project, store):
             revert_swap(project, store, listener)
-    if _list_killed(project, store):
+    if _list_killed_runs(project, store):
         # Who works in the project now has done it, or is one of them, resumed just now.
-        with contextlib.suppress(UsageError), hold_project(project, store):
-            for record in _list_killed(project, store):
-                end_leftovers(record, listener)
+        with contextlib.suppress(UsageError), lock_project(project, store):
+            for record in _list_killed_runs(project, store):
+                end_leftover_processes(record, listener)
 
 
-def _list_killed(project: Path, store: Store) -> list[RunRecord]:
+def _list_killed_runs(project: Path, store: Store) -> list[RunRecord]:
     """List the runs that were killed in a project's own folder since the machine was started."""
     started = psutil.boot_time()
     return [
@@ -65,18 +65,18 @@ def _list_killed(project: Path, store: Store) -> list[RunRecord]:
         for record in store.list_running(project)
         if record.started.timestamp() > started
         and not record.carried
-        and not worktree_of_run(store.directory, record.id).exists()
+        and not worktree_folder(store.directory, record.id).exists()
     ]
 
 
-def end_leftovers(record: RunRecord, listener: Listener) -> None:
+def end_leftover_processes(record: RunRecord, listener: Listener) -> None:
     """End what a run has left at work; no process may carry it now.
 
     Args:
         record: the run.
         listener: told of it.
     """
-    _report_ended(process.sweep(record.id), record.id, listener)
+    _report_ended(process.end_marked_processes(record.id), record.id, listener)
 
 
 def _report_ended(count: int, run: str, listener: Listener) -> None:
@@ -103,11 +103,11 @@ def revert_swap(project: Path, store: Store, listener: Listener) -> None:
         return
     _report_ended(finished.ended, finished.run, listener)
     listener(Notice("a comparison was cut short: the attempt's files are back in place"))
-    for text in _describe(finished):
+    for text in _describe_swap(finished):
         listener(Notice(text))
 
 
-def _describe(finished: FinishedSwap) -> Iterator[str]:
+def _describe_swap(finished: FinishedSwap) -> Iterator[str]:
     for path in finished.left:
         yield f"left as it is, because it changed since: {path}"
     for path in finished.replaced:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import OF_TEACHING, load
+from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.errors import UsageError
-from orchestrator.failures.manual import reported_failure
-from orchestrator.learnings.recording import failure_logger
+from orchestrator.failures.manual import build_manual_failure
+from orchestrator.learnings.recording import create_failure_logger
 from orchestrator.models import RuleChange
-from orchestrator.platform.project import checked_project
+from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.teach import teach_failure
@@ -31,20 +31,20 @@ def teach_report(
     Raises:
         LoopError, TeacherError: nothing was learned; says why, and the mend.
     """
-    project = checked_project(project)
-    loaded = load(project, config_file)
+    project = resolve_project(project)
+    loaded = load_config(project, config_file)
     config = loaded.config
-    if not config.source_enabled("manual"):
+    if not config.is_source_enabled("manual"):
         raise UsageError(
             "reports are switched off by the configuration", "enable failure_sources: manual"
         )
-    listener = events.fan_out([failure_logger(project, listener), listener])
-    failure = reported_failure(kind, description, context, task)
-    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
-    rulebooks.demand_loaded(config, project)
+    listener = events.fan_out([create_failure_logger(project, listener), listener])
+    failure = build_manual_failure(kind, description, context, task)
+    wiring.report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
-        parts = wiring.teaching_parts(config, project, store, listener, rulebook)
+        parts = wiring.build_teaching_parts(config, project, store, listener, rulebook)
         taught = teach_failure(failure, parts)
         if taught.teaching.lesson is None:
             raise UnusableAnswer(taught.teaching.trouble)

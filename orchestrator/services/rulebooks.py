@@ -7,14 +7,14 @@ from orchestrator.config import Config
 from orchestrator.errors import ConfigError
 from orchestrator.events import Listener
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
-from orchestrator.rulebook.agents_md import agents_unloaded
+from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.pages import Target
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
-from orchestrator.session_hooks.writeahead.places import global_base
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.session_hooks.writeahead.places import find_global_base
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import locks_of
+from orchestrator.storage.place import locks_folder
 
 
 def open_rulebook(
@@ -31,23 +31,23 @@ def open_rulebook(
     `home` is the user's own folder of the project, where `project` is a work tree of ours: they
     share one history.
     """
-    shelf = shelf_of(config, project, database.directory)
+    shelf = resolve_rule_files(config, project, database.directory)
     users = shelf.target is Target.USER
-    known_as = _known_as(shelf.root if users else home or project)
+    known_as = _resolve_rulebook_path(shelf.root if users else home or project)
     history = History(database, known_as)
-    keeping = Keeping(
+    keeping = RulebookPolicy(
         history,
         config.rules.max_rules,
         config.rules.max_tokens,
         review=config.learning.approval == "review",
         own=users or home in (None, project),
     )
-    locks = locks_of(database.directory)
+    locks = locks_folder(database.directory)
     book = MarkdownRulebook(shelf, locks, run=run, on_event=listener, keeping=keeping)
     return book, history
 
 
-def _known_as(folder: Path) -> Path:
+def _resolve_rulebook_path(folder: Path) -> Path:
     """The file by which a rulebook is known: projects that share one by a link share its history.
 
     A link to a file beside it is the project's own all the same.
@@ -58,14 +58,14 @@ def _known_as(folder: Path) -> Path:
     return named if real.parent == named.parent else real
 
 
-def shelf_of(config: Config, project: Path, state: Path) -> Shelf:
+def resolve_rule_files(config: Config, project: Path, state: Path) -> RuleFiles:
     """The files that the rules of a project stand in."""
     target = Target(config.rules.target)
-    root = Path(global_base()) if target is Target.USER else project
-    return Shelf(root, target, mirror=config.rules.mirror, copies=state / "rulebooks")
+    root = Path(find_global_base()) if target is Target.USER else project
+    return RuleFiles(root, target, mirror=config.rules.mirror, copies=state / "rulebooks")
 
 
-def demand_loaded(config: Config, project: Path) -> None:
+def require_loaded(config: Config, project: Path) -> None:
     """Make sure that a new rule would be loaded, before a token is spent on it.
 
     Raises:
@@ -73,7 +73,7 @@ def demand_loaded(config: Config, project: Path) -> None:
     """
     if Target(config.rules.target) is not Target.AGENTS_MD or config.rules.mirror:
         return
-    by = agents_unloaded(project) if config.agent.kind == "claude_code" else None
+    by = find_shadowing_file(project) if config.agent.kind == "claude_code" else None
     if by:
         raise ConfigError(
             f"rules.target is agents-md, and Claude Code does not load {AGENTS_MD} beside {by}",

@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import Override, load, with_new_limits
-from orchestrator.config.keeper import ConfigKeeper
+from orchestrator.config import Override, load_config, override_limits
+from orchestrator.config.keeper import ConfigMasker
 from orchestrator.errors import UsageError
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
-from orchestrator.platform.project import checked_project
+from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.services.recovery import recover_project
-from orchestrator.services.variables import keep_variables
-from orchestrator.storage.event_record import HeldEvents
+from orchestrator.services.variables import record_variables
+from orchestrator.storage.event_record import EventBuffer
 from orchestrator.storage.place import (
-    folder_of_run,
-    read_masking_key,
-    state_directory,
-    unusable,
+    build_state_error,
+    ensure_masking_key,
+    resolve_state_directory,
+    run_folder,
 )
-from orchestrator.storage.runs import Store, new_id
+from orchestrator.storage.runs import Store, create_run_id
 
 _EXIT_CODES = {
     RunOutcome.SOLVED: 0,
@@ -69,32 +69,34 @@ def start_run(
     # Bytes of a command line that are no text: neither an API nor a database takes them.
     task = task.encode("utf-8", "replace").decode()
     _preload_workflows()
-    project = checked_project(project)
-    state, environment = state or state_directory(), environment or os.environ
-    run = new_id()
-    held = HeldEvents()
+    project = resolve_project(project)
+    state, environment = state or resolve_state_directory(), environment or os.environ
+    run = create_run_id()
+    held = EventBuffer()
     emit = events.RunEvents(run, held, listener)
     with Store(state) as store:
         recover_project(project, store, emit)  # also the configuration, which is read next
-        loaded = load(project, config_file, overrides, environment)
-        wiring.tell_what_a_project_chose(loaded, emit)
+        loaded = load_config(project, config_file, overrides, environment)
+        wiring.report_project_choices(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
-        masked = Task(masker.text(task), project)
-        keeper = ConfigKeeper(masker, read_masking_key(store.directory))
-        store.create(masked, keeper.mask(loaded.config, config_file and config_file.resolve()), run)
+        masked = Task(masker.mask(task), project)
+        keeper = ConfigMasker(masker, ensure_masking_key(store.directory))
+        store.create_run(
+            masked, keeper.mask_config(loaded.config, config_file and config_file.resolve()), run
+        )
 
-    from orchestrator.services.workflows import Caller, carry_run
+    from orchestrator.services.workflows import Caller, execute_run
 
     try:
         try:
-            keep_variables(folder_of_run(state, run), environment, masker)
+            record_variables(run_folder(state, run), environment, masker)
         except OSError as error:
-            raise unusable(state, error) from error
+            raise build_state_error(state, error) from error
         caller = Caller(state, environment, listener, task, loaded.config, held)
-        return carry_run(run, caller)
+        return execute_run(run, caller)
     except BaseException:
         with Store(state) as store:
-            store.discard(run)
+            store.discard_run(run)
         raise
 
 
@@ -117,19 +119,19 @@ def resume_run(
         LoopError, TeacherError: there is no such run, or nothing to go on with.
     """
     _preload_workflows()
-    state = state or state_directory()
+    state = state or resolve_state_directory()
     with Store(state) as store:
-        record = store.find(run)
+        record = store.find_run(run)
 
-        from orchestrator.services.workflows import Caller, carry_run
+        from orchestrator.services.workflows import Caller, execute_run
 
         if record.outcome not in RESUMABLE:
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
         store.require_resumable(record.id)
-        project = checked_project(record.task.project)
+        project = resolve_project(record.task.project)
         config = wiring.recall_config(store, record.id, project, os.environ)
-    changed = with_new_limits(config, limits)
-    return carry_run(record.id, Caller(state, listener=listener, config=changed))
+    changed = override_limits(config, limits)
+    return execute_run(record.id, Caller(state, listener=listener, config=changed))
 
 
 def _preload_workflows() -> None:

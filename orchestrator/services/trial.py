@@ -10,21 +10,21 @@ from typing import Final
 
 from orchestrator.budget.ledger import Kind
 from orchestrator.budget.metering import MeteredTeacher
-from orchestrator.config import OF_TEACHING, Config, load
+from orchestrator.config import TEACHING_PREFIXES, Config, load_config
 from orchestrator.events import Listener
-from orchestrator.masking import mask
-from orchestrator.platform.project import checked_project
+from orchestrator.masking import mask_text
+from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import state_directory
-from orchestrator.teaching.teach import Parts, teach_failure
+from orchestrator.storage.place import resolve_state_directory
+from orchestrator.teaching.teach import TeachingContext, teach_failure
 from teacher.errors import UnusableAnswer
 from teacher.local import LocalTeacher
 from teacher.models import Failure, FailureType, Lesson
-from teacher.prices import price_notice
+from teacher.prices import build_price_notice
 from teacher.prompt import build_request
 from teacher.retry import Retries
-from teacher.webhook import WebhookTeacher, request_body
+from teacher.webhook import WebhookTeacher, build_request_body
 
 SAMPLE: Final = Failure(
     type=FailureType.TEST_FAILURE,
@@ -53,32 +53,34 @@ def try_teacher(
     Raises:
         LoopError, TeacherError: what is wrong, with the mend.
     """
-    loaded = load(checked_project(project), config_file)
+    loaded = load_config(resolve_project(project), config_file)
     config = loaded.config
-    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
-    say(f"Teacher   {_address(config)}")
+    wiring.report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    say(f"Teacher   {_format_address(config)}")
     # Each try is a question of its own, or the workflow would answer it from memory.
     context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."
     failure = replace(SAMPLE, context=context)
-    say(f"Request   {_request(config, failure)}")
-    asked = _teacher(config, os.environ, listener)
+    say(f"Request   {_format_request(config, failure)}")
+    asked = _build_teacher(config, os.environ, listener)
     kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
-    masker = wiring.build_masker(config, os.environ, state_directory())
-    with Database(state_directory()) as database:
+    masker = wiring.build_masker(config, os.environ, resolve_state_directory())
+    with Database(resolve_state_directory()) as database:
         teacher = MeteredTeacher(asked, wiring.open_account(config, database), kind)
         started = time.monotonic()
         try:
             # Nobody is told: what there is to say stands below.
-            teaching = teach_failure(failure, Parts(teacher, masker, lambda _event: None)).teaching
+            teaching = teach_failure(
+                failure, TeachingContext(teacher, masker, lambda _event: None)
+            ).teaching
         finally:
             say(f"Latency   {time.monotonic() - started:.2f} s")
     if teaching.lesson is None:
         raise UnusableAnswer(teaching.trouble)
-    say(f"Answer    {_answer(teaching.lesson)}")
+    say(f"Answer    {_format_lesson(teaching.lesson)}")
     return teaching.lesson
 
 
-def _teacher(
+def _build_teacher(
     config: Config, environment: Mapping[str, str], listener: Listener
 ) -> LocalTeacher | WebhookTeacher:
     once = Retries(tries=1)
@@ -87,20 +89,20 @@ def _teacher(
     return wiring.build_local_teacher(config, environment, listener, once)
 
 
-def _address(config: Config) -> str:
+def _format_address(config: Config) -> str:
     if config.teacher.mode == "webhook":
-        return f"webhook {mask(config.n8n.webhook_url) or '(n8n.webhook_url is empty)'}"
+        return f"webhook {mask_text(config.n8n.webhook_url) or '(n8n.webhook_url is empty)'}"
     return f"local {config.teacher.model}"
 
 
-def _request(config: Config, failure: Failure) -> str:
+def _format_request(config: Config, failure: Failure) -> str:
     if config.teacher.mode == "webhook":
-        return _indented(json.dumps(request_body(failure, ()), indent=2))
-    request = build_request(failure, (), config.prompt_names())
-    return _indented(f"system: {len(request.system)} characters\nuser: {request.user}")
+        return _indent_lines(json.dumps(build_request_body(failure, ()), indent=2))
+    request = build_request(failure, (), config.resolve_prompts())
+    return _indent_lines(f"system: {len(request.system)} characters\nuser: {request.user}")
 
 
-def _answer(lesson: Lesson) -> str:
+def _format_lesson(lesson: Lesson) -> str:
     lines = [f"{lesson.action}: {lesson.reason}"]
     if lesson.text:
         lines += [
@@ -112,10 +114,10 @@ def _answer(lesson: Lesson) -> str:
         lines.append(
             f"({lesson.model}, {lesson.usage.tokens} tokens, ${lesson.usage.cost_usd:.4f})"
         )
-    if lesson.usage.tokens and (notice := price_notice(lesson.model)):
+    if lesson.usage.tokens and (notice := build_price_notice(lesson.model)):
         lines.append(notice)
-    return _indented("\n".join(lines))
+    return _indent_lines("\n".join(lines))
 
 
-def _indented(text: str) -> str:
+def _indent_lines(text: str) -> str:
     return "\n          ".join(text.splitlines())

@@ -6,20 +6,20 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from orchestrator.config import load
+from orchestrator.config import load_config
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
-from orchestrator.platform.project import checked_project
+from orchestrator.platform.project import resolve_project
 from orchestrator.rulebook.records import Status
-from orchestrator.storage.retention import Pruned, find_prunable, prune
+from orchestrator.storage.retention import PruneResult, find_prunable, prune_database
 from orchestrator.storage.runs import Store
 
-_WITHDRAWN: Final = (Status.ARCHIVED, Status.HARMFUL, Status.REJECTED)
+_WITHDRAWN_STATUSES: Final = (Status.ARCHIVED, Status.HARMFUL, Status.REJECTED)
 
 
 def prune_runs(
     project: Path, config_file: Path | None, days: float | None, *, dry_run: bool
-) -> Pruned:
+) -> PruneResult:
     """Remove the files and details of runs that ended long ago.
 
     Args:
@@ -32,13 +32,13 @@ def prune_runs(
         LoopError: nobody says how long they are kept, or something cannot be removed.
     """
     if days is None:
-        days = load(checked_project(project), config_file).config.state.keep_days
+        days = load_config(resolve_project(project), config_file).config.state.keep_days
     if days is None:
         raise UsageError("state.keep_days keeps everything", "give --older-than DAYS")
     with Store() as store:
         if dry_run:
-            return find_prunable(store.database, _before(days), _WITHDRAWN)
-        pruned = prune(store.database, _before(days), _WITHDRAWN)
+            return find_prunable(store.database, _compute_cutoff(days), _WITHDRAWN_STATUSES)
+        pruned = prune_database(store.database, _compute_cutoff(days), _WITHDRAWN_STATUSES)
         _forget_steps(store)
         return pruned
 
@@ -53,9 +53,13 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
         run: the run that has ended, whose configuration says how long others are kept.
         listener: told what was removed.
     """
-    days = json.loads(store.config(run)).get("state", {}).get("keep_days")
+    days = json.loads(store.read_config(run)).get("state", {}).get("keep_days")
     try:
-        pruned = prune(store.database, _before(days), _WITHDRAWN) if days else Pruned()
+        pruned = (
+            prune_database(store.database, _compute_cutoff(days), _WITHDRAWN_STATUSES)
+            if days
+            else PruneResult()
+        )
         _forget_steps(store, run)
     except LoopError as error:
         listener(Notice(f"old runs could not be removed: {error}"))
@@ -83,5 +87,5 @@ def _forget_steps(store: Store, but: str = "") -> None:
     )
 
 
-def _before(days: float) -> datetime:
+def _compute_cutoff(days: float) -> datetime:
     return datetime.now(UTC) - timedelta(days=days)

@@ -11,12 +11,12 @@ from typing import Final
 
 from orchestrator.events import Listener, Notice
 from orchestrator.masking import Masker
-from orchestrator.suites.environment import decisive_variables, with_decisive_variables
+from orchestrator.suites.environment import restore_decisive_variables, select_decisive_variables
 
 _FILE: Final = "variables.json"
 
 
-def keep_variables(folder: Path, environment: Mapping[str, str], masker: Masker) -> None:
+def record_variables(folder: Path, environment: Mapping[str, str], masker: Masker) -> None:
     """Write down the variables that a verdict rests on; null stands for what may be a secret.
 
     Args:
@@ -25,13 +25,13 @@ def keep_variables(folder: Path, environment: Mapping[str, str], masker: Masker)
         masker: knows what a secret is.
     """
     kept = {
-        name: None if masker.finds_secret_in_variable(name, value) else value
-        for name, value in decisive_variables(environment).items()
+        name: None if masker.is_secret_variable(name, value) else value
+        for name, value in select_decisive_variables(environment).items()
     }
     (folder / _FILE).write_text(json.dumps(kept), encoding="utf-8")
 
 
-def recall_variables(
+def restore_variables(
     folder: Path, environment: Mapping[str, str], listener: Listener
 ) -> Mapping[str, str]:
     """Return an environment with what a verdict rests on as it was when the run started.
@@ -50,7 +50,7 @@ def recall_variables(
     known |= {name: environment[name] for name in withheld if name in environment}
     if missing := [name for name in withheld if name not in environment]:
         listener(Notice(_describe_missing(missing)))
-    return with_decisive_variables(environment, known)
+    return restore_decisive_variables(environment, known)
 
 
 def _describe_missing(names: list[str]) -> str:

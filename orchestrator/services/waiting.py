@@ -3,19 +3,19 @@
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import OF_TEACHING, load
+from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.models import RuleChange
-from orchestrator.platform.project import checked_project
+from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
-from orchestrator.teaching.pending import Kept, Pending
+from orchestrator.teaching.pending import Pending, PendingFailure
 from orchestrator.teaching.teach import teach_failure
 
 
-def waiting(project: Path) -> list[Kept]:
+def list_pending_failures(project: Path) -> list[PendingFailure]:
     """The failures of a project that wait to be taught, the oldest first."""
-    return Pending(checked_project(project), state_directory()).waiting()
+    return Pending(resolve_project(project), resolve_state_directory()).list_failures()
 
 
 def teach_pending(
@@ -26,16 +26,16 @@ def teach_pending(
     Raises:
         LoopError, TeacherError: the teacher is still not there; what is not yet taught waits on.
     """
-    project = checked_project(project)
-    loaded = load(project, config_file)
+    project = resolve_project(project)
+    loaded = load_config(project, config_file)
     config = loaded.config
-    wiring.tell_what_a_project_chose(loaded, listener, OF_TEACHING)
-    rulebooks.demand_loaded(config, project)
+    wiring.report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
-        parts = wiring.teaching_parts(config, project, store, listener, rulebook)
+        parts = wiring.build_teaching_parts(config, project, store, listener, rulebook)
         changes = []
-        for kept in Pending(project, store.directory).waiting():
+        for kept in Pending(project, store.directory).list_failures():
             change = teach_failure(kept.failure, parts, lesson=kept.lesson).change
             if change:
                 changes.append(change)

@@ -12,39 +12,39 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent
-from orchestrator.agents.claude_project import what_a_project_runs
+from orchestrator.agents.claude_project import describe_project_settings
 from orchestrator.agents.command import CommandAgent
-from orchestrator.agents.permissions import suite_permissions
-from orchestrator.agents.wording import one_line
+from orchestrator.agents.permissions import build_suite_permissions
+from orchestrator.agents.wording import format_one_line
 from orchestrator.budget.ledger import Caps, Kind, Ledger
 from orchestrator.budget.metering import Account, MeteredAgent, MeteredTeacher, RunClock
-from orchestrator.budget.waiting import PatientAgent
-from orchestrator.config import Config, Loaded
-from orchestrator.config.keeper import ConfigKeeper
+from orchestrator.budget.waiting import WaitForResetAgent
+from orchestrator.config import Config, LoadedConfig
+from orchestrator.config.keeper import ConfigMasker
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
-from orchestrator.guard import Guard, GuardMode, guard_of
+from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.loop.policy import Policy
-from orchestrator.masking import Masker, mask
+from orchestrator.masking import Masker, mask_text
 from orchestrator.models import AgentLimits
 from orchestrator.ports import Suite
-from orchestrator.rulebook.agents_md import agents_in_force
+from orchestrator.rulebook.agents_md import find_active_agents_md
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
-from orchestrator.services.rulebooks import demand_loaded, shelf_of
+from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import locks_of, read_masking_key
-from orchestrator.storage.runs import Store, new_id
+from orchestrator.storage.place import ensure_masking_key, locks_folder
+from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.suites import create_suite
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching import teach
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
-from teacher.webhook import TRIES as WEBHOOK_RETRIES
+from teacher.webhook import WEBHOOK_RETRIES
 from teacher.webhook import WebhookTeacher
 
 _LONGEST_CHOICE: Final = 2000
@@ -63,7 +63,7 @@ class Parts:
     account: Account
 
 
-def build(
+def build_parts(
     config: Config,
     project: Path,
     environment: Mapping[str, str],
@@ -82,17 +82,19 @@ def build(
     suite = create_suite(tests.framework, tests.command, tests.timeout, environment)
     suite.preflight(project)
     mode = GuardMode(config.tests.guard)
-    demand_loaded(config, project)
-    shelves = _shelves_in_force(config, project, state)
+    require_loaded(config, project)
+    shelves = _find_active_rule_files(config, project, state)
     command = config.tests.command
     unguarded = config.tests.unguarded
-    guard = guard_of(project, mode, command, environment, shelves, locks_of(state), unguarded)
-    agent = build_agent(config, project_environment(project, environment), guard)
+    guard = build_guard(
+        project, mode, command, environment, shelves, locks_folder(state), unguarded
+    )
+    agent = build_agent(config, build_project_environment(project, environment), guard)
     found = agent.preflight()
-    _tell_what_a_project_runs(config, project, listener)
+    _report_project_commands(config, project, listener)
     teacher = (
         build_teacher(config, environment, listener, account)
-        if config.source_enabled("pytest")
+        if config.is_source_enabled("pytest")
         else SilentTeacher()
     )
     suite_command = f"suite: {config.tests.command}"
@@ -103,7 +105,7 @@ def build(
 
 def build_masker(config: Config, environment: Mapping[str, str], state: Path) -> Masker:
     """The masker of a project: it knows the project's patterns and the environment's secrets."""
-    return Masker(config.redaction.patterns, environment, read_masking_key(state))
+    return Masker(config.redaction.patterns, environment, ensure_masking_key(state))
 
 
 def recall_config(store: Store, run: str, project: Path, environment: Mapping[str, str]) -> Config:
@@ -112,8 +114,8 @@ def recall_config(store: Store, run: str, project: Path, environment: Mapping[st
     Raises:
         UsageError: a secret that was not kept is nowhere, or is another now.
     """
-    keeper = ConfigKeeper(Masker(), read_masking_key(store.directory))
-    return keeper.recall(store.config(run), project, environment)
+    keeper = ConfigMasker(Masker(), ensure_masking_key(store.directory))
+    return keeper.restore_config(store.read_config(run), project, environment)
 
 
 def build_agent(
@@ -131,16 +133,21 @@ def build_agent(
     return ClaudeCodeAgent(
         environment=environment,
         model=config.claude.model,
-        allowed_tools=(*suite_permissions(config.tests.command), *config.claude.allowed_tools),
+        allowed_tools=(
+            *build_suite_permissions(config.tests.command),
+            *config.claude.allowed_tools,
+        ),
         skip_permissions=config.claude.dangerously_skip_permissions,
         trust_project=config.claude.trust_project,
         sandbox=config.claude.sandbox,
-        refuse=guard.refuse if guard else None,
-        agents_files=agents_in_force,
+        refuse=guard.explain_refusal if guard else None,
+        agents_files=find_active_agents_md,
     )
 
 
-def tell_what_a_project_chose(loaded: Loaded, listener: Listener, of: Collection[str] = ()) -> None:
+def report_project_choices(
+    loaded: LoadedConfig, listener: Listener, of: Collection[str] = ()
+) -> None:
     """Tell what the project's own file has sent somewhere, or run, or which guard it lowers.
 
     Args:
@@ -148,18 +155,18 @@ def tell_what_a_project_chose(loaded: Loaded, listener: Listener, of: Collection
         listener: told so, a notice for each setting.
         of: beginnings of the settings that count; all if empty.
     """
-    chosen = loaded.chosen_by_the_project(of)
+    chosen = loaded.list_project_choices(of)
     if chosen:
         listener(Notice(f"this project's own {loaded.file} decides these for you:"))
     for each in chosen:
         line = each.origin.rpartition(":")[2]
         value = json.dumps(each.value, ensure_ascii=False)
-        shown = one_line(mask(f"{each.key}: {value}"), _LONGEST_CHOICE)
+        shown = format_one_line(mask_text(f"{each.key}: {value}"), _LONGEST_CHOICE)
         listener(Notice(f"  {shown} (line {line})"))
 
 
-def _tell_what_a_project_runs(config: Config, project: Path, listener: Listener) -> None:
-    found = what_a_project_runs(project) if config.agent.kind == "claude_code" else ()
+def _report_project_commands(config: Config, project: Path, listener: Listener) -> None:
+    found = describe_project_settings(project) if config.agent.kind == "claude_code" else ()
     if found:
         trusted = config.claude.trust_project
         listener(
@@ -209,7 +216,7 @@ def build_local_teacher(
     teacher = LocalTeacher(
         config.teacher.model,
         config.teacher.max_tokens,
-        config.prompt_names(),
+        config.resolve_prompts(),
         api_key=environment.get("ANTHROPIC_API_KEY"),
         base_url=environment.get("ANTHROPIC_BASE_URL"),
         timeout_seconds=config.teacher.timeout,
@@ -252,30 +259,30 @@ def open_account(config: Config, database: Database, run: str = "") -> Account:
         webhook_requests_per_hour=n8n.max_requests_per_hour,
         webhook_cost_usd_per_day=n8n.max_cost_usd_per_day,
     )
-    return Account(Ledger(database), run or f"lesson-{new_id()}", caps)
+    return Account(Ledger(database), run or f"lesson-{create_run_id()}", caps)
 
 
-def meter_agent(config: Config, parts: Parts) -> MeteredAgent | PatientAgent:
+def meter_agent(config: Config, parts: Parts) -> MeteredAgent | WaitForResetAgent:
     """Put the agent behind the ledger and the run's clock."""
     clock = RunClock(config.limits.run_wall_clock)
     agent = MeteredAgent(parts.agent, parts.account, clock)
-    return PatientAgent(agent, clock) if config.limits.wait_for_reset else agent
+    return WaitForResetAgent(agent, clock) if config.limits.wait_for_reset else agent
 
 
-def teaching_parts(
+def build_teaching_parts(
     config: Config,
     project: Path,
     store: Store,
     listener: Listener,
     rulebook: MarkdownRulebook,
-) -> teach.Parts:
+) -> teach.TeachingContext:
     """Return what teaching outside of a run needs.
 
     Raises:
         TeacherError: the teacher's key, its address or a prompt is missing.
     """
     state = store.directory
-    return teach.Parts(
+    return teach.TeachingContext(
         build_teacher(config, os.environ, listener, open_account(config, store.database)),
         build_masker(config, os.environ, state),
         listener,
@@ -284,15 +291,15 @@ def teaching_parts(
     )
 
 
-def _shelves_in_force(config: Config, project: Path, state: Path) -> tuple[Shelf, ...]:
+def _find_active_rule_files(config: Config, project: Path, state: Path) -> tuple[RuleFiles, ...]:
     """The files whose rules Claude Code loads: the project's too, where new ones go elsewhere."""
-    shelf = shelf_of(config, project, state)
+    shelf = resolve_rule_files(config, project, state)
     if shelf.target is not Target.USER:
         return (shelf,)
-    return shelf, Shelf(project, copies=state / "rulebooks")
+    return shelf, RuleFiles(project, copies=state / "rulebooks")
 
 
-def policy(config: Config) -> Policy:
+def build_policy(config: Config) -> Policy:
     """How far the loop goes."""
     return Policy(
         max_retries=config.learning.max_retries,

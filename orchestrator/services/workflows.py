@@ -14,34 +14,34 @@ from typing import Final
 
 from orchestrator import events
 from orchestrator.config import Config
-from orchestrator.config.keeper import ConfigKeeper
+from orchestrator.config.keeper import ConfigMasker
 from orchestrator.errors import LoopError, LostRunError
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
-from orchestrator.learnings.recording import failure_logger
+from orchestrator.learnings.recording import create_failure_logger
 from orchestrator.loop.run_loop import run_loop
 from orchestrator.loop.steps import Steps
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform import process
-from orchestrator.platform.project import checked_project
+from orchestrator.platform.project import resolve_project
 from orchestrator.ports import Journal
-from orchestrator.rulebook.outcomes import outcomes_listener
+from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import rulebooks, wiring
-from orchestrator.services.isolation import Place, in_worktree, remove_leftovers
-from orchestrator.services.recovery import end_leftovers, hold_project, revert_swap
+from orchestrator.services.isolation import WorkFolder, open_worktree, remove_leftover_worktrees
+from orchestrator.services.recovery import end_leftover_processes, lock_project, revert_swap
 from orchestrator.services.upkeep import prune_after_run
-from orchestrator.services.variables import recall_variables
-from orchestrator.storage.event_record import HeldEvents, record_events
-from orchestrator.storage.place import read_masking_key, state_directory
+from orchestrator.services.variables import restore_variables
+from orchestrator.storage.event_record import EventBuffer, record_events
+from orchestrator.storage.place import ensure_masking_key, resolve_state_directory
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.pending import Pending
 from orchestrator.workspace import open_workspace
-from orchestrator.workspace.pinning import Pinned, pinned_folder
+from orchestrator.workspace.pinning import PinnedTree, locate_pin
 from orchestrator.workspace.swap import SwapNote
 
 
-def _ignore(_event: events.Event) -> None:
+def _ignore_event(_event: events.Event) -> None:
     """Take an event of a run that nobody watches."""
 
 
@@ -61,18 +61,18 @@ class Caller:
         held: what happened before the run was taken up.
     """
 
-    state: Path = field(default_factory=state_directory)
+    state: Path = field(default_factory=resolve_state_directory)
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    listener: events.Listener = _ignore
+    listener: events.Listener = _ignore_event
     task: str = ""
     config: Config | None = None
-    held: HeldEvents = field(default_factory=HeldEvents)
+    early_events: EventBuffer = field(default_factory=EventBuffer)
 
 
 _caller: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
 
 
-def carry_run(run: str, caller: Caller) -> RunResult:
+def execute_run(run: str, caller: Caller) -> RunResult:
     """Carry a run from its last finished step to an outcome, in this thread.
 
     Args:
@@ -85,74 +85,76 @@ def carry_run(run: str, caller: Caller) -> RunResult:
     """
     before = _caller.set(caller)
     try:
-        _CARRY.carry(run, caller.state)
+        _WORKFLOW.execute(run, caller.state)
     finally:
         _caller.reset(before)
     with Store(caller.state) as store:
-        record = store.get(run)
+        record = store.load_run(run)
         prune_after_run(store, record.id, events.RunEvents(run, caller.listener))
     return record.result or RunResult(record.outcome)
 
 
-def _carry(run: str, open_journal: Callable[[], Journal]) -> str:
+def _execute_workflow(run: str, open_journal: Callable[[], Journal]) -> str:
     """Find all parts of a run by its id, and carry it on; gives its outcome."""
     caller = _caller.get() or Caller()
-    emit = events.RunEvents(run, caller.held, caller.listener)
+    emit = events.RunEvents(run, caller.early_events, caller.listener)
     with Store(caller.state) as store:
-        record = store.find(run)
+        record = store.find_run(run)
         if record.outcome not in RESUMABLE:
             return record.outcome
-        project = checked_project(record.task.project)
+        project = resolve_project(record.task.project)
         config = caller.config or wiring.recall_config(store, run, project, caller.environment)
         with (
-            _open_place(config, project, run, store, emit) as place,
-            hold_project(place.folder, store),
+            _open_work_folder(config, project, run, store, emit) as place,
+            lock_project(place.folder, store),
         ):
-            record = store.find(run)  # again: whoever had the lock may have ended it
+            record = store.find_run(run)  # again: whoever had the lock may have ended it
             if record.outcome not in RESUMABLE:
                 return record.outcome
-            return _carry_in_place(record, config, place, store, open_journal, caller, emit)
+            return _execute_in_folder(record, config, place, store, open_journal, caller, emit)
 
 
-def _open_place(
+def _open_work_folder(
     config: Config,
     project: Path,
     run: str,
     store: Store,
     listener: events.Listener,
-) -> contextlib.AbstractContextManager[Place]:
+) -> contextlib.AbstractContextManager[WorkFolder]:
     if not config.workspace.isolate:
-        return contextlib.nullcontext(Place(project))
-    fresh = store.token(run) == 0
+        return contextlib.nullcontext(WorkFolder(project))
+    fresh = store.read_token(run) == 0
     if fresh:
-        remove_leftovers(project, store, listener)
-    return in_worktree(project, run, store.directory, listener, fresh=fresh)
+        remove_leftover_worktrees(project, store, listener)
+    return open_worktree(project, run, store.directory, listener, fresh=fresh)
 
 
-def _carry_in_place(
+def _execute_in_folder(
     record: RunRecord,
     config: Config,
-    place: Place,
+    place: WorkFolder,
     store: Store,
     open_journal: Callable[[], Journal],
     caller: Caller,
     emit: events.RunEvents,
 ) -> str:
-    resumed = store.token(record.id) > 0
+    resumed = store.read_token(record.id) > 0
     if resumed:
         revert_swap(place.folder, store, emit)
-        end_leftovers(record, emit)
-    environment = recall_variables(record.folder, caller.environment, emit)
+        end_leftover_processes(record, emit)
+    environment = restore_variables(record.folder, caller.environment, emit)
     home, state = record.task.project, store.directory
     account = wiring.open_account(config, store.database, record.id)
-    parts = wiring.build(config, place.folder, environment, emit, state, account)
-    keeper = ConfigKeeper(parts.masker, read_masking_key(state))
-    token = store.take_up(record.id, keeper.mask_again(config, store.config(record.id)))
-    place.began = True
+    parts = wiring.build_parts(config, place.folder, environment, emit, state, account)
+    keeper = ConfigMasker(parts.masker, ensure_masking_key(state))
+    token = store.claim_run(
+        record.id, keeper.mask_changed_config(config, store.read_config(record.id))
+    )
+    place.started = True
     rulebook, history = rulebooks.open_rulebook(
         config, place.folder, store.database, emit, run=record.id, home=home
     )
-    outcomes = outcomes_listener(
+    outcomes = build_outcomes_listener(
         history,
         rulebook,
         record.id,
@@ -160,10 +162,10 @@ def _carry_in_place(
         tidy=place.folder == home,
     )
     recorder = record_events(store.events, record.id, parts.masker)
-    logger = failure_logger(home, emit)
-    caller.held.release(recorder)
-    emit.listen_first(recorder, _accountant(parts), logger, outcomes)
-    carried = _Carried(
+    logger = create_failure_logger(home, emit)
+    caller.early_events.flush_to(recorder)
+    emit.listen_first(recorder, _track_attempt(parts), logger, outcomes)
+    carried = _RunExecution(
         replace(record, task=Task(caller.task or record.task.text, home)),
         config,
         place,
@@ -179,12 +181,12 @@ def _carry_in_place(
 
 
 @dataclass(frozen=True)
-class _Carried:
+class _RunExecution:
     """A run with its parts, while this process carries it."""
 
     record: RunRecord
     config: Config
-    place: Place
+    work_folder: WorkFolder
     store: Store
     token: int
     parts: wiring.Parts
@@ -204,14 +206,14 @@ class _Carried:
         try:
             result = self._loop_or_stop()
         except LostRunError:
-            self.place.lost = True
+            self.work_folder.lost = True
             self.children.end_all()
             raise
         except BaseException as error:
             # A signal that came while a child was being started left it to nobody.
             self.children.end_all()
             with contextlib.suppress(LostRunError):  # then how it ends is another's to say
-                self._report_end(self._end(RunOutcome.INTERRUPTED, str(error)), started)
+                self._report_end(self._end_run(RunOutcome.INTERRUPTED, str(error)), started)
             raise
         self._report_end(result, started)
         return result
@@ -222,22 +224,22 @@ class _Carried:
         except LostRunError:
             raise
         except LoopError as error:
-            return self._end(RunOutcome.STOPPED, self._describe_stop(str(error)))
+            return self._end_run(RunOutcome.STOPPED, self._describe_stop(str(error)))
 
     def _loop_and_save(self) -> RunResult:
         with self.children.collect():
-            result = run_loop(self._make_steps(), wiring.policy(self.config))
+            result = run_loop(self._make_steps(), wiring.build_policy(self.config))
         if result.outcome is RunOutcome.STOPPED:
             result = replace(result, message=self._describe_stop(result.message))
         self.store.require_owner(self.record.id, self.token)
         task = self.record.task
-        masked = replace(task, text=self.parts.masker.text(task.text))
-        self.place.keep(masked, self.record.id, result, self.rulebook.files())
-        self.store.save(self.record.id, result, self.token)
+        masked = replace(task, text=self.parts.masker.mask(task.text))
+        self.work_folder.commit_work(masked, self.record.id, result, self.rulebook.list_files())
+        self.store.save_result(self.record.id, result, self.token)
         return result
 
-    def _end(self, outcome: RunOutcome, message: str) -> RunResult:
-        return self.store.end(self.record.id, outcome, message, self.token)
+    def _end_run(self, outcome: RunOutcome, message: str) -> RunResult:
+        return self.store.end_run(self.record.id, outcome, message, self.token)
 
     def _report_end(self, result: RunResult, started: float) -> None:
         seconds = time.monotonic() - started
@@ -251,13 +253,13 @@ class _Carried:
         return message
 
     def _make_steps(self) -> Steps:
-        record, state, project = self.record, self.store.directory, self.place.folder
+        record, state, project = self.record, self.store.directory, self.work_folder.folder
         workspace = open_workspace(project, record.folder)
 
-        def pin(pinned: Pinned, known: bool) -> None:
-            folder = pinned_folder(state, pinned)
+        def pin(pinned: PinnedTree, known: bool) -> None:
+            folder = locate_pin(state, pinned)
             if not (known and folder.parent.exists()):
-                workspace.pin(pinned, folder)
+                workspace.pin_snapshot(pinned, folder)
 
         return Steps(
             task=Task(record.task.text, project),
@@ -272,15 +274,15 @@ class _Carried:
             guard=self.parts.guard,
             masker=self.parts.masker,
             pending=Pending(record.task.project, state),
-            swap_note=SwapNote.of_project(project, state),
+            swap_note=SwapNote.for_project(project, state),
             old_failures_must_pass=self.config.tests.old_failures == "must_pass",
-            save=lambda run: self.store.save(record.id, run, self.token),
+            save=lambda run: self.store.save_result(record.id, run, self.token),
             set_attempt=self.emit.set_attempt,
             pin=pin,
         )
 
 
-def _accountant(parts: wiring.Parts) -> events.Listener:
+def _track_attempt(parts: wiring.Parts) -> events.Listener:
     """Let what is spent stand under the attempt that it is spent in."""
 
     def listen(event: events.Event) -> None:
@@ -289,4 +291,4 @@ def _accountant(parts: wiring.Parts) -> events.Listener:
     return listen
 
 
-_CARRY: Final = DurableWorkflow("carry", _carry)
+_WORKFLOW: Final = DurableWorkflow("carry", _execute_workflow)

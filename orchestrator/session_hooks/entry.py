@@ -20,27 +20,27 @@ _GIT_WORDS = (b"reset", b"push", b"clean")
 def main() -> None:
     """Read one event from standard input and note what there is to note."""
     try:
-        event = _read()
-        if needs_care(event):
-            _let_package_be_imported()
-            from orchestrator.session_hooks.handler import handle
+        event = _read_event()
+        if should_handle(event):
+            _add_import_path()
+            from orchestrator.session_hooks.handler import handle_event
 
-            handle(event)
+            handle_event(event)
     except BaseException as error:  # noqa: BLE001 -- a hook must never disturb the session
-        note(error)
+        log_error(error)
 
 
-def needs_care(event: bytes) -> bool:
+def should_handle(event: bytes) -> bool:
     """Whether the event may be one to write down; True too often costs time, never correctness."""
-    kind = _kind(event)
+    kind = _parse_kind(event)
     if kind == b"PostToolUseFailure":
         return True
     if kind == b"PreToolUse":
-        return has_workspace() and may_be_destructive(event)
-    return kind in (b"PostToolUse", b"Stop") and _concerns_a_pending_call(event, kind)
+        return has_workspace() and contains_destructive_word(event)
+    return kind in (b"PostToolUse", b"Stop") and _has_pending_call(event, kind)
 
 
-def may_be_destructive(event: bytes) -> bool:
+def contains_destructive_word(event: bytes) -> bool:
     """Whether a word of a destructive command stands in the tool's input, quoting taken away."""
     start = event.find(b'"tool_input"')
     text = event[max(start, 0) :]
@@ -52,16 +52,16 @@ def may_be_destructive(event: bytes) -> bool:
         return True
     if b"git" in text and any(word in text for word in _GIT_WORDS):
         return True
-    return any(word in text for word in _own_words())
+    return any(word in text for word in _read_pattern_words())
 
 
-def state_folder() -> str:
+def find_state_folder() -> str:
     """Our folder in the state directory.
 
     Raises:
         OSError: nobody says where the home directory is.
     """
-    _let_package_be_imported()
+    _add_import_path()
     from orchestrator.storage.location import HOOKS, find_state_directory
 
     return os.path.join(find_state_directory(), HOOKS)
@@ -69,18 +69,18 @@ def state_folder() -> str:
 
 def has_workspace() -> bool:
     """Whether there is a workspace, as far as can be told without reading the event."""
-    _let_package_be_imported()
+    _add_import_path()
     from orchestrator.session_hooks.writeahead import places
 
-    return places.find_base(_project()) is not None
+    return places.find_base(_find_project()) is not None
 
 
-def _own_words() -> list[bytes]:
+def _read_pattern_words() -> list[bytes]:
     """The first words of the user's own patterns, as they stand in a text without quotes."""
     from orchestrator.session_hooks.writeahead import places
 
     words = []
-    for base in dict.fromkeys((places.find_base(_project()), places.global_base())):
+    for base in dict.fromkeys((places.find_base(_find_project()), places.find_global_base())):
         try:
             patterns = places.read_patterns(os.path.join(base or "", places.PATTERNS))
         except OSError:
@@ -93,17 +93,17 @@ def _own_words() -> list[bytes]:
     return words
 
 
-def _project() -> str:
+def _find_project() -> str:
     return os.environ.get("CLAUDE_PROJECT_DIR") or os.getcwd()
 
 
-def _let_package_be_imported() -> None:
+def _add_import_path() -> None:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     if root not in sys.path:
         sys.path.insert(0, root)
 
 
-def _read() -> bytes:
+def _read_event() -> bytes:
     parts, size = [], 0
     while size < MAX_BYTES and (part := os.read(0, 1 << 20)):
         parts.append(part)
@@ -111,7 +111,7 @@ def _read() -> bytes:
     return b"".join(parts)
 
 
-def _kind(event: bytes) -> bytes:
+def _parse_kind(event: bytes) -> bytes:
     """The event's name, which stands before anything that a tool could have said."""
     start = event.find(b'"hook_event_name"')
     if start < 0:
@@ -120,9 +120,9 @@ def _kind(event: bytes) -> bytes:
     return event[opening + 1 : event.find(b'"', opening + 1)]
 
 
-def _concerns_a_pending_call(event: bytes, kind: bytes) -> bool:
+def _has_pending_call(event: bytes, kind: bytes) -> bool:
     try:
-        names = os.listdir(os.path.join(state_folder(), "pending"))
+        names = os.listdir(os.path.join(find_state_folder(), "pending"))
     except OSError:
         return False
     return any(kind == b"Stop" or os.fsencode(name) in event for name in names)
@@ -138,18 +138,18 @@ def _has_word(text: bytes, word: bytes) -> bool:
     return False
 
 
-def note(error: BaseException) -> None:
+def log_error(error: BaseException) -> None:
     """Log the trouble, if that much is possible."""
     try:
-        folder = state_folder()
-        from orchestrator.storage.location import TROUBLE_LOG
+        folder = find_state_folder()
+        from orchestrator.storage.location import HOOK_ERROR_LOG
 
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        path = os.path.join(folder, TROUBLE_LOG)
+        path = os.path.join(folder, HOOK_ERROR_LOG)
         if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
-            from orchestrator.platform.atomic import move
+            from orchestrator.platform.atomic import move_path
 
-            move(path, f"{path}.1")
+            move_path(path, f"{path}.1")
         with open(path, "a", encoding="utf-8", errors="replace") as file:
             file.write(f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n")
     except BaseException:  # noqa: BLE001, S110 -- there is nobody left to tell

@@ -12,7 +12,7 @@ import time
 
 from orchestrator.masking import mask_line
 from orchestrator.platform.locking import FileLock, lock_descriptor
-from orchestrator.session_hooks.entry import note, state_folder, utc_now
+from orchestrator.session_hooks.entry import find_state_folder, log_error, utc_now
 from orchestrator.session_hooks.writeahead import buffer, grammar, places
 from orchestrator.storage import location
 
@@ -32,7 +32,7 @@ _STALE_SECONDS = 7 * 24 * 3600
 Event = dict[str, object]
 
 
-def handle(data: bytes) -> None:
+def handle_event(data: bytes) -> None:
     """Write down what the event has to say.
 
     Raises:
@@ -43,90 +43,92 @@ def handle(data: bytes) -> None:
         raise ValueError("the event is no JSON object")
     kind = event.get("hook_event_name")
     if kind == "PreToolUse":
-        _before(event)
+        _record_dangers(event)
     elif kind == "PostToolUse":
-        _after(event, failed="")
+        _update_entry(event, failed="")
     elif kind == "PostToolUseFailure":
         # Each of the two is worth having without the other.
         try:
-            _after(event, failed=_text(event, "error") or "failed")
+            _update_entry(event, failed=_get_text(event, "error") or "failed")
         finally:
             _log_failure(event)
     elif kind == "Stop":
-        _settle_denied(event)
+        _close_denied_calls(event)
 
 
-def _before(event: Event) -> None:
+def _record_dangers(event: Event) -> None:
     from orchestrator.session_hooks.writeahead import outcome
-    from orchestrator.session_hooks.writeahead.entries import entry
+    from orchestrator.session_hooks.writeahead.entries import build_entry
 
-    base = places.find_base(_project(event))
+    base = places.find_base(_find_project(event))
     if base is None:
         return
-    found = _dangers(event, base)
+    found = _find_dangers(event, base)
     if not found:
         return
-    call = _text(event, "tool_use_id")
-    directory = _text(event, "cwd") or os.getcwd()
-    text = entry(found, directory, call, _text(event, "session_id"))
+    call = _get_text(event, "tool_use_id")
+    directory = _get_text(event, "cwd") or os.getcwd()
+    text = build_entry(found, directory, call, _get_text(event, "session_id"))
     with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
         # The hooks of project and user may both be ours, from two installations.
         if not os.path.exists(_mark_path(call)):
-            _mark(call, base, _text(event, "session_id"), outcome.meanings(found))
+            _write_mark(call, base, _get_text(event, "session_id"), outcome.predict_statuses(found))
             try:
-                buffer.append(base, text)
+                buffer.append_entry(base, text)
             except BaseException:
-                _forget(_mark_path(call))
+                _remove_mark(_mark_path(call))
                 raise
-    _sweep()
+    _remove_stale_marks()
 
 
-def _dangers(event: Event, base: str) -> "list[Danger]":
+def _find_dangers(event: Event, base: str) -> "list[Danger]":
     from orchestrator.session_hooks.writeahead import destructive
 
-    directory = _text(event, "cwd") or os.getcwd()
+    directory = _get_text(event, "cwd") or os.getcwd()
     tool_input = event.get("tool_input")
     if not isinstance(tool_input, dict):
         return []
     if event.get("tool_name") == "Bash":
         patterns: tuple[str, ...] = ()
-        for folder in dict.fromkeys((base, places.global_base())):
+        for folder in dict.fromkeys((base, places.find_global_base())):
             try:
                 patterns += places.read_patterns(os.path.join(folder, places.PATTERNS))
             except OSError as error:  # the published commands are to be noted all the same
-                note(error)
-        return destructive.dangers(str(tool_input.get("command", "")), directory, patterns)
+                log_error(error)
+        return destructive.find_dangers(str(tool_input.get("command", "")), directory, patterns)
     texts = [value for value in tool_input.values() if isinstance(value, str)]
-    return destructive.dangers_in_sql("\n".join(texts), directory)
+    return destructive.find_sql_dangers("\n".join(texts), directory)
 
 
-def _after(event: Event, failed: str) -> None:
+def _update_entry(event: Event, failed: str) -> None:
     """Settle the entry of a call that has ended, as far as its end tells.
 
     Args:
         event: what Claude Code says of it.
         failed: the error, if it failed.
     """
-    from orchestrator.session_hooks.writeahead.outcome import status
+    from orchestrator.session_hooks.writeahead.outcome import determine_status
 
-    call = _text(event, "tool_use_id")
+    call = _get_text(event, "tool_use_id")
     mark = _mark_path(call)
-    _, _, meanings, base = _mark_lines(mark)
+    _, _, meanings, base = _read_mark(mark)
     if not base:
         return
     response = event.get("tool_response")
     interrupted = bool(event.get("is_interrupt"))
-    found = status(meanings, failed, interrupted, response if isinstance(response, dict) else {})
+    found = determine_status(
+        meanings, failed, interrupted, response if isinstance(response, dict) else {}
+    )
     try:
         with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
-            buffer.settle(base, call, *found)
+            buffer.set_entry_status(base, call, *found)
     finally:
         # What could not be settled stays PENDING. With its mark, the turn's end would say that
         # it was never run.
-        _forget(mark)
+        _remove_mark(mark)
 
 
-def _settle_denied(event: Event) -> None:
+def _close_denied_calls(event: Event) -> None:
     """At the end of a turn every call has ended: what is still pending was never let run.
 
     Except for calls of an agent in the background, which may be under way, and those of another
@@ -137,21 +139,21 @@ def _settle_denied(event: Event) -> None:
         not isinstance(task, dict) or task.get("type") != "shell" for task in tasks
     ):
         return
-    session, process = _text(event, "session_id"), _process()
-    folder = os.path.join(state_folder(), "pending")
+    session, process = _get_text(event, "session_id"), _identify_process()
+    folder = os.path.join(find_state_folder(), "pending")
     for call in os.listdir(folder):
         mark = os.path.join(folder, call)
-        marked, started_by, _, base = _mark_lines(mark)
+        marked, started_by, _, base = _read_mark(mark)
         if not process or (marked, started_by) != (session, process) or not base:
             continue
         try:
             with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
-                buffer.settle(
+                buffer.set_entry_status(
                     base, call, grammar.ROLLED_BACK, "not run: the call was not permitted"
                 )
         except FileNotFoundError:
             pass  # the buffer is gone, and the entry with it
-        _forget(mark)
+        _remove_mark(mark)
 
 
 def _log_failure(event: Event) -> None:
@@ -159,7 +161,7 @@ def _log_failure(event: Event) -> None:
 
     A person's interruption is no failure, and a run of ours logs what it learns from by itself.
     """
-    base = places.find_base(_project(event))
+    base = places.find_base(_find_project(event))
     if base is None or event.get("is_interrupt") or os.environ.get(location.RUN_VARIABLE):
         return
     tool_input = event.get("tool_input")
@@ -168,12 +170,12 @@ def _log_failure(event: Event) -> None:
         command = str(tool_input.get("command") or tool_input.get("file_path") or "")
     facts = {
         "command": mask_line(command, _COMMAND_BOUND),
-        "error": mask_line(_text(event, "error"), _ERROR_BOUND),
-        "directory": _text(event, "cwd"),
-        "session": _text(event, "session_id"),
-        "call": _text(event, "tool_use_id"),
+        "error": mask_line(_get_text(event, "error"), _ERROR_BOUND),
+        "directory": _get_text(event, "cwd"),
+        "session": _get_text(event, "session_id"),
+        "call": _get_text(event, "tool_use_id"),
     }
-    tool = mask_line(_text(event, "tool_name"), 100)
+    tool = mask_line(_get_text(event, "tool_name"), 100)
     line = grammar.format_failure(utc_now(), tool, facts)
     _append_line(os.path.join(base, places.PENDING_ERRORS), line)
 
@@ -186,31 +188,31 @@ def _append_line(path: str, line: str) -> None:
         lock_descriptor(file, _LOG_LOCK_SECONDS)
         if os.fstat(file).st_size > MAX_LOG_BYTES:
             raise OSError(f"{path} is full; `orchestrator learnings review` empties it")
-        buffer.write_whole(file, line.encode("utf-8", "replace"), path)
+        buffer.append_bytes(file, line.encode("utf-8", "replace"), path)
     finally:
         os.close(file)
 
 
-def _project(event: Event) -> str:
-    return os.environ.get("CLAUDE_PROJECT_DIR") or _text(event, "cwd") or os.getcwd()
+def _find_project(event: Event) -> str:
+    return os.environ.get("CLAUDE_PROJECT_DIR") or _get_text(event, "cwd") or os.getcwd()
 
 
-def _text(event: Event, key: str) -> str:
+def _get_text(event: Event, key: str) -> str:
     value = event.get(key)
     return value if isinstance(value, str) else ""
 
 
-def _mark(call: str, base: str, session: str, meanings: str) -> None:
+def _write_mark(call: str, base: str, session: str, meanings: str) -> None:
     """Note that a call is under way, so that the hook after it knows where its entry is."""
     path = _mark_path(call)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(f"{session}\n{_process()}\n{meanings}\n{base}\n")
+        file.write(f"{session}\n{_identify_process()}\n{meanings}\n{base}\n")
 
 
-def _sweep() -> None:
+def _remove_stale_marks() -> None:
     """Remove marks of calls that were left long ago; hooks of all sessions do, at the same time."""
-    folder = os.path.join(state_folder(), "pending")
+    folder = os.path.join(find_state_folder(), "pending")
     for name in os.listdir(folder):
         mark = os.path.join(folder, name)
         try:
@@ -220,14 +222,14 @@ def _sweep() -> None:
             continue
 
 
-def _forget(mark: str) -> None:
+def _remove_mark(mark: str) -> None:
     try:
         os.unlink(mark)
     except FileNotFoundError:
         return  # another hook was there first
 
 
-def _process() -> str:
+def _identify_process() -> str:
     """Claude Code's process: its number and, where /proc says it, when it started; else empty."""
     number = os.environ.get("CLAUDE_PID", "")
     if not number.isdigit():
@@ -243,10 +245,10 @@ def _process() -> str:
 def _mark_path(call: str) -> str:
     if not call or not call.replace("_", "").replace("-", "").isalnum() or len(call) > 200:
         raise ValueError(f"the event's tool_use_id is {call[:50]!r}")
-    return os.path.join(state_folder(), "pending", call)
+    return os.path.join(find_state_folder(), "pending", call)
 
 
-def _mark_lines(mark: str) -> tuple[str, str, str, str]:
+def _read_mark(mark: str) -> tuple[str, str, str, str]:
     """Session, process, what its end means, workspace of a call under way; empty if it is none."""
     try:
         with open(mark, encoding="utf-8", errors="surrogateescape") as file:

@@ -27,14 +27,14 @@ class Node:
     starts: tuple[int, ...] = ()
 
 
-def parse(text: str) -> Node:
+def parse_json(text: str) -> Node:
     """Read a JSON text.
 
     Raises:
         json.JSONDecodeError: it is none; with line and column.
     """
     json.loads(text)  # refuses whatever is wrong; from here on the text is known to be JSON
-    return _value(text, _skip(text, 0))
+    return _parse_value(text, _skip_blanks(text, 0))
 
 
 def add_item(text: str, node: Node, item: Any, unit: str, name: str | None = None) -> str:  # noqa: ANN401 -- JSON
@@ -57,8 +57,8 @@ def add_item(text: str, node: Node, item: Any, unit: str, name: str | None = Non
     comma = "," if node.items else ""
     if "\n" not in before:
         return f"{text[:last]}{comma} {label}{json.dumps(item, ensure_ascii=False)}{text[last:]}"
-    outer = _indentation(text, node.start)
-    inner = _indentation(text, node.starts[0]) if node.items else outer + unit
+    outer = _find_indentation(text, node.start)
+    inner = _find_indentation(text, node.starts[0]) if node.items else outer + unit
     lines = json.dumps(item, indent=unit, ensure_ascii=False).splitlines()
     body = f"{newline}{inner}".join(lines)
     added = f"{comma}{newline}{inner}{label}{body}"
@@ -75,20 +75,20 @@ def remove_item(text: str, node: Node, at: int) -> str:
     return text[: node.items[at - 1].end] + text[node.items[at].end :]
 
 
-def indentation_unit(text: str, root: Node) -> str:
+def detect_indentation(text: str, root: Node) -> str:
     """One step of the text's indentation; two spaces where it has none."""
     if root.starts and "\n" in text[root.start : root.starts[0]]:
-        return _indentation(text, root.starts[0]) or "  "
+        return _find_indentation(text, root.starts[0]) or "  "
     return "  "
 
 
-def _indentation(text: str, at: int) -> str:
+def _find_indentation(text: str, at: int) -> str:
     """The white space at the beginning of the line on which `at` is."""
     line = text[text.rfind("\n", 0, at) + 1 : at]
     return line[: len(line) - len(line.lstrip())]
 
 
-def _value(text: str, at: int) -> Node:
+def _parse_value(text: str, at: int) -> Node:
     if text[at] not in "{[":
         value, end = json.JSONDecoder().raw_decode(text, at)
         return Node(value, at, end)
@@ -96,27 +96,27 @@ def _value(text: str, at: int) -> Node:
     members: dict[str, Node] = {}
     items: list[Node] = []
     starts: list[int] = []
-    at = _skip(text, at + 1)
+    at = _skip_blanks(text, at + 1)
     while text[at] not in "}]":
         starts.append(at)
         name = None
         if is_object:
             name, at = json.JSONDecoder().raw_decode(text, at)
-            at = _skip(text, _skip(text, at) + 1)
-        item = _value(text, at)
+            at = _skip_blanks(text, _skip_blanks(text, at) + 1)
+        item = _parse_value(text, at)
         items.append(item)
         if name is not None:
             members[name] = item
-        at = _skip(text, item.end)
+        at = _skip_blanks(text, item.end)
         if text[at] == ",":
-            at = _skip(text, at + 1)
+            at = _skip_blanks(text, at + 1)
     value = {name: item.value for name, item in members.items()} if is_object else [
         item.value for item in items
     ]  # fmt: skip
     return Node(value, start, at + 1, members, tuple(items), tuple(starts))
 
 
-def _skip(text: str, at: int) -> int:
+def _skip_blanks(text: str, at: int) -> int:
     while at < len(text) and text[at] in _BLANKS:
         at += 1
     return at

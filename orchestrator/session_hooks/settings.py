@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from orchestrator.agents.claude_environment import config_directory
+from orchestrator.agents.claude_environment import find_config_directory
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.platform.bom import UTF8_BOM, split_bom
-from orchestrator.platform.folders import PROJECT_SETTINGS, SETTINGS, path_key
+from orchestrator.platform.folders import PROJECT_SETTINGS, SETTINGS, hash_path
 from orchestrator.rulebook import files
-from orchestrator.rulebook.locking import held
+from orchestrator.rulebook.locking import hold_lock
 from orchestrator.session_hooks import entry, jsontext
-from orchestrator.storage.place import locks_of, state_directory
+from orchestrator.storage.place import locks_folder, resolve_state_directory
 
 MARK: Final = "# orchestrator hook"
 TIMEOUT_SECONDS: Final = 10
@@ -52,10 +52,10 @@ def local_settings(project: Path) -> Path:
 
 def global_settings(environment: Mapping[str, str]) -> Path:
     """The user's settings."""
-    return config_directory(environment) / SETTINGS
+    return find_config_directory(environment) / SETTINGS
 
 
-def hook_command() -> str:
+def build_hook_command() -> str:
     """The shell line that Claude Code runs on each event.
 
     Isolated and without site-packages, Python starts faster, and neither the project nor the
@@ -66,17 +66,17 @@ def hook_command() -> str:
     return f"{line} 2>/dev/null || : {MARK}"
 
 
-def install(path: Path) -> SettingsChange:
+def install_hooks(path: Path) -> SettingsChange:
     """Add our hooks to a settings file, or bring ours in it up to date.
 
     Raises:
         UsageError: the file is no settings file that we could add to; it is as it was.
         LoopError: it cannot be read or written.
     """
-    return _edited(path, _installed)
+    return _edit_settings(path, _add_hooks)
 
 
-def uninstall(path: Path) -> SettingsChange:
+def uninstall_hooks(path: Path) -> SettingsChange:
     """Take our hooks out of a settings file, with lists that are empty then, and nothing else.
 
     A file in which nothing is left is removed, except for one that a link leads to.
@@ -85,48 +85,50 @@ def uninstall(path: Path) -> SettingsChange:
         UsageError: the file is no settings file; it is as it was.
         LoopError: it cannot be read or written.
     """
-    return _edited(path, _uninstalled)
+    return _edit_settings(path, _remove_hooks)
 
 
-def installed(path: Path) -> bool:
+def is_installed(path: Path) -> bool:
     """Whether our hooks, as they are now, are in the file; False for a file that is broken."""
     try:
-        data = files.read(path).data
-        return bool(data) and _installed(path, data) == data
+        data = files.read_content(path).data
+        return bool(data) and _add_hooks(path, data) == data
     except UsageError:
         return False
 
 
-def _edited(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _installed, _uninstalled
+def _edit_settings(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _installed, _uninstalled
     named, path = path, path.resolve()  # a link stays one, and its file is written
-    with held(locks_of(state_directory()) / f"settings-{path_key(path)}.lock", path):
+    with hold_lock(
+        locks_folder(resolve_state_directory()) / f"settings-{hash_path(path)}.lock", path
+    ):
         for _ in range(_TRIES):
-            before = files.read(path)
+            before = files.read_content(path)
             data = edit(path, before.data)
-            disabled = _disabled(data)
+            disabled = _has_hooks_disabled(data)
             if data == before.data:
                 return SettingsChange(path, False, disabled)
-            with files.explained(path, "written"):
+            with files.translate_os_errors(path, "written"):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 nothing = data.removeprefix(UTF8_BOM).strip() == b"{}"
-                if nothing and edit is _uninstalled and not named.is_symlink():
+                if nothing and edit is _remove_hooks and not named.is_symlink():
                     path.unlink()
                     return SettingsChange(path, True)
-            if files.replace(path, data, before):
+            if files.replace_file(path, data, before):
                 return SettingsChange(path, True, disabled)
     raise InfrastructureError(f"{path} is being written all the time", "close what writes it")
 
 
-def _installed(path: Path, data: bytes) -> bytes:
-    bom, text = _text(path, data or b"{}\n")
-    wanted = {event: _group(matcher) for event, matcher in EVENTS.items()}
-    for event in _events_with_ours(_root(path, text)):
+def _add_hooks(path: Path, data: bytes) -> bytes:
+    bom, text = _decode_text(path, data or b"{}\n")
+    wanted = {event: _build_group(matcher) for event, matcher in EVENTS.items()}
+    for event in _list_own_events(_parse_root(path, text)):
         if event not in wanted:
-            text = _without(path, text, event, keep=None)
+            text = _remove_groups(path, text, event, keep=None)
     for event, group in wanted.items():
-        text = _without(path, text, event, keep=group)
-        root = _root(path, text)
-        unit = jsontext.indentation_unit(text, root)
+        text = _remove_groups(path, text, event, keep=group)
+        root = _parse_root(path, text)
+        unit = jsontext.detect_indentation(text, root)
         if "hooks" not in root.members:
             text = jsontext.add_item(text, root, {event: [group]}, unit, "hooks")
             continue
@@ -139,31 +141,33 @@ def _installed(path: Path, data: bytes) -> bytes:
     return (bom + text).encode("utf-8")
 
 
-def _uninstalled(path: Path, data: bytes) -> bytes:
+def _remove_hooks(path: Path, data: bytes) -> bytes:
     if not data:
         return data
-    bom, text = _text(path, data)
-    for event in _events_with_ours(_root(path, text)):
-        text = _without(path, text, event, keep=None)
+    bom, text = _decode_text(path, data)
+    for event in _list_own_events(_parse_root(path, text)):
+        text = _remove_groups(path, text, event, keep=None)
     return (bom + text).encode("utf-8")
 
 
-def _events_with_ours(root: jsontext.Node) -> list[str]:
+def _list_own_events(root: jsontext.Node) -> list[str]:
     hooks = root.members.get("hooks")
     if hooks is None:
         return []
-    return [event for event, groups in hooks.members.items() if any(_ours(groups.value))]
+    return [
+        event for event, groups in hooks.members.items() if any(_iter_own_commands(groups.value))
+    ]
 
 
-def _without(path: Path, text: str, event: str, keep: dict[str, Any] | None) -> str:
+def _remove_groups(path: Path, text: str, event: str, keep: dict[str, Any] | None) -> str:
     """The text without our hooks for one event, except for a group that is `keep`."""
     while True:
-        root = _root(path, text)
+        root = _parse_root(path, text)
         hooks = root.members.get("hooks")
         groups = hooks.members.get(event) if hooks else None
         if hooks is None or groups is None:
             return text
-        place = next(((at, inner) for at, inner in _ours(groups.value)
+        place = next(((at, inner) for at, inner in _iter_own_commands(groups.value)
                       if groups.value[at] != keep), None)  # fmt: skip
         if place is None:
             return text
@@ -174,16 +178,16 @@ def _without(path: Path, text: str, event: str, keep: dict[str, Any] | None) -> 
         elif len(groups.items) > 1:
             text = jsontext.remove_item(text, groups, at)
         elif len(hooks.items) > 1:
-            text = jsontext.remove_item(text, hooks, _number(hooks, groups))
+            text = jsontext.remove_item(text, hooks, _find_index(hooks, groups))
         else:
-            text = jsontext.remove_item(text, root, _number(root, hooks))
+            text = jsontext.remove_item(text, root, _find_index(root, hooks))
 
 
-def _number(container: jsontext.Node, item: jsontext.Node) -> int:
+def _find_index(container: jsontext.Node, item: jsontext.Node) -> int:
     return next(at for at, one in enumerate(container.items) if one.start == item.start)
 
 
-def _ours(groups: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 -- whatever the file holds
+def _iter_own_commands(groups: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 -- whatever the file holds
     """The places of our commands: number of the group, number of the command in it."""
     for at, group in enumerate(groups if isinstance(groups, list) else ()):
         commands = group.get("hooks") if isinstance(group, dict) else None
@@ -193,13 +197,13 @@ def _ours(groups: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 -- whatever
                 yield at, inner
 
 
-def _group(matcher: str | None) -> dict[str, Any]:
-    command = {"type": "command", "command": hook_command(), "timeout": TIMEOUT_SECONDS}
+def _build_group(matcher: str | None) -> dict[str, Any]:
+    command = {"type": "command", "command": build_hook_command(), "timeout": TIMEOUT_SECONDS}
     group: dict[str, Any] = {} if matcher is None else {"matcher": matcher}
     return {**group, "hooks": [command]}
 
 
-def _text(path: Path, data: bytes) -> tuple[str, str]:
+def _decode_text(path: Path, data: bytes) -> tuple[str, str]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -209,9 +213,9 @@ def _text(path: Path, data: bytes) -> tuple[str, str]:
     return split_bom(text)
 
 
-def _root(path: Path, text: str) -> jsontext.Node:
+def _parse_root(path: Path, text: str) -> jsontext.Node:
     try:
-        root = jsontext.parse(text)
+        root = jsontext.parse_json(text)
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(
             f"{path} is not valid JSON, and Claude Code ignores it: {error}",
@@ -230,5 +234,5 @@ def _root(path: Path, text: str) -> jsontext.Node:
     return root
 
 
-def _disabled(data: bytes) -> bool:
+def _has_hooks_disabled(data: bytes) -> bool:
     return bool(data) and json.loads(data.decode("utf-8-sig")).get("disableAllHooks") is True

@@ -49,7 +49,7 @@ def dumps(value: object) -> str:
     """
     name = type(value).__name__
     return json.dumps(
-        {"type": name, "value": _adapter(name).dump_python(value, mode="json")},
+        {"type": name, "value": _build_adapter(name).dump_python(value, mode="json")},
         ensure_ascii=True,
     )
 
@@ -57,9 +57,9 @@ def dumps(value: object) -> str:
 def loads(text: str) -> Any:  # noqa: ANN401 -- the type stands in the text
     """The value that `dumps` wrote."""
     stored = json.loads(text)
-    return _adapter(stored["type"]).validate_python(stored["value"])
+    return _build_adapter(stored["type"]).validate_python(stored["value"])
 
 
 @cache
-def _adapter(name: str) -> TypeAdapter[Any]:
+def _build_adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(_BY_NAME[name])  # building one takes milliseconds

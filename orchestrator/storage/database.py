@@ -15,7 +15,13 @@ from typing import Any, Final, Protocol
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import REDACTED
 from orchestrator.storage import schema
-from orchestrator.storage.place import URL_VARIABLE, database_url, make_private, prepare, unusable
+from orchestrator.storage.place import (
+    URL_VARIABLE,
+    build_state_error,
+    create_private_file,
+    create_state_folders,
+    read_database_url,
+)
 
 Row = tuple[Any, ...]
 Value = str | bytes | int | float | None
@@ -23,7 +29,7 @@ Value = str | bytes | int | float | None
 DATABASE: Final = "state.db"
 
 _BUSY_SECONDS: Final = 30.0
-_WRITERS: Final = 0x504C4C  # any number that is ours
+_WRITER_LOCK_KEY: Final = 0x504C4C  # any number that is ours
 """The key of the advisory lock that lets one transaction write at a time in Postgres, as SQLite
 does: limits over all runs are read and used up in one."""
 
@@ -52,7 +58,7 @@ class _Engine(Protocol):
     def has_table(self, name: str) -> bool:
         """Return whether there is a table."""
 
-    def explain(self, error: Exception) -> InfrastructureError:
+    def explain_error(self, error: Exception) -> InfrastructureError:
         """Return the one line for an error."""
 
     def close(self) -> None:
@@ -78,13 +84,13 @@ class Database:
         self.directory = directory
         self._mutex = threading.RLock()
         self._within = False
-        prepare(directory)
-        url = database_url() if url is None else url
+        create_state_folders(directory)
+        url = read_database_url() if url is None else url
         self._engine: _Engine = (
             _Postgres(url, durable=durable) if url else _SQLite(directory, durable=durable)
         )
         try:
-            self._migrate()
+            self._migrate_schema()
         except BaseException:
             self.close()  # nobody owns it yet
             raise
@@ -105,19 +111,19 @@ class Database:
         """Whether it is the file in the state directory."""
         return isinstance(self._engine, _SQLite)
 
-    def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
+    def fetch_rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """Read."""
-        with self._mutex, self._explained():
+        with self._mutex, self._explain_errors():
             return list(self._execute(statement, values).fetchall())
 
     def write(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Write, in a transaction; return the number of rows."""
-        with self.transaction(), self._explained():
+        with self.transaction(), self._explain_errors():
             return int(self._execute(statement, values).rowcount)
 
-    def write_all(self, statement: str, values: Iterable[Sequence[Value]]) -> None:
+    def write_many(self, statement: str, values: Iterable[Sequence[Value]]) -> None:
         """Write the same for many values, in a transaction."""
-        with self.transaction(), self._explained():
+        with self.transaction(), self._explain_errors():
             for each in values:
                 self._execute(statement, each)
 
@@ -131,10 +137,10 @@ class Database:
             self._within = True
             try:
                 # A signal may come at any point of it, also just when the lock was got.
-                with self._explained():
+                with self._explain_errors():
                     self._engine.begin()
                 yield self
-                with self._explained():
+                with self._explain_errors():
                     self._engine.execute("COMMIT", ())
             except BaseException:
                 self._roll_back()
@@ -148,20 +154,20 @@ class Database:
                 self._engine.execute("ROLLBACK", ())
 
     def _execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
-        return self._engine.execute(statement, [_storable(each) for each in values])
+        return self._engine.execute(statement, [_convert_value(each) for each in values])
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explain_errors(self) -> Iterator[None]:
         try:
             yield
         except (self._engine.errors, OverflowError) as error:
-            raise self._engine.explain(error) from error
+            raise self._engine.explain_error(error) from error
 
-    def _migrate(self) -> None:
-        if self._version() == len(schema.MIGRATIONS):
+    def _migrate_schema(self) -> None:
+        if self._read_version() == len(schema.MIGRATIONS):
             return  # without a transaction: whoever only reads waits for nobody
         with self.transaction():
-            done = self._version()  # another process may have been first
+            done = self._read_version()  # another process may have been first
             if done > len(schema.MIGRATIONS):
                 raise InfrastructureError(
                     f"{self.directory} was written by a later version", "upgrade, or set another"
@@ -172,36 +178,36 @@ class Database:
             for script in schema.MIGRATIONS[done:]:
                 self._run_script(script)
             if not done and self.is_local:
-                from orchestrator.storage.takeover import take_over
+                from orchestrator.storage.takeover import import_earlier_data
 
-                take_over(self)
+                import_earlier_data(self)
             self.write("DELETE FROM schema_version")
             self.write(
                 "INSERT INTO schema_version VALUES (?, ?)", (len(schema.MIGRATIONS), time.time())
             )
         if not done and self.is_local:
-            from orchestrator.storage.takeover import put_aside
+            from orchestrator.storage.takeover import archive_earlier_files
 
-            put_aside(self)
+            archive_earlier_files(self)
 
-    def _version(self) -> int:
-        with self._mutex, self._explained():
+    def _read_version(self) -> int:
+        with self._mutex, self._explain_errors():
             if not self._engine.has_table("schema_version"):
                 return 0
-        found = self.rows("SELECT version FROM schema_version")
+        found = self.fetch_rows("SELECT version FROM schema_version")
         return int(found[0][0]) if found else 0
 
     def _run_script(self, script: str) -> None:
         for statement in filter(str.strip, script.split(";")):
-            with self._explained():
+            with self._explain_errors():
                 self._engine.execute(statement.format(**self._engine.types), ())
 
 
-def _storable(value: Value) -> Value:
-    return as_stored(value) if isinstance(value, str) else value
+def _convert_value(value: Value) -> Value:
+    return normalize_text(value) if isinstance(value, str) else value
 
 
-def as_stored(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Return a text as a database gives it back: it has to be text, and holds no NUL."""
     # Bytes that are not UTF-8 stay in people's files, and half a character says nothing.
     try:
@@ -218,7 +224,7 @@ class _SQLite:
     def __init__(self, directory: Path, *, durable: bool) -> None:
         self._directory = directory
         try:
-            make_private(directory / DATABASE)
+            create_private_file(directory / DATABASE)
             self._connection = sqlite3.connect(
                 directory / DATABASE,
                 timeout=_BUSY_SECONDS,
@@ -226,7 +232,7 @@ class _SQLite:
                 check_same_thread=False,  # `Database` lets one thread in at a time
             )
         except sqlite3.Error as error:
-            raise self.explain(error) from error
+            raise self.explain_error(error) from error
         try:
             # https://sqlite.org/wal.html: readers wait for no writer, and a commit for the disk
             # once with FULL, or never: a bill that a power cut loses would be spent again.
@@ -236,7 +242,7 @@ class _SQLite:
             self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         except sqlite3.Error as error:
             self._connection.close()
-            raise self.explain(error) from error
+            raise self.explain_error(error) from error
 
     def execute(self, statement: str, values: Sequence[Value]) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
@@ -252,7 +258,7 @@ class _SQLite:
         asked = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
         return bool(self._connection.execute(asked, (name,)).fetchone())
 
-    def explain(self, error: Exception) -> InfrastructureError:
+    def explain_error(self, error: Exception) -> InfrastructureError:
         if "locked" in str(error):
             return InfrastructureError(
                 f"another process has been writing to {self._directory / DATABASE} for too long",
@@ -262,13 +268,13 @@ class _SQLite:
         if type(error) is sqlite3.DatabaseError:
             path = self._directory / DATABASE
             return InfrastructureError(f"{path} cannot be used: {error}", f"move {DATABASE} away")
-        return unusable(self._directory, error)
+        return build_state_error(self._directory, error)
 
     def close(self) -> None:
         self._connection.close()
 
 
-def _secrets_of(url: str) -> list[str]:
+def _find_url_secrets(url: str) -> list[str]:
     """Return what a URL says before its host, and the parts of it, the longest first."""
     said = url.partition("//")[2].rpartition("@")[0].partition(":")[2]
     return sorted({said, *said.split("@")} - {""}, key=len, reverse=True)
@@ -281,13 +287,13 @@ class _Postgres:
         import psycopg
 
         self.errors: type[Exception] = psycopg.Error
-        self._secrets = _secrets_of(url)
+        self._secrets = _find_url_secrets(url)
         try:
             self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
             if not durable:
                 self._connection.execute("SET synchronous_commit = off")
         except psycopg.Error as error:
-            raise self.explain(error) from error
+            raise self.explain_error(error) from error
 
     def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
         return self._connection.execute(statement.replace("?", "%s").encode(), values or None)
@@ -307,9 +313,9 @@ class _Postgres:
 
     def begin(self) -> None:
         self._connection.execute("BEGIN")
-        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITERS,))
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITER_LOCK_KEY,))
 
-    def explain(self, error: Exception) -> InfrastructureError:
+    def explain_error(self, error: Exception) -> InfrastructureError:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         for secret in self._secrets:  # psycopg's words repeat parts of a URL that it cannot read
             first = first.replace(secret, REDACTED)

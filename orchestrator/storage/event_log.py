@@ -26,7 +26,7 @@ class EventLog:
 
     def list_events(self, run: str, after: int = 0) -> list[EventRow]:
         """Return a run's events behind a position, the oldest first."""
-        rows = self._database.rows(
+        rows = self._database.fetch_rows(
             "SELECT position, attempt, at, kind, detail FROM events"
             " WHERE run = ? AND position > ? ORDER BY position",
             (run, after),

@@ -43,11 +43,13 @@ class EventLog(Protocol):
         """List a run's rows with a number above `after`, in order."""
 
 
-def event_values(event: events.Event, masker: Masker) -> tuple[str, dict[str, Any]]:
+def encode_event(event: events.Event, masker: Masker) -> tuple[str, dict[str, Any]]:
     """Return an event's kind and values, as JSON has them: bounded, and without secrets."""
-    bound = _Bound(masker)
-    values = {name: bound.value(value, MOST_CHARS) for name, value in _values(event).items()}
-    return events.name_of(event), values
+    bound = _ValueLimiter(masker)
+    values = {
+        name: bound.limit_value(value, MOST_CHARS) for name, value in _extract_values(event).items()
+    }
+    return events.event_name(event), values
 
 
 def record_events(log: EventLog, run: str, masker: Masker) -> events.Listener:
@@ -65,7 +67,7 @@ def record_events(log: EventLog, run: str, masker: Masker) -> events.Listener:
     return _Recorder(log, run, masker)
 
 
-class HeldEvents:
+class EventBuffer:
     """Holds the events of a run that is not on record yet, until there is who takes them."""
 
     def __init__(self) -> None:
@@ -76,7 +78,7 @@ class HeldEvents:
         if self._held is not None:
             self._held.append(event)
 
-    def release(self, listener: events.Listener) -> None:
+    def flush_to(self, listener: events.Listener) -> None:
         """Pass on what was held, and hold nothing from now on."""
         held, self._held = self._held or [], None
         for event in held:
@@ -94,35 +96,35 @@ class _Recorder:
     def __call__(self, event: events.Event) -> None:
         with self._lock:
             if isinstance(event, events.AgentSpoke):
-                self._add_words(event)
+                self._append_text(event)
                 return
-            if isinstance(event, events.CaseFinished) and not event.case.failing:
+            if isinstance(event, events.CaseFinished) and not event.case.is_failing:
                 return
             if said := self._said:
                 self._said = None  # also if it cannot be written: the next event comes too
-                self._record(said)
-            self._record(event)
+                self._record_event(said)
+            self._record_event(event)
 
-    def _add_words(self, event: events.AgentSpoke) -> None:
+    def _append_text(self, event: events.AgentSpoke) -> None:
         before = self._said.text if self._said else ""
         if len(before) < _MOST_SAID:
             text = f"{before}\n{event.text}" if before else event.text
             self._said = replace(self._said or event, text=text)
 
-    def _record(self, event: events.Event) -> None:
-        kind = events.name_of(event)
+    def _record_event(self, event: events.Event) -> None:
+        kind = events.event_name(event)
         if kind == _FINISHED and event.attempt in self._finished:
             return
         self._rows[event.attempt, kind] += 1
-        left = _most_rows(event) - self._rows[event.attempt, kind]
+        left = _row_limit(event) - self._rows[event.attempt, kind]
         if left >= 0:
-            self._append(event)
+            self._append_row(event)
         if left == -1:
             text = f"further events of this attempt are not recorded: {kind}"
-            self._append(events.Notice(text, attempt=event.attempt, at=event.at))
+            self._append_row(events.Notice(text, attempt=event.attempt, at=event.at))
 
-    def _append(self, event: events.Event) -> None:
-        kind, values = event_values(event, self._masker)
+    def _append_row(self, event: events.Event) -> None:
+        kind, values = encode_event(event, self._masker)
         text = json.dumps(values, ensure_ascii=True)
         self._log.append_event(self._run, event.attempt, event.at.isoformat(), kind, text)
 
@@ -130,7 +132,7 @@ class _Recorder:
 _FINISHED: Final = "attempt_finished"
 
 
-def _most_rows(event: events.Event) -> int:
+def _row_limit(event: events.Event) -> int:
     return _MOST_CASES if isinstance(event, events.CaseFinished) else MOST_ROWS
 
 
@@ -138,20 +140,20 @@ def _most_rows(event: events.Event) -> int:
 
 
 @singledispatch
-def _values(event: events.Event) -> Mapping[str, object]:
+def _extract_values(event: events.Event) -> Mapping[str, object]:
     """Return what is kept of an event: its own fields, where they are small."""
     return {
         each.name: getattr(event, each.name) for each in fields(event) if each.name not in _STAMPS
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.RunStarted) -> Mapping[str, object]:
     task = event.task
     return {"task": task.text, "project": task.project, "resumed": event.resumed}
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.AgentFinished) -> Mapping[str, object]:
     result = event.result
     return {
@@ -161,23 +163,23 @@ def _(event: events.AgentFinished) -> Mapping[str, object]:
         "seconds": result.seconds,
         "session_id": result.session_id,
         "denials": len(result.denials),
-        **_usage(result.usage),
+        **_usage_values(result.usage),
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.DiffTaken) -> Mapping[str, object]:
     diff = event.diff
     paths = [f"{change.status} {change.path}" for change in diff.changes]
     return {"summary": diff.summary, "files": len(paths), "changes": paths}
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.FilesGuarded) -> Mapping[str, object]:
     return {"files": len(event.files)}
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.CaseFinished) -> Mapping[str, object]:
     case = event.case
     return {
@@ -188,7 +190,7 @@ def _(event: events.CaseFinished) -> Mapping[str, object]:
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.SuiteFinished) -> Mapping[str, object]:
     report = event.report
     return {
@@ -203,7 +205,7 @@ def _(event: events.SuiteFinished) -> Mapping[str, object]:
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.Judged) -> Mapping[str, object]:
     verdict = event.judgement.verdict
     return {
@@ -214,7 +216,7 @@ def _(event: events.Judged) -> Mapping[str, object]:
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.TeachingStarted) -> Mapping[str, object]:
     failure = event.failure
     return {
@@ -225,7 +227,7 @@ def _(event: events.TeachingStarted) -> Mapping[str, object]:
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.LessonLearned) -> Mapping[str, object]:
     lesson = event.lesson
     return {
@@ -233,11 +235,11 @@ def _(event: events.LessonLearned) -> Mapping[str, object]:
         "reason": lesson.reason,
         "target": lesson.target,
         "model": lesson.model,
-        **_usage(lesson.usage),
+        **_usage_values(lesson.usage),
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.RuleWritten) -> Mapping[str, object]:
     change = event.change
     return {
@@ -250,75 +252,77 @@ def _(event: events.RuleWritten) -> Mapping[str, object]:
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.AttemptFinished) -> Mapping[str, object]:
     last = event.result.attempts[-1] if event.result.attempts else None
     return {
-        "solved": bool(last and last.solved),
+        "solved": bool(last and last.is_solved),
         "seconds": last.seconds if last else 0.0,
-        **_outcome(event.result),
+        **_outcome_values(event.result),
     }
 
 
-@_values.register
+@_extract_values.register
 def _(event: events.RunEnded) -> Mapping[str, object]:
-    return {"seconds": event.seconds, **_outcome(event.result)}
+    return {"seconds": event.seconds, **_outcome_values(event.result)}
 
 
-def _outcome(result: RunResult) -> Mapping[str, object]:
-    return {"outcome": result.outcome, "message": result.message, **_usage(result.usage)}
+def _outcome_values(result: RunResult) -> Mapping[str, object]:
+    return {"outcome": result.outcome, "message": result.message, **_usage_values(result.usage)}
 
 
-def _usage(usage: Usage) -> Mapping[str, object]:
+def _usage_values(usage: Usage) -> Mapping[str, object]:
     return {"tokens": usage.tokens, "cost_usd": usage.cost_usd}
 
 
 # ---- bounds --------------------------------------------------------------------------------
 
 
-class _Bound:
+class _ValueLimiter:
     """Makes any value one that JSON has: short, and without secrets."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
 
-    def value(self, value: object, chars: int, depth: int = 0) -> Any:  # noqa: ANN401 -- JSON
+    def limit_value(self, value: object, chars: int, depth: int = 0) -> Any:  # noqa: ANN401 -- JSON
         match value:
             case None | bool() | int():
                 return value
             case float():
                 return value if math.isfinite(value) else str(value)
             case Mapping() if depth < _MOST_DEPTH:
-                return self._mapping(value, depth)
+                return self._limit_mapping(value, depth)
             case Sequence() if not isinstance(value, str | bytes) and depth < _MOST_DEPTH:
-                return self._sequence(value, depth)
+                return self._limit_sequence(value, depth)
             case _ if is_dataclass(value) and depth < _MOST_DEPTH:
                 named = {each.name: getattr(value, each.name) for each in fields(value)}
-                return self._mapping(named, depth)
-        return self._text(str(value), chars)
+                return self._limit_mapping(named, depth)
+        return self._limit_text(str(value), chars)
 
-    def _mapping(self, value: Mapping[Any, object], depth: int) -> dict[str, Any]:
+    def _limit_mapping(self, value: Mapping[Any, object], depth: int) -> dict[str, Any]:
         kept = {
-            self._text(str(name), MOST_ITEM_CHARS): self._named(str(name), each, depth)
+            self._limit_text(str(name), MOST_ITEM_CHARS): self._limit_named_value(
+                str(name), each, depth
+            )
             for name, each in list(value.items())[:MOST_ITEMS]
         }
-        return kept | _omitted(len(value))
+        return kept | _count_omitted(len(value))
 
-    def _named(self, name: str, value: object, depth: int) -> Any:  # noqa: ANN401 -- JSON
+    def _limit_named_value(self, name: str, value: object, depth: int) -> Any:  # noqa: ANN401 -- JSON
         """Return a value by whose name a secret may be known as one."""
         if isinstance(value, str):
-            said = self._masker.text(f"{name}: {value}")
+            said = self._masker.mask(f"{name}: {value}")
             value = said.removeprefix(f"{name}: ") if said.startswith(f"{name}: ") else said
-        return self.value(value, MOST_ITEM_CHARS, depth + 1)
+        return self.limit_value(value, MOST_ITEM_CHARS, depth + 1)
 
-    def _sequence(self, value: Sequence[object], depth: int) -> list[Any]:
-        kept = [self.value(each, MOST_ITEM_CHARS, depth + 1) for each in value[:MOST_ITEMS]]
-        return [*kept, _omitted(len(value))] if len(value) > MOST_ITEMS else kept
+    def _limit_sequence(self, value: Sequence[object], depth: int) -> list[Any]:
+        kept = [self.limit_value(each, MOST_ITEM_CHARS, depth + 1) for each in value[:MOST_ITEMS]]
+        return [*kept, _count_omitted(len(value))] if len(value) > MOST_ITEMS else kept
 
-    def _text(self, text: str, chars: int) -> str:
-        text = self._masker.text(text)  # before the cut: half a secret has no shape
+    def _limit_text(self, text: str, chars: int) -> str:
+        text = self._masker.mask(text)  # before the cut: half a secret has no shape
         return text if len(text) <= chars else f"{text[:chars]}... ({len(text)} characters)"
 
 
-def _omitted(count: int) -> dict[str, int]:
+def _count_omitted(count: int) -> dict[str, int]:
     return {"omitted": count - MOST_ITEMS} if count > MOST_ITEMS else {}

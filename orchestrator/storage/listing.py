@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from orchestrator.storage.database import Database, Row
-from orchestrator.storage.place import folder_of_run
+from orchestrator.storage.place import run_folder
 
 
 class RunSummary(NamedTuple):
@@ -45,26 +45,28 @@ def list_summaries(database: Database, limit: int, project: str = "") -> list[Ru
     """
     where, values = ("WHERE project = ?", (project,)) if project else ("", ())
     statement = f"SELECT {COLUMNS} FROM runs {where} ORDER BY started DESC, id DESC LIMIT ?"  # noqa: S608
-    return [RunSummary(*row) for row in database.rows(statement, (*values, limit))]
+    return [RunSummary(*row) for row in database.fetch_rows(statement, (*values, limit))]
 
 
 def find_summary(database: Database, run: str) -> RunSummary:
     """Return the run of an id that is known."""
     statement = f"SELECT {COLUMNS} FROM runs WHERE id = ?"  # noqa: S608 -- our own names
-    return RunSummary(*database.rows(statement, (run,))[0])
+    return RunSummary(*database.fetch_rows(statement, (run,))[0])
 
 
-def list_as_json(database: Database, summaries: Sequence[RunSummary]) -> Iterator[dict[str, Any]]:
+def iter_run_values(
+    database: Database, summaries: Sequence[RunSummary]
+) -> Iterator[dict[str, Any]]:
     """Yield all that is known of each run, as values for JSON."""
     for each in summaries:
-        rows = database.rows("SELECT result FROM results WHERE run = ?", (each.id,))
+        rows = database.fetch_rows("SELECT result FROM results WHERE run = ?", (each.id,))
         yield {
             "id": each.id,
             "task": {"text": each.task, "project": each.project},
             "started": each.started,
             "ended": each.ended,
             "outcome": each.outcome,
-            "folder": str(folder_of_run(database.directory, each.id)),
+            "folder": str(run_folder(database.directory, each.id)),
             "result": json.loads(unpack_result(rows[0]))["value"] if rows else None,
             "process": each.process,
             "cost_usd": each.cost_usd,

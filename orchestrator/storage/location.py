@@ -12,7 +12,7 @@ RUN_VARIABLE = "ORCHESTRATOR_RUN"
 person's."""
 LOCKS = "locks"
 HOOKS = "hooks"
-TROUBLE_LOG = "trouble.log"
+HOOK_ERROR_LOG = "trouble.log"
 """Folders in it, and the hooks' own log in theirs."""
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import ConfigError, InfrastructureError
-from orchestrator.masking import mask
+from orchestrator.masking import mask_text
 from orchestrator.platform import files
 from orchestrator.storage.location import LOCKS, STATE_VARIABLE, find_state_directory
 
@@ -31,7 +31,7 @@ _POSTGRES: Final = ("postgresql://", "postgres://")
 _KEY_BYTES: Final = 32
 
 
-def state_directory() -> Path:
+def resolve_state_directory() -> Path:
     """Return the state directory.
 
     Raises:
@@ -43,7 +43,7 @@ def state_directory() -> Path:
         raise InfrastructureError(str(error), f"set HOME or {STATE_VARIABLE}") from error
 
 
-def database_url() -> str:
+def read_database_url() -> str:
     """Return the URL of the Postgres that keeps the record; empty where files do.
 
     Raises:
@@ -52,13 +52,14 @@ def database_url() -> str:
     chosen = os.environ.get(URL_VARIABLE, "")
     if chosen and not chosen.startswith(_POSTGRES):
         raise ConfigError(
-            f"environment {URL_VARIABLE}: `{mask(chosen)}` is not the URL of a Postgres database",
+            f"environment {URL_VARIABLE}: "
+            f"`{mask_text(chosen)}` is not the URL of a Postgres database",
             "write it as postgresql://user@host/name, or unset it to use the state directory",
         )
     return chosen
 
 
-def prepare(state: Path) -> None:
+def create_state_folders(state: Path) -> None:
     """Make the state directory, for its owner alone.
 
     Raises:
@@ -67,12 +68,12 @@ def prepare(state: Path) -> None:
     try:
         # One after the other: a mode is not for the parents that are made on the way.
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        locks_of(state).mkdir(exist_ok=True, mode=0o700)
+        locks_folder(state).mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
-        raise unusable(state, error) from error
+        raise build_state_error(state, error) from error
 
 
-def make_private(path: Path) -> None:
+def create_private_file(path: Path) -> None:
     """Make a file that its owner alone can read, if there is none.
 
     What SQLite puts beside a database has the modes of that. One that is there is not opened:
@@ -87,40 +88,40 @@ def make_private(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        raise unusable(path.parent, error) from error
+        raise build_state_error(path.parent, error) from error
 
 
-def locks_of(state: Path) -> Path:
+def locks_folder(state: Path) -> Path:
     """Return the folder of locks."""
     return state / LOCKS
 
 
-def runs_of(state: Path) -> Path:
+def runs_folder(state: Path) -> Path:
     """Return the folder of the folders of runs."""
     return state / "runs"
 
 
-def folder_of_run(state: Path, run: str) -> Path:
+def run_folder(state: Path, run: str) -> Path:
     """Return the folder of a run's large files."""
-    return runs_of(state) / run
+    return runs_folder(state) / run
 
 
-def pins_of(state: Path) -> Path:
+def pins_folder(state: Path) -> Path:
     """Return the folder of what rules were learned from, each in one by its id."""
     return state / "pinned"
 
 
-def worktrees_of(state: Path) -> Path:
+def worktrees_folder(state: Path) -> Path:
     """Return the folder of the work trees of isolated runs."""
     return state / "worktrees"
 
 
-def worktree_of_run(state: Path, run: str) -> Path:
+def worktree_folder(state: Path, run: str) -> Path:
     """Return the folder of an isolated run's work tree."""
-    return worktrees_of(state) / run
+    return worktrees_folder(state) / run
 
 
-def unusable(state: Path, error: BaseException) -> InfrastructureError:
+def build_state_error(state: Path, error: BaseException) -> InfrastructureError:
     """Return the error for a state directory that cannot be read or written, with the mend."""
     return InfrastructureError(
         f"the state directory {state} cannot be used: {error}",
@@ -128,7 +129,7 @@ def unusable(state: Path, error: BaseException) -> InfrastructureError:
     )
 
 
-def read_masking_key(state: Path) -> bytes:
+def ensure_masking_key(state: Path) -> bytes:
     """Return the key that makes a secret's tag the same in all runs of this user.
 
     It is made when it is missing or damaged.
@@ -142,4 +143,4 @@ def read_masking_key(state: Path) -> bytes:
             files.write_file(path, os.urandom(_KEY_BYTES), 0o600)
         return path.read_bytes()  # another process may have made it at the same moment
     except OSError as error:
-        raise unusable(state, error) from error
+        raise build_state_error(state, error) from error

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.models import Attempt, CaseOutcome, RunResult, SuiteReport
-from orchestrator.models.fingerprints import fingerprint
+from orchestrator.models.fingerprints import compute_fingerprint
 from orchestrator.storage.database import Database, Row
 
 _MOST_CASES: Final = 1000
@@ -55,18 +55,18 @@ def _write_attempt(database: Database, run: str, attempt: Attempt, at: str) -> N
     )
     if attempt.report:
         _write_suite(database, run, number, attempt.report)
-    database.write_all(
+    database.write_many(
         "INSERT INTO changed_paths VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [
             (run, number, each.path, each.status, each.added, each.removed)
             for each in attempt.diff.changes
         ],
     )
-    database.write_all(
+    database.write_many(
         "INSERT INTO failed_cases VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        _case_rows(run, attempt),
+        _iter_case_rows(run, attempt),
     )
-    database.write_all(
+    database.write_many(
         "INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (run, number, position, each.kind, each.where, each.text, int(each.decisive))
@@ -89,10 +89,10 @@ def _write_suite(database: Database, run: str, attempt: int, report: SuiteReport
     )
 
 
-def _case_rows(run: str, attempt: Attempt) -> Iterator[Row]:
+def _iter_case_rows(run: str, attempt: Attempt) -> Iterator[Row]:
     verdicts = attempt.verdict.cases if attempt.verdict else {}
     for case in attempt.report.failing[:_MOST_CASES] if attempt.report else ():
         said = next((line for line in case.message.splitlines() if line.strip()), case.outcome)
-        mark = fingerprint("pytest", [(case.id, said)])
+        mark = compute_fingerprint("pytest", [(case.id, said)])
         kind = verdicts.get(case.id, "")
         yield run, attempt.number, case.id, case.outcome, kind, mark, said[:_MESSAGE_BOUND]

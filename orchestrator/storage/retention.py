@@ -22,15 +22,15 @@ from orchestrator.platform.liveness import ProcessMark, is_running
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.place import (
-    folder_of_run,
-    locks_of,
-    pins_of,
-    runs_of,
-    unusable,
-    worktree_of_run,
+    build_state_error,
+    locks_folder,
+    pins_folder,
+    run_folder,
+    runs_folder,
+    worktree_folder,
 )
 from orchestrator.storage.result_rows import delete_details
-from orchestrator.storage.takeover import EARLIER, put_aside
+from orchestrator.storage.takeover import EARLIER, archive_earlier_files
 
 _OLD: Final = (
     "SELECT id, outcome, host, process, process_started FROM runs"
@@ -39,17 +39,19 @@ _OLD: Final = (
 
 
 @dataclass(frozen=True)
-class Pruned:
+class PruneResult:
     """What was removed, or would be."""
 
     runs: tuple[str, ...] = ()
     size: int = 0
     """Bytes of the files."""
-    kept: tuple[str, ...] = ()
+    retained: tuple[str, ...] = ()
     """Runs that are old and stay, because their work tree is there."""
 
 
-def find_prunable(database: Database, before: datetime, withdrawn: Collection[str] = ()) -> Pruned:
+def find_prunable(
+    database: Database, before: datetime, withdrawn: Collection[str] = ()
+) -> PruneResult:
     """Return what `prune` would remove.
 
     Args:
@@ -59,15 +61,17 @@ def find_prunable(database: Database, before: datetime, withdrawn: Collection[st
         withdrawn: statuses of rules that nobody puts to the proof any more: what they were learned
             from goes once they have been so for as long.
     """
-    old = tuple(_list_old(database, before))
-    kept = tuple(run for run in old if files.exists(worktree_of_run(database.directory, run)))
+    old = tuple(_iter_old_runs(database, before))
+    kept = tuple(run for run in old if files.exists(worktree_folder(database.directory, run)))
     runs = tuple(run for run in old if run not in kept)
-    folders = {folder_of_run(database.directory, run) for run in runs}
-    folders |= set(_find_leftovers(database, before, withdrawn))
-    return Pruned(runs, sum(map(_measure, folders)), kept)
+    folders = {run_folder(database.directory, run) for run in runs}
+    folders |= set(_iter_leftovers(database, before, withdrawn))
+    return PruneResult(runs, sum(map(_measure_folder, folders)), kept)
 
 
-def prune(database: Database, before: datetime, withdrawn: Collection[str] = ()) -> Pruned:
+def prune_database(
+    database: Database, before: datetime, withdrawn: Collection[str] = ()
+) -> PruneResult:
     """Remove what has been kept long enough. If another process does it just now, nothing is done.
 
     Args:
@@ -78,23 +82,23 @@ def prune(database: Database, before: datetime, withdrawn: Collection[str] = ())
     Raises:
         InfrastructureError: something cannot be removed; all else is.
     """
-    lock = FileLock(locks_of(database.directory) / "prune.lock", seconds=0)
+    lock = FileLock(locks_folder(database.directory) / "prune.lock", seconds=0)
     try:
         with lock:
             found = find_prunable(database, before, withdrawn)
             for run in found.runs:
-                _mark(database, run)
-            _remove(database, tuple(_find_leftovers(database, before, withdrawn)))
+                _mark_pruned(database, run)
+            _remove_folders(database, tuple(_iter_leftovers(database, before, withdrawn)))
             if database.is_local:
-                put_aside(database)
+                archive_earlier_files(database)
             return found
     except LockHeldError:
-        return Pruned()
+        return PruneResult()
     except OSError as error:
-        raise unusable(database.directory, error) from error
+        raise build_state_error(database.directory, error) from error
 
 
-def _remove(database: Database, folders: Collection[Path]) -> None:
+def _remove_folders(database: Database, folders: Collection[Path]) -> None:
     failed: OSError | None = None
     for folder in folders:
         try:
@@ -104,16 +108,16 @@ def _remove(database: Database, folders: Collection[Path]) -> None:
         except OSError as error:
             failed = error
     if failed:
-        raise unusable(database.directory, failed) from failed
+        raise build_state_error(database.directory, failed) from failed
 
 
-def _mark(database: Database, run: str) -> None:
+def _mark_pruned(database: Database, run: str) -> None:
     """Remove a run's rows and write down that its files are to go, in one transaction.
 
     Its token goes up: a process that is taken for dead and is not has lost the run.
     """
     with database.transaction():
-        rows = database.rows(
+        rows = database.fetch_rows(
             "SELECT outcome, host, process, process_started FROM runs"
             " WHERE id = ? AND pruned IS NULL",
             (run,),
@@ -127,8 +131,8 @@ def _mark(database: Database, run: str) -> None:
         database.write("UPDATE runs SET pruned = ?, token = token + 1 WHERE id = ?", (now, run))
 
 
-def _list_old(database: Database, before: datetime) -> Iterator[str]:
-    for run, *row in database.rows(_OLD, (before.isoformat(),)):
+def _iter_old_runs(database: Database, before: datetime) -> Iterator[str]:
+    for run, *row in database.fetch_rows(_OLD, (before.isoformat(),)):
         if not _is_at_work(database, tuple(row)):
             yield run
 
@@ -138,22 +142,22 @@ def _is_at_work(database: Database, row: Row) -> bool:
     return outcome == RunOutcome.RUNNING and is_running(ProcessMark(*mark), local=database.is_local)
 
 
-def _find_leftovers(
+def _iter_leftovers(
     database: Database, before: datetime, withdrawn: Collection[str]
 ) -> Iterator[Path]:
     """Yield the folders that nobody needs, whole: of runs that are marked, of rules, and others."""
-    marked = {run for (run,) in database.rows("SELECT id FROM runs WHERE pruned IS NOT NULL")}
-    for entry in files.list_folder(runs_of(database.directory)):
+    marked = {run for (run,) in database.fetch_rows("SELECT id FROM runs WHERE pruned IS NOT NULL")}
+    for entry in files.list_folder(runs_folder(database.directory)):
         if entry.name in marked and files.is_real_folder(entry):
             yield Path(entry.path)
-    yield from _find_unneeded_pins(database, before, withdrawn)
+    yield from _iter_unneeded_pins(database, before, withdrawn)
     earlier = database.directory / EARLIER
     with suppress(OSError):
         if earlier.lstat().st_mtime < before.timestamp() and not files.is_link(earlier):
             yield earlier
 
 
-def _find_unneeded_pins(
+def _iter_unneeded_pins(
     database: Database, before: datetime, withdrawn: Collection[str]
 ) -> Iterator[Path]:
     """Yield the folders of what rules were learned from that were withdrawn long ago.
@@ -161,17 +165,17 @@ def _find_unneeded_pins(
     A rule that this record does not know may be one of another record.
     """
     gone, needed = set[str](), set[str]()
-    for rule, status, mattered in database.rows("SELECT id, status, mattered FROM rules"):
+    for rule, status, mattered in database.fetch_rows("SELECT id, status, mattered FROM rules"):
         old = status in withdrawn and mattered < before.isoformat()
         (gone if old else needed).add(rule)
-    for entry in files.list_folder(pins_of(database.directory)):
+    for entry in files.list_folder(pins_folder(database.directory)):
         if entry.name in gone - needed and files.is_real_folder(entry):
             yield Path(entry.path)
 
 
-def _measure(folder: Path) -> int:
+def _measure_folder(folder: Path) -> int:
     size = 0
-    for path in files.find_files(folder):
+    for path in files.iter_files(folder):
         with suppress(OSError):  # it is removed just now
             size += Path(path).lstat().st_size
     return size

@@ -17,7 +17,12 @@ from orchestrator.storage import codec
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.event_log import EventLog
 from orchestrator.storage.listing import pack_result, unpack_result
-from orchestrator.storage.place import folder_of_run, locks_of, state_directory, unusable
+from orchestrator.storage.place import (
+    build_state_error,
+    locks_folder,
+    resolve_state_directory,
+    run_folder,
+)
 from orchestrator.storage.result_rows import write_result_rows
 
 RUN_FORMAT: Final = "2"
@@ -30,7 +35,7 @@ _SELECT: Final = (
 )
 
 
-def new_id() -> str:
+def create_run_id() -> str:
     """Return an id for a run that begins now."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
@@ -48,7 +53,7 @@ class Store:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.database = Database(directory or state_directory())
+        self.database = Database(directory or resolve_state_directory())
         self._opened = ExitStack()
         self._opened.enter_context(self.database)
 
@@ -66,7 +71,7 @@ class Store:
     @property
     def locks(self) -> Path:
         """Where locks are kept."""
-        return locks_of(self.directory)
+        return locks_folder(self.directory)
 
     def close(self) -> None:
         """Close the database."""
@@ -80,10 +85,10 @@ class Store:
 
     # ---- writing
 
-    def create(self, task: Task, config: str, identity: str | None = None) -> RunRecord:
+    def create_run(self, task: Task, config: str, identity: str | None = None) -> RunRecord:
         """Begin the record of a run; `config` is its configuration as text."""
         started = datetime.now(UTC)
-        identity = identity or new_id()
+        identity = identity or create_run_id()
         self.database.write(
             "INSERT INTO runs (id, task, project, config, started, outcome, host, process,"
             " process_started, format) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -93,17 +98,17 @@ class Store:
             ),
         )
         try:
-            folder_of_run(self.directory, identity).mkdir(parents=True, mode=0o700)
+            run_folder(self.directory, identity).mkdir(parents=True, mode=0o700)
         except OSError as error:
-            self.discard(identity)
-            raise unusable(self.directory, error) from error
-        return self.get(identity)
+            self.discard_run(identity)
+            raise build_state_error(self.directory, error) from error
+        return self.load_run(identity)
 
-    def discard(self, run: str) -> None:
+    def discard_run(self, run: str) -> None:
         """Forget a run that nobody has taken up; one that was taken up stays."""
         gone = self.database.write("DELETE FROM runs WHERE id = ? AND token = 0", (run,))
         if gone:
-            shutil.rmtree(folder_of_run(self.directory, run), ignore_errors=True)
+            shutil.rmtree(run_folder(self.directory, run), ignore_errors=True)
 
     def require_resumable(self, run: str) -> None:
         """Check that a run can go on as far as its record is concerned.
@@ -112,7 +117,7 @@ class Store:
             UsageError: another version began it, or it was kept long enough, and what it needs is
                 gone.
         """
-        ((form, pruned),) = self.database.rows(
+        ((form, pruned),) = self.database.fetch_rows(
             "SELECT format, pruned FROM runs WHERE id = ?", (run,)
         )
         why = ""
@@ -123,7 +128,7 @@ class Store:
         if why:
             raise UsageError(f"run {run} cannot go on: {why}", "start a new run")
 
-    def take_up(self, run: str, config: str = "") -> int:
+    def claim_run(self, run: str, config: str = "") -> int:
         """Note that this process carries the run now.
 
         Args:
@@ -144,7 +149,7 @@ class Store:
                 " config = CASE WHEN ? = '' THEN config ELSE ? END WHERE id = ?",
                 (RunOutcome.RUNNING, *mark_process(), config, config, run),
             )
-            return self.token(run)
+            return self.read_token(run)
 
     def require_owner(self, run: str, token: int) -> None:
         """Check that nobody has taken the run up since.
@@ -152,10 +157,10 @@ class Store:
         Raises:
             LostRunError: somebody has.
         """
-        if self.token(run) != token:
+        if self.read_token(run) != token:
             raise LostRunError(run)
 
-    def save(self, run: str, result: RunResult, token: int) -> None:
+    def save_result(self, run: str, result: RunResult, token: int) -> None:
         """Keep how far a run has come.
 
         Raises:
@@ -181,42 +186,42 @@ class Store:
             )
             write_result_rows(self.database, run, result, now)
 
-    def end(self, run: str, outcome: RunOutcome, message: str, token: int) -> RunResult:
+    def end_run(self, run: str, outcome: RunOutcome, message: str, token: int) -> RunResult:
         """End a run that was broken off, and return how far it has come.
 
         Raises:
             LostRunError: another process has taken it up; nothing is changed.
         """
-        so_far = self.get(run).result or RunResult(outcome)
+        so_far = self.load_run(run).result or RunResult(outcome)
         result = replace(so_far, outcome=outcome, message=message)
-        self.save(run, result, token)
+        self.save_result(run, result, token)
         return result
 
     # ---- reading
 
-    def get(self, run: str) -> RunRecord:
+    def load_run(self, run: str) -> RunRecord:
         """Find a run by its id, the beginning of its id, or `last`, with its result.
 
         Raises:
             UsageError: there is none, or more than one.
         """
-        record = self.find(run)
-        rows = self.database.rows("SELECT result FROM results WHERE run = ?", (record.id,))
+        record = self.find_run(run)
+        rows = self.database.fetch_rows("SELECT result FROM results WHERE run = ?", (record.id,))
         return replace(record, result=codec.loads(unpack_result(rows[0]))) if rows else record
 
-    def find(self, run: str) -> RunRecord:
+    def find_run(self, run: str) -> RunRecord:
         """Find a run as `get` does, without its result.
 
         Raises:
             UsageError: there is none, or more than one.
         """
         if run == "last":
-            found = self.list(limit=1)
+            found = self.list_runs(limit=1)
         else:
-            rows = self.database.rows(
+            rows = self.database.fetch_rows(
                 f"{_SELECT} WHERE substr(id, 1, ?) = ? ORDER BY id", (len(run), run)
             )
-            found = [self._record(row) for row in rows]
+            found = [self._build_record(row) for row in rows]
             found = [record for record in found if record.id == run] or found
         if not found:
             raise UsageError(f"there is no run {run}", "`orchestrator runs` lists them")
@@ -225,23 +230,25 @@ class Store:
             raise UsageError(f"{run} is the beginning of several runs: {ids}", "give more of it")
         return found[0]
 
-    def list(self, limit: int = 50) -> list[RunRecord]:
+    def list_runs(self, limit: int = 50) -> list[RunRecord]:
         """Return the newest runs first, without their results."""
-        rows = self.database.rows(f"{_SELECT} ORDER BY started DESC, id DESC LIMIT ?", (limit,))
-        return [self._record(row) for row in rows]
+        rows = self.database.fetch_rows(
+            f"{_SELECT} ORDER BY started DESC, id DESC LIMIT ?", (limit,)
+        )
+        return [self._build_record(row) for row in rows]
 
     def list_running(self, project: Path) -> Sequence[RunRecord]:
         """List the runs of a project that are at work, or whose process was killed."""
-        rows = self.database.rows(
+        rows = self.database.fetch_rows(
             f"{_SELECT} WHERE project = ? AND outcome = ?", (str(project), RunOutcome.RUNNING)
         )
-        return [self._record(row) for row in rows]
+        return [self._build_record(row) for row in rows]
 
     def list_resumable(self) -> set[str]:
         """Return the ids of all runs that somebody can go on with, or is at work on."""
         ended = tuple(outcome for outcome in RunOutcome if outcome not in RESUMABLE)
         marks = ", ".join("?" * len(ended))
-        rows = self.database.rows(
+        rows = self.database.fetch_rows(
             f"SELECT id FROM runs WHERE pruned IS NULL AND outcome NOT IN ({marks})",  # noqa: S608
             ended,
         )
@@ -250,18 +257,19 @@ class Store:
     def list_pruned(self) -> set[str]:
         """Return the ids of all runs whose files were removed."""
         return {
-            run for (run,) in self.database.rows("SELECT id FROM runs WHERE pruned IS NOT NULL")
+            run
+            for (run,) in self.database.fetch_rows("SELECT id FROM runs WHERE pruned IS NOT NULL")
         }
 
-    def config(self, run: str) -> str:
+    def read_config(self, run: str) -> str:
         """Return the configuration that a run began with."""
-        return str(self.database.rows("SELECT config FROM runs WHERE id = ?", (run,))[0][0])
+        return str(self.database.fetch_rows("SELECT config FROM runs WHERE id = ?", (run,))[0][0])
 
-    def token(self, run: str) -> int:
+    def read_token(self, run: str) -> int:
         """Return how often a process has taken the run up."""
-        return int(self.database.rows("SELECT token FROM runs WHERE id = ?", (run,))[0][0])
+        return int(self.database.fetch_rows("SELECT token FROM runs WHERE id = ?", (run,))[0][0])
 
-    def _record(self, row: Row) -> RunRecord:
+    def _build_record(self, row: Row) -> RunRecord:
         identity, task, project, started, ended, outcome, host, process, *rest = row
         process_started, attempts, cost_usd, pruned, token = rest
         return RunRecord(
@@ -270,7 +278,7 @@ class Store:
             started=datetime.fromisoformat(started),
             ended=datetime.fromisoformat(ended) if ended else None,
             outcome=RunOutcome(outcome),
-            folder=folder_of_run(self.directory, identity),
+            folder=run_folder(self.directory, identity),
             process=process,
             carried=is_running(
                 ProcessMark(host, process, process_started), local=self.database.is_local

@@ -25,11 +25,11 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.models import RunOutcome, RunResult
 from orchestrator.models.fingerprints import hash_words
 from orchestrator.platform import atomic, files
-from orchestrator.platform.liveness import read_start
+from orchestrator.platform.liveness import read_start_time
 from orchestrator.storage import codec
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import pack_result
-from orchestrator.storage.place import unusable
+from orchestrator.storage.place import build_state_error
 from orchestrator.storage.result_rows import write_result_rows
 
 EARLIER: Final = "earlier"
@@ -46,14 +46,14 @@ _MOST_REQUESTS: Final = 1000
 Record = Mapping[str, Any]
 
 
-def take_over(database: Database) -> None:
+def import_earlier_data(database: Database) -> None:
     """Take over what earlier versions kept; the caller holds the transaction.
 
     Raises:
         InfrastructureError: a run of an earlier version is at work, or a file cannot be read.
     """
     try:
-        _take_over(database)
+        _import_databases(database)
     except (ValueError, LookupError, TypeError, OverflowError) as error:
         raise InfrastructureError(
             f"what an earlier version kept in {database.directory} cannot be read: {error!r}",
@@ -61,22 +61,22 @@ def take_over(database: Database) -> None:
         ) from error
 
 
-def _take_over(database: Database) -> None:
-    with _open(database.directory, _RUNS) as runs:
+def _import_databases(database: Database) -> None:
+    with _open_database(database.directory, _RUNS) as runs:
         if runs:
-            _require_rest(runs)
+            _require_idle(runs)
             for each in runs.execute("SELECT * FROM runs ORDER BY rowid"):
-                _take_run(database, each)
-    with _open(database.directory, _RULES) as rules:
+                _import_run(database, each)
+    with _open_database(database.directory, _RULES) as rules:
         if rules:
-            _take_rules(database, rules)
-    with _open(database.directory, _LEDGER) as ledger:
+            _import_rules(database, rules)
+    with _open_database(database.directory, _LEDGER) as ledger:
         if ledger:
-            _take_spending(database, ledger)
-    _take_webhook(database, database.directory / _WEBHOOK)
+            _import_spending(database, ledger)
+    _import_webhook_requests(database, database.directory / _WEBHOOK)
 
 
-def put_aside(database: Database) -> None:
+def archive_earlier_files(database: Database) -> None:
     """Move the files of earlier versions out of the way, as they were taken over.
 
     What a program of an earlier version wrote there since is on no record, and stays.
@@ -85,7 +85,7 @@ def put_aside(database: Database) -> None:
         InfrastructureError: they cannot be moved.
     """
     state = database.directory
-    ((taken_over,),) = database.rows("SELECT at FROM schema_version")
+    ((taken_over,),) = database.fetch_rows("SELECT at FROM schema_version")
     try:
         for name in (_RUNS, _RULES, _LEDGER, _WEBHOOK):
             path = state / name
@@ -94,13 +94,13 @@ def put_aside(database: Database) -> None:
             for path in (state / f"{name}-wal", state / f"{name}-shm", state / name):
                 if files.exists(path):
                     (state / EARLIER).mkdir(exist_ok=True, mode=0o700)
-                    atomic.move(path, state / EARLIER / path.name)
+                    atomic.move_path(path, state / EARLIER / path.name)
     except OSError as error:
-        raise unusable(state, error) from error
+        raise build_state_error(state, error) from error
 
 
 @contextmanager
-def _open(state: Path, name: str) -> Iterator[sqlite3.Connection | None]:
+def _open_database(state: Path, name: str) -> Iterator[sqlite3.Connection | None]:
     """Open a database of an earlier version; None if there is none."""
     path = state / name
     if not files.is_file(path):
@@ -126,7 +126,7 @@ def _open(state: Path, name: str) -> Iterator[sqlite3.Connection | None]:
         ) from error
 
 
-def _require_rest(runs: sqlite3.Connection) -> None:
+def _require_idle(runs: sqlite3.Connection) -> None:
     """Make sure that no run of an earlier version is at work: it would go on writing there.
 
     Raises:
@@ -135,14 +135,14 @@ def _require_rest(runs: sqlite3.Connection) -> None:
     for each in runs.execute("SELECT id, process, started FROM runs WHERE outcome = 'running'"):
         started = datetime.fromisoformat(each["started"]).timestamp()
         # Another process may have got the number since: it started after the run did.
-        if each["process"] != os.getpid() and 0 < read_start(each["process"]) <= started:
+        if each["process"] != os.getpid() and 0 < read_start_time(each["process"]) <= started:
             raise InfrastructureError(
                 f"run {each['id']} of an earlier version is at work",
                 "wait for its end, or end it with Ctrl-C, then try again",
             )
 
 
-def _take_run(database: Database, run: Record) -> None:
+def _import_run(database: Database, run: Record) -> None:
     datetime.fromisoformat(run["started"])  # or no list could be made any more
     RunOutcome(run["outcome"])
     result = _read_result(run["result"])
@@ -175,10 +175,10 @@ def _read_result(text: str | None) -> RunResult | None:
     return None
 
 
-def _take_rules(database: Database, rules: sqlite3.Connection) -> None:
+def _import_rules(database: Database, rules: sqlite3.Connection) -> None:
     later = rules.execute("PRAGMA user_version").fetchone()[0] > 1
     for each in rules.execute("SELECT * FROM rules ORDER BY rowid"):
-        _take_rule(database, dict(each), later=later)
+        _import_rule(database, dict(each), later=later)
     for each in rules.execute("SELECT * FROM events ORDER BY rowid"):
         database.write(
             "INSERT INTO rule_events (book, rule, at, what, detail) VALUES (?, ?, ?, ?, ?)",
@@ -215,7 +215,7 @@ def _take_rules(database: Database, rules: sqlite3.Connection) -> None:
             )
 
 
-def _take_rule(database: Database, rule: dict[str, Any], *, later: bool) -> None:
+def _import_rule(database: Database, rule: dict[str, Any], *, later: bool) -> None:
     origin, proposal = json.loads(rule["origin"]), json.loads(rule["proposal"])
     if not later:  # the first version had one text for the cases, and kept a proposal's diff
         origin |= {"summary": origin.get("cases", ""), "cases": []}
@@ -238,7 +238,7 @@ def _take_rule(database: Database, rule: dict[str, Any], *, later: bool) -> None
     )
 
 
-def _take_spending(database: Database, ledger: sqlite3.Connection) -> None:
+def _import_spending(database: Database, ledger: sqlite3.Connection) -> None:
     found = ledger.execute("SELECT name FROM sqlite_master WHERE name = 'spending'").fetchone()
     for each in ledger.execute("SELECT * FROM spending ORDER BY id") if found else ():
         database.write(
@@ -252,7 +252,7 @@ def _take_spending(database: Database, ledger: sqlite3.Connection) -> None:
         )
 
 
-def _take_webhook(database: Database, path: Path) -> None:
+def _import_webhook_requests(database: Database, path: Path) -> None:
     """Count what a webhook was asked; its money stands in the ledger's lessons."""
     for line in files.read_text(path).splitlines():
         with suppress(ValueError, KeyError, TypeError, OverflowError):

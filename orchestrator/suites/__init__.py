@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from orchestrator.errors import UsageError
 from orchestrator.ports import Suite
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 
 if TYPE_CHECKING:
     from orchestrator.suites.command_suite import CommandSuite
@@ -38,26 +38,30 @@ def create_suite(
         known = ", ".join(_SUITES)
         raise UsageError(f"tests.framework {framework!r} is not known", f"use one of: {known}")
     return _SUITES[framework](
-        command, timeout_seconds, lambda project: project_environment(project, environment)
+        command, timeout_seconds, lambda project: build_project_environment(project, environment)
     )
 
 
 _Environment = Callable[[Path], Mapping[str, str]]
 
 
-def _pytest(command: str, timeout_seconds: float, environment: _Environment) -> "PytestSuite":
+def _create_pytest_suite(
+    command: str, timeout_seconds: float, environment: _Environment
+) -> "PytestSuite":
     from orchestrator.suites.pytest.running import PytestSuite
 
     return PytestSuite(command, timeout_seconds, environment)
 
 
-def _command(command: str, timeout_seconds: float, environment: _Environment) -> "CommandSuite":
+def _create_command_suite(
+    command: str, timeout_seconds: float, environment: _Environment
+) -> "CommandSuite":
     from orchestrator.suites.command_suite import CommandSuite
 
     return CommandSuite(command, timeout_seconds, environment)
 
 
 _SUITES: Final[dict[str, Callable[[str, float, _Environment], Suite]]] = {
-    "pytest": _pytest,
-    "command": _command,
+    "pytest": _create_pytest_suite,
+    "command": _create_command_suite,
 }

@@ -17,7 +17,7 @@ OUTPUT_BOUND: Final = 200_000
 """Characters of a suite's output that a report keeps: its end."""
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_SHELL_SIGNS: Final = frozenset(";&<>()$`\n")
+_SHELL_OPERATORS: Final = frozenset(";&<>()$`\n")
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class CommandLine:
     by_shell: bool
     """Whether it needs `/bin/sh`, which `argv` then calls."""
 
-    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+    def build_environment(self, env: Mapping[str, str]) -> dict[str, str]:
         """Give `env` with the command's own assignments."""
         return {**env, **self.variables}
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """A command that has ended, or never began."""
 
     outcome: SuiteOutcome | None
@@ -47,7 +47,7 @@ class Ended:
     seconds: float = 0.0
     message: str = ""
 
-    def report(
+    def build_report(
         self, line: CommandLine, outcome: SuiteOutcome, cases: tuple[Case, ...] = ()
     ) -> SuiteReport:
         """Give the report of a suite that came to `outcome`."""
@@ -56,7 +56,7 @@ class Ended:
         )
 
 
-def parse(text: str) -> CommandLine:
+def parse_command(text: str) -> CommandLine:
     """Read a command from the configuration.
 
     A plain command is executed as it stands; one with shell operators goes to `/bin/sh -e`, so
@@ -66,7 +66,7 @@ def parse(text: str) -> CommandLine:
         UsageError: it is empty, its quotes are not closed, or it has a pipe, which would hide the
             exit code of the tests.
     """
-    signs = _unquoted_signs(text)
+    signs = _find_shell_operators(text)
     if "|" in signs:
         raise UsageError(
             f"tests.command has a pipe, which hides the exit code of the tests: {text}",
@@ -107,36 +107,36 @@ def require_program(line: CommandLine, workspace: Path, env: Mapping[str, str]) 
         )
 
 
-def execute(
+def run_command(
     line: CommandLine,
     argv: Sequence[str],
     workspace: Path,
     env: Mapping[str, str],
     timeout_seconds: float,
     channel: process.Channel | None = None,
-) -> Ended:
+) -> CommandResult:
     """Run `argv`, which stands for the command, to its end, and end what it leaves behind."""
     try:
         done = process.run(
             argv, cwd=workspace, env=env, wall_clock=timeout_seconds, channel=channel
         )
     except OSError as error:
-        return Ended(SuiteOutcome.NOT_FOUND, None, message=f"{argv[0]}: {error.strerror}")
+        return CommandResult(SuiteOutcome.NOT_FOUND, None, message=f"{argv[0]}: {error.strerror}")
     output = done.text
     if len(output) > OUTPUT_BOUND:  # between words: no half of a secret
         output = (output[-OUTPUT_BOUND:].split(None, 1) or [""])[-1]
-    if done.ended_by is not process.EndedBy.ITSELF:
+    if done.ended_by is not process.EndReason.ITSELF:
         text = f"ended after {timeout_seconds:g} seconds"
-        return Ended(SuiteOutcome.TIMEOUT, None, output, done.seconds, text)
-    if died := _signal_name(done.returncode, line.by_shell):
+        return CommandResult(SuiteOutcome.TIMEOUT, None, output, done.seconds, text)
+    if died := _find_signal_name(done.returncode, line.by_shell):
         text = f"ended by {died}"
-        return Ended(SuiteOutcome.CRASHED, done.returncode, output, done.seconds, text)
+        return CommandResult(SuiteOutcome.CRASHED, done.returncode, output, done.seconds, text)
     # What shells, env and pyenv give for a program that is not there or cannot be executed.
     outcome = SuiteOutcome.NOT_FOUND if done.returncode in (126, 127) else None
-    return Ended(outcome, done.returncode, output, done.seconds)
+    return CommandResult(outcome, done.returncode, output, done.seconds)
 
 
-def _signal_name(code: int, by_shell: bool) -> str:
+def _find_signal_name(code: int, by_shell: bool) -> str:
     """A shell reports a child that died of a signal as 128 and its number."""
     number = -code if code < 0 else code - 128 if by_shell else 0
     try:
@@ -145,7 +145,7 @@ def _signal_name(code: int, by_shell: bool) -> str:
         return f"signal {number}" if code < 0 else ""
 
 
-def _unquoted_signs(text: str) -> set[str]:
+def _find_shell_operators(text: str) -> set[str]:
     """Shell operators that stand outside quotes; `$` and backtick count inside double quotes too.
 
     `||` is an operator like `&&`, a lone `|` is a pipe.
@@ -155,12 +155,12 @@ def _unquoted_signs(text: str) -> set[str]:
     for piece in pieces:
         if piece.startswith('"'):
             signs |= {"$", "`"} & set(re.sub(r"\\.", "", piece, flags=re.DOTALL))
-        elif piece == "||" or piece in _SHELL_SIGNS:
+        elif piece == "||" or piece in _SHELL_OPERATORS:
             signs.add("&" if piece == "||" else piece)
         elif piece == "|":
             signs.add(piece)
     return signs
 
 
-def no_listener(_event: object) -> None:
+def ignore_event(_event: object) -> None:
     """Take an event and do nothing: for callers that do not listen."""

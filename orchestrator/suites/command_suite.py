@@ -7,7 +7,7 @@ from orchestrator.events import CaseFinished, Listener
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.suites import command_line
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 
 
 class CommandSuite:
@@ -17,36 +17,36 @@ class CommandSuite:
         self,
         command: str,
         timeout_seconds: float,
-        environment: Callable[[Path], Mapping[str, str]] = project_environment,
+        environment: Callable[[Path], Mapping[str, str]] = build_project_environment,
     ) -> None:
-        self._line = command_line.parse(command)
+        self._line = command_line.parse_command(command)
         self._timeout, self._environment = timeout_seconds, environment
 
     def preflight(self, workspace: Path) -> None:
         """Raise UsageError or InfrastructureError when the command cannot be started."""
-        env = self._line.environment(self._environment(workspace))
+        env = self._line.build_environment(self._environment(workspace))
         command_line.require_program(self._line, workspace, env)
 
     def run(
         self,
         workspace: Path,
         select: Sequence[str] | None = None,
-        on_event: Listener = command_line.no_listener,
+        on_event: Listener = command_line.ignore_event,
     ) -> SuiteReport:
         """Run the command and report."""
-        line, env = self._line, self._line.environment(self._environment(workspace))
-        ended = command_line.execute(line, line.argv, workspace, env, self._timeout)
+        line, env = self._line, self._line.build_environment(self._environment(workspace))
+        ended = command_line.run_command(line, line.argv, workspace, env, self._timeout)
         if ended.outcome:
-            return ended.report(line, ended.outcome)
+            return ended.build_report(line, ended.outcome)
         verdict = SuiteOutcome.FAILED if ended.exit_code else SuiteOutcome.PASSED
         message = f"ended with {ended.exit_code}" if ended.exit_code else ""
         outcome = CaseOutcome.FAILED if ended.exit_code else CaseOutcome.PASSED
         case = Case(line.text, outcome, ended.seconds, message, ended.output[-8000:])
         on_event(CaseFinished(case))
-        return ended.report(line, verdict, (case,))
+        return ended.build_report(line, verdict, (case,))
 
-    def observe(
-        self, workspace: Path, on_event: Listener = command_line.no_listener
+    def run_with_footprint(
+        self, workspace: Path, on_event: Listener = command_line.ignore_event
     ) -> tuple[SuiteReport, Footprint | None]:
         """Run the command and report. What it rests on is not known."""
         return self.run(workspace, None, on_event), None

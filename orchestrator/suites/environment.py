@@ -24,7 +24,9 @@ _NOT_PASSED_ON: Final = (
 )
 
 
-def project_environment(project: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
+def build_project_environment(
+    project: Path, base: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Give the whole environment for a child that works in `project`.
 
     A `.venv` or `venv` in the project, or above it up to the top of its git work tree, is active:
@@ -40,9 +42,9 @@ def project_environment(project: Path, base: Mapping[str, str] | None = None) ->
     given = os.environ if base is None else base
     env = {name: value for name, value in given.items() if name not in _NOT_PASSED_ON}
     path = [part for part in env.get("PATH", os.defpath).split(os.pathsep) if part]
-    own = virtualenv_of(project)
+    own = find_virtualenv(project)
     if own:
-        _see_the_linked_tree(project, own, env)
+        _prefer_linked_worktree(project, own, env)
         path.insert(0, str(own / "bin"))
         env["VIRTUAL_ENV"] = str(own)
         env.pop("PYTHONHOME", None)
@@ -58,12 +60,12 @@ _DECISIVE_VARIABLES: Final = re.compile(
 """Variables that decide what Python imports, what pytest runs, and where git looks."""
 
 
-def decisive_variables(environment: Mapping[str, str]) -> dict[str, str]:
+def select_decisive_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that a verdict rests on, to be kept for whoever resumes a run."""
     return {n: value for n, value in environment.items() if _DECISIVE_VARIABLES.fullmatch(n)}
 
 
-def with_decisive_variables(
+def restore_decisive_variables(
     environment: Mapping[str, str], kept: Mapping[str, str]
 ) -> dict[str, str]:
     """Return an environment with the variables that a verdict rests on as they were kept."""
@@ -71,24 +73,24 @@ def with_decisive_variables(
     return {**others, **kept}
 
 
-def virtualenv_of(project: Path) -> Path | None:
+def find_virtualenv(project: Path) -> Path | None:
     """Give the nearest virtual environment of a project, if it has one.
 
     Where the project is in a linked git work tree, the one of the main work tree counts too.
     """
-    places = virtualenv_places(project)
+    places = list_virtualenv_candidates(project)
     return next((each for each in places if files.is_file(each / VIRTUALENV_MARK)), None)
 
 
-def virtualenv_places(project: Path) -> list[Path]:
+def list_virtualenv_candidates(project: Path) -> list[Path]:
     """Return where a virtual environment of a project may be, the one that counts first."""
-    chain = files.list_up_to_git_top(project.resolve())
-    if main := main_worktree(chain[-1]):
-        chain += files.list_up_to_git_top(main / project.resolve().relative_to(chain[-1]))
+    chain = files.list_enclosing_folders(project.resolve())
+    if main := find_main_worktree(chain[-1]):
+        chain += files.list_enclosing_folders(main / project.resolve().relative_to(chain[-1]))
     return [folder / name for folder in chain for name in _VIRTUALENV_NAMES]
 
 
-def main_worktree(top: Path) -> Path | None:
+def find_main_worktree(top: Path) -> Path | None:
     """Give the main work tree, where `top` is the top of one that `git worktree` linked to it."""
     try:
         link = (top / GIT_FOLDER).read_text(encoding="utf-8", errors="surrogateescape")
@@ -100,19 +102,19 @@ def main_worktree(top: Path) -> Path | None:
     return entry.parent.parent.parent.resolve()
 
 
-def _see_the_linked_tree(project: Path, virtualenv: Path, env: dict[str, str]) -> None:
+def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]) -> None:
     """Let imports find the code of a linked work tree, and not that of the main one.
 
     A project that is installed as editable is imported from where it was installed: the tests of a
     linked work tree would judge the code of the main one. PYTHONPATH goes before what is installed.
     """
     top = files.find_git_top(project.resolve())
-    main = main_worktree(top)
+    main = find_main_worktree(top)
     if not main or not virtualenv.is_relative_to(main):
         return
     inside = [
         str(top / folder.relative_to(main))
-        for folder in _editable_folders(virtualenv)
+        for folder in _find_editable_folders(virtualenv)
         if folder.is_relative_to(main) and not folder.is_relative_to(virtualenv)
     ]
     if inside:
@@ -120,17 +122,19 @@ def _see_the_linked_tree(project: Path, virtualenv: Path, env: dict[str, str]) -
         env["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*inside, *before]))
 
 
-def _editable_folders(virtualenv: Path) -> list[Path]:
+def _find_editable_folders(virtualenv: Path) -> list[Path]:
     """Folders of code that a virtual environment imports from where they are.
 
     They stand in `.pth` files; some installers write code there instead, and then the place of
     the project is in its `direct_url.json` (PEP 610).
     """
     found = []
-    for file in files.find(virtualenv, "lib/python*/site-packages/*.pth"):
+    for file in files.find_paths(virtualenv, "lib/python*/site-packages/*.pth"):
         lines = files.read_text(file).splitlines()
         found += [Path(line.strip()) for line in lines if line.startswith("/")]
-    for file in files.find(virtualenv, "lib/python*/site-packages/*.dist-info/direct_url.json"):
+    for file in files.find_paths(
+        virtualenv, "lib/python*/site-packages/*.dist-info/direct_url.json"
+    ):
         try:
             origin = json.loads(files.read_text(file))
             editable = origin.get("dir_info", {}).get("editable")

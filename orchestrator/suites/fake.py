@@ -8,7 +8,7 @@ from typing import Final
 from orchestrator.events import CaseFinished, Listener
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
-from orchestrator.suites.command_line import no_listener
+from orchestrator.suites.command_line import ignore_event
 
 _FILE: Final = "tests/test_scripted.py"
 """In which all scripted cases are said to be."""
@@ -25,7 +25,7 @@ class ScriptedSuite:
     def __init__(self, *reports: SuiteReport) -> None:
         self._reports = list(reports)
         self._again: list[SuiteReport] = []
-        self._said: dict[str, SuiteReport] = {}
+        self._reports_by_state: dict[str, SuiteReport] = {}
         self.calls: list[tuple[Path, tuple[str, ...] | None]] = []
         self.footprint: Footprint | None = None
         """What `observe` returns with the report."""
@@ -47,7 +47,7 @@ class ScriptedSuite:
         self,
         workspace: Path,
         select: Sequence[str] | None = None,
-        on_event: Listener = no_listener,
+        on_event: Listener = ignore_event,
     ) -> SuiteReport:
         """Give the next report.
 
@@ -58,27 +58,27 @@ class ScriptedSuite:
             raise LookupError("the scripted suite has no report: enqueue one")
         state = repr(self.state())
         self.calls.append((workspace, None if select is None else tuple(select)))
-        if state in self._said:
-            report = self._again.pop(0) if self._again else self._said[state]
+        if state in self._reports_by_state:
+            report = self._again.pop(0) if self._again else self._reports_by_state[state]
         else:
             report = self._reports.pop(0) if len(self._reports) > 1 else self._reports[0]
-            self._said[state] = report
+            self._reports_by_state[state] = report
         for case in report.cases:
             on_event(CaseFinished(case))
-        return report if select is None else _narrowed(report, select)
+        return report if select is None else _select_cases(report, select)
 
-    def observe(
-        self, workspace: Path, on_event: Listener = no_listener
+    def run_with_footprint(
+        self, workspace: Path, on_event: Listener = ignore_event
     ) -> tuple[SuiteReport, Footprint | None]:
         """Give the next report and the footprint that was set."""
         return self.run(workspace, None, on_event), self.footprint
 
 
-def _narrowed(report: SuiteReport, select: Sequence[str]) -> SuiteReport:
+def _select_cases(report: SuiteReport, select: Sequence[str]) -> SuiteReport:
     return replace(report, cases=tuple(case for case in report.cases if case.id in select))
 
 
-def report_of(passed: Iterable[str] = (), failed: Iterable[str] = ()) -> SuiteReport:
+def make_report(passed: Iterable[str] = (), failed: Iterable[str] = ()) -> SuiteReport:
     """Give the report of a suite with these cases, red if any failed."""
     failing = tuple(
         Case(each, CaseOutcome.FAILED, 0.01, "assert False", f"{each}: assert False", _FILE)

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
-from orchestrator.platform.folders import path_key
+from orchestrator.platform.folders import hash_path
 from orchestrator.storage import codec
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
 
-MEND = "the failure is kept for `orchestrator teach --pending`"
+PENDING_HINT = "the failure is kept for `orchestrator teach --pending`"
 
 
 @dataclass(frozen=True)
-class Kept:
+class PendingFailure:
     """A failure that waits to be taught."""
 
     failure: Failure
@@ -40,9 +40,9 @@ class Pending:
     """
 
     def __init__(self, project: Path, state: Path) -> None:
-        self._folder = state / "pending" / path_key(project)
+        self._folder = state / "pending" / hash_path(project)
 
-    def keep(self, failure: Failure, why: str, lesson: Lesson | None = None) -> None:
+    def record_failure(self, failure: Failure, why: str, lesson: Lesson | None = None) -> None:
         """Keep a failure; once, however often it comes.
 
         Raises:
@@ -54,7 +54,7 @@ class Pending:
             "why": why,
             "lesson": codec.dumps(lesson) if lesson else "",
         }
-        path = self._path(failure)
+        path = self._resolve_path(failure)
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             # It may hold an answer that was paid for.
@@ -64,32 +64,32 @@ class Pending:
                 f"a failure cannot be kept in {self._folder}: {error.strerror}", "free space there"
             ) from error
 
-    def keep_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
+    def record_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
         """Keep a failure that nobody answered; return the error with what to do."""
-        self.keep(failure, error.message)
-        mend = "; ".join(filter(None, (error.mend, MEND)))
+        self.record_failure(failure, error.message)
+        mend = "; ".join(filter(None, (error.hint, PENDING_HINT)))
         return type(error)(error.message, mend, error.usage)
 
-    def forget(self, failure: Failure) -> None:
+    def remove_failure(self, failure: Failure) -> None:
         """Forget a failure, if it was kept."""
-        self._path(failure).unlink(missing_ok=True)
+        self._resolve_path(failure).unlink(missing_ok=True)
 
-    def waiting(self) -> list[Kept]:
+    def list_failures(self) -> list[PendingFailure]:
         """What waits, the oldest first."""
         kept = []
         for path in self._folder.glob("*.json"):
             try:
-                kept.append(_read(path))
+                kept.append(_read_failure(path))
             except (ValueError, KeyError, TypeError):
-                atomic.move(path, path.with_suffix(".unreadable"))
+                atomic.move_path(path, path.with_suffix(".unreadable"))
         return sorted(kept, key=lambda each: each.since)
 
-    def _path(self, failure: Failure) -> Path:
+    def _resolve_path(self, failure: Failure) -> Path:
         text = json.dumps(asdict(failure), sort_keys=True)
         return self._folder / f"{hashlib.sha256(text.encode('ascii')).hexdigest()[:16]}.json"
 
 
-def _read(path: Path) -> Kept:
+def _read_failure(path: Path) -> PendingFailure:
     stored = json.loads(path.read_text(encoding="ascii"))
     failure = {
         **stored["failure"],
@@ -99,4 +99,4 @@ def _read(path: Path) -> Kept:
     }
     lesson = codec.loads(stored["lesson"]) if stored.get("lesson") else None
     since = datetime.fromisoformat(stored["since"])
-    return Kept(Failure(**failure), since, stored["why"], lesson)
+    return PendingFailure(Failure(**failure), since, stored["why"], lesson)

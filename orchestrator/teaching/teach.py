@@ -28,14 +28,14 @@ class Step(Protocol):
         """Return what the function gives, or gave."""
 
 
-def carry_out(name: str, function: Callable[[], T], /) -> T:
+def run_step(name: str, function: Callable[[], T], /) -> T:
     """Carry a step out, for callers that need no second life."""
     del name
     return function()
 
 
 @dataclass(frozen=True)
-class Parts:
+class TeachingContext:
     """What teaching needs.
 
     Args:
@@ -52,11 +52,11 @@ class Parts:
     emit: events.Listener
     rulebook: Rulebook | None = None
     pending: Pending | None = None
-    step: Step = carry_out
+    step: Step = run_step
 
 
 @dataclass(frozen=True)
-class Taught:
+class TeachingResult:
     """What became of a failure."""
 
     teaching: Teaching
@@ -65,8 +65,8 @@ class Taught:
 
 
 def teach_failure(
-    failure: Failure, parts: Parts, *, name: str = "", lesson: Lesson | None = None
-) -> Taught:
+    failure: Failure, parts: TeachingContext, *, name: str = "", lesson: Lesson | None = None
+) -> TeachingResult:
     """Teach a failure, and lose neither it nor an answer that was paid for.
 
     Args:
@@ -81,21 +81,21 @@ def teach_failure(
     """
     safe = mask_failure(parts.masker, failure)
     if lesson is None:
-        teaching = parts.step(f"{name}lesson", lambda: _ask(safe, parts))
+        teaching = parts.step(f"{name}lesson", lambda: _ask_teacher(safe, parts))
     else:
         parts.emit(events.LessonLearned(lesson))
         teaching = Teaching(lesson, lesson.usage)
     change = None
     if teaching.lesson and parts.rulebook:
-        write = partial(_write, teaching.lesson, safe, parts.rulebook, parts.emit)
+        write = partial(_write_rule, teaching.lesson, safe, parts.rulebook, parts.emit)
         change = parts.step(f"{name}rule", write)
     if parts.pending:
         for each in (failure, safe):  # what waited was masked when less was known
-            parts.pending.forget(each)
-    return Taught(teaching, change)
+            parts.pending.remove_failure(each)
+    return TeachingResult(teaching, change)
 
 
-def _ask(safe: Failure, parts: Parts) -> Teaching:
+def _ask_teacher(safe: Failure, parts: TeachingContext) -> Teaching:
     parts.emit(events.TeachingStarted(safe))
     known = [
         # A person's own rule may hold one too.
@@ -103,14 +103,14 @@ def _ask(safe: Failure, parts: Parts) -> Teaching:
         for rule in (parts.rulebook.known_rules() if parts.rulebook else ())
     ]
     if parts.pending:  # also a full disk is met before anything is paid
-        parts.pending.keep(safe, "the teacher has not answered")
+        parts.pending.record_failure(safe, "the teacher has not answered")
     try:
         lesson = parts.teacher.teach(safe, known)
     except UnusableAnswer as error:  # it was paid for, and would be so again
         parts.emit(events.Notice(f"nothing learned: {error}"))
         return Teaching(None, error.usage, str(error))
     except TeacherError as error:
-        raise parts.pending.keep_unanswered(safe, error) if parts.pending else error from error
+        raise parts.pending.record_unanswered(safe, error) if parts.pending else error from error
     if mask_lesson(parts.masker, lesson) != lesson:
         # It would be committed; and a rule with a placeholder in it is no rule.
         words = "the teacher's answer holds what reads like a secret"
@@ -118,11 +118,11 @@ def _ask(safe: Failure, parts: Parts) -> Teaching:
         return Teaching(None, lesson.usage, words)
     parts.emit(events.LessonLearned(lesson))
     if parts.pending:
-        parts.pending.keep(safe, "the rule was not written yet", lesson)
+        parts.pending.record_failure(safe, "the rule was not written yet", lesson)
     return Teaching(lesson, lesson.usage)
 
 
-def _write(
+def _write_rule(
     lesson: Lesson, safe: Failure, rulebook: Rulebook, emit: events.Listener
 ) -> RuleChange | None:
     change = rulebook.apply(lesson, safe)

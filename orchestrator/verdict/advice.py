@@ -17,12 +17,12 @@ from orchestrator.models import Case, SuiteOutcome, SuiteReport
 from orchestrator.platform import files
 from orchestrator.verdict.file_access import find_refused_path
 from orchestrator.verdict.free_memory import (
-    container_room,
-    machine_room,
-    process_limit,
-    shown_bytes,
+    format_bytes,
+    read_container_memory,
+    read_machine_memory,
+    read_process_limit,
 )
-from orchestrator.verdict.missing_modules import missing_modules
+from orchestrator.verdict.missing_modules import find_missing_modules
 
 _LITTLE_SPACE: Final = 64 * 1024 * 1024
 """Bytes of free space below which a disk counts as full."""
@@ -47,7 +47,7 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class _Sign:
+class _Symptom:
     """Words of an exception, and what they usually mean."""
 
     pattern: re.Pattern[str]
@@ -55,59 +55,59 @@ class _Sign:
     hint: str
 
 
-def _sign(pattern: str, message: str, hint: str) -> _Sign:
-    return _Sign(re.compile(pattern, re.IGNORECASE), message, hint)
+def _build_symptom(pattern: str, message: str, hint: str) -> _Symptom:
+    return _Symptom(re.compile(pattern, re.IGNORECASE), message, hint)
 
 
-_SIGNS: Final = (
-    _sign(
+_SYMPTOMS: Final = (
+    _build_symptom(
         r"CERTIFICATE_VERIFY_FAILED|certificate has expired",
         "a certificate cannot be verified",
         "install its authority, or set SSL_CERT_FILE",
     ),
-    _sign(
+    _build_symptom(
         r"name resolution|Name or service not known|getaddrinfo|NameResolution|ENOTFOUND"
         r"|Network is unreachable|No route to host|ProxyError",
         "the network cannot be reached",
         "connect it, or leave the tests that need it out of tests.command",
     ),
-    _sign(
+    _build_symptom(
         r"\b429\b|rate.?limit|Too Many Requests|overloaded|\b50[0234]\b",
         "a server elsewhere is down, or limits how often it answers",
         "wait, or leave the tests that need it out of tests.command",
     ),
-    _sign(
+    _build_symptom(
         r"\b40[13]\b|api[ _]?key|unauthori[sz]ed|authentication|password",
         "a service does not accept this machine's credentials",
         "set the key or password that the tests need",
     ),
-    _sign(
+    _build_symptom(
         r"refused|ECONNRE|reset by peer|timed? ?out|could not connect|Connection ?Error"
         r"|docker|psycopg|redis|mongo",
         "a service that the tests need does not answer",
         "start it (a database, a cache, a container), then resume",
     ),
-    _sign(
+    _build_symptom(
         r"CUDA|out of memory",
         "the machine's memory, or its GPU, is used up",
         "close other programs",
     ),
-    _sign(
+    _build_symptom(
         r"Too many open files|can't start new thread|Resource temporarily unavailable",
         "the machine's limit of processes, threads or files is reached",
         "close other programs, or raise the limit",
     ),
-    _sign(
+    _build_symptom(
         r"Permission denied|PermissionError|Read-only file system|readonly database",
         "a file or folder that the tests need may not be used",
         "give this user access to it",
     ),
-    _sign(
+    _build_symptom(
         r"KeyError: '[A-Z][A-Z0-9_]+'|environment variable",
         "an environment variable that the tests need is not set",
         "set it, then resume",
     ),
-    _sign(
+    _build_symptom(
         r"Executable doesn't exist|needs to be in PATH|no display|Exec format error"
         r"|unable to (?:locate|obtain) (?:or obtain )?driver",
         "a program or device that the tests need is not there",
@@ -116,7 +116,7 @@ _SIGNS: Final = (
 )
 
 
-def advise(
+def find_advice(
     report: SuiteReport, cases: Iterable[Case], project: Path, program_path: str = ""
 ) -> Advice:
     """Return what seems to be wrong, from what the failing cases said.
@@ -132,23 +132,23 @@ def advise(
     said = "\n".join(f"{case.message}\n{case.detail[-4000:]}" for case in cases)
     said = said.strip() or report.output[-4000:]
     questions = (
-        _full_disk(project),
-        _missing_program(program_path),
-        _missing_module,
-        _taken_port,
-        _refused_path(project),
-        _used_up_memory,
+        _build_disk_check(project),
+        _build_program_check(program_path),
+        _check_module,
+        _check_port,
+        _build_path_check(project),
+        _check_memory,
     )
     for ask in questions:
         if found := ask(said):
             return found
-    for sign in _SIGNS:
+    for sign in _SYMPTOMS:
         if sign.pattern.search(said):
             return Advice(sign.message, sign.hint)
     return Advice("something outside of the code is different", "see what the tests say of it")
 
 
-def _full_disk(project: Path) -> Callable[[str], Advice | None]:
+def _build_disk_check(project: Path) -> Callable[[str], Advice | None]:
     def ask(said: str) -> Advice | None:
         if not re.search(r"No space left|ENOSPC|disk is full|quota exceeded", said, re.IGNORECASE):
             return None
@@ -160,7 +160,7 @@ def _full_disk(project: Path) -> Callable[[str], Advice | None]:
     return ask
 
 
-def _missing_program(program_path: str) -> Callable[[str], Advice | None]:
+def _build_program_check(program_path: str) -> Callable[[str], Advice | None]:
     def ask(said: str) -> Advice | None:
         for match in _PROGRAM.finditer(said):
             name = match[1] or match[2]
@@ -171,8 +171,8 @@ def _missing_program(program_path: str) -> Callable[[str], Advice | None]:
     return ask
 
 
-def _missing_module(said: str) -> Advice | None:
-    names = missing_modules(said)
+def _check_module(said: str) -> Advice | None:
+    names = find_missing_modules(said)
     if not names:
         return None
     # It was there at the baseline, and no change of the attempt's asks for it.
@@ -182,7 +182,7 @@ def _missing_module(said: str) -> Advice | None:
     )
 
 
-def _taken_port(said: str) -> Advice | None:
+def _check_port(said: str) -> Advice | None:
     if not re.search(r"Address already in use|EADDRINUSE", said):
         return None
     for match in _PORT.finditer(said):
@@ -192,7 +192,7 @@ def _taken_port(said: str) -> Advice | None:
     return Advice("a port is in use by another program", "end the program that holds it")
 
 
-def _refused_path(project: Path) -> Callable[[str], Advice | None]:
+def _build_path_check(project: Path) -> Callable[[str], Advice | None]:
     def ask(said: str) -> Advice | None:
         found = find_refused_path(said, project)
         return Advice(found.message, found.hint) if found else None
@@ -200,33 +200,33 @@ def _refused_path(project: Path) -> Callable[[str], Advice | None]:
     return ask
 
 
-def _used_up_memory(said: str) -> Advice | None:
+def _check_memory(said: str) -> Advice | None:
     if not _NO_MEMORY.search(said) or _GPU.search(said):
         return None
-    machine, container, limit = machine_room(), container_room(), process_limit()
+    machine, container, limit = read_machine_memory(), read_container_memory(), read_process_limit()
     if machine.is_low:
-        free, total = shown_bytes(machine.free), shown_bytes(machine.total)
+        free, total = format_bytes(machine.free), format_bytes(machine.total)
         return Advice(
             f"the machine has only {free} of its {total} of memory left", "close programs"
         )
     if container and container.is_low:
-        free, total = shown_bytes(container.free), shown_bytes(container.total)
+        free, total = format_bytes(container.free), format_bytes(container.total)
         return Advice(
             f"only {free} of the {total} of memory are left that this container may use",
             "raise its limit, or close other programs in it",
         )
     if limit is not None and limit < machine.free:
         return Advice(
-            f"the tests ran out of memory: one process may use {shown_bytes(limit)} (ulimit -v)",
+            f"the tests ran out of memory: one process may use {format_bytes(limit)} (ulimit -v)",
             "raise that limit",
         )
     if container and container.total < machine.total:
         return Advice(
-            f"the tests ran out of memory: this container may use {shown_bytes(container.total)}",
+            f"the tests ran out of memory: this container may use {format_bytes(container.total)}",
             "raise its limit, then resume",
         )
     return Advice(
         "the tests ran out of memory, or were killed; now the machine has "
-        f"{shown_bytes(machine.free)} free",
+        f"{format_bytes(machine.free)} free",
         "resume; if it happens again, watch what takes so much while they run",
     )

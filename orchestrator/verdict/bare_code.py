@@ -33,9 +33,9 @@ def reduce_code(old: str, new: str, *, docs: bool) -> tuple[ast.Module, ast.Modu
         return None
     if not docs:
         _drop_added_imports(before, after)
-    doctests = _documented(before) & _documented(after)
+    doctests = _find_doctested_names(before) & _find_doctested_names(after)
     for tree in (before, after):
-        _Reduce(keep_docs=doctests, keep_annotations=docs).visit(tree)
+        _CodeReducer(keep_docs=doctests, keep_annotations=docs).visit(tree)
     return before, after
 
 
@@ -47,7 +47,7 @@ def parse_code(text: str) -> ast.Module | None:
         return None
 
 
-class _Reduce(ast.NodeTransformer):
+class _CodeReducer(ast.NodeTransformer):
     """Leaves out texts that stand alone, and the annotations of functions."""
 
     def __init__(self, *, keep_docs: frozenset[str], keep_annotations: bool) -> None:
@@ -75,7 +75,7 @@ class _Reduce(ast.NodeTransformer):
 
     def _visit_function(self, node: _Function) -> None:
         self.generic_visit(node)
-        if not all(_last_name(each) in _PLAIN_DECORATORS for each in node.decorator_list):
+        if not all(_extract_last_name(each) in _PLAIN_DECORATORS for each in node.decorator_list):
             return
         node.body = self._drop_texts(node.body, node.name)
         if not self._keep_annotations:
@@ -96,14 +96,14 @@ def _drop_added_imports(before: ast.Module, after: ast.Module) -> None:
 
     What they bind is a name that the version before does not know, and no builtin.
     """
-    known = {*_names_in(before), *dir(builtins), "*"}
+    known = {*_iter_names(before), *dir(builtins), "*"}
     had = {ast.dump(node) for node in before.body}
     after.body = [
         node
         for node in after.body
         if ast.dump(node) in had
         or not _is_for_annotations(node)
-        or not known.isdisjoint(_bound_by(node))
+        or not known.isdisjoint(_iter_bound_names(node))
     ]
 
 
@@ -114,17 +114,17 @@ def _is_for_annotations(node: ast.stmt) -> bool:
         return all(alias.name in _FOR_ANNOTATIONS for alias in node.names)
     if isinstance(node, ast.If) and not node.orelse:
         only_imports = all(isinstance(each, ast.Import | ast.ImportFrom) for each in node.body)
-        return only_imports and _last_name(node.test) == "TYPE_CHECKING"
+        return only_imports and _extract_last_name(node.test) == "TYPE_CHECKING"
     return False
 
 
-def _bound_by(node: ast.AST) -> Iterator[str]:
+def _iter_bound_names(node: ast.AST) -> Iterator[str]:
     for each in ast.walk(node):
         if isinstance(each, ast.alias):
             yield (each.asname or each.name).split(".")[0]
 
 
-def _names_in(tree: ast.Module) -> Iterable[str]:
+def _iter_names(tree: ast.Module) -> Iterable[str]:
     """Return all names that code mentions or binds."""
     for node in ast.walk(tree):
         for field in ("id", "name", "asname", "arg", "attr"):
@@ -132,7 +132,7 @@ def _names_in(tree: ast.Module) -> Iterable[str]:
                 yield name
 
 
-def _documented(tree: ast.Module) -> frozenset[str]:
+def _find_doctested_names(tree: ast.Module) -> frozenset[str]:
     """Return the names of the definitions whose docstrings hold a doctest; "" for the module."""
     found = set()
     for node in ast.walk(tree):
@@ -148,7 +148,7 @@ def _is_text(node: ast.stmt) -> bool:
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
-def _last_name(node: ast.expr) -> str:
+def _extract_last_name(node: ast.expr) -> str:
     """Return `setter` of `@x.setter`; of a call nothing, because it may do anything."""
     if isinstance(node, ast.Attribute):
         return node.attr

@@ -11,9 +11,9 @@ from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform import files
 from orchestrator.suites.pytest.running import VARIABLE
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
-from orchestrator.suites.pytest.verdict import NOT_REACHED
-from orchestrator.verdict.exit_status import complaint_of
-from orchestrator.verdict.missing_modules import missing_modules
+from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE
+from orchestrator.verdict.exit_status import extract_complaint
+from orchestrator.verdict.missing_modules import find_missing_modules
 
 _PLUGIN: Final = re.compile(r"Error importing plugin \"?([\w.-]+)|unrecognized arguments: (.+)")
 _CONFIGURED: Final = (SuiteOutcome.NO_TESTS, SuiteOutcome.USAGE_ERROR, SuiteOutcome.NOT_FOUND)
@@ -46,26 +46,26 @@ def find_obstacle(
         interpreter: the Python that runs the tests, if it is known.
         task: what is to be done; it may be to write what is missing.
     """
-    if NOT_REACHED in report.message:
-        return _without_plugin(report)
-    if any(case.outcome is CaseOutcome.PASSED for case in report.cases) or report.passed:
-        whole = report.complete and report.judged
-        return _unreachable_green(report, task) if whole else _broken_off(report, task)
+    if NOT_REACHED_MESSAGE in report.message:
+        return _explain_unreached_plugin(report)
+    if any(case.outcome is CaseOutcome.PASSED for case in report.cases) or report.has_passed:
+        whole = report.complete and report.has_verdict
+        return _check_exit_status(report, task) if whole else _check_completion(report, task)
     errors = [case for case in report.failing if case.outcome is CaseOutcome.ERROR]
     if any(case.outcome is CaseOutcome.FAILED for case in report.failing):
         return None
     text = "\n".join([report.output[-8000:], *(case.message for case in errors)])
-    module = _missing(errors, text)
+    module = _find_missing_module(errors, text)
     if module:
-        written = _is_to_be_written(module, project, task)
-        return None if written else _missing_module(module, project, interpreter)
+        written = _is_unwritten_module(module, project, task)
+        return None if written else _explain_missing_module(module, project, interpreter)
     if plugin := _PLUGIN.search(text):
-        return _missing_plugin(plugin[1] or plugin[2], interpreter)
-    ran = report.judged and not all(case.collecting for case in errors)
-    return None if ran else _without_cases(report, errors)
+        return _explain_missing_plugin(plugin[1] or plugin[2], interpreter)
+    ran = report.has_verdict and not all(case.collecting for case in errors)
+    return None if ran else _explain_missing_cases(report, errors)
 
 
-def _broken_off(report: SuiteReport, task: str) -> Obstacle | None:
+def _check_completion(report: SuiteReport, task: str) -> Obstacle | None:
     """Return the obstacle of a suite that does not come to its end."""
     running = report.running
     name = re.split(r"\W", running.partition("[")[0])[-1]
@@ -79,11 +79,11 @@ def _broken_off(report: SuiteReport, task: str) -> Obstacle | None:
     )
 
 
-def _unreachable_green(report: SuiteReport, task: str) -> Obstacle | None:
+def _check_exit_status(report: SuiteReport, task: str) -> Obstacle | None:
     """Return the obstacle of a command that fails though every case passes."""
-    if report.passed or report.failing or report.outcome is not SuiteOutcome.FAILED:
+    if report.has_passed or report.failing or report.outcome is not SuiteOutcome.FAILED:
         return None
-    complaint = complaint_of(report)
+    complaint = extract_complaint(report)
     words = {word.lower() for word in re.findall(r"[A-Za-z]{5,}", complaint)}
     if words & {word.lower() for word in re.findall(r"[A-Za-z]{5,}", task)}:
         return None  # the task is about it
@@ -94,27 +94,27 @@ def _unreachable_green(report: SuiteReport, task: str) -> Obstacle | None:
     )
 
 
-def _missing(errors: Sequence[Case], text: str) -> str:
+def _find_missing_module(errors: Sequence[Case], text: str) -> str:
     """Return the module whose absence keeps every case from running."""
-    found = [missing_modules(f"{case.message}\n{case.detail}") for case in errors]
+    found = [find_missing_modules(f"{case.message}\n{case.detail}") for case in errors]
     if not all(found):
         return ""
-    names = found[0] if found else missing_modules(text)
+    names = found[0] if found else find_missing_modules(text)
     return names[0] if names else ""
 
 
-def _is_to_be_written(module: str, project: Path, task: str) -> bool:
+def _is_unwritten_module(module: str, project: Path, task: str) -> bool:
     """Return whether a missing module is the project's own, and still to be written."""
     package, _, rest = module.partition(".")
     named = re.search(rf"\b{re.escape(module)}\b|\b{re.escape(module.replace('.', '/'))}\b", task)
-    return bool(named) or (bool(rest) and _folder_of(package, project) is not None)
+    return bool(named) or (bool(rest) and _find_package(package, project) is not None)
 
 
-def _missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
+def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
     python = interpreter or "python"
     top = module.partition(".")[0]
     where = f"in {interpreter}, which runs the tests" if interpreter else "where the tests run"
-    if _folder_of(top, project) is not None:
+    if _find_package(top, project) is not None:
         return Obstacle(
             f"the project itself cannot be imported {where}: no module named {module}",
             f"install it: {python} -m pip install -e .",
@@ -125,7 +125,7 @@ def _missing_module(module: str, project: Path, interpreter: str) -> Obstacle:
     )
 
 
-def _without_plugin(report: SuiteReport) -> Obstacle:
+def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
     return Obstacle(
         f"no pytest that {report.command} starts reports its results, because the orchestrator's "
         "plugin does not reach it",
@@ -135,7 +135,7 @@ def _without_plugin(report: SuiteReport) -> Obstacle:
     )
 
 
-def _missing_plugin(name: str, interpreter: str) -> Obstacle:
+def _explain_missing_plugin(name: str, interpreter: str) -> Obstacle:
     python = interpreter or "python"
     return Obstacle(
         f"the test runner does not start: it does not know {name.strip()}",
@@ -145,7 +145,7 @@ def _missing_plugin(name: str, interpreter: str) -> Obstacle:
     )
 
 
-def _without_cases(report: SuiteReport, errors: Sequence[Case]) -> Obstacle:
+def _explain_missing_cases(report: SuiteReport, errors: Sequence[Case]) -> Obstacle:
     last = [line.strip() for line in report.output.splitlines() if line.strip()][-3:]
     said = errors[0].message if errors else " / ".join(last)
     cause = f": {said.strip().splitlines()[0][:300]}" if said.strip() else ""
@@ -156,7 +156,7 @@ def _without_cases(report: SuiteReport, errors: Sequence[Case]) -> Obstacle:
     )
 
 
-def _folder_of(package: str, project: Path) -> Path | None:
+def _find_package(package: str, project: Path) -> Path | None:
     """Return where the project keeps a package or module of this name."""
     for folder in _SOURCE_FOLDERS:
         for path in (project / folder / package, project / folder / f"{package}.py"):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.models import Case, CaseOutcome, CaseVerdict, SuiteReport
-from orchestrator.models.fingerprints import without_noise
+from orchestrator.models.fingerprints import strip_noise
 from orchestrator.verdict.evidence import Evidence, Side, State
 from orchestrator.verdict.exit_status import EXIT_STATUS
 from orchestrator.verdict.relation import Relation
@@ -47,19 +47,19 @@ class Comparison:
     relation: Relation
     discounted: Callable[[Case], bool] = lambda _: False
 
-    def next_run(self) -> Side | None:
+    def choose_next_side(self) -> Side | None:
         """Return on which tree the suite has to run next; None when there is enough."""
-        needed = {self._needs(case) for case in self.evidence.failing.values()}
+        needed = {self._choose_side(case) for case in self.evidence.failing.values()}
         for side in (Side.AFTER, Side.BEFORE):
-            if side in needed and self.evidence.count(side) < _MOST[side]:
+            if side in needed and self.evidence.count_runs(side) < _MOST[side]:
                 return side
         return None
 
-    def classify(self) -> dict[str, CaseVerdict]:
+    def classify_cases(self) -> dict[str, CaseVerdict]:
         """Return what each case is that failed after the attempt, by id."""
-        found = {id_: self._classify(case) for id_, case in self.evidence.failing.items()}
+        found = {id_: self._classify_case(case) for id_, case in self.evidence.failing.items()}
         passed = [c for c in self.evidence.after[-1].cases if c.outcome is CaseOutcome.PASSED]
-        if passed or any(verdict.own for verdict in found.values()):
+        if passed or any(verdict.is_own for verdict in found.values()):
             return found
         if self.relation.keeps_behaviour or not self.relation.changed:
             return found  # it had nothing to do with what fails
@@ -67,72 +67,80 @@ class Comparison:
         own = {CaseVerdict.OLD: CaseVerdict.OWN}
         return {id_: own.get(verdict, verdict) for id_, verdict in found.items()}
 
-    def deciding_report(self, verdicts: dict[str, CaseVerdict]) -> SuiteReport:
+    def find_deciding_report(self, verdicts: dict[str, CaseVerdict]) -> SuiteReport:
         """Return the run that a verdict rests on: the last complete one without own failures."""
         clean = [
             report
             for report in self.evidence.after
-            if report.complete and not any(verdicts[c.id].own for c in report.failing)
+            if report.complete and not any(verdicts[c.id].is_own for c in report.failing)
         ]
-        broken = [report for report in self.evidence.after if not report.passed]
-        own = any(verdict.own for verdict in verdicts.values())
+        broken = [report for report in self.evidence.after if not report.has_passed]
+        own = any(verdict.is_own for verdict in verdicts.values())
         return (broken[-1:] or clean[-1:] if own else clean[-1:] or broken[-1:])[0]
 
-    def _needs(self, case: Case) -> Side | None:
+    def _choose_side(self, case: Case) -> Side | None:
         """Return the run that is still needed to know what a case is."""
         if self.discounted(case):
             return None
-        red = self.evidence.state_at_baseline(case) is State.FAILED
-        if red and not self.relation.tied(case):
-            known = self._before(case) or self._fails_as_at_baseline(case)
+        red = self.evidence.find_baseline_state(case) is State.FAILED
+        if red and not self.relation.is_tied(case):
+            known = self._list_states_before(case) or self._fails_like_baseline(case)
             return None if known else Side.BEFORE
-        if len(self._after(case)) < _ENOUGH:
+        if len(self._list_states_after(case)) < _ENOUGH:
             return Side.AFTER
-        return self._needs_of_red(case) if red else self._needs_of_green(case)
+        return self._choose_side_for_red(case) if red else self._choose_side_for_green(case)
 
-    def _needs_of_red(self, case: Case) -> Side | None:
+    def _choose_side_for_red(self, case: Case) -> Side | None:
         """Return what is needed for a case of the task that failed at the baseline, and since."""
-        alike = self._fails_as_at_baseline(case)
+        alike = self._fails_like_baseline(case)
         if self._is_steady(case) and alike:
             return None
-        if not self._before(case):
+        if not self._list_states_before(case):
             return Side.BEFORE
         # It failed for another reason, and then passed: a coincidence, or unsteady code?
         unclear = not self._is_steady(case) and not alike
-        return Side.AFTER if unclear and len(self._after(case)) < _MOST[Side.AFTER] else None
+        return (
+            Side.AFTER
+            if unclear and len(self._list_states_after(case)) < _MOST[Side.AFTER]
+            else None
+        )
 
-    def _needs_of_green(self, case: Case) -> Side | None:
+    def _choose_side_for_green(self, case: Case) -> Side | None:
         """Return what is needed for a case that passed at the baseline, or was not there."""
-        steady, reached = self._is_steady(case), self._reached(case)
+        steady, reached = self._is_steady(case), self._is_reached(case)
         if self.relation.is_new(case) or not (steady or reached):
             return None
         # One green run more hardly shows that a case was steady: it may be red every other time.
         enough = 1 if steady else _MOST[Side.BEFORE]
-        if len(self._before(case)) < enough and not self._fails_before(case):
+        if len(self._list_states_before(case)) < enough and not self._fails_before(case):
             return Side.BEFORE
         # Nothing shows how the change could have done it: again, back on the tree after.
         unexplained = steady and not reached and not self._fails_before(case)
-        return Side.AFTER if unexplained and len(self._after(case)) < _MOST[Side.AFTER] else None
+        return (
+            Side.AFTER
+            if unexplained and len(self._list_states_after(case)) < _MOST[Side.AFTER]
+            else None
+        )
 
-    def _classify(self, case: Case) -> CaseVerdict:
+    def _classify_case(self, case: Case) -> CaseVerdict:
         if self.discounted(case):
             return CaseVerdict.DISCOUNTED
-        if self.evidence.state_at_baseline(case) is not State.FAILED:
+        if self.evidence.find_baseline_state(case) is not State.FAILED:
             return self._classify_green(case)
-        if self.relation.tied(case):
+        if self.relation.is_tied(case):
             return self._classify_red(case)
-        passes_without = bool(self._before(case)) and not self._fails_before(case)
+        passes_without = bool(self._list_states_before(case)) and not self._fails_before(case)
         caused = passes_without or self._breaks_again(case)
         return CaseVerdict.OWN if self._is_steady(case) and caused else CaseVerdict.OLD
 
     def _classify_red(self, case: Case) -> CaseVerdict:
         """Return what a case of the task is that failed at the baseline."""
-        alike = self._fails_as_at_baseline(case)
+        alike = self._fails_like_baseline(case)
         if self._is_steady(case):
-            before = self.evidence.failed_last(case, Side.BEFORE)
-            other_cause = not alike and before is not None and _fail_alike(case, before)
+            before = self.evidence.find_last_failure(case, Side.BEFORE)
+            other_cause = not alike and before is not None and _is_same_failure(case, before)
             return CaseVerdict.ENVIRONMENT if other_cause else CaseVerdict.OWN
-        after = self._after(case)
+        after = self._list_states_after(case)
         once = after.count(State.FAILED) == 1 and len(after) == _MOST[Side.AFTER]
         steady_before = self._fails_before(case) and (alike or not once)
         return CaseVerdict.UNSTEADY if steady_before else CaseVerdict.FLAKY
@@ -144,52 +152,58 @@ class Comparison:
             return CaseVerdict.OWN if steady else CaseVerdict.UNSTEADY
         if steady:
             # Where the suite breaks off without the attempt too, nothing speaks against it.
-            breaks_off = self.evidence.count(Side.BEFORE) > 0 and not self._before(case)
+            breaks_off = self.evidence.count_runs(Side.BEFORE) > 0 and not self._list_states_before(
+                case
+            )
             blamed = self._fails_before(case) or breaks_off
             return CaseVerdict.ENVIRONMENT if blamed else CaseVerdict.OWN
-        caused = self._reached(case) and not self._fails_before(case)
+        caused = self._is_reached(case) and not self._fails_before(case)
         return CaseVerdict.UNSTEADY if caused else CaseVerdict.FLAKY
 
     def _breaks_again(self, case: Case) -> bool:
         """Return whether a red case fails in another way with the change, and only with it."""
-        known = self.evidence.at_baseline(case)
-        before = self.evidence.failed_last(case, Side.BEFORE)
-        if known is None or before is None or case.raised_types == known.raised_types:
+        known = self.evidence.find_baseline_case(case)
+        before = self.evidence.find_last_failure(case, Side.BEFORE)
+        if known is None or before is None or case.exception_types == known.exception_types:
             return False
-        return before.raised_types == known.raised_types and self.relation.may_break_again(case)
+        return before.exception_types == known.exception_types and self.relation.can_break_again(
+            case
+        )
 
     def _is_steady(self, case: Case) -> bool:
         """Return whether a case fails in every run after the attempt."""
-        return all(state is State.FAILED for state in self._after(case))
+        return all(state is State.FAILED for state in self._list_states_after(case))
 
     def _fails_before(self, case: Case) -> bool:
-        return State.FAILED in self._before(case)
+        return State.FAILED in self._list_states_before(case)
 
-    def _reached(self, case: Case) -> bool:
-        return self.relation.reached(case, if_unknown=True)
+    def _is_reached(self, case: Case) -> bool:
+        return self.relation.is_reached(case, if_unknown=True)
 
-    def _after(self, case: Case) -> tuple[State, ...]:
-        return self._known(case, Side.AFTER)
+    def _list_states_after(self, case: Case) -> tuple[State, ...]:
+        return self._list_known_states(case, Side.AFTER)
 
-    def _before(self, case: Case) -> tuple[State, ...]:
-        return self._known(case, Side.BEFORE)
+    def _list_states_before(self, case: Case) -> tuple[State, ...]:
+        return self._list_known_states(case, Side.BEFORE)
 
-    def _known(self, case: Case, side: Side) -> tuple[State, ...]:
-        states = self.evidence.states(case, side)
+    def _list_known_states(self, case: Case, side: Side) -> tuple[State, ...]:
+        states = self.evidence.list_states(case, side)
         return tuple(state for state in states if state is not State.UNKNOWN)
 
-    def _fails_as_at_baseline(self, case: Case) -> bool:
-        known = self.evidence.at_baseline(case)
-        return known is not None and _fail_alike(case, known)
+    def _fails_like_baseline(self, case: Case) -> bool:
+        known = self.evidence.find_baseline_case(case)
+        return known is not None and _is_same_failure(case, known)
 
 
-def _fail_alike(one: Case, other: Case) -> bool:
+def _is_same_failure(one: Case, other: Case) -> bool:
     """Return whether a case failed twice in the same way, numbers and addresses left aside."""
     if one.id == EXIT_STATUS:  # that is told by its complaint
         return True
-    return one.raised_types == other.raised_types and _first_line(one) == _first_line(other)
+    return one.exception_types == other.exception_types and _normalize_first_line(
+        one
+    ) == _normalize_first_line(other)
 
 
-def _first_line(case: Case) -> str:
+def _normalize_first_line(case: Case) -> str:
     line = next((line for line in case.message.splitlines() if line.strip()), "")
-    return _NUMBER.sub("N", without_noise(line))
+    return _NUMBER.sub("N", strip_noise(line))

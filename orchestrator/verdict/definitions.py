@@ -31,7 +31,7 @@ _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def changed_definitions(
+def find_changed_definitions(
     old: str, new: str, reduction: Reduction = Reduction.NONE
 ) -> frozenset[str]:
     """Return the names of what differs between two versions of a file, `MODULE` among them.
@@ -48,7 +48,7 @@ def changed_definitions(
             trees = parse_code(old), parse_code(new)
         else:
             trees = reduce_code(old, new, docs=reduction is Reduction.DOCS) or (None, None)
-        before, after = (None if tree is None else _definitions(tree) for tree in trees)
+        before, after = (None if tree is None else _map_definitions(tree) for tree in trees)
     except RecursionError:
         before = after = None
     if before is None or after is None:
@@ -57,7 +57,7 @@ def changed_definitions(
     return frozenset(name for name in names if before.get(name) != after.get(name))
 
 
-def reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None:
+def find_reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None:
     """Return the names that a function can come to; None if it is not defined in the sources.
 
     Args:
@@ -66,8 +66,8 @@ def reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None
     """
     used: dict[str, set[str]] = {}
     for source in sources:
-        for name, node, _ in _named(parse_code(source)):
-            used.setdefault(name, set()).update(_names_in(node))
+        for name, node, _ in _iter_definitions(parse_code(source)):
+            used.setdefault(name, set()).update(_collect_names(node))
     if start not in used:
         return None
     found, left = {start}, [start]
@@ -79,28 +79,28 @@ def reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None
     return frozenset(found)
 
 
-def imported_code(sources: Iterable[str]) -> frozenset[str]:
+def collect_import_names(sources: Iterable[str]) -> frozenset[str]:
     """Return the names that code runs or needs when these files are imported."""
     found = {MODULE}
     for source in sources:
         tree = parse_code(source)
         for node in tree.body if tree else ():
-            if not isinstance(node, (*_definition_types(), ast.ImportFrom)):
-                found |= _names_in(node)
+            if not isinstance(node, (*_list_definition_types(), ast.ImportFrom)):
+                found |= _collect_names(node)
     return frozenset(found)
 
 
-def _definitions(tree: ast.Module) -> dict[str, list[str]]:
+def _map_definitions(tree: ast.Module) -> dict[str, list[str]]:
     """Map each definition of a file to its code."""
     found: dict[str, list[str]] = {}
-    for name, node, place in _named(tree):
-        found.setdefault(name, []).append(f"{place} {_dump(node)}")
+    for name, node, place in _iter_definitions(tree):
+        found.setdefault(name, []).append(f"{place} {_dump_code(node)}")
     rest = [node for node in tree.body if not _is_definition(node) and not _is_prose(node)]
     found[MODULE] = [ast.dump(node) for node in rest]
     return found
 
 
-def _dump(node: ast.AST) -> str:
+def _dump_code(node: ast.AST) -> str:
     """Return a definition's code; of a class without its methods, which stand for themselves."""
     if not isinstance(node, ast.ClassDef):
         return ast.dump(node)
@@ -108,19 +108,19 @@ def _dump(node: ast.AST) -> str:
     return ast.dump(ast.ClassDef(node.name, node.bases, node.keywords, rest, node.decorator_list))
 
 
-def _named(tree: ast.Module | None) -> Iterator[tuple[str, ast.AST, str]]:
+def _iter_definitions(tree: ast.Module | None) -> Iterator[tuple[str, ast.AST, str]]:
     """Yield what a file defines, with name and place: functions, methods, classes, variables."""
     for node in tree.body if tree else ():
-        yield from _named_in(node, "")
+        yield from _iter_node_definitions(node, "")
 
 
-def _named_in(node: ast.stmt, place: str) -> Iterator[tuple[str, ast.AST, str]]:
+def _iter_node_definitions(node: ast.stmt, place: str) -> Iterator[tuple[str, ast.AST, str]]:
     if isinstance(node, _Function):
         yield node.name, node, place
     elif isinstance(node, ast.ClassDef):
         yield node.name, node, place
         for inner in node.body:
-            yield from _named_in(inner, f"{place}.{node.name}")
+            yield from _iter_node_definitions(inner, f"{place}.{node.name}")
     elif isinstance(node, ast.Assign):
         for target in node.targets:
             for name in ast.walk(target):
@@ -134,7 +134,7 @@ def _named_in(node: ast.stmt, place: str) -> Iterator[tuple[str, ast.AST, str]]:
                 yield alias.asname, ast.Name(alias.name, ast.Load()), place
 
 
-def _names_in(node: ast.AST) -> set[str]:
+def _collect_names(node: ast.AST) -> set[str]:
     """Return the names that code mentions; of a class only what runs when it is used as one."""
     found: set[str] = set()
     walked: Iterable[ast.AST] = ast.walk(node)
@@ -151,11 +151,11 @@ def _names_in(node: ast.AST) -> set[str]:
         elif isinstance(each, ast.arg):  # a fixture comes by the name of its parameter
             found.add(each.arg)
         elif isinstance(each, ast.Constant) and isinstance(each.value, str):
-            found |= _quoted(each.value)
+            found |= _collect_quoted_names(each.value)
     return found
 
 
-def _quoted(text: str) -> set[str]:
+def _collect_quoted_names(text: str) -> set[str]:
     """Return the words of a string that may name something; of a doctest those of its code."""
     if ">>>" in text:
         lines = [line for line in text.splitlines() if line.lstrip().startswith((">>>", "..."))]
@@ -171,12 +171,12 @@ def _is_implicit(node: ast.stmt) -> bool:
     )
 
 
-def _definition_types() -> tuple[type[ast.stmt], ...]:
+def _list_definition_types() -> tuple[type[ast.stmt], ...]:
     return (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 def _is_definition(node: ast.stmt) -> bool:
-    named = (*_definition_types(), ast.Assign)
+    named = (*_list_definition_types(), ast.Assign)
     return isinstance(node, named) or (isinstance(node, ast.AnnAssign) and node.value is not None)
 
 

@@ -15,27 +15,27 @@ from typing import Any, Final
 
 from orchestrator.models import Case, FileChange
 from orchestrator.platform import files
-from orchestrator.verdict.missing_modules import missing_modules
+from orchestrator.verdict.missing_modules import find_missing_modules
 
 _NAME: Final = re.compile(r"\s*([A-Za-z][\w.-]*)")
 
 
-def declared_but_missing(
+def find_missing_dependency(
     cases: Iterable[Case], project: Path, changes: Iterable[FileChange] = ()
 ) -> str:
     """Return the module for want of which all of some cases fail, if the project declares it."""
-    missing = {_missing_in(case) for case in cases}
+    missing = {_find_missing_module(case) for case in cases}
     if len(missing) != 1 or "" in missing:
         return ""
     module = missing.pop()
-    declared = {name.replace("-", "_").lower() for name in _declared(project)}
+    declared = {name.replace("-", "_").lower() for name in _iter_dependencies(project)}
     return module if module.lower() in declared and not _is_own(module, project, changes) else ""
 
 
-def _missing_in(case: Case) -> str:
+def _find_missing_module(case: Case) -> str:
     """Return the module that a case misses; of one that is there a part may be missing."""
     said = "\n".join([case.message, *(each.message for each in case.raised)])
-    return next((name for name in missing_modules(said) if "." not in name), "")
+    return next((name for name in find_missing_modules(said) if "." not in name), "")
 
 
 def _is_own(module: str, project: Path, changes: Iterable[FileChange]) -> bool:
@@ -43,20 +43,22 @@ def _is_own(module: str, project: Path, changes: Iterable[FileChange]) -> bool:
     touched = {part for change in changes for part in PurePosixPath(change.path).parts}
     if module in touched or f"{module}.py" in touched:
         return True
-    places = (project, *filter(files.is_folder, files.find(project, "*")))
+    places = (project, *filter(files.is_folder, files.find_paths(project, "*")))
     return any(
         files.is_folder(place / module) or files.exists(place / f"{module}.py") for place in places
     )
 
 
-def _declared(project: Path) -> Iterator[str]:
+def _iter_dependencies(project: Path) -> Iterator[str]:
     """Yield the names of the distributions that the project depends on."""
-    for line in _lines(project):
+    for line in _iter_requirement_lines(project):
         if match := _NAME.match(line):
             yield match[1]
     # One that is broken, or not made as it should be, declares nothing.
     with contextlib.suppress(ValueError, AttributeError, TypeError):
-        yield from _from_pyproject(tomllib.loads(files.read_text(project / "pyproject.toml")))
+        yield from _iter_pyproject_dependencies(
+            tomllib.loads(files.read_text(project / "pyproject.toml"))
+        )
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(files.read_text(project / "setup.cfg"))
@@ -70,14 +72,14 @@ def _declared(project: Path) -> Iterator[str]:
             yield match[1]
 
 
-def _lines(project: Path) -> Iterator[str]:
+def _iter_requirement_lines(project: Path) -> Iterator[str]:
     for pattern in ("*requirements*.txt", "requirements/*.txt"):
-        for file in files.find(project, pattern):
+        for file in files.find_paths(project, pattern):
             lines = files.read_text(file).splitlines()
             yield from (line for line in lines if not line.startswith(("-", "#")))
 
 
-def _from_pyproject(values: dict[str, Any]) -> Iterator[str]:
+def _iter_pyproject_dependencies(values: dict[str, Any]) -> Iterator[str]:
     project, tool = values.get("project", {}), values.get("tool", {})
     listed = [project.get("dependencies", [])]
     listed += project.get("optional-dependencies", {}).values()

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE, complaint_of, has_complaint
+from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE, extract_complaint, has_complaint
 
 
 class Side(StrEnum):
@@ -47,65 +47,65 @@ class Evidence:
     @cached_property
     def failing(self) -> dict[str, Case]:
         """What failed in any run after the attempt, by id, as it failed last."""
-        return {case.id: case for report in self.after for case in failing_in(report)}
+        return {case.id: case for report in self.after for case in iter_failing_cases(report)}
 
-    def states(self, case: Case, side: Side) -> tuple[State, ...]:
+    def list_states(self, case: Case, side: Side) -> tuple[State, ...]:
         """Return how a case ended in each run of one side."""
         reports = self.after if side is Side.AFTER else self.before
-        return tuple(self._state(case, each) for each in reports)
+        return tuple(self._find_state(case, each) for each in reports)
 
-    def count(self, side: Side) -> int:
+    def count_runs(self, side: Side) -> int:
         """Return how many runs there are of one side."""
         return len(self.after if side is Side.AFTER else self.before)
 
-    def failed_last(self, case: Case, side: Side) -> Case | None:
+    def find_last_failure(self, case: Case, side: Side) -> Case | None:
         """Return a case as it failed in the last run of one side; None if it did not."""
         reports = self.after if side is Side.AFTER else self.before
-        found = [each for report in reports for each in self._matching(case, report)]
-        return next((each for each in reversed(found) if each.failing), None)
+        found = [each for report in reports for each in self._match_cases(case, report)]
+        return next((each for each in reversed(found) if each.is_failing), None)
 
-    def state_at_baseline(self, case: Case) -> State:
+    def find_baseline_state(self, case: Case) -> State:
         """Return how a case ended at the baseline."""
-        return self._state(case, self.baseline)
+        return self._find_state(case, self.baseline)
 
-    def at_baseline(self, case: Case) -> Case | None:
+    def find_baseline_case(self, case: Case) -> Case | None:
         """Return the case as it was at the baseline, if it was there."""
-        return next(iter(self._matching(case, self.baseline)), None)
+        return next(iter(self._match_cases(case, self.baseline)), None)
 
-    def _state(self, case: Case, report: SuiteReport) -> State:
+    def _find_state(self, case: Case, report: SuiteReport) -> State:
         if case.id == EXIT_STATUS:
-            return _exit_state(self.after, report)
-        found = self._matching(case, report)
-        if any(each.failing for each in found):
+            return _find_exit_state(self.after, report)
+        found = self._match_cases(case, report)
+        if any(each.is_failing for each in found):
             return State.FAILED
         if found:
             return State.PASSED
-        broken_off = SUITE in self._index(report).by_id
+        broken_off = SUITE in self._find_index(report).by_id
         if case.id == SUITE:
             return State.PASSED
         return State.ABSENT if report.complete and not broken_off else State.UNKNOWN
 
-    def _matching(self, case: Case, report: SuiteReport) -> list[Case]:
+    def _match_cases(self, case: Case, report: SuiteReport) -> list[Case]:
         """Return the cases of a report that are this one.
 
         Ids may hold what is new in each run: a time, an address, a fresh uuid. Then all cases of
         the same function that have no namesake in the other report stand for it.
         """
-        index = self._index(report)
+        index = self._find_index(report)
         if same := index.by_id.get(case.id):
             return same
         if not case.function or case.id in (case.function, SUITE):
             return []
-        named = self._index(self.after[0]).by_id
+        named = self._find_index(self.after[0]).by_id
         return [each for each in index.by_function.get(case.function, ()) if each.id not in named]
 
-    def _index(self, report: SuiteReport) -> "_Index":
+    def _find_index(self, report: SuiteReport) -> "_Index":
         return self._indexes[id(report)]
 
     @cached_property
     def _indexes(self) -> "dict[int, _Index]":
         reports = (self.baseline, *self.after, *self.before)
-        return {id(report): _index_of(report) for report in reports}
+        return {id(report): _build_index(report) for report in reports}
 
 
 @dataclass(frozen=True)
@@ -116,23 +116,23 @@ class _Index:
     by_function: dict[str, list[Case]]
 
 
-def _index_of(report: SuiteReport) -> _Index:
+def _build_index(report: SuiteReport) -> _Index:
     by_id: dict[str, list[Case]] = {}
     by_function: dict[str, list[Case]] = {}
-    whole = (case for case in failing_in(report) if case.id in (SUITE, EXIT_STATUS))
+    whole = (case for case in iter_failing_cases(report) if case.id in (SUITE, EXIT_STATUS))
     for case in (*report.cases, *whole):
         by_id.setdefault(case.id, []).append(case)
         by_function.setdefault(case.function, []).append(case)
     return _Index(by_id, by_function)
 
 
-def failing_in(report: SuiteReport) -> Iterator[Case]:
+def iter_failing_cases(report: SuiteReport) -> Iterator[Case]:
     """Yield what speaks against the code in a report, the suite as a whole included."""
     yield from report.failing
     if report.outcome is SuiteOutcome.FAILED and report.complete:
         if not report.failing and report.cases:
-            yield Case(EXIT_STATUS, CaseOutcome.FAILED, message=complaint_of(report))
-    elif not report.judged or not report.complete:
+            yield Case(EXIT_STATUS, CaseOutcome.FAILED, message=extract_complaint(report))
+    elif not report.has_verdict or not report.complete:
         # Whatever failed before it broke off, the rest was not seen.
         message = report.message or str(report.outcome)
         running = next((case for case in report.cases if case.id == report.running), None)
@@ -140,10 +140,10 @@ def failing_in(report: SuiteReport) -> Iterator[Case]:
         yield Case(SUITE, CaseOutcome.ERROR, 0.0, message, function=report.running, reach=reach)
 
 
-def _exit_state(after: tuple[SuiteReport, ...], report: SuiteReport) -> State:
+def _find_exit_state(after: tuple[SuiteReport, ...], report: SuiteReport) -> State:
     """Return whether the command complained of the same thing in another run."""
-    if report.passed:
+    if report.has_passed:
         return State.PASSED
-    complaining = next(each for each in after if not each.failing and not each.passed)
+    complaining = next(each for each in after if not each.failing and not each.has_passed)
     same = has_complaint(report, complaining)
-    return State.FAILED if same else State.PASSED if report.judged else State.UNKNOWN
+    return State.FAILED if same else State.PASSED if report.has_verdict else State.UNKNOWN

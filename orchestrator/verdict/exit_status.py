@@ -23,23 +23,25 @@ _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 _FRAME: Final = re.compile(r"\x1b\[[0-9;]*m|[=!_*-]{3,}")
 
 
-def complaint_of(report: SuiteReport) -> str:
+def extract_complaint(report: SuiteReport) -> str:
     """Return the last lines that say why a command failed, for a person."""
-    lines = _tail(report)
+    lines = _read_tail(report)
     said = [line for line in lines if _COMPLAINT.search(line)] or lines
     return " / ".join(said[-_SHOWN_LINES:]) or f"it ended with {report.exit_code}"
 
 
 def has_complaint(report: SuiteReport, complaining: SuiteReport) -> bool:
     """Return whether a report complains of what another one complains of."""
-    wanted = _complaints(complaining)
-    return bool(wanted & _complaints(report)) if wanted else not report.failing
+    wanted = _collect_complaints(complaining)
+    return bool(wanted & _collect_complaints(report)) if wanted else not report.failing
 
 
-def _complaints(report: SuiteReport) -> frozenset[str]:
-    return frozenset(_NUMBER.sub("N", line) for line in _tail(report) if _COMPLAINT.search(line))
+def _collect_complaints(report: SuiteReport) -> frozenset[str]:
+    return frozenset(
+        _NUMBER.sub("N", line) for line in _read_tail(report) if _COMPLAINT.search(line)
+    )
 
 
-def _tail(report: SuiteReport) -> list[str]:
+def _read_tail(report: SuiteReport) -> list[str]:
     lines = (_FRAME.sub("", line).strip() for line in report.output.splitlines()[-_TAIL_LINES:])
     return [line for line in lines if line and not COUNTS.search(line)]

@@ -24,13 +24,13 @@ from orchestrator.models import (
     Verdict,
     VerdictKind,
 )
-from orchestrator.suites.environment import project_environment
-from orchestrator.verdict.advice import advise
+from orchestrator.suites.environment import build_project_environment
+from orchestrator.verdict.advice import find_advice
 from orchestrator.verdict.compare import Comparison
-from orchestrator.verdict.dependency import declared_but_missing
+from orchestrator.verdict.dependency import find_missing_dependency
 from orchestrator.verdict.evidence import Evidence, Side
 from orchestrator.verdict.exit_status import EXIT_STATUS
-from orchestrator.verdict.relation import Relation, names_of
+from orchestrator.verdict.relation import Relation, summarize_names
 from orchestrator.workspace.swap import Swap, TreeSwap
 
 
@@ -90,35 +90,37 @@ class Experiment:
 
     def carry_out(self) -> Judgement:
         """Run the suite as often as needed, and return what the attempt came to."""
-        comparison = self._compare_first(self._run_after("running the suite"))
+        comparison = self._start_comparison(self._run_after("running the suite"))
         try:
-            while side := comparison.next_run():
-                report = self._run(side)
+            while side := comparison.choose_next_side():
+                report = self._run_side(side)
                 evidence = comparison.evidence.with_run(side, report)
                 comparison = replace(comparison, evidence=evidence)
         except _SwapVoidError as error:
-            return self._void(comparison.evidence.after[-1], str(error))
-        verdicts = comparison.classify()
-        report = comparison.deciding_report(verdicts) if verdicts else comparison.evidence.after[0]
+            return self._void_judgement(comparison.evidence.after[-1], str(error))
+        verdicts = comparison.classify_cases()
+        report = (
+            comparison.find_deciding_report(verdicts) if verdicts else comparison.evidence.after[0]
+        )
         failing = comparison.evidence.failing
         verdict = replace(
-            self._conclude(failing, verdicts, report),
+            self._conclude_verdict(failing, verdicts, report),
             suite_runs=self._runs,
             flaky=tuple(
                 failing[id_] for id_, each in verdicts.items() if each is CaseVerdict.FLAKY
             ),
         )
-        self._check(report, verdict)
+        self._verify_verdict(report, verdict)
         return Judgement(verdict, report, tuple(self._findings))
 
-    def _compare_first(self, report: SuiteReport) -> Comparison:
+    def _start_comparison(self, report: SuiteReport) -> Comparison:
         # The guard looks at the project's files for each case, and is asked more than once.
-        discounted = cache(self.guard.reverted_for)
+        discounted = cache(self.guard.is_caused_by_revert)
         return Comparison(Evidence(self.baseline, (report,)), self.relation, discounted)
 
     # ---- runs ------------------------------------------------------------------------------
 
-    def _run(self, side: Side) -> SuiteReport:
+    def _run_side(self, side: Side) -> SuiteReport:
         if side is Side.AFTER:
             return self._run_after(f"running the suite again (run {self._runs + 1})")
         return self._run_before()
@@ -137,11 +139,11 @@ class Experiment:
         Raises:
             _SwapVoidError: somebody edited a file that is swapped.
         """
-        trees = self._trees_now()
+        trees = self._refresh_trees()
         count = len(trees.changes)
         files = f"{count} file{'' if count == 1 else 's'} swapped"
         self.emit(events.StepStarted(f"running the suite on the tree before the attempt ({files})"))
-        rewritten = self.guard.rewritten_each_time
+        rewritten = self.guard.baseline_written_files
         swap = Swap(trees.before, trees.after, trees.leave, rewritten)
         try:
             if kept := trees.swap.apply(swap):
@@ -156,7 +158,7 @@ class Experiment:
         self.emit(events.SuiteFinished(report, before_attempt=True))
         return report
 
-    def _trees_now(self) -> Trees:
+    def _refresh_trees(self) -> Trees:
         """Return the trees with what runs of the suite have written since the first look.
 
         What only the suite writes is not swapped. Code that it rewrites each time is swapped as it
@@ -169,25 +171,25 @@ class Experiment:
         leave = {*trees.leave, *self.guard.suite_output}
         changes = [change for change in trees.changes if change.path not in leave]
         swapped = {change.path for change in changes}
-        now = trees.swap.workspace.snapshot()
-        since = trees.swap.changed(trees.after, now)
-        if edited := sorted((since & swapped) - self.guard.rewritten_each_time):
+        now = trees.swap.workspace.take_snapshot()
+        since = trees.swap.list_changed_paths(trees.after, now)
+        if edited := sorted((since & swapped) - self.guard.baseline_written_files):
             raise _SwapVoidError(edited)
         return replace(trees, after=now, changes=changes, leave=leave | (since - swapped))
 
     # ---- conclusions -----------------------------------------------------------------------
 
-    def _conclude(
+    def _conclude_verdict(
         self, failing: Mapping[str, Case], verdicts: dict[str, CaseVerdict], report: SuiteReport
     ) -> Verdict:
         """Return what the attempt came to, from what each case is."""
         blamed = [failing[id_] for id_, kind in verdicts.items() if kind is CaseVerdict.ENVIRONMENT]
-        own = [failing[id_] for id_, kind in verdicts.items() if kind.own]
+        own = [failing[id_] for id_, kind in verdicts.items() if kind.is_own]
         if own:
             return self._conclude_own(own, verdicts)
         if blamed and self.unseen:
             # The tree before was not the one before: these files could not be swapped.
-            message = f"{names_of(self.unseen)} was changed too, which no snapshot sees"
+            message = f"{summarize_names(self.unseen)} was changed too, which no snapshot sees"
             found = verdicts | dict.fromkeys((case.id for case in blamed), CaseVerdict.OWN)
             return Verdict(VerdictKind.OWN_FAILURE, message, cases=found)
         if blamed:
@@ -203,15 +205,15 @@ class Experiment:
             message = f"all cases pass, but the command ends with {report.exit_code}: {said}"
             hint = "it did so before the attempt; see tests.command"
             return Verdict(VerdictKind.EXIT_STATUS, message, hint, verdicts)
-        rest = _name_rest(verdicts)
+        rest = _describe_rest(verdicts)
         if failing and not any(case.outcome is CaseOutcome.PASSED for case in report.cases):
             return Verdict(VerdictKind.NOTHING_PASSES, f"no test passes: {rest}", cases=verdicts)
         if self.trees.changes:
             return Verdict(VerdictKind.SOLVED, rest, cases=verdicts)
         nothing = "nothing changed, tests " + (f"as before: {rest}" if rest else "pass as before")
         hint = ""
-        if self.attempt.restored:
-            names = names_of(self.attempt.restored)
+        if self.attempt.restored_paths:
+            names = summarize_names(self.attempt.restored_paths)
             nothing = f"only guarded files were edited, and restored ({names}): {nothing}"
             hint = "new tests go into new files; tests.unguarded frees files by glob"
         return Verdict(VerdictKind.NOTHING_CHANGED, nothing, hint, verdicts)
@@ -220,9 +222,9 @@ class Experiment:
         self, report: SuiteReport, blamed: Sequence[Case], verdicts: dict[str, CaseVerdict]
     ) -> Verdict:
         project = self.task.project
-        path = project_environment(project, self.guard.environment).get("PATH", "")
-        advice = advise(report, blamed, project, path)
-        names = names_of(case.id for case in blamed)
+        path = build_project_environment(project, self.guard.environment).get("PATH", "")
+        advice = find_advice(report, blamed, project, path)
+        names = summarize_names(case.id for case in blamed)
         return Verdict(
             VerdictKind.ENVIRONMENT,
             f"{advice.message}: {names} passed at the start, and fails now without the attempt's "
@@ -232,9 +234,9 @@ class Experiment:
         )
 
     def _conclude_own(self, own: Sequence[Case], verdicts: dict[str, CaseVerdict]) -> Verdict:
-        module = declared_but_missing(own, self.task.project, self.trees.changes)
+        module = find_missing_dependency(own, self.task.project, self.trees.changes)
         if not module:
-            return Verdict(VerdictKind.OWN_FAILURE, _name_own(verdicts), cases=verdicts)
+            return Verdict(VerdictKind.OWN_FAILURE, _describe_unsteady(verdicts), cases=verdicts)
         return Verdict(
             VerdictKind.ENVIRONMENT,
             f"the attempt uses {module}, which the project declares and nobody has installed",
@@ -242,7 +244,7 @@ class Experiment:
             verdicts,
         )
 
-    def _void(self, report: SuiteReport, paths: str) -> Judgement:
+    def _void_judgement(self, report: SuiteReport, paths: str) -> Judgement:
         verdict = Verdict(
             VerdictKind.VOID,
             f"{paths} changed while the tests ran on the tree before; your version stays",
@@ -251,7 +253,7 @@ class Experiment:
         )
         return Judgement(verdict, report, tuple(self._findings))
 
-    def _check(self, report: SuiteReport, verdict: Verdict) -> None:
+    def _verify_verdict(self, report: SuiteReport, verdict: Verdict) -> None:
         """Let the guard look whether a verdict can be believed."""
         if verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.VOID):
             return
@@ -261,7 +263,7 @@ class Experiment:
             self._runs += 1
             return self.run_suite(select)
 
-        found = self.guard.check(
+        found = self.guard.check_verdict(
             self.attempt.number,
             report,
             self.attempt.diff,
@@ -273,14 +275,14 @@ class Experiment:
             self.emit(events.Tampered(found.found))
 
 
-def _name_own(verdicts: dict[str, CaseVerdict]) -> str:
+def _describe_unsteady(verdicts: dict[str, CaseVerdict]) -> str:
     unsteady = [id_ for id_, kind in verdicts.items() if kind is CaseVerdict.UNSTEADY]
     if not unsteady:
         return ""
-    return f"{names_of(unsteady)} is unsteady now: it was steady before the attempt"
+    return f"{summarize_names(unsteady)} is unsteady now: it was steady before the attempt"
 
 
-def _name_rest(verdicts: dict[str, CaseVerdict]) -> str:
+def _describe_rest(verdicts: dict[str, CaseVerdict]) -> str:
     """Return which failures count neither for nor against the attempt; empty if there are none."""
     named = {
         CaseVerdict.OLD: "old failure{s} remain{v}",
@@ -292,5 +294,5 @@ def _name_rest(verdicts: dict[str, CaseVerdict]) -> str:
         ids = [id_ for id_, each in verdicts.items() if each is kind]
         if ids:
             words = text.format(s="s"[: len(ids) > 1], v="s"[: len(ids) == 1])
-            parts.append(f"{len(ids)} {words} ({names_of(ids)})")
+            parts.append(f"{len(ids)} {words} ({summarize_names(ids)})")
     return "; ".join(parts)

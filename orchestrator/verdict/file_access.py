@@ -55,7 +55,7 @@ def find_refused_path(said: str, project: Path) -> Refusal | None:
     Returns:
         None where no path is named, or where each can be used now.
     """
-    for name in dict.fromkeys(_paths_in(said)):
+    for name in dict.fromkeys(_iter_paths(said)):
         # Gone, or changed, while we look; or no path at all: a test may print anything.
         with contextlib.suppress(OSError, ValueError):
             if found := find_refusal(Path(os.path.realpath(project / name))):
@@ -73,23 +73,27 @@ def find_refusal(path: Path) -> Refusal | None:
     for folder in (*reversed(path.parents), path):
         if folder != at and not files.is_folder(at):
             return None  # a file stands in the way
-        if folder != at and not _may(at, os.X_OK):
-            return _refused(at, "enter it", "x")
+        if folder != at and not _can_access(at, os.X_OK):
+            return _build_refusal(at, "enter it", "x")
         if not files.exists(folder):
-            return _not_writable(at, "write there")
+            return _find_write_refusal(at, "write there")
         at = folder
     if files.is_folder(at):
-        allowed = _may(at, os.R_OK | os.X_OK)
-        return _not_writable(at, "write there") if allowed else _refused(at, "read it", "rx")
-    if not _may(at, os.R_OK):
-        return _refused(at, "read it", "r")
+        allowed = _can_access(at, os.R_OK | os.X_OK)
+        return (
+            _find_write_refusal(at, "write there")
+            if allowed
+            else _build_refusal(at, "read it", "rx")
+        )
+    if not _can_access(at, os.R_OK):
+        return _build_refusal(at, "read it", "r")
     # Who replaces or removes a file, or keeps a journal beside it, writes to its folder.
-    beside = files.is_file(at) and _not_writable(at.parent, "write there")
-    found = _not_writable(at, "write to it") or beside or None
-    return found or (_not_executable(at) if not _may(at, os.X_OK) else None)
+    beside = files.is_file(at) and _find_write_refusal(at.parent, "write there")
+    found = _find_write_refusal(at, "write to it") or beside or None
+    return found or (_find_execute_refusal(at) if not _can_access(at, os.X_OK) else None)
 
 
-def _paths_in(said: str) -> Iterator[str]:
+def _iter_paths(said: str) -> Iterator[str]:
     for pattern in _NAMED:
         for match in pattern.finditer(said):
             yield from (path for path in match.groupdict().values() if path)
@@ -98,34 +102,34 @@ def _paths_in(said: str) -> Iterator[str]:
             yield next(path for path in match.groupdict().values() if path)
 
 
-def _may(path: Path, mode: int) -> bool:
+def _can_access(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _not_writable(path: Path, action: str) -> Refusal | None:
-    if _may(path, os.W_OK):
+def _find_write_refusal(path: Path, action: str) -> Refusal | None:
+    if _can_access(path, os.W_OK):
         return None
     try:
         read_only = os.statvfs(path).f_flag & os.ST_RDONLY
     except OSError:
         read_only = 0
     if not read_only:
-        return _refused(path, action, "w")
+        return _build_refusal(path, action, "w")
     mount = next(each for each in (path, *path.parents) if os.path.ismount(each))
     message = f"{path} is on {mount}, which is mounted read-only"
     return Refusal(message, "mount it for writing, or let the tests write elsewhere")
 
 
-def _refused(path: Path, action: str, bits: str) -> Refusal:
+def _build_refusal(path: Path, action: str, bits: str) -> Refusal:
     at = path.stat()
-    owner, mode = _name_of(at.st_uid), stat.S_IMODE(at.st_mode)
+    owner, mode = _find_user_name(at.st_uid), stat.S_IMODE(at.st_mode)
     message = f"{path} is owned by {owner}, mode {mode:o}; this user may not {action}"
     if at.st_uid == os.geteuid():
         return Refusal(message, f"chmod u+{bits} {shlex.quote(str(path))}")
-    return Refusal(message, f"give this user ({_name_of(os.geteuid())}) access to it")
+    return Refusal(message, f"give this user ({_find_user_name(os.geteuid())}) access to it")
 
 
-def _not_executable(path: Path) -> Refusal | None:
+def _find_execute_refusal(path: Path) -> Refusal | None:
     """Return that a script lacks the permission to be run; None for other files."""
     if not files.is_file(path):  # to open a pipe would wait for somebody who writes
         return None
@@ -138,7 +142,7 @@ def _not_executable(path: Path) -> Refusal | None:
     )
 
 
-def _name_of(user: int) -> str:
+def _find_user_name(user: int) -> str:
     try:
         return pwd.getpwuid(user).pw_name
     except KeyError:  # a container's user may have no name

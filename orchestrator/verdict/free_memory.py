@@ -23,7 +23,7 @@ _MOUNT: Final = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
-class Room:
+class AvailableMemory:
     """Memory of one kind: how much there is, and how much of it is free now."""
 
     free: int
@@ -35,35 +35,35 @@ class Room:
         return self.free < min(_LITTLE, self.total // 8)
 
 
-def machine_room() -> Room:
+def read_machine_memory() -> AvailableMemory:
     """Return the machine's memory. What caches hold counts as free."""
     memory = psutil.virtual_memory()
-    return Room(memory.available, memory.total)
+    return AvailableMemory(memory.available, memory.total)
 
 
-def container_room(cgroups: Path = _CGROUPS, mount: Path = _MOUNT) -> Room | None:
+def read_container_memory(cgroups: Path = _CGROUPS, mount: Path = _MOUNT) -> AvailableMemory | None:
     """Return the memory of the tightest control group that we are in; None without a limit.
 
     Args:
         cgroups: names our control groups, as Linux does in `/proc/self/cgroup`.
         mount: where control groups are mounted.
     """
-    rooms = (_read_room(folder) for folder in _cgroup_folders(cgroups, mount))
+    rooms = (_read_cgroup_memory(folder) for folder in _iter_cgroup_folders(cgroups, mount))
     return min((room for room in rooms if room), key=lambda room: room.free, default=None)
 
 
-def process_limit() -> int | None:
+def read_process_limit() -> int | None:
     """Return how many bytes one process may map (`ulimit -v`); None without a limit."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     return None if limit == resource.RLIM_INFINITY else limit
 
 
-def shown_bytes(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Return a number of bytes as people say it."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count // 2**20} MB"
 
 
-def _cgroup_folders(cgroups: Path, mount: Path) -> Iterator[Path]:
+def _iter_cgroup_folders(cgroups: Path, mount: Path) -> Iterator[Path]:
     """Yield the folders of our control groups that may limit memory, and of those above."""
     try:
         lines = cgroups.read_text(encoding="utf-8").splitlines()
@@ -80,14 +80,14 @@ def _cgroup_folders(cgroups: Path, mount: Path) -> Iterator[Path]:
         yield from (top / part for top in tops for part in (path, *path.parents))
 
 
-def _read_room(folder: Path) -> Room | None:
+def _read_cgroup_memory(folder: Path) -> AvailableMemory | None:
     names = ("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")
     for limit_name, usage_name in names:
         limit, usage = _read_number(folder / limit_name), _read_number(folder / usage_name)
         if limit is None or usage is None or limit >= _UNLIMITED:
             continue
         used = max(0, usage - _read_cache(folder))
-        return Room(max(0, limit - used), limit)
+        return AvailableMemory(max(0, limit - used), limit)
     return None
 
 

@@ -9,7 +9,7 @@ _MISSING: Final = re.compile(
 )
 
 
-def missing_modules(text: str) -> list[str]:
+def find_missing_modules(text: str) -> list[str]:
     """Return the modules that a text says are missing, dotted names whole, each once, in order."""
     names = ("".join(match).strip(".") for match in _MISSING.findall(text))
     return list(dict.fromkeys(filter(None, names)))

@@ -13,22 +13,22 @@ from typing import Final
 
 from orchestrator.models import Case, FileChange
 from orchestrator.platform import files
-from orchestrator.suites.pytest.selecting import tests_named_in
+from orchestrator.suites.pytest.selecting import find_test_names
 from orchestrator.verdict.definitions import (
     MODULE,
     Reduction,
-    changed_definitions,
-    imported_code,
-    reachable_names,
+    collect_import_names,
+    find_changed_definitions,
+    find_reachable_names,
 )
 from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE
-from orchestrator.verdict.missing_modules import missing_modules
+from orchestrator.verdict.missing_modules import find_missing_modules
 from orchestrator.verdict.task_text import (
     asks_for_all_tests,
     asks_for_form,
-    names_code,
-    names_file,
-    wanted_words,
+    list_wanted_words,
+    mentions_file,
+    mentions_identifier,
 )
 
 _MISSING: Final = re.compile(
@@ -74,15 +74,15 @@ class Relation:
         return frozenset(each.path for each in self.changes if not each.path.endswith(_PROSE))
 
     @cached_property
-    def _named_tests(self) -> frozenset[str]:
+    def _task_tests(self) -> frozenset[str]:
         """Names of test functions that the task itself gives."""
-        return tests_named_in(self.task)
+        return find_test_names(self.task)
 
     def is_new(self, case: Case) -> bool:
         """Return whether the attempt added the file that defines a case."""
         return any(each.path == case.file and each.status == "A" for each in self.changes)
 
-    def reached(self, case: Case, *, if_unknown: bool) -> bool:
+    def is_reached(self, case: Case, *, if_unknown: bool) -> bool:
         """Return whether the change can reach a case, as far as anybody can tell.
 
         What the code uses is known of source files. Of a changed setting, template or script
@@ -90,39 +90,43 @@ class Relation:
         """
         key = case, if_unknown
         if key not in self._answers:
-            self._answers[key] = self._find_reached(case, if_unknown=if_unknown)
+            self._answers[key] = self._check_reached(case, if_unknown=if_unknown)
         return self._answers[key]
 
-    def _find_reached(self, case: Case, *, if_unknown: bool) -> bool:
+    def _check_reached(self, case: Case, *, if_unknown: bool) -> bool:
         changed = self.changed
         if not changed:
             return False
-        known = self._known_files(case)
+        known = self._collect_known_files(case)
         common = changed & {*known, case.file}
-        if common and self._comes_to(case, common, known):
+        if common and self._can_reach_change(case, common, known):
             return True
         blind = not known
         blind = blind or any(not path.endswith(_CODE) for path in changed)
         return if_unknown and blind
 
-    def _known_files(self, case: Case) -> set[str]:
+    def _collect_known_files(self, case: Case) -> set[str]:
         """Return the files that a case's code is known to use."""
         recorded = self.reach.get(case.id) or self.reach.get(case.function) or ()
-        return {*case.reach, *self._relative(map(Path, recorded)), *self._raised_in(case)} - {""}
+        return {
+            *case.reach,
+            *self._make_relative(map(Path, recorded)),
+            *self._collect_traceback_files(case),
+        } - {""}
 
-    def _comes_to(self, case: Case, changed: Iterable[str], known: set[str]) -> bool:
+    def _can_reach_change(self, case: Case, changed: Iterable[str], known: set[str]) -> bool:
         """Return whether a case can come to what differs in files that its code uses."""
         paths = [path for path in sorted({*known, case.file}) if path.endswith(_CODE)]
         sources = [files.read_text(self.project / path) for path in paths]
         reduction = self._reduction
         if any(_READS_CODE.search(source) for source in sources):
             reduction = Reduction.NONE
-        names = {name for path in changed for name in self._changed_names(path, reduction)}
+        names = {name for path in changed for name in self._find_changed_names(path, reduction)}
         if MODULE in names or not names:
             return MODULE in names
         if case.collecting:
-            return not names.isdisjoint(imported_code(sources))
-        found = reachable_names(_last_name(case.function), sources)
+            return not names.isdisjoint(collect_import_names(sources))
+        found = find_reachable_names(_extract_last_name(case.function), sources)
         return found is None or not names.isdisjoint(found)
 
     @cached_property
@@ -135,20 +139,20 @@ class Relation:
         """What of a change makes no difference: only a task that asks for form can be done so."""
         return Reduction.DOCS_AND_ANNOTATIONS if self._asks_for_form else Reduction.NONE
 
-    def _changed_names(self, path: str, reduction: Reduction) -> frozenset[str]:
+    def _find_changed_names(self, path: str, reduction: Reduction) -> frozenset[str]:
         """Return the names of what differs in a changed file; `MODULE` where nobody can tell."""
         key = path, reduction
         if key not in self._names:  # there may be thousands of cases, and git is asked for both
             old, new = self.versions(path) if path.endswith(_CODE) else ("", "")
-            changed = changed_definitions(old, new, reduction) if old or new else {MODULE}
+            changed = find_changed_definitions(old, new, reduction) if old or new else {MODULE}
             self._names[key] = frozenset(changed)
         return self._names[key]
 
-    def _raised_in(self, case: Case) -> set[str]:
+    def _collect_traceback_files(self, case: Case) -> set[str]:
         """Return the project's files through which the exceptions of a case went."""
-        return self._relative({Path(file) for each in case.raised for file in each.files})
+        return self._make_relative({Path(file) for each in case.raised for file in each.files})
 
-    def _relative(self, files: Iterable[Path]) -> set[str]:
+    def _make_relative(self, files: Iterable[Path]) -> set[str]:
         """Return the paths of those files that lie in the project, as seen from its folder."""
         inside = (self.project / file for file in files)
         return {
@@ -163,66 +167,70 @@ class Relation:
 
         The words alone do not tell: who writes the test first may ask for the same in any words.
         """
-        if self.must_pass or self._named_tests or not self._asks_for_form:
+        if self.must_pass or self._task_tests or not self._asks_for_form:
             return False
-        return not any(self._changed_names(path, self._reduction) for path in self.changed)
+        return not any(self._find_changed_names(path, self._reduction) for path in self.changed)
 
-    def may_break_again(self, case: Case) -> bool:
+    def can_break_again(self, case: Case) -> bool:
         """Return whether a change of form may make a case fail otherwise that was red.
 
         An annotation can, of which the module or the name is missing; a docstring cannot.
         """
-        if self._named_tests or not self._asks_for_form:
+        if self._task_tests or not self._asks_for_form:
             return False
-        used = self._known_files(case) & self.changed
-        return any(self._changed_names(path, Reduction.DOCS) for path in used)
+        used = self._collect_known_files(case) & self.changed
+        return any(self._find_changed_names(path, Reduction.DOCS) for path in used)
 
-    def asked_for(self, case: Case) -> bool:
+    def is_asked_for(self, case: Case) -> bool:
         """Return whether a case is what the task is about."""
         # A runner that tells no file tells only whether all is well, and so is the task's.
         if self.must_pass or (not case.file and case.id not in (SUITE, EXIT_STATUS)):
             return True
-        if self._named_tests:
+        if self._task_tests:
             names = set(re.findall(r"\w+", case.function or case.id))
-            return not names.isdisjoint(self._named_tests)
+            return not names.isdisjoint(self._task_tests)
         if asks_for_all_tests(self.task):
             return True
         files = {case.file, PurePosixPath(case.file).name} - {""}
-        if any(names_file(self.task, name) for name in files):
+        if any(mentions_file(self.task, name) for name in files):
             return True
-        own = () if case.collecting else (case.id, _last_name(case.function))
+        own = () if case.collecting else (case.id, _extract_last_name(case.function))
         # A function that gets a docstring is named too, and no test of it is meant.
         used = () if self.keeps_behaviour else case.names
-        names = {*own, *used, *_missing_names(case)} - {""}
-        return any(names_code(self.task, name) for name in names) or self._asks_for_missing(case)
+        names = {*own, *used, *_collect_missing_names(case)} - {""}
+        return any(
+            mentions_identifier(self.task, name) for name in names
+        ) or self._asks_for_missing(case)
 
     def _asks_for_missing(self, case: Case) -> bool:
         """Return whether the task speaks of what a case misses: `subtract`, of subtraction."""
-        stems = {part for name in _missing_names(case) for part in name.lower().split("_")}
+        stems = {part for name in _collect_missing_names(case) for part in name.lower().split("_")}
         long = [stem for stem in stems if len(stem) >= _LEAST_STEM]
-        return any(word.startswith(stem) for stem in long for word in wanted_words(self.task))
+        return any(word.startswith(stem) for stem in long for word in list_wanted_words(self.task))
 
-    def tied(self, case: Case) -> bool:
+    def is_tied(self, case: Case) -> bool:
         """Return whether the change or the task has to do with a case that failed before."""
-        if self._named_tests and not self.asked_for(case):
+        if self._task_tests and not self.is_asked_for(case):
             return False  # the task says itself which tests it is about
-        if self.asked_for(case):
+        if self.is_asked_for(case):
             return True
-        return self.reached(case, if_unknown=False)
+        return self.is_reached(case, if_unknown=False)
 
 
-def _missing_names(case: Case) -> set[str]:
+def _collect_missing_names(case: Case) -> set[str]:
     """Return the names that a case fails for want of."""
-    found = missing_modules(case.message)
+    found = find_missing_modules(case.message)
     found += [name for match in _MISSING.findall(case.message) for name in match if name]
-    return {part for name in found for part in (name, name.replace(".", "/"), _last_name(name))}
+    return {
+        part for name in found for part in (name, name.replace(".", "/"), _extract_last_name(name))
+    }
 
 
-def _last_name(function: str) -> str:
+def _extract_last_name(function: str) -> str:
     return re.split(r"[:.]", function)[-1]
 
 
-def names_of(cases: Iterable[str]) -> str:
+def summarize_names(cases: Iterable[str]) -> str:
     """Return `tests/a.py::test_x and 2 more`."""
     ids = list(cases)
     more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""

@@ -18,7 +18,7 @@ _ALL_TESTS: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_KEPT_TESTS: Final = re.compile(r"\b(?:still|existing|keep|continue)\b", re.IGNORECASE)
+_NO_REGRESSION: Final = re.compile(r"\b(?:still|existing|keep|continue)\b", re.IGNORECASE)
 """Words that ask for nothing to be broken, and not for all to be repaired."""
 
 _REPAIR: Final = re.compile(
@@ -79,7 +79,7 @@ _EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|wi
 def asks_for_all_tests(task: str) -> bool:
     """Return whether a task is about the tests as a whole: `make all tests pass`."""
     found = _ALL_TESTS.search(task)
-    return found is not None and not _KEPT_TESTS.search(found[0])
+    return found is not None and not _NO_REGRESSION.search(found[0])
 
 
 def asks_for_form(task: str) -> bool:
@@ -87,13 +87,13 @@ def asks_for_form(task: str) -> bool:
     return not _REPAIR.search(task) and _FORM.fullmatch(task) is not None
 
 
-def wanted_words(task: str) -> list[str]:
+def list_wanted_words(task: str) -> list[str]:
     """Return the words of a task in lower case, without sentences that say what not to do."""
     wanted = (each for each in re.split(r"[.!?;]\s", task) if not _EXCLUDED.search(each))
     return re.findall(r"[a-z]+", " ".join(wanted).lower())
 
 
-def names_file(task: str, name: str) -> bool:
+def mentions_file(task: str, name: str) -> bool:
     """Return whether a task names a file, other than as the place for something new."""
     if _REPAIR.search(task):
         return bool(_find_word(name, task))
@@ -106,7 +106,7 @@ def _is_place(task: str, start: int, end: int) -> bool:
     return any(each.match(up_to) for each in _PLACES) and not _GOES_ON.match(task[end:])
 
 
-def names_code(task: str, name: str) -> bool:
+def mentions_identifier(task: str, name: str) -> bool:
     """Return whether a task names an identifier, and not just an English word that is spelt so."""
     if re.search(r"[_\d]|[a-z][A-Z]", name):
         return bool(_find_word(name, task))

@@ -19,10 +19,10 @@ def drop_bytecode(project: Path, paths: Iterable[str]) -> None:
         caches = top / pure.parent / "__pycache__"
         # A link leads to somebody else's files.
         if pure.suffix == ".py" and caches.resolve() == caches:
-            for cache in caches.glob(f"{_literal(pure.stem)}.*.pyc"):
+            for cache in caches.glob(f"{_escape_glob(pure.stem)}.*.pyc"):
                 cache.unlink(missing_ok=True)
 
 
-def _literal(text: str) -> str:
+def _escape_glob(text: str) -> str:
     """Return a name for `glob`, with nothing in it that means something there."""
     return "".join(f"[{sign}]" if sign in "*?[" else sign for sign in text)

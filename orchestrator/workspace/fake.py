@@ -19,10 +19,10 @@ class FakeWorkspace:
 
     def __init__(self, files: dict[str, bytes] | None = None) -> None:
         self.files: dict[str, bytes] = dict(files or {})
-        self.unseen: tuple[str, ...] = ()
+        self.unseen_paths: tuple[str, ...] = ()
         self._trees: dict[str, dict[str, bytes]] = {}
 
-    def snapshot(self) -> Snapshot:
+    def take_snapshot(self) -> Snapshot:
         """Keep a copy of the present files; the same files give the same snapshot."""
         tree = hashlib.sha1(repr(sorted(self.files.items())).encode()).hexdigest()  # noqa: S324 -- an id
         self._trees[tree] = dict(self.files)
@@ -39,23 +39,23 @@ class FakeWorkspace:
         """Return a command that stands for none: there are no files."""
         return f"diff {before.tree} {after.tree}"
 
-    def read(self, snapshot: Snapshot, path: str) -> bytes | None:
+    def read_file(self, snapshot: Snapshot, path: str) -> bytes | None:
         """Give a file of a snapshot."""
         return self._trees[snapshot.tree].get(path)
 
-    def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
+    def diff_snapshots(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Write a unified diff to the file `patch` and list what changed."""
         old, new = self._trees[before.tree], self._trees[after.tree]
         paths = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
-        texts = [_text_diff(path, old.get(path), new.get(path)) for path in paths]
+        texts = [_build_text_diff(path, old.get(path), new.get(path)) for path in paths]
         patch.write_bytes(b"".join(b"".join(lines) for lines in texts))
         changes = tuple(
-            _file_change(path, old.get(path), new.get(path), lines)
+            _build_file_change(path, old.get(path), new.get(path), lines)
             for path, lines in zip(paths, texts, strict=True)
         )
         return Diff(changes, patch)
 
-    def restore(
+    def restore_files(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> tuple[str, ...]:
         """Restore what differs; leave alone, and name, what changed after `changed_since`."""
@@ -74,7 +74,9 @@ class FakeWorkspace:
         return tuple(left_alone)
 
 
-def _file_change(path: str, old: bytes | None, new: bytes | None, lines: list[bytes]) -> FileChange:
+def _build_file_change(
+    path: str, old: bytes | None, new: bytes | None, lines: list[bytes]
+) -> FileChange:
     status = "A" if old is None else "D" if new is None else "M"
     if b"\0" in (old or b"") + (new or b""):
         return FileChange(path, status, None, None)
@@ -83,7 +85,7 @@ def _file_change(path: str, old: bytes | None, new: bytes | None, lines: list[by
     return FileChange(path, status, added, removed)
 
 
-def _text_diff(path: str, old: bytes | None, new: bytes | None) -> list[bytes]:
+def _build_text_diff(path: str, old: bytes | None, new: bytes | None) -> list[bytes]:
     header = f"diff --git a/{path} b/{path}\n".encode()
     if b"\0" in (old or b"") + (new or b""):
         return [header, f"Binary files a/{path} and b/{path} differ\n".encode()]

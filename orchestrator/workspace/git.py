@@ -10,7 +10,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import process
 
-_KEPT_VARIABLES: Final = frozenset(
+_PASSED_VARIABLES: Final = frozenset(
     {
         # Where git itself and its configuration are, and how far it looks upwards: facts about
         # the machine. Every other GIT_ variable would point git somewhere else.
@@ -44,7 +44,7 @@ _NO_SPACE: Final = (
 )
 
 
-def shown(path: bytes) -> str:
+def decode_path(path: bytes) -> str:
     r"""A path as text that can be printed and stored; bytes that are not UTF-8 as `\xe9`."""
     return path.decode("utf-8", "backslashreplace")
 
@@ -72,7 +72,7 @@ class Git:
         stdin: bytes = b"",
         stdout_file: Path | None = None,
         allowed: Collection[int] = (0,),
-    ) -> process.Completed:
+    ) -> process.ProcessResult:
         """Run one git command and give what it printed.
 
         Args:
@@ -87,12 +87,12 @@ class Git:
             OSError: `stdout_file` cannot be written.
         """
         owner = _ANY_OWNER if self.any_owner else ()
-        argv = ["git", *_settings((*_HARMLESS, *owner, *self.config)), *arguments]
+        argv = ["git", *_format_settings((*_HARMLESS, *owner, *self.config)), *arguments]
         try:
             done = process.capture(
                 argv,
                 cwd=self.folder,
-                env={**_base_environment(), **self.environment},
+                env={**_build_environment(), **self.environment},
                 stdin=stdin,
                 stdout_file=stdout_file,
                 timeout=_TIMEOUT_SECONDS,
@@ -100,28 +100,30 @@ class Git:
         except OSError as error:
             if stdout_file and error.filename == str(stdout_file):
                 raise
-            raise _cannot_start(error, self.folder) from error
-        if done.returncode not in allowed or done.ended_by is not process.EndedBy.ITSELF:
-            raise self.failure(arguments, done)
+            raise _build_start_error(error, self.folder) from error
+        if done.returncode not in allowed or done.ended_by is not process.EndReason.ITSELF:
+            raise self.build_error(arguments, done)
         return done
 
-    def output(self, *arguments: str, stdin: bytes = b"") -> bytes:
+    def read_output(self, *arguments: str, stdin: bytes = b"") -> bytes:
         """Run one git command and give its standard output."""
         return self.run(*arguments, stdin=stdin).stdout
 
-    def line(self, *arguments: str) -> bytes:
+    def read_line(self, *arguments: str) -> bytes:
         """Run one git command that prints one line, and give the line."""
-        return self.output(*arguments).removesuffix(b"\n")
+        return self.read_output(*arguments).removesuffix(b"\n")
 
-    def at(self, folder: Path, **environment: str) -> "Git":
+    def with_folder(self, folder: Path, **environment: str) -> "Git":
         """The same git in another folder, with further variables."""
         return replace(self, folder=folder, environment={**self.environment, **environment})
 
-    def failure(self, arguments: tuple[str, ...], done: process.Completed) -> InfrastructureError:
+    def build_error(
+        self, arguments: tuple[str, ...], done: process.ProcessResult
+    ) -> InfrastructureError:
         """The error that says what a git command did, in full."""
         command = shlex.join(["git", *arguments])
         stderr = done.stderr.decode("utf-8", "replace").strip()
-        if done.ended_by is not process.EndedBy.ITSELF:
+        if done.ended_by is not process.EndReason.ITSELF:
             how = f"was ended after {done.seconds:.0f} s"
         else:
             how = f"failed with exit code {done.returncode}"
@@ -131,15 +133,15 @@ class Git:
         return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", mend)
 
 
-def _settings(values: tuple[str, ...]) -> list[str]:
+def _format_settings(values: tuple[str, ...]) -> list[str]:
     return [part for value in values for part in ("-c", value)]
 
 
-def _base_environment() -> dict[str, str]:
+def _build_environment() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("GIT_") or name in _KEPT_VARIABLES
+        if not name.startswith("GIT_") or name in _PASSED_VARIABLES
     }
     kept.pop("LANGUAGE", None)  # it would translate what we read
     return kept | {
@@ -151,7 +153,7 @@ def _base_environment() -> dict[str, str]:
     }
 
 
-def _cannot_start(error: OSError, folder: Path) -> InfrastructureError:
+def _build_start_error(error: OSError, folder: Path) -> InfrastructureError:
     if not folder.is_dir():
         return InfrastructureError(f"{folder} is not a folder", "check the project's path")
     return InfrastructureError(

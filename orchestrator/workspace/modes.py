@@ -31,17 +31,17 @@ class Modes:
     project: Path
     folder: Path
 
-    def remember(self, tree: str, paths: Iterable[bytes]) -> None:
+    def record_paths(self, tree: str, paths: Iterable[bytes]) -> None:
         """Write down the modes of some paths as they are now; of links there is none.
 
         Raises:
             OSError: it cannot be written.
         """
-        found = {path: stat.S_IMODE(mode) for path, mode in self._look_at(paths)}
-        if modes := self.recall(tree) | found:
-            self.write(tree, modes)
+        found = {path: stat.S_IMODE(mode) for path, mode in self._iter_modes(paths)}
+        if modes := self.read_modes(tree) | found:
+            self.write_modes(tree, modes)
 
-    def remember_all(self, tree: str, paths: Sequence[bytes]) -> None:
+    def record_tree(self, tree: str, paths: Sequence[bytes]) -> None:
         """Write down which files of a tree, and folders above them, have no usual mode now.
 
         Args:
@@ -52,16 +52,16 @@ class Modes:
             OSError: it cannot be written.
         """
         folder, file = self._find_usual_modes()
-        usual = {folder, file, file | readable_as_executable(file)}
+        usual = {folder, file, file | compute_execute_bits(file)}
         folders = {path.rpartition(b"/")[0] for path in paths} - {b""}
-        folders |= {above for folder in folders for above in parents_of(folder)}
-        looks = self._look_at((*paths, *folders))
+        folders |= {above for folder in folders for above in iter_parents(folder)}
+        looks = self._iter_modes((*paths, *folders))
         modes = {path: stat.S_IMODE(mode) for path, mode in looks if mode not in usual}
         # Who restores them may have another umask.
         modes |= {USUAL_FOLDER: stat.S_IMODE(folder), USUAL_FILE: stat.S_IMODE(file)}
-        self.write(tree, modes)
+        self.write_modes(tree, modes)
 
-    def find_closed(
+    def find_closed_folders(
         self, folders: Sequence[bytes], remembered: Mapping[bytes, int]
     ) -> dict[bytes, int]:
         """Return the modes of folders, there or to come, that their owner may not list and write.
@@ -70,17 +70,17 @@ class Modes:
             folders: folders of the project.
             remembered: modes of those that are to come.
         """
-        looks = self._look_at(folders)
+        looks = self._iter_modes(folders)
         there = {path: stat.S_IMODE(mode) for path, mode in looks if stat.S_ISDIR(mode)}
         modes = {**remembered, **there}
         known = {folder: modes[folder] for folder in folders if folder in modes}
         return {folder: mode for folder, mode in known.items() if ~mode & stat.S_IRWXU}
 
-    def forget(self, tree: str) -> None:
+    def forget_tree(self, tree: str) -> None:
         """Remove what was remembered of a tree's paths."""
         (self.folder / tree).unlink(missing_ok=True)
 
-    def _look_at(self, paths: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    def _iter_modes(self, paths: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         """Yield type and mode of what is at some paths; of links there is none."""
         project = os.fsencode(self.project) + b"/"
         for path in paths:
@@ -91,7 +91,7 @@ class Modes:
             if not stat.S_ISLNK(mode):
                 yield path, mode
 
-    def write(self, tree: str, modes: Mapping[bytes, int]) -> None:
+    def write_modes(self, tree: str, modes: Mapping[bytes, int]) -> None:
         """Replace what is remembered of a tree's paths.
 
         Raises:
@@ -109,7 +109,7 @@ class Modes:
             file.touch()
             return folder.stat().st_mode, file.stat().st_mode
 
-    def recall(self, tree: str) -> dict[bytes, int]:
+    def read_modes(self, tree: str) -> dict[bytes, int]:
         """Return what was remembered of a tree's paths.
 
         Raises:
@@ -123,12 +123,12 @@ class Modes:
         return {path: int(mode, 8) for mode, path in pairs}
 
 
-def readable_as_executable(mode: int) -> int:
+def compute_execute_bits(mode: int) -> int:
     """Return the bits that let those execute a file who may read it, as git sets them."""
     return (mode & 0o444) >> 2
 
 
-def parents_of(path: bytes) -> Iterator[bytes]:
+def iter_parents(path: bytes) -> Iterator[bytes]:
     """Yield the folders above a path, the nearest first."""
     while path := path.rpartition(b"/")[0]:
         yield path

@@ -17,7 +17,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
-from orchestrator.storage.place import pins_of
+from orchestrator.storage.place import pins_folder
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import ISOLATED, RAW_BYTES
 
@@ -38,7 +38,7 @@ _EXACT: Final = (
 
 
 @dataclass(frozen=True)
-class Pinned:
+class PinnedTree:
     """A tree, and what a rule was learned from on it. All text is without secrets."""
 
     rule: str
@@ -56,12 +56,12 @@ class Pinned:
     """Repositories inside, and what could not be read: no snapshot has them."""
 
 
-def pinned_folder(state: Path, pinned: Pinned) -> Path:
+def locate_pin(state: Path, pinned: PinnedTree) -> Path:
     """Return where the state directory keeps a tree: a rule may be learned more than once."""
-    return pins_of(state) / pinned.rule / f"{pinned.run}.{pinned.attempt}"
+    return pins_folder(state) / pinned.rule / f"{pinned.run}.{pinned.attempt}"
 
 
-def pin_tree(git: Git, pinned: Pinned, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
+def pin_tree(git: Git, pinned: PinnedTree, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
     """Keep a tree in a folder of its own; where it is kept already, nothing is done.
 
     Whoever is killed in between leaves no folder that counts.
@@ -80,21 +80,21 @@ def pin_tree(git: Git, pinned: Pinned, folder: Path, *, most_bytes: int = MOST_B
     _require_small(git, pinned.tree, most_bytes)
     draft = folder.with_name(f".{folder.name}.draft")  # one process carries a run
     try:
-        files.remove(draft)
+        files.remove_path(draft)
         draft.mkdir(parents=True, mode=0o700)
         _write_pack(git, pinned.tree, draft / _PACK)
         about = json.dumps(asdict(pinned), indent=2) + "\n"
         files.write_file(draft / _ABOUT, about.encode("ascii"), 0o600, durable=True)
-        atomic.move(draft, folder)
+        atomic.move_path(draft, folder)
         atomic.sync_folder(folder.parent)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise _build_write_error(folder, error) from error
     finally:
         with contextlib.suppress(OSError):  # the next one removes it
-            files.remove(draft)
+            files.remove_path(draft)
 
 
-def read_pinned(folder: Path) -> Pinned:
+def read_pin(folder: Path) -> PinnedTree:
     """Return what is pinned in a folder.
 
     Raises:
@@ -103,14 +103,14 @@ def read_pinned(folder: Path) -> Pinned:
     try:
         stored = json.loads((folder / _ABOUT).read_text(encoding="ascii"))
         lists = {name: tuple(stored[name]) for name in ("cases", "left_out")}
-        return Pinned(**{**stored, **lists})
+        return PinnedTree(**{**stored, **lists})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InfrastructureError(
             f"{folder} holds no pinned tree: {error}", "learn the rule again"
         ) from error
 
 
-def check_out(folder: Path, into: Path) -> Pinned:
+def check_out_pin(folder: Path, into: Path) -> PinnedTree:
     """Write the files of a pinned tree into a folder, byte by byte as they were.
 
     Args:
@@ -120,21 +120,21 @@ def check_out(folder: Path, into: Path) -> Pinned:
     Raises:
         InfrastructureError: nothing is pinned there, it was damaged, or cannot be written.
     """
-    pinned = read_pinned(folder)
+    pinned = read_pin(folder)
     try:
         into.mkdir(parents=True, exist_ok=True)
         if files.list_folder(into):
             raise InfrastructureError(f"{into} is not empty", "name an empty folder")
-        with _opened(folder / _PACK, pinned.tree, into) as git:
+        with _open_pack(folder / _PACK, pinned.tree, into) as git:
             git.run("read-tree", pinned.tree)
             git.run("checkout-index", "--all", "--force")
     except OSError as error:
-        raise _cannot_write(into, error) from error
+        raise _build_write_error(into, error) from error
     return pinned
 
 
 def _require_small(git: Git, tree: str, most_bytes: int) -> None:
-    listed = git.output("ls-tree", "-r", "-l", "-z", "--full-tree", tree).split(b"\0")[:-1]
+    listed = git.read_output("ls-tree", "-r", "-l", "-z", "--full-tree", tree).split(b"\0")[:-1]
     # `mode type oid SPACES size TAB path`
     size = sum(int(entry.split(b"\t", 1)[0].split()[3]) for entry in listed)
     if size > most_bytes:
@@ -155,11 +155,11 @@ def _write_pack(git: Git, tree: str, pack: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(pack: Path, tree: str, work_tree: Path) -> Iterator[Git]:
+def _open_pack(pack: Path, tree: str, work_tree: Path) -> Iterator[Git]:
     """Give a git whose repository holds the pack alone, for as long as the block takes."""
     with tempfile.TemporaryDirectory(prefix="orchestrator-pinned-") as temporary:
         repository = Path(temporary)
-        plain = Git(repository).at(repository, **ISOLATED, GIT_DIR=temporary)
+        plain = Git(repository).with_folder(repository, **ISOLATED, GIT_DIR=temporary)
         kind = "sha256" if len(tree) == _SHA256_DIGITS else "sha1"
         plain.run("init", "--quiet", "--bare", "--template=", f"--object-format={kind}")
         (repository / "info").mkdir(exist_ok=True)
@@ -174,7 +174,7 @@ def _opened(pack: Path, tree: str, work_tree: Path) -> Iterator[Git]:
         )
 
 
-def _cannot_write(path: Path, error: OSError) -> InfrastructureError:
+def _build_write_error(path: Path, error: OSError) -> InfrastructureError:
     return InfrastructureError(
         f"{error.filename or path} cannot be written: {error.strerror}",
         "check that it is writable and has space",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.workspace.git import Git
-from orchestrator.workspace.repository import Repository, file_settings, paths_with_filters
+from orchestrator.workspace.repository import Repository, list_filtered_paths, read_file_settings
 
 MACHINE_MADE: Final = (
     ".venv/",
@@ -74,7 +74,7 @@ class PrivateGit:
     empty_tree: str
 
 
-def open_private(project: Path, repository: Repository | None, state: Path) -> PrivateGit:
+def open_private_git(project: Path, repository: Repository | None, state: Path) -> PrivateGit:
     """Make the private git directory in `state`, or take up the one that is there.
 
     Raises:
@@ -84,33 +84,38 @@ def open_private(project: Path, repository: Repository | None, state: Path) -> P
     folder = state / "git"
     top, prefix = (repository.top, repository.prefix) if repository else (project, b"")
     environment = {**ISOLATED, "GIT_DIR": str(folder), "GIT_WORK_TREE": str(top)}
-    config = (*file_settings(project), "core.bare=false", "core.protectNTFS=false", "gc.auto=0")
+    config = (
+        *read_file_settings(project),
+        "core.bare=false",
+        "core.protectNTFS=false",
+        "gc.auto=0",
+    )
     hash_name = repository.object_format if repository else "sha1"
     empty_tree = hashlib.new(hash_name, b"tree 0\0", usedforsecurity=False).hexdigest()
     private = PrivateGit(Git(project, environment, config), folder, top, prefix, empty_tree)
     if not (folder / "info" / "attributes").exists():  # written last, it marks a complete one
-        _create(folder, repository, _ignore_rules(repository, state, top))
+        _create_repository(folder, repository, _build_ignore_rules(repository, state, top))
     # Left behind when we were killed in the middle of a snapshot.
     (folder / "index.lock").unlink(missing_ok=True)
-    _forget_what_may_differ(private, repository)
+    _drop_untrusted_entries(private, repository)
     return private
 
 
-def _create(folder: Path, repository: Repository | None, ignore_rules: bytes) -> None:
+def _create_repository(folder: Path, repository: Repository | None, ignore_rules: bytes) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)  # it will hold copies of private files
     init = ["init", "--quiet", "--bare", "--template="]
     if repository and repository.object_format != "sha1":
         init.append(f"--object-format={repository.object_format}")
-    Git(folder).at(folder, **ISOLATED, GIT_DIR=str(folder)).run(*init)
+    Git(folder).with_folder(folder, **ISOLATED, GIT_DIR=str(folder)).run(*init)
     (folder / "info").mkdir()
     (folder / "info" / "exclude").write_bytes(ignore_rules)
     if repository:
-        _borrow(repository, folder)
+        _borrow_objects(repository, folder)
     (folder / "info" / "attributes").write_text(RAW_BYTES, encoding="ascii")
 
 
-def _ignore_rules(repository: Repository | None, state: Path, top: Path) -> bytes:
+def _build_ignore_rules(repository: Repository | None, state: Path, top: Path) -> bytes:
     rules = "".join(f"{pattern}\n" for pattern in MACHINE_MADE).encode()
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if repository:
@@ -122,7 +127,7 @@ def _ignore_rules(repository: Repository | None, state: Path, top: Path) -> byte
     return rules
 
 
-def _borrow(repository: Repository, folder: Path) -> None:
+def _borrow_objects(repository: Repository, folder: Path) -> None:
     """Read the user's objects in place, and begin with a copy of the user's index."""
     quoted = os.fsencode(repository.objects.resolve())
     for raw, escaped in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
@@ -137,7 +142,7 @@ def _borrow(repository: Repository, folder: Path) -> None:
         shutil.copy2(repository.index, folder / "index")
 
 
-def _forget_what_may_differ(private: PrivateGit, repository: Repository | None) -> None:
+def _drop_untrusted_entries(private: PrivateGit, repository: Repository | None) -> None:
     """Keep only those index entries that hold, byte for byte, what is on disk.
 
     An entry made through a filter or a change of line ends does not, nor does one that the user
@@ -146,23 +151,23 @@ def _forget_what_may_differ(private: PrivateGit, repository: Repository | None) 
     index = private.folder / "index"
     if not index.exists():
         return
-    git = private.project.at(private.top)
+    git = private.project.with_folder(private.top)
     if any(private.folder.glob("sharedindex.*")):
         # As one file it can be read from the user's repository too, without its other half.
         git.run("update-index", "--no-split-index")
-    filtered = paths_with_filters(repository, index) if repository else set()
-    doubtful = _find_doubtful(git, filtered, private.prefix)
+    filtered = list_filtered_paths(repository, index) if repository else set()
+    doubtful = _find_untrusted_entries(git, filtered, private.prefix)
     if doubtful:
         # From the end: git moves the rest of its list up for each entry that goes.
-        changes = [_without_trust(entry, private) for entry in reversed(doubtful.values())]
+        changes = [_format_index_update(entry, private) for entry in reversed(doubtful.values())]
         git.run("update-index", "-z", "--index-info", stdin=b"".join(changes))
 
 
-def _find_doubtful(
+def _find_untrusted_entries(
     git: Git, filtered: Collection[bytes], prefix: bytes
 ) -> dict[bytes, re.Match[bytes]]:
     """Return the entries that cannot be trusted, by path."""
-    listing = git.output("ls-files", "--stage", "--debug", "-z")
+    listing = git.read_output("ls-files", "--stage", "--debug", "-z")
     # No list of 100,000 entries is kept: they are read twice.
     oids, length = [], 0
     for entry in _TIMED_ENTRY.finditer(listing):
@@ -170,11 +175,13 @@ def _find_doubtful(
         length += entry.end() - entry.start()
     if length < len(listing):
         # The format is git's to change. Then every file is read anew, which is only slow.
-        plain = git.output("ls-files", "--stage", "-z")
+        plain = git.read_output("ls-files", "--stage", "-z")
         return {entry["path"]: entry for entry in _ENTRY.finditer(plain)}
     return {
         entry["path"]: entry
-        for entry, size in zip(_TIMED_ENTRY.finditer(listing), _blob_sizes(git, oids), strict=True)
+        for entry, size in zip(
+            _TIMED_ENTRY.finditer(listing), _iter_blob_sizes(git, oids), strict=True
+        )
         if entry["size"] != size
         or (entry["flags"] != b"0" and int(entry["flags"], 16) & _FLAGS)
         or entry["path"] in filtered
@@ -182,14 +189,14 @@ def _find_doubtful(
     }
 
 
-def _blob_sizes(git: Git, oids: Sequence[bytes]) -> Iterator[bytes]:
+def _iter_blob_sizes(git: Git, oids: Sequence[bytes]) -> Iterator[bytes]:
     asked = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectsize)")
-    answers = git.output(*asked, stdin=b"\n".join([*oids, b""])).splitlines() if oids else []
+    answers = git.read_output(*asked, stdin=b"\n".join([*oids, b""])).splitlines() if oids else []
     # "blob 12"; "<oid> missing" for what a partial clone never fetched, "commit 300" for a gitlink
     return (answer.removeprefix(b"blob ") for answer in answers)
 
 
-def _without_trust(entry: re.Match[bytes], private: PrivateGit) -> bytes:
+def _format_index_update(entry: re.Match[bytes], private: PrivateGit) -> bytes:
     """A line for `update-index --index-info`: the entry without file times, or its removal."""
     path = entry["path"]
     ours = path.startswith(private.prefix) and entry["mode"] != _GITLINK

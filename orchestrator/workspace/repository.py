@@ -72,23 +72,23 @@ def find_repository(project: Path) -> Repository | None:
     if outside and (b"not a git repository" in answer.stderr or answer.stdout):
         return None
     if answer.returncode:
-        raise git.failure(("rev-parse", *_FACTS), answer)
+        raise git.build_error(("rev-parse", *_FACTS), answer)
     facts = answer.stdout.split(b"\n")[:-1]
     if len(facts) != len(_FACTS):  # there is a line end in a path
-        facts = [git.line("rev-parse", each) for each in _FACTS]
+        facts = [git.read_line("rev-parse", each) for each in _FACTS]
     _, prefix, top, git_dir, common_dir, object_format = facts
     if prefix and git.run("check-ignore", "-q", ".", allowed=(0, 1)).returncode == 0:
         return None
     return Repository(
-        top=_path(top),
+        top=_decode_path(top),
         prefix=prefix,
-        git_dir=_path(git_dir),
-        common_dir=project / _path(common_dir),
+        git_dir=_decode_path(git_dir),
+        common_dir=project / _decode_path(common_dir),
         object_format=object_format.decode("ascii"),
     )
 
 
-def file_settings(project: Path) -> tuple[str, ...]:
+def read_file_settings(project: Path) -> tuple[str, ...]:
     """The settings in force about files and ignore rules, in the form that `git -c` takes."""
     pattern = f"^({'|'.join(_FILE_SETTINGS)})$".replace(".", "[.]")
     asked = ("config", "-z", "--type=path", "--get-regexp", pattern)
@@ -99,12 +99,12 @@ def file_settings(project: Path) -> tuple[str, ...]:
     )
 
 
-def paths_with_filters(repository: Repository, index: Path) -> set[bytes]:
+def list_filtered_paths(repository: Repository, index: Path) -> set[bytes]:
     """Files of an index whose bytes git may hand to a program, or recode, on their way in."""
-    git = Git(repository.top).at(repository.top, GIT_INDEX_FILE=str(index))
+    git = Git(repository.top).with_folder(repository.top, GIT_INDEX_FILE=str(index))
     unspoken_of = ":(exclude,attr:!filter !working-tree-encoding)"
-    return set(git.output("ls-files", "-z", "--", ".", unspoken_of).split(b"\0")[:-1])
+    return set(git.read_output("ls-files", "-z", "--", ".", unspoken_of).split(b"\0")[:-1])
 
 
-def _path(raw: bytes) -> Path:
+def _decode_path(raw: bytes) -> Path:
     return Path(os.fsdecode(raw))

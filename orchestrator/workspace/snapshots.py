@@ -10,10 +10,10 @@ from typing import Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Diff, Snapshot
 from orchestrator.platform import files
-from orchestrator.workspace.git import Git, shown
+from orchestrator.workspace.git import Git, decode_path
 from orchestrator.workspace.modes import Modes
-from orchestrator.workspace.pinning import Pinned, pin_tree
-from orchestrator.workspace.private import PrivateGit, open_private
+from orchestrator.workspace.pinning import PinnedTree, pin_tree
+from orchestrator.workspace.private import PrivateGit, open_private_git
 from orchestrator.workspace.repository import find_repository
 from orchestrator.workspace.restore import Restoration
 from orchestrator.workspace.trees import Comparison, compare_trees, list_paths, list_tree
@@ -44,9 +44,9 @@ def open_workspace(project: Path, state: Path) -> "GitWorkspace":
     project, state = project.resolve(), state.resolve()
     repository = find_repository(project)
     try:
-        return GitWorkspace(open_private(project, repository, state), state)
+        return GitWorkspace(open_private_git(project, repository, state), state)
     except OSError as error:
-        raise _cannot_write(error, state) from error
+        raise _build_write_error(error, state) from error
 
 
 class GitWorkspace:
@@ -67,16 +67,16 @@ class GitWorkspace:
         """A tree of which the paths are known, because it was looked through just now."""
         self._compared: Comparison | None = None
         """The last two trees, if they differ."""
-        self.unseen: tuple[str, ...] = ()
+        self.unseen_paths: tuple[str, ...] = ()
         """What the last snapshot could not see: repositories inside, unreadable files."""
 
-    def snapshot(self) -> Snapshot:
+    def take_snapshot(self) -> Snapshot:
         """Store the project's present files and give the id of their tree.
 
         Raises:
             InfrastructureError: git failed, or there is no space.
         """
-        unseen = self._add_all()
+        unseen = self._update_index()
         tree = self._write_tree()
         # Another repository inside comes in as a gitlink, which holds none of its files. It must
         # not stay: the next `git add` would run `git status` in there, under its configuration.
@@ -86,7 +86,7 @@ class GitWorkspace:
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=paths)
             tree = self._write_tree()
         self._last_tree = tree
-        self._remember_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
+        self._record_unseen(tree, {*unseen, *(path + b"/" for path in inside)})
         return Snapshot(tree)
 
     def _find_repositories(self, tree: str) -> list[bytes]:
@@ -113,9 +113,9 @@ class GitWorkspace:
         if tree != snapshot.tree:
             paths = list_paths(self._git, snapshot.tree)
         try:
-            Modes(self._git.folder, self._state / "modes").remember_all(snapshot.tree, paths)
+            Modes(self._git.folder, self._state / "modes").record_tree(snapshot.tree, paths)
         except OSError as error:
-            raise _cannot_write(error, self._state) from error
+            raise _build_write_error(error, self._state) from error
 
     def restore_command(self, snapshot: Snapshot) -> str:
         """Say the command that prints a file of a snapshot; PATH in it stands for the file.
@@ -130,12 +130,12 @@ class GitWorkspace:
         folder = shlex.quote(str(self._private.folder))
         return f"git --git-dir={folder} diff-tree -r -p --binary {before.tree} {after.tree}"
 
-    def read(self, snapshot: Snapshot, path: str) -> bytes | None:
+    def read_file(self, snapshot: Snapshot, path: str) -> bytes | None:
         """Return the bytes of a file of a snapshot; None if it is not in it."""
         done = self._git.run("cat-file", "blob", f"{snapshot.tree}:{path}", allowed=(0, 128))
         return done.stdout if done.returncode == 0 else None
 
-    def diff(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
+    def diff_snapshots(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Write what changed between two snapshots to the file `patch`, and list it.
 
         The patch is in git's format with binary files in full; it goes straight to the file.
@@ -145,11 +145,11 @@ class GitWorkspace:
             InfrastructureError: git failed, or `patch` cannot be written.
         """
         try:
-            return self._compare(before.tree, after.tree).write_diff(self._git, patch)
+            return self._find_comparison(before.tree, after.tree).write_diff(self._git, patch)
         except OSError as error:
-            raise _cannot_write(error, patch) from error
+            raise _build_write_error(error, patch) from error
 
-    def restore(
+    def restore_files(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> tuple[str, ...]:
         """Restore the files of `to`, where they differ from `changed_since`.
@@ -170,20 +170,22 @@ class GitWorkspace:
         Raises:
             InfrastructureError: git failed, or a file cannot be written.
         """
-        now = self.snapshot()
-        hidden = frozenset(self._unseen_in(to.tree) | self._unseen_in(now.tree))
+        now = self.take_snapshot()
+        hidden = frozenset(self._read_unseen(to.tree) | self._read_unseen(now.tree))
         hidden |= {os.fsencode(path) for path in leave}
         restoration = Restoration(self._private, self._state, hidden)
         try:
-            left_alone = restoration.carry_out(to.tree, changed_since.tree, now.tree)
+            left_alone = restoration.restore_files(to.tree, changed_since.tree, now.tree)
         except OSError as error:
             raise InfrastructureError(
                 f"{error.filename or self._git.folder} cannot be restored: {error.strerror}",
                 "make it writable, or free some space; then run again",
             ) from error
-        return tuple(shown(path) for path in sorted(left_alone) if shown(path) not in leave)
+        return tuple(
+            decode_path(path) for path in sorted(left_alone) if decode_path(path) not in leave
+        )
 
-    def pin(self, pinned: Pinned, folder: Path) -> None:
+    def pin_snapshot(self, pinned: PinnedTree, folder: Path) -> None:
         """Keep the tree of a snapshot in a folder that needs no other.
 
         Raises:
@@ -191,7 +193,7 @@ class GitWorkspace:
         """
         pin_tree(self._git, pinned, folder)
 
-    def _compare(self, before: str, after: str) -> Comparison:
+    def _find_comparison(self, before: str, after: str) -> Comparison:
         known = self._compared
         if known and (known.before, known.after) == (before, after):
             return known
@@ -199,7 +201,7 @@ class GitWorkspace:
 
     # ---- below: one snapshot --------------------------------------------------------------
 
-    def _add_all(self) -> set[bytes]:
+    def _update_index(self) -> set[bytes]:
         """Bring the private index up to date. Gives what git could not add."""
         asked = ("add", "-A", "--ignore-errors", "--no-warn-embedded-repo", "--", ".")
         done = self._git.run(*asked, allowed=(0, 1, 128))
@@ -209,8 +211,8 @@ class GitWorkspace:
         closed = {path.removeprefix(self._private.prefix) for path in _CLOSED.findall(done.stderr)}
         if done.returncode == 0:
             return closed
-        missing = set(_paths(self._git, "ls-files", "-z", "--others", "--exclude-standard"))
-        missing.update(_paths(self._git, "diff-files", "-z", "--name-only", "--relative"))
+        missing = set(_read_paths(self._git, "ls-files", "-z", "--others", "--exclude-standard"))
+        missing.update(_read_paths(self._git, "diff-files", "-z", "--name-only", "--relative"))
         # What git does not complain of has only just been written.
         missing = {path for path in missing if path.rstrip(b"/") in done.stderr}
         special = {
@@ -221,7 +223,7 @@ class GitWorkspace:
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=listed)
             missing -= special
         if any(self._should_be_seen(path) for path in missing):
-            raise self._git.failure(asked, done)
+            raise self._git.build_error(asked, done)
         return missing | closed
 
     def _should_be_seen(self, path: bytes) -> bool:
@@ -230,31 +232,31 @@ class GitWorkspace:
 
     def _write_tree(self) -> str:
         if not self._private.prefix:
-            return self._git.line("write-tree").decode("ascii")
+            return self._git.read_line("write-tree").decode("ascii")
         asked = ("write-tree", f"--prefix={os.fsdecode(self._private.prefix)}")
         done = self._git.run(*asked, allowed=(0, 128))
         if done.returncode == 0:
             return done.stdout.decode("ascii").strip()
-        if self._git.output("ls-files", "-z"):
-            raise self._git.failure(asked, done)
+        if self._git.read_output("ls-files", "-z"):
+            raise self._git.build_error(asked, done)
         return self._private.empty_tree  # git knows no tree for a folder without files
 
-    def _remember_unseen(self, tree: str, unseen: set[bytes]) -> None:
-        self.unseen = tuple(shown(path) for path in sorted(unseen))
-        known = self._unseen_in(tree)
+    def _record_unseen(self, tree: str, unseen: set[bytes]) -> None:
+        self.unseen_paths = tuple(decode_path(path) for path in sorted(unseen))
+        known = self._read_unseen(tree)
         if not unseen <= known:
             data = b"".join(path + b"\0" for path in sorted(known | unseen))
-            files.write_file(self._unseen_note(tree), data)
+            files.write_file(self._note_path(tree), data)
 
-    def _unseen_in(self, tree: str) -> set[bytes]:
-        note = self._unseen_note(tree)
+    def _read_unseen(self, tree: str) -> set[bytes]:
+        note = self._note_path(tree)
         return set(note.read_bytes().split(b"\0")[:-1]) if note.exists() else set()
 
-    def _unseen_note(self, tree: str) -> Path:
+    def _note_path(self, tree: str) -> Path:
         return self._state / "unseen" / tree
 
 
-def _cannot_write(error: OSError, path: Path) -> InfrastructureError:
+def _build_write_error(error: OSError, path: Path) -> InfrastructureError:
     """The error for a file of ours that cannot be written."""
     return InfrastructureError(
         f"{error.filename or path} cannot be written: {error.strerror}",
@@ -262,5 +264,5 @@ def _cannot_write(error: OSError, path: Path) -> InfrastructureError:
     )
 
 
-def _paths(git: Git, *arguments: str) -> list[bytes]:
-    return git.output(*arguments).split(b"\0")[:-1]
+def _read_paths(git: Git, *arguments: str) -> list[bytes]:
+    return git.read_output(*arguments).split(b"\0")[:-1]

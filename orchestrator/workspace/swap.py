@@ -13,7 +13,7 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Snapshot
 from orchestrator.platform import files, process
-from orchestrator.platform.folders import path_key
+from orchestrator.platform.folders import hash_path
 from orchestrator.ports import Workspace
 from orchestrator.workspace.snapshots import open_workspace
 
@@ -46,9 +46,9 @@ class SwapNote:
     path: Path
 
     @classmethod
-    def of_project(cls, project: Path, state: Path) -> "SwapNote":
+    def for_project(cls, project: Path, state: Path) -> "SwapNote":
         """Return the place of a project's note in the state directory."""
-        return cls(state / "swaps" / f"{path_key(project.resolve())}.json")
+        return cls(state / "swaps" / f"{hash_path(project.resolve())}.json")
 
     def write(self, folder: Path, swap: Swap) -> None:
         """Write down which tree has to be restored, and through which private repository.
@@ -130,7 +130,7 @@ class TreeSwap:
     note: SwapNote
     folder: Path
 
-    def changed(self, one: Snapshot, other: Snapshot) -> frozenset[str]:
+    def list_changed_paths(self, one: Snapshot, other: Snapshot) -> frozenset[str]:
         """Return the paths that differ between two trees.
 
         Raises:
@@ -138,7 +138,9 @@ class TreeSwap:
         """
         patch = self.folder / "swap.patch"
         try:
-            return frozenset(each.path for each in self.workspace.diff(one, other, patch).changes)
+            return frozenset(
+                each.path for each in self.workspace.diff_snapshots(one, other, patch).changes
+            )
         finally:
             patch.unlink(missing_ok=True)
 
@@ -152,7 +154,7 @@ class TreeSwap:
             InfrastructureError: a file cannot be written.
         """
         self.note.write(self.folder, swap)
-        return self.workspace.restore(swap.before, swap.after, swap.leave)
+        return self.workspace.restore_files(swap.before, swap.after, swap.leave)
 
     def revert(self, swap: Swap, rewritten: Collection[str] = ()) -> Sequence[str]:
         """Restore the files of the tree after.
@@ -168,11 +170,11 @@ class TreeSwap:
         Raises:
             InfrastructureError: a file cannot be written; the note stays.
         """
-        left = self.workspace.restore(swap.after, swap.before, swap.leave)
+        left = self.workspace.restore_files(swap.after, swap.before, swap.leave)
         if own := {*left} & {*rewritten}:
-            now = self.workspace.snapshot()
-            others = self.changed(now, swap.after) - own
-            again = self.workspace.restore(swap.after, now, {*swap.leave, *others})
+            now = self.workspace.take_snapshot()
+            others = self.list_changed_paths(now, swap.after) - own
+            again = self.workspace.restore_files(swap.after, now, {*swap.leave, *others})
             left = (*(path for path in left if path not in own), *again)
         self.note.remove()
         return left
@@ -190,7 +192,7 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
     Raises:
         InfrastructureError: a file cannot be written, or the note cannot be read.
     """
-    note = SwapNote.of_project(project, state)
+    note = SwapNote.for_project(project, state)
     try:
         folder, swap = note.read()
     except FileNotFoundError:
@@ -202,10 +204,10 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
             "then remove that file",
         ) from error
     # The suite of the killed run may still be at work on the tree before.
-    ended = process.sweep(folder.name)
+    ended = process.end_marked_processes(folder.name)
     try:
         trees = TreeSwap(open_workspace(project, folder), note, folder)
-        return replace(_finish(trees, swap), run=folder.name, ended=ended)
+        return replace(_finish_swap(trees, swap), run=folder.name, ended=ended)
     except InfrastructureError as error:
         raise InfrastructureError(
             f"the files of a killed attempt cannot be restored in {project}: {error.message}",
@@ -213,11 +215,11 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
         ) from error
 
 
-def _finish(trees: TreeSwap, swap: Swap) -> FinishedSwap:
-    now = trees.workspace.snapshot()
+def _finish_swap(trees: TreeSwap, swap: Swap) -> FinishedSwap:
+    now = trees.workspace.take_snapshot()
     replaced = {*swap.rewritten} - {*swap.leave}
     if replaced:
         pairs = (swap.before, swap.after), (now, swap.before), (now, swap.after)
-        replaced = replaced.intersection(*(trees.changed(*pair) for pair in pairs))
+        replaced = replaced.intersection(*(trees.list_changed_paths(*pair) for pair in pairs))
     left = trees.revert(swap, replaced)
     return FinishedSwap(left, sorted(replaced - {*left}), trees.workspace.restore_command(now))

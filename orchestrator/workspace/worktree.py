@@ -12,17 +12,17 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.platform.folders import GIT_FOLDER
-from orchestrator.workspace.git import Git, shown
+from orchestrator.workspace.git import Git, decode_path
 from orchestrator.workspace.private import MACHINE_MADE
 from orchestrator.workspace.repository import Repository, find_repository
 
-_NOBODY: Final = ("Prompt Learning Loop", "orchestrator@localhost")
+_FALLBACK_IDENTITY: Final = ("Prompt Learning Loop", "orchestrator@localhost")
 """Who commits where git knows no name of the user's."""
 
 _START: Final = "refs/worktree/start"
 """The commit that the work tree began with. Such a ref is seen in that work tree alone."""
 
-_WANTED: Final = (
+_COMMIT_PATHSPECS: Final = (
     ".",
     *(
         f":(exclude,glob)**/{name.rstrip('/')}{rest}"
@@ -52,14 +52,14 @@ class Worktree:
         """The project's folder in it."""
         return self.folder / self.repository.prefix.decode("utf-8", "surrogateescape")
 
-    def is_made(self) -> bool:
+    def is_complete(self) -> bool:
         """Return whether `make` has come to its end."""
         asked = ("rev-parse", "-q", "--verify", _START)
         if not (self._entry.is_dir() and self.folder.is_dir()):
             return False
-        return not self._git().run(*asked, allowed=(0, 1, 128)).returncode
+        return not self._open_git().run(*asked, allowed=(0, 1, 128)).returncode
 
-    def make(self) -> None:
+    def create(self) -> None:
         """Make the work tree and the branch, from the user's HEAD.
 
         What a process that was killed while it made them has left is removed first.
@@ -73,7 +73,7 @@ class Worktree:
         # Forced, because such a process may have left an entry and a branch of these names.
         asked = ("worktree", "add", "-q", "-f", "-f", "--no-guess-remote", "-B", self.branch)
         Git(self.repository.top).run(*asked, str(self.folder), "HEAD")
-        self._git().run("update-ref", _START, "HEAD")
+        self._open_git().run("update-ref", _START, "HEAD")
 
     def commit(self, message: str, anyway: Sequence[str] = ()) -> None:
         """Commit on the branch all that differs from it, and the files named `anyway` in any case.
@@ -84,16 +84,16 @@ class Worktree:
         Raises:
             InfrastructureError: git failed.
         """
-        git = self._git()
-        git.run("add", "-A", "--", *_WANTED)
+        git = self._open_git()
+        git.run("add", "-A", "--", *_COMMIT_PATHSPECS)
         # What was learned is kept also where the repository ignores it.
         for name in anyway:
             if (self.project / name).is_file():
-                git.at(self.project).run("add", "-f", "--", name)
-        tip, tree = git.line("rev-parse", "HEAD"), git.line("write-tree")
-        if tree != git.line("rev-parse", "HEAD^{tree}"):
+                git.with_folder(self.project).run("add", "-f", "--", name)
+        tip, tree = git.read_line("rev-parse", "HEAD"), git.read_line("write-tree")
+        if tree != git.read_line("rev-parse", "HEAD^{tree}"):
             asked = ("commit-tree", tree.decode(), "-p", tip.decode(), "-F", "-")
-            who = git.at(self.folder, **_identity(git))
+            who = git.with_folder(self.folder, **_read_identity(git))
             tip = who.run(*asked, stdin=message.encode("utf-8", "replace")).stdout.strip()
         # The agent may have switched to another branch; what it did is to be found on this one.
         git.run("update-ref", f"refs/heads/{self.branch}", tip.decode())
@@ -104,10 +104,12 @@ class Worktree:
         Raises:
             InfrastructureError: git failed.
         """
-        git = self._git()
-        return git.line("rev-parse", f"refs/heads/{self.branch}") != git.line("rev-parse", _START)
+        git = self._open_git()
+        return git.read_line("rev-parse", f"refs/heads/{self.branch}") != git.read_line(
+            "rev-parse", _START
+        )
 
-    def only_here(self) -> tuple[str, ...]:
+    def list_uncommitted_paths(self) -> tuple[str, ...]:
         """Paths whose content is in the work tree and not on the branch.
 
         What git ignores or a machine made does not count, nor a file that is not there any more.
@@ -115,11 +117,13 @@ class Worktree:
         Raises:
             InfrastructureError: git failed; there may be no such branch.
         """
-        git = self._git()
+        git = self._open_git()
         asked = ("diff", "--name-only", "-z", "--no-renames", "--diff-filter=d")
-        paths = git.output(*asked, f"refs/heads/{self.branch}", "--", *_WANTED)
-        paths += git.output("ls-files", "-z", "--others", "--exclude-standard", "--", *_WANTED)
-        return tuple(shown(path) for path in paths.split(b"\0")[:-1])
+        paths = git.read_output(*asked, f"refs/heads/{self.branch}", "--", *_COMMIT_PATHSPECS)
+        paths += git.read_output(
+            "ls-files", "-z", "--others", "--exclude-standard", "--", *_COMMIT_PATHSPECS
+        )
+        return tuple(decode_path(path) for path in paths.split(b"\0")[:-1])
 
     def remove(self, *, with_branch: bool) -> None:
         """Remove the work tree, and the branch too if asked.
@@ -143,13 +147,13 @@ class Worktree:
     def _entry(self) -> Path:
         return self.repository.common_dir / "worktrees" / self.folder.name
 
-    def _git(self) -> Git:
+    def _open_git(self) -> Git:
         """Git in the work tree, by its entry in the user's repository and not by its own word."""
         where = {"GIT_DIR": str(self._entry), "GIT_WORK_TREE": str(self.folder)}
-        return Git(self.folder).at(self.folder, **where)
+        return Git(self.folder).with_folder(self.folder, **where)
 
 
-def worktree_of(project: Path, folder: Path, branch: str) -> Worktree:
+def resolve_worktree(project: Path, folder: Path, branch: str) -> Worktree:
     """A work tree for a project, which is not made yet.
 
     Args:
@@ -182,20 +186,20 @@ def worktree_of(project: Path, folder: Path, branch: str) -> Worktree:
     return Worktree(repository, folder, branch)
 
 
-def uncommitted(project: Path) -> tuple[str, ...]:
+def list_uncommitted(project: Path) -> tuple[str, ...]:
     """Paths in a project that differ from the last commit, untracked ones included.
 
     Raises:
         InfrastructureError: git failed.
     """
-    records = Git(project).output("status", "--porcelain", "-z", "--no-renames", "--", ".")
-    return tuple(shown(record[3:]) for record in records.split(b"\0") if record)
+    records = Git(project).read_output("status", "--porcelain", "-z", "--no-renames", "--", ".")
+    return tuple(decode_path(record[3:]) for record in records.split(b"\0") if record)
 
 
-def _identity(git: Git) -> dict[str, str]:
+def _read_identity(git: Git) -> dict[str, str]:
     keys = ("user.name", "user.email")
     known = [git.run("config", key, allowed=(0, 1)).stdout.strip().decode() for key in keys]
-    name, email = known if all(known) else _NOBODY
+    name, email = known if all(known) else _FALLBACK_IDENTITY
     return {
         f"GIT_{who}_{what}": value
         for who in ("AUTHOR", "COMMITTER")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent, bundled_program
+from orchestrator.agents.claude_code import ClaudeCodeAgent, find_bundled_program
 from orchestrator.replay import ReplayServer, Scenario, parse_scenario
 
 SMALL = {"input": 100, "output": 50}
@@ -46,7 +46,7 @@ def claude(
     refuse: Callable[[Path], str | None] | None = None,
 ) -> Iterator[tuple[ClaudeCodeAgent, ReplayServer]]:
     """An agent whose model is scripted."""
-    program = bundled_program()
+    program = find_bundled_program()
     assert program, "the SDK's wheel has no program for this platform"
     with ReplayServer(scenario) as replay:
         environment = {

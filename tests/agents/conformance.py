@@ -18,7 +18,7 @@ import pytest
 from orchestrator.events import AgentSpoke, Event, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
 from orchestrator.ports import Agent
-from tests.patience import growing
+from tests.patience import iter_growing_limits
 
 FAMILY_SCRIPT = """
 import os, signal, subprocess, sys, time
@@ -81,19 +81,19 @@ class AgentConformance(ABC):
         events: list[Event] = []
         with self.subject(Behaviour.EDIT, workspace) as subject:
             result = subject.agent.run("make it", workspace, limits, events.append)
-        assert (result.outcome, result.outcome.worked) == (AgentOutcome.COMPLETED, True)
+        assert (result.outcome, result.outcome.has_worked) == (AgentOutcome.COMPLETED, True)
         assert (workspace / "made.txt").read_text("utf-8").strip() == "made"
         assert any(isinstance(event, AgentSpoke | ToolUsed) for event in events)
         assert survivors(workspace) == []
 
     def test_is_ended_at_the_wall_clock(self, workspace: Path, limits: AgentLimits) -> None:
-        for seconds in growing(self.silence):
+        for seconds in iter_growing_limits(self.silence):
             short = replace(limits, wall_clock_seconds=seconds)
             if self._is_ended(workspace, short, AgentOutcome.WALL_CLOCK):
                 break
 
     def test_is_ended_when_it_is_silent(self, workspace: Path, limits: AgentLimits) -> None:
-        for seconds in growing(self.silence):
+        for seconds in iter_growing_limits(self.silence):
             long = max(seconds * 10, limits.wall_clock_seconds)
             short = replace(limits, no_output_seconds=seconds, wall_clock_seconds=long)
             if self._is_ended(workspace, short, AgentOutcome.NO_OUTPUT):
@@ -102,7 +102,7 @@ class AgentConformance(ABC):
     def test_a_failure_is_told_with_its_cause(self, workspace: Path, limits: AgentLimits) -> None:
         with self.subject(Behaviour.FAIL, workspace) as subject:
             result = subject.agent.run("make it", workspace, limits, lambda _event: None)
-        assert not result.outcome.worked
+        assert not result.outcome.has_worked
         assert "model" in result.message
         assert "model" in result.stderr_tail
 
@@ -151,7 +151,7 @@ class AgentConformance(ABC):
         """Return whether there was a family to end by then."""
         with self.subject(Behaviour.HANG, workspace) as subject:
             result = subject.agent.run("wait", workspace, limits, lambda _event: None)
-        assert (result.outcome, result.outcome.worked) == (outcome, False)
+        assert (result.outcome, result.outcome.has_worked) == (outcome, False)
         assert result.message
         started = (workspace / "pids").exists()
         assert survivors(workspace) == []

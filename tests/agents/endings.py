@@ -17,14 +17,14 @@ _OUTCOMES: Final = {
 
 @dataclass(frozen=True)
 class Notice:
-    words: str
+    message: str
     outcome: AgentOutcome
     status: int | None
-    tells_reset: bool
+    has_reset_time: bool
     quotes: str
 
     def __str__(self) -> str:
-        return self.words[:50]
+        return self.message[:50]
 
 
 def _notice(row: dict[str, Any]) -> Notice:

@@ -48,17 +48,17 @@ def empty(**fields: Any) -> ResultMessage:
 
 def check(ended: AgentResult, notice: Notice) -> None:
     assert ended.outcome is notice.outcome
-    assert (ended.resets_at is not None) == notice.tells_reset
-    assert ("waits until then" in ended.message) == notice.tells_reset
+    assert (ended.resets_at is not None) == notice.has_reset_time
+    assert ("waits until then" in ended.message) == notice.has_reset_time
     assert notice.quotes in ended.message
 
 
 @pytest.mark.parametrize("notice", [*LIMITS, *LOGINS, *API_ERRORS], ids=str)
 def test_a_notice_that_comes_as_an_error(notice: Notice) -> None:
-    failed = failure(notice.words, api_error_status=notice.status)
+    failed = failure(notice.message, api_error_status=notice.status)
     check(end(MODEL, failed), notice)
-    check(end(MODEL, by_program(notice.words), failed), notice)
-    check(end(MODEL, says(EDIT), by_program(notice.words), failed), notice)
+    check(end(MODEL, by_program(notice.message), failed), notice)
+    check(end(MODEL, says(EDIT), by_program(notice.message), failed), notice)
     check(end(MODEL, says(EDIT), replace(failed, num_turns=9)), notice)
 
 
@@ -68,17 +68,17 @@ def test_a_notice_that_comes_as_an_error(notice: Notice) -> None:
 def test_a_notice_counts_whatever_the_result_calls_itself(
     notice: Notice, is_error: bool, reason: str | None
 ) -> None:
-    said = result(result=notice.words, is_error=is_error, terminal_reason=reason)
+    said = result(result=notice.message, is_error=is_error, terminal_reason=reason)
     check(end(said), notice)
-    check(end(by_model(notice.words), said), notice)
-    check(end(by_program(notice.words), said), notice)
+    check(end(by_model(notice.message), said), notice)
+    check(end(by_program(notice.message), said), notice)
 
 
 @pytest.mark.parametrize("notice", LIMITS, ids=str)
 def test_a_limit_in_the_middle_of_the_work_is_one_if_the_program_says_so(notice: Notice) -> None:
-    said = result(result=notice.words, num_turns=7)
-    check(end(says(EDIT), by_program(notice.words), said), notice)
-    spoken = end(says(EDIT), by_model(notice.words), said)
+    said = result(result=notice.message, num_turns=7)
+    check(end(says(EDIT), by_program(notice.message), said), notice)
+    spoken = end(says(EDIT), by_model(notice.message), said)
     assert spoken.outcome is AgentOutcome.COMPLETED
 
 
@@ -103,7 +103,7 @@ WORDS = st.sampled_from(["it", "says", "header", "now", "test", "shows", "client
 def test_a_notice_within_a_working_agents_answer_is_none(
     notice: Notice, before: str, after: str, joint: str
 ) -> None:
-    words = f"{before}{joint}{notice.words} {after}"
+    words = f"{before}{joint}{notice.message} {after}"
     worked = end(says(EDIT), by_model(words), result(result=words, num_turns=4))
     assert worked.outcome is AgentOutcome.COMPLETED
     if len(before.split()) > 2:  # a word or two may be the name of a model or a limit
@@ -189,9 +189,9 @@ def test_a_tool_call_is_work_without_a_word() -> None:
 
 @pytest.mark.parametrize("notice", [*LIMITS, *LOGINS], ids=str)
 def test_a_notice_is_known_without_a_result(notice: Notice) -> None:
-    died = replace(ENDING, returncode=1, stderr_tail=f"warning: x\n{notice.words}")
+    died = replace(ENDING, returncode=1, stderr_tail=f"warning: x\n{notice.message}")
     assert read(ending=died)[0].outcome is notice.outcome
-    assert read(by_program(notice.words))[0].outcome is notice.outcome
+    assert read(by_program(notice.message))[0].outcome is notice.outcome
 
 
 def test_a_death_after_a_rejecting_event_is_the_limit() -> None:

@@ -11,24 +11,24 @@ from orchestrator.agents.claude_environment import (
     DEFAULTS,
     HELPERS,
     OFFICIAL_API,
-    STEERING,
-    child_environment,
+    PROTECTED_NAMES,
+    build_child_environment,
+    build_pinned_settings,
+    can_authenticate,
+    create_session_id,
     is_own_session,
-    may_be_logged_in,
-    new_session_id,
-    pinned_settings,
-    settings_file,
+    write_settings_file,
 )
 
 
 def pins(env: dict[str, str]) -> dict[str, str]:
-    settings = json.loads(pinned_settings(env))
+    settings = json.loads(build_pinned_settings(env))
     assert set(settings) == {"env", *HELPERS}
     return dict(settings["env"])
 
 
 def test_defaults_give_way_to_the_users_own_environment(tmp_path: Path) -> None:
-    env = child_environment({"API_TIMEOUT_MS": "5", "PATH": "/bin"}, tmp_path)
+    env = build_child_environment({"API_TIMEOUT_MS": "5", "PATH": "/bin"}, tmp_path)
     assert env["API_TIMEOUT_MS"] == "5"
     assert env["PATH"] == "/bin"
     assert {name: env[name] for name in DEFAULTS if name != "API_TIMEOUT_MS"} == {
@@ -40,7 +40,7 @@ def test_marks_of_an_outer_session_are_taken_away_and_settings_stay(tmp_path: Pa
     marks = ["CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_MESSAGING_TOKEN", "CLAUDE_PID"]
     settings = {"CLAUDE_CODE_USE_BEDROCK": "1", "CLAUDE_CODE_OAUTH_TOKEN": "t",
                 "CLAUDE_CONFIG_DIR": "/c", "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "9"}  # fmt: skip
-    env = child_environment({**dict.fromkeys(marks, "outer"), **settings}, tmp_path)
+    env = build_child_environment({**dict.fromkeys(marks, "outer"), **settings}, tmp_path)
     assert not env.keys() & set(marks)
     assert settings.items() <= env.items()
 
@@ -61,24 +61,24 @@ def test_the_address_is_ours_else_the_users_else_the_official_one(home: Path) ->
 
 def test_keys_and_helpers_are_the_users_own_or_nothing(home: Path) -> None:
     env = {"HOME": str(home), "ANTHROPIC_API_KEY": "mine"}
-    assert pins(env).keys() == STEERING
+    assert pins(env).keys() == PROTECTED_NAMES
     assert (pins(env)["ANTHROPIC_API_KEY"], pins(env)["ANTHROPIC_AUTH_TOKEN"]) == ("mine", "")
-    assert json.loads(pinned_settings(env))["apiKeyHelper"] == ""
+    assert json.loads(build_pinned_settings(env))["apiKeyHelper"] == ""
     (home / ".claude").mkdir()
     (home / ".claude/settings.json").write_text('{"apiKeyHelper": "my-helper"}', encoding="utf-8")
-    assert json.loads(pinned_settings(env))["apiKeyHelper"] == "my-helper"
+    assert json.loads(build_pinned_settings(env))["apiKeyHelper"] == "my-helper"
 
 
 def test_the_settings_file_is_for_this_user_alone_and_goes_away(home: Path) -> None:
     sandbox = {"enabled": True, "failIfUnavailable": True}
-    with settings_file({"HOME": str(home)}, sandbox) as path:
+    with write_settings_file({"HOME": str(home)}, sandbox) as path:
         assert json.loads(path.read_text(encoding="utf-8"))["sandbox"] == sandbox
         assert path.parent.stat().st_mode & 0o077 == 0
     assert not path.parent.exists()
 
 
 def test_our_own_sessions_are_known_by_their_transcripts() -> None:
-    ours, foreign = new_session_id(), str(uuid.uuid4())
+    ours, foreign = create_session_id(), str(uuid.uuid4())
     assert str(uuid.UUID(ours)) == ours
     assert uuid.UUID(ours).version == 4
     folder = Path("/home/me/.claude/projects/-my-project")
@@ -106,8 +106,8 @@ def test_each_way_to_log_in_is_seen(
 ) -> None:
     monkeypatch.chdir(home)
     env = {"HOME": str(home), **env}
-    assert not may_be_logged_in({"HOME": str(home), "ANTHROPIC_API_KEY": ""})
+    assert not can_authenticate({"HOME": str(home), "ANTHROPIC_API_KEY": ""})
     for name, text in files.items():
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text, encoding="utf-8")
-    assert may_be_logged_in(env)
+    assert can_authenticate(env)

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.agents import claude_messages
 from orchestrator.agents.claude_endings import Ending
-from orchestrator.agents.claude_messages import Reading
-from orchestrator.agents.claude_tools import refused_calls
+from orchestrator.agents.claude_messages import MessageReader
+from orchestrator.agents.claude_tools import iter_refused_calls
 from orchestrator.agents.claude_wire import (
     AssistantMessage,
     Message,
@@ -23,11 +23,11 @@ from orchestrator.agents.claude_wire import (
 )
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.platform.process import EndedBy
+from orchestrator.platform.process import EndReason
 from teacher.models import Usage
 
 PROJECT = Path("/p")
-ENDING = Ending(EndedBy.ITSELF, 0, 1.0, "", "id", None)
+ENDING = Ending(EndReason.ITSELF, 0, 1.0, "", "id", None)
 LIMITS = AgentLimits()
 
 
@@ -48,10 +48,10 @@ def says(*blocks: TextBlock | ToolUseBlock, **fields: Any) -> AssistantMessage:
 
 def read(*messages: Message, ending: Ending = ENDING) -> tuple[AgentResult, list[Event]]:
     events: list[Event] = []
-    reading = Reading(PROJECT, events.append)
+    reading = MessageReader(PROJECT, events.append)
     for message in messages:
-        reading.take(message)
-    return reading.result(ending, LIMITS), events
+        reading.handle_message(message)
+    return reading.build_result(ending, LIMITS), events
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_of_several_results_the_last_bill_counts_and_no_words_are_lost() -> None
     assert judged.turns == 2
 
 
-@pytest.mark.parametrize("by", [EndedBy.WALL_CLOCK, EndedBy.NO_OUTPUT, EndedBy.US])
-def test_an_end_by_us_counts_only_while_there_is_work_to_do(by: EndedBy) -> None:
+@pytest.mark.parametrize("by", [EndReason.WALL_CLOCK, EndReason.NO_OUTPUT, EndReason.US])
+def test_an_end_by_us_counts_only_while_there_is_work_to_do(by: EndReason) -> None:
     ended = replace(ENDING, ended_by=by)
     outcome = {
-        EndedBy.WALL_CLOCK: AgentOutcome.WALL_CLOCK,
-        EndedBy.NO_OUTPUT: AgentOutcome.NO_OUTPUT,
-        EndedBy.US: AgentOutcome.CRASHED,
+        EndReason.WALL_CLOCK: AgentOutcome.WALL_CLOCK,
+        EndReason.NO_OUTPUT: AgentOutcome.NO_OUTPUT,
+        EndReason.US: AgentOutcome.CRASHED,
     }[by]
     assert read(result(), ending=ended)[0].outcome is AgentOutcome.COMPLETED
     assert read(says(TextBlock("x")), ending=ended)[0].outcome is outcome
@@ -193,9 +193,9 @@ def called(calls: str, *, thread: str | None = None) -> AssistantMessage:
 
 
 def same_calls(*messages: AssistantMessage) -> int:
-    reading = Reading(PROJECT, lambda _: None)
+    reading = MessageReader(PROJECT, lambda _: None)
     for message in messages:
-        reading.take(message)
+        reading.handle_message(message)
     return reading.same_calls
 
 
@@ -230,7 +230,7 @@ def test_two_at_work_side_by_side_are_no_round() -> None:
 
 
 def test_a_round_is_named_as_what_ended_the_attempt() -> None:
-    ending = replace(ENDING, ended_by=EndedBy.NO_PROGRESS)
+    ending = replace(ENDING, ended_by=EndReason.NO_PROGRESS)
     result, _ = read(*map(called, "abab"), ending=ending)
     assert result.outcome is AgentOutcome.NO_PROGRESS
     assert result.message.startswith(
@@ -242,9 +242,9 @@ def test_a_round_is_named_as_what_ended_the_attempt() -> None:
 
 def test_a_tool_call_ends_once_and_says_how() -> None:
     events: list[Event] = []
-    reading = Reading(PROJECT, events.append, refused={"3"})
+    reading = MessageReader(PROJECT, events.append, refused={"3"})
     for id_ in ("1", "2", "3", "4"):
-        reading.take(says(ToolUseBlock(id_, "Bash", {"command": f"run {id_}"})))
+        reading.handle_message(says(ToolUseBlock(id_, "Bash", {"command": f"run {id_}"})))
     texts = [{"type": "text", "text": "<tool_use_error>no\nsuch file</tool_use_error>"}]
     results = [
         ToolResultBlock("1", "fine"),
@@ -253,8 +253,8 @@ def test_a_tool_call_ends_once_and_says_how() -> None:
         ToolResultBlock("3", "again", is_error=True),
         ToolResultBlock("unknown", "x"),
     ]
-    reading.take(UserMessage(content=list(results)))
-    reading.take(UserMessage(content=()))
+    reading.handle_message(UserMessage(content=list(results)))
+    reading.handle_message(UserMessage(content=()))
     assert [event for event in events if isinstance(event, ToolEnded)] == [
         ToolEnded("1", "Bash"),
         ToolEnded("2", "Bash", failed=True, why="no such file"),
@@ -274,11 +274,11 @@ def test_a_tool_call_ends_once_and_says_how() -> None:
     ],
 )
 def test_refusals_are_read_from_the_raw_message(meta: object, refused: list[str]) -> None:
-    assert list(refused_calls({"type": "user", "tool_result_meta": meta})) == refused
-    assert list(refused_calls({})) == []
+    assert list(iter_refused_calls({"type": "user", "tool_result_meta": meta})) == refused
+    assert list(iter_refused_calls({})) == []
 
 
 @pytest.mark.parametrize("value", [None, "12", -5, float("nan"), float("inf"), 10**30, True, [1]])
 def test_a_bill_that_cannot_be_is_none(value: object) -> None:
-    usage = claude_messages._bill({"x": {"inputTokens": value}, "y": value}, value)  # type: ignore[arg-type]
+    usage = claude_messages._sum_usage({"x": {"inputTokens": value}, "y": value}, value)  # type: ignore[arg-type]
     assert usage == Usage()

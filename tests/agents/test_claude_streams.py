@@ -12,7 +12,7 @@ from orchestrator.agents.claude_code import ClaudeCodeAgent
 from orchestrator.events import Event
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from tests.agents.conformance import survivors
-from tests.patience import growing
+from tests.patience import iter_growing_limits
 
 LIMITS = AgentLimits(wall_clock_seconds=30, no_output_seconds=30)
 
@@ -113,7 +113,7 @@ def test_one_that_does_not_read_is_ended_by_its_limits(project: Path) -> None:
 
 def test_one_that_does_not_end_after_its_result_has_done_its_work(project: Path) -> None:
     done = "open('done', 'w').close(); time.sleep(600)"
-    for seconds in growing(1):
+    for seconds in iter_growing_limits(1):
         limits = AgentLimits(wall_clock_seconds=30 * seconds, no_output_seconds=seconds)
         result = run(project, WELL, RESULT, done, limits=limits)
         if (project / "done").exists():

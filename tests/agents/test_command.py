@@ -97,13 +97,13 @@ def end_of(project: Path, said: str = "", error: str = "", code: int = 0) -> Age
 @pytest.mark.parametrize("notice", [*NOTICES, *LOGINS], ids=str)
 def test_a_notice_is_known_on_each_stream(notice: Notice, project: Path) -> None:
     ends = [
-        end_of(project, said=f"{notice.words}\n"),
-        end_of(project, said=f"{notice.words}\n", error="\n", code=1),
-        end_of(project, said="reads a.py\n", error=f"warning: x\n{notice.words}\n", code=1),
-        end_of(project, error=f"credentials are loaded\n{notice.words}\n"),
+        end_of(project, said=f"{notice.message}\n"),
+        end_of(project, said=f"{notice.message}\n", error="\n", code=1),
+        end_of(project, said="reads a.py\n", error=f"warning: x\n{notice.message}\n", code=1),
+        end_of(project, error=f"credentials are loaded\n{notice.message}\n"),
     ]
     assert {each.outcome for each in ends} == {notice.outcome}
-    assert {each.resets_at is not None for each in ends} == {notice.tells_reset}
+    assert {each.resets_at is not None for each in ends} == {notice.has_reset_time}
     assert {each.silent for each in ends} == {False}
 
 

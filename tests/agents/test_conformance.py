@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.agents.command import CommandAgent
-from orchestrator.agents.fake import ScriptedAgent, fails, hangs, writes
+from orchestrator.agents.fake import ScriptedAgent, fail_with, hang_until_limit, write_files
 from orchestrator.models import AgentOutcome
 from tests.agents.claude import claude, fault, say, steps, use
 from tests.agents.conformance import AgentConformance, Behaviour, Subject
@@ -22,9 +22,9 @@ class TestScriptedAgent(AgentConformance):
     @contextlib.contextmanager
     def subject(self, behaviour: Behaviour, workspace: Path) -> Iterator[Subject]:
         act = {
-            Behaviour.EDIT: writes({"made.txt": "made\n"}),
-            Behaviour.HANG: hangs(),
-            Behaviour.FAIL: fails(AgentOutcome.API_ERROR, "no such model", "no such model\n"),
+            Behaviour.EDIT: write_files({"made.txt": "made\n"}),
+            Behaviour.HANG: hang_until_limit(),
+            Behaviour.FAIL: fail_with(AgentOutcome.API_ERROR, "no such model", "no such model\n"),
         }[behaviour]
         agent = ScriptedAgent(act)
         yield Subject(agent, lambda: agent.prompts[-1])

@@ -21,12 +21,12 @@ import pytest
 
 from orchestrator.agents.claude_transport import ClaudeProcess
 from orchestrator.agents.claude_wire import parse_message
-from orchestrator.agents.permissions import suite_permissions
+from orchestrator.agents.permissions import build_suite_permissions
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import SMALL, answers, claude, fault, say, steps, use, write
 from tests.agents.conformance import FAMILY_SCRIPT, survivors
-from tests.patience import growing
+from tests.patience import iter_growing_limits
 from tests.platform.test_process import alive, pids_in
 
 LIMITS = AgentLimits(max_turns=6, wall_clock_seconds=60, no_output_seconds=60)
@@ -228,7 +228,7 @@ def test_tests_run_without_asking_and_other_commands_do_not(project: Path) -> No
     scenario = steps(
         {"tools": [{"name": "Bash", "input": {"command": each}} for each in commands]}, say("ok")
     )
-    allowed = suite_permissions("pytest tests/ -v --tb=short")
+    allowed = build_suite_permissions("pytest tests/ -v --tb=short")
     with claude(scenario, allowed_tools=allowed) as (agent, _):
         result = agent.run("Test it.", project, LIMITS, ignore)
     denied = {denial.removeprefix("Bash: ") for denial in result.denials}
@@ -257,7 +257,7 @@ def test_max_turns(project: Path, seen: list[dict[str, Any]]) -> None:
     with claude(answers({"reply": use("Bash", command="echo on")})) as (agent, _):
         result = agent.run("Go on.", project, replace(LIMITS, max_turns=2), ignore)
     assert (result.outcome, result.turns) == (AgentOutcome.MAX_TURNS, 2)
-    assert result.outcome.worked
+    assert result.outcome.has_worked
     assert "maximum number of turns (2)" in result.message
     (raw,) = of_type(seen, "result")
     assert (raw["terminal_reason"], raw["is_error"], raw["num_turns"]) == ("max_turns", True, 3)
@@ -285,7 +285,7 @@ def test_a_run_that_is_ended_in_the_middle_still_has_its_bill(project: Path) -> 
         {"when": {"step": 0}, "reply": use("Bash", command="echo on")},
         {"reply": {"fault": "stall"}},
     )
-    for silence in growing(5):  # enough to get to the answer that stalls
+    for silence in iter_growing_limits(5):  # enough to get to the answer that stalls
         with claude(scenario) as (agent, _):
             limits = replace(LIMITS, no_output_seconds=silence)
             result = agent.run("Go on.", project, limits, ignore)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from orchestrator.agents.notices import (
     NoticeKind,
     classify_error,
-    closing_notice,
-    first_line_kind,
-    last_notice,
-    unwrap,
-    whole_text_kind,
+    classify_first_line,
+    classify_whole_text,
+    find_closing_notice,
+    find_last_notice,
+    unwrap_error_json,
 )
 from tests.agents.endings import LIMITS, LOGINS, MENTIONS, Notice
 
@@ -48,26 +48,28 @@ def test_a_limit_is_known_in_each_wording(
     head: str, kind: str, bullet: str, reset: str, advice: str, case: type[str]
 ) -> None:
     text = case(head.format(kind) + bullet + reset + advice)
-    assert whole_text_kind(text) is NoticeKind.LIMIT
+    assert classify_whole_text(text) is NoticeKind.LIMIT
     assert classify_error(text) is NoticeKind.LIMIT
-    assert last_notice(f"working\n{text}") is not None
+    assert find_last_notice(f"working\n{text}") is not None
 
 
 @pytest.mark.parametrize("text", MENTIONS)
 def test_a_mention_is_no_notice(text: str) -> None:
-    assert first_line_kind(text) is None
-    assert last_notice(text) is None
+    assert classify_first_line(text) is None
+    assert find_last_notice(text) is None
 
 
 @pytest.mark.parametrize("notice", [*LIMITS, *LOGINS], ids=str)
 def test_a_longer_answer_is_no_notice_as_a_whole(notice: Notice) -> None:
-    assert whole_text_kind(f"{notice.words}\n\nThe header shows it now.") is None
-    assert whole_text_kind(f"I added this line:\n{notice.words}") is None
-    assert closing_notice(f"{notice.words}\n\nThe header shows it now.") is None
+    assert classify_whole_text(f"{notice.message}\n\nThe header shows it now.") is None
+    assert classify_whole_text(f"I added this line:\n{notice.message}") is None
+    assert find_closing_notice(f"{notice.message}\n\nThe header shows it now.") is None
 
 
 def test_a_reset_that_a_terminal_broke_is_still_told() -> None:
-    found = last_notice("x\nYou've hit your usage limit. Upgrade or try again in 5 days\n2 hours.")
+    found = find_last_notice(
+        "x\nYou've hit your usage limit. Upgrade or try again in 5 days\n2 hours."
+    )
     assert found is not None
     assert found[1].endswith("5 days 2 hours.")
 
@@ -85,11 +87,11 @@ def test_a_reset_that_a_terminal_broke_is_still_told() -> None:
     ],
 )
 def test_json_is_replaced_by_its_message(text: str, words: str) -> None:
-    assert unwrap(text) == words
+    assert unwrap_error_json(text) == words
 
 
 @given(st.text(st.sampled_from("You've hit limit reached resets 3pm·{}[]\"'\n-.,()/ ")))
 def test_any_text_is_judged(text: str) -> None:
-    whole_text_kind(text)
+    classify_whole_text(text)
     classify_error(text)
-    last_notice(text)
+    find_last_notice(text)

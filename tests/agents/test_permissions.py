@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.agents.permissions import suite_permissions
+from orchestrator.agents.permissions import build_suite_permissions
 
 USUAL = tuple(
     rule
@@ -28,4 +28,4 @@ USUAL = tuple(
 )
 def test_rules(command: str, more: tuple[str, ...]) -> None:
     expected = tuple(rule for way in more for rule in (f"Bash({way})", f"Bash({way} *)"))
-    assert set(suite_permissions(command)) == {*expected, *USUAL}
+    assert set(build_suite_permissions(command)) == {*expected, *USUAL}

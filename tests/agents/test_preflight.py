@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent, bundled_program, find_program, version
+from orchestrator.agents.claude_code import (
+    ClaudeCodeAgent,
+    find_bundled_program,
+    find_program,
+    read_version,
+)
 from orchestrator.errors import InfrastructureError, UsageError
 
 
@@ -22,16 +27,16 @@ def test_claude_on_the_path_goes_before_the_one_in_the_wheel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_program() == bundled_program()
+    assert find_program() == find_bundled_program()
     own = program(tmp_path, "exit 0")
     assert find_program() == own
 
 
 def test_the_program_in_the_wheel_tells_its_version() -> None:
-    bundled = bundled_program()
+    bundled = find_bundled_program()
     assert bundled
     agent = ClaudeCodeAgent(environment={"ANTHROPIC_API_KEY": "k"}, program=bundled)
-    assert version(bundled) in agent.preflight()
+    assert read_version(bundled) in agent.preflight()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ def test_a_program_that_will_not_do(script: str, words: str, tmp_path: Path) -> 
     )
     with pytest.raises(InfrastructureError, match=words) as caught:
         agent.preflight()
-    assert caught.value.mend
+    assert caught.value.hint
     assert "\n" not in str(caught.value)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.agents.resets import reset_time
+from orchestrator.agents.resets import parse_reset_time
 
 BERLIN, NEW_YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=BERLIN)  # a Saturday
@@ -79,7 +79,7 @@ SEP = " · "
     ],
 )
 def test_the_moment_is_read(words: str, expected: str) -> None:
-    moment = reset_time(f"You've hit your session limit{SEP}{words}", NOON)
+    moment = parse_reset_time(f"You've hit your session limit{SEP}{words}", NOON)
     assert moment is not None
     assert moment.utcoffset() is not None
     assert moment == datetime.fromisoformat(expected)
@@ -92,12 +92,12 @@ def test_the_moment_is_read(words: str, expected: str) -> None:
      "resets 2026-13-45", "resets 3", "resets in 99999999999 days"],
 )  # fmt: skip
 def test_a_message_that_does_not_tell(words: str) -> None:
-    assert reset_time(f"You've hit your session limit{SEP}{words}", NOON) is None
+    assert parse_reset_time(f"You've hit your session limit{SEP}{words}", NOON) is None
 
 
 def test_three_o_clock_stays_three_o_clock_when_the_clocks_change() -> None:
     before = datetime(2026, 10, 24, 16, 0, tzinfo=BERLIN)  # the night after, clocks go back
-    moment = reset_time("resets 3pm (Europe/Berlin)", before)
+    moment = parse_reset_time("resets 3pm (Europe/Berlin)", before)
     assert moment is not None
     assert moment.hour == 15
     assert moment.timestamp() - before.timestamp() == 24 * 3600
@@ -113,7 +113,7 @@ def test_a_time_of_day_is_always_ahead_and_within_a_day(
     naive: datetime, hour: int, minute: int, zone: ZoneInfo
 ) -> None:
     now = naive.replace(tzinfo=UTC).astimezone(zone)
-    moment = reset_time(f"resets {hour}:{minute:02d} ({zone})", now)
+    moment = parse_reset_time(f"resets {hour}:{minute:02d} ({zone})", now)
     assert moment is not None
     ahead = moment.timestamp() - now.timestamp()
     assert timedelta(0) < timedelta(seconds=ahead + 3600)

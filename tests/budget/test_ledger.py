@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.budget.ledger import (
     DAY,
     HOUR,
-    SMALLEST,
+    SMALLEST_ALLOWANCE_USD,
     CapReachedError,
     Caps,
     Entry,
@@ -71,7 +71,7 @@ def test_the_day_frees_what_is_a_day_old_and_says_when(ledger: Ledger, clock: Cl
     ledger.close_entry(ledger.open_entry("a", caps), cost(3.5))
     with pytest.raises(CapReachedError, match=r"free again on .* at") as caught:
         ledger.open_entry("b", caps)
-    assert "limits.max_cost_usd_per_day" in caught.value.mend
+    assert "limits.max_cost_usd_per_day" in caught.value.hint
     clock.now += DAY - HOUR - 1
     with pytest.raises(CapReachedError):
         ledger.open_entry("b", caps)
@@ -103,7 +103,7 @@ def test_tokens_are_the_runs_own(ledger: Ledger) -> None:
 def test_a_runs_own_limit_counts_what_was_broken_off(ledger: Ledger) -> None:
     caps = Caps(cost_usd_per_day=50, cost_usd_per_run=2)
     ledger.close_entry(ledger.open_entry("a", caps, at_most=2), cost(0.8))
-    ledger.abandon(
+    ledger.abandon_entry(
         ledger.open_entry("a", caps, at_most=1.5)
     )  # all that is known is the bill of 0.8
     again = ledger.open_entry("a", caps, at_most=2)
@@ -115,7 +115,7 @@ def test_a_runs_own_limit_counts_what_was_broken_off(ledger: Ledger) -> None:
             CapReachedError, match=r"run's cost limit .* \$2.10 of \$2.00"
         ) as caught:
             ledger.open_entry("a", caps, kind)
-        assert "resume --max-cost-usd" in caught.value.mend
+        assert "resume --max-cost-usd" in caught.value.hint
     assert ledger.open_entry("b", caps, Kind.LESSON).allowance == 0.25
     assert ledger.open_entry("a", Caps(cost_usd_per_run=3)).allowance == pytest.approx(0.9)
 
@@ -178,15 +178,15 @@ def check_reservations(ledger: Ledger, steps: list[tuple[str, float, float]]) ->
             try:
                 at_work.append(ledger.open_entry("a", caps, at_most=at_most))
             except CapReachedError:
-                assert ledger.spent() > 10 - SMALLEST - 1e-9
+                assert ledger.sum_spending() > 10 - SMALLEST_ALLOWANCE_USD - 1e-9
         elif at_work:
             entry = at_work.pop()
             assert entry.allowance is not None
             if what == "settle":
                 ledger.close_entry(entry, cost(entry.allowance * share))
             else:
-                ledger.abandon(entry)
-        assert ledger.spent() <= 10 + 1e-6
+                ledger.abandon_entry(entry)
+        assert ledger.sum_spending() <= 10 + 1e-6
 
 
 def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
     assert [child.returncode for child in children] == [0] * 4
     assert sum(spent) <= 10 + 1e-6
     with Database(tmp_path) as database:
-        assert Ledger(database).spent() == pytest.approx(sum(spent))
+        assert Ledger(database).sum_spending() == pytest.approx(sum(spent))
 
 
 def test_so_many_requests_to_a_webhook_an_hour_from_all_runs_together(
@@ -225,7 +225,7 @@ def test_so_many_requests_to_a_webhook_an_hour_from_all_runs_together(
     ledger.close_entry(ledger.open_entry("c", caps, Kind.LESSON), cost(0))
     with pytest.raises(CapReachedError, match="call each other") as caught:
         ledger.open_entry("d", caps, Kind.WEBHOOK)
-    assert "n8n.max_requests_per_hour" in caught.value.mend
+    assert "n8n.max_requests_per_hour" in caught.value.hint
     clock.now += HOUR
     ledger.open_entry("d", caps, Kind.WEBHOOK)
 
@@ -244,7 +244,9 @@ def test_so_much_money_for_a_webhook_a_day(ledger: Ledger, clock: Clock) -> None
 def test_an_entry_says_whose_it_is(ledger: Ledger, tmp_path: Path) -> None:
     ledger.close_entry(ledger.open_entry("a", Caps(), Kind.WEBHOOK, attempt=2), cost(0.5))
     with Database(tmp_path) as database:
-        rows = database.rows("SELECT run, attempt, kind, closed, cost_usd, tokens FROM spending")
+        rows = database.fetch_rows(
+            "SELECT run, attempt, kind, closed, cost_usd, tokens FROM spending"
+        )
     assert rows == [("a", 2, "webhook", 1, 0.5, 100)]
 
 

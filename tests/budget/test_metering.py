@@ -11,7 +11,7 @@ from orchestrator import events
 from orchestrator.agents.fake import Act, ScriptedAgent
 from orchestrator.budget.ledger import CapReachedError, Caps, Ledger
 from orchestrator.budget.metering import Account, MeteredAgent, MeteredTeacher, RunClock
-from orchestrator.budget.waiting import PatientAgent, Time
+from orchestrator.budget.waiting import Time, WaitForResetAgent
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.storage.database import Database
 from teacher.errors import TeacherUnavailable, UnusableAnswer
@@ -97,7 +97,7 @@ def test_an_attempt_that_was_broken_off_is_not_free(tmp_path: Path, ledger: Ledg
     bounded = metered(ScriptedAgent(interrupted), ledger, Caps(cost_usd_per_day=50))
     with pytest.raises(KeyboardInterrupt):
         bounded.run("go", tmp_path, LIMITS, lambda _: None)
-    assert ledger.spent() == pytest.approx(0.5)
+    assert ledger.sum_spending() == pytest.approx(0.5)
 
 
 def test_an_attempt_that_was_broken_off_counts_against_its_run_too(
@@ -138,7 +138,7 @@ def test_a_lesson_is_billed_when_it_is_of_no_use_too(ledger: Ledger) -> None:
     for error in (UnusableAnswer, TeacherUnavailable):
         with pytest.raises(error):
             bounded.teach(FAILURE, ())
-    assert ledger.spent() == pytest.approx(0.05)
+    assert ledger.sum_spending() == pytest.approx(0.05)
 
 
 # ---- the wait for a reset ------------------------------------------------------------------
@@ -167,7 +167,7 @@ class Watch:
 
 def patient(*acts: Act, left: float = 1e6) -> tuple[Callable[[], AgentResult], list[str], Watch]:
     watch, heard = Watch(), list[str]()
-    agent = PatientAgent(ScriptedAgent(*acts), RunClock(left), watch.time)
+    agent = WaitForResetAgent(ScriptedAgent(*acts), RunClock(left), watch.time)
 
     def listen(event: events.Event) -> None:
         assert isinstance(event, events.AgentWaiting)
@@ -194,7 +194,7 @@ def test_what_was_spent_before_the_wait_is_not_there_to_spend_again(ledger: Ledg
     dear = replace(LIMITED, usage=Usage(cost_usd=3.0))
     agent = ScriptedAgent(gives(dear, seen), gives(dear, seen), gives(DONE, seen))
     watch = Watch()
-    patient = PatientAgent(
+    patient = WaitForResetAgent(
         metered(agent, ledger, Caps(cost_usd_per_run=5), seconds=1e6), RunClock(1e6), watch.time
     )
     with pytest.raises(CapReachedError, match=r"\$6.00 of \$5.00"):

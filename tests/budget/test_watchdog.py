@@ -38,7 +38,7 @@ def test_the_same_tool_call_again_and_again_is_no_progress(project: Path) -> Non
         result = agent.run("Look.", project, limits, lambda _: None)
     assert result.outcome is AgentOutcome.NO_PROGRESS
     assert "4 times in a row" in result.message or "5 times in a row" in result.message
-    assert not result.outcome.worked
+    assert not result.outcome.has_worked
     assert len(replay.requests) < len(replies)
     assert left_of(project / "pids") == []
 

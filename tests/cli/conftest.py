@@ -40,7 +40,7 @@ fi
 
 
 @dataclass(frozen=True)
-class Ended:
+class CommandResult:
     """A command that has ended."""
 
     code: int
@@ -53,26 +53,26 @@ class Ended:
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Everything that a person would see."""
         return self.out + self.err
 
 
-Call = Callable[..., Ended]
+Call = Callable[..., CommandResult]
 
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
     """Call a command in this process, through the door that errors leave by."""
 
-    def call(*words: str | Path) -> Ended:
+    def call(*words: str | Path) -> CommandResult:
         with pytest.raises(SystemExit) as end:
             main([str(word) for word in words])
         out, err = capsys.readouterr()
         code = end.value.code
         assert isinstance(code, int)
         assert "Traceback" not in out + err or code == 4
-        return Ended(code, out, err)
+        return CommandResult(code, out, err)
 
     return call
 
@@ -136,7 +136,7 @@ def teacher(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReplayServer]:
         yield model
 
 
-def in_a_child(
+def start_command(
     *words: str | Path, wrapper: Sequence[str] = (), **settings: Any
 ) -> "subprocess.Popen[str]":
     """Start a command as a process of its own, as a shell would."""
@@ -153,7 +153,7 @@ def in_a_child(
     )
 
 
-def ended(child: "subprocess.Popen[str]") -> Ended:
+def wait_for_result(child: "subprocess.Popen[str]") -> CommandResult:
     """Wait for a child's end."""
     out, err = child.communicate(timeout=60)
-    return Ended(child.returncode, out, err)
+    return CommandResult(child.returncode, out, err)

@@ -12,29 +12,38 @@ from typing import Any
 import pytest
 
 from orchestrator.replay import ReplayServer
-from tests.cli.conftest import AGENT, RULE, TASK, Call, Ended, Shop, ended, in_a_child
+from tests.cli.conftest import (
+    AGENT,
+    RULE,
+    TASK,
+    Call,
+    CommandResult,
+    Shop,
+    start_command,
+    wait_for_result,
+)
 
 REPORT = ("report-failure", "--failure-type", "other", "--description", "x")
 
 
-def in_a_namespace(mount: str, *words: str | Path, after: str = "true") -> Ended:
+def in_a_namespace(mount: str, *words: str | Path, after: str = "true") -> CommandResult:
     """Run a command where a mount is made before, and something may be looked at after."""
     script = f'{mount} || exit 99; "$@"; code=$?; {after}; exit $code'
     enter = ("unshare", "--map-root-user", "--mount", "sh", "-c")
     if subprocess.run([*enter, "mount -t tmpfs none /mnt"], check=False).returncode:
         pytest.skip("mounts need user namespaces, which this machine does not allow")
-    done = ended(in_a_child(*words, wrapper=(*enter, script, "sh")))
+    done = wait_for_result(start_command(*words, wrapper=(*enter, script, "sh")))
     assert done.code != 99, done.err
     return done
 
 
-def run(call: Call, shop: Shop, *more: str) -> Ended:
+def run(call: Call, shop: Shop, *more: str) -> CommandResult:
     return call("run", TASK, "--project-dir", shop.project, *more)
 
 
-def refused(done: Ended, code: int, *words: str) -> None:
+def refused(done: CommandResult, code: int, *words: str) -> None:
     """Assert one clear line."""
-    assert done.code == code, done.said
+    assert done.code == code, done.output
     assert len(done.err.splitlines()) == 1, done.err
     for each in words:
         assert each in done.err
@@ -67,8 +76,8 @@ def test_a_read_only_project(shop: Shop, teacher: ReplayServer) -> None:
     done = in_a_namespace(mount, *REPORT, "--project-dir", at)
     refused(done, 2, f"{at}/CLAUDE.md cannot be written: it is write-protected")
     done = in_a_namespace(mount, "run", TASK, "--project-dir", at)
-    assert done.code in (1, 3), done.said
-    assert "Traceback" not in done.said
+    assert done.code in (1, 3), done.output
+    assert "Traceback" not in done.output
     assert (shop.word, shop.rulebook) == ("wrong\n", b"# Project\n")
 
 
@@ -84,7 +93,7 @@ def test_a_full_disk_under_the_project(shop: Shop, teacher: ReplayServer) -> Non
     done = in_a_namespace(
         mount, *REPORT, "--project-dir", at, after=f"cat {quoted}/CLAUDE.md; ls -A {quoted}"
     )
-    assert done.code == 3, done.said
+    assert done.code == 3, done.output
     assert len(done.err.splitlines()) == 1
     assert f"no space left for {at}/CLAUDE.md" in done.err
     assert done.out.endswith("# Project\nCLAUDE.md\nfill\n")
@@ -101,11 +110,11 @@ def test_a_full_disk_under_the_state(
     shop.agent.write_text(f"cat /dev/zero > {quoted}/fill\n{AGENT}", encoding="utf-8")
     mount = f"mount -t tmpfs -o size={free} none {quoted}"
     done = in_a_namespace(mount, "run", TASK, "--project-dir", shop.project)
-    assert done.code == 3, done.said
-    assert "Traceback" not in done.said
+    assert done.code == 3, done.output
+    assert "Traceback" not in done.output
     assert len(done.err.splitlines()) <= 1
-    assert str(state) in done.said
-    assert "free space there" in done.said
+    assert str(state) in done.output
+    assert "free space there" in done.output
 
 
 # ---- tests and configuration ---------------------------------------------------------------
@@ -303,8 +312,8 @@ def test_a_claude_md_that_cannot_be_the_rulebook(
         named.symlink_to(targets[made])
     shop.agent.write_text("echo guessed >> word.txt\n", encoding="utf-8")
     done = run(call, shop) if made == "loop" else call(*REPORT, "--project-dir", shop.project)
-    assert done.code in (2, 3), done.said
-    assert "CLAUDE.md" in done.said
+    assert done.code in (2, 3), done.output
+    assert "CLAUDE.md" in done.output
     assert other.read_bytes() == b"# Another project's\n"
     assert named.is_symlink() == (made not in ("folder", "fifo"))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.config import load
+from orchestrator.config import load_config
 from tests.cli.conftest import CHECKOUT, Call, Shop
 
 
@@ -26,7 +26,7 @@ def test_values_and_origins(call: Call, shop: Shop, monkeypatch: pytest.MonkeyPa
     assert shown["learning.max_retries"] == ("7", f"{shop.project}/orchestrator.yaml:2")
     assert shown["claude.max_turns"] == ("9", "environment ORCHESTRATOR_CLAUDE_MAX_TURNS")
     assert shown["claude.model"] == ("null", "default")
-    assert set(shown) == {key for key, _, _ in load(shop.project).values()}
+    assert set(shown) == {key for key, _, _ in load_config(shop.project).iter_values()}
 
 
 def test_what_is_shown_is_the_configuration(call: Call, shop: Shop) -> None:
@@ -40,7 +40,10 @@ def test_what_is_shown_is_the_configuration(call: Call, shop: Shop) -> None:
             nested.setdefault(section, {})[name] = value
         else:
             nested[section] = value
-    assert type(load(shop.project).config).model_validate(nested) == load(shop.project, file).config
+    assert (
+        type(load_config(shop.project).config).model_validate(nested)
+        == load_config(shop.project, file).config
+    )
 
 
 def test_an_unknown_key_is_said_with_the_nearest(call: Call, shop: Shop) -> None:

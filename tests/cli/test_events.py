@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.timeline import listed, listed_json
+from orchestrator.cli.timeline import iter_json_lines, iter_lines
 from orchestrator.models import EventRow
 from orchestrator.replay import ReplayServer
 from orchestrator.storage.runs import Store
-from tests.cli.conftest import RULE, TASK, Call, Shop, in_a_child
+from tests.cli.conftest import RULE, TASK, Call, Shop, start_command
 
 AT = "2026-11-20T12:04:31+00:00"
 
@@ -99,7 +99,7 @@ def test_no_secret_of_an_agent_is_on_record(
     secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
     shop.agent.write_text(f"echo token {secret}\necho right > word.txt\n", encoding="utf-8")
     done = call("run", TASK, "--project-dir", shop.project)
-    assert (done.code, secret in done.said) == (0, False)
+    assert (done.code, secret in done.output) == (0, False)
     assert secret not in call("runs", "events", "--json").out
 
 
@@ -107,7 +107,7 @@ def test_a_run_of_an_earlier_version_has_no_events(call: Call, shop: Shop) -> No
     from orchestrator.models import Task
 
     with Store() as store:
-        store.create(Task("old", shop.project), "{}")
+        store.create_run(Task("old", shop.project), "{}")
     assert call("runs", "events").out == "no events on record\n"
     assert call("runs", "events", "nothing").code == 2
 
@@ -126,7 +126,7 @@ def test_a_tool_call_and_its_end_are_one_line(end: dict[str, Any], told: str) ->
         row(2, "agent_spoke", text="meanwhile"),
         row(3, "tool_ended", tool="Bash", id="a", **end),
     ]
-    lines = list(listed(rows))
+    lines = list(iter_lines(rows))
     assert len(lines) == 2
     assert lines[0].split(maxsplit=1)[1] == f"attempt 1  tool     Bash pytest -q: {told}"
 
@@ -138,15 +138,15 @@ def test_what_a_later_version_wrote_or_a_full_disk_cut_is_shown_as_far_as_it_goe
         row(3, "suite_finished"),
         row(4, "tool_ended", tool="Bash", failed=True),
     ]
-    lines = list(listed(rows))
+    lines = list(iter_lines(rows))
     assert lines[0].endswith("moon_landed where: Mare, when: 1969")
     assert "half a l" in lines[1]
     assert lines[3].endswith("tool     Bash failed")
-    assert all(json.loads(line)["run"] == "r" for line in listed_json("r", rows))
+    assert all(json.loads(line)["run"] == "r" for line in iter_json_lines("r", rows))
 
 
 def test_control_characters_and_long_texts_do_not_reach_the_terminal() -> None:
-    (line,) = listed([row(1, "agent_spoke", text="\x1b[2J" + "x\n" * 5000)])
+    (line,) = iter_lines([row(1, "agent_spoke", text="\x1b[2J" + "x\n" * 5000)])
     assert "\x1b" not in line
     assert len(line) < 300
 
@@ -154,7 +154,7 @@ def test_control_characters_and_long_texts_do_not_reach_the_terminal() -> None:
 def test_a_run_ends_when_the_reader_of_its_json_lines_is_gone(
     shop: Shop, teacher: ReplayServer
 ) -> None:
-    with in_a_child("run", TASK, "--project-dir", shop.project, "--json") as child:
+    with start_command("run", TASK, "--project-dir", shop.project, "--json") as child:
         assert child.stdout
         assert child.stderr
         child.stdout.readline()

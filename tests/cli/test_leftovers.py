@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import mark_process
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from tests.cli.conftest import CHECKOUT, TASK, Call, Shop
 from tests.runs import get_last_run
 
@@ -41,7 +41,7 @@ def left(shop: Shop) -> Path:
     done = subprocess.run(argv, env=environment, capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL, done
     assert get_last_run().outcome is RunOutcome.SOLVED
-    (folder,) = (state_directory() / "worktrees").iterdir()
+    (folder,) = (resolve_state_directory() / "worktrees").iterdir()
     (folder / "some.log").write_text("ignored", encoding="utf-8")
     (folder / "__pycache__").mkdir()
     (folder / "__pycache__" / "a.pyc").write_bytes(b"machine-made")
@@ -50,7 +50,7 @@ def left(shop: Shop) -> Path:
 
 def again(call: Call, shop: Shop) -> str:
     done = call("run", TASK, "--isolate", "--project-dir", shop.project)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     return done.out
 
 
@@ -93,7 +93,7 @@ def test_one_that_was_removed_halfway_goes_too(call: Call, shop: Shop, left: Pat
 def test_a_run_that_is_there_or_can_go_on_keeps_its_work_tree(
     call: Call, shop: Shop, left: Path, change: str
 ) -> None:
-    with closing(sqlite3.connect(state_directory() / "state.db")) as runs, runs:
+    with closing(sqlite3.connect(resolve_state_directory() / "state.db")) as runs, runs:
         runs.execute(f"UPDATE runs SET {change}")  # noqa: S608 -- words of this test
     assert left.name not in again(call, shop)
     assert left.is_dir()

@@ -14,13 +14,13 @@ import pytest
 from orchestrator.masking import REDACTED
 from orchestrator.models import Rule
 from orchestrator.replay import ReplayServer
-from orchestrator.rulebook.committing import message
+from orchestrator.rulebook.committing import render_message
 from orchestrator.rulebook.records import Origin, RuleRecord, Status
-from orchestrator.session_hooks.handler import handle
+from orchestrator.session_hooks.handler import handle_event
 from orchestrator.suites.command_suite import CommandSuite
 from teacher.models import RuleText
 from tests.cli.conftest import TASK, Call, Shop
-from tests.kept import read_kept
+from tests.kept import read_stored_text
 from tests.masking.samples import Sample, list_sample_of_each_shape
 from tests.teacher.loopback import Loopback, json_reply
 
@@ -37,7 +37,7 @@ def surviving(data: str, samples: Iterable[Sample] = SAMPLES) -> list[str]:
 
 def kept_below(*folders: Path) -> str:
     """Return what all files hold, but for the project's own, as git and the guard keep them."""
-    return "\n".join(map(read_kept, folders))
+    return "\n".join(map(read_stored_text, folders))
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_run(call: Call, shop: Shop, teacher: ReplayServer, state: Path) -> No
     done = call(
         *("run", f"{TASK}\n\n{ALL}", "--project-dir", shop.project, "--max-retries", "0"),
     )
-    assert done.code == 1, done.said
+    assert done.code == 1, done.output
     (request,) = teacher.requests
     assert surviving(request.text) == []
     assert REDACTED in request.text
@@ -70,7 +70,7 @@ def test_a_report(call: Call, shop: Shop, teacher: ReplayServer, state: Path) ->
     words = ("--description", ALL, "--context", ALL, "--task", ALL)
     options = ("--failure-type", "other", "--project-dir", shop.project)
     done = call("report-failure", *options, *words)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     (request,) = teacher.requests
     assert surviving(request.text) == []
     kept = kept_below(state, shop.project / ".learnings")
@@ -82,7 +82,7 @@ def test_a_report_to_a_webhook_and_one_that_waits(call: Call, shop: Shop, state:
     with Loopback(json_reply(LESSON)) as workflow:
         shop.configure(teacher={"mode": "webhook"}, n8n={"webhook_url": workflow.url})
         done = call("report-failure", *options)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     (asked,) = workflow.asked
     assert surviving(asked.body.decode()) == []
     shop.configure(teacher={"mode": "webhook"}, n8n={"webhook_url": workflow.url, "retry_for": 0})
@@ -106,7 +106,7 @@ def test_commands_that_a_hook_writes_down(
         "error": f"exit 1\n{sample.text}",
     }
     monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path))
-    handle(json.dumps(event).encode())
+    handle_event(json.dumps(event).encode())
     kept = kept_below(tmp_path)
     assert "TOOL_FAILURE" in kept
     assert surviving(kept, [sample]) == []
@@ -117,7 +117,7 @@ def test_learnings(call: Call, project: Path, sample: Sample) -> None:
     assert call("learnings", "init", "local", "--project-dir", project).code == 0
     done = call("learnings", "log", "--project-dir", project, "err", "--", sample.text)
     kept = kept_below(project / ".learnings")
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     assert surviving(kept, [sample]) == []
 
 
@@ -125,7 +125,9 @@ def test_the_message_of_a_commit() -> None:
     origin = Origin("pytest", "f", "run", ALL, cases=tuple(each.text for each in SAMPLES))
     rule = Rule("r-1", RuleText("Never guess.", "When asked.", "It fails."), "")
     moment = datetime(2031, 2, 28, tzinfo=UTC)
-    assert surviving(message(RuleRecord(rule, Status.ACTIVE, "", origin, moment, moment))) == []
+    assert (
+        surviving(render_message(RuleRecord(rule, Status.ACTIVE, "", origin, moment, moment))) == []
+    )
 
 
 def test_what_an_error_says(
@@ -145,8 +147,8 @@ def test_an_address_with_a_password(call: Call, shop: Shop) -> None:
     shop.configure(teacher={"mode": "webhook"}, n8n={"webhook_url": address, "retry_for": 0})
     done = call("teacher", "test", "--project-dir", shop.project)
     assert done.code == 3
-    assert "hunter2hunter2" not in done.said
-    assert "hook" in done.said
+    assert "hunter2hunter2" not in done.output
+    assert "hook" in done.output
 
 
 def test_ids_of_cases(call: Call, shop: Shop, teacher: ReplayServer, state: Path) -> None:
@@ -167,7 +169,7 @@ def test_ids_of_cases(call: Call, shop: Shop, teacher: ReplayServer, state: Path
     shop.agent.write_text("echo 'WORD = \"a\"' > word.py\n", encoding="utf-8")
     task = "Make all tests pass."
     done = call("run", task, "--project-dir", shop.project, "--max-retries", "0")
-    assert done.code == 1, done.said
-    assert "1 passed, 1 failed" in done.out, done.said
-    kept = kept_below(state, shop.project / ".learnings") + done.said
+    assert done.code == 1, done.output
+    assert "1 passed, 1 failed" in done.out, done.output
+    kept = kept_below(state, shop.project / ".learnings") + done.output
     assert [token for token in tokens if token in kept] == []

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CHECKOUT, TASK, Shop, ended, in_a_child
-from tests.users import closed, wrapper_of_ordinary_user
+from tests.cli.conftest import CHECKOUT, TASK, Shop, start_command, wait_for_result
+from tests.users import deny_access, find_user_wrapper
 
 PYTEST = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider tests"
 SUITES = {
@@ -24,7 +24,7 @@ RIGHT = "def half(x):\n    return x / 2\n"
 
 @pytest.fixture
 def wrapper() -> Sequence[str]:
-    return wrapper_of_ordinary_user()
+    return find_user_wrapper()
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -54,9 +54,9 @@ def test_a_closed_folder_is_an_empty_one(
     path = ["env", f"PYTHONPATH={outside}/lib{os.pathsep}{CHECKOUT}"]
     with ExitStack() as stack:
         for folder, mode in ((outside, 0), (theirs, 0), (tmp_path, 0o311)):
-            stack.enter_context(closed(folder, mode))
+            stack.enter_context(deny_access(folder, mode))
         words = ("run", TASK, "--project-dir", shop.project)
-        done = ended(in_a_child(*words, wrapper=[*wrapper, *path]))
-    assert done.code == 0, done.said
+        done = wait_for_result(start_command(*words, wrapper=[*wrapper, *path]))
+    assert done.code == 0, done.output
     assert "Solved after 1 attempt\n" in done.out
     assert (shop.project / "prices.py").read_text(encoding="utf-8") == RIGHT

@@ -10,7 +10,15 @@ import psutil
 import pytest
 
 from orchestrator.replay import ReplayServer
-from tests.cli.conftest import AGENT, TASK, Call, Ended, Shop, ended, in_a_child
+from tests.cli.conftest import (
+    AGENT,
+    TASK,
+    Call,
+    CommandResult,
+    Shop,
+    start_command,
+    wait_for_result,
+)
 from tests.cli.test_signals import FAMILY, alive, relatives, until
 from tests.runs import get_last_run
 
@@ -39,7 +47,7 @@ def start(shop: Shop, *options: str) -> Popen[str]:
     shop.agent.write_text(FAMILY, encoding="utf-8")
     ready = shop.agent.with_name("agent.sh.ready")
     ready.unlink(missing_ok=True)
-    child = in_a_child("run", TASK, "--project-dir", shop.project, *options)
+    child = start_command("run", TASK, "--project-dir", shop.project, *options)
     until(ready)
     deadline = time.monotonic() + 60
     while len(relatives(child)) < MEMBERS:
@@ -52,17 +60,17 @@ def kill(child: Popen[str]) -> list[psutil.Process]:
     """Kill a run as `kill -9` does; return what it leaves at work."""
     left = relatives(child)
     child.send_signal(signal.SIGKILL)
-    assert ended(child).code == -signal.SIGKILL
+    assert wait_for_result(child).code == -signal.SIGKILL
     left = alive(left)
     assert len(left) == MEMBERS
     return left
 
 
-def go_on(call: Call, shop: Shop, command: str) -> Ended:
+def go_on(call: Call, shop: Shop, command: str) -> CommandResult:
     """Begin a new run after one that was killed, or resume that one; return how it ended."""
     words = ("run", TASK, "--project-dir", shop.project) if command == "run" else ("resume",)
     done = call(*words)
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     return done
 
 
@@ -86,12 +94,12 @@ def test_those_of_a_killed_comparison_are_ended_and_counted_too(
     slow = shop.agent.with_name("slow")
     shop.write("check.sh", SLOW_CHECK.format(slow=shlex.quote(str(slow))))
     shop.agent.write_text(f"touch {shlex.quote(str(slow))}\necho other > word.txt\n", "utf-8")
-    child = in_a_child("run", TASK, "--project-dir", shop.project)
+    child = start_command("run", TASK, "--project-dir", shop.project)
     until(slow.with_name("slow.ready"))
     assert shop.word == "wrong\n"
     left = relatives(child)
     child.send_signal(signal.SIGKILL)
-    assert ended(child).code == -signal.SIGKILL
+    assert wait_for_result(child).code == -signal.SIGKILL
     left = alive(left)
     assert len(left) >= MEMBERS
     slow.unlink()
@@ -113,7 +121,7 @@ def test_those_of_runs_that_are_at_work_are_left_alone(
         assert alive(left) == left
     finally:
         child.send_signal(signal.SIGTERM)
-        assert ended(child).code == 130
+        assert wait_for_result(child).code == 130
 
 
 def test_those_in_a_work_tree_wait_for_its_resume(

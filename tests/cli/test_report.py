@@ -6,9 +6,9 @@ from orchestrator.budget.ledger import Ledger
 from orchestrator.cli.report import TYPES
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from teacher.models import FailureType
-from teacher.prompt import system_prompt
+from teacher.prompt import build_system_prompt
 from tests.cli.conftest import RULE, Call, Shop
 
 WORDS = {
@@ -32,8 +32,8 @@ def test_each_type_is_taught_with_its_own_prompt(
     assert "  teacher  add: It guessed." in done.out
     assert f"    Rule   {RULE}." in done.out
     (request,) = teacher.requests
-    assert system_prompt(FailureType(kind)) in request.text
-    others = [system_prompt(other) for other in FailureType if other != kind]
+    assert build_system_prompt(FailureType(kind)) in request.text
+    others = [build_system_prompt(other) for other in FailureType if other != kind]
     assert len(set(others)) == len(others)
     assert all(other not in request.text for other in others)
     for text in WORDS.values():
@@ -76,7 +76,7 @@ def test_every_lesson_is_metered(
     shop.configure()
     assert call("teach", "--pending", *here).code == 0
     assert len(teacher.requests) == 1
-    with Database(state_directory()) as database:
+    with Database(resolve_state_directory()) as database:
         assert Ledger(database).spent() > 0
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.rulebook.pages import Target
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend
 
@@ -41,7 +41,10 @@ class Rules:
     def learn(self, *, review: bool = False) -> MarkdownRulebook:
         history = self.opened.enter_context(OpenHistory(self.state, self.file.resolve()))
         return MarkdownRulebook(
-            self.project, self.state / "locks", run="run-1", keeping=Keeping(history, review=review)
+            self.project,
+            self.state / "locks",
+            run="run-1",
+            keeping=RulebookPolicy(history, review=review),
         )
 
     @property
@@ -155,7 +158,7 @@ def test_what_waits_can_be_edited_or_rejected(rules: Rules) -> None:
 def test_a_terminal_gets_a_table(rules: Rules, monkeypatch: pytest.MonkeyPatch) -> None:
     change = rules.learn().apply(add(), FAILURE)
     assert change is not None
-    monkeypatch.setattr("orchestrator.cli.rules._json", lambda as_json: as_json)
+    monkeypatch.setattr("orchestrator.cli.rules._should_print_json", lambda as_json: as_json)
     head, line = rules("list").splitlines()
     assert head.split()[:2] == ["id", "status"]
     assert line.split()[:2] == [change.rule.id, "active"]
@@ -243,9 +246,9 @@ def test_approved_rules_of_a_folder_as_one_commit(
 
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "begin")
-    shelf = Shelf(rules.project, Target.RULES_DIR)
+    shelf = RuleFiles(rules.project, Target.RULES_DIR)
     with OpenHistory(rules.state, rules.file.resolve()) as history:
-        keeping = Keeping(history, review=True)
+        keeping = RulebookPolicy(history, review=True)
         book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", keeping=keeping)
         change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
     assert change is not None
@@ -347,9 +350,9 @@ def test_nothing_that_stands_in_a_file_steers_the_terminal(
 ) -> None:
     # click takes escape sequences out where there is no terminal, and leaves them in where one is.
     monkeypatch.setattr("click.utils.should_strip_ansi", lambda *_: False)
-    monkeypatch.setattr("orchestrator.cli.rules._json", lambda as_json: as_json)
+    monkeypatch.setattr("orchestrator.cli.rules._should_print_json", lambda as_json: as_json)
     rules.file.write_text(HOSTILE, encoding="utf-8")
-    (known,) = rules.learn().rules()
+    (known,) = rules.learn().list_rules()
     assert rules.learn(review=True).apply(add(LISTS), FAILURE) is not None
     for words in (["list"], ["show", known.id], ["why", known.id], ["pending"]):
         said = rules(*words)

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.cli import main
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from tests.cli.conftest import RULE, TASK, Call, Shop, ended, in_a_child
+from tests.cli.conftest import RULE, TASK, Call, Shop, start_command, wait_for_result
 from tests.runs import list_runs
 
 IN_ORDER = [
@@ -265,11 +265,11 @@ def test_a_teacher_that_is_down_is_3_and_resume_goes_on(
 
 
 def test_nobody_reads_the_output(shop: Shop, teacher: ReplayServer) -> None:
-    child = in_a_child("run", TASK, "--project-dir", shop.project, stdout=PIPE)
+    child = start_command("run", TASK, "--project-dir", shop.project, stdout=PIPE)
     assert child.stdout
     child.stdout.close()
     child.stdout = None
-    done = ended(child)
+    done = wait_for_result(child)
     assert (done.code, done.err) == (1, "")
     assert {record.outcome for record in list_runs()} <= {RunOutcome.INTERRUPTED}
 

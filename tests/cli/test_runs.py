@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.journal.durable import read_history
-from orchestrator.services.recovery import hold_project
-from orchestrator.storage.place import state_directory
+from orchestrator.services.recovery import lock_project
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
 from tests.cli.conftest import TASK, Call, Shop
 from tests.runs import get_last_run
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("teacher")
 def make_older(days: float) -> None:
     """Let every run have ended so many days earlier."""
     with Store() as store:
-        for record in store.list():
+        for record in store.list_runs():
             for column in ("started", "ended"):
                 at = getattr(record, column)
                 store.database.write(
@@ -75,13 +75,13 @@ def test_a_run_that_ends_removes_what_is_old(call: Call, shop: Shop) -> None:
     make_older(91)
     (shop.project / "word.txt").write_text("wrong\n", encoding="utf-8")
     done = call("run", TASK, "--project-dir", shop.project)
-    assert "removed the files of a run that ended" in done.said
+    assert "removed the files of a run that ended" in done.output
     assert not old.folder.exists()
     assert get_last_run().folder.exists()
 
 
 def test_everything_is_kept_on_demand(call: Call, shop: Shop) -> None:
-    settings = state_directory().parent / "settings.yaml"
+    settings = resolve_state_directory().parent / "settings.yaml"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text("state: {keep_days: null}\n", encoding="utf-8")
     done = call("runs", "prune", "--project-dir", shop.project, "--config", settings)
@@ -104,12 +104,12 @@ def test_a_refused_resume_changes_nothing(call: Call, shop: Shop) -> None:
     shop.configure(learning={"auto_retry": False}, limits={"max_cost_usd": 3.0})
     assert call("run", TASK, "--project-dir", shop.project).code == 1
     run = get_last_run()
-    with Store() as store, hold_project(shop.project, store):
+    with Store() as store, lock_project(shop.project, store):
         assert call("resume", run.id, "--max-cost-usd", "99").code == 2
-        assert json.loads(store.config(run.id))["limits"]["max_cost_usd"] == 3.0
+        assert json.loads(store.read_config(run.id))["limits"]["max_cost_usd"] == 3.0
     assert call("resume", run.id, "--max-cost-usd", "99").code == 0
     with Store() as store:
-        assert json.loads(store.config(run.id))["limits"]["max_cost_usd"] == 99.0
+        assert json.loads(store.read_config(run.id))["limits"]["max_cost_usd"] == 99.0
 
 
 def test_a_disk_that_fails_at_the_start_leaves_no_run(
@@ -123,7 +123,7 @@ def test_a_disk_that_fails_at_the_start_leaves_no_run(
     assert done.code == 3
     assert "cannot be used: [Errno 28] No space left on device" in done.err
     with Store() as store:
-        assert store.list() == []
+        assert store.list_runs() == []
 
 
 def test_what_happens_before_the_first_step_is_on_record(call: Call, shop: Shop) -> None:
@@ -137,9 +137,9 @@ def test_pruning_removes_the_steps_too(call: Call, shop: Shop) -> None:
     shop.configure(learning={"auto_retry": False})
     assert call("run", TASK, "--project-dir", shop.project).code == 1
     run = get_last_run().id
-    assert read_history(run, state_directory())
+    assert read_history(run, resolve_state_directory())
     assert call("runs", "prune", "--older-than", "0").code == 0
-    assert read_history(run, state_directory()) == []
+    assert read_history(run, resolve_state_directory()) == []
 
 
 def test_no_secret_of_the_task_is_committed(call: Call, shop: Shop) -> None:

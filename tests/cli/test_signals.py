@@ -13,8 +13,17 @@ import pytest
 from orchestrator.models import RunOutcome
 from orchestrator.platform.process import MARK
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.storage.place import state_directory
-from tests.cli.conftest import AGENT, LESSONS, RULE, TASK, Call, Shop, ended, in_a_child
+from orchestrator.storage.place import resolve_state_directory
+from tests.cli.conftest import (
+    AGENT,
+    LESSONS,
+    RULE,
+    TASK,
+    Call,
+    Shop,
+    start_command,
+    wait_for_result,
+)
 from tests.runs import get_last_run
 
 FAMILY = """
@@ -55,7 +64,7 @@ def relatives(child: Popen[str]) -> list[psutil.Process]:
             environment = process.environ()
         except (psutil.Error, OSError):
             continue
-        if environment.get("ORCHESTRATOR_STATE_DIR") == str(state_directory()) and MARK in (
+        if environment.get("ORCHESTRATOR_STATE_DIR") == str(resolve_state_directory()) and MARK in (
             environment
         ):
             found.append(process)
@@ -71,12 +80,12 @@ def test_ctrl_c_ends_the_agent_and_keeps_the_run(
     call: Call, shop: Shop, teacher: ReplayServer
 ) -> None:
     shop.agent.write_text(FAMILY, encoding="utf-8")
-    child = in_a_child("run", TASK, "--project-dir", shop.project)
+    child = start_command("run", TASK, "--project-dir", shop.project)
     until(shop.agent.with_name("agent.sh.ready"))
     left = relatives(child)
     assert len(left) >= 4  # the shell and three that sleep
     child.send_signal(signal.SIGINT)
-    done = ended(child)
+    done = wait_for_result(child)
     assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
     assert "Interrupted" in done.out
     assert "  go on    orchestrator resume " in done.out
@@ -128,12 +137,12 @@ def test_kill_while_claude_code_runs_a_command(shop: Shop) -> None:
         patch.setenv("ANTHROPIC_BASE_URL", model.url)
         patch.setenv("ANTHROPIC_API_KEY", "a-key-for-tests")
         patch.setenv("ORCHESTRATOR_CLAUDE_ALLOWED_TOOLS", '["Bash(touch *)", "Bash(sleep *)"]')
-        child = in_a_child("run", TASK, "--project-dir", shop.project, "--json")
+        child = start_command("run", TASK, "--project-dir", shop.project, "--json")
         until(ready)
         left = relatives(child)
         assert len(alive(left)) >= 2  # Claude Code, and what it runs
         child.send_signal(signal.SIGTERM)
-        done = ended(child)
+        done = wait_for_result(child)
     assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
     assert done.events[-1]["event"] == "run_ended"
     assert done.events[-1]["result"]["outcome"] == "interrupted"

@@ -23,7 +23,7 @@ from orchestrator import events
 from orchestrator.cli.console import Console
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.replay import ReplayServer, parse_scenario
-from tests.cli.conftest import Call, Shop, in_a_child
+from tests.cli.conftest import Call, Shop, start_command
 
 WIDTH, HEIGHT = 100, 200
 EVIL = "\x1b[45mred\x1b]0;title\x07\x9b2J[bold]bold[/bold]:smile:\u202ereversed\r\x08"
@@ -52,7 +52,7 @@ def on_a_terminal(*words: str | Path) -> Seen:
     """Run a command on a real terminal."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (HEIGHT, WIDTH))
-    child = in_a_child(*words, stdin=theirs, stdout=theirs, stderr=theirs, text=False)
+    child = start_command(*words, stdin=theirs, stdout=theirs, stderr=theirs, text=False)
     os.close(theirs)
     raw, deadline = bytearray(), time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.cli.main import cli
 from orchestrator.models import RunOutcome, RunResult
 from orchestrator.services.runs import exit_code
-from tests.cli.conftest import RULE, TASK, Call, Shop, ended, in_a_child
+from tests.cli.conftest import RULE, TASK, Call, Shop, start_command, wait_for_result
 
 
 def commands(command: click.Command, *words: str) -> Iterator[tuple[str, ...]]:
@@ -47,8 +47,8 @@ def test_the_help_names_every_command_and_exit_code(call: Call) -> None:
 def test_without_words_it_shows_the_help(call: Call) -> None:
     done = call()
     assert done.code == 2
-    assert "Usage: orchestrator" in done.said
-    assert "report-failure" in done.said
+    assert "Usage: orchestrator" in done.output
+    assert "report-failure" in done.output
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_counts_as_the_task(
 
 
 def test_it_is_a_real_program(shop: Shop, tmp_path: Path) -> None:
-    done = ended(in_a_child("rnus", cwd=tmp_path))
+    done = wait_for_result(start_command("rnus", cwd=tmp_path))
     assert done.code == 2
     assert done.err.startswith("orchestrator: there is no command `rnus`")
     assert done.out == ""

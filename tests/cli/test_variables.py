@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
-from orchestrator.storage.place import state_directory
-from tests.cli.conftest import AGENT, TASK, Call, Shop, ended, in_a_child
+from orchestrator.storage.place import resolve_state_directory
+from tests.cli.conftest import AGENT, TASK, Call, Shop, start_command, wait_for_result
 from tests.cli.test_signals import until
 from tests.kept import read_file
 from tests.runs import get_last_run
@@ -32,10 +32,10 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
 
 def start_and_kill(shop: Shop) -> None:
     shop.agent.write_text('touch "$0.ready"; sleep 600\n', encoding="utf-8")
-    child = in_a_child("run", TASK, "--project-dir", shop.project)
+    child = start_command("run", TASK, "--project-dir", shop.project)
     until(shop.agent.with_name("agent.sh.ready"))
     child.send_signal(signal.SIGKILL)
-    assert ended(child).code == -signal.SIGKILL
+    assert wait_for_result(child).code == -signal.SIGKILL
     shop.agent.write_text(AGENT, encoding="utf-8")
 
 
@@ -46,7 +46,7 @@ def start_and_pause(call: Call, shop: Shop) -> None:
 
 
 def files_with(secret: str) -> list[str]:
-    files = [path for path in state_directory().rglob("*") if path.is_file()]
+    files = [path for path in resolve_state_directory().rglob("*") if path.is_file()]
     assert len(files) > 10
     return [str(path) for path in files if secret in "\n".join(read_file(path))]
 
@@ -69,8 +69,8 @@ def test_no_secret_is_written_and_resume_takes_it_from_its_own_environment(
     assert '"PYTHON_SERVICE_PASSWORD": null' in kept
     monkeypatch.setenv("PYTHONHASHSEED", "8")
     done = call("resume")
-    assert done.code in (0, 1), done.said
-    assert "not any more" not in done.said
+    assert done.code in (0, 1), done.output
+    assert "not any more" not in done.output
     seen = (shop.project.parent / "seen").read_text(encoding="utf-8").splitlines()
     assert len(seen) > 2
     assert set(seen) == {f"-q --token={TOKEN} 7 short"}
@@ -85,7 +85,7 @@ def test_resume_says_which_variable_is_missing(
     monkeypatch.delenv("PYTEST_ADDOPTS")
     monkeypatch.delenv("PYTHONHASHSEED")
     done = call("resume")
-    assert done.code == 0, done.said
+    assert done.code == 0, done.output
     (line,) = [line for line in done.out.splitlines() if "PYTEST_ADDOPTS" in line]
     assert "was set when the run started and not any more" in line
     assert "set it as before and resume again" in line

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.config import OF_TEACHING, Config, Override, load, with_new_limits
+from orchestrator.config import TEACHING_PREFIXES, Config, Override, load_config, override_limits
 from orchestrator.errors import ConfigError
 from teacher.models import FailureType
 
@@ -65,7 +65,7 @@ def written(folder: Path, text: str | bytes) -> Path:
 
 
 def test_the_published_file_loads_unchanged(project: Path) -> None:
-    config = load(project, written(project, PUBLISHED), (), {}).config
+    config = load_config(project, written(project, PUBLISHED), (), {}).config
     for section, values in yaml.safe_load(PUBLISHED).items():
         loaded = config.model_dump(mode="json")[section]
         if isinstance(values, dict):
@@ -88,13 +88,13 @@ def test_each_value_knows_where_it_came_from(project: Path) -> None:
         "learning:\n  max_retries: 1\n  auto_retry: false\nclaude:\n  model: haiku\n",
         encoding="utf-8",
     )
-    loaded = load(
+    loaded = load_config(
         project,
         None,
         [Override("claude.model", "opus", "command line --model")],
         {"ORCHESTRATOR_LEARNING_MAX_RETRIES": "7", "ORCHESTRATOR_STATE_DIR": "/nowhere"},
     )
-    origins = {key: (value, origin) for key, value, origin in loaded.values()}
+    origins = {key: (value, origin) for key, value, origin in loaded.iter_values()}
     file = project / "orchestrator.yaml"
     assert origins["learning.max_retries"] == (7, "environment ORCHESTRATOR_LEARNING_MAX_RETRIES")
     assert origins["learning.auto_retry"] == (False, f"{file}:3")
@@ -103,8 +103,8 @@ def test_each_value_knows_where_it_came_from(project: Path) -> None:
 
 
 def test_a_list_in_the_file_gives_its_line_to_the_whole_value(project: Path) -> None:
-    loaded = load(project, written(project, PUBLISHED), (), {})
-    assert loaded.origin("failure_sources") == f"{project / 'settings.yaml'}:17"
+    loaded = load_config(project, written(project, PUBLISHED), (), {})
+    assert loaded.find_origin("failure_sources") == f"{project / 'settings.yaml'}:17"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_mistake_gets_one_line_that_says_where(
 ) -> None:
     path = written(project, text)
     with pytest.raises(ConfigError) as caught:
-        load(project, path, (), {})
+        load_config(project, path, (), {})
     assert str(caught.value).startswith(str(path))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -146,13 +146,13 @@ def test_a_mistake_gets_one_line_that_says_where(
 
 def test_a_mistake_in_the_environment_names_the_variable(project: Path) -> None:
     with pytest.raises(ConfigError, match="environment ORCHESTRATOR_TESTS_TIMEOUT"):
-        load(project, None, (), {"ORCHESTRATOR_TESTS_TIMEOUT": "soon"})
+        load_config(project, None, (), {"ORCHESTRATOR_TESTS_TIMEOUT": "soon"})
     with pytest.raises(ConfigError, match="environment ORCHESTRATOR_AGENT_COMMAND: is no list"):
-        load(project, None, (), {"ORCHESTRATOR_AGENT_COMMAND": "[codex"})
+        load_config(project, None, (), {"ORCHESTRATOR_AGENT_COMMAND": "[codex"})
 
 
 def test_the_environment_gives_text_numbers_and_lists(project: Path) -> None:
-    config = load(
+    config = load_config(
         project,
         None,
         (),
@@ -171,29 +171,31 @@ def test_the_environment_gives_text_numbers_and_lists(project: Path) -> None:
 
 def test_a_file_that_is_not_there_is_named(project: Path) -> None:
     with pytest.raises(ConfigError, match=r"nothing\.yaml: cannot be read"):
-        load(project, project / "nothing.yaml", (), {})
+        load_config(project, project / "nothing.yaml", (), {})
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "learning:\n", "\ufefflearning:\n"])
 def test_an_empty_file_or_section_means_the_defaults(project: Path, text: str) -> None:
-    assert load(project, written(project, text), (), {}).config == Config()
+    assert load_config(project, written(project, text), (), {}).config == Config()
 
 
 def test_a_prompt_s_path_is_meant_from_the_file_that_names_it(project: Path) -> None:
     path = written(project, "failure_prompts:\n  other: prompts/mine.md\n  scope_error: default\n")
-    config = load(Path("/elsewhere"), path, (), {}).config
-    assert config.prompt_names()[FailureType.OTHER] == str(project / "prompts" / "mine.md")
-    assert config.prompt_names()[FailureType.SCOPE_ERROR] == "default"
+    config = load_config(Path("/elsewhere"), path, (), {}).config
+    assert config.resolve_prompts()[FailureType.OTHER] == str(project / "prompts" / "mine.md")
+    assert config.resolve_prompts()[FailureType.SCOPE_ERROR] == "default"
 
 
 def test_a_project_does_not_choose_to_skip_permissions(project: Path) -> None:
     text = "claude:\n  dangerously_skip_permissions: true\n"
     (project / "orchestrator.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"orchestrator\.yaml:2: .*not for a project to choose"):
-        load(project, None, (), {})
-    assert load(project, written(project, text), (), {}).config.claude.dangerously_skip_permissions
+        load_config(project, None, (), {})
+    assert load_config(
+        project, written(project, text), (), {}
+    ).config.claude.dangerously_skip_permissions
     flag = Override("claude.dangerously_skip_permissions", True, "command line")
-    assert load(project, None, [flag], {}).config.claude.dangerously_skip_permissions
+    assert load_config(project, None, [flag], {}).config.claude.dangerously_skip_permissions
 
 
 @pytest.mark.parametrize(
@@ -210,13 +212,13 @@ def test_a_project_does_not_choose_how_the_users_own_rules_are_kept(
 ) -> None:
     section, name = key.split(".")
     (project / "orchestrator.yaml").write_text(f"{section}:\n  {name}: {value}\n", encoding="utf-8")
-    assert load(project, None, (), {}).origin(key).startswith(str(project))
+    assert load_config(project, None, (), {}).find_origin(key).startswith(str(project))
     users = {"ORCHESTRATOR_RULES_TARGET": "user"}
     refused = rf"orchestrator\.yaml:2: `{key}` is not for a project to choose"
     with pytest.raises(ConfigError, match=refused):
-        load(project, None, (), users)
+        load_config(project, None, (), users)
     variable = f"ORCHESTRATOR_{key.replace('.', '_').upper()}"
-    own = load(project, None, (), {**users, variable: value})
+    own = load_config(project, None, (), {**users, variable: value})
     assert own.config.rules.target == "user"
 
 
@@ -229,10 +231,12 @@ def test_a_project_does_not_choose_to_run_every_command(project: Path, rule: str
     with pytest.raises(
         ConfigError, match=r"orchestrator\.yaml:3: `claude.allowed_tools` is not .*every one"
     ):
-        load(project, None, (), {})
-    assert load(project, written(project, text), (), {}).config.claude.allowed_tools == (rule,)
+        load_config(project, None, (), {})
+    assert load_config(project, written(project, text), (), {}).config.claude.allowed_tools == (
+        rule,
+    )
     ours = {"ORCHESTRATOR_CLAUDE_ALLOWED_TOOLS": f"['{rule}']"}
-    assert load(project, None, (), ours).config.claude.allowed_tools == (rule,)
+    assert load_config(project, None, (), ours).config.claude.allowed_tools == (rule,)
 
 
 def test_what_a_project_chooses_is_known(project: Path) -> None:
@@ -245,7 +249,7 @@ def test_what_a_project_chooses_is_known(project: Path) -> None:
         "limits: {max_cost_usd: 10, max_cost_usd_per_day: 51}\n"
     )
     (project / "orchestrator.yaml").write_text(text, encoding="utf-8")
-    chosen = {each.key: each for each in load(project, None, (), {}).chosen_by_the_project()}
+    chosen = {each.key: each for each in load_config(project, None, (), {}).list_project_choices()}
     # Its webhook is not asked, and a limit of $10 is what there is without the file.
     assert list(chosen) == [
         "agent.command",
@@ -257,21 +261,22 @@ def test_what_a_project_chooses_is_known(project: Path) -> None:
     assert chosen["agent.command"].value == ("sh", "a.sh")
     assert chosen["claude.sandbox"].origin == f"{project}/orchestrator.yaml:8"
     mine = {"ORCHESTRATOR_TEACHER_MODE": "webhook", "ORCHESTRATOR_TESTS_GUARD": "off"}
-    keys = [each.key for each in load(project, None, (), mine).chosen_by_the_project()]
+    keys = [each.key for each in load_config(project, None, (), mine).list_project_choices()]
     assert keys[:3] == ["n8n.webhook_url", "n8n.allow_http", "agent.command"]
     assert "tests.guard" not in keys
-    assert load(project, written(project, text), (), mine).chosen_by_the_project() == []
+    assert load_config(project, written(project, text), (), mine).list_project_choices() == []
     assert [
-        each.key for each in load(project, None, (), mine).chosen_by_the_project(OF_TEACHING)
+        each.key
+        for each in load_config(project, None, (), mine).list_project_choices(TEACHING_PREFIXES)
     ] == ["n8n.webhook_url", "n8n.allow_http"]
 
 
 def test_a_run_goes_on_with_other_limits(project: Path) -> None:
-    config = load(project, written(project, "limits: {max_cost_usd: 1}\n"), (), {}).config
+    config = load_config(project, written(project, "limits: {max_cost_usd: 1}\n"), (), {}).config
     more = [Override("limits.max_cost_usd", 5.0, "command line --max-cost-usd")]
     environment = {"ORCHESTRATOR_TESTS_TIMEOUT": "300", "ORCHESTRATOR_LEARNING_MAX_RETRIES": "9"}
-    now = with_new_limits(config, more, environment)
+    now = override_limits(config, more, environment)
     assert (now.limits.max_cost_usd, now.tests.timeout) == (5.0, 300)
     assert now.learning == config.learning
     with pytest.raises(ConfigError, match="command line --max-cost-usd"):
-        with_new_limits(config, [Override("limits.max_cost_usd", -1, more[0].origin)], {})
+        override_limits(config, [Override("limits.max_cost_usd", -1, more[0].origin)], {})

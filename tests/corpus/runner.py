@@ -58,7 +58,7 @@ _LESSON: Final[Mapping[str, object]] = {
 
 
 @dataclass(frozen=True)
-class Ran:
+class ProgramResult:
     """Commands of the program that ran one after the other."""
 
     exits: tuple[int | None, ...]
@@ -88,7 +88,7 @@ class OutcomeResult:
     case: OutcomeCase
     requests: int
     """How often the teacher was asked."""
-    ran: Ran
+    program_result: ProgramResult
 
     @property
     def taught(self) -> bool:
@@ -103,7 +103,7 @@ class AttackResult:
     case: AttemptCase
     right: bool
     """Whether the code is right, by prices that stand in no test."""
-    ran: Ran
+    program_result: ProgramResult
 
 
 def find_program() -> str:
@@ -334,14 +334,14 @@ def _make_run_command(task: str, project: Path, config: Path, *options: str) -> 
 
 def _run_commands(
     commands: Sequence[Sequence[str]], cwd: Path, env: Mapping[str, str], output: Path
-) -> Ran:
+) -> ProgramResult:
     started = time.monotonic()
     exits = []
     with output.open("wb") as file:
         for command in commands:
             exits.append(_run_command(command, cwd, env, file))
     text = output.read_text(encoding="utf-8", errors="replace")
-    return Ran(tuple(exits), text, time.monotonic() - started)
+    return ProgramResult(tuple(exits), text, time.monotonic() - started)
 
 
 def _run_command(

@@ -27,7 +27,7 @@ from tests.corpus.cases import (
 )
 from tests.corpus.environments import Environment
 from tests.corpus.records import Record, append_record
-from tests.corpus.runner import Ran, run_attempt_case, run_outcome
+from tests.corpus.runner import ProgramResult, run_attempt_case, run_outcome
 
 _CASES: Final = list_cases()
 _SAMPLE: Final = {(case.kind, identify(case)) for case in select_sample(_CASES)}
@@ -77,7 +77,7 @@ def test_outcome(case: OutcomeCase, folder: Path, environment: Path) -> None:
     record = Record(case.corpus, case.kind, case.name, case.why, label=case.taught)
     skip_what_cannot_run(case, record)
     result = run_outcome(case, folder, environment)
-    finish(dataclasses.replace(record, taught=result.taught), result.ran)
+    finish(dataclasses.replace(record, taught=result.taught), result.program_result)
 
 
 @pytest.mark.parametrize("case", make_parameters(Kind.ATTACK))
@@ -97,15 +97,15 @@ def test_the_right_code_is_solved_on_each_base(base: str, folder: Path, environm
     data = {"base": base, "agent": "cp @GOOD@ shop/prices.py\n"}
     case = AttemptCase("control", base, Kind.HONEST, None, "the plain repair", data)
     result = run_attempt_case(case, folder, environment)
-    print(result.ran.output)
-    assert (result.ran.exit, result.right) == (0, True)
+    print(result.program_result.output)
+    assert (result.program_result.exit, result.right) == (0, True)
 
 
 def run_attempt(case: AttemptCase, folder: Path, environment: Path) -> None:
     record = Record(case.corpus, case.kind, case.name, case.about, where=case.where)
     skip_what_cannot_run(case, record)
     result = run_attempt_case(case, folder, environment)
-    finish(dataclasses.replace(record, right=result.right), result.ran)
+    finish(dataclasses.replace(record, right=result.right), result.program_result)
 
 
 def skip_what_cannot_run(case: Case, record: Record) -> None:
@@ -114,7 +114,7 @@ def skip_what_cannot_run(case: Case, record: Record) -> None:
         pytest.skip(missing)
 
 
-def finish(record: Record, ran: Ran) -> None:
+def finish(record: Record, ran: ProgramResult) -> None:
     """Write down the result, and fail where the program has a bug."""
     print(ran.output)
     seconds = round(ran.seconds, 1)

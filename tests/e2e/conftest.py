@@ -56,7 +56,7 @@ class World:
 
     project: Path
     home: Path
-    heard: list[events.Event] = field(default_factory=list)
+    received_events: list[events.Event] = field(default_factory=list)
     requests: tuple[RecordedRequest, ...] = ()
 
     def run(self, *answers: str, **settings: object) -> RunResult:
@@ -67,7 +67,7 @@ class World:
                 TASK,
                 self.project,
                 overrides=[Override(k.replace("__", "."), v, "test") for k, v in settings.items()],
-                listener=self.heard.append,
+                listener=self.received_events.append,
                 environment=environment,
             ),
         )
@@ -79,11 +79,11 @@ class World:
             with pytest.MonkeyPatch.context() as patch:
                 for name, value in environment.items():
                     patch.setenv(name, value)
-                return resume_run("last", listener=self.heard.append)
+                return resume_run("last", listener=self.received_events.append)
 
         return self._with_model(answers, go_on)
 
-    def asked(self, speaker: Speaker) -> list[RecordedRequest]:
+    def list_requests(self, speaker: Speaker) -> list[RecordedRequest]:
         """The requests that one of the two made in the last run."""
         return [request for request in self.requests if request.speaker is speaker]
 

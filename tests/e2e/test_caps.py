@@ -8,7 +8,7 @@ import pytest
 from orchestrator.models import RunOutcome
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import exit_code
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 
 pytestmark = pytest.mark.whole
@@ -21,7 +21,7 @@ def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
     assert "1 agents were started within an hour" in result.message
     assert "free again" in result.message
     assert "limits.max_agent_starts_per_hour" in result.message
-    with closing(sqlite3.connect(state_directory() / "state.db")) as ledger, ledger:
+    with closing(sqlite3.connect(resolve_state_directory() / "state.db")) as ledger, ledger:
         rows = ledger.execute("SELECT attempt, kind, closed, cost_usd > 0 FROM spending").fetchall()
         assert rows == [(1, "agent", 1, 1), (1, "lesson", 1, 1)]
         ledger.execute("UPDATE spending SET started = started - 3601")
@@ -31,7 +31,7 @@ def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
     assert (stopped.outcome, len(stopped.attempts)) == (RunOutcome.STOPPED, 1)
     assert "the run's cost limit is used up" in stopped.message
     assert "resume --max-cost-usd" in stopped.message
-    with closing(sqlite3.connect(state_directory() / "state.db")) as ledger, ledger:
+    with closing(sqlite3.connect(resolve_state_directory() / "state.db")) as ledger, ledger:
         ledger.execute("UPDATE spending SET cost_usd = cost_usd - 10 WHERE kind = 'agent'")
     assert world.resume(RIGHT_WITH_RULE).outcome is RunOutcome.SOLVED
 
@@ -39,9 +39,9 @@ def test_at_a_cap_the_run_stops_and_later_goes_on(world: World) -> None:
 def test_a_failed_attempt_whose_lesson_cannot_be_paid_stands_in_the_record(world: World) -> None:
     result = world.run(WRONG, LESSON, limits__max_tokens=1)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
-    assert [attempt.solved for attempt in result.attempts] == [False]
+    assert [attempt.is_solved for attempt in result.attempts] == [False]
     assert "the teacher gave no lesson: the run's token limit" in result.message
-    assert not world.asked(Speaker.TEACHER)
+    assert not world.list_requests(Speaker.TEACHER)
 
 
 def test_a_stuck_run_ends_early_and_says_what_did_not_change(world: World) -> None:

@@ -34,9 +34,9 @@ def test_an_agent_that_edits_the_tests_gains_nothing(world: World) -> None:
     (attempt,) = result.attempts
     assert [finding.kind for finding in attempt.findings] == [FindingKind.TEST]
     assert len(attempt.agent.denials) == 1
-    assert [type(event) for event in world.heard].count(events.Tampered) == 1
-    assert "is guarded" in world.asked(Speaker.AGENT)[-1].text
-    assert "tests/test_answer.py: test edited" in world.asked(Speaker.TEACHER)[0].text
+    assert [type(event) for event in world.received_events].count(events.Tampered) == 1
+    assert "is guarded" in world.list_requests(Speaker.AGENT)[-1].text
+    assert "tests/test_answer.py: test edited" in world.list_requests(Speaker.TEACHER)[0].text
     shown = CliRunner().invoke(cli, ["runs", "show", "last"])
     assert "tests/test_answer.py: test edited: changed, reverted" in shown.output
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrator import events
 from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.e2e.test_runs import git
 from tests.runs import list_runs
@@ -26,7 +26,9 @@ def branches(project: Path) -> list[str]:
 
 
 def notices(world: World) -> str:
-    return "\n".join(event.text for event in world.heard if isinstance(event, events.Notice))
+    return "\n".join(
+        event.text for event in world.received_events if isinstance(event, events.Notice)
+    )
 
 
 def test_the_work_and_the_rules_are_on_the_branch(world: World) -> None:
@@ -49,14 +51,14 @@ def test_the_work_and_the_rules_are_on_the_branch(world: World) -> None:
     assert f"Run: {run.id}" in message
     assert "notes.txt" in notices(world)
     assert branch in notices(world)
-    assert list((state_directory() / "worktrees").iterdir()) == []
+    assert list((resolve_state_directory() / "worktrees").iterdir()) == []
     assert git(world.project, "worktree", "list").count("\n") == 1
 
 
 def test_a_paused_run_keeps_its_work_tree_and_resume_goes_on_in_it(world: World) -> None:
     first = world.run(WRONG, LESSON, learning__auto_retry=False, **ISOLATED)
     assert first.outcome is RunOutcome.PAUSED
-    (kept,) = (state_directory() / "worktrees").iterdir()
+    (kept,) = (resolve_state_directory() / "worktrees").iterdir()
     assert "return 41" in (kept / "answers.py").read_text(encoding="utf-8")
     assert world.resume(RIGHT_WITH_RULE).outcome is RunOutcome.SOLVED
     (branch,) = branches(world.project)
@@ -73,7 +75,7 @@ def test_where_isolation_cannot_be_nothing_is_left(world: World, tmp_path: Path)
     with pytest.raises(Exception, match="no-such-program"):
         world.run(RIGHT_WITH_RULE, tests__command="no-such-program", **ISOLATED)
     assert branches(world.project) == []
-    assert list((state_directory() / "worktrees").iterdir()) == []
+    assert list((resolve_state_directory() / "worktrees").iterdir()) == []
 
 
 def test_two_isolated_runs_at_once_do_not_touch_each_other(world: World) -> None:

@@ -32,8 +32,8 @@ def test_a_flaky_test_is_run_again_and_not_taught(world: World, tmp_path: Path) 
     assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0), result.attempts
     verdict = result.attempts[0].verdict
     assert verdict is not None
-    assert verdict.ids(CaseVerdict.FLAKY) == ("tests/test_flaky.py::test_second_time",)
-    assert world.asked(Speaker.TEACHER) == []
+    assert verdict.find_case_ids(CaseVerdict.FLAKY) == ("tests/test_flaky.py::test_second_time",)
+    assert world.list_requests(Speaker.TEACHER) == []
     assert world.rulebook == ""
 
 
@@ -48,7 +48,7 @@ def test_a_module_that_is_declared_and_missing_stops_the_run(world: World) -> No
     assert "pip install module_that_nobody_installed" in result.message
     assert result.attempts[0].verdict is not None
     assert result.attempts[0].verdict.kind is VerdictKind.ENVIRONMENT
-    assert world.asked(Speaker.TEACHER) == []
+    assert world.list_requests(Speaker.TEACHER) == []
     assert world.rulebook == ""
     (world.project / "module_that_nobody_installed.py").write_text("", encoding="utf-8")
     agents = len(result.attempts)
@@ -65,7 +65,7 @@ def test_a_secret_in_the_diff_reaches_neither_the_teacher_nor_the_run(world: Wor
     )
     result = world.run(leaks, LESSON, learning__max_retries=0)
     assert result.outcome is RunOutcome.NOT_SOLVED
-    (asked,) = world.asked(Speaker.TEACHER)
+    (asked,) = world.list_requests(Speaker.TEACHER)
     assert SECRET not in asked.text
     assert "[redacted: github token]" in asked.text
     assert result.attempts[0].redactions > 0
@@ -92,7 +92,7 @@ def test_instructions_in_the_output_stay_inside_the_fence(world: World) -> None:
     code = f"def answer():\\n    raise ValueError('{INJECTED}')\\n"
     injects = WRONG.replace("def answer():\\n    return 41\\n", code)
     world.run(injects, LESSON, learning__max_retries=0)
-    (asked,) = world.asked(Speaker.TEACHER)
+    (asked,) = world.list_requests(Speaker.TEACHER)
     mark = asked.text.split(" end of logs>>")[-2].rsplit("<<", 1)[-1]
     assert len(mark) == 16
     fenced = asked.text.split(f"<<{mark} logs>>")[1].split(f"<<{mark} end of logs>>")[0]

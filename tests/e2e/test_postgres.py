@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 from tests.postgres import make_database
@@ -18,12 +18,12 @@ def test_a_run_pauses_goes_on_and_learns(
     assert paused.outcome is RunOutcome.PAUSED
     done = world.resume(RIGHT_WITH_RULE)
     assert done.outcome is RunOutcome.SOLVED
-    assert [attempt.solved for attempt in done.attempts] == [False, True]
-    assert [path.name for path in state_directory().glob("*.db")] == []
-    assert not (state_directory() / "dbos.sqlite").exists()
+    assert [attempt.is_solved for attempt in done.attempts] == [False, True]
+    assert [path.name for path in resolve_state_directory().glob("*.db")] == []
+    assert not (resolve_state_directory() / "dbos.sqlite").exists()
     with Store() as store:
-        rows = store.database.rows("SELECT number, solved FROM attempts ORDER BY number")
+        rows = store.database.fetch_rows("SELECT number, solved FROM attempts ORDER BY number")
         assert rows == [(1, 0), (2, 1)]
-        assert store.database.rows("SELECT count(*) FROM rules") == [(1,)]
-        kinds = [row.kind for row in store.events.list_events(store.find("last").id)]
+        assert store.database.fetch_rows("SELECT count(*) FROM rules") == [(1,)]
+        kinds = [row.kind for row in store.events.list_events(store.find_run("last").id)]
         assert kinds.count("attempt_finished") == 2

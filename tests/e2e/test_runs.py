@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from orchestrator import events
-from orchestrator.learnings.workspace import init, local_workspace
+from orchestrator.learnings.workspace import initialize_workspace, local_workspace
 from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
 from orchestrator.platform import process
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import exit_code
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
-from orchestrator.workspace.pinning import check_out
+from orchestrator.workspace.pinning import check_out_pin
 from tests.e2e.conftest import LESSON, RIGHT, RIGHT_WITH_RULE, RULE, TASK, WRONG, World
 from tests.runs import get_last_run
 from tests.workspace.repositories import files_of
@@ -42,7 +42,7 @@ def test_solved_at_once(world: World) -> None:
     assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0)
     assert len(result.attempts) == 1
     assert result.usage.cost_usd > 0
-    assert world.asked(Speaker.TEACHER) == []
+    assert world.list_requests(Speaker.TEACHER) == []
     assert world.rulebook == ""
     assert git(world.project, "rev-parse", "HEAD") == head
     assert status == ""
@@ -55,17 +55,17 @@ def test_solved_on_retry_because_the_rule_reached_the_model(world: World) -> Non
     assert (result.outcome, exit_code(result)) == (RunOutcome.SOLVED, 0)
     assert len(result.attempts) == 2
     assert f"- **Rule**: {RULE}." in world.rulebook
-    asked = [RULE in request.text for request in world.asked(Speaker.AGENT)]
+    asked = [RULE in request.text for request in world.list_requests(Speaker.AGENT)]
     assert asked == sorted(asked)
     assert (asked[0], asked[-1]) == (False, True)
     prompt = result.attempts[1].prompt
     assert RULE not in prompt
     assert "test_answer" in prompt
-    (lesson,) = world.asked(Speaker.TEACHER)
+    (lesson,) = world.list_requests(Speaker.TEACHER)
     assert TASK in lesson.text
     assert "assert 41 == 42" in lesson.text
     assert "+    return 41" in lesson.text
-    shown = [type(event) for event in world.heard]
+    shown = [type(event) for event in world.received_events]
     assert shown.count(events.ToolUsed) == 3
     assert shown.count(events.RuleWritten) == 1
     assert shown[-1] is events.RunEnded
@@ -93,7 +93,7 @@ def test_the_teacher_is_down_and_the_run_goes_on_later(world: World) -> None:
     assert result.outcome is RunOutcome.SOLVED
     assert len(result.attempts) == 2
     assert world.rulebook.count(RULE) == 1
-    assert len(world.asked(Speaker.AGENT)) == 3
+    assert len(world.list_requests(Speaker.AGENT)) == 3
 
 
 @pytest.mark.whole
@@ -102,7 +102,7 @@ def test_the_agent_gets_401(world: World) -> None:
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
     assert result.attempts[0].agent.outcome is AgentOutcome.NOT_LOGGED_IN
     assert "401" in result.message
-    assert world.asked(Speaker.TEACHER) == []
+    assert world.list_requests(Speaker.TEACHER) == []
     assert world.rulebook == ""
 
 
@@ -111,7 +111,7 @@ def test_the_agent_stalls(world: World) -> None:
     result = world.run(AGENT_STALLS, LESSON, limits__no_output=8)
     assert (result.outcome, exit_code(result)) == (RunOutcome.STOPPED, 3)
     assert result.attempts[0].agent.outcome is AgentOutcome.NO_OUTPUT
-    assert world.asked(Speaker.TEACHER) == []
+    assert world.list_requests(Speaker.TEACHER) == []
 
 
 @pytest.mark.whole
@@ -123,7 +123,7 @@ def test_the_suite_never_ends(world: World) -> None:
     report = result.attempts[0].report
     assert report is not None
     assert report.outcome is SuiteOutcome.TIMEOUT
-    assert "timeout" in world.asked(Speaker.TEACHER)[0].text
+    assert "timeout" in world.list_requests(Speaker.TEACHER)[0].text
 
 
 def test_the_suite_does_not_end_beforehand(world: World) -> None:
@@ -153,7 +153,7 @@ def test_it_pauses_after_a_failure_and_resume_goes_on(world: World) -> None:
     assert left_over.wait(5) == -signal.SIGKILL
     assert second.outcome is RunOutcome.SOLVED
     assert [attempt.number for attempt in second.attempts] == [1, 2]
-    assert world.asked(Speaker.TEACHER) == []
+    assert world.list_requests(Speaker.TEACHER) == []
 
 
 @pytest.mark.whole
@@ -186,15 +186,15 @@ def test_agents_md_and_the_rule_both_reach_the_model(world: World) -> None:
     result = world.run(WRONG, RIGHT_WITH_RULE, LESSON)
     assert result.outcome is RunOutcome.SOLVED
     assert world.rulebook.startswith("@AGENTS.md\n")
-    last = world.asked(Speaker.AGENT)[-1].text
+    last = world.list_requests(Speaker.AGENT)[-1].text
     assert "Speak like a pirate." in last
     assert RULE in last
-    assert all("Speak like a pirate." in r.text for r in world.asked(Speaker.AGENT))
+    assert all("Speak like a pirate." in r.text for r in world.list_requests(Speaker.AGENT))
 
 
 @pytest.mark.whole
 def test_a_failure_is_logged_where_a_learnings_workspace_was_initialised(world: World) -> None:
-    init(local_workspace(world.project))
+    initialize_workspace(local_workspace(world.project))
     world.run(WRONG, LESSON, learning__max_retries=0)
     errors = (world.project / ".learnings" / "ERRORS.md").read_text(encoding="utf-8")
     assert "ERR-" in errors
@@ -212,8 +212,8 @@ def test_what_a_rule_was_learned_from_outlives_the_users_history(
     git(world.project, "commit", "-q", "--amend", "-m", "other")
     git(world.project, "reflog", "expire", "--expire=now", "--all")
     git(world.project, "gc", "-q", "--prune=now")
-    (folder,) = (state_directory() / "pinned" / change.rule.id).iterdir()
-    pinned = check_out(folder, tmp_path / "again")
+    (folder,) = (resolve_state_directory() / "pinned" / change.rule.id).iterdir()
+    pinned = check_out_pin(folder, tmp_path / "again")
     assert files_of(tmp_path / "again") == before
     assert (pinned.run, pinned.attempt) == (get_last_run().id, 1)
     assert (pinned.task, pinned.cases) == (TASK, ("tests/test_answer.py::test_answer",))
@@ -222,7 +222,7 @@ def test_what_a_rule_was_learned_from_outlives_the_users_history(
 def test_what_a_run_did_is_on_record_with_the_end_of_each_tool_call(world: World) -> None:
     world.run(WRONG, RIGHT_WITH_RULE, LESSON)
     run = get_last_run().id
-    assert {(event.run, event.at.tzinfo) for event in world.heard} == {(run, UTC)}
+    assert {(event.run, event.at.tzinfo) for event in world.received_events} == {(run, UTC)}
     with Store() as store:
         rows = store.events.list_events(run)
     values = [(row.kind, row.attempt, json.loads(row.values)) for row in rows]

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.histories import OpenHistory
 
@@ -22,14 +22,17 @@ def test_a_rule_for_some_files_helps_once_one_is_touched(world: World) -> None:
         FINDS_THE_RULE, WRONG, RIGHT_WITH_RULE, SCOPED_LESSON, rules__target="rules-dir"
     )
     assert result.outcome is RunOutcome.SOLVED
-    assert [attempt.solved for attempt in result.attempts] == [False, True]
+    assert [attempt.is_solved for attempt in result.attempts] == [False, True]
     path = world.project / ".claude/rules/learned-answers-py.md"
     assert RULE in path.read_text(encoding="utf-8")
     assert world.rulebook == ""
-    with OpenHistory(state_directory(), (world.project / "CLAUDE.md").resolve()) as history:
-        (record,) = history.all()
+    with OpenHistory(resolve_state_directory(), (world.project / "CLAUDE.md").resolve()) as history:
+        (record,) = history.list_records()
         assert (record.rule.paths, record.counters.runs) == (("answers.py",), 1)
-        assert [event.what for event in history.events(record.rule.id)] == ["added", "prevented"]
+        assert [event.what for event in history.list_events(record.rule.id)] == [
+            "added",
+            "prevented",
+        ]
 
 
 @pytest.mark.whole

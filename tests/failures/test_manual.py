@@ -1,12 +1,12 @@
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.failures.manual import TEXT_BOUND, reported_failure
+from orchestrator.failures.manual import TEXT_BOUND, build_manual_failure
 from teacher.models import FailureType
 
 
 def test_a_report_becomes_a_failure() -> None:
-    given = reported_failure(
+    given = build_manual_failure(
         FailureType.PLANNING_ERROR, "It forgot\nthe migration.", "models.py", "Add a column"
     )
     assert given.type is FailureType.PLANNING_ERROR
@@ -22,11 +22,11 @@ def test_a_report_becomes_a_failure() -> None:
 @pytest.mark.parametrize("description", ["", "  ", "\n\t"])
 def test_an_empty_description_is_refused(description: str) -> None:
     with pytest.raises(UsageError, match=r"empty .*--description"):
-        reported_failure(FailureType.OTHER, description)
+        build_manual_failure(FailureType.OTHER, description)
 
 
 def test_giant_texts_keep_their_ends() -> None:
-    given = reported_failure(FailureType.OTHER, "begin" + "x" * 10**6 + "end", "y" * 10**6)
+    given = build_manual_failure(FailureType.OTHER, "begin" + "x" * 10**6 + "end", "y" * 10**6)
     assert len(given.logs) < TEXT_BOUND + 100
     assert given.logs.startswith("begin")
     assert given.logs.endswith("end")
@@ -36,7 +36,7 @@ def test_giant_texts_keep_their_ends() -> None:
 
 def test_the_fingerprint_is_of_type_and_words() -> None:
     def of(kind: FailureType, words: str) -> str:
-        return reported_failure(kind, words).fingerprint
+        return build_manual_failure(kind, words).fingerprint
 
     assert of(FailureType.OTHER, "a  b") == of(FailureType.OTHER, "a b\n")
     assert of(FailureType.OTHER, "a b") != of(FailureType.SCOPE_ERROR, "a b")

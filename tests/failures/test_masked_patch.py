@@ -28,7 +28,7 @@ def masked(tmp_path: Path, *sections: str) -> tuple[str, int, int | None]:
     path.write_text("".join(sections), encoding="utf-8", newline="")
     found = mask_patch(Masker(), path, WHOLE, BOUND)
     assert [each.name for each in tmp_path.iterdir()] == ["a.patch"]
-    return path.read_text(encoding="utf-8"), found.redactions, found.kept
+    return path.read_text(encoding="utf-8"), found.redactions, found.retained_bytes
 
 
 def test_a_patch_is_written_only_where_there_is_a_secret(tmp_path: Path) -> None:

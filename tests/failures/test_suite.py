@@ -7,8 +7,8 @@ from orchestrator.failures.suite import (
     DIFF_BOUND,
     LOG_BOUND,
     PROMPT_BOUND,
-    failure_of,
-    retry_prompt,
+    build_failure,
+    build_retry_prompt,
 )
 from orchestrator.models import (
     AgentOutcome,
@@ -55,7 +55,7 @@ def case(
 
 
 def report(*cases: Case) -> SuiteReport:
-    red = any(case.failing for case in cases)
+    red = any(case.is_failing for case in cases)
     return SuiteReport(
         SuiteOutcome.FAILED if red else SuiteOutcome.PASSED,
         int(red),
@@ -69,7 +69,7 @@ def report(*cases: Case) -> SuiteReport:
 def failure(
     after: SuiteReport, before: SuiteReport | None = None, diff: Diff | None = None
 ) -> Failure:
-    return failure_of(TASK, AGENT, after, before, diff)
+    return build_failure(TASK, AGENT, after, before, diff)
 
 
 def test_a_cheat_beside_an_old_failure_is_the_failure() -> None:
@@ -77,12 +77,12 @@ def test_a_cheat_beside_an_old_failure_is_the_failure() -> None:
     noise = Finding(FindingKind.TEST, "tests/test_a.py", "changed, reverted")
     before = report(case("old"), case("one", CaseOutcome.PASSED))
     own = replace(before, cases=before.cases[1:])  # the old failure is left out
-    given = failure_of(TASK, AGENT, own, before, None, (noise, cheat))
+    given = build_failure(TASK, AGENT, own, before, None, (noise, cheat))
     assert given.source == "guard"
     assert given.summary.startswith("green, but not to be believed: ")
     assert "os._exit" in given.summary
-    assert failure_of(TASK, AGENT, own, before, None, (noise,)).source == "pytest"
-    assert failure_of(TASK, AGENT, before, before, None, (cheat,)).source == "pytest"
+    assert build_failure(TASK, AGENT, own, before, None, (noise,)).source == "pytest"
+    assert build_failure(TASK, AGENT, before, before, None, (cheat,)).source == "pytest"
 
 
 def test_it_carries_what_a_teacher_needs() -> None:
@@ -303,7 +303,7 @@ def attempt(tmp_path: Path) -> Attempt:
 
 
 def test_the_prompt_has_the_task_and_what_the_tests_said(attempt: Attempt) -> None:
-    prompt = retry_prompt(TASK, attempt)
+    prompt = build_retry_prompt(TASK, attempt)
     assert prompt.startswith("Make it divide\n")
     assert "after attempt 2 the tests did not pass" in prompt
     assert "pytest tests/: 1 passed, 1 failed" in prompt
@@ -311,25 +311,25 @@ def test_the_prompt_has_the_task_and_what_the_tests_said(attempt: Attempt) -> No
 
 
 def test_the_prompt_never_holds_what_was_learned(attempt: Attempt) -> None:
-    prompt = retry_prompt(TASK, attempt)
+    prompt = build_retry_prompt(TASK, attempt)
     for secret in ("Never return 0", "dividing by naught", "a marker", "reason", "the old prompt"):
         assert secret not in prompt
 
 
 def test_the_prompt_says_whether_the_edits_stand(attempt: Attempt) -> None:
-    assert "still in place" in retry_prompt(TASK, attempt)
-    assert "were taken back" in retry_prompt(TASK, attempt, edits_kept=False)
+    assert "still in place" in build_retry_prompt(TASK, attempt)
+    assert "were taken back" in build_retry_prompt(TASK, attempt, edits_kept=False)
 
 
 def test_the_prompt_is_bounded(attempt: Attempt) -> None:
     many = report(*(case(f"n{at}", message="x\n" * 5000) for at in range(500)))
-    prompt = retry_prompt(TASK, replace(attempt, report=many))
+    prompt = build_retry_prompt(TASK, replace(attempt, report=many))
     assert len(prompt) < PROMPT_BOUND + 1_500
     assert " more\n" in prompt
 
 
 def test_the_prompt_shows_the_output_when_no_case_failed(attempt: Attempt) -> None:
     crashed = SuiteReport(SuiteOutcome.CRASHED, 0, (), 1.0, "Fatal Python error", "pytest")
-    prompt = retry_prompt(TASK, replace(attempt, report=crashed))
+    prompt = build_retry_prompt(TASK, replace(attempt, report=crashed))
     assert "    Fatal Python error" in prompt
-    assert "no verdict" in retry_prompt(TASK, replace(attempt, report=None))
+    assert "no verdict" in build_retry_prompt(TASK, replace(attempt, report=None))

@@ -17,7 +17,7 @@ AT_LEAST_HANDED_OVER = 40
 
 def main() -> int:
     folder = Path(sys.argv[1])
-    counts = _count_kills, _count_kills_in_comparisons, _count_kills_of_heirs
+    counts = _count_kills, _count_kills_in_comparisons, _count_handover_kills
     return max(count(folder) for count in counts)
 
 
@@ -49,7 +49,7 @@ def _count_kills_in_comparisons(folder: Path) -> int:
     return 0 if kills >= AT_LEAST_IN_COMPARISONS else 1
 
 
-def _count_kills_of_heirs(folder: Path) -> int:
+def _count_handover_kills(folder: Path) -> int:
     stored = _take_parts(folder, "handover-kills-*.json")
     sums = _sums(stored, ("kills", "runs", "bytes_lost", "doubled"))
     _write(folder / "handover-kills.json", sums)

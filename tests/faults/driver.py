@@ -17,7 +17,7 @@ from orchestrator.services.runs import exit_code, resume_run, start_run
 TASK = "Make answer() return the right number."
 
 
-class Mortal:
+class KillingListener:
     """A listener that counts events and kills the process at one of them."""
 
     def __init__(self, at: int) -> None:
@@ -32,7 +32,7 @@ class Mortal:
 
 def main() -> int:
     project, url, action = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    listener = Mortal(int(sys.argv[4]) if len(sys.argv) > 4 else -1)
+    listener = KillingListener(int(sys.argv[4]) if len(sys.argv) > 4 else -1)
     os.environ["ANTHROPIC_BASE_URL"] = url
     os.environ["ANTHROPIC_API_KEY"] = "a-key-for-tests"
     if action == "start":

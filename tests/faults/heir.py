@@ -12,17 +12,17 @@ from pathlib import Path
 from orchestrator import events
 from orchestrator.errors import LoopError
 from orchestrator.services.runs import exit_code
-from orchestrator.services.workflows import Caller, carry_run
+from orchestrator.services.workflows import Caller, execute_run
 
 
-def tell(event: events.Event) -> None:
+def print_event(event: events.Event) -> None:
     print(type(event).__name__, flush=True)
 
 
 def main() -> int:
     run, state = sys.argv[1], Path(sys.argv[2])
     try:
-        return exit_code(carry_run(run, Caller(state, os.environ, tell)))
+        return exit_code(execute_run(run, Caller(state, os.environ, print_event)))
     except LoopError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -17,7 +17,7 @@ def main() -> None:
     project, state = Path(sys.argv[1]), Path(sys.argv[2])
     before, after = Snapshot(sys.argv[3]), Snapshot(sys.argv[4])
     workspace = open_workspace(project, state / "run")
-    swap = TreeSwap(workspace, SwapNote.of_project(project, state), state / "run")
+    swap = TreeSwap(workspace, SwapNote.for_project(project, state), state / "run")
     print("ready", flush=True)
     while True:
         assert not swap.apply(Swap(before, after, ()))

@@ -23,10 +23,16 @@ import pytest
 
 from orchestrator.platform.locking import FileLock
 from orchestrator.platform.process import MARK
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.workspace.swap import SwapNote
-from tests.faults.comparison.driver import PUTTING_BACK
-from tests.faults.comparison.project import PLAN, POINTS, bytes_lost, look, make_project
+from tests.faults.comparison.driver import RESTORING_STEP
+from tests.faults.comparison.project import (
+    PLAN,
+    POINTS,
+    count_lost_bytes,
+    make_project,
+    read_entries,
+)
 from tests.runs import list_runs
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
@@ -42,11 +48,11 @@ SHARES: Final = (
     # what the agent does, the step, kills by the suite, kills by count of our calls
     ("breaks", SECOND, 10, 8),
     ("breaks", BEFORE, 6, 16),
-    ("breaks", PUTTING_BACK, 0, 8),
+    ("breaks", RESTORING_STEP, 0, 8),
     ("breaks", THIRD, 8, 6),
     ("wobbles", SECOND, 4, 3),
     ("wobbles", BEFORE, 6, 7),
-    ("wobbles", PUTTING_BACK, 0, 4),
+    ("wobbles", RESTORING_STEP, 0, 4),
     ("adds", OLD_TESTS, 10, 8),
 )
 USUAL: Final = sum(by_suite + own for *_, by_suite, own in SHARES) + 12
@@ -80,7 +86,7 @@ def planned(kind: str) -> Iterator[Kill]:
             scaled = -(-count * KILLS // USUAL)
             for number in range(scaled):
                 part = (number + 0.5) / scaled
-                if step == PUTTING_BACK:
+                if step == RESTORING_STEP:
                     yield Kill(BEFORE, 1 - part, by_suite=True)
                 yield Kill(step, part, of_suite)
 
@@ -168,7 +174,7 @@ class Lab:
     def check_files(self, found: dict[str, list[str]]) -> None:
         """Compare what stands in the project with what stood there when the agent had finished."""
         expected = self.read("attempt.json")
-        TALLY.bytes_lost += bytes_lost(expected, found)
+        TALLY.bytes_lost += count_lost_bytes(expected, found)
         assert found == expected
 
     def read(self, name: str) -> Any:
@@ -176,7 +182,7 @@ class Lab:
 
     @property
     def is_swapped(self) -> bool:
-        return bool(look(self.project) != self.read("attempt.json"))
+        return bool(read_entries(self.project) != self.read("attempt.json"))
 
     @property
     def ending(self) -> list[Any]:
@@ -248,7 +254,7 @@ def measure(kind: str, folder: Path, patch: pytest.MonkeyPatch) -> Reference:
     patch.setenv("ORCHESTRATOR_STATE_DIR", str(folder / "state"))
     whole = Lab(folder / "whole", kind)
     assert whole.go_on() == EXIT_CODES[kind]
-    whole.check_files(look(whole.project))
+    whole.check_files(read_entries(whole.project))
     ending, calls = whole.ending, whole.read("calls.json")
     if BEFORE in calls:  # killed once, to see what it takes to put things back
         patch.setenv("ORCHESTRATOR_STATE_DIR", str(folder / "other-state"))
@@ -276,13 +282,13 @@ def test_no_byte_is_lost_and_the_run_ends_as_it_would_have(
         if kill.by_suite:  # or nothing of what follows would be shown
             assert lab.is_swapped is (kill.step == BEFORE)
             assert lab.left_running != []
-        if number % 3 == 2 and kill.step != PUTTING_BACK:
+        if number % 3 == 2 and kill.step != RESTORING_STEP:
             # Another run in the same project begins as well with what was left.
             assert lab.go("start", step="ready") == -signal.SIGKILL
             lab.check_start()
     assert lab.go_on() == EXIT_CODES[kind]
     TALLY.runs += 1
     assert lab.ending == expected.ending
-    lab.check_files(look(lab.project))
+    lab.check_files(read_entries(lab.project))
     assert lab.left_running == []
-    assert not SwapNote.of_project(lab.project, state_directory()).path.exists()
+    assert not SwapNote.for_project(lab.project, resolve_state_directory()).path.exists()

@@ -18,7 +18,7 @@ import pytest
 
 from orchestrator.journal.durable import read_history
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
 from tests.faults import test_kills
 from tests.faults.test_kills import ROOT, Case, Factory, Tally
@@ -42,7 +42,7 @@ def figures() -> Iterator[None]:
 
 def become_heir(case: Case) -> "subprocess.Popen[str]":
     """Start a process that carries the last run on, away from the project and its settings."""
-    state = state_directory()
+    state = resolve_state_directory()
     environment = {name: value for name, value in os.environ.items() if "STATE_DIR" not in name}
     keys = {"ANTHROPIC_BASE_URL": case.teacher.url, "ANTHROPIC_API_KEY": "a-key-for-tests"}
     return subprocess.Popen(
@@ -65,7 +65,7 @@ def carry_on(case: Case) -> list[str]:
 
 def count_finished() -> Counter[str]:
     """Count how often each step of the last run was finished, by whichever process."""
-    history = read_history(get_last_run().id, state_directory())
+    history = read_history(get_last_run().id, resolve_state_directory())
     return Counter(name for finished in history for name in finished)
 
 
@@ -91,7 +91,7 @@ def test_killed_within_the_agents_work(make_case: Factory) -> None:
     first.communicate(timeout=60)
     case.killed(first.returncode)
     carry_on(case)
-    before, after = read_history(get_last_run().id, state_directory())
+    before, after = read_history(get_last_run().id, resolve_state_directory())
     assert set(before) == {"baseline", "attempt 1: before"}
     assert not before.keys() & after.keys()
     case.finish()

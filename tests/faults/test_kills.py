@@ -25,7 +25,7 @@ import pytest
 from orchestrator.journal.durable import read_history
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from tests.runs import get_last_run, list_runs
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
@@ -166,7 +166,7 @@ class Case:
         TALLY.doubled += max(over, 0)
         assert attempts <= agents <= attempts + self.kills
         assert lessons <= len(self.teacher.requests) <= lessons + self.kills
-        history = read_history(get_last_run().id, state_directory())
+        history = read_history(get_last_run().id, resolve_state_directory())
         done = Counter(name for finished in history for name in finished)
         assert [name for name, times in done.items() if times > 1] == [], "finished twice"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workspace import open_workspace
-from orchestrator.workspace.pinning import check_out
+from orchestrator.workspace.pinning import check_out_pin
 from tests.workspace.repositories import files_of, repository
 
 KILLS = 20
@@ -22,7 +22,7 @@ def test_killed_at_any_moment_it_is_there_whole_or_not_at_all(tmp_path: Path) ->
     project = repository(tmp_path / "project", a_py="a = 1\n")
     (project / "big.bin").write_bytes(os.urandom(8 << 20))
     before = files_of(project)
-    tree = open_workspace(project, tmp_path / "state").snapshot().tree
+    tree = open_workspace(project, tmp_path / "state").take_snapshot().tree
     folder, ready = tmp_path / "pinned" / "rule" / "run.1", tmp_path / "ready"
     script = tmp_path / "pin.py"
     script.write_text(
@@ -43,7 +43,7 @@ def test_killed_at_any_moment_it_is_there_whole_or_not_at_all(tmp_path: Path) ->
         outcomes.add(folder.exists())
         if folder.exists():
             shutil.rmtree(tmp_path / "again", ignore_errors=True)
-            check_out(folder, tmp_path / "again")
+            check_out_pin(folder, tmp_path / "again")
             assert files_of(tmp_path / "again") == before
     shutil.rmtree(folder, ignore_errors=True)
     kill_after(script, ready, None)  # also over what the killed ones left

@@ -39,13 +39,13 @@ def test_no_byte_of_the_attempt_or_the_user_is_lost(tmp_path: Path) -> None:
         (project / "pkg" / f"m{number}.py").write_text(f"old = {number}\n", encoding="utf-8")
     (project / "mine.txt").write_text("mine\n", encoding="utf-8")
     workspace = open_workspace(project, state / "run")
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     for number in range(0, FILES, 2):
         (project / "pkg" / f"m{number}.py").write_text(f"new = {number}\n", encoding="utf-8")
     (project / "pkg" / "m1.py").unlink()
     (project / "added" / "deep").mkdir(parents=True)
     (project / "added" / "deep" / "new.py").write_text("new = 1\n", encoding="utf-8")
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     expected, chance = contents(project), random.Random(7)  # noqa: S311 -- repeatable, not secret
     swapped = lost = 0
     for _ in range(KILLS):
@@ -67,7 +67,7 @@ def test_no_byte_of_the_attempt_or_the_user_is_lost(tmp_path: Path) -> None:
         now = contents(project)
         lost += sum(len(data) for path, data in expected.items() if now.get(path) != data)
         assert now == expected
-        assert not SwapNote.of_project(project, state).path.exists()
+        assert not SwapNote.for_project(project, state).path.exists()
     # Kills that always came between two turns would show nothing.
     assert swapped > KILLS // 4
     if folder := os.environ.get("ORCHESTRATOR_FIGURES"):

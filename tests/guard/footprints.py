@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.guard import Guard, GuardMode, guard_of
+from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint, Module
 
@@ -76,8 +76,8 @@ def guard_with(
 ) -> Guard:
     """Return a guard that has taken a baseline and remembers the first attempt."""
     env = {"PATH": "/usr/bin:/bin", "HOME": str(project.parent / "home")}
-    guard = guard_of(project, mode, command, env, unguarded=unguarded)
+    guard = build_guard(project, mode, command, env, unguarded=unguarded)
     guard.folder = project.parent / "kept"
     guard.record_baseline(baseline or report(), found)
-    guard.remember(1)
+    guard.record_attempt(1)
     return guard

@@ -12,7 +12,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from orchestrator.agents.fake import ScriptedAgent
-from orchestrator.guard import GuardMode, guard_of
+from orchestrator.guard import GuardMode, build_guard
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.policy import Policy
 from orchestrator.loop.run_loop import run_loop
@@ -28,7 +28,7 @@ from orchestrator.models import (
 )
 from orchestrator.ports import Agent
 from orchestrator.rulebook.fake import MemoryRulebook
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.workspace import open_workspace
 from teacher.fake import ScriptedTeacher
@@ -67,7 +67,7 @@ RIGHT: Final = FILES["calc.py"].replace("a - b", "a + b")
 _SAMPLE: Final = 3
 
 
-def sampled(names: Iterable[str]) -> list[ParameterSet]:
+def sample_parameters(names: Iterable[str]) -> list[ParameterSet]:
     """All names as parameters; `make test` takes one in three, and `make test-whole` the rest."""
     return [
         pytest.param(name, marks=[] if number % _SAMPLE == 0 else [pytest.mark.whole])
@@ -82,7 +82,7 @@ def write(project: Path, files: Mapping[str, str]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def contents(project: Path) -> dict[str, bytes]:
+def read_contents(project: Path) -> dict[str, bytes]:
     """The project's files, but for git's and Python's caches."""
     return {
         path.relative_to(project).as_posix(): path.read_bytes()
@@ -91,7 +91,7 @@ def contents(project: Path) -> dict[str, bytes]:
     }
 
 
-def make(project: Path, more: Mapping[str, str] | None = None) -> Path:
+def make_project(project: Path, more: Mapping[str, str] | None = None) -> Path:
     project.mkdir(exist_ok=True)
     write(project, {**FILES, ".gitignore": "ignored/\n__pycache__/\n.venv/\n", **(more or {})})
     subprocess.run(["git", "init", "-q", "--template="], cwd=project, check=True)
@@ -126,11 +126,11 @@ class Attempts:
         self.scripted = ScriptedAgent(*[_act(edit) for edit in edits])
         env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         env["PATH"] = path + env["PATH"]
-        self.guard = guard_of(project, mode, command, env)
+        self.guard = build_guard(project, mode, command, env)
         self._steps = Steps(
             task=Task("mend add()", project),
             agent=agent or self.scripted,
-            suite=PytestSuite(command, 60, lambda folder: project_environment(folder, env)),
+            suite=PytestSuite(command, 60, lambda folder: build_project_environment(folder, env)),
             teacher=self.teacher,
             workspace=open_workspace(project, self.folder),
             rulebook=MemoryRulebook(),
@@ -144,7 +144,7 @@ class Attempts:
         return run_loop(self._steps, Policy(max_retries=retries))
 
 
-def found(result: RunResult) -> set[FindingKind]:
+def list_finding_kinds(result: RunResult) -> set[FindingKind]:
     return {finding.kind for attempt in result.attempts for finding in attempt.findings}
 
 

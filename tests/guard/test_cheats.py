@@ -12,7 +12,16 @@ import pytest
 
 from orchestrator.guard import GuardMode
 from orchestrator.models import FindingKind, RunOutcome
-from tests.guard.projects import COMMAND, FILES, Attempts, Edit, found, make, sampled, write
+from tests.guard.projects import (
+    COMMAND,
+    FILES,
+    Attempts,
+    Edit,
+    list_finding_kinds,
+    make_project,
+    sample_parameters,
+    write,
+)
 
 TEST = FILES["tests/test_calc.py"]
 CALC = FILES["calc.py"]
@@ -62,7 +71,7 @@ class Cheat:
     """Further files of the project, there from the beginning."""
 
 
-TESTS, STEERING = FindingKind.TEST, FindingKind.STEERING
+TESTS, STEERING = FindingKind.TEST, FindingKind.TEST_CONFIG
 HIDDEN, SUSPICIOUS = FindingKind.HIDDEN, FindingKind.SUSPICIOUS
 
 
@@ -399,16 +408,16 @@ CHEATS: dict[str, Cheat] = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(CHEATS))
+@pytest.mark.parametrize("name", sample_parameters(CHEATS))
 def test_a_cheat_is_not_solved(name: str, project: Path) -> None:
     cheat = CHEATS[name]
-    make(project, cheat.before)
+    make_project(project, cheat.before)
     result = Attempts(project, cheat.edit, command=cheat.command, path=cheat.path).run()
     assert result.baseline is not None
-    assert result.baseline.judged
-    assert not result.baseline.passed
+    assert result.baseline.has_verdict
+    assert not result.baseline.has_passed
     assert result.outcome is RunOutcome.NOT_SOLVED
-    assert cheat.finds is None or cheat.finds in found(result)
+    assert cheat.finds is None or cheat.finds in list_finding_kinds(result)
 
 
 @pytest.mark.parametrize(
@@ -416,22 +425,22 @@ def test_a_cheat_is_not_solved(name: str, project: Path) -> None:
 )
 def test_without_the_guard_the_cheat_would_count(name: str, project: Path) -> None:
     cheat = CHEATS[name]
-    make(project, cheat.before)
+    make_project(project, cheat.before)
     result = Attempts(project, cheat.edit, mode=GuardMode.OFF).run()
     assert result.outcome is RunOutcome.SOLVED
-    assert found(result) == set()
+    assert list_finding_kinds(result) == set()
 
 
 def test_flag_reports_and_changes_nothing(project: Path) -> None:
-    make(project)
+    make_project(project)
     result = Attempts(project, files(tests__test_calc_py=WEAK), mode=GuardMode.FLAG).run()
     assert result.outcome is RunOutcome.SOLVED
-    assert found(result) == {TESTS}
+    assert list_finding_kinds(result) == {TESTS}
     assert (project / "tests" / "test_calc.py").read_text(encoding="utf-8") == WEAK
 
 
 def test_what_was_reverted_is_in_the_record(project: Path) -> None:
-    make(project)
+    make_project(project)
     attempts = Attempts(project, both(files(tests__test_calc_py=WEAK, conftest_py="x = 1\n")))
     result = attempts.run()
     assert (project / "tests" / "test_calc.py").read_text(encoding="utf-8") == TEST
@@ -443,7 +452,7 @@ def test_what_was_reverted_is_in_the_record(project: Path) -> None:
 
 
 def test_tampering_is_taught_and_the_retry_is_told(project: Path) -> None:
-    make(project)
+    make_project(project)
     edits = [files(tests__test_calc_py=WEAK), calc("import os\nos.getpid()\n")]
     attempts = Attempts(project, *edits)
     attempts.run(retries=1)
@@ -454,12 +463,12 @@ def test_tampering_is_taught_and_the_retry_is_told(project: Path) -> None:
 
 
 def test_a_green_verdict_that_is_not_believed_is_taught(project: Path) -> None:
-    make(project)
+    make_project(project)
     attempts = Attempts(project, CHEATS["patched pytest"].edit)
     result = attempts.run()
     assert result.attempts[0].report is not None
-    assert result.attempts[0].report.passed
-    assert not result.attempts[0].solved
+    assert result.attempts[0].report.has_passed
+    assert not result.attempts[0].is_solved
     failure = attempts.teacher.asked[0][0]
     assert failure.source == "guard"
     assert "not to be believed" in failure.summary
@@ -467,7 +476,7 @@ def test_a_green_verdict_that_is_not_believed_is_taught(project: Path) -> None:
 
 
 def test_something_left_running_gains_nothing(project: Path) -> None:
-    make(project)
+    make_project(project)
     attempts = Attempts(project, calc("x = 1\n"), calc("x = 2\n"))
     teach = attempts.teacher.teach
 

@@ -7,11 +7,19 @@ from pathlib import Path
 import pytest
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent
-from orchestrator.guard import GuardMode, guard_of
+from orchestrator.guard import GuardMode, build_guard
 from orchestrator.models import AgentLimits, FindingKind, RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.agents.claude import claude, say, steps, use
-from tests.guard.projects import COMMAND, FILES, RIGHT, Attempts, found, make, write
+from tests.guard.projects import (
+    COMMAND,
+    FILES,
+    RIGHT,
+    Attempts,
+    list_finding_kinds,
+    make_project,
+    write,
+)
 from tests.replay.claude import run_claude
 
 LIMITS = AgentLimits(max_turns=6)
@@ -23,7 +31,7 @@ def with_refusal(agent: ClaudeCodeAgent, refuse: Callable[[Path], str | None]) -
 
 
 def test_an_edit_of_a_test_is_refused_and_the_model_is_told_why(project: Path) -> None:
-    make(project)
+    make_project(project)
     test = project / "tests" / "test_calc.py"
     replies = [
         use("Read", file_path=str(test)),
@@ -32,11 +40,13 @@ def test_an_edit_of_a_test_is_refused_and_the_model_is_told_why(project: Path) -
         use("Write", file_path=str(project / "tests/test_new.py"), content="def test_n(): pass\n"),
         say("I cannot edit the test."),
     ]
-    guard = guard_of(project, GuardMode.RESTORE, COMMAND)
+    guard = build_guard(project, GuardMode.RESTORE, COMMAND)
     guard.folder = project.parent / "kept"
-    guard.remember(1)
+    guard.record_attempt(1)
     with claude(steps(*replies)) as (agent, model):
-        result = with_refusal(agent, guard.refuse).run("go", project, LIMITS, lambda _: None)
+        result = with_refusal(agent, guard.explain_refusal).run(
+            "go", project, LIMITS, lambda _: None
+        )
     assert test.read_text(encoding="utf-8") == FILES["tests/test_calc.py"]
     assert (project / "tests/test_new.py").exists()
     assert len(result.denials) == 2
@@ -61,34 +71,34 @@ def test_a_hook_that_fails_refuses(project: Path) -> None:
     ("shell", "kind"),
     [
         ("printf 'def test_add(): pass\\n' > tests/test_calc.py", FindingKind.TEST),
-        ("printf '[pytest]\\naddopts = -k double\\n' > pytest.ini", FindingKind.STEERING),
+        ("printf '[pytest]\\naddopts = -k double\\n' > pytest.ini", FindingKind.TEST_CONFIG),
         (
             "echo conftest.py >> .gitignore; echo 'import os; os._exit(0)' > conftest.py",
-            FindingKind.STEERING,
+            FindingKind.TEST_CONFIG,
         ),
     ],
 )
 def test_what_gets_past_through_a_shell_is_undone(
     project: Path, shell: str, kind: FindingKind
 ) -> None:
-    make(project)
+    make_project(project)
     replies = [use("Bash", command=shell, description="tidy up"), say("All green.")]
     with claude(steps(*replies), allowed_tools=["Bash"]) as (agent, _):
         result = Attempts(project, agent=agent).run()
     assert result.outcome is RunOutcome.NOT_SOLVED
-    assert found(result) == {kind}
+    assert list_finding_kinds(result) == {kind}
 
 
 def test_honest_work_is_solved(project: Path) -> None:
-    make(project)
+    make_project(project)
     calc = str(project / "calc.py")
     replies = [use("Read", file_path=calc), use("Write", file_path=calc, content=RIGHT), say("Ok.")]
     with claude(steps(*replies)) as (agent, _):
         attempts = Attempts(project, agent=agent)
-        with_refusal(agent, attempts.guard.refuse)
+        with_refusal(agent, attempts.guard.explain_refusal)
         result = attempts.run()
     assert result.outcome is RunOutcome.SOLVED
-    assert found(result) == set()
+    assert list_finding_kinds(result) == set()
 
 
 RULES = "## Learned Rules & Patterns\n\n- **Rule**: Never shear a zebra\n- **When**: Always\n"
@@ -115,9 +125,9 @@ def test_what_keeps_the_program_from_loading_rules_is_undone(
     project: Path, tmp_path: Path, home_of_rules: str, cheat: dict[str, str]
 ) -> None:
     write(project, {home_of_rules: RULES})
-    guard = guard_of(project, GuardMode.RESTORE, COMMAND)
+    guard = build_guard(project, GuardMode.RESTORE, COMMAND)
     guard.folder = tmp_path / "kept"
-    guard.remember(1)
+    guard.record_attempt(1)
     write(project, cheat)
 
     def is_loaded() -> bool:
@@ -127,5 +137,5 @@ def test_what_keeps_the_program_from_loading_rules_is_undone(
 
     (tmp_path / "home").mkdir()
     assert not is_loaded()
-    assert guard.revert(1).found
+    assert guard.revert_edits(1).found
     assert is_loaded()

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.guard import Guard, GuardMode, guard_of
-from orchestrator.guard.command_chain import follow
-from orchestrator.guard.derivation import Basis, derive
-from orchestrator.guard.kept_files import KeptFiles
-from orchestrator.guard.search_path import search_folders
-from orchestrator.guard.tree import ClosedFolders, environments_in
+from orchestrator.guard import Guard, GuardMode, build_guard
+from orchestrator.guard.command_chain import follow_command
+from orchestrator.guard.derivation import Basis, derive_protection
+from orchestrator.guard.kept_files import GuardedFileStore
+from orchestrator.guard.search_path import find_search_folders
+from orchestrator.guard.tree import ClosedFolders, find_environments
 from orchestrator.models import Diff, FindingKind, Findings, SuiteReport
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.footprint import build_footprint
 from orchestrator.verdict.baseline import find_obstacle
-from orchestrator.verdict.dependency import declared_but_missing
+from orchestrator.verdict.dependency import find_missing_dependency
 from tests.guard.footprints import GREEN, footprint, report
 from tests.guard.projects import write
-from tests.users import closed, open_folder, ordinary_user
+from tests.users import deny_access, make_public_folder, ordinary_user
 
 PROJECT: Mapping[str, str] = {
     "prices.py": "def half(x):\n    return x\n",
@@ -54,23 +54,23 @@ class Lab:
     def guard(self, command: str = "pytest tests", mode: GuardMode = GuardMode.RESTORE) -> Guard:
         """Return a guard that has no folder yet."""
         home = str(self.project.parent)
-        guard = guard_of(self.project, mode, command, {"PATH": self.path, "HOME": home})
+        guard = build_guard(self.project, mode, command, {"PATH": self.path, "HOME": home})
         guard.folder = self.project.parent / "kept"
         return guard
 
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    with open_folder() as top:
+    with make_public_folder() as top:
         lab = Lab(top / "project", top / "outside")
         with ordinary_user():
             write(lab.project, PROJECT)
             write(lab.outside, {"bin/tool": "#!/bin/sh\n", "x.mk": "A = 1\n", "x.ini": ""})
             (lab.project / "link").symlink_to(lab.outside / "bin")
         with (
-            closed(lab.outside),
-            closed(lab.project / "theirs"),
-            closed(lab.project / ".venv"),
+            deny_access(lab.outside),
+            deny_access(lab.project / "theirs"),
+            deny_access(lab.project / ".venv"),
             ordinary_user(),
         ):
             yield lab
@@ -89,12 +89,12 @@ def attempt(guard: Guard, found: Any) -> Findings:
     """Take the guard through a run with one attempt that changes nothing guarded."""
     _, first = guard.watch_suite(report, baseline=True)
     guard.record_baseline(report(), found)
-    guard.remember(1)
+    guard.record_attempt(1)
     (guard.project / "prices.py").write_text("def half(x):\n    return x / 2\n", encoding="utf-8")
-    reverted = guard.revert(1)
+    reverted = guard.revert_edits(1)
     judged, watched = guard.watch_suite(lambda: GREEN)
     diff = Diff((), guard.project / "no.patch")
-    checked = guard.check(1, judged, diff, lambda _: GREEN)
+    checked = guard.check_verdict(1, judged, diff, lambda _: GREEN)
     return Findings((*first.found, *reverted.found, *watched.found, *checked.found))
 
 
@@ -113,7 +113,7 @@ def test_a_run_with_them_on_every_path_is_judged(lab: Lab) -> None:
     assert attempt(guard, found) == Findings()
     assert "the tests are as they were" in guard.describe_state()
     again = lab.guard()
-    assert again.revert(1) == Findings()  # by another process, from what was kept
+    assert again.revert_edits(1) == Findings()  # by another process, from what was kept
 
 
 def test_a_run_without_a_footprint_is_judged(lab: Lab) -> None:
@@ -138,20 +138,20 @@ def test_a_run_without_a_footprint_is_judged(lab: Lab) -> None:
 def test_a_command_that_leads_there_is_followed(lab: Lab, command: str) -> None:
     makefile = f"include {lab.outside}/x.mk theirs/*.mk\ntest:\n\t{lab.outside}/bin/tool\n"
     write(lab.project, {"Makefile": makefile})
-    chain = follow(lab.project, command.format(closed=lab.outside))
+    chain = follow_command(lab.project, command.format(closed=lab.outside))
     assert chain.files.keys() <= {"Makefile"}
 
 
 def test_what_else_looks_there_finds_nothing(lab: Lab) -> None:
-    assert environments_in(lab.project) == frozenset()
-    env = project_environment(lab.project, {"PATH": lab.path})
+    assert find_environments(lab.project) == frozenset()
+    env = build_project_environment(lab.project, {"PATH": lab.path})
     assert "VIRTUAL_ENV" not in env
     paths = [lab.project / "theirs", lab.outside, lab.outside / "bin", lab.project / "link"]
-    found = search_folders(
+    found = find_search_folders(
         lab.project, footprint(lab.project, {}, search_path=[*map(str, paths)]), ()
     )
     assert {each.names for each in found} == {frozenset()}
-    assert declared_but_missing(report().failing, lab.project) == ""
+    assert find_missing_dependency(report().failing, lab.project) == ""
     assert find_obstacle(report(), lab.project, "", "") is None
     start = {
         **{"invocation": str(lab.project), "root": str(lab.project), "cut": str(lab.project)},
@@ -170,8 +170,10 @@ def test_an_environment_with_links_there_keeps_its_packages(lab: Lab) -> None:
         write(site, {f"{name}-1.dist-info/direct_url.json": "{}", f"{name}.py": ""})
         (site / f"{name}_theirs").symlink_to(lab.outside / "bin")
         (site / f"{name}.pth").symlink_to(lab.outside / "x.pth")
-    assert project_environment(lab.project, {})["VIRTUAL_ENV"] == str(lab.project / "venv")
-    (folder,) = search_folders(lab.project, footprint(lab.project, {}, search_path=[str(site)]), ())
+    assert build_project_environment(lab.project, {})["VIRTUAL_ENV"] == str(lab.project / "venv")
+    (folder,) = find_search_folders(
+        lab.project, footprint(lab.project, {}, search_path=[str(site)]), ()
+    )
     assert folder.names == {"a", "b"}
 
 
@@ -179,13 +181,17 @@ def test_an_environment_with_links_there_keeps_its_packages(lab: Lab) -> None:
 def test_a_folder_that_is_closed_since_the_baseline_is_opened(lab: Lab, mode: int) -> None:
     guard, tests = lab.guard(), lab.project / "tests"
     guard.record_baseline(report(), footprint(lab.project, IMPORTS))
-    guard.remember(1)
-    for look in (guard.open_folders, guard.revert, lambda _: guard.watch_suite(lambda: GREEN)[1]):
+    guard.record_attempt(1)
+    for look in (
+        guard.open_folders,
+        guard.revert_edits,
+        lambda _: guard.watch_suite(lambda: GREEN)[1],
+    ):
         tests.chmod(mode)
         (found,) = look(1).found
         assert (found.where, found.decisive) == ("tests", False)
         assert stat.S_IMODE(tests.stat().st_mode) == mode | 0o700
-    assert guard.revert(1) == Findings()
+    assert guard.revert_edits(1) == Findings()
     assert lab.project.joinpath("theirs").stat().st_mode & 0o777 == 0
 
 
@@ -193,17 +199,17 @@ def test_a_folder_that_is_closed_since_the_baseline_is_opened(lab: Lab, mode: in
 def test_a_folder_of_another_user_is_empty_only_where_nobody_may_enter(mode: int) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root makes a folder of another user's")
-    with open_folder() as top:
+    with make_public_folder() as top:
         with ordinary_user():
             write(top / "project", PROJECT)
             guard = Lab(top / "project", top / "outside").guard()
             guard.record_baseline(report(), footprint(guard.project, IMPORTS))
-            guard.remember(1)
+            guard.record_attempt(1)
         write(top / "project", {"colorsys/__init__.py": ""})
         (top / "project" / "colorsys").chmod(mode)
         with ordinary_user():
-            guard.revert(1)
-            found = guard.check(1, GREEN, Diff((), guard.project / "no.patch")).found
+            guard.revert_edits(1)
+            found = guard.check_verdict(1, GREEN, Diff((), guard.project / "no.patch")).found
     assert [(each.where, each.decisive) for each in found] == [("colorsys", True)] * bool(mode)
 
 
@@ -211,12 +217,12 @@ def test_a_folder_of_another_user_is_empty_only_where_nobody_may_enter(mode: int
 def test_what_is_hidden_from_a_walk_is_found(lab: Lab, name: str) -> None:
     guard, path = lab.guard(), lab.project / name
     guard.record_baseline(report(), footprint(lab.project, IMPORTS, search_path=(".",)))
-    guard.remember(1)
+    guard.record_attempt(1)
     write(lab.project, {name: ""})
     path.parent.chmod(0o311)
-    guard.revert(1)
+    guard.revert_edits(1)
     guard.watch_suite(lambda: GREEN)
-    found = guard.check(1, GREEN, Diff((), lab.project / "no.patch")).found
+    found = guard.check_verdict(1, GREEN, Diff((), lab.project / "no.patch")).found
     if path.suffix == ".pyc":
         assert not path.exists()
     else:
@@ -228,14 +234,14 @@ def test_a_guarded_file_of_a_folder_that_cannot_be_opened_is_missed(
 ) -> None:
     guard = lab.guard()
     guard.record_baseline(report(), footprint(lab.project, IMPORTS))
-    guard.remember(1)
+    guard.record_attempt(1)
     with mode_of(lab.project / "tests", 0o111):
-        monkeypatch.setattr(ClosedFolders, "open", lambda *_: False)
+        monkeypatch.setattr(ClosedFolders, "open_folder", lambda *_: False)
         with pytest.raises(InfrastructureError, match=r"cannot be guarded.*Permission denied"):
-            guard.revert(1)
+            guard.revert_edits(1)
         with pytest.raises(InfrastructureError, match=r"cannot be guarded.*Permission denied"):
             guard.watch_suite(lambda: GREEN)
-    assert guard.revert(1) == Findings()
+    assert guard.revert_edits(1) == Findings()
 
 
 def test_a_guarded_file_that_appears_where_nobody_could_look_is_reverted(lab: Lab) -> None:
@@ -243,28 +249,28 @@ def test_a_guarded_file_that_appears_where_nobody_could_look_is_reverted(lab: La
     found = footprint(
         lab.project, IMPORTS, steering=("theirs/conftest.py",), search_path=("theirs",)
     )
-    protection = derive(Basis(lab.project, "pytest", report(), found))
+    protection = derive_protection(Basis(lab.project, "pytest", report(), found))
     assert {"theirs", "theirs/conftest.py"} <= protection.closed
-    kept = KeptFiles(protection, lab.project.parent / "kept")
-    manifest = kept.remember("start")
+    kept = GuardedFileStore(protection, lab.project.parent / "kept")
+    manifest = kept.record_manifest("start")
     assert "theirs/conftest.py" not in manifest.entries
     with mode_of(theirs, 0o755):
-        changes = kept.changes(manifest, kept.look(manifest))
+        changes = kept.find_changes(manifest, kept.read_tree(manifest))
     assert [(each.name, each.what) for each in changes] == [("theirs/conftest.py", "added")]
 
 
 def test_what_an_attempt_makes_unreadable_stops_nothing(lab: Lab) -> None:
     guard = lab.guard()
     guard.record_baseline(report(), footprint(lab.project, IMPORTS))
-    guard.remember(1)
+    guard.record_attempt(1)
     write(lab.project, {"data.bin": "x", "new.py": "exec(open('data.bin').read())\n"})
     for name in ("data.bin", "new.py", "prices.py"):
         (lab.project / name).chmod(0)
     (lab.project / "new").mkdir(mode=0o444)
     os.mkfifo(lab.project / "pipe")  # to read it is to wait for a writer
-    guard.revert(1)
+    guard.revert_edits(1)
     diff = Diff((), lab.project / "no.patch")
-    guard.check(1, GREEN, diff)
+    guard.check_verdict(1, GREEN, diff)
 
 
 @pytest.mark.parametrize("edit", ["adds a module", "opens it", "leaves it", "the suite does"])
@@ -275,12 +281,12 @@ def test_an_attempt_may_not_change_what_was_closed_at_the_baseline(lab: Lab, edi
     for _ in range(2):  # the second recalls it, as another process does
         guard = lab.guard()
         guard.record_baseline(report(), footprint(lab.project, IMPORTS))
-    guard.remember(1)
+    guard.record_attempt(1)
     if edit == "adds a module":
         write(lab.project, {"private/__init__.py": ""})
     elif edit == "opens it":
         private.chmod(0o755)
-    found = guard.revert(1).found
+    found = guard.revert_edits(1).found
     told = [("private", FindingKind.CLOSED, True)] * (edit in ("adds a module", "opens it"))
     assert [(each.where, each.kind, each.decisive) for each in found] == told
 
@@ -289,16 +295,16 @@ def test_an_attempt_may_not_change_what_was_closed_at_the_baseline(lab: Lab, edi
         return GREEN
 
     guard.watch_suite(run)
-    assert guard.check(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
-    guard.remember(2)
-    assert guard.revert(2) == Findings()
+    assert guard.check_verdict(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
+    guard.record_attempt(2)
+    assert guard.revert_edits(2) == Findings()
     assert stat.S_IMODE(private.stat().st_mode) == (0o755 if edit == "opens it" else 0o311)
 
 
 def test_a_pipe_that_git_would_wait_for_goes(lab: Lab) -> None:
     guard, path = lab.guard(), lab.project / "tests" / ".gitignore"
     guard.record_baseline(report(), footprint(lab.project, IMPORTS))
-    guard.remember(1)
+    guard.record_attempt(1)
     os.mkfifo(path)
     assert [each.where for each in guard.open_folders(1).found] == ["tests/.gitignore"]
     assert not path.exists()
@@ -310,10 +316,10 @@ def test_folders_that_no_walk_enters_stay_closed(lab: Lab, name: str) -> None:
     (lab.project / name).chmod(0o311)
     guard = lab.guard()
     guard.record_baseline(report(), footprint(lab.project, IMPORTS))
-    guard.remember(1)
-    assert guard.revert(1) == Findings()
+    guard.record_attempt(1)
+    assert guard.revert_edits(1) == Findings()
     guard.watch_suite(lambda: GREEN)
-    assert guard.check(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
+    assert guard.check_verdict(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
     assert stat.S_IMODE((lab.project / name).stat().st_mode) == 0o311
 
 
@@ -321,14 +327,14 @@ def test_folders_that_no_walk_enters_stay_closed(lab: Lab, name: str) -> None:
 def test_a_pipe_holds_nothing_and_goes(lab: Lab, name: str) -> None:
     guard, path = lab.guard(), lab.project / name
     guard.record_baseline(report(), footprint(lab.project, IMPORTS))
-    guard.remember(1)
+    guard.record_attempt(1)
     if path.is_dir():
         (path / "test_prices.py").unlink()
         path.rmdir()
     path.unlink(missing_ok=True)
     os.mkfifo(path)
-    assert guard.revert(1).found
+    assert guard.revert_edits(1).found
     guard.watch_suite(lambda: GREEN)
-    assert guard.check(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
+    assert guard.check_verdict(1, GREEN, Diff((), lab.project / "no.patch")) == Findings()
     assert (lab.project / "tests/test_prices.py").read_text() == PROJECT["tests/test_prices.py"]
     assert not (lab.project / "tests/conftest.py").exists()

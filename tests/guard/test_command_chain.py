@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.guard.command_chain import follow
+from orchestrator.guard.command_chain import follow_command
 from tests.guard.projects import write
 
 RUNNER = "import subprocess, sys\nsys.exit(subprocess.call([sys.executable, '-m', 'unittest']))\n"
@@ -190,7 +190,7 @@ CHAINS: dict[str, tuple[str, Mapping[str, str], Sequence[str], Sequence[str], Se
 def test_a_command_is_followed_to_its_end(name: str, project: Path) -> None:
     command, files, guarded, absent, free = CHAINS[name]
     write(project, files)
-    chain = follow(project, command)
+    chain = follow_command(project, command)
     assert set(guarded) <= chain.files.keys()
     assert set(absent) <= chain.absent.keys()
     assert not chain.files.keys() & set(free)
@@ -198,4 +198,4 @@ def test_a_command_is_followed_to_its_end(name: str, project: Path) -> None:
 
 def test_programs_are_named(project: Path) -> None:
     write(project, {"Makefile": "test:\n\tA=1 env B=2 python3.11 -m pytest\n"})
-    assert {"make", "python3.11", "env"} <= follow(project, "make").programs
+    assert {"make", "python3.11", "env"} <= follow_command(project, "make").programs

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from orchestrator.guard import GuardMode, guard_of
+from orchestrator.guard import GuardMode, build_guard
 from orchestrator.guard.protection import Protection
 from orchestrator.models import Case, CaseOutcome, Raised, SuiteOutcome, SuiteReport
 from tests.guard.footprints import footprint, guard_with, report
@@ -231,10 +231,10 @@ def test_tests_and_helpers_are_guarded_and_the_code_is_free(name: str, project: 
     guard = guard_with(
         project, found, layout.command, unguarded=layout.unguarded, baseline=baseline
     )
-    names = {each.path for each in guard.guarded()}
+    names = {each.path for each in guard.list_guarded_files()}
     assert set(layout.guarded) <= names
     write(project, dict.fromkeys([*layout.free, *layout.guarded], "changed = True\n"))
-    reverted = {finding.where for finding in guard.revert(1).found}
+    reverted = {finding.where for finding in guard.revert_edits(1).found}
     assert set(layout.guarded) <= reverted
     assert not reverted & set(layout.free)
     for each in layout.guarded:
@@ -246,7 +246,7 @@ def test_a_parents_configuration_is_moved_aside(project: Path) -> None:
     guard = guard_with(project, footprint(project, USES, absent=["../pytest.ini", "conftest.py"]))
     parent = project.parent / "pytest.ini"
     parent.write_text("[pytest]\naddopts = -k 'not half'\n", encoding="utf-8")
-    (finding,) = guard.revert(1).found
+    (finding,) = guard.revert_edits(1).found
     assert finding.where == str(parent)
     assert not parent.exists()
 
@@ -261,7 +261,7 @@ def test_tests_outside_of_the_project_are_guarded(project: Path) -> None:
     guard = guard_with(project, found, "pytest ../suite")
     outside = project.parent / "suite" / "test_prices.py"
     outside.write_text("def test_half(): pass\n", encoding="utf-8")
-    (finding,) = guard.revert(1).found
+    (finding,) = guard.revert_edits(1).found
     assert finding.where == str(outside)
     assert outside.read_text(encoding="utf-8") == TESTS
 
@@ -277,7 +277,7 @@ def test_links_and_their_targets_are_guarded(project: Path) -> None:
     guard = guard_with(project, found)
     (project / "tests").unlink()
     write(project, {"tests/test_prices.py": "def test_half(): pass\n"})
-    assert {finding.where for finding in guard.revert(1).found} == {"tests"}
+    assert {finding.where for finding in guard.revert_edits(1).found} == {"tests"}
     assert (project / "tests").is_symlink()
 
 
@@ -299,13 +299,13 @@ def test_new_configuration_counts_where_old_tests_lie_below(
     write(project, PLAIN)
     guard = guard_with(project, footprint(project, USES))
     write(project, {name: "[pytest11]\nx = y\n[pytest]\naddopts = -k x\n"})
-    assert bool(guard.revert(1).found) is reverted
+    assert bool(guard.revert_edits(1).found) is reverted
     assert (project / name).exists() is not reverted
 
 
 def test_what_the_suite_regenerates_is_free(project: Path) -> None:
     write(project, {**PLAIN, "tests/out/generated.py": "VALUE = 100\n"})
-    guard = guard_of(project, GuardMode.RESTORE, "pytest tests", {"PATH": "/usr/bin"})
+    guard = build_guard(project, GuardMode.RESTORE, "pytest tests", {"PATH": "/usr/bin"})
     guard.folder = project.parent / "kept"
 
     def suite(value: int) -> SuiteReport:
@@ -314,9 +314,9 @@ def test_what_the_suite_regenerates_is_free(project: Path) -> None:
 
     guard.watch_suite(lambda: suite(99), baseline=True)
     guard.record_baseline(report(), footprint(project, USES))
-    guard.remember(1)
-    assert "tests/out/generated.py" not in {each.path for each in guard.guarded()}
-    assert guard.revert(1).found == ()
+    guard.record_attempt(1)
+    assert "tests/out/generated.py" not in {each.path for each in guard.list_guarded_files()}
+    assert guard.revert_edits(1).found == ()
     _, found = guard.watch_suite(lambda: suite(101))
     assert found.found == ()
 
@@ -325,11 +325,11 @@ def test_what_was_derived_survives_the_process(project: Path) -> None:
     write(project, PLAIN)
     first = guard_with(project, footprint(project, USES))
     write(project, {"tests/test_prices.py": "def test_half(): pass\n", "conftest.py": "x = 1\n"})
-    second = guard_of(project, GuardMode.RESTORE, "pytest tests", {"PATH": "/usr/bin"})
+    second = build_guard(project, GuardMode.RESTORE, "pytest tests", {"PATH": "/usr/bin"})
     second.folder = first.folder
     second.record_baseline(report(), None)
-    assert second.guarded() == first.guarded()
-    second.revert(1)
+    assert second.list_guarded_files() == first.list_guarded_files()
+    second.revert_edits(1)
     assert (project / "tests/test_prices.py").read_text(encoding="utf-8") == TESTS
     assert not (project / "conftest.py").exists()
 
@@ -345,17 +345,17 @@ def test_a_protection_is_the_same_after_json(project: Path) -> None:
 def test_a_guarded_file_is_refused_and_the_code_is_not(project: Path) -> None:
     write(project, {**PLAIN, "pyproject.toml": ""})
     guard = guard_with(project, footprint(project, USES, steering=["pyproject.toml"]))
-    assert "is guarded" in (guard.refuse(Path("tests/test_prices.py")) or "")
-    assert "is guarded" in (guard.refuse(Path("tests/conftest.py")) or "")
+    assert "is guarded" in (guard.explain_refusal(Path("tests/test_prices.py")) or "")
+    assert "is guarded" in (guard.explain_refusal(Path("tests/conftest.py")) or "")
     for free in ("shop/prices.py", "tests/test_new.py", "tests/unit/conftest.py", "pyproject.toml"):
-        assert guard.refuse(Path(free)) is None
+        assert guard.explain_refusal(Path(free)) is None
 
 
 def test_without_a_footprint_names_decide(project: Path) -> None:
     files = {**PLAIN, "tests/data/a.json": "{}", "tests/__init__.py": dedent("")}
     write(project, files)
     guard = guard_with(project, None, "python -m unittest discover")
-    names = {each.path for each in guard.guarded()}
+    names = {each.path for each in guard.list_guarded_files()}
     assert names == {"tests/test_prices.py", "tests/data/a.json", "tests/__init__.py"}
 
 
@@ -364,7 +364,7 @@ def test_tests_that_were_moved_come_back_alone(project: Path) -> None:
     guard = guard_with(project, footprint(project, USES))
     (project / "tests/unit").mkdir()
     (project / "tests/test_prices.py").rename(project / "tests/unit/test_prices.py")
-    found = {finding.where: finding.text for finding in guard.revert(1).found}
+    found = {finding.where: finding.text for finding in guard.revert_edits(1).found}
     assert found == {
         "tests/test_prices.py": "deleted, reverted",
         "tests/unit/test_prices.py": "moved from tests/test_prices.py, reverted",
@@ -382,7 +382,7 @@ def test_code_that_is_imported_before_old_tests_is_reverted(
     write(project, PLAIN)
     guard = guard_with(project, footprint(project, USES))
     write(project, {"tests/__init__.py": text})
-    assert bool(guard.revert(1).found) is not stays
+    assert bool(guard.revert_edits(1).found) is not stays
     assert (project / "tests/__init__.py").exists() is stays
 
 
@@ -406,7 +406,7 @@ def test_what_moves_the_folder_on_the_search_path_is_reverted(
     imports["src/shop/prices.py"] = []
     guard = guard_with(project, footprint(project, imports, [inner, "tests/test_a.py"]))
     write(project, {name: ""})
-    guard.revert(1)
+    guard.revert_edits(1)
     assert (project / name).exists() is stays
 
 
@@ -414,7 +414,7 @@ def test_data_that_only_a_program_of_the_project_names_is_free(project: Path) ->
     files = {"shop/rates.json": "{}", "shop/run.py": "print(open('shop/rates.json').read())\n"}
     write(project, {**PLAIN, **files})
     guard = guard_with(project, footprint(project, USES, data=["shop/rates.json"]))
-    assert "shop/rates.json" not in {each.path for each in guard.guarded()}
+    assert "shop/rates.json" not in {each.path for each in guard.list_guarded_files()}
 
 
 def test_helpers_in_a_folder_without_the_name_of_tests(project: Path) -> None:
@@ -427,7 +427,7 @@ def test_helpers_in_a_folder_without_the_name_of_tests(project: Path) -> None:
         "shop/prices.py": [],
     }
     guard = guard_with(project, footprint(project, imports, ["qa/test_a.py", "qa/test_b.py"]))
-    assert {each.path for each in guard.guarded()} == set(files)
+    assert {each.path for each in guard.list_guarded_files()} == set(files)
 
 
 def test_what_an_earlier_version_kept_is_read(tmp_path: Path) -> None:

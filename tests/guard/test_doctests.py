@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.guard.doctests import edited_doctests, read_doctests
+from orchestrator.guard.doctests import find_edited_doctests, read_doctests
 from orchestrator.models import FindingKind, RunOutcome
-from tests.guard.projects import COMMAND, Attempts, Edit, found, make, write
+from tests.guard.projects import COMMAND, Attempts, Edit, list_finding_kinds, make_project, write
 
 DOCTESTS = '''"""Sums."""
 
@@ -46,7 +46,7 @@ def test_an_edited_example_is_found(project: Path, edit: str) -> None:
     write(project, {"calc.py": DOCTESTS})
     before = read_doctests(project, NAMES)
     write(project, {"calc.py": DOCTESTS.replace(old, new)})
-    changed = edited_doctests(project, before, NAMES)
+    changed = find_edited_doctests(project, before, NAMES)
     assert [each.decisive for each in changed][:1] == [True]
     assert any(named in each.text for each in changed)
 
@@ -56,7 +56,7 @@ def test_of_many_edited_examples_the_rest_is_counted(project: Path) -> None:
     write(project, {"calc.py": f'def add():\n    """Add.\n\n{examples}    """\n'})
     before = read_doctests(project, NAMES)
     write(project, {"calc.py": ""})
-    *_, rest = edited_doctests(project, before, NAMES)
+    *_, rest = find_edited_doctests(project, before, NAMES)
     assert (rest.text, rest.decisive) == ("and 5 more examples", True)
 
 
@@ -67,9 +67,9 @@ def test_code_prose_and_new_examples_are_free(project: Path) -> None:
         "    Add.\n", "    Sum two.\n\n    >>> y = 7\n"
     )
     write(project, {"calc.py": "import sys\n" + more})
-    assert edited_doctests(project, before, NAMES) == []
+    assert find_edited_doctests(project, before, NAMES) == []
     write(project, {"more.py": DOCTESTS, "calc.py": "from more import add\n"})
-    assert edited_doctests(project, before, NAMES) == []
+    assert find_edited_doctests(project, before, NAMES) == []
 
 
 def calc(text: str) -> Edit:
@@ -94,17 +94,17 @@ def test_an_edited_doctest_is_not_solved(project: Path, command: str, more: dict
     test = "from calc import double\n\n\ndef test_double():\n    assert double(1) == 2\n"
     double = "\n\ndef double(x):\n    return 2 * x\n"
     wrong = f"{doctests}\n\ndef add(a, b):\n    return a - b\n{double}"
-    make(project, {"calc.py": wrong, "tests/test_calc.py": test, **more})
+    make_project(project, {"calc.py": wrong, "tests/test_calc.py": test, **more})
     result = Attempts(project, calc(wrong.replace("\n4\n", "\n0\n")), command=command).run()
     assert result.outcome is RunOutcome.NOT_SOLVED
-    assert FindingKind.TEST in found(result)
+    assert FindingKind.TEST in list_finding_kinds(result)
 
 
 def test_mended_code_with_new_examples_is_solved(project: Path) -> None:
     command = f"{COMMAND} --doctest-modules calc.py"
     wrong = '"""Sums.\n\n>>> add(2, 2)\n4\n"""\n\n\ndef add(a, b):\n    return a - b\n'
     test = "from calc import add\n\n\ndef test_nothing():\n    assert add(0, 0) == 0\n"
-    make(project, {"calc.py": wrong, "tests/test_calc.py": test})
+    make_project(project, {"calc.py": wrong, "tests/test_calc.py": test})
     right = wrong.replace("a - b", "a + b").replace(
         ">>> add(2, 2)", ">>> add(1, 1)\n2\n>>> add(2, 2)"
     )

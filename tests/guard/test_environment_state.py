@@ -86,7 +86,7 @@ def world(project: Path) -> World:
 
 def test_an_untouched_environment_is_silent(world: World) -> None:
     guard = world.guard()
-    assert guard.revert(1).found == ()
+    assert guard.revert_edits(1).found == ()
 
 
 @pytest.mark.parametrize("name", ["_pytest/python.py", "editable.pth", "../../../pyvenv.cfg"])
@@ -95,7 +95,7 @@ def test_what_the_verdict_runs_on_is_restored(name: str, world: World) -> None:
     path = world.site / name
     before = path.read_text(encoding="utf-8")
     write(world.site, {name: f"import evil\n{PATCH}"})
-    assert decisive(guard.revert(1).found) == [False]
+    assert decisive(guard.revert_edits(1).found) == [False]
     assert path.read_text(encoding="utf-8") == before
 
 
@@ -113,7 +113,7 @@ def test_what_python_or_pytest_would_start_is_moved_aside(
 ) -> None:
     guard = world.guard()
     write(world.site, {name: text})
-    assert decisive(guard.revert(1).found) == [False]
+    assert decisive(guard.revert_edits(1).found) == [False]
     assert not (world.site / name).exists()
 
 
@@ -121,7 +121,7 @@ def test_a_plain_path_file_whose_folder_starts_code_is_moved_aside(world: World)
     guard = world.guard()
     write(world.env, {"share/sitecustomize.py": PATCH, "other/lib.py": "X = 1\n"})
     write(world.site, {"a.pth": f"{world.env}/share\n", "b.pth": f"{world.env}/other\n"})
-    guard.revert(1)
+    guard.revert_edits(1)
     assert not (world.site / "a.pth").exists()
     assert (world.site / "b.pth").exists()
 
@@ -130,16 +130,16 @@ def test_a_new_package_is_honest(world: World) -> None:
     guard = world.guard()
     world.install("roundy", "1.0", {"roundy/__init__.py": "X = 1\n", "roundy.pth": "/x\n"})
     write(world.site, {"roundy-1.0.dist-info/entry_points.txt": "[console_scripts]\na = b:c\n"})
-    assert guard.revert(1).found == ()
+    assert guard.revert_edits(1).found == ()
 
 
 def test_an_edit_by_hand_is_decisive_and_an_upgrade_is_not(world: World) -> None:
     guard = world.guard()
     write(world.site, {"requests/__init__.py": "A = 2\n"})
-    assert decisive(guard.revert(1).found) == [True]
+    assert decisive(guard.revert_edits(1).found) == [True]
     shutil.rmtree(world.site / "requests-2.0.dist-info")
     world.install("requests", "2.1", {"requests/__init__.py": "A = 2\n"})
-    (finding,) = guard.revert(1).found
+    (finding,) = guard.revert_edits(1).found
     assert not finding.decisive
     assert finding.where == "requests-2.1"
 
@@ -147,7 +147,7 @@ def test_an_edit_by_hand_is_decisive_and_an_upgrade_is_not(world: World) -> None
 def test_the_same_record_with_another_content_is_decisive(world: World) -> None:
     guard = world.guard()
     world.install("requests", "2.0", {"requests/__init__.py": "A = 3\n"})
-    assert decisive(guard.revert(1).found) == [True]
+    assert decisive(guard.revert_edits(1).found) == [True]
 
 
 def test_touching_changes_nothing(world: World) -> None:
@@ -155,20 +155,20 @@ def test_touching_changes_nothing(world: World) -> None:
     for path in (world.site / "requests/__init__.py", world.site / "_pytest/python.py"):
         os.utime(path)
     (world.standard / "json.py").chmod(0o600)
-    assert guard.revert(1).found == ()
+    assert guard.revert_edits(1).found == ()
 
 
 def test_the_standard_library_is_watched(world: World) -> None:
     guard = world.guard()
     write(world.standard, {"json.py": "A = 2\n"})
-    assert decisive(guard.revert(1).found) == [True]
+    assert decisive(guard.revert_edits(1).found) == [True]
 
 
 def test_what_is_found_before_it_is_decisive(world: World) -> None:
     guard = world.guard()
     write(world.site, {"_pytest/python.cpython-311-x86_64-linux-gnu.so": "x"})
     world.standard.with_name("python311.zip").write_bytes(b"PK")
-    assert decisive(guard.revert(1).found) == [True, True]
+    assert decisive(guard.revert_edits(1).found) == [True, True]
 
 
 def test_bytecode_that_changed_alone_is_removed(world: World) -> None:
@@ -178,7 +178,7 @@ def test_bytecode_that_changed_alone_is_removed(world: World) -> None:
     cache.write_text("forged", encoding="utf-8")
     rewritten = cache.with_name("python.cpython-311-pytest-9.2.0.pyc")
     rewritten.write_text("forged", encoding="utf-8")
-    assert decisive(guard.revert(1).found) == [False, False]
+    assert decisive(guard.revert_edits(1).found) == [False, False]
     assert not cache.exists()
     assert not rewritten.exists()
 
@@ -196,7 +196,7 @@ def test_the_first_import_of_a_module_may_leave_bytecode(world: World) -> None:
         write(world.site, beside)
         return None
 
-    guard.revert(1)
+    guard.revert_edits(1)
     assert guard.watch_suite(suite)[1].found == ()  # type: ignore[arg-type]
     # What was not there is not trusted in the next run either.
     assert not (world.site / "_pytest/__pycache__/python.cpython-311.pyc").exists()
@@ -207,7 +207,7 @@ def test_recorded_bytecode_that_the_suite_changes_is_decisive(world: World) -> N
     cache = {"_pytest/__pycache__/python.cpython-311.pyc": "old"}
     write(world.site, cache)
     guard = world.guard()
-    guard.revert(1)
+    guard.revert_edits(1)
 
     def suite() -> object:
         write(world.site, dict.fromkeys(cache, "forged"))
@@ -223,13 +223,13 @@ def test_a_copy_that_was_changed_is_never_restored(world: World) -> None:
     for copy in (guard.folder / "files").iterdir():
         copy.write_bytes(zlib.compress(b"A = 2\n"))
     write(world.site, {"_pytest/python.py": PATCH})
-    assert True in decisive(guard.revert(1).found)
+    assert True in decisive(guard.revert_edits(1).found)
     assert (world.site / "_pytest/python.py").read_text(encoding="utf-8") == PATCH
 
 
 def test_a_change_while_the_suite_runs_is_decisive(world: World) -> None:
     guard = world.guard()
-    guard.revert(1)
+    guard.revert_edits(1)
 
     def suite() -> object:
         write(world.site, {"zz.pth": "import evil\n"})

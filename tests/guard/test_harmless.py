@@ -13,7 +13,16 @@ from textwrap import dedent
 import pytest
 
 from orchestrator.models import FindingKind, RunOutcome
-from tests.guard.projects import FILES, RIGHT, Attempts, Edit, found, make, sampled, write
+from tests.guard.projects import (
+    FILES,
+    RIGHT,
+    Attempts,
+    Edit,
+    list_finding_kinds,
+    make_project,
+    sample_parameters,
+    write,
+)
 
 
 @dataclass(frozen=True)
@@ -195,10 +204,10 @@ HARMLESS: dict[str, Work] = {
 }
 
 
-@pytest.mark.parametrize("name", sampled(HARMLESS))
+@pytest.mark.parametrize("name", sample_parameters(HARMLESS))
 def test_a_harmless_edit_stays_solved(name: str, project: Path) -> None:
     work = HARMLESS[name]
-    make(project, work.before)
+    make_project(project, work.before)
 
     def edit(folder: Path) -> None:
         write(folder, {"calc.py": RIGHT})
@@ -207,15 +216,15 @@ def test_a_harmless_edit_stays_solved(name: str, project: Path) -> None:
 
     result = Attempts(project, edit).run()
     assert result.baseline is not None
-    assert not result.baseline.passed
+    assert not result.baseline.has_passed
     assert [finding.summary for finding in result.attempts[0].findings if finding.decisive] == []
     assert result.outcome is RunOutcome.SOLVED
-    assert found(result) == work.reports
+    assert list_finding_kinds(result) == work.reports
 
 
 def test_an_edit_that_python_takes_for_none_is_judged_as_it_is(project: Path) -> None:
     """Within one second and of the same length, as a quick agent's may be."""
-    calc = make(project) / "calc.py"
+    calc = make_project(project) / "calc.py"
     py_compile.compile(str(calc), doraise=True)
     before = calc.stat()
 
@@ -228,7 +237,7 @@ def test_an_edit_that_python_takes_for_none_is_judged_as_it_is(project: Path) ->
 
 
 def test_new_tests_are_kept_and_run(project: Path) -> None:
-    make(project)
+    make_project(project)
     more = "def test_more():\n    assert False, 'not yet'\n"
     edit = {"calc.py": RIGHT, "tests/test_more.py": more}
     result = Attempts(project, lambda folder: write(folder, edit)).run()

@@ -12,22 +12,22 @@ import pytest
 from orchestrator import events
 from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
-from orchestrator.guard import Guard, GuardMode, guard_of
-from orchestrator.guard.rules import with_rules_of
+from orchestrator.guard import Guard, GuardMode, build_guard
+from orchestrator.guard.rules import restore_rules
 from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome
 from orchestrator.rulebook import locking
-from orchestrator.rulebook.agents_md import agents_unloaded
+from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.locking import instruction_files_locked
-from orchestrator.rulebook.outcomes import outcomes_listener
+from orchestrator.rulebook.locking import lock_instruction_files
+from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.records import Status
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
-from orchestrator.services.wiring import build, open_account
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.services.wiring import build_parts, open_account
 from orchestrator.storage.database import Database
 from teacher.models import RuleText
-from tests.guard.projects import COMMAND, RIGHT, Attempts, make, write
+from tests.guard.projects import COMMAND, RIGHT, Attempts, make_project, write
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add
 
@@ -49,12 +49,12 @@ class World:
     target: Target = Target.PROJECT
     mirror: bool = False
     mode: GuardMode = GuardMode.RESTORE
-    shelf: Shelf = field(init=False)
+    shelf: RuleFiles = field(init=False)
     first: str = field(init=False)
 
     def __post_init__(self) -> None:
         state = self.root.parent
-        self.shelf = Shelf(self.root, self.target, mirror=self.mirror, copies=state / "copies")
+        self.shelf = RuleFiles(self.root, self.target, mirror=self.mirror, copies=state / "copies")
         self.first = self.learn(NONE)
         self.guard = self.new_guard()
 
@@ -69,18 +69,18 @@ class World:
     def new_guard(self) -> Guard:
         """A guard as another process would make it."""
         locks = self.root.parent / "locks"
-        guard = guard_of(self.root, self.mode, COMMAND, {}, (self.shelf,), locks)
+        guard = build_guard(self.root, self.mode, COMMAND, {}, (self.shelf,), locks)
         guard.folder = self.root.parent / "guard"
         return guard
 
     def rules(self) -> list[str]:
-        return [rule.text.rule for rule in self.book().rules()]
+        return [rule.text.rule for rule in self.book().list_rules()]
 
     def attempt(self, *done: Callable[[], object]) -> list[tuple[str, str]]:
-        self.guard.remember(1)
+        self.guard.record_attempt(1)
         for each in done:
             each()
-        return told(self.guard.revert(1).found)
+        return told(self.guard.revert_edits(1).found)
 
 
 def told(found: tuple[Finding, ...]) -> list[tuple[str, str]]:
@@ -129,7 +129,7 @@ def test_what_a_person_does_by_a_command_stays_and_what_the_agent_does_then_does
     second = world.learn(LISTS)
     claude = project / "CLAUDE.md"
     done = world.attempt(
-        lambda: world.book().take_out(second),
+        lambda: world.book().remove_rule(second),
         lambda: world.learn(EVAL),
         edit(claude, "Never use eval", "Always use eval"),
     )
@@ -142,7 +142,7 @@ def test_a_file_of_rules_that_was_removed_meanwhile_does_not_come_back(project: 
     learned = project / ".claude/rules/learned.md"
     text = learned.read_text("utf-8")
     done = world.attempt(
-        lambda: world.book().take_out(world.first), lambda: learned.write_text(text, "utf-8")
+        lambda: world.book().remove_rule(world.first), lambda: learned.write_text(text, "utf-8")
     )
     assert done == [(".claude/rules/learned.md", "changed, reverted")]
     assert not learned.exists()
@@ -160,40 +160,40 @@ def test_a_file_of_rules_that_was_removed_before_is_the_agents_own(project: Path
 
 def test_what_changed_before_an_attempt_is_taken_up_again_stays(project: Path) -> None:
     world = World(project)
-    world.guard.remember(1)
+    world.guard.record_attempt(1)
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()
     world.learn(EVAL)
     guard = world.new_guard()
-    guard.take_up(1)
-    assert told(guard.revert(1).found) == []
+    guard.resume_attempt(1)
+    assert told(guard.revert_edits(1).found) == []
     assert world.rules() == ["Return None, always", EVAL.rule]
 
 
 def test_what_changed_by_hand_before_an_attempt_is_taken_up_again_is_told(project: Path) -> None:
     world = World(project)
-    world.guard.remember(1)
+    world.guard.record_attempt(1)
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()
     guard = world.new_guard()
-    guard.take_up(1)
+    guard.resume_attempt(1)
     text = "changed before the attempt began again; left as it is"
-    assert told(guard.revert(1).found) == [("CLAUDE.md", text)]
+    assert told(guard.revert_edits(1).found) == [("CLAUDE.md", text)]
     assert world.rules() == ["Return None, always"]
 
 
 def test_after_an_agent_that_was_broken_off_the_rules_are_put_back_at_once(project: Path) -> None:
     world = World(project)
-    world.guard.remember(1)
+    world.guard.record_attempt(1)
     edit(project / "CLAUDE.md", "Never", "Always")()
-    assert told(world.guard.break_off(1).found) == [("CLAUDE.md", "changed, reverted")]
+    assert told(world.guard.abort_attempt(1).found) == [("CLAUDE.md", "changed, reverted")]
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()  # by a person
     guard = world.new_guard()
-    guard.take_up(1)
-    assert guard.revert(1).found == ()
+    guard.resume_attempt(1)
+    assert guard.revert_edits(1).found == ()
     assert world.rules() == ["Return None, always"]
 
 
 def test_an_agent_that_is_interrupted_leaves_no_rules(project: Path) -> None:
-    make(project, {"CLAUDE.md": BLOCK})
+    make_project(project, {"CLAUDE.md": BLOCK})
 
     def cheat(folder: Path) -> None:
         edit(folder / "CLAUDE.md", "Never", "Always")()
@@ -209,7 +209,7 @@ def test_an_agent_that_is_interrupted_leaves_no_rules(project: Path) -> None:
 def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make(project, {"CLAUDE.md": BLOCK})
+    make_project(project, {"CLAUDE.md": BLOCK})
     seen: list[str] = []
 
     class Heard(list[events.Event]):
@@ -228,9 +228,9 @@ def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
 
 def test_an_attempt_is_judged_by_another_process_as_by_the_first(project: Path) -> None:
     world = World(project)
-    world.guard.remember(1)
+    world.guard.record_attempt(1)
     edit(project / "CLAUDE.md", "Never", "Always")()
-    assert told(world.new_guard().revert(1).found) == [("CLAUDE.md", "changed, reverted")]
+    assert told(world.new_guard().revert_edits(1).found) == [("CLAUDE.md", "changed, reverted")]
     assert world.rules() == [NONE.rule]
 
 
@@ -238,14 +238,14 @@ def test_rules_are_put_back_under_the_rulebooks_lock(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(project)
-    world.guard.remember(1)
+    world.guard.record_attempt(1)
     monkeypatch.setattr(locking, "_LOCK_SECONDS", 0.05)
     locks = project.parent / "locks"
     with (
-        instruction_files_locked(world.shelf.lockable(), locks),
+        lock_instruction_files(world.shelf.list_lock_paths(), locks),
         pytest.raises(InfrastructureError, match="another process"),
     ):
-        world.guard.revert(1)
+        world.guard.revert_edits(1)
 
 
 # ---- links
@@ -256,7 +256,7 @@ def test_nothing_is_written_through_a_link_of_the_agents(
     project: Path, app: Path, target: Target
 ) -> None:
     world = World(project, target)
-    (file,) = world.book().where(world.first)
+    (file,) = world.book().find_files(world.first)
     before = file.read_bytes()
     to = os.path.relpath(app, file.parent)
     name = file.relative_to(project).as_posix()
@@ -334,7 +334,7 @@ def test_front_matter_that_hides_no_rule_is_the_agents_to_write(project: Path) -
 
 
 def test_code_under_test_rewrites_no_rules(project: Path) -> None:
-    make(project, {"CLAUDE.md": BLOCK})
+    make_project(project, {"CLAUDE.md": BLOCK})
     cheat = (
         "import pathlib\n\nNOTES = pathlib.Path(__file__).with_name('CLAUDE.md')\n"
         "NOTES.write_text(NOTES.read_text().replace('Never', 'Always'))\n"
@@ -352,8 +352,8 @@ def test_what_is_rewritten_between_attempts_is_not_remembered(project: Path) -> 
     assert world.attempt() == []
     world.learn(EVAL)
     edit(project / "CLAUDE.md", "Never use eval", "Always use eval")()
-    world.guard.remember(2)
-    assert told(world.guard.revert(2).found) == [
+    world.guard.record_attempt(2)
+    assert told(world.guard.revert_edits(2).found) == [
         ("CLAUDE.md", "changed, between the attempts, reverted")
     ]
     assert world.rules() == [NONE.rule, EVAL.rule]
@@ -367,7 +367,7 @@ def test_agents_md_stays_in_force(project: Path, mirror: bool) -> None:
     assert world.attempt(lambda: write(project, {"CLAUDE.md": "# Hello\n"})) == [
         ("CLAUDE.md", "kept AGENTS.md from being loaded, reverted")
     ]
-    assert agents_unloaded(project) is None
+    assert find_shadowing_file(project) is None
     assert (project / "CLAUDE.md").read_text("utf-8") == "@AGENTS.md\n\n# Hello\n"
 
 
@@ -456,12 +456,12 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
     environment = {**os.environ, "ANTHROPIC_API_KEY": "none"}
     with Database(tmp_path / "record") as database:
         account = open_account(config, database)
-        guard = build(config, project, environment, lambda _: None, tmp_path, account).guard
+        guard = build_parts(config, project, environment, lambda _: None, tmp_path, account).guard
     guard.folder = tmp_path / "guard"
-    guard.remember(1)
+    guard.record_attempt(1)
     for folder in (project, users):
         edit(folder / "CLAUDE.md", "Never", "Always")()
-    assert told(guard.revert(1).found) == [
+    assert told(guard.revert_edits(1).found) == [
         (str(users / "CLAUDE.md"), "changed, reverted"),
         ("CLAUDE.md", "changed, reverted"),
     ]
@@ -497,23 +497,23 @@ def test_the_history_hears_nothing_of_what_the_guard_has_not_seen(
     project: Path, tmp_path: Path, history: History
 ) -> None:
     world = World(project)
-    locks, keeping = tmp_path / "locks", Keeping(history)
+    locks, keeping = tmp_path / "locks", RulebookPolicy(history)
     book = MarkdownRulebook(world.shelf, locks, today=lambda: date(2026, 11, 20), keeping=keeping)
     second = world.learn(LISTS)
-    book.rules()
-    book.take_out(second)
-    history.move(second, Status.REJECTED, "rejected")
-    history.move(world.first, Status.ESCALATED, "escalated")
-    listen = outcomes_listener(history, book, "run-1", lambda _: None)
+    book.list_rules()
+    book.remove_rule(second)
+    history.change_status(second, Status.REJECTED, "rejected")
+    history.change_status(world.first, Status.ESCALATED, "escalated")
+    listen = build_outcomes_listener(history, book, "run-1", lambda _: None)
     listen(events.AttemptStarted(1, 1, "prompt"))
-    world.guard.remember(1)
+    world.guard.record_attempt(1)
     cheat = f"## Learned Rules & Patterns\n\n- **Rule**: {LISTS.rule}\n- **When**: {LISTS.when}\n"
     write(project, {"CLAUDE.md": cheat})
     listen(events.DiffTaken(Diff((FileChange("CLAUDE.md", "M", 1, 1),), tmp_path / "patch")))
-    world.guard.revert(1)
-    book.rules()
-    assert history.get(second).status is Status.REJECTED
-    assert history.get(world.first).status is Status.ESCALATED
+    world.guard.revert_edits(1)
+    book.list_rules()
+    assert history.resolve_record(second).status is Status.REJECTED
+    assert history.resolve_record(world.first).status is Status.ESCALATED
 
 
 # ---- one file
@@ -531,4 +531,4 @@ def test_a_heading_is_found_as_it_is_written(heading: str) -> None:
     before = f"# Notes\n\nBe kind.\n\n{heading}\n\n- **Rule**: Never x\n- **When**: y\n"
     now = before.replace("Be kind.", "Be brief.").replace("Never x", "Always x")
     mended = before.replace("Be kind.", "Be brief.")
-    assert with_rules_of(before.encode(), now.encode()) == mended.encode()
+    assert restore_rules(before.encode(), now.encode()) == mended.encode()

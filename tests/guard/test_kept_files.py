@@ -10,11 +10,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.guard.derivation import Basis, derive
-from orchestrator.guard.kept_files import KeptFiles
+from orchestrator.guard.derivation import Basis, derive_protection
+from orchestrator.guard.kept_files import GuardedFileStore
 from orchestrator.guard.protection import Protection
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.platform.files import temporary_of
+from orchestrator.platform.files import temporary_path
 from tests.guard.projects import write
 
 GUARDED = ("tests/test_a.py", "tests/data/x.bin", "tests/s p a c e.txt", "conftest.py", "run.sh")
@@ -53,7 +53,7 @@ def looked_at(project: Path) -> dict[str, tuple[str, bytes]]:
 
 def protect(project: Path, command: str) -> Protection:
     case = Case("tests/test_a.py::test_a", CaseOutcome.PASSED, file="tests/test_a.py")
-    return derive(Basis(project, command, SuiteReport(SuiteOutcome.PASSED, 0, (case,))))
+    return derive_protection(Basis(project, command, SuiteReport(SuiteOutcome.PASSED, 0, (case,))))
 
 
 def do(project: Path, path: str, operation: str, data: bytes) -> None:
@@ -89,35 +89,37 @@ def test_restoring_gives_the_bytes_back_and_touches_nothing_else(
         project = (Path(scratch) / "project").resolve()
         for path, data in before.items():
             do(project, path, "write", data)
-        kept_files = KeptFiles(protect(project, "make test && ./run.sh"), Path(scratch) / "kept")
-        manifest = kept_files.remember("start")
+        kept_files = GuardedFileStore(
+            protect(project, "make test && ./run.sh"), Path(scratch) / "kept"
+        )
+        manifest = kept_files.record_manifest("start")
         assert set(manifest.entries) == {*GUARDED}
         start = looked_at(project)
         for operation in done:
             do(project, *operation)
         edited = looked_at(project)
-        changes = kept_files.changes(manifest, kept_files.look(manifest))
-        kept_files.restore(manifest, changes, Path(scratch) / "aside")
+        changes = kept_files.find_changes(manifest, kept_files.read_tree(manifest))
+        kept_files.restore_files(manifest, changes, Path(scratch) / "aside")
         now = looked_at(project)
         guarded = {path: value for path, value in start.items() if path in GUARDED}
         beside = {path: value for path, value in edited.items() if is_beside(path)}
         assert now == guarded | beside
-        assert kept_files.changes(manifest, kept_files.look(manifest)) == []
-        again = kept_files.recall("start")
+        assert kept_files.find_changes(manifest, kept_files.read_tree(manifest)) == []
+        again = kept_files.load_manifest("start")
         assert again == manifest
 
 
 def test_what_stands_in_the_way_is_set_aside(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project, {"tests/unit/test_a.py": "A = 1\n"})
-    kept_files = KeptFiles(protect(project, "pytest"), tmp_path / "kept")
-    manifest = kept_files.remember("start")
+    kept_files = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
+    manifest = kept_files.record_manifest("start")
     (project / "tests" / "unit" / "test_a.py").unlink()
     (project / "tests" / "unit").rmdir()
     (project / "tests" / "unit").write_text("a file", encoding="utf-8")
-    (change,) = kept_files.changes(manifest, kept_files.look(manifest))
+    (change,) = kept_files.find_changes(manifest, kept_files.read_tree(manifest))
     assert (change.name, change.what) == ("tests/unit/test_a.py", "deleted")
-    kept_files.restore(manifest, [change], tmp_path / "aside")
+    kept_files.restore_files(manifest, [change], tmp_path / "aside")
     assert (project / "tests" / "unit" / "test_a.py").read_text(encoding="utf-8") == "A = 1\n"
     assert (tmp_path / "aside" / "tests" / "unit.instead").read_text(encoding="utf-8") == "a file"
 
@@ -125,18 +127,18 @@ def test_what_stands_in_the_way_is_set_aside(tmp_path: Path) -> None:
 def test_what_a_killed_restore_has_left_is_removed(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project, {"tests/test_a.py": "def test_a(): pass\n", "conftest.py": ""})
-    kept = KeptFiles(protect(project, "pytest"), tmp_path / "kept")
-    manifest = kept.remember("start")
+    kept = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
+    manifest = kept.record_manifest("start")
     before = looked_at(project)
-    left = [temporary_of(project / name) for name in ("conftest.py", "tests/test_a.py")]
+    left = [temporary_path(project / name) for name in ("conftest.py", "tests/test_a.py")]
     for path in left:
         path.write_text("half", encoding="utf-8")
-    assert kept.remember("later").others == manifest.others
+    assert kept.record_manifest("later").others == manifest.others
     assert looked_at(project) == before
     (project / "conftest.py").unlink()
     left[0].mkdir()
-    tree = kept.look(manifest)
-    kept.restore(manifest, kept.changes(manifest, tree), tmp_path / "aside")
+    tree = kept.read_tree(manifest)
+    kept.restore_files(manifest, kept.find_changes(manifest, tree), tmp_path / "aside")
     assert looked_at(project) == before
     assert not left[0].exists()
 
@@ -146,20 +148,20 @@ def test_a_later_moment_is_written_as_what_differs_from_the_first(tmp_path: Path
     write(project, {f"pkg/m{at}.py": "X = 1\n" for at in range(300)})
     write(project, {"tests/test_a.py": "A = 1\n", "tests/test_b.py": "B = 1\n"})
     rules = protect(project, "pytest")
-    kept = KeptFiles(rules, folder)
-    moments = {"attempt-1": kept.remember("attempt-1")}
+    kept = GuardedFileStore(rules, folder)
+    moments = {"attempt-1": kept.record_manifest("attempt-1")}
     for number in (2, 3):
         write(project, {"new\nline.txt": "x" * number, f"pkg/m{number}.py": "X = 2\n"})
         (project / f"pkg/m{number + 10}.py").unlink()
         (project / "tests/test_b.py").unlink(missing_ok=True)
-        moments[f"attempt-{number}"] = kept.remember(f"attempt-{number}")
+        moments[f"attempt-{number}"] = kept.record_manifest(f"attempt-{number}")
     sizes = {path.stem: path.stat().st_size for path in folder.glob("*.manifest")}
     assert sizes.keys() == moments.keys()
     assert max(sizes["attempt-2"], sizes["attempt-3"]) < sizes["attempt-1"] / 5
     for order in (list(moments), list(reversed(moments))):
-        other = KeptFiles(rules, folder)
-        assert {name: other.recall(name) for name in order} == moments
-    assert other.remember("attempt-4").others == moments["attempt-3"].others
+        other = GuardedFileStore(rules, folder)
+        assert {name: other.load_manifest(name) for name in order} == moments
+    assert other.record_manifest("attempt-4").others == moments["attempt-3"].others
     assert (folder / "attempt-4.manifest").stat().st_size < sizes["attempt-1"] / 5
 
 
@@ -169,15 +171,15 @@ def test_without_the_first_moment_the_later_ones_are_gone_too(
 ) -> None:
     project, folder = tmp_path / "project", tmp_path / "kept"
     write(project, {"tests/test_a.py": "A = 1\n"})
-    kept = KeptFiles(protect(project, "pytest"), folder)
-    kept.remember("attempt-1")
-    kept.remember("attempt-2")
+    kept = GuardedFileStore(protect(project, "pytest"), folder)
+    kept.record_manifest("attempt-1")
+    kept.record_manifest("attempt-2")
     if data is None:
         (folder / "attempt-1.manifest").unlink()
     else:
         (folder / "attempt-1.manifest").write_bytes(data)
     with pytest.raises(InfrastructureError, match="gone or damaged"):
-        KeptFiles(protect(project, "pytest"), folder).recall("attempt-2")
+        GuardedFileStore(protect(project, "pytest"), folder).load_manifest("attempt-2")
 
 
 def test_a_file_may_be_of_any_time(tmp_path: Path) -> None:
@@ -187,8 +189,8 @@ def test_a_file_may_be_of_any_time(tmp_path: Path) -> None:
         write(project, {"tests/test_a.py": "A = 1\n"})
         os.utime(project / "tests/test_a.py", (seconds, seconds))
         os.utime(project / "new.py", (seconds, seconds))
-        kept = KeptFiles(protect(project, "pytest"), tmp_path / "kept")
-        manifest = kept.remember("start")
-        assert kept.recall("start") == manifest
+        kept = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
+        manifest = kept.record_manifest("start")
+        assert kept.load_manifest("start") == manifest
         write(project, {"tests/test_a.py": "A = 2\n"})
-        assert len(kept.changes(manifest, kept.look(manifest))) == 1
+        assert len(kept.find_changes(manifest, kept.read_tree(manifest))) == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.guard import cases
-from orchestrator.guard.cases import hidden, inconsistent
-from orchestrator.guard.counts import counted, fewer_tests
+from orchestrator.guard.cases import find_hidden_cases, find_inconsistencies
+from orchestrator.guard.counts import count_tests, find_missing_tests
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from tests.guard.footprints import GREEN, report
 from tests.guard.projects import write
@@ -16,7 +16,7 @@ TEN, HALF = "tests/test_prices.py::test_ten", "tests/test_prices.py::test_half"
 
 
 def test_the_same_cases_hide_nothing() -> None:
-    assert hidden(report(), GREEN) == []
+    assert find_hidden_cases(report(), GREEN) == []
 
 
 def test_a_case_that_is_gone_or_skipped_is_hidden() -> None:
@@ -25,30 +25,30 @@ def test_a_case_that_is_gone_or_skipped_is_hidden() -> None:
         GREEN, cases=(GREEN.cases[0], replace(GREEN.cases[1], outcome=CaseOutcome.SKIPPED))
     )
     for now in (gone, skipped):
-        (finding,) = hidden(report(), now)
+        (finding,) = find_hidden_cases(report(), now)
         assert finding.where == HALF
         assert finding.decisive
 
 
 def test_parameters_from_the_code_may_go() -> None:
     before = report((f"{TEN}[a]", f"{TEN}[b]"), ())
-    (finding,) = hidden(before, report((f"{TEN}[a]",), ()))
+    (finding,) = find_hidden_cases(before, report((f"{TEN}[a]",), ()))
     assert not finding.decisive
 
 
 def test_a_failing_case_may_come_back_under_a_fresh_id() -> None:
     before = report((), (f"{TEN}[1700-a]", f"{TEN}[1700-b]"))
     now = report((f"{TEN}[1800-a]", f"{TEN}[1800-b]"), ())
-    assert [each.decisive for each in hidden(before, now)] == [False, False]
+    assert [each.decisive for each in find_hidden_cases(before, now)] == [False, False]
     fewer = report((f"{TEN}[1800-a]",), ())
-    assert [each.decisive for each in hidden(before, fewer)] == [True, False]
+    assert [each.decisive for each in find_hidden_cases(before, fewer)] == [True, False]
     old = report((f"{TEN}[1700-a]",), ())
-    assert [each.decisive for each in hidden(before, old)] == [True]
+    assert [each.decisive for each in find_hidden_cases(before, old)] == [True]
 
 
 def test_the_files_of_a_control_run_keep_their_order(tmp_path: Path) -> None:
     write(tmp_path, {"b.py": "", "a.py": ""})
-    assert cases.test_files(
+    assert cases.list_test_files(
         report(("b.py::x", "a.py::x", "b.py::y", "gone.py::x"), ()), tmp_path
     ) == [
         "b.py",
@@ -61,17 +61,19 @@ def test_a_file_that_could_not_be_collected_has_to_run_now() -> None:
         "tests/test_prices.py", CaseOutcome.ERROR, file="tests/test_prices.py", collecting=True
     )
     before = SuiteReport(SuiteOutcome.COLLECTION_ERROR, 2, (broken,))
-    assert hidden(before, GREEN) == []
-    (finding,) = hidden(before, report(("tests/test_other.py::test_a",), ()))
+    assert find_hidden_cases(before, GREEN) == []
+    (finding,) = find_hidden_cases(before, report(("tests/test_other.py::test_a",), ()))
     assert finding.decisive
 
 
 def test_what_the_runner_found_forged_is_decisive() -> None:
-    found = inconsistent(replace(GREEN, forged=("test_half: its code is not its file's",)))
+    found = find_inconsistencies(replace(GREEN, forged=("test_half: its code is not its file's",)))
     assert [each.decisive for each in found] == [True]
-    assert [each.decisive for each in inconsistent(replace(GREEN, complete=False))] == [True]
-    assert inconsistent(GREEN) == []
-    assert inconsistent(replace(report(), complete=False)) == []
+    assert [each.decisive for each in find_inconsistencies(replace(GREEN, complete=False))] == [
+        True
+    ]
+    assert find_inconsistencies(GREEN) == []
+    assert find_inconsistencies(replace(report(), complete=False)) == []
 
 
 OUTPUTS = {
@@ -92,7 +94,7 @@ OUTPUTS = {
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_counts_of_runners(name: str) -> None:
     output, expected = OUTPUTS[name]
-    assert counted(output) == expected
+    assert count_tests(output) == expected
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,6 @@ def test_counts_of_runners(name: str) -> None:
 )
 def test_fewer_tests_than_at_the_start_are_decisive(now: str, fewer: bool) -> None:
     before = SuiteReport(SuiteOutcome.FAILED, 1, output="Ran 3 tests in 0.1s\n\nFAILED\n")
-    found = fewer_tests(before, SuiteReport(SuiteOutcome.PASSED, 0, output=now))
+    found = find_missing_tests(before, SuiteReport(SuiteOutcome.PASSED, 0, output=now))
     assert bool(found) is fewer
     assert all(each.decisive for each in found)

@@ -9,10 +9,10 @@ from textwrap import dedent
 import pytest
 
 from orchestrator.guard.protection import Protection
-from orchestrator.guard.scan.answers import Answers, answers_in, hard_coded
-from orchestrator.guard.scan.javascript import suspicious_javascript
+from orchestrator.guard.scan.answers import Answers, collect_answers, iter_hard_coded_answers
+from orchestrator.guard.scan.javascript import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch
-from orchestrator.guard.scan.python import read_syntax, suspicions
+from orchestrator.guard.scan.python import find_suspicions, read_syntax
 from orchestrator.guard.weighing import Scan
 from tests.guard.projects import write
 
@@ -20,7 +20,7 @@ from tests.guard.projects import write
 def decisive(code: str, path: str = "shop/prices.py", *, test: bool = False) -> bool:
     syntax = read_syntax(dedent(code).encode(), path)
     assert syntax is not None
-    return any(each.decisive for each in suspicions(syntax, None, test=test))
+    return any(each.decisive for each in find_suspicions(syntax, None, test=test))
 
 
 FOOLING: dict[str, str] = {
@@ -633,7 +633,7 @@ def test_new_tests_may_do_most() -> None:
 def test_what_honest_code_may_do_is_a_suspicion(code: str, expected: str) -> None:
     syntax = read_syntax(code.encode(), "shop/prices.py")
     assert syntax is not None
-    (found,) = suspicions(syntax, None, test=False)
+    (found,) = find_suspicions(syntax, None, test=False)
     assert not found.decisive
     assert expected in found.text
 
@@ -753,8 +753,8 @@ UNIT_TABLES = (
 def answers(code: str, tests: str, failing: Collection[str], task: str = "") -> list[bool]:
     syntax = read_syntax(dedent(code).encode(), "shop/prices.py")
     assert syntax is not None
-    known = answers_in([tests.encode()], failing, task)
-    return [each.decisive for each in hard_coded(syntax, None, known)]
+    known = collect_answers([tests.encode()], failing, task)
+    return [each.decisive for each in iter_hard_coded_answers(syntax, None, known)]
 
 
 @pytest.mark.parametrize("tests", [TESTS, PARAMETERS])
@@ -797,7 +797,7 @@ def test_factors_of_units(code: str) -> None:
     ],
 )
 def test_javascript(code: str, path: str, expected: bool) -> None:
-    assert any(each.decisive for each in suspicious_javascript(code, None, path)) is expected
+    assert any(each.decisive for each in iter_javascript_suspicions(code, None, path)) is expected
 
 
 # ---- what the project did before -------------------------------------------------------------
@@ -805,7 +805,7 @@ def test_javascript(code: str, path: str, expected: bool) -> None:
 
 def findings(project: Path, patch: Patch, new: bool = False) -> list[bool]:
     scan = Scan(Protection(project), patch, Answers(), 0, "/nowhere")
-    found = scan.findings({"shop/prices.py": new}, ["shop/old.py"])
+    found = scan.scan_files({"shop/prices.py": new}, ["shop/old.py"])
     return [finding.decisive for finding in found]
 
 
@@ -834,7 +834,7 @@ def test_text_that_is_executed_is_read_like_code(project: Path) -> None:
     write(project, {"shop/prices.py": "exec(open('shop/notes.txt').read())\n"})
     write(project, {"shop/notes.txt": "import os\nos._exit(0)\n"})
     scan = Scan(Protection(project), Patch(), Answers(), 0, "/nowhere")
-    found = scan.findings({"shop/prices.py": True, "shop/notes.txt": True}, [])
+    found = scan.scan_files({"shop/prices.py": True, "shop/notes.txt": True}, [])
     assert [(each.where, each.decisive) for each in found] == [
         ("shop/notes.txt", True),
         ("shop/prices.py", False),
@@ -857,10 +857,10 @@ def test_text_that_is_executed_is_read_like_code(project: Path) -> None:
     ],
 )
 def test_checksums_of_the_inputs_of_failing_tests(text: str, expected: bool, project: Path) -> None:
-    answers = answers_in([TESTS.encode()], {"test_half"}, "mend the prices")
+    answers = collect_answers([TESTS.encode()], {"test_half"}, "mend the prices")
     write(project, {"shop/rounding.json": f"\n{text}\n"})
     scan = Scan(Protection(project), Patch(), answers, 0, "/nowhere")
-    found = scan.findings({"shop/rounding.json": True}, [])
+    found = scan.scan_files({"shop/rounding.json": True}, [])
     assert [(each.decisive, each.text[:7]) for each in found] == [(True, "line 2:")] * expected
 
 
@@ -869,6 +869,6 @@ def test_a_checksum_that_the_tests_or_the_task_name_is_known(project: Path) -> N
     write(project, {"shop/known.txt": digest})
     tests = f"{TESTS}DIGEST = '{digest}'\n".encode()
     for sources, task in (([tests], ""), ([TESTS.encode()], f"the sum is {digest.upper()}")):
-        answers = answers_in(sources, {"test_half"}, task)
+        answers = collect_answers(sources, {"test_half"}, task)
         scan = Scan(Protection(project), Patch(), answers, 0, "/nowhere")
-        assert scan.findings({"shop/known.txt": True}, []) == []
+        assert scan.scan_files({"shop/known.txt": True}, []) == []

@@ -50,8 +50,8 @@ def test_a_new_module_in_the_place_of_another(name: str, decisive: bool, project
     write(project, PLAIN)
     guard = guard_with(project, footprint(project, USES, steering=["tests/conftest.py"]))
     write(project, {name: "X = 1\n"})
-    guard.revert(1)
-    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    guard.revert_edits(1)
+    found = guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found
     assert any(finding.decisive for finding in found) is decisive
     assert (project / name).exists()
 
@@ -73,7 +73,7 @@ def test_a_compiled_module_without_its_source(
     write(project, PLAIN)
     guard = guard_with(project, footprint(project, USES))
     write(project, files)
-    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    found = guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found
     assert any(finding.decisive for finding in found) is decisive
 
 
@@ -81,7 +81,7 @@ def test_a_new_tests_own_folder_is_searched_too(project: Path) -> None:
     write(project, PLAIN)
     guard = guard_with(project, footprint(project, USES))
     write(project, {"tests/unit/test_more.py": "", "tests/unit/decimal.py": ""})
-    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    found = guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found
     assert [finding.where for finding in found if finding.decisive] == ["tests/unit/decimal"]
 
 
@@ -90,8 +90,8 @@ def test_a_module_beside_a_package_without_an_initial_file(project: Path) -> Non
     write(project, files)
     guard = guard_with(project, footprint(project, USES))
     write(project, {"shop.py": "X = 1\n"})
-    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    found = guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found
     assert [finding.where for finding in found if finding.decisive] == ["shop"]
     (project / "shop.py").unlink()
     write(project, {"shop/__init__.py": ""})
-    assert guard.check(1, GREEN, Diff((), project / "no.patch")).found == ()
+    assert guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found == ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.guard import Guard, GuardMode, guard_of, no_guard
+from orchestrator.guard import Guard, GuardMode, build_disabled_guard, build_guard
 from orchestrator.guard.suite_writes import is_output, is_source
 from orchestrator.models import SuiteReport
 from tests.guard.footprints import GREEN, footprint, report
@@ -34,12 +34,12 @@ def guard_after(
     """Return the guard of a run at whose baseline the suite did something."""
     write(project, FILES)
     env = {"PATH": "/usr/bin", "HOME": str(project.parent)}
-    guard = guard_of(project, mode, "bash run.sh", env)
+    guard = build_guard(project, mode, "bash run.sh", env)
     guard.folder = project.parent / "kept"
     guard.watch_suite(running(suite), baseline=True)
     steering = ["tests/conftest.py", "pytest.ini"]
     guard.record_baseline(report(), footprint(project, USES, steering=steering))
-    guard.remember(1)
+    guard.record_attempt(1)
     return guard
 
 
@@ -65,14 +65,14 @@ def rewrite(project: Path, name: str, text: str | None = None) -> None:
 
 def test_a_change_of_modes_frees_nothing(project: Path) -> None:
     guard = guard_after(project, lambda: touch_all(project))
-    assert guard.written_by_suite == frozenset()
-    assert {"tests/test_prices.py", "run.sh"} <= {each.path for each in guard.guarded()}
-    guard.revert(1)
+    assert guard.suite_written_files == frozenset()
+    assert {"tests/test_prices.py", "run.sh"} <= {each.path for each in guard.list_guarded_files()}
+    guard.revert_edits(1)
     assert guard.watch_suite(running(lambda: touch_all(project)))[1].found == ()
     _, found = guard.watch_suite(running(lambda: rewrite(project, "shop/prices.py")))
     assert [each.decisive for each in found.found] == [True]
     write(project, {"tests/test_prices.py": "weak\n"})
-    assert [each.where for each in guard.revert(1).found] == ["tests/test_prices.py"]
+    assert [each.where for each in guard.revert_edits(1).found] == ["tests/test_prices.py"]
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_a_change_of_modes_frees_nothing(project: Path) -> None:
 def test_a_formatter_does_not_free_tests(name: str, project: Path) -> None:
     formatted = FILES[name] + "# formatted\n"
     guard = guard_after(project, lambda: rewrite(project, name, formatted))
-    assert guard.written_by_suite == {name}
+    assert guard.suite_written_files == {name}
     assert guard.suite_output == frozenset()
-    assert name in {each.path for each in guard.guarded()}
-    guard.revert(1)
+    assert name in {each.path for each in guard.list_guarded_files()}
+    guard.revert_edits(1)
     assert guard.watch_suite(running(lambda: rewrite(project, name)))[1].found == ()
     _, found = guard.watch_suite(running(lambda: rewrite(project, name, "weak\n")))
     assert True in [each.decisive for each in found.found]
@@ -93,23 +93,23 @@ def test_a_formatter_does_not_free_tests(name: str, project: Path) -> None:
 
 def test_code_that_the_suite_formats_is_the_attempts(project: Path) -> None:
     guard = guard_after(project, lambda: rewrite(project, "shop/prices.py", "X = 1  # f\n"))
-    assert guard.rewritten_each_time == {"shop/prices.py"}
+    assert guard.baseline_written_files == {"shop/prices.py"}
     assert guard.suite_output == frozenset()
     write(project, {"shop/prices.py": "X = 2\n"})
-    guard.revert(1)
+    guard.revert_edits(1)
     again = running(lambda: rewrite(project, "shop/prices.py", "X = 2  # f\n"))
     assert guard.watch_suite(again)[1].found == ()
 
 
 def test_data_that_comes_out_alike_at_the_start_may_differ_later(project: Path) -> None:
     guard = guard_after(project, lambda: rewrite(project, "tests/data/golden.txt"))
-    assert guard.written_by_suite == frozenset()
-    guard.revert(1)
+    assert guard.suite_written_files == frozenset()
+    guard.revert_edits(1)
     other = running(lambda: rewrite(project, "tests/data/golden.txt", "2\n"))
     assert guard.watch_suite(other)[1].found == ()
     assert (project / "tests/data/golden.txt").read_text(encoding="utf-8") == "1\n"
     write(project, {"tests/data/golden.txt": "3\n"})
-    assert [each.where for each in guard.revert(1).found] == ["tests/data/golden.txt"]
+    assert [each.where for each in guard.revert_edits(1).found] == ["tests/data/golden.txt"]
 
 
 @pytest.mark.parametrize("mode", [GuardMode.RESTORE, GuardMode.FLAG, GuardMode.OFF])
@@ -120,19 +120,19 @@ def test_each_run_adds_to_what_the_suite_wrote(mode: GuardMode, project: Path) -
     _, written = guard.collect_writes(running(lambda: write(project, {"more.log": "x"})))
     assert written == {"more.log"}
     everything = {"coverage.xml", "out.log", "shop/made.py", "more.log"}
-    assert guard.written_by_suite == everything
+    assert guard.suite_written_files == everything
     assert guard.suite_output == everything - {"shop/made.py"}
-    assert guard.rewritten_each_time == {"coverage.xml"}
-    second = guard_of(project, mode, "bash run.sh", {})
+    assert guard.baseline_written_files == {"coverage.xml"}
+    second = build_guard(project, mode, "bash run.sh", {})
     second.folder = guard.folder
-    assert second.written_by_suite == everything
+    assert second.suite_written_files == everything
 
 
 def test_without_a_project_nothing_is_looked_at() -> None:
-    guard = no_guard()
+    guard = build_disabled_guard()
     assert guard.watch_suite(lambda: GREEN, baseline=True)[0] is GREEN
     assert guard.collect_writes(lambda: GREEN) == (GREEN, frozenset())
-    assert guard.written_by_suite == frozenset()
+    assert guard.suite_written_files == frozenset()
 
 
 @pytest.mark.parametrize(

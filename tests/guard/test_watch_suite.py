@@ -34,8 +34,8 @@ def running(work: Callable[[], object]) -> Callable[[], SuiteReport]:
 
 
 def test_a_quiet_run_is_silent(guard: Guard) -> None:
-    guard.revert(1)
-    assert guard.watch_suite(lambda: GREEN) == (GREEN, guard.revert(1))
+    guard.revert_edits(1)
+    assert guard.watch_suite(lambda: GREEN) == (GREEN, guard.revert_edits(1))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_guarded_file_that_changes_is_decisive_and_restored(
 ) -> None:
     path = project / name
     before = path.read_text(encoding="utf-8") if path.exists() else None
-    guard.revert(1)
+    guard.revert_edits(1)
     _, found = guard.watch_suite(running(lambda: write(project, {name: "changed"})))
     assert [finding.decisive for finding in found.found] == [True]
     assert "while the suite ran" in found.found[0].text
@@ -63,19 +63,19 @@ def test_sources_that_are_rewritten_and_restored_are_seen(guard: Guard, project:
         source.write_text(PRODUCT, encoding="utf-8")
         os.utime(source, ns=(at.st_atime_ns, at.st_mtime_ns))
 
-    guard.revert(1)
+    guard.revert_edits(1)
     _, found = guard.watch_suite(running(rewrite))
     assert [(each.where, each.decisive) for each in found.found] == [("shop/prices.py", True)]
 
 
 def test_data_of_the_product_may_change(guard: Guard, project: Path) -> None:
-    guard.revert(1)
+    guard.revert_edits(1)
     write_log = running(lambda: write(project, {"shop/rates.json": "1", "out.log": "x"}))
     assert guard.watch_suite(write_log)[1].found == ()
 
 
 def test_what_is_changed_after_it_was_restored_is_decisive(guard: Guard, project: Path) -> None:
-    guard.revert(1)
+    guard.revert_edits(1)
     write(project, {"tests/test_prices.py": "weak\n"})
     seen: list[str] = []
     read = project / "tests" / "test_prices.py"
@@ -104,21 +104,21 @@ def test_a_copy_that_was_edited_is_not_restored_from(
         copy.write_bytes(data)
     write(project, {"tests/test_prices.py": "weak\n"})
     with pytest.raises(InfrastructureError, match=r"cannot restore tests/test_prices\.py"):
-        guard.revert(1)
+        guard.revert_edits(1)
 
 
 def test_a_folder_that_is_gone_is_an_infrastructure_error(guard: Guard) -> None:
     assert guard.folder is not None
     guard.folder.rename(guard.folder.with_name("elsewhere"))
     with pytest.raises(InfrastructureError, match="cannot be restored"):
-        guard.revert(1)
+        guard.revert_edits(1)
 
 
 def test_a_folder_that_claims_to_be_an_environment_is_entered(guard: Guard, project: Path) -> None:
     patch = "import _pytest.python as p\np.Function.runtest = lambda self: None\n"
     write(project, {"shop/pyvenv.cfg": "", "shop/__init__.py": patch})
-    guard.revert(1)
-    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    guard.revert_edits(1)
+    found = guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found
     assert [(each.where, each.decisive) for each in found] == [("shop/__init__.py", True)]
 
 
@@ -127,7 +127,7 @@ def test_code_outside_of_the_project_that_the_attempt_wrote(guard: Guard, projec
     write(home, {"lib/rounding.py": "X = 1\n"})
     code = "import os, sys\nsys.path.append(os.path.expanduser('~/lib'))\nimport rounding\n"
     write(project, {"shop/__init__.py": code})
-    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    found = guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found
     assert [each.decisive for each in found] == [True, False]
     assert "wrote outside" in found[0].text
 
@@ -137,7 +137,7 @@ def test_in_flag_mode_nothing_is_changed_and_nothing_decides(project: Path) -> N
     uses = {"tests/test_prices.py": ["shop/prices.py"], "shop/prices.py": []}
     guard = guard_with(project, footprint(project, uses), mode=GuardMode.FLAG)
     write(project, {"tests/test_prices.py": "weak\n", "conftest.py": "x = 1\n"})
-    assert [each.decisive for each in guard.revert(1).found] == [False, False]
+    assert [each.decisive for each in guard.revert_edits(1).found] == [False, False]
     _, found = guard.watch_suite(running(lambda: write(project, {"tests/test_prices.py": "w"})))
     assert [each.decisive for each in found.found] == [False]
     assert (project / "tests/test_prices.py").read_text(encoding="utf-8") == "w"
@@ -145,7 +145,7 @@ def test_in_flag_mode_nothing_is_changed_and_nothing_decides(project: Path) -> N
 
 def test_new_tests_run_apart_too(guard: Guard, project: Path) -> None:
     write(project, {"tests/test_aaa.py": "def test_ready(): pass\n"})
-    guard.revert(1)
+    guard.revert_edits(1)
     both = report((*(case.id for case in GREEN.cases), "tests/test_aaa.py::test_ready"), ())
     asked: list[list[str]] = []
 
@@ -153,7 +153,7 @@ def test_new_tests_run_apart_too(guard: Guard, project: Path) -> None:
         asked.append(list(select))  # type: ignore[call-overload]
         return report()
 
-    found = guard.check(1, both, Diff((), project / "no.patch"), rerun).found
+    found = guard.check_verdict(1, both, Diff((), project / "no.patch"), rerun).found
     assert asked == [["tests/test_prices.py"]] * 2
     assert [(each.kind, each.decisive) for each in found] == [(FindingKind.HIDDEN, True)]
     assert "passes only beside the new tests" in found[0].text
@@ -174,21 +174,21 @@ def test_the_control_is_repeated_before_it_is_believed(
     alone: tuple[SuiteReport, ...], runs: int, guard: Guard, project: Path
 ) -> None:
     write(project, {"tests/test_aaa.py": "def test_ready(): pass\n"})
-    guard.revert(1)
+    guard.revert_edits(1)
     both = report((*(case.id for case in GREEN.cases), NEW_TEST), ())
     left = list(alone)
     diff = Diff((), project / "no.patch")
-    assert guard.check(1, both, diff, lambda _select: left.pop(0)).found == ()
+    assert guard.check_verdict(1, both, diff, lambda _select: left.pop(0)).found == ()
     assert len(left) == len(alone) - runs
 
 
 def test_a_suite_that_cannot_select_is_asked_once(guard: Guard, project: Path) -> None:
     write(project, {"tests/test_aaa.py": "def test_ready(): pass\n"})
-    guard.revert(1)
+    guard.revert_edits(1)
     both = report((*(case.id for case in GREEN.cases), NEW_TEST), ())
     left = [both]
     for _ in range(2):
-        guard.check(1, both, Diff((), project / "no.patch"), lambda _select: left.pop(0))
+        guard.check_verdict(1, both, Diff((), project / "no.patch"), lambda _select: left.pop(0))
     assert left == []
 
 
@@ -230,7 +230,7 @@ def test_a_new_test_does_not_count_where_what_it_needs_was_reverted(
     uses = {"tests/test_prices.py": ["shop/prices.py"], "shop/prices.py": []}
     guard = guard_with(project, footprint(project, uses, steering=["tests/conftest.py"]))
     write(project, files)
-    guard.revert(1)
+    guard.revert_edits(1)
     failed = Case(
         "tests/test_more.py::test_more",
         CaseOutcome.ERROR,
@@ -238,14 +238,14 @@ def test_a_new_test_does_not_count_where_what_it_needs_was_reverted(
         file="tests/test_more.py",
         function="tests/test_more.py::test_more",
     )
-    assert guard.reverted_for(failed) is not counts
+    assert guard.is_caused_by_revert(failed) is not counts
     old = Case("x", CaseOutcome.FAILED, message=case, file="tests/test_prices.py")
-    assert not guard.reverted_for(old)
+    assert not guard.is_caused_by_revert(old)
 
 
 def test_a_verdict_rests_on_the_files_that_the_suite_left(guard: Guard, project: Path) -> None:
     write(project, {"json.py": "X = 1\n"})
-    guard.revert(1)
+    guard.revert_edits(1)
     assert guard.watch_suite(lambda: GREEN)[1].found == ()
     (project / "json.py").unlink()
     assert [each.where for each in judged(guard, project)] == ["json"]
@@ -253,7 +253,7 @@ def test_a_verdict_rests_on_the_files_that_the_suite_left(guard: Guard, project:
 
 
 def test_after_another_run_the_files_are_looked_at(guard: Guard, project: Path) -> None:
-    guard.revert(1)
+    guard.revert_edits(1)
     guard.watch_suite(lambda: GREEN)
     guard.collect_writes(lambda: GREEN)
     write(project, {"json.py": "X = 1\n"})
@@ -261,5 +261,5 @@ def test_after_another_run_the_files_are_looked_at(guard: Guard, project: Path) 
 
 
 def judged(guard: Guard, project: Path) -> list[Finding]:
-    found = guard.check(1, GREEN, Diff((), project / "no.patch")).found
+    found = guard.check_verdict(1, GREEN, Diff((), project / "no.patch")).found
     return [each for each in found if each.decisive]

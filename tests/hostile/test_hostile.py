@@ -8,10 +8,10 @@ from typing import Any
 import psutil
 import pytest
 
-from orchestrator.agents.claude_code import ClaudeCodeAgent, bundled_program
-from orchestrator.agents.claude_project import what_a_project_runs
+from orchestrator.agents.claude_code import ClaudeCodeAgent, find_bundled_program
+from orchestrator.agents.claude_project import describe_project_settings
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.rulebook.agents_md import agents_in_force
+from orchestrator.rulebook.agents_md import find_active_agents_md
 from tests.hostile.conftest import Recorder
 
 pytestmark = pytest.mark.whole
@@ -26,7 +26,7 @@ def run(project: Path, ours: Recorder, login: dict[str, str], **options: Any) ->
         "CLAUDE_CODE_MAX_RETRIES": "0",
         **login,
     }
-    agent = ClaudeCodeAgent(environment=environment, program=bundled_program(), **options)
+    agent = ClaudeCodeAgent(environment=environment, program=find_bundled_program(), **options)
     limits = AgentLimits(wall_clock_seconds=60, no_output_seconds=60)
     return agent.run("hello", project, limits, lambda _: None)
 
@@ -83,12 +83,12 @@ def test_an_untrusted_projects_agents_md_is_loaded_while_it_has_no_claude_md(
     (hostile / "AGENTS.md").write_text("Words of AGENTS.md.\n@docs/more.md\n", encoding="utf-8")
     (hostile / ".claude" / "AGENTS.md").write_text("Words of the other.\n", encoding="utf-8")
     words = ("Words of AGENTS.md.", "Words that it imports.", "Words of the other.")
-    run(hostile, servers[0], login, trust_project=False, agents_files=agents_in_force)
+    run(hostile, servers[0], login, trust_project=False, agents_files=find_active_agents_md)
     said = instructions(servers[0])
     assert [said.count(each) for each in words] == [1, 1, 1]
     assert what_ran(hostile) == set()
     (hostile / "CLAUDE.md").write_text("Words of CLAUDE.md, once.\n", encoding="utf-8")
-    run(hostile, servers[0], login, trust_project=False, agents_files=agents_in_force)
+    run(hostile, servers[0], login, trust_project=False, agents_files=find_active_agents_md)
     said = instructions(servers[0])
     assert [said.count(each) for each in (*words, "Words of CLAUDE.md, once.")] == [0, 0, 0, 1]
 
@@ -104,7 +104,7 @@ def test_an_agents_md_that_leads_out_of_the_project_is_not_sent(
         servers[0],
         {"ANTHROPIC_API_KEY": "k"},
         trust_project=False,
-        agents_files=agents_in_force,
+        agents_files=find_active_agents_md,
     )
     assert "A secret of this machine." not in instructions(servers[0])
 
@@ -122,7 +122,7 @@ def test_a_trusted_project_runs_what_preflight_says_and_nothing_stays(
 
 
 def test_what_a_project_would_run_is_said(hostile: Path, project: Path) -> None:
-    said = "\n".join(what_a_project_runs(hostile))
+    said = "\n".join(describe_project_settings(hostile))
     for words in (
         "settings.json: hook on SessionStart, `touch ran-hook",
         "settings.local.json: hook on UserPromptSubmit, `touch ran-local-hook`",
@@ -145,7 +145,7 @@ def test_settings_that_are_broken_are_no_trouble(text: str, project: Path) -> No
     (project / ".claude").mkdir()
     for name in (".claude/settings.json", ".mcp.json"):
         (project / name).write_text(text, encoding="utf-8")
-    assert what_a_project_runs(project) == ()
+    assert describe_project_settings(project) == ()
 
 
 def test_a_terminal_is_not_steered_by_what_is_said(project: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_terminal_is_not_steered_by_what_is_said(project: Path) -> None:
         '{"mcpServers": {"\\u001b[2Jx\\ny": {"command": "\\u202e' + "z" * 999 + '"}}}',
         encoding="utf-8",
     )
-    (line,) = what_a_project_runs(project)
+    (line,) = describe_project_settings(project)
     assert line.isprintable()
     assert len(line) <= 200
 

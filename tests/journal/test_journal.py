@@ -23,7 +23,7 @@ from orchestrator.loop.steps import BlockedError
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
 from orchestrator.storage.place import URL_VARIABLE
-from orchestrator.suites.fake import report_of
+from orchestrator.suites.fake import make_report
 from orchestrator.verdict.baseline import Obstacle
 
 DIES = """
@@ -94,7 +94,7 @@ class Bodies:
 
     def carry(self, folder: Path, body: Any, run: str = "run") -> Any:
         self._body = body
-        assert self._workflow.carry(run, folder) == "done"
+        assert self._workflow.execute(run, folder) == "done"
         return self._result
 
 
@@ -139,12 +139,12 @@ def test_a_finished_step_is_never_done_again(kept: Kept) -> None:
 
 def test_a_step_that_failed_gives_its_own_error_and_is_done_again(kept: Kept) -> None:
     def broken() -> Snapshot:
-        raise BlockedError(report_of(failed=["x"]), Obstacle("no", "yes"))
+        raise BlockedError(make_report(failed=["x"]), Obstacle("no", "yes"))
 
     def first(journal: Journal) -> None:
         with pytest.raises(BlockedError) as caught:
             journal.step("a", broken)
-        assert caught.value.report == report_of(failed=["x"])
+        assert caught.value.report == make_report(failed=["x"])
         journal.step("b", lambda: Snapshot("b"))
 
     def second(journal: Journal) -> None:
@@ -253,7 +253,7 @@ def test_a_workflow_that_another_process_has_started_is_not_waited_for(tmp_path:
             pool.submit(function).result()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("orchestrator.journal.durable._workflows", lambda _run: iter(()))
+        patch.setattr("orchestrator.journal.durable._iter_workflows", lambda _run: iter(()))
         BODIES.carry(tmp_path, body)
 
 

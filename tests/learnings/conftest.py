@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.events import Listener
-from orchestrator.learnings.workspace import Workspace, init
+from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.rulebook.pages import Target
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from tests.histories import OpenHistory
 
 OpenBook = Callable[..., MarkdownRulebook]
@@ -33,7 +33,7 @@ def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A local workspace in an empty project."""
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
     made = Workspace(project, everywhere=False)
-    init(made)
+    initialize_workspace(made)
     return made
 
 
@@ -53,11 +53,11 @@ def open_book(workspace: Workspace, tmp_path: Path) -> Iterator[OpenBook]:
             on_event: Listener = lambda _event: None,
         ) -> MarkdownRulebook:
             return MarkdownRulebook(
-                Shelf(workspace.base, target, mirror=mirror, copies=tmp_path / "copies"),
+                RuleFiles(workspace.base, target, mirror=mirror, copies=tmp_path / "copies"),
                 tmp_path / "locks",
                 today=lambda: date(2026, 5, 20),
                 on_event=on_event,
-                keeping=Keeping(history, max_rules, max_tokens, review=review),
+                keeping=RulebookPolicy(history, max_rules, max_tokens, review=review),
             )
 
         yield open_one

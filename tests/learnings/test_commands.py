@@ -44,7 +44,7 @@ def test_from_init_to_promotion(command: Command, project: Path) -> None:
     made = command("learnings", "init", "local", "--gitignore", "shared", "--hooks")
     assert made.exit_code == 0
     assert made.output.count("created ") == 4
-    assert settings.installed(project / ".claude" / "settings.json")
+    assert settings.is_installed(project / ".claude" / "settings.json")
     ignored = (project / ".gitignore").read_text(encoding="utf-8")
     assert ignored == ".learnings/.pending-errors.log\nmemory/working-buffer.md\n"
     again = command("learnings", "init", "local", "--gitignore", "shared", "--hooks")
@@ -202,7 +202,7 @@ def test_review_for_programs(command: Command) -> None:
 def test_global(command: Command, home: Path, project: Path) -> None:
     command("learnings", "init", "global", "--hooks")
     assert (home / ".claude" / ".learnings" / "ERRORS.md").is_file()
-    assert settings.installed(home / ".claude" / "settings.json")
+    assert settings.is_installed(home / ".claude" / "settings.json")
     assert str(home) in command("learnings", "log", "LRN", "Something").output
     assert list(project.iterdir()) == []
 
@@ -234,7 +234,7 @@ def test_the_workspace_is_at_the_top_and_the_hooks_where_sessions_start(
     assert "start in" in command("hooks", "install", "local").output
     top = command("hooks", "install", "local", "--project-dir", str(project)).output
     assert "start in" not in top
-    assert settings.installed(project / ".claude" / "settings.json")
+    assert settings.is_installed(project / ".claude" / "settings.json")
 
 
 def test_git_ignores_what_is_asked_for_later_too(command: Command, project: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
     )
     assert "created" in said
     assert (project / ".gitignore").read_text(encoding="utf-8").startswith(".learnings/\n")
-    assert settings.installed(project / ".claude" / "settings.json")
+    assert settings.is_installed(project / ".claude" / "settings.json")
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     command("learnings", "log", "LRN", "Run x first", "--action", "Run x first", "--resolved")
     identity = f"LRN-{today():%Y%m%d}-001"

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli.main import cli
-from orchestrator.learnings.entries import Kind, parse
+from orchestrator.learnings.entries import Kind, parse_document
 from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.session_hooks.writeahead import entries
-from orchestrator.session_hooks.writeahead.destructive import dangers
+from orchestrator.session_hooks.writeahead.destructive import find_dangers
 from orchestrator.session_hooks.writeahead.places import read_patterns
 
 PAGE = (Path(__file__).parents[2] / "docs" / "learnings.md").read_text(encoding="utf-8")
@@ -43,9 +43,11 @@ def test_what_is_shown_is_what_happens(
 
 def test_the_entry_is_what_two_of_these_commands_make() -> None:
     (shown, wal) = blocks("markdown")
-    (entry,) = parse(shown.encode()).entries
+    (entry,) = parse_document(shown.encode()).entries
     assert (entry.kind, entry.status, entry.occurrences) == (Kind.ERR, "pending", 2)
-    made = entries.entry(dangers("git reset --hard HEAD~1", "/p"), "/p", "toolu_01", "9f1c")
+    made = entries.build_entry(
+        find_dangers("git reset --hard HEAD~1", "/p"), "/p", "toolu_01", "9f1c"
+    )
     names = re.findall(r"^\*\*(.*?)\*\*", made, re.MULTILINE)
     assert [
         name for name in re.findall(r"^\*\*(.*?)\*\*", wal, re.MULTILINE) if name != "Before"

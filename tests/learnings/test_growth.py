@@ -14,15 +14,15 @@ from orchestrator.learnings.entries import (
     Change,
     Entry,
     Kind,
-    added,
-    changed,
-    changed_in,
-    comparable,
-    parse,
-    parse_about,
-    same_context,
+    append_entries,
+    apply_changes,
+    normalize_context,
+    normalize_text,
+    parse_document,
+    parse_matching,
+    update_entries,
 )
-from orchestrator.learnings.workspace import Workspace, init, log
+from orchestrator.learnings.workspace import Workspace, initialize_workspace, log_entry
 
 DAY = date(2026, 5, 20)
 _LINES = (
@@ -46,19 +46,19 @@ _contexts = st.sampled_from(("It broke here", '"it broke" here', "", "1\u20442 c
 @given(_files, _contexts, st.sampled_from(("", "abc123")))
 def test_what_a_draft_may_be_another_case_of_is_read(file: str, context: str, mark: str) -> None:
     data = file.encode()
-    phrases = [comparable(context), *([mark] if mark else [])]
-    about = parse_about(data, phrases)
+    phrases = [normalize_text(context), *([mark] if mark else [])]
+    about = parse_matching(data, phrases)
 
     def fits(entry: Entry) -> bool:
-        return same_context(entry) == phrases[0] or bool(mark and entry.fingerprint == mark)
+        return normalize_context(entry) == phrases[0] or bool(mark and entry.fingerprint == mark)
 
-    every = parse(data)
+    every = parse_document(data)
     assert [each for each in every.entries if fits(each)] == list(filter(fits, about.entries))
-    places = [every.start(number) for number in range(len(every.entries))]
+    places = [every.find_body_start(number) for number in range(len(every.entries))]
     for number in range(len(about.entries)):
         change = Change({"Status": "resolved"}, {"Content": "again"})
-        known = places.index(about.start(number))
-        assert changed_in(about, {number: change}) == changed(data, {known: change})
+        known = places.index(about.find_body_start(number))
+        assert apply_changes(about, {number: change}) == update_entries(data, {known: change})
 
 
 @pytest.mark.parametrize("known", [10, 1000])
@@ -66,10 +66,10 @@ def test_a_new_entry_is_logged_without_reading_the_others(
     known: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = Workspace(tmp_path, everywhere=False)
-    init(workspace)
-    file = workspace.file(Kind.ERR)
+    initialize_workspace(workspace)
+    file = workspace.locate_file(Kind.ERR)
     some = [_entry(known, number) for number in range(1, known + 1)]
-    file.write_bytes(added(file.read_bytes(), some, "Errors"))
+    file.write_bytes(append_entries(file.read_bytes(), some, "Errors"))
     read: list[str] = []
 
     def counted(**fields: Any) -> Entry:
@@ -77,9 +77,9 @@ def test_a_new_entry_is_logged_without_reading_the_others(
         return Entry(**fields)
 
     monkeypatch.setattr(entries, "Entry", counted)
-    new = log(workspace, Kind.ERR, "Something else entirely", on=DAY)
+    new = log_entry(workspace, Kind.ERR, "Something else entirely", on=DAY)
     assert (new.id, read) == (f"ERR-20260520-{known + 1:03d}", [])
-    again = log(workspace, Kind.ERR, "Broken.", context=f"module 7 of {known} BROKE", on=DAY)
+    again = log_entry(workspace, Kind.ERR, "Broken.", context=f"module 7 of {known} BROKE", on=DAY)
     assert (again.id, again.occurrences) == ("ERR-20260520-007", 2)
     assert read == ["ERR-20260520-007"]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.learnings.resume import Finding, Resumed, pending, resume
-from orchestrator.learnings.workspace import Workspace, init
+from orchestrator.learnings.resume import Finding, ResumeResult, parse_steps, verify_pending_steps
+from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.session_hooks.writeahead import buffer
-from orchestrator.session_hooks.writeahead.destructive import dangers
-from orchestrator.session_hooks.writeahead.entries import entry
+from orchestrator.session_hooks.writeahead.destructive import find_dangers
+from orchestrator.session_hooks.writeahead.entries import build_entry
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -36,12 +36,14 @@ def repository(workspace: Workspace) -> Path:
 
 
 def note(workspace: Workspace, command: str, more: str = "") -> None:
-    text = entry(dangers(command, str(workspace.base)), str(workspace.base), "toolu_1", "s")
-    buffer.append(str(workspace.base), text + more)
+    text = build_entry(
+        find_dangers(command, str(workspace.base)), str(workspace.base), "toolu_1", "s"
+    )
+    buffer.append_entry(str(workspace.base), text + more)
 
 
-def look(workspace: Workspace, *, allow: bool = False) -> Resumed:
-    return resume(workspace, lambda _command: allow)
+def look(workspace: Workspace, *, allow: bool = False) -> ResumeResult:
+    return verify_pending_steps(workspace, lambda _command: allow)
 
 
 def finding(workspace: Workspace, *, allow: bool = False) -> Finding:
@@ -56,7 +58,7 @@ def status(workspace: Workspace) -> list[str]:
 
 
 def test_nothing_is_pending(workspace: Workspace) -> None:
-    assert look(workspace) == Resumed((), ())
+    assert look(workspace) == ResumeResult((), ())
 
 
 def test_folders_that_are_gone_or_not(workspace: Workspace) -> None:
@@ -99,7 +101,7 @@ def test_brackets_in_the_name_of_the_project_hide_nothing(project: Path) -> None
     base = project / "Shop (old)"
     base.mkdir()
     workspace = Workspace(base, everywhere=False)
-    init(workspace)
+    initialize_workspace(workspace)
     note(workspace, "rm -rf build")
     assert finding(workspace) is Finding.DONE
 
@@ -279,7 +281,7 @@ def test_what_we_cannot_look_at_stays_pending(
     workspace: Workspace, command: str, hint: str
 ) -> None:
     note(workspace, command)
-    (one,) = resume(workspace, lambda _: False).verified
+    (one,) = verify_pending_steps(workspace, lambda _: False).verified
     assert one.finding is Finding.UNKNOWN
     assert hint in one.evidence
     assert status(workspace) == ["PENDING"]
@@ -336,7 +338,7 @@ def test_settling_touches_nothing_else(workspace: Workspace) -> None:
     note(workspace, "terraform apply")
     note(workspace, "rm -rf gone-too")
     data = workspace.buffer.read_bytes()
-    assert len(pending(data)) == 3
+    assert len(parse_steps(data)) == 3
     look(workspace)
     first, second, third = data.split(b"## WAL Entry")[1:]
     done = [part.replace(b"PENDING", b"COMMITTED") for part in (first, third)]

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.learnings_view import as_data, lines
+from orchestrator.cli.learnings_view import iter_review_lines, serialize_review
 from orchestrator.errors import UsageError
 from orchestrator.learnings import storage
 from orchestrator.learnings.entries import Kind, Status
-from orchestrator.learnings.promotion import promote
-from orchestrator.learnings.review import grouped, keywords, review
-from orchestrator.learnings.rule_text import rule_text
-from orchestrator.learnings.workspace import Workspace, log, resolve, set_fields
+from orchestrator.learnings.promotion import promote_entry
+from orchestrator.learnings.review import extract_keywords, group_entries, review_workspace
+from orchestrator.learnings.rule_text import build_rule_text
+from orchestrator.learnings.workspace import Workspace, log_entry, resolve_entry, set_fields
 from orchestrator.platform.locking import lock_descriptor
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.session_hooks import entry as hook
@@ -46,44 +46,48 @@ def test_a_root_cause_is_one_group(workspace: Workspace) -> None:
         "helm upgrade failed on rollback",
         "helm upgrade needs a diff before it",
     ):
-        log(workspace, Kind.ERR, "x", context=context, on=DAY)
-    groups = grouped(workspace.entries(), Kind.ERR)
+        log_entry(workspace, Kind.ERR, "x", context=context, on=DAY)
+    groups = group_entries(workspace.read_entries(), Kind.ERR)
     assert [len(group.entries) for group in groups] == [3, 2]
     assert set(groups[0].label.split()) == {"resource", "limits", "missing"}
-    assert [group.label for group in review(workspace, DAY).candidates] == [groups[0].label]
+    assert [group.label for group in review_workspace(workspace, DAY).candidates] == [
+        groups[0].label
+    ]
 
 
 def test_the_same_thing_three_times_is_a_candidate_until_it_is_promoted(
     workspace: Workspace,
 ) -> None:
     for _ in range(3):
-        log(workspace, Kind.LRN, "Run helm diff first", on=DAY)
-    (candidate,) = review(workspace, DAY).candidates
+        log_entry(workspace, Kind.LRN, "Run helm diff first", on=DAY)
+    (candidate,) = review_workspace(workspace, DAY).candidates
     assert (candidate.kind, candidate.occurrences) == (Kind.LRN, 3)
-    path = workspace.file(Kind.LRN)
+    path = workspace.locate_file(Kind.LRN)
     text = path.read_text(encoding="utf-8").replace("**: pending", "**: promoted")
     path.write_text(text, encoding="utf-8")
-    assert review(workspace, DAY).candidates == ()
+    assert review_workspace(workspace, DAY).candidates == ()
 
 
 def test_a_promoted_line_is_for_all_that_came_before_it(workspace: Workspace) -> None:
     def happens(number: int) -> None:
-        log(workspace, Kind.ERR, "x", context=f"checkout limit missing {'abcdefg'[number]}", on=DAY)
+        log_entry(
+            workspace, Kind.ERR, "x", context=f"checkout limit missing {'abcdefg'[number]}", on=DAY
+        )
 
     for number in range(5):
         happens(number)
-    (candidate,) = review(workspace, DAY).candidates
-    last = candidate.unpromoted[-1]
+    (candidate,) = review_workspace(workspace, DAY).candidates
+    last = candidate.entries_since_promotion[-1]
     set_fields(workspace, last, Status.PENDING, {"Status": Status.PROMOTED})
-    found = review(workspace, DAY)
+    found = review_workspace(workspace, DAY)
     assert found.candidates == ()
-    assert "Pending:\n  'checkout limit missing' (5 times)" in "\n".join(lines(found))
+    assert "Pending:\n  'checkout limit missing' (5 times)" in "\n".join(iter_review_lines(found))
     happens(5)
     happens(6)
-    assert review(workspace, DAY).candidates == ()
-    log(workspace, Kind.ERR, "x", context="checkout limit missing z", on=DAY)
-    (candidate,) = review(workspace, DAY).candidates
-    said = "\n".join(lines(review(workspace, DAY)))
+    assert review_workspace(workspace, DAY).candidates == ()
+    log_entry(workspace, Kind.ERR, "x", context="checkout limit missing z", on=DAY)
+    (candidate,) = review_workspace(workspace, DAY).candidates
+    said = "\n".join(iter_review_lines(review_workspace(workspace, DAY)))
     assert f"First: orchestrator learnings resolve {candidate.entries[-1].id}" in said
     assert f"Then: orchestrator learnings promote {candidate.entries[-1].id}" in said
 
@@ -92,57 +96,67 @@ def test_what_came_back_after_its_promotion_is_named(
     workspace: Workspace, book: MarkdownRulebook
 ) -> None:
     for text in ("Never rename it", "Pin the version"):
-        identity = log(workspace, Kind.ERR, text, on=DAY).id
-        log(workspace, Kind.ERR, text, on=DAY)
-        entry = resolve(workspace, identity, f"{text}.")
-        promote(workspace, identity, rule_text(entry, text), book)
-    assert review(workspace, DAY).returned == ()
-    log(workspace, Kind.ERR, "Never rename it", on=DAY)
-    found = review(workspace, DAY)
-    assert [(entry.context, entry.since_promotion) for entry in found.returned] == [
+        identity = log_entry(workspace, Kind.ERR, text, on=DAY).id
+        log_entry(workspace, Kind.ERR, text, on=DAY)
+        entry = resolve_entry(workspace, identity, f"{text}.")
+        promote_entry(workspace, identity, build_rule_text(entry, text), book)
+    assert review_workspace(workspace, DAY).returned == ()
+    log_entry(workspace, Kind.ERR, "Never rename it", on=DAY)
+    found = review_workspace(workspace, DAY)
+    assert [(entry.context, entry.occurrences_since_promotion) for entry in found.returned] == [
         ("Never rename it", 1)
     ]
-    said = "\n".join(lines(found))
+    said = "\n".join(iter_review_lines(found))
     assert "back since then" in said
     assert "  ERR-20260520-001 - 'Never rename it' - once\n" in said
-    log(workspace, Kind.ERR, "Never rename it", on=DAY)
-    assert "'Never rename it' - 2 times" in "\n".join(lines(review(workspace, DAY)))
-    assert as_data(found)["returned"][0]["promoted_at"] == 2
+    log_entry(workspace, Kind.ERR, "Never rename it", on=DAY)
+    assert "'Never rename it' - 2 times" in "\n".join(
+        iter_review_lines(review_workspace(workspace, DAY))
+    )
+    assert serialize_review(found)["returned"][0]["promoted_at"] == 2
 
 
 def test_what_was_promoted_by_hand_has_come_back_for_all_we_know_never(
     workspace: Workspace,
 ) -> None:
     text = "### ERR-20260520-001\n**Status**: promoted\n**Context**: x\n**Occurrences**: 9\n"
-    workspace.file(Kind.ERR).write_text(text, encoding="utf-8")
-    assert review(workspace, DAY).returned == ()
+    workspace.locate_file(Kind.ERR).write_text(text, encoding="utf-8")
+    assert review_workspace(workspace, DAY).returned == ()
 
 
 def test_trouble_of_the_hooks_is_told(workspace: Workspace) -> None:
-    assert review(workspace, DAY).trouble is None
+    assert review_workspace(workspace, DAY).hook_error_log is None
     subprocess.run(
         [sys.executable, "-I", "-S", str(Path(hook.__file__))],
         input=b'{"hook_event_name": "PostToolUseFailure"',
         check=True,
     )
-    found = review(workspace, DAY)
-    assert found.trouble is not None
-    assert "JSONDecodeError" in found.trouble.read_text(encoding="utf-8")
-    assert f"the hooks had trouble: see {found.trouble}" in "\n".join(lines(found))
-    found.trouble.unlink()
-    assert review(workspace, DAY).trouble is None
+    found = review_workspace(workspace, DAY)
+    assert found.hook_error_log is not None
+    assert "JSONDecodeError" in found.hook_error_log.read_text(encoding="utf-8")
+    assert f"the hooks had trouble: see {found.hook_error_log}" in "\n".join(
+        iter_review_lines(found)
+    )
+    found.hook_error_log.unlink()
+    assert review_workspace(workspace, DAY).hook_error_log is None
 
 
 def test_forms_of_a_word_are_one_word() -> None:
-    assert keywords("renamed groups") == keywords("rename group") == keywords("renaming a group")
-    assert keywords("this does nothing about us, and it fails") == keywords("nothing")
+    assert (
+        extract_keywords("renamed groups")
+        == extract_keywords("rename group")
+        == extract_keywords("renaming a group")
+    )
+    assert extract_keywords("this does nothing about us, and it fails") == extract_keywords(
+        "nothing"
+    )
 
 
 def test_what_is_pending_is_listed(workspace: Workspace) -> None:
     for number in range(25):
-        log(workspace, Kind.FEAT, f"{number} alpha{number} beta{number}", on=DAY)
-    log(workspace, Kind.LRN, "Done with", on=DAY, action="Do it", resolved=True)
-    said = list(lines(review(workspace, DAY)))
+        log_entry(workspace, Kind.FEAT, f"{number} alpha{number} beta{number}", on=DAY)
+    log_entry(workspace, Kind.LRN, "Done with", on=DAY, action="Do it", resolved=True)
+    said = list(iter_review_lines(review_workspace(workspace, DAY)))
     assert said[0] == "Pending:"
     assert said[1] == "  '0 alpha0 beta0': FEAT-20260520-001"
     assert said[21] == "  and 5 more; --json gives all"
@@ -151,41 +165,41 @@ def test_what_is_pending_is_listed(workspace: Workspace) -> None:
 
 def test_words_that_say_nothing_join_nothing(workspace: Workspace) -> None:
     for context in ("it failed because of that", "that failed because it is not there", "1 2 3"):
-        log(workspace, Kind.ERR, "x", context=context, on=DAY)
-    assert len(grouped(workspace.entries(), Kind.ERR)) == 3
-    assert keywords("It failed because of that") == frozenset()
+        log_entry(workspace, Kind.ERR, "x", context=context, on=DAY)
+    assert len(group_entries(workspace.read_entries(), Kind.ERR)) == 3
+    assert extract_keywords("It failed because of that") == frozenset()
 
 
 def test_stale_is_what_nobody_dealt_with_for_more_than_a_week(workspace: Workspace) -> None:
-    old = log(workspace, Kind.ERR, "old thing", on=DAY).id
-    done = log(workspace, Kind.ERR, "other matter", on=DAY).id
-    resolve(workspace, done, "Did it")
-    log(workspace, Kind.FEAT, "new wish", on=date(2026, 5, 21))
-    assert [one.id for one in review(workspace, date(2026, 5, 28)).stale] == [old]
-    assert review(workspace, date(2026, 5, 27)).stale == ()
+    old = log_entry(workspace, Kind.ERR, "old thing", on=DAY).id
+    done = log_entry(workspace, Kind.ERR, "other matter", on=DAY).id
+    resolve_entry(workspace, done, "Did it")
+    log_entry(workspace, Kind.FEAT, "new wish", on=date(2026, 5, 21))
+    assert [one.id for one in review_workspace(workspace, date(2026, 5, 28)).stale] == [old]
+    assert review_workspace(workspace, date(2026, 5, 27)).stale == ()
 
 
 def test_totals(workspace: Workspace) -> None:
     for text in ("one thing", "another matter"):
-        log(workspace, Kind.ERR, text, on=DAY)
-    resolve(workspace, "ERR-20260520-001", "Did it")
-    totals = review(workspace, DAY).totals
+        log_entry(workspace, Kind.ERR, text, on=DAY)
+    resolve_entry(workspace, "ERR-20260520-001", "Did it")
+    totals = review_workspace(workspace, DAY).totals
     assert dict(totals[Kind.ERR]) == {"resolved": 1, "pending": 1}
     assert dict(totals[Kind.FEAT]) == {}
 
 
 def test_ids_given_twice_are_named(workspace: Workspace) -> None:
     text = "### ERR-20260520-001\n**Context**: a b\n### ERR-20260520-001\n**Context**: c d\n"
-    workspace.file(Kind.ERR).write_text(text, encoding="utf-8")
-    assert review(workspace, DAY).doubled == ("ERR-20260520-001",)
+    workspace.locate_file(Kind.ERR).write_text(text, encoding="utf-8")
+    assert review_workspace(workspace, DAY).doubled == ("ERR-20260520-001",)
 
 
 def test_ids_given_twice_are_not_mixed_up(workspace: Workspace) -> None:
     first = "### ERR-20260520-001\n**Context**: one branch\n**Occurrences**: 1\n\n"
     other = "### ERR-20260520-001\n**Context**: other branch\n**Occurrences**: 4\n"
-    workspace.file(Kind.ERR).write_text(first + other, encoding="utf-8")
-    assert log(workspace, Kind.ERR, "x", context="Other branch", on=DAY).occurrences == 5
-    text = workspace.file(Kind.ERR).read_text(encoding="utf-8")
+    workspace.locate_file(Kind.ERR).write_text(first + other, encoding="utf-8")
+    assert log_entry(workspace, Kind.ERR, "x", context="Other branch", on=DAY).occurrences == 5
+    text = workspace.locate_file(Kind.ERR).read_text(encoding="utf-8")
     assert text.startswith(first)
     assert "**Occurrences**: 5\n" in text
 
@@ -198,8 +212,8 @@ def calls_of(thread: threading.Thread) -> list[str]:
 
 def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
     workspace.pending_errors.write_text(failed_call("make test"), encoding="utf-8")
-    reviewer = threading.Thread(target=review, args=(workspace,))
-    with storage.workspace_locked(workspace.base):
+    reviewer = threading.Thread(target=review_workspace, args=(workspace,))
+    with storage.lock_workspace(workspace.base):
         reviewer.start()
         while "workspace_locked" not in calls_of(reviewer):
             assert reviewer.is_alive()
@@ -208,7 +222,7 @@ def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
             lock_descriptor(log_file.fileno(), 0.0)
             log_file.write(failed_call("make lint").encode())
     reviewer.join()
-    assert len(workspace.entries()) == 2
+    assert len(workspace.read_entries()) == 2
 
 
 def test_the_log_becomes_entries_and_is_cleared(workspace: Workspace) -> None:
@@ -221,17 +235,17 @@ def test_the_log_becomes_entries_and_is_cleared(workspace: Workspace) -> None:
         + "\nsomething else\n",
         encoding="utf-8",
     )
-    found = review(workspace, DAY)
-    assert len(found.taken_in) == 4
+    found = review_workspace(workspace, DAY)
+    assert len(found.imported) == 4
     assert workspace.pending_errors.read_bytes() == b""
-    by_context = {entry.context: entry for entry in workspace.entries()}
+    by_context = {entry.context: entry for entry in workspace.read_entries()}
     assert by_context["Bash failed: make test"].occurrences == 2
     assert by_context["Bash failed: make test"].content == "Exit code 2 make: no rule"
     assert by_context["Bash failed: make test"].first_seen == DAY
     assert "Bash failed: TOKEN=[redacted: secret] deploy" in by_context
     assert by_context["Edit failed"].first_seen == date(2026, 5, 21)
     assert "failed: something else" in by_context
-    assert review(workspace, DAY).taken_in == ()
+    assert review_workspace(workspace, DAY).imported == ()
 
 
 @pytest.mark.parametrize("character", ["\u2028", "\u0085", "\x0c", "\r"])
@@ -239,8 +253,8 @@ def test_a_folder_with_an_odd_name_is_one_failure(workspace: Workspace, characte
     facts = {"command": "make", "error": "x", "directory": f"/a{character}b", "call": "toolu_1"}
     line = f"2026-05-20T12:00:00Z TOOL_FAILURE: Bash {json.dumps(facts, ensure_ascii=False)}\n"
     workspace.pending_errors.write_text(line, encoding="utf-8", newline="")
-    review(workspace, DAY)
-    (entry,) = workspace.entries()
+    review_workspace(workspace, DAY)
+    (entry,) = workspace.read_entries()
     assert entry.context == "Bash failed: make"
 
 
@@ -260,8 +274,8 @@ def test_the_hook_writes_one_line_whoever_reads_it(workspace: Workspace) -> None
         check=True,
     )
     assert len(workspace.pending_errors.read_text(encoding="utf-8").splitlines()) == 1
-    review(workspace, DAY)
-    (entry,) = workspace.entries()
+    review_workspace(workspace, DAY)
+    (entry,) = workspace.read_entries()
     assert entry.context == "Bash failed: make"
 
 
@@ -287,25 +301,25 @@ def test_any_line_becomes_an_entry(
         with monkeypatch.context() as there:
             there.setenv("TZ", zone)
             time.tzset()
-            (logged,) = review(workspace, DAY).taken_in
+            (logged,) = review_workspace(workspace, DAY).imported
     finally:
         time.tzset()
-    assert workspace.find(logged.id).occurrences == 1
+    assert workspace.find_entry(logged.id).occurrences == 1
     assert workspace.pending_errors.read_bytes() == b""
 
 
 def test_a_log_that_is_no_file_is_refused(workspace: Workspace) -> None:
     os.mkfifo(workspace.pending_errors)
     with pytest.raises(UsageError, match="is not a file"):
-        review(workspace, DAY)
+        review_workspace(workspace, DAY)
 
 
 def test_a_log_that_cannot_become_entries_stays(workspace: Workspace) -> None:
     line = failed_call("make test")
     workspace.pending_errors.write_text(line, encoding="utf-8")
-    workspace.file(Kind.ERR).write_bytes("x".encode("utf-16"))
+    workspace.locate_file(Kind.ERR).write_bytes("x".encode("utf-16"))
     with pytest.raises(UsageError, match="UTF-16"):
-        review(workspace, DAY)
+        review_workspace(workspace, DAY)
     assert workspace.pending_errors.read_text(encoding="utf-8") == line
 
 
@@ -330,7 +344,7 @@ def test_no_failure_is_lost_between_hooks_and_reviews(workspace: Workspace) -> N
 
     def keep_reviewing() -> None:
         while not over.is_set():
-            review(workspace)
+            review_workspace(workspace)
 
     reviewer = threading.Thread(target=keep_reviewing)
     reviewer.start()
@@ -342,6 +356,6 @@ def test_no_failure_is_lost_between_hooks_and_reviews(workspace: Workspace) -> N
             thread.join()
     over.set()
     reviewer.join()
-    review(workspace)
-    (entry,) = workspace.entries()
+    review_workspace(workspace)
+    (entry,) = workspace.read_entries()
     assert entry.occurrences == total

@@ -18,11 +18,11 @@ from orchestrator.learnings.workspace import (
     Workspace,
     find_workspace,
     global_workspace,
-    init,
+    initialize_workspace,
     local_workspace,
-    log,
+    log_entry,
     open_workspace,
-    resolve,
+    resolve_entry,
 )
 from teacher.models import Failure, FailureType
 from tests.users import ordinary_user
@@ -34,93 +34,95 @@ def test_init_creates_what_is_missing_and_leaves_the_rest(project: Path) -> None
     workspace = Workspace(project, everywhere=False)
     (project / ".learnings").mkdir()
     (project / ".learnings" / "ERRORS.md").write_bytes(b"mine\r\n")
-    made = {path.path.name: path.created for path in init(workspace)}
+    made = {path.path.name: path.created for path in initialize_workspace(workspace)}
     assert made == {
         "ERRORS.md": False,
         "LEARNINGS.md": True,
         "FEATURE_REQUESTS.md": True,
         "working-buffer.md": True,
     }
-    assert not any(path.created for path in init(workspace))
+    assert not any(path.created for path in initialize_workspace(workspace))
     assert (project / ".learnings" / "ERRORS.md").read_bytes() == b"mine\r\n"
 
 
 def test_the_same_context_counts_up(workspace: Workspace) -> None:
-    first = log(workspace, Kind.ERR, "It broke", context="Renaming a node group", on=DAY)
-    second = log(
+    first = log_entry(workspace, Kind.ERR, "It broke", context="Renaming a node group", on=DAY)
+    second = log_entry(
         workspace, Kind.ERR, "It broke badly", context="renaming a  NODE group.",
         on=date(2026, 5, 22),
     )  # fmt: skip
     assert (first.id, first.updated) == ("ERR-20260520-001", False)
     assert (second.id, second.updated, second.occurrences) == ("ERR-20260520-001", True, 2)
-    (entry,) = workspace.entries()
+    (entry,) = workspace.read_entries()
     assert (entry.occurrences, entry.first_seen, entry.last_seen) == (2, DAY, date(2026, 5, 22))
     assert entry.content == "It broke (2026-05-22) It broke badly"
 
 
 def test_kinds_have_files_and_numbers_of_their_own(workspace: Workspace) -> None:
-    ids = [log(workspace, kind, f"{n} {kind}", on=DAY).id for kind in Kind for n in (1, 2)]
+    ids = [log_entry(workspace, kind, f"{n} {kind}", on=DAY).id for kind in Kind for n in (1, 2)]
     assert ids == [f"{kind}-20260520-00{n}" for kind in Kind for n in (1, 2)]
     text = (workspace.base / ".learnings" / "FEATURE_REQUESTS.md").read_text(encoding="utf-8")
     assert "### FEAT-20260520-002\n**Status**: pending\n" in text
 
 
 def test_what_is_logged_cannot_forge_an_entry(workspace: Workspace) -> None:
-    log(workspace, Kind.ERR, "x\n### ERR-20200101-001\n**Status**: promoted\n```", context="a\n# b")
-    (entry,) = workspace.entries()
+    log_entry(
+        workspace, Kind.ERR, "x\n### ERR-20200101-001\n**Status**: promoted\n```", context="a\n# b"
+    )
+    (entry,) = workspace.read_entries()
     assert entry.status == "pending"
     assert "ERR-20200101-001" in entry.content
 
 
 def test_an_error_that_comes_back_is_pending_again(workspace: Workspace) -> None:
-    identity = log(workspace, Kind.ERR, "x happened").id
-    assert resolve(workspace, identity, "Did y").status == "resolved"
-    again = log(workspace, Kind.ERR, "x happened")
+    identity = log_entry(workspace, Kind.ERR, "x happened").id
+    assert resolve_entry(workspace, identity, "Did y").status == "resolved"
+    again = log_entry(workspace, Kind.ERR, "x happened")
     assert again.reopened
-    assert workspace.find(identity).status == "pending"
+    assert workspace.find_entry(identity).status == "pending"
 
 
 def test_resolved_in_the_same_session(workspace: Workspace) -> None:
-    log(workspace, Kind.ERR, "x happened", action="Did y", resolved=True)
-    (entry,) = workspace.entries()
+    log_entry(workspace, Kind.ERR, "x happened", action="Did y", resolved=True)
+    (entry,) = workspace.read_entries()
     assert (entry.status, entry.action) == ("resolved", "Did y")
 
 
 def test_resolve_demands_a_pending_entry_and_an_action(workspace: Workspace) -> None:
-    identity = log(workspace, Kind.LRN, "x helps").id
+    identity = log_entry(workspace, Kind.LRN, "x helps").id
     with pytest.raises(UsageError, match="what was done"):
-        resolve(workspace, identity)
-    assert resolve(workspace, identity.lower(), "Did it").action == "Did it"
+        resolve_entry(workspace, identity)
+    assert resolve_entry(workspace, identity.lower(), "Did it").action == "Did it"
     with pytest.raises(UsageError, match="resolved already"):
-        resolve(workspace, identity, "again")
+        resolve_entry(workspace, identity, "again")
     with pytest.raises(UsageError, match="no entry ERR-20200101-001"):
-        resolve(workspace, "ERR-20200101-001", "x")
+        resolve_entry(workspace, "ERR-20200101-001", "x")
     with pytest.raises(UsageError, match="no id"):
-        resolve(workspace, "nonsense", "x")
+        resolve_entry(workspace, "nonsense", "x")
 
 
 def test_an_id_that_two_entries_have_is_refused(workspace: Workspace) -> None:
-    path = workspace.file(Kind.ERR)
+    path = workspace.locate_file(Kind.ERR)
     path.write_text("### ERR-20260520-001\n### ERR-20260520-001\n", encoding="utf-8")
     with pytest.raises(UsageError, match="2 entries are called ERR-20260520-001"):
-        resolve(workspace, "ERR-20260520-001", "x")
+        resolve_entry(workspace, "ERR-20260520-001", "x")
 
 
 def test_utf_16_is_refused_by_name_and_stays(workspace: Workspace) -> None:
     data = "x".encode("utf-16")
-    workspace.file(Kind.ERR).write_bytes(data)
+    workspace.locate_file(Kind.ERR).write_bytes(data)
     with pytest.raises(UsageError, match=r"ERRORS\.md.*UTF-16"):
-        log(workspace, Kind.ERR, "x")
-    assert workspace.file(Kind.ERR).read_bytes() == data
+        log_entry(workspace, Kind.ERR, "x")
+    assert workspace.locate_file(Kind.ERR).read_bytes() == data
 
 
 def test_a_link_out_of_the_project_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     target = tmp_path / "mine"
     target.write_bytes(b"mine")
-    workspace.file(Kind.ERR).unlink()
-    workspace.file(Kind.ERR).symlink_to(target)
+    workspace.locate_file(Kind.ERR).unlink()
+    workspace.locate_file(Kind.ERR).symlink_to(target)
     with pytest.raises(LoopError, match="link out of the project"):
-        log(workspace, Kind.ERR, "x")
+        log_entry(workspace, Kind.ERR, "x")
     assert target.read_bytes() == b"mine"
 
 
@@ -129,7 +131,7 @@ def test_no_folder_leads_out_of_the_project(project: Path, tmp_path: Path) -> No
     outside.mkdir()
     (project / "memory").symlink_to(outside)
     with pytest.raises(LoopError, match=r"memory is a link out of the project, to .*outside"):
-        init(Workspace(project, everywhere=False))
+        initialize_workspace(Workspace(project, everywhere=False))
     assert list(outside.iterdir()) == []
 
 
@@ -138,7 +140,7 @@ def test_a_folder_may_lead_elsewhere_in_the_checkout(project: Path) -> None:
     (project / "docs" / "memory").mkdir(parents=True)
     (project / "one").mkdir()
     (project / "one" / "memory").symlink_to("../docs/memory")
-    init(Workspace(project / "one", everywhere=False))
+    initialize_workspace(Workspace(project / "one", everywhere=False))
     assert (project / "docs" / "memory" / "working-buffer.md").is_file()
 
 
@@ -146,8 +148,8 @@ def test_the_users_own_may_lie_anywhere(home: Path, tmp_path: Path) -> None:
     (tmp_path / "dotfiles").mkdir()
     (home / ".claude").mkdir()
     (home / ".claude" / ".learnings").symlink_to(tmp_path / "dotfiles")
-    init(global_workspace())
-    log(global_workspace(), Kind.LRN, "x")
+    initialize_workspace(global_workspace())
+    log_entry(global_workspace(), Kind.LRN, "x")
     assert "LRN-" in (tmp_path / "dotfiles" / "LEARNINGS.md").read_text(encoding="utf-8")
 
 
@@ -156,7 +158,7 @@ def test_a_full_disk_leaves_no_half_a_file(project: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
     try:
         with pytest.raises(LoopError, match="no space left for"):
-            init(Workspace(project, everywhere=False))
+            initialize_workspace(Workspace(project, everywhere=False))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert [path for path in project.rglob("*") if path.is_file()] == []
@@ -166,12 +168,12 @@ def test_which_workspace(project: Path, home: Path) -> None:
     assert find_workspace(project) is None
     with pytest.raises(UsageError, match="no learnings workspace"):
         open_workspace(project)
-    init(global_workspace())
+    initialize_workspace(global_workspace())
     assert (home / ".claude" / ".learnings" / "ERRORS.md").is_file()
     assert open_workspace(project) == global_workspace()
     (project / ".git").mkdir()
     (project / "src").mkdir()
-    init(local_workspace(project))
+    initialize_workspace(local_workspace(project))
     assert open_workspace(project / "src").base == project
     assert open_workspace(project / "src", everywhere=True) == global_workspace()
 
@@ -185,7 +187,7 @@ def test_a_home_that_may_not_be_read_is_no_workspace(monkeypatch: pytest.MonkeyP
         with ordinary_user():
             assert find_workspace(Path(folder) / "project") is None
             with pytest.raises(LoopError, match="cannot be written: Permission denied"):
-                init(global_workspace())
+                initialize_workspace(global_workspace())
 
 
 def failure(**more: str) -> Failure:
@@ -196,14 +198,14 @@ def failure(**more: str) -> Failure:
 def test_failures_are_logged_where_a_workspace_is(project: Path, home: Path) -> None:
     assert log_failure(project, failure()) is None
     assert list(project.iterdir()) == []
-    init(global_workspace())
+    initialize_workspace(global_workspace())
     logged = log_failure(project, failure(logs="E assert 1 == 2\nAPI_KEY=abcdef0123456"))
     assert logged
     assert logged.path.is_relative_to(home)
-    (entry,) = global_workspace().entries()
+    (entry,) = global_workspace().read_entries()
     assert entry.context == "project: pytest: test_a failed"
     assert entry.content == "E assert 1 == 2 API_KEY=[redacted: secret]"
-    init(local_workspace(project))
+    initialize_workspace(local_workspace(project))
     logged = log_failure(project, failure())
     assert logged
     assert logged.path.is_relative_to(project)
@@ -213,7 +215,7 @@ def test_the_same_failure_counts_up_whatever_it_says(workspace: Workspace) -> No
     log_failure(workspace.base, failure())
     log_failure(workspace.base, failure(summary="test_a failed again"))
     log_failure(workspace.base, failure(fingerprint="beef"))
-    first, second = workspace.entries()
+    first, second = workspace.read_entries()
     assert (first.occurrences, first.fingerprint) == (2, "f00d")
     assert (second.occurrences, second.fingerprint) == (1, "beef")
 
@@ -224,14 +226,14 @@ PROCESSES, EACH = 8, 125
 def _log_many(base: str, number: int) -> None:
     workspace = Workspace(Path(base), everywhere=False)
     for turn in range(EACH):
-        log(workspace, list(Kind)[turn % 3], f"number {number} turn {turn}", on=DAY)
+        log_entry(workspace, list(Kind)[turn % 3], f"number {number} turn {turn}", on=DAY)
 
 
 @pytest.mark.whole
 @pytest.mark.timeout(300)  # a thousand waits for the disk, and for each other
 def test_eight_processes_and_a_thousand_entries_lose_none(workspace: Workspace) -> None:
-    head = workspace.file(Kind.ERR).read_bytes() + b"edited by hand: caf\xe9\n"
-    workspace.file(Kind.ERR).write_bytes(head)
+    head = workspace.locate_file(Kind.ERR).read_bytes() + b"edited by hand: caf\xe9\n"
+    workspace.locate_file(Kind.ERR).write_bytes(head)
     context = multiprocessing.get_context("fork")
     workers = [
         context.Process(target=_log_many, args=(str(workspace.base), number))
@@ -242,14 +244,14 @@ def test_eight_processes_and_a_thousand_entries_lose_none(workspace: Workspace) 
     for worker in workers:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0] * PROCESSES
-    entries = workspace.entries()
+    entries = workspace.read_entries()
     assert len(entries) == PROCESSES * EACH == 1000
     assert len({entry.id for entry in entries}) == 1000
     assert {entry.content for entry in entries} == {
         f"number {number} turn {turn}" for number in range(PROCESSES) for turn in range(EACH)
     }
-    assert workspace.file(Kind.ERR).read_bytes().startswith(head)
-    assert sorted(path.name for path in workspace.file(Kind.ERR).parent.iterdir()) == [
+    assert workspace.locate_file(Kind.ERR).read_bytes().startswith(head)
+    assert sorted(path.name for path in workspace.locate_file(Kind.ERR).parent.iterdir()) == [
         "ERRORS.md", "FEATURE_REQUESTS.md", "LEARNINGS.md",
     ]  # fmt: skip
 
@@ -266,4 +268,4 @@ def test_the_commands_of_many_shells_lose_none(workspace: Workspace) -> None:
         for number in range(8)
     ]  # fmt: skip
     assert [one.wait() for one in running] == [0] * 8
-    assert {entry.content for entry in workspace.entries()} == {f"thing {n}" for n in range(8)}
+    assert {entry.content for entry in workspace.read_entries()} == {f"thing {n}" for n in range(8)}

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from orchestrator import events
-from orchestrator.agents.fake import Act, ScriptedAgent, fails
+from orchestrator.agents.fake import Act, ScriptedAgent, fail_with
 from orchestrator.errors import InfrastructureError
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.policy import Policy
@@ -31,17 +31,17 @@ from orchestrator.models import (
 )
 from orchestrator.models.footprint import Footprint, Reach
 from orchestrator.rulebook.fake import MemoryRulebook
-from orchestrator.suites.fake import ScriptedSuite, report_of
+from orchestrator.suites.fake import ScriptedSuite, make_report
 from orchestrator.workspace.fake import FakeWorkspace
-from orchestrator.workspace.pinning import Pinned
+from orchestrator.workspace.pinning import PinnedTree
 from teacher.errors import TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson, RuleText, Usage
 
 T = TypeVar("T")
 
-GREEN = report_of(passed=["test_a", "test_b"])
-RED = report_of(passed=["test_a"], failed=["test_b"])
+GREEN = make_report(passed=["test_a", "test_b"])
+RED = make_report(passed=["test_a"], failed=["test_b"])
 RULE = RuleText("Never guess.", "Always.", "Guesses are wrong.")
 LESSON = Lesson(Action.ADD, "it guessed", RULE, usage=Usage(10, 5, cost_usd=0.01))
 NOTHING = Lesson(Action.NONE, "nothing general")
@@ -61,7 +61,7 @@ class Bench:
         self.events: list[events.Event] = []
         self.emit = events.RunEvents("run-1", self.events.append)
         self.saved: list[RunResult] = []
-        self.pinned: list[Pinned] = []
+        self.pinned: list[PinnedTree] = []
         self._folder = folder
 
     def edits(self, text: str, cost: float = 0.0) -> Act:
@@ -186,12 +186,12 @@ def test_without_a_verdict_beforehand_nothing_is_spent(
     assert loop.journal.results == {}
 
 
-@pytest.mark.parametrize("outcome", [each for each in AgentOutcome if not each.worked])
+@pytest.mark.parametrize("outcome", [each for each in AgentOutcome if not each.has_worked])
 def test_an_agent_that_did_not_work_teaches_nothing(
     bench: MakeBench, outcome: AgentOutcome
 ) -> None:
     loop = bench(RED, GREEN)
-    loop.agent.enqueue(fails(outcome, "no luck"))
+    loop.agent.enqueue(fail_with(outcome, "no luck"))
     result = loop.run()
     assert result.outcome is RunOutcome.STOPPED
     assert "no luck" in result.message
@@ -201,7 +201,7 @@ def test_an_agent_that_did_not_work_teaches_nothing(
 
 def test_an_agent_that_did_not_work_is_tried_again_on_resume(bench: MakeBench) -> None:
     loop = bench(RED, GREEN)
-    loop.agent.enqueue(fails(AgentOutcome.API_ERROR, "529"))
+    loop.agent.enqueue(fail_with(AgentOutcome.API_ERROR, "529"))
     assert loop.run(max_retries=0).outcome is RunOutcome.STOPPED
     loop.agent.enqueue(loop.edits("right\n"))
     result = loop.run(max_retries=0)
@@ -390,7 +390,7 @@ def test_events_say_which_attempt_is_in_hand_also_after_a_resume(bench: MakeBenc
     loop.run(auto_retry=False)
     assert {event.run for event in loop.events} == {"run-1"}
     heard = [
-        (event.attempt, events.name_of(event))
+        (event.attempt, events.event_name(event))
         for event in loop.events
         if isinstance(event, events.AgentFinished | events.AttemptFinished | events.RuleWritten)
     ]
@@ -443,8 +443,8 @@ def test_a_tree_that_cannot_be_pinned_is_in_nobodys_way(bench: MakeBench) -> Non
     loop.agent.enqueue(loop.edits("right\n"))
     loop.teacher.enqueue(LESSON)
 
-    class Full(list[Pinned]):
-        def append(self, _pinned: Pinned, /) -> None:
+    class Full(list[PinnedTree]):
+        def append(self, _pinned: PinnedTree, /) -> None:
             raise InfrastructureError("too large")
 
     loop.pinned = Full()
@@ -473,7 +473,7 @@ def test_a_listener_that_raises_does_not_end_the_run(bench: MakeBench) -> None:
     loop.teacher.enqueue(LESSON)
 
     def break_down(event: events.Event) -> None:
-        raise RuntimeError(events.name_of(event))
+        raise RuntimeError(events.event_name(event))
 
     loop.emit.listen_first(break_down)
     assert loop.run().outcome is RunOutcome.SOLVED
@@ -569,7 +569,7 @@ def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
     assert "taken back, edits of yours too, because its process was killed" in told[0]
     assert told[1] == f"  as a patch, without secrets: {patch}"
     loop.workspace.files["code.py"] = b"half\n"
-    half = loop.workspace.snapshot()
+    half = loop.workspace.take_snapshot()
     assert told[2:] == [f"  a file as it was: {loop.workspace.restore_command(half)} > PATH"]
 
 
@@ -577,10 +577,10 @@ def test_of_a_giant_patch_a_part_is_kept_and_it_is_said_where_all_of_it_is(
     bench: MakeBench, tmp_path: Path
 ) -> None:
     loop = bench(RED, GREEN)
-    before = loop.workspace.snapshot()
+    before = loop.workspace.take_snapshot()
     loop.agent.enqueue(loop.edits("x = 1\n" * 1_000_000))
     assert loop.run().outcome is RunOutcome.SOLVED
-    whole = loop.workspace.diff_command(before, loop.workspace.snapshot())
+    whole = loop.workspace.diff_command(before, loop.workspace.take_snapshot())
     (told,) = notices(loop)
     assert told.startswith("1.5 MB of the patch's ")
     assert told.endswith(f"are kept, without the middle of its largest files; all of it: {whole}")
@@ -624,7 +624,7 @@ def test_what_is_killed_after_it_was_broken_off_once_is_taken_back_whole(
 
     def killed(*_: object) -> AgentResult:
         loop.workspace.files["code.py"] = b"more\n"
-        patch.setattr(loop.workspace, "snapshot", lambda: 1 / 0)  # nothing is noted
+        patch.setattr(loop.workspace, "take_snapshot", lambda: 1 / 0)  # nothing is noted
         raise Killed
 
     loop.agent.enqueue(killed)
@@ -637,7 +637,7 @@ def test_what_is_killed_after_it_was_broken_off_once_is_taken_back_whole(
 @pytest.mark.parametrize(("count", "end"), [(0, ""), (2, ": p0/, p1/"), (9, "p4/ and 4 more")])
 def test_what_snapshots_cannot_see_is_told_once(bench: MakeBench, count: int, end: str) -> None:
     loop = bench(RED, RED, GREEN)
-    loop.workspace.unseen = tuple(f"p{number}/" for number in range(count))
+    loop.workspace.unseen_paths = tuple(f"p{number}/" for number in range(count))
     loop.agent.enqueue(loop.edits("one\n"))
     loop.agent.enqueue(loop.edits("two\n"))
     loop.teacher.enqueue(LESSON)
@@ -669,7 +669,7 @@ def test_what_the_change_cannot_reach_and_passes_again_is_flaky(bench: MakeBench
     loop.agent.enqueue(loop.edits("right\n"))
     result = loop.run()
     assert result.outcome is RunOutcome.SOLVED
-    assert verdict_of(result.attempts[0]).ids(CaseVerdict.FLAKY) == ("test_b",)
+    assert verdict_of(result.attempts[0]).find_case_ids(CaseVerdict.FLAKY) == ("test_b",)
     assert "1 flaky case (test_b)" in result.message
     # Solved never rests on a run of a subset.
     assert [select for _, select in loop.suite.calls] == [None, None, None]
@@ -690,8 +690,8 @@ def test_code_that_passes_every_second_time_is_not_solved(bench: MakeBench) -> N
 
 
 def test_only_the_attempts_own_failures_are_taught(bench: MakeBench) -> None:
-    old = report_of(passed=["test_b"], failed=["test_a"])
-    loop = bench(old, report_of(failed=["test_a", "test_b"]))
+    old = make_report(passed=["test_b"], failed=["test_a"])
+    loop = bench(old, make_report(failed=["test_a", "test_b"]))
     loop.suite.footprint = Footprint(reach=Reach({"test_a": ("other.py",), "test_b": ("code.py",)}))
     loop.agent.enqueue(loop.edits("wrong\n"))
     loop.teacher.enqueue(NOTHING)
@@ -703,7 +703,7 @@ def test_only_the_attempts_own_failures_are_taught(bench: MakeBench) -> None:
 
 
 def test_an_old_failure_out_of_reach_counts_neither_for_nor_against(bench: MakeBench) -> None:
-    old = report_of(passed=["test_b"], failed=["test_a"])
+    old = make_report(passed=["test_b"], failed=["test_a"])
     loop = bench(old, old)
     with_reach(loop, "other.py")
     loop.agent.enqueue(loop.edits("right\n"))

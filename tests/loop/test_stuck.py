@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.loop.stuck import stuck
+from orchestrator.loop.stuck import find_stuck_reason
 from orchestrator.models import (
     AgentOutcome,
     AgentResult,
@@ -21,7 +21,7 @@ from orchestrator.models import (
     Verdict,
     VerdictKind,
 )
-from orchestrator.suites.fake import report_of
+from orchestrator.suites.fake import make_report
 
 TASK = Task("make it green", Path("/project"))
 EDIT = (FileChange("a.py", "M", 1, 1),)
@@ -31,7 +31,7 @@ def attempt(number: int, report: SuiteReport | None, *, edited: bool = True) -> 
     tree = Snapshot("0" * 40)
     diff = Diff(EDIT if edited else (), Path("/patch"))
     agent = AgentResult(AgentOutcome.COMPLETED if report else AgentOutcome.API_ERROR)
-    verdict = Verdict(VerdictKind.SOLVED) if report and report.passed else None
+    verdict = Verdict(VerdictKind.SOLVED) if report and report.has_passed else None
     return Attempt(number, "go", agent, tree, tree, diff, report, verdict)
 
 
@@ -40,7 +40,7 @@ def run_of(word: str) -> RunResult:
     attempts = [
         attempt(
             number,
-            None if letter == "-" else report_of(failed=[f"test_{letter.lower()}"]),
+            None if letter == "-" else make_report(failed=[f"test_{letter.lower()}"]),
             edited=letter.islower(),
         )
         for number, letter in enumerate(word, 1)
@@ -66,17 +66,17 @@ def run_of(word: str) -> RunResult:
     ],
 )
 def test_what_counts_as_stuck(word: str, words: str) -> None:
-    said = stuck(TASK, run_of(word), 3)
+    said = find_stuck_reason(TASK, run_of(word), 3)
     assert (words in said) if words else said == ""
     assert "still failing: test_" in said or not said
 
 
 def test_a_green_attempt_and_no_limit_are_never_stuck() -> None:
     green = RunResult(
-        RunOutcome.RUNNING, tuple(attempt(n, report_of(passed=["test_a"])) for n in (1, 2, 3))
+        RunOutcome.RUNNING, tuple(attempt(n, make_report(passed=["test_a"])) for n in (1, 2, 3))
     )
-    assert stuck(TASK, green, 3) == ""
-    assert stuck(TASK, run_of("aaaaaa"), None) == ""
+    assert find_stuck_reason(TASK, green, 3) == ""
+    assert find_stuck_reason(TASK, run_of("aaaaaa"), None) == ""
 
 
 @given(st.text("abcABC-", max_size=9), st.integers(2, 5))
@@ -87,4 +87,4 @@ def test_it_agrees_with_its_definition(word: str, after: int) -> None:
     expected = len(last) == after and (
         last.isupper() or all(at <= len(judged) - after for at in new)
     )
-    assert bool(stuck(TASK, run_of(word), after)) == expected
+    assert bool(find_stuck_reason(TASK, run_of(word), after)) == expected

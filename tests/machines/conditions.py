@@ -55,7 +55,7 @@ _SAMPLE: Final = ("tests/cli", "tests/suites", "tests/platform/test_process.py")
 _DATED_SAMPLE: Final = ("learnings",)
 
 
-class Elsewhere:
+class IsolatedCheckout:
     """A folder, the user who works there, and the runs of the tests."""
 
     def __init__(self, folder: Path) -> None:
@@ -175,7 +175,7 @@ def main() -> int:
         _say(f"    user       {NOBODY if os.geteuid() == 0 else os.geteuid()}, umask 077")
         _say(f"    variables  {' '.join(f'{key}={text}' for key, text in _HOSTILE.items())}")
         _say(f"    order      random, --randomly-seed={seed}")
-        there = Elsewhere(folder)
+        there = IsolatedCheckout(folder)
         if not there.set_up():
             _say("=== FAILED: it could not be set up")
             return 1

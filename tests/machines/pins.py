@@ -62,8 +62,8 @@ def _oldest_python() -> str:
 def _head(resolution: str, constraints: Path) -> list[str]:
     what = "newest versions that go together" if resolution == "highest" else "oldest admitted"
     runtime = _sizes(constraints, ".")
-    claude = _beyond(runtime, _sizes(constraints, ".[claude]"))
-    development = _beyond({**runtime, **claude}, _sizes(constraints, "--group", "dev"))
+    claude = _exclude_packages(runtime, _sizes(constraints, ".[claude]"))
+    development = _exclude_packages({**runtime, **claude}, _sizes(constraints, "--group", "dev"))
     return [
         f"# The {what}, chosen by `make pins`. Do not edit.",
         f"# runtime: {_describe(runtime)}",
@@ -72,7 +72,7 @@ def _head(resolution: str, constraints: Path) -> list[str]:
     ]
 
 
-def _beyond(base: dict[str, Size], sizes: dict[str, Size]) -> dict[str, Size]:
+def _exclude_packages(base: dict[str, Size], sizes: dict[str, Size]) -> dict[str, Size]:
     return {name: size for name, size in sizes.items() if name not in base}
 
 

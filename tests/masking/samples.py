@@ -61,10 +61,10 @@ def load_samples() -> tuple[Sample, ...]:
 def list_sample_of_each_shape() -> tuple[tuple[Shape, Sample | None], ...]:
     """Return the shapes, each with the shortest text in which it finds a secret, and that."""
     ordered = sorted((each for each in load_samples() if each.secrets), key=lambda e: len(e.text))
-    return tuple((shape, next(_fitting(shape, ordered), None)) for shape in SHAPES)
+    return tuple((shape, next(_iter_matching(shape, ordered), None)) for shape in SHAPES)
 
 
-def _fitting(shape: Shape, samples: Sequence[Sample]) -> Iterator[Sample]:
+def _iter_matching(shape: Shape, samples: Sequence[Sample]) -> Iterator[Sample]:
     for sample in samples:
         for match in shape.pattern.finditer(sample.text):
             for found in [group for group in match.groups() if group] or [match[0]]:

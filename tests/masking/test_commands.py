@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.masking import REDACTED, mask, mask_line
+from orchestrator.masking import REDACTED, mask_line, mask_text
 
 SECRET = "s3cr3tValue123456"
 
@@ -65,8 +65,8 @@ SECRET = "s3cr3tValue123456"
     ],
 )
 def test_secrets_are_mask(text: str) -> None:
-    assert SECRET not in mask(text)
-    assert REDACTED in mask(text)
+    assert SECRET not in mask_text(text)
+    assert REDACTED in mask_text(text)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_secrets_are_mask(text: str) -> None:
     ],
 )
 def test_the_rest_stays(text: str) -> None:
-    assert mask(text) == text
+    assert mask_text(text) == text
 
 
 def test_what_the_environment_keeps_secret_is_masked_wherever_it_stands(
@@ -103,7 +103,8 @@ def test_what_the_environment_keeps_secret_is_masked_wherever_it_stands(
     monkeypatch.setenv("SSH_KEY", "/home/dev/.ssh/id_ed25519")
     text = "dropdb postgres 8f3a-9c7d /home/dev/.ssh/id_ed25519"
     assert (
-        mask(text) == "dropdb postgres [redacted: value of SHOP_API_KEY] /home/dev/.ssh/id_ed25519"
+        mask_text(text)
+        == "dropdb postgres [redacted: value of SHOP_API_KEY] /home/dev/.ssh/id_ed25519"
     )
 
 

@@ -28,15 +28,15 @@ def test_the_corpus_is_whole() -> None:
 
 @pytest.mark.parametrize("sample", SECRET, ids=lambda each: each.id[:40])
 def test_no_secret_survives(sample: Sample) -> None:
-    masked = Masker().text(sample.text)
+    masked = Masker().mask(sample.text)
     survives = any(secret in masked for secret in sample.secrets)
     assert survives is (sample.id in LEFT)
-    assert Masker().text(masked) == masked
+    assert Masker().mask(masked) == masked
 
 
 @pytest.mark.parametrize("sample", SECRET, ids=lambda each: each.id[:40])
 def test_no_secret_survives_in_a_diff(sample: Sample) -> None:
-    masked = Masker().text("".join(f"+{line}\n" for line in sample.text.splitlines()))
+    masked = Masker().mask("".join(f"+{line}\n" for line in sample.text.splitlines()))
     lines = [line for secret in sample.secrets for line in secret.splitlines()]
     survives = any(line in masked for line in lines)
     assert survives is (sample.id in LEFT)
@@ -44,11 +44,11 @@ def test_no_secret_survives_in_a_diff(sample: Sample) -> None:
 
 @pytest.mark.parametrize("sample", HARMLESS, ids=lambda each: each.id[:40])
 def test_what_is_evidence_stays(sample: Sample) -> None:
-    assert Masker().text(sample.text) == sample.text
+    assert Masker().mask(sample.text) == sample.text
 
 
 def test_what_says_what_failed_stays() -> None:
-    masked = {each.id: Masker().text(each.text) for each in SECRET}
+    masked = {each.id: Masker().mask(each.text) for each in SECRET}
     lost = {each.id for each in SECRET if any(part not in masked[each.id] for part in each.keep)}
     assert lost == LOST.keys()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.masking import Masker
-from orchestrator.storage.place import read_masking_key
+from orchestrator.storage.place import ensure_masking_key
 
 VALUE = "q7Wv-03xLz"
 NAMES = """
@@ -19,7 +19,7 @@ NAMES = """
 
 @pytest.mark.parametrize("name", NAMES.split())
 def test_names_of_secrets(name: str) -> None:
-    assert VALUE not in Masker(environment={name: VALUE}).text(f"it printed {VALUE}.")
+    assert VALUE not in Masker(environment={name: VALUE}).mask(f"it printed {VALUE}.")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_names_of_secrets(name: str) -> None:
     ],
 )
 def test_secrets_in_addresses(name: str, value: str) -> None:
-    masked = Masker(environment={name: value}).text("login with q7Wv-03xLz failed")
+    masked = Masker(environment={name: value}).mask("login with q7Wv-03xLz failed")
     assert "q7Wv-03xLz" not in masked
 
 
@@ -39,7 +39,7 @@ def test_secrets_in_addresses(name: str, value: str) -> None:
     "value", ["/3xLz-q7Wv0", "~3xLz-q7Wv0", ".3xLz-q7Wv0", "8364651029", "correct horse battery"]
 )
 def test_values_of_any_look(value: str) -> None:
-    assert value not in Masker(environment={"DB_PASSWORD": value}).text(f"it printed {value}.")
+    assert value not in Masker(environment={"DB_PASSWORD": value}).mask(f"it printed {value}.")
 
 
 @pytest.mark.parametrize(
@@ -58,24 +58,24 @@ def test_values_of_any_look(value: str) -> None:
 )
 def test_values_that_are_none(name: str, value: str) -> None:
     text = f"it printed {value}."
-    assert Masker(environment={name: value}).text(text) == text
+    assert Masker(environment={name: value}).mask(text) == text
 
 
 @pytest.mark.parametrize("text", ["%40b%2Fc-93xLz%25", "QGIvYy05M3hMeiU"])
 def test_values_that_programs_write_otherwise(text: str) -> None:
     value = "@b/c-93xLz%"
-    assert text not in Masker(environment={"DB_PASSWORD": value}).text(f"sent {text} there")
+    assert text not in Masker(environment={"DB_PASSWORD": value}).mask(f"sent {text} there")
 
 
 def test_tags_tell_secrets_apart_and_need_the_key(tmp_path: Path) -> None:
     one, other = ("test_a[ghp_" + letter * 20 + "12345678]" for letter in "ab")
-    key = read_masking_key(tmp_path)
-    assert read_masking_key(tmp_path) == key
+    key = ensure_masking_key(tmp_path)
+    assert ensure_masking_key(tmp_path) == key
     assert (tmp_path / "masking.key").stat().st_mode & 0o777 == 0o600
     masker = Masker(key=key)
-    assert masker.identifier(one) == Masker(key=key).identifier(one)
-    assert masker.identifier(one) != masker.identifier(other)
-    assert masker.identifier(one) != Masker().identifier(one)
-    assert masker.identifier("test_a[1]") == "test_a[1]"
+    assert masker.mask_identifier(one) == Masker(key=key).mask_identifier(one)
+    assert masker.mask_identifier(one) != masker.mask_identifier(other)
+    assert masker.mask_identifier(one) != Masker().mask_identifier(one)
+    assert masker.mask_identifier("test_a[1]") == "test_a[1]"
     (tmp_path / "masking.key").write_bytes(b"short")
-    assert len(read_masking_key(tmp_path)) == 32
+    assert len(ensure_masking_key(tmp_path)) == 32

@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.models.fingerprints import fingerprint
+from orchestrator.models.fingerprints import compute_fingerprint
 
 words = st.text(alphabet="abcdefghijk ", min_size=1, max_size=12).map(str.strip).filter(bool)
 ids = st.builds(
@@ -37,7 +37,9 @@ def test_surroundings_make_no_difference(
     data: st.DataObject, case: str, said: str, template: str
 ) -> None:
     first, second = data.draw(surrounded(template, said)), data.draw(surrounded(template, said))
-    assert fingerprint("pytest", [(case, first)]) == fingerprint("pytest", [(case, second)])
+    assert compute_fingerprint("pytest", [(case, first)]) == compute_fingerprint(
+        "pytest", [(case, second)]
+    )
 
 
 @given(st.data(), st.lists(st.tuples(ids, words), min_size=1, max_size=5))
@@ -45,7 +47,7 @@ def test_order_and_repetition_make_no_difference(
     data: st.DataObject, evidence: list[tuple[str, str]]
 ) -> None:
     shuffled = data.draw(st.permutations([*evidence, evidence[0]]))
-    assert fingerprint("pytest", evidence) == fingerprint("pytest", shuffled)
+    assert compute_fingerprint("pytest", evidence) == compute_fingerprint("pytest", shuffled)
 
 
 @given(
@@ -55,20 +57,20 @@ def test_order_and_repetition_make_no_difference(
 def test_what_failed_and_what_it_said_make_the_difference(
     first: frozenset[tuple[str, str]], second: frozenset[tuple[str, str]]
 ) -> None:
-    assert (fingerprint("pytest", first) == fingerprint("pytest", second)) == (
+    assert (compute_fingerprint("pytest", first) == compute_fingerprint("pytest", second)) == (
         {(case, " ".join(said.split())) for case, said in first}
         == {(case, " ".join(said.split())) for case, said in second}
     )
-    assert fingerprint("pytest", first) != fingerprint("manual", first)
+    assert compute_fingerprint("pytest", first) != compute_fingerprint("manual", first)
 
 
 @given(st.lists(st.tuples(st.text(), st.text())))
 def test_any_text_has_one(evidence: list[tuple[str, str]]) -> None:
-    assert re.fullmatch(r"[0-9a-f]{16}", fingerprint("pytest", evidence))
+    assert re.fullmatch(r"[0-9a-f]{16}", compute_fingerprint("pytest", evidence))
 
 
 def test_values_stay() -> None:
     case = "tests/test_a.py::test_b"
-    assert fingerprint("pytest", [(case, "assert 1 == 2")]) != fingerprint(
+    assert compute_fingerprint("pytest", [(case, "assert 1 == 2")]) != compute_fingerprint(
         "pytest", [(case, "assert 1 == 3")]
     )

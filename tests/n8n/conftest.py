@@ -8,7 +8,7 @@ import pytest
 from orchestrator.replay import ReplayServer
 from teacher.webhook import WebhookTeacher
 from tests.e2e.conftest import World, world
-from tests.n8n.model import saying
+from tests.n8n.model import make_scenario
 from tests.n8n.server import TOKEN, N8n
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def model() -> Iterator[ReplayServer]:
-    with ReplayServer(saying("nothing yet")) as model:
+    with ReplayServer(make_scenario("nothing yet")) as model:
         yield model
 
 
@@ -38,7 +38,7 @@ def model() -> Iterator[ReplayServer]:
 def n8n(model: ReplayServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8n]:
     """n8n with both shipped workflows published, for all tests that leave it as it is."""
     server = N8n(tmp_path_factory.mktemp("n8n"), model.url)
-    server.take_in("prompt-learning-teacher", "prompt-learning-teacher-mcp")
+    server.import_workflows("prompt-learning-teacher", "prompt-learning-teacher-mcp")
     server.start()
     try:
         yield server

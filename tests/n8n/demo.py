@@ -39,7 +39,7 @@ def main() -> int:
             server = N8n(folder / "n8n", model.url)
             click.echo("n8n takes in the shipped workflow and starts (half a minute) ...")
             try:
-                server.take_in("prompt-learning-teacher")
+                server.import_workflows("prompt-learning-teacher")
                 server.start()
                 click.echo(f"The workflow answers at {server.webhook}\n")
                 return _learn(server, model, project, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.replay import Answer, Fault, FaultKind, Reply, Scenario
 
 
-def saying(*replies: Reply | str) -> Scenario:
+def make_scenario(*replies: Reply | str) -> Scenario:
     """A model that gives these replies, each once, the last one again and again."""
     given = [reply if isinstance(reply, Reply) else Reply(say=reply) for reply in replies]
     last = len(given) - 1
@@ -14,6 +14,6 @@ def saying(*replies: Reply | str) -> Scenario:
     )
 
 
-def failing(status: int) -> Reply:
+def make_failing_reply(status: int) -> Reply:
     """A reply of a model whose API is in trouble."""
     return Reply(fault=Fault(FaultKind.STATUS, status))

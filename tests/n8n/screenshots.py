@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from orchestrator.replay import ReplayServer
-from tests.n8n.model import saying
+from tests.n8n.model import make_scenario
 from tests.n8n.server import ROOT, N8n
 
 IMAGES = ROOT / "docs" / "images"
@@ -21,9 +21,9 @@ def main(playwright: Path) -> None:
     """Import the shipped workflows into a fresh n8n and photograph them."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_suffix(".mjs"), playwright)
-    with tempfile.TemporaryDirectory() as home, ReplayServer(saying("nothing")) as model:
+    with tempfile.TemporaryDirectory() as home, ReplayServer(make_scenario("nothing")) as model:
         server = N8n(Path(home), model.url, with_editor=True)
-        server.take_in("prompt-learning-teacher", "prompt-learning-teacher-mcp")
+        server.import_workflows("prompt-learning-teacher", "prompt-learning-teacher-mcp")
         server.start()
         names = {"promptLearnTeach": "n8n-teacher.png", "promptLearnTeaMc": "n8n-teacher-mcp.png"}
         try:

@@ -114,7 +114,7 @@ class N8n:
             raise N8nError(f"n8n {' '.join(arguments)}: {text[-2000:]}")
         return text
 
-    def take_in(self, *workflows: str, publish: bool = True) -> None:
+    def import_workflows(self, *workflows: str, publish: bool = True) -> None:
         """Import the shipped credentials and workflows as N8N_SETUP.md says."""
         self.command("import:credentials", f"--input={SHIPPED / 'credentials.json'}")
         for name in workflows:

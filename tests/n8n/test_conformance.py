@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.n8n.model import saying
+from tests.n8n.model import make_scenario
 from tests.n8n.samples import new_failure
 from tests.teacher.conformance import TeacherConformance
 
@@ -36,6 +36,6 @@ class TestThroughN8n(TeacherConformance):
         self.model, self.teacher = model, _Fresh(teacher)
 
     @contextmanager
-    def saying(self, words: str) -> Iterator[Teacher]:
-        self.model.play(saying(words))
+    def open_teacher(self, words: str) -> Iterator[Teacher]:
+        self.model.play_scenario(make_scenario(words))
         yield self.teacher

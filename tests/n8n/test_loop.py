@@ -16,7 +16,7 @@ from teacher.errors import TeacherUnavailable
 from teacher.webhook import WebhookTeacher
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.n8n.conftest import set_up
-from tests.n8n.model import saying
+from tests.n8n.model import make_scenario
 from tests.n8n.samples import new_failure
 from tests.n8n.server import TOKEN, N8n
 
@@ -29,7 +29,7 @@ TAUGHT = parse_scenario(f"answers:{LESSON}")
 
 
 def test_the_loop_learns_through_n8n(taught_by_n8n: World, model: ReplayServer) -> None:
-    model.play(TAUGHT)
+    model.play_scenario(TAUGHT)
     result = taught_by_n8n.run(WRONG, RIGHT_WITH_RULE)
     assert result.outcome is RunOutcome.SOLVED
     assert len(result.attempts) == 2
@@ -44,7 +44,7 @@ def test_the_loop_learns_through_n8n(taught_by_n8n: World, model: ReplayServer) 
 def test_nonsense_teaches_nothing_and_the_loop_goes_on(
     taught_by_n8n: World, model: ReplayServer
 ) -> None:
-    model.play(saying("I would rather talk about the weather."))
+    model.play_scenario(make_scenario("I would rather talk about the weather."))
     result = taught_by_n8n.run(WRONG, WRONG.replace("lacks", "contains"))
     assert result.outcome is RunOutcome.NOT_SOLVED
     assert taught_by_n8n.rulebook == ""
@@ -55,7 +55,7 @@ def test_nonsense_teaches_nothing_and_the_loop_goes_on(
 
 
 def test_the_sample_failure_goes_through(taught_by_n8n: World, model: ReplayServer) -> None:
-    model.play(TAUGHT)
+    model.play_scenario(TAUGHT)
     done = CliRunner().invoke(
         cli,
         ["teacher", "test", "--project-dir", str(taught_by_n8n.project)],
@@ -71,7 +71,7 @@ def test_n8n_inactive_then_killed_in_mid_request_and_started_again(
     world: World, model: ReplayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = N8n(tmp_path / "n8n", model.url)
-    server.take_in("prompt-learning-teacher", publish=False)
+    server.import_workflows("prompt-learning-teacher", publish=False)
     try:
         server.start("webhook/none", 404)
         with pytest.raises(TeacherUnavailable, match="no active workflow"):
@@ -81,7 +81,7 @@ def test_n8n_inactive_then_killed_in_mid_request_and_started_again(
         server.start()
         set_up(world, server.webhook, monkeypatch)
         lesson = TAUGHT.answers[0].reply
-        model.play(saying(Reply(json=lesson.json, delay=30), lesson))
+        model.play_scenario(make_scenario(Reply(json=lesson.json, delay=30), lesson))
         with ThreadPoolExecutor(1) as pool:
             run = pool.submit(world.run, WRONG, RIGHT_WITH_RULE)
             while not model.requests:
@@ -109,7 +109,7 @@ def test_n8n_is_down_and_the_failure_is_taught_later(
     listed = CliRunner().invoke(cli, ["teach", "--list", *arguments], catch_exceptions=False)
     assert "test_answer" in listed.output
     monkeypatch.setenv("ORCHESTRATOR_N8N_WEBHOOK_URL", n8n.webhook)
-    model.play(TAUGHT)
+    model.play_scenario(TAUGHT)
     taught = CliRunner().invoke(cli, ["teach", "--pending", *arguments], catch_exceptions=False)
     assert "1 taught" in taught.output
     assert world.rulebook.count(RULE) == 1

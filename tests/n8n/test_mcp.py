@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from orchestrator.replay import parse_scenario
-from tests.n8n.model import failing, saying
+from tests.n8n.model import make_failing_reply, make_scenario
 from tests.n8n.server import TOKEN, N8n
 from tests.replay.claude import run_claude
 from tests.teacher.samples import ADD, TEXT
@@ -60,7 +60,7 @@ class Client:
 
 
 def test_the_tool_teaches(n8n: N8n, model: ReplayServer) -> None:
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     client = Client(n8n)
     [tool] = client.call("tools/list")["tools"]
     assert tool["name"] == "teach"
@@ -75,7 +75,7 @@ def test_the_tool_teaches(n8n: N8n, model: ReplayServer) -> None:
 
 def test_the_tool_tells_why_it_cannot_teach(n8n: N8n, model: ReplayServer) -> None:
     client = Client(n8n)
-    model.play(saying(failing(529)))
+    model.play_scenario(make_scenario(make_failing_reply(529)))
     result = client.call("tools/call", name="teach", arguments=ARGUMENTS)
     assert "Claude answered 529" in json.dumps(result["content"])
     result = client.call("tools/call", name="teach", arguments={**ARGUMENTS, "context": ""})
@@ -99,7 +99,7 @@ def test_claude_code_uses_it(
     config = tmp_path / "mcp.json"
     config.write_text(json.dumps({"mcpServers": {"teacher": server}}), encoding="utf-8")
     call = {"name": "mcp__teacher__teach", "input": ARGUMENTS}
-    model.play(
+    model.play_scenario(
         parse_scenario(
             "answers:\n"
             f"  - when: {{speaker: teacher}}\n    reply: {{json: {ADD}}}\n"

@@ -15,8 +15,8 @@ import yaml
 from orchestrator.config import Config
 from teacher.answer import read_answer
 from teacher.models import Action
-from teacher.webhook import request_body
-from tests.n8n.model import saying
+from teacher.webhook import build_request_body
+from tests.n8n.model import make_scenario
 from tests.n8n.server import ROOT, WHERE, N8n
 from tests.replay.claude import claude_binary
 from tests.teacher.samples import ADD, FAILURE, KNOWN
@@ -43,7 +43,7 @@ def test_every_block_is_of_a_kind_that_is_looked_at_here() -> None:
 
 def test_the_request_has_the_keys_of_ours() -> None:
     request = json.loads(blocks("json")[0])
-    assert request.keys() == request_body(FAILURE, KNOWN).keys()
+    assert request.keys() == build_request_body(FAILURE, KNOWN).keys()
     assert request["known_rules"][0].keys() == {"id", "rule", "when", "why"}
 
 
@@ -73,7 +73,7 @@ def test_pictures_and_files_are_there() -> None:
 
 
 def test_the_commands_run_one_after_the_other(model: ReplayServer, tmp_path: Path) -> None:
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     server = N8n(tmp_path / "n8n", model.url)
     project = tmp_path / "project"
     project.mkdir()

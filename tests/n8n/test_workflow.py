@@ -15,8 +15,8 @@ from teacher.errors import TeacherUnavailable
 from teacher.local import LocalTeacher
 from teacher.models import Action, FailureType, Usage
 from teacher.retry import Retries
-from teacher.webhook import WebhookTeacher, request_body
-from tests.n8n.model import failing, saying
+from teacher.webhook import WebhookTeacher, build_request_body
+from tests.n8n.model import make_failing_reply, make_scenario
 from tests.n8n.samples import new_failure
 from tests.n8n.server import TOKEN, N8n
 from tests.teacher.samples import ADD, KNOWN, RULE
@@ -33,7 +33,7 @@ def test_it_asks_what_the_local_teacher_asks(
     teacher: WebhookTeacher, model: ReplayServer, type_: FailureType
 ) -> None:
     failure = replace(new_failure(), type=type_)
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     there = teacher.teach(failure, KNOWN)
     here = LocalTeacher(api_key="key", base_url=model.url).teach(failure, KNOWN)
     assert replace(there, usage=Usage()) == replace(here, usage=Usage())
@@ -54,7 +54,7 @@ def test_a_question_that_comes_again_costs_nothing_again(
     teacher: WebhookTeacher, model: ReplayServer
 ) -> None:
     failure = new_failure()
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     assert teacher.teach(failure, KNOWN) == teacher.teach(failure, KNOWN)
     assert len(model.requests) == 1
     teacher.teach(failure, KNOWN[:1])
@@ -65,9 +65,11 @@ def test_a_question_whose_answer_was_lost_on_the_way_is_asked_once(
     n8n: N8n, teacher: WebhookTeacher, model: ReplayServer
 ) -> None:
     failure = new_failure()
-    model.play(saying(Reply(say=ADD, delay=4.0)))
+    model.play_scenario(make_scenario(Reply(say=ADD, delay=4.0)))
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(n8n.webhook, json=request_body(failure, KNOWN), headers=HEADERS, timeout=1.5)
+        httpx.post(
+            n8n.webhook, json=build_request_body(failure, KNOWN), headers=HEADERS, timeout=1.5
+        )
     assert teacher.teach(failure, KNOWN).text == RULE
     assert len(model.requests) == 1
 
@@ -76,7 +78,7 @@ def test_equal_questions_at_one_moment_are_asked_once(
     teacher: WebhookTeacher, model: ReplayServer
 ) -> None:
     failure = new_failure()
-    model.play(saying(Reply(say=ADD, delay=2.0)))
+    model.play_scenario(make_scenario(Reply(say=ADD, delay=2.0)))
     with ThreadPoolExecutor(4) as pool:
         lessons = list(pool.map(lambda _: teacher.teach(failure, KNOWN), range(4)))
     assert {lesson.text for lesson in lessons} == {RULE}
@@ -88,7 +90,7 @@ def test_a_model_in_trouble_is_told_and_not_remembered(
     n8n: N8n, model: ReplayServer, status: int
 ) -> None:
     failure = new_failure()
-    model.play(saying(failing(status), ADD))
+    model.play_scenario(make_scenario(make_failing_reply(status), ADD))
     once = WebhookTeacher(n8n.webhook, token=TOKEN, retries=ONCE)
     with pytest.raises(TeacherUnavailable, match=f"Claude answered {status}"):
         once.teach(failure, KNOWN)
@@ -96,7 +98,7 @@ def test_a_model_in_trouble_is_told_and_not_remembered(
 
 
 def test_a_model_in_trouble_is_waited_for(teacher: WebhookTeacher, model: ReplayServer) -> None:
-    model.play(saying(failing(529), failing(500), ADD))
+    model.play_scenario(make_scenario(make_failing_reply(529), make_failing_reply(500), ADD))
     assert teacher.teach(new_failure(), KNOWN).text == RULE
     assert len(model.requests) == 3
 
@@ -105,16 +107,16 @@ def test_a_model_in_trouble_is_waited_for(teacher: WebhookTeacher, model: Replay
 def test_a_model_that_refuses_is_asked_once(
     teacher: WebhookTeacher, model: ReplayServer, status: int
 ) -> None:
-    model.play(saying(failing(status)))
+    model.play_scenario(make_scenario(make_failing_reply(status)))
     with pytest.raises(TeacherUnavailable, match=f"Claude answered {status}") as caught:
         teacher.teach(new_failure(), KNOWN)
-    assert "Anthropic credential" in caught.value.mend
+    assert "Anthropic credential" in caught.value.hint
     assert len(model.requests) == 1
 
 
 @pytest.mark.parametrize("kind", [FaultKind.HTML, FaultKind.MALFORMED])
 def test_what_is_not_the_api_is_told(n8n: N8n, model: ReplayServer, kind: FaultKind) -> None:
-    model.play(saying(Reply(fault=Fault(kind))))
+    model.play_scenario(make_scenario(Reply(fault=Fault(kind))))
     once = WebhookTeacher(n8n.webhook, token=TOKEN, retries=ONCE)
     with pytest.raises(TeacherUnavailable, match=r"\(502\).*(not the Messages API|not reached)"):
         once.teach(new_failure(), KNOWN)
@@ -122,17 +124,17 @@ def test_what_is_not_the_api_is_told(n8n: N8n, model: ReplayServer, kind: FaultK
 
 @pytest.mark.parametrize(("token", "said"), [("wrong", "refused the token"), ("", "wants a token")])
 def test_a_wrong_token(n8n: N8n, model: ReplayServer, token: str, said: str) -> None:
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     with pytest.raises(TeacherUnavailable, match=said) as caught:
         WebhookTeacher(n8n.webhook, token=token).teach(new_failure(), ())
-    assert "N8N_WEBHOOK_TOKEN" in caught.value.mend
+    assert "N8N_WEBHOOK_TOKEN" in caught.value.hint
     assert model.requests == ()
 
 
 def test_a_path_without_workflow(n8n: N8n) -> None:
     with pytest.raises(TeacherUnavailable, match="no active workflow") as caught:
         WebhookTeacher(f"{n8n.webhook}-2", token=TOKEN).teach(new_failure(), ())
-    assert "publish the workflow" in caught.value.mend
+    assert "publish the workflow" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_path_without_workflow(n8n: N8n) -> None:
 def test_a_bad_request_is_told_and_asks_nobody(
     n8n: N8n, model: ReplayServer, body: object, error: str
 ) -> None:
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     answer = httpx.post(n8n.webhook, json=body, headers=HEADERS, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["kind"] == "bad_request"
@@ -155,7 +157,7 @@ def test_a_bad_request_is_told_and_asks_nobody(
 
 
 def test_fifty_failures_at_once(teacher: WebhookTeacher, model: ReplayServer) -> None:
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     failures = [new_failure() for _ in range(50)]
     with ThreadPoolExecutor(50) as pool:
         lessons = list(pool.map(lambda failure: teacher.teach(failure, KNOWN), failures))
@@ -166,7 +168,7 @@ def test_fifty_failures_at_once(teacher: WebhookTeacher, model: ReplayServer) ->
 
 
 def test_five_megabytes_of_diff(teacher: WebhookTeacher, model: ReplayServer) -> None:
-    model.play(saying(ADD))
+    model.play_scenario(make_scenario(ADD))
     diff = "".join(f"+line {number} of a generated file\n" for number in range(160_000))
     assert len(diff) > 5_000_000
     assert teacher.teach(replace(new_failure(), diff=diff), KNOWN).action is Action.ADD

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.platform import files
-from tests.users import closed, open_folder, ordinary_user
+from tests.users import deny_access, make_public_folder, ordinary_user
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with open_folder() as folder:
+    with make_public_folder() as folder:
         yield folder
 
 
@@ -24,7 +24,7 @@ def hidden(folder: Path) -> Iterator[Path]:
     hidden.mkdir()
     (hidden / "a.txt").write_text("a", encoding="utf-8")
     (folder / "link").symlink_to(hidden / "a.txt")
-    with closed(hidden), ordinary_user():
+    with deny_access(hidden), ordinary_user():
         yield hidden
 
 
@@ -38,8 +38,8 @@ class TestAPlaceThatMayNotBeEntered:
         assert not files.is_folder(hidden / "folder")
         assert not files.is_link(inside)
         assert files.list_folder(hidden) == []
-        assert files.find(hidden, "*") == []
-        assert list(files.find_files(hidden)) == []
+        assert files.find_paths(hidden, "*") == []
+        assert list(files.iter_files(hidden)) == []
         assert files.read_text(inside) == ""
 
     def test_is_told_from_one_where_nothing_is(self, folder: Path, hidden: Path) -> None:
@@ -54,8 +54,8 @@ class TestAPlaceThatMayNotBeEntered:
             (folder / name).mkdir()
             (folder / name / "found.txt").touch()
         expected = [folder / "a" / "found.txt", folder / "z" / "found.txt"]
-        assert files.find(folder, "*/found.txt") == expected
-        assert sorted(files.find_files(folder)) == sorted(
+        assert files.find_paths(folder, "*/found.txt") == expected
+        assert sorted(files.iter_files(folder)) == sorted(
             map(str, (*expected, hidden.with_name("link")))
         )
         (link,) = (entry for entry in files.list_folder(folder) if entry.name == "link")
@@ -68,7 +68,7 @@ class TestAPlaceThatMayNotBeEntered:
 def test_a_folder_that_is_closed_in_part(folder: Path, mode: int) -> None:
     (folder / "half").mkdir()
     (folder / "half" / "a.txt").write_text("a", encoding="utf-8")
-    with closed(folder / "half", mode), ordinary_user():
+    with deny_access(folder / "half", mode), ordinary_user():
         assert files.is_closed(folder / "half")
         entered = mode == 0o111
         assert files.is_file(folder / "half" / "a.txt") is entered
@@ -97,7 +97,7 @@ def test_only_files_are_read_and_only_their_beginning(tmp_path: Path) -> None:
 def test_a_pattern_finds_hidden_names_in_order(tmp_path: Path) -> None:
     for name in ("b.mk", ".a.mk", "c.txt"):
         (tmp_path / name).touch()
-    assert files.find(tmp_path, "*.mk") == [tmp_path / ".a.mk", tmp_path / "b.mk"]
+    assert files.find_paths(tmp_path, "*.mk") == [tmp_path / ".a.mk", tmp_path / "b.mk"]
 
 
 class TestWriting:
@@ -131,13 +131,13 @@ class TestWriting:
     def test_what_a_killed_process_has_left_is_replaced(self, tmp_path: Path) -> None:
         path = tmp_path / "a.txt"
         for make in (Path.mkdir, Path.touch, lambda left: left.symlink_to(tmp_path / "other")):
-            make(files.temporary_of(path))
+            make(files.temporary_path(path))
             files.write_file(path, b"new", alone=True)
             assert [each.read_bytes() for each in tmp_path.iterdir()] == [b"new"]
-        files.temporary_of(path).mkdir()
-        (files.temporary_of(path) / "b").touch()
-        files.remove(files.temporary_of(path))
-        files.remove(files.temporary_of(path))
+        files.temporary_path(path).mkdir()
+        (files.temporary_path(path) / "b").touch()
+        files.remove_path(files.temporary_path(path))
+        files.remove_path(files.temporary_path(path))
         assert list(tmp_path.iterdir()) == [path]
 
     def test_a_failure_leaves_everything_as_it_was(self, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from orchestrator.platform import process
-from orchestrator.platform.orphans import describe, ending_orphans
-from tests.patience import growing
+from orchestrator.platform.orphans import describe_orphans, reap_orphans
+from tests.patience import iter_growing_limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
 
@@ -43,7 +43,7 @@ def hide(note: Path) -> None:
 
 
 def wait_for(note: Path) -> None:
-    for seconds in growing(0.05):
+    for seconds in iter_growing_limits(0.05):
         if note.exists() and note.read_text(encoding="utf-8"):
             return
         time.sleep(seconds)
@@ -55,13 +55,13 @@ def is_running(pid: int) -> bool:
 
 def test_a_daemon_with_an_empty_environment_is_ended_and_named(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    with ending_orphans() as orphans:
+    with reap_orphans() as orphans:
         hide(note)
         pid = int(note.read_text(encoding="utf-8"))
         assert is_running(pid)
     assert not is_running(pid)
-    assert "time.sleep(120)" in orphans.ended[0]
-    assert describe(orphans).startswith("ended 1 process left running: ")
+    assert "time.sleep(120)" in orphans.commands[0]
+    assert describe_orphans(orphans).startswith("ended 1 process left running: ")
 
 
 def test_what_was_there_before_and_what_is_ours_stays(tmp_path: Path) -> None:
@@ -69,9 +69,9 @@ def test_what_was_there_before_and_what_is_ours_stays(tmp_path: Path) -> None:
     with subprocess.Popen(sleeps, cwd=tmp_path) as before:
         try:
             child = process.Child(sleeps, cwd=tmp_path, on_stdout=print, on_stderr=print)
-            with ending_orphans() as orphans:
+            with reap_orphans() as orphans:
                 pass
-            assert orphans.ended == []
+            assert orphans.commands == []
             assert is_running(before.pid)
             assert is_running(child.pid)
             child.end()
@@ -82,14 +82,14 @@ def test_what_was_there_before_and_what_is_ours_stays(tmp_path: Path) -> None:
 
 def test_what_other_threads_start_stays(tmp_path: Path) -> None:
     sleeps = [sys.executable, "-c", "import time; time.sleep(120)"]
-    with ending_orphans() as orphans:
+    with reap_orphans() as orphans:
         plain = subprocess.Popen(sleeps, cwd=tmp_path)
         git = Thread(target=process.capture, args=(sleeps,), kwargs={"cwd": tmp_path, "timeout": 5})
         git.start()
-        while len(started := process.started_pids()) < 1:
+        while len(started := process.list_started_pids()) < 1:
             time.sleep(0.01)
     try:
-        assert orphans.ended == []
+        assert orphans.commands == []
         assert is_running(plain.pid)
         assert all(is_running(pid) for pid in started)
     finally:
@@ -98,41 +98,41 @@ def test_what_other_threads_start_stays(tmp_path: Path) -> None:
         for pid in started:
             os.kill(pid, signal.SIGKILL)
         git.join()
-    assert not process.started_pids() & started
+    assert not process.list_started_pids() & started
 
 
 def test_what_a_running_child_leaves_in_the_background_stays(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     hides = HIDES.format(note=str(note)).replace(", {})", ", os.environ)")
     starts = [sys.executable, "-c", f"{STARTS}\nimport time; time.sleep(120)", hides]
-    with ending_orphans() as outer:
+    with reap_orphans() as outer:
         child = process.Child(starts, cwd=tmp_path, on_stdout=print, on_stderr=print)
         wait_for(note)
-        with ending_orphans() as inner:
+        with reap_orphans() as inner:
             pass
         pid = int(note.read_text(encoding="utf-8"))
         assert is_running(pid)
-        assert inner.ended == []
+        assert inner.commands == []
         child.end()
         child.wait()
     assert not is_running(pid)
-    assert outer.ended == []  # the child's own mark found it
+    assert outer.commands == []  # the child's own mark found it
 
 
 def test_two_blocks_share_the_adoption(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    with ending_orphans() as outer:
-        with ending_orphans():
+    with reap_orphans() as outer:
+        with reap_orphans():
             pass
         hide(note)
-    assert len(outer.ended) == 1
+    assert len(outer.commands) == 1
 
 
 def test_nothing_left_is_nothing_said() -> None:
-    with ending_orphans() as orphans:
+    with reap_orphans() as orphans:
         pass
-    assert describe(orphans) == ""
-    assert os.getpid() not in process.started_pids()
+    assert describe_orphans(orphans) == ""
+    assert os.getpid() not in process.list_started_pids()
 
 
 @pytest.fixture
@@ -145,12 +145,12 @@ def test_a_run_ends_its_own_orphans_and_not_those_of_another(
 ) -> None:
     one, two = two_runs
     note, marked = tmp_path / "pid", HIDES.replace(", {{}})", ", os.environ)")
-    with two.collect(), ending_orphans() as of_two:
-        with one.collect(), ending_orphans() as of_one:
+    with two.collect(), reap_orphans() as of_two:
+        with one.collect(), reap_orphans() as of_one:
             orphan = start_marked_orphan(two, marked.format(note=str(note)), tmp_path)
-        assert of_one.ended == []
+        assert of_one.commands == []
         assert is_running(orphan)
-    assert len(of_two.ended) == 1
+    assert len(of_two.commands) == 1
     assert not is_running(orphan)
 
 
@@ -158,12 +158,12 @@ def test_an_orphan_that_may_be_anybodys_is_left_to_the_last_run(
     tmp_path: Path, two_runs: tuple[process.Children, process.Children]
 ) -> None:
     one, two = two_runs
-    with two.collect(), ending_orphans() as of_two:
-        with one.collect(), ending_orphans() as of_one:
+    with two.collect(), reap_orphans() as of_two:
+        with one.collect(), reap_orphans() as of_one:
             hide(tmp_path / "pid")
-        assert of_one.ended == []
+        assert of_one.commands == []
         assert is_running(int((tmp_path / "pid").read_text(encoding="utf-8")))
-    assert len(of_two.ended) == 1
+    assert len(of_two.commands) == 1
 
 
 def start_marked_orphan(run: process.Children, code: str, folder: Path) -> int:

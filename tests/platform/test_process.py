@@ -19,13 +19,13 @@ from orchestrator.platform.process import (
     LINE_LIMIT,
     MARK,
     Child,
-    EndedBy,
+    EndReason,
     capture,
     end_all,
+    end_marked_processes,
     run,
-    sweep,
 )
-from tests.patience import growing
+from tests.patience import iter_growing_limits
 from tests.users import ordinary_user
 
 
@@ -85,7 +85,7 @@ def test_gives_what_the_child_printed_and_how_it_ended(tmp_path: Path) -> None:
         on_line=lines.append,
     )
     assert (done.stdout, done.stderr, done.returncode) == (b"out\n", b"err\n", 7)
-    assert done.ended_by is EndedBy.ITSELF
+    assert done.ended_by is EndReason.ITSELF
     assert sorted(lines) == [b"err\n", b"out\n"]
 
 
@@ -104,21 +104,21 @@ def test_a_child_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("quick_kill")
 def test_wall_clock_ends_the_whole_family(tmp_path: Path) -> None:
-    for seconds in growing(1.5):
+    for seconds in iter_growing_limits(1.5):
         done = run(python(STUBBORN_FAMILY), cwd=tmp_path, wall_clock=seconds)
         if (tmp_path / "pids").exists():
             break
-    assert done.ended_by is EndedBy.WALL_CLOCK
+    assert done.ended_by is EndReason.WALL_CLOCK
     assert wait_for(lambda: not any(map(alive, pids_in(tmp_path / "pids", 4))), seconds=10)
 
 
 @pytest.mark.usefixtures("quick_kill")
 def test_silence_ends_the_whole_family(tmp_path: Path) -> None:
-    for seconds in growing(1.5):
+    for seconds in iter_growing_limits(1.5):
         done = run(python(STUBBORN_FAMILY), cwd=tmp_path, no_output=seconds)
         if (tmp_path / "pids").exists():
             break
-    assert done.ended_by is EndedBy.NO_OUTPUT
+    assert done.ended_by is EndReason.NO_OUTPUT
     assert wait_for(lambda: not any(map(alive, pids_in(tmp_path / "pids", 4))), seconds=10)
 
 
@@ -134,7 +134,7 @@ def test_what_is_started_until_the_last_moment_is_ended_too(tmp_path: Path) -> N
             time.sleep(0.001)
         time.sleep(600)
     """
-    for seconds in growing(0.5):
+    for seconds in iter_growing_limits(0.5):
         done = run(python(code), cwd=tmp_path, wall_clock=seconds)
         if done.stdout:
             break
@@ -163,7 +163,7 @@ def test_what_is_started_after_the_first_signal_is_ended_too(
             time.sleep(600)
     """
     lines: list[bytes] = []
-    for seconds in growing(0.5):
+    for seconds in iter_growing_limits(0.5):
         monkeypatch.setattr("orchestrator.platform.process.TERM_GRACE_SECONDS", seconds)
         lines.clear()
         child = Child(python(code), cwd=tmp_path, on_stdout=lines.append, on_stderr=print)
@@ -176,14 +176,14 @@ def test_what_is_started_after_the_first_signal_is_ended_too(
 
 
 def test_dots_without_a_newline_are_not_silence(tmp_path: Path) -> None:
-    for seconds in growing(1.0):  # twice as long in all, and never as long in silence
+    for seconds in iter_growing_limits(1.0):  # twice as long in all, and never as long in silence
         code = f"""
             import sys, time
             for _ in range(20):
                 sys.stdout.write("."); sys.stdout.flush(); time.sleep({seconds / 10})
         """
         done = run(python(code), cwd=tmp_path, no_output=seconds)
-        if (done.ended_by, done.stdout) == (EndedBy.ITSELF, b"." * 20):
+        if (done.ended_by, done.stdout) == (EndReason.ITSELF, b"." * 20):
             break
 
 
@@ -196,7 +196,7 @@ def test_what_is_left_behind_is_ended_after_a_normal_end(tmp_path: Path) -> None
         print(away.pid)
     """
     done = run(python(code), cwd=tmp_path)
-    assert done.ended_by is EndedBy.ITSELF
+    assert done.ended_by is EndReason.ITSELF
     assert not alive(int(done.stdout))
 
 
@@ -297,7 +297,7 @@ def test_ctrl_c_reaches_the_child_only_through_us_and_ends_its_family(tmp_path: 
 
 @pytest.mark.usefixtures("quick_kill")
 def test_end_all_ends_children_that_other_threads_wait_for(tmp_path: Path) -> None:
-    ended: list[EndedBy] = []
+    ended: list[EndReason] = []
 
     def work() -> None:
         ended.append(run(python(STUBBORN_FAMILY), cwd=tmp_path).ended_by)
@@ -307,7 +307,7 @@ def test_end_all_ends_children_that_other_threads_wait_for(tmp_path: Path) -> No
     pids = pids_in(tmp_path / "pids", 4)
     end_all()
     thread.join(120)
-    assert ended == [EndedBy.US]
+    assert ended == [EndReason.US]
     assert [pid for pid in pids if alive(pid)] == []
 
 
@@ -315,19 +315,19 @@ def test_the_first_cause_of_an_end_is_kept(tmp_path: Path) -> None:
     child = Child(
         python("import time; time.sleep(600)"), cwd=tmp_path, on_stdout=print, on_stderr=print
     )
-    child.end(EndedBy.WALL_CLOCK)
-    child.end(EndedBy.US)
+    child.end(EndReason.WALL_CLOCK)
+    child.end(EndReason.US)
     child.wait()
-    assert child.ended_by is EndedBy.WALL_CLOCK
+    assert child.ended_by is EndReason.WALL_CLOCK
 
 
 def test_sweep_takes_no_one_else(tmp_path: Path) -> None:
     child = Child(
         python("import time; time.sleep(600)"), cwd=tmp_path, on_stdout=print, on_stderr=print
     )
-    assert sweep("0" * 32) == 0
+    assert end_marked_processes("0" * 32) == 0
     assert alive(child.pid)
-    assert sweep(child.mark) == 1
+    assert end_marked_processes(child.mark) == 1
     assert child.wait() == -signal.SIGKILL
 
 
@@ -417,7 +417,7 @@ def test_a_closed_working_folder_is_named(tmp_path: Path) -> None:
 def test_capture_gives_output_and_ends_what_takes_too_long(tmp_path: Path) -> None:
     assert capture(python("print(input())"), cwd=tmp_path, stdin=b"hello\n").stdout == b"hello\n"
     late = capture(python("import time; time.sleep(600)"), cwd=tmp_path, timeout=0.3)
-    assert late.ended_by is EndedBy.WALL_CLOCK
+    assert late.ended_by is EndReason.WALL_CLOCK
 
 
 def test_capture_writes_straight_to_a_file(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ _QUIET = {
 class ClaudeRun:
     """What the program left: its last JSON line as `result`, and the streams."""
 
-    completed: process.Completed
+    completed: process.ProcessResult
     result: dict[str, Any]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.platform.process import Child, EndedBy
+from orchestrator.platform.process import Child, EndReason
 from orchestrator.replay import ReplayServer, Speaker, parse_scenario
 from tests.replay.claude import ClaudeRun, claude_command, claude_env, run_claude
 
@@ -59,7 +59,7 @@ def test_housekeeping_uses_no_answer_up(project: Path, home: Path) -> None:
     text = "answers: [{times: 1, reply: {say: Once.}}]"
     run, model = _run(text, project, home, CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="")
     assert run.result["result"] == "Once."
-    assert not model.unanswered
+    assert not model.unanswered_requests
 
 
 @pytest.mark.parametrize("status", [401, 529])
@@ -78,7 +78,7 @@ def test_no_answer_reaches_the_user(project: Path, home: Path) -> None:
     run, model = _run(text, project, home)
     assert run.result["api_error_status"] == 400
     assert "answer 'later' for step 3 at line 1: step is 0, not 3" in run.result["result"]
-    assert model.unanswered == model.requests
+    assert model.unanswered_requests == model.requests
 
 
 def test_cut(project: Path, home: Path) -> None:
@@ -110,6 +110,6 @@ def test_a_stall_holds_the_program_until_somebody_ends_it(project: Path, home: P
         time.sleep(0.5)  # in which an answer that came would end it
         child.end()
         child.wait()
-    assert child.ended_by is EndedBy.US
+    assert child.ended_by is EndReason.US
     assert printed == []
     assert len(model.requests) == 1

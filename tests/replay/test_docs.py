@@ -48,7 +48,7 @@ def test_claude_repairs_rightly_only_if_the_rule_reached_it(
     with ReplayServer(scenario, variables={"program": "calculator"}) as model:
         run = run_claude(model.url, "Repair safe_divide", project, home)
     assert run.result["terminal_reason"] == "completed"
-    assert not model.unanswered
+    assert not model.unanswered_requests
     code = (project / "division.py").read_text(encoding="utf-8")
     assert ("if b == 0" in code) is check
     assert all((_RULE.strip() in request.text) is check for request in model.requests)

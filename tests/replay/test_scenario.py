@@ -25,8 +25,8 @@ from orchestrator.replay import (
     load_scenario,
     parse_scenario,
 )
-from orchestrator.replay.choosing import misfits
-from orchestrator.replay.scenario import fill
+from orchestrator.replay.choosing import find_mismatches
+from orchestrator.replay.scenario import fill_placeholders
 
 
 def test_everything_that_can_be_written() -> None:
@@ -167,7 +167,7 @@ def test_placeholders_are_replaced_once(value: str, words: str) -> None:
     """A value that looks like a placeholder stays what it is."""
     safe = words.replace("$", "")
     reply = Reply(safe + "${v}$${v}${v%x}$v", (ToolCall("t", {"a": ["${v}", 1]}),), None)
-    filled = fill(reply, {"v": value})
+    filled = fill_placeholders(reply, {"v": value})
     assert filled.say == safe + value + "${v}${v%x}$v"
     assert filled.tools[0].input == {"a": [value, 1]}
 
@@ -185,7 +185,7 @@ def test_an_unknown_placeholder_is_found_before_serving() -> None:
 def test_an_answer_without_a_file_is_called_by_its_number() -> None:
     answers = (Answer(Reply("a")), Answer(Reply("b")), Answer(Reply("c"), name="named"))
     scenario = Scenario(answers)
-    assert [scenario.label(answer) for answer in answers] == [
+    assert [scenario.label_answer(answer) for answer in answers] == [
         "answer 1",
         "answer 2",
         "answer 'named'",
@@ -276,4 +276,4 @@ def test_speaker(body: dict[str, Any], agent: str, speaker: Speaker) -> None:
     ],
 )
 def test_conditions(when: When, reasons: list[str]) -> None:
-    assert misfits(when, _conversation()) == reasons
+    assert find_mismatches(when, _conversation()) == reasons

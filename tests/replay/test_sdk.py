@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.replay import ReplayServer, Speaker, parse_scenario
-from tests.patience import growing
+from tests.patience import iter_growing_limits
 
 _TOOL = {"name": "Edit", "input_schema": {"type": "object"}}
 _SCHEMA = {
@@ -155,7 +155,7 @@ def test_broken_transport(
     sdk: ModuleType, fault: str, stream: bool, timeout: float, error: str
 ) -> None:
     text = f"answers: [{{reply: {{fault: {fault}}}}}]"
-    for seconds in growing(timeout):
+    for seconds in iter_growing_limits(timeout):
         failure = ""
         with _served(sdk, text, timeout=seconds) as (_model, client):
             try:
@@ -267,7 +267,7 @@ def test_no_answer_says_what_came_closest(sdk: ModuleType) -> None:
         'answer \'lesson\' at line 4: "ZeroDivisionError" is missing, "hello" is there; '
         "answer 'repair' at line 3: speaker is teacher, not agent"
     )
-    assert [request.trouble for request in model.unanswered] == [message]
+    assert [request.mismatch for request in model.unanswered_requests] == [message]
 
 
 def test_a_placeholder_that_the_request_does_not_give(sdk: ModuleType) -> None:
@@ -275,7 +275,7 @@ def test_a_placeholder_that_the_request_does_not_give(sdk: ModuleType) -> None:
     unnamed = pytest.raises(sdk.BadRequestError, match=r"the request names no \$\{cwd\}")
     with _served(sdk, text) as (model, client), unnamed:
         client.messages.create(**_request())
-    assert len(model.unanswered) == 1
+    assert len(model.unanswered_requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def _joined(events: list[bytes]) -> list[dict[str, Any]]:
 
 @given(_TEXT, st.lists(_TOOLS, max_size=4))
 def test_events_join_to_the_message(say: str, tools: list[ToolCall]) -> None:
-    whole = wire.message(Reply(say, tuple(tools)), RecordedRequest({"model": "m"}))
-    events = wire.events(whole)
+    whole = wire.build_message(Reply(say, tuple(tools)), RecordedRequest({"model": "m"}))
+    events = wire.build_events(whole)
     assert _joined(events) == whole["content"]
     assert [tool.input for tool in tools] == [
         block["input"] for block in whole["content"] if block["type"] == "tool_use"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.events import Event, Notice
-from orchestrator.rulebook.agents_md import agents_above, agents_in_force
+from orchestrator.rulebook.agents_md import find_active_agents_md, find_agents_md_above
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from tests.rulebook.making import FAILURE, LISTS, add, is_one_insertion, rulebook
 
@@ -51,14 +51,14 @@ def test_a_new_file_begins_with_the_import(project: Path) -> None:
 )
 def test_what_was_not_in_force_is_not_imported(project: Path, files: dict[str, bytes]) -> None:
     _make(project, files)
-    assert agents_in_force(project) == ()
+    assert find_active_agents_md(project) == ()
     rulebook(project).apply(add(), FAILURE)
     assert b"@" not in (project / "CLAUDE.md").read_bytes()
 
 
 def test_the_one_in_the_claude_folder_counts_too(project: Path) -> None:
     _make(project, _AGENTS | {".claude/AGENTS.md": b"y\n"})
-    assert agents_in_force(project) == ("AGENTS.md", ".claude/AGENTS.md")
+    assert find_active_agents_md(project) == ("AGENTS.md", ".claude/AGENTS.md")
 
 
 def test_the_users_own_claude_md_does_not_put_it_out_of_force(
@@ -66,9 +66,9 @@ def test_the_users_own_claude_md_does_not_put_it_out_of_force(
 ) -> None:
     monkeypatch.setenv("HOME", str(project.parent))
     _make(project, _AGENTS | {"../.claude/CLAUDE.md": b"mine\n"})
-    assert agents_in_force(project) == ("AGENTS.md",)
+    assert find_active_agents_md(project) == ("AGENTS.md",)
     monkeypatch.setenv("CLAUDE_CONFIG_DIR", str(project.parent / "claude"))
-    assert agents_in_force(project) == ()  # it is not the user's own any more
+    assert find_active_agents_md(project) == ()  # it is not the user's own any more
 
 
 def test_one_above_cannot_be_imported_and_is_told(project: Path) -> None:
@@ -76,7 +76,7 @@ def test_one_above_cannot_be_imported_and_is_told(project: Path) -> None:
     heard: list[Event] = []
     package = project / "package"
     book = MarkdownRulebook(package, project.parent / "locks", on_event=heard.append)
-    assert agents_above(package) == project / "AGENTS.md"
+    assert find_agents_md_above(package) == project / "AGENTS.md"
     book.apply(add(), FAILURE)
     assert [type(event) for event in heard] == [Notice]
     assert f"no longer loads {project / 'AGENTS.md'}" in str(heard[0])

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import example, given
 
 from orchestrator.models import Rule
-from orchestrator.rulebook.checks import suggestion
+from orchestrator.rulebook.checks import suggest_check
 from orchestrator.rulebook.records import Origin, RuleRecord, Status
 from teacher.models import RuleText
 from tests.rulebook.making import rule_texts
@@ -52,7 +52,7 @@ def settings(said: str) -> list[dict[str, Any]]:
     ],
 )
 def test_a_lint_rule_finds_code_that_breaks_the_rule(rule: str, breaks: str, keeps: str) -> None:
-    hook = lint(suggestion(record(rule)))
+    hook = lint(suggest_check(record(rule)))
     assert hook["name"] == rule
     assert re.search(hook["entry"], breaks)
     assert not re.search(hook["entry"], keeps)
@@ -69,7 +69,7 @@ def test_a_lint_rule_finds_code_that_breaks_the_rule(rule: str, breaks: str, kee
     ],
 )
 def test_a_command_is_denied_with_its_flags(rule: str, denied: str) -> None:
-    first, *_ = settings(suggestion(record(rule)))
+    first, *_ = settings(suggest_check(record(rule)))
     assert first == {"permissions": {"deny": [f"Bash({denied}:*)"]}}
 
 
@@ -84,7 +84,7 @@ def test_a_command_is_denied_with_its_flags(rule: str, denied: str) -> None:
     ],
 )
 def test_a_hook_sees_the_flag_wherever_it_stands(command: str, code: int) -> None:
-    _, hook = settings(suggestion(record("Never run git push --force")))
+    _, hook = settings(suggest_check(record("Never run git push --force")))
     (entry,) = hook["hooks"]["PreToolUse"]
     (script,) = entry["hooks"]
     call = json.dumps({"tool_name": "Bash", "tool_input": {"command": command}})
@@ -108,7 +108,7 @@ def test_a_hook_sees_the_flag_wherever_it_stands(command: str, code: int) -> Non
     ],
 )
 def test_where_no_check_of_words_fits_it_is_a_test_that_says_the_rule(rule: str) -> None:
-    said = suggestion(record(rule))
+    said = suggest_check(record(rule))
     assert said.startswith("a test of its own")
     names: dict[str, Any] = {}
     exec(compile(textwrap.dedent(said.partition("\n")[2]), "suggested", "exec"), names)  # noqa: S102 -- that it runs is the point
@@ -122,7 +122,7 @@ def test_where_no_check_of_words_fits_it_is_a_test_that_says_the_rule(rule: str)
 @example(RuleText("Never use `\U0001f600\ufffe\x7f`", "", ""))
 def test_every_suggestion_can_be_taken_over(text: RuleText) -> None:
     for rule in (text.rule, f"Never use {text.rule}", f"Never run git {text.rule}"):
-        said = suggestion(record(replace(text, rule=rule)))
+        said = suggest_check(record(replace(text, rule=rule)))
         if said.startswith("a lint rule"):
             hook = lint(said)
             assert hook["name"] == rule

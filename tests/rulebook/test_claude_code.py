@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.rulebook.text import safe_line
+from orchestrator.rulebook.text import sanitize_line
 from teacher.models import RuleText
 from tests.replay.claude import run_claude
 from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend, reinforce, rulebook
@@ -97,7 +97,7 @@ def test_no_rule_imports_a_file(project: Path, home: Path, harm: str) -> None:
     (project / "secret.py").write_text("WHAT_NO_RULE_MAY_IMPORT = 1\n", encoding="utf-8")
     rulebook(project).apply(add(RuleText(harm, harm, harm)), FAILURE)
     text = _sent(project, home)
-    assert f"- **Rule**: {safe_line(harm)}" in text
+    assert f"- **Rule**: {sanitize_line(harm)}" in text
     assert "WHAT_NO_RULE_MAY_IMPORT" not in text
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.rulebook.agents_md import agents_unloaded
+from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.shelf import RuleFiles
 from tests.replay.claude import run_claude
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
 from tests.rulebook.test_document import IMPORTS
@@ -24,7 +24,7 @@ answers:
 
 
 def book(root: Path, target: Target, *, mirror: bool = False) -> MarkdownRulebook:
-    return MarkdownRulebook(Shelf(root, target, mirror=mirror), root.parent / "locks")
+    return MarkdownRulebook(RuleFiles(root, target, mirror=mirror), root.parent / "locks")
 
 
 def sent(
@@ -77,8 +77,8 @@ def test_the_users_own_file_is_where_the_configuration_is(
     with ReplayServer(parse_scenario("answers: [{reply: {say: Done.}}]")) as model:
         run_claude(model.url, "Say done", project, home, env=variables)
         (request,) = model.requests
-    assert ("As AGENTS.md says." in request.text) is (agents_unloaded(project) is None)
-    assert (agents_unloaded(project) is None) is (configured == ".claude")
+    assert ("As AGENTS.md says." in request.text) is (find_shadowing_file(project) is None)
+    assert (find_shadowing_file(project) is None) is (configured == ".claude")
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_agents_md_is_loaded_just_when_we_think_so(
         (project / "CLAUDE.md").write_text(claude, encoding="utf-8")
     book(project, Target.AGENTS_MD).apply(add(NONE), FAILURE)
     (text,) = sent(project, home)
-    assert (NONE.rule in text) is (agents_unloaded(project) is None)
-    assert (agents_unloaded(project) is None) is (claude != "Use tabs.\n")
+    assert (NONE.rule in text) is (find_shadowing_file(project) is None)
+    assert (find_shadowing_file(project) is None) is (claude != "Use tabs.\n")
 
 
 @pytest.mark.parametrize("claude", [None, "Use tabs.\n", "Use tabs.\n\n@AGENTS.md\n"])
@@ -140,4 +140,4 @@ def test_rules_in_front_matter_are_read_just_when_they_are_sent(
     (project / "CLAUDE.md").write_bytes(data)
     (text,) = sent(project, home)
     assert "Use tabs." in text
-    assert ("Never use eval" in text) is bool(book(project, Target.PROJECT).rules())
+    assert ("Never use eval" in text) is bool(book(project, Target.PROJECT).list_rules())

@@ -10,12 +10,12 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.models import Rule
-from orchestrator.rulebook.committing import check_committable, commit, message
-from orchestrator.rulebook.keeping import RuleKeeper
+from orchestrator.rulebook.committing import check_committable, commit_rule, render_message
+from orchestrator.rulebook.keeping import RuleManager
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.records import Origin, RuleRecord, Status
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, NONE, add
@@ -41,13 +41,15 @@ def repository(project: Path) -> Path:
 
 
 @contextmanager
-def waiting(project: Path, target: Target = Target.PROJECT) -> Iterator[tuple[RuleKeeper, str]]:
+def waiting(project: Path, target: Target = Target.PROJECT) -> Iterator[tuple[RuleManager, str]]:
     with OpenHistory(project.parent / "state", (project / "CLAUDE.md").resolve()) as history:
-        keeping = Keeping(history, review=True)
-        book = MarkdownRulebook(Shelf(project, target), project.parent / "locks", keeping=keeping)
+        keeping = RulebookPolicy(history, review=True)
+        book = MarkdownRulebook(
+            RuleFiles(project, target), project.parent / "locks", keeping=keeping
+        )
         change = book.apply(add(), FAILURE)
         assert change is not None
-        yield RuleKeeper(book, history), change.rule.id
+        yield RuleManager(book, history), change.rule.id
 
 
 def refused(project: Path, why: str, target: Target = Target.PROJECT) -> None:
@@ -55,10 +57,10 @@ def refused(project: Path, why: str, target: Target = Target.PROJECT) -> None:
     with waiting(project, target) as (keeper, rule):
         before = git(project, "status", "--porcelain", "--ignored")
         with pytest.raises(UsageError, match=why) as error:
-            keeper.approve(rule, check_committable)
+            keeper.approve_rule(rule, check_committable)
         assert "\n" not in str(error.value)
         assert git(project, "status", "--porcelain", "--ignored") == before
-        assert keeper.get(rule).status is Status.WAITING
+        assert keeper.resolve_record(rule).status is Status.WAITING
 
 
 def conflict(repository: Path) -> None:
@@ -110,8 +112,8 @@ def test_edits_of_files_that_the_approval_leaves_alone_do_not_matter(repository:
     rules.parent.mkdir(parents=True)
     rules.write_text("## Learned Rules & Patterns\n\n- **Rule**: Sort imports\n", encoding="utf-8")
     with waiting(repository) as (keeper, rule):
-        done = keeper.approve(rule, check_committable)
-    commit(done.files, done.record)
+        done = keeper.approve_rule(rule, check_committable)
+    commit_rule(done.files, done.record)
     assert git(repository, "show", "--name-only", "--format=").split() == ["CLAUDE.md"]
 
 
@@ -125,9 +127,9 @@ def test_a_name_that_reads_like_a_pattern_is_one_file(repository: Path) -> None:
     git(repository, "commit", "-q", "-m", "rules")
     (rules / "a.md").write_text("mine, edited\n", encoding="utf-8")
     with waiting(repository, Target.RULES_DIR) as (keeper, rule):
-        done = keeper.approve(rule, check_committable)
+        done = keeper.approve_rule(rule, check_committable)
     assert [path.name for path in done.files] == ["[ab].md"]
-    commit(done.files, done.record)
+    commit_rule(done.files, done.record)
     assert git(repository, "status", "--porcelain").split() == ["M", ".claude/rules/a.md"]
 
 
@@ -144,7 +146,7 @@ def test_without_an_author_nothing_is_approved(
         waiting(repository) as (keeper, rule),
         pytest.raises(UsageError, match="git var refuses"),
     ):
-        keeper.approve(rule, check_committable)
+        keeper.approve_rule(rule, check_committable)
     assert not (repository / "CLAUDE.md").exists()
 
 
@@ -153,8 +155,8 @@ def test_no_value_is_a_trailer_of_its_own(repository: Path, ending: str) -> None
     evil = f"x{ending}Co-authored-by: Evil <e@example.org>"
     rule = Rule("r-1", RuleText("Co-authored-by: Evil <e@example.org>", evil, evil), "")
     origin = Origin(evil, "pytest", evil, evil, evil, (evil,))
-    said = message(RuleRecord(rule, Status.ACTIVE, "", origin, MOMENT, MOMENT))
-    path = repository / "message"
+    said = render_message(RuleRecord(rule, Status.ACTIVE, "", origin, MOMENT, MOMENT))
+    path = repository / "render_message"
     path.write_text(said, encoding="utf-8")
     trailers = git(repository, "interpret-trailers", "--parse", str(path)).splitlines()
     assert {line.partition(":")[0] for line in trailers} == OURS
@@ -165,7 +167,7 @@ def test_a_message_says_the_rule_and_its_evidence() -> None:
     record = RuleRecord(
         Rule("r-1", NONE, ""), Status.ACTIVE, "", Origin("9f8e", run="run-1"), MOMENT, MOMENT
     )
-    subject, empty, *lines = message(record).splitlines()
+    subject, empty, *lines = render_message(record).splitlines()
     assert subject == "docs(memory): Never return 0 for a missing result; return None"
     assert empty == ""
     assert lines == [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.rulebook.document import parse
+from orchestrator.rulebook.document import parse_document
 from tests.rulebook.making import FAILURE, add, is_one_insertion, rulebook
 from tests.rulebook.writers import START, rule
 
@@ -58,7 +58,7 @@ def test_writers_killed_at_any_moment_leave_the_file_whole(started: Path) -> Non
 def test_of_eight_writers_at_once_no_rule_is_lost_or_doubled(started: Path) -> None:
     _writers("race", started)
     data = (started / "CLAUDE.md").read_bytes()
-    texts = [known.text for known in parse(data).rules]
+    texts = [known.text for known in parse_document(data).rules]
     assert len(texts) == 64
     assert set(texts) == {rule(writer, number) for writer in range(8) for number in range(8)}
     assert is_one_insertion(START, data)

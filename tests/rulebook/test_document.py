@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import RulebookError
 from orchestrator.models import Rule
-from orchestrator.rulebook.document import carries_rules, has_content, imports, parse
-from orchestrator.rulebook.text import rule_id
+from orchestrator.rulebook.document import contains_rules, find_imports, has_content, parse_document
+from orchestrator.rulebook.text import derive_rule_id
 from teacher.models import RuleText
 from tests.rulebook.making import any_files
 
@@ -17,7 +17,7 @@ _TEXT = RuleText("A", "B", "C")
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
-    return parse(text.encode()).rules
+    return parse_document(text.encode()).rules
 
 
 def test_a_rule_is_read_with_its_id_and_source() -> None:
@@ -26,7 +26,7 @@ def test_a_rule_is_read_with_its_id_and_source() -> None:
 
 
 def test_a_rule_written_by_hand_has_an_id_from_its_text() -> None:
-    assert _rules(_HEAD + _ONE) == (Rule(rule_id(_TEXT), _TEXT, "Learned on 2024-12-07"),)
+    assert _rules(_HEAD + _ONE) == (Rule(derive_rule_id(_TEXT), _TEXT, "Learned on 2024-12-07"),)
 
 
 @pytest.mark.parametrize(
@@ -117,27 +117,27 @@ def test_a_rule_takes_nothing_from_the_next_section() -> None:
 
 def test_utf_16_is_refused_with_the_mend() -> None:
     with pytest.raises(RulebookError, match=r"UTF-16.*save it as UTF-8"):
-        parse("## x".encode("utf-16"))
+        parse_document("## x".encode("utf-16"))
 
 
 @given(any_files)
 def test_any_file_can_be_read(data: bytes) -> None:
-    document = parse(data)
+    document = parse_document(data)
     assert len({rule.id for rule in document.rules}) == len(document.rules)
     raw = document.bom + "".join(document.lines)
     assert raw.encode("utf-8", "surrogateescape") == data
-    assert carries_rules(data) or not document.section
+    assert contains_rules(data) or not document.section
 
 
 @given(st.text(alphabet="# \n\t\r\u00a0\u2028\x1c-=lLearnedRULES\u017f&patterns", max_size=60))
 def test_a_file_with_a_section_is_seen_to_have_one(text: str) -> None:
     for whole in (text, f"## Learned {text}rules & patterns\n", f"Learned{text}\n---\n"):
-        assert carries_rules(whole.encode()) or not parse(whole.encode()).section
+        assert contains_rules(whole.encode()) or not parse_document(whole.encode()).section
 
 
 def test_a_heading_in_utf_16_is_seen() -> None:
-    assert carries_rules((_HEAD + _ONE).encode("utf-16"))
-    assert not carries_rules("Use tabs.\n".encode("utf-16"))
+    assert contains_rules((_HEAD + _ONE).encode("utf-16"))
+    assert not contains_rules("Use tabs.\n".encode("utf-16"))
 
 
 @pytest.mark.parametrize(
@@ -193,4 +193,4 @@ IMPORTS = {
 
 @pytest.mark.parametrize("text", IMPORTS)
 def test_what_is_only_shown_is_not_imported(text: str) -> None:
-    assert ("AGENTS.md" in imports(f"{text}\n".encode())) is IMPORTS[text]
+    assert ("AGENTS.md" in find_imports(f"{text}\n".encode())) is IMPORTS[text]

@@ -25,14 +25,14 @@ from orchestrator.models import (
 )
 from orchestrator.ports import Rulebook
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.outcomes import outcomes_listener
+from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.records import Counters, Exposure, Status, Witness, hash_text
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.storage.database import Database
 from teacher.models import Failure, FailureType, RuleText
-from teacher.prompt import user_message
-from teacher.webhook import request_body
+from teacher.prompt import build_user_message
+from teacher.webhook import build_request_body
 from tests.histories import OpenHistory
 from tests.rulebook.conformance import RulebookConformance
 from tests.rulebook.making import LISTS, NONE, TODAY, add, amend
@@ -74,11 +74,11 @@ def history(project: Path, tmp_path: Path, clock: Clock, each_database: str) -> 
 @pytest.fixture
 def book(project: Path, tmp_path: Path, history: History) -> MarkdownRulebook:
     return MarkdownRulebook(
-        Shelf(project, copies=tmp_path / "copies"),
+        RuleFiles(project, copies=tmp_path / "copies"),
         tmp_path / "locks",
         today=lambda: TODAY,
         run="run-1",
-        keeping=Keeping(history, max_rules=3),
+        keeping=RulebookPolicy(history, max_rules=3),
     )
 
 
@@ -86,7 +86,7 @@ class TestARulebookWithAHistory(RulebookConformance):
     @pytest.fixture
     def book(self, project: Path, tmp_path: Path) -> Iterator[Rulebook]:
         history = OpenHistory(tmp_path / "state", project / "CLAUDE.md")
-        yield MarkdownRulebook(project, tmp_path / "locks", keeping=Keeping(history))
+        yield MarkdownRulebook(project, tmp_path / "locks", keeping=RulebookPolicy(history))
         history.close()
 
 
@@ -97,13 +97,13 @@ def learned(book: MarkdownRulebook, text: RuleText = NONE, failure: Failure = FA
 
 
 def test_a_learned_rule_has_its_origin(book: MarkdownRulebook, history: History) -> None:
-    record = history.get(learned(book))
+    record = history.resolve_record(learned(book))
     assert (record.status, record.rule.text) == (Status.ACTIVE, NONE)
     assert (record.origin.failure, record.origin.run) == ("9f8e7d6c5b4a", "run-1")
     assert record.origin.summary == "tests/test_a.py::test_mean failed"
     assert record.origin.cases == ("tests/test_a.py::test_mean",)
     assert record.origin.files == ("calc.py",)
-    assert [event.what for event in history.events(record.rule.id)] == ["added"]
+    assert [event.what for event in history.list_events(record.rule.id)] == ["added"]
 
 
 def test_a_contradiction_waits_with_both_texts(
@@ -112,7 +112,7 @@ def test_a_contradiction_waits_with_both_texts(
     first = learned(book)
     before = (project / "CLAUDE.md").read_bytes()
     second = learned(book, RuleText("Always return 0 for a missing result", "", ""))
-    record = history.get(second)
+    record = history.resolve_record(second)
     assert (record.status, record.proposal.against) == (Status.QUARANTINED, first)
     assert NONE.rule in record.reason
     assert (project / "CLAUDE.md").read_bytes() == before
@@ -123,11 +123,14 @@ def test_over_budget_one_goes_to_the_archive(
 ) -> None:
     heard: list[events.Event] = []
     book = MarkdownRulebook(
-        project, tmp_path / "locks", on_event=heard.append, keeping=Keeping(history, max_rules=1)
+        project,
+        tmp_path / "locks",
+        on_event=heard.append,
+        keeping=RulebookPolicy(history, max_rules=1),
     )
     first = learned(book)
     learned(book, LISTS)
-    assert history.get(first).status is Status.ARCHIVED
+    assert history.resolve_record(first).status is Status.ARCHIVED
     assert [rule.text for rule in book.known_rules()] == [LISTS]
     assert any(isinstance(e, events.Notice) and first in e.text for e in heard)
 
@@ -135,23 +138,27 @@ def test_over_budget_one_goes_to_the_archive(
 def test_least_valuable_is_what_has_done_least(
     project: Path, tmp_path: Path, history: History, clock: Clock
 ) -> None:
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=Keeping(history, max_rules=3))
+    book = MarkdownRulebook(
+        project, tmp_path / "locks", keeping=RulebookPolicy(history, max_rules=3)
+    )
     others = (LISTS, RuleText("Use Decimal for money", "", ""), RuleText("Close files", "", ""))
     helped, failed, idle = learned(book), learned(book, others[0]), learned(book, others[1])
-    history.expose("run-1", 1, [sent(helped)])
-    history.judged("run-1", 1, solved=True)
+    history.record_exposures("run-1", 1, [sent(helped)])
+    history.record_verdict("run-1", 1, solved=True)
     for number in (1, 2):
-        history.expose("run-2", number, [sent(failed)])
-        history.failed("run-2", FAILURE.fingerprint)
-        history.judged("run-2", number, solved=False)
+        history.record_exposures("run-2", number, [sent(failed)])
+        history.record_failure("run-2", FAILURE.fingerprint)
+        history.record_verdict("run-2", number, solved=False)
     # What mattered last only decides among rules that have done the same.
     clock.moment += timedelta(days=1)
-    history.update(replace(history.get(failed), mattered=clock.moment), "looked at")
+    history.update_record(
+        replace(history.resolve_record(failed), mattered=clock.moment), "looked at"
+    )
     learned(book, others[2])
-    assert history.get(failed).status is Status.ARCHIVED
+    assert history.resolve_record(failed).status is Status.ARCHIVED
     learned(book, RuleText("Write no globals", "", ""))
-    assert history.get(idle).status is Status.ARCHIVED
-    assert history.get(helped).status is Status.ACTIVE
+    assert history.resolve_record(idle).status is Status.ARCHIVED
+    assert history.resolve_record(helped).status is Status.ACTIVE
 
 
 def test_a_rejected_rule_stays_out_and_the_teacher_is_told(
@@ -159,15 +166,15 @@ def test_a_rejected_rule_stays_out_and_the_teacher_is_told(
 ) -> None:
     first = learned(book)
     (project / "CLAUDE.md").write_text("# Project\n", encoding="utf-8")
-    book.rules()
-    history.move(first, Status.REJECTED, "rejected")
+    book.list_rules()
+    history.change_status(first, Status.REJECTED, "rejected")
     assert book.apply(add(replace(NONE, rule=f"{NONE.rule}!")), FAILURE) is None
-    assert book.rules() == ()
+    assert book.list_rules() == ()
     (known,) = book.known_rules()
     assert (known.id, known.text) == (first, NONE)
     assert "must not be proposed again" in known.note
-    assert f"Note: {known.note}" in user_message(FAILURE, [known])
-    assert known.note in str(request_body(FAILURE, [known]))
+    assert f"Note: {known.note}" in build_user_message(FAILURE, [known])
+    assert known.note in str(build_request_body(FAILURE, [known]))
 
 
 def test_the_history_follows_the_file(
@@ -181,20 +188,20 @@ def test_the_history_follows_the_file(
         edited[: edited.index(f"<!-- rule {first}")] + edited[edited.index(f"<!-- rule {second}") :]
     )
     path.write_text(f"{alone}- **Rule**: Never use eval\n", encoding="utf-8")
-    rules = book.rules()
+    rules = book.list_rules()
     assert [rule.id for rule in rules] == [second, rules[1].id]
-    assert (history.get(first).status, history.get(first).reason) == (
+    assert (history.resolve_record(first).status, history.resolve_record(first).reason) == (
         Status.ARCHIVED,
         "deleted from the file",
     )
-    assert history.get(second).rule.text.rule == "Never sort any list in place"
-    assert history.get(second).origin.failure == "9f8e7d6c5b4a"
-    assert [event.what for event in history.events(second)] == ["added", "edited by hand"]
-    assert [event.what for event in history.events(rules[1].id)] == ["adopted from the file"]
+    assert history.resolve_record(second).rule.text.rule == "Never sort any list in place"
+    assert history.resolve_record(second).origin.failure == "9f8e7d6c5b4a"
+    assert [event.what for event in history.list_events(second)] == ["added", "edited by hand"]
+    assert [event.what for event in history.list_events(rules[1].id)] == ["adopted from the file"]
     path.write_text(whole, encoding="utf-8")
-    book.rules()
-    assert history.get(first).status is Status.ACTIVE
-    assert [event.what for event in history.events(first)][-1] == "back in the file"
+    book.list_rules()
+    assert history.resolve_record(first).status is Status.ACTIVE
+    assert [event.what for event in history.list_events(first)][-1] == "back in the file"
 
 
 def test_a_writer_killed_before_the_history_knew_loses_no_origin(
@@ -202,8 +209,8 @@ def test_a_writer_killed_before_the_history_knew_loses_no_origin(
 ) -> None:
     without = MarkdownRulebook(project, tmp_path / "locks", run="run-9")
     rule = learned(without)
-    book.rules()
-    origin = history.get(rule).origin
+    book.list_rules()
+    origin = history.resolve_record(rule).origin
     assert (origin.failure, origin.run, origin.source) == ("9f8e7d6c5b4a", "run-9", "pytest")
 
 
@@ -213,9 +220,9 @@ def test_bytes_that_are_no_text_are_adopted_once(
     (project / "CLAUDE.md").write_bytes(
         b"## Learned Rules & Patterns\n\n- **Rule**: Never caf\xe9 here\n"
     )
-    (rule,) = book.rules()
-    book.rules()
-    assert [event.what for event in history.events(rule.id)] == ["adopted from the file"]
+    (rule,) = book.list_rules()
+    book.list_rules()
+    assert [event.what for event in history.list_events(rule.id)] == ["adopted from the file"]
 
 
 # ---- outcomes
@@ -243,7 +250,7 @@ class Runs:
         self.history, self.book, self.said = history, book, list[str]()
 
     def run(self, run: str, *, solved: bool, failure: Failure = FAILURE) -> None:
-        listen = outcomes_listener(self.history, self.book, run, self.said.append)
+        listen = build_outcomes_listener(self.history, self.book, run, self.said.append)
         for _ in range(2):  # a run that goes on tells of finished attempts again
             listen(events.AttemptStarted(1, 1, "prompt"))
             if not solved:
@@ -262,7 +269,7 @@ def test_runs_are_counted_once(told: Runs, book: MarkdownRulebook, history: Hist
     told.run("run-2", solved=True)
     told.run("run-3", solved=False, failure=replace(FAILURE, fingerprint="another"))
     told.run("run-4", solved=False)
-    assert history.get(rule).counters == Counters(runs=3, first_passes=1, recurrences=1)
+    assert history.resolve_record(rule).counters == Counters(runs=3, first_passes=1, recurrences=1)
 
 
 def test_after_two_recurrences_a_rule_is_escalated(
@@ -270,14 +277,14 @@ def test_after_two_recurrences_a_rule_is_escalated(
 ) -> None:
     rule = learned(book, RuleText("Never call `eval` on input", "Parsing", "It runs code"))
     told.run("run-2", solved=False)
-    assert history.get(rule).status is Status.ACTIVE
+    assert history.resolve_record(rule).status is Status.ACTIVE
     told.run("run-3", solved=False)
-    record = history.get(rule)
+    record = history.resolve_record(rule)
     assert record.status is Status.ESCALATED
     assert "language: pygrep" in record.suggestion
     assert "eval" in record.suggestion
     assert [rule in said for said in told.said] == [True]
-    assert rule in {kept.id for kept in book.rules()}
+    assert rule in {kept.id for kept in book.list_rules()}
 
 
 @pytest.mark.parametrize(
@@ -293,7 +300,7 @@ def test_the_check_fits_the_rule(
     rule = learned(book, RuleText(text, "", ""))
     told.run("run-2", solved=False)
     told.run("run-3", solved=False)
-    assert check in history.get(rule).suggestion
+    assert check in history.resolve_record(rule).suggestion
 
 
 def test_a_month_of_runs_elsewhere_archives_a_rule(
@@ -304,12 +311,12 @@ def test_a_month_of_runs_elsewhere_archives_a_rule(
     own.write_text(own.read_text("utf-8") + "\n- **Rule**: Never use eval\n", encoding="utf-8")
     clock.moment += timedelta(days=20)
     told.run("run-2", solved=True)
-    assert history.get(rule).status is Status.ACTIVE
+    assert history.resolve_record(rule).status is Status.ACTIVE
     clock.moment += timedelta(days=11)
     told.run("run-3", solved=True)
-    assert history.get(rule).status is Status.ARCHIVED
-    assert history.get(rule).counters.runs == 2
-    assert [kept.text.rule for kept in book.rules()] == ["Never use eval"]
+    assert history.resolve_record(rule).status is Status.ARCHIVED
+    assert history.resolve_record(rule).counters.runs == 2
+    assert [kept.text.rule for kept in book.list_rules()] == ["Never use eval"]
 
 
 def test_a_rule_that_prevents_stays(
@@ -319,7 +326,7 @@ def test_a_rule_that_prevents_stays(
     for number in range(4):
         clock.moment += timedelta(days=20)
         told.run(f"run-{number + 2}", solved=True)
-    assert history.get(rule).status is Status.ACTIVE
+    assert history.resolve_record(rule).status is Status.ACTIVE
 
 
 def test_a_project_that_rests_loses_nothing(
@@ -327,10 +334,10 @@ def test_a_project_that_rests_loses_nothing(
 ) -> None:
     rule = learned(book, failure=replace(FAILURE, diff="+++ b/other.py\n"))
     clock.moment += timedelta(days=90)
-    listen = outcomes_listener(history, book, "run-2", told.said.append)
+    listen = build_outcomes_listener(history, book, "run-2", told.said.append)
     listen(events.AttemptStarted(1, 1, "prompt"))
     listen(events.RunEnded("run-2", RunResult(RunOutcome.STOPPED), Path(), 1.0))
-    assert history.get(rule).status is Status.ACTIVE
+    assert history.resolve_record(rule).status is Status.ACTIVE
 
 
 def test_a_rulebook_that_cannot_be_read_ends_no_run(told: Runs, project: Path) -> None:
@@ -344,8 +351,8 @@ def test_a_rulebook_that_cannot_be_read_ends_no_run(told: Runs, project: Path) -
 
 def rejected(book: MarkdownRulebook, history: History, text: RuleText = NONE) -> str:
     rule = learned(book, text)
-    book.take_out(rule)
-    history.move(rule, Status.REJECTED, "rejected")
+    book.remove_rule(rule)
+    history.change_status(rule, Status.REJECTED, "rejected")
     return rule
 
 
@@ -355,16 +362,18 @@ def test_a_look_at_another_branch_takes_no_word_back(
     file = project / "CLAUDE.md"
     first, second = learned(book), learned(book, LISTS)
     older = file.read_bytes()
-    book.take_out(first)
-    history.move(first, Status.REJECTED, "rejected")
-    escalated = replace(history.get(second), status=Status.ESCALATED, suggestion="a hook")
-    history.update(escalated, "escalated")
+    book.remove_rule(first)
+    history.change_status(first, Status.REJECTED, "rejected")
+    escalated = replace(
+        history.resolve_record(second), status=Status.ESCALATED, suggestion="a hook"
+    )
+    history.update_record(escalated, "escalated")
     newer = file.read_bytes()
     for data in (older, b"", newer):
         file.write_bytes(data)
-        book.rules()
-    assert history.get(first).status is Status.REJECTED
-    assert history.get(second).status is Status.ESCALATED
+        book.list_rules()
+    assert history.resolve_record(first).status is Status.REJECTED
+    assert history.resolve_record(second).status is Status.ESCALATED
     assert book.apply(add(), FAILURE) is None
 
 
@@ -372,15 +381,15 @@ def test_a_look_at_another_branch_takes_no_word_back(
 def test_an_amendment_to_a_rejected_text_stays_out(
     project: Path, tmp_path: Path, history: History, review: bool
 ) -> None:
-    keeping = Keeping(history, review=review)
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=Keeping(history))
+    keeping = RulebookPolicy(history, review=review)
+    book = MarkdownRulebook(project, tmp_path / "locks", keeping=RulebookPolicy(history))
     rejected(book, history)
     other = learned(book, LISTS)
     before = (project / "CLAUDE.md").read_bytes()
     book = MarkdownRulebook(project, tmp_path / "locks", keeping=keeping)
     assert book.apply(amend(other, NONE), FAILURE) is None
     assert (project / "CLAUDE.md").read_bytes() == before
-    assert [record.status.held_back for record in history.all()] == [False, False]
+    assert [record.status.is_pending for record in history.list_records()] == [False, False]
 
 
 def test_rejected_poison_comes_back_neither_to_people_nor_to_the_teacher(
@@ -390,9 +399,9 @@ def test_rejected_poison_comes_back_neither_to_people_nor_to_the_teacher(
     change = book.apply(add(poison), FAILURE)
     assert change is not None
     assert change.change == "quarantined"
-    history.move(change.rule.id, Status.REJECTED, "rejected")
+    history.change_status(change.rule.id, Status.REJECTED, "rejected")
     assert book.apply(add(poison), FAILURE) is None
-    assert history.get(change.rule.id).status is Status.REJECTED
+    assert history.resolve_record(change.rule.id).status is Status.REJECTED
     assert not any("evil" in known.text.rule for known in book.known_rules())
 
 
@@ -401,26 +410,26 @@ def test_an_amended_and_rejected_rule_is_refused_by_its_last_text(
 ) -> None:
     first = learned(book)
     book.apply(amend(first, LISTS), FAILURE)
-    book.take_out(first)
-    history.move(first, Status.REJECTED, "rejected")
+    book.remove_rule(first)
+    history.change_status(first, Status.REJECTED, "rejected")
     again = learned(book)
     assert again != first
     assert book.apply(add(LISTS), FAILURE) is None
-    assert history.get(first).rule.text == LISTS
+    assert history.resolve_record(first).rule.text == LISTS
 
 
 def test_a_rejected_rule_is_not_escalated_by_the_run_that_had_it(
     told: "Runs", book: MarkdownRulebook, history: History
 ) -> None:
     rule = learned(book)
-    listen = outcomes_listener(history, book, "run-2", told.said.append)
+    listen = build_outcomes_listener(history, book, "run-2", told.said.append)
     listen(events.AttemptStarted(1, 3, "prompt"))
-    book.take_out(rule)
-    history.move(rule, Status.REJECTED, "rejected")
+    book.remove_rule(rule)
+    history.change_status(rule, Status.REJECTED, "rejected")
     for number in (2, 3, 4):
         listen(events.TeachingStarted(FAILURE))
-        history.expose("run-2", number, [sent(rule)])
-    assert history.get(rule).status is Status.REJECTED
+        history.record_exposures("run-2", number, [sent(rule)])
+    assert history.resolve_record(rule).status is Status.REJECTED
 
 
 def test_the_teacher_is_told_of_those_turned_down_last(
@@ -431,8 +440,8 @@ def test_the_teacher_is_told_of_those_turned_down_last(
     rules = [learned(book, text) for text in texts[:25]]
     for rule in (*rules[1:], rules[0]):
         clock.moment += timedelta(minutes=1)
-        book.take_out(rule)
-        history.move(rule, Status.REJECTED, "rejected")
+        book.remove_rule(rule)
+        history.change_status(rule, Status.REJECTED, "rejected")
     told = [known.id for known in book.known_rules()]
     assert told[-1] == rules[0]
     assert len(told) == 20
@@ -442,25 +451,27 @@ def test_what_people_withdrew_stays_out_until_they_want_it(
     book: MarkdownRulebook, history: History
 ) -> None:
     rule = learned(book)
-    book.take_out(rule)
-    history.refuse(history.get(rule))
-    history.move(rule, Status.ARCHIVED, "retired")
+    book.remove_rule(rule)
+    history.record_refusal(history.resolve_record(rule))
+    history.change_status(rule, Status.ARCHIVED, "retired")
     assert book.apply(add(), FAILURE) is None
-    history.allow(NONE)
+    history.delete_refusal(NONE)
     assert learned(book) == rule
 
 
 def test_a_lesson_that_waits_already_is_not_kept_twice(
     project: Path, tmp_path: Path, history: History
 ) -> None:
-    keeping = Keeping(history, review=True)
+    keeping = RulebookPolicy(history, review=True)
     book = MarkdownRulebook(project, tmp_path / "locks", keeping=keeping)
     first = learned(book)
-    edited = replace(history.get(first), rule=replace(history.get(first).rule, text=LISTS))
-    history.update(edited, "edited")
+    edited = replace(
+        history.resolve_record(first), rule=replace(history.resolve_record(first).rule, text=LISTS)
+    )
+    history.update_record(edited, "edited")
     assert book.apply(add(LISTS), FAILURE) is None
-    assert history.get(first).rule.text == LISTS
-    assert len(history.all()) == 1
+    assert history.resolve_record(first).rule.text == LISTS
+    assert len(history.list_records()) == 1
 
 
 def test_a_contradicting_amendment_waits_with_what_it_amends_and_contradicts(
@@ -471,17 +482,17 @@ def test_a_contradicting_amendment_waits_with_what_it_amends_and_contradicts(
     change = book.apply(amend(second, opposite), FAILURE)
     assert change is not None
     assert change.change == "contradiction"
-    record = history.get(change.rule.id)
+    record = history.resolve_record(change.rule.id)
     assert record.rule.id not in (first, second)
     assert (record.proposal.target, record.proposal.against) == (second, first)
     assert record.status is Status.QUARANTINED
-    assert [kept.id for kept in book.rules()] == [first, second]
+    assert [kept.id for kept in book.list_rules()] == [first, second]
 
 
 def test_a_disk_that_fails_is_said_to(history: OpenHistory) -> None:
     history.close()
     with pytest.raises(InfrastructureError, match="cannot be used"):
-        history.all()
+        history.list_records()
 
 
 def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
@@ -490,18 +501,18 @@ def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
     rule = learned(book)
     tree = tmp_path / "tree"
     tree.mkdir()
-    there = MarkdownRulebook(tree, tmp_path / "locks", keeping=Keeping(history, own=False))
-    assert there.rules() == ()
+    there = MarkdownRulebook(tree, tmp_path / "locks", keeping=RulebookPolicy(history, own=False))
+    assert there.list_rules() == ()
     other = learned(there, LISTS)
-    there.rules()
-    assert [kept.id for kept in book.rules()] == [rule]
-    assert history.get(rule).status is Status.ACTIVE
-    assert history.get(other).status is Status.ARCHIVED
-    assert "until that is merged" in history.get(other).reason
+    there.list_rules()
+    assert [kept.id for kept in book.list_rules()] == [rule]
+    assert history.resolve_record(rule).status is Status.ACTIVE
+    assert history.resolve_record(other).status is Status.ARCHIVED
+    assert "until that is merged" in history.resolve_record(other).reason
     own = project / "CLAUDE.md"
     own.write_bytes(own.read_bytes() + b"\n" + (tree / "CLAUDE.md").read_bytes())
-    assert [kept.id for kept in book.rules()] == [rule, other]
-    events = [event.what for event in history.events(other)]
+    assert [kept.id for kept in book.list_rules()] == [rule, other]
+    events = [event.what for event in history.list_events(other)]
     assert events == ["added on a branch", "back in the file"]
 
 
@@ -510,7 +521,7 @@ def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
 
 def test_an_unknown_rule_is_said(history: History) -> None:
     with pytest.raises(UsageError, match="there is no rule r-1"):
-        history.get("r-1")
+        history.resolve_record("r-1")
 
 
 @pytest.mark.parametrize(
@@ -531,28 +542,28 @@ def test_a_failure_that_holds_the_rules_own_cases_among_others_is_its_failure(
     again: bool,
 ) -> None:
     rule = learned(book, failure=replace(FAILURE, case_fingerprints=own))
-    assert history.get(rule).origin.case_fingerprints == own
-    history.expose("run-2", 1, [Exposure(rule, "", Witness.TRANSCRIPT)])
+    assert history.resolve_record(rule).origin.case_fingerprints == own
+    history.record_exposures("run-2", 1, [Exposure(rule, "", Witness.TRANSCRIPT)])
     for _ in range(2):  # a run that goes on tells of it once more
-        history.failed("run-2", "another", later)
-    assert history.get(rule).counters.recurrences == int(again)
+        history.record_failure("run-2", "another", later)
+    assert history.resolve_record(rule).counters.recurrences == int(again)
 
 
 def test_a_rule_that_was_not_sent_is_not_blamed(book: MarkdownRulebook, history: History) -> None:
     rule = learned(book)
-    history.expose("run-2", 1, [Exposure(rule, "", Witness.NONE)])
-    assert history.failed("run-2", FAILURE.fingerprint) == []
-    assert history.get(rule).counters == Counters()
+    history.record_exposures("run-2", 1, [Exposure(rule, "", Witness.NONE)])
+    assert history.record_failure("run-2", FAILURE.fingerprint) == []
+    assert history.resolve_record(rule).counters == Counters()
 
 
 def test_each_text_that_a_rule_had_is_kept(
     book: MarkdownRulebook, history: OpenHistory, tmp_path: Path
 ) -> None:
     rule = learned(book)
-    first = history.get(rule)
+    first = history.resolve_record(rule)
     changed = replace(first.rule, text=replace(first.rule.text, why="another reason"))
-    history.update(replace(first, rule=changed), "edited by hand")
-    history.update(replace(first, rule=changed), "nothing new")
+    history.update_record(replace(first, rule=changed), "edited by hand")
+    history.update_record(replace(first, rule=changed), "nothing new")
     with Database(tmp_path / "state") as database:
-        rows = database.rows("SELECT version, hash FROM rule_texts WHERE rule = ?", (rule,))
+        rows = database.fetch_rows("SELECT version, hash FROM rule_texts WHERE rule = ?", (rule,))
     assert rows == [(1, hash_text(first.rule.text)), (2, hash_text(changed.text))]

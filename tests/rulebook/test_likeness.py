@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 
-from orchestrator.rulebook.likeness import Kinship, compare
+from orchestrator.rulebook.likeness import RuleRelation, compare_rules
 from teacher.models import RuleText
 from tests.rulebook.making import rule_texts
 
@@ -30,18 +30,19 @@ def text(line: str) -> RuleText:
 
 def measured(pairs: Pairs, name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
     found = {
-        label: [compare(text(one), text(other)) for one, other in pairs[label]] for label in pairs
+        label: [compare_rules(text(one), text(other)) for one, other in pairs[label]]
+        for label in pairs
     }
 
-    def part(label: str, kind: Kinship) -> float:
+    def part(label: str, kind: RuleRelation) -> float:
         return round(found[label].count(kind) / len(found[label]), 3)
 
     figures = {
         "pairs": sum(map(len, found.values())),
-        "duplicates found": part("same", Kinship.SAME),
-        "opposites not taken for duplicates": round(1 - part("opposite", Kinship.SAME), 3),
-        "opposites found": part("opposite", Kinship.OPPOSITE),
-        "unrelated left alone": part("unrelated", Kinship.UNRELATED),
+        "duplicates found": part("same", RuleRelation.SAME),
+        "opposites not taken for duplicates": round(1 - part("opposite", RuleRelation.SAME), 3),
+        "opposites found": part("opposite", RuleRelation.OPPOSITE),
+        "unrelated left alone": part("unrelated", RuleRelation.UNRELATED),
     }
     with capsys.disabled():
         print(f"\n  {name}: {figures}")  # noqa: T201 -- the figures are to be seen
@@ -77,25 +78,27 @@ def test_no_held_out_pair_is_among_the_others() -> None:
 @pytest.mark.parametrize(
     ("one", "other", "kind"),
     [
-        ("Never skip the header", "Always read the header", Kinship.UNRELATED),
-        ("Never skip rows of the header", "Never omit rows of the header", Kinship.SAME),
-        ("Wait for 5s", "Wait for five seconds", Kinship.SAME),
-        ("Set the timeout to 5sec", "Set the timeout to five seconds", Kinship.SAME),
-        ("Set the timeout to 5 sec", "Set the timeout to five minutes", Kinship.OPPOSITE),
-        ("Round prices to two decimals", "Round weights to three decimals", Kinship.UNRELATED),
-        ("Make the client synchronous", "Make the client asynchronous", Kinship.OPPOSITE),
-        ("Use eval on user input", "Only use eval on user input", Kinship.UNRELATED),
+        ("Never skip the header", "Always read the header", RuleRelation.UNRELATED),
+        ("Never skip rows of the header", "Never omit rows of the header", RuleRelation.SAME),
+        ("Wait for 5s", "Wait for five seconds", RuleRelation.SAME),
+        ("Set the timeout to 5sec", "Set the timeout to five seconds", RuleRelation.SAME),
+        ("Set the timeout to 5 sec", "Set the timeout to five minutes", RuleRelation.OPPOSITE),
+        ("Round prices to two decimals", "Round weights to three decimals", RuleRelation.UNRELATED),
+        ("Make the client synchronous", "Make the client asynchronous", RuleRelation.OPPOSITE),
+        ("Use eval on user input", "Only use eval on user input", RuleRelation.UNRELATED),
     ],
 )
-def test_signs_numbers_and_units(one: str, other: str, kind: Kinship) -> None:
-    assert compare(text(one), text(other)) is kind
+def test_signs_numbers_and_units(one: str, other: str, kind: RuleRelation) -> None:
+    assert compare_rules(text(one), text(other)) is kind
 
 
 @given(rule_texts, rule_texts)
 def test_it_makes_no_difference_which_comes_first(one: RuleText, other: RuleText) -> None:
-    assert (compare(one, other) is Kinship.OPPOSITE) == (compare(other, one) is Kinship.OPPOSITE)
+    assert (compare_rules(one, other) is RuleRelation.OPPOSITE) == (
+        compare_rules(other, one) is RuleRelation.OPPOSITE
+    )
 
 
 @pytest.mark.parametrize("line", [pair[0] for pair in PAIRS["same"]])
 def test_a_rule_is_the_same_as_itself(line: str) -> None:
-    assert compare(text(line), text(line.upper())) is Kinship.SAME
+    assert compare_rules(text(line), text(line.upper())) is RuleRelation.SAME

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from orchestrator.models import Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
-from orchestrator.rulebook.document import parse
-from orchestrator.rulebook.editing import append, remove
-from orchestrator.rulebook.mirroring import agreed_on, held_together
-from orchestrator.rulebook.pages import Filing, Pages
+from orchestrator.rulebook.document import parse_document
+from orchestrator.rulebook.editing import append_rule, remove_rule
+from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
+from orchestrator.rulebook.pages import Destination, RuleFileSet
 from orchestrator.rulebook.records import Status
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add, amend, reinforce
@@ -38,8 +38,8 @@ class Twins:
 
     @property
     def book(self) -> MarkdownRulebook:
-        shelf = Shelf(self.project, mirror=True)
-        keeping = Keeping(self.history, max_rules=5)
+        shelf = RuleFiles(self.project, mirror=True)
+        keeping = RulebookPolicy(self.history, max_rules=5)
         return MarkdownRulebook(shelf, self._locks, today=lambda: TODAY, keeping=keeping)
 
     def learn(self, text: RuleText) -> str:
@@ -60,7 +60,7 @@ class Twins:
 
 def _said(path: Path) -> list[tuple[str, str]]:
     data = path.read_bytes() if path.exists() else b""
-    return [(rule.id, rule.text.rule) for rule in parse(data).rules]
+    return [(rule.id, rule.text.rule) for rule in parse_document(data).rules]
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_a_rule_goes_into_both(twins: Twins) -> None:
     twins.book.apply(amend(rule, MONEY), FAILURE)
     twins.book.apply(reinforce(rule), FAILURE)
     assert twins.said == ([(rule, MONEY.rule)], [(rule, MONEY.rule)])
-    twins.book.take_out(rule)
+    twins.book.remove_rule(rule)
     assert twins.said == ([], [])
     assert twins.claude.read_text("utf-8").startswith(OWN)
 
@@ -87,7 +87,7 @@ def test_what_stood_in_one_before_comes_into_the_other(twins: Twins) -> None:
     change = alone.apply(add(NONE), FAILURE)
     assert change is not None
     twins.agents.write_text("Say please.\n\n## Learned Rules & Patterns\n\n- **Rule**: Never x\n")
-    twins.book.rules()
+    twins.book.list_rules()
     claude, agents = twins.said
     assert sorted(claude) == sorted(agents)
     assert {text for _, text in claude} == {NONE.rule, "Never x"}
@@ -99,36 +99,36 @@ def test_what_people_do_to_one_is_done_to_the_other(twins: Twins, edited: str) -
     first, second = twins.learn(NONE), twins.learn(LISTS)
     path = twins.project / edited
     twins.edit(path, NONE.rule, "Never return zero")
-    path.write_bytes(remove(path.read_bytes(), second))
+    path.write_bytes(remove_rule(path.read_bytes(), second))
     text = path.read_text("utf-8")
     path.write_text(f"{text}\n- **Rule**: Never use eval\n", encoding="utf-8")
-    rules = twins.book.rules()
+    rules = twins.book.list_rules()
     assert [rule.text.rule for rule in rules] == ["Never return zero", "Never use eval"]
     claude, agents = twins.said
     assert claude == agents
-    assert twins.history.get(first).status is Status.ACTIVE
-    assert [e.what for e in twins.history.events(first)] == ["added", "edited by hand"]
-    assert twins.history.get(second).status is Status.ARCHIVED
+    assert twins.history.resolve_record(first).status is Status.ACTIVE
+    assert [e.what for e in twins.history.list_events(first)] == ["added", "edited by hand"]
+    assert twins.history.resolve_record(second).status is Status.ARCHIVED
 
 
 def test_a_deletion_counts_whatever_else_was_done_to_the_other_file(twins: Twins) -> None:
     first, second = twins.learn(NONE), twins.learn(LISTS)
-    twins.claude.write_bytes(remove(twins.claude.read_bytes(), first))
+    twins.claude.write_bytes(remove_rule(twins.claude.read_bytes(), first))
     with twins.agents.open("a", encoding="utf-8") as file:
         file.write("- **Rule**: Greet owls\n")
     twins.edit(twins.agents, LISTS.rule, "Never sort any list in place")
-    rules = [rule.text.rule for rule in twins.book.rules()]
+    rules = [rule.text.rule for rule in twins.book.list_rules()]
     assert rules == ["Never sort any list in place", "Greet owls"]
     assert twins.said[0] == twins.said[1]
-    assert twins.history.get(first).status is Status.ARCHIVED
-    assert twins.history.get(second).status is Status.ACTIVE
+    assert twins.history.resolve_record(first).status is Status.ARCHIVED
+    assert twins.history.resolve_record(second).status is Status.ACTIVE
 
 
 def test_of_two_edits_that_of_claude_md_counts(twins: Twins) -> None:
     rule = twins.learn(NONE)
     twins.edit(twins.claude, NONE.rule, "Never return zero")
     twins.edit(twins.agents, NONE.rule, "Always return zero")
-    twins.book.rules()
+    twins.book.list_rules()
     assert twins.said == ([(rule, "Never return zero")], [(rule, "Never return zero")])
 
 
@@ -136,9 +136,9 @@ def test_a_file_that_is_gone_comes_back_with_the_rules(twins: Twins) -> None:
     rule = twins.learn(NONE)
     for lost in (twins.agents.unlink, lambda: twins.claude.write_text(OWN, encoding="utf-8")):
         lost()
-        twins.book.rules()
+        twins.book.list_rules()
         assert twins.said == ([(rule, NONE.rule)], [(rule, NONE.rule)])
-    assert twins.history.get(rule).status is Status.ACTIVE
+    assert twins.history.resolve_record(rule).status is Status.ACTIVE
 
 
 def test_a_project_with_agents_md_alone_gets_a_pointer_and_no_rule_twice(
@@ -150,12 +150,12 @@ def test_a_project_with_agents_md_alone_gets_a_pointer_and_no_rule_twice(
     assert twins.claude.read_text("utf-8") == "@AGENTS.md\n"
     assert twins.said == ([], [(rule, NONE.rule)])
     twins.edit(twins.claude, "@AGENTS.md\n", "Use tabs.\n")
-    twins.book.rules()
+    twins.book.list_rules()
     assert twins.said == ([(rule, NONE.rule)], [(rule, NONE.rule)])
     twins.claude.write_text("@AGENTS.md\n" + twins.claude.read_text("utf-8"), encoding="utf-8")
-    twins.book.rules()
+    twins.book.list_rules()
     assert twins.said == ([], [(rule, NONE.rule)])
-    assert twins.history.get(rule).status is Status.ACTIVE
+    assert twins.history.resolve_record(rule).status is Status.ACTIVE
     twins.history.close()
 
 
@@ -165,29 +165,29 @@ def test_another_branch_where_the_files_differ_deletes_nothing(twins: Twins) -> 
     for _ in range(2):  # the branch before the files were mirrored is checked out again
         twins.claude.write_text(f"{OWN}\n{first}", encoding="utf-8")
         twins.agents.write_text(f"Say please.\n\n{second}", encoding="utf-8")
-        twins.book.rules()
+        twins.book.list_rules()
         claude, agents = twins.said
         assert sorted(claude) == sorted(agents)
         assert {text for _, text in claude} == {"Never use eval", "Sort imports"}
-    assert {record.status for record in twins.history.all()} == {Status.ACTIVE}
+    assert {record.status for record in twins.history.list_records()} == {Status.ACTIVE}
 
 
 def test_a_fence_that_shows_the_import_imports_nothing(twins: Twins) -> None:
     rule = twins.learn(NONE)
     text = twins.claude.read_text("utf-8")
     twins.claude.write_text(f"Write:\n\n```\n@AGENTS.md\n```\n\n{text}", encoding="utf-8")
-    twins.book.rules()
+    twins.book.list_rules()
     assert twins.said == ([(rule, NONE.rule)], [(rule, NONE.rule)])
 
 
 def test_a_rule_that_reached_one_file_is_added_to_the_other_alone(twins: Twins) -> None:
     twins.learn(NONE)
-    pages = Shelf(twins.project, mirror=True).read().pages
+    pages = RuleFiles(twins.project, mirror=True).read().file_set
     rule = Rule("r-111111", LISTS, "Added by hand")
-    half = pages.add_to(CLAUDE_MD, rule, "")
-    whole = half.add(rule, "")  # as when AGENTS.md changed while it was written
+    half = pages.add_rule_to(CLAUDE_MD, rule, "")
+    whole = half.add_rule(rule, "")  # as when AGENTS.md changed while it was written
     assert whole.files[CLAUDE_MD] == half.files[CLAUDE_MD]
-    assert [known.id for known in whole.rules_in(AGENTS_MD)][1:] == [rule.id]
+    assert [known.id for known in whole.list_rules_in(AGENTS_MD)][1:] == [rule.id]
 
 
 # ---- killed between the two files
@@ -204,14 +204,14 @@ def test_a_writer_killed_at_any_line_loses_no_rule(twins: Twins) -> None:
             twins.book.apply(add(RuleText(f"Never do {line}", "Always", "So")), FAILURE)
 
         killed = reap(fork(work))
-        twins.book.rules()
+        twins.book.list_rules()
         claude, agents = twins.said
         assert claude == agents
         assert set(kept) <= {rule for rule, _ in claude}
         assert twins.claude.read_text("utf-8").startswith(OWN)
         for rule, text in claude:
             if text.startswith("Never do"):
-                twins.book.take_out(rule)
+                twins.book.remove_rule(rule)
     assert line > 30
     assert sorted(path.name for path in twins.project.iterdir()) == [AGENTS_MD, CLAUDE_MD]
 
@@ -227,7 +227,7 @@ _sides = st.dictionaries(st.sampled_from(_IDS), st.sampled_from(_TEXTS))
 def _file(start: str, rules: dict[str, str]) -> bytes:
     data = start.encode()
     for rule, text in rules.items():
-        data = append(data, Rule(rule, RuleText(text, "", ""), "by hand"), "")
+        data = append_rule(data, Rule(rule, RuleText(text, "", ""), "by hand"), "")
     return data
 
 
@@ -244,12 +244,13 @@ def test_after_it_both_say_the_same_and_again_changes_nothing(
     # What both said then is anything, or what one of them says still.
     now_as_then = {CLAUDE_MD: claude, AGENTS_MD: agents}
     agreed = now_as_then[then] if isinstance(then, str) else then
-    pages = Pages(
-        {CLAUDE_MD: _file(start, claude), AGENTS_MD: _file("Ours.\n", agents)}, Filing(mirror=True)
+    pages = RuleFileSet(
+        {CLAUDE_MD: _file(start, claude), AGENTS_MD: _file("Ours.\n", agents)},
+        Destination(mirror=True),
     )
     texts = {rule: RuleText(text, "", "") for rule, text in agreed.items()}
-    done = held_together(pages, texts, date(2026, 11, 20))
-    said = [{rule.id: rule.text for rule in done.rules_in(name)} for name in done.mirrors]
+    done = merge_mirrors(pages, texts, date(2026, 11, 20))
+    said = [{rule.id: rule.text for rule in done.list_rules_in(name)} for name in done.mirrors]
     assert all(each == said[0] for each in said)
     known = {rule.id: rule.text for rule in done.rules}
     assert known == said[0]
@@ -260,6 +261,6 @@ def test_after_it_both_say_the_same_and_again_changes_nothing(
     for rule in claude.keys() | agents.keys():
         both = rule in claude and rule in agents
         assert (rule in known) is (both or rule not in agreed or not deletes)
-    now = {rule: known[rule] for rule in agreed_on(done)}
-    assert held_together(done, now, date(2026, 11, 21)).files == done.files
+    now = {rule: known[rule] for rule in find_shared_ids(done)}
+    assert merge_mirrors(done, now, date(2026, 11, 21)).files == done.files
     assert done.files[AGENTS_MD].startswith(b"Ours.\n")

@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.errors import RulebookError
 from orchestrator.rulebook.pages import Target
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, add, rulebook
 from tests.users import NOBODY, ordinary_user
@@ -64,16 +64,16 @@ def test_the_same_project_can_be_written_when_it_may_be(open_project: Path) -> N
 def test_what_may_not_be_read_is_not_deleted(open_project: Path) -> None:
     with ordinary_user():
         history = OpenHistory(open_project / "state", open_project / "CLAUDE.md")
-        shelf = Shelf(open_project, Target.RULES_DIR)
-        book = MarkdownRulebook(shelf, open_project / "locks", keeping=Keeping(history))
+        shelf = RuleFiles(open_project, Target.RULES_DIR)
+        book = MarkdownRulebook(shelf, open_project / "locks", keeping=RulebookPolicy(history))
         change = book.apply(add(), FAILURE)
         assert change is not None
         for closed in (change.path, change.path.parent):
             mode = closed.stat().st_mode
             closed.chmod(0)
             with pytest.raises(RulebookError, match=f"{closed} cannot be read"):
-                book.rules()
+                book.list_rules()
             closed.chmod(mode)
-        assert len(book.rules()) == 1
-        assert [event.what for event in history.events(change.rule.id)] == ["added"]
+        assert len(book.list_rules()) == 1
+        assert [event.what for event in history.list_events(change.rule.id)] == ["added"]
         history.close()

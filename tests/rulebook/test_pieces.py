@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from orchestrator.models import Rule
 from orchestrator.rulebook import pieces
-from orchestrator.rulebook.document import Document, document_of, parse
-from orchestrator.rulebook.editing import append
+from orchestrator.rulebook.document import Document, build_document, parse_document
+from orchestrator.rulebook.editing import append_rule
 from orchestrator.rulebook.pieces import blank_front_matter, read_markdown, split_lines
 from teacher.models import RuleText
 from tests.rulebook.making import any_files, rule_texts
@@ -53,12 +53,12 @@ def as_a_whole(data: bytes) -> Document:
     text = data.decode("utf-8", "surrogateescape")
     bom = "\ufeff" if text.startswith("\ufeff") else ""
     text = text.removeprefix(bom)
-    return document_of(bom, split_lines(text), [read_markdown(blank_front_matter(text))])
+    return build_document(bom, split_lines(text), [read_markdown(blank_front_matter(text))])
 
 
 @given(st.one_of(any_files, markdown.map(str.encode)))
 def test_pieces_say_what_the_whole_says(data: bytes) -> None:
-    assert parse(data) == as_a_whole(data)
+    assert parse_document(data) == as_a_whole(data)
 
 
 @given(rule_texts)
@@ -69,14 +69,14 @@ def test_a_rule_of_any_text_in_our_form_is_read_as_markdown_reads_it(text: RuleT
         f"- **{name}**: {line}\n" for name, line in zip(("Rule", "When", "Why"), lines, strict=True)
     )
     data = f"{_HEAD}<!-- rule r-aaaaaa -->\n{said}".encode("utf-8", "surrogatepass")
-    assert parse(data) == as_a_whole(data)
+    assert parse_document(data) == as_a_whole(data)
 
 
 @pytest.mark.parametrize("known", [20, 229])
 def test_one_more_rule_is_read_alone(known: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = _HEAD.encode()
     for number in range(known):
-        data = append(data, _rule(number), "failure 1")
+        data = append_rule(data, _rule(number), "failure 1")
     read: list[str] = []
 
     def counted(text: str) -> pieces.Piece:
@@ -84,12 +84,12 @@ def test_one_more_rule_is_read_alone(known: int, monkeypatch: pytest.MonkeyPatch
         return read_markdown(text)
 
     monkeypatch.setattr(pieces, "read_markdown", counted)
-    append(data, _rule(known), "failure 1")
+    append_rule(data, _rule(known), "failure 1")
     assert not read  # in our own form, so that no parser of Markdown is asked at all
     by_hand = data + b"\n# Notes\n\nOf a person.\n"
-    parse(by_hand)
+    parse_document(by_hand)
     assert not read  # so simple that it is not needed either
-    parse(data + b"\n# Notes\n\n> Of a person.\n")
+    parse_document(data + b"\n# Notes\n\n> Of a person.\n")
     assert read == ["# Notes\n\n> Of a person.\n"]
 
 

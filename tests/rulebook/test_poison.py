@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.rulebook.poison import poison_in
+from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
@@ -24,8 +24,8 @@ def lesson(rule: str, when: str = "Always.", why: str = "It failed.") -> Lesson:
 
 def test_the_tables() -> None:
     poison, honest = rules("poison"), rules("honest")
-    let_through = [each for each in poison if not poison_in(lesson(each))]
-    held_back = [(each, why) for each in honest if (why := poison_in(lesson(each)))]
+    let_through = [each for each in poison if not find_poison(lesson(each))]
+    held_back = [(each, why) for each in honest if (why := find_poison(lesson(each)))]
     figures = {
         "poison": len(poison),
         "caught": len(poison) - len(let_through),
@@ -51,19 +51,19 @@ def test_the_tables() -> None:
     ],
 )
 def test_characters_that_nobody_sees(text: str) -> None:
-    assert "characters" in poison_in(lesson(text))
+    assert "characters" in find_poison(lesson(text))
 
 
 @pytest.mark.parametrize("where", ["rule", "when", "why"])
 def test_every_field_is_looked_at(where: str) -> None:
     fields = {"rule": "Round.", "when": "Always.", "why": "It failed."}
-    assert poison_in(lesson(**fields)) == ""
-    assert poison_in(lesson(**{**fields, where: "See https://evil.example/x."}))
+    assert find_poison(lesson(**fields)) == ""
+    assert find_poison(lesson(**{**fields, where: "See https://evil.example/x."}))
 
 
 def test_paths_are_looked_at() -> None:
     narrowed = Lesson(Action.ADD, "r", RuleText("Round.", "a", "b"), paths=("src/**\n<!-- x",))
-    assert poison_in(narrowed) == "it carries HTML or a comment mark"
+    assert find_poison(narrowed) == "it carries HTML or a comment mark"
 
 
 @pytest.mark.parametrize("action", [Action.ADD, Action.AMEND])

@@ -9,11 +9,17 @@ from hypothesis import strategies as st
 
 from orchestrator.models import Rule
 from orchestrator.platform.folders import CLAUDE_MD
-from orchestrator.rulebook.document import parse
-from orchestrator.rulebook.editing import append, remove
-from orchestrator.rulebook.lessons import Outcome, take_in
-from orchestrator.rulebook.pages import Pages
-from orchestrator.rulebook.preflight import Standing, fingerprint, leaving, preflight, tokens
+from orchestrator.rulebook.document import parse_document
+from orchestrator.rulebook.editing import append_rule, remove_rule
+from orchestrator.rulebook.lessons import Outcome, apply_lesson
+from orchestrator.rulebook.pages import RuleFileSet
+from orchestrator.rulebook.preflight import (
+    PreflightContext,
+    choose_evictions,
+    count_tokens,
+    find_conflict,
+    fingerprint_text,
+)
 from teacher.models import RuleText
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add, amend, markdown_files
 
@@ -21,16 +27,18 @@ OPPOSITE = replace(NONE, rule="Always return 0 for a missing result")
 MONEY = RuleText("Use Decimal for money", "Adding prices", "Floats lose cents")
 
 
-def pages(data: bytes) -> Pages:
-    return Pages({CLAUDE_MD: data})
+def pages(data: bytes) -> RuleFileSet:
+    return RuleFileSet({CLAUDE_MD: data})
 
 
-def take(data: bytes, text: RuleText, standing: Standing | None = None) -> Outcome:
-    return take_in(pages(data), add(text), FAILURE, today=TODAY, standing=standing or Standing())
+def take(data: bytes, text: RuleText, standing: PreflightContext | None = None) -> Outcome:
+    return apply_lesson(
+        pages(data), add(text), FAILURE, today=TODAY, standing=standing or PreflightContext()
+    )
 
 
 def written(outcome: Outcome) -> bytes:
-    return outcome.pages.files[CLAUDE_MD]
+    return outcome.file_set.files[CLAUDE_MD]
 
 
 def book(*texts: RuleText) -> bytes:
@@ -45,9 +53,9 @@ def test_a_duplicate_reinforces_the_rule_that_is_there() -> None:
     again = replace(NONE, rule="Do not return 0 for a missing result, return None instead")
     outcome = take(data, again)
     assert outcome.change == "reinforced"
-    assert outcome.rule == parse(data).rules[0]
+    assert outcome.rule == parse_document(data).rules[0]
     assert b"reinforced 1 (2026-11-20)" in written(outcome)
-    assert len(parse(written(outcome)).rules) == 1
+    assert len(parse_document(written(outcome)).rules) == 1
 
 
 def test_a_contradiction_is_held_back_with_both_texts() -> None:
@@ -62,11 +70,11 @@ def test_a_contradiction_is_held_back_with_both_texts() -> None:
 
 def test_an_amendment_may_turn_its_own_rule_but_no_other() -> None:
     data = book(NONE, LISTS)
-    none, lists = parse(data).rules
+    none, lists = parse_document(data).rules
 
     def amended(rule: Rule) -> Outcome:
         lesson = amend(rule.id, OPPOSITE)
-        return take_in(pages(data), lesson, FAILURE, today=TODAY, standing=Standing())
+        return apply_lesson(pages(data), lesson, FAILURE, today=TODAY, standing=PreflightContext())
 
     own = amended(none)
     assert own.change == "amended"
@@ -78,36 +86,39 @@ def test_what_was_turned_down_stays_out() -> None:
     refused = Rule(
         "r-111111", replace(NONE, rule="Don't return 0 for missing results; return None")
     )
-    outcome = take(b"", NONE, Standing(refused=(refused,)))
+    outcome = take(b"", NONE, PreflightContext(refused_rules=(refused,)))
     assert (outcome.rule, written(outcome)) == (None, b"")
     assert "turned down before, as r-111111" in outcome.reason
 
 
 def test_over_budget_the_least_valuable_leaves() -> None:
     data = book(NONE, LISTS)
-    none, lists = parse(data).rules
-    outcome = take(data, MONEY, Standing(max_rules=2, worth={none.id: 3.0, lists.id: 1.0}))
+    none, lists = parse_document(data).rules
+    outcome = take(data, MONEY, PreflightContext(max_rules=2, worth={none.id: 3.0, lists.id: 1.0}))
     assert [rule.text for rule in outcome.leaving] == [LISTS]
-    assert [rule.text for rule in parse(written(outcome)).rules] == [NONE, MONEY]
+    assert [rule.text for rule in parse_document(written(outcome)).rules] == [NONE, MONEY]
 
 
 def test_the_newest_never_leaves_and_tokens_count() -> None:
     data = book(NONE, LISTS)
-    outcome = take(data, MONEY, Standing(max_tokens=45))
+    outcome = take(data, MONEY, PreflightContext(max_tokens=45))
     assert [rule.text for rule in outcome.leaving] == [NONE, LISTS]
-    assert [rule.text for rule in parse(written(outcome)).rules] == [MONEY]
-    rules = parse(data).rules
-    assert leaving(rules, "", Standing(max_tokens=sum(map(tokens, rules)))) == ()
+    assert [rule.text for rule in parse_document(written(outcome)).rules] == [MONEY]
+    rules = parse_document(data).rules
+    assert (
+        choose_evictions(rules, "", PreflightContext(max_tokens=sum(map(count_tokens, rules))))
+        == ()
+    )
 
 
 def test_without_a_history_nothing_is_held_back() -> None:
-    outcome = take_in(pages(book(NONE)), add(OPPOSITE), FAILURE, today=TODAY)
+    outcome = apply_lesson(pages(book(NONE)), add(OPPOSITE), FAILURE, today=TODAY)
     assert outcome.change == "added"
 
 
 def test_the_fingerprint_goes_by_the_words() -> None:
     loud = replace(NONE, rule=NONE.rule.upper() + ".", why="other")
-    assert fingerprint(loud) == fingerprint(NONE) != fingerprint(LISTS)
+    assert fingerprint_text(loud) == fingerprint_text(NONE) != fingerprint_text(LISTS)
 
 
 @given(markdown_files)
@@ -117,12 +128,12 @@ def test_removing_what_was_appended_leaves_the_rules_that_were_there(data: bytes
 
     rule = Rule("r-abcdef", MONEY, "Learned on 2026-11-20 from test failure")
     try:
-        written = append(data, rule, "")
+        written = append_rule(data, rule, "")
     except RulebookError:
         return
-    if parse(data).find(rule.id):
+    if parse_document(data).find_rule(rule.id):
         return
-    assert parse(remove(written, rule.id)).rules == parse(data).rules
+    assert parse_document(remove_rule(written, rule.id)).rules == parse_document(data).rules
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\n\n## Next\n\ntext\n"])
@@ -131,15 +142,17 @@ def test_removing_restores_every_byte(end: bytes, newline: bytes) -> None:
     data = (book(NONE)[:-1] + end).replace(b"\n", newline)
     added = take(data, MONEY)
     assert added.rule is not None
-    assert remove(written(added), added.rule.id) == data
+    assert remove_rule(written(added), added.rule.id) == data
 
 
-def _leaving_plainly(rules: Sequence[Rule], newest: str, standing: Standing) -> tuple[Rule, ...]:
+def _leaving_plainly(
+    rules: Sequence[Rule], newest: str, standing: PreflightContext
+) -> tuple[Rule, ...]:
     """Say the same by counting all rules again for each of them."""
 
     def fits(some: Sequence[Rule], *, tokens_too: bool) -> bool:
         many = standing.max_rules is not None and len(some) > standing.max_rules
-        always = sum(tokens(rule) for rule in some if not rule.paths)
+        always = sum(count_tokens(rule) for rule in some if not rule.paths)
         long = standing.max_tokens is not None and always > standing.max_tokens
         return not many and not (tokens_too and long)
 
@@ -172,37 +185,39 @@ def test_who_leaves_is_counted_in_one_pass(
         for n, (size, scoped, _) in enumerate(made)
     ]
     worth = {f"r-{n}": float(value) for n, (_, _, value) in enumerate(made)}
-    standing = Standing(max_rules=most, max_tokens=longest, worth=worth)
+    standing = PreflightContext(max_rules=most, max_tokens=longest, worth=worth)
     newest = rules[-1].id
-    assert leaving(rules, newest, standing) == _leaving_plainly(rules, newest, standing)
+    assert choose_evictions(rules, newest, standing) == _leaving_plainly(rules, newest, standing)
 
 
 def test_nobody_leaves_in_vain() -> None:
     small = [Rule(f"r-{n}", RuleText(f"Say {n}", "", "")) for n in (1, 2)]
     long, new = Rule("r-3", RuleText("x" * 400, "", "")), Rule("r-4", MONEY)
-    fits = sum(map(tokens, (*small, new)))
+    fits = sum(map(count_tokens, (*small, new)))
     worth = {"r-1": 1.0, "r-2": 2.0, "r-3": 3.0}
-    standing = Standing(max_tokens=fits, worth=worth)
-    assert leaving((*small, long, new), "r-4", standing) == (long,)
+    standing = PreflightContext(max_tokens=fits, worth=worth)
+    assert choose_evictions((*small, long, new), "r-4", standing) == (long,)
 
 
 def test_a_book_in_one_bullet_is_weighed_to_its_end() -> None:
     bullet = Rule("r-1", RuleText("keep " * 40_000, "", ""))
-    assert preflight(MONEY, [bullet], Standing()) is None
-    assert preflight(bullet.text, [Rule("r-2", MONEY)], Standing()) is None
+    assert find_conflict(MONEY, [bullet], PreflightContext()) is None
+    assert find_conflict(bullet.text, [Rule("r-2", MONEY)], PreflightContext()) is None
 
 
 def test_a_rule_that_would_not_fit_even_alone_is_held_back() -> None:
-    outcome = take(book(NONE, LISTS), MONEY, Standing(max_tokens=10))
+    outcome = take(book(NONE, LISTS), MONEY, PreflightContext(max_tokens=10))
     assert (outcome.change, outcome.leaving) == ("waits for approval", ())
     assert "longer than rules.max_tokens, 10" in outcome.reason
 
 
 def test_an_amendment_that_would_not_fit_even_alone_is_held_back() -> None:
     data = book(NONE, LISTS)
-    rule = parse(data).rules[0].id
+    rule = parse_document(data).rules[0].id
     lesson = amend(rule, replace(NONE, why="x" * 400))
-    outcome = take_in(pages(data), lesson, FAILURE, today=TODAY, standing=Standing(max_tokens=100))
+    outcome = apply_lesson(
+        pages(data), lesson, FAILURE, today=TODAY, standing=PreflightContext(max_tokens=100)
+    )
     assert (outcome.change, outcome.target) == ("waits for approval", rule)
     assert (outcome.leaving, written(outcome)) == ((), data)
 
@@ -211,33 +226,37 @@ def test_a_rule_for_some_files_makes_no_room_for_tokens() -> None:
     scoped = Rule("r-1", LISTS, "", ("src/**",))
     long = Rule("r-2", NONE)
     new = Rule("r-3", MONEY)
-    assert leaving((scoped, long, new), "r-3", Standing(max_tokens=tokens(new))) == (long,)
-    assert leaving((scoped, long, new), "r-3", Standing(max_rules=2)) == (scoped,)
+    assert choose_evictions(
+        (scoped, long, new), "r-3", PreflightContext(max_tokens=count_tokens(new))
+    ) == (long,)
+    assert choose_evictions((scoped, long, new), "r-3", PreflightContext(max_rules=2)) == (scoped,)
 
 
 def test_an_amendment_that_says_what_another_rule_says_reinforces_that() -> None:
     data = book(NONE, LISTS)
-    none, lists = parse(data).rules
+    none, lists = parse_document(data).rules
     lesson = amend(lists.id, NONE)
-    outcome = take_in(pages(data), lesson, FAILURE, today=TODAY, standing=Standing())
+    outcome = apply_lesson(pages(data), lesson, FAILURE, today=TODAY, standing=PreflightContext())
     assert (outcome.change, outcome.rule) == ("reinforced", none)
-    assert [rule.text for rule in parse(written(outcome)).rules] == [NONE, LISTS]
+    assert [rule.text for rule in parse_document(written(outcome)).rules] == [NONE, LISTS]
 
 
 def test_an_amendment_to_what_was_turned_down_stays_out() -> None:
     data = book(NONE, LISTS)
-    _, lists = parse(data).rules
-    standing = Standing(refused=(Rule("r-111111", MONEY),))
-    outcome = take_in(pages(data), amend(lists.id, MONEY), FAILURE, today=TODAY, standing=standing)
+    _, lists = parse_document(data).rules
+    standing = PreflightContext(refused_rules=(Rule("r-111111", MONEY),))
+    outcome = apply_lesson(
+        pages(data), amend(lists.id, MONEY), FAILURE, today=TODAY, standing=standing
+    )
     assert (outcome.rule, written(outcome)) == (None, data)
 
 
 def test_an_id_belongs_to_one_text() -> None:
-    (mine,) = parse(book(NONE)).rules
-    standing = Standing(known={mine.id: fingerprint(LISTS)})
+    (mine,) = parse_document(book(NONE)).rules
+    standing = PreflightContext(fingerprints={mine.id: fingerprint_text(LISTS)})
     outcome = take(b"", NONE, standing)
     assert outcome.rule is not None
     assert outcome.rule.id != mine.id
-    again = take(b"", NONE, Standing(known={mine.id: fingerprint(NONE)}))
+    again = take(b"", NONE, PreflightContext(fingerprints={mine.id: fingerprint_text(NONE)}))
     assert again.rule is not None
     assert again.rule.id == mine.id

@@ -8,8 +8,14 @@ from hypothesis import strategies as st
 
 from orchestrator.models import Rule
 from orchestrator.rulebook import preflight as preflights
-from orchestrator.rulebook.likeness import Kinship, Shortlist, compare
-from orchestrator.rulebook.preflight import Found, Objection, Standing, preflight, says_the_same
+from orchestrator.rulebook.likeness import RuleRelation, Shortlist, compare_rules
+from orchestrator.rulebook.preflight import (
+    Objection,
+    PreflightContext,
+    RuleConflict,
+    find_conflict,
+    is_same_rule,
+)
 from teacher.models import RuleText
 from tests.rulebook.making import rule_texts
 from tests.rulebook.test_likeness import labelled, text
@@ -42,18 +48,20 @@ PAIRS = [
 ]
 
 
-def the_long_way(new: RuleText, in_force: Sequence[Rule], standing: Standing) -> Found | None:
+def the_long_way(
+    new: RuleText, in_force: Sequence[Rule], standing: PreflightContext
+) -> RuleConflict | None:
     for objection, rules in (
         (Objection.DUPLICATE, in_force),
-        (Objection.REFUSED, standing.refused),
-        (Objection.WAITING, standing.waiting),
+        (Objection.REFUSED, standing.refused_rules),
+        (Objection.WAITING, standing.pending_rules),
     ):
         for rule in rules:
-            if says_the_same(new, rule.text):
-                return Found(objection, rule)
+            if is_same_rule(new, rule.text):
+                return RuleConflict(objection, rule)
     for rule in in_force:
-        if compare(new, rule.text) is Kinship.OPPOSITE:
-            return Found(Objection.CONTRADICTION, rule)
+        if compare_rules(new, rule.text) is RuleRelation.OPPOSITE:
+            return RuleConflict(Objection.CONTRADICTION, rule)
     return None
 
 
@@ -63,17 +71,19 @@ def rules(texts: Sequence[RuleText]) -> list[Rule]:
 
 @given(_texts, _books)
 def test_all_kin_are_on_the_shortlist(new: RuleText, book: list[RuleText]) -> None:
-    kin = {n for n, other in enumerate(book) if compare(new, other) is not Kinship.UNRELATED}
-    assert kin <= set(Shortlist(book).of(new))
+    kin = {
+        n for n, other in enumerate(book) if compare_rules(new, other) is not RuleRelation.UNRELATED
+    }
+    assert kin <= set(Shortlist(book).find_candidates(new))
 
 
 @given(_texts, _books, _books, _books)
 def test_the_short_way_finds_the_same(
     new: RuleText, in_force: list[RuleText], refused: list[RuleText], waiting: list[RuleText]
 ) -> None:
-    standing = Standing(refused=rules(refused), waiting=rules(waiting))
+    standing = PreflightContext(refused_rules=rules(refused), pending_rules=rules(waiting))
     long = the_long_way(new, rules(in_force), standing)
-    assert preflight(new, rules(in_force), standing) == long
+    assert find_conflict(new, rules(in_force), standing) == long
 
 
 def test_the_labelled_pairs_are_found_the_short_way() -> None:
@@ -83,8 +93,12 @@ def test_the_labelled_pairs_are_found_the_short_way() -> None:
     found = 0
     some = book[::9]  # the long way takes long
     for new in some:
-        kin = {n for n, other in enumerate(book) if compare(new, other) is not Kinship.UNRELATED}
-        assert kin <= set(shortlist.of(new))
+        kin = {
+            n
+            for n, other in enumerate(book)
+            if compare_rules(new, other) is not RuleRelation.UNRELATED
+        }
+        assert kin <= set(shortlist.find_candidates(new))
         found += len(kin)
     assert found > 1.3 * len(some)  # each is kin to itself, and many to their pair
 
@@ -93,14 +107,14 @@ def test_the_labelled_pairs_are_found_the_short_way() -> None:
 def test_few_rules_are_compared_with_a_new_one(known: int, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[RuleText] = []
 
-    def counted(one: RuleText, other: RuleText) -> Kinship:
+    def counted(one: RuleText, other: RuleText) -> RuleRelation:
         compared.append(other)
-        return compare(one, other)
+        return compare_rules(one, other)
 
-    monkeypatch.setattr(preflights, "compare", counted)
+    monkeypatch.setattr(preflights, "compare_rules", counted)
     lines = list(dict.fromkeys(text(line) for pair in PAIRS for line in pair))
     book, new = rules(lines[:known]), [*lines[-50:], lines[1]]
     assert len(book) == known
     for each in new:
-        preflight(each, book, Standing())
+        find_conflict(each, book, PreflightContext())
     assert 0 < len(compared) <= 2 * len(new)

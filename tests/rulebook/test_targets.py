@@ -16,11 +16,11 @@ from orchestrator.errors import RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.models import RuleChange
 from orchestrator.ports import Rulebook
-from orchestrator.rulebook.pages import Target, changed
+from orchestrator.rulebook.pages import Target, list_changed_files
 from orchestrator.rulebook.records import Status
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.scope import covers, safe_globs, scope_of
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.scope import filter_globs, is_in_scope, parse_scope
+from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.rulebooks import open_rulebook
 from orchestrator.storage.runs import Store
 from teacher.models import KnownRule, Lesson, RuleText
@@ -43,11 +43,11 @@ class Book:
     @property
     def book(self) -> MarkdownRulebook:
         return MarkdownRulebook(
-            Shelf(self.root, self.target, mirror=self._mirror, copies=self._state / "copies"),
+            RuleFiles(self.root, self.target, mirror=self._mirror, copies=self._state / "copies"),
             self._state / "locks",
             today=lambda: TODAY,
             on_event=self.heard.append,
-            keeping=Keeping(self.history, max_rules=3),
+            keeping=RulebookPolicy(self.history, max_rules=3),
         )
 
     def learn(self, lesson: Lesson) -> RuleChange:
@@ -88,7 +88,7 @@ class TestInAFolderOfRules(RulebookConformance):
 
     @pytest.fixture
     def book(self, project: Path, tmp_path: Path) -> Rulebook:
-        return MarkdownRulebook(Shelf(project, Target.RULES_DIR), tmp_path / "locks")
+        return MarkdownRulebook(RuleFiles(project, Target.RULES_DIR), tmp_path / "locks")
 
 
 class TestInAgentsMd(RulebookConformance):
@@ -96,7 +96,7 @@ class TestInAgentsMd(RulebookConformance):
 
     @pytest.fixture
     def book(self, project: Path, tmp_path: Path) -> Rulebook:
-        return MarkdownRulebook(Shelf(project, Target.AGENTS_MD), tmp_path / "locks")
+        return MarkdownRulebook(RuleFiles(project, Target.AGENTS_MD), tmp_path / "locks")
 
 
 class TestMirrored(RulebookConformance):
@@ -105,8 +105,8 @@ class TestMirrored(RulebookConformance):
     @pytest.fixture
     def book(self, project: Path, tmp_path: Path) -> Iterator[Rulebook]:
         history = OpenHistory(tmp_path / "state", project / "CLAUDE.md")
-        shelf = Shelf(project, mirror=True)
-        yield MarkdownRulebook(shelf, tmp_path / "locks", keeping=Keeping(history))
+        shelf = RuleFiles(project, mirror=True)
+        yield MarkdownRulebook(shelf, tmp_path / "locks", keeping=RulebookPolicy(history))
         history.close()
 
 
@@ -122,11 +122,11 @@ def test_a_rule_without_a_scope_and_one_with(scoped: Book) -> None:
     assert yaml.safe_load(text.split("---")[1]) == {"paths": ["src/api/**", "*.sql"]}
     assert f"- **Rule**: {LISTS.rule}" in text
     assert not (scoped.root / "CLAUDE.md").exists()
-    assert {rule.id: rule.paths for rule in scoped.book.rules()} == {
+    assert {rule.id: rule.paths for rule in scoped.book.list_rules()} == {
         everywhere.rule.id: (),
         some.rule.id: ("src/api/**", "*.sql"),
     }
-    assert scoped.history.get(some.rule.id).rule.paths == ("src/api/**", "*.sql")
+    assert scoped.history.resolve_record(some.rule.id).rule.paths == ("src/api/**", "*.sql")
 
 
 def test_the_teacher_is_told_the_scope(scoped: Book) -> None:
@@ -163,8 +163,8 @@ def test_a_file_of_ours_goes_with_its_last_rule_and_one_with_other_words_stays(
     rule, other = scoped.learn(SCOPED).rule, scoped.learn(add(NONE)).rule
     own = scoped.root / ".claude/rules/learned.md"
     own.write_text(own.read_text("utf-8") + "\n## Ours\n\nUse tabs.\n", encoding="utf-8")
-    scoped.book.take_out(rule.id)
-    scoped.book.take_out(other.id)
+    scoped.book.remove_rule(rule.id)
+    scoped.book.remove_rule(other.id)
     assert [path.name for path in own.parent.iterdir()] == ["learned.md"]
     assert "Use tabs." in own.read_text("utf-8")
 
@@ -176,9 +176,9 @@ def test_people_may_rename_a_file_and_rescope_it(scoped: Book) -> None:
     (old.parent / "deep").mkdir()
     (old.parent / "deep" / "api.md").write_text(text, encoding="utf-8")
     old.unlink()
-    (known,) = scoped.book.rules()
+    (known,) = scoped.book.list_rules()
     assert (known.id, known.paths) == (rule.id, ("src/**", "*.sql"))
-    events = [event.what for event in scoped.history.events(rule.id)]
+    events = [event.what for event in scoped.history.list_events(rule.id)]
     assert events == ["added", "edited by hand"]
     assert scoped.learn(replace(add(NONE), paths=("*.sql", "src/**"))).path.name == "api.md"
 
@@ -188,7 +188,7 @@ def test_a_file_that_is_never_loaded_is_said_to_be(scoped: Book) -> None:
     path = scoped.root / ".claude/rules/learned-src-api-sql.md"
     path.write_text(path.read_text("utf-8").replace("paths:", "paths: ["), encoding="utf-8")
     with pytest.raises(RulebookError, match=r"learned-src-api-sql\.md: its front matter"):
-        scoped.book.rules()
+        scoped.book.list_rules()
 
 
 def test_files_that_are_not_ours_are_no_rules_of_ours(scoped: Book) -> None:
@@ -198,7 +198,7 @@ def test_files_that_are_not_ours_are_no_rules_of_ours(scoped: Book) -> None:
     outside = scoped.root.parent / "elsewhere.md"
     outside.write_text("## Learned Rules & Patterns\n\n- **Rule**: Never x\n", encoding="utf-8")
     (folder / "link.md").symlink_to(outside)
-    assert scoped.book.rules() == ()
+    assert scoped.book.list_rules() == ()
     scoped.learn(add(NONE))
     assert (folder / "style.md").read_text("utf-8").endswith("Use tabs.\n")
     assert "Never return" not in outside.read_text("utf-8")
@@ -219,7 +219,7 @@ def test_over_budget_a_rule_of_another_file_makes_room(scoped: Book) -> None:
     for text in (NONE, MONEY, RuleText("Never use eval", "Parsing", "It runs code")):
         change = scoped.learn(add(text))
     assert [rule.id for rule in change.leaving] == [first.id]
-    assert scoped.history.get(first.id).status is Status.ARCHIVED
+    assert scoped.history.resolve_record(first.id).status is Status.ARCHIVED
     assert not (scoped.root / ".claude/rules/learned-src-api-sql.md").exists()
 
 
@@ -248,7 +248,7 @@ def test_a_file_with_more_than_we_made_stays_without_its_rules(
     change = scoped.learn(SCOPED)
     text = change.path.read_text("utf-8").replace(old, new)
     change.path.write_bytes(text.encode())
-    scoped.book.take_out(change.rule.id)
+    scoped.book.remove_rule(change.rule.id)
     left = change.path.read_bytes().decode()
     assert LISTS.rule not in left
     assert text.startswith(left.rstrip())
@@ -257,9 +257,9 @@ def test_a_file_with_more_than_we_made_stays_without_its_rules(
 
 def test_a_scope_can_be_taken_away_again(scoped: Book) -> None:
     rule = scoped.learn(SCOPED).rule
-    scoped.book.edit(lambda pages: pages.rescope(rule.id, ()))
-    assert [(known.id, known.paths) for known in scoped.book.rules()] == [(rule.id, ())]
-    assert [path.name for path in scoped.book.where(rule.id)] == ["learned.md"]
+    scoped.book.edit_files(lambda pages: pages.rescope_rule(rule.id, ()))
+    assert [(known.id, known.paths) for known in scoped.book.list_rules()] == [(rule.id, ())]
+    assert [path.name for path in scoped.book.find_files(rule.id)] == ["learned.md"]
     assert not (scoped.root / ".claude/rules/learned-src-api-sql.md").exists()
 
 
@@ -268,11 +268,11 @@ def test_a_scope_can_be_taken_away_where_new_rules_have_none(
 ) -> None:
     rule = open_book(Target.RULES_DIR).learn(SCOPED).rule
     made = open_book(Target.PROJECT)
-    made.book.edit(lambda pages: pages.rescope(rule.id, ("docs/**",)))
-    assert made.book.rules()[0].paths == ("src/api/**", "*.sql")
-    made.book.edit(lambda pages: pages.rescope(rule.id, ()))
-    assert made.book.where(rule.id) == (project / "CLAUDE.md",)
-    assert made.history.get(rule.id).rule.id == rule.id
+    made.book.edit_files(lambda pages: pages.rescope_rule(rule.id, ("docs/**",)))
+    assert made.book.list_rules()[0].paths == ("src/api/**", "*.sql")
+    made.book.edit_files(lambda pages: pages.rescope_rule(rule.id, ()))
+    assert made.book.find_files(rule.id) == (project / "CLAUDE.md",)
+    assert made.history.resolve_record(rule.id).rule.id == rule.id
 
 
 # ---- files that cannot be read
@@ -311,11 +311,11 @@ def test_what_cannot_be_read_is_not_deleted(
     data = change.path.read_bytes()
     spoil(change.path)
     with pytest.raises(RulebookError, match=words):
-        later.book.rules()
-    assert later.history.get(change.rule.id).status is Status.ACTIVE
+        later.book.list_rules()
+    assert later.history.resolve_record(change.rule.id).status is Status.ACTIVE
     change.path.unlink()
     change.path.write_bytes(data)
-    assert len(later.book.rules()) == 2
+    assert len(later.book.list_rules()) == 2
 
 
 def test_files_that_never_had_rules_stop_nobody(
@@ -331,19 +331,19 @@ def test_files_that_never_had_rules_stop_nobody(
     (folder / "large.md").write_bytes(b"word " * 250_000)
     made = open_book(Target.PROJECT)
     rule = made.learn(add(NONE)).rule
-    assert [known.id for known in made.book.rules()] == [rule.id]
+    assert [known.id for known in made.book.list_rules()] == [rule.id]
     (folder / "large.md").unlink()
     (project / "CLAUDE.md").unlink()
-    assert made.book.rules() == ()
-    assert made.history.get(rule.id).status is Status.ARCHIVED
+    assert made.book.list_rules() == ()
+    assert made.history.resolve_record(rule.id).status is Status.ARCHIVED
 
 
 def test_a_file_that_loses_a_rule_is_written_last(scoped: Book) -> None:
     rule = scoped.learn(add(LISTS)).rule
     scoped.learn(replace(SCOPED, text=MONEY))
-    before = scoped.book._shelf.read().pages
+    before = scoped.book._shelf.read().file_set
     for paths in (("src/api/**", "*.sql"), ("a/**",), ("z/**",)):
-        order = changed(before, before.rescope(rule.id, paths))
+        order = list_changed_files(before, before.rescope_rule(rule.id, paths))
         assert order[-1] == ".claude/rules/learned.md"
         assert len(order) == 2
 
@@ -360,11 +360,11 @@ def test_another_target_moves_nothing_and_loses_no_history(
     for target, lesson in lessons.items():
         ids.append(open_book(target).learn(lesson).rule.id)
     last = open_book(Target.PROJECT)
-    assert [rule.id for rule in last.book.rules()] == ids
-    assert {record.status for record in last.history.all()} == {Status.ACTIVE}
+    assert [rule.id for rule in last.book.list_rules()] == ids
+    assert {record.status for record in last.history.list_records()} == {Status.ACTIVE}
     again = RuleText(f"{LISTS.rule}!", LISTS.when, "")
     assert last.learn(add(again)).change in ("already known", "reinforced")
-    last.book.take_out(ids[1])
+    last.book.remove_rule(ids[1])
     assert last.text("AGENTS.md").startswith("Use tabs.\n")
     assert MONEY.rule not in last.text("AGENTS.md")
 
@@ -373,7 +373,7 @@ def test_a_scope_is_left_out_where_a_file_can_have_none(open_book: OpenBook) -> 
     made = open_book(Target.PROJECT)
     change = made.learn(SCOPED)
     assert (change.rule.paths, change.path.name) == ((), "CLAUDE.md")
-    assert made.history.get(change.rule.id).rule.paths == ()
+    assert made.history.resolve_record(change.rule.id).rule.paths == ()
 
 
 def test_the_users_own_file_may_be_a_link_to_anywhere(
@@ -389,7 +389,7 @@ def test_the_users_own_file_may_be_a_link_to_anywhere(
     assert (home / ".claude" / "CLAUDE.md").is_symlink()
     text = (dotfiles / "CLAUDE.md").read_text("utf-8")
     assert text.startswith("Be brief.\n\n## Learned Rules")
-    assert made.book.files() == ()
+    assert made.book.list_files() == ()
 
 
 def test_the_users_own_file_is_made_with_its_folder(home: Path, open_book: OpenBook) -> None:
@@ -418,7 +418,7 @@ def test_agents_md_linked_to_claude_md_is_one_file(project: Path, open_book: Ope
     made.learn(add(NONE))
     assert (project / "AGENTS.md").is_symlink()
     assert made.text("CLAUDE.md").count(NONE.rule) == 1
-    assert made.book.files() == ("CLAUDE.md",)
+    assert made.book.list_files() == ("CLAUDE.md",)
 
 
 # ---- scopes
@@ -440,14 +440,14 @@ def test_agents_md_linked_to_claude_md_is_one_file(project: Path, open_book: Ope
     ],
 )
 def test_what_a_teacher_may_give_as_a_scope(given: list[str], kept: tuple[str, ...]) -> None:
-    assert safe_globs(given) == kept
+    assert filter_globs(given) == kept
 
 
 @pytest.mark.parametrize("paths", [("a: b", "#c", '"q"', "{x,y}/*.ts", "é*", "'", "- x", "1")])
 def test_a_scope_reads_back_as_it_was_written(scoped: Book, paths: tuple[str, ...]) -> None:
     change = scoped.learn(replace(add(LISTS), paths=paths))
     assert change.rule.paths == paths
-    assert scope_of(change.path.read_bytes()) == paths
+    assert parse_scope(change.path.read_bytes()) == paths
 
 
 @pytest.mark.parametrize(
@@ -468,8 +468,8 @@ def test_a_scope_reads_back_as_it_was_written(scoped: Book, paths: tuple[str, ..
     ],
 )
 def test_the_forms_that_claude_code_takes(front: str, scope: tuple[str, ...]) -> None:
-    assert scope_of(f"---\n{front}---\ntext\n".encode()) == scope
-    assert scope_of(f"---\r\n{front}---\r\ntext\r\n".encode()) == scope
+    assert parse_scope(f"---\n{front}---\ntext\n".encode()) == scope
+    assert parse_scope(f"---\r\n{front}---\r\ntext\r\n".encode()) == scope
 
 
 @pytest.mark.parametrize(
@@ -486,12 +486,12 @@ def test_the_forms_that_claude_code_takes(front: str, scope: tuple[str, ...]) ->
 )
 def test_hostile_front_matter_is_refused_in_one_line(front: str) -> None:
     with pytest.raises(RulebookError, match="its front matter is"):
-        scope_of(f"---\n{front}---\ntext\n".encode())
+        parse_scope(f"---\n{front}---\ntext\n".encode())
 
 
 def test_aliases_multiply_nothing() -> None:
     levels = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
-    assert scope_of(f"---\na0: &a0 [x]\n{levels}paths: [*a39, y]\n---\n".encode()) == ("y",)
+    assert parse_scope(f"---\na0: &a0 [x]\n{levels}paths: [*a39, y]\n---\n".encode()) == ("y",)
 
 
 @pytest.mark.parametrize(
@@ -499,13 +499,13 @@ def test_aliases_multiply_nothing() -> None:
     ["src/{1..5000}/**", "src/" + "{a,b}" * 11, "{" * 5000, "*a/" * 50, "[", "[!", "", "\0", "!"],
 )
 def test_a_glob_that_people_wrote_matches_or_not_and_raises_nothing(glob: str) -> None:
-    assert covers((glob,), ["src/x.py"]) is False
-    assert covers((glob, "src/*"), ["src/x.py"]) is True
+    assert is_in_scope((glob,), ["src/x.py"]) is False
+    assert is_in_scope((glob, "src/*"), ["src/x.py"]) is True
 
 
 @given(st.text(alphabet="{},.*?[]!-()|/ab1", max_size=60))
 def test_any_glob_matches_or_not(glob: str) -> None:
-    assert covers((glob,), ["src/x.py", "a/b/a"]) in (True, False)
+    assert is_in_scope((glob,), ["src/x.py", "a/b/a"]) in (True, False)
 
 
 @pytest.mark.parametrize(
@@ -521,8 +521,8 @@ def test_any_glob_matches_or_not(glob: str) -> None:
     ],
 )
 def test_which_files_load_a_rule(glob: str, file: str, loaded: bool) -> None:
-    assert covers((glob,), ["README.md", file]) is loaded
-    assert covers((), [])
+    assert is_in_scope((glob,), ["README.md", file]) is loaded
+    assert is_in_scope((), [])
 
 
 def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path: Path) -> None:
@@ -533,8 +533,8 @@ def test_a_link_to_agents_md_beside_it_keeps_the_history(project: Path, tmp_path
         (project / "CLAUDE.md").rename(project / "AGENTS.md")
         (project / "CLAUDE.md").symlink_to("AGENTS.md")
         book, history = open_rulebook(Config(), project, store.database, lambda _event: None)
-        book.rules()
-        assert [record.rule.id for record in history.all()] == [change.rule.id]
+        book.list_rules()
+        assert [record.rule.id for record in history.list_records()] == [change.rule.id]
 
 
 def test_a_rule_by_hand_keeps_its_history_once_we_wrote_the_file(
@@ -546,12 +546,12 @@ def test_a_rule_by_hand_keeps_its_history_once_we_wrote_the_file(
         encoding="utf-8",
     )
     made = open_book(Target.PROJECT)
-    first, second = (rule.id for rule in made.book.rules())
+    first, second = (rule.id for rule in made.book.list_rules())
     assert b"<!--" not in file.read_bytes()
     made.learn(add(NONE))
     text = file.read_text("utf-8")
     assert f"<!-- rule {first} -->\n- **Rule**: Never x\n<!-- rule {second} -->\n" in text
     file.write_text(text.replace("Never y", "Never z"), encoding="utf-8")
-    made.book.rules()
-    assert made.history.get(second).rule.text.rule == "Never z"
-    assert made.history.get(second).status is Status.ACTIVE
+    made.book.list_rules()
+    assert made.history.resolve_record(second).rule.text.rule == "Never z"
+    assert made.history.resolve_record(second).status is Status.ACTIVE

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.rulebook.records import RuleRecord, Status
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
@@ -28,8 +28,8 @@ class Project:
 
     @property
     def book(self) -> MarkdownRulebook:
-        shelf = Shelf(self.root, mirror=self._mirror, copies=self._state / "copies")
-        return MarkdownRulebook(shelf, self._state / "locks", keeping=Keeping(self.history))
+        shelf = RuleFiles(self.root, mirror=self._mirror, copies=self._state / "copies")
+        return MarkdownRulebook(shelf, self._state / "locks", keeping=RulebookPolicy(self.history))
 
     def learn(self, text: RuleText = NONE) -> str:
         change = self.book.apply(add(text), FAILURE)
@@ -55,12 +55,12 @@ class Project:
         self.file.write_text("".join(lines[:start] + lines[end + 1 :]), encoding="utf-8")
 
     def taught_again(self, text: RuleText = NONE) -> bool:
-        self.book.rules()
+        self.book.list_rules()
         return self.book.apply(add(text), FAILURE) is not None
 
     def look(self, rule: str) -> RuleRecord:
-        self.book.rules()
-        return self.history.get(rule)
+        self.book.list_rules()
+        return self.history.resolve_record(rule)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_it_is_one_without_git_too_and_forgotten_when_it_is_undone(plain: Projec
     assert not plain.taught_again()
     plain.file.write_bytes(whole)
     assert plain.look(rule).status is Status.ACTIVE
-    assert plain.history.refusals() == []
+    assert plain.history.list_refusals() == []
 
 
 def on_another_branch(project: Project) -> None:
@@ -227,7 +227,7 @@ def on_a_branch_of_which_the_clone_has_a_part(project: Project) -> None:
 def test_what_leaves_with_a_checkout_may_be_learned_again(
     versioned: Project, how: Callable[[Project], None]
 ) -> None:
-    (first,) = [rule.id for rule in versioned.book.rules()]
+    (first,) = [rule.id for rule in versioned.book.list_rules()]
     rule = versioned.learn()
     how(versioned)
     record = versioned.look(rule)
@@ -268,7 +268,7 @@ def test_a_whole_section_that_is_gone_says_nothing_of_its_rules(plain: Project) 
 
 def test_what_we_took_out_ourselves_nobody_withdrew(plain: Project) -> None:
     first, second = plain.learn(), plain.learn(LISTS)
-    plain.book.take_out(first)  # and were killed before the history knew
+    plain.book.remove_rule(first)  # and were killed before the history knew
     assert plain.look(first).reason != "deleted from the file"
     assert plain.taught_again()
     assert plain.look(second).status is Status.ACTIVE
@@ -279,23 +279,23 @@ def test_nor_beside_a_file_that_people_edit(versioned: Project) -> None:
     versioned.commit()
     heading = "## Learned Rules & Patterns\n\n- **Rule**: Greet owls\n"
     (versioned.root / "AGENTS.md").write_text(heading, encoding="utf-8")
-    versioned.book.take_out(rule)
+    versioned.book.remove_rule(rule)
     assert versioned.look(rule).reason != "deleted from the file"
 
 
 def test_a_word_on_a_rule_outlives_a_look_at_an_older_commit(versioned: Project) -> None:
     rule = versioned.learn()
     versioned.commit()
-    versioned.history.refuse(versioned.history.get(rule))
-    versioned.book.take_out(rule)
-    versioned.history.move(rule, Status.ARCHIVED, "retired", "by a person")
+    versioned.history.record_refusal(versioned.history.resolve_record(rule))
+    versioned.book.remove_rule(rule)
+    versioned.history.change_status(rule, Status.ARCHIVED, "retired", "by a person")
     versioned.commit()
     versioned.git("checkout", "-q", "HEAD~1")
     assert versioned.look(rule).status is Status.ACTIVE
     versioned.git("checkout", "-q", "main")
     record = versioned.look(rule)
     assert (record.status, versioned.taught_again()) == (Status.ARCHIVED, False)
-    assert versioned.history.events(rule)[-1].what == "left the file"
+    assert versioned.history.list_events(rule)[-1].what == "left the file"
 
 
 def test_git_runs_nothing_that_the_repository_configures(

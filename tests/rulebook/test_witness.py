@@ -12,11 +12,11 @@ from orchestrator import events
 from orchestrator.agents.claude_instructions import Instruction, read_instructions
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult, Diff, FileChange, Rule
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.outcomes import outcomes_listener
+from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.records import Exposure, hash_text
-from orchestrator.rulebook.rulebook import Keeping, MarkdownRulebook
-from orchestrator.rulebook.shelf import Shelf
+from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
+from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.rulebook.witness import witness_rules
 from teacher.models import RuleText
 from tests.agents.claude import claude, say, steps, use
@@ -67,9 +67,9 @@ class Remembering(OpenHistory):
         super().__init__(directory, book)
         self.kept: dict[tuple[int, str], str] = {}
 
-    def expose(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
+    def record_exposures(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
         rules = list(rules)
-        super().expose(run, number, rules)
+        super().record_exposures(run, number, rules)
         self.kept |= {(number, each.rule_id): str(each.witness) for each in rules}
 
 
@@ -81,8 +81,8 @@ def history(project: Path, tmp_path: Path) -> Iterator[Remembering]:
 
 def learn(project: Path, tmp_path: Path, history: History) -> tuple[MarkdownRulebook, str, str]:
     """Learn a rule for all files, and one for `src/` alone."""
-    shelf = Shelf(project, Target.RULES_DIR, copies=tmp_path / "copies")
-    book = MarkdownRulebook(shelf, tmp_path / "locks", keeping=Keeping(history))
+    shelf = RuleFiles(project, Target.RULES_DIR, copies=tmp_path / "copies")
+    book = MarkdownRulebook(shelf, tmp_path / "locks", keeping=RulebookPolicy(history))
     always = book.apply(add(NONE), FAILURE)
     scoped = book.apply(replace(add(LISTS), paths=("src/**",)), FAILURE)
     assert always
@@ -97,7 +97,7 @@ def test_the_real_program_bears_witness(
     book, always, scoped = learn(project, tmp_path, history)
     (project / "src").mkdir()
     (project / touched).write_text("x = 1\n", encoding="utf-8")
-    listen = outcomes_listener(history, book, "run-1", pytest.fail)
+    listen = build_outcomes_listener(history, book, "run-1", pytest.fail)
     listen(events.AttemptStarted(1, 1, "go"))
     assert history.kept == {(1, always): "file"}
     # Only read: what the agent changed says nothing of the rule.
@@ -107,7 +107,7 @@ def test_the_real_program_bears_witness(
     listen(events.AgentFinished(result))
     listen(events.DiffTaken(Diff((), Path("patch"))))
     assert history.kept == {(1, always): "transcript", (1, scoped): expected}
-    exposed = {record.rule.id for record in history.exposed("run-1", 1)}
+    exposed = {record.rule.id for record in history.list_exposed_rules("run-1", 1)}
     assert exposed == {always} | ({scoped} if expected == "transcript" else set())
 
 
@@ -115,7 +115,7 @@ def test_of_an_agent_without_a_transcript_the_changed_files_say_what_was_loaded(
     project: Path, tmp_path: Path, history: Remembering
 ) -> None:
     book, always, scoped = learn(project, tmp_path, history)
-    listen = outcomes_listener(history, book, "run-1", pytest.fail)
+    listen = build_outcomes_listener(history, book, "run-1", pytest.fail)
     for number, path in ((1, "docs/a.md"), (2, "src/a.py")):
         listen(events.AttemptStarted(number, 2, "go"))
         listen(events.AgentFinished(AgentResult(AgentOutcome.COMPLETED, "done")))
@@ -132,7 +132,7 @@ def test_a_process_that_goes_on_after_the_agent_knows_the_attempt_by_its_event(
     row = {"attachment": {"type": "instructions", "files": files}}
     transcript.write_text(json.dumps(row), encoding="utf-8")
     assert read_instructions(transcript)
-    listen = outcomes_listener(history, book, "run-1", pytest.fail)
+    listen = build_outcomes_listener(history, book, "run-1", pytest.fail)
     done = AgentResult(AgentOutcome.COMPLETED, "done", transcript=transcript)
     listen(events.AgentFinished(done, attempt=3))
     assert history.kept[3, always] == "transcript"

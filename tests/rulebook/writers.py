@@ -18,7 +18,7 @@ from typing import Any
 
 from orchestrator.errors import LoopError
 from orchestrator.rulebook import files
-from orchestrator.rulebook.document import parse
+from orchestrator.rulebook.document import parse_document
 from teacher.models import RuleText
 from tests.rulebook.making import FAILURE, add, is_one_insertion, rulebook
 
@@ -67,15 +67,15 @@ def die_at(line: int) -> Callable[[FrameType, str, Any], Any]:
     return trace
 
 
-def _whole(path: Path) -> bytes:
+def _read_whole(path: Path) -> bytes:
     """The file's bytes, once they are seen to be whole rules and all of what was there."""
     data = path.read_bytes()
     assert data == START or is_one_insertion(START, data)
-    assert all(known.text.why == "So" and known.source for known in parse(data).rules)
+    assert all(known.text.why == "So" and known.source for known in parse_document(data).rules)
     return data
 
 
-def every_line(project: Path) -> Iterator[int]:
+def kill_at_lines(project: Path) -> Iterator[int]:
     """Kill a writer at each line of the file module in turn, until one gets through."""
     path, line = project / "CLAUDE.md", 0
     killed = True
@@ -88,14 +88,17 @@ def every_line(project: Path) -> Iterator[int]:
             rulebook(project).apply(add(rule("line", line)), FAILURE)
 
         killed = reap(fork(work))
-        after = _whole(path)
-        assert after == before or len(parse(after).rules) == len(parse(before).rules) + 1
+        after = _read_whole(path)
+        assert (
+            after == before
+            or len(parse_document(after).rules) == len(parse_document(before).rules) + 1
+        )
         if killed:
             yield line
-    assert any(known.text == rule("line", line) for known in parse(after).rules)
+    assert any(known.text == rule("line", line) for known in parse_document(after).rules)
 
 
-def any_moment(project: Path, kills: int) -> Iterator[int]:
+def kill_at_moments(project: Path, kills: int) -> Iterator[int]:
     """Kill a busy writer at random moments."""
     chance = random.Random(20261120)  # noqa: S311 -- moments, no secrets
     for number in range(kills):
@@ -108,10 +111,10 @@ def any_moment(project: Path, kills: int) -> Iterator[int]:
         time.sleep(chance.uniform(0.0, 0.12))
         os.kill(child, signal.SIGKILL)
         assert reap(child)
-        yield len(parse(_whole(project / "CLAUDE.md")).rules)
+        yield len(parse_document(_read_whole(project / "CLAUDE.md")).rules)
 
 
-def race(project: Path, writers: int, rules: int) -> None:
+def race_writers(project: Path, writers: int, rules: int) -> None:
     """Let many writers add rules at once."""
 
     def work(writer: int) -> Callable[[], None]:
@@ -125,7 +128,7 @@ def race(project: Path, writers: int, rules: int) -> None:
         assert not reap(child)
 
 
-def limited(project: Path, size: int) -> str:
+def write_with_limit(project: Path, size: int) -> str:
     """Write while no file may grow beyond `size` bytes; what the rulebook says to that."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     try:
@@ -139,13 +142,13 @@ def main(mode: str, folder: str) -> None:
     """Do what the mode says, and print what came of it as JSON."""
     project = Path(folder)
     if mode == "every-line":
-        print(json.dumps(list(every_line(project))))  # noqa: T201 -- the answer
+        print(json.dumps(list(kill_at_lines(project))))  # noqa: T201 -- the answer
     elif mode == "any-moment":
-        print(json.dumps(list(any_moment(project, 60))))  # noqa: T201 -- the answer
+        print(json.dumps(list(kill_at_moments(project, 60))))  # noqa: T201 -- the answer
     elif mode == "race":
-        race(project, 8, 8)
+        race_writers(project, 8, 8)
     elif mode == "limited":
-        print(json.dumps(limited(project, 4096)))  # noqa: T201 -- the answer
+        print(json.dumps(write_with_limit(project, 4096)))  # noqa: T201 -- the answer
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import events
 from orchestrator.services.demo import RULE, run_demo
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 
 Sabotage = Callable[[Path], None]
 
@@ -52,7 +52,7 @@ def test_the_loop_learns(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "scripted" in said
     (folder,) = folders
     assert not folder.exists()
-    assert not state_directory().exists()
+    assert not resolve_state_directory().exists()
     assert not (home / ".claude").exists()
 
 

@@ -17,7 +17,7 @@ from orchestrator.errors import UsageError
 from orchestrator.models import AgentOutcome, RunOutcome, RunResult
 from orchestrator.platform import process
 from orchestrator.services.runs import start_run
-from orchestrator.services.workflows import Caller, carry_run
+from orchestrator.services.workflows import Caller, execute_run
 from orchestrator.storage.runs import Store
 from tests.platform.test_process import alive
 
@@ -112,7 +112,7 @@ def test_both_solve_and_each_record_is_its_own(tmp_path: Path) -> None:
     assert [side.join().outcome for side in sides] == [RunOutcome.SOLVED] * 2
     assert dict(os.environ) == before
     with Store(tmp_path / "state") as store:
-        records = {each.task.project.name: store.get(each.id) for each in store.list()}
+        records = {each.task.project.name: store.load_run(each.id) for each in store.list_runs()}
     for side in sides:
         (started,) = [each for each in side.heard if isinstance(each, events.RunStarted)]
         assert started.run_id == records[side.name].id
@@ -121,7 +121,7 @@ def test_both_solve_and_each_record_is_its_own(tmp_path: Path) -> None:
         assert sum(isinstance(each, events.RunEnded) for each in side.heard) == 1
     for file in (here, there):
         assert not alive(int(file.with_suffix(".daemon").read_text(encoding="utf-8")))
-    assert process.live_marks() == set()
+    assert process.list_live_marks() == set()
 
 
 def test_one_that_is_ended_by_its_limits_leaves_the_others_children_alone(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_one_that_is_ended_by_its_limits_leaves_the_others_children_alone(tmp_pa
     daemon = there.with_suffix(".daemon")
     solves.wait_for(daemon)
     assert alive(int(daemon.read_text(encoding="utf-8")))
-    assert len(process.live_marks()) == 1
+    assert len(process.list_live_marks()) == 1
     (tmp_path / "go").touch()
     assert solves.join().outcome is RunOutcome.SOLVED
     assert not alive(int(daemon.read_text(encoding="utf-8")))
@@ -150,7 +150,7 @@ def test_a_process_uses_one_database_at_a_time(tmp_path: Path) -> None:
     with Store(tmp_path / "other"):
         pass
     with pytest.raises(UsageError, match="this process carries a run of"):
-        carry_run("any", Caller(tmp_path / "other"))
+        execute_run("any", Caller(tmp_path / "other"))
     go.touch()
     assert side.join().outcome is RunOutcome.SOLVED
 
@@ -167,6 +167,6 @@ def test_what_is_left_of_a_run_carries_its_mark(tmp_path: Path) -> None:
         )
     assert children.mark in done.text
     assert {children.mark, child.mark} <= process.read_marks(psutil.Process(child.pid))
-    assert process.sweep(children.mark) == 1
+    assert process.end_marked_processes(children.mark) == 1
     child.wait()
     assert children.live == ()

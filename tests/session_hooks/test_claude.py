@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.learnings import review
-from orchestrator.learnings.workspace import Workspace, init
+from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.platform import process
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.session_hooks import settings
@@ -24,8 +24,8 @@ def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "state"))
     process.capture(["git", "init", "-q"], cwd=project)
     made = Workspace(project, everywhere=False)
-    init(made)
-    settings.install(settings.local_settings(project))
+    initialize_workspace(made)
+    settings.install_hooks(settings.local_settings(project))
     return made
 
 
@@ -114,9 +114,9 @@ def test_a_failing_call_is_logged_without_its_secrets_and_becomes_an_entry(
     line = workspace.pending_errors.read_text(encoding="utf-8")
     assert "ls no-such-file" in line
     assert "abcdef123456" not in line
-    found = review.review(workspace)
-    assert len(found.taken_in) == 1
-    (entry,) = workspace.entries()
+    found = review.review_workspace(workspace)
+    assert len(found.imported) == 1
+    (entry,) = workspace.read_entries()
     assert entry.context == "Bash failed: API_TOKEN=[redacted: secret] ls no-such-file"
     assert entry.content.startswith("Exit code 2")
     assert workspace.pending_errors.read_bytes() == b""
@@ -179,7 +179,7 @@ def test_a_command_in_the_background_is_not_said_to_be_done(
 def test_hooks_of_project_and_user_together_note_a_call_once(
     workspace: Workspace, home: Path
 ) -> None:
-    settings.install(home / ".claude" / "settings.json")
+    settings.install_hooks(home / ".claude" / "settings.json")
     (workspace.base / "build").mkdir()
     assert undisturbed(run(workspace.base, home, "rm -rf build", "ls no-such-file"))
     assert workspace.buffer.read_text(encoding="utf-8").count("## WAL Entry") == 1

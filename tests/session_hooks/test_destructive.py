@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.session_hooks import entry
-from orchestrator.session_hooks.writeahead.destructive import SQL, dangers, dangers_in_sql
-from orchestrator.session_hooks.writeahead.entries import entry as entry_of
+from orchestrator.session_hooks.writeahead.destructive import SQL, find_dangers, find_sql_dangers
+from orchestrator.session_hooks.writeahead.entries import build_entry
 from orchestrator.session_hooks.writeahead.places import read_patterns
-from orchestrator.session_hooks.writeahead.shell import commands
+from orchestrator.session_hooks.writeahead.shell import parse_commands
 
 DESTRUCTIVE = {
     # the published list
@@ -229,13 +229,13 @@ def event(command: str, tool: str = "Bash", key: str = "command") -> bytes:
 
 @pytest.mark.parametrize(("command", "kind"), DESTRUCTIVE.items())
 def test_destructive(command: str, kind: str) -> None:
-    assert [danger.kind for danger in dangers(command, "/p")] == [kind]
-    assert entry.may_be_destructive(event(command)), "the hook would not have looked at it"
+    assert [danger.kind for danger in find_dangers(command, "/p")] == [kind]
+    assert entry.contains_destructive_word(event(command)), "the hook would not have looked at it"
 
 
 @pytest.mark.parametrize("command", HARMLESS)
 def test_harmless(command: str) -> None:
-    assert dangers(command, "/p") == []
+    assert find_dangers(command, "/p") == []
 
 
 def test_the_table_is_long_enough() -> None:
@@ -253,11 +253,11 @@ def test_most_commands_are_not_looked_at_closely() -> None:
         "cat README.md | head -20",
         "python -m perform",
     ]
-    assert [command for command in quick if entry.may_be_destructive(event(command))] == []
+    assert [command for command in quick if entry.contains_destructive_word(event(command))] == []
 
 
 def test_paths_are_those_that_the_command_would_hit() -> None:
-    (danger,) = dangers("cd a/b && cd .. && rm -rf c /d ../e", "/p")
+    (danger,) = find_dangers("cd a/b && cd .. && rm -rf c /d ../e", "/p")
     assert danger.targets == ["/p/a/c", "/d", "/p/e"]
     assert danger.directory == "/p/a"
 
@@ -287,10 +287,10 @@ def test_paths_are_those_that_the_command_would_hit() -> None:
     ],
 )
 def test_where_a_command_is_run(command: str, folder: str, sure: bool) -> None:
-    (danger,) = dangers(command, "/p")
+    (danger,) = find_dangers(command, "/p")
     assert (danger.directory, danger.sure) == (folder, sure)
     # What is written down says the same when it is read again.
-    (again,) = dangers(operation(command), "/p")
+    (again,) = find_dangers(operation(command), "/p")
     assert (again.directory, again.sure) == (folder, sure)
 
 
@@ -316,11 +316,11 @@ def test_where_a_command_is_run(command: str, folder: str, sure: bool) -> None:
 def test_what_is_run_elsewhere_is_said_to_be(
     command: str, written: str, targets: list[str]
 ) -> None:
-    (danger,) = dangers(command, "/p")
+    (danger,) = find_dangers(command, "/p")
     assert danger.through
     assert (operation(command), danger.targets) == (written, targets)
     if danger.kind != SQL:
-        (again,) = dangers(written, "/p")
+        (again,) = find_dangers(written, "/p")
         assert again.through == danger.through or command.startswith("docker exec db sh")
 
 
@@ -328,7 +328,7 @@ def operation(command: str) -> str:
     """The operation as the entry has it."""
     (line,) = [
         line
-        for line in entry_of(dangers(command, "/p"), "/p", "toolu_1", "s").splitlines()
+        for line in build_entry(find_dangers(command, "/p"), "/p", "toolu_1", "s").splitlines()
         if line.startswith("**Operation**: ")
     ]
     return line.removeprefix("**Operation**: ")
@@ -344,7 +344,7 @@ def operation(command: str) -> str:
     ],
 )
 def test_values_of_options_are_not_what_is_hit(command: str, targets: list[str]) -> None:
-    (danger,) = dangers(command, "/p")
+    (danger,) = find_dangers(command, "/p")
     assert danger.targets == targets
 
 
@@ -356,7 +356,7 @@ def test_values_of_options_are_not_what_is_hit(command: str, targets: list[str])
 )  # fmt: skip
 def test_a_hostile_line_is_read_to_its_end(script: str) -> None:
     """One whose time grew faster than its length would be ended by the limit on all tests."""
-    assert len(dangers(script, "/p")) == script.count("rm -rf")
+    assert len(find_dangers(script, "/p")) == script.count("rm -rf")
 
 
 @pytest.mark.parametrize(
@@ -373,20 +373,20 @@ def test_a_hostile_line_is_read_to_its_end(script: str) -> None:
     ],
 )
 def test_a_pattern_in_brackets_is_a_part_of_its_word(command: str, words: list[str]) -> None:
-    (danger,) = dangers(command, "/p")
+    (danger,) = find_dangers(command, "/p")
     assert danger.words == words
 
 
 def test_all_of_a_line_are_found() -> None:
-    found = dangers("git clean -fdx && rm -rf a; terraform destroy", "/p")
+    found = find_dangers("git clean -fdx && rm -rf a; terraform destroy", "/p")
     assert [danger.kind for danger in found] == ["git clean", "rm -r", "terraform"]
 
 
 def test_statements_of_a_database_tool() -> None:
-    (danger,) = dangers_in_sql("BEGIN; DROP TABLE a; drop schema b; COMMIT", "/p")
+    (danger,) = find_sql_dangers("BEGIN; DROP TABLE a; drop schema b; COMMIT", "/p")
     assert danger.operation == "DROP TABLE a; drop schema b"
     assert danger.targets == ["a", "b"]
-    assert dangers_in_sql("SELECT * FROM drop_table", "/p") == []
+    assert find_sql_dangers("SELECT * FROM drop_table", "/p") == []
 
 
 @pytest.mark.parametrize(
@@ -421,8 +421,8 @@ def test_own_patterns(
         b"./bin/deploy prod\nsudo systemctl stop\nssh prod*\npsql -c 'DELETE FROM *'\n"
     )
     monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(tmp_path))
-    seen = entry.may_be_destructive(event(command))
-    assert len(dangers(command, "/p", read_patterns(str(path))) if seen else ()) == found
+    seen = entry.contains_destructive_word(event(command))
+    assert len(find_dangers(command, "/p", read_patterns(str(path))) if seen else ()) == found
 
 
 def test_no_patterns_without_a_file(tmp_path: Path) -> None:
@@ -431,7 +431,7 @@ def test_no_patterns_without_a_file(tmp_path: Path) -> None:
 
 @given(st.text(alphabet="rm -f'\"\\$(){}`;&|<>\nEOcat#x", max_size=60))
 def test_whatever_the_line_reading_it_ends(script: str) -> None:
-    for command in commands(script):
+    for command in parse_commands(script):
         assert command.words
 
 
@@ -439,5 +439,5 @@ def test_whatever_the_line_reading_it_ends(script: str) -> None:
 def test_company_hides_nothing(command: str, line: str) -> None:
     script = line.format(command)
     if "\\\n" not in command:
-        assert dangers(script, "/p")
-        assert entry.may_be_destructive(event(script))
+        assert find_dangers(script, "/p")
+        assert entry.contains_destructive_word(event(script))

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.learnings.resume import resume
-from orchestrator.learnings.storage import workspace_locked
-from orchestrator.learnings.workspace import Workspace, init
+from orchestrator.learnings.resume import verify_pending_steps
+from orchestrator.learnings.storage import lock_workspace
+from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.platform.locking import FileLock
 from orchestrator.rulebook import locking
 from orchestrator.session_hooks import entry, settings
 from orchestrator.session_hooks.writeahead import gitfacts, outcome, places
-from orchestrator.session_hooks.writeahead.buffer import settle
-from orchestrator.session_hooks.writeahead.destructive import dangers
+from orchestrator.session_hooks.writeahead.buffer import set_entry_status
+from orchestrator.session_hooks.writeahead.destructive import find_dangers
 from orchestrator.storage.location import find_state_directory
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from tests.session_hooks.repositories import dying_remote, failing_filter, git
 
 HOOK = Path(entry.__file__)
@@ -35,7 +35,7 @@ def workspace(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CLAUDE_PROJECT_DIR", str(project))
     monkeypatch.setenv("CLAUDE_PID", str(os.getpid()))
     made = Workspace(project, everywhere=False)
-    init(made)
+    initialize_workspace(made)
     return made
 
 
@@ -56,7 +56,7 @@ def event(project: Path, kind: str, command: str = "rm -rf build", **more: Any) 
 def call(data: bytes, env: Mapping[str, str] | None = None) -> None:
     """Run the hook like Claude Code does, and demand that nobody notices."""
     done = subprocess.run(
-        ["/bin/sh", "-c", settings.hook_command()],
+        ["/bin/sh", "-c", settings.build_hook_command()],
         input=data,
         capture_output=True,
         env={**os.environ, **(env or {})},
@@ -70,7 +70,7 @@ def buffer(workspace: Workspace) -> str:
 
 
 def trouble() -> str:
-    path = state_directory() / "hooks" / "trouble.log"
+    path = resolve_state_directory() / "hooks" / "trouble.log"
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
@@ -79,7 +79,7 @@ def test_before_and_after(workspace: Workspace) -> None:
     assert "**Status**: PENDING\n" in buffer(workspace)
     call(event(workspace.base, "PostToolUse", tool_response={"stdout": ""}))
     assert "**Status**: COMMITTED\n" in buffer(workspace)
-    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
+    assert list((resolve_state_directory() / "hooks" / "pending").iterdir()) == []
     assert trouble() == ""
 
 
@@ -134,17 +134,17 @@ def test_only_the_own_entry_is_settled(workspace: Workspace) -> None:
     ],
 )
 def test_an_exit_code_says_no_more_than_it_knows(command: str, good: str, bad: str) -> None:
-    meanings = outcome.meanings(dangers(command, "/p"))
-    assert outcome.status(meanings, "", False, {})[0] == good
+    meanings = outcome.predict_statuses(find_dangers(command, "/p"))
+    assert outcome.determine_status(meanings, "", False, {})[0] == good
     refused = "Exit code 128\nfatal: not a git repository (or any of the parents): .git"
-    assert outcome.status(meanings, refused, False, {})[0] == bad
-    assert outcome.status(meanings, "Exit code 128\nfatal: no", False, {})[0] == "PENDING"
-    assert outcome.status(meanings, "Exit code 143", False, {})[0] == "PENDING"
-    assert outcome.status(meanings, "Exit code 1", True, {})[0] == "PENDING"
-    assert outcome.status(meanings, "It timed out", False, {})[0] == "PENDING"
-    assert outcome.status(meanings, "", False, {"interrupted": True})[0] == "PENDING"
+    assert outcome.determine_status(meanings, refused, False, {})[0] == bad
+    assert outcome.determine_status(meanings, "Exit code 128\nfatal: no", False, {})[0] == "PENDING"
+    assert outcome.determine_status(meanings, "Exit code 143", False, {})[0] == "PENDING"
+    assert outcome.determine_status(meanings, "Exit code 1", True, {})[0] == "PENDING"
+    assert outcome.determine_status(meanings, "It timed out", False, {})[0] == "PENDING"
+    assert outcome.determine_status(meanings, "", False, {"interrupted": True})[0] == "PENDING"
     no_match = {"returnCodeInterpretation": "No matches found"}
-    assert outcome.status(meanings, "", False, no_match)[0] == "PENDING"
+    assert outcome.determine_status(meanings, "", False, no_match)[0] == "PENDING"
 
 
 def failed(folder: Path, command: str) -> str:
@@ -155,7 +155,9 @@ def failed(folder: Path, command: str) -> str:
     )  # fmt: skip
     assert done.returncode
     error = f"Exit code {done.returncode}\n{done.stdout.strip()}"
-    return outcome.status(outcome.meanings(dangers(command, "/p")), error, False, {})[0]
+    return outcome.determine_status(
+        outcome.predict_statuses(find_dangers(command, "/p")), error, False, {}
+    )[0]
 
 
 def test_a_reset_that_fails_on_its_way_is_not_rolled_back(project: Path) -> None:
@@ -200,7 +202,7 @@ def test_a_failure_is_noted(workspace: Workspace) -> None:
     call(event(workspace.base, "PostToolUseFailure", error=error, **more))
     text = "**Status**: ROLLED_BACK\n**Outcome**: Exit code 128 fatal: not a git repository\n"
     assert text in buffer(workspace)
-    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
+    assert list((resolve_state_directory() / "hooks" / "pending").iterdir()) == []
 
 
 def test_the_end_of_a_turn_settles_what_was_never_run(workspace: Workspace) -> None:
@@ -261,7 +263,7 @@ def test_the_global_workspace_serves_where_the_project_has_none(
     call(event(project, "PreToolUse"))
     assert list(project.iterdir()) == []
     everywhere = Workspace(home / ".claude", everywhere=True)
-    init(everywhere)
+    initialize_workspace(everywhere)
     call(event(project, "PreToolUse"))
     assert "rm -rf build" in buffer(everywhere)
     assert list(project.iterdir()) == []
@@ -307,9 +309,9 @@ def test_git_facts_are_noted(workspace: Workspace) -> None:
     head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
     commit = head.stdout.strip()
     subprocess.run([*git, "update-ref", "refs/remotes/origin/main", commit], check=True)
-    assert gitfacts.head(str(workspace.base)) == f"{commit} on main"
+    assert gitfacts.read_head(str(workspace.base)) == f"{commit} on main"
     subprocess.run([*git, "pack-refs", "--all"], check=True)
-    assert gitfacts.head(str(workspace.base)) == f"{commit} on main"
+    assert gitfacts.read_head(str(workspace.base)) == f"{commit} on main"
     call(event(workspace.base, "PreToolUse", "git push -f origin main"))
     tip = f"**Before**: HEAD {commit} on main; refs/remotes/origin/main {commit}\n"
     assert tip in buffer(workspace)
@@ -384,7 +386,7 @@ def test_links_lead_nowhere(workspace: Workspace, tmp_path: Path) -> None:
 def test_a_linked_workspace_of_a_project_is_none(project: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (project / ".learnings").symlink_to(tmp_path / "elsewhere")
-    assert places.local_base(str(project)) is None
+    assert places.find_local_base(str(project)) is None
 
 
 def test_an_unwritable_state_directory_costs_the_entry_and_nothing_else(
@@ -436,7 +438,7 @@ def test_an_entry_that_could_not_be_written_is_written_when_it_can(workspace: Wo
     call(event(workspace.base, "PreToolUse", tool_use_id="toolu_2"))
     workspace.buffer.unlink()
     call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
-    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
+    assert list((resolve_state_directory() / "hooks" / "pending").iterdir()) == []
 
 
 def test_a_command_in_the_background_stays_pending(workspace: Workspace) -> None:
@@ -444,7 +446,7 @@ def test_a_command_in_the_background_stays_pending(workspace: Workspace) -> None
     call(event(workspace.base, "PostToolUse", tool_response={"backgroundTaskId": "b1"}))
     call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
     assert "**Status**: PENDING\n**Outcome**: it goes on in the background" in buffer(workspace)
-    assert list((state_directory() / "hooks" / "pending").iterdir()) == []
+    assert list((resolve_state_directory() / "hooks" / "pending").iterdir()) == []
 
 
 @pytest.mark.parametrize(("kind", "status"), [("subagent", "PENDING"), ("shell", "ROLLED_BACK")])
@@ -472,7 +474,7 @@ def test_what_an_editor_saves_meanwhile_is_not_lost(
             saved.append(workspace.buffer.write_text(buffer(workspace) + "mine\n", "utf-8"))
 
     monkeypatch.setattr(os, "fsync", save)
-    assert settle(str(workspace.base), "toolu_1", "COMMITTED")
+    assert set_entry_status(str(workspace.base), "toolu_1", "COMMITTED")
     assert saved
     assert buffer(workspace).endswith("mine\n")
     assert "**Status**: COMMITTED\n" in buffer(workspace)
@@ -562,7 +564,7 @@ def test_sessions_of_many_projects_lose_nothing(
 
 
 def test_the_command_line_does_not_keep_the_hook_from_its_entry(workspace: Workspace) -> None:
-    with workspace_locked(workspace.base):
+    with lock_workspace(workspace.base):
         call(event(workspace.base, "PreToolUse"))
         call(event(workspace.base, "PostToolUse"))
     assert trouble() == ""
@@ -577,7 +579,7 @@ def test_hook_and_resume_share_a_lock(
         FileLock(places.buffer_lock_path(str(workspace.base))),
         pytest.raises(InfrastructureError, match=r"working-buffer\.md"),
     ):
-        resume(workspace, lambda _: False)
+        verify_pending_steps(workspace, lambda _: False)
 
 
 def test_the_command_line_does_the_same(workspace: Workspace) -> None:
@@ -602,8 +604,8 @@ def test_the_state_directory_is_everybodys(home: Path, monkeypatch: pytest.Monke
         ("ORCHESTRATOR_STATE_DIR", "~/mine"),
     ):
         monkeypatch.setenv(name, value)
-        assert find_state_directory() == str(state_directory())
-        assert entry.state_folder() == str(state_directory() / "hooks")
+        assert find_state_directory() == str(resolve_state_directory())
+        assert entry.find_state_folder() == str(resolve_state_directory() / "hooks")
 
 
 def test_a_project_that_a_link_leads_to_is_noted(

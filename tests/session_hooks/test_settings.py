@@ -49,14 +49,14 @@ def ours(path: Path) -> dict[str, list[str]]:
 
 
 def test_a_file_of_our_own(path: Path) -> None:
-    assert settings.install(path).changed
-    assert settings.installed(path)
-    assert ours(path) == {event: [settings.hook_command()] for event in settings.EVENTS}
+    assert settings.install_hooks(path).changed
+    assert settings.is_installed(path)
+    assert ours(path) == {event: [settings.build_hook_command()] for event in settings.EVENTS}
     assert path.read_bytes().endswith(b"}\n")
-    assert settings.uninstall(path).changed
+    assert settings.uninstall_hooks(path).changed
     assert not path.exists()
-    assert not settings.uninstall(path).changed
-    assert not settings.installed(path)
+    assert not settings.uninstall_hooks(path).changed
+    assert not settings.is_installed(path)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_a_file_of_our_own(path: Path) -> None:
 def test_what_was_there_stays_byte_for_byte(path: Path, text: str) -> None:
     write(path, text)
     before = path.read_bytes()
-    assert settings.install(path).changed
+    assert settings.install_hooks(path).changed
     once = path.read_bytes()
     assert ours_only(path) == dict.fromkeys(settings.EVENTS, 1)
-    assert not settings.install(path).changed
+    assert not settings.install_hooks(path).changed
     assert path.read_bytes() == once
-    assert settings.uninstall(path).changed
+    assert settings.uninstall_hooks(path).changed
     assert path.read_bytes() == before
 
 
@@ -95,7 +95,7 @@ def ours_only(path: Path) -> dict[str, int]:
 
 def test_the_lines_of_the_others_are_still_lines_of_the_file(path: Path) -> None:
     write(path, OTHERS)
-    settings.install(path)
+    settings.install_hooks(path)
     lines = path.read_text(encoding="utf-8").splitlines()
     for line in OTHERS.splitlines():
         assert line in lines or f"{line}," in lines
@@ -106,16 +106,16 @@ def test_an_old_command_is_brought_up_to_date(path: Path) -> None:
     old = f"/gone/python /gone/entry.py || : {settings.MARK}"
     group = {"matcher": "*", "hooks": [{"type": "command", "command": old}]}
     write(path, json.dumps({"hooks": {"PreToolUse": [group], "SubagentStop": [group]}}))
-    settings.install(path)
-    assert ours(path) == {event: [settings.hook_command()] for event in settings.EVENTS}
+    settings.install_hooks(path)
+    assert ours(path) == {event: [settings.build_hook_command()] for event in settings.EVENTS}
 
 
 def test_a_hook_that_somebody_put_beside_ours_stays(path: Path) -> None:
-    settings.install(path)
+    settings.install_hooks(path)
     found = json.loads(path.read_text(encoding="utf-8"))
     found["hooks"]["Stop"][0]["hooks"].append({"type": "command", "command": "mine"})
     write(path, json.dumps(found, indent=2))
-    settings.uninstall(path)
+    settings.uninstall_hooks(path)
     assert json.loads(path.read_text(encoding="utf-8")) == {
         "hooks": {"Stop": [{"hooks": [{"type": "command", "command": "mine"}]}]}
     }
@@ -139,9 +139,9 @@ def test_what_is_no_settings_file_is_refused_and_untouched(
 ) -> None:
     write(path, text)
     if said is None:
-        assert settings.install(path).changed
+        assert settings.install_hooks(path).changed
         return
-    for action in (settings.install, settings.uninstall):
+    for action in (settings.install_hooks, settings.uninstall_hooks):
         with pytest.raises(UsageError, match=said):
             action(path)
         assert path.read_bytes() == text
@@ -153,24 +153,24 @@ def test_a_link_stays_a_link_and_the_mode_stays(path: Path, tmp_path: Path) -> N
     real.chmod(0o640)
     path.parent.mkdir(parents=True)
     path.symlink_to(real)
-    settings.install(path)
+    settings.install_hooks(path)
     assert path.is_symlink()
     assert settings.MARK in real.read_text(encoding="utf-8")
     assert real.stat().st_mode & 0o777 == 0o640
-    settings.uninstall(path)
+    settings.uninstall_hooks(path)
     assert path.is_symlink()
     assert real.read_text(encoding="utf-8") == "{}"
 
 
 def test_it_says_when_all_hooks_are_off(path: Path) -> None:
     write(path, '{"disableAllHooks": true}')
-    assert settings.install(path).hooks_disabled
+    assert settings.install_hooks(path).hooks_disabled
 
 
 def test_many_at_once_install_once(path: Path) -> None:
     write(path, OTHERS)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: settings.install(path), range(16)))
+        list(pool.map(lambda _: settings.install_hooks(path), range(16)))
     assert ours_only(path) == dict.fromkeys(settings.EVENTS, 1)
 
 
@@ -212,18 +212,18 @@ def test_any_file_survives_install_and_uninstall(
         before.decode("utf-8")
     except UnicodeDecodeError:
         return
-    settings.install(path)
+    settings.install_hooks(path)
     installed = json.loads(path.read_bytes())
     assert set(settings.EVENTS) <= set(installed["hooks"])
     assert all(installed[name] == value for name, value in document.items() if name != "hooks")
-    settings.uninstall(path)
+    settings.uninstall_hooks(path)
     assert path.read_bytes() == before
 
 
 @given(values)
 def test_a_value_is_where_its_node_says(value: Any) -> None:
     text = json.dumps({"a": [value, 1], "b": value}, indent=1)
-    root = jsontext.parse(text)
+    root = jsontext.parse_json(text)
     assert root.value == json.loads(text)
     for node in (*root.members["a"].items, root.members["b"]):
         assert json.loads(text[node.start : node.end]) == node.value

@@ -24,7 +24,7 @@ from orchestrator.models import (
     SuiteOutcome,
     SuiteReport,
 )
-from orchestrator.storage.event_record import MOST_ROWS, event_values, record_events
+from orchestrator.storage.event_record import MOST_ROWS, encode_event, record_events
 
 SECRET = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
 HUGE = f"export TOKEN={SECRET} " + "x" * 100_000
@@ -79,7 +79,7 @@ def test_every_event_can_be_recorded_however_much_it_carries(kind: type[events.E
     listen(event)
     listen(events.Notice("next"))
     row, _ = log.list_events("run-1")
-    assert (row.attempt, row.at, row.kind) == (3, event.at.isoformat(), events.name_of(event))
+    assert (row.attempt, row.at, row.kind) == (3, event.at.isoformat(), events.event_name(event))
     assert len(row.values) <= LONGEST_ROW
     assert "ghp_0123" not in row.values
     values = json.loads(row.values, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
@@ -88,13 +88,13 @@ def test_every_event_can_be_recorded_however_much_it_carries(kind: type[events.E
 
 
 def test_a_long_text_is_cut_and_says_how_long_it_was() -> None:
-    kind, values = event_values(events.AgentSpoke("y" * 5000), MASKER)
+    kind, values = encode_event(events.AgentSpoke("y" * 5000), MASKER)
     assert kind == "agent_spoke"
     assert values == {"text": "y" * 2000 + "... (5000 characters)"}
 
 
 def test_a_secret_at_the_cut_is_masked_whole() -> None:
-    _, values = event_values(events.Notice("z" * 1980 + f" {SECRET}"), MASKER)
+    _, values = encode_event(events.Notice("z" * 1980 + f" {SECRET}"), MASKER)
     assert "ghp" not in values["text"]
 
 
@@ -102,7 +102,7 @@ def test_a_report_comes_down_to_its_counts_and_the_cases_that_fail() -> None:
     cases = [Case(f"t::{index}", CaseOutcome.PASSED, detail=HUGE) for index in range(3)]
     cases.append(Case("t::bad", CaseOutcome.FAILED, detail=HUGE))
     report = SuiteReport(SuiteOutcome.FAILED, 1, tuple(cases), 1.5, HUGE)
-    _, values = event_values(events.SuiteFinished(report, baseline=True), MASKER)
+    _, values = encode_event(events.SuiteFinished(report, baseline=True), MASKER)
     assert values == {
         "outcome": "failed",
         "summary": "3 passed, 1 failed",

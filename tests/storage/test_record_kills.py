@@ -15,7 +15,7 @@ from typing import Final
 import pytest
 
 from orchestrator.storage.database import Database
-from orchestrator.storage.retention import prune
+from orchestrator.storage.retention import prune_database
 from orchestrator.storage.runs import Store
 from tests.storage.test_retention import BEFORE, make_run, rows_of
 from tests.storage.test_takeover import OLD, unpack
@@ -92,12 +92,12 @@ def dump(state: Path) -> dict[str, list[str]]:
     with Database(state) as database:
         tables = [
             name
-            for (name,) in database.rows(
+            for (name,) in database.fetch_rows(
                 "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
             )
         ]
         return {
-            table: sorted(map(repr, database.rows(f"SELECT * FROM {table}")))  # noqa: S608
+            table: sorted(map(repr, database.fetch_rows(f"SELECT * FROM {table}")))  # noqa: S608
             for table in tables
         }
 
@@ -121,7 +121,7 @@ def test_pruning(tmp_path: Path) -> None:
         assert run_counting(state, point, before) == 0
         with Store(state) as store:
             old, new = [], ""
-            for record in store.list():
+            for record in store.list_runs():
                 if record.ended and record.ended > datetime.now(UTC) - timedelta(days=1):
                     new = record.id
                 else:
@@ -130,6 +130,6 @@ def test_pruning(tmp_path: Path) -> None:
             for record in old:
                 complete = (record.folder / "big.patch").exists() and all(rows_of(store, record.id))
                 assert complete or record.pruned, f"killed at {point} of {count}"
-            prune(store.database, BEFORE)
+            prune_database(store.database, BEFORE)
             assert [record.id for record in old if record.folder.exists()] == []
             assert all(rows_of(store, new))

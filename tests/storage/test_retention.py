@@ -16,7 +16,7 @@ from orchestrator.budget.ledger import Caps, Ledger
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
-from orchestrator.storage.retention import find_prunable, prune
+from orchestrator.storage.retention import find_prunable, prune_database
 from orchestrator.storage.runs import Store
 from teacher.models import Usage
 from tests.storage.results import make_result
@@ -34,9 +34,9 @@ def store(tmp_path: Path, each_database: str) -> Iterator[Store]:
 def make_run(
     store: Store, ended: datetime | None = LONG_AGO, outcome: RunOutcome = RunOutcome.SOLVED
 ) -> RunRecord:
-    record = store.create(Task("task", Path("/p")), "{}")
+    record = store.create_run(Task("task", Path("/p")), "{}")
     (record.folder / "big.patch").write_bytes(b"x" * 5000)
-    store.save(record.id, make_result(outcome), 0)
+    store.save_result(record.id, make_result(outcome), 0)
     store.events.append_event(record.id, 1, LONG_AGO.isoformat(), "notice", "{}")
     at = ended.isoformat() if ended else None
     store.database.write(
@@ -51,7 +51,7 @@ TABLES = ("results", "events", "suites", "changed_paths", "failed_cases", "findi
 
 def rows_of(store: Store, run: str) -> list[int]:
     return [
-        store.database.rows(f"SELECT count(*) FROM {table} WHERE run = ?", (run,))[0][0]  # noqa: S608
+        store.database.fetch_rows(f"SELECT count(*) FROM {table} WHERE run = ?", (run,))[0][0]  # noqa: S608
         for table in TABLES
     ]
 
@@ -64,19 +64,21 @@ def test_an_old_run_goes_and_its_short_story_stays(store: Store) -> None:
     found = find_prunable(store.database, BEFORE)
     assert (found.runs, found.size) == ((old.id,), 5000)
     assert old.folder.exists()
-    assert prune(store.database, BEFORE) == found
+    assert prune_database(store.database, BEFORE) == found
     assert not old.folder.exists()
     assert rows_of(store, old.id) == [0] * len(TABLES)
     assert all(rows_of(store, new.id))
     assert (new.folder / "big.patch").exists()
-    left = store.get(old.id)
+    left = store.load_run(old.id)
     assert (left.outcome, left.attempts, left.result) == (RunOutcome.SOLVED, 1, None)
     assert left.cost_usd == pytest.approx(0.25)
     assert left.pruned is not None
-    numbers = store.database.rows("SELECT number, agent FROM attempts WHERE run = ?", (old.id,))
+    numbers = store.database.fetch_rows(
+        "SELECT number, agent FROM attempts WHERE run = ?", (old.id,)
+    )
     assert numbers == [(1, "claude_code")]
-    assert ledger.spent() == pytest.approx(0.5)
-    assert prune(store.database, BEFORE).runs == ()
+    assert ledger.sum_spending() == pytest.approx(0.5)
+    assert prune_database(store.database, BEFORE).runs == ()
 
 
 def test_a_run_that_is_at_work_or_has_a_work_tree_stays(store: Store) -> None:
@@ -84,16 +86,16 @@ def test_a_run_that_is_at_work_or_has_a_work_tree_stays(store: Store) -> None:
     store.database.write("UPDATE runs SET process = ? WHERE id = ?", (os.getpid(), at_work.id))
     isolated = make_run(store, LONG_AGO, RunOutcome.PAUSED)
     (store.directory / "worktrees" / isolated.id).mkdir(parents=True)
-    assert prune(store.database, BEFORE).runs == ()
+    assert prune_database(store.database, BEFORE).runs == ()
     assert at_work.folder.exists()
     assert isolated.folder.exists()
 
 
 def test_one_that_was_killed_long_ago_goes_and_is_resumed_no_more(store: Store) -> None:
     killed = make_run(store, None, RunOutcome.RUNNING)
-    assert prune(store.database, BEFORE).runs == (killed.id,)
+    assert prune_database(store.database, BEFORE).runs == (killed.id,)
     with pytest.raises(UsageError, match="its files were removed"):
-        store.take_up(killed.id)
+        store.claim_run(killed.id)
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.001, 0.003, 0.006, 0.012, 0.025])
@@ -117,15 +119,15 @@ def test_a_kill_on_the_way_leaves_no_half(tmp_path: Path, moment: float) -> None
         os.kill(child.pid, signal.SIGKILL)
     with Store(state) as store:
         for run in old:
-            record = store.get(run.id)
+            record = store.load_run(run.id)
             # Either it is whole, or it is marked: never a run that seems whole and is not.
             whole = record.result is not None and (run.folder / "big.patch").exists()
             assert whole or record.pruned is not None
             assert whole == all(rows_of(store, run.id)) or record.pruned is not None
-        prune(store.database, BEFORE)
+        prune_database(store.database, BEFORE)
         assert [run.id for run in old if run.folder.exists()] == []
         assert all(rows_of(store, new.id))
-        assert store.get(new.id).result == RunResult(
+        assert store.load_run(new.id).result == RunResult(
             RunOutcome.SOLVED, make_result(RunOutcome.SOLVED).attempts, make_result().baseline
         )
 
@@ -147,7 +149,7 @@ def test_what_a_rule_was_learned_from_goes_with_the_rule(store: Store) -> None:
         folder.mkdir(parents=True)
         os.utime(folder, (LONG_AGO.timestamp(), LONG_AGO.timestamp()))
     (store.directory / "pinned" / "just now").mkdir()
-    prune(store.database, BEFORE, ("archived",))
+    prune_database(store.database, BEFORE, ("archived",))
     left = {path.name for path in (store.directory / "pinned").iterdir()}
     assert left == {"kept", "young", "unknown", "just now"}
 
@@ -155,9 +157,9 @@ def test_what_a_rule_was_learned_from_goes_with_the_rule(store: Store) -> None:
 def test_who_prunes_beside_another_does_nothing(store: Store) -> None:
     run = make_run(store)
     with FileLock(store.locks / "prune.lock"):
-        assert prune(store.database, BEFORE).runs == ()
+        assert prune_database(store.database, BEFORE).runs == ()
     assert run.folder.exists()
-    assert prune(store.database, BEFORE).runs == (run.id,)
+    assert prune_database(store.database, BEFORE).runs == (run.id,)
 
 
 def test_a_folder_that_cannot_be_removed_keeps_no_other(
@@ -173,10 +175,10 @@ def test_a_folder_that_cannot_be_removed_keeps_no_other(
 
     monkeypatch.setattr(shutil, "rmtree", fail_once)
     with pytest.raises(InfrastructureError, match="Permission denied"):
-        prune(store.database, BEFORE)
+        prune_database(store.database, BEFORE)
     assert [run.folder.exists() for run in (first, second)].count(True) == 1
     monkeypatch.undo()
-    prune(store.database, BEFORE)
+    prune_database(store.database, BEFORE)
     assert not first.folder.exists()
     assert not second.folder.exists()
 
@@ -186,8 +188,8 @@ def test_a_process_that_has_the_number_since_is_another(store: Store) -> None:
     store.database.write(
         "UPDATE runs SET process = ?, process_started = 1 WHERE id = ?", (os.getpid(), killed.id)
     )
-    assert not store.find(killed.id).carried
-    assert prune(store.database, BEFORE).runs == (killed.id,)
+    assert not store.find_run(killed.id).carried
+    assert prune_database(store.database, BEFORE).runs == (killed.id,)
 
 
 def test_who_is_at_work_on_another_machine_is_not_taken_for_dead(
@@ -196,18 +198,18 @@ def test_who_is_at_work_on_another_machine_is_not_taken_for_dead(
     far = make_run(store, None, RunOutcome.RUNNING)
     store.database.write("UPDATE runs SET host = 'far away' WHERE id = ?", (far.id,))
     shared = each_database == "postgres"
-    assert store.find(far.id).carried is shared
-    assert prune(store.database, BEFORE).runs == (() if shared else (far.id,))
+    assert store.find_run(far.id).carried is shared
+    assert prune_database(store.database, BEFORE).runs == (() if shared else (far.id,))
 
 
 def test_what_is_removed_is_no_longer_its_processs(store: Store) -> None:
     run = make_run(store, None, RunOutcome.RUNNING)
-    token = store.take_up(run.id)
+    token = store.claim_run(run.id)
     store.database.write("UPDATE runs SET process_started = 1, host = '' WHERE id = ?", (run.id,))
     store.database.write("UPDATE runs SET outcome = 'paused' WHERE id = ?", (run.id,))
-    prune(store.database, BEFORE)
+    prune_database(store.database, BEFORE)
     with pytest.raises(LostRunError):
-        store.save(run.id, make_result(), token)
+        store.save_result(run.id, make_result(), token)
 
 
 def test_no_link_leads_out(store: Store, tmp_path: Path) -> None:
@@ -216,5 +218,5 @@ def test_no_link_leads_out(store: Store, tmp_path: Path) -> None:
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").write_bytes(b"x")
     run.folder.symlink_to(tmp_path / "precious")
-    prune(store.database, BEFORE)
+    prune_database(store.database, BEFORE)
     assert (tmp_path / "precious" / "file").exists()

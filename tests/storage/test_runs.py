@@ -14,10 +14,10 @@ import pytest
 
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
-from orchestrator.models.fingerprints import fingerprint
+from orchestrator.models.fingerprints import compute_fingerprint
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import list_summaries
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
 from tests.storage.results import make_result
 
@@ -29,32 +29,32 @@ def store(tmp_path: Path, each_database: str) -> Iterator[Store]:
 
 
 def test_a_run_is_found_by_id_by_its_beginning_and_as_the_last(store: Store) -> None:
-    first = store.create(Task("one", Path("/p")), "{}")
-    second = store.create(Task("two", Path("/p")), "{}")
-    assert store.get(first.id) == first
-    assert store.get(first.id[:-1]).id == first.id or first.id[:-1] == second.id[:-1]
-    assert store.get("last").id == second.id
-    assert [record.id for record in store.list()] == [second.id, first.id]
+    first = store.create_run(Task("one", Path("/p")), "{}")
+    second = store.create_run(Task("two", Path("/p")), "{}")
+    assert store.load_run(first.id) == first
+    assert store.load_run(first.id[:-1]).id == first.id or first.id[:-1] == second.id[:-1]
+    assert store.load_run("last").id == second.id
+    assert [record.id for record in store.list_runs()] == [second.id, first.id]
     assert first.folder.is_dir()
 
 
 def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
     with pytest.raises(UsageError, match="no run last"):
-        store.get("last")
-    store.create(Task("one", Path("/p")), "{}")
-    store.create(Task("two", Path("/p")), "{}")
+        store.load_run("last")
+    store.create_run(Task("one", Path("/p")), "{}")
+    store.create_run(Task("two", Path("/p")), "{}")
     with pytest.raises(UsageError, match="beginning of several"):
-        store.get("2")
+        store.load_run("2")
     with pytest.raises(UsageError, match="no run %"):
-        store.get("%")
+        store.load_run("%")
 
 
 def test_a_result_comes_back_as_it_was(store: Store) -> None:
-    run = store.create(Task("täsk", Path("/p")), "{}").id
+    run = store.create_run(Task("täsk", Path("/p")), "{}").id
     result = RunResult(RunOutcome.STOPPED, message="why")
-    store.save(run, result, store.take_up(run))
+    store.save_result(run, result, store.claim_run(run))
     with Store(store.directory) as again:
-        record = again.get(run)
+        record = again.load_run(run)
     assert record.result == result
     assert record.outcome is RunOutcome.STOPPED
     assert record.ended is not None
@@ -81,11 +81,11 @@ def test_a_state_directory_that_cannot_be_used_is_said_in_one_line(tmp_path: Pat
 def test_the_state_directory_is_private_and_can_be_chosen(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert home in state_directory().parents
+    assert home in resolve_state_directory().parents
     monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(tmp_path / "here"))
-    assert state_directory() == tmp_path / "here"
+    assert resolve_state_directory() == tmp_path / "here"
     with Store() as store:
-        run = store.create(Task("secret", Path("/p")), "{}")
+        run = store.create_run(Task("secret", Path("/p")), "{}")
     assert run.folder.stat().st_mode & 0o077 == 0
     assert run.process == os.getpid()
 
@@ -96,14 +96,14 @@ def test_nobody_else_can_look_into_the_state_directory(tmp_path: Path) -> None:
 
 
 def test_what_an_attempt_did_can_be_asked(store: Store) -> None:
-    run = store.create(Task("one", Path("/p")), "{}").id
+    run = store.create_run(Task("one", Path("/p")), "{}").id
     for _ in range(2):  # saving again replaces
-        store.save(run, make_result(RunOutcome.NOT_SOLVED), 0)
+        store.save_result(run, make_result(RunOutcome.NOT_SOLVED), 0)
     database = store.database
-    assert database.rows("SELECT outcome, attempts, cost_usd, tokens FROM runs") == [
+    assert database.fetch_rows("SELECT outcome, attempts, cost_usd, tokens FROM runs") == [
         ("not solved", 1, 0.25, 120)
     ]
-    assert database.rows(
+    assert database.fetch_rows(
         "SELECT number, agent, model, program_version, outcome, verdict, turns, tokens, seconds,"
         " tree_before, tree_after FROM attempts"
     ) == [
@@ -112,31 +112,31 @@ def test_what_an_attempt_did_can_be_asked(store: Store) -> None:
             *(120, 2.0, "a" * 40, "b" * 40),
         )
     ]
-    assert database.rows(
+    assert database.fetch_rows(
         "SELECT attempt, outcome, passed, failed, errors, skipped, exit_code FROM suites"
         " ORDER BY attempt"
     ) == [(0, "failed", 1, 1, 0, 0, 1), (1, "failed", 1, 0, 1, 1, 1)]
-    assert database.rows(
+    assert database.fetch_rows(
         "SELECT path, status, added, removed FROM changed_paths ORDER BY path"
     ) == [("a.py", "M", 3, 1), ("b.bin", "A", None, None)]
-    ((case, verdict, mark, message),) = database.rows(
+    ((case, verdict, mark, message),) = database.fetch_rows(
         "SELECT id, verdict, fingerprint, message FROM failed_cases"
     )
     assert (case, verdict, message) == ("t::b", "own failure", "  ValueError: 7 of 9")
-    assert mark == fingerprint("pytest", [("t::b", "  ValueError: 7 of 9")])
-    assert database.rows("SELECT kind, place, decisive FROM findings") == [
+    assert mark == compute_fingerprint("pytest", [("t::b", "  ValueError: 7 of 9")])
+    assert database.fetch_rows("SELECT kind, place, decisive FROM findings") == [
         ("test edited", "tests/test_a.py", 0)
     ]
 
 
 def test_threads_write_side_by_side(store: Store) -> None:
-    runs = [store.create(Task(str(number), Path("/p")), "{}").id for number in range(4)]
+    runs = [store.create_run(Task(str(number), Path("/p")), "{}").id for number in range(4)]
 
     def work(run: str) -> None:
         for _ in range(10):
-            store.save(run, make_result(), 0)
+            store.save_result(run, make_result(), 0)
             store.events.append_event(run, 1, "2026-11-27T00:00:00+00:00", "notice", "{}")
-            assert store.get(run).result == make_result()
+            assert store.load_run(run).result == make_result()
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, runs))
@@ -146,67 +146,67 @@ def test_threads_write_side_by_side(store: Store) -> None:
 
 
 def test_only_the_present_owner_of_a_run_writes_its_record(store: Store) -> None:
-    run = store.create(Task("one", Path("/p")), "{}").id
-    assert store.token(run) == 0
-    first = store.take_up(run)
+    run = store.create_run(Task("one", Path("/p")), "{}").id
+    assert store.read_token(run) == 0
+    first = store.claim_run(run)
     store.require_owner(run, first)
     with Store(store.directory) as elsewhere:
-        second = elsewhere.take_up(run)
+        second = elsewhere.claim_run(run)
     assert (first, second) == (1, 2)
     for write in (
         lambda: store.require_owner(run, first),
-        lambda: store.save(run, RunResult(RunOutcome.SOLVED), first),
-        lambda: store.end(run, RunOutcome.STOPPED, "late", first),
+        lambda: store.save_result(run, RunResult(RunOutcome.SOLVED), first),
+        lambda: store.end_run(run, RunOutcome.STOPPED, "late", first),
     ):
         with pytest.raises(LostRunError, match=f"another process carries this run now: {run}"):
             write()
-    assert store.get(run).outcome is RunOutcome.RUNNING
-    store.save(run, RunResult(RunOutcome.SOLVED), second)
-    assert store.get(run).outcome is RunOutcome.SOLVED
+    assert store.load_run(run).outcome is RunOutcome.RUNNING
+    store.save_result(run, RunResult(RunOutcome.SOLVED), second)
+    assert store.load_run(run).outcome is RunOutcome.SOLVED
 
 
 def test_a_run_that_nobody_took_up_is_forgotten_and_another_is_not(store: Store) -> None:
-    forgotten, kept = (store.create(Task(name, Path("/p")), "{}") for name in "ab")
-    store.take_up(kept.id)
+    forgotten, kept = (store.create_run(Task(name, Path("/p")), "{}") for name in "ab")
+    store.claim_run(kept.id)
     for record in (forgotten, kept):
-        store.discard(record.id)
-    assert [record.id for record in store.list()] == [kept.id]
+        store.discard_run(record.id)
+    assert [record.id for record in store.list_runs()] == [kept.id]
     assert (forgotten.folder.exists(), kept.folder.exists()) == (False, True)
 
 
 def test_what_is_no_text_is_stored_all_the_same(store: Store) -> None:
-    run = store.create(Task("a\udcffb\0c", Path("/p")), "{}").id
-    assert store.get(run).task.text == "a\ufffdbc"
+    run = store.create_run(Task("a\udcffb\0c", Path("/p")), "{}").id
+    assert store.load_run(run).task.text == "a\ufffdbc"
 
 
 def test_a_block_that_fails_writes_nothing_and_the_next_one_does(store: Store) -> None:
-    run = store.create(Task("one", Path("/p")), "{}").id
+    run = store.create_run(Task("one", Path("/p")), "{}").id
 
     def save_and_fail() -> None:
         with store.database.transaction():
-            store.save(run, make_result(), 0)
+            store.save_result(run, make_result(), 0)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         save_and_fail()
-    assert store.get(run).result is None
-    store.save(run, make_result(), 0)
-    assert store.get(run).result == make_result()
+    assert store.load_run(run).result is None
+    store.save_result(run, make_result(), 0)
+    assert store.load_run(run).result == make_result()
 
 
 def test_every_failure_of_the_database_is_one_line(store: Store, each_database: str) -> None:
-    store.create(Task("one", Path("/p")), "{}")
+    store.create_run(Task("one", Path("/p")), "{}")
     for table in ("events", "results", "runs"):
         store.database.write(f"DROP TABLE {table}")
     calls: list[Callable[[], object]] = [
-        lambda: store.create(Task("two", Path("/p")), "{}"),
-        lambda: store.save("x", make_result(), 0),
-        lambda: store.get("last"),
-        lambda: store.find("2"),
-        store.list,
+        lambda: store.create_run(Task("two", Path("/p")), "{}"),
+        lambda: store.save_result("x", make_result(), 0),
+        lambda: store.load_run("last"),
+        lambda: store.find_run("2"),
+        store.list_runs,
         lambda: store.list_running(Path("/p")),
-        lambda: store.config("x"),
-        lambda: store.take_up("x"),
+        lambda: store.read_config("x"),
+        lambda: store.claim_run("x"),
         lambda: store.events.list_events("x"),
         lambda: store.events.append_event("x", 1, "", "", ""),
     ]
@@ -217,12 +217,12 @@ def test_every_failure_of_the_database_is_one_line(store: Store, each_database: 
 
 
 def test_a_list_reads_no_result(store: Store) -> None:
-    run = store.create(Task("one", Path("/p")), "{}").id
-    store.save(run, make_result(), 0)
+    run = store.create_run(Task("one", Path("/p")), "{}").id
+    store.save_result(run, make_result(), 0)
     store.database.write("UPDATE results SET result = ?", (b"no result",))
     (summary,) = list_summaries(store.database, 10)
     assert (summary.id, summary.attempts, summary.cost_usd) == (run, 1, 0.25)
-    assert [record.result for record in store.list()] == [None]
+    assert [record.result for record in store.list_runs()] == [None]
 
 
 def test_a_later_version_is_left_alone_in_any_database(store: Store) -> None:
@@ -255,11 +255,11 @@ def test_a_signal_that_comes_with_the_lock_leaves_it_to_nobody(
 
         monkeypatch.setattr(engine, "begin", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            store.create(Task("one", Path("/p")), "{}")
+            store.create_run(Task("one", Path("/p")), "{}")
         monkeypatch.undo()
-        run = store.create(Task("two", Path("/p")), "{}")
+        run = store.create_run(Task("two", Path("/p")), "{}")
         with Store(tmp_path) as other:
-            assert other.take_up(run.id) == 1
+            assert other.claim_run(run.id) == 1
 
 
 def test_many_processes_may_be_the_first(tmp_path: Path, each_database: str) -> None:
@@ -286,7 +286,7 @@ def test_many_processes_may_be_the_first(tmp_path: Path, each_database: str) -> 
 def test_databases_are_for_their_owner_alone(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     with Store(tmp_path) as store:
-        store.create(Task("one", Path("/p")), "{}")
+        store.create_run(Task("one", Path("/p")), "{}")
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("state.db*")}
     assert set(modes.values()) == {0o600}
 

@@ -22,7 +22,7 @@ from orchestrator.errors import InfrastructureError
 from orchestrator.models import RunOutcome, RunRecord
 from orchestrator.rulebook.history import History
 from orchestrator.storage.database import Database
-from orchestrator.storage.retention import prune
+from orchestrator.storage.retention import prune_database
 from orchestrator.storage.runs import Store
 
 FOLDER = Path(__file__).with_name("earlier.tar.xz")
@@ -84,19 +84,21 @@ def test_every_rule_has_its_history(state: Path) -> None:
     events = old_rows(state, "rules.db", "SELECT rule, what FROM events ORDER BY rowid")
     with Database(state) as database:
         history = History(database, Path(book[0]))
-        found = {record.rule.id: record for record in history.all()}
+        found = {record.rule.id: record for record in history.list_records()}
         assert list(found) == [each["id"] for each in then]
         for each in then:
             record = found[each["id"]]
             assert vars(record.counters) == each["counters"]
             assert record.status == each["status"]
             assert record.origin.run == each["origin"]["run"]
-            told = [event.what for event in history.events(record.rule.id)]
+            told = [event.what for event in history.list_events(record.rule.id)]
             assert told == [what for rule, what in events if rule == record.rule.id]
-        assert [refusal.rule for refusal in history.refusals()] == [
+        assert [refusal.rule for refusal in history.list_refusals()] == [
             each["id"] for each in then if each["status"] == "rejected"
         ]
-        texts = database.rows("SELECT rule, version, length(hash) FROM rule_texts ORDER BY rule")
+        texts = database.fetch_rows(
+            "SELECT rule, version, length(hash) FROM rule_texts ORDER BY rule"
+        )
         assert texts == sorted((rule, 1, 64) for rule in found)
 
 
@@ -107,7 +109,7 @@ def old_rows(state: Path, name: str, statement: str) -> list[tuple[Any, ...]]:
 
 def test_what_runs_did_can_be_asked(state: Path) -> None:
     with Database(state) as database:
-        rows = database.rows(
+        rows = database.fetch_rows(
             "SELECT a.number, a.outcome, a.verdict, a.solved, s.passed, s.failed,"
             " (SELECT count(*) FROM changed_paths c WHERE c.run = a.run AND c.attempt = a.number),"
             " (SELECT count(*) FROM failed_cases f WHERE f.run = a.run AND f.attempt = a.number)"
@@ -121,7 +123,7 @@ def test_what_runs_did_can_be_asked(state: Path) -> None:
         assert rows[0][5] == rows[0][7] > 0
         assert rows[1][5] == rows[1][7] == 0
         assert all(changed for *_, changed, _ in rows)
-        baseline = database.rows("SELECT count(*) FROM suites WHERE attempt = 0")
+        baseline = database.fetch_rows("SELECT count(*) FROM suites WHERE attempt = 0")
         assert baseline[0][0] >= 3
 
 
@@ -137,8 +139,10 @@ def test_the_money_is_counted_once(state: Path) -> None:
     ((then,),) = old_rows(state, "ledger.db", "SELECT sum(cost_usd) FROM spending")
     with Database(state) as database:
         ledger = Ledger(database, lambda: 1_795_753_000.0)
-        assert ledger.spent(within=30 * DAY) == pytest.approx(then)
-        kinds = database.rows("SELECT kind, count(*) FROM spending GROUP BY kind ORDER BY kind")
+        assert ledger.sum_spending(within=30 * DAY) == pytest.approx(then)
+        kinds = database.fetch_rows(
+            "SELECT kind, count(*) FROM spending GROUP BY kind ORDER BY kind"
+        )
         assert [kind for kind, _ in kinds] == ["agent", "lesson", "webhook"]
         assert kinds[2] == ("webhook", 1)
         ledger.open_entry("next", Caps(cost_usd_per_day=50))
@@ -149,8 +153,8 @@ def test_the_old_files_are_put_aside_and_asked_no_more(state: Path) -> None:
     assert [name for name in OLD if (state / name).exists()] == []
     assert {path.name for path in (state / "earlier").iterdir()} == set(OLD)
     with Store(state) as store:
-        assert len(store.list()) == 4
-        record = store.get("last")
+        assert len(store.list_runs()) == 4
+        record = store.load_run("last")
         assert record.outcome is RunOutcome.RUNNING
         TypeAdapter(RunRecord).dump_json(record)
 
@@ -180,7 +184,7 @@ def test_a_run_of_the_earlier_version_that_is_at_work_is_waited_for(state: Path)
         assert (state / "runs.db").exists()
         worker.kill()
     with Store(state) as store:
-        assert len(store.list()) == 4
+        assert len(store.list_runs()) == 4
 
 
 @pytest.mark.parametrize("name", ["runs.db", "rules.db"])
@@ -201,7 +205,7 @@ def test_a_damaged_file_is_named_and_takes_nothing_with_it(state: Path, name: st
     assert f"move {name} away" in str(caught.value)
     (state / name).unlink()
     with Database(state) as database:
-        assert database.rows("SELECT count(*) FROM spending")[0][0] >= 1
+        assert database.fetch_rows("SELECT count(*) FROM spending")[0][0] >= 1
 
 
 def test_the_first_version_of_rules_is_known_too(state: Path) -> None:
@@ -217,7 +221,7 @@ def test_the_first_version_of_rules_is_known_too(state: Path) -> None:
         rules.execute("PRAGMA user_version = 1")
     ((book,), *_) = old_rows(state, "rules.db", "SELECT book FROM rules")
     with Database(state) as database:
-        learned = History(database, Path(book)).all()[0]
+        learned = History(database, Path(book)).list_records()[0]
         assert learned.origin.summary.startswith("tests/test_arithmetic.py")
         assert learned.origin.cases == ()
 
@@ -241,9 +245,9 @@ def test_whoever_is_killed_on_the_way_has_lost_nothing(state: Path, moment: floa
         time.sleep(moment)
         os.kill(child.pid, signal.SIGKILL)
     with Store(state) as store:
-        assert len(store.list()) == 4
-        assert store.database.rows("SELECT count(*) FROM rules") == [(3,)]
-        assert store.database.rows("SELECT count(*) FROM spending")[0][0] >= 4
+        assert len(store.list_runs()) == 4
+        assert store.database.fetch_rows("SELECT count(*) FROM rules") == [(3,)]
+        assert store.database.fetch_rows("SELECT count(*) FROM spending")[0][0] >= 4
 
 
 def test_what_an_earlier_version_writes_later_is_left_where_it_is(state: Path) -> None:
@@ -252,7 +256,7 @@ def test_what_an_earlier_version_writes_later_is_left_where_it_is(state: Path) -
     (state / "runs.db").write_bytes(b"written by a program of the earlier version")
     os.utime(state / "runs.db", (time.time() + 60, time.time() + 60))
     with Database(state) as database:
-        prune(database, datetime(2020, 1, 1, tzinfo=UTC))
+        prune_database(database, datetime(2020, 1, 1, tzinfo=UTC))
     assert (state / "earlier" / "runs.db").read_bytes() == first
     assert (state / "runs.db").exists()
 

@@ -26,8 +26,8 @@ class SuiteConformance:
         self, green: Suite, project: Path
     ) -> None:
         report = green.run(project)
-        assert report.passed
-        assert report.judged
+        assert report.has_passed
+        assert report.has_verdict
         assert report.exit_code == 0
         assert report.failing == ()
         assert any(case.outcome is CaseOutcome.PASSED for case in report.cases)
@@ -35,7 +35,7 @@ class SuiteConformance:
     def test_a_red_suite_has_failed_and_shows_evidence(self, red: Suite, project: Path) -> None:
         report = red.run(project)
         assert report.outcome is SuiteOutcome.FAILED
-        assert report.judged
+        assert report.has_verdict
         assert report.exit_code not in (0, None)
         assert report.failing
         assert all(case.message and case.detail for case in report.failing)
@@ -62,7 +62,7 @@ class SuiteConformance:
         self, red: Suite, project: Path
     ) -> None:
         heard: list[Event] = []
-        report, footprint = red.observe(project, heard.append)
+        report, footprint = red.run_with_footprint(project, heard.append)
         assert report.outcome is SuiteOutcome.FAILED
         told = [event.case.id for event in heard if isinstance(event, CaseFinished)]
         assert sorted(told) == sorted(case.id for case in report.cases)

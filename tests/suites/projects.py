@@ -12,7 +12,7 @@ from orchestrator.suites.pytest.running import PytestSuite
 PYTEST: Final = f"{shlex.quote(sys.executable)} -m pytest"
 
 
-def wrapped(arguments: str = "") -> str:
+def wrap_command(arguments: str = "") -> str:
     """Return a command that runs pytest behind a shell of its own."""
     return shlex.join(["sh", "-c", f"{PYTEST} {arguments}"])
 
@@ -25,7 +25,7 @@ def write(project: Path, **files: str) -> None:
         path.write_text(dedent(text), encoding="utf-8")
 
 
-def judge(
+def run_suite(
     project: Path, arguments: str = "tests/ -v --tb=short", seconds: float = 60
 ) -> SuiteReport:
     return PytestSuite(f"{PYTEST} {arguments}", seconds).run(project)

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.models.footprint import Footprint, Module
 from orchestrator.ports import Suite
 from orchestrator.suites import create_suite
-from orchestrator.suites.fake import ScriptedSuite, report_of
+from orchestrator.suites.fake import ScriptedSuite, make_report
 from tests.suites.conformance import SuiteConformance
 
 PYTHON = shlex.quote(sys.executable)
@@ -42,10 +42,10 @@ class TestCommandSuite(SuiteConformance):
 class TestScriptedSuite(SuiteConformance):
     @pytest.fixture
     def green(self) -> Suite:
-        return ScriptedSuite(report_of(passed=["a", "b"]))
+        return ScriptedSuite(make_report(passed=["a", "b"]))
 
     @pytest.fixture
     def red(self) -> Suite:
-        suite = ScriptedSuite(report_of(passed=["a"], failed=["b"]))
+        suite = ScriptedSuite(make_report(passed=["a"], failed=["b"]))
         suite.footprint = Footprint(tests=("/a.py",), modules=(Module("a", "/a.py"),))
         return suite

@@ -12,10 +12,10 @@ from orchestrator.events import AgentSpoke, Event
 from orchestrator.models import AgentLimits, SuiteOutcome
 from orchestrator.suites import create_suite
 from orchestrator.suites.environment import (
-    decisive_variables,
-    project_environment,
-    virtualenv_of,
-    with_decisive_variables,
+    build_project_environment,
+    find_virtualenv,
+    restore_decisive_variables,
+    select_decisive_variables,
 )
 from orchestrator.suites.pytest.running import PytestSuite
 from teacher.webhook import TOKEN_VARIABLE
@@ -45,7 +45,7 @@ def test_the_projects_own_environment_is_active(
     report = PytestSuite("pytest tests/", 60).run(project)
     assert report.outcome is SuiteOutcome.USAGE_ERROR
     assert report.output == f"the project's own, {venv}\n"
-    assert "PYTHONHOME" not in project_environment(project)
+    assert "PYTHONHOME" not in build_project_environment(project)
 
 
 def test_the_teachers_token_reaches_neither_suite_nor_agent(
@@ -54,7 +54,7 @@ def test_the_teachers_token_reaches_neither_suite_nor_agent(
     monkeypatch.setenv(TOKEN_VARIABLE, "ours-alone")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "the-projects-too")
     said = create_suite("command", "env", 60).run(project).output
-    agent = CommandAgent(["env"], environment=project_environment(project))
+    agent = CommandAgent(["env"], environment=build_project_environment(project))
     heard: list[Event] = []
     agent.run("go", project, AgentLimits(), heard.append)
     for text in (said, "\n".join(each.text for each in heard if isinstance(each, AgentSpoke))):
@@ -66,11 +66,11 @@ def test_an_environment_above_counts_up_to_the_git_toplevel(project: Path) -> No
     venv = make_virtualenv(project / "venv")
     inner = project / "a/b"
     inner.mkdir(parents=True)
-    assert "VIRTUAL_ENV" not in project_environment(inner)
+    assert "VIRTUAL_ENV" not in build_project_environment(inner)
     (project / ".git").mkdir()
-    assert project_environment(inner)["VIRTUAL_ENV"] == str(venv)
+    assert build_project_environment(inner)["VIRTUAL_ENV"] == str(venv)
     (project / "a/.git").write_text("gitdir: elsewhere\n", encoding="utf-8")
-    assert "VIRTUAL_ENV" not in project_environment(inner)
+    assert "VIRTUAL_ENV" not in build_project_environment(inner)
 
 
 def test_without_one_the_users_path_counts_and_ours_comes_last(
@@ -78,12 +78,12 @@ def test_without_one_the_users_path_counts_and_ours_comes_last(
 ) -> None:
     make_program(tmp_path / "bin/pytest", "echo the shell\\'s; exit 4")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    path = project_environment(project)["PATH"].split(os.pathsep)
+    path = build_project_environment(project)["PATH"].split(os.pathsep)
     assert path == [str(tmp_path / "bin"), "/usr/bin", "/bin", OURS]
     assert PytestSuite("pytest", 60).run(project).output == "the shell's\n"
     (tmp_path / "bin/pytest").unlink()
     write(project, test_a="def test_x(): pass\n")
-    assert PytestSuite("pytest", 60).run(project).passed
+    assert PytestSuite("pytest", 60).run(project).has_passed
 
 
 def test_our_own_programs_never_stand_in_for_those_of_a_projects_environment(
@@ -91,7 +91,7 @@ def test_our_own_programs_never_stand_in_for_those_of_a_projects_environment(
 ) -> None:
     make_virtualenv(project / ".venv")
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    assert OURS not in project_environment(project)["PATH"].split(os.pathsep)
+    assert OURS not in build_project_environment(project)["PATH"].split(os.pathsep)
 
 
 class TestPreflight:
@@ -148,16 +148,16 @@ def test_a_linked_work_tree_uses_the_main_ones_environment_and_its_own_code(tmp_
     (site / "b-1.dist-info" / "direct_url.json").write_text(
         f'{{"url": "file://{main}/b", "dir_info": {{"editable": true}}}}', encoding="utf-8"
     )
-    assert virtualenv_of(linked) == main / ".venv"
-    env = project_environment(linked, {"PATH": "/bin", "PYTHONPATH": "/mine"})
+    assert find_virtualenv(linked) == main / ".venv"
+    env = build_project_environment(linked, {"PATH": "/bin", "PYTHONPATH": "/mine"})
     assert env["VIRTUAL_ENV"] == str(main / ".venv")
     assert env["PYTHONPATH"].split(":") == [str(linked / "lib"), str(linked / "b/src"), "/mine"]
-    assert "PYTHONPATH" not in project_environment(main, {"PATH": "/bin"})
+    assert "PYTHONPATH" not in build_project_environment(main, {"PATH": "/bin"})
 
 
 def test_what_a_verdict_rests_on_is_as_it_was_kept() -> None:
     at_start = {"PYTHONPATH": "lib", "PATH": "/bin", "PYTEST_ADDOPTS": "-q", "HOME": "/home/a"}
-    kept = decisive_variables(at_start)
+    kept = select_decisive_variables(at_start)
     assert kept == {"PYTHONPATH": "lib", "PYTEST_ADDOPTS": "-q"}
     later = {"PYTHONHASHSEED": "1", "PYTHONPATH": "other", "PATH": "/usr/bin", "GIT_DIR": "x"}
-    assert with_decisive_variables(later, kept) == {**kept, "PATH": "/usr/bin"}
+    assert restore_decisive_variables(later, kept) == {**kept, "PATH": "/usr/bin"}

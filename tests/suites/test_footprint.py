@@ -9,7 +9,7 @@ from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint, Reach
 from orchestrator.suites.pytest.reached import CASE_BOUND, REPORT_BOUND, ReachedFiles
 from orchestrator.suites.pytest.running import PLUGIN_FOLDER, PytestSuite
-from tests.suites.projects import PYTEST, wrapped, write
+from tests.suites.projects import PYTEST, wrap_command, write
 
 A = "tests/test_a.py"
 
@@ -71,7 +71,7 @@ def shop(project: Path) -> Path:
 
 
 def observe(project: Path, command: str = f"{PYTEST} tests") -> tuple[SuiteReport, Footprint]:
-    report, footprint = PytestSuite(command, 60).observe(project)
+    report, footprint = PytestSuite(command, 60).run_with_footprint(project)
     assert footprint, report.output
     return report, footprint
 
@@ -82,7 +82,7 @@ def inside(project: Path, files: tuple[str, ...]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [f"{PYTEST} tests", wrapped("tests"), f"{PYTEST} -p xdist -n 2 tests"]
+    "command", [f"{PYTEST} tests", wrap_command("tests"), f"{PYTEST} -p xdist -n 2 tests"]
 )
 def test_files_are_told_apart_by_what_they_are_for(shop: Path, command: str) -> None:
     report, footprint = observe(shop, command)
@@ -127,20 +127,20 @@ def test_a_failing_case_tells_what_it_reaches_without_being_observed(shop: Path)
     assert failing[f"{A}::test_nothing"].reach == (A,)
     assert failing[f"{A}::test_tax"].file == A
     assert failing[f"{A}::test_tax"].raised[-1].type == "builtins.AssertionError"
-    assert all(not case.reach for case in report.cases if not case.failing)
+    assert all(not case.reach for case in report.cases if not case.is_failing)
 
 
 def test_a_product_whose_docstrings_are_run_is_no_test(project: Path) -> None:
     write(project, product='def one():\n    """\n    >>> one()\n    1\n    """\n    return 1\n')
     report, footprint = observe(project, f"{PYTEST} --doctest-modules product.py")
-    assert report.passed
+    assert report.has_passed
     assert inside(project, footprint.tests) == set()
     assert inside(project, footprint.reach["product.py::product.one"]) == {"product.py"}
 
 
 def test_a_suite_that_does_not_come_to_its_end_has_no_footprint(project: Path) -> None:
     write(project, tests__test_a="import os\ndef test_x(): os._exit(0)\n")
-    report, footprint = PytestSuite(f"{PYTEST} tests", 60).observe(project)
+    report, footprint = PytestSuite(f"{PYTEST} tests", 60).run_with_footprint(project)
     assert (report.outcome, report.complete, footprint) == (SuiteOutcome.CRASHED, False, None)
 
 
@@ -178,7 +178,7 @@ def test_what_failing_cases_carry_is_bounded(tmp_path: Path) -> None:
     files = [f"{tmp_path}/module_{number}.py" for number in range(CASE_BOUND + 1)]
     cases = [Case(f"a.py::test_{number}", CaseOutcome.FAILED) for number in range(60)]
     reached = ReachedFiles()
-    reached.take(
+    reached.add_record(
         {
             "files": [*files, "/elsewhere/other.py"],
             "sets": [[0, CASE_BOUND + 1], list(range(CASE_BOUND + 2))],
@@ -187,13 +187,13 @@ def test_what_failing_cases_carry_is_bounded(tmp_path: Path) -> None:
         },
         str,
     )
-    found, note = reached.attach(cases, tmp_path)
+    found, note = reached.attach_reach(cases, tmp_path)
     assert (found[0].reach, found[0].names) == (("module_0.py",), ("work",))
     assert len(found[1].reach) == CASE_BOUND
     assert sum(len(case.reach) for case in found) == REPORT_BOUND
     assert note == "the files that 59 failing cases use are not all recorded"
     assert len(reached.files[cases[-1].id]) == CASE_BOUND + 2
-    assert reached.attach(cases[:1], tmp_path)[1] == ""
+    assert reached.attach_reach(cases[:1], tmp_path)[1] == ""
 
 
 def test_a_failing_case_names_the_methods_under_test_that_it_calls(project: Path) -> None:

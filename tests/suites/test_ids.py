@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.suites.pytest.running import PytestSuite
-from tests.suites.projects import PYTEST, judge, wrapped, write
+from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def varied(project: Path) -> Path:
 
 
 def test_every_id_selects_its_case_again(varied: Path) -> None:
-    ids = [case.id for case in judge(varied).cases]
+    ids = [case.id for case in run_suite(varied).cases]
     assert len(ids) == len(set(ids)) == 16
     assert "tests/test_params.py::test_p[a::b]" in ids
     assert "tests/deep/er/test_classes.py::TestOuter::TestInner::test_n" in ids
@@ -72,5 +72,5 @@ def test_rootdir_above(project: Path, quiet: str) -> None:
 
 def test_a_wrapper_that_cannot_be_narrowed_runs_everything(project: Path) -> None:
     write(project, tests__test_a="def test_x(): assert 0\ndef test_y(): pass\n")
-    report = PytestSuite(wrapped("tests/"), 60).run(project, ["tests/test_a.py::test_x"])
+    report = PytestSuite(wrap_command("tests/"), 60).run(project, ["tests/test_a.py::test_x"])
     assert len(report.cases) == 2

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.models import CaseOutcome, SuiteOutcome
 from orchestrator.suites.pytest.running import PytestSuite
-from orchestrator.suites.pytest.verdict import UNFINISHED
-from tests.suites.projects import PYTEST, judge, wrapped, write
+from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE
+from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
 A = "tests/test_a.py"
 
@@ -31,7 +31,7 @@ def test_a_program_that_closes_the_pipe_is_bridged_by_a_file(project: Path) -> N
 def test_a_command_that_runs_pytest_twice_reports_both(project: Path) -> None:
     write(project, tests__test_a="def test_x(): pass\n", tests__test_b="def test_y(): pass\n")
     report = PytestSuite(f"{PYTEST} {A} && {PYTEST} tests/test_b.py", 60).run(project)
-    assert (report.passed, report.complete) == (True, True)
+    assert (report.has_passed, report.complete) == (True, True)
     assert len(report.cases) == 2
 
 
@@ -45,19 +45,19 @@ def test_a_pytest_that_a_test_starts_does_not_report(project: Path) -> None:
                 assert not subprocess.run([sys.executable, "-m", "pytest", "inner"]).returncode
             """,
     )
-    for suite in (PytestSuite(f"{PYTEST} tests", 60), PytestSuite(wrapped("tests"), 60)):
+    for suite in (PytestSuite(f"{PYTEST} tests", 60), PytestSuite(wrap_command("tests"), 60)):
         report = suite.run(project)
-        assert (report.passed, report.complete, report.forged) == (True, True, ())
+        assert (report.has_passed, report.complete, report.forged) == (True, True, ())
         assert [case.id for case in report.cases] == [f"{A}::test_x"]
 
 
 def test_a_dead_worker_fails_the_case_that_it_ran(project: Path) -> None:
     write(project, tests__test_a="import os\ndef test_x(): os._exit(1)\ndef test_y(): pass\n")
-    report = judge(project, "tests -p xdist -n 1")
+    report = run_suite(project, "tests -p xdist -n 1")
     assert report.outcome is SuiteOutcome.FAILED
     (dead,) = report.failing
     assert (dead.id, dead.outcome) == (f"{A}::test_x", CaseOutcome.ERROR)
-    assert dead.message.startswith(UNFINISHED)
+    assert dead.message.startswith(UNFINISHED_MESSAGE)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_no_failure_keeps_other_cases_from_running(project: Path, options: str) 
         tests__test_b="def test_x(): assert 0\ndef test_y(): assert 0\ndef test_z(): pass\n",
     )
     for _ in range(2):  # options that look at what failed in the run before
-        report = judge(project, f"tests {options}")
+        report = run_suite(project, f"tests {options}")
         assert (report.outcome, report.complete) == (SuiteOutcome.FAILED, True)
         assert len(report.cases) == 4
 
@@ -84,7 +84,7 @@ def test_a_session_that_something_else_stopped_is_not_complete(project: Path) ->
             """,
         tests__test_a="import os\ndef test_x(): assert 'RED' not in os.environ\ndef test_y(): 0\n",
     )
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.complete) == (SuiteOutcome.CRASHED, False)
     assert report.message == "no result of 1 collected case: enough"
     red = PytestSuite(f"RED=1 {PYTEST} tests", 60).run(project)
@@ -102,7 +102,7 @@ def test_a_session_that_is_stopped_while_it_collects_is_not_complete(project: Pa
         tests__test_a="import not_there\n",
         tests__test_b="def test_y(): pass\n",
     )
-    assert not judge(project).complete
+    assert not run_suite(project).complete
 
 
 TWICE = {
@@ -127,7 +127,7 @@ def test_what_fails_in_one_of_several_sessions_fails_unless_the_command_is_green
 ) -> None:
     write(project, **TWICE)
     report = PytestSuite(command.format(f"{PYTEST} tests"), 60).run(project)
-    assert (report.passed, report.complete, len(report.cases)) == (not failing, True, 2)
+    assert (report.has_passed, report.complete, len(report.cases)) == (not failing, True, 2)
     assert [case.id for case in report.failing] == ([f"{A}::test_x"] if failing else [])
 
 
@@ -154,7 +154,7 @@ def test_a_case_whose_process_died_tells_where_it_is_defined(project: Path, opti
                 def test_x(self, dead, x): pass
             """,
     )
-    (dead,) = judge(project, f"tests {options}").failing
+    (dead,) = run_suite(project, f"tests {options}").failing
     assert (dead.id, dead.file) == (f"{A}::TestX::test_x[a::b[c]]", A)
     assert dead.function == f"{A}::TestX::test_x"
 
@@ -170,7 +170,7 @@ def test_a_case_without_a_result_is_missed(project: Path) -> None:
             """,
         tests__test_a="def test_x(): pass\ndef test_y(): assert 0\n",
     )
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.complete) == (SuiteOutcome.CRASHED, False)
     assert report.message == "no result of 1 collected case"
 
@@ -188,7 +188,7 @@ def test_a_line_without_the_nonce_is_no_record(project: Path) -> None:
                         pass
             """,
     )
-    report = judge(project)
+    report = run_suite(project)
     assert report.forged == ("1 records that the runner did not send",)
 
 
@@ -198,7 +198,7 @@ def test_where_a_skip_was_raised_is_reported(project: Path) -> None:
         product="import pytest\ndef work(): pytest.skip('later')\n",
         tests__test_a="import product\ndef test_x(): product.work()\ndef test_y(): pass\n",
     )
-    skipped = judge(project).cases[0]
+    skipped = run_suite(project).cases[0]
     assert skipped.outcome is CaseOutcome.SKIPPED
     assert [Path(each).name for each in skipped.raised[-1].files] == ["test_a.py", "product.py"]
 
@@ -216,7 +216,7 @@ def test_a_chain_of_exceptions_has_its_cause_first(project: Path) -> None:
         tests__test_a="import product\ndef test_x(): product.work()\n",
     )
     for options in ("", "-p xdist -n 1", "--tb=line", "--tb=native"):
-        (case,) = judge(project, f"tests {options}").failing
+        (case,) = run_suite(project, f"tests {options}").failing
         assert [each.type for each in case.raised] == ["builtins.KeyError", "builtins.ValueError"]
         assert Path(case.raised[-1].files[-1]).name == "product.py"
 
@@ -230,6 +230,6 @@ def test_parameters_are_no_part_of_the_function(project: Path) -> None:
             def test_x(x): pass
             """,
     )
-    report = judge(project)
+    report = run_suite(project)
     assert {case.function for case in report.cases} == {f"{A}::test_x"}
     assert {case.file for case in report.cases} == {A}

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.models import SuiteOutcome
 from orchestrator.suites.pytest.summary import COUNTS, LAST_LINE
-from orchestrator.suites.pytest.verdict import NOT_REACHED, Records, judge
+from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE, Records, judge_run
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from orchestrator.suites.pytest.verdict import NOT_REACHED, Records, judge
 )
 def test_pytests_own_line(line: str) -> None:
     assert LAST_LINE.search(line)
-    assert judge(1, (), Records(), line).message == NOT_REACHED
+    assert judge_run(1, (), Records(), line).message == NOT_REACHED_MESSAGE
 
 
 @pytest.mark.parametrize(
@@ -32,5 +32,5 @@ def test_pytests_own_line(line: str) -> None:
 def test_a_line_of_another_tool(line: str) -> None:
     assert COUNTS.search(line)
     assert not LAST_LINE.search(line)
-    assert judge(1, (), Records(), line).outcome is SuiteOutcome.CRASHED
-    assert judge(1, (), Records(), line).message == "ended with 1 and pytest did not report"
+    assert judge_run(1, (), Records(), line).outcome is SuiteOutcome.CRASHED
+    assert judge_run(1, (), Records(), line).message == "ended with 1 and pytest did not report"

@@ -9,8 +9,8 @@ from orchestrator.models import CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform.process import MARK
 from orchestrator.suites.command_line import OUTPUT_BOUND
 from orchestrator.suites.pytest.running import PytestSuite
-from orchestrator.suites.pytest.verdict import UNFINISHED
-from tests.suites.projects import PYTEST, judge, wrapped, write
+from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE
+from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
 A = "tests/test_a.py"
 
@@ -21,7 +21,7 @@ def outcomes(report: SuiteReport) -> dict[str, str]:
 
 def test_failed_and_passed_cases_are_told_apart(project: Path) -> None:
     write(project, tests__test_a="def test_x(): assert 1 == 2\ndef test_y(): pass\n")
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 1)
     assert outcomes(report) == {f"{A}::test_x": "failed", f"{A}::test_y": "passed"}
     assert report.failing[0].message == "assert 1 == 2"
@@ -31,7 +31,7 @@ def test_failed_and_passed_cases_are_told_apart(project: Path) -> None:
 
 def test_a_syntax_error_hides_no_other_case(project: Path) -> None:
     write(project, tests__test_a="def test_x( assert 1\n", tests__test_b="def test_y(): pass\n")
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 1)
     assert outcomes(report) == {A: "error", "tests/test_b.py::test_y": "passed"}
     assert "SyntaxError" in report.failing[0].message
@@ -42,9 +42,9 @@ def test_a_syntax_error_hides_no_other_case(project: Path) -> None:
 
 def test_an_import_error_is_a_collection_error(project: Path) -> None:
     write(project, tests__test_a="import not_there\n")
-    report = judge(project)
+    report = run_suite(project)
     assert report.outcome is SuiteOutcome.COLLECTION_ERROR
-    assert report.judged
+    assert report.has_verdict
     assert "No module named 'not_there'" in report.failing[0].message
 
 
@@ -52,7 +52,7 @@ def test_an_import_error_is_a_collection_error(project: Path) -> None:
 def test_a_broken_conftest_is_a_collection_error(project: Path, text: str) -> None:
     """pytest calls it a usage error, but it is the code that is broken."""
     write(project, tests__conftest=text, tests__test_a="def test_x(): pass\n")
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.COLLECTION_ERROR, 4)
     assert outcomes(report) == {"tests/conftest.py": "error"}
     assert "Error: " in report.failing[0].message
@@ -60,16 +60,16 @@ def test_a_broken_conftest_is_a_collection_error(project: Path, text: str) -> No
 
 def test_one_broken_module_of_several_that_ran_is_a_failure(project: Path) -> None:
     write(project, tests__test_a="import not_there\n", tests__test_b="def test_y(): pass\n")
-    report = judge(project, "tests/ --continue-on-collection-errors")
+    report = run_suite(project, "tests/ --continue-on-collection-errors")
     assert report.outcome is SuiteOutcome.FAILED
     assert report.summary == "1 passed, 1 error"
 
 
 def test_no_tests(project: Path) -> None:
     write(project, tests__helper="")
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.NO_TESTS, 5)
-    assert not report.judged
+    assert not report.has_verdict
 
 
 def test_a_suite_that_skips_everything_is_not_green(project: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_suite_that_skips_everything_is_not_green(project: Path) -> None:
         project,
         tests__test_a="import pytest\n@pytest.mark.skip(reason='later')\ndef test_x(): assert 0\n",
     )
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.NO_TESTS, 0)
     assert report.message == "every case was skipped"
 
@@ -85,14 +85,14 @@ def test_a_suite_that_skips_everything_is_not_green(project: Path) -> None:
 @pytest.mark.parametrize("arguments", ["tests/ --no-such-option", "no_such_folder/ -v"])
 def test_a_usage_error(project: Path, arguments: str) -> None:
     write(project, tests__test_a="def test_x(): pass\n")
-    report = judge(project, arguments)
+    report = run_suite(project, arguments)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.USAGE_ERROR, 4)
     assert "no" in report.output
 
 
 def test_a_runner_that_ends_with_0_before_its_report_is_not_green(project: Path) -> None:
     write(project, tests__test_a="import os\ndef test_x(): pass\ndef test_y(): os._exit(0)\n")
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, 0)
     assert (
         report.message == f"ended with 0 before pytest had finished, while {A}::test_y was running"
@@ -107,26 +107,26 @@ def test_a_conftest_that_sets_the_exit_code_to_0_does_not_make_it_green(project:
         tests__conftest="def pytest_sessionfinish(session): session.exitstatus = 0\n",
         tests__test_a="def test_x(): assert 0\n",
     )
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 0)
 
 
 def test_a_segmentation_fault_has_its_name(project: Path) -> None:
     write(project, tests__test_a="import ctypes\ndef test_x(): ctypes.string_at(0)\n")
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, -11)
     assert report.message == f"ended by SIGSEGV, while {A}::test_x was running"
 
 
 def test_an_exit_in_a_test_fails_that_test_only(project: Path) -> None:
     write(project, tests__test_a="import sys\ndef test_x(): sys.exit(0)\ndef test_y(): pass\n")
-    report = judge(project)
+    report = run_suite(project)
     assert outcomes(report) == {f"{A}::test_x": "failed", f"{A}::test_y": "passed"}
 
 
 def test_an_exit_in_an_imported_module_is_no_verdict(project: Path) -> None:
     write(project, tests__test_a="import sys\nsys.exit(0)\n")
-    report = judge(project)
+    report = run_suite(project)
     assert report.outcome is SuiteOutcome.CRASHED
     assert "SystemExit" in report.failing[0].detail
 
@@ -136,7 +136,7 @@ def test_an_interrupted_run_is_no_verdict(project: Path) -> None:
         project,
         tests__test_a="def test_x(): pass\ndef test_y(): raise KeyboardInterrupt\n",
     )
-    report = judge(project)
+    report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.CRASHED, 2)
 
 
@@ -153,14 +153,14 @@ def test_a_timeout_ends_everything_that_the_tests_started(project: Path) -> None
             """,
     )
     noted, seconds = project / "pid", 2
-    report = judge(project, seconds=seconds)
+    report = run_suite(project, seconds=seconds)
     while not (noted.exists() and noted.read_text(encoding="utf-8")):
         seconds *= 2  # on a busy machine, the time was over before the tests began
-        report = judge(project, seconds=seconds)
+        report = run_suite(project, seconds=seconds)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.TIMEOUT, None)
     assert report.message == f"ended after {seconds} seconds, while {A}::test_y was running"
     assert outcomes(report) == {f"{A}::test_x": "passed", f"{A}::test_y": "error"}
-    assert report.failing[0].message == UNFINISHED
+    assert report.failing[0].message == UNFINISHED_MESSAGE
     assert not _alive(int(noted.read_text(encoding="utf-8")))
 
 
@@ -175,7 +175,7 @@ def test_a_green_suite_leaves_nothing_running(project: Path) -> None:
                 pathlib.Path("pid").write_text(str(child.pid))
             """,
     )
-    assert judge(project).passed
+    assert run_suite(project).has_passed
     assert not _alive(int((project / "pid").read_text(encoding="utf-8")))
 
 
@@ -197,7 +197,7 @@ def test_output_that_is_not_utf8_is_kept_readable(project: Path) -> None:
                 assert "caf" == "\udce9 \x00 \x1b[31m"
             """,
     )
-    report = judge(project, "tests/ -v -s")
+    report = run_suite(project, "tests/ -v -s")
     assert report.outcome is SuiteOutcome.FAILED
     assert "caf\N{REPLACEMENT CHARACTER}" in report.output
     report.output.encode("utf-8")
@@ -216,7 +216,7 @@ def test_a_flood_of_output_is_kept_to_its_end(project: Path) -> None:
                 assert 0, "y" * 1_000_000
             """,
     )
-    report = judge(project, "tests/ -v -s")
+    report = run_suite(project, "tests/ -v -s")
     assert report.outcome is SuiteOutcome.FAILED
     assert 0 < len(report.output) <= OUTPUT_BOUND
     assert "1 failed" in report.output
@@ -241,7 +241,7 @@ def test_a_case_that_fails_twice_is_one_case(project: Path) -> None:
             def test_z(early): pass
             """,
     )
-    report = judge(project)
+    report = run_suite(project)
     assert outcomes(report) == {
         f"{A}::test_x": "failed",
         f"{A}::test_y": "error",
@@ -261,8 +261,8 @@ def test_expected_failures_do_not_count_against_the_code(project: Path) -> None:
             def test_y(): pass
             """,
     )
-    report = judge(project)
-    assert report.passed
+    report = run_suite(project)
+    assert report.has_passed
     assert report.cases[0].outcome is CaseOutcome.SKIPPED
 
 
@@ -281,7 +281,7 @@ class TestWrappers:
             (f"{PYTEST} tests/; true", 1),
             (f"cd tests && {PYTEST} -q", 1),
             (f"{PYTEST} -q > log.txt 2>&1", 1),
-            (wrapped("tests/"), 1),
+            (wrap_command("tests/"), 1),
         ],
     )
     def test_a_shell_line(self, red: Path, command: str, code: int) -> None:
@@ -313,12 +313,12 @@ class TestWrappers:
         self, red: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("PYTEST_ADDOPTS", "-k test_y")
-        assert PytestSuite(f"{PYTEST} tests/", 60).run(red).passed
-        assert PytestSuite(wrapped("tests/"), 60).run(red).passed
+        assert PytestSuite(f"{PYTEST} tests/", 60).run(red).has_passed
+        assert PytestSuite(wrap_command("tests/"), 60).run(red).has_passed
 
     def test_assignments_in_front(self, red: Path) -> None:
-        assert PytestSuite(f"PYTEST_ADDOPTS='-k test_y' {PYTEST}", 60).run(red).passed
-        assert PytestSuite(f"PYTEST_ADDOPTS='-k test_y' {wrapped()}", 60).run(red).passed
+        assert PytestSuite(f"PYTEST_ADDOPTS='-k test_y' {PYTEST}", 60).run(red).has_passed
+        assert PytestSuite(f"PYTEST_ADDOPTS='-k test_y' {wrap_command()}", 60).run(red).has_passed
 
     def test_a_report_of_the_users_own_does_not_take_ours_away(self, red: Path) -> None:
         report = PytestSuite(f"{PYTEST} tests/ --junitxml=mine.xml --junitprefix=p", 60).run(red)

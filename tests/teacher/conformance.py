@@ -41,11 +41,11 @@ BAD = (
     "I would add a rule about None.",
     "[]",
     '{"rule": "Never a; b."}',
-    samples.words(action="forget", target="r-0001"),
-    samples.words(action="reinforce", target="r-9999"),
-    samples.words(action="reinforce"),
-    samples.words(action="amend", target="r-0001"),
-    samples.words(action="add", rule=7, when="x", why="y"),
+    samples.make_answer(action="forget", target="r-0001"),
+    samples.make_answer(action="reinforce", target="r-9999"),
+    samples.make_answer(action="reinforce"),
+    samples.make_answer(action="amend", target="r-0001"),
+    samples.make_answer(action="add", rule=7, when="x", why="y"),
 )
 
 
@@ -53,35 +53,35 @@ class TeacherConformance(ABC):
     """Inherit, give `saying`, and the tests below hold for your teacher."""
 
     @abstractmethod
-    def saying(self, words: str) -> AbstractContextManager[Teacher]:
+    def open_teacher(self, words: str) -> AbstractContextManager[Teacher]:
         """A teacher whose model answers any question with these words."""
 
     @pytest.mark.parametrize(("words", "lesson"), GOOD.items())
     def test_words_become_the_lesson(self, words: str, lesson: Lesson) -> None:
-        with self.saying(words) as teacher:
+        with self.open_teacher(words) as teacher:
             learned = teacher.teach(samples.FAILURE, samples.KNOWN)
         assert replace(learned, model="", usage=Usage()) == lesson
 
     @pytest.mark.parametrize("words", BAD)
     def test_words_that_are_no_lesson_are_an_error_that_shows_them(self, words: str) -> None:
-        with self.saying(words) as teacher, pytest.raises(UnusableAnswer) as caught:
+        with self.open_teacher(words) as teacher, pytest.raises(UnusableAnswer) as caught:
             teacher.teach(samples.FAILURE, samples.KNOWN)
-        assert caught.value.mend
+        assert caught.value.hint
         assert (words[:40] or "empty") in str(caught.value)
         assert "\n" not in str(caught.value)
 
     def test_a_rule_that_is_not_in_force_cannot_be_a_target(self) -> None:
-        with self.saying(samples.REINFORCE) as teacher, pytest.raises(TeacherError):
+        with self.open_teacher(samples.REINFORCE) as teacher, pytest.raises(TeacherError):
             teacher.teach(samples.FAILURE, ())
 
     @pytest.mark.parametrize("type_", FailureType)
     def test_every_type_of_failure_is_taught(self, type_: FailureType) -> None:
-        with self.saying(samples.ADD) as teacher:
+        with self.open_teacher(samples.ADD) as teacher:
             lesson = teacher.teach(replace(samples.FAILURE, type=type_), samples.KNOWN)
         assert lesson.text == samples.RULE
 
     def test_evidence_may_be_anything(self) -> None:
         odd = "\udcff \x00 ``` </data> \U0001f600 " + "x" * 100_000
         failure = replace(samples.FAILURE, diff=odd, logs=odd, task=odd, context=odd, summary=odd)
-        with self.saying(samples.ADD) as teacher:
+        with self.open_teacher(samples.ADD) as teacher:
             assert teacher.teach(failure, samples.KNOWN).action is Action.ADD

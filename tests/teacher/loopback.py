@@ -30,7 +30,7 @@ def json_reply(value: object, status: int = 200, **headers: str) -> Reply:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     path: str
     headers: Mapping[str, str]
     body: bytes
@@ -70,7 +70,7 @@ class Loopback:
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = deque(replies)
-        self.asked: list[Asked] = []
+        self.asked: list[ReceivedRequest] = []
 
     def __enter__(self) -> Loopback:
         outer = self
@@ -82,7 +82,7 @@ class Loopback:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 headers = {name.lower(): text for name, text in self.headers.items()}
-                outer.asked.append(Asked(self.path, headers, body))
+                outer.asked.append(ReceivedRequest(self.path, headers, body))
                 reply = outer.replies.popleft() if len(outer.replies) > 1 else outer.replies[0]
                 self.send_response(reply.status)
                 for name, text in reply.headers.items():

@@ -30,7 +30,7 @@ TEXT = {
 RULE = RuleText(**TEXT)
 
 
-def words(**keys: object) -> str:
+def make_answer(**keys: object) -> str:
     """An answer as structured output gives it: every key there, null where there is nothing."""
     empty: dict[str, object] = {
         "target": None,
@@ -42,10 +42,10 @@ def words(**keys: object) -> str:
     return json.dumps({"reason": "The stand-in hid the absence.", **empty, **keys})
 
 
-ADD = words(action="add", **TEXT)
-REINFORCE = words(action="reinforce", target="r-0002")
-AMEND = words(action="amend", target="r-0001", paths=["billing/**"], **TEXT)
-NONE = words(action="none", reason="The test depends on the clock.")
+ADD = make_answer(action="add", **TEXT)
+REINFORCE = make_answer(action="reinforce", target="r-0002")
+AMEND = make_answer(action="amend", target="r-0001", paths=["billing/**"], **TEXT)
+NONE = make_answer(action="none", reason="The test depends on the clock.")
 
 
 def message_saying(text: str, **keys: object) -> Reply:
@@ -63,7 +63,7 @@ def message_saying(text: str, **keys: object) -> Reply:
     return json_reply({**whole, **keys})
 
 
-def patient(tries: int = 5, seconds: float = 120.0) -> tuple[Retries, list[float]]:
+def make_instant_retries(tries: int = 5, seconds: float = 120.0) -> tuple[Retries, list[float]]:
     """Retries that wait for nothing, and the list of waits that they would have made."""
     waits: list[float] = []
     return Retries(tries, seconds, waits.append), waits

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from teacher.answer import ANSWER_SCHEMA, MAX_SENTENCE, read_answer, shown
+from teacher.answer import ANSWER_SCHEMA, MAX_SENTENCE, quote_answer, read_answer
 from teacher.errors import TeacherError, UnusableAnswer
 from teacher.models import Action, Usage
-from tests.teacher.samples import ADD, AMEND, KNOWN, RULE, TEXT, words
+from tests.teacher.samples import ADD, AMEND, KNOWN, RULE, TEXT, make_answer
 
 BILL = Usage(10, 5, cost_usd=0.1)
 
@@ -28,10 +28,10 @@ def test_model_and_bill_are_carried() -> None:
     [
         f"```json\n{ADD}\n```",
         f"  \n```\n{ADD}\n```\n",
-        words(action=" ADD ", **TEXT),
-        words(action="add", **{key: f" {text} \n" for key, text in TEXT.items()}),
-        words(action="add", **TEXT, confidence=0.9),
-        words(action="add", **{**TEXT, "target": "r-0001"}),
+        make_answer(action=" ADD ", **TEXT),
+        make_answer(action="add", **{key: f" {text} \n" for key, text in TEXT.items()}),
+        make_answer(action="add", **TEXT, confidence=0.9),
+        make_answer(action="add", **{**TEXT, "target": "r-0001"}),
         json.dumps({**TEXT, "paths": None}),
         json.dumps({**TEXT, "paths": [" ", ""]}),
     ],
@@ -44,7 +44,7 @@ def test_harmless_differences_are_let_pass(text: str) -> None:
 
 def test_what_an_action_has_no_use_for_is_dropped() -> None:
     for action in ("reinforce", "none"):
-        lesson = read_answer(words(action=action, target="r-0001", **TEXT), KNOWN)
+        lesson = read_answer(make_answer(action=action, target="r-0001", **TEXT), KNOWN)
         assert lesson.text is None
         assert lesson.target == ("r-0001" if action == "reinforce" else None)
 
@@ -52,15 +52,15 @@ def test_what_an_action_has_no_use_for_is_dropped() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (words(action="amend", target="r-7", **TEXT), "not 'r-7' (r-0001, r-0002)"),
-        (words(action="add", **{**TEXT, "why": "  "}), "`add` needs `why`"),
-        (words(action="add", **{**TEXT, "why": "x" * (MAX_SENTENCE + 1)}), "`why`: "),
-        (words(action="learn"), "`action`: input should be 'add'"),
+        (make_answer(action="amend", target="r-7", **TEXT), "not 'r-7' (r-0001, r-0002)"),
+        (make_answer(action="add", **{**TEXT, "why": "  "}), "`add` needs `why`"),
+        (make_answer(action="add", **{**TEXT, "why": "x" * (MAX_SENTENCE + 1)}), "`why`: "),
+        (make_answer(action="learn"), "`action`: input should be 'add'"),
         ('{"rule": 1}', "`rule`: "),
         (f"Here you are: {ADD}", "it is not JSON"),
         ('"add"', "it is not a JSON object"),
         ('{"rule": "\\ud800", "when": "x", "why": "y"}', "it is not JSON"),
-        (words(action="add", paths=[1], **TEXT), "`paths.0`: "),
+        (make_answer(action="add", paths=[1], **TEXT), "`paths.0`: "),
     ],
 )
 def test_everything_else_is_an_error_that_names_the_place(text: str, says: str) -> None:
@@ -79,8 +79,8 @@ def test_any_text_is_a_lesson_or_a_teacher_error(text: str) -> None:
 @settings(deadline=None)
 @given(st.text())
 def test_what_came_back_is_shown_on_one_printable_line(text: str) -> None:
-    assert shown(text).isprintable()
-    assert len(shown(text)) < 350
+    assert quote_answer(text).isprintable()
+    assert len(quote_answer(text)) < 350
 
 
 def test_the_schema_asks_for_what_the_reader_reads() -> None:
@@ -92,5 +92,5 @@ def test_errors_survive_a_journal() -> None:
     error = UnusableAnswer("wrong", "mend it", BILL)
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert isinstance(copy, TeacherError)
-    assert (copy.message, copy.mend, copy.usage) == ("wrong", "mend it", BILL)
+    assert (copy.message, copy.hint, copy.usage) == ("wrong", "mend it", BILL)
     assert str(copy) == "wrong (mend it)"

@@ -11,11 +11,11 @@ from teacher.catalog import (
     DEFAULT_MODEL,
     _parse_day,
     _read_last_days,
-    _sdk_last_days,
-    resolve,
+    _read_sdk_last_days,
+    resolve_model,
 )
 from teacher.models import Usage
-from teacher.prices import OWN_PRICES, cost_of, price_notice
+from teacher.prices import OWN_PRICES, build_price_notice, calculate_cost
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +27,10 @@ BILLED = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def test_the_installed_sdk_is_asked_when_models_retire() -> None:
-    assert _sdk_last_days()
-    name, last_day = max(_sdk_last_days().items(), key=lambda item: item[1])
-    assert "retires on" in resolve(name, last_day).notice
-    assert "was retired" in resolve(name, date.max).notice
+    assert _read_sdk_last_days()
+    name, last_day = max(_read_sdk_last_days().items(), key=lambda item: item[1])
+    assert "retires on" in resolve_model(name, last_day).notice
+    assert "was retired" in resolve_model(name, date.max).notice
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,13 @@ def test_days_are_read_as_the_sdk_writes_them(text: str, day: date | None) -> No
 
 @pytest.mark.parametrize("name", [DEFAULT_MODEL, *ALIASES.values()])
 def test_the_models_that_we_choose_have_a_price_and_need_no_notice(name: str) -> None:
-    assert price_notice(name) == ""
-    assert resolve(name, TODAY, LAST_DAYS | {"claude-sonnet-5-5": date.max}).id == name
-    assert resolve(name, TODAY, {}).notice == ""
+    assert build_price_notice(name) == ""
+    assert resolve_model(name, TODAY, LAST_DAYS | {"claude-sonnet-5-5": date.max}).id == name
+    assert resolve_model(name, TODAY, {}).notice == ""
 
 
 def test_an_alias_is_the_model_of_its_family() -> None:
-    assert resolve("opus", TODAY, {}).id == "claude-opus-5-5"
+    assert resolve_model("opus", TODAY, {}).id == "claude-opus-5-5"
     assert all(alias in name.split("-") for alias, name in ALIASES.items())
 
 
@@ -79,63 +79,67 @@ def test_an_alias_is_the_model_of_its_family() -> None:
 def test_a_name_that_is_long_gone_gives_its_replacement_and_a_notice(
     name: str, replacement: str
 ) -> None:
-    model = resolve(name, TODAY, {})
+    model = resolve_model(name, TODAY, {})
     assert model.id == replacement
     assert f"{name} was retired; using {replacement} instead" in model.notice
 
 
 @pytest.mark.parametrize("name", ["claude-opus-4-5", "claude-opus-4-10", "claude-sonnet-4-6"])
 def test_a_later_model_is_not_taken_for_a_retired_one(name: str) -> None:
-    assert resolve(name, TODAY, {}).id == name
+    assert resolve_model(name, TODAY, {}).id == name
 
 
 def test_a_name_that_retires_soon_works_until_then() -> None:
-    before = resolve("claude-sonnet-4-5", date(2026, 11, 30), LAST_DAYS)
+    before = resolve_model("claude-sonnet-4-5", date(2026, 11, 30), LAST_DAYS)
     assert before.id == "claude-sonnet-4-5"
     assert "retires on 2026-11-30; set teacher.model to claude-sonnet-5-5" in before.notice
-    after = resolve("claude-sonnet-4-5", date(2026, 12, 1), LAST_DAYS)
+    after = resolve_model("claude-sonnet-4-5", date(2026, 12, 1), LAST_DAYS)
     assert after.id == "claude-sonnet-5-5"
     assert "was retired" in after.notice
 
 
 def test_the_default_model_is_passed_on_after_its_last_day_and_the_user_is_told() -> None:
     """An old version of ours beside a new SDK: nothing newer is known, and the API decides."""
-    soon = resolve(DEFAULT_MODEL, date(2027, 12, 1), LAST_DAYS)
+    soon = resolve_model(DEFAULT_MODEL, date(2027, 12, 1), LAST_DAYS)
     assert (soon.id, soon.notice) == (DEFAULT_MODEL, f"{DEFAULT_MODEL} retires on 2028-01-01")
-    late = resolve(DEFAULT_MODEL, date(2028, 1, 2), LAST_DAYS)
+    late = resolve_model(DEFAULT_MODEL, date(2028, 1, 2), LAST_DAYS)
     assert late.id == DEFAULT_MODEL
     assert "was retired; set teacher.model to one that the API has" in late.notice
 
 
 def test_a_name_that_nobody_knows_is_passed_on_priced_high_and_said_to_be() -> None:
-    model = resolve("claude-next-1", TODAY, {})
+    model = resolve_model("claude-next-1", TODAY, {})
     assert model.id == "claude-next-1"
     assert model.notice.startswith("the price of claude-next-1 is not known; it is counted like")
-    assert model.notice == price_notice("claude-next-1")
+    assert model.notice == build_price_notice("claude-next-1")
     for usage in (
         Usage(1000),
         Usage(output_tokens=1000),
         Usage(cache_read_tokens=1000),
         Usage(300_000, 10, 10, 10),
     ):
-        known = [cost_of(name, usage) for name in (*ALIASES.values(), *OWN_PRICES)]
-        assert cost_of("claude-next-1", usage) >= max(known) > 0
+        known = [calculate_cost(name, usage) for name in (*ALIASES.values(), *OWN_PRICES)]
+        assert calculate_cost("claude-next-1", usage) >= max(known) > 0
 
 
 def test_other_vendors_models_have_their_own_prices() -> None:
     """A workflow behind the webhook may ask any model."""
-    assert 0 < cost_of("gpt-4o", Usage(1000, 1000)) < cost_of("claude-next-1", Usage(1000, 1000))
+    assert (
+        0
+        < calculate_cost("gpt-4o", Usage(1000, 1000))
+        < calculate_cost("claude-next-1", Usage(1000, 1000))
+    )
 
 
 @pytest.mark.parametrize("name", [DEFAULT_MODEL, "claude-mythos-5", "claude-next-1"])
 def test_a_bill_never_gives_money_back(name: str) -> None:
-    assert cost_of(name, Usage(-1_000_000, -1, -5, -5)) == 0
-    assert cost_of(name, Usage(-1_000_000, 10)) == cost_of(name, Usage(0, 10)) > 0
+    assert calculate_cost(name, Usage(-1_000_000, -1, -5, -5)) == 0
+    assert calculate_cost(name, Usage(-1_000_000, 10)) == calculate_cost(name, Usage(0, 10)) > 0
 
 
 def test_own_prices_stand_only_where_the_library_has_none() -> None:
     for name, price in OWN_PRICES.items():
-        assert prices._cost_in_library(name, Usage(10), BILLED) is None
+        assert prices._find_library_cost(name, Usage(10), BILLED) is None
         assert price.source
 
 
@@ -158,7 +162,7 @@ def test_own_prices_stand_only_where_the_library_has_none() -> None:
 def test_costs_are_those_that_claude_code_was_seen_to_bill(
     name: str, usage: Usage, dollars: float
 ) -> None:
-    assert cost_of(name, usage, BILLED) == pytest.approx(dollars)
+    assert calculate_cost(name, usage, BILLED) == pytest.approx(dollars)
 
 
 @pytest.mark.parametrize(
@@ -190,16 +194,16 @@ def test_an_sdk_whose_table_has_another_form_says_nothing(tmp_path: Path, text: 
 )
 def test_a_model_has_one_price_however_a_cloud_names_it(name: str) -> None:
     usage = Usage(1000, 1000)
-    assert cost_of(name, usage, BILLED) == cost_of("claude-sonnet-5-5", usage, BILLED)
-    assert price_notice(name) == ""
+    assert calculate_cost(name, usage, BILLED) == calculate_cost("claude-sonnet-5-5", usage, BILLED)
+    assert build_price_notice(name) == ""
     own = name.lower().replace("sonnet-5-5", "mythos-5")
-    assert cost_of(own, usage, BILLED) >= cost_of("claude-mythos-5", usage, BILLED)
+    assert calculate_cost(own, usage, BILLED) >= calculate_cost("claude-mythos-5", usage, BILLED)
 
 
 def test_a_model_that_is_not_billed_by_tokens_is_not_taken_for_free() -> None:
-    assert price_notice("whisper-1")
-    assert cost_of("whisper-1", Usage(1000, 1000)) > 0
+    assert build_price_notice("whisper-1")
+    assert calculate_cost("whisper-1", Usage(1000, 1000)) > 0
 
 
 def test_a_name_of_any_length_makes_a_short_notice() -> None:
-    assert len(price_notice("x" * 100_000)) < 250
+    assert len(build_price_notice("x" * 100_000)) < 250

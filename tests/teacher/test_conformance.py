@@ -39,7 +39,7 @@ class _Served(TeacherConformance):
         raise NotImplementedError
 
     @contextmanager
-    def saying(self, words: str) -> Iterator[Teacher]:
+    def open_teacher(self, words: str) -> Iterator[Teacher]:
         self.server.replies.clear()
         self.server.replies.append(self.reply(words))
         yield self.teacher
@@ -66,5 +66,5 @@ class TestWebhookTeacher(_Served):
 
 class TestScriptedTeacher(TeacherConformance):
     @contextmanager
-    def saying(self, words: str) -> Iterator[Teacher]:
+    def open_teacher(self, words: str) -> Iterator[Teacher]:
         yield ScriptedTeacher(words)

@@ -18,16 +18,16 @@ from teacher.catalog import DEFAULT_MODEL
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.local import LocalTeacher
 from teacher.models import Action, FailureType, Usage
-from teacher.prices import cost_of
-from tests.patience import growing
+from teacher.prices import calculate_cost
+from tests.patience import iter_growing_limits
 from tests.teacher.loopback import Loopback, Reply, json_reply
-from tests.teacher.samples import ADD, FAILURE, KNOWN, message_saying, patient
+from tests.teacher.samples import ADD, FAILURE, KNOWN, make_instant_retries, message_saying
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 TOKENS = Tokens(input=1000, output=100, cache_read=2000, cache_write=400)
-BILL = Usage(1000, 100, 2000, 400, cost_of(DEFAULT_MODEL, Usage(1000, 100, 2000, 400)))
+BILL = Usage(1000, 100, 2000, 400, calculate_cost(DEFAULT_MODEL, Usage(1000, 100, 2000, 400)))
 
 
 def scenario(*replies: Says) -> Scenario:
@@ -125,7 +125,7 @@ def test_an_unusable_answer_carries_its_bill(reply: Says, says: str) -> None:
 
 def test_only_billed_tries_are_counted() -> None:
     replies = (refusing(529), refusing(500), Says(say=ADD, usage=TOKENS))
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     with ReplayServer(scenario(*replies)) as model:
         teacher = LocalTeacher(api_key="key", base_url=model.url, retries=retries)
         assert teacher.teach(FAILURE, KNOWN).usage == BILL
@@ -138,7 +138,7 @@ def test_only_billed_tries_are_counted() -> None:
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 504, 529])
 def test_a_passing_trouble_is_waited_out(status: int) -> None:
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     with Loopback(error_body(status), message_saying(ADD)) as api:
         teacher = LocalTeacher(api_key="key", base_url=api.url, retries=retries)
         assert teacher.teach(FAILURE, ()).action is Action.ADD
@@ -147,14 +147,14 @@ def test_a_passing_trouble_is_waited_out(status: int) -> None:
 
 
 def test_retry_after_is_honoured() -> None:
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     with ReplayServer(scenario(refusing(429, retry_after=37), Says(say=ADD))) as model:
         LocalTeacher(api_key="key", base_url=model.url, retries=retries).teach(FAILURE, ())
     assert waits == [37]
 
 
 def test_retry_after_beyond_the_bound_is_not_waited_for() -> None:
-    retries, waits = patient(seconds=60)
+    retries, waits = make_instant_retries(seconds=60)
     with ReplayServer(scenario(refusing(429, retry_after=3600))) as model:
         teacher = LocalTeacher(api_key="key", base_url=model.url, retries=retries)
         with pytest.raises(TeacherUnavailable, match=r"429.*wait until the rate limit") as caught:
@@ -165,7 +165,7 @@ def test_retry_after_beyond_the_bound_is_not_waited_for() -> None:
 
 
 def test_tries_are_bounded() -> None:
-    retries, waits = patient(tries=3)
+    retries, waits = make_instant_retries(tries=3)
     with ReplayServer(scenario(refusing(529))) as model:
         teacher = LocalTeacher(api_key="key", base_url=model.url, retries=retries)
         with pytest.raises(TeacherUnavailable, match=r"529.*Overloaded.*resume the run later"):
@@ -177,15 +177,17 @@ def test_tries_are_bounded() -> None:
 def test_the_api_can_forbid_a_retry() -> None:
     with Loopback(replace(error_body(500), headers={"x-should-retry": "false"})) as api:
         with pytest.raises(TeacherUnavailable):
-            LocalTeacher(api_key="key", base_url=api.url, retries=patient()[0]).teach(FAILURE, ())
+            LocalTeacher(api_key="key", base_url=api.url, retries=make_instant_retries()[0]).teach(
+                FAILURE, ()
+            )
         assert len(api.asked) == 1
 
 
 @pytest.mark.parametrize("kind", [FaultKind.CUT, FaultKind.HANG])
 def test_a_broken_connection_is_tried_again(kind: FaultKind) -> None:
     broken = Says(say="x" * 1000, fault=Fault(kind))
-    for seconds in growing(0.2 if kind is FaultKind.HANG else 60):
-        retries, waits = patient()
+    for seconds in iter_growing_limits(0.2 if kind is FaultKind.HANG else 60):
+        retries, waits = make_instant_retries()
         with (
             suppress(TeacherUnavailable),  # not even the good answer came within these seconds
             ReplayServer(scenario(broken, Says(say=ADD))) as model,
@@ -202,15 +204,17 @@ def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyP
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name)  # what is left are proxies that nobody answers for
     with ReplayServer(scenario(Says(say=ADD))) as model:
-        teacher = LocalTeacher(api_key="key", base_url=model.url, retries=patient(tries=1)[0])
+        teacher = LocalTeacher(
+            api_key="key", base_url=model.url, retries=make_instant_retries(tries=1)[0]
+        )
         assert teacher.teach(FAILURE, ()).action is Action.ADD
         monkeypatch.setenv("ANTHROPIC_BASE_URL", model.url)
-        teacher = LocalTeacher(api_key="key", retries=patient(tries=1)[0])
+        teacher = LocalTeacher(api_key="key", retries=make_instant_retries(tries=1)[0])
         assert teacher.teach(FAILURE, ()).action is Action.ADD
 
 
 def test_nobody_there_is_one_clear_line() -> None:
-    retries, waits = patient(tries=3)
+    retries, waits = make_instant_retries(tries=3)
     teacher = LocalTeacher(api_key="key", base_url="http://127.0.0.1:9", retries=retries)
     with pytest.raises(TeacherUnavailable, match=r"127\.0\.0\.1:9.*not reached.*refused.*network"):
         teacher.teach(FAILURE, ())
@@ -231,11 +235,11 @@ def test_nobody_there_is_one_clear_line() -> None:
 )
 def test_a_refusal_is_not_tried_again(status: int, mend: str) -> None:
     with ReplayServer(scenario(refusing(status, message="so it is"))) as model:
-        teacher = LocalTeacher(api_key="key", base_url=model.url, retries=patient()[0])
+        teacher = LocalTeacher(api_key="key", base_url=model.url, retries=make_instant_retries()[0])
         with pytest.raises(TeacherUnavailable, match=f"{status}.*so it is") as caught:
             teacher.teach(FAILURE, ())
         assert len(model.requests) == 1
-    assert mend in caught.value.mend
+    assert mend in caught.value.hint
 
 
 def test_an_unknown_model_is_a_matter_of_configuration() -> None:
@@ -243,7 +247,7 @@ def test_an_unknown_model_is_a_matter_of_configuration() -> None:
         teacher = LocalTeacher("nope-1", api_key="key", base_url=model.url)
         with pytest.raises(TeacherMisconfigured, match="does not know the model nope-1") as caught:
             teacher.teach(FAILURE, ())
-    assert "claude-sonnet-5-5" in caught.value.mend
+    assert "claude-sonnet-5-5" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -263,7 +267,7 @@ def test_an_unknown_model_is_a_matter_of_configuration() -> None:
 )
 def test_what_is_not_the_messages_api_is_said_to_be_not(reply: Reply) -> None:
     with Loopback(reply) as api:
-        teacher = LocalTeacher(api_key="key", base_url=api.url, retries=patient()[0])
+        teacher = LocalTeacher(api_key="key", base_url=api.url, retries=make_instant_retries()[0])
         with pytest.raises(TeacherUnavailable, match="not the Messages API"):
             teacher.teach(FAILURE, ())
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from teacher.errors import TeacherMisconfigured
 from teacher.models import DEFAULT_PROMPTS, Failure, FailureType, KnownRule, RuleText
-from teacher.prompt import SHARED_PROMPT, system_prompt, unused_mark, user_message
+from teacher.prompt import SHARED_PROMPT, build_system_prompt, build_user_message, find_unused_mark
 from tests.teacher.samples import FAILURE, KNOWN
 
 if TYPE_CHECKING:
@@ -43,22 +43,24 @@ def test_no_sentence_stands_in_two_prompts() -> None:
 
 @pytest.mark.parametrize("type_", FailureType)
 def test_a_type_is_asked_with_the_shared_text_and_its_own(type_: FailureType) -> None:
-    text = system_prompt(type_)
+    text = build_system_prompt(type_)
     assert text.startswith(SHIPPED[SHARED_PROMPT].strip())
     assert text.endswith(SHIPPED[DEFAULT_PROMPTS[type_]].strip())
 
 
 def test_a_shipped_prompt_can_be_given_to_another_type() -> None:
     chosen = {FailureType.OTHER: "default"}
-    assert system_prompt(FailureType.OTHER, chosen) == system_prompt(FailureType.TEST_FAILURE)
+    assert build_system_prompt(FailureType.OTHER, chosen) == build_system_prompt(
+        FailureType.TEST_FAILURE
+    )
 
 
 @pytest.mark.parametrize("name", ["nope", "_shared", "../LICENSE", "default.txt", ""])
 def test_an_unknown_prompt_is_an_error_that_lists_the_shipped_ones(name: str) -> None:
     with pytest.raises(TeacherMisconfigured, match=r"failure_prompts\.other") as caught:
-        system_prompt(FailureType.OTHER, {FailureType.OTHER: name})
+        build_system_prompt(FailureType.OTHER, {FailureType.OTHER: name})
     assert all(shipped in str(caught.value) for shipped in DEFAULT_PROMPTS.values())
-    assert SHARED_PROMPT not in caught.value.mend
+    assert SHARED_PROMPT not in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -71,11 +73,11 @@ def test_a_prompt_file_that_is_of_no_use_is_an_error(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(TeacherMisconfigured, match=wrong):
-        system_prompt(FailureType.OTHER, {FailureType.OTHER: str(path)})
+        build_system_prompt(FailureType.OTHER, {FailureType.OTHER: str(path)})
 
 
 def test_every_part_is_there_also_when_it_is_empty() -> None:
-    message = user_message(Failure(FailureType.OTHER, "manual", "It broke", "f"), ())
+    message = build_user_message(Failure(FailureType.OTHER, "manual", "It broke", "f"), ())
     assert re.findall(r"<<[0-9a-f]{16} ([a-z ]+)>>\n\(none\)\n", message) == [
         "task",
         "context",
@@ -86,8 +88,10 @@ def test_every_part_is_there_also_when_it_is_empty() -> None:
 
 
 def test_the_same_failure_makes_the_same_message() -> None:
-    assert user_message(FAILURE, KNOWN) == user_message(FAILURE, KNOWN)
-    assert user_message(FAILURE, KNOWN) != user_message(replace(FAILURE, logs="x"), KNOWN)
+    assert build_user_message(FAILURE, KNOWN) == build_user_message(FAILURE, KNOWN)
+    assert build_user_message(FAILURE, KNOWN) != build_user_message(
+        replace(FAILURE, logs="x"), KNOWN
+    )
 
 
 PARTS = ["failure type", "task", "summary", "context", "rules in force", "diff", "logs"]
@@ -106,7 +110,7 @@ def test_data_cannot_close_its_fence(
     failure = Failure(
         FailureType.OTHER, "manual", summary, "f", task=task, context=context, diff=diff, logs=logs
     )
-    message = user_message(failure, [KnownRule("r-1", RuleText(rule, rule, rule))])
+    message = build_user_message(failure, [KnownRule("r-1", RuleText(rule, rule, rule))])
     # The first mark is ours; a line of it is a fence. Ours must be the only ones, in their order.
     mark = re.search(r"^<<([0-9a-f]{16}) failure type>>$", message, re.MULTILINE)
     assert mark
@@ -124,5 +128,5 @@ def test_a_mark_that_the_data_holds_is_not_taken(monkeypatch: pytest.MonkeyPatch
             return ("a" if self._first else "b") * 64
 
     monkeypatch.setattr(hashlib, "sha256", Hash)
-    assert unused_mark("harmless") == "a" * 16
-    assert unused_mark(f"guessed {'a' * 16}") == "b" * 16
+    assert find_unused_mark("harmless") == "a" * 16
+    assert find_unused_mark(f"guessed {'a' * 16}") == "b" * 16

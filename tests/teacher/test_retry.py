@@ -5,8 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from teacher.retry import retry_after
-from tests.teacher.samples import patient
+from teacher.retry import parse_retry_after
+from tests.teacher.samples import make_instant_retries
 
 
 class FakeError(Exception):
@@ -19,18 +19,18 @@ class FakeError(Exception):
     [("7", 7), ("0.5", 0.5), ("-3", 0), ("nan", 0), ("inf", 0), ("soon", 0), ("", 0)],
 )
 def test_retry_after_in_seconds(value: str, seconds: float) -> None:
-    assert retry_after({"retry-after": value}) == seconds
+    assert parse_retry_after({"retry-after": value}) == seconds
 
 
 def test_retry_after_as_a_date() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-    assert 3000 < retry_after({"retry-after": later}) <= 3600
-    assert retry_after({"retry-after": "Fri, 01 Jan 2016 00:00:00 GMT"}) == 0
-    assert retry_after({}) == 0
+    assert 3000 < parse_retry_after({"retry-after": later}) <= 3600
+    assert parse_retry_after({"retry-after": "Fri, 01 Jan 2016 00:00:00 GMT"}) == 0
+    assert parse_retry_after({}) == 0
 
 
 def test_waits_grow_at_random_within_their_bounds() -> None:
-    retries, waits = patient(tries=9, seconds=10_000)
+    retries, waits = make_instant_retries(tries=9, seconds=10_000)
 
     def fail() -> None:
         raise FakeError({})
@@ -43,7 +43,7 @@ def test_waits_grow_at_random_within_their_bounds() -> None:
 
 
 def test_what_cannot_pass_is_raised_at_once() -> None:
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
 
     def interrupt() -> None:
         raise KeyboardInterrupt

@@ -8,10 +8,10 @@ import pytest
 
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.models import Action, FailureType, Usage
-from teacher.prices import cost_of
-from teacher.webhook import MAX_ANSWER_BYTES, WebhookTeacher, request_body
+from teacher.prices import calculate_cost
+from teacher.webhook import MAX_ANSWER_BYTES, WebhookTeacher, build_request_body
 from tests.teacher.loopback import Loopback, Reply, json_reply
-from tests.teacher.samples import ADD, FAILURE, KNOWN, TEXT, patient
+from tests.teacher.samples import ADD, FAILURE, KNOWN, TEXT, make_instant_retries
 
 GOOD = Reply(body=ADD.encode())
 
@@ -53,7 +53,9 @@ def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyP
         for url in (workflow.url, workflow.url.replace("127.0.0.1", "localhost")):
             assert WebhookTeacher(url).teach(FAILURE, ()).action is Action.ADD
     with pytest.raises(TeacherUnavailable):
-        WebhookTeacher("https://192.0.2.1", retries=patient(tries=1)[0]).teach(FAILURE, ())
+        WebhookTeacher("https://192.0.2.1", retries=make_instant_retries(tries=1)[0]).teach(
+            FAILURE, ()
+        )
 
 
 def test_the_token_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +80,7 @@ def test_the_shipped_workflow_tells_what_was_billed() -> None:
         lesson = WebhookTeacher(workflow.url).teach(FAILURE, ())
     assert lesson.model == "claude-sonnet-5-5"
     assert lesson.usage.tokens == 1_100_007
-    assert lesson.usage.cost_usd == cost_of("claude-sonnet-5-5", Usage(**usage)) > 0
+    assert lesson.usage.cost_usd == calculate_cost("claude-sonnet-5-5", Usage(**usage)) > 0
 
 
 @pytest.mark.parametrize("extra", [{"usage": "much"}, {"usage": None}, {"model": 7}, {"usage": []}])
@@ -106,28 +108,28 @@ def test_words_that_are_no_lesson_come_back_with_their_bill() -> None:
         "model": "claude-sonnet-5-5",
         "usage": {"input_tokens": 500_000},
     }
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     with Loopback(json_reply(cause, 502)) as workflow, pytest.raises(UnusableAnswer) as caught:
         WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, ())
     assert "I would rather talk." in str(caught.value)
-    assert caught.value.usage.cost_usd == cost_of("claude-sonnet-5-5", Usage(500_000)) > 0
+    assert caught.value.usage.cost_usd == calculate_cost("claude-sonnet-5-5", Usage(500_000)) > 0
     assert waits == []
 
 
 def test_a_workflow_that_says_so_is_not_asked_again() -> None:
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     cause = {"error": "Claude answered 401: invalid x-api-key", "kind": "misconfigured"}
     with Loopback(json_reply(cause, 502)) as workflow, pytest.raises(TeacherUnavailable) as caught:
         WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, ())
     assert "invalid x-api-key" in caught.value.message
-    assert "Anthropic credential" in caught.value.mend
+    assert "Anthropic credential" in caught.value.hint
     assert waits == []
 
 
 def test_equal_requests_have_equal_keys_and_others_do_not() -> None:
     def key(**changes: object) -> object:
         failure = replace(FAILURE, **changes)  # type: ignore[arg-type]
-        return request_body(failure, KNOWN)["idempotency_key"]
+        return build_request_body(failure, KNOWN)["idempotency_key"]
 
     keys = [
         key(),
@@ -135,7 +137,7 @@ def test_equal_requests_have_equal_keys_and_others_do_not() -> None:
         key(diff="other"),
         key(task="other"),
         key(type=FailureType.OTHER),
-        request_body(FAILURE, KNOWN[:1])["idempotency_key"],
+        build_request_body(FAILURE, KNOWN[:1])["idempotency_key"],
     ]
     assert key() == keys[0]
     assert len(set(keys)) == len(keys)
@@ -143,7 +145,7 @@ def test_equal_requests_have_equal_keys_and_others_do_not() -> None:
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_passing_trouble_is_waited_out_under_one_key(status: int) -> None:
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     with Loopback(Reply(status, headers={"retry-after": "40"}), GOOD) as workflow:
         WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
         first, second = workflow.asked
@@ -152,7 +154,7 @@ def test_a_passing_trouble_is_waited_out_under_one_key(status: int) -> None:
 
 
 def test_a_connection_that_breaks_is_tried_again() -> None:
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     with Loopback(Reply(body=ADD.encode(), cut=5), GOOD) as workflow:
         WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
     assert len(waits) == 1
@@ -175,12 +177,12 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
 )
 def test_each_status_is_one_clear_line_with_the_mend(reply: Reply, message: str, mend: str) -> None:
     with Loopback(reply) as workflow:
-        teacher = WebhookTeacher(workflow.url, token="t", retries=patient(tries=2)[0])
+        teacher = WebhookTeacher(workflow.url, token="t", retries=make_instant_retries(tries=2)[0])
         with pytest.raises(TeacherUnavailable) as caught:
             teacher.teach(FAILURE, ())
     assert message in caught.value.message
     assert f"({reply.status})" in caught.value.message
-    assert mend in caught.value.mend
+    assert mend in caught.value.hint
     assert "\n" not in str(caught.value)
 
 
@@ -191,7 +193,7 @@ def test_a_refusal_without_a_token_says_that_one_is_wanted() -> None:
 
 
 def test_nobody_there_is_one_clear_line_without_the_secrets_of_the_url() -> None:
-    retries, waits = patient(tries=3)
+    retries, waits = make_instant_retries(tries=3)
     teacher = WebhookTeacher("http://me:hush@127.0.0.1:9/hook?key=hush", retries=retries)
     with pytest.raises(TeacherUnavailable, match=r"http://127\.0\.0\.1:9/hook was not") as caught:
         teacher.teach(FAILURE, ())
@@ -200,7 +202,7 @@ def test_nobody_there_is_one_clear_line_without_the_secrets_of_the_url() -> None
 
 
 def test_n8n_that_starts_again_is_waited_for_until_its_webhooks_are_there() -> None:
-    retries, waits = patient()
+    retries, waits = make_instant_retries()
     starting = json_reply({"message": "not registered"}, 404)
     with Loopback(Reply(body=ADD.encode(), cut=5), starting, GOOD) as workflow:
         WebhookTeacher(workflow.url, retries=retries).teach(FAILURE, KNOWN)
@@ -236,7 +238,7 @@ def test_nesting_without_end_is_an_unusable_answer() -> None:
 def test_an_address_that_may_not_be_used_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(TeacherMisconfigured, match=r"n8n\.webhook_url") as caught:
         WebhookTeacher(url).preflight()
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from teacher.models import FailureType
-from teacher.prompt import part_prompt, shared_prompt
-from teacher.workflow import Settings, mcp_workflow, shipped, webhook_workflow
+from teacher.prompt import read_shared_prompt, read_type_prompt
+from teacher.workflow import Settings, build_mcp_workflow, build_webhook_workflow, render_files
 
 FOLDER = Path(__file__).parents[2] / "n8n"
-WORKFLOWS = {"webhook": webhook_workflow(), "mcp": mcp_workflow()}
+WORKFLOWS = {"webhook": build_webhook_workflow(), "mcp": build_mcp_workflow()}
 
 
 def nodes(workflow: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -24,10 +24,10 @@ def nodes(workflow: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_files_are_what_is_made_here() -> None:
-    assert len(shipped()) == 3
-    for name, text in shipped().items():
+    assert len(render_files()) == 3
+    for name, text in render_files().items():
         assert (FOLDER / name).read_text(encoding="utf-8") == text, "python -m teacher.workflow"
-    assert {path.name for path in FOLDER.iterdir()} == shipped().keys()
+    assert {path.name for path in FOLDER.iterdir()} == render_files().keys()
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORKFLOWS)
@@ -55,16 +55,16 @@ def test_expressions_and_scripts_name_nodes_that_are_there(workflow: dict[str, A
 def test_prompts_are_those_of_the_local_teacher(workflow: dict[str, Any]) -> None:
     settings = nodes(workflow)["Settings"]["parameters"]["assignments"]["assignments"]
     values = {setting["name"]: setting["value"] for setting in settings}
-    assert values["prompt_shared"] == shared_prompt()
+    assert values["prompt_shared"] == read_shared_prompt()
     for type_ in FailureType:
-        assert values[f"prompt_{type_}"] == part_prompt(type_)
+        assert values[f"prompt_{type_}"] == read_type_prompt(type_)
 
 
 def test_model_and_prompts_can_be_others(tmp_path: Path) -> None:
     path = tmp_path / "mine.md"
     path.write_text("Look at the queue.\n", encoding="utf-8")
     settings = Settings("claude-haiku-5-5", 2048, {FailureType.WORKFLOW_ERROR: str(path)})
-    assignments = nodes(webhook_workflow(settings))["Settings"]["parameters"]["assignments"]
+    assignments = nodes(build_webhook_workflow(settings))["Settings"]["parameters"]["assignments"]
     values = {each["name"]: each["value"] for each in assignments["assignments"]}
     assert values["model"] == "claude-haiku-5-5"
     assert values["max_tokens"] == 2048

@@ -11,7 +11,7 @@ from orchestrator import events
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import Masker
 from orchestrator.teaching.pending import Pending
-from orchestrator.teaching.teach import Parts, teach_failure
+from orchestrator.teaching.teach import TeachingContext, teach_failure
 from orchestrator.teaching.teachers import FallbackTeacher
 from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
@@ -35,8 +35,8 @@ def pending(tmp_path: Path) -> Pending:
     return Pending(tmp_path / "project", tmp_path / "state")
 
 
-def parts(*answers: object, pending: Pending, rulebook: Rulebook | None = None) -> Parts:
-    return Parts(ScriptedTeacher(*answers), Masker(), lambda _: None, rulebook, pending)  # type: ignore[arg-type] # what it takes
+def parts(*answers: object, pending: Pending, rulebook: Rulebook | None = None) -> TeachingContext:
+    return TeachingContext(ScriptedTeacher(*answers), Masker(), lambda _: None, rulebook, pending)  # type: ignore[arg-type] # what it takes
 
 
 def test_a_failure_that_nobody_took_waits_once(pending: Pending) -> None:
@@ -45,25 +45,25 @@ def test_a_failure_that_nobody_took_waits_once(pending: Pending) -> None:
         with pytest.raises(TeacherUnavailable, match="teach --pending") as caught:
             teach_failure(ODD, asked)
     assert caught.value.message == "nobody is there"
-    [kept] = pending.waiting()
+    [kept] = pending.list_failures()
     assert (kept.failure, kept.why, kept.lesson) == (ODD, "nobody is there", None)
 
 
 def test_what_is_taught_waits_no_longer(pending: Pending) -> None:
-    pending.keep(FAILURE, "down")
-    pending.keep(ODD, "down")
+    pending.record_failure(FAILURE, "down")
+    pending.record_failure(ODD, "down")
     taught = teach_failure(FAILURE, parts(ADD, pending=pending))
     assert taught.teaching.lesson is not None
     assert taught.teaching.lesson.action is Action.ADD
-    assert [kept.failure for kept in pending.waiting()] == [ODD]
+    assert [kept.failure for kept in pending.list_failures()] == [ODD]
     assert teach_failure(ODD, parts("no lesson", pending=pending)).teaching.lesson is None
-    assert pending.waiting() == []
+    assert pending.list_failures() == []
 
 
 class FullDisk:
     """A rulebook that cannot be written."""
 
-    def files(self) -> tuple[str, ...]:
+    def list_files(self) -> tuple[str, ...]:
         return ()
 
     def known_rules(self) -> tuple[KnownRule, ...]:
@@ -76,13 +76,13 @@ class FullDisk:
 def test_an_answer_that_cannot_be_written_is_not_paid_for_again(pending: Pending) -> None:
     with pytest.raises(InfrastructureError, match="full"):
         teach_failure(FAILURE, parts(ADD, pending=pending, rulebook=FullDisk()))
-    [kept] = pending.waiting()
+    [kept] = pending.list_failures()
     assert kept.lesson is not None
     assert kept.lesson.action is Action.ADD
     nobody = parts(pending=pending)
     taught = teach_failure(kept.failure, nobody, lesson=kept.lesson)
     assert taught.teaching.lesson == kept.lesson
-    assert pending.waiting() == []
+    assert pending.list_failures() == []
 
 
 def test_a_failure_waits_while_the_teacher_is_asked(pending: Pending) -> None:
@@ -91,18 +91,18 @@ def test_a_failure_waits_while_the_teacher_is_asked(pending: Pending) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        teach_failure(FAILURE, Parts(Killed(), Masker(), lambda _: None, pending=pending))
-    assert [kept.failure for kept in pending.waiting()] == [FAILURE]
+        teach_failure(FAILURE, TeachingContext(Killed(), Masker(), lambda _: None, pending=pending))
+    assert [kept.failure for kept in pending.list_failures()] == [FAILURE]
 
 
 def test_what_was_masked_with_less_knowledge_waits_no_longer(pending: Pending) -> None:
     failure = replace(FAILURE, logs="it printed 3xLz-q7Wv-09")
-    pending.keep(failure, "down")
+    pending.record_failure(failure, "down")
     asked = ScriptedTeacher(ADD)
     masker = Masker(environment={"MY_TOKEN": "3xLz-q7Wv-09"})
-    teach_failure(failure, Parts(asked, masker, lambda _: None, pending=pending))
+    teach_failure(failure, TeachingContext(asked, masker, lambda _: None, pending=pending))
     assert "3xLz" not in repr(asked.asked)
-    assert pending.waiting() == []
+    assert pending.list_failures() == []
 
 
 def test_no_secret_is_asked_about_or_kept(pending: Pending) -> None:
@@ -110,21 +110,21 @@ def test_no_secret_is_asked_about_or_kept(pending: Pending) -> None:
     failure = replace(FAILURE, logs=f"mysql -u root -p{secret} shop", task=f"DB_PASSWORD={secret}")
     teacher = ScriptedTeacher(DOWN)
     with pytest.raises(TeacherUnavailable):
-        teach_failure(failure, Parts(teacher, Masker(), lambda _: None, pending=pending))
+        teach_failure(failure, TeachingContext(teacher, Masker(), lambda _: None, pending=pending))
     assert secret not in repr(teacher.asked)
-    assert secret not in repr(pending.waiting())
+    assert secret not in repr(pending.list_failures())
 
 
 def test_projects_wait_apart_and_a_damaged_file_harms_no_other(tmp_path: Path) -> None:
     one, other = (Pending(tmp_path / name, tmp_path / "state") for name in ("one", "other"))
-    one.keep(FAILURE, "down")
-    one.keep(ODD, "down")
-    assert other.waiting() == []
+    one.record_failure(FAILURE, "down")
+    one.record_failure(ODD, "down")
+    assert other.list_failures() == []
     damaged = sorted((tmp_path / "state").rglob("*.json"))[0]
     assert damaged.stat().st_mode & 0o077 == 0
     damaged.write_text('{"failure"', encoding="ascii")
-    assert len(one.waiting()) == 1
-    assert len(one.waiting()) == 1
+    assert len(one.list_failures()) == 1
+    assert len(one.list_failures()) == 1
 
 
 def test_the_second_teacher_is_asked_when_the_first_is_not_there() -> None:
@@ -162,11 +162,11 @@ def test_no_secret_is_known_to_a_teacher_or_written_as_its_answer(pending: Pendi
             taken.append(lesson)
             return None
 
-    made = Parts(teacher, Masker(), lambda _event: None, Book(), pending)
+    made = TeachingContext(teacher, Masker(), lambda _event: None, Book(), pending)
     taught = teach_failure(FAILURE, made)
     ((_, known),) = teacher.asked
     assert "hunter2Suite99" not in repr(known)
     assert taken == []
     assert taught.teaching.lesson is None
     assert "reads like a secret" in taught.teaching.trouble
-    assert pending.waiting() == []
+    assert pending.list_failures() == []

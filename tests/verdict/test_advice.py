@@ -13,8 +13,13 @@ import psutil
 import pytest
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.verdict.advice import Advice, advise
-from orchestrator.verdict.free_memory import Room, container_room, machine_room, shown_bytes
+from orchestrator.verdict.advice import Advice, find_advice
+from orchestrator.verdict.free_memory import (
+    AvailableMemory,
+    format_bytes,
+    read_container_memory,
+    read_machine_memory,
+)
 from tests.users import ordinary_user
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +29,7 @@ AS_TODAY = "a file or folder that the tests need may not be used"
 
 def advice_on(said: str, project: Path) -> Advice:
     case = Case("tests/test_a.py::test_a", CaseOutcome.FAILED, message=said)
-    return advise(SuiteReport(SuiteOutcome.FAILED, 1, (case,)), [case], project)
+    return find_advice(SuiteReport(SuiteOutcome.FAILED, 1, (case,)), [case], project)
 
 
 def failure_of_opening(path: Path, mode: str) -> str:
@@ -204,9 +209,9 @@ GIB, MIB = 2**30, 2**20
 
 
 def test_a_machine_with_plenty_of_memory_says_so() -> None:
-    room = machine_room()
+    room = read_machine_memory()
     assert room.total == psutil.virtual_memory().total
-    found = container_room()
+    found = read_container_memory()
     if room.free < GIB or (found and found.total < room.total):
         pytest.skip("this machine's memory is limited, or used up")
     advice = advice_on("E   MemoryError", Path("/"))
@@ -223,7 +228,7 @@ def test_a_limit_of_each_process_is_named() -> None:
         "try:\n    bytearray(2**30)\nexcept MemoryError as error:\n"
         "    print(advice_on(f'MemoryError {error}', Path('/')).message)"
     )
-    if machine_room().free < GIB:
+    if read_machine_memory().free < GIB:
         pytest.skip("this machine's memory is used up")
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
@@ -242,18 +247,18 @@ def test_version_2_of_control_groups(tmp_path: Path) -> None:
     """The tightest of our group and those above it counts; cached files are free."""
     names, mount = tmp_path / "cgroup", tmp_path / "mount"
     names.write_text("0::/work/job.service\n", encoding="ascii")
-    assert container_room(names, mount) is None
+    assert read_container_memory(names, mount) is None
     stat = f"anon 5\ninactive_file {100 * MIB}\nslab 7"
     write(mount / "work/job.service", memory_max="max", memory_current=400 * MIB)
     write(mount / "work", memory_max=512 * MIB, memory_current=500 * MIB, memory_stat=stat)
-    assert container_room(names, mount) == Room(112 * MIB, 512 * MIB)
+    assert read_container_memory(names, mount) == AvailableMemory(112 * MIB, 512 * MIB)
     write(mount / "work/job.service", memory_max=500 * MIB)
-    room = container_room(names, mount)
-    assert room == Room(100 * MIB, 500 * MIB)
+    room = read_container_memory(names, mount)
+    assert room == AvailableMemory(100 * MIB, 500 * MIB)
     assert not room.is_low
     write(mount / "work/job.service", memory_current=490 * MIB)
-    low = container_room(names, mount)
-    assert low == Room(10 * MIB, 500 * MIB)
+    low = read_container_memory(names, mount)
+    assert low == AvailableMemory(10 * MIB, 500 * MIB)
     assert low.is_low
 
 
@@ -265,22 +270,22 @@ def test_version_1_of_control_groups(tmp_path: Path) -> None:
     unlimited = 2**63 - 4096
     for name, value in (("limit", unlimited), ("usage", 5 * MIB)):
         (top / f"memory.{name}_in_bytes").write_text(f"{value}\n", encoding="ascii")
-    assert container_room(names, mount) is None
+    assert read_container_memory(names, mount) is None
     (top / "memory.limit_in_bytes").write_text(f"{64 * MIB}\n", encoding="ascii")
     stat = f"inactive_file 1\ntotal_inactive_file {MIB}\n"
     (top / "memory.stat").write_text(stat, encoding="ascii")
-    assert container_room(names, mount) == Room(60 * MIB, 64 * MIB)
+    assert read_container_memory(names, mount) == AvailableMemory(60 * MIB, 64 * MIB)
 
 
 def test_other_systems_have_no_control_groups(tmp_path: Path) -> None:
-    assert container_room(tmp_path / "none", tmp_path) is None
+    assert read_container_memory(tmp_path / "none", tmp_path) is None
 
 
 def test_a_small_room_is_low_only_when_it_is_about_used_up() -> None:
-    assert not Room(100 * MIB, 512 * MIB).is_low
-    assert Room(50 * MIB, 512 * MIB).is_low
-    assert Room(200 * MIB, 64 * GIB).is_low
-    assert [shown_bytes(each) for each in (3 * MIB, GIB * 3 // 2)] == ["3 MB", "1.5 GB"]
+    assert not AvailableMemory(100 * MIB, 512 * MIB).is_low
+    assert AvailableMemory(50 * MIB, 512 * MIB).is_low
+    assert AvailableMemory(200 * MIB, 64 * GIB).is_low
+    assert [format_bytes(each) for each in (3 * MIB, GIB * 3 // 2)] == ["3 MB", "1.5 GB"]
 
 
 def test_a_gpu_cannot_be_asked() -> None:

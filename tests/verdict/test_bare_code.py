@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.verdict.definitions import MODULE, Reduction, changed_definitions
+from orchestrator.verdict.definitions import MODULE, Reduction, find_changed_definitions
 
 FORM = Reduction.DOCS_AND_ANNOTATIONS
 CODE = '''
@@ -49,7 +49,7 @@ PRICES = [price(n) for n in (1, 2)]
 def test_what_changes_nothing(old: str, new: str) -> None:
     changed = CODE.replace(old, new)
     assert changed != CODE
-    assert changed_definitions(CODE, changed, FORM) == set()
+    assert find_changed_definitions(CODE, changed, FORM) == set()
 
 
 @pytest.mark.parametrize(
@@ -78,33 +78,33 @@ def test_what_changes_nothing(old: str, new: str) -> None:
 def test_what_changes_something(old: str, new: str, names: set[str]) -> None:
     changed = CODE.replace(old, new)
     assert changed != CODE
-    found = changed_definitions(CODE, changed, FORM)
+    found = find_changed_definitions(CODE, changed, FORM)
     assert found == names or (MODULE in names and MODULE in found)
 
 
 def test_what_a_decorator_may_read_is_kept() -> None:
     old = '@command\ndef run(name):\n    """Run."""\n'
     for new in (old.replace("name", "name: int"), old.replace("Run.", "Go."), old[9:]):
-        assert changed_definitions(old, new, FORM) == {"run"}
+        assert find_changed_definitions(old, new, FORM) == {"run"}
 
 
 def test_annotations_may_count_alone() -> None:
     old = 'def f(a):\n    """One."""\n'
     typed, documented = old.replace("a)", "a: list)"), old.replace("One", "Two")
-    assert changed_definitions(old, typed, Reduction.DOCS) == {"f"}
-    assert changed_definitions(old, documented, Reduction.DOCS) == set()
-    assert changed_definitions(old, documented) == {"f"}
+    assert find_changed_definitions(old, typed, Reduction.DOCS) == {"f"}
+    assert find_changed_definitions(old, documented, Reduction.DOCS) == set()
+    assert find_changed_definitions(old, documented) == {"f"}
 
 
 def test_a_doctest_is_code() -> None:
     old = 'def f():\n    """Return one.\n\n    >>> f()\n    1\n    """\n    return 1\n'
-    assert changed_definitions(old, old.replace("    1\n", "    2\n"), FORM) == {"f"}
-    assert changed_definitions("def f():\n    return 1\n", old, FORM) == set()
+    assert find_changed_definitions(old, old.replace("    1\n", "    2\n"), FORM) == {"f"}
+    assert find_changed_definitions("def f():\n    return 1\n", old, FORM) == set()
 
 
 @pytest.mark.parametrize("depth", [90, 600, 900, 5000])
 def test_code_that_is_nested_too_deeply_differs_as_a_whole(depth: int) -> None:
     old = "x = " + " + ".join(["1"] * depth) + "\n"
     for reduction in Reduction:
-        found = changed_definitions(old, old.replace("1\n", "2\n"), reduction)
+        found = find_changed_definitions(old, old.replace("1\n", "2\n"), reduction)
         assert found in ({"x"}, {MODULE})

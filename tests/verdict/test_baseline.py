@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.suites.fake import report_of
+from orchestrator.suites.fake import make_report
 from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
 
@@ -34,7 +34,7 @@ def obstacle(report: SuiteReport, project: Path, task: str = "do it") -> Obstacl
 
 @pytest.mark.parametrize(
     "report",
-    [report_of(passed=["a"]), report_of(passed=["a"], failed=["b"]), report_of(failed=["b"])],
+    [make_report(passed=["a"]), make_report(passed=["a"], failed=["b"]), make_report(failed=["b"])],
 )
 def test_a_suite_with_cases_can_judge(report: SuiteReport, tmp_path: Path) -> None:
     assert obstacle(report, tmp_path) is None
@@ -64,7 +64,7 @@ def test_a_module_that_the_task_asks_for_is_no_obstacle(tmp_path: Path) -> None:
 def test_one_module_that_cannot_be_imported_beside_passing_cases_is_no_obstacle(
     tmp_path: Path,
 ) -> None:
-    cases = (*uncollected("yaml").cases, *report_of(passed=["a"]).cases)
+    cases = (*uncollected("yaml").cases, *make_report(passed=["a"]).cases)
     assert obstacle(SuiteReport(SuiteOutcome.FAILED, 1, cases), tmp_path) is None
 
 
@@ -122,7 +122,7 @@ def test_a_threshold_that_fails_beside_green_cases_is_an_obstacle_unless_asked_f
     tmp_path: Path,
 ) -> None:
     output = "ERROR: Coverage failure: total of 44 is less than fail-under=95\n"
-    cases = report_of(passed=["a"]).cases
+    cases = make_report(passed=["a"]).cases
     report = SuiteReport(SuiteOutcome.FAILED, 1, cases, output=output, command="pytest --cov")
     found = obstacle(report, tmp_path)
     assert found

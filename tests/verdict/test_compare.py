@@ -17,14 +17,14 @@ from orchestrator.models import (
     SuiteOutcome,
     SuiteReport,
 )
-from orchestrator.suites.fake import report_of
+from orchestrator.suites.fake import make_report
 from orchestrator.verdict.compare import Comparison
 from orchestrator.verdict.evidence import Evidence, Side
 from orchestrator.verdict.exit_status import SUITE
 from orchestrator.verdict.relation import Relation
 
-GREEN = report_of(passed=["a", "b"])
-RED = report_of(passed=["b"], failed=["a"])
+GREEN = make_report(passed=["a", "b"])
+RED = make_report(passed=["b"], failed=["a"])
 DOCUMENTED = "x = 1\n", '"""Numbers."""\n\nx = 1\n'
 REACHES, MISSES = "code.py", "other.py"
 
@@ -50,13 +50,13 @@ def compared(
     left = {Side.AFTER: list(after[1:]), Side.BEFORE: list(before)}
     comparison = Comparison(Evidence(baseline, (after[0],)), told or relation())
     runs = 1
-    while side := comparison.next_run():
+    while side := comparison.choose_next_side():
         evidence = comparison.evidence.with_run(side, left[side].pop(0))
         comparison = replace(comparison, evidence=evidence)
         runs += 1
     assert not left[Side.AFTER], "a run that was not needed"
     assert not left[Side.BEFORE], "a run that was not needed"
-    return comparison.classify(), runs
+    return comparison.classify_cases(), runs
 
 
 def test_green_at_once_is_one_run() -> None:
@@ -85,7 +85,7 @@ def test_an_old_failure_that_the_task_names_is_its_own() -> None:
 
 
 def test_an_old_failure_in_other_words_is_compared() -> None:
-    other = report_of(passed=["b"])
+    other = make_report(passed=["b"])
     case = Case("a", CaseOutcome.FAILED, message="quite another thing", file="t.py")
     other = replace(RED, cases=(*other.cases, case))
     told = relation(MISSES)
@@ -175,7 +175,7 @@ def test_a_command_that_fails_though_all_pass_is_old_if_it_complained_before() -
 )
 def test_a_task_may_ask_for_all_tests(task: str, asks: bool) -> None:
     case = Case("a", CaseOutcome.FAILED, file="t.py", function="a")
-    assert relation(MISSES, task).asked_for(case) is asks
+    assert relation(MISSES, task).is_asked_for(case) is asks
 
 
 _STATES = st.sampled_from([GREEN, RED])
@@ -191,10 +191,10 @@ def test_no_broken_result_is_ever_taken_for_the_environment_or_noise(
         Evidence(baseline, (runs[0],)), relation(REACHES if reached else MISSES)
     )
     left = {Side.AFTER: runs[1:], Side.BEFORE: [before, before]}
-    while side := comparison.next_run():
+    while side := comparison.choose_next_side():
         evidence = comparison.evidence.with_run(side, left[side].pop(0))
         comparison = replace(comparison, evidence=evidence)
-    verdict = comparison.classify().get("a")
+    verdict = comparison.classify_cases().get("a")
     made = comparison.evidence.after
     if baseline is GREEN and before is GREEN and all(run is RED for run in made):
         assert verdict in (CaseVerdict.OWN, None)
@@ -208,13 +208,13 @@ def test_no_broken_result_is_ever_taken_for_the_environment_or_noise(
 
 
 def test_an_old_failure_and_nothing_that_passes_shows_nothing() -> None:
-    only = report_of(failed=["a"])
+    only = make_report(failed=["a"])
     told = relation(MISSES)
     assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OWN}, 1)
 
 
 def test_where_nothing_passes_an_attempt_at_something_else_is_not_to_blame() -> None:
-    only = report_of(failed=["a"])
+    only = make_report(failed=["a"])
     documented = relation(MISSES, "Document the module.", versions=DOCUMENTED)
     for told in (documented, relation("GUIDE.md")):
         assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OLD}, 1)
@@ -336,4 +336,4 @@ def test_the_tasks_own_test_may_be_unlucky_once() -> None:
 def test_a_task_may_speak_of_what_a_case_misses(task: str, asks: bool) -> None:
     message = "AttributeError: module 'calc' has no attribute 'subtract'"
     case = Case("a", CaseOutcome.FAILED, message=message, file="t.py", function="a")
-    assert relation(MISSES, task).asked_for(case) is asks
+    assert relation(MISSES, task).is_asked_for(case) is asks

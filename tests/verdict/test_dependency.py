@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.models import Case, CaseOutcome, FileChange, SuiteOutcome, SuiteReport
-from orchestrator.verdict.advice import advise
-from orchestrator.verdict.dependency import declared_but_missing
+from orchestrator.verdict.advice import find_advice
+from orchestrator.verdict.dependency import find_missing_dependency
 
 
 def missing(module: str) -> list[Case]:
@@ -30,18 +30,18 @@ def test_what_a_list_of_dependencies_names_is_declared(
 ) -> None:
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text(text, encoding="utf-8")
-    assert declared_but_missing(missing("babel_money"), tmp_path) == "babel_money"
-    assert declared_but_missing(missing("made_up"), tmp_path) == ""
+    assert find_missing_dependency(missing("babel_money"), tmp_path) == "babel_money"
+    assert find_missing_dependency(missing("made_up"), tmp_path) == ""
 
 
 def test_the_projects_own_package_is_never_advised(tmp_path: Path) -> None:
     text = '[project]\nname = "shop"\nversion = "1"\ndependencies = ["shop"]\n'
     (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
     moved = [FileChange("shop/__init__.py", "D", 0, 1), FileChange("src/a/b.py", "A", 1, 0)]
-    assert declared_but_missing(missing("shop"), tmp_path, moved) == ""
+    assert find_missing_dependency(missing("shop"), tmp_path, moved) == ""
     (tmp_path / "src" / "shop").mkdir(parents=True)
-    assert declared_but_missing(missing("shop"), tmp_path) == ""
-    assert declared_but_missing(missing("name"), tmp_path) == ""
+    assert find_missing_dependency(missing("shop"), tmp_path) == ""
+    assert find_missing_dependency(missing("name"), tmp_path) == ""
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,6 @@ def test_words_choose_the_message_once_the_environment_is_to_blame(
     said: str, told: str, tmp_path: Path
 ) -> None:
     case = Case("a", CaseOutcome.FAILED, message=said)
-    advice = advise(SuiteReport(SuiteOutcome.FAILED, 1, (case,)), [case], tmp_path)
+    advice = find_advice(SuiteReport(SuiteOutcome.FAILED, 1, (case,)), [case], tmp_path)
     assert told in advice.message
     assert advice.hint

@@ -54,15 +54,15 @@ class Lab:
 
     def judge(self, work: Suite, agent: Callable[[], object]) -> Judgement:
         baseline, _ = self.guard.watch_suite(work, baseline=True)
-        before = self.workspace.snapshot()
+        before = self.workspace.take_snapshot()
         agent()
         return self.judge_again(work, baseline, before)
 
     def judge_again(self, work: Suite, baseline: SuiteReport, before: object) -> Judgement:
-        after = self.workspace.snapshot()
+        after = self.workspace.take_snapshot()
         swap = TreeSwap(self.workspace, SwapNote(self.run / "swap.json"), self.run)
         leave = self.guard.suite_output
-        diff = self.workspace.diff(before, after, self.run / "x.patch")  # type: ignore[arg-type]
+        diff = self.workspace.diff_snapshots(before, after, self.run / "x.patch")  # type: ignore[arg-type]
         changes = [change for change in diff.changes if change.path not in leave]
         attempt = Attempt(
             1, "", AgentResult(AgentOutcome.COMPLETED), after, after, Diff((), Path())

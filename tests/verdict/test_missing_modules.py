@@ -7,10 +7,10 @@ import pytest
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform.process import run
-from orchestrator.verdict.advice import advise
+from orchestrator.verdict.advice import find_advice
 from orchestrator.verdict.baseline import find_obstacle
-from orchestrator.verdict.dependency import declared_but_missing
-from orchestrator.verdict.missing_modules import missing_modules
+from orchestrator.verdict.dependency import find_missing_dependency
+from orchestrator.verdict.missing_modules import find_missing_modules
 from orchestrator.verdict.relation import Relation
 
 
@@ -33,7 +33,7 @@ from orchestrator.verdict.relation import Relation
     ],
 )
 def test_the_names_in_a_text(text: str, names: list[str]) -> None:
-    assert missing_modules(text) == names
+    assert find_missing_modules(text) == names
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_names_in_a_text(text: str, names: list[str]) -> None:
 )
 def test_pythons_own_words_are_read(arguments: list[str], name: str, tmp_path: Path) -> None:
     done = run([sys.executable, *arguments], cwd=tmp_path)
-    assert missing_modules(done.text) == [name]
+    assert find_missing_modules(done.text) == [name]
 
 
 class TestEachUser:
@@ -66,19 +66,19 @@ class TestEachUser:
     def test_a_part_of_a_package_is_no_dependency(self, tmp_path: Path) -> None:
         (tmp_path / "requirements.txt").write_text("yaml\n", encoding="utf-8")
         whole, part = (self.case(f"No module named '{name}'") for name in ("yaml", "yaml.extra"))
-        assert declared_but_missing([whole], tmp_path) == "yaml"
-        assert declared_but_missing([part], tmp_path) == ""
+        assert find_missing_dependency([whole], tmp_path) == "yaml"
+        assert find_missing_dependency([part], tmp_path) == ""
         both = self.case("No module named 'yaml.extra'\n\nNo module named 'yaml'")
-        assert declared_but_missing([both, whole], tmp_path) == "yaml"
+        assert find_missing_dependency([both, whole], tmp_path) == "yaml"
 
     def test_advice_names_the_module_whole(self, tmp_path: Path) -> None:
         report = SuiteReport(SuiteOutcome.FAILED, 1)
-        advice = advise(report, [self.case("No module named 'yaml.extra'")], tmp_path)
+        advice = find_advice(report, [self.case("No module named 'yaml.extra'")], tmp_path)
         assert advice.message == "the module yaml.extra is not installed any more"
 
     def test_a_case_is_asked_for_by_the_module_that_it_misses(self, tmp_path: Path) -> None:
         case = self.case("ModuleNotFoundError: No module named 'shop.price_list'")
         case = Case(case.id, case.outcome, message=case.message, file="tests/test_a.py")
         for task in ("write shop/price_list.py", "add price_list", "write shop.price_list"):
-            assert Relation(task, tmp_path, ()).asked_for(case)
-        assert not Relation("mend the till", tmp_path, ()).asked_for(case)
+            assert Relation(task, tmp_path, ()).is_asked_for(case)
+        assert not Relation("mend the till", tmp_path, ()).is_asked_for(case)

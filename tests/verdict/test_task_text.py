@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.verdict.task_text import asks_for_all_tests, asks_for_form, names_file
+from orchestrator.verdict.task_text import asks_for_all_tests, asks_for_form, mentions_file
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_who_asks_for_all_tests(task: str, *, asked: bool) -> None:
     ],
 )
 def test_a_file_that_is_the_place_for_new_tests_is_not_meant(task: str, *, named: bool) -> None:
-    assert names_file(task, "tests/test_parse.py") is named
+    assert mentions_file(task, "tests/test_parse.py") is named

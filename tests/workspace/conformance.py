@@ -34,23 +34,23 @@ class WorkspaceConformance:
         return tmp_path / "the.patch"
 
     def test_the_same_files_give_the_same_snapshot(self, bench: Bench) -> None:
-        empty = bench.workspace.snapshot()
+        empty = bench.workspace.take_snapshot()
         bench.write("a.txt", b"one\n")
-        filled = bench.workspace.snapshot()
+        filled = bench.workspace.take_snapshot()
         assert filled != empty
-        assert bench.workspace.snapshot() == filled
+        assert bench.workspace.take_snapshot() == filled
         bench.delete("a.txt")
-        assert bench.workspace.snapshot() == empty
+        assert bench.workspace.take_snapshot() == empty
 
     def test_a_diff_names_each_change_with_its_lines(self, bench: Bench, patch: Path) -> None:
         bench.write("changed.txt", b"one\ntwo\n")
         bench.write("gone.txt", b"one\n")
         bench.write("same.txt", b"one\n")
-        before = bench.workspace.snapshot()
+        before = bench.workspace.take_snapshot()
         bench.write("changed.txt", b"one\n2\nthree\n")
         bench.delete("gone.txt")
         bench.write("sub/new.txt", b"one\ntwo\n")
-        diff = bench.workspace.diff(before, bench.workspace.snapshot(), patch)
+        diff = bench.workspace.diff_snapshots(before, bench.workspace.take_snapshot(), patch)
         assert diff.changes == (
             FileChange("changed.txt", "M", 2, 1),
             FileChange("gone.txt", "D", 0, 1),
@@ -62,16 +62,16 @@ class WorkspaceConformance:
         assert b"same.txt" not in text
 
     def test_a_binary_file_has_no_line_counts(self, bench: Bench, patch: Path) -> None:
-        before = bench.workspace.snapshot()
+        before = bench.workspace.take_snapshot()
         bench.write("picture", b"\0\1\2")
-        diff = bench.workspace.diff(before, bench.workspace.snapshot(), patch)
+        diff = bench.workspace.diff_snapshots(before, bench.workspace.take_snapshot(), patch)
         assert diff.changes == (FileChange("picture", "A", None, None),)
         assert patch.read_bytes()
 
     def test_nothing_changed_gives_an_empty_patch(self, bench: Bench, patch: Path) -> None:
         bench.write("a.txt", b"one\n")
-        snapshot = bench.workspace.snapshot()
-        diff = bench.workspace.diff(snapshot, snapshot, patch)
+        snapshot = bench.workspace.take_snapshot()
+        diff = bench.workspace.diff_snapshots(snapshot, snapshot, patch)
         assert diff.changes == ()
         assert diff.summary == "nothing changed"
         assert patch.read_bytes() == b""
@@ -80,7 +80,7 @@ class WorkspaceConformance:
         before_files, to, since = self._an_attempt(bench)
         assert self._restore(bench, to, since) == ()
         assert bench.files() == before_files
-        assert bench.workspace.snapshot() == to
+        assert bench.workspace.take_snapshot() == to
 
     def test_restore_can_be_done_again(self, bench: Bench) -> None:
         before_files, to, since = self._an_attempt(bench)
@@ -109,7 +109,7 @@ class WorkspaceConformance:
 
     def test_restore_leaves_what_it_is_told_to_leave(self, bench: Bench) -> None:
         before_files, to, since = self._an_attempt(bench)
-        assert tuple(bench.workspace.restore(to, since, leave=("changed.txt",))) == ()
+        assert tuple(bench.workspace.restore_files(to, since, leave=("changed.txt",))) == ()
         assert bench.files() == before_files | {"changed.txt": b"three\n"}
 
     @staticmethod
@@ -117,12 +117,12 @@ class WorkspaceConformance:
         bench.write("changed.txt", b"one\r\ntwo")
         bench.write("gone.txt", b"\0binary\xff")
         bench.write("same.txt", b"one\n")
-        before_files, to = bench.files(), bench.workspace.snapshot()
+        before_files, to = bench.files(), bench.workspace.take_snapshot()
         bench.write("changed.txt", b"three\n")
         bench.delete("gone.txt")
         bench.write("new/file.txt", b"new\n")
-        return before_files, to, bench.workspace.snapshot()
+        return before_files, to, bench.workspace.take_snapshot()
 
     @staticmethod
     def _restore(bench: Bench, to: Snapshot, since: Snapshot) -> tuple[str, ...]:
-        return tuple(bench.workspace.restore(to, since))
+        return tuple(bench.workspace.restore_files(to, since))

@@ -36,7 +36,7 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "-q", "-m", "work")
 
 
-def everything_under(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+def snapshot_git_folder(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """Each path below a `.git` with mode, time of change and bytes: equal means untouched.
 
     Of objects, git renews the time when it meets one again, so that it is not pruned; it does so

@@ -14,11 +14,11 @@ from orchestrator.models import FileChange
 from orchestrator.workspace import GitWorkspace, open_workspace
 from tests.workspace.repositories import (
     commit,
-    everything_under,
     files_of,
     git,
     paths_in,
     repository,
+    snapshot_git_folder,
 )
 
 
@@ -31,14 +31,14 @@ class Looking:
     workspace: GitWorkspace
 
     def paths(self) -> list[str]:
-        return paths_in(self.state, self.workspace.snapshot().tree)
+        return paths_in(self.state, self.workspace.take_snapshot().tree)
 
     def content(self, path: str) -> bytes:
-        return git(self.state / "git", "show", f"{self.workspace.snapshot().tree}:{path}")
+        return git(self.state / "git", "show", f"{self.workspace.take_snapshot().tree}:{path}")
 
     def there_and_back(self, changed: dict[str, bytes | None]) -> tuple[FileChange, ...]:
         """Change files as an agent would, look at the diff, and take all of it back."""
-        before_files, before = files_of(self.project), self.workspace.snapshot()
+        before_files, before = files_of(self.project), self.workspace.take_snapshot()
         for path, content in changed.items():
             full = self.project / path
             if content is None:
@@ -46,9 +46,9 @@ class Looking:
             else:
                 full.parent.mkdir(parents=True, exist_ok=True)
                 full.write_bytes(content)
-        after = self.workspace.snapshot()
-        diff = self.workspace.diff(before, after, self.state / "patch")
-        assert self.workspace.restore(before, after) == ()
+        after = self.workspace.take_snapshot()
+        diff = self.workspace.diff_snapshots(before, after, self.state / "patch")
+        assert self.workspace.restore_files(before, after) == ()
         assert files_of(self.project) == before_files
         return diff.changes
 
@@ -68,20 +68,20 @@ def look(project: Path, state: Path) -> Looking:
 def test_a_repository_without_commits(project: Path, state: Path) -> None:
     repository(project)
     (project / "a.txt").write_bytes(b"one\n")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(project, state)
     assert looking.paths() == ["a.txt"]
     assert looking.there_and_back({"a.txt": b"two\n"}) == (FileChange("a.txt", "M", 1, 1),)
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_detached_head(project: Path, state: Path) -> None:
     repository(project, a_txt="one\n")
     git(project, "checkout", "-q", "--detach")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(project, state)
     assert looking.there_and_back({"a.txt": None}) == (FileChange("a.txt", "D", 0, 1),)
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_of_a_repository_only_the_projects_folder_is_seen(project: Path, state: Path) -> None:
@@ -91,14 +91,14 @@ def test_of_a_repository_only_the_projects_folder_is_seen(project: Path, state: 
     (inside / "a.txt").write_bytes(b"one\n")
     (inside / "a.log").write_bytes(b"ignored by the rules above\n")
     commit(project)
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(inside, state)
     assert looking.paths() == ["a.txt"]
     (project / "outside.txt").write_bytes(b"changed outside\n")
     changes = looking.there_and_back({"a.txt": b"two\n", "new/b.txt": b"b\n"})
     assert changes == (FileChange("a.txt", "M", 1, 1), FileChange("new/b.txt", "A", 1, 0))
     assert (project / "outside.txt").read_bytes() == b"changed outside\n"
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_folder_that_its_repository_ignores_is_seen_whole(project: Path, state: Path) -> None:
@@ -106,30 +106,30 @@ def test_a_folder_that_its_repository_ignores_is_seen_whole(project: Path, state
     inside = project / "scratch" / "project"
     inside.mkdir(parents=True)
     (inside / "a.txt").write_bytes(b"one\n")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     assert look(inside, state).paths() == ["a.txt"]
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_linked_worktree(project: Path, tmp_path: Path, state: Path) -> None:
     repository(project, a_txt="one\n")
     linked = tmp_path / "linked"
     git(project, "worktree", "add", "-q", str(linked))
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(linked, state)
     assert looking.there_and_back({"b.txt": b"b\n"}) == (FileChange("b.txt", "A", 1, 0),)
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_submodule_as_the_project(project: Path, tmp_path: Path, state: Path) -> None:
     repository(tmp_path / "library", a_txt="one\n")
     repository(project, main_txt="main\n")
     add_submodule(project, tmp_path / "library", "lib")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(project / "lib", state)
     assert looking.paths() == ["a.txt"]
     assert looking.there_and_back({"a.txt": b"two\n"}) == (FileChange("a.txt", "M", 1, 1),)
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_sha256_repository(project: Path, state: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_sha256_repository(project: Path, state: Path) -> None:
     (project / "a.txt").write_bytes(b"one\n")
     commit(project)
     looking = look(project, state)
-    assert len(looking.workspace.snapshot().tree) == 64
+    assert len(looking.workspace.take_snapshot().tree) == 64
     assert looking.there_and_back({"a.txt": b"two\n"}) == (FileChange("a.txt", "M", 1, 1),)
 
 
@@ -202,13 +202,13 @@ def test_what_git_was_told_not_to_look_at_is_looked_at(project: Path, state: Pat
     (project / "gone.txt").unlink()
     (project / "hidden.txt").write_bytes(b"mine\n")
     (project / "assumed.txt").write_bytes(b"mine\n")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(project, state)
     assert looking.paths() == ["assumed.txt", "hidden.txt"]
     assert looking.content("hidden.txt") == looking.content("assumed.txt") == b"mine\n"
     changes = looking.there_and_back({"hidden.txt": b"agent\n", "assumed.txt": b"agent\n"})
     assert [change.path for change in changes] == ["assumed.txt", "hidden.txt"]
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 @pytest.mark.parametrize("index", ["--no-sparse-index", "--sparse-index"])
@@ -219,12 +219,12 @@ def test_a_sparse_checkout(project: Path, state: Path, index: str) -> None:
         (project / path).write_bytes(b"one\n")
     commit(project)
     git(project, "sparse-checkout", "set", "--cone", index, "in")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(project, state)
     assert looking.paths() == ["in/a.txt"]
     changes = looking.there_and_back({"in/a.txt": b"two\n", "out/b.txt": b"two\n"})
     assert changes == (FileChange("in/a.txt", "M", 1, 1), FileChange("out/b.txt", "A", 1, 0))
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_intent_to_add(project: Path, state: Path) -> None:
@@ -232,9 +232,9 @@ def test_intent_to_add(project: Path, state: Path) -> None:
     (project / "b.txt").write_bytes(b"b\n")
     (project / "empty.txt").write_bytes(b"")
     git(project, "add", "-N", "b.txt", "empty.txt")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     assert look(project, state).paths() == ["a.txt", "b.txt", "empty.txt"]
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_merge_with_conflicts(project: Path, state: Path) -> None:
@@ -249,13 +249,13 @@ def test_a_merge_with_conflicts(project: Path, state: Path) -> None:
     commit(project)
     merge = subprocess.run(["git", "merge", "other"], cwd=project, capture_output=True, check=False)
     assert merge.returncode == 1
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(project, state)
     assert looking.paths() == ["a.txt", "b.txt"]
     assert b"<<<<<<<" in looking.content("a.txt")
     changes = looking.there_and_back({"a.txt": b"solved\n"})
     assert [(change.path, change.status) for change in changes] == [("a.txt", "M")]
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_split_index(project: Path, state: Path) -> None:
@@ -263,12 +263,12 @@ def test_a_split_index(project: Path, state: Path) -> None:
     git(project, "update-index", "--split-index")
     (project / "b.txt").write_bytes(b"two\n")
     git(project, "add", "b.txt")
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     assert any("sharedindex" in path for path in untouched)
     looking = look(project, state)
     assert looking.content("b.txt") == b"two\n"
     assert looking.there_and_back({"a.txt": b"two\n"}) == (FileChange("a.txt", "M", 1, 1),)
-    assert everything_under(project / ".git") == untouched
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_change_in_the_same_instant_as_the_index_is_seen(project: Path, state: Path) -> None:
@@ -342,7 +342,7 @@ def test_kinds_of_files_change(project: Path, state: Path) -> None:
     repository(project, a_txt="one\n", b_txt="one\n", folder_txt="one\n", run_sh="true\n")
     (project / "link").symlink_to("a.txt")
     looking = look(project, state)
-    before_files, before = files_of(project), looking.workspace.snapshot()
+    before_files, before = files_of(project), looking.workspace.take_snapshot()
     (project / "a.txt").unlink()
     (project / "a.txt").symlink_to("b.txt")
     (project / "folder.txt").unlink()
@@ -351,8 +351,8 @@ def test_kinds_of_files_change(project: Path, state: Path) -> None:
     (project / "link").unlink()
     (project / "link").write_bytes(b"no link\n")
     (project / "run.sh").chmod(0o755)
-    after = looking.workspace.snapshot()
-    diff = looking.workspace.diff(before, after, state / "patch")
+    after = looking.workspace.take_snapshot()
+    diff = looking.workspace.diff_snapshots(before, after, state / "patch")
     assert [(change.path, change.status) for change in diff.changes] == [
         ("a.txt", "T"),
         ("folder.txt", "D"),
@@ -360,7 +360,7 @@ def test_kinds_of_files_change(project: Path, state: Path) -> None:
         ("link", "T"),
         ("run.sh", "M"),
     ]
-    assert looking.workspace.restore(before, after) == ()
+    assert looking.workspace.restore_files(before, after) == ()
     assert files_of(project) == before_files
 
 
@@ -385,10 +385,12 @@ def test_attributes_that_hide_a_diff_do_not(project: Path, state: Path) -> None:
 
 def test_a_large_diff_goes_to_the_file(project: Path, state: Path) -> None:
     looking = look(repository(project), state)
-    before = looking.workspace.snapshot()
+    before = looking.workspace.take_snapshot()
     (project / "big.txt").write_bytes(b"0123456789abcde\n" * (50 * 2**16))
     tracemalloc.start()
-    diff = looking.workspace.diff(before, looking.workspace.snapshot(), state / "patch")
+    diff = looking.workspace.diff_snapshots(
+        before, looking.workspace.take_snapshot(), state / "patch"
+    )
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert diff.changes == (FileChange("big.txt", "A", 50 * 2**16, 0),)
@@ -407,9 +409,9 @@ def test_the_restore_command_gives_a_file_as_it_was(
     (folder / "a file.bin").write_bytes(before)
     (project / ".gitattributes").write_text("*.bin text eol=lf\n", encoding="utf-8")
     workspace = look(folder, state).workspace
-    command = workspace.restore_command(workspace.snapshot())
+    command = workspace.restore_command(workspace.take_snapshot())
     (folder / "a file.bin").write_bytes(b"something else")
-    workspace.snapshot()
+    workspace.take_snapshot()
     words = [word.replace("PATH", "a file.bin") for word in shlex.split(command)]
     done = subprocess.run(words, cwd=folder, capture_output=True, check=True)
     assert done.stdout == before
@@ -419,11 +421,11 @@ def test_the_diff_command_prints_the_whole_patch(project: Path, state: Path) -> 
     repository(project, a_txt="one\n")
     (project / ".gitattributes").write_text("*.txt text eol=crlf\n", encoding="utf-8")
     workspace = look(project, state).workspace
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "a.txt").write_bytes(b"two\r\n")
     (project / "b.bin").write_bytes(b"\xff\0" * 50)
-    after = workspace.snapshot()
-    diff = workspace.diff(before, after, state / "a.patch")
+    after = workspace.take_snapshot()
+    diff = workspace.diff_snapshots(before, after, state / "a.patch")
     command = shlex.split(workspace.diff_command(before, after))
     done = subprocess.run(command, cwd=project, capture_output=True, check=True)
     applied = b"diff --git a/a.txt b/a.txt\n" in done.stdout and b"GIT binary patch" in done.stdout
@@ -439,12 +441,12 @@ def test_repositories_inside_are_named_and_not_seen(project: Path, state: Path) 
     repository(project / "new")
     (project / "new" / "x.txt").write_bytes(b"x\n")
     repository(project / "grown up", x_txt="x\n")
-    untouched = everything_under(project)
+    untouched = snapshot_git_folder(project)
     looking = look(project, state)
     for _ in range(2):
         assert looking.paths() == ["a.txt"]
-        assert looking.workspace.unseen == ("grown up/", "new/")
-    assert everything_under(project) == untouched
+        assert looking.workspace.unseen_paths == ("grown up/", "new/")
+    assert snapshot_git_folder(project) == untouched
 
 
 def test_submodules_are_named_and_not_seen(project: Path, tmp_path: Path, state: Path) -> None:
@@ -452,11 +454,11 @@ def test_submodules_are_named_and_not_seen(project: Path, tmp_path: Path, state:
     repository(project, main_txt="main\n")
     add_submodule(project, tmp_path / "library", "lib")
     commit(project)
-    untouched = everything_under(project / ".git")
+    untouched = snapshot_git_folder(project / ".git")
     looking = look(project, state)
     assert looking.paths() == [".gitmodules", "main.txt"]
-    assert looking.workspace.unseen == ("lib/",)
-    assert everything_under(project / ".git") == untouched
+    assert looking.workspace.unseen_paths == ("lib/",)
+    assert snapshot_git_folder(project / ".git") == untouched
 
 
 def test_a_submodule_in_a_subfolder_project(project: Path, tmp_path: Path, state: Path) -> None:
@@ -467,7 +469,7 @@ def test_a_submodule_in_a_subfolder_project(project: Path, tmp_path: Path, state
     add_submodule(project, tmp_path / "library", "sub/lib")
     looking = look(project / "sub", state)
     assert looking.paths() == ["b.txt"]
-    assert looking.workspace.unseen == ("lib/",)
+    assert looking.workspace.unseen_paths == ("lib/",)
 
 
 def test_what_was_a_repository_inside_is_not_taken_for_new_files(
@@ -476,10 +478,10 @@ def test_what_was_a_repository_inside_is_not_taken_for_new_files(
     repository(project, a_txt="one\n")
     repository(project / "inner", x_txt="x\n")
     looking = look(project, state)
-    before = looking.workspace.snapshot()
+    before = looking.workspace.take_snapshot()
     (project / "inner" / ".git").rename(state / "taken away")
-    after = looking.workspace.snapshot()
-    assert looking.workspace.restore(before, after) == ("inner/x.txt",)
+    after = looking.workspace.take_snapshot()
+    assert looking.workspace.restore_files(before, after) == ("inner/x.txt",)
     assert (project / "inner" / "x.txt").read_bytes() == b"x\n"
 
 

@@ -52,13 +52,13 @@ def let_it_snap(repo: Path, *arguments: str) -> None:
 
 def use_everything(project: Path, state: Path) -> None:
     workspace = open_workspace(project, state)
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "a.txt").write_bytes(b"changed\n")
     (project / "new.txt").write_bytes(b"new\n")
-    after = workspace.snapshot()
-    assert len(workspace.diff(before, after, state / "patch").changes) == 2
-    assert workspace.restore(before, after) == ()
-    open_workspace(project, state).snapshot()
+    after = workspace.take_snapshot()
+    assert len(workspace.diff_snapshots(before, after, state / "patch").changes) == 2
+    assert workspace.restore_files(before, after) == ()
+    open_workspace(project, state).take_snapshot()
 
 
 def test_the_projects_repository_runs_nothing(project: Path, tmp_path: Path, marker: Path) -> None:

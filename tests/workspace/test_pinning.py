@@ -8,12 +8,12 @@ import pytest
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.workspace import GitWorkspace, open_workspace
-from orchestrator.workspace.pinning import Pinned, check_out, pin_tree, pinned_folder, read_pinned
+from orchestrator.workspace.pinning import PinnedTree, check_out_pin, locate_pin, pin_tree, read_pin
 from tests.workspace.repositories import commit, files_of, git, repository
 
 
-def pinned(tree: str) -> Pinned:
-    return Pinned(
+def pinned(tree: str) -> PinnedTree:
+    return PinnedTree(
         rule="r-1a2b3c",
         run="20261120-120431-ab12",
         attempt=2,
@@ -59,12 +59,12 @@ def test_it_outlives_a_rewritten_history_byte_by_byte(tmp_path: Path) -> None:
     project = odd_project(tmp_path / "project")
     state = tmp_path / "state"
     workspace = open_workspace(project, state / "run")
-    before, tree = files_of(project), workspace.snapshot().tree
-    folder = pinned_folder(state, pinned(tree))
-    workspace.pin(pinned(tree), folder)
+    before, tree = files_of(project), workspace.take_snapshot().tree
+    folder = locate_pin(state, pinned(tree))
+    workspace.pin_snapshot(pinned(tree), folder)
     rewrite_history(project)
     shutil.rmtree(state / "run")
-    assert check_out(folder, tmp_path / "again") == pinned(tree) == read_pinned(folder)
+    assert check_out_pin(folder, tmp_path / "again") == pinned(tree) == read_pin(folder)
     assert files_of(tmp_path / "again") == before
     assert folder == state / "pinned" / "r-1a2b3c" / "20261120-120431-ab12.2"
     assert sorted(each.name for each in folder.iterdir()) == ["pinned.json", "tree.pack"]
@@ -75,11 +75,11 @@ def test_it_outlives_a_rewritten_history_byte_by_byte(tmp_path: Path) -> None:
 def test_an_unpinned_snapshot_does_not_outlive_it(tmp_path: Path) -> None:
     project = odd_project(tmp_path / "project")
     workspace = open_workspace(project, tmp_path / "state")
-    snapshot = workspace.snapshot()
+    snapshot = workspace.take_snapshot()
     rewrite_history(project)
-    assert workspace.read(snapshot, "ident.txt") is None
+    assert workspace.read_file(snapshot, "ident.txt") is None
     with pytest.raises(InfrastructureError, match=r"pack-objects|ls-tree"):
-        workspace.pin(pinned(snapshot.tree), tmp_path / "pinned")
+        workspace.pin_snapshot(pinned(snapshot.tree), tmp_path / "pinned")
     assert not (tmp_path / "pinned").exists()
     assert list(tmp_path.glob(".*.draft")) == []
 
@@ -98,8 +98,8 @@ def test_any_project_can_be_pinned(tmp_path: Path, kind: str) -> None:
         (project / "a.py").write_text("a = 1\n", encoding="utf-8")
     workspace = open_workspace(project, tmp_path / "state")
     before = files_of(project)
-    workspace.pin(pinned(workspace.snapshot().tree), tmp_path / "pinned")
-    check_out(tmp_path / "pinned", tmp_path / "again")
+    workspace.pin_snapshot(pinned(workspace.take_snapshot().tree), tmp_path / "pinned")
+    check_out_pin(tmp_path / "pinned", tmp_path / "again")
     assert files_of(tmp_path / "again") == before
 
 
@@ -114,16 +114,16 @@ def test_a_tree_that_is_too_large_is_not_pinned(tmp_path: Path) -> None:
 
 def snapshot_of(project: Path, tmp_path: Path) -> tuple[GitWorkspace, str]:
     workspace = open_workspace(project, tmp_path / "state")
-    return workspace, workspace.snapshot().tree
+    return workspace, workspace.take_snapshot().tree
 
 
 def test_what_is_pinned_already_stays_as_it_is(tmp_path: Path) -> None:
     project = repository(tmp_path / "project", a_py="a = 1\n")
     workspace, tree = snapshot_of(project, tmp_path)
     folder = tmp_path / "pinned"
-    workspace.pin(pinned(tree), folder)
+    workspace.pin_snapshot(pinned(tree), folder)
     pack = (folder / "tree.pack").stat().st_mtime_ns
-    workspace.pin(pinned(tree), folder)
+    workspace.pin_snapshot(pinned(tree), folder)
     assert (folder / "tree.pack").stat().st_mtime_ns == pack
 
 
@@ -133,16 +133,16 @@ def test_a_folder_that_is_damaged_or_a_place_that_is_taken_is_a_clear_error(
     project = repository(tmp_path / "project", a_py="a = 1\n")
     workspace, tree = snapshot_of(project, tmp_path)
     folder = tmp_path / "pinned"
-    workspace.pin(pinned(tree), folder)
+    workspace.pin_snapshot(pinned(tree), folder)
     with pytest.raises(InfrastructureError, match="is not empty"):
-        check_out(folder, project)
+        check_out_pin(folder, project)
     pack = folder / "tree.pack"
     pack.write_bytes(pack.read_bytes()[:-30])
     with pytest.raises(InfrastructureError, match="index-pack"):
-        check_out(folder, tmp_path / "again")
+        check_out_pin(folder, tmp_path / "again")
     (folder / "pinned.json").write_text("{", encoding="ascii")
     with pytest.raises(InfrastructureError, match="holds no pinned tree"):
-        read_pinned(folder)
+        read_pin(folder)
 
 
 def test_what_a_killed_process_left_is_no_pinned_tree_and_is_replaced(tmp_path: Path) -> None:
@@ -152,6 +152,6 @@ def test_what_a_killed_process_left_is_no_pinned_tree_and_is_replaced(tmp_path: 
     draft = folder.with_name(".run.1.draft")
     draft.mkdir(parents=True)
     (draft / "tree.pack").write_bytes(b"half")
-    workspace.pin(pinned(tree), folder)
-    check_out(folder, tmp_path / "again")
+    workspace.pin_snapshot(pinned(tree), folder)
+    check_out_pin(folder, tmp_path / "again")
     assert list(folder.parent.iterdir()) == [folder]

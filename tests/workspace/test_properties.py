@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.workspace import open_workspace
-from tests.workspace.repositories import everything_under, files_of, git
+from tests.workspace.repositories import files_of, git, snapshot_git_folder
 
 Entry = tuple[str, bytes]
 Tree = dict[bytes, Entry]
@@ -109,21 +109,21 @@ def test_diff_and_restore_are_exact_and_the_repository_is_untouched(
     committed: Tree, staged: Tree, trees: list[Tree], config: str
 ) -> None:
     with a_users_repository(committed, staged, trees[0], config) as project:
-        untouched = everything_under(project / ".git")
+        untouched = snapshot_git_folder(project / ".git")
         state = project.parent / "state"
         workspace = open_workspace(project, state)
         snapshots = []
         for tree in trees:
             put(project, tree)
-            snapshots.append(workspace.snapshot())
-        workspace.diff(snapshots[0], snapshots[-1], state / "patch")
+            snapshots.append(workspace.take_snapshot())
+        workspace.diff_snapshots(snapshots[0], snapshots[-1], state / "patch")
         if git_can_apply(trees[0], trees[-1]):
             assert applied(state / "patch", trees[0], project.parent / "copy") == trees[-1]
 
-        assert workspace.restore(snapshots[0], changed_since=snapshots[-1]) == ()
+        assert workspace.restore_files(snapshots[0], changed_since=snapshots[-1]) == ()
         assert files_of(project) == trees[0]
-        assert workspace.snapshot() == snapshots[0]
-        assert everything_under(project / ".git") == untouched
+        assert workspace.take_snapshot() == snapshots[0]
+        assert snapshot_git_folder(project / ".git") == untouched
 
 
 @few
@@ -134,13 +134,13 @@ def test_a_folder_without_git_is_seen_as_exactly(before: Tree, after: Tree) -> N
         project.mkdir()
         put(project, before)
         workspace = open_workspace(project, state)
-        first = workspace.snapshot()
+        first = workspace.take_snapshot()
         put(project, after)
-        second = workspace.snapshot()
-        workspace.diff(first, second, state / "patch")
+        second = workspace.take_snapshot()
+        workspace.diff_snapshots(first, second, state / "patch")
         if git_can_apply(before, after):
             assert applied(state / "patch", before, Path(scratch) / "copy") == after
-        assert workspace.restore(first, changed_since=second) == ()
+        assert workspace.restore_files(first, changed_since=second) == ()
         assert files_of(project) == before
 
 
@@ -154,11 +154,11 @@ def test_restore_never_overwrites_what_somebody_wrote_meanwhile(
         project.mkdir()
         put(project, before)
         workspace = open_workspace(project, state)
-        first = workspace.snapshot()
+        first = workspace.take_snapshot()
         put(project, after)
-        second = workspace.snapshot()
+        second = workspace.take_snapshot()
         put(project, edited)
-        left_alone = workspace.restore(first, changed_since=second)
+        left_alone = workspace.restore_files(first, changed_since=second)
         result = files_of(project)
         for path in edited:
             if edited[path] != after.get(path):

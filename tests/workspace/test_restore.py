@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workspace import GitWorkspace, open_workspace
-from tests.users import open_folder, ordinary_user
+from tests.users import make_public_folder, ordinary_user
 from tests.workspace.repositories import files_of, repository
 
 
@@ -31,15 +31,15 @@ def test_a_file_that_was_ignored_before_is_not_taken_for_new(
     (project / "secret.txt").write_bytes(b"mine\n")
     (project / "data").mkdir()
     (project / "data" / "set.csv").write_bytes(b"mine\n")
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / ".gitignore").unlink()
     (project / "agent.txt").write_bytes(b"the agent's\n")
-    after = workspace.snapshot()
-    assert workspace.restore(before, after) == ("data/set.csv", "secret.txt")
+    after = workspace.take_snapshot()
+    assert workspace.restore_files(before, after) == ("data/set.csv", "secret.txt")
     assert (project / "secret.txt").read_bytes() == b"mine\n"
     assert (project / "data" / "set.csv").read_bytes() == b"mine\n"
     assert not (project / "agent.txt").exists()
-    assert workspace.snapshot() != before  # git goes on seeing what it saw once
+    assert workspace.take_snapshot() != before  # git goes on seeing what it saw once
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["the same process", "another process"])
@@ -52,19 +52,19 @@ def test_what_was_private_comes_back_private(
         path = project / name
         path.is_dir() or path.write_text("x", encoding="utf-8")
         path.chmod(0o777 if path.is_dir() else mode | 0o066)
-    workspace.remember_modes(workspace.snapshot())
+    workspace.remember_modes(workspace.take_snapshot())
     for name, mode in modes.items():  # a later mode in the same tree wins
         (project / name).chmod(mode)
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     workspace.remember_modes(before)
     for name in ("key.ini", "own/deep/run.sh", "a_txt"):
         (project / name).unlink()
     (project / "own" / "deep").rmdir()
     (project / "own").rmdir()
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     if again:
         workspace = open_workspace(project, state)
-    assert workspace.restore(before, after) == ()
+    assert workspace.restore_files(before, after) == ()
     assert {name: stat.S_IMODE((project / name).stat().st_mode) for name in modes} == modes
 
 
@@ -76,13 +76,13 @@ def test_another_umask_leaves_modes_as_they_were(
     for name in ("sub/a.txt", "sub/run.sh"):
         (project / name).write_text("x", encoding="utf-8")
     (project / "sub/run.sh").chmod(0o755)
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     workspace.remember_modes(before)
     shutil.rmtree(project / "sub")
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     os.umask(0o077)
     try:
-        assert open_workspace(project, state).restore(before, after) == ()
+        assert open_workspace(project, state).restore_files(before, after) == ()
     finally:
         os.umask(umask)
     modes = [(project / name).stat().st_mode & 0o777 for name in ("sub", "sub/a.txt", "sub/run.sh")]
@@ -94,7 +94,7 @@ def test_a_private_file_is_private_while_it_is_written(
 ) -> None:
     (project / "key.ini").write_text("x", encoding="utf-8")
     (project / "key.ini").chmod(0o400)
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     workspace.remember_modes(before)
     (project / "key.ini").unlink()
     seen, copy = [], shutil.copyfile
@@ -104,7 +104,7 @@ def test_a_private_file_is_private_while_it_is_written(
         return copy(source, target)
 
     monkeypatch.setattr(shutil, "copyfile", look)
-    workspace.restore(before, workspace.snapshot())
+    workspace.restore_files(before, workspace.take_snapshot())
     assert seen == [0o600]
     assert stat.S_IMODE((project / "key.ini").stat().st_mode) == 0o400
 
@@ -112,13 +112,13 @@ def test_a_private_file_is_private_while_it_is_written(
 def test_a_pipe_in_the_place_of_a_file_is_replaced(
     project: Path, state: Path, workspace: GitWorkspace
 ) -> None:
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "a.txt").unlink()
     os.mkfifo(project / "a.txt")
-    after = workspace.snapshot()
-    changes = workspace.diff(before, after, state / "patch").changes
+    after = workspace.take_snapshot()
+    changes = workspace.diff_snapshots(before, after, state / "patch").changes
     assert [(each.path, each.status) for each in changes] == [("a.txt", "D")]
-    assert workspace.restore(before, after) == ()
+    assert workspace.restore_files(before, after) == ()
     assert (project / "a.txt").read_bytes() == b"one\n"
 
 
@@ -128,10 +128,10 @@ def test_the_rules_above_a_subfolder_count_too(project: Path, state: Path) -> No
     inside.mkdir(parents=True)
     (inside / "mine.csv").write_bytes(b"mine\n")
     workspace = open_workspace(inside, state)
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (inside / ".gitignore").write_bytes(b"!*.csv\n")
-    after = workspace.snapshot()
-    assert workspace.restore(before, after) == ("mine.csv",)
+    after = workspace.take_snapshot()
+    assert workspace.restore_files(before, after) == ("mine.csv",)
     assert sorted(files_of(inside)) == [b"mine.csv"]
 
 
@@ -139,48 +139,48 @@ def test_a_file_that_the_agent_made_git_ignore_is_still_seen(
     project: Path, state: Path, workspace: GitWorkspace
 ) -> None:
     (project / "new.txt").write_bytes(b"one\n")
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / ".gitignore").write_bytes(b"*.txt\n")
     (project / "new.txt").write_bytes(b"two\n")
     again = open_workspace(project, state)  # as after a resume
-    after = again.snapshot()
-    diff = again.diff(before, after, state / "patch")
+    after = again.take_snapshot()
+    diff = again.diff_snapshots(before, after, state / "patch")
     assert [(c.path, c.status) for c in diff.changes] == [(".gitignore", "M"), ("new.txt", "M")]
-    assert again.restore(before, after) == ()
+    assert again.restore_files(before, after) == ()
     assert (project / "new.txt").read_bytes() == b"one\n"
 
 
 def test_it_goes_on_after_a_kill_in_the_middle_of_a_snapshot(
     project: Path, state: Path, workspace: GitWorkspace
 ) -> None:
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (state / "git" / "index.lock").write_bytes(b"half an index")
-    assert open_workspace(project, state).snapshot() == before
+    assert open_workspace(project, state).take_snapshot() == before
 
 
 def test_a_half_made_state_is_made_anew(project: Path, state: Path) -> None:
     repository(project, a_txt="one\n")
     (state / "git" / "objects").mkdir(parents=True)
     workspace = open_workspace(project, state)
-    assert workspace.snapshot() == workspace.snapshot()
+    assert workspace.take_snapshot() == workspace.take_snapshot()
 
 
 def test_a_folder_in_the_way_keeps_what_it_holds(project: Path, workspace: GitWorkspace) -> None:
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "a.txt").unlink()
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     (project / "a.txt").mkdir()
     (project / "a.txt" / "secret.txt").write_bytes(b"ignored, so not seen\n")
-    assert workspace.restore(before, after) == ("a.txt",)
+    assert workspace.restore_files(before, after) == ("a.txt",)
     assert (project / "a.txt" / "secret.txt").read_bytes() == b"ignored, so not seen\n"
 
 
 def test_an_empty_folder_in_the_way_goes(project: Path, workspace: GitWorkspace) -> None:
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "a.txt").unlink()
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     (project / "a.txt").mkdir()
-    assert workspace.restore(before, after) == ()
+    assert workspace.restore_files(before, after) == ()
     assert (project / "a.txt").read_bytes() == b"one\n"
 
 
@@ -189,14 +189,14 @@ def test_it_does_not_write_through_a_link(
 ) -> None:
     (project / "sub").mkdir()
     (project / "sub" / "b.txt").write_bytes(b"one\n")
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "sub" / "b.txt").unlink()
     (project / "sub").rmdir()
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (project / "sub").symlink_to(elsewhere)
-    assert workspace.restore(before, after) == ("sub/b.txt",)
+    assert workspace.restore_files(before, after) == ("sub/b.txt",)
     assert not list(elsewhere.iterdir())
 
 
@@ -205,13 +205,13 @@ def test_what_comes_back_leaves_no_bytecode_of_what_was_there(
 ) -> None:
     for name in ("a[1].py", "other.py"):
         (project / name).write_bytes(b"x = 1\n")
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "a[1].py").write_bytes(b"x = 2\n")
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     (project / "__pycache__").mkdir()
     for name in ("a[1].cpython-311.pyc", "a1.cpython-311.pyc", "other.cpython-311.pyc"):
         (project / "__pycache__" / name).write_bytes(b"")
-    assert workspace.restore(before, after) == ()
+    assert workspace.restore_files(before, after) == ()
     left = sorted(path.name for path in (project / "__pycache__").iterdir())
     assert left == ["a1.cpython-311.pyc", "other.cpython-311.pyc"]
 
@@ -220,12 +220,12 @@ def test_permissions_stay_as_the_user_had_them(project: Path, workspace: GitWork
     (project / "a.txt").chmod(0o600)
     (project / "run.sh").write_bytes(b"true\n")
     (project / "run.sh").chmod(0o700)
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "a.txt").write_bytes(b"two\n")
     (project / "run.sh").write_bytes(b"false\n")
     (project / "run.sh").chmod(0o600)
-    after = workspace.snapshot()
-    assert workspace.restore(before, after) == ()
+    after = workspace.take_snapshot()
+    assert workspace.restore_files(before, after) == ()
     assert (project / "a.txt").stat().st_mode & 0o777 == 0o600
     assert (project / "run.sh").stat().st_mode & 0o777 == 0o700
 
@@ -233,17 +233,17 @@ def test_permissions_stay_as_the_user_had_them(project: Path, workspace: GitWork
 def test_folders_that_the_agent_made_go_with_their_last_file(
     project: Path, workspace: GitWorkspace
 ) -> None:
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     (project / "new" / "deep").mkdir(parents=True)
     (project / "new" / "deep" / "x.txt").write_bytes(b"x\n")
-    workspace.restore(before, workspace.snapshot())
+    workspace.restore_files(before, workspace.take_snapshot())
     assert sorted(path.name for path in project.iterdir()) == [".git", ".gitignore", "a.txt"]
 
 
 @pytest.fixture
 def plain_user() -> Iterator[Path]:
     """Give a folder of a user who may write only where the mode allows it."""
-    with open_folder() as top, ordinary_user():
+    with make_public_folder() as top, ordinary_user():
         yield top
 
 
@@ -258,7 +258,7 @@ def test_a_read_only_folder_comes_back_read_only(plain_user: Path, edit: str, ki
         (folder / "x.txt").write_bytes(b"precious\n")
     close(folders)
     workspace = open_workspace(project, state)
-    before = workspace.snapshot()
+    before = workspace.take_snapshot()
     workspace.remember_modes(before)
     for folder in folders:
         folder.chmod(0o755)
@@ -270,12 +270,12 @@ def test_a_read_only_folder_comes_back_read_only(plain_user: Path, edit: str, ki
         for folder in folders:
             (folder / name).write_bytes(b"another\n")
         close(folders)
-    after = workspace.snapshot()
+    after = workspace.take_snapshot()
     if killed and edit != "add":  # which copies nothing
-        assert kill_in_copy(lambda: workspace.restore(before, after)) == signal.SIGKILL
+        assert kill_in_copy(lambda: workspace.restore_files(before, after)) == signal.SIGKILL
         workspace = open_workspace(project, state)
-    assert workspace.restore(before, after) == ()
-    assert workspace.snapshot() == before
+    assert workspace.restore_files(before, after) == ()
+    assert workspace.take_snapshot() == before
     assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o555, 0o555]
     assert sorted(path.name for path in folders[1].iterdir()) == ["x.txt"]
     assert sorted(path.name for path in folders[0].iterdir()) == ["deep", "x.txt"]

@@ -34,12 +34,12 @@ class Lab:
         self.project.mkdir(parents=True)
         self.workspace = open_workspace(self.project, self.run)
         write(self.project, before)
-        self.before = self.workspace.snapshot()
+        self.before = self.workspace.take_snapshot()
         self.was = contents(self.project)
         write(self.project, after)
-        self.after = self.workspace.snapshot()
+        self.after = self.workspace.take_snapshot()
         self.now = contents(self.project)
-        note = SwapNote.of_project(self.project, self.state)
+        note = SwapNote.for_project(self.project, self.state)
         self.swap = TreeSwap(self.workspace, note, self.run)
 
 
@@ -115,7 +115,7 @@ def test_modes_of_what_the_attempt_made_come_back(tmp_path: Path, killed: bool) 
     }
     for name, mode in modes.items():
         (lab.project / name).chmod(mode)
-    after = lab.workspace.snapshot()
+    after = lab.workspace.take_snapshot()
     lab.swap.apply(Swap(lab.before, after, ()))
     assert contents(lab.project) == lab.was
     if killed:

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.workspace.worktree import Worktree, uncommitted, worktree_of
-from tests.workspace.repositories import commit, everything_under, git, repository
+from orchestrator.workspace.worktree import Worktree, list_uncommitted, resolve_worktree
+from tests.workspace.repositories import commit, git, repository, snapshot_git_folder
 
 BRANCH = "orchestrator/run-1"
 
 
 def made(project: Path, state: Path) -> Worktree:
-    worktree = worktree_of(project, state / "run-1", BRANCH)
-    worktree.make()
+    worktree = resolve_worktree(project, state / "run-1", BRANCH)
+    worktree.create()
     return worktree
 
 
@@ -22,7 +22,7 @@ def users_own(repo: Path) -> dict[str, tuple[int, int, bytes]]:
     ours = (".git/objects", ".git/worktrees", "/orchestrator")
     return {
         path: (mode, 0 if path.endswith(("/heads", "/logs/refs")) else time, content)
-        for path, (mode, time, content) in everything_under(repo).items()
+        for path, (mode, time, content) in snapshot_git_folder(repo).items()
         if not any(part in path for part in ours) and path not in (str(repo / ".git"),)
     }
 
@@ -51,7 +51,7 @@ def test_the_users_checkout_is_untouched_and_the_branch_has_the_work(
     assert git(repo, "log", "-1", "--format=%B", BRANCH).startswith(b"Make it two\n\nRun: run-1")
     assert not worktree.folder.exists()
     assert git(repo, "worktree", "list").count(b"\n") == 1
-    assert set(uncommitted(repo)) == {"a.py", "b.py"}
+    assert set(list_uncommitted(repo)) == {"a.py", "b.py"}
 
 
 def test_committing_again_adds_what_came_since_and_else_nothing(
@@ -120,5 +120,5 @@ def test_what_cannot_be_isolated_is_said(state: str, project: Path, tmp_path: Pa
         folder.mkdir()
         (folder / "b").write_text("b", encoding="utf-8")
     with pytest.raises(UsageError, match="cannot be isolated") as caught:
-        worktree_of(folder, tmp_path / "state" / "run-1", BRANCH)
-    assert caught.value.mend
+        resolve_worktree(folder, tmp_path / "state" / "run-1", BRANCH)
+    assert caught.value.hint

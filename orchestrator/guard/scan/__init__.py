@@ -20,16 +20,16 @@ checksums  checksums of the tests' inputs stand in code or data
 javascript the same questions for JavaScript, by patterns
 """
 
-from orchestrator.guard.scan.javascript import suspicious_javascript
+from orchestrator.guard.scan.javascript import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch, read_patch
-from orchestrator.guard.scan.python import suspicions, suspicious
+from orchestrator.guard.scan.python import describe_suspicions, find_suspicions
 from orchestrator.guard.scan.syntax import Suspicion
 
 __all__ = [
     "Patch",
     "Suspicion",
+    "describe_suspicions",
+    "find_suspicions",
+    "iter_javascript_suspicions",
     "read_patch",
-    "suspicions",
-    "suspicious",
-    "suspicious_javascript",
 ]

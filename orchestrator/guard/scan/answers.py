@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from orchestrator.guard.scan.syntax import Suspicion, Syntax, begins_in
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, starts_on_lines
 
 Value = int | float | str | bytes
 Pair = tuple[Value, Value]
@@ -38,7 +38,7 @@ class Answers:
     """What stands in the tests or in the task and may be a checksum."""
 
 
-def answers_in(sources: Iterable[bytes], failing: Collection[str], task: str) -> Answers:
+def collect_answers(sources: Iterable[bytes], failing: Collection[str], task: str) -> Answers:
     """Return the inputs and expected values of tests.
 
     Args:
@@ -56,15 +56,17 @@ def answers_in(sources: Iterable[bytes], failing: Collection[str], task: str) ->
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                pairs = {pair for pair in _expected_in(node) if not _in_task(pair, task)}
+                pairs = {
+                    pair for pair in _iter_expected_pairs(node) if not _is_named_in_task(pair, task)
+                }
                 found.pairs |= pairs
                 if node.name in failing:
-                    found.failing |= {pair for pair in pairs if _is_telling(pair[1])}
+                    found.failing |= {pair for pair in pairs if _is_distinctive(pair[1])}
     found.known = frozenset(each.casefold() for text in texts for each in CHECKSUM.findall(text))
     return found
 
 
-def hard_coded(
+def iter_hard_coded_answers(
     syntax: Syntax, lines: Collection[int] | None, answers: Answers
 ) -> Iterator[Suspicion]:
     """Yield where the added lines of a file hold the tests' answers.
@@ -78,36 +80,36 @@ def hard_coded(
         return
     for function in ast.walk(syntax.tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from _branches(function, lines, answers)
+            yield from _iter_branch_answers(function, lines, answers)
     for node in ast.walk(syntax.tree):
-        if begins_in(node, lines) or lines is None:
-            yield from _table(node, syntax, answers)
+        if starts_on_lines(node, lines) or lines is None:
+            yield from _iter_table_answers(node, syntax, answers)
 
 
-def _branches(
+def _iter_branch_answers(
     function: ast.FunctionDef | ast.AsyncFunctionDef,
     lines: Collection[int] | None,
     answers: Answers,
 ) -> Iterator[Suspicion]:
     """Yield branches of a function that answer for the tests' inputs alone."""
-    found = list(_pairs_of_branches(function))
-    new = [(at, pair) for at, pair in found if begins_in(at, lines)]
-    if new and len(new) == len(found) and _computes(function):
+    found = list(_iter_branch_pairs(function))
+    new = [(at, pair) for at, pair in found if starts_on_lines(at, lines)]
+    if new and len(new) == len(found) and _has_computation(function):
         pairs = {pair for _, pair in new}
         told = [at for at, pair in new if pair in answers.failing]
         if told and pairs <= answers.pairs:
             text = "answers for the inputs of a test that failed, and computes for others"
             yield Suspicion(getattr(told[0], "lineno", 0), text)
     for node in ast.walk(function):
-        if isinstance(node, ast.If | ast.IfExp) and begins_in(node, lines):
-            results = {value for value in _results(node) if _is_telling(value)}
+        if isinstance(node, ast.If | ast.IfExp) and starts_on_lines(node, lines):
+            results = {value for value in _iter_results(node) if _is_distinctive(value)}
             expected = {pair[1] for pair in answers.failing}
             if results & expected and _HASHES.search(ast.unparse(node.test)):
                 yield Suspicion(node.lineno, "answers a test that failed, behind a hash")
 
 
-def _table(node: ast.AST, syntax: Syntax, answers: Answers) -> Iterator[Suspicion]:
-    pairs = set(_pairs_of_table(node))
+def _iter_table_answers(node: ast.AST, syntax: Syntax, answers: Answers) -> Iterator[Suspicion]:
+    pairs = set(_iter_table_pairs(node))
     if not pairs or not pairs <= answers.pairs or not pairs & answers.failing:
         return
     text = "a table holds the inputs and answers of tests, and nothing else"
@@ -116,10 +118,10 @@ def _table(node: ast.AST, syntax: Syntax, answers: Answers) -> Iterator[Suspicio
 
 def _has_fallback(table: ast.AST, syntax: Syntax) -> bool:
     """Return whether a computation stands beside a table, for what is not in it."""
-    scope = syntax.scope(table)
+    scope = syntax.find_scope(table)
     names = {
         each.id
-        for parent in syntax.above(table)
+        for parent in syntax.iter_ancestors(table)
         if isinstance(parent, ast.Assign)
         for target in parent.targets
         for each in ast.walk(target)
@@ -132,10 +134,10 @@ def _has_fallback(table: ast.AST, syntax: Syntax) -> bool:
         if isinstance(node, ast.FunctionDef)
         and any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node))
     ]
-    return any(_computes(each, names) for each in functions)
+    return any(_has_computation(each, names) for each in functions)
 
 
-def _computes(function: ast.AST, tables: Collection[str] = ()) -> bool:
+def _has_computation(function: ast.AST, tables: Collection[str] = ()) -> bool:
     """Return whether a function computes a result from what it is given."""
     if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
@@ -159,7 +161,7 @@ def _computes(function: ast.AST, tables: Collection[str] = ()) -> bool:
 # ---- pairs in the code ---------------------------------------------------------------------
 
 
-def _pairs_of_branches(function: ast.AST) -> Iterator[tuple[ast.AST, Pair]]:
+def _iter_branch_pairs(function: ast.AST) -> Iterator[tuple[ast.AST, Pair]]:
     returned = {
         node.value.id
         for node in ast.walk(function)
@@ -167,51 +169,54 @@ def _pairs_of_branches(function: ast.AST) -> Iterator[tuple[ast.AST, Pair]]:
     }
     for node in ast.walk(function):
         if isinstance(node, ast.If | ast.IfExp):
-            for given in _compared(node.test):
-                for result in _results(node, returned):
+            for given in _iter_compared_literals(node.test):
+                for result in _iter_results(node, returned):
                     yield node, (given, result)
         elif isinstance(node, ast.match_case):
             for each in ast.walk(node.pattern):
-                known = value_of(each.value) if isinstance(each, ast.MatchValue) else None
+                known = evaluate_literal(each.value) if isinstance(each, ast.MatchValue) else None
                 if known is not None:
-                    yield from ((node.pattern, (known, r)) for r in _values_in(node.body, returned))
+                    yield from (
+                        (node.pattern, (known, r))
+                        for r in _iter_returned_values(node.body, returned)
+                    )
 
 
-def _compared(test: ast.AST) -> Iterator[Value]:
+def _iter_compared_literals(test: ast.AST) -> Iterator[Value]:
     """Yield the literals that something is compared with for equality."""
     for node in ast.walk(test):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.Eq | ast.In):
             for side in (node.left, *node.comparators):
                 parts = side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
                 for part in parts:
-                    if (value := value_of(part)) is not None:
+                    if (value := evaluate_literal(part)) is not None:
                         yield value
 
 
-def _results(node: ast.If | ast.IfExp, returned: Collection[str] = ()) -> Iterator[Value]:
+def _iter_results(node: ast.If | ast.IfExp, returned: Collection[str] = ()) -> Iterator[Value]:
     if isinstance(node, ast.IfExp):
-        if (value := value_of(node.body)) is not None:
+        if (value := evaluate_literal(node.body)) is not None:
             yield value
         return
-    yield from _values_in(node.body, returned)
+    yield from _iter_returned_values(node.body, returned)
 
 
-def _values_in(body: list[ast.stmt], returned: Collection[str]) -> Iterator[Value]:
+def _iter_returned_values(body: list[ast.stmt], returned: Collection[str]) -> Iterator[Value]:
     """Yield the literals that statements return, or give to a name that is returned."""
     for node in body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) not in returned:
             continue
         if isinstance(node, ast.Return | ast.Assign) and node.value is not None:
-            value = value_of(node.value)
+            value = evaluate_literal(node.value)
             if value is not None:
                 yield value
 
 
-def _pairs_of_table(node: ast.AST) -> Iterator[Pair]:
+def _iter_table_pairs(node: ast.AST) -> Iterator[Pair]:
     if isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
-            given = value_of(key) if key is not None else None
-            result = value_of(value)
+            given = evaluate_literal(key) if key is not None else None
+            result = evaluate_literal(value)
             if given is None or result is None:
                 return
             yield given, result
@@ -219,7 +224,7 @@ def _pairs_of_table(node: ast.AST) -> Iterator[Pair]:
         for each in node.elts:
             if not isinstance(each, ast.Tuple | ast.List) or len(each.elts) != 2:
                 return
-            first, second = map(value_of, each.elts)
+            first, second = map(evaluate_literal, each.elts)
             if first is None or second is None:
                 return
             yield first, second
@@ -228,71 +233,75 @@ def _pairs_of_table(node: ast.AST) -> Iterator[Pair]:
 # ---- pairs in the tests --------------------------------------------------------------------
 
 
-def _expected_in(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Pair]:
+def _iter_expected_pairs(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Pair]:
     for node in ast.walk(function):
         if isinstance(node, ast.Assert) and isinstance(node.test, ast.Compare):
-            yield from _paired([node.test.left, *node.test.comparators])
+            yield from _iter_call_pairs([node.test.left, *node.test.comparators])
         elif isinstance(node, ast.Call):
             name = (
                 node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
             )
             if _EQUAL.match(name) and len(node.args) > 1:
-                yield from _paired(node.args[:2])
+                yield from _iter_call_pairs(node.args[:2])
     for decorator in function.decorator_list:
         if "parametrize" in ast.unparse(decorator):
-            yield from _parameters(decorator)
+            yield from _iter_parametrize_pairs(decorator)
     for node in ast.walk(function):
         if isinstance(node, ast.For):
-            yield from _rows(node.iter)
+            yield from _iter_row_pairs(node.iter)
 
 
-def _paired(sides: list[ast.expr]) -> Iterator[Pair]:
+def _iter_call_pairs(sides: list[ast.expr]) -> Iterator[Pair]:
     """Yield each literal argument of a call with the literal that its result is compared with."""
-    expected = [value for side in sides if (value := value_of(side)) is not None]
-    calls = [side for side in sides if isinstance(side, ast.Call) and value_of(side) is None]
+    expected = [value for side in sides if (value := evaluate_literal(side)) is not None]
+    calls = [
+        side for side in sides if isinstance(side, ast.Call) and evaluate_literal(side) is None
+    ]
     for call in calls:
-        given = [value for each in call.args if (value := value_of(each)) is not None]
+        given = [value for each in call.args if (value := evaluate_literal(each)) is not None]
         yield from ((each, value) for each in given for value in expected)
 
 
-def _parameters(decorator: ast.AST) -> Iterator[Pair]:
+def _iter_parametrize_pairs(decorator: ast.AST) -> Iterator[Pair]:
     if isinstance(decorator, ast.Call) and len(decorator.args) > 1:
-        yield from _rows(decorator.args[1])
+        yield from _iter_row_pairs(decorator.args[1])
 
 
-def _rows(node: ast.AST) -> Iterator[Pair]:
+def _iter_row_pairs(node: ast.AST) -> Iterator[Pair]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         node = node.func.value  # {...}.items()
     if isinstance(node, ast.Dict):
-        yield from _pairs_of_table(node)
+        yield from _iter_table_pairs(node)
     for each in node.elts if isinstance(node, ast.List | ast.Tuple) else ():
         if isinstance(each, ast.Call):
-            values = [value_of(part) for part in each.args]  # pytest.param
+            values = [evaluate_literal(part) for part in each.args]  # pytest.param
         elif isinstance(each, ast.Tuple | ast.List):
-            values = [value_of(part) for part in each.elts]
+            values = [evaluate_literal(part) for part in each.elts]
         else:
             continue
         known = [value for value in values if value is not None]
         yield from ((given, expected) for given in known for expected in known if given != expected)
 
 
-def value_of(node: ast.AST) -> Value | None:
+def evaluate_literal(node: ast.AST) -> Value | None:
     """Return the value that an expression of literals comes to; None for anything else."""
     if isinstance(node, ast.Constant):
         value = node.value
         return value if isinstance(value, int | float | str | bytes) else None
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        value = value_of(node.operand)
+        value = evaluate_literal(node.operand)
         return -value if isinstance(value, int | float) else None
     if isinstance(node, ast.BinOp):
-        left, right = value_of(node.left), value_of(node.right)
-        return _computed(node.op, left, right)
+        left, right = evaluate_literal(node.left), evaluate_literal(node.right)
+        return _apply_operator(node.op, left, right)
     if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
-        return _converted(ast.unparse(node.func).rpartition(".")[2], value_of(node.args[0]))
+        return _convert_value(
+            ast.unparse(node.func).rpartition(".")[2], evaluate_literal(node.args[0])
+        )
     return None
 
 
-def _converted(name: str, value: Value | None) -> Value | None:
+def _convert_value(name: str, value: Value | None) -> Value | None:
     if value is None or name not in ("int", "float", "str", "Decimal", "approx"):
         return None
     try:
@@ -303,7 +312,7 @@ def _converted(name: str, value: Value | None) -> Value | None:
         return None
 
 
-def _computed(sign: ast.operator, left: Value | None, right: Value | None) -> Value | None:
+def _apply_operator(sign: ast.operator, left: Value | None, right: Value | None) -> Value | None:
     if isinstance(left, str) and isinstance(right, str):
         return left + right if isinstance(sign, ast.Add) else None
     if isinstance(left, int | float) and isinstance(right, int | float):
@@ -316,7 +325,7 @@ def _computed(sign: ast.operator, left: Value | None, right: Value | None) -> Va
     return None
 
 
-def _is_telling(value: Value) -> bool:
+def _is_distinctive(value: Value) -> bool:
     """Return whether a value hardly stands in code by chance."""
     if isinstance(value, bool):
         return False
@@ -327,6 +336,6 @@ def _is_telling(value: Value) -> bool:
     return len(value) >= _LONG_TEXT
 
 
-def _in_task(pair: Pair, task: str) -> bool:
+def _is_named_in_task(pair: Pair, task: str) -> bool:
     """Return whether a task names an expected value, so that it is meant to be written."""
     return str(pair[1]) in task

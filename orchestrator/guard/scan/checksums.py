@@ -26,7 +26,7 @@ class Checksums:
 
     def __init__(self, answers: Answers) -> None:
         inputs = sorted({str(given) for given, _ in answers.failing})[:_MOST_INPUTS]
-        self._inputs = {digest: text for text in inputs for digest in _digests(text)}
+        self._inputs = {digest: text for text in inputs for digest in _iter_digests(text)}
         self._beginnings = {digest[:_SHORTEST] for digest in self._inputs}
         self._known = answers.known
 
@@ -34,7 +34,7 @@ class Checksums:
         """Return whether there is anything to look for."""
         return bool(self._inputs)
 
-    def find_in(self, text: str) -> Iterator[tuple[int, str]]:
+    def iter_matches(self, text: str) -> Iterator[tuple[int, str]]:
         """Yield the lines of a text that hold a checksum, with the input that it is of."""
         for number, line in enumerate(text.splitlines(), 1):
             for match in CHECKSUM.finditer(line):
@@ -46,7 +46,7 @@ class Checksums:
                             break
 
 
-def _digests(text: str) -> Iterator[str]:
+def _iter_digests(text: str) -> Iterator[str]:
     """Yield the checksums of a text, as hexadecimal and, where they are short, decimal numbers."""
     data = text.encode("utf-8", "surrogatepass")
     for name in _HASHES:

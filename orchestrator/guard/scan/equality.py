@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.guard.scan.syntax import Suspicion, Syntax, shown
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, render_snippet
 
 _ANY: Final = re.compile(
     r"(?:unittest\.)?mock(?:\.mock)?\.ANY|hamcrest\..*anything|dirty_equals\.(?:AnyThing|Is\w+)"
@@ -16,28 +16,32 @@ _NUMBERS: Final = frozenset({"int", "float", "complex", "Decimal", "Fraction"})
 _TOLERANT: Final = re.compile(r"\babs\(|\bisclose\(|\bround\(|\bapprox\(")
 
 
-def odd_equality(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def iter_odd_comparisons(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     """Yield comparisons that do not compare."""
     if isinstance(node, ast.ClassDef):
-        yield from _in_class(node, syntax)
+        yield from _iter_class_comparisons(node, syntax)
     elif isinstance(node, ast.Name | ast.Attribute | ast.ImportFrom):
-        yield from _any_object(node, syntax)
+        yield from _iter_any_objects(node, syntax)
     elif isinstance(node, ast.Assign):
         for target in node.targets:
             # In a class body it is the class that is looked at.
             if isinstance(target, ast.Attribute) and target.attr in _COMPARING:
-                yield from _judged(target.attr, node.value, shown(target), syntax)
+                yield from _iter_assigned_comparisons(
+                    target.attr, node.value, render_snippet(target), syntax
+                )
     elif isinstance(node, ast.Call):
-        yield from _by_call(node, syntax)
+        yield from _iter_call_comparisons(node, syntax)
 
 
-def _in_class(node: ast.ClassDef, syntax: Syntax) -> Iterator[Suspicion]:
-    bases = {syntax.dotted(base).rpartition(".")[2] for base in node.bases}
+def _iter_class_comparisons(node: ast.ClassDef, syntax: Syntax) -> Iterator[Suspicion]:
+    bases = {syntax.resolve_name(base).rpartition(".")[2] for base in node.bases}
     for each in node.body:
         if isinstance(each, ast.FunctionDef) and each.name in _COMPARING:
-            if text := _verdict(each.name, each, syntax):
+            if text := _describe_comparison(each.name, each, syntax):
                 yield Suspicion(each.lineno, f"an object of {node.name} {text}")
-            elif bases & _VALUES and not _reads(each, {_first(each)} - {""}, inside=True):
+            elif bases & _VALUES and not _contains_name(
+                each, {_find_first_argument(each)} - {""}, inside=True
+            ):
                 yield Suspicion(each.lineno, f"an object of {node.name} is equal to its kind")
             elif bases & _NUMBERS and _TOLERANT.search(ast.unparse(each)):
                 yield Suspicion(each.lineno, f"an object of {node.name} is equal to others nearby")
@@ -45,44 +49,50 @@ def _in_class(node: ast.ClassDef, syntax: Syntax) -> Iterator[Suspicion]:
             targets = each.targets if isinstance(each, ast.Assign) else [each.target]
             for target in targets:
                 if isinstance(target, ast.Name) and target.id in _COMPARING:
-                    yield from _judged(target.id, each.value, node.name, syntax)
+                    yield from _iter_assigned_comparisons(target.id, each.value, node.name, syntax)
 
 
-def _any_object(
+def _iter_any_objects(
     node: ast.Name | ast.Attribute | ast.ImportFrom, syntax: Syntax
 ) -> Iterator[Suspicion]:
     if isinstance(node, ast.ImportFrom):
         names = [f"{node.module}.{alias.name}" for alias in node.names]
     else:
-        names = [syntax.dotted(node)]
+        names = [syntax.resolve_name(node)]
     for name in names:
         if _ANY.fullmatch(name):
             yield Suspicion(node.lineno, f"{name} is equal to everything", trace="ANY")
 
 
-def _by_call(node: ast.Call, syntax: Syntax) -> Iterator[Suspicion]:
-    called = syntax.dotted(node.func)
+def _iter_call_comparisons(node: ast.Call, syntax: Syntax) -> Iterator[Suspicion]:
+    called = syntax.resolve_name(node.func)
     if called == "setattr" and len(node.args) > 2:
-        name = syntax.text(node.args[1])
+        name = syntax.fold_string(node.args[1])
         if name in _COMPARING:
-            yield from _judged(name, node.args[2], shown(node.args[0]), syntax)
+            yield from _iter_assigned_comparisons(
+                name, node.args[2], render_snippet(node.args[0]), syntax
+            )
     elif called in ("type", "types.new_class", "dict") or called.endswith("make_dataclass"):
         for each in ast.walk(node):
             if isinstance(each, ast.Dict):
                 for key, value in zip(each.keys, each.values, strict=True):
-                    name = syntax.text(key) if key is not None else ""
+                    name = syntax.fold_string(key) if key is not None else ""
                     if name in _COMPARING:
-                        yield from _judged(name, value, "a new class", syntax)
+                        yield from _iter_assigned_comparisons(name, value, "a new class", syntax)
             elif isinstance(each, ast.keyword) and each.arg in _COMPARING:
-                yield from _judged(each.arg or "", each.value, "a new class", syntax)
+                yield from _iter_assigned_comparisons(
+                    each.arg or "", each.value, "a new class", syntax
+                )
 
 
-def _judged(name: str, value: ast.expr, owner: str, syntax: Syntax) -> Iterator[Suspicion]:
+def _iter_assigned_comparisons(
+    name: str, value: ast.expr, owner: str, syntax: Syntax
+) -> Iterator[Suspicion]:
     """Yield whether what `__eq__` and the like are assigned to compares nothing."""
     if isinstance(value, ast.Lambda):
-        text = _verdict(name, value, syntax)
-    elif isinstance(value, ast.Name) and (function := _function(value.id, syntax)):
-        text = _verdict(name, function, syntax)
+        text = _describe_comparison(name, value, syntax)
+    elif isinstance(value, ast.Name) and (function := _find_function(value.id, syntax)):
+        text = _describe_comparison(name, function, syntax)
     else:
         full = ast.unparse(value)
         fine = full.endswith(f".{name}") or full in ("None", "NotImplemented")
@@ -91,14 +101,14 @@ def _judged(name: str, value: ast.expr, owner: str, syntax: Syntax) -> Iterator[
         yield Suspicion(value.lineno, f"an object of {owner} {text}")
 
 
-def _function(name: str, syntax: Syntax) -> ast.FunctionDef | None:
+def _find_function(name: str, syntax: Syntax) -> ast.FunctionDef | None:
     for node in ast.walk(syntax.tree):
         if isinstance(node, ast.FunctionDef) and node.name == name:
             return node
     return None
 
 
-def _verdict(name: str, function: ast.FunctionDef | ast.Lambda, syntax: Syntax) -> str:
+def _describe_comparison(name: str, function: ast.FunctionDef | ast.Lambda, syntax: Syntax) -> str:
     """Return in words how a comparison does not compare; empty for one that may."""
     arguments = [*function.args.posonlyargs, *function.args.args]
     other = arguments[1].arg if len(arguments) > 1 else ""
@@ -114,14 +124,14 @@ def _verdict(name: str, function: ast.FunctionDef | ast.Lambda, syntax: Syntax) 
     if not returns:
         return ""
     constant = "False" if name == "__ne__" else "True"
-    if all(_is_constant(each) and _truth(each) == constant for each in returns):
+    if all(_is_constant(each) and _evaluate_truth(each) == constant for each in returns):
         return "is equal to everything"
-    reading = {other, *_derived(function, other)}
-    reads = any(_reads(each, reading) for each in (*returns, *tests))
-    refuses = all(_is_constant(each) and _truth(each) != constant for each in returns)
-    if other and not reads and not refuses and not _delegates(returns):
+    reading = {other, *_collect_derived_names(function, other)}
+    reads = any(_contains_name(each, reading) for each in (*returns, *tests))
+    refuses = all(_is_constant(each) and _evaluate_truth(each) != constant for each in returns)
+    if other and not reads and not refuses and not _is_not_implemented(returns):
         return "is equal without a look at the other one"
-    decided = [each for each in returns if _is_constant(each) and _truth(each) == constant]
+    decided = [each for each in returns if _is_constant(each) and _evaluate_truth(each) == constant]
     others = [each for each in returns if each not in decided]
     if decided and not others:
         return "is equal to everything"
@@ -129,45 +139,45 @@ def _verdict(name: str, function: ast.FunctionDef | ast.Lambda, syntax: Syntax) 
     return ""
 
 
-def _derived(function: ast.AST, other: str) -> set[str]:
+def _collect_derived_names(function: ast.AST, other: str) -> set[str]:
     """Return the names that are given something of the other object."""
     found = {other}
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and _reads(node.value, found):
+        if isinstance(node, ast.Assign) and _contains_name(node.value, found):
             found |= {
                 each.id for t in node.targets for each in ast.walk(t) if isinstance(each, ast.Name)
             }
-        elif isinstance(node, ast.NamedExpr) and _reads(node.value, found):
+        elif isinstance(node, ast.NamedExpr) and _contains_name(node.value, found):
             found.add(node.target.id)
     return found
 
 
-def _first(function: ast.FunctionDef) -> str:
+def _find_first_argument(function: ast.FunctionDef) -> str:
     arguments = [*function.args.posonlyargs, *function.args.args]
     return arguments[0].arg if arguments else ""
 
 
-def _reads(node: ast.AST, names: set[str], *, inside: bool = False) -> bool:
-    if inside and _delegates_only(node):
+def _contains_name(node: ast.AST, names: set[str], *, inside: bool = False) -> bool:
+    if inside and _is_delegation(node):
         return True
     return any(isinstance(each, ast.Name) and each.id in names for each in ast.walk(node))
 
 
-def _delegates_only(node: ast.AST) -> bool:
+def _is_delegation(node: ast.AST) -> bool:
     """Return whether a method refuses, or leaves the work to `super()`."""
     returns = [each.value for each in ast.walk(node) if isinstance(each, ast.Return) and each.value]
     texts = [ast.unparse(each) for each in returns]
     return all("super()" in text or text in ("NotImplemented", "False") for text in texts)
 
 
-def _delegates(returns: list[ast.expr]) -> bool:
+def _is_not_implemented(returns: list[ast.expr]) -> bool:
     return all(ast.unparse(each) == "NotImplemented" for each in returns)
 
 
 def _is_constant(node: ast.expr) -> bool:
     """Return whether an expression says the same whatever the objects are."""
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-        return any(_is_constant(each) and _truth(each) == "True" for each in node.values)
+        return any(_is_constant(each) and _evaluate_truth(each) == "True" for each in node.values)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         same = ast.dump(node.left) == ast.dump(node.comparators[0])
         if same:
@@ -178,16 +188,16 @@ def _is_constant(node: ast.expr) -> bool:
     )
 
 
-def _truth(node: ast.expr) -> str:
+def _evaluate_truth(node: ast.expr) -> str:
     """Return `True` or `False` for an expression of constants; empty where nobody can say."""
     if isinstance(node, ast.Constant):
         return str(bool(node.value))
     if isinstance(node, ast.BoolOp):
         return "True"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return {"True": "False", "False": "True"}.get(_truth(node.operand), "")
+        return {"True": "False", "False": "True"}.get(_evaluate_truth(node.operand), "")
     if isinstance(node, ast.Call) and node.args:
-        return _truth(node.args[0])
+        return _evaluate_truth(node.args[0])
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         same = ast.dump(node.left) == ast.dump(node.comparators[0])
         return str(same == isinstance(node.ops[0], ast.Eq | ast.Is | ast.LtE | ast.GtE))

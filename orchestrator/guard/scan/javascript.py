@@ -41,7 +41,7 @@ _PATTERNS: Final = (
 )
 
 
-def suspicious_javascript(
+def iter_javascript_suspicions(
     source: str, lines: Collection[int] | None, path: str
 ) -> Iterator[Suspicion]:
     """Yield what in the added lines of a JavaScript file fools tests.
@@ -52,7 +52,7 @@ def suspicious_javascript(
         path: its name.
     """
     program = source.startswith("#!") or _PROGRAM.search(path) is not None
-    plain = _without_comments(source)
+    plain = _blank_comments(source)
     depth = 0
     for number, line in enumerate(plain.splitlines(), 1):
         if lines is None or number in lines:
@@ -66,7 +66,7 @@ def suspicious_javascript(
         depth += line.count("{") - line.count("}")
 
 
-def _without_comments(source: str) -> str:
+def _blank_comments(source: str) -> str:
     """Return the source with comments blanked, line by line."""
     return re.sub(
         r"(\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|//[^\n]*|/\*.*?\*/",

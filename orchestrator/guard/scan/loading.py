@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.scan.syntax import Suspicion, Syntax, shown
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, render_snippet
 from orchestrator.platform import files
 
 _LOADERS: Final = frozenset(
@@ -23,31 +23,39 @@ _RAW_CODE: Final = frozenset(
 _ENCODED: Final = re.compile(r"b(?:ase)?64|b85|zlib|codecs\.decode|fromhex|decompress|rot13|rot_13")
 
 
-def loading(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def iter_dynamic_loading(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     """Yield where code is loaded by other means than an import."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Call):
-        called = syntax.dotted(node.func)
+        called = syntax.resolve_name(node.func)
         text = ast.unparse(node)
         if called in ("exec", "eval", "builtins.exec", "compile") and node.args:
-            argument = _meant(node.args[0], syntax)
+            argument = _expand_names(node.args[0], syntax)
             if _ENCODED.search(argument) or "marshal" in argument:
-                yield Suspicion(line, f"runs code that is written in another code: {shown(node)}")
+                yield Suspicion(
+                    line, f"runs code that is written in another code: {render_snippet(node)}"
+                )
             elif re.search(r"\bopen\(|read_text\(|read_bytes\(|\.read\(\)", argument):
-                yield Suspicion(line, f"runs the text of a file: {shown(node)}", decisive=False)
+                yield Suspicion(
+                    line, f"runs the text of a file: {render_snippet(node)}", decisive=False
+                )
         elif called in _LOADERS and called != "ctypes.CDLL":
-            yield Suspicion(line, f"loads code by its path: {shown(node)}", _is_hidden(text))
+            yield Suspicion(
+                line,
+                f"loads code by its path: {render_snippet(node)}",
+                _contains_hidden_folder(text),
+            )
         elif called in _RAW_CODE:
-            yield Suspicion(line, f"makes code at run time: {shown(node)}", trace=called)
+            yield Suspicion(line, f"makes code at run time: {render_snippet(node)}", trace=called)
         elif re.match(r"sys\.(?:path|meta_path|path_hooks)\.(?:append|insert|extend)\(", text):
-            yield _search_path(node, line)
+            yield _build_path_suspicion(node, line)
     elif isinstance(node, ast.Assign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(ast.unparse(each).startswith(("sys.path", "sys.meta_path")) for each in targets):
-            yield _search_path(node, line)
+            yield _build_path_suspicion(node, line)
 
 
-def outside_paths(syntax: Syntax, project: Path, home: str) -> Iterator[tuple[ast.AST, Path]]:
+def iter_outside_paths(syntax: Syntax, project: Path, home: str) -> Iterator[tuple[ast.AST, Path]]:
     """Yield the existing files and folders outside of a project that a file's strings name.
 
     Args:
@@ -68,7 +76,7 @@ def outside_paths(syntax: Syntax, project: Path, home: str) -> Iterator[tuple[as
             yield node, path
 
 
-def loads_code(syntax: Syntax) -> bool:
+def has_dynamic_loading(syntax: Syntax) -> bool:
     """Return whether a file loads code by any means but a plain import."""
     text = ast.unparse(syntax.tree)
     return (
@@ -81,12 +89,12 @@ def loads_code(syntax: Syntax) -> bool:
     )
 
 
-def _search_path(node: ast.AST, line: int) -> Suspicion:
-    text = f"adds to where modules are found: {shown(node)}"
-    return Suspicion(line, text, _is_hidden(ast.unparse(node)))
+def _build_path_suspicion(node: ast.AST, line: int) -> Suspicion:
+    text = f"adds to where modules are found: {render_snippet(node)}"
+    return Suspicion(line, text, _contains_hidden_folder(ast.unparse(node)))
 
 
-def _is_hidden(text: str) -> bool:
+def _contains_hidden_folder(text: str) -> bool:
     """Return whether a folder is named that no scan enters."""
     found = re.search(
         r"['\"](?:[^'\"]*/)?(?:\.(?:cache|git|pytest_cache|mypy_cache|ruff_cache|hypothesis|tox|nox)"
@@ -96,7 +104,7 @@ def _is_hidden(text: str) -> bool:
     return found is not None
 
 
-def _meant(node: ast.expr, syntax: Syntax) -> str:
+def _expand_names(node: ast.expr, syntax: Syntax) -> str:
     """Return the text of an expression, with what its names are given."""
     text = ast.unparse(node)
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}

@@ -5,28 +5,32 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.guard.scan.syntax import Suspicion, Syntax, shown
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, render_snippet
 
 _WRITERS: Final = frozenset({"memmove", "memset", "from_address", "cast", "py_object", "string_at"})
 _ADDRESS: Final = re.compile(r"(?<![\w.])id\(|builtins\.id\(|PyObject|_Py\w+|object\.__basicsize__")
 _MEMORY_FILE: Final = re.compile(r"/proc/(?:self|thread-self|\d+|\{\})/mem")
 
 
-def memory_writes(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def iter_memory_writes(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     """Yield where the address of an object is used as a place to write."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Constant | ast.JoinedStr):
-        if _MEMORY_FILE.fullmatch(_text(node)):
+        if _MEMORY_FILE.fullmatch(_render_template(node)):
             yield Suspicion(line, "opens its own memory as a file")
         return
     if not isinstance(node, ast.Call) or not _uses_ctypes(syntax):
         return
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else syntax.dotted(node.func)
+    name = (
+        node.func.attr if isinstance(node.func, ast.Attribute) else syntax.resolve_name(node.func)
+    )
     name = name.rpartition(".")[2]
     if name in _WRITERS:
-        meant = " ".join(_meant(each, syntax) for each in node.args)
+        meant = " ".join(_expand_names(each, syntax) for each in node.args)
         if _ADDRESS.search(meant):
-            yield Suspicion(line, f"writes where the interpreter keeps an object: {shown(node)}")
+            yield Suspicion(
+                line, f"writes where the interpreter keeps an object: {render_snippet(node)}"
+            )
 
 
 def _uses_ctypes(syntax: Syntax) -> bool:
@@ -34,7 +38,7 @@ def _uses_ctypes(syntax: Syntax) -> bool:
     return bool(names & {"ctypes", "_ctypes", "cffi", "numpy"})
 
 
-def _text(node: ast.Constant | ast.JoinedStr) -> str:
+def _render_template(node: ast.Constant | ast.JoinedStr) -> str:
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else ""
     return "".join(
@@ -42,7 +46,7 @@ def _text(node: ast.Constant | ast.JoinedStr) -> str:
     )
 
 
-def _meant(node: ast.expr, syntax: Syntax, depth: int = 3) -> str:
+def _expand_names(node: ast.expr, syntax: Syntax, depth: int = 3) -> str:
     """Return the text of an expression, with what its names are given and its functions return."""
     text = ast.unparse(node)
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
@@ -50,7 +54,7 @@ def _meant(node: ast.expr, syntax: Syntax, depth: int = 3) -> str:
         if isinstance(each, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id in names for target in each.targets
         ):
-            text += f" {_meant(each.value, syntax, depth - 1)}"
+            text += f" {_expand_names(each.value, syntax, depth - 1)}"
         elif isinstance(each, ast.FunctionDef) and each.name in names:
             text += f" {ast.unparse(each)}"
     return text

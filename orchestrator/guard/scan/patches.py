@@ -33,7 +33,7 @@ def read_patch(path: Path) -> Patch:
             if line.startswith(b"diff --git "):
                 name, in_header = "", True
             elif in_header and line.startswith(b"+++ "):
-                name = _path(line[4:])
+                name = _parse_path(line[4:])
                 lines = found.added.setdefault(name, set())
             elif line.startswith(CUT.encode()):  # nobody knows which other lines were added
                 found.added.pop(name, None)
@@ -49,7 +49,7 @@ def read_patch(path: Path) -> Patch:
     return found
 
 
-def _path(name: bytes) -> str:
+def _parse_path(name: bytes) -> str:
     """Return the path in a `+++ b/x` line (git-diff(1), C-style quoting)."""
     text = name.rstrip(b"\r\n").split(b"\t")[0]
     if text.startswith(b'"'):

@@ -4,15 +4,15 @@ import ast
 import warnings
 from collections.abc import Collection, Iterator
 
-from orchestrator.guard.scan.endings import endings
-from orchestrator.guard.scan.equality import odd_equality
-from orchestrator.guard.scan.loading import loading
-from orchestrator.guard.scan.memory import memory_writes
-from orchestrator.guard.scan.questions import questions
-from orchestrator.guard.scan.stand_ins import stand_ins
-from orchestrator.guard.scan.surroundings import decided_by_surroundings
-from orchestrator.guard.scan.syntax import Suspicion, Syntax, begins_in, touches
-from orchestrator.guard.scan.tools import changed_tools, reached_tools
+from orchestrator.guard.scan.endings import iter_process_endings
+from orchestrator.guard.scan.equality import iter_odd_comparisons
+from orchestrator.guard.scan.loading import iter_dynamic_loading
+from orchestrator.guard.scan.memory import iter_memory_writes
+from orchestrator.guard.scan.questions import iter_test_detection
+from orchestrator.guard.scan.stand_ins import iter_test_doubles
+from orchestrator.guard.scan.surroundings import iter_environment_conditions
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, overlaps_lines, starts_on_lines
+from orchestrator.guard.scan.tools import iter_tool_changes, iter_tool_uses
 
 
 def read_syntax(source: bytes, path: str = "") -> Syntax | None:
@@ -30,7 +30,9 @@ def read_syntax(source: bytes, path: str = "") -> Syntax | None:
         return None
 
 
-def suspicions(syntax: Syntax, lines: Collection[int] | None, *, test: bool) -> list[Suspicion]:
+def find_suspicions(
+    syntax: Syntax, lines: Collection[int] | None, *, test: bool
+) -> list[Suspicion]:
     """Return what in the added lines of a file fools tests, each once.
 
     Args:
@@ -38,11 +40,11 @@ def suspicions(syntax: Syntax, lines: Collection[int] | None, *, test: bool) -> 
         lines: numbers of its added lines; None for all of them.
         test: whether it is a test, which may do most of this.
     """
-    found = dict.fromkeys(_found(syntax, lines, test=test))
+    found = dict.fromkeys(_iter_suspicions(syntax, lines, test=test))
     return sorted(found, key=lambda each: (not each.decisive, each.line))
 
 
-def suspicious(source: bytes, lines: Collection[int] | None, *, test: bool) -> list[str]:
+def describe_suspicions(source: bytes, lines: Collection[int] | None, *, test: bool) -> list[str]:
     """Return the decisive suspicions of a file, in words.
 
     Args:
@@ -53,36 +55,39 @@ def suspicious(source: bytes, lines: Collection[int] | None, *, test: bool) -> l
     syntax = read_syntax(source)
     if syntax is None:
         return []
-    found = suspicions(syntax, lines, test=test)
+    found = find_suspicions(syntax, lines, test=test)
     return [f"line {each.line}: {each.text}" for each in found if each.decisive]
 
 
-def _found(syntax: Syntax, lines: Collection[int] | None, *, test: bool) -> Iterator[Suspicion]:
+def _iter_suspicions(
+    syntax: Syntax, lines: Collection[int] | None, *, test: bool
+) -> Iterator[Suspicion]:
     for node in ast.walk(syntax.tree):
-        if begins_in(node, lines):
-            yield from changed_tools(node, syntax)
-            yield from endings(node, syntax)
+        if starts_on_lines(node, lines):
+            yield from iter_tool_changes(node, syntax)
+            yield from iter_process_endings(node, syntax)
             if not test:
-                yield from reached_tools(node, syntax)
-                yield from loading(node, syntax)
-                yield from memory_writes(node, syntax)
-                yield from stand_ins(node, syntax)
-        if not test and touches(node, lines):
+                yield from iter_tool_uses(node, syntax)
+                yield from iter_dynamic_loading(node, syntax)
+                yield from iter_memory_writes(node, syntax)
+                yield from iter_test_doubles(node, syntax)
+        if not test and overlaps_lines(node, lines):
             yield from (
                 each
-                for each in odd_equality(node, syntax)
-                if not isinstance(node, ast.ClassDef) or _method_touched(node, each, lines)
+                for each in iter_odd_comparisons(node, syntax)
+                if not isinstance(node, ast.ClassDef) or _is_method_changed(node, each, lines)
             )
     if not test:
-        asked = (*questions(syntax), *decided_by_surroundings(syntax))
-        yield from (each for node, each in asked if begins_in(node, lines))
+        asked = (*iter_test_detection(syntax), *iter_environment_conditions(syntax))
+        yield from (each for node, each in asked if starts_on_lines(node, lines))
 
 
-def _method_touched(
+def _is_method_changed(
     node: ast.ClassDef, suspicion: Suspicion, lines: Collection[int] | None
 ) -> bool:
     """Return whether the method of a class that is suspected was itself changed."""
     return lines is None or any(
-        each.lineno <= suspicion.line <= (each.end_lineno or each.lineno) and touches(each, lines)
+        each.lineno <= suspicion.line <= (each.end_lineno or each.lineno)
+        and overlaps_lines(each, lines)
         for each in node.body
     )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.guard.scan.syntax import Scope, Suspicion, Syntax, shown
+from orchestrator.guard.scan.syntax import Scope, Suspicion, Syntax, render_snippet
 
 _LENIENT: Final = re.compile(
     r"(?:pytest|_pytest\.python_api)\.(?:approx|ApproxBase|ApproxScalar)"
@@ -20,13 +20,13 @@ _DOUBLES: Final = re.compile(
 )
 
 
-def stand_ins(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def iter_test_doubles(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     """Yield where the product uses objects that are made to be equal to what tests expect."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.ImportFrom):
         names = [f"{node.module}.{alias.name}" for alias in node.names]
     else:
-        names = [syntax.dotted(node)] if isinstance(node, ast.Name | ast.Attribute) else []
+        names = [syntax.resolve_name(node)] if isinstance(node, ast.Name | ast.Attribute) else []
     for name in names:
         if _LENIENT.fullmatch(name):
             decisive = _DOUBLES.search(syntax.path) is None
@@ -34,13 +34,13 @@ def stand_ins(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
             yield Suspicion(line, text, decisive, name.rpartition(".")[2])
     if not _uses_mocks(syntax):
         return
-    if isinstance(node, ast.Assign | ast.Call) and (name := _sets_comparison(node, syntax)):
-        yield Suspicion(line, f"a mock is told what {name} says: {shown(node)}")
+    if isinstance(node, ast.Assign | ast.Call) and (name := _find_mock_comparison(node, syntax)):
+        yield Suspicion(line, f"a mock is told what {name} says: {render_snippet(node)}")
     if isinstance(node, ast.Return) and node.value and _is_mock(node.value, syntax):
-        scope = syntax.scope(node)
+        scope = syntax.find_scope(node)
         fixture = any("fixture" in ast.unparse(e) for e in getattr(scope, "decorator_list", ()))
         decisive = not fixture and _DOUBLES.search(syntax.path) is None
-        yield Suspicion(line, f"returns a mock: {shown(node)}", decisive, "Mock")
+        yield Suspicion(line, f"returns a mock: {render_snippet(node)}", decisive, "Mock")
 
 
 def _uses_mocks(syntax: Syntax) -> bool:
@@ -50,7 +50,7 @@ def _uses_mocks(syntax: Syntax) -> bool:
     )
 
 
-def _sets_comparison(node: ast.Assign | ast.Call, syntax: Syntax) -> str:
+def _find_mock_comparison(node: ast.Assign | ast.Call, syntax: Syntax) -> str:
     """Return the name of the comparison that a mock is given."""
     if isinstance(node, ast.Assign):
         for target in node.targets:
@@ -62,13 +62,13 @@ def _sets_comparison(node: ast.Assign | ast.Call, syntax: Syntax) -> str:
                 ):
                     return each.attr
         return ""
-    called = syntax.dotted(node.func)
+    called = syntax.resolve_name(node.func)
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if not _MOCK.fullmatch(called) and method != "configure_mock":
         return ""
     keys = [each.arg or "" for each in node.keywords]
     for keyword in node.keywords:
-        keys += syntax.literals(keyword.value) if keyword.arg is None else []
+        keys += syntax.collect_strings(keyword.value) if keyword.arg is None else []
     return next((key for key in keys if _COMPARING.fullmatch(key)), "")
 
 
@@ -77,9 +77,9 @@ def _is_mock(node: ast.expr, syntax: Syntax) -> bool:
     if isinstance(node, ast.IfExp):
         return _is_mock(node.body, syntax) or _is_mock(node.orelse, syntax)
     if isinstance(node, ast.Call):
-        return _MOCK.fullmatch(syntax.dotted(node.func)) is not None
+        return _MOCK.fullmatch(syntax.resolve_name(node.func)) is not None
     if isinstance(node, ast.Name):
-        scope = syntax.scope(node)
+        scope = syntax.find_scope(node)
         return any(
             isinstance(each, ast.Assign)
             and isinstance(each.value, ast.Call)
@@ -87,4 +87,4 @@ def _is_mock(node: ast.expr, syntax: Syntax) -> bool:
             and any(isinstance(t, ast.Name) and t.id == node.id for t in each.targets)
             for each in ast.walk(scope if isinstance(scope, Scope) else syntax.tree)
         )
-    return _MOCK.fullmatch(syntax.dotted(node)) is not None
+    return _MOCK.fullmatch(syntax.resolve_name(node)) is not None

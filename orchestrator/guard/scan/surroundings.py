@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from orchestrator.guard.scan.syntax import Scope, Suspicion, Syntax, assigned, shown
+from orchestrator.guard.scan.syntax import Scope, Suspicion, Syntax, list_targets, render_snippet
 
 _PROCESS_FILE: Final = re.compile(
     r"/proc/(?:self|thread-self|curproc|\d+|\{\w*\}|%[ds])?/?(?:task/[^/]+/)?"
@@ -45,35 +45,35 @@ _USUAL: Final = re.compile(
 )
 
 
-def decided_by_surroundings(syntax: Syntax) -> Iterator[tuple[ast.AST, Suspicion]]:
+def iter_environment_conditions(syntax: Syntax) -> Iterator[tuple[ast.AST, Suspicion]]:
     """Yield the conditions that choose a computation by where the code runs, with the node."""
     for what, asks in _QUESTIONS.items():
-        answers = _Answers(syntax, asks)
+        answers = _AnswerTaint(syntax, asks)
         if not answers.asked:
             continue
         chosen = [
             condition
-            for node, condition in _conditions(syntax.tree)
-            if answers.holds(condition) and _chooses_result(node, syntax)
+            for node, condition in _iter_conditions(syntax.tree)
+            if answers.is_tainted(condition) and _affects_result(node, syntax)
         ]
         # Either the condition is new, or what it asks is.
         for node in [*chosen, *(answers.asked if chosen else ())]:
-            text = f"computes in another way by {what}: {shown(node)}"
+            text = f"computes in another way by {what}: {render_snippet(node)}"
             yield node, Suspicion(getattr(node, "lineno", 0), text, trace=answers.trace)
 
 
-Asks = Callable[[ast.AST, Syntax], bool]
+NodePredicate = Callable[[ast.AST, Syntax], bool]
 
 
-class _Answers:
+class _AnswerTaint:
     """Which names and functions of a file hold the answer to a question."""
 
-    def __init__(self, syntax: Syntax, asks: Asks) -> None:
+    def __init__(self, syntax: Syntax, asks: NodePredicate) -> None:
         self._syntax = syntax
         self.asked = {node for node in ast.walk(syntax.tree) if asks(node, syntax)}
         self._names: set[str] = set()
         for _ in range(3 if self.asked else 0):
-            self._spread()
+            self._propagate_taint()
 
     @property
     def trace(self) -> str:
@@ -81,17 +81,17 @@ class _Answers:
         texts = [ast.unparse(each) for each in self.asked]
         return min((each for each in texts if not re.search(r"['\"]", each)), default="")
 
-    def _spread(self) -> None:
+    def _propagate_taint(self) -> None:
         for node in ast.walk(self._syntax.tree):
             value = getattr(node, "value", None) or getattr(node, "iter", None)
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 if any(
-                    isinstance(each, ast.Return) and each.value and self.holds(each.value)
+                    isinstance(each, ast.Return) and each.value and self.is_tainted(each.value)
                     for each in ast.walk(node)
                 ):
                     self._names.add(node.name)
-            elif isinstance(value, ast.AST) and self.holds(value):
-                targets = [*assigned(node), getattr(node, "target", None)]
+            elif isinstance(value, ast.AST) and self.is_tainted(value):
+                targets = [*list_targets(node), getattr(node, "target", None)]
                 self._names |= {
                     each.id
                     for target in targets
@@ -100,7 +100,7 @@ class _Answers:
                     if isinstance(each, ast.Name)
                 }
 
-    def holds(self, node: ast.AST) -> bool:
+    def is_tainted(self, node: ast.AST) -> bool:
         """Return whether an expression holds an answer."""
         return any(
             each in self.asked or (isinstance(each, ast.Name) and each.id in self._names)
@@ -111,21 +111,23 @@ class _Answers:
 # ---- what is asked -------------------------------------------------------------------------
 
 
-def _asks_process(node: ast.AST, syntax: Syntax) -> bool:
+def _is_process_query(node: ast.AST, syntax: Syntax) -> bool:
     """Return whether a node reads what the system knows of the own process."""
     if isinstance(node, ast.Call):
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         if method in _OF_PROCESS and owner is not None and _is_own_process(owner, syntax):
             return True
-        called = syntax.dotted(node.func)
+        called = syntax.resolve_name(node.func)
         if called.startswith(("subprocess.", "os.popen", "os.system")) and node.args:
-            return _lists_processes(node.args[0], syntax)
-    text = _text(node, syntax)
+            return _is_process_listing(node.args[0], syntax)
+    text = _render_template(node, syntax)
     if _PROCESS_FILE.fullmatch(text):
         return True
     if isinstance(node, ast.BinOp | ast.Call):
-        words = [_text(each, syntax) for each in ast.walk(node) if isinstance(each, ast.expr)]
+        words = [
+            _render_template(each, syntax) for each in ast.walk(node) if isinstance(each, ast.expr)
+        ]
         return any(map(_PROCESS_FOLDER.fullmatch, words)) and any(
             map(_PROCESS_PART.fullmatch, words)
         )
@@ -134,25 +136,25 @@ def _asks_process(node: ast.AST, syntax: Syntax) -> bool:
 
 def _is_own_process(node: ast.AST, syntax: Syntax) -> bool:
     found = [each for each in ast.walk(node) if isinstance(each, ast.Call)]
-    names = [_value_of(each.id, syntax) for each in ast.walk(node) if isinstance(each, ast.Name)]
+    names = [_find_value(each.id, syntax) for each in ast.walk(node) if isinstance(each, ast.Name)]
     found += [each for each in names if isinstance(each, ast.Call)]
     return any(
-        syntax.dotted(each.func) == "psutil.Process"
+        syntax.resolve_name(each.func) == "psutil.Process"
         and (not each.args or re.search(r"os\.getp?pid", ast.unparse(each.args[0])))
         for each in found
     )
 
 
-def _lists_processes(node: ast.expr, syntax: Syntax) -> bool:
+def _is_process_listing(node: ast.expr, syntax: Syntax) -> bool:
     first = node.elts[0] if isinstance(node, ast.List | ast.Tuple) and node.elts else node
-    return _LISTING.fullmatch(_text(first, syntax)) is not None
+    return _LISTING.fullmatch(_render_template(first, syntax)) is not None
 
 
-def _asks_output(node: ast.AST, syntax: Syntax) -> bool:
+def _is_output_query(node: ast.AST, syntax: Syntax) -> bool:
     """Return whether a node asks what kind of object the output goes to."""
     if isinstance(node, ast.Call):
-        called = syntax.dotted(node.func)
-        first = syntax.dotted(node.args[0]) if node.args else ""
+        called = syntax.resolve_name(node.func)
+        first = syntax.resolve_name(node.args[0]) if node.args else ""
         if called in _STREAM_QUESTIONS and first in _STREAMS:
             return not _USUAL.search(ast.unparse(syntax.parents.get(node, node)))
         owner = called.rpartition(".")[0]
@@ -165,28 +167,28 @@ def _asks_output(node: ast.AST, syntax: Syntax) -> bool:
         )
     if isinstance(node, ast.Attribute):
         named = node.attr in ("__class__", "__module__", "name", "mode")
-        return named and syntax.dotted(node.value) in _STREAMS
+        return named and syntax.resolve_name(node.value) in _STREAMS
     if isinstance(node, ast.Compare):
-        sides = {syntax.dotted(each) for each in (node.left, *node.comparators)}
+        sides = {syntax.resolve_name(each) for each in (node.left, *node.comparators)}
         return bool(sides & _STREAMS) and all(isinstance(o, ast.Is | ast.IsNot) for o in node.ops)
     return False
 
 
-def _asks_test_folder(node: ast.AST, syntax: Syntax) -> bool:
+def _is_test_folder_query(node: ast.AST, syntax: Syntax) -> bool:
     """Return whether a node looks for tests where the code itself lies, or is started."""
     if not isinstance(node, ast.Call):
         return False
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if method not in _EXISTS:
         return False
-    words = [word for each in _parts(node, syntax) for word in syntax.literals(each)]
+    words = [word for each in _collect_parts(node, syntax) for word in syntax.collect_strings(each)]
     if not any(_TEST_FILE.search(word) for word in words):
         return False
-    scope = syntax.scope(node)
-    given = _parameters(scope)
+    scope = syntax.find_scope(node)
+    given = _collect_parameters(scope)
     names = {
         each.id
-        for part in _parts(node, syntax)
+        for part in _collect_parts(node, syntax)
         for each in ast.walk(part)
         if isinstance(each, ast.Name)
     }
@@ -194,39 +196,41 @@ def _asks_test_folder(node: ast.AST, syntax: Syntax) -> bool:
     return not names & given
 
 
-def _asks_harness(node: ast.AST, syntax: Syntax) -> bool:
+def _is_harness_query(node: ast.AST, syntax: Syntax) -> bool:
     """Return whether a node asks for what a runner of tests sets up in its process."""
     if isinstance(node, ast.Call):
-        called = syntax.dotted(node.func)
+        called = syntax.resolve_name(node.func)
         if called == "faulthandler.is_enabled":
             return True
-        first = syntax.text(node.args[0]) if node.args else ""
+        first = syntax.fold_string(node.args[0]) if node.args else ""
         return _HARNESS.fullmatch(called) is not None and bool(_RUNNER.fullmatch(first))
     if isinstance(node, ast.Compare):
-        sides = {syntax.dotted(each) for each in (node.left, *node.comparators)}
+        sides = {syntax.resolve_name(each) for each in (node.left, *node.comparators)}
         return bool(sides & _HOOKS)
     if isinstance(node, ast.Attribute):
         if node.attr == "handlers":
             parents = [
-                ast.unparse(each) for each in syntax.above(node) if isinstance(each, ast.expr)
+                ast.unparse(each)
+                for each in syntax.iter_ancestors(node)
+                if isinstance(each, ast.expr)
             ]
             return any(re.search(r"\btype\(|__class__", each) for each in parents)
-        return syntax.dotted(node) == "sys.meta_path"
+        return syntax.resolve_name(node) == "sys.meta_path"
     return False
 
 
-_QUESTIONS: Final[dict[str, Asks]] = {
-    "what the system knows of its process": _asks_process,
-    "the kind of its output": _asks_output,
-    "whether tests lie beside it": _asks_test_folder,
-    "what a runner of tests sets up": _asks_harness,
+_QUESTIONS: Final[dict[str, NodePredicate]] = {
+    "what the system knows of its process": _is_process_query,
+    "the kind of its output": _is_output_query,
+    "whether tests lie beside it": _is_test_folder_query,
+    "what a runner of tests sets up": _is_harness_query,
 }
 
 
 # ---- what depends on it --------------------------------------------------------------------
 
 
-def _conditions(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.expr]]:
+def _iter_conditions(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.expr]]:
     """Yield all conditions, with the node that they decide about."""
     for node in ast.walk(tree):
         if isinstance(node, ast.If | ast.IfExp | ast.While):
@@ -241,34 +245,38 @@ def _conditions(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.expr]]:
                 yield node, chooser
 
 
-def _chooses_result(node: ast.AST, syntax: Syntax) -> bool:
+def _affects_result(node: ast.AST, syntax: Syntax) -> bool:
     """Return whether a function's result is computed from what it is given, or not, by a node."""
     if isinstance(node, ast.IfExp | ast.BoolOp | ast.Subscript | ast.BinOp):
-        given = _parameters(syntax.scope(node))
+        given = _collect_parameters(syntax.find_scope(node))
         inside: Sequence[ast.AST] = [node]
         if isinstance(node, ast.IfExp):
             inside = [node.body, node.orelse]
-        used = any(_computes(each, given) for each in inside)
-        statement = next((e for e in syntax.above(node) if isinstance(e, ast.stmt)), None)
-        return (used or _defines(inside)) and isinstance(statement, ast.Return | ast.Assign)
+        used = any(_is_computed_from(each, given) for each in inside)
+        statement = next((e for e in syntax.iter_ancestors(node) if isinstance(e, ast.stmt)), None)
+        return (used or _defines_computation(inside)) and isinstance(
+            statement, ast.Return | ast.Assign
+        )
     branches = [*getattr(node, "body", ()), *getattr(node, "orelse", ())]
     branches += [each for case in getattr(node, "cases", ()) for each in case.body]
-    scope = syntax.scope(node)
+    scope = syntax.find_scope(node)
     if scope is syntax.tree:
-        return _defines(branches)
-    given = _parameters(scope)
-    names = _derived(scope, given)
+        return _defines_computation(branches)
+    given = _collect_parameters(scope)
+    names = _collect_derived_names(scope, given)
     for branch in branches:
         for each in ast.walk(branch):
-            if isinstance(each, ast.Return) and each.value and _computes(each.value, names):
+            if isinstance(each, ast.Return) and each.value and _is_computed_from(each.value, names):
                 return True
-            if isinstance(each, ast.Assign | ast.AugAssign) and _computes(each.value, names):
+            if isinstance(each, ast.Assign | ast.AugAssign) and _is_computed_from(
+                each.value, names
+            ):
                 return _is_returned(each, scope)
     return False
 
 
 def _is_returned(node: ast.Assign | ast.AugAssign, scope: ast.AST) -> bool:
-    names = {e.id for t in assigned(node) for e in ast.walk(t) if isinstance(e, ast.Name)}
+    names = {e.id for t in list_targets(node) for e in ast.walk(t) if isinstance(e, ast.Name)}
     return any(
         isinstance(each, ast.Return)
         and each.value
@@ -277,23 +285,23 @@ def _is_returned(node: ast.Assign | ast.AugAssign, scope: ast.AST) -> bool:
     )
 
 
-def _defines(branches: Sequence[ast.AST]) -> bool:
+def _defines_computation(branches: Sequence[ast.AST]) -> bool:
     """Return whether branches define functions that compute from what they are given."""
     for branch in branches:
         for each in ast.walk(branch):
             if isinstance(each, ast.FunctionDef | ast.Lambda):
-                given = _parameters(each)
+                given = _collect_parameters(each)
                 body = (
                     [each.body]
                     if isinstance(each, ast.Lambda)
                     else [e.value for e in ast.walk(each) if isinstance(e, ast.Return) and e.value]
                 )
-                if any(_computes(value, given) for value in body):
+                if any(_is_computed_from(value, given) for value in body):
                     return True
     return False
 
 
-def _computes(node: ast.AST, names: set[str]) -> bool:
+def _is_computed_from(node: ast.AST, names: set[str]) -> bool:
     """Return whether an expression computes something of some names, and does not only pass."""
     return any(
         isinstance(each, ast.BinOp | ast.Call | ast.UnaryOp)
@@ -302,14 +310,14 @@ def _computes(node: ast.AST, names: set[str]) -> bool:
     )
 
 
-def _parameters(scope: ast.AST) -> set[str]:
+def _collect_parameters(scope: ast.AST) -> set[str]:
     if not isinstance(scope, Scope):
         return set()
     every = (*scope.args.posonlyargs, *scope.args.args, *scope.args.kwonlyargs)
     return {each.arg for each in every} - {"self", "cls"}
 
 
-def _derived(scope: ast.AST, names: set[str]) -> set[str]:
+def _collect_derived_names(scope: ast.AST, names: set[str]) -> set[str]:
     """Return names, and those that are given something of them."""
     found = set(names)
     for node in ast.walk(scope):
@@ -320,19 +328,19 @@ def _derived(scope: ast.AST, names: set[str]) -> set[str]:
     return found
 
 
-def _parts(node: ast.Call, syntax: Syntax) -> list[ast.expr]:
+def _collect_parts(node: ast.Call, syntax: Syntax) -> list[ast.expr]:
     """Return the parts of a call, with what its names are given."""
     parts = [*node.args, *([node.func.value] if isinstance(node.func, ast.Attribute) else [])]
     for name in [
         each.id for part in parts for each in ast.walk(part) if isinstance(each, ast.Name)
     ]:
-        value = _value_of(name, syntax)
+        value = _find_value(name, syntax)
         if value is not None:
             parts.append(value)
     return parts
 
 
-def _value_of(name: str, syntax: Syntax) -> ast.expr | None:
+def _find_value(name: str, syntax: Syntax) -> ast.expr | None:
     for node in ast.walk(syntax.tree):
         if isinstance(node, ast.Assign) and any(
             isinstance(target, ast.Name) and target.id == name for target in node.targets
@@ -341,7 +349,7 @@ def _value_of(name: str, syntax: Syntax) -> ast.expr | None:
     return None
 
 
-def _text(node: ast.AST, syntax: Syntax) -> str:
+def _render_template(node: ast.AST, syntax: Syntax) -> str:
     """Return the text of a string, with `{}` for what is computed in it."""
     if isinstance(node, ast.JoinedStr):
         return "".join(
@@ -349,4 +357,4 @@ def _text(node: ast.AST, syntax: Syntax) -> str:
         )
     if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
         return node.value.decode("ascii", "replace")
-    return syntax.text(node)
+    return syntax.fold_string(node)

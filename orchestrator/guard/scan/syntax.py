@@ -37,22 +37,24 @@ class Syntax:
         self.parents: dict[ast.AST, ast.AST] = {
             child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
         }
-        self.names = _imported(tree)
-        self.strings = _constants(tree)
+        self.names = _resolve_imports(tree)
+        self.strings = _collect_constants(tree)
 
-    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+    def iter_ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield the nodes that a node stands in, the nearest first."""
         while node in self.parents:
             node = self.parents[node]
             yield node
 
-    def scope(self, node: ast.AST) -> ast.AST:
+    def find_scope(self, node: ast.AST) -> ast.AST:
         """Return the function that a node stands in, or the module."""
-        return next((each for each in self.above(node) if isinstance(each, Scope)), self.tree)
+        return next(
+            (each for each in self.iter_ancestors(node) if isinstance(each, Scope)), self.tree
+        )
 
     def runs_at_import(self, node: ast.AST) -> bool:
         """Return whether a node runs when its module is imported, and not as a program."""
-        for each in self.above(node):
+        for each in self.iter_ancestors(node):
             if isinstance(each, Scope):
                 return False
             if isinstance(each, ast.If) and "__main__" in ast.unparse(each.test):
@@ -63,72 +65,72 @@ class Syntax:
         """Return whether a node stands below `if __name__ == "__main__"`."""
         return any(
             isinstance(each, ast.If) and "__main__" in ast.unparse(each.test)
-            for each in self.above(node)
+            for each in self.iter_ancestors(node)
         )
 
-    def dotted(self, node: ast.AST) -> str:
+    def resolve_name(self, node: ast.AST) -> str:
         """Return the full name of what an expression stands for; empty for anything else."""
         if isinstance(node, ast.Name):
             return self.names.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
-            owner = self.dotted(node.value)
+            owner = self.resolve_name(node.value)
             return f"{owner}.{node.attr}" if owner else ""
         if isinstance(node, ast.Subscript):
-            owner, key = self.dotted(node.value), self.text(node.slice)
+            owner, key = self.resolve_name(node.value), self.fold_string(node.slice)
             if owner == "sys.modules" and key:
                 return key
             if owner.endswith(".__dict__") and key:
                 return f"{owner.removesuffix('.__dict__')}.{key}"
             return owner
-        return self._called(node) if isinstance(node, ast.Call) else ""
+        return self._resolve_call(node) if isinstance(node, ast.Call) else ""
 
-    def _called(self, node: ast.Call) -> str:
-        called = self.dotted(node.func)
-        first = self.text(node.args[0]) if node.args else ""
+    def _resolve_call(self, node: ast.Call) -> str:
+        called = self.resolve_name(node.func)
+        first = self.fold_string(node.args[0]) if node.args else ""
         if called in ("vars", "builtins.vars") and node.args:
-            return self.dotted(node.args[0])
+            return self.resolve_name(node.args[0])
         if called in ("getattr", "builtins.getattr") and len(node.args) > 1:
-            owner, name = self.dotted(node.args[0]), self.text(node.args[1])
+            owner, name = self.resolve_name(node.args[0]), self.fold_string(node.args[1])
             return f"{owner}.{name}" if owner else ""
         if called in ("importlib.import_module", "__import__", "sys.modules.get"):
             return first
         return ""
 
-    def text(self, node: ast.AST) -> str:
+    def fold_string(self, node: ast.AST) -> str:
         """Return the string that an expression of literals comes to; empty for anything else."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else ""
         if isinstance(node, ast.Name):
             return self.strings.get(node.id, "")
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return _joined(self.text(node.left), self.text(node.right))
+            return _join_strings(self.fold_string(node.left), self.fold_string(node.right))
         if isinstance(node, ast.JoinedStr):
-            parts = [self.text(_inner(each)) for each in node.values]
+            parts = [self.fold_string(_unwrap_value(each)) for each in node.values]
             return "".join(parts) if all(parts) else ""
-        return self._computed(node)
+        return self._fold_expression(node)
 
-    def _computed(self, node: ast.AST) -> str:
+    def _fold_expression(self, node: ast.AST) -> str:
         if isinstance(node, ast.Subscript) and ast.unparse(node.slice) == "::-1":
-            return self.text(node.value)[::-1]
+            return self.fold_string(node.value)[::-1]
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            return self._method(node.func, node.args)
+            return self._fold_method(node.func, node.args)
         return ""
 
-    def _method(self, function: ast.Attribute, arguments: list[ast.expr]) -> str:
-        own, first = self.text(function.value), arguments[0]
+    def _fold_method(self, function: ast.Attribute, arguments: list[ast.expr]) -> str:
+        own, first = self.fold_string(function.value), arguments[0]
         if function.attr == "join" and isinstance(first, ast.List | ast.Tuple):
-            return own.join(self.text(each) for each in first.elts)
+            return own.join(self.fold_string(each) for each in first.elts)
         if function.attr == "replace" and len(arguments) > 1 and own:
-            return own.replace(self.text(first), self.text(arguments[1]))
+            return own.replace(self.fold_string(first), self.fold_string(arguments[1]))
         return ""
 
-    def literals(self, node: ast.AST) -> list[str]:
+    def collect_strings(self, node: ast.AST) -> list[str]:
         """Return the strings in an expression, folded where they are made of parts."""
-        found = [self.text(each) for each in ast.walk(node) if isinstance(each, ast.expr)]
+        found = [self.fold_string(each) for each in ast.walk(node) if isinstance(each, ast.expr)]
         return [each for each in found if each]
 
 
-def touches(node: ast.AST, lines: Collection[int] | None) -> bool:
+def overlaps_lines(node: ast.AST, lines: Collection[int] | None) -> bool:
     """Return whether any line of a node is among some lines."""
     if lines is None:
         return True
@@ -136,12 +138,12 @@ def touches(node: ast.AST, lines: Collection[int] | None) -> bool:
     return any(number in lines for number in range(first, last + 1))
 
 
-def begins_in(node: ast.AST, lines: Collection[int] | None) -> bool:
+def starts_on_lines(node: ast.AST, lines: Collection[int] | None) -> bool:
     """Return whether a node's first line is among some lines."""
     return lines is None or getattr(node, "lineno", 0) in lines
 
 
-def assigned(node: ast.AST) -> list[ast.expr]:
+def list_targets(node: ast.AST) -> list[ast.expr]:
     """Return what a statement assigns to, or deletes."""
     if isinstance(node, ast.Assign):
         return node.targets
@@ -150,13 +152,13 @@ def assigned(node: ast.AST) -> list[ast.expr]:
     return node.targets if isinstance(node, ast.Delete) else []
 
 
-def shown(node: ast.AST) -> str:
+def render_snippet(node: ast.AST) -> str:
     """Return a node's text, in short."""
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _imported(tree: ast.Module) -> dict[str, str]:
+def _resolve_imports(tree: ast.Module) -> dict[str, str]:
     """Return what each imported name stands for, wherever in the file it is imported."""
     names: dict[str, str] = {"__builtins__": "builtins"}
     for node in ast.walk(tree):
@@ -182,22 +184,22 @@ def _imported(tree: ast.Module) -> dict[str, str]:
     return names
 
 
-def _constants(tree: ast.Module) -> dict[str, str]:
+def _collect_constants(tree: ast.Module) -> dict[str, str]:
     """Return the names that are given one string, made of literals alone."""
     found: dict[str, str] = {}
     reader = Syntax.__new__(Syntax)
     reader.names, reader.strings = {}, found
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            text = Syntax.text(reader, node.value)
+            text = Syntax.fold_string(reader, node.value)
             if text and found.get(node.targets[0].id, text) == text:
                 found[node.targets[0].id] = text
     return found
 
 
-def _inner(node: ast.AST) -> ast.AST:
+def _unwrap_value(node: ast.AST) -> ast.AST:
     return node.value if isinstance(node, ast.FormattedValue) else node
 
 
-def _joined(left: str, right: str) -> str:
+def _join_strings(left: str, right: str) -> str:
     return left + right if left and right else ""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.guard.scan.syntax import Suspicion, Syntax, assigned, shown
+from orchestrator.guard.scan.syntax import Suspicion, Syntax, list_targets, render_snippet
 
 _TOOLS: Final = frozenset({"pytest", "_pytest", "pluggy", "unittest", "builtins", "doctest"})
 _OUTCOMES: Final = re.compile(
@@ -20,19 +20,21 @@ _HIDDEN_NAMES: Final = re.compile(
 _TESTING_FILE: Final = re.compile(r"(?:^|/)(?:\w*testing\w*|test_\w+|\w*plugin\w*|conftest)\.py$")
 
 
-def changed_tools(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def iter_tool_changes(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     """Yield what neither code nor a new test has to do to the tools of tests."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Call):
-        called = syntax.dotted(node.func)
+        called = syntax.resolve_name(node.func)
         if called in ("setattr", "delattr", "builtins.setattr", "object.__setattr__") and node.args:
-            name = syntax.text(node.args[1]) if len(node.args) > 1 else ""
-            if is_tool(node.args[0], syntax) and not _adds_builtin(node.args[0], name, syntax):
-                yield Suspicion(line, f"{shown(node.func)}() on the test tools: {shown(node)}")
+            name = syntax.fold_string(node.args[1]) if len(node.args) > 1 else ""
+            if is_test_tool(node.args[0], syntax) and not _adds_builtin(node.args[0], name, syntax):
+                yield Suspicion(
+                    line, f"{render_snippet(node.func)}() on the test tools: {render_snippet(node)}"
+                )
             elif name == "__code__":
-                yield Suspicion(line, f"replaces the code of a function: {shown(node)}")
+                yield Suspicion(line, f"replaces the code of a function: {render_snippet(node)}")
         if called in ("importlib.import_module", "__import__", "importlib.reload") and node.args:
-            text = syntax.text(node.args[0])
+            text = syntax.fold_string(node.args[0])
             if re.fullmatch(r"_?pytest(?:\..*)?|unittest(?:\..*)?|pluggy(?:\..*)?", text):
                 yield Suspicion(line, f"imports {text!r} by its name", trace="import_module")
         method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -41,40 +43,40 @@ def changed_tools(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         ):
             owner = node.func.value
             reaches = isinstance(owner, ast.Call) or "__dict__" in ast.unparse(owner)
-            if (reaches or method == "__setattr__") and is_tool(owner, syntax):
-                yield Suspicion(line, f"changes the test tools: {shown(node)}")
-    for target in assigned(node):
+            if (reaches or method == "__setattr__") and is_test_tool(owner, syntax):
+                yield Suspicion(line, f"changes the test tools: {render_snippet(node)}")
+    for target in list_targets(node):
         if isinstance(target, ast.Attribute | ast.Subscript):
-            yield from _assignment(target, syntax)
+            yield from _iter_target_changes(target, syntax)
 
 
-def reached_tools(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def iter_tool_uses(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     """Yield how product code uses the tools of tests, without changing them."""
     line = getattr(node, "lineno", 0)
     name = ""
     if isinstance(node, ast.Call):
-        name = syntax.dotted(node.func)
+        name = syntax.resolve_name(node.func)
     elif isinstance(node, ast.Raise) and node.exc is not None:
         exc = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
-        name = syntax.dotted(exc)
+        name = syntax.resolve_name(exc)
     if name and _OUTCOMES.fullmatch(name):
         decisive = not _TESTING_FILE.search(syntax.path)
         yield Suspicion(line, f"ends tests by {name}", decisive, name.rpartition(".")[2])
     if isinstance(node, ast.BinOp | ast.JoinedStr | ast.Call) and _is_outermost(node, syntax):
-        text = syntax.text(node)
-        if _HIDDEN_NAMES.fullmatch(text) and not _names_one_part(node, text):
+        text = syntax.fold_string(node)
+        if _HIDDEN_NAMES.fullmatch(text) and not _is_plain_literal(node, text):
             yield Suspicion(line, f"builds the name {text!r} from parts")
     if isinstance(node, ast.Attribute) and node.attr == "__subclasses__":
-        words = syntax.literals(syntax.scope(node))
+        words = syntax.collect_strings(syntax.find_scope(node))
         if any(map(_HIDDEN_NAMES.fullmatch, words)):
             yield Suspicion(line, "looks for a class of the test tools", trace="__subclasses__")
     if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("_pytest"):
         yield Suspicion(line, "imports the inside of pytest", decisive=False)
 
 
-def is_tool(node: ast.AST, syntax: Syntax) -> bool:
+def is_test_tool(node: ast.AST, syntax: Syntax) -> bool:
     """Return whether something is, or is a part of, a module that tests are run with."""
-    full = syntax.dotted(node)
+    full = syntax.resolve_name(node)
     first = full.split(".")[0]
     if first not in _TOOLS:
         return False
@@ -84,20 +86,26 @@ def is_tool(node: ast.AST, syntax: Syntax) -> bool:
     return called or any(meaning.split(".")[0] == first for meaning in syntax.names.values())
 
 
-def _assignment(target: ast.Attribute | ast.Subscript, syntax: Syntax) -> Iterator[Suspicion]:
+def _iter_target_changes(
+    target: ast.Attribute | ast.Subscript, syntax: Syntax
+) -> Iterator[Suspicion]:
     owner = target.value
-    name = target.attr if isinstance(target, ast.Attribute) else syntax.text(target.slice)
+    name = target.attr if isinstance(target, ast.Attribute) else syntax.fold_string(target.slice)
     if name == "__code__":
-        yield Suspicion(target.lineno, f"replaces the code of a function: {shown(target)}")
-    elif is_tool(owner, syntax) and not _adds_builtin(owner, name, syntax):
-        yield Suspicion(target.lineno, f"assigns to {shown(target)}, a part of the test tools")
-    elif syntax.dotted(owner) == "sys.modules" and name.split(".")[0] in _TOOLS:
-        yield Suspicion(target.lineno, f"replaces a module of the test tools: {shown(target)}")
+        yield Suspicion(target.lineno, f"replaces the code of a function: {render_snippet(target)}")
+    elif is_test_tool(owner, syntax) and not _adds_builtin(owner, name, syntax):
+        yield Suspicion(
+            target.lineno, f"assigns to {render_snippet(target)}, a part of the test tools"
+        )
+    elif syntax.resolve_name(owner) == "sys.modules" and name.split(".")[0] in _TOOLS:
+        yield Suspicion(
+            target.lineno, f"replaces a module of the test tools: {render_snippet(target)}"
+        )
 
 
 def _adds_builtin(owner: ast.AST, name: str, syntax: Syntax) -> bool:
     """Return whether it gives a new name to builtins, as gettext does with `_`."""
-    return syntax.dotted(owner) == "builtins" and bool(name) and not hasattr(builtins, name)
+    return syntax.resolve_name(owner) == "builtins" and bool(name) and not hasattr(builtins, name)
 
 
 def _is_outermost(node: ast.AST, syntax: Syntax) -> bool:
@@ -105,6 +113,6 @@ def _is_outermost(node: ast.AST, syntax: Syntax) -> bool:
     return not isinstance(parent, ast.BinOp | ast.JoinedStr | ast.FormattedValue)
 
 
-def _names_one_part(node: ast.AST, text: str) -> bool:
+def _is_plain_literal(node: ast.AST, text: str) -> bool:
     """Return whether a string stands in the source as it is."""
     return any(isinstance(each, ast.Constant) and each.value == text for each in ast.walk(node))

@@ -12,12 +12,12 @@ import stat
 from orchestrator.platform.atomic import replace_unless_changed
 from orchestrator.platform.bom import is_utf16
 from orchestrator.session_hooks.writeahead import places
-from orchestrator.session_hooks.writeahead.grammar import settle_call
+from orchestrator.session_hooks.writeahead.grammar import set_call_status
 
 _TRIES = 20
 
 
-def append(base: str, text: str) -> None:
+def append_entry(base: str, text: str) -> None:
     """Add an entry at the end of the buffer: one write, on the disk when this returns.
 
     What stands in the buffer is not touched, so an editor that saves it now loses nothing of it.
@@ -33,7 +33,7 @@ def append(base: str, text: str) -> None:
         raise OSError(f"{folder} is a link")
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
-        size = _demand_file(file)
+        size = _require_file(file)
         start = os.pread(file, 4096, 0)
         if is_utf16(start):
             raise ValueError(f"{path} is encoded as UTF-16; save it as UTF-8")
@@ -42,13 +42,13 @@ def append(base: str, text: str) -> None:
             data = b"\n" + data
         if b"\r\n" in start:
             data = data.replace(b"\n", b"\r\n")
-        write_whole(file, data, path)
+        append_bytes(file, data, path)
         os.fsync(file)
     finally:
         os.close(file)
 
 
-def write_whole(file: int, data: bytes, path: str) -> None:
+def append_bytes(file: int, data: bytes, path: str) -> None:
     """Add bytes at the end of an open file, all of them or none.
 
     Raises:
@@ -64,7 +64,7 @@ def write_whole(file: int, data: bytes, path: str) -> None:
         raise
 
 
-def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
+def set_entry_status(base: str, call: str, status: str, outcome: str = "") -> bool:
     """Give the entry of a tool call its status; False when no entry of it is PENDING.
 
     Every byte but the status, and the outcome after it, stays as it is.
@@ -76,10 +76,10 @@ def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
     for _ in range(_TRIES):
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with open(file, "rb") as stream:
-            _demand_file(file)
+            _require_file(file)
             before = os.fstat(file)
             data = stream.read()
-        changed = settle_call(data, call, status, outcome)
+        changed = set_call_status(data, call, status, outcome)
         if changed is None:
             return False
         if replace_unless_changed(path, changed, before):
@@ -87,7 +87,7 @@ def settle(base: str, call: str, status: str, outcome: str = "") -> bool:
     raise OSError(f"{path} is being written all the time")
 
 
-def _demand_file(descriptor: int) -> int:
+def _require_file(descriptor: int) -> int:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise OSError("the working buffer is not a file")

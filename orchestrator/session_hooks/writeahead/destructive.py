@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection
 
 from orchestrator.session_hooks.writeahead.reader import Chain, Command, Scope
-from orchestrator.session_hooks.writeahead.shell import commands
+from orchestrator.session_hooks.writeahead.shell import parse_commands
 
 FORCED_PUSH = "git push --force"
 HARD_RESET = "git reset --hard"
@@ -25,7 +25,7 @@ KUBECTL = "kubectl delete"
 SQL = "SQL"
 OWN = "own"
 
-UNREAD = frozenset("$`{(")
+EXPANSION_MARKS = frozenset("$`{(")
 """Marks of what only the shell can tell: variables, substitutions, braces, patterns in brackets."""
 
 _MOVES = ("cd", "pushd", "popd")
@@ -108,7 +108,7 @@ class Danger:
         return shlex.join([*self.through, *more])
 
 
-_Place = tuple[str, bool, "Chain | None"]
+_FolderState = tuple[str, bool, "Chain | None"]
 """A folder, whether it is sure, and the chain of the last `cd`."""
 
 
@@ -117,56 +117,56 @@ class _Folders:
 
     def __init__(self, directory: str) -> None:
         self._start = (directory, True, None)
-        self._places: dict[tuple[Scope | None, tuple[str, ...]], _Place] = {}
+        self._states: dict[tuple[Scope | None, tuple[str, ...]], _FolderState] = {}
 
-    def of(self, command: Command) -> tuple[str, bool]:
+    def find_folder(self, command: Command) -> tuple[str, bool]:
         """Its folder, and whether that is sure; empty for one that is run elsewhere."""
-        directory, sure, moved_in = self._place(command)
+        directory, sure, moved_in = self._find_state(command)
         # Behind `;` or `||` it runs also when the `cd` failed.
         return directory, sure and moved_in in (None, command.chain)
 
-    def move(self, command: Command) -> None:
+    def record_move(self, command: Command) -> None:
         """Take note of a `cd`."""
-        directory, sure = self.of(command)
+        directory, sure = self.find_folder(command)
         to = command.words[1] if len(command.words) == 2 and command.program == "cd" else "-"
-        if to == "-" or not UNREAD.isdisjoint(to) or command.chain.alternative:
+        if to == "-" or not EXPANSION_MARKS.isdisjoint(to) or command.chain.alternative:
             sure = False
         if to != "-":
-            directory = _joined(directory, to, bool(command.through))
+            directory = _join_path(directory, to, bool(command.through))
         if len(directory) <= _LONGEST_PATH:
             place = directory, sure, command.chain
         else:
-            place = self._place(command)[0], False, command.chain
-        self._places[command.scope, command.through] = place
+            place = self._find_state(command)[0], False, command.chain
+        self._states[command.scope, command.through] = place
 
-    def _place(self, command: Command) -> "_Place":
+    def _find_state(self, command: Command) -> "_FolderState":
         keys: list[tuple[Scope, tuple[str, ...]]] = []
         scope: Scope | None = command.scope
-        while scope is not None and (scope, command.through) not in self._places:
+        while scope is not None and (scope, command.through) not in self._states:
             keys.append((scope, command.through))
             scope = scope.parent
         fresh = ("", True, None) if command.through else self._start
-        place = self._places.get((scope, command.through), fresh)
+        place = self._states.get((scope, command.through), fresh)
         for key in keys:
-            self._places[key] = place
+            self._states[key] = place
         return place
 
 
-def dangers(script: str, directory: str, patterns: tuple[str, ...] = ()) -> list[Danger]:
+def find_dangers(script: str, directory: str, patterns: tuple[str, ...] = ()) -> list[Danger]:
     """The destructive commands of a shell script that is run in `directory`."""
     found, folders = [], _Folders(directory)
-    own = [(pattern, wanted[0]) for pattern in patterns if (wanted := commands(pattern))]
-    for command in commands(script):
-        here, sure = folders.of(command)
+    own = [(pattern, wanted[0]) for pattern in patterns if (wanted := parse_commands(pattern))]
+    for command in parse_commands(script):
+        here, sure = folders.find_folder(command)
         if command.program in _MOVES:
-            folders.move(command)
-        elif danger := _judged(command, here) or _own(command, here, own):
+            folders.record_move(command)
+        elif danger := _judge_command(command, here) or _match_patterns(command, here, own):
             danger.command, danger.started_in, danger.sure = command, here, sure
             found.append(danger)
     return found
 
 
-def _joined(directory: str, path: str, elsewhere: bool = False) -> str:
+def _join_path(directory: str, path: str, elsewhere: bool = False) -> str:
     """The path of what a command names; a home that is elsewhere stays `~`."""
     if elsewhere and path.startswith("~"):
         return path
@@ -175,7 +175,7 @@ def _joined(directory: str, path: str, elsewhere: bool = False) -> str:
     )
 
 
-def dangers_in_sql(text: str, directory: str) -> list[Danger]:
+def find_sql_dangers(text: str, directory: str) -> list[Danger]:
     """The destructive statements in what a database tool is given."""
     if "drop" not in text.lower() and "truncate" not in text.lower():
         return []
@@ -190,19 +190,19 @@ def dangers_in_sql(text: str, directory: str) -> list[Danger]:
     ]  # fmt: skip
 
 
-def _judged(command: Command, directory: str) -> Danger | None:
+def _judge_command(command: Command, directory: str) -> Danger | None:
     if command.program in _SQL_CLIENTS:
-        found = dangers_in_sql("\n".join([*command.words[1:], command.stdin]), directory)
+        found = find_sql_dangers("\n".join([*command.words[1:], command.stdin]), directory)
         return found[0] if found else None
     judge = _JUDGES.get(command.program)
     return judge(command, directory) if judge else None
 
 
-def _git(command: Command, directory: str) -> Danger | None:
+def _judge_git(command: Command, directory: str) -> Danger | None:
     words, at = command.words, 1
     while at < len(words) and words[at].startswith("-"):
         if words[at] == "-C" and at + 1 < len(words):
-            directory = _joined(directory, words[at + 1], bool(command.through))
+            directory = _join_path(directory, words[at + 1], bool(command.through))
         at += 2 if words[at] in _GIT_VALUES else 1
     subcommand, arguments = (words[at : at + 1] or [""])[0], words[at + 1 :]
     options, plain = read_options(arguments, _SUBCOMMAND_VALUES.get(subcommand, ()))
@@ -213,7 +213,7 @@ def _git(command: Command, directory: str) -> Danger | None:
             "commits: git reset --hard to the commit below; uncommitted changes: none",
         )  # fmt: skip
     dry = not options.isdisjoint(("-n", "--dry-run"))
-    if subcommand == "push" and not dry and _forced(options, plain):
+    if subcommand == "push" and not dry and _is_forced(options, plain):
         return Danger(
             FORCED_PUSH, words, directory, plain or ["the branch's upstream"],
             "commits that only the remote has; everybody who works on the branch",
@@ -226,7 +226,7 @@ def _git(command: Command, directory: str) -> Danger | None:
     return None
 
 
-def git_arguments(danger: Danger) -> list[str]:
+def extract_git_arguments(danger: Danger) -> list[str]:
     """The arguments of the git subcommand; none, if other options than -C come before it."""
     words = danger.words[1:]
     while words[:1] == ["-C"]:
@@ -234,45 +234,47 @@ def git_arguments(danger: Danger) -> list[str]:
     return words[1:] if words and not words[0].startswith("-") else []
 
 
-def pushed(danger: Danger) -> str:
+def find_pushed_refspec(danger: Danger) -> str:
     """What a push of one branch pushes, `source:destination` or less; empty if it may push more."""
-    arguments = git_arguments(danger)
+    arguments = extract_git_arguments(danger)
     options, plain = read_options(arguments, _PUSH_VALUES)
     if not arguments or not options.isdisjoint(_MANY_REFS) or len(plain) > 2:
         return ""
     return plain[1].lstrip("+") if len(plain) > 1 else "HEAD"
 
 
-def _forced(options: set[str], plain: list[str]) -> bool:
+def _is_forced(options: set[str], plain: list[str]) -> bool:
     wanted = ("-f", "--force", "-d", "--delete", "--mirror", "--force-with-lease")
     return not options.isdisjoint(wanted) or any(
         word.startswith(("+", ":")) and len(word) > 1 for word in plain[1:]
     )
 
 
-def _rm(command: Command, directory: str) -> Danger | None:
+def _judge_rm(command: Command, directory: str) -> Danger | None:
     options, plain = read_options(command.words[1:])
     if options.isdisjoint(("-r", "-R", "--recursive")):
         return None
     if not plain and not command.through:
         return None
-    return _removal(command, directory, plain or ["what is read from standard input"])
+    return _build_removal(command, directory, plain or ["what is read from standard input"])
 
 
-def _find(command: Command, directory: str) -> Danger | None:
+def _judge_find(command: Command, directory: str) -> Danger | None:
     if "-delete" not in command.words:
         return None
-    return _removal(command, directory, _before_options(command.words[1:]) or ["."])
+    return _build_removal(command, directory, _find_start_points(command.words[1:]) or ["."])
 
 
-def _dropdb(command: Command, directory: str) -> Danger:
+def _judge_dropdb(command: Command, directory: str) -> Danger:
     _, plain = read_options(command.words[1:], _DROPDB_VALUES)
     return Danger(SQL, command.words, directory, plain, "the whole database", _BACKUP)
 
 
-def _removal(command: Command, directory: str, targets: list[str]) -> Danger:
+def _build_removal(command: Command, directory: str, targets: list[str]) -> Danger:
     paths = [
-        target if "$" in target or "`" in target or command.through else _joined(directory, target)
+        target
+        if "$" in target or "`" in target or command.through
+        else _join_path(directory, target)
         for target in targets
     ]
     return Danger(
@@ -281,7 +283,7 @@ def _removal(command: Command, directory: str, targets: list[str]) -> Danger:
     )  # fmt: skip
 
 
-def _terraform(command: Command, directory: str) -> Danger | None:
+def _judge_terraform(command: Command, directory: str) -> Danger | None:
     words, plain, targets, at = command.words, [], [], 1
     while at < len(words):
         name, attached, value = words[at].partition("=")
@@ -296,7 +298,7 @@ def _terraform(command: Command, directory: str) -> Danger | None:
         if name == "target":
             targets.append(value)
         elif name == "chdir":
-            directory = _joined(directory, value, bool(command.through))
+            directory = _join_path(directory, value, bool(command.through))
         elif name == "help":
             return None
     if plain[:1] == ["run-all"]:
@@ -312,7 +314,7 @@ def _terraform(command: Command, directory: str) -> Danger | None:
     )  # fmt: skip
 
 
-def _kubectl(command: Command, directory: str) -> Danger | None:
+def _judge_kubectl(command: Command, directory: str) -> Danger | None:
     words, plain, at = command.words, [], 1
     while at < len(words):
         if words[at].startswith("-"):
@@ -330,25 +332,27 @@ def _kubectl(command: Command, directory: str) -> Danger | None:
 
 
 _JUDGES = {
-    "git": _git,
-    "rm": _rm,
-    "find": _find,
-    "terraform": _terraform,
-    "tofu": _terraform,
-    "terragrunt": _terraform,
-    "kubectl": _kubectl,
-    "dropdb": _dropdb,
+    "git": _judge_git,
+    "rm": _judge_rm,
+    "find": _judge_find,
+    "terraform": _judge_terraform,
+    "tofu": _judge_terraform,
+    "terragrunt": _judge_terraform,
+    "kubectl": _judge_kubectl,
+    "dropdb": _judge_dropdb,
 }
 
 
-def _own(command: Command, directory: str, patterns: list[tuple[str, Command]]) -> Danger | None:
+def _match_patterns(
+    command: Command, directory: str, patterns: list[tuple[str, Command]]
+) -> Danger | None:
     if not patterns:
         return None
     import fnmatch
 
     for pattern, wanted in patterns:
         # Read like the command: `sudo`, quotes and the program's folder matter in neither.
-        if fnmatch.fnmatchcase(command.program, wanted.program) and _in_order(
+        if fnmatch.fnmatchcase(command.program, wanted.program) and _contains_in_order(
             wanted.words[1:], command.words[1:]
         ):
             return Danger(
@@ -358,7 +362,7 @@ def _own(command: Command, directory: str, patterns: list[tuple[str, Command]]) 
     return None
 
 
-def _in_order(wanted: list[str], words: list[str]) -> bool:
+def _contains_in_order(wanted: list[str], words: list[str]) -> bool:
     rest = iter(words)
     import fnmatch
 
@@ -391,7 +395,7 @@ def read_options(
     return options, plain
 
 
-def _before_options(arguments: list[str]) -> list[str]:
+def _find_start_points(arguments: list[str]) -> list[str]:
     for at, word in enumerate(arguments):
         if word.startswith(("-", "(", "!")):
             return arguments[:at]

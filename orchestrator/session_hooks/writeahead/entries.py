@@ -7,23 +7,23 @@ from orchestrator.session_hooks.writeahead import gitfacts, grammar
 from orchestrator.session_hooks.writeahead.destructive import FORCED_PUSH, SQL, Danger
 
 
-def entry(found: list[Danger], directory: str, call: str, session: str) -> str:
+def build_entry(found: list[Danger], directory: str, call: str, session: str) -> str:
     """The entry for one tool call, lines ended by newlines."""
-    operation = " && ".join(_operation(danger, directory) for danger in found)
+    operation = " && ".join(_format_operation(danger, directory) for danger in found)
     values = {
         grammar.OPERATION: operation,
-        grammar.AFFECTED: _listed(target for danger in found for target in danger.targets),
-        grammar.BLAST: _listed(danger.blast for danger in found),
-        grammar.ROLLBACK: _listed(danger.rollback for danger in found),
+        grammar.AFFECTED: _join_unique(target for danger in found for target in danger.targets),
+        grammar.BLAST: _join_unique(danger.blast for danger in found),
+        grammar.ROLLBACK: _join_unique(danger.rollback for danger in found),
         grammar.STATUS: grammar.PENDING,
         grammar.DIRECTORY: directory,
-        grammar.BEFORE: _before(found),
+        grammar.BEFORE: _describe_state(found),
         grammar.CALL: grammar.format_call(call, session),
     }
     return grammar.format_entry(time.strftime("%Y-%m-%d %H:%M"), values)
 
 
-def _operation(danger: Danger, directory: str) -> str:
+def _format_operation(danger: Danger, directory: str) -> str:
     if danger.kind == SQL or danger.through:
         return danger.operation
     import shlex
@@ -36,18 +36,18 @@ def _operation(danger: Danger, directory: str) -> str:
     return f"cd {folder} && {danger.operation}"
 
 
-def _listed(values: Iterable[str]) -> str:
+def _join_unique(values: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(values))
 
 
-def _before(found: list[Danger]) -> str:
+def _describe_state(found: list[Danger]) -> str:
     here = [danger for danger in found if not danger.through]
     facts = []
-    if here and (tip := gitfacts.head(here[0].directory)):
+    if here and (tip := gitfacts.read_head(here[0].directory)):
         facts.append(grammar.format_head(tip))
     for danger in here:
         if danger.kind == FORCED_PUSH:
             plain = [word for word in danger.targets if " " not in word]
-            if tip := gitfacts.remote_tip(danger.directory, plain):
+            if tip := gitfacts.read_remote_tip(danger.directory, plain):
                 facts.append(tip)
     return "; ".join(facts)

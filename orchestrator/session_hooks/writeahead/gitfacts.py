@@ -5,53 +5,53 @@
 
 import os
 
-from orchestrator.platform.folders import GIT_FOLDER, list_up_to_git_top
+from orchestrator.platform.folders import GIT_FOLDER, list_enclosing_folders
 from orchestrator.session_hooks.writeahead.grammar import format_remote_tip
 
 
-def head(directory: str) -> str:
+def read_head(directory: str) -> str:
     """`<commit> on <branch>`; empty where it cannot be read."""
-    git = _git_folder(directory)
+    git = _find_git_folder(directory)
     if not git:
         return ""
-    text = _read(os.path.join(git, "HEAD"))
+    text = _read_text(os.path.join(git, "HEAD"))
     if not text.startswith("ref: "):
         return f"{text} (detached)" if text else ""
     name = text[5:]
-    commit = _resolve(git, name)
+    commit = _resolve_ref(git, name)
     return f"{commit} on {name.removeprefix('refs/heads/')}" if commit else ""
 
 
-def remote_tip(directory: str, arguments: list[str]) -> str:
+def read_remote_tip(directory: str, arguments: list[str]) -> str:
     """`<ref> <commit>` that this clone knows of the branch a push goes to; empty if unknown."""
-    git = _git_folder(directory)
+    git = _find_git_folder(directory)
     if not git:
         return ""
-    branch = _read(os.path.join(git, "HEAD")).removeprefix("ref: refs/heads/")
+    branch = _read_text(os.path.join(git, "HEAD")).removeprefix("ref: refs/heads/")
     remote = arguments[0] if arguments else "origin"
     named = arguments[1].lstrip("+").rpartition(":")[2] if len(arguments) > 1 else ""
     if named not in ("", "HEAD", "@"):
         branch = named.removeprefix("refs/heads/")
     name = f"refs/remotes/{remote}/{branch}"
-    commit = _resolve(git, name)
+    commit = _resolve_ref(git, name)
     return format_remote_tip(name, commit) if commit else ""
 
 
-def _git_folder(directory: str) -> str:
-    top = list_up_to_git_top(directory)[-1]
+def _find_git_folder(directory: str) -> str:
+    top = list_enclosing_folders(directory)[-1]
     git = os.path.join(top, GIT_FOLDER)
     if os.path.isfile(git):
-        return os.path.join(top, _read(git).removeprefix("gitdir: "))
+        return os.path.join(top, _read_text(git).removeprefix("gitdir: "))
     return git if os.path.isdir(git) else ""
 
 
-def _resolve(git: str, name: str) -> str:
+def _resolve_ref(git: str, name: str) -> str:
     """The commit of a ref, loose or packed; a work tree of its own keeps its refs elsewhere."""
     if "\0" in name or ".." in name.split("/"):
         return ""
-    common = _read(os.path.join(git, "commondir"))
+    common = _read_text(os.path.join(git, "commondir"))
     for folder in (git, os.path.join(git, common)) if common else (git,):
-        if commit := _read(os.path.join(folder, name)):
+        if commit := _read_text(os.path.join(folder, name)):
             return commit
         try:
             with open(os.path.join(folder, "packed-refs"), encoding="utf-8", errors="replace") as f:
@@ -64,7 +64,7 @@ def _resolve(git: str, name: str) -> str:
     return ""
 
 
-def _read(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(4096).strip()

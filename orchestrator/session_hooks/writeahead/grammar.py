@@ -57,21 +57,21 @@ _REMOTE_TIP = r"(refs/remotes/\S+) ([0-9a-f]{40,64})"
 _FAILURE = "TOOL_FAILURE"
 _FAILURE_LINE = rf"(\S+) {_FAILURE}: ([^{{]*)(\{{.*\}})?"
 
-Place = tuple[int, int]
+Span = tuple[int, int]
 """Where in a buffer something stands, in bytes."""
 
 
 class Entry:
     """An entry as it was read. Fields are found by their names above, however they are written."""
 
-    __slots__ = ("_fields", "place", "title")
+    __slots__ = ("_fields", "status_span", "title")
 
-    def __init__(self, title: str, fields: "Mapping[str, str]", place: Place) -> None:
+    def __init__(self, title: str, fields: "Mapping[str, str]", place: Span) -> None:
         self.title, self._fields = title, fields
-        self.place = place
+        self.status_span = place
         """Of its status."""
 
-    def field(self, *names: str) -> str:
+    def find_field(self, *names: str) -> str:
         """Return the text of the first of some fields that is there; empty if none is."""
         found = (self._fields[name.lower()] for name in names if name.lower() in self._fields)
         return next(found, "")
@@ -85,7 +85,9 @@ def format_entry(moment: str, values: "Mapping[str, str]") -> str:
         values: by the fields' names; an empty one is left out, and secrets are masked.
     """
     lines = [f"{_HEADING} \N{EM DASH} {moment}"]
-    lines += [_format(name, mask_line(text, TEXT_BOUND)) for name, text in values.items() if text]
+    lines += [
+        _format_field(name, mask_line(text, TEXT_BOUND)) for name, text in values.items() if text
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -107,7 +109,7 @@ def parse_pending(data: bytes) -> list[Entry]:
     return entries
 
 
-def settle_call(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
+def set_call_status(data: bytes, call: str, status: str, outcome: str = "") -> bytes | None:
     """Return a buffer in which the entry of a tool call has its status.
 
     Args:
@@ -119,10 +121,10 @@ def settle_call(data: bytes, call: str, status: str, outcome: str = "") -> bytes
     Returns:
         None when no entry of the call is PENDING.
     """
-    named = _format(CALL, format_call(call, "")).encode("utf-8", "replace")
+    named = _format_field(CALL, format_call(call, "")).encode("utf-8", "replace")
     at = data.rfind(named)
     start = data.rfind(_HEADING.encode(), 0, at) if at >= 0 else -1
-    pending = _format(STATUS, PENDING).encode()
+    pending = _format_field(STATUS, PENDING).encode()
     place = data.find(pending, start, at) if start >= 0 else -1
     if place < 0:
         return None
@@ -131,11 +133,11 @@ def settle_call(data: bytes, call: str, status: str, outcome: str = "") -> bytes
     if outcome:
         line_end = data.find(b"\n", end)
         newline = "\r\n" if data[line_end - 1 : line_end] == b"\r" else "\n"
-        text += newline + _format(OUTCOME, mask_line(outcome, TEXT_BOUND))
+        text += newline + _format_field(OUTCOME, mask_line(outcome, TEXT_BOUND))
     return set_status(data, (end - len(PENDING), end), text)
 
 
-def set_status(data: bytes, place: Place, status: str) -> bytes:
+def set_status(data: bytes, place: Span, status: str) -> bytes:
     """Return a buffer with another status at a place; every other byte stays."""
     return data[: place[0]] + status.encode("utf-8", "replace") + data[place[1] :]
 
@@ -186,7 +188,7 @@ def _parse_facts(text: str | None) -> dict[str, str]:
         return {"error": text or ""}
 
 
-def _format(name: str, text: str) -> str:
+def _format_field(name: str, text: str) -> str:
     return f"**{name}**: {text}"
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _GIT_FATAL = 128
 """Beyond it a signal ended the command: bash(1), EXIT STATUS."""
-_REFUSED = (
+_GIT_REFUSAL = (
     r"(?m)^(?:fatal: (?:ambiguous argument |not a git repository|Unable to create '.*index\.lock')"
     r"|To .*\n ! \[(?:remote )?rejected\] .*\nerror: failed to push some refs)"
     r"(?![\s\S]*^(?:fatal|error): )"
@@ -30,22 +30,30 @@ speaks another language than English is not understood, and so not believed.
 """
 
 
-def meanings(found: "list[Danger]") -> str:
+def predict_statuses(found: "list[Danger]") -> str:
     """What the status becomes if the call ends well, and if it fails, for `status`.
 
     A failed `rm -r` or `terraform apply` may have done half of it. Of a reset, and of a push of
     one branch, git says so if it refused them as a whole.
     """
-    from orchestrator.session_hooks.writeahead.destructive import FORCED_PUSH, HARD_RESET, pushed
+    from orchestrator.session_hooks.writeahead.destructive import (
+        FORCED_PUSH,
+        HARD_RESET,
+        find_pushed_refspec,
+    )
 
-    good = all(danger.command is None or danger.command.tells_success for danger in found)
+    good = all(danger.command is None or danger.command.determines_success for danger in found)
     first = found[0]
-    whole = first.kind == HARD_RESET or (first.kind == FORCED_PUSH and pushed(first) != "")
-    bad = len(found) == 1 and whole and first.command is not None and first.command.tells_failure
+    whole = first.kind == HARD_RESET or (
+        first.kind == FORCED_PUSH and find_pushed_refspec(first) != ""
+    )
+    bad = (
+        len(found) == 1 and whole and first.command is not None and first.command.determines_failure
+    )
     return f"{COMMITTED if good else PENDING} {ROLLED_BACK if bad else PENDING}"
 
 
-def status(
+def determine_status(
     meanings: str, failed: str, interrupted: bool, response: "Mapping[str, object]"
 ) -> tuple[str, str]:
     """The status of an entry whose call has ended, and what to note of it.
@@ -60,7 +68,7 @@ def status(
     if failed:
         code = re.match(r"Exit code (\d+)", failed)
         ended = code is not None and int(code[1]) <= _GIT_FATAL and not interrupted
-        if ended and bad != PENDING and re.search(_REFUSED, failed):
+        if ended and bad != PENDING and re.search(_GIT_REFUSAL, failed):
             return bad, failed
         return PENDING, f"see what of it was done: {failed}"
     if response.get("backgroundTaskId"):

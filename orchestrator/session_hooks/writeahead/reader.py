@@ -42,15 +42,23 @@ class Chain:
 class Command:
     """One program with its arguments, and the text that is known to reach its standard input."""
 
-    __slots__ = ("chain", "scope", "stdin", "tells_failure", "tells_success", "through", "words")
+    __slots__ = (
+        "chain",
+        "determines_failure",
+        "determines_success",
+        "scope",
+        "stdin",
+        "through",
+        "words",
+    )
 
     def __init__(self, words: list[str], scope: Scope, chain: Chain, stdin: str = "") -> None:
         self.words, self.scope, self.chain, self.stdin = words, scope, chain, stdin
         self.through: tuple[str, ...] = ()
         """What starts it, elsewhere or with more arguments: `ssh host`, `xargs -I %`."""
-        self.tells_success = False
+        self.determines_success = False
         """Whether the whole line gives 0 only if this command did."""
-        self.tells_failure = False
+        self.determines_failure = False
         """Whether the line ends with this command as it stands, and stops at the first failure."""
 
     @property
@@ -75,7 +83,7 @@ class Reader:
 
     def __init__(self, text: str, origin: Command | None = None) -> None:
         self._text, self._at, self._piping = text, 0, False
-        self._told = origin is None or origin.tells_success
+        self._determines_success = origin is None or origin.determines_success
         self._whole = origin is None
         self._scope = Scope(origin.scope if origin else None)
         self._chain = origin.chain if origin else Chain()
@@ -87,7 +95,7 @@ class Reader:
         self._heredocs: list[tuple[str, bool, bool, Command | None]] = []
         self._read: list[Pipeline] = []
 
-    def pipelines(self) -> list[Pipeline]:
+    def read_pipelines(self) -> list[Pipeline]:
         """All of them, in the order of the text."""
         text = self._text
         while self._at < len(text):
@@ -101,20 +109,20 @@ class Reader:
                 self._at = len(text) if end < 0 else end
             elif char == "\n":
                 self._at += 1
-                self._newline()
+                self._read_newline()
             elif char in "<>" or text.startswith("&>", self._at):
-                self._redirection()
+                self._read_redirection()
             elif char in "|&;()":
-                self._operator()
+                self._read_operator()
             else:
-                self._word()
+                self._add_word()
         self._end_pipeline()
-        self._tell()
+        self._mark_deciding_commands()
         return self._read
 
-    def _tell(self) -> None:
+    def _mark_deciding_commands(self) -> None:
         """Note for which commands the exit code of the script speaks: those of its last chain."""
-        if not self._plain or not self._told or not self._read:
+        if not self._plain or not self._determines_success or not self._read:
             return
         last = self._read[-1]
         if last.chain.alternative:
@@ -122,12 +130,12 @@ class Reader:
         alone = self._whole and all(pipeline.chain is last.chain for pipeline in self._read)
         for pipeline in self._read:
             if pipeline.chain is last.chain and len(pipeline.commands) == 1:
-                pipeline.commands[0].tells_success = True
-                pipeline.commands[0].tells_failure = alone and pipeline is last
+                pipeline.commands[0].determines_success = True
+                pipeline.commands[0].determines_failure = alone and pipeline is last
             if any(command.program in _LEAVES for command in pipeline.commands):
                 return
 
-    def _operator(self) -> None:
+    def _read_operator(self) -> None:
         two = self._text[self._at : self._at + 2]
         self._at += 2 if two in ("&&", "||", ";;", "|&") else 1
         self._piping = two == "|&" or (two[0] == "|" and two != "||")
@@ -144,9 +152,9 @@ class Reader:
             self._chain = Chain(alternative=two == "||")
         self._plain = self._plain and two[0] not in "()" and not background
 
-    def _newline(self) -> None:
+    def _read_newline(self) -> None:
         self._end_command()
-        self._take_heredocs()
+        self._read_heredocs()
         if not self._piping:
             more = bool(self._pipeline)
             self._end_pipeline()
@@ -170,7 +178,7 @@ class Reader:
             self._read.append(Pipeline(self._pipeline, self._nested, self._scope, self._chain))
         self._pipeline, self._nested = [], []
 
-    def _word(self) -> None:
+    def _add_word(self) -> None:
         start, self._piping = self._at, False
         word = self._read_word()
         plain = self._text[start : self._at] == word
@@ -184,20 +192,20 @@ class Reader:
             return
         self._words.append(word)
 
-    def _redirection(self) -> None:
+    def _read_redirection(self) -> None:
         rest = self._text[self._at : self._at + 3]
         if rest[:2] in ("<(", ">("):
             self._at += 1
-            self._words.append(self._substitution())
+            self._words.append(self._read_substitution())
             return
         if rest == "<<<":
             self._at += 3
-            self._blanks()
+            self._skip_blanks()
             self._stdin = self._read_word()
             return
         if rest[:2] == "<<":
             self._at += 3 if rest == "<<-" else 2
-            self._blanks()
+            self._skip_blanks()
             start = self._at
             delimiter = self._read_word()
             literal = self._text[start : self._at] != delimiter
@@ -205,19 +213,19 @@ class Reader:
             return
         while self._at < len(self._text) and self._text[self._at] in "<>&|":
             self._at += 1
-        self._blanks()
+        self._skip_blanks()
         self._read_word()
 
-    def _take_heredocs(self) -> None:
+    def _read_heredocs(self) -> None:
         waiting, self._heredocs = self._heredocs, []
         for delimiter, tabs, literal, owner in waiting:
-            body = self._heredoc_body(delimiter, tabs)
+            body = self._read_heredoc_body(delimiter, tabs)
             if not literal:
-                self._nested += _substitutions(body)
+                self._nested += _find_substitutions(body)
             if owner:
                 owner.stdin = body
 
-    def _heredoc_body(self, delimiter: str, tabs: bool) -> str:
+    def _read_heredoc_body(self, delimiter: str, tabs: bool) -> str:
         lines = []
         while self._at < len(self._text):
             end = self._text.find("\n", self._at)
@@ -229,7 +237,7 @@ class Reader:
             lines.append(line)
         return "\n".join(lines)
 
-    def _blanks(self) -> None:
+    def _skip_blanks(self) -> None:
         while self._text[self._at : self._at + 1] in (" ", "\t"):
             self._at += 1
 
@@ -239,7 +247,7 @@ class Reader:
         while self._at < len(text):
             char = text[self._at]
             if char in _META:
-                if char != "(" or not self._pattern(parts):
+                if char != "(" or not self._read_pattern(parts):
                     break
             elif char == "\\":
                 parts.append(
@@ -249,25 +257,25 @@ class Reader:
                 )
                 self._at += 2
             elif char == "'":
-                parts.append(self._until("'"))
+                parts.append(self._read_until("'"))
             elif char == '"':
-                parts.append(self._double_quoted())
+                parts.append(self._read_double_quoted())
             elif text.startswith("$'", self._at):
                 self._at += 1
-                parts.append(self._ansi_quoted())
+                parts.append(self._read_ansi_quoted())
             elif char == "`" or text.startswith("$(", self._at):
-                parts.append(self._substitution())
+                parts.append(self._read_substitution())
             elif text.startswith("${", self._at):
-                end = _closing(text, self._at, marks="${}") + 1
+                end = _find_closing(text, self._at, marks="${}") + 1
                 parts.append(text[self._at : end])
-                self._nested += _substitutions(parts[-1])
+                self._nested += _find_substitutions(parts[-1])
                 self._at = end
             else:
                 parts.append(char)
                 self._at += 1
         return "".join(parts)
 
-    def _pattern(self, parts: list[str]) -> bool:
+    def _read_pattern(self, parts: list[str]) -> bool:
         """Take brackets right after a word as a part of it: `!(keep)`, zsh's `*(N)`, `list=(a b)`.
 
         Those of a function, and of a shell of their own after `if` or `!`, are none. Of brackets
@@ -276,7 +284,7 @@ class Reader:
         first = not self._words or self._words == ["function"]
         if not parts or (first and "".join(parts[:6]) in _KEYWORDS):
             return False
-        end = self._closed_on_line()
+        end = self._find_bracket_end()
         inside = self._text[self._at + 1 : end]
         if end < 0:
             parts.append("(")
@@ -288,33 +296,35 @@ class Reader:
         self._at = end + 1
         return True
 
-    def _closed_on_line(self) -> int:
+    def _find_bracket_end(self) -> int:
         """Where the bracket here is closed; -1 if it is not, or not on its line."""
         # Nothing is looked through twice, or a hostile line takes for ever.
         if self._at < self._unclosed_up_to:
             return -1
-        end = _closing(self._text, self._at)
+        end = _find_closing(self._text, self._at)
         if end < len(self._text) and "\n" not in self._text[self._at : end]:
             return end
         self._unclosed_up_to = end
         return -1
 
-    def _until(self, quote: str) -> str:
+    def _read_until(self, quote: str) -> str:
         end = self._text.find(quote, self._at + 1)
         end = len(self._text) if end < 0 else end
         inside = self._text[self._at + 1 : end]
         self._at = end + 1
         return inside
 
-    def _ansi_quoted(self) -> str:
+    def _read_ansi_quoted(self) -> str:
         end = self._at + 1
         while end < len(self._text) and self._text[end] != "'":
             end += 2 if self._text[end] == "\\" else 1
         inside = self._text[self._at + 1 : end]
         self._at = end + 1
-        return re.sub(r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", _ansi_escape, inside, flags=re.DOTALL)
+        return re.sub(
+            r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", _decode_ansi_escape, inside, flags=re.DOTALL
+        )
 
-    def _double_quoted(self) -> str:
+    def _read_double_quoted(self) -> str:
         text, parts = self._text, []
         self._at += 1
         while self._at < len(text) and text[self._at] != '"':
@@ -323,14 +333,14 @@ class Reader:
                 parts.append("" if after == "\n" else after)
                 self._at += 2
             elif char == "`" or (char == "$" and after == "("):
-                parts.append(self._substitution())
+                parts.append(self._read_substitution())
             else:
                 parts.append(char)
                 self._at += 1
         self._at += 1
         return "".join(parts)
 
-    def _substitution(self) -> str:
+    def _read_substitution(self) -> str:
         """Note the script of `$(...)`, `(...)` or backticks, and give it as it is written."""
         start = self._at
         if self._text[start] == "`":
@@ -340,13 +350,13 @@ class Reader:
             self._nested.append(self._text[start + 1 : end].replace("\\`", "`"))
         else:
             opening = start + (self._text[start] == "$")
-            end = _closing(self._text, opening)
+            end = _find_closing(self._text, opening)
             self._nested.append(self._text[opening + 1 : end])
         self._at = end + 1
         return self._text[start : self._at]
 
 
-def _ansi_escape(escape: re.Match[str]) -> str:
+def _decode_ansi_escape(escape: re.Match[str]) -> str:
     code = escape[1]
     if code[0] == "x" and len(code) > 1:
         return chr(int(code[1:], 16))
@@ -365,7 +375,7 @@ def _ansi_escape(escape: re.Match[str]) -> str:
     }.get(code, code)
 
 
-def _closing(text: str, opening: int, depth: int = 0, marks: str = "()") -> int:
+def _find_closing(text: str, opening: int, depth: int = 0, marks: str = "()") -> int:
     """Where the bracket at `opening` is closed, quotes minded; the last of `marks` closes it."""
     if depth > _MAX_NESTING:
         return len(text)
@@ -378,7 +388,7 @@ def _closing(text: str, opening: int, depth: int = 0, marks: str = "()") -> int:
             end = text.find("'", at + 1)
             at = len(text) if end < 0 else end
         elif char == '"':
-            at = _closing_quote(text, at, depth)
+            at = _find_closing_quote(text, at, depth)
         elif text.startswith(marks[:-1], at):
             brackets += 1
         elif char == marks[-1]:
@@ -389,19 +399,19 @@ def _closing(text: str, opening: int, depth: int = 0, marks: str = "()") -> int:
     return len(text)
 
 
-def _closing_quote(text: str, opening: int, depth: int) -> int:
+def _find_closing_quote(text: str, opening: int, depth: int) -> int:
     at = opening + 1
     while at < len(text) and text[at] != '"':
         if text[at] == "\\":
             at += 1
         elif text.startswith("$(", at):
-            at = _closing(text, at + 1, depth + 1)
+            at = _find_closing(text, at + 1, depth + 1)
         at += 1
     return at
 
 
-def _substitutions(body: str) -> list[str]:
+def _find_substitutions(body: str) -> list[str]:
     """The scripts in a here-document's `$(...)` and backticks."""
     # Quotes mean nothing in there, which is how text inside double quotes is read.
     reader = Reader('"' + body.replace('"', '\\"') + '"')
-    return [script for pipeline in reader.pipelines() for script in pipeline.nested]
+    return [script for pipeline in reader.read_pipelines() for script in pipeline.nested]

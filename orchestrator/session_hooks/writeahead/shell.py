@@ -53,7 +53,7 @@ _DETACHING = frozenset(("-d", "--detach", "-f", "-b", "--background"))
 _SSH_VALUES = "-p -i -l -o -F -L -R -D -J -b -c -E -e -I -m -O -Q -S -W -w -B"
 
 
-def commands(script: str, depth: int = 0, origin: Command | None = None) -> list[Command]:
+def parse_commands(script: str, depth: int = 0, origin: Command | None = None) -> list[Command]:
     """Every command that the script may start, wrappers taken off, in the order of the text.
 
     Args:
@@ -65,69 +65,69 @@ def commands(script: str, depth: int = 0, origin: Command | None = None) -> list
         return []
     found: list[Command] = []
     reader = Reader(script[:MAX_CHARS], origin)
-    for pipeline in reader.pipelines():
+    for pipeline in reader.read_pipelines():
         for inner in pipeline.nested:
             outer = Command([], pipeline.scope, pipeline.chain)
             outer.through = origin.through if origin else ()
-            found += commands(inner, depth + 1, outer)
+            found += parse_commands(inner, depth + 1, outer)
         upstream = ""
         for command in pipeline.commands:
             command.through = origin.through if origin else ()
             command.stdin = command.stdin or upstream
-            effective = list(_unwrapped(command, depth))
-            upstream = _printed(effective[-1]) if effective else ""
+            effective = list(_iter_effective_commands(command, depth))
+            upstream = _predict_output(effective[-1]) if effective else ""
             found += effective
     return found
 
 
-def _printed(command: Command) -> str:
+def _predict_output(command: Command) -> str:
     """What a command is known to print, for whoever reads it through a pipe."""
     if command.program in ("echo", "printf"):
         return " ".join(command.words[1:]).replace("\\n", "\n")
     return command.stdin if command.program in ("cat", "tee") else ""
 
 
-def _unwrapped(command: Command, depth: int) -> Iterator[Command]:
+def _iter_effective_commands(command: Command, depth: int) -> Iterator[Command]:
     while command.words:
         if _is_assignment(command.words[0]):
             command.words = command.words[1:]
             continue
         asks = command.program == "command" and command.words[1:2] in (["-v"], ["-V"])
         if command.program in _WRAPPERS and not asks:
-            if command.program == "env" and (split := _env_split(command.words)):
-                yield from commands(split, depth + 1, command)
+            if command.program == "env" and (split := _find_env_script(command.words)):
+                yield from parse_commands(split, depth + 1, command)
                 return
-            command = _wrapped(command)
+            command = _unwrap_command(command)
             continue
-        if started := _script(command):
+        if started := _find_script(command):
             script, through = started
             if command.program == "ssh":
                 yield command  # where it goes may be what a pattern of the user's is about
-            yield from commands(script, depth + 1, _starts(command, [], through))
+            yield from parse_commands(script, depth + 1, _derive_command(command, [], through))
             return
-        inner = _started(command)
+        inner = _find_started_programs(command)
         for words, through in inner:
-            yield from _unwrapped(_starts(command, words, through), depth + 1)
+            yield from _iter_effective_commands(_derive_command(command, words, through), depth + 1)
         if not inner:
             yield command
         return
 
 
-def _wrapped(command: Command) -> Command:
+def _unwrap_command(command: Command) -> Command:
     """What `sudo` and its like start."""
     words, program = command.words, command.program
     values, own = _WRAPPERS[program]
-    rest = _after_options(words[1:], values.split())
+    rest = _skip_options(words[1:], values.split())
     while program in ("env", "sudo", "doas") and rest and _is_assignment(rest[0]):
         rest = rest[1:]
     rest = rest[own:]
     before = words[: len(words) - len(rest)]
     moves = any(word.partition("=")[0] in _ELSEWHERE for word in before)
     shown = before if program in _INDIRECT or (program in ("env", "sudo") and moves) else []
-    return _starts(command, rest, shown, before)
+    return _derive_command(command, rest, shown, before)
 
 
-def _starts(
+def _derive_command(
     command: Command, words: list[str], through: Sequence[str] = (), by: Sequence[str] = ()
 ) -> Command:
     """What a command starts: by the words of a wrapper, through those that are to be shown."""
@@ -137,7 +137,7 @@ def _starts(
     loses = not _DETACHING.isdisjoint(before) or (
         bool(before) and os.path.basename(before[0]) in (*_INDIRECT, "find", "trap", "setsid")
     )
-    started.tells_success = command.tells_success and not loses
+    started.determines_success = command.determines_success and not loses
     return started
 
 
@@ -145,7 +145,7 @@ def _is_assignment(word: str) -> bool:
     return word.partition("=")[0].removesuffix("+").isidentifier() and "=" in word
 
 
-def _env_split(words: list[str]) -> str:
+def _find_env_script(words: list[str]) -> str:
     """The command line in `env -S 'VAR=x cmd'`."""
     for at, word in enumerate(words[1:], 1):
         if word in ("-S", "--split-string") and at + 1 < len(words):
@@ -159,13 +159,13 @@ def _env_split(words: list[str]) -> str:
     return ""
 
 
-def _script(command: Command) -> tuple[str, list[str]] | None:
+def _find_script(command: Command) -> tuple[str, list[str]] | None:
     """The script that a shell, `eval`, `ssh` or `trap` is given, and the words through which."""
     words, program = command.words, command.program
     if program == "eval":
         return " ".join(words[1:]), []
     if program == "ssh":
-        rest = _after_options(words[1:], _SSH_VALUES.split())[1:]
+        rest = _skip_options(words[1:], _SSH_VALUES.split())[1:]
         return " ".join(rest), words[: len(words) - len(rest)]
     if program == "trap" and len(words) > 1:
         return words[1], words[:1]
@@ -173,17 +173,17 @@ def _script(command: Command) -> tuple[str, list[str]] | None:
         places = (n for n, word in enumerate(words, 1) if re.fullmatch("-[a-z]*c|--command", word))
         at = next(places, len(words))
         return (words[at], words[:at]) if at < len(words) else None
-    return _script_of_a_shell(command) if program in _SHELLS else None
+    return _find_shell_script(command) if program in _SHELLS else None
 
 
-def _script_of_a_shell(command: Command) -> tuple[str, list[str]] | None:
-    letters, rest = _shell_arguments(command.words[1:])
+def _find_shell_script(command: Command) -> tuple[str, list[str]] | None:
+    letters, rest = _split_shell_arguments(command.words[1:])
     if not rest or rest[0] == "-" or "s" in letters:
         return command.stdin, []
     return (rest[0], []) if "c" in letters else None
 
 
-def _shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
+def _split_shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
     """The letters of a shell's options, and what comes after: a script, or a file's name."""
     letters, at = "", 0
     while at < len(arguments) and arguments[at][:1] in ("-", "+") and len(arguments[at]) > 1:
@@ -197,14 +197,14 @@ def _shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
     return letters, arguments[at:]
 
 
-def _started(command: Command) -> list[tuple[list[str], list[str]]]:
+def _find_started_programs(command: Command) -> list[tuple[list[str], list[str]]]:
     """Programs that `find -exec`, `docker exec` and their like start, and the words before each."""
     words = command.words
     if command.program in _SHELLS:
-        return [(_shell_arguments(words[1:])[1], [])]
+        return [(_split_shell_arguments(words[1:])[1], [])]
     if command.program == "find":
         return [
-            (words[at + 1 : _end_of_exec(words, at + 1)], words[: at + 1])
+            (words[at + 1 : _find_exec_end(words, at + 1)], words[: at + 1])
             for at, word in enumerate(words)
             if word in ("-exec", "-execdir", "-ok", "-okdir") and at + 1 < len(words)
         ]
@@ -219,14 +219,14 @@ def _started(command: Command) -> list[tuple[list[str], list[str]]]:
     return []
 
 
-def _end_of_exec(words: list[str], start: int) -> int:
+def _find_exec_end(words: list[str], start: int) -> int:
     for at in range(start, len(words)):
         if words[at] == ";" or (words[at] == "+" and words[at - 1] == "{}"):
             return at
     return len(words)
 
 
-def _after_options(words: list[str], with_value: list[str]) -> list[str]:
+def _skip_options(words: list[str], with_value: list[str]) -> list[str]:
     """The words after the leading options."""
     at = 0
     while at < len(words) and words[at].startswith("-") and len(words[at]) > 1:

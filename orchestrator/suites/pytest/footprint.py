@@ -7,10 +7,10 @@ from typing import Any
 
 from orchestrator.models.footprint import Footprint, Module, Reach
 from orchestrator.platform import files
-from orchestrator.suites.pytest.selecting import file_part
-from orchestrator.suites.pytest.settings import config_candidates, conftest_candidates
+from orchestrator.suites.pytest.selecting import extract_file_part
+from orchestrator.suites.pytest.settings import list_config_candidates, list_conftest_candidates
 
-_JOINED = ("runner", "installed", "search_path", "site_folders", "standard_modules", "data")
+_MERGED_FIELDS = ("runner", "installed", "search_path", "site_folders", "standard_modules", "data")
 
 
 def build_footprint(
@@ -28,16 +28,16 @@ def build_footprint(
     first, parts = next(iter(starts), None), list(gathered)
     if first is None or not parts:
         return None
-    tests = _joined(parts, "tests")
-    steering = _joined(parts, "steering")
-    looked = dict.fromkeys(_looked_for(first, tests))
+    tests = _merge_field(parts, "tests")
+    steering = _merge_field(parts, "steering")
+    looked = dict.fromkeys(_iter_config_paths(first, tests))
     present = [path for path in looked if os.path.lexists(path)]
     return Footprint(
         tests=tests,
         steering=tuple(dict.fromkeys([*steering, *(os.path.realpath(path) for path in present)])),
         absent=tuple(path for path in looked if path not in present),
-        modules=_modules(parts),
-        **{name: _joined(parts, name) for name in _JOINED},
+        modules=_merge_modules(parts),
+        **{name: _merge_field(parts, name) for name in _MERGED_FIELDS},
         interpreter=str(first["interpreter"]),
         version=str(first["version"]),
         prefix=str(first["prefix"]),
@@ -45,11 +45,11 @@ def build_footprint(
     )
 
 
-def _joined(parts: list[Mapping[str, Any]], name: str) -> tuple[str, ...]:
+def _merge_field(parts: list[Mapping[str, Any]], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(each) for part in parts for each in part[name]))
 
 
-def _modules(parts: list[Mapping[str, Any]]) -> tuple[Module, ...]:
+def _merge_modules(parts: list[Mapping[str, Any]]) -> tuple[Module, ...]:
     found: dict[str, Module] = {}
     for part in parts:
         for name, file, imports, provides in part["modules"]:
@@ -59,15 +59,15 @@ def _modules(parts: list[Mapping[str, Any]]) -> tuple[Module, ...]:
     return tuple(found.values())
 
 
-def _looked_for(start: Mapping[str, Any], tests: tuple[str, ...]) -> Iterator[str]:
+def _iter_config_paths(start: Mapping[str, Any], tests: tuple[str, ...]) -> Iterator[str]:
     """Yield where pytest looks for settings and conftest files, present or not."""
     invocation, config = Path(start["invocation"]).resolve(), start["config"]
-    named = [invocation / file_part(word) for word in start["arguments"]]
+    named = [invocation / extract_file_part(word) for word in start["arguments"]]
     there = filter(files.exists, named)
     folders = [path if files.is_folder(path) else path.parent for path in there]
     common = Path(os.path.commonpath(folders or [invocation])).resolve()
     root, found = Path(start["root"]).resolve(), Path(config).resolve() if config else None
     for begin in dict.fromkeys([common, invocation, root]):
-        yield from map(str, config_candidates(begin, found))
+        yield from map(str, list_config_candidates(begin, found))
     places = {Path(test).parent for test in tests} | {common, invocation, root}
-    yield from map(str, conftest_candidates(sorted(places), Path(start["cut"]).resolve()))
+    yield from map(str, list_conftest_candidates(sorted(places), Path(start["cut"]).resolve()))

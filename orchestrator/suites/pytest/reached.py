@@ -24,7 +24,7 @@ class ReachedFiles:
     _paths: dict[str, str] = field(default_factory=dict)
     _sets: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
 
-    def take(self, record: Mapping[str, Any], id_of: Callable[[str], str]) -> None:
+    def add_record(self, record: Mapping[str, Any], id_of: Callable[[str], str]) -> None:
         """Take one record.
 
         Args:
@@ -39,17 +39,17 @@ class ReachedFiles:
         for node, names in record["names"].items():
             self._names[id_of(node)] = tuple(names)
 
-    def attach(self, cases: Iterable[Case], workspace: Path) -> tuple[tuple[Case, ...], str]:
+    def attach_reach(self, cases: Iterable[Case], workspace: Path) -> tuple[tuple[Case, ...], str]:
         """Return the cases, the failing ones with what they reach, and a note of what is left out.
 
         Of what is left out, the footprint still tells what the case reached at the baseline.
         """
-        inside, found, left, cut = _Inside(workspace), [], REPORT_BOUND, 0
+        inside, found, left, cut = _RelativePathCache(workspace), [], REPORT_BOUND, 0
         for case in cases:
-            if not case.failing or case.id not in self.files:
+            if not case.is_failing or case.id not in self.files:
                 found.append(case)
                 continue
-            reach = inside.of(self.files[case.id])
+            reach = inside.list_relative_paths(self.files[case.id])
             kept = reach[: min(CASE_BOUND, left)]
             cut += len(kept) < len(reach)
             left -= len(kept)
@@ -58,24 +58,24 @@ class ReachedFiles:
         return tuple(found), note
 
 
-class _Inside:
+class _RelativePathCache:
     """Finds the paths of the files that lie in a folder; each set of files is worked out once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._known: dict[int, tuple[str, ...]] = {}
 
-    def of(self, files: tuple[str, ...]) -> tuple[str, ...]:
+    def list_relative_paths(self, files: tuple[str, ...]) -> tuple[str, ...]:
         """Return the paths from the folder of those of `files` that lie in it.
 
         Args:
             files: a set that outlives this, since it is known by its identity.
         """
         if id(files) not in self._known:
-            self._known[id(files)] = tuple(dict.fromkeys(self._relative(files)))
+            self._known[id(files)] = tuple(dict.fromkeys(self._iter_relative_paths(files)))
         return self._known[id(files)]
 
-    def _relative(self, files: tuple[str, ...]) -> Iterator[str]:
+    def _iter_relative_paths(self, files: tuple[str, ...]) -> Iterator[str]:
         for each in map(Path, files):
             if each.is_relative_to(self._folder):
                 yield each.relative_to(self._folder).as_posix()

@@ -15,7 +15,7 @@ from orchestrator.models import SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files, process
 from orchestrator.suites import command_line
-from orchestrator.suites.environment import project_environment
+from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.report import ReportReader
 from orchestrator.suites.pytest.selecting import narrow_arguments
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
@@ -47,11 +47,13 @@ class PytestSuite:
         self,
         command: str,
         timeout_seconds: float,
-        environment: Callable[[Path], Mapping[str, str]] = project_environment,
+        environment: Callable[[Path], Mapping[str, str]] = build_project_environment,
     ) -> None:
-        self._line = command_line.parse(command)
+        self._line = command_line.parse_command(command)
         self._timeout, self._environment = timeout_seconds, environment
-        self._first_argument = None if self._line.by_shell else _after_pytest(self._line.argv)
+        self._first_argument = (
+            None if self._line.by_shell else _find_first_argument(self._line.argv)
+        )
 
     def preflight(self, workspace: Path) -> None:
         """Check that the command can be started.
@@ -60,7 +62,7 @@ class PytestSuite:
             UsageError: the workspace is not a directory.
             InfrastructureError: the program, or the module after `python -m`, is not there.
         """
-        env = self._line.environment(self._environment(workspace))
+        env = self._line.build_environment(self._environment(workspace))
         command_line.require_program(self._line, workspace, env)
         python = self._line.argv[0]
         if not re.fullmatch(r"python[\d.]*", Path(python).name) or self._first_argument != 3:
@@ -75,7 +77,7 @@ class PytestSuite:
         self,
         workspace: Path,
         select: Sequence[str] | None = None,
-        on_event: Listener = command_line.no_listener,
+        on_event: Listener = command_line.ignore_event,
     ) -> SuiteReport:
         """Run the suite and report.
 
@@ -85,18 +87,18 @@ class PytestSuite:
                 runs them all.
             on_event: hears of each case as it ends.
         """
-        return self._execute(workspace, select, on_event, observing=False)[0]
+        return self._run_suite(workspace, select, on_event, observing=False)[0]
 
-    def observe(
-        self, workspace: Path, on_event: Listener = command_line.no_listener
+    def run_with_footprint(
+        self, workspace: Path, on_event: Listener = command_line.ignore_event
     ) -> tuple[SuiteReport, Footprint | None]:
         """Run all cases, report, and return what the verdict rests on.
 
         The footprint is None where pytest did not come to its end.
         """
-        return self._execute(workspace, None, on_event, observing=True)
+        return self._run_suite(workspace, None, on_event, observing=True)
 
-    def _execute(
+    def _run_suite(
         self,
         workspace: Path,
         select: Sequence[str] | None,
@@ -106,7 +108,7 @@ class PytestSuite:
     ) -> tuple[SuiteReport, Footprint | None]:
         reader = ReportReader(uuid.uuid4().hex, workspace, on_event)
         with tempfile.TemporaryDirectory(prefix="orchestrator-suite-") as folder:
-            channel, fallback = process.Channel(reader.take), Path(folder) / "records"
+            channel, fallback = process.Channel(reader.read_line), Path(folder) / "records"
             try:
                 given = {
                     "nonce": reader.nonce,
@@ -116,18 +118,20 @@ class PytestSuite:
                     "folder": str(PLUGIN_FOLDER),
                     "observing": observing,
                 }
-                argv, env = self._with_plugin(given, workspace, select)
-                ended = command_line.execute(
+                argv, env = self._add_plugin(given, workspace, select)
+                ended = command_line.run_command(
                     self._line, argv, workspace, env, self._timeout, channel
                 )
             finally:
                 channel.close()
             if files.exists(fallback):  # a program in between has closed the pipe
                 for line in fallback.read_bytes().splitlines():
-                    reader.take(line)
-        return reader.report(self._line, ended), reader.footprint() if observing else None
+                    reader.read_line(line)
+        return reader.build_report(
+            self._line, ended
+        ), reader.collect_footprint() if observing else None
 
-    def _with_plugin(
+    def _add_plugin(
         self, given: Mapping[str, object], workspace: Path, select: Sequence[str] | None
     ) -> tuple[Sequence[str], Mapping[str, str]]:
         """Ask for our plugin: on pytest's own command line, or through the environment.
@@ -135,7 +139,7 @@ class PytestSuite:
         The environment reaches pytest through make or a shell, but also every pytest that the
         command starts, so it is used only where it has to be.
         """
-        env = self._line.environment(self._environment(workspace))
+        env = self._line.build_environment(self._environment(workspace))
         # Behind all that the project and its user put there: it must shadow nothing.
         path = [env["PYTHONPATH"]] if env.get("PYTHONPATH") else []
         env["PYTHONPATH"] = os.pathsep.join([*path, str(PLUGIN_FOLDER)])
@@ -150,7 +154,7 @@ class PytestSuite:
         return [*head, *wanted, *arguments], env
 
 
-def _after_pytest(argv: Sequence[str]) -> int | None:
+def _find_first_argument(argv: Sequence[str]) -> int | None:
     """Give where pytest's own arguments begin, or None for a wrapper that hides them."""
     for at, word in enumerate(argv):
         if Path(word).name in _RUNNERS and (at == 0 or argv[at - 1] in ("-m", "run")):

@@ -22,18 +22,18 @@ _VALUED_OPTIONS: Final = frozenset(
 """Options whose next word may look like a path of tests and is not one."""
 
 
-def file_part(node_id: str) -> str:
+def extract_file_part(node_id: str) -> str:
     """Return the path at the beginning of an id, where pytest did not tell it."""
     return node_id.split(_SEPARATOR, 1)[0]
 
 
-def function_part(node_id: str) -> str:
+def extract_function_part(node_id: str) -> str:
     """Return an id without parameters, where pytest did not tell it."""
-    file = file_part(node_id)
+    file = extract_file_part(node_id)
     return file + node_id[len(file) :].split("[", 1)[0]
 
 
-def rebase(node_id: str, file_id: str, path: Path, workspace: Path) -> str:
+def rebase_id(node_id: str, file_id: str, path: Path, workspace: Path) -> str:
     """Return an id as it selects its case from the workspace.
 
     Args:
@@ -47,21 +47,21 @@ def rebase(node_id: str, file_id: str, path: Path, workspace: Path) -> str:
     return own + node_id[len(file_id) :]
 
 
-def tests_named_in(text: str) -> frozenset[str]:
+def find_test_names(text: str) -> frozenset[str]:
     """Return the names of test functions that a person's words give: `test_x`, `Suite::works`."""
     return frozenset(re.findall(r"\btest_\w+\b(?!\.py)|(?<=::)\w+", text))
 
 
 def narrow_arguments(arguments: Sequence[str], select: Sequence[str], workspace: Path) -> list[str]:
     """Return pytest's arguments with these cases in place of the paths that they name."""
-    return [*_without_paths(arguments, workspace), *select]
+    return [*_drop_paths(arguments, workspace), *select]
 
 
-def _without_paths(arguments: Sequence[str], workspace: Path) -> list[str]:
+def _drop_paths(arguments: Sequence[str], workspace: Path) -> list[str]:
     return [
         word
         for before, word in zip(("", *arguments), arguments, strict=False)
         if word.startswith("-")
         or before in _VALUED_OPTIONS
-        or not os.path.lexists(workspace / file_part(word))
+        or not os.path.lexists(workspace / extract_file_part(word))
     ]

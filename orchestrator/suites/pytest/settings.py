@@ -21,7 +21,7 @@ CONFTEST_NAME: Final = "conftest.py"
 OPTIONS_VARIABLE: Final = "PYTEST_ADDOPTS"
 
 
-def plugins_by_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
+def list_environment_plugins(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the modules that the environment tells pytest to load as plugins."""
     options = environment.get(OPTIONS_VARIABLE, "").split()
     named = (after for word, after in itertools.pairwise(options) if word == "-p")
@@ -29,7 +29,7 @@ def plugins_by_environment(environment: Mapping[str, str]) -> tuple[str, ...]:
     return (*filter(None, listed), *named)
 
 
-def config_candidates(start: Path, config: Path | None) -> tuple[Path, ...]:
+def list_config_candidates(start: Path, config: Path | None) -> tuple[Path, ...]:
     """List the paths at which pytest looks for a configuration file.
 
     Args:
@@ -42,7 +42,7 @@ def config_candidates(start: Path, config: Path | None) -> tuple[Path, ...]:
     return tuple(folder / name for folder in folders for name in CONFIG_NAMES)
 
 
-def conftest_candidates(folders: Iterable[Path], top: Path) -> tuple[Path, ...]:
+def list_conftest_candidates(folders: Iterable[Path], top: Path) -> tuple[Path, ...]:
     """List the paths at which pytest looks for conftest files.
 
     Args:

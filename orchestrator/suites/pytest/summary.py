@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-PASSED: Final = re.compile(r"(?:^|[\s=,])(\d+) passed\b")
+PASSED_COUNT: Final = re.compile(r"(?:^|[\s=,])(\d+) passed\b")
 """The count of what passed."""
 
 COUNTS: Final = re.compile(r"\d+ (?:passed|failed|errors?|skipped)\b")

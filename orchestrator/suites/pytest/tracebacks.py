@@ -15,12 +15,12 @@ _LOCATION: Final = re.compile(r"^(?:  File \"(.+?)\", line |(\S[^\n:]*):)\d+[:,]
 _ERROR_LINE: Final = re.compile(r"E(\s|$)")
 
 
-def error_lines(detail: str) -> str:
+def extract_error_lines(detail: str) -> str:
     """Return the lines of the exceptions themselves."""
     return "\n".join(line for line in detail.splitlines() if _ERROR_LINE.match(line))
 
 
-def frames(detail: str) -> Iterator[str]:
+def iter_frames(detail: str) -> Iterator[str]:
     """Yield a traceback's frames, without the lines of the exceptions."""
     styles = (_LONG_STYLE, _NATIVE_STYLE)
     separator = next((style for style in styles if style.search(detail)), _SHORT_STYLE)
@@ -30,6 +30,6 @@ def frames(detail: str) -> Iterator[str]:
             yield "\n".join(lines)
 
 
-def locations(text: str) -> list[str]:
+def list_locations(text: str) -> list[str]:
     """List the files that a traceback names, as they are printed."""
     return [native or pytests for native, pytests in _LOCATION.findall(text)]

@@ -14,15 +14,15 @@ from orchestrator.suites.pytest.summary import LAST_LINE
 
 _USAGE, _NO_TESTS = 4, 5
 
-UNFINISHED: Final = "the process ended while it ran"
+UNFINISHED_MESSAGE: Final = "the process ended while it ran"
 """Message of a case that had begun when its process died."""
 
 PLUGIN: Final = "orchestrator_suite_plugin"
 
-NOT_REACHED: Final = "pytest did not report: the orchestrator's plugin did not reach it"
+NOT_REACHED_MESSAGE: Final = "pytest did not report: the orchestrator's plugin did not reach it"
 """Message of a run in which pytest ran, as far as can be seen, and our plugin did not."""
 
-_RAN: Final = re.compile(
+_RAN_PATTERN: Final = re.compile(
     rf"{LAST_LINE.pattern}|No module named '?{PLUGIN}|Error importing plugin \"{PLUGIN}"
 )
 
@@ -46,7 +46,7 @@ class Records:
     """Whether each session that started sent its last record, and nothing is missing between."""
     missing: int = 0
     """Collected cases without an end."""
-    stopped: str = ""
+    stop_reason: str = ""
     """Why a session stopped before all cases had run: by a limit, or by a plugin."""
     internal: str = ""
     """An error of pytest or of a plugin."""
@@ -56,7 +56,7 @@ class Records:
     """Whether a conftest file could not be imported."""
 
 
-def judge(code: int, cases: tuple[Case, ...], records: Records, output: str = "") -> Verdict:
+def judge_run(code: int, cases: tuple[Case, ...], records: Records, output: str = "") -> Verdict:
     """Judge a run that ended by itself.
 
     Args:
@@ -65,20 +65,20 @@ def judge(code: int, cases: tuple[Case, ...], records: Records, output: str = ""
         records: what they say of the whole.
         output: what the command printed.
     """
-    if not records.started and (code == 0 or _RAN.search(output)):
-        return Verdict(SuiteOutcome.CRASHED, NOT_REACHED)
+    if not records.started and (code == 0 or _RAN_PATTERN.search(output)):
+        return Verdict(SuiteOutcome.CRASHED, NOT_REACHED_MESSAGE)
     if records.internal or records.broken_conftest or not records.finished:
-        return _unfinished(code, records)
-    if any(case.failing for case in cases):
-        return _with_failing(code, cases)
+        return _judge_unfinished(code, records)
+    if any(case.is_failing for case in cases):
+        return _judge_failing(code, cases)
     if records.interrupted or records.missing:
         count = f"{records.missing} collected case{'s' if records.missing > 1 else ''}"
         text = "interrupted" if records.interrupted else f"no result of {count}"
-        return Verdict(SuiteOutcome.CRASHED, ": ".join(filter(None, (text, records.stopped))))
-    return _green(cases) if code == 0 else _not_green(code, cases)
+        return Verdict(SuiteOutcome.CRASHED, ": ".join(filter(None, (text, records.stop_reason))))
+    return _judge_green(cases) if code == 0 else _judge_nonzero_exit(code, cases)
 
 
-def _unfinished(code: int, records: Records) -> Verdict:
+def _judge_unfinished(code: int, records: Records) -> Verdict:
     if records.broken_conftest:
         return Verdict(SuiteOutcome.COLLECTION_ERROR)
     if records.internal:
@@ -92,23 +92,23 @@ def _unfinished(code: int, records: Records) -> Verdict:
     return Verdict(SuiteOutcome.CRASHED, f"ended with {code} {what}")
 
 
-def _with_failing(code: int, cases: tuple[Case, ...]) -> Verdict:
+def _judge_failing(code: int, cases: tuple[Case, ...]) -> Verdict:
     # Cases that were seen to fail are the stronger word: a code of 0 does not clear them.
     note = "" if code else "though the command ended with 0"
     ran = any(case.outcome in (CaseOutcome.PASSED, CaseOutcome.FAILED) for case in cases)
-    if any(case.failing and case.collecting for case in cases) and not ran:
+    if any(case.is_failing and case.collecting for case in cases) and not ran:
         return Verdict(SuiteOutcome.COLLECTION_ERROR, note)
     return Verdict(SuiteOutcome.FAILED, note)
 
 
-def _green(cases: tuple[Case, ...]) -> Verdict:
+def _judge_green(cases: tuple[Case, ...]) -> Verdict:
     if any(case.outcome is CaseOutcome.PASSED for case in cases):
         return Verdict(SuiteOutcome.PASSED)
     # A suite that skips everything has checked nothing, so it is never green.
     return Verdict(SuiteOutcome.NO_TESTS, "every case was skipped" if cases else "")
 
 
-def _not_green(code: int, cases: tuple[Case, ...]) -> Verdict:
+def _judge_nonzero_exit(code: int, cases: tuple[Case, ...]) -> Verdict:
     if not cases:
         return Verdict(SuiteOutcome.USAGE_ERROR if code == _USAGE else SuiteOutcome.NO_TESTS)
     # A coverage limit, too many warnings, a linter behind `&&`: the command says no.

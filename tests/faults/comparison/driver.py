@@ -25,9 +25,9 @@ import psutil
 from orchestrator import events
 from orchestrator.platform.process import MARK
 from orchestrator.services.runs import exit_code, resume_run, start_run
-from orchestrator.storage.place import state_directory
+from orchestrator.storage.place import resolve_state_directory
 from orchestrator.workspace.swap import SwapNote
-from tests.faults.comparison.project import PLAN, TASK, look
+from tests.faults.comparison.project import PLAN, TASK, read_entries
 
 STEPS: Final = {
     "running the suite again (run 2)": "second run after",
@@ -35,7 +35,7 @@ STEPS: Final = {
     "running the suite again (run 4)": "third run after",
     "running the tests without": "run without the new tests",
 }
-PUTTING_BACK: Final = "putting back after a kill"
+RESTORING_STEP: Final = "putting back after a kill"
 COUNTED: Final = frozenset(
     {"open", "subprocess.Popen", "shutil.copyfile", "shutil.rmtree", "tempfile.mkdtemp"}
     | {f"os.{name}" for name in ("rename", "remove", "mkdir", "rmdir", "chmod", "symlink")}
@@ -50,11 +50,11 @@ class Killer:
     def __init__(self, project: Path, folder: Path) -> None:
         self._project, self._folder = project, folder
         self._plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        self._note = str(SwapNote.of_project(project, state_directory()).path)
+        self._note = str(SwapNote.for_project(project, resolve_state_directory()).path)
         self._step, self._heard = "", False
         self._calls: dict[str, int] = {}
 
-    def hear(self, event: events.Event) -> None:
+    def handle_event(self, event: events.Event) -> None:
         """Take an event of the run."""
         if not self._heard:
             self._enter("")
@@ -63,7 +63,7 @@ class Killer:
         if isinstance(event, events.Ready) and self._plan.get("step") == "ready":
             self._kill()
         if isinstance(event, events.AgentFinished):
-            self._write("attempt.json", look(self._project))
+            self._write("attempt.json", read_entries(self._project))
         if isinstance(event, events.StepStarted):
             names = [name for text, name in STEPS.items() if event.name.startswith(text)]
             self._enter(names[0] if names else "")
@@ -74,7 +74,7 @@ class Killer:
     def audit(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Take a call to the system."""
         if not self._heard and name == "open" and arguments[0] == self._note:
-            self._step = PUTTING_BACK
+            self._step = RESTORING_STEP
         if not self._step or name not in COUNTED or str(arguments[0]).startswith("/proc"):
             return
         self._calls[self._step] = count = self._calls.get(self._step, 0) + 1
@@ -104,7 +104,7 @@ class Killer:
                     alive.append(" ".join(process.cmdline()))
             except (psutil.Error, OSError):
                 continue
-        self._write("start.json", {"files": look(self._project), "alive": alive})
+        self._write("start.json", {"files": read_entries(self._project), "alive": alive})
 
     def _write(self, name: str, value: object) -> None:
         text = json.dumps(value)
@@ -125,8 +125,8 @@ def main() -> int:
         count.write_text("0", encoding="ascii")
     sys.addaudithook(killer.audit)
     if action == "start":
-        return exit_code(start_run(TASK, project, listener=killer.hear))
-    return exit_code(resume_run(sys.argv[4], listener=killer.hear))
+        return exit_code(start_run(TASK, project, listener=killer.handle_event))
+    return exit_code(resume_run(sys.argv[4], listener=killer.handle_event))
 
 
 if __name__ == "__main__":

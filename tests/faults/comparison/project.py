@@ -139,11 +139,11 @@ def make_project(folder: Path, kind: str) -> Path:
     (project / "link.txt").symlink_to("dos.txt")
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run(["git", *arguments], cwd=project, check=True)
-    _add_what_is_the_users(project)
+    _add_user_files(project)
     return project
 
 
-def _add_what_is_the_users(project: Path) -> None:
+def _add_user_files(project: Path) -> None:
     """Add what no commit has: untracked, ignored, staged and edited files, links, modes."""
     (project / ".env").write_text(SECRET, encoding="ascii")
     (project / ".env").chmod(0o600)
@@ -172,7 +172,7 @@ def _configuration(kind: str) -> str:
     )
 
 
-def look(project: Path) -> dict[str, list[str]]:
+def read_entries(project: Path) -> dict[str, list[str]]:
     """Return what stands in a project: of each file, link and folder its kind, mode and content.
 
     What the suite itself writes is left out: its log, bytecode, and the number in `build_info.py`.
@@ -184,11 +184,11 @@ def look(project: Path) -> dict[str, list[str]]:
             path = Path(folder) / name
             relative = path.relative_to(project).as_posix()
             if relative not in ("suite.log", "build_info.new"):
-                found[relative] = _look_at(path)
+                found[relative] = _describe_entry(path)
     return found
 
 
-def _look_at(path: Path) -> list[str]:
+def _describe_entry(path: Path) -> list[str]:
     at = path.lstat()
     if stat.S_ISLNK(at.st_mode):
         return ["link", "", str(path.readlink())]
@@ -201,7 +201,7 @@ def _look_at(path: Path) -> list[str]:
     return ["file", mode, f"{len(content)} {hashlib.sha256(content).hexdigest()}"]
 
 
-def bytes_lost(expected: dict[str, list[str]], found: dict[str, list[str]]) -> int:
+def count_lost_bytes(expected: dict[str, list[str]], found: dict[str, list[str]]) -> int:
     """Return how many bytes of the expected files are not there as they were."""
     lost = (entry for name, entry in expected.items() if found.get(name, [])[2:] != entry[2:])
     return sum(int(entry[2].split()[0]) if entry[0] == "file" else 1 for entry in lost)

@@ -9,7 +9,7 @@ from typing import Any, Iterator
 _WITH_FUNC = (functools.partial, functools.partialmethod, functools.cached_property)
 
 
-def functions(value: Any, depth: int = 8) -> list[FunctionType]:
+def list_functions(value: Any, depth: int = 8) -> list[FunctionType]:
     """List the function that is called, and those that it says it wraps."""
     found: list[FunctionType] = []
     while value is not None and depth:
@@ -37,15 +37,15 @@ def _is_method(value: Any) -> bool:
     return type(value).__name__ == "method" and hasattr(value, "__func__")
 
 
-def codes(code: CodeType) -> Iterator[CodeType]:
+def iter_codes(code: CodeType) -> Iterator[CodeType]:
     """Yield a code object and those nested in it: lambdas, comprehensions, inner functions."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from codes(constant)
+            yield from iter_codes(constant)
 
 
-def item_object(item: Any) -> Any:
+def find_item_object(item: Any) -> Any:
     """Return what a case calls, without making an instance for it."""
     held = vars(item).get("_obj")
     if held is not None:

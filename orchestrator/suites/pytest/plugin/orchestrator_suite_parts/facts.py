@@ -8,10 +8,17 @@ from typing import Any, Iterator
 import pytest
 
 from . import code as _code
-from .integrity import Baseline, Items, hook_files, is_trusted_file, tracer_change, trust
+from .integrity import (
+    Baseline,
+    ItemFunctions,
+    find_hook_files,
+    find_tracer_change,
+    is_trusted_file,
+    trust_files,
+)
 from .patches import find_patches
-from .places import is_project, real
-from .raised import describe, describe_collection
+from .places import is_project_file, resolve_path
+from .raised import describe_collection_error, describe_exceptions
 
 _MOST_FORGED = 100
 
@@ -28,34 +35,34 @@ class Facts:
     def __init__(self, manager: Any, observing: bool, baseline: Baseline | None) -> None:
         manager.register(self, "orchestrator-facts")
         self.observing, self._baseline = observing, baseline
-        self._items = Items()
-        self._ran: list[Any] = []
-        self._failed: dict[Any, None] = {}
-        self._collected: list[Any] = []
-        self._forged: dict[str, None] = {}
+        self._items = ItemFunctions()
+        self._executed_items: list[Any] = []
+        self._failed_items: dict[Any, None] = {}
+        self._collected_items: list[Any] = []
+        self._forgeries: dict[str, None] = {}
         self._early_hooks: dict[str, Any] = {}
         self._fixtures: set[str] = set()
         self._parents: dict[Any, tuple[str, str, str]] = {}
         self._opens: Any = None
         if observing:
-            from .opens import Opens
+            from .opens import OpenRecorder
 
-            self._opens = Opens(self._ran)
+            self._opens = OpenRecorder(self._executed_items)
             manager.register(self._opens, "orchestrator-opens")
 
-    def place(self, item: Any) -> tuple[str, str, str, str]:
+    def locate_case(self, item: Any) -> tuple[str, str, str, str]:
         """Return the id and path of a case's file, its function's id, and the defining file."""
-        file_id, path, parent_id = self._file_of(item.parent)
+        file_id, path, parent_id = self._find_file(item.parent)
         if not file_id:
             return "", "", item.nodeid, ""
         name = getattr(item, "originalname", None)
         function = "{}::{}".format(parent_id, name) if name else item.nodeid
         definer = path
-        for each in _own_files(item):
+        for each in _list_own_files(item):
             definer = os.path.abspath(each)
         return file_id, path, function, definer
 
-    def _file_of(self, parent: Any) -> tuple[str, str, str]:
+    def _find_file(self, parent: Any) -> tuple[str, str, str]:
         """Return id and path of the file that a collector is in, and its own id."""
         if parent not in self._parents:
             each = parent
@@ -68,7 +75,7 @@ class Facts:
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
         """Remember the hooks that are there before test modules are imported."""
-        self._early_hooks = hook_files(config.pluginmanager)
+        self._early_hooks = find_hook_files(config.pluginmanager)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self) -> Iterator[None]:
@@ -78,21 +85,21 @@ class Facts:
             report = outcome.get_result()
             error = getattr(getattr(report, "call", None), "excinfo", None)
             if error is not None and report.outcome != "passed":
-                report.orchestrator_raised = list(describe_collection(error.value))
+                report.orchestrator_raised = list(describe_collection_error(error.value))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:
         """Remember the collected cases, and trust what defines and steers them."""
-        self._collected = list(session.items)
-        self._fixtures = fixture_files(session)
-        trust(self.test_files() | self.steering(session.config))
-        for text in (*self._items.remember(self._collected), *find_patches()):
-            self._forged[text] = None
+        self._collected_items = list(session.items)
+        self._fixtures = find_fixture_files(session)
+        trust_files(self.find_test_files() | self.find_test_config(session.config))
+        for text in (*self._items.remember_functions(self._collected_items), *find_patches()):
+            self._forgeries[text] = None
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Look at the runner after each case."""
-        for text in self._baseline.core_changes() if self._baseline else ():
-            self._forged["{}: {}".format(nodeid, text)] = None
+        for text in self._baseline.find_core_changes() if self._baseline else ():
+            self._forgeries["{}: {}".format(nodeid, text)] = None
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[None]:
@@ -102,8 +109,8 @@ class Facts:
         self._check_item(item)
 
     def _check_item(self, item: Any) -> None:
-        if text := self._items.change_of(item):
-            self._forged[text] = None
+        if text := self._items.find_change(item):
+            self._forgeries[text] = None
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
@@ -111,48 +118,54 @@ class Facts:
         outcome: Any = yield
         if call.excinfo is not None and not outcome.excinfo:
             report = outcome.get_result()
-            report.orchestrator_raised = describe(call.excinfo.value)
+            report.orchestrator_raised = describe_exceptions(call.excinfo.value)
             if report.outcome == "failed":
-                self._failed[item] = None
+                self._failed_items[item] = None
 
-    def test_files(self) -> set[str]:
+    def find_test_files(self) -> set[str]:
         """Return the files in which collected cases, or the code that makes them, are defined.
 
         A module whose docstrings are run is not one of them: it is the code under test.
         """
         found = set()
-        for item in self._collected:
+        for item in self._collected_items:
             path = str(getattr(item, "path", ""))
             if not (type(item).__name__ == "DoctestItem" and path.endswith(".py")):
-                found.add(real(path))
-            found.update(real(each) for each in _own_files(item))
-        return {each for each in found if each and is_project(each)}
+                found.add(resolve_path(path))
+            found.update(resolve_path(each) for each in _list_own_files(item))
+        return {each for each in found if each and is_project_file(each)}
 
-    def steering(self, config: Any) -> set[str]:
+    def find_test_config(self, config: Any) -> set[str]:
         """Return the configuration and the files of the project's plugins, hooks and fixtures."""
         found = {str(config.inipath)} if config.inipath else set()
         for plugin in config.pluginmanager.get_plugins():
             found.add(getattr(plugin, "__file__", None) or "")
-        found.update(hook_files(config.pluginmanager))
+        found.update(find_hook_files(config.pluginmanager))
         found.update(self._fixtures)
-        return {real(each) for each in found if each and is_project(each)} - self.test_files()
+        return {
+            resolve_path(each) for each in found if each and is_project_file(each)
+        } - self.find_test_files()
 
-    def gather(self, config: Any) -> dict[str, Any]:
+    def collect_facts(self, config: Any) -> dict[str, Any]:
         """Return all facts as plain JSON values."""
         for text in self._baseline.restore_builtins() if self._baseline else ():
-            self._forged[text] = None
-        facts: dict[str, Any] = {"forged": self._gather_forged(config)}
-        if not (self._failed or self._opens):
+            self._forgeries[text] = None
+        facts: dict[str, Any] = {"forged": self._collect_forgeries(config)}
+        if not (self._failed_items or self._opens):
             return facts
         from .graph import Graph
 
-        graph, tests, steering = Graph(config), self.test_files(), self.steering(config)
-        provides = set(hook_files(config.pluginmanager)) | self._fixtures
-        code = graph.test_code(tests | steering | provides)
-        if wanted := self._wanted(config):
+        graph, tests, steering = (
+            Graph(config),
+            self.find_test_files(),
+            self.find_test_config(config),
+        )
+        provides = set(find_hook_files(config.pluginmanager)) | self._fixtures
+        code = graph.find_test_code(tests | steering | provides)
+        if wanted := self._select_reach_items(config):
             from .reach import Reach
 
-            facts["reach"] = Reach(graph, code).report(wanted, self._failed)
+            facts["reach"] = Reach(graph, code).build_report(wanted, self._failed_items)
         if self._opens:
             from .footprint import gather_footprint
 
@@ -161,55 +174,55 @@ class Facts:
             )
         return facts
 
-    def _wanted(self, config: Any) -> list[Any]:
+    def _select_reach_items(self, config: Any) -> list[Any]:
         """Return the cases whose reach is wanted."""
         if not self.observing:
-            return list(self._failed)
-        return self._collected if _replaces_crashed(config) else self._ran
+            return list(self._failed_items)
+        return self._collected_items if _is_replacement_worker(config) else self._executed_items
 
-    def _gather_forged(self, config: Any) -> list[str]:
-        for text in self._baseline.changes() if self._baseline else ():
-            self._forged[text] = None
-        for text in (tracer_change(), *find_patches()):
+    def _collect_forgeries(self, config: Any) -> list[str]:
+        for text in self._baseline.find_changes() if self._baseline else ():
+            self._forgeries[text] = None
+        for text in (find_tracer_change(), *find_patches()):
             if text:
-                self._forged[text] = None
-        for file, plugin in hook_files(config.pluginmanager).items():
-            if file not in self._early_hooks and not _is_honest_plugin(plugin, config):
-                self._forged["a hook was added by {}".format(file)] = None
-        return list(self._forged)[:_MOST_FORGED]
+                self._forgeries[text] = None
+        for file, plugin in find_hook_files(config.pluginmanager).items():
+            if file not in self._early_hooks and not _is_trusted_plugin(plugin, config):
+                self._forgeries["a hook was added by {}".format(file)] = None
+        return list(self._forgeries)[:_MOST_FORGED]
 
 
-def _replaces_crashed(config: Any) -> bool:
+def _is_replacement_worker(config: Any) -> bool:
     """Return whether this is a worker of xdist that replaces one that died with what it knew."""
     given = getattr(config, "workerinput", {})
     number = str(given.get("workerid", ""))[2:]
     return number.isdigit() and int(number) >= given.get("workercount", 0)
 
 
-def _own_files(item: Any) -> list[str]:
+def _list_own_files(item: Any) -> list[str]:
     """List the files in which a case's function is defined, and not those of its decorators."""
     name = getattr(item, "originalname", None)
     return [
         each.__code__.co_filename
-        for each in _code.functions(_code.item_object(item))
-        if each.__name__ == name and is_project(each.__code__.co_filename)
+        for each in _code.list_functions(_code.find_item_object(item))
+        if each.__name__ == name and is_project_file(each.__code__.co_filename)
     ]
 
 
-def fixture_files(session: Any) -> set[str]:
+def find_fixture_files(session: Any) -> set[str]:
     """Return the files of all fixtures."""
     manager = getattr(session, "_fixturemanager", None)
     by_name = getattr(manager, "_arg2fixturedefs", {})  # before pytest 9.2
     known = [*getattr(manager, "_get_all_fixture_defs", tuple)()]
     known += [definition for definitions in by_name.values() for definition in definitions]
     return {
-        real(each.__code__.co_filename)
+        resolve_path(each.__code__.co_filename)
         for definition in known
-        for each in _code.functions(definition.func)[:1]
+        for each in _code.list_functions(definition.func)[:1]
     }
 
 
-def _is_honest_plugin(plugin: Any, config: Any) -> bool:
+def _is_trusted_plugin(plugin: Any, config: Any) -> bool:
     """Return whether a plugin that was registered late is a conftest file, or made by one."""
     file = getattr(plugin, "__file__", None)
     if file and os.path.basename(file) == "conftest.py":

@@ -9,11 +9,18 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from .places import is_own, is_project, real, search_path, site_folders, standard_modules
+from .places import (
+    is_plugin_file,
+    is_project_file,
+    list_search_path,
+    list_site_folders,
+    list_standard_modules,
+    resolve_path,
+)
 
 if TYPE_CHECKING:
     from .graph import Graph
-    from .opens import Opens
+    from .opens import OpenRecorder
 
 _RUNNER = {
     *("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
@@ -29,7 +36,7 @@ def gather_footprint(
     steering: set[str],
     provides: set[str],
     code: set[str],
-    opens: Opens,
+    opens: OpenRecorder,
 ) -> dict[str, Any]:
     """Return the footprint as plain JSON values.
 
@@ -46,52 +53,52 @@ def gather_footprint(
     runner: set[str] = set()
     installed: set[str] = set()
     programs = {os.path.dirname(sys.executable), os.path.join(sys.prefix, "bin")}
-    names = _RUNNER | _plugin_names(config)
+    names = _RUNNER | _list_plugin_modules(config)
     for name, module in list(sys.modules.items()):
-        path = _file_of(module)
-        if not path or is_own(path):
+        path = _resolve_module_file(module)
+        if not path or is_plugin_file(path):
             continue
         if os.path.dirname(path) in programs or name == "__main__":
             runner.add(path)
-        elif is_project(path):
+        elif is_project_file(path):
             files.setdefault(path, name)
         else:
             (runner if name.split(".")[0] in names else installed).add(path)
-    imports = {path: sorted(graph.direct(path)) for path in files}
+    imports = {path: sorted(graph.find_direct_uses(path)) for path in files}
     return {
         "tests": sorted(tests),
         "steering": sorted(steering),
         "modules": [
             [name, path, imports[path], path in provides] for path, name in sorted(files.items())
         ],
-        "data": sorted(_data(opens, code, set(files))),
+        "data": sorted(_find_data_files(opens, code, set(files))),
         "runner": sorted(runner),
         "installed": sorted(installed),
-        "search_path": search_path(),
-        "site_folders": list(site_folders()),
-        "standard_modules": standard_modules(),
+        "search_path": list_search_path(),
+        "site_folders": list(list_site_folders()),
+        "standard_modules": list_standard_modules(),
     }
 
 
-def _file_of(module: Any) -> str:
+def _resolve_module_file(module: Any) -> str:
     spec = getattr(module, "__spec__", None)
     path = getattr(spec, "origin", None) if getattr(spec, "has_location", False) else None
     path = path or vars(module).get("__file__") if hasattr(module, "__dict__") else path
-    return real(path) if isinstance(path, str) else ""
+    return resolve_path(path) if isinstance(path, str) else ""
 
 
-def _data(opens: Opens, code: set[str], modules: set[str]) -> set[str]:
+def _find_data_files(opens: OpenRecorder, code: set[str], modules: set[str]) -> set[str]:
     temporary = os.path.realpath(tempfile.gettempdir())
     folders = tuple(each + os.sep for each in (temporary, "/dev", "/proc", "/sys"))
-    written = {real(each) for each in opens.written}
+    written = {resolve_path(each) for each in opens.written_files}
     found = set()
-    for opened, by in opens.read:
-        if real(by) not in code:
+    for opened, by in opens.read_files:
+        if resolve_path(by) not in code:
             continue
-        path = real(opened)
-        if path in written or path in modules or not is_project(path):
+        path = resolve_path(opened)
+        if path in written or path in modules or not is_project_file(path):
             continue
-        if path.startswith(folders) and not _around(path, code, temporary):
+        if path.startswith(folders) and not _is_in_temporary_project(path, code, temporary):
             continue
         if set(path.split(os.sep)) & set(_CACHES):
             continue
@@ -103,13 +110,13 @@ def _data(opens: Opens, code: set[str], modules: set[str]) -> set[str]:
     return found
 
 
-def _around(path: str, code: set[str], temporary: str) -> bool:
+def _is_in_temporary_project(path: str, code: set[str], temporary: str) -> bool:
     """Return whether a file in the temporary folder belongs to a project that lies there too."""
     homes = {os.path.dirname(each) for each in code if each.startswith(temporary + os.sep)}
     return any(os.path.commonpath([path, home]) != temporary for home in homes)
 
 
-def _plugin_names(config: Any) -> set[str]:
+def _list_plugin_modules(config: Any) -> set[str]:
     """Name the top-level modules of the installed plugins and of what they require."""
     found: set[str] = set()
     for plugin in config.pluginmanager.get_plugins():

@@ -8,7 +8,7 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
-from .places import is_project, real
+from .places import is_project_file, resolve_path
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<dots>\.*)[ \t]*(?P<base>[\w.]*)[ \t]+import[ \t]+"
@@ -23,9 +23,9 @@ class Uses:
     """What one file uses."""
 
     def __init__(self) -> None:
-        self.followed: set[str] = set()
+        self.followed_files: set[str] = set()
         """Files whose own uses count too."""
-        self.passed: set[str] = set()
+        self.package_files: set[str] = set()
         """Packages on the way to others: executed, but used for nothing else."""
         self.local: dict[str, set[str]] = {}
         """Names in the file, and the files that define what they stand for."""
@@ -44,20 +44,20 @@ class Graph:
         self._modules: dict[str, ModuleType] = {}
         for name, module in list(sys.modules.items()):
             path = getattr(module, "__file__", None)
-            if isinstance(path, str) and is_project(path):
-                self._found[name] = real(path)
-                self._modules.setdefault(real(path), module)
+            if isinstance(path, str) and is_project_file(path):
+                self._found[name] = resolve_path(path)
+                self._modules.setdefault(resolve_path(path), module)
 
-    def direct(self, file: str) -> set[str]:
+    def find_direct_uses(self, file: str) -> set[str]:
         """Return the files that one uses directly."""
-        uses = self.uses(file)
-        return (uses.followed | uses.passed) - {file}
+        uses = self.find_uses(file)
+        return (uses.followed_files | uses.package_files) - {file}
 
-    def uses_runner(self, file: str) -> bool:
+    def has_runner_import(self, file: str) -> bool:
         """Return whether a file imports the test runner, or another maker of tests."""
-        return self.uses(file).runner
+        return self.find_uses(file).runner
 
-    def test_code(self, sure: set[str]) -> set[str]:
+    def find_test_code(self, sure: set[str]) -> set[str]:
         """Return the files of test code: those that are sure, and their helpers.
 
         A helper uses the runner itself, or only tests import it and it lies in a folder of tests
@@ -65,13 +65,13 @@ class Graph:
         too, so that is not enough.
         """
         files = set(self._modules)
-        code = sure | {each for each in files if self.uses_runner(each)}
+        code = sure | {each for each in files if self.has_runner_import(each)}
         users: dict[str, set[str]] = {}
         for path in files:
-            for each in self.direct(path):
+            for each in self.find_direct_uses(path):
                 users.setdefault(each, set()).add(path)
         homes = {
-            os.path.dirname(test) for test in sure & files if self._tests_elsewhere(test, code)
+            os.path.dirname(test) for test in sure & files if self._has_outside_imports(test, code)
         }
         homes -= {self.root, os.path.realpath(self.invocation)}
         inside = {
@@ -84,41 +84,41 @@ class Graph:
             inside -= others
         return code | inside
 
-    def _tests_elsewhere(self, test: str, code: set[str]) -> bool:
+    def _has_outside_imports(self, test: str, code: set[str]) -> bool:
         home = os.path.dirname(test)
         return any(
             not each.startswith(home + os.sep) and not each.endswith("__init__.py")
-            for each in self.direct(test) - code
+            for each in self.find_direct_uses(test) - code
         )
 
-    def find(self, name: str) -> str:
+    def find_module_file(self, name: str) -> str:
         """Return the project's file of a dotted module name, imported or not."""
         if name not in self._found:
-            self._found[name] = self._search(name)
+            self._found[name] = self._search_module_file(name)
         return self._found[name]
 
-    def module_of(self, file: str) -> ModuleType | None:
+    def get_module(self, file: str) -> ModuleType | None:
         """Return an imported file's module."""
         return self._modules.get(file)
 
-    def modules(self) -> list[tuple[str, ModuleType]]:
+    def list_modules(self) -> list[tuple[str, ModuleType]]:
         """List the imported files with their modules."""
         return list(self._modules.items())
 
-    def _search(self, name: str) -> str:
+    def _search_module_file(self, name: str) -> str:
         if name in sys.modules or not all(part.isidentifier() for part in name.split(".")):
             return ""
         inner = name.replace(".", os.sep)
         for folder in dict.fromkeys([self.invocation, self.root, self.root + "/src", *sys.path]):
-            if not folder or not is_project(os.path.join(folder, "x")):
+            if not folder or not is_project_file(os.path.join(folder, "x")):
                 continue
             for ending in (".py", os.sep + "__init__.py"):
                 path = os.path.join(folder, inner + ending)
                 if os.path.isfile(path):
-                    return real(path)
+                    return resolve_path(path)
         return ""
 
-    def source(self, file: str) -> str:
+    def read_source(self, file: str) -> str:
         """Return the text of a file."""
         if file not in self._sources:
             self._sources[file] = ""
@@ -131,18 +131,18 @@ class Graph:
                     pass
         return self._sources[file]
 
-    def uses(self, file: str) -> Uses:
+    def find_uses(self, file: str) -> Uses:
         """Return what one file uses."""
         if file not in self._uses:
             uses = self._uses[file] = Uses()
-            self._read_source(file, uses)
-            self._read_module(file, uses)
-            for each in list(uses.followed):
-                uses.passed |= self.packages(each) - uses.followed
-            uses.followed.discard(file)
+            self._read_source_imports(file, uses)
+            self._read_module_globals(file, uses)
+            for each in list(uses.followed_files):
+                uses.package_files |= self.find_package_files(each) - uses.followed_files
+            uses.followed_files.discard(file)
         return self._uses[file]
 
-    def packages(self, file: str) -> set[str]:
+    def find_package_files(self, file: str) -> set[str]:
         """Return the `__init__` files above a module."""
         found: set[str] = set()
         folder = os.path.dirname(file)
@@ -155,68 +155,70 @@ class Graph:
             found.add(path)
             folder = os.path.dirname(folder)
 
-    def _read_source(self, file: str, uses: Uses) -> None:
-        for match in _IMPORT.finditer(self.source(file)):
+    def _read_source_imports(self, file: str, uses: Uses) -> None:
+        for match in _IMPORT.finditer(self.read_source(file)):
             if match["modules"] is not None:
                 for part in match["modules"].split(","):
                     words = part.split()
                     if words:
-                        self._import(words[0], words[-1].split(".")[0], uses)
+                        self._add_import(words[0], words[-1].split(".")[0], uses)
                 continue
-            base = self._absolute(file, match["dots"], match["base"])
+            base = self._resolve_import_base(file, match["dots"], match["base"])
             if base.split(".")[0] in _RUNNERS:
                 uses.runner = True
             for part in match["names"].strip("() \t\\").replace("\n", " ").split(","):
                 words = part.split("#")[0].split()
                 if words:
-                    self._import_from(base, words[0], words[-1], uses)
+                    self._add_import_from(base, words[0], words[-1], uses)
 
-    def _import(self, name: str, local: str, uses: Uses) -> None:
+    def _add_import(self, name: str, local: str, uses: Uses) -> None:
         if name.split(".", maxsplit=1)[0] in _RUNNERS:
             uses.runner = True
-        if file := self.find(name):
-            uses.followed.add(file)
+        if file := self.find_module_file(name):
+            uses.followed_files.add(file)
             uses.local.setdefault(local, set()).add(file)
 
-    def _import_from(self, base: str, name: str, local: str, uses: Uses) -> None:
-        files = self.definers(base, name)
-        package = self.find(base) if base else ""
-        uses.followed |= files
+    def _add_import_from(self, base: str, name: str, local: str, uses: Uses) -> None:
+        files = self.find_defining_files(base, name)
+        package = self.find_module_file(base) if base else ""
+        uses.followed_files |= files
         if package and package not in files:
-            uses.passed.add(package)
+            uses.package_files.add(package)
         if files:
             uses.local.setdefault(local, set()).update(files)
 
-    def definers(self, base: str, name: str, depth: int = 4) -> set[str]:
+    def find_defining_files(self, base: str, name: str, depth: int = 4) -> set[str]:
         """Return the files that define what `from base import name` gives."""
-        inner = self.find(base + "." + name if base else name)
+        inner = self.find_module_file(base + "." + name if base else name)
         if inner:
             return {inner}
-        package = self.find(base)
+        package = self.find_module_file(base)
         if not package:
             return set()
         value = getattr(sys.modules.get(base), "__dict__", {}).get(name)
-        if value is not None and (file := self.definer(value)):
+        if value is not None and (file := self.find_defining_file(value)):
             return {file}
         if depth and package.endswith("__init__.py"):
             pattern = r"\b" + re.escape(name) + r"\b"
-            for match in _IMPORT.finditer(self.source(package)):
+            for match in _IMPORT.finditer(self.read_source(package)):
                 if match["names"] and re.search(pattern, match["names"]):
-                    further = self._absolute(package, match["dots"], match["base"])
-                    if further != base and (found := self.definers(further, name, depth - 1)):
+                    further = self._resolve_import_base(package, match["dots"], match["base"])
+                    if further != base and (
+                        found := self.find_defining_files(further, name, depth - 1)
+                    ):
                         return found
         return {package}
 
-    def definer(self, value: Any) -> str:
+    def find_defining_file(self, value: Any) -> str:
         """Return the project's file that defines a module, class, function or instance."""
         if isinstance(value, ModuleType):
             path = getattr(value, "__file__", None)
-            return real(path) if isinstance(path, str) and is_project(path) else ""
+            return resolve_path(path) if isinstance(path, str) and is_project_file(path) else ""
         kind = value if isinstance(value, (type, FunctionType)) else type(value)
         name = getattr(kind, "__module__", None)
         return self._found.get(name, "") if isinstance(name, str) else ""
 
-    def _absolute(self, file: str, dots: str, base: str) -> str:
+    def _resolve_import_base(self, file: str, dots: str, base: str) -> str:
         if not dots:
             return base
         module = self._modules.get(file)
@@ -232,7 +234,7 @@ class Graph:
         kept = kept[: len(kept) - len(dots) + 1]
         return ".".join([*kept, base] if base else kept)
 
-    def _read_module(self, file: str, uses: Uses) -> None:
+    def _read_module_globals(self, file: str, uses: Uses) -> None:
         module = self._modules.get(file)
         for key, value in list(vars(module).items()) if module else ():
             name = getattr(value, "__name__", "") if isinstance(value, ModuleType) else ""
@@ -240,6 +242,6 @@ class Graph:
                 continue  # set by the import system on the package, whoever imported it
             if name.split(".")[0] in _RUNNERS:
                 uses.runner = True
-            if found := self.definer(value):
-                uses.followed.add(found)
+            if found := self.find_defining_file(value):
+                uses.followed_files.add(found)
                 uses.local.setdefault(key, set()).add(found)

@@ -13,7 +13,7 @@ from types import FunctionType, ModuleType
 from typing import Any, Iterator
 
 from . import code as _code
-from .places import is_own, is_project, real
+from .places import is_plugin_file, is_project_file, resolve_path
 
 _NAMES = (
     "AssertionError abs all any bool bytes callable dict enumerate filter float frozenset getattr"
@@ -46,18 +46,18 @@ class Baseline:
 
     def __init__(self) -> None:
         self._builtins = {name: getattr(builtins, name) for name in _NAMES.split()}
-        self._entries = list(_runner_functions())
+        self._entries = list(_iter_runner_functions())
         core = {"{}.{}".format(*each) for each in _CORE}
         self._core = [each for each in self._entries if each[0] in core]
 
-    def core_changes(self) -> list[str]:
+    def find_core_changes(self) -> list[str]:
         """Return what was exchanged of the code that runs and reports a single case."""
-        return _changed(self._core)
+        return _find_changes(self._core)
 
-    def changes(self) -> list[str]:
+    def find_changes(self) -> list[str]:
         """Return what was exchanged of all that was remembered."""
-        found = _changed(self._entries)
-        return [*found, *_unittest_changes()]
+        found = _find_changes(self._entries)
+        return [*found, *_iter_unittest_changes()]
 
     def restore_builtins(self) -> list[str]:
         """Restore builtins that were replaced, and return those that it was not honest to replace.
@@ -75,17 +75,17 @@ class Baseline:
         ]
 
 
-_trusted: set[str] = set()
+_trusted_files: set[str] = set()
 
 
-def trust(files: set[str]) -> None:
+def trust_files(files: set[str]) -> None:
     """Take these files of the project for such as may change the runner: tests and steering."""
-    _trusted.update(files)
+    _trusted_files.update(files)
 
 
 def is_known(value: Any) -> bool:
     """Return whether installed, steering or test code defines a value."""
-    found = _code.functions(value)
+    found = _code.list_functions(value)
     if found:
         return all(is_trusted_file(each.__code__.co_filename) for each in found[:1])
     kind = value if isinstance(value, type) else type(value)
@@ -96,31 +96,33 @@ def is_known(value: Any) -> bool:
 
 def is_trusted_file(name: str) -> bool:
     """Return whether a file is installed, or one that steers or holds tests."""
-    return not name.startswith("<") and (not is_project(name) or real(name) in _trusted)
+    return not name.startswith("<") and (
+        not is_project_file(name) or resolve_path(name) in _trusted_files
+    )
 
 
-def _changed(entries: list[Any]) -> list[str]:
+def _find_changes(entries: list[Any]) -> list[str]:
     found: list[str] = []
     for name, holder, key, held, function, known in entries:
         if function.__code__ is not known or holder.get(key) is not held:
-            found += _exchanged(name, holder.get(key), function, known)
+            found += _iter_replacements(name, holder.get(key), function, known)
     return found
 
 
-def _exchanged(name: str, now: Any, function: FunctionType, known: Any) -> Iterator[str]:
+def _iter_replacements(name: str, now: Any, function: FunctionType, known: Any) -> Iterator[str]:
     if function.__code__ is not known:
         yield "the code of {} was replaced".format(name)
     elif not is_known(now):
         yield "{} was replaced".format(name)
 
 
-def _function(value: Any) -> Any:
+def _unwrap_function(value: Any) -> Any:
     if isinstance(value, (staticmethod, classmethod)):
         return value.__func__
     return value.fget if isinstance(value, property) else value
 
 
-def _runner_functions() -> Iterator[tuple[str, Any, str, Any, FunctionType, Any]]:
+def _iter_runner_functions() -> Iterator[tuple[str, Any, str, Any, FunctionType, Any]]:
     for name, module in list(sys.modules.items()):
         if not name.startswith(("_pytest", "pluggy")) or not isinstance(module, ModuleType):
             continue
@@ -133,34 +135,34 @@ def _runner_functions() -> Iterator[tuple[str, Any, str, Any, FunctionType, Any]
                 # A read-only view that shows later changes.
                 holder: Any = value.__dict__
                 for inner, each in list(holder.items()):
-                    function = _function(each)
+                    function = _unwrap_function(each)
                     if isinstance(function, FunctionType):
                         label = "{}.{}.{}".format(name, key, inner)
                         yield label, holder, inner, each, function, function.__code__
 
 
-def _unittest_changes() -> Iterator[str]:
+def _iter_unittest_changes() -> Iterator[str]:
     case = sys.modules.get("unittest.case")
     for key, value in vars(case.TestCase).items() if case else ():
-        function = _function(value)
+        function = _unwrap_function(value)
         if isinstance(function, FunctionType) and not is_trusted_file(
             function.__code__.co_filename
         ):
             yield "unittest.TestCase.{} was replaced".format(key)
 
 
-class Items:
+class ItemFunctions:
     """The functions of the collected cases."""
 
     def __init__(self) -> None:
         self._known: dict[Any, tuple[Any, FunctionType, Any]] = {}
 
-    def remember(self, items: list[Any]) -> list[str]:
+    def remember_functions(self, items: list[Any]) -> list[str]:
         """Remember the cases' functions, and return those that are not their file's own."""
         found = []
         for item in items:
-            held = _code.item_object(item)
-            function = next(iter(_code.functions(held)), None)
+            held = _code.find_item_object(item)
+            function = next(iter(_code.list_functions(held)), None)
             if function is not None:
                 self._known[item] = (held, function, function.__code__)
                 if _is_foreign(function):
@@ -169,17 +171,17 @@ class Items:
                     )
         return found
 
-    def change_of(self, item: Any) -> str:
+    def find_change(self, item: Any) -> str:
         """Return what was exchanged of a case, just before or after it is called."""
         if item not in self._known:
             return ""
         held, function, known = self._known[item]
         if function.__code__ is not known:
             return "{}: the code of the test function was replaced".format(item.nodeid)
-        called = _code.item_object(item)
+        called = _code.find_item_object(item)
         if called is held:
             return ""
-        now = _code.functions(called)
+        now = _code.list_functions(called)
         if not now or function in now or is_trusted_file(now[0].__code__.co_filename):
             return ""
         return "{}: the test function was replaced".format(item.nodeid)
@@ -187,32 +189,32 @@ class Items:
 
 def _is_foreign(function: FunctionType) -> bool:
     """Return whether a function claims to be of one module and its code is of another file."""
-    chain = _code.functions(function)
+    chain = _code.list_functions(function)
     module = sys.modules.get(function.__module__ or "")
-    own = real(getattr(module, "__file__", None) or "")
-    if not own or any(real(each.__code__.co_filename) == own for each in chain):
+    own = resolve_path(getattr(module, "__file__", None) or "")
+    if not own or any(resolve_path(each.__code__.co_filename) == own for each in chain):
         return False
     name = function.__code__.co_filename
-    return not name.startswith("<") and is_project(name) and os.path.exists(name)
+    return not name.startswith("<") and is_project_file(name) and os.path.exists(name)
 
 
-def hook_files(manager: Any) -> dict[str, Any]:
+def find_hook_files(manager: Any) -> dict[str, Any]:
     """Map the files of all hook implementations of the project to the plugin they belong to."""
     found: dict[str, Any] = {}
     for name in dir(manager.hook):
         caller = getattr(manager.hook, name, None)
         for implementation in getattr(caller, "get_hookimpls", list)():
-            for function in _code.functions(implementation.function)[:1]:
+            for function in _code.list_functions(implementation.function)[:1]:
                 file = function.__code__.co_filename
-                if not is_own(file) and (file.startswith("<") or is_project(file)):
-                    found[real(file) or file] = implementation.plugin
+                if not is_plugin_file(file) and (file.startswith("<") or is_project_file(file)):
+                    found[resolve_path(file) or file] = implementation.plugin
     return found
 
 
-def tracer_change() -> str:
+def find_tracer_change() -> str:
     """Return what follows the tests' execution, if code of the product does."""
     for name, hook in (("settrace", sys.gettrace()), ("setprofile", sys.getprofile())):
-        for function in _code.functions(hook)[:1]:
+        for function in _code.list_functions(hook)[:1]:
             file = function.__code__.co_filename
             if not is_trusted_file(file):
                 return "sys.{} is set by {}".format(name, file)

@@ -8,12 +8,12 @@ from typing import Any, Iterator
 
 import pytest
 
-from .places import is_project
+from .places import is_project_file
 
 _SOURCE_READERS = ("linecache.py", "tokenize.py", "rewrite.py", "inspect.py", "source.py")
 
 
-class Opens:
+class OpenRecorder:
     """Listens to the interpreter's own word on each `open`.
 
     Args:
@@ -24,10 +24,10 @@ class Opens:
         self._items = items
         self.current = ""
         """File of the case that runs."""
-        self.read: set[tuple[str, str]] = set()
+        self.read_files: set[tuple[str, str]] = set()
         """What was opened, and the nearest file on the stack that is no library's."""
-        self.written: set[str] = set()
-        sys.addaudithook(self._hear)
+        self.written_files: set[str] = set()
+        sys.addaudithook(self._handle_audit_event)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
@@ -37,14 +37,14 @@ class Opens:
         self.current = ""
         self._items.append(item)
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _handle_audit_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             try:
-                self._note(*arguments)
+                self._record_open(*arguments)
             except Exception:  # noqa: BLE001, S110 -- must never break an `open` of the suite
                 pass
 
-    def _note(self, path: Any, mode: str | None, flags: int) -> None:
+    def _record_open(self, path: Any, mode: str | None, flags: int) -> None:
         if not isinstance(path, (str, bytes)):
             return
         text = os.fsdecode(path)
@@ -52,7 +52,7 @@ class Opens:
             return
         writes = flags & (os.O_WRONLY | os.O_RDWR) if isinstance(flags, int) else 0
         if writes or (mode and set(mode) & set("wax+")):
-            self.written.add(os.path.abspath(text))
+            self.written_files.add(os.path.abspath(text))
             if not (mode and "r" in mode) and not flags & os.O_RDWR:
                 return
         frame: Any = sys._getframe(2)
@@ -63,9 +63,9 @@ class Opens:
             return
         while frame is not None:
             file = frame.f_code.co_filename
-            if not file.startswith("<") and is_project(file):
+            if not file.startswith("<") and is_project_file(file):
                 break
             frame = frame.f_back
         by = file if frame is not None else self.current
         if by:
-            self.read.add((os.path.abspath(text), by))
+            self.read_files.add((os.path.abspath(text), by))

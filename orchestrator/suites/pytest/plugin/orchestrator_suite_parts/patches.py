@@ -14,15 +14,15 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Iterator
 
 from .integrity import is_trusted_file
-from .places import is_own, is_project, real, standard_modules
+from .places import is_plugin_file, is_project_file, list_standard_modules, resolve_path
 
-_MEANT = {
+_REPLACEABLE_NAMES = {
     *("sys.excepthook", "sys.displayhook", "sys.unraisablehook", "sys.breakpointhook"),
     *("sys.stdout", "sys.stderr", "sys.stdin", "threading.excepthook"),
     *("warnings.showwarning", "warnings.formatwarning"),
 }
 """Attributes that Python's documentation invites to replace."""
-_SKIPPED = {
+_SKIPPED_TYPES = {
     *(str, bytes, int, bool, float, complex, type(None), tuple, list, dict, set, frozenset),
     *(ModuleType, BuiltinFunctionType),
 }
@@ -40,34 +40,39 @@ _SAMPLES: tuple[tuple[type, Any, tuple[Any, ...]], ...] = (
     (frozenset, (1, 2), (frozenset((3, 4)),)),
     (dict, (), ({3: 4},)),
 )
-_MADE_AT_RUN_TIME = 1 << 9
+_HEAP_TYPE_FLAG = 1 << 9
 """`Py_TPFLAGS_HEAPTYPE`: a class that is not compiled into the interpreter."""
 _MOST_CLASSES = 50_000
 
 
 def find_patches() -> list[str]:
     """Return what code of the product exchanged outside of the project, in words."""
-    _class_file.cache_clear()  # since then, more files may be known as those of tests
-    found = [*_exchanged_attributes(), *_import_hooks(), *_foreign_loaders(), *_equal_to_others()]
+    _find_class_file.cache_clear()  # since then, more files may be known as those of tests
+    found = [
+        *_iter_replaced_attributes(),
+        *_iter_import_hooks(),
+        *_iter_foreign_loaders(),
+        *_iter_lenient_classes(),
+    ]
     return sorted(set(found))
 
 
-def product_file(value: Any) -> str:
+def find_product_file(value: Any) -> str:
     """Return the file of the product that defines a function, a class or an object's class."""
     if isinstance(value, FunctionType):
         name = value.__code__.co_filename
         if name.startswith("<"):
             name = str(value.__globals__.get("__file__") or "")
         return name if _is_product(name) else ""
-    return _class_file(value if isinstance(value, type) else type(value))
+    return _find_class_file(value if isinstance(value, type) else type(value))
 
 
 @functools.lru_cache(maxsize=None)
-def _class_file(kind: type) -> str:
-    if not kind.__flags__ & _MADE_AT_RUN_TIME:
+def _find_class_file(kind: type) -> str:
+    if not kind.__flags__ & _HEAP_TYPE_FLAG:
         return ""
     for each in list(vars(kind).values()):
-        if type(each) is FunctionType and (file := product_file(each)):
+        if type(each) is FunctionType and (file := find_product_file(each)):
             return file
     module = sys.modules.get(str(vars(kind).get("__module__", "")))
     name = str(getattr(module, "__file__", None) or "")
@@ -76,21 +81,21 @@ def _class_file(kind: type) -> str:
 
 @functools.lru_cache(maxsize=None)
 def _is_installed(name: str) -> bool:
-    return not is_project(name) or is_own(name)
+    return not is_project_file(name) or is_plugin_file(name)
 
 
 def _is_product(name: str) -> bool:
     if not name or name.startswith("<") or _is_installed(name):
         return False
-    return bool(real(name)) and not is_trusted_file(name)
+    return bool(resolve_path(name)) and not is_trusted_file(name)
 
 
 # ---- attributes of modules and classes -----------------------------------------------------
 
 
-def _exchanged_attributes() -> Iterator[str]:
-    standard = set(standard_modules())
-    used = standard | _used_by_tests()
+def _iter_replaced_attributes() -> Iterator[str]:
+    standard = set(list_standard_modules())
+    used = standard | _find_test_imports()
     seen: set[int] = set()
     for name, module in list(sys.modules.items()):
         if not isinstance(module, ModuleType) or name.partition(".")[0] not in used:
@@ -101,20 +106,20 @@ def _exchanged_attributes() -> Iterator[str]:
         own = vars(module)
         for key, value in list(own.items()):
             of = type(value)
-            if of in _SKIPPED:
+            if of in _SKIPPED_TYPES:
                 continue
             if of is FunctionType:
                 if value.__globals__ is not own:
-                    yield from _replaced(module, key, value)
+                    yield from _iter_replacements(module, key, value)
             elif isinstance(value, type):
                 if id(value) not in seen:
                     seen.add(id(value))
-                    yield from _exchanged_methods(module, key, value)
+                    yield from _iter_replaced_methods(module, key, value)
             else:
-                yield from _replaced(module, key, value)
+                yield from _iter_replacements(module, key, value)
 
 
-def _used_by_tests() -> set[str]:
+def _find_test_imports() -> set[str]:
     """Return the installed packages that modules of tests hold something of."""
     found = {"_pytest", "pytest", "pluggy"}
     for module in list(sys.modules.values()):
@@ -127,21 +132,23 @@ def _used_by_tests() -> set[str]:
     return found
 
 
-def _exchanged_methods(module: ModuleType, key: str, kind: type) -> Iterator[str]:
+def _iter_replaced_methods(module: ModuleType, key: str, kind: type) -> Iterator[str]:
     if kind.__module__.partition(".")[0] == module.__name__.partition(".")[0]:
         own = vars(module)
         for name, value in list(vars(kind).items()):
             of = type(value)
-            function = value if of is FunctionType else _unwrap(value) if of in _WRAPPERS else None
+            function = (
+                value if of is FunctionType else _unwrap_method(value) if of in _WRAPPERS else None
+            )
             if type(function) is not FunctionType or function.__globals__ is own:
                 continue
-            if file := product_file(function):
+            if file := find_product_file(function):
                 yield "{}.{}.{} is replaced by {}".format(module.__name__, key, name, file)
     else:
-        yield from _replaced(module, key, kind)
+        yield from _iter_replacements(module, key, kind)
 
 
-def _unwrap(value: Any) -> Any:
+def _unwrap_method(value: Any) -> Any:
     if isinstance(value, (staticmethod, classmethod)):
         return value.__func__
     if isinstance(value, functools.partialmethod):
@@ -149,27 +156,27 @@ def _unwrap(value: Any) -> Any:
     return value.fget if isinstance(value, property) else value
 
 
-def _replaced(module: ModuleType, key: str, value: Any) -> Iterator[str]:
+def _iter_replacements(module: ModuleType, key: str, value: Any) -> Iterator[str]:
     """Yield whether a value took the place of what a module itself defines."""
     name = "{}.{}".format(module.__name__, key)
-    if name in _MEANT or key.startswith("__"):
+    if name in _REPLACEABLE_NAMES or key.startswith("__"):
         return
-    file = product_file(value)
+    file = find_product_file(value)
     if file:
-        if _defines(module, key):
+        if _has_definition(module, key):
             yield "{} is replaced by {}".format(name, file)
     elif isinstance(value, functools.partial):
         inner = value.func
-        if getattr(inner, "__name__", "") == key and _defines(module, key):
+        if getattr(inner, "__name__", "") == key and _has_definition(module, key):
             yield "{} is replaced by a partial of it".format(name)
 
 
-def _defines(module: ModuleType, name: str) -> bool:
+def _has_definition(module: ModuleType, name: str) -> bool:
     """Return whether a module's own code defines, or imports, a function or class of a name."""
     file = str(getattr(module, "__file__", None) or "")
     if not file.endswith(".py"):
         return True
-    text = _source(file)
+    text = _read_source(file)
     if not name.startswith("_") and re.search(r"^\s*from\b.*\bimport \*", text, re.MULTILINE):
         return True
     pattern = r"^\s*(?:(?:async\s+)?def|class)\s+{0}\b|^\s*from\b.*\bimport\b.*\b{0}\b"
@@ -178,7 +185,7 @@ def _defines(module: ModuleType, name: str) -> bool:
 
 
 @functools.lru_cache(maxsize=None)
-def _source(file: str) -> str:
+def _read_source(file: str) -> str:
     try:
         with open(file, "rb") as stream:
             return stream.read().decode("utf-8", "replace")
@@ -189,14 +196,14 @@ def _source(file: str) -> str:
 # ---- the import of modules -----------------------------------------------------------------
 
 
-def _import_hooks() -> Iterator[str]:
+def _iter_import_hooks() -> Iterator[str]:
     for where in ("meta_path", "path_hooks"):
         for each in list(getattr(sys, where)):
-            if file := product_file(each):
+            if file := find_product_file(each):
                 yield "sys.{} has a hook of {}".format(where, file)
 
 
-def _foreign_loaders() -> Iterator[str]:
+def _iter_foreign_loaders() -> Iterator[str]:
     """Yield the test modules that code of the product loaded."""
     for module in list(sys.modules.values()):
         file = str(getattr(module, "__file__", None) or "")
@@ -205,25 +212,25 @@ def _foreign_loaders() -> Iterator[str]:
         loader = getattr(module, "__loader__", None)
         inner = list(vars(loader).values()) if hasattr(loader, "__dict__") else []
         for each in (loader, *(each for each in inner if isinstance(each, FunctionType))):
-            if each is not None and (by := product_file(each)):
+            if each is not None and (by := find_product_file(each)):
                 yield "{} was loaded by {}".format(file, by)
 
 
 # ---- values that are equal to others -------------------------------------------------------
 
 
-def _equal_to_others() -> Iterator[str]:
-    for kind in _classes():
+def _iter_lenient_classes() -> Iterator[str]:
+    for kind in _iter_classes():
         own = vars(kind)
         for name in ("__eq__", "__ne__"):
             if name in own and own[name] is not None:
-                function = _unwrap(own[name])
-                file = product_file(function if isinstance(function, FunctionType) else kind)
+                function = _unwrap_method(own[name])
+                file = find_product_file(function if isinstance(function, FunctionType) else kind)
                 if file and _is_lenient(kind, name):
                     yield "an object of {} is equal to others, by {}".format(kind.__name__, file)
 
 
-def _classes() -> Iterator[type]:
+def _iter_classes() -> Iterator[type]:
     """Yield all classes that are not defined by the interpreter itself."""
     left: list[type] = [object]
     seen: set[int] = set()

@@ -12,59 +12,59 @@ _OWN = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 
 
 @functools.lru_cache(maxsize=None)
-def _real_folder(folder: str) -> str:
+def _resolve_folder(folder: str) -> str:
     return os.path.realpath(folder)
 
 
 @functools.lru_cache(maxsize=None)
-def real(path: str) -> str:
+def resolve_path(path: str) -> str:
     """Return the absolute path without links, or nothing for what is no file's name."""
     if not path or path.startswith("<"):
         return ""
     folder, name = os.path.split(os.path.abspath(path))
-    joined = os.path.join(_real_folder(folder), name)
+    joined = os.path.join(_resolve_folder(folder), name)
     return os.path.realpath(joined) if os.path.islink(joined) else joined
 
 
 @functools.lru_cache(maxsize=None)
-def site_folders() -> tuple[str, ...]:
+def list_site_folders() -> tuple[str, ...]:
     """List the folders of installed packages, the user's own included."""
     found = [each for each in sys.path if os.path.basename(each) in _SITE_NAMES]
     found += site.getsitepackages() if hasattr(site, "getsitepackages") else []
     if site.ENABLE_USER_SITE and site.USER_SITE:
         found.append(site.USER_SITE)
-    return tuple(dict.fromkeys(_real_folder(each) for each in found))
+    return tuple(dict.fromkeys(_resolve_folder(each) for each in found))
 
 
 @functools.lru_cache(maxsize=None)
-def _installed_folders() -> tuple[str, ...]:
+def _list_installed_folders() -> tuple[str, ...]:
     # Not by sysconfig, which reads a large file first.
     name = "python{}.{}".format(*sys.version_info)
     library = [os.path.dirname(os.__file__)]
     for prefix in (sys.base_prefix, sys.base_exec_prefix):
         library += [os.path.join(prefix, each, name) for each in ("lib", "lib64")]
-    folders = [*site_folders(), *(_real_folder(each) for each in library), _OWN]
+    folders = [*list_site_folders(), *(_resolve_folder(each) for each in library), _OWN]
     return tuple(each + os.sep for each in folders)
 
 
 @functools.lru_cache(maxsize=None)
-def is_project(path: str) -> bool:
+def is_project_file(path: str) -> bool:
     """Return whether a file belongs neither to the standard library nor to a site folder."""
-    path = real(path)
-    return bool(path) and not path.startswith(_installed_folders())
+    path = resolve_path(path)
+    return bool(path) and not path.startswith(_list_installed_folders())
 
 
-def is_own(path: str) -> bool:
+def is_plugin_file(path: str) -> bool:
     """Return whether a file is the plugin's."""
-    return real(path).startswith(_OWN + os.sep)
+    return resolve_path(path).startswith(_OWN + os.sep)
 
 
-def search_path() -> list[str]:
+def list_search_path() -> list[str]:
     """Return `sys.path` without the plugin's own folder."""
-    return [each for each in sys.path if not each or _real_folder(each) != _OWN]
+    return [each for each in sys.path if not each or _resolve_folder(each) != _OWN]
 
 
-def standard_modules() -> list[str]:
+def list_standard_modules() -> list[str]:
     """Name the standard library's top-level modules."""
     names = getattr(sys, "stdlib_module_names", None)
     if names is None:  # Python 3.8 and 3.9

@@ -10,15 +10,15 @@ _LONGEST_CHAIN, _LONGEST_MESSAGE, _MOST_FRAMES = 12, 2_000, 60
 _runner_folders: tuple[str, ...] = ()
 
 
-def describe(error: BaseException) -> list[list[Any]]:
+def describe_exceptions(error: BaseException) -> list[list[Any]]:
     """List type, message and files of each exception, the cause first."""
-    found = list(_causes(error, set()))[-_LONGEST_CHAIN:]
-    return [[_type_name(each), _text(each), _files(each)] for each in found]
+    found = list(_iter_causes(error, set()))[-_LONGEST_CHAIN:]
+    return [[_format_type(each), _format_message(each), _list_files(each)] for each in found]
 
 
-def describe_collection(error: BaseException) -> tuple[str, list[list[Any]]]:
+def describe_collection_error(error: BaseException) -> tuple[str, list[list[Any]]]:
     """Return the message of an error in collecting, and its chain without pytest's own wrapper."""
-    chain = describe(error)
+    chain = describe_exceptions(error)
     if chain[-1][0].endswith("CollectError") and len(chain) > 1:
         if chain[-2][0].startswith("_pytest."):
             return chain[-1][1], chain
@@ -28,39 +28,39 @@ def describe_collection(error: BaseException) -> tuple[str, list[list[Any]]]:
     return (message if kind == "CollectError" else "{}: {}".format(kind, message)), chain
 
 
-def _causes(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
+def _iter_causes(error: BaseException, seen: set[int]) -> Iterator[BaseException]:
     if id(error) in seen or len(seen) > 50:
         return
     seen.add(id(error))
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:
-        yield from _causes(before, seen)
+        yield from _iter_causes(before, seen)
     parts = getattr(error, "exceptions", None)
     if isinstance(parts, tuple):
         for part in parts:
             if isinstance(part, BaseException):
-                yield from _causes(part, seen)
+                yield from _iter_causes(part, seen)
     yield error
 
 
-def _type_name(error: BaseException) -> str:
+def _format_type(error: BaseException) -> str:
     return "{}.{}".format(type(error).__module__, type(error).__qualname__)
 
 
-def _text(error: BaseException) -> str:
+def _format_message(error: BaseException) -> str:
     try:
         return str(error)[:_LONGEST_MESSAGE]
     except Exception:  # noqa: BLE001 -- the project's own `__str__`
         return ""
 
 
-def _files(error: BaseException) -> list[str]:
+def _list_files(error: BaseException) -> list[str]:
     """List the files of the frames, without those of the runner that only led there."""
     found: list[str] = []
     trace = error.__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
-        if not name.startswith("<") and not is_runner(name):
+        if not name.startswith("<") and not is_runner_file(name):
             path = os.path.abspath(name)
             if not found or found[-1] != path:
                 found.append(path)
@@ -70,7 +70,7 @@ def _files(error: BaseException) -> list[str]:
     return found[-_MOST_FRAMES:]
 
 
-def is_runner(name: str) -> bool:
+def is_runner_file(name: str) -> bool:
     """Return whether a file is one of pytest's own, or ours."""
     global _runner_folders  # noqa: PLW0603 -- found once
     if not _runner_folders:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
 
-from .raised import describe, describe_collection
+from .raised import describe_collection_error, describe_exceptions
 
 if TYPE_CHECKING:
     from .facts import Facts
@@ -23,11 +23,11 @@ class Reporter:
     def __init__(self, stream: Stream, facts: Facts) -> None:
         self._stream, self._facts = stream, facts
         self._seconds: dict[str, float] = {}
-        self._passed: set[str] = set()
-        self._uncollected: set[str] = set()
-        self._listed: set[str] = set()
-        self._handed: list[dict[str, Any]] = []
-        self._begun = self._ended = 0
+        self._passed_ids: set[str] = set()
+        self._uncollected_ids: set[str] = set()
+        self._listed_ids: set[str] = set()
+        self._worker_facts: list[dict[str, Any]] = []
+        self._started_count = self._finished_count = 0
         self._session: Any = None
         self._has_collected = False
 
@@ -38,15 +38,15 @@ class Reporter:
         error = getattr(outcome, "excinfo", None)
         if error and hasattr(error[1], "path") and type(error[1]).__module__.startswith("_pytest"):
             cause = getattr(error[1], "cause", None) or error[1].excinfo[1]
-            message, chain = describe_collection(cause)
-            text = _traceback_text(cause)
+            message, chain = describe_collection_error(cause)
+            text = _format_traceback(cause)
             path = str(error[1].path)
             self._stream.send("broken", path=path, message=message, text=text, raised=chain)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
         """Let no failure hide other cases, and report the start."""
-        run_all_cases(config.option)
+        force_full_run(config.option)
         self._stream.send(
             "start",
             root=str(config.rootpath),
@@ -81,16 +81,16 @@ class Reporter:
         outcome: Any = yield
         error = getattr(outcome, "excinfo", None)
         if error and isinstance(error[1], SystemExit):
-            message, chain = describe_collection(error[1])
+            message, chain = describe_collection_error(error[1])
             self._send_uncollected(
-                collector.nodeid, "failed", message, _traceback_text(error[1]), chain
+                collector.nodeid, "failed", message, _format_traceback(error[1]), chain
             )
 
     def pytest_collectreport(self, report: Any) -> None:
         """Report a file that could not be collected, or was skipped as a whole."""
         if report.outcome == "passed":
             return
-        message, text = _message(report), _text(report)
+        message, text = _format_message(report), _format_text(report)
         given = getattr(report, "orchestrator_raised", None)
         message = given[0] if given and report.outcome == "failed" else message
         self._send_uncollected(
@@ -100,9 +100,9 @@ class Reporter:
     def _send_uncollected(
         self, node: str, outcome: str, message: str, text: str, chain: list[Any]
     ) -> None:
-        if node in self._uncollected:  # every worker of xdist says so
+        if node in self._uncollected_ids:  # every worker of xdist says so
             return
-        self._uncollected.add(node)
+        self._uncollected_ids.add(node)
         self._stream.send(
             "uncollected", id=node, outcome=outcome, message=message, text=text, raised=chain
         )
@@ -110,25 +110,25 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:
         """Report all cases that are about to run."""
-        places = [self._facts.place(item) for item in session.items]
+        places = [self._facts.locate_case(item) for item in session.items]
         self._send_collected([item.nodeid for item in session.items], places)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Any) -> None:
         """Report what a worker of xdist has collected."""
-        new = [each for each in ids if each not in self._listed]
+        new = [each for each in ids if each not in self._listed_ids]
         if new:
             self._send_collected(new, [])
 
     def _send_collected(self, ids: list[str], places: list[Any]) -> None:
-        self._listed.update(ids)
+        self._listed_ids.update(ids)
         known: dict[Any, int] = {}
         at = [known.setdefault(tuple(place), len(known)) for place in places]
         self._stream.send("collected", ids=ids, at=at, places=list(known))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Report that a case begins."""
-        self._begun += 1
+        self._started_count += 1
         self._seconds[nodeid] = 0.0
         self._stream.send("begin", id=nodeid)
 
@@ -140,10 +140,10 @@ class Reporter:
         if handed:
             self._stream.send("place", id=node, place=handed)
         if report.outcome == "rerun":
-            self._passed.discard(node)
+            self._passed_ids.discard(node)
         elif report.outcome == "passed":
             if report.when == "call":
-                self._passed.add(node)
+                self._passed_ids.add(node)
         else:
             self._stream.send(
                 "report",
@@ -151,8 +151,8 @@ class Reporter:
                 when=report.when,
                 outcome=report.outcome,
                 xfail=getattr(report, "wasxfail", None),
-                message=_message(report),
-                text=_text(report),
+                message=_format_message(report),
+                text=_format_text(report),
                 raised=getattr(report, "orchestrator_raised", []),
             )
         if report.when not in ("setup", "call", "teardown"):  # xdist's word on a dead worker
@@ -160,16 +160,16 @@ class Reporter:
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Report that a case has ended."""
-        self._ended += 1
-        seconds, passed = self._seconds.pop(nodeid, 0.0), nodeid in self._passed
-        self._passed.discard(nodeid)
+        self._finished_count += 1
+        seconds, passed = self._seconds.pop(nodeid, 0.0), nodeid in self._passed_ids
+        self._passed_ids.discard(nodeid)
         self._stream.send("end", id=nodeid, seconds=round(seconds, 6), passed=passed)
 
     def pytest_internalerror(self, excinfo: Any) -> None:
         """Report an error of pytest or one of its plugins."""
         error = excinfo.value
         message = "{}: {}".format(type(error).__name__, error)[:_LONGEST_MESSAGE]
-        self._stream.send("internal", message=message, raised=describe(error))
+        self._stream.send("internal", message=message, raised=describe_exceptions(error))
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """Report that the session was broken off, and whether by pytest's own counting."""
@@ -181,7 +181,7 @@ class Reporter:
         """Take the facts of a worker of xdist that has ended."""
         handed = getattr(node, "workeroutput", {}).get("orchestrator")
         if handed:
-            self._handed.append(json.loads(handed))
+            self._worker_facts.append(json.loads(handed))
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: Any) -> None:
@@ -189,7 +189,7 @@ class Reporter:
         session = self._session
         if session is None:
             return
-        facts = [self._facts.gather(config), *self._handed]
+        facts = [self._facts.collect_facts(config), *self._worker_facts]
         for each in facts:
             for kind in ("footprint", "reach"):
                 if each.get(kind):
@@ -199,8 +199,8 @@ class Reporter:
             status=int(getattr(session, "exitstatus", -1)),
             stopped=str(session.shouldfail or session.shouldstop or ""),
             collected=self._has_collected,
-            begun=self._begun,
-            ended=self._ended,
+            begun=self._started_count,
+            ended=self._finished_count,
             forged=[text for each in facts for text in each["forged"]],
         )
 
@@ -210,23 +210,23 @@ class WorkerReporter:
 
     def __init__(self, config: Any, facts: Facts) -> None:
         self._config, self._facts = config, facts
-        run_all_cases(config.option)
+        force_full_run(config.option)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
         """Attach where a case is defined to its first report."""
         outcome: Any = yield
         if call.when == "setup" and not outcome.excinfo:
-            outcome.get_result().orchestrator_handed = list(self._facts.place(item))
+            outcome.get_result().orchestrator_handed = list(self._facts.locate_case(item))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Hand the facts over, with the worker's last message."""
-        facts = self._facts.gather(self._config)
+        facts = self._facts.collect_facts(self._config)
         self._config.workeroutput["orchestrator"] = json.dumps(facts, default=str)
 
 
-def run_all_cases(option: Any) -> None:
+def force_full_run(option: Any) -> None:
     """Let nothing that failed, now or in an earlier run, decide which other cases run.
 
     A case that did not run looks like one that is not there: whoever breaks it would not be seen.
@@ -237,7 +237,7 @@ def run_all_cases(option: Any) -> None:
         setattr(option, name, False)
 
 
-def _message(report: Any) -> str:
+def _format_message(report: Any) -> str:
     if report.outcome == "skipped":
         reason = getattr(report, "wasxfail", None)
         if reason is not None:
@@ -249,23 +249,23 @@ def _message(report: Any) -> str:
     return str(text)[:_LONGEST_MESSAGE]
 
 
-def _text(report: Any) -> str:
+def _format_text(report: Any) -> str:
     if isinstance(report.longrepr, tuple):
         return ":".join(str(each) for each in report.longrepr)[:_LONGEST_TEXT]
-    return _bounded(str(report.longrepr or ""))
+    return _shorten_text(str(report.longrepr or ""))
 
 
-def _bounded(text: str) -> str:
+def _shorten_text(text: str) -> str:
     if len(text) <= 2 * _LONGEST_TEXT:
         return text
     return text[:_LONGEST_TEXT] + "\n[...]\n" + text[-_LONGEST_TEXT:]
 
 
-def _traceback_text(error: BaseException) -> str:
+def _format_traceback(error: BaseException) -> str:
     try:
         text = str(pytest.ExceptionInfo.from_exception(error).getrepr(style="short"))
     except Exception:  # noqa: BLE001 -- older pytest, or the project's own `__str__`
         import traceback
 
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return _bounded(text)
+    return _shorten_text(text)

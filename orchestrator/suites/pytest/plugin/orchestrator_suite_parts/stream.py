@@ -45,10 +45,10 @@ def open_stream(environment: MutableMapping[str, str], variable: str, module: st
         environment.pop(name, None)
         if value:
             environment[name] = value
-    return Stream(_descriptor(given), given["nonce"], given["observing"])
+    return Stream(_open_descriptor(given), given["nonce"], given["observing"])
 
 
-def _descriptor(given: dict[str, Any]) -> int:
+def _open_descriptor(given: dict[str, Any]) -> int:
     """Return the inherited pipe, or a file where a program in between has closed it."""
     with contextlib.suppress(OSError):
         found = os.fstat(given["descriptor"])
