@@ -162,7 +162,7 @@ def _register_verb(name: str, help_: str) -> None:
     @_common_options
     def command(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
         with _open_keeper(project_dir, config_file, adding=name == "restore") as keeper:
-            _print_result(keeper, getattr(keeper, name)(rule), as_json)
+            _print_result(keeper, getattr(keeper, f"{name}_rule")(rule), as_json)
 
 
 _register_verb("retire", "Take a rule out of the file, into the archive.")

@@ -486,9 +486,9 @@ def test_ctrl_c_ends_the_tree_and_goes_on_upwards(project: Path) -> None:
     with claude(scenario) as (_, replay):
         code = (
             "from pathlib import Path\n"
-            "from orchestrator.agents.claude_code import ClaudeCodeAgent, bundled_program\n"
+            "from orchestrator.agents.claude_code import ClaudeCodeAgent, find_bundled_program\n"
             "from orchestrator.models import AgentLimits\n"
-            "ClaudeCodeAgent(allowed_tools=['Bash'], program=bundled_program()).run(\n"
+            "ClaudeCodeAgent(allowed_tools=['Bash'], program=find_bundled_program()).run(\n"
             "    'wait', Path.cwd(), AgentLimits(), lambda event: None)\n"
         )
         env = {

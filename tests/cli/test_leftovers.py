@@ -20,7 +20,7 @@ DIES_AT_THE_END = """
 import os, signal, sys
 from orchestrator.services import isolation
 from orchestrator.cli import main
-isolation._take_down = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+isolation._remove_worktree = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 main(sys.argv[1:])
 """
 

@@ -77,7 +77,7 @@ def test_every_lesson_is_metered(
     assert call("teach", "--pending", *here).code == 0
     assert len(teacher.requests) == 1
     with Database(resolve_state_directory()) as database:
-        assert Ledger(database).spent() > 0
+        assert Ledger(database).sum_spending() > 0
 
 
 def test_without_a_key(call: Call, shop: Shop) -> None:

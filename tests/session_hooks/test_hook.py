@@ -531,8 +531,8 @@ def test_sessions_of_many_projects_lose_nothing(
 ) -> None:
     script = (
         "import json, sys; sys.path.insert(0, sys.argv[1])\n"
-        "from orchestrator.session_hooks.handler import handle\n"
-        "for line in sys.stdin.buffer: handle(line)\n"
+        "from orchestrator.session_hooks.handler import handle_event\n"
+        "for line in sys.stdin.buffer: handle_event(line)\n"
     )
     each = 20
     bases = [tmp_path / f"project-{number}" for number in range(8)]

@@ -45,7 +45,7 @@ pathlib.Path.replace = count(pathlib.Path.replace)
 os.unlink, os.rmdir = count(os.unlink), count(os.rmdir)
 opened = database.Database(Path(sys.argv[1]))
 if sys.argv[3:]:
-    retention.prune(opened, datetime.fromisoformat(sys.argv[3]))
+    retention.prune_database(opened, datetime.fromisoformat(sys.argv[3]))
 opened.close()
 print(seen)
 """
