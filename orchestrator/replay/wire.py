@@ -32,15 +32,6 @@ ERROR_MESSAGES: Final[Mapping[int, str]] = {
     500: "Internal server error",
     529: "Overloaded",
 }
-STOP_REASONS: Final = (
-    "end_turn",
-    "max_tokens",
-    "stop_sequence",
-    "tool_use",
-    "pause_turn",
-    "refusal",
-    "model_context_window_exceeded",
-)
 
 _MODELS: Final = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
 _CHARACTERS_PER_TOKEN: Final = 4
