@@ -202,8 +202,8 @@ def test_an_unknown_placeholder_is_found_before_serving() -> None:
     with pytest.raises(ScenarioError) as caught:
         ReplayServer(scenario, variables={"python": "x"})
     assert str(caught.value) == (
-        "it.yaml: answer at line 2: unknown placeholder ${project} (known here: cwd, model, "
-        "python; write $${project} to mean the characters themselves)"
+        "it.yaml: answer at line 2: unknown placeholder ${project} (known placeholders: "
+        "cwd, model, python; write $${project} for the literal text)"
     )
 
 
