@@ -16,7 +16,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.errors import ConfigError, InfrastructureError, LostRunError, UsageError
-from orchestrator.journal.durable import DATABASE, DurableWorkflow, workflows_url
+from orchestrator.journal.database import DATABASE, resolve_workflows_url
+from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.steps import BlockedError
@@ -48,12 +49,12 @@ def body(run, open_journal):
 
 DIES = DurableWorkflow("dies", body)
 """
-CARRIES = 'DIES.carry("run", Path(sys.argv[1]))'
+CARRIES = 'DIES.execute("run", Path(sys.argv[1]))'
 EXECUTES_AGAIN = """
 from dbos import DBOS
 from orchestrator.journal.durable import _engine
 
-with _engine.serve(Path(sys.argv[1])):
+with _engine.use_database(Path(sys.argv[1])):
     dead = DBOS.get_workflow_status("run.1").executor_id
     (handle,) = DBOS._recover_pending_workflows([dead])
     assert handle.get_result() == "done"
@@ -62,7 +63,7 @@ ASKS_OF_QUEUE = """
 from dbos import DBOS
 from orchestrator.journal.durable import _engine
 
-with _engine.serve(Path(sys.argv[1])):
+with _engine.use_database(Path(sys.argv[1])):
     DBOS.register_queue("jobs")
     DBOS.enqueue_workflow("jobs", DIES._execute, "run")
 """
@@ -73,7 +74,7 @@ from orchestrator.journal.durable import _engine
 def workers():
     return [each.name for each in threading.enumerate() if each.name.startswith("queue-worker")]
 
-with _engine.serve(Path(sys.argv[1])):
+with _engine.use_database(Path(sys.argv[1])):
     while not workers():  # DBOS's own comes last
         time.sleep(0.01)
     print(*workers())
@@ -245,7 +246,7 @@ def test_no_queue_is_served(tmp_path: Path) -> None:
 
 def test_a_workflow_that_another_process_has_started_is_not_waited_for(tmp_path: Path) -> None:
     def body(_journal: Journal) -> None:
-        with pytest.raises(UsageError, match="another process takes up run run"):
+        with pytest.raises(UsageError, match="another process is starting run run"):
             thread(lambda: BODIES.carry(tmp_path, fail))
 
     def thread(function: Callable[[], object]) -> None:
@@ -273,12 +274,12 @@ def test_who_lost_the_run_hears_of_it_at_its_next_step(tmp_path: Path) -> None:
 
 def test_the_database_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(URL_VARIABLE, raising=False)
-    assert workflows_url(tmp_path) == f"sqlite:///{tmp_path / DATABASE}"
+    assert resolve_workflows_url(tmp_path) == f"sqlite:///{tmp_path / DATABASE}"
     monkeypatch.setenv(URL_VARIABLE, "postgresql://me@host/runs")
-    assert workflows_url(tmp_path) == "postgresql://me@host/runs"
+    assert resolve_workflows_url(tmp_path) == "postgresql://me@host/runs"
     monkeypatch.setenv(URL_VARIABLE, "mysql://me:hunter2hunter2@host/runs")
     with pytest.raises(ConfigError, match="is not the URL of a Postgres database") as caught:
-        workflows_url(tmp_path)
+        resolve_workflows_url(tmp_path)
     assert "hunter2" not in str(caught.value)
 
 
