@@ -75,8 +75,10 @@ def read_version(program: Path) -> str:
         raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
     found = re.match(rb"\d+\.\d+\.\d+", done.stdout)
     if done.returncode or not found:
-        said = quote_last_lines(done.text) or f"exit code {done.returncode}"
-        raise InfrastructureError(f"{program} --version does not give a version: {said}", _INSTALL)
+        output = quote_last_lines(done.text) or f"exit code {done.returncode}"
+        raise InfrastructureError(
+            f"{program} --version does not give a version: {output}", _INSTALL
+        )
     return found[0].decode()
 
 
@@ -173,22 +175,14 @@ class ClaudeCodeAgent:
             argv = self._build_command(limits, session_id, settings, folders)
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
             reader = MessageReader(workspace, on_event, process.refused)
+            session = Session(process, self._refuse)
             try:
-                session = Session(process, self._refuse)
-                read_error = _follow_messages(
-                    session.converse(_replace_surrogates(prompt)), process, reader, limits
-                )
+                messages = session.converse(_replace_surrogates(prompt))
+                read_error = _follow_messages(messages, process, reader, limits)
             finally:
                 process.end()
-        ending = Ending(
-            process.ended_by,
-            process.returncode,
-            process.seconds,
-            process.stderr_tail,
-            session_id,
-            _find_transcript(env, session_id),
-            read_error,
-        )
+        transcript = _find_transcript(env, session_id)
+        ending = _describe_ending(process, session_id, transcript, read_error)
         return reader.build_result(ending, limits)
 
     @contextlib.contextmanager
@@ -250,6 +244,20 @@ def _follow_messages(
     except WireError as error:
         return str(error)
     return ""
+
+
+def _describe_ending(
+    process: ClaudeProcess, session_id: str, transcript: Path | None, read_error: str
+) -> Ending:
+    return Ending(
+        process.ended_by,
+        process.returncode,
+        process.seconds,
+        process.stderr_tail,
+        session_id,
+        transcript,
+        read_error,
+    )
 
 
 def _replace_surrogates(prompt: str) -> str:

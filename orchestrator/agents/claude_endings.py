@@ -149,15 +149,15 @@ class SessionSummary:
         return self.resets_at or parse_reset_time(message, now) or parse_reset_time(raw, now)
 
 
-def judge_session(heard: SessionSummary, ending: Ending, limits: AgentLimits) -> Verdict:
+def judge_session(summary: SessionSummary, ending: Ending, limits: AgentLimits) -> Verdict:
     """Return how the session ended, with the agent's final text or the cause."""
-    if heard.results and not heard.at_work:
-        return _judge_result(heard, heard.results[-1])
+    if summary.results and not summary.at_work:
+        return _judge_result(summary, summary.results[-1])
     if ending.ended_by in _LIMITS:
         outcome, template = _LIMITS[ending.ended_by]
-        length = heard.round_length
+        length = summary.round_length
         one = "the same tool call" if length == 1 else f"the same {length} tool calls"
-        return outcome, template.format(limits=limits, calls=f"{one} {heard.same_calls}")
+        return outcome, template.format(limits=limits, calls=f"{one} {summary.same_calls}")
     if ending.ended_by is EndReason.US and not ending.read_error:
         return AgentOutcome.CRASHED, "interrupted"
     if ending.returncode is None or ending.ended_by is EndReason.US:
@@ -165,64 +165,64 @@ def judge_session(heard: SessionSummary, ending: Ending, limits: AgentLimits) ->
             AgentOutcome.CRASHED,
             f"the output of Claude Code could not be read: {ending.read_error}",
         )
-    return _judge_missing_result(heard, ending)
+    return _judge_missing_result(summary, ending)
 
 
-def _judge_missing_result(heard: SessionSummary, ending: Ending) -> Verdict:
+def _judge_missing_result(summary: SessionSummary, ending: Ending) -> Verdict:
     """Judge an end without a result by the last notice of the program."""
     message = _describe_missing_result(ending)
-    found = find_last_notice(heard.program_message) or find_last_notice(ending.stderr_tail)
+    found = find_last_notice(summary.program_message) or find_last_notice(ending.stderr_tail)
     kind, notice = (found[0], format_one_line(found[1], 500)) if found else (None, "")
-    if heard.rejected or kind is NoticeKind.LIMIT:
-        return _judge_limit(heard, f"{message}: {notice}" if notice not in message else message)
+    if summary.rejected or kind is NoticeKind.LIMIT:
+        return _judge_limit(summary, f"{message}: {notice}" if notice not in message else message)
     if kind is NoticeKind.LOGIN:
         return AgentOutcome.NOT_LOGGED_IN, f"{message}; {_LOGIN_HINT}"
     if kind is NoticeKind.API:
         return (
             AgentOutcome.API_ERROR,
-            f"API error: {unwrap_error_json(notice)}; {_suggest_fix(heard, None, notice)}",
+            f"API error: {unwrap_error_json(notice)}; {_suggest_fix(summary, None, notice)}",
         )
     return AgentOutcome.CRASHED, message
 
 
-def _judge_result(heard: SessionSummary, result: ResultMessage) -> Verdict:
+def _judge_result(summary: SessionSummary, result: ResultMessage) -> Verdict:
     reason, text = result.terminal_reason, _format_result_text(result)
-    notice = _find_program_notice(heard, result)
+    notice = _find_program_notice(summary, result)
     if notice is NoticeKind.LIMIT:
-        return _judge_limit(heard, text)
+        return _judge_limit(summary, text)
     if reason in _REASONS:
         outcome, template = _REASONS[reason]
         return outcome, template.format(text=text).strip()
     if result.is_error or notice:
-        return _judge_error(heard, result, notice)
+        return _judge_error(summary, result, notice)
     if reason in _COMPLETED_REASONS:
-        return _judge_success(heard)
+        return _judge_success(summary)
     # A UserPromptSubmit hook that blocks: success, exit code 0, no request, no terminal_reason.
     if reason is None:
         return AgentOutcome.CRASHED, f"a hook blocked the prompt: {text}"
     return AgentOutcome.CRASHED, f"ended without an error, {format_one_line(reason)}: {text}"
 
 
-def _find_program_notice(heard: SessionSummary, result: ResultMessage) -> NoticeKind | None:
+def _find_program_notice(summary: SessionSummary, result: ResultMessage) -> NoticeKind | None:
     """Return the kind of notice that the result consists of, if Claude Code wrote it.
 
     An agent that worked may end with any text, such as a quoted notice. Without work, a notice is
     no answer, whoever wrote it.
     """
     text = _join_raw_text(result).strip()
-    worked = heard.used_tools or heard.turns > 1
-    return None if worked and text in heard.model_message else classify_first_line(text)
+    worked = summary.used_tools or summary.turns > 1
+    return None if worked and text in summary.model_message else classify_first_line(text)
 
 
-def _judge_success(heard: SessionSummary) -> Verdict:
-    if not heard.is_silent or any(map(_count_output_tokens, heard.results)):
-        return AgentOutcome.COMPLETED, heard.result_text
+def _judge_success(summary: SessionSummary) -> Verdict:
+    if not summary.is_silent or any(map(_count_output_tokens, summary.results)):
+        return AgentOutcome.COMPLETED, summary.result_text
     nothing = "Claude Code ended without an error and did nothing: no text, no tool call, no token"
-    return _judge_limit(heard, nothing) if heard.rejected else (AgentOutcome.CRASHED, nothing)
+    return _judge_limit(summary, nothing) if summary.rejected else (AgentOutcome.CRASHED, nothing)
 
 
 def _judge_error(
-    heard: SessionSummary, result: ResultMessage, notice: NoticeKind | None
+    summary: SessionSummary, result: ResultMessage, notice: NoticeKind | None
 ) -> Verdict:
     status, reason, text = (
         result.api_error_status,
@@ -233,34 +233,36 @@ def _judge_error(
         return AgentOutcome.REFUSED, f"the model refused: {text}"
     failed = reason in ("api_error", "model_error")
     # Other results with an error may hold text of the agent, which must not be searched.
-    if failed or (reason is None and not heard.used_tools):
-        notice = _classify_api_error(heard, status, text) or notice
+    if failed or (reason is None and not summary.used_tools):
+        notice = _classify_api_error(summary, status, text) or notice
     named = f"API error {status}: {text}" if status else f"API error: {text}"
     if notice is NoticeKind.LIMIT:
-        return _judge_limit(heard, text)
+        return _judge_limit(summary, text)
     if notice is NoticeKind.LOGIN:
         return AgentOutcome.NOT_LOGGED_IN, f"{named if status else text}; {_LOGIN_HINT}"
     if failed or notice is NoticeKind.API:
-        return AgentOutcome.API_ERROR, f"{named}; {_suggest_fix(heard, status, text)}"
+        return AgentOutcome.API_ERROR, f"{named}; {_suggest_fix(summary, status, text)}"
     return (
         AgentOutcome.CRASHED,
         f"ended with an error, {format_one_line(reason or 'no reason')}: {text}",
     )
 
 
-def _classify_api_error(heard: SessionSummary, status: int | None, text: str) -> NoticeKind | None:
+def _classify_api_error(
+    summary: SessionSummary, status: int | None, text: str
+) -> NoticeKind | None:
     """Classify an API error by its status and the program's text."""
     if status == 401:
         return NoticeKind.LOGIN
     if status and status >= 500:
         return None
     found = classify_error(text)
-    refused = heard.rejected and status in (None, 400, 402, 403, 429)
+    refused = summary.rejected and status in (None, 400, 402, 403, 429)
     return NoticeKind.LIMIT if refused and found is not NoticeKind.LOGIN else found
 
 
-def _judge_limit(heard: SessionSummary, text: str) -> Verdict:
-    is_known = heard.find_reset_time(text) is not None
+def _judge_limit(summary: SessionSummary, text: str) -> Verdict:
+    is_known = summary.find_reset_time(text) is not None
     return AgentOutcome.USAGE_LIMIT, f"{text}; {_WAIT_HINT}" if is_known else text
 
 
@@ -280,14 +282,14 @@ def _count_output_tokens(result: ResultMessage) -> int:
     return of_models or result.usage.get("output_tokens") or 0
 
 
-def _suggest_fix(heard: SessionSummary, status: int | None, text: str) -> str:
+def _suggest_fix(summary: SessionSummary, status: int | None, text: str) -> str:
     if "credit balance" in text.lower():
         return "add credit to the account that the key belongs to"
     if _TEXT_TOO_LONG.search(text):
         return "give the agent a smaller task"
     if status == 404 or _UNKNOWN_MODEL.search(text):
-        named = heard.model and heard.model not in text
-        return f"check claude.model ({heard.model})" if named else "check claude.model"
+        named = summary.model and summary.model not in text
+        return f"check claude.model ({summary.model})" if named else "check claude.model"
     if status is None:
         return "check the network and ANTHROPIC_BASE_URL"
     if status >= 500:

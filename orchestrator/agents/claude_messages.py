@@ -86,26 +86,26 @@ class MessageReader:
         self._workspace, self._emit, self._refused = workspace, on_event, refused
         self._open: dict[str, tuple[str, float]] = {}
         """Tool and start time of each call that has not ended, by id."""
-        self._heard = SessionSummary()
+        self._summary = SessionSummary()
         self._calls: dict[str | None, _Calls] = {}
 
     @property
     def same_calls(self) -> int:
         """How often in a row the last tool call, or round of a few calls, was made."""
-        return self._heard.same_calls
+        return self._summary.same_calls
 
     def handle_message(self, message: Message) -> None:
         """Handle one message."""
-        heard = self._heard
+        summary = self._summary
         match message:
             case ResultMessage():
-                heard.results.append(message)
-                heard.at_work = False
+                summary.results.append(message)
+                summary.at_work = False
             case AssistantMessage() if message.error or message.model == "<synthetic>":
-                heard.program_message = _join_text_blocks(message) or heard.program_message
+                summary.program_message = _join_text_blocks(message) or summary.program_message
             case AssistantMessage():
-                heard.at_work = True
-                heard.model_message = _join_text_blocks(message) or heard.model_message
+                summary.at_work = True
+                summary.model_message = _join_text_blocks(message) or summary.model_message
                 for block in message.content:
                     self._handle_block(block, message.parent_tool_use_id)
             case UserMessage():
@@ -113,8 +113,8 @@ class MessageReader:
                     if isinstance(block, ToolResultBlock):
                         self._end_call(block)
             case SystemMessage(subtype="init"):
-                heard.model = str(message.data.get("model") or "")
-                heard.version = str(message.data.get("claude_code_version") or "")
+                summary.model = str(message.data.get("model") or "")
+                summary.version = str(message.data.get("claude_code_version") or "")
             case RateLimitEvent():
                 self._handle_limit(message)
             case SystemMessage(subtype="api_retry"):
@@ -122,42 +122,42 @@ class MessageReader:
 
     def build_result(self, ending: Ending, limits: AgentLimits) -> AgentResult:
         """Return the result of the session after the program has ended."""
-        heard = self._heard
-        outcome, message = judge_session(heard, ending, limits)
-        last = heard.results[-1] if heard.results else None
+        summary = self._summary
+        outcome, message = judge_session(summary, ending, limits)
+        last = summary.results[-1] if summary.results else None
         # `num_turns` is one more than the limit: it counts the turn that was not taken.
         too_many = outcome is AgentOutcome.MAX_TURNS
         return AgentResult(
             outcome=outcome,
             message=message,
-            turns=min(heard.turns, limits.max_turns) if too_many else heard.turns,
+            turns=min(summary.turns, limits.max_turns) if too_many else summary.turns,
             usage=_read_result_usage(last) if last else _read_transcript_usage(ending.transcript),
             seconds=ending.seconds,
             program="claude_code",
-            program_version=heard.version,
-            model=heard.model,
+            program_version=summary.version,
+            model=summary.model,
             session_id=ending.session_id,
             transcript=ending.transcript,
             stderr_tail=ending.stderr_tail,
-            denials=_describe_denials(heard.results, self._workspace),
-            resets_at=heard.find_reset_time(message)
+            denials=_describe_denials(summary.results, self._workspace),
+            resets_at=summary.find_reset_time(message)
             if outcome is AgentOutcome.USAGE_LIMIT
             else None,
-            silent=outcome is AgentOutcome.COMPLETED and heard.is_silent,
+            silent=outcome is AgentOutcome.COMPLETED and summary.is_silent,
         )
 
     def _handle_limit(self, event: RateLimitEvent) -> None:
         # With paid extra usage, work continues although the plan's limit is reached.
         rejected = event.status == "rejected" and event.overage_status not in _ALLOWED_STATUSES
-        self._heard.rejected = rejected
-        self._heard.resets_at = parse_timestamp(event.resets_at) if rejected else None
+        self._summary.rejected = rejected
+        self._summary.resets_at = parse_timestamp(event.resets_at) if rejected else None
 
     def _handle_block(self, block: object, thread: str | None) -> None:
         match block:
             case TextBlock(text=text) if text.strip():
                 self._emit(events.AgentSpoke(strip_control_characters(text).strip()))
             case ToolUseBlock():
-                self._heard.used_tools = True
+                self._summary.used_tools = True
                 self._count_call(block, thread)
                 tool = format_one_line(block.name)
                 self._open[block.id] = tool, time.monotonic()
@@ -178,7 +178,7 @@ class MessageReader:
         """Count equal calls, per subagent: their calls are interleaved."""
         key = json.dumps([call.name, call.input], sort_keys=True)
         calls = self._calls.setdefault(thread, _Calls())
-        self._heard.same_calls, self._heard.round_length = calls.add(key)
+        self._summary.same_calls, self._summary.round_length = calls.add(key)
 
 
 def describe_tool_call(given: object, workspace: Path) -> str:

@@ -44,7 +44,7 @@ class ClaudeProcess:
         self._argv, self._cwd, self._env, self._limits = tuple(argv), cwd, env, limits
         self._child: Child | None = None
         self._waiter: threading.Thread | None = None
-        self._heard_at = time.monotonic()
+        self._last_line_at = time.monotonic()
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
         """Lines of the program's output; None marks its end."""
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
@@ -60,7 +60,7 @@ class ClaudeProcess:
         """
 
         def take_line(line: bytes) -> None:
-            self._heard_at = time.monotonic()  # a fragment is a sign of life too
+            self._last_line_at = time.monotonic()  # a fragment is a sign of life too
             if not line.startswith(_FRAGMENT):
                 self._lines.put(line)
 
@@ -113,7 +113,7 @@ class ClaudeProcess:
     def _read_next_line(self, over: bool) -> bytes | None:
         if not over:
             return self._lines.get()
-        while (left := self._heard_at + _LINGER_SECONDS - time.monotonic()) > 0:
+        while (left := self._last_line_at + _LINGER_SECONDS - time.monotonic()) > 0:
             with contextlib.suppress(Empty):
                 return self._lines.get(timeout=left)
         self.end(EndReason.ITSELF)  # its work was done: this is a normal end

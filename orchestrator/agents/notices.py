@@ -180,10 +180,10 @@ _ERROR_LOGIN: Final = re.compile(
 
 def classify_error(text: str) -> NoticeKind | None:
     """Classify the text of an error, which is known to come from the program."""
-    words = _normalize_text(unwrap_error_json(text))
-    if _ERROR_LIMIT.search(words) or _classify_clauses(words) is NoticeKind.LIMIT:
+    message = _normalize_text(unwrap_error_json(text))
+    if _ERROR_LIMIT.search(message) or _classify_clauses(message) is NoticeKind.LIMIT:
         return NoticeKind.LIMIT
-    if _ERROR_LOGIN.search(words):
+    if _ERROR_LOGIN.search(message):
         return NoticeKind.LOGIN
     return None
 
@@ -246,15 +246,13 @@ def _extract_message(value: Any) -> str:  # noqa: ANN401 -- whatever the JSON ho
     inner = value.get("error")
     if isinstance(inner, dict):
         return _extract_message({"type": inner.get("status"), **inner})
-    words = next(
-        (said for key in ("message", "error", "result") if isinstance(said := value.get(key), str)),
-        "",
-    )
-    if words.lstrip().startswith("{"):
-        words = unwrap_error_json(words)
+    texts = (value.get(key) for key in ("message", "error", "result"))
+    message = next((text for text in texts if isinstance(text, str)), "")
+    if message.lstrip().startswith("{"):
+        message = unwrap_error_json(message)
     kind = value.get("type")
     named = isinstance(kind, str) and kind.isidentifier() and kind not in ("error", "result")
-    return f"{kind}: {words}" if words and named else words
+    return f"{kind}: {message}" if message and named else message
 
 
 def _split_lines(text: str) -> list[str]:
@@ -268,19 +266,19 @@ def _normalize_text(text: str) -> str:
 
 
 def _classify_line(line: str) -> NoticeKind | None:
-    words = _normalize_text(unwrap_error_json(line[:_LONGEST]))
-    if kind := _classify_clauses(words):
+    message = _normalize_text(unwrap_error_json(line[:_LONGEST]))
+    if kind := _classify_clauses(message):
         return kind
-    if _API.match(words):
-        return NoticeKind.LOGIN if _ERROR_LOGIN.search(words) else NoticeKind.API
+    if _API.match(message):
+        return NoticeKind.LOGIN if _ERROR_LOGIN.search(message) else NoticeKind.API
     return None
 
 
 def _can_follow_notice(line: str) -> bool:
     """Return whether a line may follow a notice: advice, the reset, another notice."""
-    words = _normalize_text(line)
-    only_reset = not _RESET_CLAUSE.sub("", words).strip(" .\u00b7")
-    return only_reset or bool(_ADVICE.fullmatch(words) or _classify_line(line))
+    text = _normalize_text(line)
+    only_reset = not _RESET_CLAUSE.sub("", text).strip(" .\u00b7")
+    return only_reset or bool(_ADVICE.fullmatch(text) or _classify_line(line))
 
 
 def _classify_clauses(line: str) -> NoticeKind | None:
