@@ -34,6 +34,7 @@ from orchestrator.replay.wire import ERROR_TYPES
 
 
 def _wrap_text(value: object) -> object:
+    """Return a single text as a list of one."""
     if isinstance(value, str | list):
         return [value] if isinstance(value, str) else value
     raise ValueError("must be a text or a list of texts")
@@ -60,7 +61,6 @@ StopReason = Literal[
     "refusal",
     "model_context_window_exceeded",
 ]
-
 
 _KINDS_WITH_KEY: Final[Mapping[str | None, tuple[FaultKind, ...]]] = {
     "message": (FaultKind.STATUS,),
