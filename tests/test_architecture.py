@@ -38,7 +38,7 @@ OWNERS = {
     "genai_prices": {"teacher.prices"},
     "httpx": {"teacher.webhook"},
     "sqlite3": {
-        "orchestrator.journal.durable",
+        "orchestrator.journal.database",
         "orchestrator.storage.database",
         "orchestrator.storage.takeover",
     },

@@ -1,1 +1,27 @@
-"""Headless coding agents: Claude Code, any command, and a scripted one for tests."""
+"""Coding agents behind one interface: Claude Code, any other command, and a scripted fake.
+
+Claude Code:
+
+- `claude_code`: `ClaudeCodeAgent`, which finds the program, checks it, and runs it
+- `claude_environment`: its environment, and settings that a project cannot override
+- `claude_project`: what a project's own settings would run, and its AGENTS.md files
+- `permissions`: rules that let it run the project's tests
+- `claude_transport`: its process, and the lines that it reads and writes
+- `claude_session`: the protocol: greeting, prompt, and answers to its questions
+- `claude_wire`: its messages as types
+- `claude_messages`: events while it works, and the result at the end
+- `claude_tools`: how its tool calls end
+- `claude_endings`: how a session ended
+- `claude_instructions`: which instructions reached the model
+
+Other agents:
+
+- `command`: any program that takes a prompt
+- `fake`: an agent for tests
+
+Text of agents:
+
+- `notices`: notices of a usage limit, a missing login, or an API error
+- `resets`: when a usage limit ends
+- `wording`: text made safe for a terminal
+"""

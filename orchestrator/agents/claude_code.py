@@ -1,7 +1,8 @@
-"""Drives headless Claude Code.
+"""Run headless Claude Code on a prompt.
 
-`claude_transport` starts the program, `claude_session` talks with it, `claude_wire` knows its
-messages, `claude_messages` what they mean, and `claude_endings` how it ended.
+`claude_transport` starts the program, `claude_session` speaks its protocol, `claude_wire` parses
+its messages, `claude_messages` turns them into events and a result, and `claude_endings` judges
+how the session ended.
 """
 
 import contextlib
@@ -27,23 +28,23 @@ from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.platform.process import EndReason, capture
 
 OLDEST_VERSION: Final = (2, 1, 248)
-"""The first one that takes a prompt as it is written (claude-agent-sdk 0.2.186)."""
+"""The first version that can take a prompt literally (claude-agent-sdk 0.2.186)."""
 
 _INSTALL: Final = (
-    "install it: https://code.claude.com/docs/en/setup; or its SDK, which carries it: "
+    "install it: https://code.claude.com/docs/en/setup; or install its SDK, which includes it: "
     "pip install claude-agent-sdk"
 )
 
 _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
-"""A timer or a monitor keeps the run from ending; a worktree takes the work out of the project and
+"""A timer or a monitor keeps the run from ending; a worktree moves the work out of the project and
 leaves a branch in the user's repository."""
 
 
 def find_program() -> Path:
-    """Find Claude Code: `claude` on the PATH if it is there, else the one in the SDK's wheel.
+    """Find Claude Code: `claude` on the PATH, else the one in the SDK's wheel.
 
     Raises:
-        InfrastructureError: there is none.
+        InfrastructureError: it is not installed.
     """
     if found := shutil.which("claude"):
         return Path(found)
@@ -53,7 +54,7 @@ def find_program() -> Path:
 
 
 def find_bundled_program() -> Path | None:
-    """The program in the SDK's wheel; None on a platform whose wheel has none."""
+    """Return the program in the SDK's wheel; None on a platform whose wheel has none."""
     spec = importlib.util.find_spec("claude_agent_sdk")  # which does not import it
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         program = Path(folder) / "_bundled" / "claude"
@@ -63,7 +64,7 @@ def find_bundled_program() -> Path | None:
 
 
 def read_version(program: Path) -> str:
-    """The program's version, `2.1.329`.
+    """Return the program's version, as `2.1.329`.
 
     Raises:
         InfrastructureError: the program does not run, or is not Claude Code.
@@ -74,26 +75,28 @@ def read_version(program: Path) -> str:
         raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
     found = re.match(rb"\d+\.\d+\.\d+", done.stdout)
     if done.returncode or not found:
-        said = quote_last_lines(done.text) or f"exit code {done.returncode}"
-        raise InfrastructureError(f"{program} --version does not give a version: {said}", _INSTALL)
+        output = quote_last_lines(done.text) or f"exit code {done.returncode}"
+        raise InfrastructureError(
+            f"{program} --version does not give a version: {output}", _INSTALL
+        )
     return found[0].decode()
 
 
 class ClaudeCodeAgent:
-    """Claude Code, as a plug for the loop.
+    """The agent Claude Code.
 
     Args:
-        environment: the environment that the project's own commands run in; None takes ours.
-        model: the model's name or alias; None leaves the choice to Claude Code.
-        allowed_tools: permission rules beyond editing files: `Bash(pytest *)`.
-        skip_permissions: ask for no permission at all. The user's choice, never ours.
-        program: the program; None finds it.
+        environment: the environment of the project's own commands; None uses that of this process.
+        model: the model's name or alias; None lets Claude Code choose.
+        allowed_tools: permission rules beyond editing files, such as `Bash(pytest *)`.
+        skip_permissions: ask for no permission at all; only the user may choose it.
+        program: the path of the program; None searches for it.
         trust_project: whether the project's own settings, hooks and MCP servers are loaded. Its
-            CLAUDE.md and rules are, in any case.
-        agents_files: names the AGENTS.md files of a project that are in force, because there is no
-            CLAUDE.md; asked before each run without `trust_project`.
+            CLAUDE.md and rules are loaded in any case.
+        agents_files: returns the active AGENTS.md files of a project, which are those of a project
+            without a CLAUDE.md; called before each run without `trust_project`.
         sandbox: Claude Code's own sandbox settings, passed through.
-        refuse: asked before each edit of a file; says why it must not be, or None.
+        refuse: called before each edit of a file; returns the reason to refuse it, or None.
     """
 
     def __init__(
@@ -118,11 +121,11 @@ class ClaudeCodeAgent:
         self._refuse, self._agents_files = refuse, agents_files
 
     def preflight(self) -> str:
-        """Make sure that a run can begin; gives the program's name and version.
+        """Check that a run can start, and return the program's name and version.
 
         Raises:
-            InfrastructureError: no program, one that is too old or does not run, or no login.
-            UsageError: permissions are to be skipped where Claude Code refuses that.
+            InfrastructureError: the program is missing, too old or broken, or has no login.
+            UsageError: permissions are to be skipped, which Claude Code refuses for root.
         """
         program = self._program or find_program()
         found = read_version(program)
@@ -137,9 +140,10 @@ class ClaudeCodeAgent:
                 "Claude Code has no login and no key",
                 "set ANTHROPIC_API_KEY, or run `claude` once and log in",
             )
+        # The program accepts nothing but "1" here; `yes` does not count (2.1.329).
         if self._skip_permissions and os.geteuid() == 0 and self._base.get("IS_SANDBOX") != "1":
             raise UsageError(
-                "Claude Code does not skip permissions for root",
+                "Claude Code refuses to skip permissions for root",
                 "run as another user, or set IS_SANDBOX=1 if this machine is a sandbox",
             )
         return f"Claude Code {found} ({program})"
@@ -149,14 +153,17 @@ class ClaudeCodeAgent:
     ) -> AgentResult:
         """Work on the prompt in the workspace, within the limits.
 
-        The prompt is text throughout: a `/name`, an `@path` or a dash in it means nothing.
-        Ctrl-C, or an error in `on_event`, ends the program's whole tree and goes on upwards.
+        The prompt is literal text: a `/name`, an `@path` or a dash in it has no meaning. Ctrl-C, or
+        an error in `on_event`, ends the program with its child processes, and is raised.
 
         Raises:
-            InfrastructureError: there is no program.
+            InfrastructureError: Claude Code is not installed.
         """
+        # The program refuses `--max-budget-usd 0` as wrong usage.
         if limits.max_cost_usd is not None and limits.max_cost_usd <= 0:
-            return AgentResult(AgentOutcome.MAX_COST, "the cost limit leaves nothing to work with")
+            return AgentResult(
+                AgentOutcome.MAX_COST, "the cost limit leaves no budget for the agent"
+            )
         env = environment.build_child_environment(self._base, workspace)
         if not self._trust_project:
             env |= environment.CLAUDE_MD_OF_ADDED
@@ -167,28 +174,23 @@ class ClaudeCodeAgent:
         ):
             argv = self._build_command(limits, session_id, settings, folders)
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
-            reading = MessageReader(workspace, on_event, process.refused)
+            reader = MessageReader(workspace, on_event, process.refused)
+            session = Session(process, self._refuse)
             try:
-                session = Session(process, self._refuse)
-                trouble = _follow_messages(
-                    session.converse(_replace_surrogates(prompt)), process, reading, limits
-                )
+                messages = session.converse(_replace_surrogates(prompt))
+                read_error = _follow_messages(messages, process, reader, limits)
             finally:
                 process.end()
-        ending = Ending(
-            process.ended_by,
-            process.returncode,
-            process.seconds,
-            process.stderr_tail,
-            session_id,
-            _find_transcript(env, session_id),
-            trouble,
-        )
-        return reading.build_result(ending, limits)
+        transcript = _find_transcript(env, session_id)
+        ending = _describe_ending(process, session_id, transcript, read_error)
+        return reader.build_result(ending, limits)
 
     @contextlib.contextmanager
     def _prepare_folders(self, workspace: Path) -> Iterator[Sequence[Path]]:
-        """Folders whose words are loaded, and not their settings; none if the project's are."""
+        """Yield the folders whose instructions are loaded without their settings.
+
+        There are none if the project is trusted, because its settings are loaded too.
+        """
         if self._trust_project:
             yield ()
             return
@@ -199,12 +201,13 @@ class ClaudeCodeAgent:
     def _build_command(
         self, limits: AgentLimits, session_id: str, settings: Path, folders: Sequence[Path]
     ) -> list[str]:
-        """Program and arguments, as the SDK itself would build them.
+        """Return program and arguments, as the SDK itself would build them.
 
         Without `--system-prompt` the program uses Claude Code's own, which is the SDK's preset;
         without `--setting-sources` it loads all of them, CLAUDE.md included.
         """
         argv = [str(self._program or find_program())]
+        # Without --verbose, -p refuses stream-json.
         argv += ["--output-format", "stream-json", "--verbose", "--input-format", "stream-json"]
         argv += ["--include-partial-messages", f"--session-id={session_id}"]
         argv += ["--settings", str(settings)]
@@ -226,28 +229,43 @@ class ClaudeCodeAgent:
 
 
 def _follow_messages(
-    messages: Iterator[Message], process: ClaudeProcess, reading: MessageReader, limits: AgentLimits
+    messages: Iterator[Message], process: ClaudeProcess, reader: MessageReader, limits: AgentLimits
 ) -> str:
-    """Read to the end, and return what kept us from reading on, if anything did."""
+    """Read all messages, and return the error that ended the reading, or an empty text."""
     try:
         process.start()
     except OSError as error:
         return str(error)
     try:
         for message in messages:
-            reading.handle_message(message)
-            if limits.same_tool_call and reading.same_calls >= limits.same_tool_call:
+            reader.handle_message(message)
+            if limits.same_tool_call and reader.same_calls >= limits.same_tool_call:
                 process.end(EndReason.NO_PROGRESS)
     except WireError as error:
         return str(error)
     return ""
 
 
+def _describe_ending(
+    process: ClaudeProcess, session_id: str, transcript: Path | None, read_error: str
+) -> Ending:
+    return Ending(
+        process.ended_by,
+        process.returncode,
+        process.seconds,
+        process.stderr_tail,
+        session_id,
+        transcript,
+        read_error,
+    )
+
+
 def _replace_surrogates(prompt: str) -> str:
-    """The prompt without lone surrogates, which test output may bring and no API takes."""
+    """Return the prompt without lone surrogates: test output may hold them, no API accepts them."""
     return prompt.encode("utf-8", "replace").decode()
 
 
 def _find_transcript(env: Mapping[str, str], session_id: str) -> Path | None:
+    # The folder's name is made from the project's path; two projects may share one.
     folder = environment.find_config_directory(env) / "projects"
     return next(iter(folder.glob(f"*/{session_id}.jsonl")), None)

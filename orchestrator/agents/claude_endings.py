@@ -1,8 +1,8 @@
-"""Decide how a session of Claude Code ended: what it heard, and how its process ended.
+"""Judge how a session of Claude Code ended, by its messages and its process.
 
-An end is judged by `is_error` and `terminal_reason` of the last result: the exit code is 0 for an
-interrupted run, and `subtype` says `success` for an API error. Some programs give a usage limit as
-a result without an error, so a result that is nothing but a notice of the program is no answer.
+The last result is judged by `is_error` and `terminal_reason`: the exit code is 0 for an
+interrupted run, and `subtype` is `success` for an API error. Some versions report a usage limit as
+a result without an error, so a result that consists of such a notice alone is no answer either.
 """
 
 import re
@@ -30,14 +30,14 @@ Verdict = tuple[AgentOutcome, str]
 _NOISE: Final = re.compile(r"API Error:\s*(\d{3}\b\s*)?", re.I)
 
 _COMPLETED_REASONS: Final = ("completed", "stop_hook_prevented")
-"""The second: the agent had ended its turn by itself when a Stop hook said `continue: false`."""
+"""The second: the agent had ended its turn when a Stop hook returned `continue: false`."""
 
 _HOOK: Final = (
     AgentOutcome.CRASHED,
-    "a hook stopped the run (continue: false); look at `hooks` in .claude/settings.json "
-    "of the project and of your home. {text}",
+    "a hook stopped the run (continue: false); check `hooks` in .claude/settings.json "
+    "of the project and of your home directory. {text}",
 )
-_TOO_LARGE: Final = (AgentOutcome.API_ERROR, "API error: {text}; give a smaller task")
+_TOO_LARGE: Final = (AgentOutcome.API_ERROR, "API error: {text}; give the agent a smaller task")
 _SIGNAL: Final = (AgentOutcome.CRASHED, "Claude Code was interrupted by a signal. {text}")
 _REASONS: Final = {
     "max_turns": (AgentOutcome.MAX_TURNS, "{text}; claude.max_turns allows more"),
@@ -50,7 +50,7 @@ _REASONS: Final = {
     "aborted_streaming": _SIGNAL,
     "aborted_tools": _SIGNAL,
 }
-"""What a result's `terminal_reason` means, where it says enough."""
+"""Outcomes for the values of `terminal_reason` that determine one."""
 
 _LIMITS: Final = {
     EndReason.WALL_CLOCK: (
@@ -59,7 +59,7 @@ _LIMITS: Final = {
     ),
     EndReason.NO_OUTPUT: (
         AgentOutcome.NO_OUTPUT,
-        "ended after {limits.no_output_seconds:g} s of silence; limits.no_output allows more",
+        "ended after {limits.no_output_seconds:g} s without output; limits.no_output allows more",
     ),
     EndReason.NO_PROGRESS: (
         AgentOutcome.NO_PROGRESS,
@@ -70,12 +70,12 @@ _LIMITS: Final = {
         "had more than {limits.max_processes} processes; limits.max_processes allows more",
     ),
 }
-"""What it means that a limit of ours ended the program."""
+"""Outcomes for the limits that this process enforces."""
 
 _LOGIN_HINT: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
 _WAIT_HINT: Final = "limits.wait_for_reset waits until then"
 _NO_CONTENT: Final = "(no content)"
-"""What Claude Code shows for an answer without a word."""
+"""The text that Claude Code puts for an empty answer."""
 
 _UNKNOWN_MODEL: Final = re.compile(r"selected model|\bmodel\b.*\bnot (?:exist|found)|^model:", re.I)
 _TEXT_TOO_LONG: Final = re.compile(r"(?:conversation|prompt|input) (?:is )?too long", re.I)
@@ -97,128 +97,132 @@ class Ending:
     session_id: str
     transcript: Path | None
     read_error: str = ""
-    """What kept us from reading on, if anything did."""
+    """The error that ended the reading of messages; empty when none did."""
 
 
 @dataclass
 class SessionSummary:
-    """What the messages of one session told."""
+    """The messages of one session, as far as its ending depends on them."""
 
     results: list[ResultMessage] = field(default_factory=list)
     at_work: bool = True
-    """Whether the model spoke after the last result, or there is no result."""
+    """Whether the model sent a message after the last result, or there is no result."""
     used_tools: bool = False
     model: str = ""
     version: str = ""
-    """Of the program."""
+    """The version of Claude Code."""
     model_message: str = ""
     """The model's last message."""
     program_message: str = ""
-    """The last message that the program gave in the model's place."""
+    """The last message that Claude Code wrote itself, as an answer of the model."""
     rejected: bool = False
-    """Whether the API's last word on the plan's limits was that requests are refused."""
+    """Whether requests are refused, by the last event about the plan's limits."""
     resets_at: datetime | None = None
     same_calls: int = 0
     round_length: int = 1
-    """How often in a row the last round of tool calls was made, and of how many calls it is."""
+    """Tool calls in the round; `same_calls` counts its repetitions in a row."""
 
     @property
     def turns(self) -> int:
-        """Turns of all results."""
+        """The turns of all results."""
         return sum(result.num_turns for result in self.results)
 
     @property
     def result_text(self) -> str:
-        """The texts of all results: a command that ends in the background brings one of its own."""
-        words = [
+        """The texts of all results: a background command that ends brings a result of its own."""
+        texts = [
             strip_control_characters(result.result).strip()
             for result in self.results
             if result.result
         ]
-        return "\n\n".join(word for word in words if word and word != _NO_CONTENT)
+        return "\n\n".join(text for text in texts if text and text != _NO_CONTENT)
 
     @property
     def is_silent(self) -> bool:
-        """Whether there was neither a word nor a tool call."""
+        """Whether there was neither text nor a tool call."""
         return not self.used_tools and not self.result_text
 
     def find_reset_time(self, message: str) -> datetime | None:
-        """Return when the limit is lifted: as the API's event says, else as the message does."""
+        """Return when the limit ends, from the API's event or else from the message."""
         now = datetime.now().astimezone()
         raw = _join_raw_text(self.results[-1]) if self.results else ""
         return self.resets_at or parse_reset_time(message, now) or parse_reset_time(raw, now)
 
 
-def judge_session(heard: SessionSummary, ending: Ending, limits: AgentLimits) -> Verdict:
-    """Return how the session ended, and the agent's last words or the cause."""
-    if heard.results and not heard.at_work:
-        return _judge_result(heard, heard.results[-1])
+def judge_session(summary: SessionSummary, ending: Ending, limits: AgentLimits) -> Verdict:
+    """Return how the session ended, with the agent's final text or the cause."""
+    if summary.results and not summary.at_work:
+        return _judge_result(summary, summary.results[-1])
     if ending.ended_by in _LIMITS:
-        outcome, words = _LIMITS[ending.ended_by]
-        length = heard.round_length
+        outcome, template = _LIMITS[ending.ended_by]
+        length = summary.round_length
         one = "the same tool call" if length == 1 else f"the same {length} tool calls"
-        return outcome, words.format(limits=limits, calls=f"{one} {heard.same_calls}")
+        return outcome, template.format(limits=limits, calls=f"{one} {summary.same_calls}")
     if ending.ended_by is EndReason.US and not ending.read_error:
         return AgentOutcome.CRASHED, "interrupted"
     if ending.returncode is None or ending.ended_by is EndReason.US:
-        return AgentOutcome.CRASHED, f"Claude Code could not be followed: {ending.read_error}"
-    return _judge_missing_result(heard, ending)
+        return (
+            AgentOutcome.CRASHED,
+            f"the output of Claude Code could not be read: {ending.read_error}",
+        )
+    return _judge_missing_result(summary, ending)
 
 
-def _judge_missing_result(heard: SessionSummary, ending: Ending) -> Verdict:
-    """Judge an end without a result by what the program said before it."""
+def _judge_missing_result(summary: SessionSummary, ending: Ending) -> Verdict:
+    """Judge an end without a result by the last notice of the program."""
     message = _describe_missing_result(ending)
-    found = find_last_notice(heard.program_message) or find_last_notice(ending.stderr_tail)
-    kind, words = (found[0], format_one_line(found[1], 500)) if found else (None, "")
-    if heard.rejected or kind is NoticeKind.LIMIT:
-        return _judge_limit(heard, f"{message}: {words}" if words not in message else message)
+    found = find_last_notice(summary.program_message) or find_last_notice(ending.stderr_tail)
+    kind, notice = (found[0], format_one_line(found[1], 500)) if found else (None, "")
+    if summary.rejected or kind is NoticeKind.LIMIT:
+        return _judge_limit(summary, f"{message}: {notice}" if notice not in message else message)
     if kind is NoticeKind.LOGIN:
         return AgentOutcome.NOT_LOGGED_IN, f"{message}; {_LOGIN_HINT}"
     if kind is NoticeKind.API:
         return (
             AgentOutcome.API_ERROR,
-            f"API error: {unwrap_error_json(words)}; {_suggest_fix(heard, None, words)}",
+            f"API error: {unwrap_error_json(notice)}; {_suggest_fix(summary, None, notice)}",
         )
     return AgentOutcome.CRASHED, message
 
 
-def _judge_result(heard: SessionSummary, result: ResultMessage) -> Verdict:
+def _judge_result(summary: SessionSummary, result: ResultMessage) -> Verdict:
     reason, text = result.terminal_reason, _format_result_text(result)
-    notice = _find_program_notice(heard, result)
+    notice = _find_program_notice(summary, result)
     if notice is NoticeKind.LIMIT:
-        return _judge_limit(heard, text)
+        return _judge_limit(summary, text)
     if reason in _REASONS:
-        outcome, words = _REASONS[reason]
-        return outcome, words.format(text=text).strip()
+        outcome, template = _REASONS[reason]
+        return outcome, template.format(text=text).strip()
     if result.is_error or notice:
-        return _judge_error(heard, result, notice)
+        return _judge_error(summary, result, notice)
     if reason in _COMPLETED_REASONS:
-        return _judge_success(heard)
+        return _judge_success(summary)
+    # A UserPromptSubmit hook that blocks: success, exit code 0, no request, no terminal_reason.
     if reason is None:
-        return AgentOutcome.CRASHED, f"a hook kept the prompt back: {text}"
+        return AgentOutcome.CRASHED, f"a hook blocked the prompt: {text}"
     return AgentOutcome.CRASHED, f"ended without an error, {format_one_line(reason)}: {text}"
 
 
-def _find_program_notice(heard: SessionSummary, result: ResultMessage) -> NoticeKind | None:
-    """Return what the result gives notice of, if it is the program that says so.
+def _find_program_notice(summary: SessionSummary, result: ResultMessage) -> NoticeKind | None:
+    """Return the kind of notice that the result consists of, if Claude Code wrote it.
 
-    An agent that worked may end with any words; but one that did nothing beside them gave no
-    answer, whoever wrote the notice.
+    An agent that worked may end with any text, such as a quoted notice. Without work, a notice is
+    no answer, whoever wrote it.
     """
     text = _join_raw_text(result).strip()
-    worked = heard.used_tools or heard.turns > 1
-    return None if worked and text in heard.model_message else classify_first_line(text)
+    worked = summary.used_tools or summary.turns > 1
+    return None if worked and text in summary.model_message else classify_first_line(text)
 
 
-def _judge_success(heard: SessionSummary) -> Verdict:
-    if not heard.is_silent or any(map(_count_output_tokens, heard.results)):
-        return AgentOutcome.COMPLETED, heard.result_text
-    nothing = "Claude Code ended without an error and did nothing: no word, no tool call, no token"
-    return _judge_limit(heard, nothing) if heard.rejected else (AgentOutcome.CRASHED, nothing)
+def _judge_success(summary: SessionSummary) -> Verdict:
+    if not summary.is_silent or any(map(_count_output_tokens, summary.results)):
+        return AgentOutcome.COMPLETED, summary.result_text
+    nothing = "Claude Code ended without an error and did nothing: no text, no tool call, no token"
+    return _judge_limit(summary, nothing) if summary.rejected else (AgentOutcome.CRASHED, nothing)
 
 
 def _judge_error(
-    heard: SessionSummary, result: ResultMessage, notice: NoticeKind | None
+    summary: SessionSummary, result: ResultMessage, notice: NoticeKind | None
 ) -> Verdict:
     status, reason, text = (
         result.api_error_status,
@@ -228,36 +232,38 @@ def _judge_error(
     if result.stop_reason == "refusal":
         return AgentOutcome.REFUSED, f"the model refused: {text}"
     failed = reason in ("api_error", "model_error")
-    # Other results of an error may hold the agent's words, which are not searched.
-    if failed or (reason is None and not heard.used_tools):
-        notice = _classify_api_error(heard, status, text) or notice
+    # Other results with an error may hold text of the agent, which must not be searched.
+    if failed or (reason is None and not summary.used_tools):
+        notice = _classify_api_error(summary, status, text) or notice
     named = f"API error {status}: {text}" if status else f"API error: {text}"
     if notice is NoticeKind.LIMIT:
-        return _judge_limit(heard, text)
+        return _judge_limit(summary, text)
     if notice is NoticeKind.LOGIN:
         return AgentOutcome.NOT_LOGGED_IN, f"{named if status else text}; {_LOGIN_HINT}"
     if failed or notice is NoticeKind.API:
-        return AgentOutcome.API_ERROR, f"{named}; {_suggest_fix(heard, status, text)}"
+        return AgentOutcome.API_ERROR, f"{named}; {_suggest_fix(summary, status, text)}"
     return (
         AgentOutcome.CRASHED,
         f"ended with an error, {format_one_line(reason or 'no reason')}: {text}",
     )
 
 
-def _classify_api_error(heard: SessionSummary, status: int | None, text: str) -> NoticeKind | None:
-    """Return what an API error is about, by its status and the program's words."""
+def _classify_api_error(
+    summary: SessionSummary, status: int | None, text: str
+) -> NoticeKind | None:
+    """Classify an API error by its status and the program's text."""
     if status == 401:
         return NoticeKind.LOGIN
     if status and status >= 500:
         return None
     found = classify_error(text)
-    refused = heard.rejected and status in (None, 400, 402, 403, 429)
+    refused = summary.rejected and status in (None, 400, 402, 403, 429)
     return NoticeKind.LIMIT if refused and found is not NoticeKind.LOGIN else found
 
 
-def _judge_limit(heard: SessionSummary, text: str) -> Verdict:
-    told = heard.find_reset_time(text) is not None
-    return AgentOutcome.USAGE_LIMIT, f"{text}; {_WAIT_HINT}" if told else text
+def _judge_limit(summary: SessionSummary, text: str) -> Verdict:
+    is_known = summary.find_reset_time(text) is not None
+    return AgentOutcome.USAGE_LIMIT, f"{text}; {_WAIT_HINT}" if is_known else text
 
 
 def _join_raw_text(result: ResultMessage) -> str:
@@ -271,29 +277,30 @@ def _format_result_text(result: ResultMessage) -> str:
 
 
 def _count_output_tokens(result: ResultMessage) -> int:
+    # `usage` counts the main thread only, `modelUsage` subagents too.
     of_models = sum(each.get("outputTokens") or 0 for each in result.model_usage.values())
     return of_models or result.usage.get("output_tokens") or 0
 
 
-def _suggest_fix(heard: SessionSummary, status: int | None, text: str) -> str:
+def _suggest_fix(summary: SessionSummary, status: int | None, text: str) -> str:
     if "credit balance" in text.lower():
         return "add credit to the account that the key belongs to"
     if _TEXT_TOO_LONG.search(text):
-        return "give a smaller task"
+        return "give the agent a smaller task"
     if status == 404 or _UNKNOWN_MODEL.search(text):
-        named = heard.model and heard.model not in text
-        return f"check claude.model ({heard.model})" if named else "check claude.model"
+        named = summary.model and summary.model not in text
+        return f"check claude.model ({summary.model})" if named else "check claude.model"
     if status is None:
         return "check the network and ANTHROPIC_BASE_URL"
     if status >= 500:
-        return "the API is in trouble; run again later"
+        return "the API is failing; run again later"
     return _STATUS_HINTS.get(status, "the run's record holds the transcript")
 
 
 def _describe_missing_result(ending: Ending) -> str:
-    said = quote_last_lines(ending.stderr_tail)
-    if "root/sudo" in said:
-        said = f"{said}; set IS_SANDBOX=1 if this machine is a sandbox, or run as another user"
+    stderr = quote_last_lines(ending.stderr_tail)
+    if "root/sudo" in stderr:
+        stderr = f"{stderr}; set IS_SANDBOX=1 if this machine is a sandbox, or run as another user"
     return f"Claude Code ended without a result (exit code {ending.returncode})" + (
-        f": {said}" if said else ""
+        f": {stderr}" if stderr else ""
     )

@@ -1,4 +1,4 @@
-"""What Claude Code finds around it: its environment, its login, its API address."""
+"""Build the environment of Claude Code: variables, pinned settings, login, session ids."""
 
 import contextlib
 import json
@@ -16,18 +16,22 @@ from orchestrator.storage.location import RUN_VARIABLE
 OFFICIAL_API: Final = "https://api.anthropic.com"
 
 DEFAULTS: Final = {
-    # Errors are told within minutes: the program's own ten retries take three.
+    # The default of ten retries takes three minutes before an error is reported.
     "CLAUDE_CODE_MAX_RETRIES": "2",
+    # Bounds the wait for the headers only (default: six minutes and more); a reply that stalls is
+    # ended by the watchdog. CLAUDE_STREAM_IDLE_TIMEOUT_MS below five minutes is ignored.
     "API_TIMEOUT_MS": "120000",
     "CLAUDE_ENABLE_BYTE_WATCHDOG": "1",
     "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": "60000",
-    # A command over its timeout would move to the background, and the run would wait for it.
+    # A command over its timeout would move to the background, and the run would wait for it, for
+    # more than 90 s; without background tasks it is killed.
     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
-    # What the agent notes for itself would reach the next attempt past the rulebook.
+    # The agent's own notes would reach the next attempt without passing the rulebook. It may
+    # write them in every permission mode.
     "CLAUDE_CODE_DISABLE_AUTO_MEMORY": "1",
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
 }
-"""Defaults for the program's environment; the user's own environment goes before them."""
+"""Default variables; the user's own environment takes precedence."""
 
 _SESSION_PREFIXES: Final = ("CLAUDE_CODE_SESSION_", "CLAUDE_CODE_MESSAGING_", "CLAUDE_PLUGIN_")
 _SESSION_VARIABLES: Final = frozenset(
@@ -47,7 +51,7 @@ _SESSION_VARIABLES: Final = frozenset(
         "CLAUDE_PROJECT_DIR",
     }
 )
-"""What a session sets for its own commands: ours would take itself for a part of that one."""
+"""Variables that a session sets for its commands. With them, a new one would act as part of it."""
 
 _KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN")
 _CLOUDS: Final = ("BEDROCK", "VERTEX", "FOUNDRY", "MANTLE", "ANTHROPIC_AWS", "GATEWAY")
@@ -59,7 +63,7 @@ _HELPERS: Final = (
     "gcpAuthRefresh",
     "otelHeadersHelper",
 )
-"""Settings that name a program which gives, or gets, credentials; an empty one runs nothing."""
+"""Settings that name a program for credentials; an empty one runs nothing."""
 
 _PINNED_VARIABLES: Final = (
     *_KEYS,
@@ -86,53 +90,53 @@ _PINNED_VARIABLES: Final = (
     "ANTHROPIC_VERTEX_BASE_URL",
     *(f"CLAUDE_CODE_USE_{cloud}" for cloud in _CLOUDS),
 )
-"""Other variables that say where requests go, and with which key; an empty one counts as not
-set."""
+"""Other variables that determine where requests go and with which key; an empty one counts as
+not set."""
 
 PROTECTED_NAMES: Final = frozenset({"ANTHROPIC_BASE_URL", *_PINNED_VARIABLES})
-"""Variables, and `HELPERS` settings, that no project decides."""
+"""Variables that a project cannot set."""
 
 HELPERS: Final = frozenset(_HELPERS)
 
 CLAUDE_MD_OF_ADDED: Final = {"CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD": "1"}
-"""Lets `--add-dir` load a folder's CLAUDE.md and rules, and none of its settings."""
+"""Makes `--add-dir` load a folder's CLAUDE.md and rules, but none of its settings."""
 
 _OWN_SESSION_PREFIX: Final = "0c4e57a1"
-"""How the ids of our own sessions begin. A foreign one does by chance once in four billion."""
+"""The prefix of the ids of sessions started here. Another session has it once in four billion."""
 
 
 def build_child_environment(base: Mapping[str, str], workspace: Path) -> dict[str, str]:
-    """The program's whole environment, from the one that the project's commands run in."""
-    kept = {
+    """Return the complete environment of Claude Code, from that of the project's commands."""
+    inherited = {
         name: value
         for name, value in base.items()
         if name not in _SESSION_VARIABLES and not name.startswith(_SESSION_PREFIXES)
     }
-    ours = {
+    required = {
         "CLAUDE_CODE_ENTRYPOINT": "sdk-py",
-        "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",  # `claude_session` waits for its end
+        "CLAUDE_CODE_SDK_READS_SESSION_STATE": "1",  # it reports when it is idle
         "PWD": str(workspace),
     }
-    return {**DEFAULTS, RUN_VARIABLE: "1", **kept, **ours}
+    return {**DEFAULTS, RUN_VARIABLE: "1", **inherited, **required}
 
 
 def build_pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | None = None) -> str:
-    """Settings, as JSON for `--settings`, that say where requests go and with which key.
+    """Return settings, as JSON for `--settings`, that pin where requests go and with which key.
 
-    A project's `.claude/settings.json` may set environment variables, and they go before those of
-    the process: a repository could have the user's key sent to an address of its choice, or the
-    user's code to somebody else's account. It may also name a program that gives the key. Only
-    `--settings` goes before the project's. What is pinned is the process's own value, else that
-    of the user's settings.
+    A project's `.claude/settings.json` may set environment variables, which override those of the
+    process: a repository could have the user's key sent to an address of its choice, or the user's
+    code to a foreign account. It may also name a program that returns the key. Headless, no dialog
+    asks whether the project is trusted. Only `--settings` overrides the project's settings. The
+    pinned value is that of the process, else that of the user's settings.
 
     Args:
-        env: the program's whole environment.
-        sandbox: Claude Code's own sandbox settings, as the user configured them for us.
+        env: the complete environment of Claude Code.
+        sandbox: Claude Code's own sandbox settings, from the user's configuration.
     """
     user = _read_user_settings(env)
-    ours = {**user.get("env", {}), **env}
-    pins = {name: ours.get(name, "") for name in _PINNED_VARIABLES}
-    address = ours.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
+    values = {**user.get("env", {}), **env}
+    pins = {name: values.get(name, "") for name in _PINNED_VARIABLES}
+    address = values.get("ANTHROPIC_BASE_URL") or OFFICIAL_API
     settings: dict[str, Any] = {"env": {"ANTHROPIC_BASE_URL": address, **pins}}
     settings |= {name: user.get(name, "") for name in _HELPERS}
     return json.dumps(settings | ({"sandbox": dict(sandbox)} if sandbox else {}))
@@ -142,28 +146,29 @@ def build_pinned_settings(env: Mapping[str, str], sandbox: Mapping[str, Any] | N
 def write_settings_file(
     env: Mapping[str, str], sandbox: Mapping[str, Any] | None
 ) -> Iterator[Path]:
-    """The pinned settings in a file that only this user can read: a key is among them, and a
-    command line is seen by all users.
-    """  # noqa: D205 -- one thought
-    # In memory where there is such a place: after `kill -9` nobody takes the file away.
+    """Write the pinned settings to a file that only this user can read, and yield its path.
+
+    They hold a key, and a command line can be read by all users.
+    """
+    # In memory where possible: `kill -9` leaves the file behind.
     memory = Path("/dev/shm")  # noqa: S108 -- mkdtemp makes a private folder in it
-    place = memory if os.access(memory, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=place) as folder:
+    parent = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="orchestrator-", dir=parent) as folder:
         path = Path(folder) / SETTINGS
         path.write_text(build_pinned_settings(env, sandbox), encoding="utf-8")
         yield path
 
 
 def create_session_id() -> str:
-    """An id for a session of ours, a UUID that `is_own_session` knows again."""
+    """Return an id for a new session, a UUID that `is_own_session` recognises."""
     return _OWN_SESSION_PREFIX + str(uuid.uuid4())[len(_OWN_SESSION_PREFIX) :]
 
 
 def is_own_session(transcript: Path) -> bool:
-    """Whether a transcript is of a session that we started, or of a subagent in one.
+    """Return whether a transcript is of a session started here, or of a subagent in one.
 
-    What such a session did is judged by its run, so nothing is learned from its transcript. A
-    `claude` that such a session starts in turn is not known by this; its hooks see `RUN_VARIABLE`.
+    Such a session is judged by its run, so nothing is learned from its transcript. A `claude` that
+    such a session starts has another id; its hooks are recognised by `RUN_VARIABLE`.
     """
     return any(
         part.startswith(_OWN_SESSION_PREFIX)
@@ -172,14 +177,14 @@ def is_own_session(transcript: Path) -> bool:
 
 
 def find_config_directory(env: Mapping[str, str]) -> Path:
-    """Where Claude Code keeps login, settings and transcripts."""
+    """Return the folder in which Claude Code stores login, settings and transcripts."""
     return Path(find_config_folder(env))
 
 
 def can_authenticate(env: Mapping[str, str]) -> bool:
-    """Whether there is anything that Claude Code could authenticate with.
+    """Return whether there is anything that Claude Code could authenticate with.
 
-    False is certain, except on macOS, where a login is in the keychain and this is always True.
+    False is certain. On macOS the result is always True, because the login is in the keychain.
     """
     settings = _read_user_settings(env)
     everywhere = {**settings.get("env", {}), **env}
@@ -193,7 +198,7 @@ def can_authenticate(env: Mapping[str, str]) -> bool:
 
 
 def _read_user_settings(env: Mapping[str, str]) -> dict[str, Any]:
-    """The user's own settings.json; empty when it is absent or broken, as for Claude Code."""
+    """Return the user's own settings.json; empty when missing or broken, as for Claude Code."""
     try:
         text = (find_config_directory(env) / SETTINGS).read_text(encoding="utf-8-sig")
         settings = json.loads(text)

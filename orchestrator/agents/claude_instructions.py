@@ -1,15 +1,15 @@
-"""Which instructions reached the model: what Claude Code notes of them in its transcript.
+"""Read from a transcript which instructions Claude Code sent to the model.
 
-Seen with 2.1.329, a JSON object to a line:
+The rows, one JSON object per line (2.1.329):
 
     {"type": "attachment", "attachment": {"type": "instructions",
         "files": [{"path": "/p/CLAUDE.md", "type": "Project", "content": "..."}]}}
     {"type": "attachment", "attachment": {"type": "nested_memory", "path": "/p/.claude/rules/a.md",
         "content": {"content": "...", "rawContent": "...", "isRule": true}}}
 
-The first kind is sent at the start, the second once the agent touches a file that it is for.
-`content` is what was sent: without block comments and front matter. A subagent has a transcript of
-its own, in a folder beside the main one.
+The first kind is sent at the start, the second when the agent first uses a file that it applies to.
+`content` is the text as sent: without block comments and front matter. A subagent has its own
+transcript, in a folder beside the main one.
 """
 
 import json
@@ -20,23 +20,23 @@ from pathlib import Path
 from typing import Any, Final
 
 _LONGEST_ROW: Final = 16 * 1024 * 1024
-"""Bytes; a longer row is passed over."""
+"""Bytes; a longer row is skipped."""
 _MOST_FILES: Final = 500
 _MOST_TRANSCRIPTS: Final = 100
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """A file of instructions, as the model got it."""
+    """A file of instructions, as it was sent to the model."""
 
     path: str
     text: str
 
 
 def read_instructions(transcript: Path) -> tuple[Instruction, ...]:
-    """Return the instructions that reached the model in a session, each once.
+    """Return the instructions that reached the model in a session, without duplicates.
 
-    None are found where the transcript is missing, or of a version that does not note them.
+    The result is empty where the transcript is missing, or of a version that does not record them.
     """
     found = (
         each for path in _iter_transcripts(transcript) for each in _iter_file_instructions(path)
@@ -53,6 +53,7 @@ def _iter_file_instructions(transcript: Path) -> Iterator[Instruction]:
     try:
         with transcript.open("rb") as file:
             for row in iter(lambda: file.readline(_LONGEST_ROW), b""):
+                # Most of a transcript is stored requests, of 140 kB and more: not worth parsing.
                 if b'"instructions"' in row or b'"nested_memory"' in row:
                     yield from _iter_row_instructions(row)
     except OSError:
@@ -61,10 +62,10 @@ def _iter_file_instructions(transcript: Path) -> Iterator[Instruction]:
 
 def _iter_row_instructions(row: bytes) -> Iterator[Instruction]:
     try:
-        said = json.loads(row)
+        entry = json.loads(row)
     except (ValueError, RecursionError):  # SIGKILL may leave half a row
         return
-    attachment = _as_mapping(said).get("attachment")
+    attachment = _as_mapping(entry).get("attachment")
     match attachment:
         case {"type": "instructions", "files": [*files]}:
             for each in files:

@@ -1,4 +1,4 @@
-"""What Claude Code's messages mean: events while it works, an `AgentResult` at the end."""
+"""Turn Claude Code's messages into events while it works, and an `AgentResult` at the end."""
 
 import json
 import time
@@ -39,45 +39,45 @@ _DETAIL_INPUTS: Final = (
     "query",
     "skill",
 )
-"""Inputs of Claude Code's tools that say what a call is about, the most telling first."""
+"""Inputs of Claude Code's tools that describe a call, the most specific first."""
 
 _LONGEST_ROUND: Final = 4
-"""Calls; going round in more than so many is not told from work."""
+"""Calls; a longer cycle cannot be distinguished from work."""
 
 
 @dataclass
 class _Calls:
-    """The last calls of one thread, and for how long they have repeated themselves."""
+    """The last calls of one thread, and how often they were repeated."""
 
     last: deque[str] = field(default_factory=lambda: deque(maxlen=_LONGEST_ROUND))
     equal: list[int] = field(default_factory=lambda: [0] * _LONGEST_ROUND)
-    """For rounds of one call, of two and so on: calls in a row that were equal to the one that is
-    as far back as the round is long."""
+    """For rounds of 1, 2, ... calls: the number of successive calls that were equal to the one a
+    round before."""
 
     def add(self, call: str) -> tuple[int, int]:
-        """Take a call; gives how often in a row the last round was made, and its length."""
+        """Add a call; return how often in a row the last round was made, and its length."""
         for back in range(1, len(self.last) + 1):
             self.equal[back - 1] = self.equal[back - 1] + 1 if self.last[-back] == call else 0
         self.last.append(call)
         rounds = (
             ((equal + length) // length, -length) for length, equal in enumerate(self.equal, 1)
         )
-        times, length = max(rounds)
+        times, length = max(rounds)  # of equally frequent rounds the shortest
         return times, -length
 
 
 _IMPOSSIBLE: Final = 1e15
-"""Tokens, or US dollars, that no bill has: what says so is broken."""
+"""Tokens or US dollars that no bill reaches: a larger number is broken."""
 
 
 class MessageReader:
-    """Takes the messages of one session, in order.
+    """Handles the messages of one session, in order.
 
     Args:
-        workspace: the project; files in it are named relative to it.
-        on_event: told what the agent does. What it raises goes through.
-        refused: holds the ids of the tool calls that were not carried out, before their results
-            are taken.
+        workspace: the project; paths in it are shown relative to it.
+        on_event: called with what the agent does. Its errors are raised.
+        refused: the ids of the tool calls that were not executed. An id is added before the
+            call's result is handled.
     """
 
     def __init__(
@@ -85,27 +85,27 @@ class MessageReader:
     ) -> None:
         self._workspace, self._emit, self._refused = workspace, on_event, refused
         self._open: dict[str, tuple[str, float]] = {}
-        """Tool and start of each call that has not ended, by its id."""
-        self._heard = SessionSummary()
+        """Tool and start time of each call that has not ended, by id."""
+        self._summary = SessionSummary()
         self._calls: dict[str | None, _Calls] = {}
 
     @property
     def same_calls(self) -> int:
         """How often in a row the last tool call, or round of a few calls, was made."""
-        return self._heard.same_calls
+        return self._summary.same_calls
 
     def handle_message(self, message: Message) -> None:
-        """Take one message."""
-        heard = self._heard
+        """Handle one message."""
+        summary = self._summary
         match message:
             case ResultMessage():
-                heard.results.append(message)
-                heard.at_work = False
+                summary.results.append(message)
+                summary.at_work = False
             case AssistantMessage() if message.error or message.model == "<synthetic>":
-                heard.program_message = _join_text_blocks(message) or heard.program_message
+                summary.program_message = _join_text_blocks(message) or summary.program_message
             case AssistantMessage():
-                heard.at_work = True
-                heard.model_message = _join_text_blocks(message) or heard.model_message
+                summary.at_work = True
+                summary.model_message = _join_text_blocks(message) or summary.model_message
                 for block in message.content:
                     self._handle_block(block, message.parent_tool_use_id)
             case UserMessage():
@@ -113,51 +113,51 @@ class MessageReader:
                     if isinstance(block, ToolResultBlock):
                         self._end_call(block)
             case SystemMessage(subtype="init"):
-                heard.model = str(message.data.get("model") or "")
-                heard.version = str(message.data.get("claude_code_version") or "")
+                summary.model = str(message.data.get("model") or "")
+                summary.version = str(message.data.get("claude_code_version") or "")
             case RateLimitEvent():
                 self._handle_limit(message)
             case SystemMessage(subtype="api_retry"):
                 self._emit(events.AgentWaiting(_describe_retry(message.data)))
 
     def build_result(self, ending: Ending, limits: AgentLimits) -> AgentResult:
-        """What all the messages come to, now that the program has ended."""
-        heard = self._heard
-        outcome, message = judge_session(heard, ending, limits)
-        last = heard.results[-1] if heard.results else None
-        # The turn that would have gone over the limit is counted too, but was not taken.
+        """Return the result of the session after the program has ended."""
+        summary = self._summary
+        outcome, message = judge_session(summary, ending, limits)
+        last = summary.results[-1] if summary.results else None
+        # `num_turns` is one more than the limit: it counts the turn that was not taken.
         too_many = outcome is AgentOutcome.MAX_TURNS
         return AgentResult(
             outcome=outcome,
             message=message,
-            turns=min(heard.turns, limits.max_turns) if too_many else heard.turns,
+            turns=min(summary.turns, limits.max_turns) if too_many else summary.turns,
             usage=_read_result_usage(last) if last else _read_transcript_usage(ending.transcript),
             seconds=ending.seconds,
             program="claude_code",
-            program_version=heard.version,
-            model=heard.model,
+            program_version=summary.version,
+            model=summary.model,
             session_id=ending.session_id,
             transcript=ending.transcript,
             stderr_tail=ending.stderr_tail,
-            denials=_describe_denials(heard.results, self._workspace),
-            resets_at=heard.find_reset_time(message)
+            denials=_describe_denials(summary.results, self._workspace),
+            resets_at=summary.find_reset_time(message)
             if outcome is AgentOutcome.USAGE_LIMIT
             else None,
-            silent=outcome is AgentOutcome.COMPLETED and heard.is_silent,
+            silent=outcome is AgentOutcome.COMPLETED and summary.is_silent,
         )
 
     def _handle_limit(self, event: RateLimitEvent) -> None:
-        # Paid extra usage may take over: then a rejected plan keeps nobody from working.
+        # With paid extra usage, work continues although the plan's limit is reached.
         rejected = event.status == "rejected" and event.overage_status not in _ALLOWED_STATUSES
-        self._heard.rejected = rejected
-        self._heard.resets_at = parse_timestamp(event.resets_at) if rejected else None
+        self._summary.rejected = rejected
+        self._summary.resets_at = parse_timestamp(event.resets_at) if rejected else None
 
     def _handle_block(self, block: object, thread: str | None) -> None:
         match block:
             case TextBlock(text=text) if text.strip():
                 self._emit(events.AgentSpoke(strip_control_characters(text).strip()))
             case ToolUseBlock():
-                self._heard.used_tools = True
+                self._summary.used_tools = True
                 self._count_call(block, thread)
                 tool = format_one_line(block.name)
                 self._open[block.id] = tool, time.monotonic()
@@ -170,32 +170,32 @@ class MessageReader:
         tool, started = self._open.pop(result.tool_use_id)
         refused = result.tool_use_id in self._refused
         failed = bool(result.is_error) and not refused
-        why = describe_error(result.content) if failed or refused else ""
+        reason = describe_error(result.content) if failed or refused else ""
         seconds = time.monotonic() - started
-        self._emit(events.ToolEnded(result.tool_use_id, tool, failed, refused, why, seconds))
+        self._emit(events.ToolEnded(result.tool_use_id, tool, failed, refused, reason, seconds))
 
     def _count_call(self, call: ToolUseBlock, thread: str | None) -> None:
-        """Count equal calls; subagents work side by side, so each has calls of its own."""
-        what = json.dumps([call.name, call.input], sort_keys=True)
+        """Count equal calls, per subagent: their calls are interleaved."""
+        key = json.dumps([call.name, call.input], sort_keys=True)
         calls = self._calls.setdefault(thread, _Calls())
-        self._heard.same_calls, self._heard.round_length = calls.add(what)
+        self._summary.same_calls, self._summary.round_length = calls.add(key)
 
 
 def describe_tool_call(given: object, workspace: Path) -> str:
-    """What a tool call is about, on one line: the file, the command, the pattern."""
+    """Return what a tool call is about, on one line: the file, the command, the pattern."""
     given = given if isinstance(given, Mapping) else {}
     for name in (*_DETAIL_INPUTS, "description"):
         if isinstance(value := given.get(name), str):
             break
     else:
-        # With its name, by which a secret is known as one.
+        # With its name, by which masking recognises a secret.
         texts = (f"{name}: {text}" for name, text in given.items() if isinstance(text, str))
         value = next(texts, "")
     return format_one_line(value.removeprefix(f"{workspace}/"))
 
 
 def _join_text_blocks(message: AssistantMessage) -> str:
-    """Return a message's words; a subagent's are not the agent's."""
+    """Return the text of a message of the agent itself; empty for a subagent's."""
     if message.parent_tool_use_id:
         return ""
     return "\n".join(
@@ -204,7 +204,7 @@ def _join_text_blocks(message: AssistantMessage) -> str:
 
 
 def _describe_retry(data: Mapping[str, Any]) -> str:
-    """`HTTP 529 (server_error), retry 1 of 2 in 0.6 s`, as far as the message tells it."""
+    """Return `HTTP 529 (server_error), retry 1 of 2 in 0.6 s`, as far as the message has it."""
     status, error = data.get("error_status"), data.get("error")
     cause = f"HTTP {status}" if status else "no connection to the API"
     delay = data.get("retry_delay_ms")
@@ -217,23 +217,27 @@ def _describe_retry(data: Mapping[str, Any]) -> str:
 
 def _describe_denials(results: list[ResultMessage], workspace: Path) -> tuple[str, ...]:
     denied = [denial for result in results for denial in result.permission_denials]
-    told = (
+    descriptions = (
         format_one_line(
             f"{each.get('tool_name')}: {describe_tool_call(each.get('tool_input'), workspace)}"
         )
         for each in denied
         if isinstance(each, Mapping)
     )
-    return tuple(dict.fromkeys(told))[:_MOST_DENIALS]
+    return tuple(dict.fromkeys(descriptions))[:_MOST_DENIALS]
 
 
 def _read_result_usage(result: ResultMessage) -> Usage:
-    """The bill up to a result. `usage` is of the main thread only; `modelUsage` is of all."""
+    """Return the usage up to a result, from `modelUsage`: `usage` lacks subagents."""
     return _sum_usage(result.model_usage, result.total_cost_usd)
 
 
 def _read_transcript_usage(transcript: Path | None) -> Usage:
-    """The bill of a run that was ended before its result: the transcript's last cost-state."""
+    """Return the usage of a run that was ended before its result.
+
+    It is the last `cost-state` row of the transcript, which is cumulative. The rows of messages
+    cannot be summed: each content block repeats the usage of its message.
+    """
     if not transcript:
         return Usage()
     usage = Usage()
@@ -263,7 +267,7 @@ def _sum_usage(model_usage: Mapping[str, Any] | None, cost: float | None) -> Usa
 
 
 def _parse_amount(value: object) -> float:
-    """Return a number of a bill; 0 for what is none, is negative, or cannot be meant."""
+    """Return an amount as a number; 0 for one that is missing, negative or implausible."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
     return float(value) if 0 <= value < _IMPOSSIBLE else 0.0

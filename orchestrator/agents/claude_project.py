@@ -1,8 +1,7 @@
-"""What a project would have Claude Code run, beside what it is asked to do; and what of it is
-loaded where its settings are not.
+"""Describe what a project's settings would run, and load its AGENTS.md without its settings.
 
 Headless, Claude Code shows no trust dialog: the project's hooks and MCP servers simply run.
-"""  # noqa: D205 -- one thought
+"""
 
 import contextlib
 import json
@@ -22,13 +21,13 @@ _MOST: Final = 20
 
 
 def describe_project_settings(project: Path) -> tuple[str, ...]:
-    """Say, a line each, what the project's own settings would run or redirect.
+    """Return what the project's own settings would run or redirect, one line each.
 
-    Nothing is run to find out. A file that cannot be read as JSON is not loaded by Claude Code
-    either, so nothing is said of it.
+    Nothing is executed to find out. Claude Code ignores a file that is not valid JSON without a
+    message, so it is ignored here too.
 
     Args:
-        project: the project's folder; `.mcp.json` and settings in it are looked at.
+        project: the project's folder, with its settings and `.mcp.json`.
     """
     found: list[str] = []
     for name in PROJECT_SETTINGS:
@@ -41,15 +40,15 @@ def describe_project_settings(project: Path) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def link_agents_files(project: Path, names: Sequence[str]) -> Iterator[Path | None]:
-    """A folder whose CLAUDE.md is the project's AGENTS.md, for `--add-dir`; None without one.
+    """Yield a folder whose CLAUDE.md is the project's AGENTS.md, for `--add-dir`; None without one.
 
     Claude Code (2.1.329) loads an AGENTS.md only where the project's settings are loaded too. A
-    link to it is read as the file itself, with what it imports from the project.
+    link to it is read like the file itself, with its imports from the project.
 
     Args:
         project: the project's folder.
-        names: the files in force, `AGENTS.md` and `.claude/AGENTS.md`. One that leads out of the
-            project is left out: whoever wrote it does not choose what of this machine is sent.
+        names: the active files, of `AGENTS.md` and `.claude/AGENTS.md`. A link that leads out of
+            the project is skipped: a repository must not choose which file of this machine is sent.
     """
     top = project.resolve()
     files = {name: (top / name).resolve() for name in names}
@@ -80,11 +79,11 @@ def _iter_settings_effects(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _describe_command(given: object) -> str:
-    """The command or address of a hook or server."""
-    one = _as_mapping(given)
+    """Return the command or address of a hook or server."""
+    entry = _as_mapping(given)
     words = [
-        one.get("command") or one.get("url") or one.get("type") or "?",
-        *_as_list(one.get("args")),
+        entry.get("command") or entry.get("url") or entry.get("type") or "?",
+        *_as_list(entry.get("args")),
     ]
     return f"`{format_one_line(' '.join(map(str, words)), _LENGTH)}`"
 

@@ -1,8 +1,8 @@
-"""Converse with Claude Code in its stream-json mode, over which claude-agent-sdk drives it too.
+"""Speak the stream-json protocol of Claude Code, as claude-agent-sdk does.
 
-The program is greeted, is given the prompt, and says what it does; in between it asks whether an
-edit may be made, and waits for the answer. That takes no event loop: the program's output is read
-by the child's own thread, so the program never waits for us but where it asks.
+The program gets a greeting and the prompt, and reports what it does; before an edit it asks
+whether it may be made, and waits for the answer. No event loop is needed: a thread of the child
+reads the output, so the program waits only for answers.
 """
 
 import json
@@ -13,58 +13,58 @@ from typing import Any, Final, Protocol
 from orchestrator.agents.claude_wire import Message, WireError, parse_message
 
 Refuse = Callable[[Path], str | None]
-"""Asked before each edit of a file; says why it must not be, or None."""
+"""Called before each edit of a file; returns the reason to refuse it, or None."""
 
 _GREETING: Final = "greeting"
 _HOOK: Final = "refuse"
 _EDITS: Final = "Edit|MultiEdit|Write|NotebookEdit"
 
 _DELEGATED_TYPES: Final = ("local_agent", "local_workflow")
-"""Tasks whose end brings a turn of its own. A shell in the background may never end."""
+"""Tasks whose end starts a turn. A shell in the background may never end."""
 _FINAL_STATUSES: Final = ("completed", "failed", "stopped", "killed")
 
 
 class Program(Protocol):
-    """The other side."""
+    """Claude Code, as its side of the protocol is used here."""
 
     def write(self, data: bytes) -> None:
         """Write to the program's standard input."""
 
     def end_input(self) -> None:
-        """Close it, after which the program ends by itself."""
+        """Close the standard input, after which the program ends by itself."""
 
     def read_messages(self, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-        """Yield the program's messages, until it ends; one that is over is not waited for long."""
+        """Yield the program's messages until it ends, or is ended because it is over."""
 
 
 class Session:
-    """One prompt and all that comes of it.
+    """The conversation about one prompt.
 
     Args:
-        program: the program, which was started.
-        refuse: asked before each edit; None lets Claude Code's own permissions decide alone.
+        program: the program; it is started before `converse` is iterated.
+        refuse: called before each edit; with None only Claude Code's own permissions apply.
     """
 
     def __init__(self, program: Program, refuse: Refuse | None) -> None:
         self._program, self._refuse = program, refuse
         self._delegated: set[str] = set()
         self._tasks: set[str] = set()
-        """All that goes on in the background, of whatever kind."""
+        """Tasks in the background, of any kind."""
         self._state = "idle"
-        self._judged = self._asked = False
+        self._answered = self._sent_prompt = False
 
     @property
     def is_over(self) -> bool:
-        """Whether the program has answered, and nothing of it goes on."""
-        return self._judged and self._state == "idle" and not self._tasks
+        """Whether the program has answered and no work is left in the background."""
+        return self._answered and self._state == "idle" and not self._tasks
 
     def converse(self, prompt: str) -> Iterator[Message]:
-        """Send the prompt, and yield what the program says until it ends.
+        """Send the prompt, and yield the program's messages until it ends.
 
         Raises:
-            WireError: the program does not take the greeting, or says what cannot be read.
+            WireError: the program rejects the greeting, or sends a message that cannot be read.
         """
-        self._send_message(_build_greeting(asks=self._refuse is not None))
+        self._send_message(_build_greeting(checks_edits=self._refuse is not None))
         for data in self._program.read_messages(lambda: self.is_over):
             match data.get("type"):
                 case "control_response":
@@ -81,24 +81,25 @@ class Session:
         if answer.get("request_id") != _GREETING:
             return
         if answer.get("subtype") == "error":
-            raise WireError(f"Claude Code did not take the greeting: {answer.get('error')}")
-        if self._asked:
-            return  # a prompt that is sent twice is paid for twice
-        self._asked = True
+            raise WireError(f"Claude Code rejected the start of the session: {answer.get('error')}")
+        if self._sent_prompt:
+            return  # a prompt that is sent twice is billed twice
+        self._sent_prompt = True
         self._send_message(
             {
                 "type": "user",
                 "session_id": "",
                 "message": {"role": "user", "content": prompt},
                 "parent_tool_use_id": None,
-                "client_composed": True,  # or a `/name` and an `@path` in it would mean something
+                # Else `/name` would be a command, and `@path` replaced by the file.
+                "client_composed": True,
             }
         )
         if not self._refuse:
             self._program.end_input()
 
     def _answer_request(self, data: Mapping[str, Any]) -> None:
-        """Answer a request of the program, which waits for it."""
+        """Answer a request of the program, which blocks until then."""
         request = _as_mapping(data.get("request"))
         answer: dict[str, Any] = {"request_id": data.get("request_id")}
         if request.get("subtype") == "hook_callback" and self._refuse:
@@ -110,18 +111,18 @@ class Session:
         self._send_message({"type": "control_response", "response": answer})
 
     def _track_state(self, data: Mapping[str, Any]) -> None:
-        """Close the program's input once it has nothing to ask any more.
+        """Close the program's input when it has nothing more to ask.
 
-        A result ends a turn, and not always the work: a subagent in the background goes on, and
-        its end brings one more turn. With the input closed the program could not ask. Programs
-        that are too old to report their state count as idle.
+        A result ends a turn, but not always the work: a subagent in the background goes on, and
+        its end starts another turn. With its input closed, the program could not ask about edits.
+        Versions that do not report their state count as idle.
         """
         kind, subtype, task = data.get("type"), data.get("subtype"), data.get("task_id")
         if kind in ("assistant", "user"):
-            self._judged = False  # one more turn
+            self._answered = False  # another turn has started
             return
         if kind == "result":
-            self._judged = True
+            self._answered = True
         elif kind == "system" and subtype == "session_state_changed":
             self._state = str(data.get("state"))
         elif kind == "system" and isinstance(task, str):
@@ -132,22 +133,25 @@ class Session:
             elif _is_task_end(data):
                 self._tasks.discard(task)
                 self._delegated.discard(task)
-            return  # the end of a task brings a turn
+            return  # the end of a task starts a turn, whose result is to come
         else:
             return
-        if self._refuse and self._judged and self._state == "idle" and not self._delegated:
+        if self._refuse and self._answered and self._state == "idle" and not self._delegated:
             self._program.end_input()
 
     def _send_message(self, message: Mapping[str, Any]) -> None:
         self._program.write(json.dumps(message).encode() + b"\n")
 
 
-def _build_greeting(*, asks: bool) -> dict[str, Any]:
+def _build_greeting(*, checks_edits: bool) -> dict[str, Any]:
     hook = {"matcher": _EDITS, "hookCallbackIds": [_HOOK], "onFailure": "block"}
     return {
         "type": "control_request",
         "request_id": _GREETING,
-        "request": {"subtype": "initialize", "hooks": {"PreToolUse": [hook]} if asks else None},
+        "request": {
+            "subtype": "initialize",
+            "hooks": {"PreToolUse": [hook]} if checks_edits else None,
+        },
     }
 
 
@@ -158,12 +162,13 @@ def _is_task_end(data: Mapping[str, Any]) -> bool:
 
 
 def _decide_edit(refuse: Refuse, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Decide on an edit. Whatever goes wrong with that, the answer is no."""
+    """Return the answer of the PreToolUse hook for an edit; any failure denies it."""
     try:
         tool = asked["tool_input"]
         path = tool.get("file_path") or tool.get("notebook_path")
         reason = refuse(Path(path)) if path else None
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the answer is no
+    # A hook that raises in the SDK lets the edit pass (2.1.329), so nothing may be raised here.
+    except Exception as error:  # noqa: BLE001 -- see above
         reason = f"this edit could not be checked: {error or type(error).__name__}"
     if reason is None:
         return {}

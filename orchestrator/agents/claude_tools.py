@@ -1,4 +1,4 @@
-"""How Claude Code's tool calls end, as its stream says it."""
+"""Read how Claude Code's tool calls ended."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,10 +10,10 @@ _TAGS: Final = re.compile(r"</?tool_use_error>")
 
 
 def iter_refused_calls(message: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the ids of the calls that a message says were not carried out.
+    """Yield the ids of the calls that were not executed, according to a message.
 
-    Seen with 2.1.329, beside the result that the model gets, whoever refused: permission rules,
-    the mode, a hook. The SDK's message objects lack it:
+    The message has them next to the result for the model, whether permission rules, the mode or a
+    hook refused (2.1.329). The SDK's message objects lack this field:
 
         {"type": "user", "tool_result_meta": [
             {"id": "toolu_1", "permission_decision": {"decision": "reject", "source": "hook"}}]}
@@ -26,7 +26,7 @@ def iter_refused_calls(message: Mapping[str, Any]) -> Iterator[str]:
 
 
 def describe_error(content: object) -> str:
-    """Return what a tool's result says, on one line."""
+    """Return the text of a tool's result, on one line."""
     if not isinstance(content, str):
         found = content if isinstance(content, list) else ()
         blocks = (block for block in found if isinstance(block, dict))

@@ -1,4 +1,4 @@
-"""Start Claude Code through our own `process.Child`, and read and write its lines."""
+"""Start Claude Code as a `process.Child`, and read and write its lines."""
 
 import contextlib
 import json
@@ -20,22 +20,22 @@ _STDERR_LINES: Final = 100
 _STDERR_LINE_LENGTH: Final = 2000
 
 _FRAGMENT: Final = b'{"type":"stream_event"'
-"""Pieces of an answer as it comes in. They are asked for so that a model that writes for minutes
-is not silent; what they say comes again, whole."""
-
+"""The start of a part of an unfinished message. They are requested so that a model that writes for
+minutes is not taken for a stalled one; the whole message follows, so their content is dropped."""
 
 _LINGER_SECONDS: Final = 15.0
-"""How long a program may live on when it has nothing to do any more."""
+"""Time for the program to end by itself after its work is done."""
 
 
 class ClaudeProcess:
-    """One run of the program.
+    """The process of one run.
 
     Args:
         argv: program and arguments.
         cwd: the project.
-        env: the program's whole environment.
-        limits: wall clock and silence after which the program's whole tree is ended.
+        env: the complete environment of the program.
+        limits: wall clock and time without output after which the program is ended, with its
+            child processes.
     """
 
     def __init__(
@@ -44,13 +44,13 @@ class ClaudeProcess:
         self._argv, self._cwd, self._env, self._limits = tuple(argv), cwd, env, limits
         self._child: Child | None = None
         self._waiter: threading.Thread | None = None
-        self._heard_at = time.monotonic()
+        self._last_line_at = time.monotonic()
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
-        """What the program said; None is its end."""
+        """Lines of the program's output; None marks its end."""
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self.returncode: int | None = None
         self.refused: set[str] = set()
-        """Ids of the tool calls that were not carried out, up to the last message read."""
+        """Ids of the tool calls that were not executed, up to the last message read."""
 
     def start(self) -> None:
         """Start the program.
@@ -59,12 +59,12 @@ class ClaudeProcess:
             OSError: it cannot be started.
         """
 
-        def take(line: bytes) -> None:
-            self._heard_at = time.monotonic()  # fragments of an answer say that it works
+        def take_line(line: bytes) -> None:
+            self._last_line_at = time.monotonic()  # a fragment is a sign of life too
             if not line.startswith(_FRAGMENT):
                 self._lines.put(line)
 
-        def wait(child: Child) -> None:
+        def wait_for_end(child: Child) -> None:
             try:
                 self.returncode = child.wait()
             finally:
@@ -74,18 +74,18 @@ class ClaudeProcess:
             self._argv,
             cwd=self._cwd,
             env=self._env,
-            on_stdout=take,
+            on_stdout=take_line,
             on_stderr=self._append_stderr,
             wall_clock=self._limits.wall_clock_seconds,
             no_output=self._limits.no_output_seconds,
             most_processes=self._limits.max_processes,
             stdin=True,
         )
-        self._waiter = threading.Thread(target=wait, args=(self._child,), daemon=True)
+        self._waiter = threading.Thread(target=wait_for_end, args=(self._child,), daemon=True)
         self._waiter.start()
 
     def write(self, data: bytes) -> None:
-        """Write to the program. One that does not read is ended by its limits."""
+        """Write to the program. If it does not read, its limits end it."""
         if self._child:
             self._child.write(data)
 
@@ -95,11 +95,11 @@ class ClaudeProcess:
             self._child.close_stdin()
 
     def read_messages(self, is_over: Callable[[], bool]) -> Iterator[dict[str, Any]]:
-        """Yield the program's messages, until it ends.
+        """Yield the program's messages until it ends.
 
         Args:
-            is_over: whether it has answered and nothing of it goes on. Then it has some seconds to
-                end by itself, and is ended.
+            is_over: returns whether the work is done. Then the program has some seconds to end by
+                itself before it is ended.
 
         Raises:
             WireError: a line is too long or is broken JSON.
@@ -113,14 +113,14 @@ class ClaudeProcess:
     def _read_next_line(self, over: bool) -> bytes | None:
         if not over:
             return self._lines.get()
-        while (left := self._heard_at + _LINGER_SECONDS - time.monotonic()) > 0:
+        while (left := self._last_line_at + _LINGER_SECONDS - time.monotonic()) > 0:
             with contextlib.suppress(Empty):
                 return self._lines.get(timeout=left)
-        self.end(EndReason.ITSELF)  # it did its work
+        self.end(EndReason.ITSELF)  # its work was done: this is a normal end
         return self._lines.get()
 
     def end(self, by: EndReason = EndReason.US) -> None:
-        """End the program and all that it started, and wait until it is gone."""
+        """End the program with its child processes, and wait for that."""
         if self._child and self._waiter:
             if self._waiter.is_alive():
                 self._child.end(by)
@@ -128,7 +128,7 @@ class ClaudeProcess:
 
     @property
     def ended_by(self) -> EndReason:
-        """Who ended the program."""
+        """The reason why the program ended."""
         return self._child.ended_by if self._child else EndReason.ITSELF
 
     @property
@@ -138,7 +138,7 @@ class ClaudeProcess:
 
     @property
     def stderr_tail(self) -> str:
-        """The last of what the program printed beside its messages."""
+        """The last lines of standard error."""
         return "\n".join(self._stderr)
 
     def _append_stderr(self, line: bytes) -> None:
@@ -150,7 +150,7 @@ class ClaudeProcess:
 
     def _parse_line(self, line: bytes) -> dict[str, Any] | None:
         if not line.lstrip().startswith(b"{"):
-            self._append_stderr(line)  # a warning on the wrong stream
+            self._append_stderr(line)  # a warning printed to the wrong stream
             return None
         if len(line) >= LINE_LIMIT:
             raise WireError(f"a message of more than {LINE_LIMIT >> 20} MiB")

@@ -1,9 +1,9 @@
-"""What Claude Code writes on its standard output, as types: one JSON object a line.
+"""Parse what Claude Code writes to standard output: one JSON object per line.
 
-Named and shaped as in claude-agent-sdk, of which `import` alone costs more than a run may
-(`python -m benchmarks imports`); a test compares the two. Only what is read stands here. A message
-is text from outside: without what a verdict rests on it is an error, and any other value that is
-not as it was known counts as missing, because newer programs bring new ones.
+The types have the names and fields of claude-agent-sdk, whose import alone costs more time than a
+run may (`python -m benchmarks imports`); a test compares the two. Only fields that are used are
+here. Messages are foreign input, and change with each version: a missing field that a verdict
+depends on is an error, and any other field of an unexpected type counts as missing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 class WireError(Exception):
-    """A message, or the lack of one, that ends the reading."""
+    """A message that cannot be read, which ends the session."""
 
 
 @dataclass(frozen=True)
 class TextBlock:
-    """Words."""
+    """Text."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class ToolUseBlock:
-    """A call of a tool."""
+    """A tool call."""
 
     id: str
     name: str
@@ -35,7 +35,7 @@ class ToolUseBlock:
 
 @dataclass(frozen=True)
 class ToolResultBlock:
-    """What a call of a tool came to."""
+    """The result of a tool call."""
 
     tool_use_id: str
     content: object = None
@@ -48,18 +48,18 @@ Block = TextBlock | ToolUseBlock | ToolResultBlock
 
 @dataclass(frozen=True)
 class AssistantMessage:
-    """Words and tool calls of the model, or words of the program in its place."""
+    """Text and tool calls of the model, or text of the program in the model's name."""
 
     content: Sequence[Block]
     model: str
     parent_tool_use_id: str | None = None
-    """The call that started the subagent which speaks; None for the agent itself."""
+    """The call that started the subagent that sent it; None for the agent itself."""
     error: str | None = None
 
 
 @dataclass(frozen=True)
 class UserMessage:
-    """What the model is given: results of its tool calls, or a prompt, which has no blocks here."""
+    """Input of the model: results of its tool calls, or a prompt, which has no blocks here."""
 
     content: Sequence[Block]
     parent_tool_use_id: str | None = None
@@ -67,7 +67,7 @@ class UserMessage:
 
 @dataclass(frozen=True)
 class SystemMessage:
-    """News of the program itself."""
+    """A message about the program itself."""
 
     subtype: str
     data: Mapping[str, Any]
@@ -75,11 +75,11 @@ class SystemMessage:
 
 @dataclass(frozen=True)
 class RateLimitEvent:
-    """What the API says of the plan's limits."""
+    """The state of the plan's limits, from the API."""
 
     status: str
     resets_at: object = None
-    """A moment in any form, see `resets.moment_of`."""
+    """A time in any form that `resets.parse_timestamp` accepts."""
     overage_status: str | None = None
 
 
@@ -104,10 +104,10 @@ Message = AssistantMessage | UserMessage | SystemMessage | RateLimitEvent | Resu
 
 
 def parse_message(data: Mapping[str, Any]) -> Message | None:
-    """Parse a message; None for one of a kind that is not read here, such as a new one.
+    """Parse a message; None for one of an unknown kind, such as a new one.
 
     Raises:
-        WireError: the message is of a known kind and of another shape.
+        WireError: the message is of a known kind, but not of its known shape.
     """
     kind = data.get("type")
     parse = _PARSERS.get(kind) if isinstance(kind, str) else None
@@ -151,7 +151,7 @@ def _parse_rate_limit(data: Mapping[str, Any]) -> RateLimitEvent:
 
 
 _MOST_TURNS: Final = 10**9
-"""More than anybody takes."""
+"""More than any run takes; a larger number is broken."""
 
 
 def _parse_result(data: Mapping[str, Any]) -> ResultMessage:
@@ -186,7 +186,7 @@ _PARSERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Message]]] = {
 
 
 def _parse_blocks(content: Sequence[object]) -> tuple[Block, ...]:
-    """Return the blocks that are read here; there are others, such as thoughts and images."""
+    """Return the blocks of known kinds; others are thinking and images."""
     found = (_parse_block(each) for each in content if isinstance(each, dict))
     return tuple(each for each in found if each is not None)
 
@@ -211,7 +211,7 @@ def _parse_block(data: Mapping[str, Any]) -> Block | None:
 
 
 def _require_value(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
-    """Return a value that has to be there, of that type."""
+    """Return a required value, which has to be of that type."""
     if name not in data:
         raise WireError(f"it has no `{name}`")
     value = data[name]
@@ -221,7 +221,7 @@ def _require_value(data: Mapping[str, Any], name: str, kind: type[T]) -> T:
 
 
 def _find_value(data: Mapping[str, Any], name: str, *kinds: type[T]) -> T | None:
-    """Return a value that may be missing; one of another type counts as missing."""
+    """Return an optional value; one of another type counts as missing."""
     value = data.get(name)
     return value if isinstance(value, kinds) else None
 

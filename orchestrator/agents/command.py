@@ -1,4 +1,4 @@
-"""Any headless coding agent that is a program: Codex CLI, Gemini CLI, OpenCode, aider."""
+"""Run any other headless coding agent: Codex CLI, Gemini CLI, OpenCode, aider."""
 
 import os
 import shutil
@@ -45,13 +45,13 @@ _ENDED_OUTCOMES: Final = {
 
 
 class CommandAgent:
-    """A program that works on a prompt and exits with 0 when it did.
+    """A program that works on a prompt and exits with 0 on success.
 
     Args:
         template: program and arguments. `{prompt}` in one of them is replaced by the prompt,
-            `{prompt_file}` by the path of a file that holds it; with neither, the prompt comes on
-            standard input. Where the program takes options, put `--` before `{prompt}`.
-        environment: the environment that the project's own commands run in; None takes ours.
+            `{prompt_file}` by the path of a file that holds it; without either, the prompt is
+            passed on standard input. If the program takes options, put `--` before `{prompt}`.
+        environment: the environment of the project's own commands; None uses that of this process.
     """
 
     def __init__(
@@ -61,17 +61,17 @@ class CommandAgent:
         self._env = {RUN_VARIABLE: "1", **(os.environ if environment is None else environment)}
 
     def preflight(self) -> str:
-        """Make sure that the program is there; gives its path.
+        """Check that the program exists, and return its path.
 
         Raises:
-            InfrastructureError: it is not.
+            InfrastructureError: it is not on the PATH.
         """
         program = self._template[0] if self._template else ""
         found = shutil.which(program, path=self._env.get("PATH"))
         if not found:
             raise InfrastructureError(
-                f"the agent's program is not there: {program or 'agent.command is empty'}",
-                "install it, or mend agent.command",
+                f"the agent's program was not found: {program or 'agent.command is empty'}",
+                "install it, or correct agent.command",
             )
         return found
 
@@ -80,13 +80,13 @@ class CommandAgent:
     ) -> AgentResult:
         """Run the program on the prompt in the workspace.
 
-        Of the limits, wall clock, silence and processes are kept; the rest is the program's own.
-        Ctrl-C, or an error in `on_event`, ends the program's whole tree and goes on upwards.
+        Of the limits, only wall clock, time without output and processes are enforced. Ctrl-C, or
+        an error in `on_event`, ends the program with its child processes, and is raised.
 
         Raises:
             InfrastructureError: the program cannot be started.
         """
-        # An argument holds no NUL, and no encoding takes a lone surrogate.
+        # An argument cannot hold NUL, and UTF-8 cannot encode a lone surrogate.
         prompt = prompt.replace("\0", "").encode("utf-8", "replace").decode()
         with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
             file = Path(folder) / "prompt.txt"
@@ -96,7 +96,7 @@ class CommandAgent:
             except OSError as error:
                 raise InfrastructureError(
                     f"the agent's program cannot be started: {self._template[0]}: {error.strerror}",
-                    "mend agent.command; a long prompt needs {prompt_file} or standard input",
+                    "correct agent.command; a long prompt needs {prompt_file} or standard input",
                 ) from None
         return _build_result(done, limits)
 
@@ -108,46 +108,46 @@ class CommandAgent:
         limits: AgentLimits,
         on_event: events.Listener,
     ) -> ProcessResult:
-        named = any(PROMPT in word or PROMPT_FILE in word for word in self._template)
-        one_at_a_time = threading.Lock()
+        has_placeholder = any(PROMPT in each or PROMPT_FILE in each for each in self._template)
+        lock = threading.Lock()
 
-        def tell(line: bytes) -> None:
+        def emit_line(line: bytes) -> None:
             text = strip_control_characters(line.decode("utf-8", "replace")).rstrip()
             if text:
-                with one_at_a_time:  # two streams, one listener
+                with lock:  # a thread for each stream, and one listener
                     on_event(events.AgentSpoke(text))
 
         return run(
-            [_fill_placeholders(word, prompt, file) for word in self._template],
+            [_fill_placeholders(each, prompt, file) for each in self._template],
             cwd=workspace,
             env=self._env,
             wall_clock=limits.wall_clock_seconds,
             no_output=limits.no_output_seconds,
             most_processes=limits.max_processes,
-            stdin=b"" if named else prompt.encode(),
-            on_line=tell,
+            stdin=b"" if has_placeholder else prompt.encode(),
+            on_line=emit_line,
             keep_bytes=_KEEP_BYTES,
         )
 
 
-def _fill_placeholders(word: str, prompt: str, file: Path) -> str:
-    # In this order, so that a prompt that holds `{prompt_file}` is left as it is.
-    return prompt.join(part.replace(PROMPT_FILE, str(file)) for part in word.split(PROMPT))
+def _fill_placeholders(argument: str, prompt: str, file: Path) -> str:
+    # The prompt goes in last: a `{prompt_file}` in it is not a placeholder.
+    return prompt.join(part.replace(PROMPT_FILE, str(file)) for part in argument.split(PROMPT))
 
 
 def _build_result(done: ProcessResult, limits: AgentLimits) -> AgentResult:
     stderr = strip_control_characters(done.stderr.decode("utf-8", "replace"))[-_STDERR_LENGTH:]
-    said = strip_control_characters(done.stdout.decode("utf-8", "replace")).strip()
+    stdout = strip_control_characters(done.stdout.decode("utf-8", "replace")).strip()
     if done.ended_by in _ENDED_OUTCOMES:
         result = AgentResult(_ENDED_OUTCOMES[done.ended_by], _describe_limit(done.ended_by, limits))
-    elif found := _find_notice(done, said, stderr):
+    elif found := _find_notice(done, stdout, stderr):
         result = _judge_notice(done, *found)
     elif done.returncode:
         result = AgentResult(
-            AgentOutcome.CRASHED, f"{_describe_exit(done)}: {_quote_output(stderr, said)}"
+            AgentOutcome.CRASHED, f"{_describe_exit(done)}: {_quote_output(stderr, stdout)}"
         )
     else:
-        result = _judge_success(done, said, stderr)
+        result = _judge_success(done, stdout, stderr)
     program = Path(done.argv[0]).name
     return replace(result, seconds=done.seconds, stderr_tail=stderr, program=program)
 
@@ -158,31 +158,31 @@ def _describe_limit(ended_by: EndReason, limits: AgentLimits) -> str:
             return f"ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more"
         case EndReason.NO_OUTPUT:
             seconds = f"{limits.no_output_seconds:g} s"
-            return f"ended after {seconds} of silence; limits.no_output allows more"
+            return f"ended after {seconds} without output; limits.no_output allows more"
         case EndReason.PROCESSES:
             most = f"{limits.max_processes} processes"
             return f"had more than {most}; limits.max_processes allows more"
     return "interrupted"
 
 
-def _find_notice(done: ProcessResult, said: str, stderr: str) -> tuple[NoticeKind, str] | None:
+def _find_notice(done: ProcessResult, stdout: str, stderr: str) -> tuple[NoticeKind, str] | None:
     """Return the notice that the program ended with.
 
-    One that failed may have printed its work before. One that exited with 0 has worked, as far as
-    can be seen, unless a notice is all that it says.
+    A program that failed may have printed its work before. One that exited with 0 did its work, as
+    far as can be seen, unless its output consists of a notice alone.
     """
     if done.returncode:
-        return find_last_notice(stderr) or find_last_notice(said)
-    if not contains_words(said):
+        return find_last_notice(stderr) or find_last_notice(stdout)
+    if not contains_words(stdout):
         return find_closing_notice(stderr)
-    kind = classify_whole_text(said)
-    return (kind, said) if kind else None
+    kind = classify_whole_text(stdout)
+    return (kind, stdout) if kind else None
 
 
-def _judge_notice(done: ProcessResult, kind: NoticeKind, words: str) -> AgentResult:
-    message = f"{_describe_exit(done)}: {format_one_line(unwrap_error_json(words), 500)}"
+def _judge_notice(done: ProcessResult, kind: NoticeKind, notice: str) -> AgentResult:
+    message = f"{_describe_exit(done)}: {format_one_line(unwrap_error_json(notice), 500)}"
     if kind is NoticeKind.LIMIT:
-        resets_at = parse_reset_time(words, datetime.now().astimezone())
+        resets_at = parse_reset_time(notice, datetime.now().astimezone())
         if resets_at:
             message += "; limits.wait_for_reset waits until then"
         return AgentResult(AgentOutcome.USAGE_LIMIT, message, resets_at=resets_at)
@@ -192,9 +192,9 @@ def _judge_notice(done: ProcessResult, kind: NoticeKind, words: str) -> AgentRes
     return AgentResult(AgentOutcome.API_ERROR, message)
 
 
-def _judge_success(done: ProcessResult, said: str, stderr: str) -> AgentResult:
-    if contains_words(said):
-        return AgentResult(AgentOutcome.COMPLETED, quote_last_lines(said))
+def _judge_success(done: ProcessResult, stdout: str, stderr: str) -> AgentResult:
+    if contains_words(stdout):
+        return AgentResult(AgentOutcome.COMPLETED, quote_last_lines(stdout))
     message = f"{_describe_exit(done)} and printed nothing on standard output"
     if contains_words(stderr):
         message += f"; on standard error: {quote_last_lines(stderr)}"
@@ -205,6 +205,6 @@ def _describe_exit(done: ProcessResult) -> str:
     return f"{done.argv[0]} exited with {done.returncode}"
 
 
-def _quote_output(stderr: str, said: str) -> str:
-    """Return the end of standard error if it says anything, else that of standard output."""
-    return quote_last_lines(stderr if contains_words(stderr) else said) or "it printed nothing"
+def _quote_output(stderr: str, stdout: str) -> str:
+    """Return the last lines of standard error, or of standard output if that has no text."""
+    return quote_last_lines(stderr if contains_words(stderr) else stdout) or "it printed nothing"

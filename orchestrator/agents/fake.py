@@ -1,4 +1,4 @@
-"""An agent whose work is written down beforehand: for tests, and for trying out the rest."""
+"""An agent that follows a script, for tests and for trying out the rest."""
 
 import time
 from collections import deque
@@ -9,14 +9,14 @@ from orchestrator import events
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 
 Act = Callable[[str, Path, AgentLimits, events.Listener], AgentResult]
-"""One run of the agent: what `run` is called with, and what it gives."""
+"""One run of the agent: takes and returns the same as `Agent.run`."""
 
 
 class ScriptedAgent:
-    """Gives one scripted act after the other; `prompts` has what it was asked.
+    """Performs one scripted act per run; `prompts` has the prompts of the runs.
 
     Args:
-        acts: what each run does, in order. A run too many is an error of the test.
+        acts: what each run does, in order.
     """
 
     def __init__(self, *acts: Act) -> None:
@@ -24,17 +24,17 @@ class ScriptedAgent:
         self.prompts: list[str] = []
 
     def enqueue(self, act: Act) -> None:
-        """Add an act for a run to come."""
+        """Append an act for a later run."""
         self._acts.append(act)
 
     def preflight(self) -> str:
-        """There is nothing to miss."""
+        """Return the name; a script needs no preparation."""
         return "scripted agent"
 
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:
-        """Do the next act.
+        """Perform the next act.
 
         Raises:
             IndexError: no act is left.
@@ -44,7 +44,7 @@ class ScriptedAgent:
 
 
 def write_files(files: Mapping[str, str], message: str = "done") -> Act:
-    """An act that writes files, by their path in the workspace, and completes."""
+    """Return an act that writes files, by path in the workspace, and completes."""
 
     def act(
         prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
@@ -62,12 +62,12 @@ def write_files(files: Mapping[str, str], message: str = "done") -> Act:
 
 
 def fail_with(outcome: AgentOutcome, message: str, stderr: str = "") -> Act:
-    """An act that changes nothing and comes to the given outcome."""
+    """Return an act that changes nothing and ends with the given outcome."""
     return lambda *_: AgentResult(outcome, message, stderr_tail=stderr)
 
 
 def hang_until_limit() -> Act:
-    """An act that does nothing until the nearer of its two time limits ends it."""
+    """Return an act that does nothing until the first of the two time limits ends it."""
 
     def act(
         prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener

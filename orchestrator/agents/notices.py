@@ -1,8 +1,8 @@
-"""Recognise the notices with which an agent's program says why it does not work.
+"""Recognise notices in which an agent's program says why it does not work.
 
-The program's words arrive where the model's do, so a mention is not enough: in a text of unknown
-author a notice has to be all there is. A notice is read as clauses. The first one states the limit
-or the missing login, each further one tells the reset or gives advice:
+The program writes them where the model's text goes too, so a mention is not enough: in a text of
+unknown origin a notice has to be the whole text. A notice is parsed as clauses. The first one
+states the limit or the missing login, each further one names the reset or gives advice:
 
     You've hit your weekly limit · resets Mon 12:00am · /upgrade for more
     head                           reset                advice
@@ -20,18 +20,18 @@ _LAST_LINES: Final = 15
 """Lines at the end of a failed program's output that are searched."""
 
 _LONGEST: Final = 2_000
-"""Characters of one line that are looked at."""
+"""Characters of a line that are searched."""
 
 
 class NoticeKind(Enum):
-    """What a notice is about."""
+    """The subject of a notice."""
 
     LIMIT = auto()
     LOGIN = auto()
     API = auto()
 
 
-# ---- what a notice looks like --------------------------------------------------------------
+# ---- patterns of a notice --------------------------------------------------------------
 
 _SIGNS: Final = str.maketrans(
     {
@@ -48,7 +48,7 @@ _PREFIX: Final = re.compile(
     r"|\w+_\w+:|\d{3}\b(?!%| ?h|-)|(?:claude(?: code)?|codex|gemini|failed):)+",
     re.I,
 )
-"""Signs, times and words before a notice's first clause: `[API Error: `, `ERROR: `, `■ `."""
+"""Symbols, times and words before the first clause of a notice: `[API Error: `, `ERROR: `, `■ `."""
 
 _SEPARATOR: Final = re.compile(
     r"\s*\u00b7\s*|[.!?;:]+\s+|\s+-\s+|,\s+(?=please\b|or\b|upgrade\b|contact\b|visit\b)"
@@ -82,7 +82,7 @@ _NOT_USAGE: Final = (
     r"(?!.*\b(?:rate|tokens?|context|size|turns?|recursion|output|memory|time|budget|length|depth"
     r"|retry|per[- ]minute)\b)"
 )
-"""Other limits than those of a plan."""
+"""Excludes limits that are not those of a plan."""
 
 _LIMIT_NAMES: Final = (
     r"(?:(?:claude|ai|code|pro|max|team|enterprise|anthropic|chatgpt|codex|gemini|opus|sonnet|haiku"
@@ -124,7 +124,7 @@ _LIMIT_WITH_RESET: Final = re.compile(
     r"|usage limit",
     re.I,
 )
-"""First clauses of a limit that has another name; only where the reset is told too."""
+"""First clauses of a limit with another name; they count only with a reset."""
 
 _LOGIN_HEAD: Final = re.compile(
     r"(?:you(?:'re| are) )?not (?:logged|signed) in|login (?:expired|required)"
@@ -155,7 +155,7 @@ _API: Final = re.compile(
     re.I,
 )
 
-# ---- words of an error: looser, as they are known to be the program's ----------------------
+# ---- patterns of an error: looser, because the program wrote its text ----------------------
 
 _ERROR_LIMIT: Final = re.compile(
     r"\byou(?:'ve| have)? (?:hit|reached|exhausted|exceeded|used up) (?:your|the) "
@@ -179,23 +179,23 @@ _ERROR_LOGIN: Final = re.compile(
 
 
 def classify_error(text: str) -> NoticeKind | None:
-    """Return what an error is about whose words are known to be the program's own."""
-    words = _normalize_text(unwrap_error_json(text))
-    if _ERROR_LIMIT.search(words) or _classify_clauses(words) is NoticeKind.LIMIT:
+    """Classify the text of an error, which is known to come from the program."""
+    message = _normalize_text(unwrap_error_json(text))
+    if _ERROR_LIMIT.search(message) or _classify_clauses(message) is NoticeKind.LIMIT:
         return NoticeKind.LIMIT
-    if _ERROR_LOGIN.search(words):
+    if _ERROR_LOGIN.search(message):
         return NoticeKind.LOGIN
     return None
 
 
 def classify_first_line(text: str) -> NoticeKind | None:
-    """Return what the first line of a text gives notice of, None if it is no notice."""
+    """Return the kind of notice in the first line of a text; None if it is none."""
     lines = _split_lines(text)
     return _classify_line(lines[0]) if lines else None
 
 
 def classify_whole_text(text: str) -> NoticeKind | None:
-    """Return what a text that is nothing but a notice is about, None for any other text."""
+    """Return the kind of notice that a text consists of; None for any other text."""
     first, *rest = _split_lines(text) or [""]
     return _classify_line(first) if all(map(_can_follow_notice, rest)) else None
 
@@ -204,8 +204,8 @@ def find_last_notice(text: str) -> tuple[NoticeKind, str] | None:
     """Find the last line of a failed program's output that is a notice.
 
     Returns:
-        What it is about, and its words up to the end of the output, where a terminal's line break
-        may have put the time of a reset.
+        Its kind, and its text up to the end of the output: a line break of the terminal may have
+        separated the time of a reset.
     """
     lines = _split_lines(text)[-_LAST_LINES:]
     for index in reversed(range(len(lines))):
@@ -215,7 +215,7 @@ def find_last_notice(text: str) -> tuple[NoticeKind, str] | None:
 
 
 def find_closing_notice(text: str) -> tuple[NoticeKind, str] | None:
-    """Find the notice that a program's output ends with, after which there is only advice."""
+    """Find the notice at the end of a program's output, followed by nothing but advice."""
     lines = _split_lines(text)
     for start in reversed(range(max(0, len(lines) - 3), len(lines))):
         if kind := classify_whole_text("\n".join(lines[start:])):
@@ -224,7 +224,7 @@ def find_closing_notice(text: str) -> tuple[NoticeKind, str] | None:
 
 
 def unwrap_error_json(text: str) -> str:
-    """Return a text with the JSON of an error replaced by the message that it holds."""
+    """Return a text with the JSON of an error replaced by the message in it."""
     start = text.find("{")
     while start >= 0:
         try:
@@ -246,15 +246,13 @@ def _extract_message(value: Any) -> str:  # noqa: ANN401 -- whatever the JSON ho
     inner = value.get("error")
     if isinstance(inner, dict):
         return _extract_message({"type": inner.get("status"), **inner})
-    words = next(
-        (said for key in ("message", "error", "result") if isinstance(said := value.get(key), str)),
-        "",
-    )
-    if words.lstrip().startswith("{"):
-        words = unwrap_error_json(words)
+    texts = (value.get(key) for key in ("message", "error", "result"))
+    message = next((text for text in texts if isinstance(text, str)), "")
+    if message.lstrip().startswith("{"):
+        message = unwrap_error_json(message)
     kind = value.get("type")
     named = isinstance(kind, str) and kind.isidentifier() and kind not in ("error", "result")
-    return f"{kind}: {words}" if words and named else words
+    return f"{kind}: {message}" if message and named else message
 
 
 def _split_lines(text: str) -> list[str]:
@@ -263,24 +261,24 @@ def _split_lines(text: str) -> list[str]:
 
 
 def _normalize_text(text: str) -> str:
-    """Return a text with one kind of apostrophe, bullet and space."""
+    """Return a text with uniform apostrophes, bullets and spaces."""
     return " ".join(text[:_LONGEST].translate(_SIGNS).split())
 
 
 def _classify_line(line: str) -> NoticeKind | None:
-    words = _normalize_text(unwrap_error_json(line[:_LONGEST]))
-    if kind := _classify_clauses(words):
+    message = _normalize_text(unwrap_error_json(line[:_LONGEST]))
+    if kind := _classify_clauses(message):
         return kind
-    if _API.match(words):
-        return NoticeKind.LOGIN if _ERROR_LOGIN.search(words) else NoticeKind.API
+    if _API.match(message):
+        return NoticeKind.LOGIN if _ERROR_LOGIN.search(message) else NoticeKind.API
     return None
 
 
 def _can_follow_notice(line: str) -> bool:
-    """Return whether a line may stand below a notice: advice, its reset, another notice."""
-    words = _normalize_text(line)
-    only_reset = not _RESET_CLAUSE.sub("", words).strip(" .\u00b7")
-    return only_reset or bool(_ADVICE.fullmatch(words) or _classify_line(line))
+    """Return whether a line may follow a notice: advice, the reset, another notice."""
+    text = _normalize_text(line)
+    only_reset = not _RESET_CLAUSE.sub("", text).strip(" .\u00b7")
+    return only_reset or bool(_ADVICE.fullmatch(text) or _classify_line(line))
 
 
 def _classify_clauses(line: str) -> NoticeKind | None:
@@ -293,7 +291,7 @@ def _classify_clauses(line: str) -> NoticeKind | None:
     if _LIMIT_HEAD.fullmatch(head) or (resets and _LIMIT_WITH_RESET.fullmatch(head)):
         return NoticeKind.LIMIT if all(map(_can_continue_limit, others)) else None
     if _LOGIN_HEAD.fullmatch(head):
-        # What follows `API Error` are the server's words.
+        # What follows `API Error` is text of the server.
         own = itertools.takewhile(lambda clause: not clause.lower().startswith("api error"), others)
         return NoticeKind.LOGIN if all(map(_can_continue_login, own)) else None
     return None

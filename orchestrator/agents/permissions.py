@@ -1,15 +1,15 @@
-"""Claude Code's permission rules that let an agent run a project's own tests."""
+"""Build Claude Code's permission rules for running a project's own tests."""
 
 import shlex
 from typing import Final
 
 _PYTEST: Final = ("pytest", "python -m pytest", "python3 -m pytest")
 _UNFIT: Final = frozenset("()*\n")
-"""Characters that mean something in a rule (`Bash(npm run *)`)."""
+"""Characters with a meaning in a rule (`Bash(npm run *)`)."""
 
 
 def build_suite_permissions(command: str) -> tuple[str, ...]:
-    """The rules that let Claude Code run the suite without asking.
+    """Return rules with which Claude Code may run the suite without asking.
 
     Args:
         command: the suite's command, as in `tests.command`.
@@ -27,7 +27,7 @@ def build_suite_permissions(command: str) -> tuple[str, ...]:
 def _cut_after_pytest(command: str) -> str:
     try:
         words = shlex.split(command)
-    except ValueError:  # an unbalanced quote; the suite will say so
+    except ValueError:  # an unbalanced quote, which the suite itself will report
         return ""
     for index, word in enumerate(words):
         if word.rsplit("/", 1)[-1] in ("pytest", "py.test"):

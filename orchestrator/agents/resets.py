@@ -1,10 +1,10 @@
-"""Read from a message when a usage limit is lifted.
+"""Parse from a message when a usage limit ends.
 
-Seen in Claude Code (2.1.329): `resets 3pm`, `resets 3:30pm (Europe/Berlin)`, and with the day once
-it is more than a day away: `resets Nov 24, 3pm (UTC)`, `resets Jan 2, 2027, 3pm`. Older programs
-said `Claude AI usage limit reached|1763737200`; the API says `You will regain access on 2026-12-01
-at 00:00 UTC`, and other agents `try again at Nov 24th, 2026 8:15 PM`, `try again in 2 days 3 hours`
-or `"resets_in_seconds": 1234`.
+Claude Code 2.1.329 writes `resets 3pm`, `resets 3:30pm (Europe/Berlin)`, and with the date if it is
+more than a day away: `resets Nov 24, 3pm (UTC)`, `resets Jan 2, 2027, 3pm`. Older versions wrote
+`Claude AI usage limit reached|1763737200`; the API writes `You will regain access on 2026-12-01 at
+00:00 UTC`, and other agents `try again at Nov 24th, 2026 8:15 PM`, `try again in 2 days 3 hours` or
+`"resets_in_seconds": 1234`.
 """
 
 import re
@@ -24,7 +24,7 @@ _ABBREVIATIONS: Final = {
     **dict.fromkeys(("et", "est", "edt"), "America/New_York"),
     **dict.fromkeys(("cet", "cest"), "Europe/Paris"),
 }
-"""Zones that are named by letters; ZoneInfo knows few of them, and those without summer time."""
+"""Zones by abbreviation. ZoneInfo knows few of them, and those without daylight saving time."""
 
 _TRIGGER: Final = r"\b(?:resets?|try(?:ing)? again|retry|available again|regain access|until)"
 
@@ -83,18 +83,18 @@ _CLOCK_FIRST: Final = re.compile(
 
 
 def parse_reset_time(text: str, now: datetime) -> datetime | None:
-    """Read from a message when the limit is lifted.
+    """Parse from a message when the limit ends.
 
-    A time of day without a day is the next such time after `now` in the zone named, else in the
-    zone of `now`, which is to be this machine's: the program shows local time. So is a day without
-    a year the next such day.
+    A time without a date is the next such time after `now`, in the zone of the message, else in
+    that of `now`, which should be this machine's: the program shows local time. A date without a
+    year is the next such date, except for one of the last 31 days.
 
     Args:
         text: the message.
-        now: the present, with its time zone.
+        now: the current time, with its time zone.
 
     Returns:
-        The moment, with its time zone; None when the message does not tell it.
+        The time, with its zone; None when the message does not name one.
     """
     text = re.sub(r"\bmidnight\b", "12:00am", " ".join(text.split()), flags=re.IGNORECASE)
     text = re.sub(r"\bnoon\b", "12:00pm", text, flags=re.IGNORECASE)
@@ -106,7 +106,7 @@ def parse_reset_time(text: str, now: datetime) -> datetime | None:
 
 
 def parse_timestamp(stamp: object) -> datetime | None:
-    """Return the moment that a program's time stamp means, None if it means none.
+    """Return the time of a time stamp; None if it is invalid.
 
     Args:
         stamp: seconds or milliseconds since 1970, or a date and time in ISO 8601.
@@ -168,14 +168,14 @@ def _resolve_moment(found: re.Match[str], now: datetime) -> datetime | None:
     if found["month"] or found["month_last"]:
         return _resolve_date(found, local)
     whole_day = found["weekday"] or (found["relative"] or "").lower() == "tomorrow"
-    told = found["hour"] is not None and bool(found["minute"] or found["half"])
-    if not told and (not whole_day or found["hour"] is not None):
+    has_time = found["hour"] is not None and bool(found["minute"] or found["half"])
+    if not has_time and (not whole_day or found["hour"] is not None):
         return None
-    hour, minute = _parse_time_of_day(found) if told else (0, 0)
+    hour, minute = _parse_time_of_day(found) if has_time else (0, 0)
     moment = local.replace(hour=hour, minute=minute, second=0, microsecond=0)
     if found["relative"] or found["weekday"]:
         return moment + timedelta(days=_count_days_ahead(found, moment, local))
-    # Days are added to the wall clock: across a change to or from summer time, 3pm stays 3pm.
+    # The day is added to local time: across a change to daylight saving time, 3pm stays 3pm.
     return moment if moment > local else moment + timedelta(days=1)
 
 
@@ -184,7 +184,7 @@ def _resolve_date(found: re.Match[str], local: datetime) -> datetime:
     day = int(found["day"] or found["day_first"])
     hour, minute = _parse_time_of_day(found) if found["hour"] else (0, 0)
     year = int(found["year"] or local.year)
-    # Of the 29th of February there is not one in every year.
+    # Raises ValueError for the 29th of February in most years.
     moment = local.replace(
         year=year, month=month, day=day, hour=hour, minute=minute, second=0, microsecond=0
     )
@@ -204,13 +204,13 @@ def _parse_time_of_day(found: re.Match[str]) -> tuple[int, int]:
     hour, minute, half = int(found["hour"]), int(found["minute"] or 0), found["half"]
     if half:
         if not 1 <= hour <= 12:
-            raise ValueError(f"{hour}{half} is no time")
+            raise ValueError(f"{hour}{half} is not a time")
         hour = hour % 12 + 12 * (half.lower().startswith("p"))
     return hour, minute
 
 
 def _resolve_zone(name: str | None, now: datetime) -> tzinfo | None:
-    """Return the zone that is named; that of `now` when none is, or one that is unknown here."""
+    """Return the named zone; that of `now` if there is no name or the zone is unknown."""
     if not name:
         return now.tzinfo
     if name.upper() in ("UTC", "GMT", "Z"):

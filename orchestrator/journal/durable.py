@@ -1,14 +1,15 @@
-"""Durable runs: the one module that knows DBOS.
+"""Durable runs: the only module that knows DBOS.
 
-A run is carried by one DBOS workflow after the other: the first carries it until it ends or its
-process dies, and whoever takes it up starts another one under the same run. The input of each is
-the run's id, and nothing else: any process that registered the workflow can execute it. It starts
-with what those before it finished. A step that failed is no result, and is done again.
+A run is executed by a sequence of DBOS workflows, `RUN.1`, `RUN.2`, and so on: the first executes
+it until it ends or its process dies, and a process that continues the run starts the next one. The
+only input of a workflow is the run's id, so any process that registered the workflow can execute
+it. A workflow starts with the results of those before it. A step that failed has no result, and is
+executed again.
 
-DBOS resumes by itself what its own executor id left behind. Each process has an id of its own, so
-that never happens here: a run is carried on only by who asks for it, under its lock, once its
-owner is gone. Should DBOS execute the same workflow again all the same, what that one finished
-counts like what the earlier ones did.
+On launch DBOS resumes the pending workflows of its own executor id. Each process has an id of its
+own, so this never happens here: a run is continued only on request, under its lock, after its
+owner is gone. If DBOS executes the same workflow again nevertheless, the steps that it finished
+count like those of the earlier ones.
 """
 
 import atexit
@@ -16,9 +17,7 @@ import contextlib
 import contextvars
 import logging
 import os
-import sqlite3
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,58 +25,45 @@ from typing import Final, Generic, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, StepInfo, WorkflowStatus
 from dbos import error as dbos_errors
-from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from orchestrator.errors import InfrastructureError, LostRunError, UsageError
+from orchestrator.errors import LostRunError, UsageError
+from orchestrator.journal.database import (
+    explain_errors,
+    prepare_sqlite,
+    provide_unixepoch,
+    resolve_workflows_url,
+)
 from orchestrator.masking import mask_text
 from orchestrator.storage import codec
-from orchestrator.storage.place import (
-    URL_VARIABLE,
-    build_state_error,
-    create_private_file,
-    read_database_url,
-)
 from orchestrator.storage.runs import RUN_FORMAT
 
-# A console handler of DBOS's own would print into the output of whoever uses us.
+# Without a handler DBOS adds one that prints to the console, into the output of our caller.
 logging.getLogger("dbos").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
 
-DATABASE: Final = "dbos.sqlite"
-
 _PENDING: Final = "PENDING"
-"""DBOS's word for a workflow that is executed, or whose process died."""
+"""The status in DBOS of a workflow that is being executed, and of one whose process died."""
 
 _POLL_SECONDS: Final = 0.1
-"""How often DBOS's threads look up; ending them takes as long."""
-
-_SQLITE_WITH_SUBSEC: Final = (3, 42, 0)
-"""The first SQLite whose `unixepoch` knows `subsec` (https://sqlite.org/lang_datefunc.html)."""
+"""Interval at which DBOS's threads check for work; destroying DBOS takes as long."""
 
 
 class CallFailedError(Exception):
-    """What DBOS hears when a step or a run raises; the cause goes its own way."""
+    """Stands for an error of a step or run towards DBOS, which pickles and stores what it sees.
 
-
-def workflows_url(state: Path) -> str:
-    """Return the URL of the database of workflows: where the record is, or SQLite beside it.
-
-    Raises:
-        ConfigError: `ORCHESTRATOR_DATABASE_URL` names a database of another kind.
+    The cause is raised to the caller, around DBOS.
     """
-    return read_database_url() or f"sqlite:///{state / DATABASE}"
 
 
 # ---- DBOS in this process ------------------------------------------------------------------
 
 
 class _Engine:
-    """DBOS in this process: launched on first use, from one URL, and destroyed at exit.
+    """DBOS in this process: launched on first use, with one URL, and destroyed at exit.
 
-    DBOS knows one database at a time. While a run is carried it stays; between runs another one
-    may be asked for, as tests do.
+    DBOS is a singleton with one database. It cannot be replaced during a run; between runs
+    another one may be used, as tests do.
     """
 
     def __init__(self) -> None:
@@ -86,16 +72,16 @@ class _Engine:
         self._uses = 0
 
     @contextlib.contextmanager
-    def serve(self, state: Path) -> Iterator[None]:
-        """Have DBOS running on the database of a state directory.
+    def use_database(self, state: Path) -> Iterator[None]:
+        """Run DBOS on the database of a state directory while the block runs.
 
         Raises:
-            UsageError: this process carries a run of another database just now.
-            InfrastructureError: the database cannot be used, as with a full disk; also for what
-                the block raises.
+            UsageError: this process is executing a run of another database.
+            InfrastructureError: the database cannot be used, as with a full disk; also for
+                database errors in the block.
         """
-        url = workflows_url(state)
-        with _explain_errors(state, url):
+        url = resolve_workflows_url(state)
+        with explain_errors(state, url):
             with self._lock:
                 self._switch_database(url, state)
                 self._uses += 1
@@ -106,7 +92,7 @@ class _Engine:
                     self._uses -= 1
 
     def close(self) -> None:
-        """Destroy DBOS, and close its database."""
+        """Destroy DBOS and close its database."""
         with self._lock:
             self._destroy()
 
@@ -115,20 +101,22 @@ class _Engine:
             return
         if self._uses:
             raise UsageError(
-                f"this process carries a run of {mask_text(self._url)}, "
+                f"this process is executing a run of {mask_text(self._url)}, "
                 f"and cannot use {mask_text(url)}",
                 "wait until it ends, or use another process",
             )
         self._destroy()
-        _provide_unixepoch()
+        provide_unixepoch()
         if url.startswith("sqlite"):
-            _use_write_ahead_log(state / DATABASE)
+            prepare_sqlite(state)
         try:
             DBOS(config=_build_config(url))
-            DBOS.listen_queues([])  # else each process would take jobs from every queue
+            # A process that launches DBOS takes jobs from every queue otherwise, and leaves those
+            # whose workflow it does not know pending forever (DBOS 3.4).
+            DBOS.listen_queues([])
             DBOS.launch()
         except BaseException:
-            DBOS.destroy()  # or its threads go on, and the next DBOS(config) gives this one
+            DBOS.destroy()  # or its threads go on, and the next DBOS(config) returns this instance
             raise
         self._url = url
         atexit.register(self.close)
@@ -144,7 +132,7 @@ _engine: Final = _Engine()
 
 
 def close_engine() -> None:
-    """Destroy DBOS in this process, if it runs. The next run launches it again."""
+    """Destroy DBOS in this process if it is running. The next run launches it again."""
     _engine.close()
 
 
@@ -152,7 +140,9 @@ def _build_config(url: str) -> DBOSConfig:
     return {
         "name": "prompt-learning-loop",
         "system_database_url": url,
+        # DBOS would use a hash of the source, but runs outlive an upgrade of the program.
         "application_version": RUN_FORMAT,
+        # DBOS resumes what the same executor id left behind. A process id may be given out again.
         "executor_id": f"{os.getpid()}-{uuid.uuid4().hex}",
         "notification_listener_polling_interval_sec": _POLL_SECONDS,
         "scheduler_polling_interval_sec": _POLL_SECONDS,
@@ -160,97 +150,41 @@ def _build_config(url: str) -> DBOSConfig:
     }
 
 
-@contextlib.contextmanager
-def _explain_errors(state: Path, url: str) -> Iterator[None]:
-    try:
-        yield
-    except (IntegrityError, ProgrammingError):
-        raise  # a statement that is wrong is a bug, and no fault of the database
-    except DBAPIError as error:
-        cause = error.orig or error
-        if url.startswith("sqlite"):
-            raise build_state_error(state, cause) from error
-        said = " ".join(mask_text(str(cause)).split())
-        raise InfrastructureError(
-            f"the database {mask_text(url)} cannot be used: {said}",
-            f"start it, or mend {URL_VARIABLE}",
-        ) from error
-
-
-def _use_write_ahead_log(database: Path) -> None:
-    """Let a commit wait for the disk once, and not three times: each step of a run is one.
-
-    The file itself remembers it, for every later connection (https://sqlite.org/wal.html). Where
-    another process holds the database just now, a later start does it.
-    """
-    create_private_file(database)
-    with (
-        contextlib.suppress(sqlite3.Error),  # of an unusable database DBOS says more
-        contextlib.closing(sqlite3.connect(database, timeout=1.0)) as connection,
-    ):
-        connection.execute("PRAGMA journal_mode = WAL")
-
-
-def _provide_unixepoch() -> None:
-    """Give DBOS's connections the function `unixepoch('subsec')` where SQLite is too old for it.
-
-    DBOS on Python 3.12 and later asks for it, in statements and in the defaults of its tables.
-    SQLite answers NULL before 3.42, and knows no such function before 3.38. On Python 3.11 too,
-    because the tables may have been made by a later one.
-    """
-    if sqlite3.sqlite_version_info >= _SQLITE_WITH_SUBSEC:
-        return
-    if not event.contains(Engine, "connect", _add_unixepoch):
-        event.listen(Engine, "connect", _add_unixepoch)
-
-
-def _add_unixepoch(connection: object, _record: object) -> None:
-    if isinstance(connection, sqlite3.Connection):  # others may use SQLAlchemy beside us
-        connection.create_function("unixepoch", 1, _compute_unixepoch)
-
-
-def _compute_unixepoch(modifier: object) -> float:
-    """Return the seconds since 1970 in milliseconds' steps, as SQLite 3.42 does for `subsec`."""
-    if modifier not in ("subsec", "subsecond"):
-        raise ValueError(f"unixepoch({modifier!r}) is not provided for this old SQLite")
-    return time.time_ns() // 1_000_000 / 1000
-
-
 # ---- workflows and their steps -------------------------------------------------------------
 
 
 class DurableWorkflow:
-    """A workflow that DBOS knows by its name, in each process that makes it.
+    """A workflow that DBOS knows by its name, in each process that creates it.
 
     Args:
-        name: the same in all processes; it stands in the database.
-        body: gets a run's id, and a function that opens the journal of the run's steps, to be
-            called once this process owns the run. It finds all else by the id.
+        name: the same in all processes; the database refers to it.
+        body: takes a run's id, and a function that opens the journal of the run's steps, to be
+            called when this process owns the run. Everything else is found by the id.
     """
 
     def __init__(
         self, name: str, body: "Callable[[str, Callable[[], DurableJournal]], str]"
     ) -> None:
-        def execute(run: str) -> str:
+        def execute_body(run: str) -> str:
             try:
                 return body(run, lambda: _open_journal(run))
             except Exception as error:
                 raise CallFailedError(type(error).__name__) from error
 
-        self._execute = DBOS.workflow(name=name)(execute)
+        self._execute = DBOS.workflow(name=name)(execute_body)
 
     def execute(self, run: str, state: Path) -> str:
-        """Carry a run in a workflow of its own, in this thread, and return what the body does.
+        """Execute a run in a new workflow, in this thread, and return the body's result.
 
-        What the body raises comes out as it is. A run that ends so, or whose process dies, can be
-        carried again, by any process: what was finished is not repeated.
+        Errors of the body are raised unchanged. A run that ended with one, or whose process died,
+        can be executed again, by any process: finished steps are not repeated.
 
         Raises:
-            LostRunError: another process has taken the run up since.
-            UsageError: another process starts to carry the run, or this one uses another database.
+            LostRunError: another process has continued the run.
+            UsageError: another process is starting the run, or this one uses another database.
             InfrastructureError: DBOS cannot use the database.
         """
-        with _engine.serve(state):
+        with _engine.use_database(state):
             number = 1 + sum(1 for _ in _iter_workflows(run))
             try:
                 with SetWorkflowID(f"{run}.{number}", workflow_id_reuse_policy="reject"):
@@ -261,18 +195,18 @@ class DurableWorkflow:
                 cause = LostRunError(run)
             except dbos_errors.DBOSWorkflowIDInUseError:
                 cause = UsageError(
-                    f"another process takes up run {run} just now", "look with `orchestrator runs`"
+                    f"another process is starting run {run}", "check with `orchestrator runs`"
                 )
-            raise cause  # here, so that it keeps its own cause and gets no context of ours
+            raise cause  # outside of the handler, which would set DBOS's error as its context
 
 
 def read_history(run: str, state: Path) -> list[dict[str, str]]:
-    """Return what each workflow of a run finished, the oldest first: results as text, by step.
+    """Return the finished steps of each workflow of a run, oldest first: stored results by name.
 
     Raises:
         UsageError, InfrastructureError: DBOS cannot use the database.
     """
-    with _engine.serve(state):
+    with _engine.use_database(state):
         return [
             _collect_results(DBOS.list_workflow_steps(each.workflow_id))
             for each in list(_iter_workflows(run))
@@ -282,18 +216,19 @@ def read_history(run: str, state: Path) -> list[dict[str, str]]:
 def forget_runs(
     state: Path, has_ended: Callable[[str], bool], is_gone: Callable[[str], bool]
 ) -> None:
-    """Remove the finished steps of runs that no process goes on with.
+    """Delete the finished steps of runs that no process will continue.
 
     Args:
         state: the state directory.
-        has_ended: says of a run's id whether it has ended for good.
-        is_gone: says so of a run whose process died, or may be just ending.
+        has_ended: takes a run's id; whether the run has ended for good.
+        is_gone: the same for a workflow that is pending: its process died, or may be just ending.
 
     Raises:
         UsageError, InfrastructureError: DBOS cannot use the database.
     """
-    with _engine.serve(state):
-        gone = []  # what is known is listed first: who pauses meanwhile is not among it
+    with _engine.use_database(state):
+        # Listed before any run is judged: a workflow that starts in between is not in the list.
+        gone = []
         for each in DBOS.list_workflows(load_input=False, load_output=False):
             run = each.workflow_id.rpartition(".")[0]
             if is_gone(run) if each.status == _PENDING else has_ended(run):
@@ -303,23 +238,23 @@ def forget_runs(
 
 
 class DurableJournal:
-    """A journal whose finished steps outlive the process.
+    """A journal whose results outlive the process.
 
     Args:
-        finished: the stored results of steps that were finished earlier, by name.
+        finished: the stored results of the steps that were finished before, by name.
     """
 
     def __init__(self, finished: Mapping[str, str]) -> None:
         self._finished = finished
 
     def step(self, name: str, function: Callable[[], T]) -> T:
-        """Call the function and keep its result, or give the one that was kept.
+        """Call the function and store its result, or return the stored one.
 
         Raises:
-            LostRunError: another process has taken the run up since.
+            LostRunError: another process has continued the run.
         """
         if name in self._finished:
-            return codec.loads(self._finished[name])  # type: ignore[no-any-return] # the type stands in the text
+            return codec.loads(self._finished[name])  # type: ignore[no-any-return] # the text names the type
         call = _Call(function)
         try:
             DBOS.run_step({"name": name}, call)
@@ -335,12 +270,12 @@ class DurableJournal:
 
 
 class _Call(Generic[T]):
-    """A call of which DBOS sees the result as text, and of an error only that there was one.
+    """A call whose result DBOS sees as text, and whose error it sees only by its type's name.
 
-    So what is stored is readable, and an error need not survive being pickled.
+    So the stored result is readable, and an error need not be picklable.
     """
 
-    __name__ = "call"  # DBOS asks for a function's name
+    __name__ = "call"  # DBOS reads it as of any function
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
@@ -355,15 +290,16 @@ class _Call(Generic[T]):
 
 
 def _open_journal(run: str) -> DurableJournal:
-    """Take a run over from the workflows before this one, and open its journal.
+    """Cancel the workflows before this one, and open the journal with their results.
 
-    Should a process still execute one of them, it hears of it at its next step.
+    A process that still executes one of them gets LostRunError at its next step.
 
-    The steps of this very workflow are there when DBOS executes it again. It numbers steps, so
-    those numbers are used up first; DBOS gives what it has under them, and calls nothing.
+    When DBOS executes this same workflow again, it already has steps. DBOS identifies a step by
+    its number within the workflow, not by its name: the used numbers are consumed first, for which
+    DBOS returns the stored results and calls nothing.
     """
     own, finished = DBOS.workflow_id, dict[str, str]()
-    # DBOS makes a step of what it is asked within a workflow's context.
+    # Within a workflow's context DBOS records each query as a step of it.
     outside = contextvars.Context()
     for workflow in outside.run(lambda: list(_iter_workflows(run))):
         identity = workflow.workflow_id
@@ -378,7 +314,7 @@ def _open_journal(run: str) -> DurableJournal:
 
 
 def _fail_if_called() -> str:
-    raise AssertionError("DBOS has its result")
+    raise AssertionError("DBOS has the result of this step")
 
 
 def _iter_workflows(run: str) -> Iterator[WorkflowStatus]:

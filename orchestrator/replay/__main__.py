@@ -30,13 +30,13 @@ def _parse_variables(
     multiple=True,
     metavar="NAME=VALUE",
     callback=_parse_variables,
-    help="What ${NAME} in a reply stands for. May be given more than once.",
+    help="Replace ${NAME} in replies by VALUE. May be given more than once.",
 )
 def main(scenario: Path, port: int, variables: dict[str, str]) -> None:
-    """Answer as the Anthropic Messages API would, with the words of SCENARIO, until Ctrl-C.
+    """Serve the Anthropic Messages API with the replies of SCENARIO until Ctrl-C.
 
-    Prints the URL to set ANTHROPIC_BASE_URL to (any ANTHROPIC_API_KEY will do), then one line for
-    each request.
+    Prints the URL for ANTHROPIC_BASE_URL (any ANTHROPIC_API_KEY works), then one line for each
+    request.
     """
     try:
         server = ReplayServer(

@@ -1,4 +1,4 @@
-"""Which answer a request gets, and, when it gets none, why."""
+"""Choose the answer to a request, or explain why none fits."""
 
 import threading
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ _CLOSEST: Final = 3
 
 
 class Chooser:
-    """Gives each request the first answer that fits and is not used up. Thread-safe."""
+    """Picks the first answer that fits a request and is not used up. Thread-safe."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
@@ -19,7 +19,7 @@ class Chooser:
         self._left = [answer.times for answer in scenario.answers]
 
     def choose_answer(self, request: RecordedRequest) -> Answer | None:
-        """The answer for a request, which counts as used from now on; None when none fits."""
+        """Return the answer for a request and count it as used; None when none fits."""
         with self._lock:
             for index, answer in enumerate(self._scenario.answers):
                 if self._left[index] != 0 and not find_mismatches(answer.when, request):
@@ -29,18 +29,19 @@ class Chooser:
         return None
 
     def explain_mismatch(self, request: RecordedRequest) -> str:
-        """Why no answer fits: the request in short, and the answers that came closest."""
-        found = []
+        """Return why no answer fits: the request in short, and the closest answers."""
+        candidates = []
         with self._lock:
             for index, answer in enumerate(self._scenario.answers):
                 reasons = find_mismatches(answer.when, request)
                 if self._left[index] == 0:
                     reasons.append(f"used up (times: {answer.times})")
                 other = answer.when.speaker not in (None, request.speaker)
-                found.append(((other, len(reasons), index), answer, reasons))
+                # An answer for another speaker is rarely the one that was meant.
+                candidates.append(((other, len(reasons), index), answer, reasons))
         closest = "; ".join(
             f"{self._scenario.label_answer(answer)}: {', '.join(reasons)}"
-            for _, answer, reasons in sorted(found, key=lambda item: item[0])[:_CLOSEST]
+            for _, answer, reasons in sorted(candidates, key=lambda item: item[0])[:_CLOSEST]
         )
         return (
             f"{self._scenario.source}: no answer fits this request: {request.summary}. "
@@ -49,7 +50,7 @@ class Chooser:
 
 
 def find_mismatches(when: When, request: RecordedRequest) -> list[str]:
-    """What keeps a request from meeting a condition, in a few words each; empty when it fits."""
+    """Return the reasons why a request does not meet a condition; empty when it does."""
     reasons = []
     if when.speaker is None and request.speaker is Speaker.SIDE:
         reasons.append("side requests need `speaker: side`")

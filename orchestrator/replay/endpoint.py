@@ -1,4 +1,4 @@
-"""The HTTP side of the replay model: connections, paths, and replies that go wrong."""
+"""Serve the replay model over HTTP: connections, paths, and replies that go wrong."""
 
 import contextlib
 import json
@@ -17,16 +17,16 @@ from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Fault, FaultKind, Reply
 
 AnswerFunction = Callable[[Mapping[str, Any], str], tuple[RecordedRequest, Reply]]
-"""Takes a request's JSON and the client's user agent; gives the request as read, and the reply."""
+"""Takes the JSON of a request and the client's user agent; returns the request and its reply."""
 
-_LOOK_SECONDS: Final = 0.1
-"""How often a reply that waits looks whether anybody still listens."""
+_POLL_SECONDS: Final = 0.1
+"""Interval at which a waiting reply checks whether the client is still connected."""
 
-_PAGE: Final = b"<!DOCTYPE html><html><body><h1>Sign in to the network</h1></body></html>"
+_LOGIN_PAGE: Final = b"<!DOCTYPE html><html><body><h1>Sign in to the network</h1></body></html>"
 
 
 class Endpoint(ThreadingHTTPServer):
-    """The HTTP server, which can end while clients still hold connections."""
+    """The HTTP server; it can shut down while clients hold connections open."""
 
     daemon_threads = False  # so that server_close waits for them
     request_queue_size = 64
@@ -39,9 +39,11 @@ class Endpoint(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def end(self) -> None:
-        """Stop listening, end every connection, and wait for the threads."""
+        """Stop listening, close every connection, and wait for the threads."""
         self.ending.set()
         self.shutdown()
+        # A thread may block in `recv` on a connection that a client keeps alive: server_close
+        # would wait for it forever.
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(OSError):
@@ -49,19 +51,19 @@ class Endpoint(ThreadingHTTPServer):
         self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as typeshed has it
-        """Serve a connection in a thread of its own, and remember it until it ends."""
+        """Serve a connection in its own thread, and track it until it is closed."""
         with self._lock:
             self._open.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 -- as typeshed has it
-        """End a connection and forget it."""
+        """Close a connection and stop tracking it."""
         with self._lock:
             self._open.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as typeshed has it
-        """Report what a thread met. A client that goes away in the middle is no error here."""
+        """Report an error of a thread, unless the client disconnected, as faults make it do."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -75,18 +77,21 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base's name
-        """Say nothing: `on_request` is how a server is watched."""
+        """Log nothing: `on_request` is how a server is observed."""
 
     def do_GET(self) -> None:
-        """Lists of models; anything else that a client looks at gets an empty object."""
+        """Send the list of models, or an empty object for any other path."""
         self._read_body()
         path = urlsplit(self.path).path
         self._send_json(200, wire.build_model_list() if path.endswith("/v1/models") else {})
 
-    do_HEAD = do_PUT = do_DELETE = do_GET  # noqa: N815 -- the base's way
+    do_HEAD = do_PUT = do_DELETE = do_GET  # noqa: N815 -- the base class dispatches by name
 
     def do_POST(self) -> None:
-        """Messages, token counts, and harmless answers to whatever else is sent."""
+        """Send a message or a token count; any other path gets an empty object.
+
+        Programs send more than a scenario is about, and must not fail because of it.
+        """
         raw, path = self._read_body(), urlsplit(self.path).path
         if not path.endswith(("/v1/messages", "/v1/messages/count_tokens")):
             return self._send_json(200, {})
@@ -113,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
             case FaultKind.STATUS:
                 self._send_status(fault)
             case FaultKind.HTML:
-                self._send_body(200, "text/html; charset=utf-8", _PAGE)
+                self._send_body(200, "text/html; charset=utf-8", _LOGIN_PAGE)
             case FaultKind.MALFORMED:
                 self._send_malformed(request)
             case FaultKind.HANG:
@@ -148,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stall_reply(
         self, request: RecordedRequest, whole: wire.Json, fault: Fault, *, goes_on: bool
     ) -> None:
-        """Begin, fall silent, and go on with the rest if there is one and anybody still listens."""
+        """Begin, pause, and send the rest if there is one and the client is still connected."""
         events = wire.build_events(whole)
         text = json.dumps(whole).encode()
         if request.is_streaming:
@@ -176,16 +181,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _wait_while_connected(self, seconds: float | None) -> bool:
-        """Wait, for ever when `seconds` is None; False when the client or the server is gone."""
+        """Wait, forever when `seconds` is None; return False when client or server is gone."""
         end = None if seconds is None else time.monotonic() + seconds
         while end is None or (left := end - time.monotonic()) > 0:
-            if self.server.ending.wait(_LOOK_SECONDS if end is None else min(left, _LOOK_SECONDS)):
+            if self.server.ending.wait(_POLL_SECONDS if end is None else min(left, _POLL_SECONDS)):
                 return False
             if self._is_client_gone():
                 return False
         return True
 
     def _is_client_gone(self) -> bool:
+        # A socket that is readable but holds no byte was closed by the other side.
         readable = select.select([self.connection], [], [], 0)[0]
         return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
@@ -223,5 +229,5 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _send_chunk(self, data: bytes) -> None:
-        """One chunk; an empty one ends the stream."""
+        """Send one chunk; an empty one ends the stream."""
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")

@@ -1,32 +1,42 @@
-"""Reads a scenario from YAML. Every complaint names the file, the line and the key."""
+"""Read a scenario from YAML. Every error names the file, the line and the key."""
 
+import difflib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from orchestrator.replay.scenario import (
-    Answer,
-    Fault,
-    FaultKind,
-    Reply,
-    Scenario,
-    ScenarioError,
-    Speaker,
-    Tokens,
-    ToolCall,
-    When,
-)
-from orchestrator.replay.tables import Node, Table
-from orchestrator.replay.wire import ERROR_TYPES, STOP_REASONS
+from orchestrator.replay.scenario import Answer, Scenario, ScenarioError
+from orchestrator.replay.schema import ENTRIES, Entry, ScenarioEntry, list_keys
 
-_ANSWER_KEYS: Final = ("name", "when", "times", "reply", "steps")
-_WHEN_KEYS: Final = ("speaker", "step", "contains", "lacks", "last_contains", "model")
-_REPLY_KEYS: Final = ("say", "tools", "json", "stop_reason", "usage", "fault", "delay")
-_FAULT_KEYS: Final = ("kind", "status", "message", "retry_after", "seconds")
-_PARTIAL_FAULTS: Final = (FaultKind.STALL, FaultKind.CUT)
-"""Faults that send a part of the reply."""
+Location = Sequence[str | int]
+"""Where a value is in the file: keys and positions from the outside in, as pydantic has them."""
+
+_ITEMS: Final = {"answers": ("answer", 1), "steps": ("step", 0), "tools": ("tool", 1)}
+"""How messages call an item of a list, and the number of the first. Steps count as in `when`."""
+
+_JSON: Final = ("json", "input")
+"""Keys with a JSON value: what a location has after them is not of the format."""
+
+_PROBLEMS: Final = {
+    "missing": "is missing",
+    "too_short": "must be a list with at least one item",
+    "string_too_short": "must not be empty",
+    "dict_type": "must be a mapping",
+}
+"""Errors of pydantic whose messages would not read well after the name of a key."""
+
+
+class Node(dict[str, Any]):
+    """A mapping that remembers its line and the lines of its keys."""
+
+    def __init__(self, values: dict[str, Any], line: int, lines: dict[str, int]) -> None:
+        super().__init__(values)
+        self.line, self.lines = line, lines
 
 
 def load_scenario(path: Path) -> Scenario:
@@ -43,155 +53,127 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def parse_scenario(text: str, source: str = "scenario") -> Scenario:
-    """Read a scenario from YAML text; `source` is what messages call it.
+    """Parse a scenario from YAML text; `source` is what messages call it.
 
     Raises:
         ScenarioError: the text is no scenario.
     """
+    document = _parse_yaml(text, source)
     try:
-        document = yaml.load(text, _Loader)  # noqa: S506 -- _Loader is a SafeLoader
-        top = Table(source, "scenario", document, ("description", "answers"))
-        top.get_text("description")
-        answers = [
-            answer
-            for number, item in enumerate(top.get_items("answers"), 1)
-            for answer in _parse_answers(Table(source, f"answer {number}", item, _ANSWER_KEYS))
-        ]
+        entry = ScenarioEntry.model_validate(document)
+    except ValidationError as error:
+        # Unknown keys first: a key that is missing is often the one that was misspelled.
+        errors = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise _build_error(errors[0], document, source) from None
+    return Scenario(tuple(_iter_answers(entry, document)), source)
+
+
+def _parse_yaml(text: str, source: str) -> object:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 -- _Loader is a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ScenarioError(f"{source}, line {line}: not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ScenarioError(f"{source}: not YAML: {error}") from None
-    return Scenario(tuple(answers), source)
 
 
-def _parse_answers(table: Table) -> list[Answer]:
-    """The answer that a table describes, or, when it has `steps`, one for each step."""
-    when, times, name = (
-        _parse_condition(table),
-        table.get_integer("times", least=1),
-        table.get_text("name"),
-    )
-    if ("reply" in table) == ("steps" in table):
-        raise table.build_error("needs either `reply` or `steps`")
-    if "reply" in table:
-        return [
-            Answer(
-                _parse_reply(table.get_table("reply", _REPLY_KEYS)), when, times, name, table.line
-            )
-        ]
-    if when.step is not None:
-        raise table.build_error("has `steps`, which set the step themselves", "when.step")
-    answers = []
-    for step, item in enumerate(table.get_items("steps")):
-        inner = Table(table.source, f"{table.where}, step {step}", item, _REPLY_KEYS)
-        answers.append(
-            Answer(_parse_reply(inner), replace(when, step=step), times, name, inner.line)
-        )
-    return answers
+def _iter_answers(entry: ScenarioEntry, document: object) -> Iterator[Answer]:
+    """Yield the answers in order; an entry with `steps` makes one for each step."""
+    for index, each in enumerate(entry.answers):
+        when, location = each.when.build_condition(), ("answers", index)
+        if each.reply:
+            line = _find_line(document, location)
+            yield Answer(each.reply.build_reply(), when, each.times, each.name, line)
+        for step, reply in enumerate(each.steps):
+            line = _find_line(document, (*location, "steps", step))
+            condition = replace(when, step=step)
+            yield Answer(reply.build_reply(), condition, each.times, each.name, line)
 
 
-def _parse_condition(table: Table) -> When:
-    if "when" not in table:
-        return When()
-    when = table.get_table("when", _WHEN_KEYS)
-    return When(
-        speaker=Speaker(when.get_choice("speaker", tuple(Speaker))) if "speaker" in when else None,
-        step=when.get_integer("step", least=0),
-        contains=when.get_texts("contains"),
-        lacks=when.get_texts("lacks"),
-        last_contains=when.get_texts("last_contains"),
-        model=when.get_text("model"),
+def _build_error(error: ErrorDetails, document: object, source: str) -> ScenarioError:
+    """Return what pydantic found wrong as one line with file, line, path and key."""
+    location = error["loc"]
+    line = _find_line(document, location)
+    return ScenarioError(
+        f"{source}, line {line}: {_describe_location(location)} {_describe_problem(error)}"
     )
 
 
-def _parse_reply(table: Table) -> Reply:
-    reply = Reply(
-        say=table.get_text("say"),
-        tools=tuple(
-            _parse_tool_call(
-                Table(table.source, f"{table.where}, tool {number}", item, ("name", "input"))
-            )
-            for number, item in enumerate(table.get_items("tools") if "tools" in table else (), 1)
-        ),
-        json=table.get_json("json"),
-        stop_reason=table.get_choice("stop_reason", STOP_REASONS) if "stop_reason" in table else "",
-        usage=_parse_tokens(table),
-        fault=_parse_fault(table) if "fault" in table else None,
-        delay=table.get_number("delay") or 0.0,
+def _find_line(document: object, location: Location) -> int:
+    """Return the line of a value, or of the innermost mapping on the way to it."""
+    value, line = document, document.line if isinstance(document, Node) else 1
+    for part in location:
+        if isinstance(value, Node) and part in value:
+            line, value = value.lines[str(part)], value[str(part)]
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+            line = value.line if isinstance(value, Node) else line
+        # Anything else is no part of the file: pydantic names the type of a JSON value here.
+    return line
+
+
+def _describe_location(location: Location) -> str:
+    """Return a location in words: "answer 2, reply, tool 1: `name`"."""
+    path, key = list[str](), ""
+    for part in location:
+        if key in _JSON:
+            break
+        if isinstance(part, str):
+            path += [key] if key else []
+            key = part
+        elif key in _ITEMS:
+            noun, first = _ITEMS[key]
+            path.append(f"{noun} {first + part}")
+            key = ""
+    where = ", ".join(path) or "scenario"
+    return f"{where}: `{key}`" if key else where
+
+
+def _describe_problem(error: ErrorDetails) -> str:
+    """Return what is wrong, to follow the location."""
+    kind, location, given = error["type"], error["loc"], error["input"]
+    if kind == "extra_forbidden":
+        return _describe_unknown_key(str(location[-1]), list_keys(_find_entry(location[:-1])))
+    if kind == "model_type":
+        return f"must be a mapping with {_format_keys(list_keys(_find_entry(location)))}"
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind == "invalid-json-value" or any(part in location[:-1] for part in ("json", "input")):
+        return f"holds {given!r}, which JSON does not have; put it in quotes"
+    if kind in _PROBLEMS:
+        return _PROBLEMS[kind]
+    hint = "; put it in quotes" if kind == "string_type" else ""
+    return f"{error['msg'].replace('Input should', 'must')}, not {given!r}{hint}"
+
+
+def _describe_unknown_key(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, 1)
+    return "is not a key here; " + (
+        f"did you mean `{near[0]}`?" if near else f"known are {_format_keys(known)}"
     )
-    if reply.json is not None and (reply.say or reply.tools):
-        raise table.build_error("goes with neither `say` nor `tools`", "json")
-    if reply.is_empty and reply.fault is None and "say" not in table:
-        raise table.build_error("says nothing: give `say`, `tools`, `json` or `fault`")
-    if reply.fault and not reply.is_empty and reply.fault.kind not in _PARTIAL_FAULTS:
-        raise table.build_error(f"is {reply.fault.kind}, which sends nothing of the reply", "fault")
-    return reply
 
 
-def _parse_tool_call(table: Table) -> ToolCall:
-    if not table.get_text("name"):
-        raise table.build_error("is missing", "name")
-    value = table.get_json("input")
-    if value is not None and not isinstance(value, dict):
-        raise table.build_error("must be a mapping", "input")
-    return ToolCall(table.get_text("name"), value or {})
+def _find_entry(location: Location) -> type[Entry]:
+    """Return the model of the mapping at a location."""
+    keys = [part for part in location if part in ENTRIES]
+    return ENTRIES[str(keys[-1])] if keys else ScenarioEntry
 
 
-def _parse_tokens(table: Table) -> Tokens:
-    if "usage" not in table:
-        return Tokens()
-    usage = table.get_table("usage", ("input", "output", "cache_read", "cache_write"))
-    return Tokens(
-        usage.get_integer("input", least=0),
-        usage.get_integer("output", least=0),
-        usage.get_integer("cache_read", least=0) or 0,
-        usage.get_integer("cache_write", least=0) or 0,
-    )
-
-
-def _parse_fault(table: Table) -> Fault:
-    """A fault: a status, the name of a kind, or a mapping with either and more."""
-    value = table.get_value("fault")
-    if not isinstance(value, dict):
-        key = "status" if isinstance(value, int) else "kind"
-        value = Node({key: value}, table.find_line("fault"))
-    fault = Table(table.source, f"{table.where}, fault", value, _FAULT_KEYS)
-    status = fault.get_integer("status", least=0)
-    if status is not None and status not in ERROR_TYPES:
-        known = ", ".join(map(str, ERROR_TYPES))
-        raise fault.build_error(f"is {status}; known are {known}", "status")
-    kinds = tuple(FaultKind)
-    kind = FaultKind(fault.get_choice("kind", kinds)) if "kind" in fault else FaultKind.STATUS
-    if (kind is FaultKind.STATUS) != (status is not None):
-        raise fault.build_error("needs a `status`, or a `kind` other than status")
-    lasting = (FaultKind.STALL, FaultKind.HANG)
-    for key, fits in (
-        ("message", kind is FaultKind.STATUS),
-        ("retry_after", kind is FaultKind.STATUS),
-        ("seconds", kind in lasting),
-    ):
-        if key in fault and not fits:
-            raise fault.build_error(f"does not go with {kind}", key)
-    return Fault(
-        kind,
-        status or 0,
-        fault.get_text("message"),
-        fault.get_number("retry_after"),
-        fault.get_number("seconds"),
-    )
+def _format_keys(keys: Sequence[str]) -> str:
+    return ", ".join(f"`{key}`" for key in keys)
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader whose mappings are `Node`s; a key that stands twice is an error."""
+    """SafeLoader whose mappings are `Node`s; a duplicate key is an error."""
 
     def build_node(self, node: yaml.MappingNode) -> Node:
-        """Make a mapping."""
+        """Construct a mapping with its lines."""
         seen = set[str]()
         for key_node, _ in node.value:
             name = str(key_node.value)
             if name in seen:
-                problem = f"the key `{name}` stands twice"
+                problem = f"the key `{name}` is there twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
             seen.add(name)
         self.flatten_mapping(node)

@@ -1,4 +1,4 @@
-"""A request to the Messages API, read for what a scenario may ask about it."""
+"""A request to the Messages API, and what the conditions of a scenario check in it."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,21 +13,21 @@ _CWD: Final = re.compile(r"^[ -]*(?:Primary w|W)orking directory: (.+?)\s*$", re
 
 @dataclass(frozen=True, eq=False)
 class RecordedRequest:
-    """One `POST /v1/messages` as it arrived, and what became of it."""
+    """One `POST /v1/messages` as it arrived, and the answer that it got."""
 
     body: Mapping[str, Any]
-    """The request's JSON, whole."""
+    """The complete JSON of the request."""
     number: int = 0
     """Counts from 1 in the order of arrival."""
     user_agent: str = ""
     answer: str = ""
-    """Which answer it got, as `Scenario.label` calls it; empty when none fitted."""
+    """The answer that it got, as `Scenario.label_answer` names it; empty when none fitted."""
     mismatch: str = ""
-    """Why it got none, with the answers that came closest."""
+    """Why it got none, with the closest answers; empty when one fitted."""
 
     @property
     def model(self) -> str:
-        """The model that was asked for."""
+        """The requested model."""
         return str(self.body.get("model", ""))
 
     @property
@@ -50,10 +50,10 @@ class RecordedRequest:
 
     @property
     def speaker(self) -> Speaker:
-        """Who sent it.
+        """The sender, as far as the request shows it.
 
         Claude Code's own housekeeping (titles, summaries of fetched pages) offers no tools, and
-        checks of a key or quota, its own and other programs', ask for a single token.
+        checks of a key or quota, by it and by other programs, ask for a single token.
         """
         if self.tools:
             return Speaker.AGENT
@@ -63,7 +63,7 @@ class RecordedRequest:
 
     @cached_property
     def step(self) -> int:
-        """How many assistant turns with tool calls the conversation has so far."""
+        """The number of assistant turns with tool calls in the conversation so far."""
         return sum(
             message.get("role") == "assistant"
             and any(
@@ -91,27 +91,31 @@ class RecordedRequest:
 
     @cached_property
     def flat_text(self) -> str:
-        """`text` with each run of white space as one blank."""
+        """`text` with each run of white space as one space."""
         return collapse_whitespace(self.text)
 
     @cached_property
     def flat_last_text(self) -> str:
-        """`last_text` with each run of white space as one blank."""
+        """`last_text` with each run of white space as one space."""
         return collapse_whitespace(self.last_text)
 
     @cached_property
     def cwd(self) -> str | None:
-        """The agent's working directory, as Claude Code tells it to the model."""
-        told = [*_iter_texts(self.body.get("system"))]
+        """The agent's working directory, as Claude Code states it to the model; None without one.
+
+        Claude Code 2.1.329 sends its environment as a message with the role `system`, not in the
+        system prompt. User messages are not searched: a file or a prompt may hold such a line.
+        """
+        texts = [*_iter_texts(self.body.get("system"))]
         for message in self._messages:
             if message.get("role") == "system":
-                told.extend(_iter_texts(message.get("content")))
-        found = _CWD.search("\n".join(told))
+                texts.extend(_iter_texts(message.get("content")))
+        found = _CWD.search("\n".join(texts))
         return found[1] if found else None
 
     @property
     def variables(self) -> dict[str, str]:
-        """Values for placeholders that the request itself gives."""
+        """Placeholder values that come from the request itself."""
         values = {"model": self.model}
         if self.cwd:
             values["cwd"] = self.cwd
@@ -119,7 +123,7 @@ class RecordedRequest:
 
     @property
     def summary(self) -> str:
-        """The request in a few words: `agent, step 2, claude-opus-5-5, last text "..."`."""
+        """A short description of the request: `agent, step 2, claude-opus-5-5, last text "..."`."""
         last = self.flat_last_text
         short = last if len(last) <= 120 else "..." + last[-117:]
         return f'{self.speaker}, step {self.step}, {self.model}, last text "{short}"'
@@ -130,17 +134,17 @@ class RecordedRequest:
 
 
 def collapse_whitespace(text: str) -> str:
-    """A text with each run of white space as one blank."""
+    """Return a text with each run of white space as one space."""
     return " ".join(text.split())
 
 
 def _filter_mappings(value: object) -> list[Mapping[str, Any]]:
-    """The JSON objects in what should be a list of them."""
+    """Return the JSON objects in what should be a list of them."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _iter_texts(content: object) -> Iterator[str]:
-    """The texts of a system prompt, of a message's content, or of one content block."""
+    """Yield the texts of a system prompt, of a message's content, or of one content block."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, list):
@@ -155,7 +159,7 @@ def _iter_texts(content: object) -> Iterator[str]:
 
 
 def _iter_strings(value: object) -> Iterator[str]:
-    """Every string in a JSON value."""
+    """Yield every string in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):

@@ -1,6 +1,6 @@
-"""What a scenario is: an ordered list of answers, each with a condition and a reply.
+"""A scenario: an ordered list of answers, each with a condition and a reply.
 
-`docs/replay.md` describes the same things as they are written in YAML; `loading` reads that.
+`schema` has the same as it is written in a YAML file, and `loading` reads one.
 """
 
 import re
@@ -12,17 +12,17 @@ from typing import Any, Final
 from orchestrator.errors import UsageError
 
 REQUEST_VARIABLES: Final = frozenset({"cwd", "model"})
-"""Placeholders whose values come out of the request itself."""
+"""Placeholders whose values come from the request itself."""
 
 _PLACEHOLDER: Final = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class ScenarioError(UsageError):
-    """A scenario is wrong; the message names its file, the place and the key."""
+    """A scenario is invalid; the message names the file, the line and the key."""
 
 
 class Speaker(StrEnum):
-    """Who sent a request, as far as the request shows it."""
+    """The sender of a request, as far as the request shows it."""
 
     AGENT = "agent"
     """Offers tools."""
@@ -34,19 +34,19 @@ class Speaker(StrEnum):
 
 @dataclass(frozen=True)
 class When:
-    """A condition on a request. What is empty or None does not restrict."""
+    """A condition on a request. An empty field does not restrict it."""
 
     speaker: Speaker | None = None
     step: int | None = None
-    """How many assistant turns with tool calls the conversation has so far."""
+    """Assistant turns with tool calls in the conversation so far."""
     contains: tuple[str, ...] = ()
-    """Texts that all stand somewhere in the request; white space counts as one blank."""
+    """Texts that the request contains, all of them; white space counts as one space."""
     lacks: tuple[str, ...] = ()
-    """Texts of which none stands in the request."""
+    """Texts that the request must not contain."""
     last_contains: tuple[str, ...] = ()
-    """Texts that all stand in the last user message: the tool results, the prompt."""
+    """Texts that the last user message contains: the tool results, or the prompt."""
     model: str = ""
-    """Glob on the model's name."""
+    """Glob pattern for the model's name."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What the reply's usage says. None: derived from the sizes of request and reply."""
+    """The usage of a reply, in tokens. None is derived from the sizes of request and reply."""
 
     input: int | None = None
     output: int | None = None
@@ -68,20 +68,20 @@ class Tokens:
 
 
 class FaultKind(StrEnum):
-    """How a reply goes wrong."""
+    """The way in which a reply goes wrong."""
 
     STATUS = "status"
     """An HTTP error with the API's error JSON."""
     STALL = "stall"
-    """The answer begins, then nothing comes."""
+    """The reply begins, then the server sends nothing."""
     HANG = "hang"
-    """Not one byte comes."""
+    """The server sends not a single byte."""
     CUT = "cut"
-    """The connection ends in the middle of the answer."""
+    """The connection is closed in the middle of the reply."""
     MALFORMED = "malformed"
     """Status 200, but the body is broken JSON."""
     HTML = "html"
-    """Status 200 and a web page, as a proxy or a captive portal gives it."""
+    """Status 200 and a web page, as a proxy or a captive portal sends it."""
 
 
 @dataclass(frozen=True)
@@ -94,19 +94,19 @@ class Fault:
     retry_after: float | None = None
     """Seconds, sent as `retry-after`."""
     seconds: float | None = None
-    """How long a stall or hang lasts; None until the client or the server gives up."""
+    """Duration of a stall or hang; None lasts until the client disconnects or the server stops."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the scripted model says, or how it fails."""
+    """A reply of the scripted model, or its failure."""
 
     say: str = ""
     tools: tuple[ToolCall, ...] = ()
     json: object = None
     """Structured output; sent as text."""
     stop_reason: str = ""
-    """Empty: `tool_use` when there are tools, else `end_turn`."""
+    """Empty means `tool_use` when there are tools, else `end_turn`."""
     usage: Tokens = field(default_factory=Tokens)
     fault: Fault | None = None
     delay: float = 0.0
@@ -125,10 +125,10 @@ class Answer:
     reply: Reply
     when: When = field(default_factory=When)
     times: int | None = None
-    """How often it may be given; None for any number."""
+    """How often it may be given; None means without limit."""
     name: str = ""
     line: int = 0
-    """Where it stands in the file; 0 when it comes from no file."""
+    """Its line in the file; 0 when it comes from no file."""
 
 
 @dataclass(frozen=True)
@@ -140,23 +140,23 @@ class Scenario:
     """The file it was read from, for messages."""
 
     def label_answer(self, answer: Answer) -> str:
-        """How messages call an answer: `answer 'repair' for step 1 at line 27`."""
-        words = ["answer"]
+        """Return the name of an answer in messages: `answer 'repair' for step 1 at line 27`."""
+        parts = ["answer"]
         if answer.name:
-            words.append(f"'{answer.name}'")
+            parts.append(f"'{answer.name}'")
         elif not answer.line:
-            words.append(str(1 + [other is answer for other in self.answers].index(True)))
+            parts.append(str(1 + [other is answer for other in self.answers].index(True)))
         if answer.when.step is not None:
-            words.append(f"for step {answer.when.step}")
+            parts.append(f"for step {answer.when.step}")
         if answer.line:
-            words.append(f"at line {answer.line}")
-        return " ".join(words)
+            parts.append(f"at line {answer.line}")
+        return " ".join(parts)
 
     def check_placeholders(self, variables: Mapping[str, str]) -> None:
-        """Make sure that every placeholder will have a value.
+        """Check that every placeholder will have a value.
 
         Raises:
-            ScenarioError: a reply names a placeholder that neither `variables` nor a request has.
+            ScenarioError: a placeholder is neither in `variables` nor taken from requests.
         """
         known = REQUEST_VARIABLES | variables.keys()
         for answer in self.answers:
@@ -164,13 +164,13 @@ class Scenario:
                 raise ScenarioError(
                     f"{self.source}: {self.label_answer(answer)}: "
                     f"unknown placeholder ${{{unknown}}}",
-                    f"known here: {', '.join(sorted(known))}; write $${{{unknown}}} to mean "
-                    "the characters themselves",
+                    f"known placeholders: {', '.join(sorted(known))}; write $${{{unknown}}} for "
+                    "the literal text",
                 )
 
 
 def fill_placeholders(reply: Reply, variables: Mapping[str, str]) -> Reply:
-    """The reply with its placeholders replaced.
+    """Return the reply with its placeholders replaced.
 
     Raises:
         KeyError: a placeholder has no value.
@@ -202,7 +202,7 @@ def _collect_placeholders(reply: Reply) -> set[str]:
 
 
 class _PlaceholderCollector(dict[str, str]):
-    """Takes any placeholder and remembers its name."""
+    """Accepts any placeholder and records its name."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The replay model: a Messages API on loopback whose words come from a scenario."""
+"""`ReplayServer`: a Messages API on loopback whose replies come from a scenario."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -29,14 +29,14 @@ class ReplayServer:
     """Serves a scenario while its `with` block runs.
 
     Args:
-        scenario: what to answer.
-        port: the port on 127.0.0.1; 0 takes a free one.
-        variables: values for `${name}` in replies, besides those that a request gives.
+        scenario: the answers.
+        port: the port on 127.0.0.1; 0 chooses a free one.
+        variables: values for `${name}` in replies, besides those from the request.
         on_request: called with each request once its answer is chosen, from the thread that
             serves it.
 
     Raises:
-        ScenarioError: a reply names a placeholder that nothing gives a value to.
+        ScenarioError: a placeholder in a reply has no value.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class ReplayServer:
             self._http = None
 
     def play_scenario(self, scenario: Scenario, variables: Mapping[str, str] | None = None) -> None:
-        """Answer by this scenario from now on, and forget what was asked before.
+        """Answer from this scenario from now on, and forget the requests so far.
 
         Raises:
-            ScenarioError: a reply names a placeholder that nothing gives a value to.
+            ScenarioError: a placeholder in a reply has no value.
         """
         scenario.check_placeholders(variables or {})
         with self._lock:
@@ -87,7 +87,7 @@ class ReplayServer:
 
     @property
     def url(self) -> str:
-        """The base URL: what ANTHROPIC_BASE_URL is set to."""
+        """The base URL, for ANTHROPIC_BASE_URL."""
         if self._http is None:
             raise RuntimeError("the replay server is not running; use it in a with block")
         return f"http://{_HOST}:{self._http.server_port}"
@@ -100,7 +100,7 @@ class ReplayServer:
 
     @property
     def unanswered_requests(self) -> tuple[RecordedRequest, ...]:
-        """The requests that no answer fitted; `trouble` says why."""
+        """The requests that no answer fitted; their `mismatch` says why."""
         return tuple(request for request in self.requests if request.mismatch)
 
     def _answer_request(
@@ -109,24 +109,24 @@ class ReplayServer:
         """Choose the reply to a request, and record both. Thread-safe."""
         request = RecordedRequest(body, user_agent=user_agent)
         answer = self._chooser.choose_answer(request)
-        label = trouble = ""
+        label = mismatch = ""
         if answer is not None:
             label = self._scenario.label_answer(answer)
             try:
                 reply = fill_placeholders(answer.reply, self._variables | request.variables)
             except KeyError as missing:
-                trouble = (
+                mismatch = (
                     f"{self._scenario.source}: {label}: the request names no ${{{missing.args[0]}}}"
                 )
         elif request.speaker is Speaker.SIDE:
             label, reply = "housekeeping", wire.build_housekeeping_reply(request)
         else:
-            trouble = self._chooser.explain_mismatch(request)
-        if trouble:
-            reply = Reply(fault=Fault(FaultKind.STATUS, 400, trouble))
+            mismatch = self._chooser.explain_mismatch(request)
+        if mismatch:
+            reply = Reply(fault=Fault(FaultKind.STATUS, 400, mismatch))
         with self._lock:
             number = len(self._requests) + 1
-            request = replace(request, number=number, answer=label, mismatch=trouble)
+            request = replace(request, number=number, answer=label, mismatch=mismatch)
             self._requests.append(request)
         self._watch(request)
         return request, reply

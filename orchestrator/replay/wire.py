@@ -1,7 +1,7 @@
-"""The shapes of the Anthropic Messages API, as they go over the wire.
+"""Build messages, events and errors in the wire format of the Anthropic Messages API.
 
 Source: https://docs.anthropic.com/en/api/messages, .../messages-streaming and .../errors, and
-what the `anthropic` SDK and Claude Code accept.
+what the `anthropic` SDK and Claude Code were seen to accept.
 """
 
 import json
@@ -32,15 +32,6 @@ ERROR_MESSAGES: Final[Mapping[int, str]] = {
     500: "Internal server error",
     529: "Overloaded",
 }
-STOP_REASONS: Final = (
-    "end_turn",
-    "max_tokens",
-    "stop_sequence",
-    "tool_use",
-    "pause_turn",
-    "refusal",
-    "model_context_window_exceeded",
-)
 
 _MODELS: Final = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5")
 _CHARACTERS_PER_TOKEN: Final = 4
@@ -50,7 +41,7 @@ Json = dict[str, Any]
 
 
 def build_message(reply: Reply, request: RecordedRequest) -> Json:
-    """The whole message that a reply makes, as a client without streaming gets it."""
+    """Return a reply as a complete message, as a client without streaming gets it."""
     blocks = _build_content(reply)
     return {
         "id": f"msg_{uuid.uuid4().hex[:24]}",
@@ -65,7 +56,7 @@ def build_message(reply: Reply, request: RecordedRequest) -> Json:
 
 
 def build_events(whole: Json) -> list[bytes]:
-    """The server-sent events that carry a message, in order."""
+    """Return the server-sent events that carry a message, in order."""
     usage = whole["usage"]
     start = {
         **whole,
@@ -73,17 +64,17 @@ def build_events(whole: Json) -> list[bytes]:
         "stop_reason": None,
         "usage": {**usage, "output_tokens": 1},
     }
-    found = [_encode_event("message_start", message=start)]
+    events = [_encode_event("message_start", message=start)]
     for index, block in enumerate(whole["content"]):
-        found += _build_block_events(index, block)
+        events += _build_block_events(index, block)
     end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-    found.append(_encode_event("message_delta", delta=end, usage=usage))
-    found.append(_encode_event("message_stop"))
-    return found
+    events.append(_encode_event("message_delta", delta=end, usage=usage))
+    events.append(_encode_event("message_stop"))
+    return events
 
 
 def build_error(status: int, text: str = "") -> Json:
-    """The JSON body of an error response."""
+    """Return the JSON body of an error response; an empty text means the API's usual one."""
     kind = ERROR_TYPES[status]
     return {
         "type": "error",
@@ -93,12 +84,12 @@ def build_error(status: int, text: str = "") -> Json:
 
 
 def build_token_count(body: Mapping[str, Any]) -> Json:
-    """What `count_tokens` answers."""
+    """Return the response to `count_tokens`."""
     return {"input_tokens": _estimate_tokens(json.dumps(body, ensure_ascii=False))}
 
 
 def build_model_list() -> Json:
-    """What `GET /v1/models` answers."""
+    """Return the response to `GET /v1/models`."""
     data = [
         {"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
         for name in _MODELS
@@ -107,7 +98,7 @@ def build_model_list() -> Json:
 
 
 def build_housekeeping_reply(request: RecordedRequest) -> Reply:
-    """A harmless reply to a request that the scenario is not about."""
+    """Return a harmless reply to a request that the scenario is not about."""
     return Reply(say="ok") if request.schema is None else Reply(json=_build_example(request.schema))
 
 
@@ -137,7 +128,7 @@ def _build_usage(reply: Reply, request: RecordedRequest, blocks: list[Json]) -> 
 
 
 def _estimate_tokens(text: str) -> int:
-    """A rough count: about four characters make a token."""
+    """Return a rough count: about four characters per token."""
     return max(1, len(text) // _CHARACTERS_PER_TOKEN)
 
 
@@ -166,7 +157,7 @@ def _encode_event(name: str, **data: object) -> bytes:
 
 
 def _build_example(schema: Mapping[str, Any]) -> object:
-    """The plainest value that a simple JSON schema accepts."""
+    """Return a minimal value that a simple JSON schema accepts."""
     if schema.get("enum"):
         return schema["enum"][0]
     if schema.get("type") == "object":

@@ -11,7 +11,7 @@ from orchestrator.agents.claude_code import ClaudeCodeAgent, find_bundled_progra
 from orchestrator.replay import ReplayServer, Scenario, parse_scenario
 
 SMALL = {"input": 100, "output": 50}
-"""What a reply of the scripted model is said to take."""
+"""The usage of each reply of the scripted model."""
 
 
 def say(text: str, **more: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every agent must do, whatever it is made of.
+"""What every agent must do, however it is implemented.
 
 A test class for an implementation derives from `AgentConformance` and says how to make one that
 behaves in a given way.
@@ -40,9 +40,9 @@ class Behaviour(Enum):
     EDIT = auto()
     """Write `made` to the file made.txt, and say so."""
     HANG = auto()
-    """Run family.py, which stands in the workspace, and wait for it in silence."""
+    """Run family.py in the workspace, and wait for it without output."""
     FAIL = auto()
-    """Not work, for the reason `no such model`, and say so on standard error where there is one."""
+    """Fail because of `no such model`, and print that to standard error where there is one."""
 
 
 @dataclass
@@ -51,15 +51,15 @@ class Subject:
 
     agent: Agent
     prompt_seen: Callable[[], str]
-    """All that reached the agent's model or program, once it ran."""
+    """Everything that reached the agent's model or program, after it ran."""
 
 
 class AgentConformance(ABC):
-    """The tests. `starts_processes` tells whether there are processes to be looked for."""
+    """The tests. `starts_processes` is whether the agent has processes that must be gone."""
 
     starts_processes = True
     silence = 1.5
-    """Seconds of silence that this agent seldom needs when it is well."""
+    """Seconds without output that this agent rarely needs in normal work."""
 
     @abstractmethod
     def subject(self, behaviour: Behaviour, workspace: Path) -> AbstractContextManager[Subject]: ...
@@ -77,7 +77,7 @@ class AgentConformance(ABC):
         with self.subject(Behaviour.EDIT, workspace) as subject:
             assert subject.agent.preflight()
 
-    def test_edits_completes_and_tells_about_it(self, workspace: Path, limits: AgentLimits) -> None:
+    def test_edits_completes_and_reports_it(self, workspace: Path, limits: AgentLimits) -> None:
         events: list[Event] = []
         with self.subject(Behaviour.EDIT, workspace) as subject:
             result = subject.agent.run("make it", workspace, limits, events.append)
@@ -99,7 +99,9 @@ class AgentConformance(ABC):
             if self._is_ended(workspace, short, AgentOutcome.NO_OUTPUT):
                 break
 
-    def test_a_failure_is_told_with_its_cause(self, workspace: Path, limits: AgentLimits) -> None:
+    def test_a_failure_is_reported_with_its_cause(
+        self, workspace: Path, limits: AgentLimits
+    ) -> None:
         with self.subject(Behaviour.FAIL, workspace) as subject:
             result = subject.agent.run("make it", workspace, limits, lambda _event: None)
         assert not result.outcome.has_worked
@@ -131,7 +133,7 @@ class AgentConformance(ABC):
             result = subject.agent.run("a\udc80b\0c", workspace, limits, lambda _event: None)
         assert result.outcome is AgentOutcome.COMPLETED
 
-    def test_an_error_of_the_listener_ends_the_run_and_goes_on_upwards(
+    def test_an_error_of_the_listener_ends_the_run_and_is_raised(
         self, workspace: Path, limits: AgentLimits
     ) -> None:
         class ListenerError(Exception):

@@ -1,4 +1,4 @@
-"""Notices of agents' programs, as data: the words, and what the end of the agent is."""
+"""Notices of agents' programs, as data: the text, and how the agent ended."""
 
 import json
 from dataclasses import dataclass
@@ -38,4 +38,4 @@ LIMITS: Final = [_notice(row) for row in _DATA["limits"]]
 LOGINS: Final = [_notice(row) for row in _DATA["logins"]]
 API_ERRORS: Final = [_notice(row) for row in _DATA["api_errors"]]
 MENTIONS: Final[list[str]] = _DATA["mentions"]
-"""Last words of agents that worked, which speak about limits and the like."""
+"""Final texts of agents that worked, which mention limits and the like."""

@@ -1,4 +1,4 @@
-"""How the end of a Claude Code session is told from its messages: limits, logins, silence."""
+"""The end of a Claude Code session is judged by its messages: limits, logins, silence."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -75,7 +75,7 @@ def test_a_notice_counts_whatever_the_result_calls_itself(
 
 
 @pytest.mark.parametrize("notice", LIMITS, ids=str)
-def test_a_limit_in_the_middle_of_the_work_is_one_if_the_program_says_so(notice: Notice) -> None:
+def test_a_limit_during_the_work_counts_if_the_program_reports_it(notice: Notice) -> None:
     said = result(result=notice.message, num_turns=7)
     check(end(says(EDIT), by_program(notice.message), said), notice)
     spoken = end(says(EDIT), by_model(notice.message), said)
@@ -117,11 +117,11 @@ def test_any_text_can_be_judged(text: str, is_error: bool, reason: str | None) -
     assert read(by_program(text), ending=replace(ENDING, stderr_tail=text))[0].outcome
 
 
-# ---- what the API's events tell ------------------------------------------------------------
+# ---- events of the API ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [None, 400, 429])
-def test_a_rejecting_event_tells_the_reset(status: int | None) -> None:
+def test_a_rejecting_event_has_the_reset(status: int | None) -> None:
     refused = failure("API Error: Request rejected (429)", api_error_status=status)
     ended = end(limit(resets_at=RESETS_AT), refused)
     assert ended.outcome is AgentOutcome.USAGE_LIMIT
@@ -161,11 +161,11 @@ def test_an_agent_that_worked_on_after_an_event_has_worked() -> None:
         assert end(event, says(EDIT), result()).outcome is AgentOutcome.COMPLETED
 
 
-# ---- ends without a word, and without a result ---------------------------------------------
+# ---- ends without text, and without a result -----------------------------------------------
 
 
 @pytest.mark.parametrize("words", ["", "  \n", None, "(no content)"])
-def test_a_success_without_anything_done_is_none(words: str | None) -> None:
+def test_a_success_without_any_work_is_none(words: str | None) -> None:
     ended = end(empty(result=words))
     assert ended.outcome is AgentOutcome.CRASHED
     assert "did nothing" in ended.message
@@ -176,12 +176,12 @@ def test_a_success_without_anything_done_is_none(words: str | None) -> None:
 @pytest.mark.parametrize(
     "fields", [{"usage": {"output_tokens": 5}}, {"model_usage": {"m": {"outputTokens": 5}}}]
 )
-def test_a_model_that_answered_without_a_word_is_silent(fields: dict[str, Any]) -> None:
+def test_a_model_that_answered_without_text_is_silent(fields: dict[str, Any]) -> None:
     ended = end(empty(**fields))
     assert (ended.outcome, ended.silent) == (AgentOutcome.COMPLETED, True)
 
 
-def test_a_tool_call_is_work_without_a_word() -> None:
+def test_a_tool_call_is_work_without_text() -> None:
     ended = end(says(EDIT), empty(usage={"output_tokens": 5}))
     assert (ended.outcome, ended.silent) == (AgentOutcome.COMPLETED, False)
     assert end(says(EDIT), empty()).outcome is AgentOutcome.COMPLETED

@@ -1,4 +1,4 @@
-"""What Claude Code is given, and where its requests go."""
+"""The environment of Claude Code, and where its requests go."""
 
 import json
 import sys
@@ -36,7 +36,7 @@ def test_defaults_give_way_to_the_users_own_environment(tmp_path: Path) -> None:
     }
 
 
-def test_marks_of_an_outer_session_are_taken_away_and_settings_stay(tmp_path: Path) -> None:
+def test_variables_of_an_outer_session_are_removed_and_settings_stay(tmp_path: Path) -> None:
     marks = ["CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "CLAUDE_CODE_MESSAGING_TOKEN", "CLAUDE_PID"]
     settings = {"CLAUDE_CODE_USE_BEDROCK": "1", "CLAUDE_CODE_OAUTH_TOKEN": "t",
                 "CLAUDE_CONFIG_DIR": "/c", "CLAUDE_CODE_MAX_OUTPUT_TOKENS": "9"}  # fmt: skip
@@ -45,7 +45,7 @@ def test_marks_of_an_outer_session_are_taken_away_and_settings_stay(tmp_path: Pa
     assert settings.items() <= env.items()
 
 
-def test_the_address_is_ours_else_the_users_else_the_official_one(home: Path) -> None:
+def test_the_address_is_the_processs_else_the_users_else_the_official_one(home: Path) -> None:
     env = {"HOME": str(home)}
     assert pins(env)["ANTHROPIC_BASE_URL"] == OFFICIAL_API
     settings = home / ".claude/settings.json"
@@ -77,7 +77,7 @@ def test_the_settings_file_is_for_this_user_alone_and_goes_away(home: Path) -> N
     assert not path.parent.exists()
 
 
-def test_our_own_sessions_are_known_by_their_transcripts() -> None:
+def test_own_sessions_are_recognised_by_their_transcripts() -> None:
     ours, foreign = create_session_id(), str(uuid.uuid4())
     assert str(uuid.UUID(ours)) == ours
     assert uuid.UUID(ours).version == 4

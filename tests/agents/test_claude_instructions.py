@@ -1,4 +1,4 @@
-"""What a transcript says was sent, and that no transcript breaks the reading of it."""
+"""Instructions are read from a transcript, and a broken transcript is no error."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_each_file_is_read_once_also_those_of_subagents(tmp_path: Path) -> None:
         "nested_memory",
     ],
 )
-def test_rows_of_another_shape_are_passed_over(tmp_path: Path, row: object) -> None:
+def test_rows_of_another_shape_are_skipped(tmp_path: Path, row: object) -> None:
     main = rows(tmp_path / "id.jsonl", row, loaded("/p/CLAUDE.md", "a"))
     assert read_instructions(main) == (Instruction("/p/CLAUDE.md", "a"),)
 

@@ -1,4 +1,4 @@
-"""How a session is read: ends that the scripted model cannot bring about, told in messages."""
+"""Sessions as messages, for endings that the scripted model cannot produce."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +93,7 @@ def test_a_rejecting_rate_limit_makes_any_api_error_a_usage_limit() -> None:
     assert judged.outcome is AgentOutcome.USAGE_LIMIT
 
 
-def test_of_several_results_the_last_bill_counts_and_no_words_are_lost() -> None:
+def test_of_several_results_the_last_bill_counts_and_no_text_is_lost() -> None:
     def billed(tokens: int, text: str) -> ResultMessage:
         model = {"inputTokens": tokens, "outputTokens": 1, "cacheReadInputTokens": 2,
                  "cacheCreationInputTokens": 3}  # fmt: skip
@@ -150,7 +150,7 @@ def test_events_are_short_and_fit_for_a_terminal() -> None:
     assert events[4:] == [ToolUsed("TodoWrite", "")]
 
 
-def test_what_the_program_says_in_the_models_name_is_not_the_agents_word() -> None:
+def test_text_of_the_program_in_the_models_name_is_not_the_agents() -> None:
     synthetic = AssistantMessage(content=[TextBlock("API Error: 500")], model="<synthetic>")
     failed = says(TextBlock("Invalid API key"), error="authentication_failed")
     assert read(synthetic, failed)[1] == []
@@ -169,7 +169,7 @@ def test_waiting_says_why(data: dict[str, Any], reason: str) -> None:
     assert read(SystemMessage("api_retry", data))[1] == [AgentWaiting(reason)]
 
 
-def test_denials_are_told_once_each() -> None:
+def test_each_denial_is_reported_once() -> None:
     denial = {"tool_name": "Bash", "tool_use_id": "1", "tool_input": {"command": "curl x"}}
     odd = {"tool_name": "Odd"}
     judged, _ = read(result(permission_denials=[denial, denial, odd]))
@@ -210,7 +210,7 @@ def same_calls(*messages: AssistantMessage) -> int:
         ("abcabcabc", 3),
         ("aabaabaab", 3),
         ("abcdabcdabcd", 3),
-        ("abcdeabcdeabcde", 1),  # a round of five is not told from work
+        ("abcdeabcdeabcde", 1),  # a round of five cannot be distinguished from work
         ("e1te2te3te4t", 1),  # edits that differ, and the tests in between
         ("ababx", 1),
         ("ababxab", 1),
@@ -221,7 +221,7 @@ def test_rounds_of_calls_are_counted(calls: str, times: int) -> None:
     assert same_calls(called(calls)) == times
 
 
-def test_two_at_work_side_by_side_are_no_round() -> None:
+def test_two_subagents_side_by_side_are_no_round() -> None:
     side_by_side = [
         called(each, thread=thread) for each in "abcdef" for thread in ("one", "two", None)
     ]

@@ -1,4 +1,4 @@
-"""The protocol over which Claude Code is driven: as its SDK speaks it, and with a no that holds."""
+"""The protocol of Claude Code: as its SDK speaks it, and with refusals that hold."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ EDIT = {"hook_event_name": "PreToolUse", "tool_name": "Edit", "tool_input": {"fi
 
 
 class Script:
-    """A program that says what stands in a script, and notes what it is told."""
+    """A program that sends scripted messages, and records what it gets."""
 
     def __init__(self, *said: Mapping[str, Any]) -> None:
         self._said = said
@@ -69,7 +69,7 @@ def talk(script: Script, refuse: Refuse | None, prompt: str = "x") -> Sequence[M
 
 
 @pytest.mark.parametrize("reason", ["not that one", None])
-def test_the_program_hears_what_the_sdk_would_tell_it(reason: str | None) -> None:
+def test_the_program_gets_what_the_sdk_would_send(reason: str | None) -> None:
     prompt = "/help @file \u2028 🐍"
     ours = Script(asks("refuse", EDIT), {**asks("x", {}), "request": {"subtype": "new"}}, RESULT)
     talk(ours, lambda _path: reason, prompt)
@@ -114,7 +114,7 @@ async def talk_by_sdk(script: Script, reason: str | None, prompt: str) -> None:
 
 
 def comparable(message: dict[str, Any]) -> dict[str, Any]:
-    """A message without the names that each side chooses, and what old SDKs do not know."""
+    """Return a message without the ids that each side chooses, and without what old SDKs lack."""
     if message["type"] == "control_request":
         assert message.pop("request_id")
         for matcher in message["request"]["hooks"]["PreToolUse"]:
@@ -123,7 +123,7 @@ def comparable(message: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-# ---- a no that holds -----------------------------------------------------------------------
+# ---- refusals that hold --------------------------------------------------------------------
 
 
 def decision(script: Script) -> Mapping[str, Any]:
@@ -159,7 +159,7 @@ def test_a_request_that_is_not_known_is_answered_as_an_error(request_: object) -
     assert (answer["subtype"], answer["request_id"]) == ("error", "r")
 
 
-def test_a_program_that_does_not_take_the_greeting_is_told() -> None:
+def test_a_program_that_rejects_the_greeting_is_reported() -> None:
     refusal = greeted("greeting", subtype="error", error="no such protocol")
     with pytest.raises(WireError, match="no such protocol"):
         talk(Script(refusal), lambda _: None)

@@ -303,7 +303,7 @@ def test_a_run_that_is_ended_in_the_middle_still_has_its_bill(project: Path) -> 
     ("status", "error", "mend"),
     [(401, "authentication_failed", "ANTHROPIC_API_KEY"), (529, "overloaded", "later")],
 )
-def test_http_errors_are_retried_then_told(
+def test_http_errors_are_retried_then_reported(
     status: int, error: str, mend: str, project: Path, seen: list[dict[str, Any]]
 ) -> None:
     outcome = AgentOutcome.NOT_LOGGED_IN if status == 401 else AgentOutcome.API_ERROR
@@ -320,7 +320,7 @@ def test_http_errors_are_retried_then_told(
     )  # fmt: skip
     assert isinstance(retry["retry_delay_ms"], int | float)
     (raw,) = of_type(seen, "result")
-    # It says success; is_error, terminal_reason and the status say otherwise.
+    # `subtype` is success; is_error, terminal_reason and the status are not.
     assert (raw["subtype"], raw["is_error"], raw["terminal_reason"], raw["api_error_status"]) == (
         "success", True, "api_error", status,
     )  # fmt: skip
@@ -431,7 +431,7 @@ def test_a_projects_settings_cannot_have_the_key_sent_elsewhere(
 
 @pytest.mark.whole
 def test_background_commands_timeouts_and_timers_do_not_hold_the_run(project: Path) -> None:
-    """Each of these kept a run going for minutes, or for ever."""
+    """Each of these held a run for minutes, or forever."""
     forever = f"{PYTHON} -c 'import time; time.sleep(600)'"
     left = (
         f"nohup {forever} > /dev/null 2>&1 & echo $! >> pids; "
@@ -480,7 +480,7 @@ def test_a_session_inside_a_session_is_one_of_its_own(project: Path) -> None:
     assert inner["CLAUDE_CODE_MAX_RETRIES"] == "1"  # the user's own, not our default
 
 
-def test_ctrl_c_ends_the_tree_and_goes_on_upwards(project: Path) -> None:
+def test_ctrl_c_ends_the_process_tree_and_is_raised(project: Path) -> None:
     scenario = steps(use("Bash", command=f"{PYTHON} family.py"), say("done"))
     write(project, {"family.py": FAMILY_SCRIPT})
     with claude(scenario) as (_, replay):

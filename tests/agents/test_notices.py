@@ -1,4 +1,4 @@
-"""Notices are told from texts that mention one."""
+"""Notices are distinguished from texts that mention one."""
 
 import pytest
 from hypothesis import given
@@ -44,7 +44,7 @@ ADVICE = st.sampled_from(["", " · /upgrade to Max", "\n/extra-usage to continue
     ADVICE,
     st.sampled_from([str, str.upper, str.lower]),
 )  # fmt: skip
-def test_a_limit_is_known_in_each_wording(
+def test_a_limit_is_recognised_in_each_wording(
     head: str, kind: str, bullet: str, reset: str, advice: str, case: type[str]
 ) -> None:
     text = case(head.format(kind) + bullet + reset + advice)
@@ -66,7 +66,7 @@ def test_a_longer_answer_is_no_notice_as_a_whole(notice: Notice) -> None:
     assert find_closing_notice(f"{notice.message}\n\nThe header shows it now.") is None
 
 
-def test_a_reset_that_a_terminal_broke_is_still_told() -> None:
+def test_a_reset_after_a_line_break_of_the_terminal_is_found() -> None:
     found = find_last_notice(
         "x\nYou've hit your usage limit. Upgrade or try again in 5 days\n2 hours."
     )

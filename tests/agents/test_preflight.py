@@ -1,4 +1,4 @@
-"""What keeps Claude Code from running is said before a run, in one line with the mend."""
+"""An unusable Claude Code is reported before a run, in one line with a hint."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_claude_on_the_path_goes_before_the_one_in_the_wheel(
     assert find_program() == own
 
 
-def test_the_program_in_the_wheel_tells_its_version() -> None:
+def test_the_program_in_the_wheel_has_a_version() -> None:
     bundled = find_bundled_program()
     assert bundled
     agent = ClaudeCodeAgent(environment={"ANTHROPIC_API_KEY": "k"}, program=bundled)
@@ -47,7 +47,7 @@ def test_the_program_in_the_wheel_tells_its_version() -> None:
         ("echo broken >&2; exit 1", "broken"),
     ],
 )
-def test_a_program_that_will_not_do(script: str, words: str, tmp_path: Path) -> None:
+def test_an_unusable_program(script: str, words: str, tmp_path: Path) -> None:
     agent = ClaudeCodeAgent(
         environment={"ANTHROPIC_API_KEY": "k"}, program=program(tmp_path, script)
     )

@@ -1,4 +1,4 @@
-"""When a usage limit is lifted: zones, days, years, and messages that do not tell."""
+"""When a usage limit ends: zones, days, years, and messages without a reset."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -24,7 +24,7 @@ SEP = " · "
         ("resets 15:00", "2026-11-21T15:00+01:00"),
         ("resets 3PM (UTC)", "2026-11-21T16:00+01:00"),
         ("resets 3 pm (America/New_York)", "2026-11-21T21:00+01:00"),
-        # past today, so tomorrow; and the zone's own day, not ours
+        # past today, so tomorrow; and the day in that zone, not the local one
         ("resets 11am (Europe/Berlin)", "2026-11-22T11:00+01:00"),
         ("resets 12pm (Europe/Berlin)", "2026-11-22T12:00+01:00"),
         ("resets 12am", "2026-11-22T00:00+01:00"),
@@ -41,7 +41,7 @@ SEP = " · "
         ("resets Mon 12:00 AM", "2026-11-23T00:00+01:00"),
         ("resets Saturday at 9am", "2026-11-28T09:00+01:00"),
         ("resets tomorrow at 9am", "2026-11-22T09:00+01:00"),
-        # spans, and what older programs said
+        # spans, and the wording of older versions
         ("resets in 2h 15m", "2026-11-21T14:15+01:00"),
         ("resets in 45 minutes", "2026-11-21T12:45+01:00"),
         ("resets in 3 days", "2026-11-24T12:00+01:00"),
@@ -74,7 +74,7 @@ SEP = " · "
         ("resets 3pm tomorrow", "2026-11-22T15:00+01:00"),
         ("resets 3pm PST", "2026-11-22T00:00+01:00"),
         ("resets 3pm (UTC+2)", "2026-11-21T14:00+01:00"),
-        # an unknown zone counts as ours
+        # an unknown zone counts as the local one
         ("resets 3pm (Mars/Olympus)", "2026-11-21T15:00+01:00"),
     ],
 )
@@ -91,11 +91,11 @@ def test_the_moment_is_read(words: str, expected: str) -> None:
      "resets", "resets in a while", "reset 3 passwords", "resets next month", "resets in",
      "resets 2026-13-45", "resets 3", "resets in 99999999999 days"],
 )  # fmt: skip
-def test_a_message_that_does_not_tell(words: str) -> None:
+def test_a_message_without_a_reset(words: str) -> None:
     assert parse_reset_time(f"You've hit your session limit{SEP}{words}", NOON) is None
 
 
-def test_three_o_clock_stays_three_o_clock_when_the_clocks_change() -> None:
+def test_a_time_of_day_survives_a_change_to_daylight_saving_time() -> None:
     before = datetime(2026, 10, 24, 16, 0, tzinfo=BERLIN)  # the night after, clocks go back
     moment = parse_reset_time("resets 3pm (Europe/Berlin)", before)
     assert moment is not None

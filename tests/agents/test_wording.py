@@ -1,4 +1,4 @@
-"""An agent's words are data: a terminal must not act on them."""
+"""An agent's text is data: a terminal must not act on it."""
 
 import unicodedata
 
@@ -16,7 +16,7 @@ ANY_TEXT = st.text(st.characters())
 
 
 @given(ANY_TEXT)
-def test_plain_text_holds_nothing_that_steers_a_terminal(text: str) -> None:
+def test_plain_text_has_nothing_that_controls_a_terminal(text: str) -> None:
     result = strip_control_characters(text)
     assert {c for c in result if unicodedata.category(c) in ("Cc", "Cs")} <= {"\n", "\t"}
     assert not set(result) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -236,7 +236,7 @@ def test_what_is_missing_is_3(
 ) -> None:
     if missing == "agent":
         shop.configure(agent={"command": ["nosuch-agent"]})
-        says = "the agent's program is not there: nosuch-agent"
+        says = "the agent's program was not found: nosuch-agent"
     elif missing == "key":
         monkeypatch.delenv("ANTHROPIC_API_KEY")
         says = "the teacher has no API key (set ANTHROPIC_API_KEY"

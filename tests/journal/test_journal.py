@@ -1,4 +1,4 @@
-"""The journals: a finished step is never done again, a failed one is, across processes too."""
+"""Journals: a finished step is never repeated and a failed one is, in other processes too."""
 
 import os
 import signal
@@ -16,7 +16,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.errors import ConfigError, InfrastructureError, LostRunError, UsageError
-from orchestrator.journal.durable import DATABASE, DurableWorkflow, workflows_url
+from orchestrator.journal.database import DATABASE, resolve_workflows_url
+from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.steps import BlockedError
@@ -53,7 +54,7 @@ EXECUTES_AGAIN = """
 from dbos import DBOS
 from orchestrator.journal.durable import _engine
 
-with _engine.serve(Path(sys.argv[1])):
+with _engine.use_database(Path(sys.argv[1])):
     dead = DBOS.get_workflow_status("run.1").executor_id
     (handle,) = DBOS._recover_pending_workflows([dead])
     assert handle.get_result() == "done"
@@ -62,7 +63,7 @@ ASKS_OF_QUEUE = """
 from dbos import DBOS
 from orchestrator.journal.durable import _engine
 
-with _engine.serve(Path(sys.argv[1])):
+with _engine.use_database(Path(sys.argv[1])):
     DBOS.register_queue("jobs")
     DBOS.enqueue_workflow("jobs", DIES._execute, "run")
 """
@@ -73,15 +74,15 @@ from orchestrator.journal.durable import _engine
 def workers():
     return [each.name for each in threading.enumerate() if each.name.startswith("queue-worker")]
 
-with _engine.serve(Path(sys.argv[1])):
-    while not workers():  # DBOS's own comes last
+with _engine.use_database(Path(sys.argv[1])):
+    while not workers():  # the thread of DBOS's own queue starts last
         time.sleep(0.01)
     print(*workers())
 """
 
 
 class Bodies:
-    """Carries a run with a body that is made on the spot."""
+    """A workflow whose body is given with each execution."""
 
     def __init__(self, name: str) -> None:
         self._workflow = DurableWorkflow(name, self._execute)
@@ -92,7 +93,7 @@ class Bodies:
         self._result = self._body(open_journal())
         return "done"
 
-    def carry(self, folder: Path, body: Any, run: str = "run") -> Any:
+    def execute_run(self, folder: Path, body: Any, run: str = "run") -> Any:
         self._body = body
         assert self._workflow.execute(run, folder) == "done"
         return self._result
@@ -101,29 +102,29 @@ class Bodies:
 BODIES = Bodies("bodies")
 
 
-class Kept:
-    """A place where journals of one run are opened one after the other."""
+class RunJournals:
+    """Opens journals of the same run, one after the other."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind, self.folder = kind, folder
         self.memory = MemoryJournal()
 
-    def carry(self, body: Any) -> Any:
+    def execute_run(self, body: Any) -> Any:
         if self.kind == "memory":
             return body(self.memory)
-        return BODIES.carry(self.folder, body)
+        return BODIES.execute_run(self.folder, body)
 
 
 @pytest.fixture(params=["memory", "durable"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
-    return Kept(request.param, tmp_path)
+def journals(request: pytest.FixtureRequest, tmp_path: Path) -> RunJournals:
+    return RunJournals(request.param, tmp_path)
 
 
 def fail() -> Snapshot:
     pytest.fail("done twice")
 
 
-def test_a_finished_step_is_never_done_again(kept: Kept) -> None:
+def test_a_finished_step_is_never_repeated(journals: RunJournals) -> None:
     def first(journal: Journal) -> None:
         assert journal.step("a", lambda: Snapshot("tree")) == Snapshot("tree")
         assert journal.step("nothing", lambda: None) is None
@@ -132,12 +133,12 @@ def test_a_finished_step_is_never_done_again(kept: Kept) -> None:
         assert journal.step("nothing", fail) is None
         return journal.step("a", fail)
 
-    kept.carry(first)
-    assert kept.carry(second) == Snapshot("tree")
-    assert kept.carry(second) == Snapshot("tree")
+    journals.execute_run(first)
+    assert journals.execute_run(second) == Snapshot("tree")
+    assert journals.execute_run(second) == Snapshot("tree")
 
 
-def test_a_step_that_failed_gives_its_own_error_and_is_done_again(kept: Kept) -> None:
+def test_a_failed_step_raises_its_own_error_and_is_repeated(journals: RunJournals) -> None:
     def broken() -> Snapshot:
         raise BlockedError(make_report(failed=["x"]), Obstacle("no", "yes"))
 
@@ -151,12 +152,12 @@ def test_a_step_that_failed_gives_its_own_error_and_is_done_again(kept: Kept) ->
         assert journal.step("a", lambda: Snapshot("a")) == Snapshot("a")
         assert journal.step("b", fail) == Snapshot("b")
 
-    kept.carry(first)
-    kept.carry(second)
+    journals.execute_run(first)
+    journals.execute_run(second)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, SystemExit])
-def test_a_run_that_is_broken_off_is_carried_on(kept: Kept, error: type[BaseException]) -> None:
+def test_an_interrupted_run_continues(journals: RunJournals, error: type[BaseException]) -> None:
     def first(journal: Journal) -> None:
         journal.step("a", lambda: Snapshot("a"))
         journal.step("b", broken)
@@ -165,12 +166,12 @@ def test_a_run_that_is_broken_off_is_carried_on(kept: Kept, error: type[BaseExce
         raise error
 
     with pytest.raises(error):
-        kept.carry(first)
-    assert kept.carry(lambda journal: journal.step("a", fail)) == Snapshot("a")
-    assert kept.carry(lambda j: j.step("b", lambda: Snapshot("b"))) == Snapshot("b")
+        journals.execute_run(first)
+    assert journals.execute_run(lambda journal: journal.step("a", fail)) == Snapshot("a")
+    assert journals.execute_run(lambda j: j.step("b", lambda: Snapshot("b"))) == Snapshot("b")
 
 
-def test_a_run_that_is_broken_off_while_it_catches_up_forgets_nothing(kept: Kept) -> None:
+def test_an_interrupted_resume_loses_nothing(journals: RunJournals) -> None:
     def whole(journal: Journal) -> None:
         journal.step("a", lambda: Snapshot("a"))
         journal.step("b", lambda: Snapshot("b"))
@@ -179,29 +180,29 @@ def test_a_run_that_is_broken_off_while_it_catches_up_forgets_nothing(kept: Kept
         journal.step("a", fail)
         raise KeyboardInterrupt
 
-    kept.carry(whole)
+    journals.execute_run(whole)
     with pytest.raises(KeyboardInterrupt):
-        kept.carry(catching_up)
-    assert kept.carry(lambda journal: journal.step("b", fail)) == Snapshot("b")
+        journals.execute_run(catching_up)
+    assert journals.execute_run(lambda journal: journal.step("b", fail)) == Snapshot("b")
 
 
-def test_a_step_of_who_is_not_the_owner_any_more_does_not_count() -> None:
-    owner, kept = ["us"], MemoryJournal()
+def test_a_step_of_a_former_owner_does_not_count() -> None:
+    owner, inner = ["this process"], MemoryJournal()
 
     def require_owner() -> None:
-        if owner != ["us"]:
+        if owner != ["this process"]:
             raise LostRunError("run")
 
     def lose() -> Snapshot:
         owner.append("another")
         return Snapshot("late")
 
-    journal = FencedJournal(kept, require_owner)
+    journal = FencedJournal(inner, require_owner)
     assert journal.step("a", lambda: Snapshot("a")) == Snapshot("a")
-    for function in (lose, fail):  # what is done in vain, and what is not begun
+    for function in (lose, fail):  # one that is discarded, and one that is not started
         with pytest.raises(LostRunError):
             journal.step("b", function)
-    assert kept.results == {"a": Snapshot("a")}
+    assert inner.results == {"a": Snapshot("a")}
 
 
 def test_runs_do_not_see_each_other(tmp_path: Path) -> None:
@@ -209,11 +210,11 @@ def test_runs_do_not_see_each_other(tmp_path: Path) -> None:
         return lambda journal: journal.step("a", lambda: Snapshot(tree))
 
     for run in ("one", "two", "one.1"):
-        assert BODIES.carry(tmp_path, a(run), run) == Snapshot(run)
+        assert BODIES.execute_run(tmp_path, a(run), run) == Snapshot(run)
 
 
 def execute(folder: Path, last: str, *names: str) -> "subprocess.CompletedProcess[bytes]":
-    """Have a process of its own do steps, as the script's last lines say."""
+    """Execute steps in another process; `last` is the end of its script."""
     return subprocess.run(
         [sys.executable, "-c", f"{DIES}\n{last}", str(folder), *names],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -245,8 +246,8 @@ def test_no_queue_is_served(tmp_path: Path) -> None:
 
 def test_a_workflow_that_another_process_has_started_is_not_waited_for(tmp_path: Path) -> None:
     def body(_journal: Journal) -> None:
-        with pytest.raises(UsageError, match="another process takes up run run"):
-            thread(lambda: BODIES.carry(tmp_path, fail))
+        with pytest.raises(UsageError, match="another process is starting run run"):
+            thread(lambda: BODIES.execute_run(tmp_path, fail))
 
     def thread(function: Callable[[], object]) -> None:
         with ThreadPoolExecutor(1) as pool:
@@ -254,10 +255,10 @@ def test_a_workflow_that_another_process_has_started_is_not_waited_for(tmp_path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orchestrator.journal.durable._iter_workflows", lambda _run: iter(()))
-        BODIES.carry(tmp_path, body)
+        BODIES.execute_run(tmp_path, body)
 
 
-def test_who_lost_the_run_hears_of_it_at_its_next_step(tmp_path: Path) -> None:
+def test_a_former_owner_is_stopped_at_its_next_step(tmp_path: Path) -> None:
     done = []
 
     def body(journal: Journal) -> None:
@@ -267,18 +268,18 @@ def test_who_lost_the_run_hears_of_it_at_its_next_step(tmp_path: Path) -> None:
         journal.step("c", lambda: done.append("c"))
 
     with pytest.raises(LostRunError, match="another process carries this run now: run"):
-        BODIES.carry(tmp_path, body)
+        BODIES.execute_run(tmp_path, body)
     assert done == []
 
 
 def test_the_database_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(URL_VARIABLE, raising=False)
-    assert workflows_url(tmp_path) == f"sqlite:///{tmp_path / DATABASE}"
+    assert resolve_workflows_url(tmp_path) == f"sqlite:///{tmp_path / DATABASE}"
     monkeypatch.setenv(URL_VARIABLE, "postgresql://me@host/runs")
-    assert workflows_url(tmp_path) == "postgresql://me@host/runs"
+    assert resolve_workflows_url(tmp_path) == "postgresql://me@host/runs"
     monkeypatch.setenv(URL_VARIABLE, "mysql://me:hunter2hunter2@host/runs")
     with pytest.raises(ConfigError, match="is not the URL of a Postgres database") as caught:
-        workflows_url(tmp_path)
+        resolve_workflows_url(tmp_path)
     assert "hunter2" not in str(caught.value)
 
 
@@ -287,14 +288,14 @@ def test_a_server_that_cannot_be_reached_is_one_line(
 ) -> None:
     monkeypatch.setenv(URL_VARIABLE, "postgresql://me:hunter2hunter2@127.0.0.1:9/runs")
     with pytest.raises(InfrastructureError, match="cannot be used") as caught:
-        BODIES.carry(tmp_path, fail)
+        BODIES.execute_run(tmp_path, fail)
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_sqlite_of_any_age_gives_the_time_that_dbos_asks_for(tmp_path: Path) -> None:
     """The default of DBOS's columns on Python 3.12 and later, which 3.11 may find in a file."""
-    BODIES.carry(tmp_path, lambda _: None)
+    BODIES.execute_run(tmp_path, lambda _: None)
     engine = create_engine(f"sqlite:///{tmp_path / 'made.sqlite'}")
     before = time.time_ns() // 1_000_000
     with engine.begin() as database:
@@ -312,9 +313,11 @@ def test_a_database_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path)
     (broken / DATABASE).write_bytes(b"this is no database" * 100)
     threads = set(threading.enumerate())
     with pytest.raises(InfrastructureError, match=f"{broken} cannot be used"):
-        BODIES.carry(broken, fail)
+        BODIES.execute_run(broken, fail)
     assert set(threading.enumerate()) <= threads
-    assert BODIES.carry(tmp_path, lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot("1")
+    assert BODIES.execute_run(tmp_path, lambda j: j.step("a", lambda: Snapshot("1"))) == Snapshot(
+        "1"
+    )
     assert (tmp_path / DATABASE).is_file()
 
 
@@ -323,4 +326,4 @@ def test_a_wrong_statement_is_not_called_a_full_disk(tmp_path: Path) -> None:
         raise IntegrityError("INSERT", None, ValueError("NOT NULL constraint failed"))
 
     with pytest.raises(IntegrityError):
-        BODIES.carry(tmp_path, body)
+        BODIES.execute_run(tmp_path, body)

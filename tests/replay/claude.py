@@ -1,4 +1,4 @@
-"""Runs the real Claude Code program for tests, away from the user's home and settings."""
+"""Run the real Claude Code program, away from the user's home and settings."""
 
 import importlib.util
 import json
@@ -24,7 +24,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class ClaudeRun:
-    """What the program left: its last JSON line as `result`, and the streams."""
+    """The outcome of the program: its last JSON line as `result`, and the streams."""
 
     completed: process.ProcessResult
     result: dict[str, Any]

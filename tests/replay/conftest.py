@@ -1,4 +1,4 @@
-"""What the tests of the replay model share."""
+"""Fixtures of the tests of the replay model."""
 
 from types import ModuleType
 

@@ -107,7 +107,7 @@ def test_a_stall_holds_the_program_until_somebody_ends_it(project: Path, home: P
             on_stderr=printed.append,
         )
         assert arrived.wait(90)
-        time.sleep(0.5)  # in which an answer that came would end it
+        time.sleep(0.5)  # long enough for an answer to end it
         child.end()
         child.wait()
     assert child.ended_by is EndReason.US

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.replay import FaultKind, ReplayServer, Scenario, load_scenario, loading
+from orchestrator.replay import FaultKind, ReplayServer, Scenario, load_scenario
+from orchestrator.replay.schema import ENTRIES, ScenarioEntry, list_keys
 from tests.replay.claude import run_claude
 
 _PAGE = Path(__file__).parents[2] / "docs" / "replay.md"
@@ -57,12 +58,10 @@ def test_claude_repairs_rightly_only_if_the_rule_reached_it(
 def test_the_format_names_every_key() -> None:
     page = _PAGE.read_text("utf-8")
     keys = {
-        *loading._ANSWER_KEYS,
-        *loading._WHEN_KEYS,
-        *loading._REPLY_KEYS,
-        *loading._FAULT_KEYS,
+        *list_keys(ScenarioEntry),
+        *(key for entry in ENTRIES.values() for key in list_keys(entry)),
         *FaultKind,
     }
     missing = {key for key in keys - {"kind"} if f"`{key}`" not in page}
-    assert len(keys) > 20
+    assert len(keys) > 30
     assert not missing

@@ -45,7 +45,7 @@ def test_serves_until_ctrl_c(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "complaint"),
     [
-        ("answers: 3", [], "it.yaml, line 1: scenario: `answers` must be a list"),
+        ("answers: 3", [], "it.yaml, line 1: scenario: `answers` must be a valid list"),
         ("answers: [{reply: {say: '${a}'}}]", [], "unknown placeholder ${a}"),
         ("answers: [{reply: {say: x}}]", ["--var", "a"], "'a' is not NAME=VALUE"),
     ],

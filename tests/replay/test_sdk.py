@@ -30,7 +30,7 @@ def _request(text: str = "hello", **more: object) -> dict[str, Any]:
 def _served(
     sdk: ModuleType, text: str, source: str = "scenario", **options: object
 ) -> Iterator[tuple[ReplayServer, Any]]:
-    """A server of a scenario, and a client of it that does not retry."""
+    """Yield a server of a scenario, and a client of it that does not retry."""
     with ReplayServer(parse_scenario(text, source)) as model:
         # Proxies and certificate stores, of no use on loopback, would cost 0.3 s each time.
         http = sdk.DefaultHttpxClient(
@@ -82,7 +82,7 @@ def test_structured_output(sdk: ModuleType) -> None:
     assert model.requests[0].schema == _SCHEMA
 
 
-def test_refusal_without_a_word(sdk: ModuleType) -> None:
+def test_refusal_without_text(sdk: ModuleType) -> None:
     text = "answers: [{reply: {say: '', stop_reason: refusal}}]"
     with _served(sdk, text) as (_model, client):
         message = client.messages.create(**_request())
@@ -163,7 +163,7 @@ def test_broken_transport(
             except Exception as caught:  # noqa: BLE001 -- which one it is, is the question
                 failure = type(caught).__name__
         if failure == error or failure != "APITimeoutError":
-            break  # else the limit was met before there was anything to be broken
+            break  # else the time limit was reached before anything could break
     assert failure == error
 
 

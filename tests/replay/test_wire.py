@@ -1,4 +1,4 @@
-"""Server-sent events carry exactly what the whole message holds."""
+"""Server-sent events carry exactly the content of the complete message."""
 
 import json
 from typing import Any

@@ -149,7 +149,7 @@ def test_a_process_uses_one_database_at_a_time(tmp_path: Path) -> None:
     side.wait_for(here)
     with Store(tmp_path / "other"):
         pass
-    with pytest.raises(UsageError, match="this process carries a run of"):
+    with pytest.raises(UsageError, match="this process is executing a run of"):
         execute_run("any", Caller(tmp_path / "other"))
     go.touch()
     assert side.join().outcome is RunOutcome.SOLVED
