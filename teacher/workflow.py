@@ -24,7 +24,7 @@ JSON has no comments, so the reasons for what is in the templates are here:
 - Other answer: three nodes can lead to it, and an expression may only read a node that was
   executed.
 - Claude has a timeout of 45 s, less than the client's default `n8n.timeout`, so that the workflow
-  can still answer; `WORKED_ON_MS` in `decide.js` is longer than it.
+  can still answer; `IN_PROGRESS_MS` in `decide.js` is longer than it.
 - teach: the tool starts this same workflow, at its second trigger.
 - Credentials are expressions that read n8n's environment, so the file contains no secret.
 """

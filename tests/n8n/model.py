@@ -15,5 +15,5 @@ def make_scenario(*replies: Reply | str) -> Scenario:
 
 
 def make_failing_reply(status: int) -> Reply:
-    """A reply of a model whose API is in trouble."""
+    """A reply of a model whose API has a temporary error."""
     return Reply(fault=Fault(FaultKind.STATUS, status))

@@ -73,7 +73,7 @@ def test_the_tool_teaches(n8n: N8n, model: ReplayServer) -> None:
     assert "This failure: the plan was wrong" in asked.text
 
 
-def test_the_tool_tells_why_it_cannot_teach(n8n: N8n, model: ReplayServer) -> None:
+def test_the_tool_reports_why_it_cannot_teach(n8n: N8n, model: ReplayServer) -> None:
     client = Client(n8n)
     model.play_scenario(make_scenario(make_failing_reply(529)))
     result = client.call("tools/call", name="teach", arguments=ARGUMENTS)
