@@ -14,7 +14,7 @@ from orchestrator.suites.environment import build_project_environment
 
 if TYPE_CHECKING:
     from orchestrator.suites.command_suite import CommandSuite
-    from orchestrator.suites.pytest.running import PytestSuite
+    from orchestrator.suites.pytest.suite import PytestSuite
 
 
 def create_suite(
@@ -48,7 +48,7 @@ _Environment = Callable[[Path], Mapping[str, str]]
 def _create_pytest_suite(
     command: str, timeout_seconds: float, environment: _Environment
 ) -> "PytestSuite":
-    from orchestrator.suites.pytest.running import PytestSuite
+    from orchestrator.suites.pytest.suite import PytestSuite
 
     return PytestSuite(command, timeout_seconds, environment)
 

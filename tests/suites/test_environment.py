@@ -17,7 +17,7 @@ from orchestrator.suites.environment import (
     restore_decisive_variables,
     select_decisive_variables,
 )
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from teacher.webhook import TOKEN_VARIABLE
 from tests.suites.projects import write
 

@@ -7,8 +7,8 @@ import pytest
 
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint, Reach
-from orchestrator.suites.pytest.reached import CASE_BOUND, REPORT_BOUND, ReachedFiles
-from orchestrator.suites.pytest.running import PLUGIN_FOLDER, PytestSuite
+from orchestrator.suites.pytest.case_reach import CASE_BOUND, REPORT_BOUND, ReachedFiles
+from orchestrator.suites.pytest.suite import PLUGIN_FOLDER, PytestSuite
 from tests.suites.projects import PYTEST, wrap_command, write
 
 A = "tests/test_a.py"

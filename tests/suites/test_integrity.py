@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from tests.suites.projects import PYTEST, write
 
 TESTS = """

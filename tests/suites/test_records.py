@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.models import CaseOutcome, SuiteOutcome
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE
 from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 

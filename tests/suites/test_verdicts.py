@@ -8,7 +8,7 @@ import pytest
 from orchestrator.models import CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform.process import MARK
 from orchestrator.suites.command_line import OUTPUT_BOUND
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE
 from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 

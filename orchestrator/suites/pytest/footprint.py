@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.models.footprint import Footprint, Module, Reach
 from orchestrator.platform import files
-from orchestrator.suites.pytest.selecting import extract_file_part
+from orchestrator.suites.pytest.node_ids import extract_file_part
 from orchestrator.suites.pytest.settings import list_config_candidates, list_conftest_candidates
 
 _MERGED_FIELDS = ("runner", "installed", "search_path", "site_folders", "standard_modules", "data")

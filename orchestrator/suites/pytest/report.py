@@ -10,9 +10,9 @@ from orchestrator.models import Case, CaseOutcome, Raised, SuiteOutcome, SuiteRe
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files
 from orchestrator.suites.command_line import CommandLine, CommandResult
+from orchestrator.suites.pytest.case_reach import ReachedFiles
 from orchestrator.suites.pytest.footprint import build_footprint
-from orchestrator.suites.pytest.reached import ReachedFiles
-from orchestrator.suites.pytest.selecting import extract_file_part, extract_function_part, rebase_id
+from orchestrator.suites.pytest.node_ids import extract_file_part, extract_function_part, rebase_id
 from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE, Records, judge_run
 
 DETAIL_BOUND: Final = 20_000

@@ -1,6 +1,6 @@
 """Report what pytest does, case by case, to the process that started it.
 
-PYTEST_DONT_REWRITE. Without the variable that `running.py` of the orchestrator sets, this does
+PYTEST_DONT_REWRITE. Without the variable that `suite.py` of the orchestrator sets, this does
 nothing: a pytest that a test starts never reports, because the first one takes the variable away.
 """
 

@@ -7,7 +7,8 @@ from typing import Any, Iterator
 
 import pytest
 
-from . import code as _code
+from . import functions as _functions
+from .exceptions import describe_collection_error, describe_exceptions
 from .integrity import (
     Baseline,
     ItemFunctions,
@@ -17,8 +18,7 @@ from .integrity import (
     trust_files,
 )
 from .patches import find_patches
-from .places import is_project_file, resolve_path
-from .raised import describe_collection_error, describe_exceptions
+from .project_files import is_project_file, resolve_path
 
 _MOST_FORGED = 100
 
@@ -45,7 +45,7 @@ class Facts:
         self._parents: dict[Any, tuple[str, str, str]] = {}
         self._opens: Any = None
         if observing:
-            from .opens import OpenRecorder
+            from .open_recorder import OpenRecorder
 
             self._opens = OpenRecorder(self._executed_items)
             manager.register(self._opens, "orchestrator-opens")
@@ -153,7 +153,7 @@ class Facts:
         facts: dict[str, Any] = {"forged": self._collect_forgeries(config)}
         if not (self._failed_items or self._opens):
             return facts
-        from .graph import Graph
+        from .import_graph import Graph
 
         graph, tests, steering = (
             Graph(config),
@@ -204,7 +204,7 @@ def _list_own_files(item: Any) -> list[str]:
     name = getattr(item, "originalname", None)
     return [
         each.__code__.co_filename
-        for each in _code.list_functions(_code.find_item_object(item))
+        for each in _functions.list_functions(_functions.find_item_object(item))
         if each.__name__ == name and is_project_file(each.__code__.co_filename)
     ]
 
@@ -218,7 +218,7 @@ def find_fixture_files(session: Any) -> set[str]:
     return {
         resolve_path(each.__code__.co_filename)
         for definition in known
-        for each in _code.list_functions(definition.func)[:1]
+        for each in _functions.list_functions(definition.func)[:1]
     }
 
 

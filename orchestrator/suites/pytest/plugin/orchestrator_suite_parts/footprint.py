@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from .places import (
+from .project_files import (
     is_plugin_file,
     is_project_file,
     list_search_path,
@@ -19,8 +19,8 @@ from .places import (
 )
 
 if TYPE_CHECKING:
-    from .graph import Graph
-    from .opens import OpenRecorder
+    from .import_graph import Graph
+    from .open_recorder import OpenRecorder
 
 _RUNNER = {
     *("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),

@@ -12,8 +12,8 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any, Iterator
 
-from . import code as _code
-from .places import is_plugin_file, is_project_file, resolve_path
+from . import functions as _functions
+from .project_files import is_plugin_file, is_project_file, resolve_path
 
 _NAMES = (
     "AssertionError abs all any bool bytes callable dict enumerate filter float frozenset getattr"
@@ -85,7 +85,7 @@ def trust_files(files: set[str]) -> None:
 
 def is_known(value: Any) -> bool:
     """Return whether installed, steering or test code defines a value."""
-    found = _code.list_functions(value)
+    found = _functions.list_functions(value)
     if found:
         return all(is_trusted_file(each.__code__.co_filename) for each in found[:1])
     kind = value if isinstance(value, type) else type(value)
@@ -161,8 +161,8 @@ class ItemFunctions:
         """Remember the cases' functions, and return those that are not their file's own."""
         found = []
         for item in items:
-            held = _code.find_item_object(item)
-            function = next(iter(_code.list_functions(held)), None)
+            held = _functions.find_item_object(item)
+            function = next(iter(_functions.list_functions(held)), None)
             if function is not None:
                 self._known[item] = (held, function, function.__code__)
                 if _is_foreign(function):
@@ -178,10 +178,10 @@ class ItemFunctions:
         held, function, known = self._known[item]
         if function.__code__ is not known:
             return "{}: the code of the test function was replaced".format(item.nodeid)
-        called = _code.find_item_object(item)
+        called = _functions.find_item_object(item)
         if called is held:
             return ""
-        now = _code.list_functions(called)
+        now = _functions.list_functions(called)
         if not now or function in now or is_trusted_file(now[0].__code__.co_filename):
             return ""
         return "{}: the test function was replaced".format(item.nodeid)
@@ -189,7 +189,7 @@ class ItemFunctions:
 
 def _is_foreign(function: FunctionType) -> bool:
     """Return whether a function claims to be of one module and its code is of another file."""
-    chain = _code.list_functions(function)
+    chain = _functions.list_functions(function)
     module = sys.modules.get(function.__module__ or "")
     own = resolve_path(getattr(module, "__file__", None) or "")
     if not own or any(resolve_path(each.__code__.co_filename) == own for each in chain):
@@ -204,7 +204,7 @@ def find_hook_files(manager: Any) -> dict[str, Any]:
     for name in dir(manager.hook):
         caller = getattr(manager.hook, name, None)
         for implementation in getattr(caller, "get_hookimpls", list)():
-            for function in _code.list_functions(implementation.function)[:1]:
+            for function in _functions.list_functions(implementation.function)[:1]:
                 file = function.__code__.co_filename
                 if not is_plugin_file(file) and (file.startswith("<") or is_project_file(file)):
                     found[resolve_path(file) or file] = implementation.plugin
@@ -214,7 +214,7 @@ def find_hook_files(manager: Any) -> dict[str, Any]:
 def find_tracer_change() -> str:
     """Return what follows the tests' execution, if code of the product does."""
     for name, hook in (("settrace", sys.gettrace()), ("setprofile", sys.getprofile())):
-        for function in _code.list_functions(hook)[:1]:
+        for function in _functions.list_functions(hook)[:1]:
             file = function.__code__.co_filename
             if not is_trusted_file(file):
                 return "sys.{} is set by {}".format(name, file)

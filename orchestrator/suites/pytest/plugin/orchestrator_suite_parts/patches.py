@@ -14,7 +14,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Iterator
 
 from .integrity import is_trusted_file
-from .places import is_plugin_file, is_project_file, list_standard_modules, resolve_path
+from .project_files import is_plugin_file, is_project_file, list_standard_modules, resolve_path
 
 _REPLACEABLE_NAMES = {
     *("sys.excepthook", "sys.displayhook", "sys.unraisablehook", "sys.breakpointhook"),

@@ -11,11 +11,11 @@ import re
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Container, Iterable
 
-from . import code as _code
-from .places import is_project_file, resolve_path
+from . import functions as _functions
+from .project_files import is_project_file, resolve_path
 
 if TYPE_CHECKING:
-    from .graph import Graph
+    from .import_graph import Graph
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _QUOTED = re.compile(r"[\"']([\w./-]+)[\"']")
@@ -99,9 +99,9 @@ class Reach:
     def _find_used_names(self, item: Any, reached: frozenset[str]) -> set[str]:
         """Return the names in a case's own code that a file of its reach gives to a function."""
         words: set[str] = set()
-        for function in _code.list_functions(_code.find_item_object(item)):
+        for function in _functions.list_functions(_functions.find_item_object(item)):
             if resolve_path(function.__code__.co_filename) in self._test_code:
-                for each in _code.iter_codes(function.__code__):
+                for each in _functions.iter_codes(function.__code__):
                     words.update(each.co_names)
         if self._product is None:
             self._product = self._index_product_names()
@@ -118,7 +118,7 @@ class Reach:
                 for word, each in [(name, value), *held]:
                     # By its real type: of a proxy that stands for something else, ask nothing.
                     known = type(each).__module__ in ("builtins", "functools")
-                    for function in _code.list_functions(each)[:1] if known else ():
+                    for function in _functions.list_functions(each)[:1] if known else ():
                         if resolve_path(function.__code__.co_filename) == file:
                             found.setdefault(word, set()).add(file)
         return found
@@ -151,26 +151,26 @@ class Reach:
         return frozenset(files), frozenset(names)
 
     def _list_roots(self, item: Any) -> list[FunctionType]:
-        found = [*_code.list_functions(_code.find_item_object(item))]
+        found = [*_functions.list_functions(_functions.find_item_object(item))]
         kind = getattr(item, "cls", None)
         for each in kind.__mro__ if isinstance(kind, type) else ():
             for name, value in vars(each).items():
                 if name in _METHODS:
-                    found += _code.list_functions(value)
+                    found += _functions.list_functions(value)
         module = getattr(item, "module", None)
         for name in _MODULE_FUNCTIONS:
-            found += _code.list_functions(getattr(module, name, None))
+            found += _functions.list_functions(getattr(module, name, None))
         known = getattr(getattr(item, "_fixtureinfo", None), "name2fixturedefs", {})
         for definitions in known.values():
             for definition in definitions:
-                found += _code.list_functions(definition.func)
+                found += _functions.list_functions(definition.func)
         return found
 
     def _find_parameter_files(self, item: Any) -> set[str]:
         given = getattr(getattr(item, "callspec", None), "params", {})
         found = set()
         for value in given.values():
-            each = next(iter(_code.list_functions(value)), value)
+            each = next(iter(_functions.list_functions(value)), value)
             if file := self._graph.find_defining_file(each):
                 found.add(file)
         return found
@@ -193,7 +193,7 @@ class Reach:
     def _read_function(self, function: FunctionType, file: str, node: _Node) -> None:
         words: set[str] = set()
         texts: set[str] = set()
-        for each in _code.iter_codes(function.__code__):
+        for each in _functions.iter_codes(function.__code__):
             words.update(each.co_names)
             words.update(each.co_freevars)
             texts.update(_collect_strings(each.co_consts))
@@ -287,7 +287,7 @@ class Reach:
                 if not isinstance(each, (str, bytes, int, float)):
                     self._add_value(each, words, file, node, depth - 1)
         else:
-            functions = _code.list_functions(value)
+            functions = _functions.list_functions(value)
             for each in functions:
                 node.called_functions.append(each)
                 defining = resolve_path(each.__code__.co_filename)
@@ -323,7 +323,7 @@ class Reach:
                 continue
             if defining in self._test_code:
                 for held in list(vars(each).values()):
-                    node.called_functions += _code.list_functions(held)
+                    node.called_functions += _functions.list_functions(held)
             else:
                 node.names.add(each.__name__)
                 self._follow_file(defining, node)

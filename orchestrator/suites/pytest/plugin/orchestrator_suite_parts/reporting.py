@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
 
-from .raised import describe_collection_error, describe_exceptions
+from .exceptions import describe_collection_error, describe_exceptions
 
 if TYPE_CHECKING:
     from .facts import Facts

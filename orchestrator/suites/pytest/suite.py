@@ -16,8 +16,8 @@ from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files, process
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.pytest.node_ids import narrow_arguments
 from orchestrator.suites.pytest.report import ReportReader
-from orchestrator.suites.pytest.selecting import narrow_arguments
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
 from orchestrator.suites.pytest.verdict import PLUGIN
 

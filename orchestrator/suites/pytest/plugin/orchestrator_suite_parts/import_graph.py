@@ -8,7 +8,7 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
-from .places import is_project_file, resolve_path
+from .project_files import is_project_file, resolve_path
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<dots>\.*)[ \t]*(?P<base>[\w.]*)[ \t]+import[ \t]+"

@@ -8,7 +8,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from .places import is_project_file
+from .project_files import is_project_file
 
 _SOURCE_READERS = ("linecache.py", "tokenize.py", "rewrite.py", "inspect.py", "source.py")
 
