@@ -4,9 +4,9 @@ The installed anthropic SDK lists which models retire, and when. Later versions 
 are long gone; those are recognised by the generation in their name.
 """
 
+import ast
 import importlib.util
 import re
-import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -103,8 +103,8 @@ def _find_successor(name: str) -> str:
 def _read_sdk_last_days() -> Mapping[str, date]:
     """Return the last day of each model that the installed anthropic SDK lists as deprecated.
 
-    The table is in a file of its own, which is executed alone, because importing the SDK takes a
-    second. If a later SDK moves the table or changes its form, the result is empty.
+    The file of the table is parsed, because importing the SDK takes a second. If a later SDK moves
+    the table or changes its form, the result is empty.
     """
     found = importlib.util.find_spec("anthropic")
     if not found or not found.origin:
@@ -115,13 +115,34 @@ def _read_sdk_last_days() -> Mapping[str, date]:
 
 def _read_last_days(file: Path) -> dict[str, date]:
     try:
-        table = runpy.run_path(str(file))["DEPRECATED_MODELS"]
-    except Exception:  # noqa: BLE001 -- a private file of another project: it may hold anything
+        table = _read_literal(file, "DEPRECATED_MODELS")
+    except (OSError, SyntaxError, ValueError, TypeError):  # a private file of another project
         return {}
     if not isinstance(table, Mapping):
         return {}
     days = {str(name): _parse_day(str(text)) for name, text in table.items()}
     return {name: day for name, day in days.items() if day}
+
+
+def _read_literal(file: Path, name: str) -> object:
+    """Return the literal that a Python file assigns to a global name; None if it does not.
+
+    Raises:
+        OSError: the file cannot be read.
+        SyntaxError: it is not Python.
+        ValueError, TypeError: the value is not a literal.
+    """
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.AnnAssign):
+            targets: list[ast.expr] = [statement.target]
+        elif isinstance(statement, ast.Assign):
+            targets = statement.targets
+        else:
+            continue
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if name in names and statement.value:
+            return ast.literal_eval(statement.value)
+    return None
 
 
 def _parse_day(text: str) -> date | None:

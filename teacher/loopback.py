@@ -22,4 +22,5 @@ def build_direct_mounts(url: str) -> dict[str, None]:
     host = urlsplit(url).hostname or ""
     if not is_loopback(host):
         return {}
+    # httpx requires brackets around an IPv6 address in a pattern.
     return {f"all://[{host}]" if ":" in host else f"all://{host}": None}
