@@ -305,6 +305,7 @@ def _build_refusal(response: httpx.Response, url: str, *, token_sent: bool) -> T
     cause = _parse_or_default(_Cause, response.text)
     if cause.kind == "unusable_answer":
         return build_unusable_answer(cause.error, cause.answer, cause.cost)
+    # n8n's own answers to 404 and 422 contain a stack trace, so only their start is shown.
     said = quote_answer(cause.error or response.text)
     problem, hint = _STATUSES.get(status, ("refused the request", "see what it said"))
     if cause.kind == "misconfigured":

@@ -1,4 +1,4 @@
-"""N8N_SETUP.md: every command runs, in order, and every block of JSON and YAML is what it says."""
+"""N8N_SETUP.md: all commands run in order, and every block of JSON and YAML is valid."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_commands_run_one_after_the_other(model: ReplayServer, tmp_path: Pat
 def run(
     commands: list[str], server: N8n, project: Path, folder: Path, known: dict[str, str]
 ) -> dict[str, str]:
-    """Run blocks in one shell; give its variables afterwards, and `output`."""
+    """Run blocks in one shell, and return its variables afterwards, with its `output`."""
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     for name, command in {

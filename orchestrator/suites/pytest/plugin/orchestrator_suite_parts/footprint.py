@@ -1,4 +1,4 @@
-"""Gather the files that the verdict of the suite rests on."""
+"""Gather the files that the verdict of the suite depends on."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ def gather_footprint(
     config: Any,
     graph: Graph,
     tests: set[str],
-    steering: set[str],
+    test_config: set[str],
     provides: set[str],
     code: set[str],
     opens: OpenRecorder,
 ) -> dict[str, Any]:
-    """Return the footprint as plain JSON values.
+    """Return the footprint as JSON values.
 
     Args:
-        config: pytest's.
+        config: pytest's configuration.
         graph: of the project's files.
         tests: files that define cases.
-        steering: files that steer the runner.
+        test_config: files that configure the runner.
         provides: files that define fixtures or hooks.
         code: all files of test code.
-        opens: what was opened.
+        opens: the files that were opened.
     """
     files: dict[str, str] = {}
     runner: set[str] = set()
@@ -67,7 +67,7 @@ def gather_footprint(
     imports = {path: sorted(graph.find_direct_uses(path)) for path in files}
     return {
         "tests": sorted(tests),
-        "steering": sorted(steering),
+        "steering": sorted(test_config),
         "modules": [
             [name, path, imports[path], path in provides] for path, name in sorted(files.items())
         ],
@@ -111,13 +111,13 @@ def _find_data_files(opens: OpenRecorder, code: set[str], modules: set[str]) -> 
 
 
 def _is_in_temporary_project(path: str, code: set[str], temporary: str) -> bool:
-    """Return whether a file in the temporary folder belongs to a project that lies there too."""
+    """Return whether a file in the temporary folder belongs to a project that is there too."""
     homes = {os.path.dirname(each) for each in code if each.startswith(temporary + os.sep)}
     return any(os.path.commonpath([path, home]) != temporary for home in homes)
 
 
 def _list_plugin_modules(config: Any) -> set[str]:
-    """Name the top-level modules of the installed plugins and of what they require."""
+    """List the top-level modules of the installed plugins and of their requirements."""
     found: set[str] = set()
     for plugin in config.pluginmanager.get_plugins():
         name = plugin.__name__ if hasattr(plugin, "__file__") else type(plugin).__module__
