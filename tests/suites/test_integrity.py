@@ -1,4 +1,4 @@
-"""Code that was exchanged in the tested process is found; what honest tests do is not."""
+"""Code that was replaced in the tested process is reported; what honest tests do is not."""
 
 from pathlib import Path
 

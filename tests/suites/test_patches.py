@@ -1,4 +1,4 @@
-"""What a product puts into modules that are not its own is reported; what is usual is not."""
+"""What a product replaces in modules of others is reported; what is usual is not."""
 
 from pathlib import Path
 

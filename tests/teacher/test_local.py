@@ -81,7 +81,7 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, var
         assert api.asked[0].headers["authorization"] == "Bearer a-secret"
 
 
-def test_a_retired_model_is_replaced_and_the_user_is_told() -> None:
+def test_a_retired_model_is_replaced_with_a_notice() -> None:
     with ReplayServer(scenario(Says(say=ADD))) as model:
         teacher = LocalTeacher("claude-3-5-sonnet-20241022", api_key="key", base_url=model.url)
         lesson = teacher.teach(FAILURE, ())
@@ -200,7 +200,7 @@ def test_a_broken_connection_is_tried_again(kind: FaultKind) -> None:
                 break
 
 
-def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name)  # what is left are proxies that nobody answers for
     with ReplayServer(scenario(Says(say=ADD))) as model:

@@ -31,7 +31,7 @@ def test_every_prompt_file_is_used_and_every_type_has_its_own() -> None:
     assert len(set(DEFAULT_PROMPTS.values())) == len(FailureType)
 
 
-def test_no_sentence_stands_in_two_prompts() -> None:
+def test_no_sentence_is_in_two_prompts() -> None:
     seen: dict[str, str] = {}
     for name, text in SHIPPED.items():
         sentences = {s.strip() for s in re.split(r"[.:?]\s|\n", text) if len(s.split()) > 5}

@@ -46,7 +46,7 @@ def test_the_three_published_keys_are_answer_enough() -> None:
         assert "authorization" not in workflow.asked[0].headers
 
 
-def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name)  # what is left are proxies that nobody answers for
     with Loopback(GOOD) as workflow:
@@ -73,7 +73,7 @@ def test_the_token_may_go_in_a_header_of_its_own() -> None:
     assert "authorization" not in asked.headers
 
 
-def test_the_shipped_workflow_tells_what_was_billed() -> None:
+def test_the_shipped_workflow_reports_what_was_billed() -> None:
     usage = {"input_tokens": 1_000_000, "output_tokens": 100_000, "cache_read_tokens": 7}
     reply = json_reply({**TEXT, "model": "claude-sonnet-5-5", "usage": usage})
     with Loopback(reply) as workflow:

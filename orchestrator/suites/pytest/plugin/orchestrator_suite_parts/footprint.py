@@ -49,21 +49,7 @@ def gather_footprint(
         code: all files of test code.
         opens: the files that were opened.
     """
-    files: dict[str, str] = {}
-    runner: set[str] = set()
-    installed: set[str] = set()
-    programs = {os.path.dirname(sys.executable), os.path.join(sys.prefix, "bin")}
-    names = _RUNNER | _list_plugin_modules(config)
-    for name, module in list(sys.modules.items()):
-        path = _resolve_module_file(module)
-        if not path or is_plugin_file(path):
-            continue
-        if os.path.dirname(path) in programs or name == "__main__":
-            runner.add(path)
-        elif is_project_file(path):
-            files.setdefault(path, name)
-        else:
-            (runner if name.split(".")[0] in names else installed).add(path)
+    files, runner, installed = _sort_imported_files(_RUNNER | _list_plugin_modules(config))
     imports = {path: sorted(graph.find_direct_uses(path)) for path in files}
     return {
         "tests": sorted(tests),
@@ -78,6 +64,29 @@ def gather_footprint(
         "site_folders": list(list_site_folders()),
         "standard_modules": list_standard_modules(),
     }
+
+
+def _sort_imported_files(runner_names: set[str]) -> tuple[dict[str, str], set[str], set[str]]:
+    """Return the imported files: the project's by module name, the runner's, and installed ones.
+
+    Args:
+        runner_names: top-level modules of the runner and its plugins.
+    """
+    project: dict[str, str] = {}
+    runner: set[str] = set()
+    installed: set[str] = set()
+    programs = {os.path.dirname(sys.executable), os.path.join(sys.prefix, "bin")}
+    for name, module in list(sys.modules.items()):
+        path = _resolve_module_file(module)
+        if not path or is_plugin_file(path):
+            continue
+        if os.path.dirname(path) in programs or name == "__main__":
+            runner.add(path)
+        elif is_project_file(path):
+            project.setdefault(path, name)
+        else:
+            (runner if name.split(".")[0] in runner_names else installed).add(path)
+    return project, runner, installed
 
 
 def _resolve_module_file(module: Any) -> str:

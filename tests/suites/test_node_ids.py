@@ -1,4 +1,4 @@
-"""The id of every case selects that case again, and no other."""
+"""The id of each case selects this case and no other."""
 
 from pathlib import Path
 
