@@ -1,1 +1,7 @@
-"""The texts that teachers are prompted with, one file for each type of failure."""
+"""The system prompts of the teachers.
+
+_shared.md          for every failure
+default.md          for failures of the tests
+*_error_system.md   for one type of failure each
+other_system.md     for all others
+"""

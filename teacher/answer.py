@@ -1,6 +1,7 @@
-"""What a teacher's answer looks like, and how it becomes a `Lesson`.
+"""Parse a teacher's answer into a `Lesson`.
 
-One reader for every teacher, so that the same words give the same lesson whichever way they came.
+All teachers use this parser, so the same answer gives the same lesson, whether it came from the
+API or through a webhook.
 """
 
 import re
@@ -19,32 +20,32 @@ ANSWER_SCHEMA: dict[str, object] = {
         # First, so that the model names the cause before it decides.
         "reason": {"type": "string", "description": "The cause, and why this action follows."},
         "action": {"type": "string", "enum": [str(action) for action in Action]},
-        "target": {**_TEXT_OR_NULL, "description": "Id of a rule in force: reinforce, amend."},
+        "target": {**_TEXT_OR_NULL, "description": "Id of an active rule: reinforce, amend."},
         "rule": {**_TEXT_OR_NULL, "description": "Never X when Y; do Z: add, amend."},
         "when": {**_TEXT_OR_NULL, "description": "The situation: add, amend."},
         "why": {**_TEXT_OR_NULL, "description": "What goes wrong otherwise: add, amend."},
         "paths": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Globs that the rule is about; empty when it holds everywhere.",
+            "description": "Globs of the files that the rule is about; empty if it has no limits.",
         },
     },
     "required": ["reason", "action", "target", "rule", "when", "why", "paths"],
     "additionalProperties": False,
 }
-"""JSON schema for structured output. Every key is required there and may be null, because
-structured output knows no optional ones; `read_answer` asks for less."""
+"""JSON schema for structured output. Every key is required and may be null, because structured
+output does not support optional keys; `read_answer` accepts answers with fewer keys."""
 
 NO_REASON = "no reason given"
 MAX_SENTENCE = 1000
-"""Characters: a rule is read before every piece of work, so one that rambles is not a rule."""
+"""Limit in characters. The agent reads every rule before every task, so each must be short."""
 
 _HINT = "try again, or choose another teacher.model or prompt"
 _CODE_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
 
 
 class _Answer(BaseModel):
-    """The words of an answer, one line each; empty where there are none."""
+    """The keys of an answer, each text on one line; a missing one is empty."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -83,52 +84,52 @@ def read_answer(
     model: str = "",
     usage: Usage | None = None,
 ) -> Lesson:
-    """The lesson that a teacher's words are.
+    """Parse the text of a teacher's answer.
 
-    `{"rule": ..., "when": ..., "why": ...}` alone is an `add`. Keys that the action has no use
-    for are dropped, and so are unknown ones; a Markdown fence round the object is taken off.
+    `{"rule": ..., "when": ..., "why": ...}` alone is an `add`. Keys that the action does not use
+    and unknown keys are ignored; a Markdown fence around the object is removed.
 
     Args:
-        text: What the model or the webhook answered: one JSON object.
-        known_rules: The rules in force; a target must be one of them.
+        text: The answer of the model or the webhook: one JSON object.
+        known_rules: The active rules; a target must be one of them.
         model: The model that answered, for the lesson.
         usage: What the answer cost, for the lesson or for the error.
 
     Raises:
-        UnusableAnswer: The text is anything else. Shows what came back and carries `usage`.
+        UnusableAnswer: The text is not a lesson. The error shows the text and carries `usage`.
     """
     fenced = _CODE_FENCE.match(text)
     try:
         answer = _Answer.model_validate_json(fenced[1] if fenced else text)
     except ValidationError as error:
         raise build_unusable_answer(_describe_first_error(error), text, usage) from None
-    wrong = _find_contradiction(answer, [rule.id for rule in known_rules])
-    if wrong:
-        raise build_unusable_answer(wrong, text, usage)
-    says_text = answer.action in (Action.ADD, Action.AMEND)
+    problem = _find_contradiction(answer, [rule.id for rule in known_rules])
+    if problem:
+        raise build_unusable_answer(problem, text, usage)
+    has_text = answer.action in (Action.ADD, Action.AMEND)
     has_target = answer.action in (Action.REINFORCE, Action.AMEND)
     return Lesson(
         action=answer.action,
         reason=answer.reason or NO_REASON,
-        text=RuleText(answer.rule, answer.when, answer.why) if says_text else None,
+        text=RuleText(answer.rule, answer.when, answer.why) if has_text else None,
         target=answer.target if has_target else None,
-        paths=answer.paths if says_text else (),
+        paths=answer.paths if has_text else (),
         model=model,
         usage=usage or Usage(),
     )
 
 
 def build_unusable_answer(
-    wrong: str, text: str, usage: Usage | None = None, mend: str = _HINT
+    problem: str, text: str, usage: Usage | None = None, hint: str = _HINT
 ) -> UnusableAnswer:
-    """The error for an answer that is no lesson, with what came back in short."""
+    """Return the error for an answer that is not a lesson, with an excerpt of the answer."""
     return UnusableAnswer(
-        f"the teacher's answer is of no use: {wrong}; {quote_answer(text)}", mend, usage
+        f"the teacher's answer cannot be used: {problem}; {quote_answer(text)}", hint, usage
     )
 
 
 def quote_answer(text: str, limit: int = 300) -> str:
-    """What came back, on one printable line, in short."""
+    """Return an excerpt of an answer for a message, on one line of printable characters."""
     if not text.strip():
         return "it was empty"
     line = " ".join(text.split())
@@ -151,12 +152,12 @@ def _describe_first_error(error: ValidationError) -> str:
 
 
 def _find_contradiction(answer: _Answer, known_ids: Sequence[str]) -> str:
-    """Why the keys do not fit the action; empty when they do."""
+    """Return why the keys do not fit the action, or an empty text if they do."""
     if answer.action in (Action.ADD, Action.AMEND):
         missing = [f"`{key}`" for key in ("rule", "when", "why") if not getattr(answer, key)]
         if missing:
             return f"`{answer.action}` needs {', '.join(missing)}"
     if answer.action in (Action.REINFORCE, Action.AMEND) and answer.target not in known_ids:
-        ids = ", ".join(known_ids) or "none are in force"
-        return f"`{answer.action}` needs a rule in force as `target`, not {answer.target!r} ({ids})"
+        ids = ", ".join(known_ids) or "there are none"
+        return f"`{answer.action}` needs an active rule as `target`, not {answer.target!r} ({ids})"
     return ""

@@ -1,12 +1,12 @@
-"""Which model is asked for a configured name: aliases, and what replaces one that is gone.
+"""Resolve a configured model name: aliases, and replacements for retired models.
 
-Which models retire, and when, is asked of the anthropic SDK that is installed. It forgets those
-that are long gone; their names are told by their generation.
+The installed anthropic SDK lists which models retire, and when. Later versions drop models that
+are long gone; those are recognised by the generation in their name.
 """
 
+import ast
 import importlib.util
 import re
-import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,7 +24,7 @@ ALIASES = {
     "fable": "claude-fable-5-2",
     "mythos": "claude-mythos-5-2",
 }
-"""The model of each family that we ask for: our choice, and what replaces a retired one."""
+"""The model of each family that we use, also as the replacement of a retired one."""
 
 _REMOVED_MODELS = re.compile(
     r"""claude-( instant | 1 | 2 | 3 )\b
@@ -32,10 +32,10 @@ _REMOVED_MODELS = re.compile(
       | claude-mythos-preview\b""",
     re.VERBOSE,
 )
-"""Names that the API no longer knows. SDKs up to 2.12.0 listed them, later ones do not."""
+"""Models that the API has removed. SDKs up to 2.12.0 listed them, later ones do not."""
 
 _FAMILY_OF = {"instant": "haiku"}
-"""Families of today for those that have no successor by name."""
+"""The current family for each one that was discontinued."""
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
@@ -45,10 +45,10 @@ _MONTHS = (
 
 @dataclass(frozen=True)
 class Model:
-    """A model as the teacher uses it.
+    """A model that the teacher uses.
 
-    `notice` is a line for the user when it is not the model that was asked for, soon will not be
-    there, or has no price that anybody knows.
+    `notice` is a line for the user if the model replaces the configured one, retires soon, or has
+    no known price; otherwise it is empty.
     """
 
     id: str
@@ -60,13 +60,13 @@ def resolve_model(
 ) -> Model:
     """Return the model to use for a configured name.
 
-    A retired name gives its replacement, so that an old configuration works. A name that nobody
-    knows is passed on as it is: the API is the judge of it.
+    A retired name gives its replacement, so that an old configuration keeps working. An unknown
+    name is returned unchanged: the API decides whether it exists.
 
     Args:
         name: a model's name or one of `ALIASES`.
-        today: the day to judge by; now, in UTC, if None.
-        last_days: when models retire; as the installed SDK has it if None.
+        today: the current day; today in UTC if None.
+        last_days: when models retire; the list of the installed SDK if None.
     """
     name = ALIASES.get(name, name)
     today = today or datetime.now(UTC).date()
@@ -93,7 +93,7 @@ def _advise_replacement(name: str) -> str:
 
 
 def _find_successor(name: str) -> str:
-    """Return the model of the same family that we ask for today, or the default one."""
+    """Return the current model of the same family, or the default one."""
     words = name.split("-")
     families = (_FAMILY_OF.get(word, word) for word in words)
     return next((ALIASES[family] for family in families if family in ALIASES), DEFAULT_MODEL)
@@ -103,8 +103,8 @@ def _find_successor(name: str) -> str:
 def _read_sdk_last_days() -> Mapping[str, date]:
     """Return the last day of each model that the installed anthropic SDK lists as deprecated.
 
-    Its table has a file of its own, which is run alone: importing the SDK for it takes a second.
-    Where a later SDK keeps it elsewhere, or in another form, nothing is known.
+    The file of the table is parsed, because importing the SDK takes a second. If a later SDK moves
+    the table or changes its form, the result is empty.
     """
     found = importlib.util.find_spec("anthropic")
     if not found or not found.origin:
@@ -115,8 +115,8 @@ def _read_sdk_last_days() -> Mapping[str, date]:
 
 def _read_last_days(file: Path) -> dict[str, date]:
     try:
-        table = runpy.run_path(str(file))["DEPRECATED_MODELS"]
-    except Exception:  # noqa: BLE001 -- a private file of another project: it may hold anything
+        table = _read_literal(file, "DEPRECATED_MODELS")
+    except (OSError, SyntaxError, ValueError, TypeError):  # a private file of another project
         return {}
     if not isinstance(table, Mapping):
         return {}
@@ -124,8 +124,29 @@ def _read_last_days(file: Path) -> dict[str, date]:
     return {name: day for name, day in days.items() if day}
 
 
+def _read_literal(file: Path, name: str) -> object:
+    """Return the literal that a Python file assigns to a global name; None if it does not.
+
+    Raises:
+        OSError: the file cannot be read.
+        SyntaxError: it is not Python.
+        ValueError, TypeError: the value is not a literal.
+    """
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.AnnAssign):
+            targets: list[ast.expr] = [statement.target]
+        elif isinstance(statement, ast.Assign):
+            targets = statement.targets
+        else:
+            continue
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if name in names and statement.value:
+            return ast.literal_eval(statement.value)
+    return None
+
+
 def _parse_day(text: str) -> date | None:
-    """Read a day as the SDK writes it, such as `January 22nd, 2027`; None if it is another text."""
+    """Parse a day as the SDK writes it, such as `January 22nd, 2027`; None if it is no such day."""
     found = re.fullmatch(r"([A-Z][a-z]+) (\d{1,2})\w*, (\d{4})", text)
     if not found or found[1] not in _MONTHS:
         return None

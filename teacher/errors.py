@@ -1,47 +1,48 @@
-"""What can keep a teacher from giving a lesson.
+"""Errors that teachers raise.
 
-    TeacherError                anything expected to go wrong; carries `mend` and `usage`
-    |-- TeacherMisconfigured    unknown prompt, unknown model, a URL that may not be used
-    |   `-- NoKey               ... or nothing is wrong, but there is no key
-    |-- TeacherUnavailable      refused, unreachable, or still failing after the retries
-    `-- UnusableAnswer          an answer came, and was billed, but is no lesson
+    TeacherError                any expected error; carries `hint` and `usage`
+    |-- TeacherMisconfigured    unknown prompt, unknown model, or a URL that may not be used
+    |   `-- NoKey               no API key is set
+    |-- TeacherUnavailable      refused, unreachable, or still failing after all retries
+    `-- UnusableAnswer          the answer was billed, but is not a lesson
 
-`usage` is what was billed up to the error: whoever catches it adds it to the run's bill.
+`usage` is what was billed before the error; the caller adds it to the cost of the run.
 """
 
 from teacher.models import Usage
 
 
 class TeacherError(Exception):
-    """No lesson, in one line, with the mend and what it cost all the same.
+    """The teacher gave no lesson.
 
     Args:
-        message: What is wrong, and where.
-        mend: What a person can do about it; may be empty.
-        usage: Tokens and money that were billed before things went wrong.
+        message: What is wrong, and where, in one line.
+        hint: What a person can do about it; may be empty.
+        usage: Tokens and money that were billed before the error.
     """
 
-    def __init__(self, message: str, mend: str = "", usage: Usage | None = None) -> None:
-        super().__init__(message, mend, usage)
+    def __init__(self, message: str, hint: str = "", usage: Usage | None = None) -> None:
+        # All arguments, so that the error survives pickling: DBOS stores it.
+        super().__init__(message, hint, usage)
         self.message = message
-        self.hint = mend
+        self.hint = hint
         self.usage = usage or Usage()
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
-class TeacherMisconfigured(TeacherError):  # noqa: N818 - the state it names, as httpx's timeouts do
+class TeacherMisconfigured(TeacherError):  # noqa: N818 - named after the state, like httpx's timeouts
     """The teacher cannot be asked with this configuration. Nothing was spent."""
 
 
 class NoKey(TeacherMisconfigured):
-    """There is no key to ask with: something is missing, and not written wrongly."""
+    """No API key is set. Distinct from a wrong setting, so that a caller can ask for the key."""
 
 
 class TeacherUnavailable(TeacherError):  # noqa: N818 - as above
-    """The teacher could not be reached, or would not answer. Says nothing about the failure."""
+    """The teacher could not be reached or refused to answer, whatever the failure was."""
 
 
 class UnusableAnswer(TeacherError):  # noqa: N818 - as above
-    """The teacher answered, and the answer is not a lesson. The message shows what came back."""
+    """The teacher's answer is not a lesson. The message has an excerpt of the answer."""

@@ -1,4 +1,4 @@
-"""A teacher that says what it was told to say, for the tests of whoever uses a teacher."""
+"""A teacher with scripted answers, for tests."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,30 +11,30 @@ FAKE_MODEL = "scripted"
 
 
 class ScriptedTeacher:
-    """Gives what was enqueued, in order, and remembers what it was asked.
+    """Returns the enqueued items in order, and records what it was asked.
 
-    Each item is a lesson to give, an error to raise, or the words of a model, which are read as
-    the real teachers read them.
+    Each item is a lesson to return, an error to raise, or the answer of a model, which is parsed
+    as the real teachers parse it.
     """
 
     def __init__(self, *items: Lesson | TeacherError | str) -> None:
         self._items = deque(items)
         self.asked: list[tuple[Failure, tuple[KnownRule, ...]]] = []
-        """Every failure that came, with the rules that were in force."""
+        """Each failure that was passed to `teach`, with the active rules."""
 
     def enqueue(self, item: Lesson | TeacherError | str) -> None:
-        """Add what the teacher is to give after all that was enqueued before."""
+        """Add an item to the end of the queue."""
         self._items.append(item)
 
     def preflight(self) -> None:
-        """Nothing can be missing."""
+        """Do nothing: a scripted teacher needs no configuration."""
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
-        """Give the next item.
+        """Return the next item.
 
         Raises:
-            TeacherError: The next item, if it is one, or words that are no lesson.
-            AssertionError: Nothing is enqueued: the test asks more often than it expected.
+            TeacherError: The next item is an error, or an answer that is not a lesson.
+            AssertionError: The queue is empty: the test asks more often than it expected.
         """
         self.asked.append((failure, tuple(known_rules)))
         if not self._items:

@@ -1,7 +1,7 @@
-"""The teacher on this machine: Anthropic's Messages API through the anthropic SDK.
+"""The local teacher: asks Anthropic's Messages API through the anthropic SDK.
 
-The only module that knows the SDK. Importing it takes a second of CPU time, so that happens in the
-first `teach`: a run that learns nothing never pays for it.
+The only module that imports the SDK. The import takes a second of CPU time, so it happens in the
+first `teach`, and a run without failures does not pay for it.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ KEY_VARIABLE = "ANTHROPIC_API_KEY"
 TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 _RETRYABLE_STATUSES = (408, 409, 429)
-"""Statuses below 500 that pass if one waits; every one from 500 on is taken to pass too."""
+"""Statuses below 500 after which a retry may succeed; so may one after any status from 500 on."""
 
 _STATUS_HINTS = {
     401: f"check {KEY_VARIABLE}",
     402: "check the account's credit",
     403: f"the key may not use this model: check {KEY_VARIABLE} and teacher.model",
-    413: "the evidence is too large for one request: report the failure by hand, in short",
-    429: "wait until the rate limit has passed, then resume the run",
+    413: "the evidence is too large for one request: report the failure by hand, with less of it",
+    429: "wait until the rate limit resets, then resume the run",
 }
-_RETRY_LATER_HINT = "the API is in trouble: resume the run later"
+_RETRY_LATER_HINT = "the API has a temporary problem: resume the run later"
 
 
 class _TokenCounts(BaseModel):
-    """The tokens of an answer, as `usage` of the Messages API names them."""
+    """The token counts of an answer, named as in `usage` of the Messages API."""
 
     input_tokens: int
     output_tokens: int
@@ -55,7 +55,7 @@ class _TokenCounts(BaseModel):
 
 
 class _Message(BaseModel):
-    """What we rely on of a message: its bill, and whatever text is in it."""
+    """The parts of a message that are used here: its usage and its text."""
 
     usage: _TokenCounts
     stop_reason: str | None = None
@@ -73,12 +73,12 @@ class LocalTeacher:
 
     Args:
         model: A model's name; a retired one is replaced, see `notice`.
-        max_tokens: Most tokens of one answer.
+        max_tokens: Limit on the tokens of one answer.
         prompts: Other prompts for some types of failure, see `teacher.prompt.build_system_prompt`.
-        api_key: The key; otherwise ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN of the environment.
-        base_url: Another address of the API; otherwise ANTHROPIC_BASE_URL or Anthropic's own.
-        timeout_seconds: How long one request may stay without any answer.
-        retries: How often and how long a request is tried again.
+        api_key: The key; by default ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN.
+        base_url: The address of the API; by default ANTHROPIC_BASE_URL, or else Anthropic's.
+        timeout_seconds: How long to wait for an answer to one request.
+        retries: How often and how long to retry a request.
     """
 
     def __init__(
@@ -102,16 +102,16 @@ class LocalTeacher:
 
     @property
     def model(self) -> str:
-        """The model that is asked."""
+        """The name of the model that is asked."""
         return self._model.id
 
     @property
     def notice(self) -> str:
-        """A line for the user when another model than the configured one is asked; else empty."""
+        """A line for the user about the model, such as that it was replaced; empty if none."""
         return self._model.notice
 
     def preflight(self) -> None:
-        """Make sure that a key and the prompts are there. Sends nothing and spends nothing.
+        """Check that a key is set and all prompts exist. Sends nothing and costs nothing.
 
         Raises:
             TeacherMisconfigured: Something is missing.
@@ -123,9 +123,9 @@ class LocalTeacher:
         """Ask the model what the failure teaches.
 
         Raises:
-            TeacherMisconfigured: No key, no such prompt, or a model that the API does not know.
-            TeacherUnavailable: The API refused, was not reached, or failed until the bound.
-            UnusableAnswer: The model's answer was billed and is no lesson.
+            TeacherMisconfigured: No key, an unknown prompt, or a model that the API does not know.
+            TeacherUnavailable: The API refused, was not reached, or failed after all retries.
+            UnusableAnswer: The model's answer was billed, but is not a lesson.
         """
         message = self._ask_model(build_request(failure, known_rules, self._prompts))
         usage = self._calculate_usage(message)
@@ -157,8 +157,8 @@ class LocalTeacher:
             auth_token=credentials.get("auth_token"),
             base_url=self._base_url,
             timeout=self._timeout,
-            max_retries=0,  # `Retries` does it, within our bound
-            # Lessons are minutes apart, so no connection is kept that somebody has to close.
+            max_retries=0,  # `Retries` does this, with its own time limit
+            # Lessons are minutes apart: an open connection would only have to be closed later.
             default_headers={"Connection": "close"},
         )
 
@@ -178,12 +178,12 @@ class LocalTeacher:
             return _Message.model_validate_json(text)
         except ValidationError:
             raise TeacherUnavailable(
-                f"what answers at {client.base_url} is not the Messages API; {quote_answer(text)}",
-                "check ANTHROPIC_BASE_URL, and what stands between here and the API",
+                f"the server at {client.base_url} is not the Messages API; {quote_answer(text)}",
+                "check ANTHROPIC_BASE_URL, and any proxy or gateway on the way to the API",
             ) from None
 
     def _send_request(self, request: Request) -> str:
-        # Raw, because the SDK takes whatever comes for a message, without looking at it.
+        # Raw, because the SDK does not validate answers: it accepts any JSON as a message.
         response = self._client.messages.with_raw_response.create(
             model=self.model,
             max_tokens=self._max_tokens,
@@ -210,44 +210,49 @@ class LocalTeacher:
         return price_usage(self.model, tokens)
 
     def _build_refusal(self, error: anthropic.APIStatusError) -> TeacherError:
-        """The error for an answer that is not 200, with the mend where there is one."""
+        """Return the error for an answer whose status is not 200."""
         status, said = error.status_code, quote_answer(error.api_message or error.message)
         if status == 404:
             return TeacherMisconfigured(
                 f"the API does not know the model {self.model} (404); {said}",
                 f"set teacher.model to one of {', '.join(ALIASES.values())}",
             )
-        mend = _STATUS_HINTS.get(
+        hint = _STATUS_HINTS.get(
             status, _RETRY_LATER_HINT if status >= 500 else "see what the API said"
         )
-        return TeacherUnavailable(f"the API refused the request ({status}); {said}", mend)
+        return TeacherUnavailable(f"the API refused the request ({status}); {said}", hint)
 
 
 @contextmanager
 def _pause_garbage_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking at what an import makes, again and again.
+    """Disable garbage collection during an import.
 
-    The SDK is 3,500 modules and drops none of them: a fifth of its import went into that.
+    The SDK has 3,500 modules and frees none of their objects: the collector took a fifth of the
+    time of the import and found nothing.
     """
-    collects = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if collects:
+        if was_enabled:
             gc.enable()
 
 
 def _require_complete_text(message: _Message, usage: Usage, max_tokens: int) -> str:
-    """The model's words, unless it stopped before their end."""
+    """Return the text of an answer that the model has finished.
+
+    Raises:
+        UnusableAnswer: The answer was cut off, or the model refused.
+    """
     text = message.text
     match message.stop_reason:
         case "max_tokens" | "model_context_window_exceeded":
-            mend = f"raise teacher.max_tokens (now {max_tokens})"
-            raise build_unusable_answer("it was cut off", text, usage, mend)
+            hint = f"raise teacher.max_tokens (now {max_tokens})"
+            raise build_unusable_answer("it was cut off", text, usage, hint)
         case "refusal":
-            mend = "look at the evidence in the run's record; report the failure by hand"
-            raise build_unusable_answer("the model refused to answer", text, usage, mend)
+            hint = "look at the evidence in the run's record; report the failure by hand"
+            raise build_unusable_answer("the model refused to answer", text, usage, hint)
     return text
 
 

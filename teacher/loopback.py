@@ -1,11 +1,11 @@
-"""Servers on this machine: a model's gateway, or n8n."""
+"""Detect servers on this machine, such as a model gateway or n8n, and bypass the proxy for them."""
 
 import ipaddress
 from urllib.parse import urlsplit
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether the host is this machine, by its name or address alone."""
+    """Return whether a host name or address means this machine, without a DNS lookup."""
     if host == "localhost":
         return True
     try:
@@ -15,11 +15,12 @@ def is_loopback(host: str) -> bool:
 
 
 def build_direct_mounts(url: str) -> dict[str, None]:
-    """Return httpx mounts that keep requests to this machine away from the user's proxy.
+    """Return httpx mounts that send requests to this machine directly, without the user's proxy.
 
-    No proxy gets there for us, and few people have named localhost in NO_PROXY.
+    A proxy cannot reach this machine's loopback, and few people list localhost in NO_PROXY.
     """
     host = urlsplit(url).hostname or ""
     if not is_loopback(host):
         return {}
+    # httpx requires brackets around an IPv6 address in a pattern.
     return {f"all://[{host}]" if ":" in host else f"all://{host}": None}

@@ -1,6 +1,6 @@
-"""The vocabulary of teaching: what goes to a teacher and what comes back.
+"""The data that goes to a teacher and that it returns.
 
-This module imports nothing of ours, so that `teacher` can be used, and understood, alone.
+This module imports no other module of the project, so that it can be used and read alone.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class FailureType(StrEnum):
-    """What kind of thing went wrong. It chooses the teacher's prompt."""
+    """The kind of failure, which selects the teacher's prompt."""
 
     TEST_FAILURE = "test_failure"
     PLANNING_ERROR = "planning_error"
@@ -37,17 +37,17 @@ DEFAULT_PROMPTS: dict[FailureType, str] = {
 class Failure:
     """Something that went wrong, from any source, with the evidence for it.
 
-    `diff` and `logs` are excerpts that fit a model's request; all text in here is data from
-    outside (test output, file names, people's words) and never an instruction.
+    `diff` and `logs` are excerpts that fit into a request to a model. All text is untrusted data
+    (test output, file names, what people wrote) and never an instruction.
     """
 
     type: FailureType
     source: str
-    """Where it came from: `pytest`, `manual`; with a record, if it is one: `learning:ERR-...`."""
+    """Its origin: `pytest`, `manual`, or with the id of a record: `learning:ERR-...`."""
     summary: str
-    """One line that a person understands."""
+    """One line for people."""
     fingerprint: str
-    """Equal for the same failure, whatever its line numbers, addresses and paths."""
+    """Equal for the same failure, independent of line numbers, addresses and paths."""
     task: str = ""
     diff: str = ""
     logs: str = ""
@@ -55,7 +55,7 @@ class Failure:
     cases: tuple[str, ...] = ()
     """Ids of the test cases that failed."""
     case_fingerprints: tuple[str, ...] = ()
-    """Of each case that failed, alone: another attempt may fail in these and more."""
+    """The fingerprint of each failed case, because another attempt may fail in these and more."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,16 @@ class RuleText:
 
 @dataclass(frozen=True)
 class KnownRule:
-    """A rule already in force, as the teacher sees it."""
+    """A rule that exists already, as the teacher sees it."""
 
     id: str
     text: RuleText
     note: str = ""
-    """What else a teacher has to know: that it was turned down, and is not in force."""
+    """A remark for the teacher, for example that the rule was rejected and is not active."""
 
 
 class Action(StrEnum):
-    """What a lesson does to the rulebook."""
+    """What a lesson changes in the rulebook."""
 
     ADD = "add"
     REINFORCE = "reinforce"
@@ -88,7 +88,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens and money that one or more model calls took. Counts add up with `+`."""
+    """Tokens and US dollars of one or more model calls. Can be added with `+`."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -107,7 +107,7 @@ class Usage:
 
     @property
     def tokens(self) -> int:
-        """All tokens that were billed, of whatever kind."""
+        """The number of all billed tokens, cached ones included."""
         return (
             self.input_tokens
             + self.output_tokens
@@ -118,10 +118,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the teacher decided.
+    """The teacher's decision.
 
-    `add` carries `text`; `amend` carries `text` and the `target` it replaces; `reinforce`
-    carries a `target`; `none` carries neither. `reason` is always there.
+    `add` has `text`; `amend` has `text` and the `target` that it replaces; `reinforce` has a
+    `target`; `none` has neither. `reason` is always present.
     """
 
     action: Action
@@ -129,6 +129,6 @@ class Lesson:
     text: RuleText | None = None
     target: str | None = None
     paths: tuple[str, ...] = ()
-    """Globs that the rule is about, if the teacher narrowed it."""
+    """Globs of the files that the rule is about; empty if it applies everywhere."""
     model: str = ""
     usage: Usage = field(default_factory=Usage)

@@ -1,8 +1,8 @@
-"""What a call of a model costs, in US dollars.
+"""Calculate the cost of model calls, in US dollars.
 
-Prices come from genai-prices, which others keep current, read from the file it ships with: nothing
-is fetched. What it does not know stands here, each with its source and date. The library takes a
-moment to import, so that happens on first use.
+Prices come from the genai-prices library, from the file that it ships with: nothing is downloaded.
+`OWN_PRICES` adds the models that it lacks, each with source and date. The library is slow to
+import, so it is imported on first use.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _MILLION = 1_000_000
 _MOST_TOKENS = 10**9
-"""Of one kind in one call: a thousand times the largest context there is."""
+"""Limit for each kind of token in one call: a thousand times the largest context of any model."""
 _LONGEST_NAME = 60
-"""Characters of a name that are shown: it may come from a workflow of anybody's."""
+"""Limit in characters for a name in a message: a workflow may answer with any text as name."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ OWN_PRICES = {
 
 
 def price_usage(model: str, usage: Usage) -> Usage:
-    """Return the counts of one call, within bounds, with what they cost."""
+    """Return the token counts of one call, clamped, with their cost."""
     return replace(_clamp_usage(usage), cost_usd=calculate_cost(model, usage))
 
 
 def _clamp_usage(usage: Usage) -> Usage:
-    """Return the counts within what a call can take: they come from servers of anybody's.
+    """Return the counts, limited to what one call can use, because servers may report anything.
 
-    A bill never gives tokens or money back, and none overflows a sum.
+    A negative count would lower the bill, and a huge one would break every sum.
     """
 
     def bound(count: int) -> int:
@@ -85,15 +85,15 @@ def _clamp_usage(usage: Usage) -> Usage:
 
 
 def calculate_cost(model: str, usage: Usage, at: datetime | None = None) -> float:
-    """Return the US dollars for the tokens of one call (whatever `usage.cost_usd` says).
+    """Return the US dollars for the tokens of one call; `usage.cost_usd` is ignored.
 
-    A model that nobody knows costs what the dearest known Claude model would, so that a limit is
-    rather reached too early than too late.
+    An unknown model costs as much as the most expensive known Claude model, so that a spending
+    limit is reached too early rather than too late.
 
     Args:
         model: the model's name, of any vendor.
         usage: the tokens that were billed.
-        at: when the call was made, for prices that have changed; now if None.
+        at: when the call was made, because prices change; now if None.
     """
     billed = _clamp_usage(usage)
     at = at or datetime.now(UTC)
@@ -106,7 +106,7 @@ def calculate_cost(model: str, usage: Usage, at: datetime | None = None) -> floa
 
 
 def build_price_notice(model: str) -> str:
-    """Return a line for the user when nobody knows what a model costs; empty otherwise."""
+    """Return a line for the user if the price of a model is not known; empty otherwise."""
     now = datetime.now(UTC)
     if (
         _strip_model_name(model) in OWN_PRICES
@@ -117,7 +117,7 @@ def build_price_notice(model: str) -> str:
     per_output = _calculate_highest_cost(Usage(output_tokens=_MILLION), now)
     name = model.strip()[:_LONGEST_NAME] or "the model"
     return (
-        f"the price of {name} is not known; it is counted like the dearest known Claude model: "
+        f"the price of {name} is not known; it is counted like the most expensive Claude model: "
         f"${per_input:g} per million tokens in, ${per_output:g} out"
     )
 
@@ -130,16 +130,16 @@ def _find_library_cost(model: str, usage: Usage, at: datetime) -> float | None:
             priced = genai_prices.calc_price(
                 _convert_usage(usage), name, genai_request_timestamp=at
             )
-            # Of models that are billed otherwise, such as by the minute, it says zero.
+            # For models that are not billed by tokens, but by the minute, the library returns 0.
             if priced.total_price or not usage.tokens or name.endswith(":free"):
                 return float(priced.total_price)
     return None
 
 
 def _strip_model_name(model: str) -> str:
-    """Return a model's name without what clouds and routers put before it and behind it.
+    """Return a model's name without the prefixes and suffixes of clouds and routers.
 
-    Such as `eu.anthropic.claude-sonnet-5-5-20260901-v1:0` and `anthropic/claude-sonnet-5-5`.
+    Examples are `eu.anthropic.claude-sonnet-5-5-20260901-v1:0` and `anthropic/claude-sonnet-5-5`.
     """
     name = model.rpartition("/")[2].strip().lower()
     found = re.search(r"claude-[a-z0-9.-]+?(?=(?:-v\d+)?(?:[:@]|$))", name)
@@ -167,7 +167,7 @@ def _convert_usage(usage: Usage) -> genai_prices.Usage:
 
     read, write = usage.cache_read_tokens, usage.cache_write_tokens
     return genai_prices.Usage(
-        input_tokens=usage.input_tokens + read + write,  # the library counts the cached ones in
+        input_tokens=usage.input_tokens + read + write,  # genai-prices expects cached ones included
         output_tokens=usage.output_tokens,
         cache_read_tokens=read,
         cache_write_tokens=write,

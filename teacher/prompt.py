@@ -1,7 +1,7 @@
-"""What a model is asked: the shipped texts for the system prompt, and the failure as data.
+"""Build the request to a model: the system prompt, and the failure as data.
 
-The texts are `prompts/*.md`: `_shared.md` holds what is the same for every failure, the others
-what to look for in one type of failure.
+The system prompt comes from `prompts/*.md`: `_shared.md` for every failure, and one file for each
+type of failure.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ QUESTION = "What does this failure teach? Decide, and answer in the form that is
 
 @dataclass(frozen=True)
 class Request:
-    """What goes to a model: the system prompt and the one message of the user."""
+    """The request to a model: the system prompt and one user message."""
 
     system: str
     user: str
@@ -35,15 +35,15 @@ def build_request(
     known_rules: Sequence[KnownRule],
     prompts: Mapping[FailureType, str] | None = None,
 ) -> Request:
-    """The request for one failure.
+    """Return the request for one failure.
 
     Args:
-        failure: What went wrong, with evidence that fits a model's request.
-        known_rules: The rules in force, so that none is learned twice.
-        prompts: Other prompts for some types of failure; see `system_prompt`.
+        failure: What went wrong, with evidence that fits into a request.
+        known_rules: The active rules, so that none is learned twice.
+        prompts: Other prompts for some types of failure; see `build_system_prompt`.
 
     Raises:
-        TeacherMisconfigured: The prompt for this type of failure is not there.
+        TeacherMisconfigured: There is no such prompt, or its file is empty or cannot be read.
     """
     return Request(
         build_system_prompt(failure.type, prompts), build_user_message(failure, known_rules)
@@ -53,12 +53,12 @@ def build_request(
 def build_system_prompt(
     type_: FailureType, prompts: Mapping[FailureType, str] | None = None
 ) -> str:
-    """The shared text and the one for this type of failure.
+    """Return the shared prompt and the one for this type of failure.
 
     Args:
         type_: The type of failure.
         prompts: For each type the name of a shipped prompt, or the path of a `.md` file
-            (from the current directory, if it is not absolute). What is missing is as shipped.
+            (relative to the current directory). Other types have their shipped prompt.
 
     Raises:
         TeacherMisconfigured: There is no such prompt, or its file is empty or cannot be read.
@@ -67,12 +67,12 @@ def build_system_prompt(
 
 
 def read_shared_prompt() -> str:
-    """What a model is told about every failure."""
+    """Return the prompt for every failure."""
     return _read_prompt_text(SHARED_PROMPT)
 
 
 def read_type_prompt(type_: FailureType, prompts: Mapping[FailureType, str] | None = None) -> str:
-    """What a model is told about one type of failure; see `system_prompt`.
+    """Return the prompt for one type of failure; see `build_system_prompt`.
 
     Raises:
         TeacherMisconfigured: There is no such prompt, or its file is empty or cannot be read.
@@ -84,25 +84,26 @@ def read_type_prompt(type_: FailureType, prompts: Mapping[FailureType, str] | No
 
 
 def check_prompts(prompts: Mapping[FailureType, str] | None = None) -> None:
-    """Make sure that the prompt of every type of failure is there.
+    """Check that the prompt of every type of failure exists and can be read.
 
     Raises:
-        TeacherMisconfigured: One is not.
+        TeacherMisconfigured: One does not, or cannot.
     """
     for type_ in FailureType:
         build_system_prompt(type_, prompts)
 
 
 def list_shipped_prompts() -> list[str]:
-    """Names of the shipped prompts that a type of failure can be given."""
+    """List the names of the shipped prompts that can be chosen for a type of failure."""
     names = (Path(entry.name) for entry in files("prompts").iterdir())
     return sorted(n.stem for n in names if n.suffix == ".md" and n.stem != SHARED_PROMPT)
 
 
 def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> str:
-    """The failure and the rules in force, each part fenced as data.
+    """Return the failure and the active rules, with a fence around each part.
 
-    The fence carries a mark that occurs nowhere in the data, so no data can close it.
+    The fence contains a mark that does not occur in the data, so that no data can close the fence
+    and pass for an instruction.
     """
     rules = "\n\n".join(
         f"[{rule.id}]\nRule: {rule.text.rule}\nWhen: {rule.text.when}\nWhy: {rule.text.why}"
@@ -114,7 +115,7 @@ def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> st
         "task": failure.task,
         "summary": failure.summary,
         "context": failure.context,
-        "rules in force": rules,
+        "active rules": rules,
         "diff": failure.diff,
         "logs": failure.logs,
     }
@@ -125,7 +126,7 @@ def build_user_message(failure: Failure, known_rules: Sequence[KnownRule]) -> st
 
 
 def find_unused_mark(data: str) -> str:
-    """A mark of 16 hexadecimal digits that does not occur in the data; equal for equal data."""
+    """Return 16 hexadecimal digits that do not occur in the data; the same for the same data."""
     number, mark = 0, ""
     while not mark or mark in data:
         mark = hashlib.sha256(f"{number}\n{data}".encode()).hexdigest()[:16]
@@ -138,7 +139,7 @@ def _fence_text(name: str, text: str, mark: str) -> str:
 
 
 def _replace_surrogates(text: str) -> str:
-    # Names of files and output that is not UTF-8 can hold lone surrogates, which no JSON can.
+    # File names and output that are not UTF-8 contain lone surrogates, which UTF-8 cannot encode.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -157,13 +158,13 @@ def _read_prompt_text(name: str) -> str:
 
 def _read_prompt_file(path: Path, type_: FailureType) -> str:
     where = f"failure_prompts.{type_}: {path}"
-    mend = f"name a readable .md file, or one of {', '.join(list_shipped_prompts())}"
+    hint = f"name a readable .md file, or one of {', '.join(list_shipped_prompts())}"
     try:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise TeacherMisconfigured(f"{where}: {error.strerror or error}", mend) from None
+        raise TeacherMisconfigured(f"{where}: {error.strerror or error}", hint) from None
     except UnicodeDecodeError:
-        raise TeacherMisconfigured(f"{where}: not UTF-8", mend) from None
+        raise TeacherMisconfigured(f"{where}: not UTF-8", hint) from None
     if not text:
-        raise TeacherMisconfigured(f"{where}: empty", mend)
+        raise TeacherMisconfigured(f"{where}: empty", hint)
     return text

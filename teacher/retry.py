@@ -1,8 +1,8 @@
-"""Trying again: how often, how long, and what the other side asked for.
+"""Retry a request: how often, for how long, and after which waits.
 
-The wait before try n+1 is drawn at random from zero to 2**n seconds, at most 30 (full jitter,
-https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or what the answer's
-`retry-after` header says when that is longer.
+The wait before try n+1 is random, from zero to 2**n seconds but at most 30 (full jitter,
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or the answer's
+`retry-after` if that is longer.
 """
 
 import math
@@ -21,17 +21,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Retries:
-    """The bound within which a request is tried again.
+    """The limits for retrying a request.
 
-    No new try begins `seconds` after the first, so a call lasts at most that plus one request's
-    own timeout. A wait that would reach beyond the bound is not begun: the last error is raised
-    at once.
+    No try starts later than `seconds` after the first, so a call lasts at most that plus the
+    timeout of one request. If the next wait would exceed this limit, the last error is raised at
+    once instead of after a useless wait.
     """
 
     tries: int = 5
     seconds: float = 120.0
     sleep: Callable[[float], None] = time.sleep
-    """What waits. Tests pass one that does not."""
+    """Waits for a number of seconds; tests pass a function that does not."""
 
     def call(
         self,
@@ -39,15 +39,16 @@ class Retries:
         retryable: Callable[[BaseException], bool],
         headers: Callable[[BaseException], Mapping[str, str]],
     ) -> T:
-        """The result of `function`, tried again after each error that is `retryable`.
+        """Call `function`, again after each error that is `retryable`, and return its result.
 
         Args:
             function: Makes one request.
-            retryable: Whether an error may pass if one waits.
-            headers: The answer's headers that an error carries; empty when there was no answer.
+            retryable: Returns whether a later try may succeed after this error.
+            headers: Returns the headers of the answer that caused an error; empty if there was no
+                answer.
 
         Raises:
-            The last error of `function`, as it is.
+            The last error of `function`, unchanged.
         """
         import tenacity
 
@@ -55,8 +56,8 @@ class Retries:
 
         def wait(state: "tenacity.RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
-            asked = parse_retry_after(headers(error)) if error else 0.0
-            return max(asked, jitter(state))
+            requested = parse_retry_after(headers(error)) if error else 0.0
+            return max(requested, jitter(state))
 
         stop = tenacity.stop_after_attempt(self.tries) | tenacity.stop_before_delay(self.seconds)
         return tenacity.Retrying(
@@ -69,10 +70,10 @@ class Retries:
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds that `retry-after` (RFC 9110, 10.2.3) asks to wait; 0 when it says nothing usable.
+    """Return the seconds to wait by `retry-after` (RFC 9110, 10.2.3); 0 if it is not usable.
 
     Args:
-        headers: An answer's headers, looked up without regard to case if the mapping does so.
+        headers: An answer's headers; `retry-after` is looked up in lower case.
     """
     value = headers.get("retry-after", "")
     try:

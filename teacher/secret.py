@@ -1,4 +1,4 @@
-"""Keys and tokens: where they come from, and that they can be sent at all."""
+"""Read API keys and tokens, and check that they can be sent in a header."""
 
 import os
 
@@ -6,18 +6,19 @@ from teacher.errors import TeacherMisconfigured
 
 
 def read_secret(variable: str, given: str | None = None) -> str:
-    """A secret as it goes into a header: `given`, else the environment's; empty when there is none.
+    """Return a secret for a header: `given`, or else the environment variable; empty if unset.
 
-    White space at the ends is cut off: a key that was read from a file often has a line end.
+    White space at the ends is removed, because a key that was read from a file often ends with a
+    newline.
 
     Raises:
-        TeacherMisconfigured: It holds a character that no header may hold. The secret itself is
-            not shown.
+        TeacherMisconfigured: It contains a character that is not allowed in a header. The message
+            does not show the secret.
     """
     value = (given if given is not None else os.environ.get(variable, "")).strip()
     if not (value.isascii() and value.isprintable() and " " not in value):
         raise TeacherMisconfigured(
-            f"{variable} holds a space, a line end or a character that no key has",
+            f"{variable} contains a space, a newline or a character that headers do not allow",
             f"set {variable} to the key alone",
         )
     return value

@@ -1,7 +1,7 @@
-"""The teacher behind a webhook: an n8n workflow, or whatever speaks the same two messages.
+"""The webhook teacher: asks an n8n workflow, or any server with the same request and response.
 
-Request and response are described in `docs/architecture.md` (contracts); what n8n answers in
-which case was seen with n8n 2.39.10.
+Request and response are described in `docs/architecture.md` (contracts). The meaning of n8n's
+statuses was observed with n8n 2.39.10.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -34,18 +35,18 @@ if TYPE_CHECKING:
 TOKEN_VARIABLE = "N8N_WEBHOOK_TOKEN"  # noqa: S105 - the variable's name, not a token
 MAX_ANSWER_BYTES = 1024 * 1024
 VERSION = 1
-"""Of the request's form. Goes up when a key changes its meaning."""
+"""The version of the request format, raised when a key changes its meaning."""
 
 WEBHOOK_RETRIES = Retries(tries=20)
-"""As often as fits into its two minutes: an n8n that was killed is back by then, and no longer
-takes the request that it was killed with for one that is being worked on."""
+"""As many tries as fit into two minutes: an n8n that was killed has restarted by then, and no
+longer treats the request that it lost as one in progress."""
 
-B = TypeVar("B", bound="_Bill")
+BillType = TypeVar("BillType", bound="_Bill")
 
 _WRONG_TOKEN = f"set {TOKEN_VARIABLE} to the value in the webhook's header-auth credential"
 _NO_MODEL = (
-    "could not get an answer from the model, or is only starting",
-    "look at the workflow's credential and at the model's state, then resume the run",
+    "could not get an answer from the model, or is still starting",
+    "check the workflow's Anthropic credential and the status of the API, then resume the run",
 )
 _STATUSES = {
     400: ("could not use the request", "compare the workflow's version with the orchestrator's"),
@@ -55,26 +56,29 @@ _STATUSES = {
         "has no active workflow",
         "publish the workflow in n8n, and use its production URL, not the test one",
     ),
-    413: ("takes no request of this size", "raise n8n's N8N_PAYLOAD_SIZE_MAX or its proxy's limit"),
-    422: ("could not read the request", "compare the webhook node with N8N_SETUP.md"),
-    429: ("has too much to do", "wait, then resume the run"),
+    413: (
+        "does not accept a request of this size",
+        "raise n8n's N8N_PAYLOAD_SIZE_MAX or its proxy's limit",
+    ),
+    422: ("could not parse the request", "compare the webhook node with N8N_SETUP.md"),
+    429: ("has too many requests", "wait, then resume the run"),
     500: (
         "failed inside the workflow",
-        "let n8n save failed executions (workflow settings), run again and look at the last one",
+        "let n8n save failed executions (workflow settings), try again and look at the last one",
     ),
     502: _NO_MODEL,
     503: _NO_MODEL,
     504: _NO_MODEL,
 }
-"""What is wrong and its mend, for each status that means something here."""
+"""For each status with a known meaning, what is wrong and how to fix it."""
 
 _RETRYABLE_STATUSES = (429, 502, 503, 504)
 
 
 class _Bill(BaseModel):
-    """What the shipped workflow adds to an answer: which model spoke, and what it took.
+    """The model and the tokens that the shipped workflow adds to an answer.
 
-    n8n's part of a wrong answer is read the same way; whatever does not fit counts as not there.
+    An answer that does not have them, such as one of n8n itself, is read as one without a bill.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -88,10 +92,10 @@ class _Bill(BaseModel):
 
 
 class _Cause(_Bill):
-    """What the shipped workflow's error branch answers.
+    """The answer of the shipped workflow's error branch.
 
-    `kind` is `try_again`, `misconfigured`, `bad_request`, or `unusable_answer`; the last comes
-    with `answer`, the model's words.
+    `kind` is `try_again`, `misconfigured`, `bad_request`, or `unusable_answer`; the last has
+    `answer`, the text of the model.
     """
 
     error: str = ""
@@ -103,13 +107,13 @@ class WebhookTeacher:
     """Asks a workflow for a lesson.
 
     Args:
-        url: The production webhook. http is for this machine only, unless `allow_http`.
+        url: The production webhook. http is only allowed for this machine, unless `allow_http`.
         timeout_seconds: How long one request may take.
-        token: The token; otherwise N8N_WEBHOOK_TOKEN of the environment. Without one none is sent.
-        token_header: The header that carries it: `Authorization` has it as `Bearer TOKEN`, any
-            other one as it is.
-        allow_http: Whether diff, logs and token may go over the network in clear.
-        retries: How often and how long a request is tried again.
+        token: The token; by default N8N_WEBHOOK_TOKEN. If that is unset, none is sent.
+        token_header: The header of the token: in `Authorization` it is sent as `Bearer TOKEN`, in
+            any other header without a prefix.
+        allow_http: Whether diff, logs and token may be sent over the network unencrypted.
+        retries: How often and how long to retry a request.
     """
 
     def __init__(
@@ -130,7 +134,7 @@ class WebhookTeacher:
         self._retries = retries
 
     def preflight(self) -> None:
-        """Make sure that URL and token can be used. Sends nothing.
+        """Check that URL and token can be used. Sends nothing.
 
         Raises:
             TeacherMisconfigured: They cannot.
@@ -143,8 +147,8 @@ class WebhookTeacher:
 
         Raises:
             TeacherMisconfigured: The URL or the token cannot be used.
-            TeacherUnavailable: The workflow refused, was not reached, or failed until the bound.
-            UnusableAnswer: The workflow's answer is no lesson.
+            TeacherUnavailable: The workflow refused, was not reached, or failed after all retries.
+            UnusableAnswer: The workflow's answer is not a lesson.
         """
         self.preflight()
         import httpx
@@ -168,8 +172,8 @@ class WebhookTeacher:
     def _client(self) -> httpx.Client:
         headers = {
             "Content-Type": "application/json",
-            "Accept-Encoding": "identity",  # so that the bound on the answer is one on its size
-            # Lessons are minutes apart, so no connection is kept that somebody has to close.
+            "Accept-Encoding": "identity",  # so that MAX_ANSWER_BYTES limits what is sent
+            # Lessons are minutes apart: an open connection would only have to be closed later.
             "Connection": "close",
         }
         if token := read_secret(TOKEN_VARIABLE, self._token):
@@ -182,12 +186,12 @@ class WebhookTeacher:
 
     @property
     def _display_url(self) -> str:
-        # Without user, password and query, which may be secrets.
+        # Without user, password and query, which may be secret.
         url = urlsplit(self._url)
         return SplitResult(url.scheme, url.netloc.rpartition("@")[2], url.path, "", "").geturl()
 
     def _post_request(self, content: bytes) -> str:
-        """One request. Gives the body of an answer of status 2xx."""
+        """Send one request, and return the body of an answer with status 2xx."""
         import httpx
 
         deadline = time.monotonic() + self._timeout
@@ -200,22 +204,24 @@ class WebhookTeacher:
                         "it is longer than 1 MB", body[:1000].decode(errors="replace")
                     )
                 if time.monotonic() > deadline:
+                    # httpx's timeout is for each chunk: a server that sends a byte a second never
+                    # reaches it.
                     raise httpx.ReadTimeout("the answer did not end", request=response.request)
         text = body.decode(errors="replace")
         if response.is_success:
             return text
-        # The stream is used up, so the error gets an answer whose text can still be read.
-        kept = {name: response.headers.get(name, "") for name in ("retry-after", "location")}
-        readable = httpx.Response(response.status_code, headers=kept, text=text)
+        # The stream is consumed, so the error gets a response whose text can still be read.
+        headers = {name: response.headers.get(name, "") for name in ("retry-after", "location")}
+        readable = httpx.Response(response.status_code, headers=headers, text=text)
         raise httpx.HTTPStatusError("", request=response.request, response=readable)
 
 
 def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> dict[str, object]:
-    """What is sent: one JSON object.
+    """Return the body of the request, as a JSON object.
 
-    `context` begins with the failure's summary. `idempotency_key` is equal for equal requests,
-    so a workflow can answer a repeated one from memory; the same failure under other rules is
-    another question and has another key.
+    `context` begins with the failure's summary. `idempotency_key` is equal for equal requests, so
+    that a workflow can answer a retry with the stored answer. The same failure with other known
+    rules is a different request and has a different key.
     """
     question = {
         "version": VERSION,
@@ -225,9 +231,8 @@ def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> di
         "diff": failure.diff,
         "error_logs": failure.logs,
         "known_rules": [
-            {"id": r.id, "rule": r.text.rule, "when": r.text.when, "why": r.text.why}
-            | ({"note": r.note} if r.note else {})
-            for r in known_rules
+            {"id": known.id, **asdict(known.text)} | ({"note": known.note} if known.note else {})
+            for known in known_rules
         ],
     }
     key = hashlib.sha256(json.dumps(question, sort_keys=True).encode("ascii")).hexdigest()
@@ -235,16 +240,16 @@ def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> di
 
 
 def _check_url(url: str, *, allow_http: bool) -> None:
-    mend = "set n8n.webhook_url to the production URL of the workflow's webhook"
+    hint = "set n8n.webhook_url to the production URL of the workflow's webhook"
     try:
         parsed = urlsplit(url)
-        host, _ = parsed.hostname or "", parsed.port  # both are judged when they are read
+        host, _ = parsed.hostname or "", parsed.port  # urlsplit checks both only on access
     except ValueError as error:
-        raise TeacherMisconfigured(f"n8n.webhook_url cannot be read: {error}", mend) from None
+        raise TeacherMisconfigured(f"n8n.webhook_url cannot be read: {error}", hint) from None
     if not url:
-        raise TeacherMisconfigured("n8n.webhook_url is empty", mend)
+        raise TeacherMisconfigured("n8n.webhook_url is empty", hint)
     if parsed.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise TeacherMisconfigured(f"n8n.webhook_url is not an https address: {url!r}", mend)
+        raise TeacherMisconfigured(f"n8n.webhook_url is not an https address: {url!r}", hint)
     if parsed.scheme == "http" and not allow_http and not is_loopback(host):
         raise TeacherMisconfigured(
             f"n8n.webhook_url would send diff, logs and token to {host} unencrypted", "use https"
@@ -252,26 +257,24 @@ def _check_url(url: str, *, allow_http: bool) -> None:
 
 
 class _RetryCondition:
-    """Tells which errors of one call may pass."""
+    """Decides which errors of one call are worth a retry."""
 
     def __init__(self) -> None:
-        self._was_away = False
+        self._was_unreachable = False
 
     def is_retryable(self, error: BaseException) -> bool:
         import httpx
 
         if isinstance(error, httpx.HTTPStatusError):
-            status, cause = (
-                error.response.status_code,
-                _parse_or_default(_Cause, error.response.text),
-            )
-            # An n8n that starts again answers before its webhooks are there.
-            starting = status == 404 and self._was_away
+            status = error.response.status_code
+            cause = _parse_or_default(_Cause, error.response.text)
+            # While n8n restarts, it answers 404 until its webhooks are registered.
+            starting = status == 404 and self._was_unreachable
             return starting or (status in _RETRYABLE_STATUSES and cause.kind in ("", "try_again"))
-        # Safe although the first try may have arrived: the idempotency key tells the workflow so.
-        # An answer that was late is not asked for again, for it would be late again.
+        # Safe although the first try may have arrived: the workflow recognises the idempotency
+        # key. A read timeout is no reason to retry, because the next answer would be late too.
         broken = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
-        self._was_away = self._was_away or isinstance(error, broken)
+        self._was_unreachable = self._was_unreachable or isinstance(error, broken)
         return isinstance(error, broken)
 
 
@@ -297,24 +300,25 @@ def _build_unreachable_error(
 
 
 def _build_refusal(response: httpx.Response, url: str, *, token_sent: bool) -> TeacherError:
-    """One clear message for each status that n8n was seen to answer."""
+    """Return the error for an answer whose status is not 2xx."""
     status = response.status_code
     cause = _parse_or_default(_Cause, response.text)
     if cause.kind == "unusable_answer":
         return build_unusable_answer(cause.error, cause.answer, cause.cost)
+    # n8n's own answers to 404 and 422 contain a stack trace, so only their start is shown.
     said = quote_answer(cause.error or response.text)
-    wrong, mend = _STATUSES.get(status, ("refused the request", "see what it said"))
+    problem, hint = _STATUSES.get(status, ("refused the request", "see what it said"))
     if cause.kind == "misconfigured":
-        mend = "mend the Anthropic credential or the node Settings of the workflow in n8n"
+        hint = "correct the Anthropic credential or the node Settings of the workflow in n8n"
     if status in (401, 403) and not token_sent:
-        wrong = "wants a token"
+        problem = "requires a token"
     if 300 <= status < 400:
-        wrong = f"points to {response.headers['location'] or 'another address'}"
-        mend = "set n8n.webhook_url to the final address"
-    return TeacherUnavailable(f"{url} {wrong} ({status}); {said}", mend)
+        problem = f"redirects to {response.headers['location'] or 'another address'}"
+        hint = "set n8n.webhook_url to the final address"
+    return TeacherUnavailable(f"{url} {problem} ({status}); {said}", hint)
 
 
-def _parse_or_default(kind: type[B], text: str) -> B:
+def _parse_or_default(kind: type[BillType], text: str) -> BillType:
     try:
         return kind.model_validate_json(text)
     except ValidationError:

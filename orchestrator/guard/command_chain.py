@@ -16,7 +16,7 @@ from orchestrator.guard import scripts
 from orchestrator.guard.protection import normalize_name
 from orchestrator.guard.task_runners import TASK_RUNNERS
 from orchestrator.platform import files
-from orchestrator.suites.pytest.selecting import extract_file_part
+from orchestrator.suites.pytest.node_ids import extract_file_part
 
 _JS: Final = ("js", "cjs", "mjs", "ts", "mts", "json")
 

@@ -1,7 +1,14 @@
-"""Suites: the project's own tests, whatever runs them.
+"""Run the project's own tests and report their results.
 
-To add one: a class with `preflight`, `run` and `observe` (see `command_suite.py`), a line in
-`_SUITES`, and a subclass of the conformance suite in `tests/suites/`.
+    environment      build the environment in which a project's programs run
+    command_line     parse and run the configured test command
+    command_suite    a suite whose verdict is the exit code of any command
+    pytest/          a suite that reports each case of pytest
+    fake             a suite with scripted reports, for tests
+
+To add a suite, write a class with the methods of `orchestrator.ports.Suite` (see
+`command_suite.py`), add a line to `_SUITES`, and a subclass of the conformance suite in
+`tests/suites/`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +21,7 @@ from orchestrator.suites.environment import build_project_environment
 
 if TYPE_CHECKING:
     from orchestrator.suites.command_suite import CommandSuite
-    from orchestrator.suites.pytest.running import PytestSuite
+    from orchestrator.suites.pytest.suite import PytestSuite
 
 
 def create_suite(
@@ -23,13 +30,13 @@ def create_suite(
     timeout_seconds: float,
     environment: Mapping[str, str] | None = None,
 ) -> Suite:
-    """Make the suite for `tests.framework`.
+    """Return the suite for `tests.framework`.
 
     Args:
         framework: its name.
         command: the suite's command.
-        timeout_seconds: for one run.
-        environment: what the suite's environment is made from; ours if None.
+        timeout_seconds: the limit for one run.
+        environment: the variables to build the suite's environment from; `os.environ` if None.
 
     Raises:
         UsageError: there is no such framework, or the command cannot be read.
@@ -48,7 +55,7 @@ _Environment = Callable[[Path], Mapping[str, str]]
 def _create_pytest_suite(
     command: str, timeout_seconds: float, environment: _Environment
 ) -> "PytestSuite":
-    from orchestrator.suites.pytest.running import PytestSuite
+    from orchestrator.suites.pytest.suite import PytestSuite
 
     return PytestSuite(command, timeout_seconds, environment)
 

@@ -1,4 +1,4 @@
-"""The user's test command: read it, find its program, run it to its end."""
+"""Parse the user's test command, check that its program exists, and run it."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from orchestrator.models import Case, SuiteOutcome, SuiteReport
 from orchestrator.platform import files, process
 
 OUTPUT_BOUND: Final = 200_000
-"""Characters of a suite's output that a report keeps: its end."""
+"""Limit for the output in a report, in characters; the end of the output is stored."""
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _SHELL_OPERATORS: Final = frozenset(";&<>()$`\n")
@@ -22,26 +22,26 @@ _SHELL_OPERATORS: Final = frozenset(";&<>()$`\n")
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command as the user wrote it, and as it is executed."""
+    """A command as the user wrote it, and the arguments that are executed."""
 
     text: str
     argv: tuple[str, ...]
     variables: Mapping[str, str]
-    """The assignments in front of it: `VAR=value pytest`."""
+    """The assignments before the program: `VAR=value pytest`."""
     by_shell: bool
-    """Whether it needs `/bin/sh`, which `argv` then calls."""
+    """Whether it needs a shell; `argv` then starts with `/bin/sh`."""
 
     def build_environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """Give `env` with the command's own assignments."""
+        """Return `env` with the command's own assignments."""
         return {**env, **self.variables}
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """A command that has ended, or never began."""
+    """The result of a command that has ended, or that could not be started."""
 
     outcome: SuiteOutcome | None
-    """Set where the way it ended is the whole verdict: not found, timeout, killed."""
+    """Set if how it ended determines the outcome: not found, timeout, killed by a signal."""
     exit_code: int | None
     output: str = ""
     seconds: float = 0.0
@@ -50,33 +50,35 @@ class CommandResult:
     def build_report(
         self, line: CommandLine, outcome: SuiteOutcome, cases: tuple[Case, ...] = ()
     ) -> SuiteReport:
-        """Give the report of a suite that came to `outcome`."""
+        """Return the report of a suite with this outcome."""
         return SuiteReport(
             outcome, self.exit_code, cases, self.seconds, self.output, line.text, self.message
         )
 
 
 def parse_command(text: str) -> CommandLine:
-    """Read a command from the configuration.
+    """Parse a command from the configuration.
 
-    A plain command is executed as it stands; one with shell operators goes to `/bin/sh -e`, so
-    that a step that fails is not covered up by the next.
+    A plain command is executed directly; one with shell operators is executed by `/bin/sh -e`, so
+    that a successful last step does not hide that an earlier one failed.
 
     Raises:
         UsageError: it is empty, its quotes are not closed, or it has a pipe, which would hide the
             exit code of the tests.
     """
-    signs = _find_shell_operators(text)
-    if "|" in signs:
+    operators = _find_shell_operators(text)
+    if "|" in operators:
         raise UsageError(
             f"tests.command has a pipe, which hides the exit code of the tests: {text}",
-            "drop the pipe; what the tests print is kept anyway",
+            "remove the pipe; the output of the tests is stored anyway",
         )
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"tests.command cannot be read ({error}): {text}", "mend it") from error
-    if signs:
+        raise UsageError(
+            f"tests.command cannot be parsed ({error}): {text}", "close the quotation"
+        ) from error
+    if operators:
         return CommandLine(text, ("/bin/sh", "-e", "-c", text), {}, by_shell=True)
     variables: dict[str, str] = {}
     while words and (assignment := _ASSIGNMENT.fullmatch(words[0])):
@@ -94,7 +96,7 @@ def require_program(line: CommandLine, workspace: Path, env: Mapping[str, str]) 
 
     Raises:
         UsageError: the workspace is not a directory.
-        InfrastructureError: the program is not there.
+        InfrastructureError: the program does not exist.
     """
     if not files.is_folder(workspace):
         raise UsageError(f"{workspace} is not a directory", "name the project's directory")
@@ -103,7 +105,7 @@ def require_program(line: CommandLine, workspace: Path, env: Mapping[str, str]) 
     if shutil.which(where, path=env.get("PATH")) is None:
         raise InfrastructureError(
             f"{program} of tests.command is not found",
-            "install it in the project's environment, or mend tests.command",
+            "install it in the project's environment, or correct tests.command",
         )
 
 
@@ -115,7 +117,16 @@ def run_command(
     timeout_seconds: float,
     channel: process.Channel | None = None,
 ) -> CommandResult:
-    """Run `argv`, which stands for the command, to its end, and end what it leaves behind."""
+    """Run a command, and then end the processes that it has left running.
+
+    Args:
+        line: the command.
+        argv: the arguments to execute, which may differ from those of `line`.
+        workspace: where it starts.
+        env: its whole environment.
+        timeout_seconds: after which it is ended.
+        channel: a pipe that it inherits, if any.
+    """
     try:
         done = process.run(
             argv, cwd=workspace, env=env, wall_clock=timeout_seconds, channel=channel
@@ -123,21 +134,24 @@ def run_command(
     except OSError as error:
         return CommandResult(SuiteOutcome.NOT_FOUND, None, message=f"{argv[0]}: {error.strerror}")
     output = done.text
-    if len(output) > OUTPUT_BOUND:  # between words: no half of a secret
+    if len(output) > OUTPUT_BOUND:  # between words: half of a secret would not be masked
         output = (output[-OUTPUT_BOUND:].split(None, 1) or [""])[-1]
     if done.ended_by is not process.EndReason.ITSELF:
         text = f"ended after {timeout_seconds:g} seconds"
         return CommandResult(SuiteOutcome.TIMEOUT, None, output, done.seconds, text)
-    if died := _find_signal_name(done.returncode, line.by_shell):
-        text = f"ended by {died}"
+    if signal_name := _find_signal_name(done.returncode, line.by_shell):
+        text = f"ended by {signal_name}"
         return CommandResult(SuiteOutcome.CRASHED, done.returncode, output, done.seconds, text)
-    # What shells, env and pyenv give for a program that is not there or cannot be executed.
+    # Shells, env and pyenv exit with 127 if a program is not found, 126 if it is not executable.
     outcome = SuiteOutcome.NOT_FOUND if done.returncode in (126, 127) else None
     return CommandResult(outcome, done.returncode, output, done.seconds)
 
 
 def _find_signal_name(code: int, by_shell: bool) -> str:
-    """A shell reports a child that died of a signal as 128 and its number."""
+    """Return the name of the signal that ended a command; empty if none did.
+
+    A shell exits with 128 plus the number of the signal that ended its child.
+    """
     number = -code if code < 0 else code - 128 if by_shell else 0
     try:
         return signal.Signals(number).name
@@ -146,21 +160,21 @@ def _find_signal_name(code: int, by_shell: bool) -> str:
 
 
 def _find_shell_operators(text: str) -> set[str]:
-    """Shell operators that stand outside quotes; `$` and backtick count inside double quotes too.
+    """Return the shell operators outside quotes; `$` and backtick also inside double quotes.
 
-    `||` is an operator like `&&`, a lone `|` is a pipe.
+    `|` is in the result only for a pipe; `||` is returned as `&`, like `&&`.
     """
-    signs: set[str] = set()
+    operators: set[str] = set()
     pieces = re.findall(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"|\|\||.", text.strip(), re.DOTALL)
     for piece in pieces:
         if piece.startswith('"'):
-            signs |= {"$", "`"} & set(re.sub(r"\\.", "", piece, flags=re.DOTALL))
+            operators |= {"$", "`"} & set(re.sub(r"\\.", "", piece, flags=re.DOTALL))
         elif piece == "||" or piece in _SHELL_OPERATORS:
-            signs.add("&" if piece == "||" else piece)
+            operators.add("&" if piece == "||" else piece)
         elif piece == "|":
-            signs.add(piece)
-    return signs
+            operators.add(piece)
+    return operators
 
 
 def ignore_event(_event: object) -> None:
-    """Take an event and do nothing: for callers that do not listen."""
+    """Do nothing: the default for callers that need no events."""

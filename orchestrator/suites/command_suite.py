@@ -1,4 +1,4 @@
-"""A suite in any language: the command's exit code is the verdict."""
+"""A suite for any language: the exit code of its command is the verdict."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from orchestrator.suites.environment import build_project_environment
 
 
 class CommandSuite:
-    """Runs `command`; exit code 0 is passed. It is one case, so `select` runs it all."""
+    """Runs `command` as a single case, which passes with exit code 0; `select` is ignored."""
 
     def __init__(
         self,
@@ -23,7 +23,12 @@ class CommandSuite:
         self._timeout, self._environment = timeout_seconds, environment
 
     def preflight(self, workspace: Path) -> None:
-        """Raise UsageError or InfrastructureError when the command cannot be started."""
+        """Check that the command can be started.
+
+        Raises:
+            UsageError: the workspace is not a directory.
+            InfrastructureError: the program does not exist.
+        """
         env = self._line.build_environment(self._environment(workspace))
         command_line.require_program(self._line, workspace, env)
 
@@ -33,7 +38,7 @@ class CommandSuite:
         select: Sequence[str] | None = None,
         on_event: Listener = command_line.ignore_event,
     ) -> SuiteReport:
-        """Run the command and report."""
+        """Run the command and return the report."""
         line, env = self._line, self._line.build_environment(self._environment(workspace))
         ended = command_line.run_command(line, line.argv, workspace, env, self._timeout)
         if ended.outcome:
@@ -48,5 +53,5 @@ class CommandSuite:
     def run_with_footprint(
         self, workspace: Path, on_event: Listener = command_line.ignore_event
     ) -> tuple[SuiteReport, Footprint | None]:
-        """Run the command and report. What it rests on is not known."""
+        """Run the command and return the report; the footprint is not known."""
         return self.run(workspace, None, on_event), None

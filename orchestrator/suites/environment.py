@@ -1,4 +1,4 @@
-"""The environment in which a project's own programs run. Suite and agent use the same one."""
+"""Build the environment in which a project's own programs run, for suite and agent alike."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from orchestrator.platform.folders import GIT_FOLDER
 
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
 VIRTUALENV_MARK: Final = "pyvenv.cfg"
-"""A file that makes a folder a virtual environment."""
+"""The file that marks a folder as a virtual environment."""
 
 _NOT_PASSED_ON: Final = (
-    # macOS sets it for our interpreter; in a child's it would point back at ours.
+    # macOS sets it for this interpreter; a child would start this interpreter instead of its own.
     "__PYVENV_LAUNCHER__",
-    # Our own way to the teacher. (An ANTHROPIC_API_KEY stays: a project's tests may need theirs.)
+    # The orchestrator's own secret. ANTHROPIC_API_KEY is passed on: a project may need it.
     "N8N_WEBHOOK_TOKEN",
 )
 
@@ -27,17 +27,17 @@ _NOT_PASSED_ON: Final = (
 def build_project_environment(
     project: Path, base: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Give the whole environment for a child that works in `project`.
+    """Return the whole environment for a child process in `project`.
 
     A `.venv` or `venv` in the project, or above it up to the top of its git work tree, is active:
-    its programs are found first. Without one the user's PATH counts, in the user's order: what
-    their shell would run is what runs. Our own programs come last then, so that a project without
-    any environment still finds a pytest; they never stand in for what a project's own environment
-    lacks, because they would not see the project's packages.
+    its programs are found first. Without one, programs are found in the order of the user's PATH,
+    as in the user's shell. This program's own environment is then added at the end, so that a
+    project without any environment still finds a pytest. It is not added to a project's own
+    environment, because its pytest would not find the project's packages.
 
     Args:
         project: an existing directory.
-        base: the environment to start from; ours if None.
+        base: the environment to start from; `os.environ` if None.
     """
     given = os.environ if base is None else base
     env = {name: value for name, value in given.items() if name not in _NOT_PASSED_ON}
@@ -48,42 +48,43 @@ def build_project_environment(
         path.insert(0, str(own / "bin"))
         env["VIRTUAL_ENV"] = str(own)
         env.pop("PYTHONHOME", None)
-    elif (ours := sysconfig.get_path("scripts")) not in path:
-        path.append(ours)
+    elif (scripts := sysconfig.get_path("scripts")) not in path:
+        path.append(scripts)
     env["PATH"] = os.pathsep.join(path)
     return env
 
 
+# git sets those of GIT_ for hooks, `rebase -x` and `bisect run`.
 _DECISIVE_VARIABLES: Final = re.compile(
     r"(?:PYTHON|PYTEST_)\w*|GIT_(?:DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|NAMESPACE)"
 )
-"""Variables that decide what Python imports, what pytest runs, and where git looks."""
+"""Variables that determine what Python imports, what pytest runs, and which repository git uses."""
 
 
 def select_decisive_variables(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that a verdict rests on, to be kept for whoever resumes a run."""
+    """Return the variables that a verdict depends on, to be stored until the run is resumed."""
     return {n: value for n, value in environment.items() if _DECISIVE_VARIABLES.fullmatch(n)}
 
 
 def restore_decisive_variables(
-    environment: Mapping[str, str], kept: Mapping[str, str]
+    environment: Mapping[str, str], stored: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return an environment with the variables that a verdict rests on as they were kept."""
+    """Return an environment with the stored variables instead of its own decisive ones."""
     others = {n: v for n, v in environment.items() if not _DECISIVE_VARIABLES.fullmatch(n)}
-    return {**others, **kept}
+    return {**others, **stored}
 
 
 def find_virtualenv(project: Path) -> Path | None:
-    """Give the nearest virtual environment of a project, if it has one.
+    """Return the nearest virtual environment of a project, or None.
 
-    Where the project is in a linked git work tree, the one of the main work tree counts too.
+    If the project is in a linked git work tree, that of the main work tree is found too.
     """
-    places = list_virtualenv_candidates(project)
-    return next((each for each in places if files.is_file(each / VIRTUALENV_MARK)), None)
+    candidates = list_virtualenv_candidates(project)
+    return next((each for each in candidates if files.is_file(each / VIRTUALENV_MARK)), None)
 
 
 def list_virtualenv_candidates(project: Path) -> list[Path]:
-    """Return where a virtual environment of a project may be, the one that counts first."""
+    """List the folders where a virtual environment of a project may be, the preferred first."""
     chain = files.list_enclosing_folders(project.resolve())
     if main := find_main_worktree(chain[-1]):
         chain += files.list_enclosing_folders(main / project.resolve().relative_to(chain[-1]))
@@ -91,11 +92,14 @@ def list_virtualenv_candidates(project: Path) -> list[Path]:
 
 
 def find_main_worktree(top: Path) -> Path | None:
-    """Give the main work tree, where `top` is the top of one that `git worktree` linked to it."""
+    """Return the main work tree if `top` is the top of a linked one, else None.
+
+    `.git` is a file in a linked work tree: `gitdir: MAIN/.git/worktrees/NAME`.
+    """
     try:
         link = (top / GIT_FOLDER).read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
-        return None  # a folder, or nothing
+        return None  # a folder, or missing
     entry = top / link.removeprefix("gitdir:").strip()
     if entry.parent.name != "worktrees" or entry.parent.parent.name != GIT_FOLDER:
         return None
@@ -103,10 +107,10 @@ def find_main_worktree(top: Path) -> Path | None:
 
 
 def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]) -> None:
-    """Let imports find the code of a linked work tree, and not that of the main one.
+    """Set PYTHONPATH so that imports find the code of a linked work tree, not of the main one.
 
-    A project that is installed as editable is imported from where it was installed: the tests of a
-    linked work tree would judge the code of the main one. PYTHONPATH goes before what is installed.
+    An editable install is imported from the folder where it was installed, so the tests of a
+    linked work tree would test the code of the main one. PYTHONPATH precedes installed packages.
     """
     top = files.find_git_top(project.resolve())
     main = find_main_worktree(top)
@@ -123,10 +127,10 @@ def _prefer_linked_worktree(project: Path, virtualenv: Path, env: dict[str, str]
 
 
 def _find_editable_folders(virtualenv: Path) -> list[Path]:
-    """Folders of code that a virtual environment imports from where they are.
+    """List the source folders of editable installs in a virtual environment.
 
-    They stand in `.pth` files; some installers write code there instead, and then the place of
-    the project is in its `direct_url.json` (PEP 610).
+    They are in `.pth` files. Some installers write code there instead of a path; then the folder
+    of the project is in its `direct_url.json` (PEP 610).
     """
     found = []
     for file in files.find_paths(virtualenv, "lib/python*/site-packages/*.pth"):

@@ -1,4 +1,4 @@
-"""A suite that says what it is told to: for tests of whatever uses a suite."""
+"""A suite with scripted reports, for tests."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -11,15 +11,15 @@ from orchestrator.models.footprint import Footprint
 from orchestrator.suites.command_line import ignore_event
 
 _FILE: Final = "tests/test_scripted.py"
-"""In which all scripted cases are said to be."""
+"""The file of all scripted cases."""
 
 
 class ScriptedSuite:
-    """Gives queued reports in order and emits their cases; the last one is given from then on.
+    """Returns queued reports in order and emits their cases; the last report is repeated.
 
-    A suite says the same of the same code, so where `state` tells what the code is, a run on a
-    state that was seen before gives what was said of it then, or what was queued with
-    `enqueue_again`. `calls` lists what was asked for: workspace and selection of each run.
+    A suite reports the same for the same code: if `state` identifies the code, a run on a known
+    state returns the earlier report for it, or the next one queued with `enqueue_again`. `calls`
+    lists workspace and selection of each run.
     """
 
     def __init__(self, *reports: SuiteReport) -> None:
@@ -28,20 +28,20 @@ class ScriptedSuite:
         self._reports_by_state: dict[str, SuiteReport] = {}
         self.calls: list[tuple[Path, tuple[str, ...] | None]] = []
         self.footprint: Footprint | None = None
-        """What `observe` returns with the report."""
+        """Returned by `run_with_footprint`."""
         self.state: Callable[[], object] = lambda: len(self.calls)
-        """Returns what the reports depend on; by default each run is on another state."""
+        """Identifies the code under test; by default each run has a new state."""
 
     def enqueue(self, report: SuiteReport) -> None:
         """Add a report to the end of the queue."""
         self._reports.append(report)
 
     def enqueue_again(self, report: SuiteReport) -> None:
-        """Add what is said when the suite runs again on a state that was seen before."""
+        """Queue a report for another run on a known state."""
         self._again.append(report)
 
     def preflight(self, workspace: Path) -> None:
-        """Find nothing wrong."""
+        """Do nothing: a scripted suite can always start."""
 
     def run(
         self,
@@ -49,10 +49,10 @@ class ScriptedSuite:
         select: Sequence[str] | None = None,
         on_event: Listener = ignore_event,
     ) -> SuiteReport:
-        """Give the next report.
+        """Return the next report.
 
         Raises:
-            LookupError: none was ever queued.
+            LookupError: no report was queued.
         """
         if not self._reports:
             raise LookupError("the scripted suite has no report: enqueue one")
@@ -70,7 +70,7 @@ class ScriptedSuite:
     def run_with_footprint(
         self, workspace: Path, on_event: Listener = ignore_event
     ) -> tuple[SuiteReport, Footprint | None]:
-        """Give the next report and the footprint that was set."""
+        """Return the next report and `footprint`."""
         return self.run(workspace, None, on_event), self.footprint
 
 
@@ -79,7 +79,7 @@ def _select_cases(report: SuiteReport, select: Sequence[str]) -> SuiteReport:
 
 
 def make_report(passed: Iterable[str] = (), failed: Iterable[str] = ()) -> SuiteReport:
-    """Give the report of a suite with these cases, red if any failed."""
+    """Return the report of a suite with these cases, which fails if any case failed."""
     failing = tuple(
         Case(each, CaseOutcome.FAILED, 0.01, "assert False", f"{each}: assert False", _FILE)
         for each in failed

@@ -9,8 +9,8 @@ from typing import Final
 from orchestrator.errors import with_hint
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform import files
-from orchestrator.suites.pytest.running import VARIABLE
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
+from orchestrator.suites.pytest.suite import VARIABLE
 from orchestrator.suites.pytest.verdict import NOT_REACHED_MESSAGE
 from orchestrator.verdict.exit_status import extract_complaint
 from orchestrator.verdict.missing_modules import find_missing_modules

@@ -13,7 +13,7 @@ from typing import Final
 
 from orchestrator.models import Case, FileChange
 from orchestrator.platform import files
-from orchestrator.suites.pytest.selecting import find_test_names
+from orchestrator.suites.pytest.node_ids import find_test_names
 from orchestrator.verdict.definitions import (
     MODULE,
     Reduction,

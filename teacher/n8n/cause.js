@@ -1,4 +1,4 @@
-// A node failed: say which trouble it was, in one line.
+// A node failed: answer with its error in one line.
 const said = $json.error?.message ?? $json.error ?? 'no cause is known';
 const error = String(said).replace(/ \[line \d+.*\]$/, '');
 if (error.startsWith('bad request')) {

@@ -1,4 +1,5 @@
-// From Claude's answer to ours: 200 with a lesson, or another status with the cause.
+// Turn Claude's answer into the webhook's answer: 200 with a lesson, or another status with the
+// cause.
 const MODEL_MAY_RECOVER = [408, 409];
 const ACTIONS = ['add', 'reinforce', 'amend', 'none'];
 
@@ -13,11 +14,11 @@ if (status !== 200) {
   if (status === 429) {
     return refuse(429, 'try_again', error, { retry_after: headers['retry-after'] ?? 10 });
   }
-  const passes = status >= 500 || MODEL_MAY_RECOVER.includes(status);
-  return refuse(502, passes ? 'try_again' : 'misconfigured', error);
+  const isTemporary = status >= 500 || MODEL_MAY_RECOVER.includes(status);
+  return refuse(502, isTemporary ? 'try_again' : 'misconfigured', error);
 }
 if (!Array.isArray(body?.content)) {
-  return refuse(502, 'misconfigured', 'what answered is not the Messages API');
+  return refuse(502, 'misconfigured', 'the server that answered is not the Messages API');
 }
 
 const billed = body.usage ?? {};
@@ -55,18 +56,18 @@ const action = String('action' in lesson ? lesson.action : 'add').trim().toLower
 if (!ACTIONS.includes(action)) {
   return unusable(`\`action\` is none of ${ACTIONS.join(', ')}`);
 }
-const says = ['add', 'amend'].includes(action);
+const hasText = ['add', 'amend'].includes(action);
 const missing = ['rule', 'when', 'why'].filter((key) => typeof lesson[key] !== 'string');
-if (says && missing.length) {
+if (hasText && missing.length) {
   return unusable(`\`${action}\` needs ${missing.join(', ')}`);
 }
 const known = $('Question').first().json.known_ids;
 if (['reinforce', 'amend'].includes(action) && !known.includes(String(lesson.target).trim())) {
-  return unusable(`\`${action}\` needs a rule in force as \`target\`, not ${lesson.target}`);
+  return unusable(`\`${action}\` needs an active rule as \`target\`, not ${lesson.target}`);
 }
 
-const kept = { action };
+const reply = { action };
 for (const key of ['reason', 'target', 'rule', 'when', 'why', 'paths']) {
-  if (lesson[key] !== null && lesson[key] !== undefined) kept[key] = lesson[key];
+  if (lesson[key] !== null && lesson[key] !== undefined) reply[key] = lesson[key];
 }
-return [{ json: { status: 200, reply: { ...kept, ...paid } } }];
+return [{ json: { status: 200, reply: { ...reply, ...paid } } }];

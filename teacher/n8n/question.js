@@ -1,4 +1,4 @@
-// From the request to the question for Claude. Prompts, model and schema come from "Settings".
+// Build the request to Claude. Prompts, model and schema come from the node "Settings".
 const settings = $json;
 const asked = settings.asked;
 if (typeof asked !== 'object' || asked === null || Array.isArray(asked)) {
@@ -13,21 +13,21 @@ if (typeof prompt !== 'string') {
   throw new Error(`bad request: there is no failure_type ${type.slice(0, 60)}`);
 }
 if (!text('diff') && !text('error_logs') && !text('context')) {
-  throw new Error('bad request: give diff, error_logs or context, so that there is evidence');
+  throw new Error('bad request: there is no evidence: send diff, error_logs or context');
 }
 
 const parts = {
   'failure type': type,
   task: text('task_description'),
   context: text('context'),
-  'rules in force': rules
+  'active rules': rules
     .map((rule) => `[${rule.id}]\nRule: ${rule.rule}\nWhen: ${rule.when}\nWhy: ${rule.why}`)
     .join('\n\n'),
   diff: text('diff'),
   logs: text('error_logs'),
 };
 
-// The mark occurs nowhere in the evidence, so no evidence can close its fence.
+// The mark does not occur in the evidence, so that no evidence can close its fence.
 const evidence = Object.values(parts).join('\n');
 let mark;
 do {
@@ -37,12 +37,12 @@ const fenced = Object.entries(parts).map(
   ([name, data]) => `<<${mark} ${name}>>\n${data || '(none)'}\n<<${mark} end of ${name}>>`,
 );
 
-// Where the operator of this n8n says so, another address speaks for Anthropic (a gateway, a test).
+// The operator of this n8n may set another address of the API (a gateway, a test).
 let base = 'https://api.anthropic.com';
 try {
   base = $env.ANTHROPIC_BASE_URL || base;
 } catch {
-  // n8n shows no variables to workflows unless N8N_BLOCK_ENV_ACCESS_IN_NODE is false.
+  // Workflows may read variables only if N8N_BLOCK_ENV_ACCESS_IN_NODE is false; reading throws.
 }
 
 return [

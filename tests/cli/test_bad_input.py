@@ -125,7 +125,7 @@ def test_a_full_disk_under_the_state(
     [
         ({"command": ""}, 2, "tests.command is empty"),
         ({"command": "  "}, 2, "tests.command is empty"),
-        ({"command": "'"}, 2, "tests.command cannot be read"),
+        ({"command": "'"}, 2, "tests.command cannot be parsed"),
         ({"command": "nosuch-program"}, 3, "nosuch-program of tests.command is not found"),
         ({"command": "./check.sh"}, 3, "./check.sh of tests.command is not found"),
         ({"comand": "x"}, 2, "unknown key `tests.comand` (did you mean `tests.command`?)"),

@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from orchestrator.models import SuiteOutcome, SuiteReport
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 
 EXAMPLE: Final = Path(__file__).parents[2] / "example_project"
 FIX: Final = Path(__file__).parent / "fix.patch"

@@ -29,7 +29,7 @@ from orchestrator.models import (
 from orchestrator.ports import Agent
 from orchestrator.rulebook.fake import MemoryRulebook
 from orchestrator.suites.environment import build_project_environment
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.workspace import open_workspace
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson

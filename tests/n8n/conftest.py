@@ -36,7 +36,7 @@ def model() -> Iterator[ReplayServer]:
 
 @pytest.fixture(scope="session")
 def n8n(model: ReplayServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N8n]:
-    """n8n with both shipped workflows published, for all tests that leave it as it is."""
+    """n8n with both shipped workflows published, for all tests that do not change it."""
     server = N8n(tmp_path_factory.mktemp("n8n"), model.url)
     server.import_workflows("prompt-learning-teacher", "prompt-learning-teacher-mcp")
     server.start()
@@ -59,7 +59,7 @@ def taught_by_n8n(world: World, n8n: N8n, monkeypatch: pytest.MonkeyPatch) -> Wo
 
 def set_up(world: World, webhook: str, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("N8N_WEBHOOK_TOKEN", TOKEN)
-    # No two projects fail alike: n8n remembers what it was asked.
+    # Each project fails differently, because n8n stores the answer to each request.
     with (world.project / "tests" / "test_answer.py").open("a", encoding="utf-8") as file:
         file.write(f"\n\ndef test_{world.project.parent.name}():\n    assert answer() == 42\n")
     with (world.project / "orchestrator.yaml").open("a", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
 """`make demo-n8n`: the loop learns through a real n8n, for a person to watch.
 
-Claude Code, pytest, git and n8n with the shipped workflow are real; the words of the model come
-from the script of `orchestrator demo`, which repairs the bug only if the rule reached it.
+Claude Code, pytest, git and n8n with the shipped workflow are real. The model is the script of
+`orchestrator demo`, which fixes the bug only if the rule is in the request.
 """
 
 import os
@@ -25,7 +25,7 @@ from tests.n8n.server import ROOT, TOKEN, N8n
 
 
 def main() -> int:
-    """Run it; 0 if the rule went through n8n into CLAUDE.md and the second attempt passed."""
+    """Return 0 if the rule came through n8n into CLAUDE.md and the second attempt passed."""
     with tempfile.TemporaryDirectory(prefix="demo-n8n-") as name:
         folder = Path(name).resolve()
         project = folder / "project"
@@ -37,7 +37,7 @@ def main() -> int:
         scenario = load_scenario(ROOT / "orchestrator" / "data" / "demo.yaml")
         with ReplayServer(scenario, variables={"project": str(project), "python": python}) as model:
             server = N8n(folder / "n8n", model.url)
-            click.echo("n8n takes in the shipped workflow and starts (half a minute) ...")
+            click.echo("Importing the shipped workflow and starting n8n (half a minute) ...")
             try:
                 server.import_workflows("prompt-learning-teacher")
                 server.start()
@@ -74,7 +74,7 @@ def _learn(server: N8n, model: ReplayServer, project: Path, folder: Path) -> int
     rulebook = project / "CLAUDE.md"
     findings = {
         f"n8n asked the model ({len(asked)} request, as {asked[0].user_agent!r})": by_n8n,
-        "the rule stands in CLAUDE.md": rulebook.is_file()
+        "the rule is in CLAUDE.md": rulebook.is_file()
         and RULE in rulebook.read_text(encoding="utf-8"),
         "the next attempt passed, which the script allows only with the rule": (
             result.outcome is RunOutcome.SOLVED and len(result.attempts) == 2

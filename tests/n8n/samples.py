@@ -1,4 +1,4 @@
-"""Failures of which no two are alike: n8n remembers what it was asked."""
+"""Failures that are all different, because n8n stores the answer to each request."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ _numbers = itertools.count(1)
 
 
 def new_failure(failure: Failure = FAILURE) -> Failure:
-    """The failure, with a context that no other one has."""
+    """Return the failure with a unique context."""
     return replace(failure, context=f"{failure.context} (case {next(_numbers)})")

@@ -1,6 +1,6 @@
-"""Takes the pictures of N8N_SETUP.md anew: `python -m tests.n8n.screenshots FOLDER`.
+"""Update the screenshots in N8N_SETUP.md: `python -m tests.n8n.screenshots FOLDER`.
 
-Needs Debian's chromium, and in that folder what `npm install playwright-core` gives.
+Requires Debian's chromium, and in that folder the result of `npm install playwright-core`.
 """
 
 import os

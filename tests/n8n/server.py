@@ -1,4 +1,4 @@
-"""A real n8n on loopback: prepare a user folder, start it, end it."""
+"""A real n8n on loopback: prepare a user folder, start it, stop it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHIPPED: Final = ROOT / "n8n"
 TOKEN: Final = "a-long-random-token"
 KEY: Final = "no-real-key"
 WHERE: Final = folder()
-"""Asked for on import: a test has another home."""
+"""Computed on import, because a test changes the home directory."""
 
 QUIET: Final = {
     "N8N_DIAGNOSTICS_ENABLED": "false",
@@ -40,13 +40,13 @@ QUIET: Final = {
         "mcp-registry,community-packages,instance-ai,chat-hub,insights,source-control"
     ),
 }
-"""No phoning home, nothing that the tests have no use for."""
+"""Turn off telemetry and everything that the tests do not use."""
 
 _READY_SECONDS: Final = 400
 
 
 class N8nError(Exception):
-    """n8n did not do what it should; carries the end of what it printed."""
+    """A command of n8n failed; has the end of its output."""
 
 
 @dataclass
@@ -98,7 +98,7 @@ class N8n:
         }
 
     def command(self, *arguments: str) -> str:
-        """Run an n8n command to its end, and give what it printed."""
+        """Run an n8n command, and return its output."""
         done = subprocess.run(
             [WHERE / "node_modules/.bin/n8n", *arguments],
             env=self.environment,
@@ -136,6 +136,7 @@ class N8n:
                 stderr=log,
                 start_new_session=True,
             )
+        # `/healthz` answers 200 before the webhooks exist, so it is not used here.
         end = time.monotonic() + _READY_SECONDS
         while (now := post_status(f"{self.url}/{ready}")) != status:
             if self._process.poll() is not None or time.monotonic() > end:
@@ -145,11 +146,11 @@ class N8n:
             time.sleep(0.2)
 
     def stop(self) -> None:
-        """Let it end by itself."""
+        """Ask it to exit."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and its runner at once, as a power cut would."""
+        """Kill it and its runner at once, like a power failure."""
         self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> None:
@@ -167,7 +168,7 @@ class N8n:
 
 
 def post_status(url: str) -> int:
-    """The status of a POST without a token; 0 when nobody answers."""
+    """Return the status of a POST without a token; 0 if there is no answer."""
     request = urllib.request.Request(url, b"{}", {"content-type": "application/json"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 -- loopback

@@ -1,4 +1,4 @@
-"""The MCP variant: the teacher as a tool, seen by a plain client and by the real Claude Code."""
+"""The MCP variant: the teacher as a tool of a plain client and of the real Claude Code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ARGUMENTS = {
 
 
 class Client:
-    """Streamable HTTP, as small as it can be."""
+    """A minimal MCP client over streamable HTTP."""
 
     def __init__(self, n8n: N8n) -> None:
         self._url = f"{n8n.url}/mcp/prompt-learning-teacher-mcp"
@@ -73,7 +73,7 @@ def test_the_tool_teaches(n8n: N8n, model: ReplayServer) -> None:
     assert "This failure: the plan was wrong" in asked.text
 
 
-def test_the_tool_tells_why_it_cannot_teach(n8n: N8n, model: ReplayServer) -> None:
+def test_the_tool_reports_why_it_cannot_teach(n8n: N8n, model: ReplayServer) -> None:
     client = Client(n8n)
     model.play_scenario(make_scenario(make_failing_reply(529)))
     result = client.call("tools/call", name="teach", arguments=ARGUMENTS)

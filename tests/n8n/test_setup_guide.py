@@ -1,4 +1,4 @@
-"""N8N_SETUP.md: every command runs, in order, and every block of JSON and YAML is what it says."""
+"""N8N_SETUP.md: all commands run in order, and every block of JSON and YAML is valid."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def blocks(language: str) -> list[str]:
     return [text for kind, text in BLOCKS if kind == language]
 
 
-def test_every_block_is_of_a_kind_that_is_looked_at_here() -> None:
+def test_every_block_is_of_a_kind_that_is_checked_here() -> None:
     assert {kind for kind, _ in BLOCKS} == {"bash", "json", "yaml"}
     assert [len(blocks(kind)) for kind in ("bash", "json", "yaml")] == [11, 2, 1]
     assert blocks("bash").count(START) == 1
 
 
-def test_the_request_has_the_keys_of_ours() -> None:
+def test_the_request_has_the_keys_that_we_send() -> None:
     request = json.loads(blocks("json")[0])
     assert request.keys() == build_request_body(FAILURE, KNOWN).keys()
     assert request["known_rules"][0].keys() == {"id", "rule", "when", "why"}
@@ -55,7 +55,7 @@ def test_the_configuration_is_one() -> None:
     assert Config.model_validate(yaml.safe_load(blocks("yaml")[0])).teacher.mode == "webhook"
 
 
-def test_every_key_and_status_that_is_named_is_there() -> None:
+def test_every_named_key_and_status_exists() -> None:
     named = re.findall(r"`(n8n|teacher)\.(\w+)", GUIDE)
     assert len(named) >= 6
     for section, key in named:
@@ -64,7 +64,7 @@ def test_every_key_and_status_that_is_named_is_there() -> None:
     assert len(statuses) == 11
 
 
-def test_pictures_and_files_are_there() -> None:
+def test_pictures_and_files_exist() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", GUIDE)
     assert len(links) >= 5
     assert [link for link in links if not (ROOT / link).is_file()] == []
@@ -103,7 +103,7 @@ def test_the_commands_run_one_after_the_other(model: ReplayServer, tmp_path: Pat
 def run(
     commands: list[str], server: N8n, project: Path, folder: Path, known: dict[str, str]
 ) -> dict[str, str]:
-    """Run blocks in one shell; give its variables afterwards, and `output`."""
+    """Run blocks in one shell, and return its variables afterwards, with its `output`."""
     tools = folder / "tools"
     tools.mkdir(exist_ok=True)
     for name, command in {

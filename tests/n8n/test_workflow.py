@@ -38,15 +38,15 @@ def test_it_asks_what_the_local_teacher_asks(
     here = LocalTeacher(api_key="key", base_url=model.url).teach(failure, KNOWN)
     assert replace(there, usage=Usage()) == replace(here, usage=Usage())
     assert there.usage.cost_usd == pytest.approx(here.usage.cost_usd, rel=0.05)
-    theirs, ours = (dict(request.body) for request in model.requests)
+    by_webhook, by_local = (dict(request.body) for request in model.requests)
     texts = []
-    for body in (theirs, ours):
+    for body in (by_webhook, by_local):
         [message] = body.pop("messages")
         content = re.sub("<<[0-9a-f]{16} ", "<<MARK ", str(message["content"]))
         # The webhook's contract carries the summary at the head of the context.
         content = content.replace("<<MARK end of summary>>\n\n<<MARK context>>\n", "\n")
         texts.append(content.replace(" summary>>", " context>>"))
-    assert theirs == ours
+    assert by_webhook == by_local
     assert texts[0] == texts[1]
 
 
@@ -86,7 +86,7 @@ def test_equal_questions_at_one_moment_are_asked_once(
 
 
 @pytest.mark.parametrize("status", [500, 529, 429])
-def test_a_model_in_trouble_is_told_and_not_remembered(
+def test_an_error_of_the_model_is_reported_and_not_remembered(
     n8n: N8n, model: ReplayServer, status: int
 ) -> None:
     failure = new_failure()
@@ -97,7 +97,9 @@ def test_a_model_in_trouble_is_told_and_not_remembered(
     assert once.teach(failure, KNOWN).text == RULE
 
 
-def test_a_model_in_trouble_is_waited_for(teacher: WebhookTeacher, model: ReplayServer) -> None:
+def test_a_temporary_error_of_the_model_is_retried(
+    teacher: WebhookTeacher, model: ReplayServer
+) -> None:
     model.play_scenario(make_scenario(make_failing_reply(529), make_failing_reply(500), ADD))
     assert teacher.teach(new_failure(), KNOWN).text == RULE
     assert len(model.requests) == 3
@@ -115,14 +117,18 @@ def test_a_model_that_refuses_is_asked_once(
 
 
 @pytest.mark.parametrize("kind", [FaultKind.HTML, FaultKind.MALFORMED])
-def test_what_is_not_the_api_is_told(n8n: N8n, model: ReplayServer, kind: FaultKind) -> None:
+def test_a_server_that_is_not_the_api_is_reported(
+    n8n: N8n, model: ReplayServer, kind: FaultKind
+) -> None:
     model.play_scenario(make_scenario(Reply(fault=Fault(kind))))
     once = WebhookTeacher(n8n.webhook, token=TOKEN, retries=ONCE)
     with pytest.raises(TeacherUnavailable, match=r"\(502\).*(not the Messages API|not reached)"):
         once.teach(new_failure(), KNOWN)
 
 
-@pytest.mark.parametrize(("token", "said"), [("wrong", "refused the token"), ("", "wants a token")])
+@pytest.mark.parametrize(
+    ("token", "said"), [("wrong", "refused the token"), ("", "requires a token")]
+)
 def test_a_wrong_token(n8n: N8n, model: ReplayServer, token: str, said: str) -> None:
     model.play_scenario(make_scenario(ADD))
     with pytest.raises(TeacherUnavailable, match=said) as caught:
@@ -145,7 +151,7 @@ def test_a_path_without_workflow(n8n: N8n) -> None:
         ({"diff": "x", "failure_type": "bad_luck"}, "no failure_type bad_luck"),
     ],
 )
-def test_a_bad_request_is_told_and_asks_nobody(
+def test_a_bad_request_is_reported_and_asks_nobody(
     n8n: N8n, model: ReplayServer, body: object, error: str
 ) -> None:
     model.play_scenario(make_scenario(ADD))

@@ -90,14 +90,17 @@ def test_what_is_inside(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         names = set(file.namelist())
     prompts = {path.name for path in (CHECKOUT / "prompts").glob("*.md")}
+    workflows = {path.name for path in (CHECKOUT / "teacher" / "n8n").iterdir()}
     example = {
         path.relative_to(CHECKOUT)
         for path in (CHECKOUT / "example_project").rglob("*.*")
         if "__pycache__" not in path.parts and ".pytest_cache" not in path.parts
     }
     assert len(prompts) >= 9
+    assert len(workflows) >= 7
     assert len(example) >= 11
     assert {f"prompts/{name}" for name in prompts} <= names
+    assert {f"teacher/n8n/{name}" for name in workflows} <= names
     assert {f"orchestrator/data/{path}" for path in example} <= names
     assert {"orchestrator/data/config.yaml", "orchestrator/data/demo.yaml"} <= names
     (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}

@@ -51,7 +51,7 @@ class SuiteConformance:
         assert again.outcome is SuiteOutcome.FAILED
         assert wanted in [case.id for case in again.failing]
 
-    def test_it_tells_each_case_once_as_it_ends(self, red: Suite, project: Path) -> None:
+    def test_it_reports_each_case_once_as_it_ends(self, red: Suite, project: Path) -> None:
         heard: list[Event] = []
         report = red.run(project, None, heard.append)
         told = [event.case.id for event in heard if isinstance(event, CaseFinished)]

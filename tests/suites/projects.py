@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import Final
 
 from orchestrator.models import SuiteReport
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 
 PYTEST: Final = f"{shlex.quote(sys.executable)} -m pytest"
 

@@ -37,7 +37,7 @@ def test_operators_go_to_the_shell_as_they_stand(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["pytest | tail", "pytest|tee log", "pytest |& cat", "a && b | c"])
 def test_a_pipe_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"pipe.*hides the exit code.*drop the pipe"):
+    with pytest.raises(UsageError, match=r"pipe.*hides the exit code.*remove the pipe"):
         parse_command(text)
 
 

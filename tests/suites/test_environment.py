@@ -17,7 +17,7 @@ from orchestrator.suites.environment import (
     restore_decisive_variables,
     select_decisive_variables,
 )
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from teacher.webhook import TOKEN_VARIABLE
 from tests.suites.projects import write
 
@@ -73,7 +73,7 @@ def test_an_environment_above_counts_up_to_the_git_toplevel(project: Path) -> No
     assert "VIRTUAL_ENV" not in build_project_environment(inner)
 
 
-def test_without_one_the_users_path_counts_and_ours_comes_last(
+def test_without_one_the_users_path_comes_first_and_our_own_last(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     make_program(tmp_path / "bin/pytest", "echo the shell\\'s; exit 4")
@@ -155,7 +155,7 @@ def test_a_linked_work_tree_uses_the_main_ones_environment_and_its_own_code(tmp_
     assert "PYTHONPATH" not in build_project_environment(main, {"PATH": "/bin"})
 
 
-def test_what_a_verdict_rests_on_is_as_it_was_kept() -> None:
+def test_stored_decisive_variables_are_restored() -> None:
     at_start = {"PYTHONPATH": "lib", "PATH": "/bin", "PYTEST_ADDOPTS": "-q", "HOME": "/home/a"}
     kept = select_decisive_variables(at_start)
     assert kept == {"PYTHONPATH": "lib", "PYTEST_ADDOPTS": "-q"}

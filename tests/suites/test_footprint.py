@@ -1,14 +1,13 @@
-"""What a verdict rests on, by pytest's own word."""
+"""The footprint: what a verdict depends on, as pytest reports it."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
+from orchestrator.models import SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint, Reach
-from orchestrator.suites.pytest.reached import CASE_BOUND, REPORT_BOUND, ReachedFiles
-from orchestrator.suites.pytest.running import PLUGIN_FOLDER, PytestSuite
+from orchestrator.suites.pytest.suite import PLUGIN_FOLDER, PytestSuite
 from tests.suites.projects import PYTEST, wrap_command, write
 
 A = "tests/test_a.py"
@@ -84,7 +83,7 @@ def inside(project: Path, files: tuple[str, ...]) -> set[str]:
 @pytest.mark.parametrize(
     "command", [f"{PYTEST} tests", wrap_command("tests"), f"{PYTEST} -p xdist -n 2 tests"]
 )
-def test_files_are_told_apart_by_what_they_are_for(shop: Path, command: str) -> None:
+def test_files_are_classified_by_their_purpose(shop: Path, command: str) -> None:
     report, footprint = observe(shop, command)
     assert report.complete
     assert inside(shop, footprint.tests) == {A}
@@ -118,7 +117,7 @@ def test_each_case_reaches_what_its_own_code_uses(shop: Path) -> None:
     assert "shop/cart.py" not in reach[f"{A}::TestMoney::test_sum"]
 
 
-def test_a_failing_case_tells_what_it_reaches_without_being_observed(shop: Path) -> None:
+def test_a_failing_case_has_its_reach_without_being_observed(shop: Path) -> None:
     report = PytestSuite(f"{PYTEST} tests", 60).run(shop)
     failing = {case.id: case for case in report.failing}
     assert set(failing) == {f"{A}::test_tax", f"{A}::test_nothing"}
@@ -130,7 +129,7 @@ def test_a_failing_case_tells_what_it_reaches_without_being_observed(shop: Path)
     assert all(not case.reach for case in report.cases if not case.is_failing)
 
 
-def test_a_product_whose_docstrings_are_run_is_no_test(project: Path) -> None:
+def test_a_module_with_doctests_is_not_a_test_file(project: Path) -> None:
     write(project, product='def one():\n    """\n    >>> one()\n    1\n    """\n    return 1\n')
     report, footprint = observe(project, f"{PYTEST} --doctest-modules product.py")
     assert report.has_passed
@@ -138,13 +137,13 @@ def test_a_product_whose_docstrings_are_run_is_no_test(project: Path) -> None:
     assert inside(project, footprint.reach["product.py::product.one"]) == {"product.py"}
 
 
-def test_a_suite_that_does_not_come_to_its_end_has_no_footprint(project: Path) -> None:
+def test_a_suite_that_does_not_finish_has_no_footprint(project: Path) -> None:
     write(project, tests__test_a="import os\ndef test_x(): os._exit(0)\n")
     report, footprint = PytestSuite(f"{PYTEST} tests", 60).run_with_footprint(project)
     assert (report.outcome, report.complete, footprint) == (SuiteOutcome.CRASHED, False, None)
 
 
-def test_a_worker_that_replaces_a_dead_one_tells_what_its_cases_reach(project: Path) -> None:
+def test_a_worker_that_replaces_a_dead_one_reports_the_reach_of_its_cases(project: Path) -> None:
     write(
         project,
         product="def work(): pass\n",
@@ -172,28 +171,6 @@ def test_a_set_of_files_is_held_once_however_many_cases_reach_it() -> None:
     assert dict(read.reach) == given
     assert len({id(each) for each in read.reach.values()}) == 2
     assert read.reach.get("a.py::test_new") is None
-
-
-def test_what_failing_cases_carry_is_bounded(tmp_path: Path) -> None:
-    files = [f"{tmp_path}/module_{number}.py" for number in range(CASE_BOUND + 1)]
-    cases = [Case(f"a.py::test_{number}", CaseOutcome.FAILED) for number in range(60)]
-    reached = ReachedFiles()
-    reached.add_record(
-        {
-            "files": [*files, "/elsewhere/other.py"],
-            "sets": [[0, CASE_BOUND + 1], list(range(CASE_BOUND + 2))],
-            "cases": {case.id: int(at > 0) for at, case in enumerate(cases)},
-            "names": {cases[0].id: ["work"]},
-        },
-        str,
-    )
-    found, note = reached.attach_reach(cases, tmp_path)
-    assert (found[0].reach, found[0].names) == (("module_0.py",), ("work",))
-    assert len(found[1].reach) == CASE_BOUND
-    assert sum(len(case.reach) for case in found) == REPORT_BOUND
-    assert note == "the files that 59 failing cases use are not all recorded"
-    assert len(reached.files[cases[-1].id]) == CASE_BOUND + 2
-    assert reached.attach_reach(cases[:1], tmp_path)[1] == ""
 
 
 def test_a_failing_case_names_the_methods_under_test_that_it_calls(project: Path) -> None:

@@ -1,10 +1,10 @@
-"""Code that was exchanged in the tested process is found; what honest tests do is not."""
+"""Code that was replaced in the tested process is reported; what honest tests do is not."""
 
 from pathlib import Path
 
 import pytest
 
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from tests.suites.projects import PYTEST, write
 
 TESTS = """

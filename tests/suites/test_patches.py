@@ -1,10 +1,10 @@
-"""What a product puts into modules that are not its own is reported; what is usual is not."""
+"""What a product replaces in modules of others is reported; what is usual is not."""
 
 from pathlib import Path
 
 import pytest
 
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from tests.suites.projects import PYTEST, write
 
 TESTS = """

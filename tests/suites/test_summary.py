@@ -1,4 +1,4 @@
-"""The line in which pytest sums a session up, and lines of others that look like it."""
+"""The last line of pytest, and similar lines of other tools."""
 
 import pytest
 

@@ -89,8 +89,8 @@ def test_the_schema_asks_for_what_the_reader_reads() -> None:
 
 
 def test_errors_survive_a_journal() -> None:
-    error = UnusableAnswer("wrong", "mend it", BILL)
+    error = UnusableAnswer("wrong", "fix it", BILL)
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
     assert isinstance(copy, TeacherError)
-    assert (copy.message, copy.hint, copy.usage) == ("wrong", "mend it", BILL)
-    assert str(copy) == "wrong (mend it)"
+    assert (copy.message, copy.hint, copy.usage) == ("wrong", "fix it", BILL)
+    assert str(copy) == "wrong (fix it)"

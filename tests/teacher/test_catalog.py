@@ -98,7 +98,7 @@ def test_a_name_that_retires_soon_works_until_then() -> None:
     assert "was retired" in after.notice
 
 
-def test_the_default_model_is_passed_on_after_its_last_day_and_the_user_is_told() -> None:
+def test_the_default_model_is_used_after_its_last_day_with_a_notice() -> None:
     """An old version of ours beside a new SDK: nothing newer is known, and the API decides."""
     soon = resolve_model(DEFAULT_MODEL, date(2027, 12, 1), LAST_DAYS)
     assert (soon.id, soon.notice) == (DEFAULT_MODEL, f"{DEFAULT_MODEL} retires on 2028-01-01")

@@ -54,7 +54,7 @@ def test_the_request_carries_prompt_schema_cache_mark_and_rules() -> None:
     assert request.model == "claude-sonnet-5-5"
     [system] = request.body["system"]
     assert system["cache_control"] == {"type": "ephemeral"}
-    assert "the repository's tests said no" in system["text"]
+    assert "the repository's tests failed" in system["text"]
     assert request.schema == ANSWER_SCHEMA
     for rule in KNOWN:
         assert f"[{rule.id}]\nRule: {rule.text.rule}" in request.last_text
@@ -81,7 +81,7 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, var
         assert api.asked[0].headers["authorization"] == "Bearer a-secret"
 
 
-def test_a_retired_model_is_replaced_and_the_user_is_told() -> None:
+def test_a_retired_model_is_replaced_with_a_notice() -> None:
     with ReplayServer(scenario(Says(say=ADD))) as model:
         teacher = LocalTeacher("claude-3-5-sonnet-20241022", api_key="key", base_url=model.url)
         lesson = teacher.teach(FAILURE, ())
@@ -200,7 +200,7 @@ def test_a_broken_connection_is_tried_again(kind: FaultKind) -> None:
                 break
 
 
-def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name)  # what is left are proxies that nobody answers for
     with ReplayServer(scenario(Says(say=ADD))) as model:
@@ -225,7 +225,7 @@ def test_nobody_there_is_one_clear_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "mend"),
+    ("status", "hint"),
     [
         (400, "see what the API said"),
         (401, "check ANTHROPIC_API_KEY"),
@@ -233,13 +233,13 @@ def test_nobody_there_is_one_clear_line() -> None:
         (413, "too large"),
     ],
 )
-def test_a_refusal_is_not_tried_again(status: int, mend: str) -> None:
+def test_a_refusal_is_not_tried_again(status: int, hint: str) -> None:
     with ReplayServer(scenario(refusing(status, message="so it is"))) as model:
         teacher = LocalTeacher(api_key="key", base_url=model.url, retries=make_instant_retries()[0])
         with pytest.raises(TeacherUnavailable, match=f"{status}.*so it is") as caught:
             teacher.teach(FAILURE, ())
         assert len(model.requests) == 1
-    assert mend in caught.value.hint
+    assert hint in caught.value.hint
 
 
 def test_an_unknown_model_is_a_matter_of_configuration() -> None:

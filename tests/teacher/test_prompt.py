@@ -31,7 +31,7 @@ def test_every_prompt_file_is_used_and_every_type_has_its_own() -> None:
     assert len(set(DEFAULT_PROMPTS.values())) == len(FailureType)
 
 
-def test_no_sentence_stands_in_two_prompts() -> None:
+def test_no_sentence_is_in_two_prompts() -> None:
     seen: dict[str, str] = {}
     for name, text in SHIPPED.items():
         sentences = {s.strip() for s in re.split(r"[.:?]\s|\n", text) if len(s.split()) > 5}
@@ -81,7 +81,7 @@ def test_every_part_is_there_also_when_it_is_empty() -> None:
     assert re.findall(r"<<[0-9a-f]{16} ([a-z ]+)>>\n\(none\)\n", message) == [
         "task",
         "context",
-        "rules in force",
+        "active rules",
         "diff",
         "logs",
     ]
@@ -94,7 +94,7 @@ def test_the_same_failure_makes_the_same_message() -> None:
     )
 
 
-PARTS = ["failure type", "task", "summary", "context", "rules in force", "diff", "logs"]
+PARTS = ["failure type", "task", "summary", "context", "active rules", "diff", "logs"]
 hostile = st.one_of(
     st.text(),
     st.text(alphabet="<>0123456789abcdef \nendof"),

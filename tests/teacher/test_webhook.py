@@ -46,7 +46,7 @@ def test_the_three_published_keys_are_answer_enough() -> None:
         assert "authorization" not in workflow.asked[0].headers
 
 
-def test_no_proxy_stands_between_us_and_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_this_machine_bypass_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name)  # what is left are proxies that nobody answers for
     with Loopback(GOOD) as workflow:
@@ -73,7 +73,7 @@ def test_the_token_may_go_in_a_header_of_its_own() -> None:
     assert "authorization" not in asked.headers
 
 
-def test_the_shipped_workflow_tells_what_was_billed() -> None:
+def test_the_shipped_workflow_reports_what_was_billed() -> None:
     usage = {"input_tokens": 1_000_000, "output_tokens": 100_000, "cache_read_tokens": 7}
     reply = json_reply({**TEXT, "model": "claude-sonnet-5-5", "usage": usage})
     with Loopback(reply) as workflow:
@@ -161,12 +161,12 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "message", "mend"),
+    ("reply", "message", "hint"),
     [
         (Reply(403, b"Authorization data is wrong!"), "refused the token", "N8N_WEBHOOK_TOKEN"),
         (Reply(401, b"no"), "refused the token", "N8N_WEBHOOK_TOKEN"),
         (json_reply({"message": "not registered"}, 404), "no active workflow", "publish"),
-        (json_reply({"message": "stack"}, 422), "could not read", "N8N_SETUP.md"),
+        (json_reply({"message": "stack"}, 422), "could not parse", "N8N_SETUP.md"),
         (json_reply({"message": "Error in workflow"}, 500), "failed inside", "failed executions"),
         (json_reply({"error": "model: 529"}, 502), "model: 529", "credential"),
         (Reply(413), "request of this size", "N8N_PAYLOAD_SIZE_MAX"),
@@ -175,19 +175,22 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
     ],
     ids=lambda value: value.status if isinstance(value, Reply) else "",
 )
-def test_each_status_is_one_clear_line_with_the_mend(reply: Reply, message: str, mend: str) -> None:
+def test_each_status_is_one_clear_line_with_a_hint(reply: Reply, message: str, hint: str) -> None:
     with Loopback(reply) as workflow:
         teacher = WebhookTeacher(workflow.url, token="t", retries=make_instant_retries(tries=2)[0])
         with pytest.raises(TeacherUnavailable) as caught:
             teacher.teach(FAILURE, ())
     assert message in caught.value.message
     assert f"({reply.status})" in caught.value.message
-    assert mend in caught.value.hint
+    assert hint in caught.value.hint
     assert "\n" not in str(caught.value)
 
 
 def test_a_refusal_without_a_token_says_that_one_is_wanted() -> None:
-    with Loopback(Reply(403)) as workflow, pytest.raises(TeacherUnavailable, match="wants a token"):
+    with (
+        Loopback(Reply(403)) as workflow,
+        pytest.raises(TeacherUnavailable, match="requires a token"),
+    ):
         WebhookTeacher(workflow.url).teach(FAILURE, ())
     assert len(workflow.asked) == 1
 

@@ -1,4 +1,4 @@
-"""Where pytest looks for its settings."""
+"""List where pytest looks for its settings."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ CONFIG_NAMES: Final = (
     "tox.ini",
     "setup.cfg",
 )
-"""Files that may hold settings, in the order in which pytest tries them."""
+"""Files that may contain settings, in the order in which pytest tries them."""
 
 CONFTEST_NAME: Final = "conftest.py"
 
@@ -22,7 +22,7 @@ OPTIONS_VARIABLE: Final = "PYTEST_ADDOPTS"
 
 
 def list_environment_plugins(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the modules that the environment tells pytest to load as plugins."""
+    """Return the modules that pytest loads as plugins because of environment variables."""
     options = environment.get(OPTIONS_VARIABLE, "").split()
     named = (after for word, after in itertools.pairwise(options) if word == "-p")
     listed = environment.get("PYTEST_PLUGINS", "").split(",")
@@ -34,7 +34,7 @@ def list_config_candidates(start: Path, config: Path | None) -> tuple[Path, ...]
 
     Args:
         start: the common folder of the tests, or where pytest is started.
-        config: the file that it found; beyond its folder it does not look.
+        config: the file that it found; pytest does not look above its folder.
     """
     folders = [start, *start.parents]
     if config and config.parent in folders:
@@ -46,8 +46,8 @@ def list_conftest_candidates(folders: Iterable[Path], top: Path) -> tuple[Path, 
     """List the paths at which pytest looks for conftest files.
 
     Args:
-        folders: of tests.
-        top: the folder beyond which it does not look.
+        folders: folders with tests.
+        top: the folder above which pytest does not look.
     """
     found: dict[Path, None] = {}
     for folder in folders:

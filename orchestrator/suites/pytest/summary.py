@@ -1,13 +1,13 @@
-"""How pytest sums a session up: `==== 1 failed, 2 passed, 1 warning in 0.12s (0:00:00) ====`."""
+"""Recognise pytest's last line: `==== 1 failed, 2 passed, 1 warning in 0.12s (0:00:00) ====`."""
 
 import re
 from typing import Final
 
 PASSED_COUNT: Final = re.compile(r"(?:^|[\s=,])(\d+) passed\b")
-"""The count of what passed."""
+"""The number of passed cases."""
 
 COUNTS: Final = re.compile(r"\d+ (?:passed|failed|errors?|skipped)\b")
-"""A count of cases by their outcome; other runners say it like this too, in lines of their own."""
+"""A number of cases with their outcome; other runners print it in this form too."""
 
 LAST_LINE: Final = re.compile(COUNTS.pattern + r".* in \d+\.\d+ ?s")
-"""What no other tool says: linters count errors too, but in files."""
+"""The whole line, which no other tool prints: linters count errors too, but "in N files"."""

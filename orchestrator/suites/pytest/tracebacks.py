@@ -1,7 +1,7 @@
-"""How pytest prints tracebacks, in its styles `long`, `short` and `native`.
+"""Parse the tracebacks that pytest prints in its styles `long`, `short` and `native`.
 
-Which exception was raised, and through which files, is in `Case.raised`; this is for what people
-and teachers read.
+This is for excerpts that people and teachers read. The exceptions themselves, and the files that
+they passed through, are in `Case.raised`.
 """
 
 import re

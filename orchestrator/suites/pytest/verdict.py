@@ -1,8 +1,8 @@
-"""The verdict on a pytest run, from its exit code and its own records together.
+"""Judge a pytest run by its exit code and its records together.
 
-Neither is enough alone. A runner that dies with code 0 sends no last record; `make` and plugins
-change the codes; `pytest || true` hides them; coverage limits fail a run in which every case
-passed. The codes are those of `pytest.ExitCode`.
+Neither is enough alone. A test may end the process with code 0, and then the last record is
+missing; `make` and plugins change the codes; `pytest || true` hides them; coverage limits fail a
+run in which every case passed. The codes are those of `pytest.ExitCode`.
 """
 
 import re
@@ -15,12 +15,12 @@ from orchestrator.suites.pytest.summary import LAST_LINE
 _USAGE, _NO_TESTS = 4, 5
 
 UNFINISHED_MESSAGE: Final = "the process ended while it ran"
-"""Message of a case that had begun when its process died."""
+"""Message of a case that was running when its process ended."""
 
 PLUGIN: Final = "orchestrator_suite_plugin"
 
 NOT_REACHED_MESSAGE: Final = "pytest did not report: the orchestrator's plugin did not reach it"
-"""Message of a run in which pytest ran, as far as can be seen, and our plugin did not."""
+"""Message of a run in which pytest ran, judging by its output, but the plugin was not loaded."""
 
 _RAN_PATTERN: Final = re.compile(
     rf"{LAST_LINE.pattern}|No module named '?{PLUGIN}|Error importing plugin \"{PLUGIN}"
@@ -28,7 +28,7 @@ _RAN_PATTERN: Final = re.compile(
 
 
 class Verdict(NamedTuple):
-    """What a run came to, and what the outcome alone does not tell."""
+    """The outcome of a run, and a message that explains it."""
 
     outcome: SuiteOutcome
     message: str = ""
@@ -36,34 +36,34 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True)
 class Records:
-    """What pytest said itself, as far as it decides the outcome."""
+    """The parts of pytest's records that determine the outcome."""
 
     started: bool = False
-    """Whether our plugin was loaded at all."""
+    """Whether the plugin was loaded."""
     configured: bool = False
     """Whether pytest had read its arguments and settings."""
     finished: bool = False
-    """Whether each session that started sent its last record, and nothing is missing between."""
+    """Whether each session that started sent its last record, and no record is missing."""
     missing: int = 0
-    """Collected cases without an end."""
+    """The number of collected cases without a result."""
     stop_reason: str = ""
-    """Why a session stopped before all cases had run: by a limit, or by a plugin."""
+    """Why a session stopped before all cases had run, such as a limit or a plugin."""
     internal: str = ""
     """An error of pytest or of a plugin."""
     interrupted: bool = False
-    """Whether the session was broken off, by Ctrl-C or `pytest.exit`."""
+    """Whether the session was interrupted, by Ctrl-C or `pytest.exit`."""
     broken_conftest: bool = False
     """Whether a conftest file could not be imported."""
 
 
 def judge_run(code: int, cases: tuple[Case, ...], records: Records, output: str = "") -> Verdict:
-    """Judge a run that ended by itself.
+    """Judge a run that was not killed.
 
     Args:
         code: the command's exit code.
-        cases: what the records say of each.
-        records: what they say of the whole.
-        output: what the command printed.
+        cases: the cases that have ended.
+        records: the records of the whole run.
+        output: the command's output.
     """
     if not records.started and (code == 0 or _RAN_PATTERN.search(output)):
         return Verdict(SuiteOutcome.CRASHED, NOT_REACHED_MESSAGE)
@@ -83,7 +83,7 @@ def _judge_unfinished(code: int, records: Records) -> Verdict:
         return Verdict(SuiteOutcome.COLLECTION_ERROR)
     if records.internal:
         return Verdict(SuiteOutcome.CRASHED, f"internal error of pytest: {records.internal}")
-    # Once configured, pytest sends its last record after a usage error too.
+    # Once configured, pytest sends its last record even after a usage error.
     if code == _USAGE and not records.configured:
         return Verdict(SuiteOutcome.USAGE_ERROR)
     if code == _NO_TESTS and not records.started:
@@ -93,7 +93,7 @@ def _judge_unfinished(code: int, records: Records) -> Verdict:
 
 
 def _judge_failing(code: int, cases: tuple[Case, ...]) -> Verdict:
-    # Cases that were seen to fail are the stronger word: a code of 0 does not clear them.
+    # A case that failed takes precedence over an exit code of 0.
     note = "" if code else "though the command ended with 0"
     ran = any(case.outcome in (CaseOutcome.PASSED, CaseOutcome.FAILED) for case in cases)
     if any(case.is_failing and case.collecting for case in cases) and not ran:
@@ -104,12 +104,12 @@ def _judge_failing(code: int, cases: tuple[Case, ...]) -> Verdict:
 def _judge_green(cases: tuple[Case, ...]) -> Verdict:
     if any(case.outcome is CaseOutcome.PASSED for case in cases):
         return Verdict(SuiteOutcome.PASSED)
-    # A suite that skips everything has checked nothing, so it is never green.
+    # A suite that skips everything has tested nothing, so it must not count as passed.
     return Verdict(SuiteOutcome.NO_TESTS, "every case was skipped" if cases else "")
 
 
 def _judge_nonzero_exit(code: int, cases: tuple[Case, ...]) -> Verdict:
     if not cases:
         return Verdict(SuiteOutcome.USAGE_ERROR if code == _USAGE else SuiteOutcome.NO_TESTS)
-    # A coverage limit, too many warnings, a linter behind `&&`: the command says no.
+    # The command failed for another reason: a coverage limit, warnings, a linter after `&&`.
     return Verdict(SuiteOutcome.FAILED, f"no case failed, but the command ended with {code}")

@@ -1,7 +1,7 @@
-"""Report what pytest does, case by case, to the process that started it.
+"""A pytest plugin that reports each case to the orchestrator.
 
-PYTEST_DONT_REWRITE. Without the variable that `running.py` of the orchestrator sets, this does
-nothing: a pytest that a test starts never reports, because the first one takes the variable away.
+PYTEST_DONT_REWRITE. It does nothing without the variable that the orchestrator's `suite.py` sets.
+The first pytest removes the variable, so that a pytest that is started by a test does not report.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 VARIABLE = "ORCHESTRATOR_SUITE"
 
-_prefix, sys.pycache_prefix = sys.pycache_prefix, None  # our own bytecode lies beside us
+_prefix, sys.pycache_prefix = sys.pycache_prefix, None  # use the bytecode beside this file
 try:
     if VARIABLE in os.environ or "PYTEST_XDIST_WORKER" in os.environ:
         from orchestrator_suite_parts import (  # type: ignore[import-not-found]

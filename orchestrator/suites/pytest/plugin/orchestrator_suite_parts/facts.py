@@ -1,4 +1,4 @@
-"""Collect what is known only in the process where cases run: what raised, code, files."""
+"""Collect what is known only in the process that runs the cases: exceptions, code, files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any, Iterator
 
 import pytest
 
-from . import code as _code
+from . import functions as _functions
+from .exceptions import describe_collection_error, describe_exceptions
 from .integrity import (
     Baseline,
     ItemFunctions,
@@ -17,18 +18,17 @@ from .integrity import (
     trust_files,
 )
 from .patches import find_patches
-from .places import is_project_file, resolve_path
-from .raised import describe_collection_error, describe_exceptions
+from .project_files import is_project_file, resolve_path
 
 _MOST_FORGED = 100
 
 
 class Facts:
-    """What one process knows of the suite.
+    """The facts that one process collects.
 
     Args:
-        manager: pytest's, of plugins.
-        observing: whether the whole footprint is wanted, or only what failing cases reach.
+        manager: pytest's plugin manager.
+        observing: whether to collect the whole footprint, or only what failing cases reach.
         baseline: the runner's code as it was when pytest started.
     """
 
@@ -45,7 +45,7 @@ class Facts:
         self._parents: dict[Any, tuple[str, str, str]] = {}
         self._opens: Any = None
         if observing:
-            from .opens import OpenRecorder
+            from .open_recorder import OpenRecorder
 
             self._opens = OpenRecorder(self._executed_items)
             manager.register(self._opens, "orchestrator-opens")
@@ -63,7 +63,7 @@ class Facts:
         return file_id, path, function, definer
 
     def _find_file(self, parent: Any) -> tuple[str, str, str]:
-        """Return id and path of the file that a collector is in, and its own id."""
+        """Return the id and path of a collector's file, and the collector's own id."""
         if parent not in self._parents:
             each = parent
             while each is not None and not isinstance(each, pytest.File):
@@ -74,12 +74,12 @@ class Facts:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
-        """Remember the hooks that are there before test modules are imported."""
+        """Record the hooks that exist before test modules are imported."""
         self._early_hooks = find_hook_files(config.pluginmanager)
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self) -> Iterator[None]:
-        """Attach the exceptions of an error in collecting to its report."""
+        """Attach the exceptions of a collection error to its report."""
         outcome: Any = yield
         if not outcome.excinfo:
             report = outcome.get_result()
@@ -89,7 +89,7 @@ class Facts:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:
-        """Remember the collected cases, and trust what defines and steers them."""
+        """Record the collected cases, and trust the files that define and configure them."""
         self._collected_items = list(session.items)
         self._fixtures = find_fixture_files(session)
         trust_files(self.find_test_files() | self.find_test_config(session.config))
@@ -97,13 +97,13 @@ class Facts:
             self._forgeries[text] = None
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Look at the runner after each case."""
+        """Check the runner after each case."""
         for text in self._baseline.find_core_changes() if self._baseline else ():
             self._forgeries["{}: {}".format(nodeid, text)] = None
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[None]:
-        """Look at a test function just before and after it is called."""
+        """Check a test function just before and after it is called."""
         self._check_item(item)
         yield
         self._check_item(item)
@@ -123,9 +123,9 @@ class Facts:
                 self._failed_items[item] = None
 
     def find_test_files(self) -> set[str]:
-        """Return the files in which collected cases, or the code that makes them, are defined.
+        """Return the files that define the collected cases, or the functions that make them.
 
-        A module whose docstrings are run is not one of them: it is the code under test.
+        A module with doctests is not included, because it is the code under test.
         """
         found = set()
         for item in self._collected_items:
@@ -147,21 +147,18 @@ class Facts:
         } - self.find_test_files()
 
     def collect_facts(self, config: Any) -> dict[str, Any]:
-        """Return all facts as plain JSON values."""
+        """Return all facts as JSON values."""
         for text in self._baseline.restore_builtins() if self._baseline else ():
             self._forgeries[text] = None
         facts: dict[str, Any] = {"forged": self._collect_forgeries(config)}
         if not (self._failed_items or self._opens):
             return facts
-        from .graph import Graph
+        from .import_graph import Graph
 
-        graph, tests, steering = (
-            Graph(config),
-            self.find_test_files(),
-            self.find_test_config(config),
-        )
+        graph = Graph(config)
+        tests, test_config = self.find_test_files(), self.find_test_config(config)
         provides = set(find_hook_files(config.pluginmanager)) | self._fixtures
-        code = graph.find_test_code(tests | steering | provides)
+        code = graph.find_test_code(tests | test_config | provides)
         if wanted := self._select_reach_items(config):
             from .reach import Reach
 
@@ -170,12 +167,12 @@ class Facts:
             from .footprint import gather_footprint
 
             facts["footprint"] = gather_footprint(
-                config, graph, tests, steering, provides, code, self._opens
+                config, graph, tests, test_config, provides, code, self._opens
             )
         return facts
 
     def _select_reach_items(self, config: Any) -> list[Any]:
-        """Return the cases whose reach is wanted."""
+        """Return the cases whose reach is to be reported."""
         if not self.observing:
             return list(self._failed_items)
         return self._collected_items if _is_replacement_worker(config) else self._executed_items
@@ -193,18 +190,18 @@ class Facts:
 
 
 def _is_replacement_worker(config: Any) -> bool:
-    """Return whether this is a worker of xdist that replaces one that died with what it knew."""
+    """Return whether this is an xdist worker that replaces a dead one, whose facts are lost."""
     given = getattr(config, "workerinput", {})
     number = str(given.get("workerid", ""))[2:]
     return number.isdigit() and int(number) >= given.get("workercount", 0)
 
 
 def _list_own_files(item: Any) -> list[str]:
-    """List the files in which a case's function is defined, and not those of its decorators."""
+    """List the files that define a case's function, without those of its decorators."""
     name = getattr(item, "originalname", None)
     return [
         each.__code__.co_filename
-        for each in _code.list_functions(_code.find_item_object(item))
+        for each in _functions.list_functions(_functions.find_item_object(item))
         if each.__name__ == name and is_project_file(each.__code__.co_filename)
     ]
 
@@ -218,12 +215,12 @@ def find_fixture_files(session: Any) -> set[str]:
     return {
         resolve_path(each.__code__.co_filename)
         for definition in known
-        for each in _code.list_functions(definition.func)[:1]
+        for each in _functions.list_functions(definition.func)[:1]
     }
 
 
 def _is_trusted_plugin(plugin: Any, config: Any) -> bool:
-    """Return whether a plugin that was registered late is a conftest file, or made by one."""
+    """Return whether a plugin that was registered late is, or was made by, a trusted file."""
     file = getattr(plugin, "__file__", None)
     if file and os.path.basename(file) == "conftest.py":
         return True

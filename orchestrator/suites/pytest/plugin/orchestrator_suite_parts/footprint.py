@@ -1,4 +1,4 @@
-"""Gather the files that the verdict of the suite rests on."""
+"""Gather the files that the verdict of the suite depends on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from .places import (
+from .project_files import (
     is_plugin_file,
     is_project_file,
     list_search_path,
@@ -19,8 +19,8 @@ from .places import (
 )
 
 if TYPE_CHECKING:
-    from .graph import Graph
-    from .opens import OpenRecorder
+    from .import_graph import Graph
+    from .open_recorder import OpenRecorder
 
 _RUNNER = {
     *("pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments"),
@@ -33,41 +33,27 @@ def gather_footprint(
     config: Any,
     graph: Graph,
     tests: set[str],
-    steering: set[str],
+    test_config: set[str],
     provides: set[str],
     code: set[str],
     opens: OpenRecorder,
 ) -> dict[str, Any]:
-    """Return the footprint as plain JSON values.
+    """Return the footprint as JSON values.
 
     Args:
-        config: pytest's.
+        config: pytest's configuration.
         graph: of the project's files.
         tests: files that define cases.
-        steering: files that steer the runner.
+        test_config: files that configure the runner.
         provides: files that define fixtures or hooks.
         code: all files of test code.
-        opens: what was opened.
+        opens: the files that were opened.
     """
-    files: dict[str, str] = {}
-    runner: set[str] = set()
-    installed: set[str] = set()
-    programs = {os.path.dirname(sys.executable), os.path.join(sys.prefix, "bin")}
-    names = _RUNNER | _list_plugin_modules(config)
-    for name, module in list(sys.modules.items()):
-        path = _resolve_module_file(module)
-        if not path or is_plugin_file(path):
-            continue
-        if os.path.dirname(path) in programs or name == "__main__":
-            runner.add(path)
-        elif is_project_file(path):
-            files.setdefault(path, name)
-        else:
-            (runner if name.split(".")[0] in names else installed).add(path)
+    files, runner, installed = _sort_imported_files(_RUNNER | _list_plugin_modules(config))
     imports = {path: sorted(graph.find_direct_uses(path)) for path in files}
     return {
         "tests": sorted(tests),
-        "steering": sorted(steering),
+        "steering": sorted(test_config),
         "modules": [
             [name, path, imports[path], path in provides] for path, name in sorted(files.items())
         ],
@@ -78,6 +64,29 @@ def gather_footprint(
         "site_folders": list(list_site_folders()),
         "standard_modules": list_standard_modules(),
     }
+
+
+def _sort_imported_files(runner_names: set[str]) -> tuple[dict[str, str], set[str], set[str]]:
+    """Return the imported files: the project's by module name, the runner's, and installed ones.
+
+    Args:
+        runner_names: top-level modules of the runner and its plugins.
+    """
+    project: dict[str, str] = {}
+    runner: set[str] = set()
+    installed: set[str] = set()
+    programs = {os.path.dirname(sys.executable), os.path.join(sys.prefix, "bin")}
+    for name, module in list(sys.modules.items()):
+        path = _resolve_module_file(module)
+        if not path or is_plugin_file(path):
+            continue
+        if os.path.dirname(path) in programs or name == "__main__":
+            runner.add(path)
+        elif is_project_file(path):
+            project.setdefault(path, name)
+        else:
+            (runner if name.split(".")[0] in runner_names else installed).add(path)
+    return project, runner, installed
 
 
 def _resolve_module_file(module: Any) -> str:
@@ -111,13 +120,13 @@ def _find_data_files(opens: OpenRecorder, code: set[str], modules: set[str]) -> 
 
 
 def _is_in_temporary_project(path: str, code: set[str], temporary: str) -> bool:
-    """Return whether a file in the temporary folder belongs to a project that lies there too."""
+    """Return whether a file in the temporary folder belongs to a project that is there too."""
     homes = {os.path.dirname(each) for each in code if each.startswith(temporary + os.sep)}
     return any(os.path.commonpath([path, home]) != temporary for home in homes)
 
 
 def _list_plugin_modules(config: Any) -> set[str]:
-    """Name the top-level modules of the installed plugins and of what they require."""
+    """List the top-level modules of the installed plugins and of their requirements."""
     found: set[str] = set()
     for plugin in config.pluginmanager.get_plugins():
         name = plugin.__name__ if hasattr(plugin, "__file__") else type(plugin).__module__

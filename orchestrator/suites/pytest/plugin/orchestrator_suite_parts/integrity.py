@@ -1,7 +1,7 @@
-"""Notice code of the runner, hooks and test functions that were exchanged while the suite ran.
+"""Detect functions of the runner, hooks and test functions that were replaced during the run.
 
-Only what no honest suite does counts: patching that a test restores is normal, and so is what
-installed plugins, conftest files and tests themselves exchange.
+Only what no honest suite does is reported: a patch that a test undoes is normal, and so is
+everything that installed plugins, conftest files and tests themselves replace.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any, Iterator
 
-from . import code as _code
-from .places import is_plugin_file, is_project_file, resolve_path
+from . import functions as _functions
+from .project_files import is_plugin_file, is_project_file, resolve_path
 
 _NAMES = (
     "AssertionError abs all any bool bytes callable dict enumerate filter float frozenset getattr"
@@ -37,7 +37,7 @@ _CORE = (
 
 
 def remember_runner() -> Baseline:
-    """Remember the runner's code, before any code of the project is imported."""
+    """Record the runner's code; to be called before any code of the project is imported."""
     return Baseline()
 
 
@@ -51,18 +51,21 @@ class Baseline:
         self._core = [each for each in self._entries if each[0] in core]
 
     def find_core_changes(self) -> list[str]:
-        """Return what was exchanged of the code that runs and reports a single case."""
+        """Describe what was replaced in the code that runs and reports a single case.
+
+        This is a small part, so that it can be checked after each case.
+        """
         return _find_changes(self._core)
 
     def find_changes(self) -> list[str]:
-        """Return what was exchanged of all that was remembered."""
+        """Describe everything that was replaced."""
         found = _find_changes(self._entries)
         return [*found, *_iter_unittest_changes()]
 
     def restore_builtins(self) -> list[str]:
-        """Restore builtins that were replaced, and return those that it was not honest to replace.
+        """Restore replaced builtins, and describe those that untrusted code replaced.
 
-        What comes after this uses them.
+        The plugin's own code after this call uses them.
         """
         replaced = []
         for name, value in self._builtins.items():
@@ -79,13 +82,13 @@ _trusted_files: set[str] = set()
 
 
 def trust_files(files: set[str]) -> None:
-    """Take these files of the project for such as may change the runner: tests and steering."""
+    """Allow code in these files of the project, tests and their configuration, to patch."""
     _trusted_files.update(files)
 
 
 def is_known(value: Any) -> bool:
-    """Return whether installed, steering or test code defines a value."""
-    found = _code.list_functions(value)
+    """Return whether a value is defined by installed code, tests or their configuration."""
+    found = _functions.list_functions(value)
     if found:
         return all(is_trusted_file(each.__code__.co_filename) for each in found[:1])
     kind = value if isinstance(value, type) else type(value)
@@ -95,7 +98,7 @@ def is_known(value: Any) -> bool:
 
 
 def is_trusted_file(name: str) -> bool:
-    """Return whether a file is installed, or one that steers or holds tests."""
+    """Return whether a file is installed, defines tests, or configures them."""
     return not name.startswith("<") and (
         not is_project_file(name) or resolve_path(name) in _trusted_files
     )
@@ -103,8 +106,8 @@ def is_trusted_file(name: str) -> bool:
 
 def _find_changes(entries: list[Any]) -> list[str]:
     found: list[str] = []
-    for name, holder, key, held, function, known in entries:
-        if function.__code__ is not known or holder.get(key) is not held:
+    for name, holder, key, value, function, known in entries:
+        if function.__code__ is not known or holder.get(key) is not value:
             found += _iter_replacements(name, holder.get(key), function, known)
     return found
 
@@ -158,11 +161,11 @@ class ItemFunctions:
         self._known: dict[Any, tuple[Any, FunctionType, Any]] = {}
 
     def remember_functions(self, items: list[Any]) -> list[str]:
-        """Remember the cases' functions, and return those that are not their file's own."""
+        """Record the cases' functions, and describe those whose code is from another file."""
         found = []
         for item in items:
-            held = _code.find_item_object(item)
-            function = next(iter(_code.list_functions(held)), None)
+            held = _functions.find_item_object(item)
+            function = next(iter(_functions.list_functions(held)), None)
             if function is not None:
                 self._known[item] = (held, function, function.__code__)
                 if _is_foreign(function):
@@ -172,24 +175,24 @@ class ItemFunctions:
         return found
 
     def find_change(self, item: Any) -> str:
-        """Return what was exchanged of a case, just before or after it is called."""
+        """Describe what was replaced of a case since collection; empty if nothing."""
         if item not in self._known:
             return ""
         held, function, known = self._known[item]
         if function.__code__ is not known:
             return "{}: the code of the test function was replaced".format(item.nodeid)
-        called = _code.find_item_object(item)
+        called = _functions.find_item_object(item)
         if called is held:
             return ""
-        now = _code.list_functions(called)
+        now = _functions.list_functions(called)
         if not now or function in now or is_trusted_file(now[0].__code__.co_filename):
             return ""
         return "{}: the test function was replaced".format(item.nodeid)
 
 
 def _is_foreign(function: FunctionType) -> bool:
-    """Return whether a function claims to be of one module and its code is of another file."""
-    chain = _code.list_functions(function)
+    """Return whether a function belongs to one module while its code is from another file."""
+    chain = _functions.list_functions(function)
     module = sys.modules.get(function.__module__ or "")
     own = resolve_path(getattr(module, "__file__", None) or "")
     if not own or any(resolve_path(each.__code__.co_filename) == own for each in chain):
@@ -199,12 +202,12 @@ def _is_foreign(function: FunctionType) -> bool:
 
 
 def find_hook_files(manager: Any) -> dict[str, Any]:
-    """Map the files of all hook implementations of the project to the plugin they belong to."""
+    """Return the files of the project with hook implementations, and the plugin of each."""
     found: dict[str, Any] = {}
     for name in dir(manager.hook):
         caller = getattr(manager.hook, name, None)
         for implementation in getattr(caller, "get_hookimpls", list)():
-            for function in _code.list_functions(implementation.function)[:1]:
+            for function in _functions.list_functions(implementation.function)[:1]:
                 file = function.__code__.co_filename
                 if not is_plugin_file(file) and (file.startswith("<") or is_project_file(file)):
                     found[resolve_path(file) or file] = implementation.plugin
@@ -212,9 +215,9 @@ def find_hook_files(manager: Any) -> dict[str, Any]:
 
 
 def find_tracer_change() -> str:
-    """Return what follows the tests' execution, if code of the product does."""
+    """Describe the trace or profile function, if code of the product has set one."""
     for name, hook in (("settrace", sys.gettrace()), ("setprofile", sys.getprofile())):
-        for function in _code.list_functions(hook)[:1]:
+        for function in _functions.list_functions(hook)[:1]:
             file = function.__code__.co_filename
             if not is_trusted_file(file):
                 return "sys.{} is set by {}".format(name, file)

@@ -1,8 +1,8 @@
-"""Find what code of the product put into modules that are not the project's.
+"""Find what code of the product replaced in modules outside of the project.
 
-Whoever exchanges a function of the standard library, hooks into the import of modules, or makes
-values that are equal to others changes what the tests see without touching them. A project may do
-so honestly: what it did at the baseline is no finding, which is for the reader of these to say.
+Code that replaces functions of the standard library, hooks into imports, or defines values that
+are equal to all others can make tests pass without touching them. A project may have good reasons
+to do so. Therefore the orchestrator ignores what it did before the attempt; this module does not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Iterator
 
 from .integrity import is_trusted_file
-from .places import is_plugin_file, is_project_file, list_standard_modules, resolve_path
+from .project_files import is_plugin_file, is_project_file, list_standard_modules, resolve_path
 
 _REPLACEABLE_NAMES = {
     *("sys.excepthook", "sys.displayhook", "sys.unraisablehook", "sys.breakpointhook"),
@@ -26,7 +26,7 @@ _SKIPPED_TYPES = {
     *(str, bytes, int, bool, float, complex, type(None), tuple, list, dict, set, frozenset),
     *(ModuleType, BuiltinFunctionType),
 }
-"""Types of values that exchange nothing."""
+"""Types of values that cannot replace a function or class."""
 _WRAPPERS = {staticmethod, classmethod, property, functools.partialmethod}
 _SAMPLES: tuple[tuple[type, Any, tuple[Any, ...]], ...] = (
     (int, 1000, (1001, 999)),
@@ -46,8 +46,8 @@ _MOST_CLASSES = 50_000
 
 
 def find_patches() -> list[str]:
-    """Return what code of the product exchanged outside of the project, in words."""
-    _find_class_file.cache_clear()  # since then, more files may be known as those of tests
+    """Describe what code of the product replaced outside of the project, sorted."""
+    _find_class_file.cache_clear()  # since the last call, more files may be trusted
     found = [
         *_iter_replaced_attributes(),
         *_iter_import_hooks(),
@@ -58,7 +58,7 @@ def find_patches() -> list[str]:
 
 
 def find_product_file(value: Any) -> str:
-    """Return the file of the product that defines a function, a class or an object's class."""
+    """Return the file of the product that defines a function, class or object; or empty."""
     if isinstance(value, FunctionType):
         name = value.__code__.co_filename
         if name.startswith("<"):
@@ -120,7 +120,7 @@ def _iter_replaced_attributes() -> Iterator[str]:
 
 
 def _find_test_imports() -> set[str]:
-    """Return the installed packages that modules of tests hold something of."""
+    """Return the installed packages that test modules have imported something of."""
     found = {"_pytest", "pytest", "pluggy"}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
@@ -157,7 +157,7 @@ def _unwrap_method(value: Any) -> Any:
 
 
 def _iter_replacements(module: ModuleType, key: str, value: Any) -> Iterator[str]:
-    """Yield whether a value took the place of what a module itself defines."""
+    """Yield a description if a value of the product replaced what a module itself defines."""
     name = "{}.{}".format(module.__name__, key)
     if name in _REPLACEABLE_NAMES or key.startswith("__"):
         return
@@ -172,7 +172,7 @@ def _iter_replacements(module: ModuleType, key: str, value: Any) -> Iterator[str
 
 
 def _has_definition(module: ModuleType, name: str) -> bool:
-    """Return whether a module's own code defines, or imports, a function or class of a name."""
+    """Return whether a module's source defines or imports a function or class of this name."""
     file = str(getattr(module, "__file__", None) or "")
     if not file.endswith(".py"):
         return True
@@ -204,7 +204,7 @@ def _iter_import_hooks() -> Iterator[str]:
 
 
 def _iter_foreign_loaders() -> Iterator[str]:
-    """Yield the test modules that code of the product loaded."""
+    """Yield a description of each test module that was loaded by code of the product."""
     for module in list(sys.modules.values()):
         file = str(getattr(module, "__file__", None) or "")
         if not file or _is_installed(file) or not is_trusted_file(file):
@@ -216,7 +216,7 @@ def _iter_foreign_loaders() -> Iterator[str]:
                 yield "{} was loaded by {}".format(file, by)
 
 
-# ---- values that are equal to others -------------------------------------------------------
+# ---- values that are equal to all others ---------------------------------------------------
 
 
 def _iter_lenient_classes() -> Iterator[str]:
@@ -231,7 +231,7 @@ def _iter_lenient_classes() -> Iterator[str]:
 
 
 def _iter_classes() -> Iterator[type]:
-    """Yield all classes that are not defined by the interpreter itself."""
+    """Yield all classes except `object`, up to a limit."""
     left: list[type] = [object]
     seen: set[int] = set()
     while left and len(seen) < _MOST_CLASSES:
@@ -248,7 +248,7 @@ def _iter_classes() -> Iterator[type]:
 
 
 def _is_lenient(kind: Any, name: str) -> bool:
-    """Return whether an object of a class is equal to what it cannot be equal to."""
+    """Return whether an instance of a class is equal to unrelated objects."""
     base, sample, others = next(
         (each for each in _SAMPLES if issubclass(kind, each[0])), (object, None, ())
     )
@@ -260,7 +260,7 @@ def _is_lenient(kind: Any, name: str) -> bool:
         if sample is not None and base in (list, set, dict):
             initialize: Any = base.__init__
             initialize(value, sample)
-    except Exception:  # noqa: BLE001 -- not to be made without its own constructor
+    except Exception:  # noqa: BLE001 -- classes of the product may raise anything here
         return False
     return any(_is_equal(value, each, name) for each in (object(), *others))
 
@@ -268,6 +268,6 @@ def _is_lenient(kind: Any, name: str) -> bool:
 def _is_equal(value: Any, other: Any, name: str) -> bool:
     try:
         result = getattr(type(value), name)(value, other)
-    except Exception:  # noqa: BLE001 -- the product's code; it was given half an object
+    except Exception:  # noqa: BLE001 -- the product's `__eq__`, on an instance without `__init__`
         return False
     return isinstance(result, int) and bool(result) is (name == "__eq__")

@@ -1,4 +1,4 @@
-"""Turn pytest's hooks into records."""
+"""Turn pytest's hooks into records for the orchestrator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
 
-from .raised import describe_collection_error, describe_exceptions
+from .exceptions import describe_collection_error, describe_exceptions
 
 if TYPE_CHECKING:
     from .facts import Facts
@@ -18,7 +18,7 @@ _LONGEST_TEXT, _LONGEST_MESSAGE = 40_000, 8_000
 
 
 class Reporter:
-    """Sends records from the process that we started; with xdist, that is the controller."""
+    """Sends records from the process that the orchestrator started; with xdist, the controller."""
 
     def __init__(self, stream: Stream, facts: Facts) -> None:
         self._stream, self._facts = stream, facts
@@ -33,7 +33,7 @@ class Reporter:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_load_initial_conftests(self) -> Iterator[None]:
-        """Report a conftest file that cannot be imported: pytest calls it a usage error."""
+        """Report a conftest file that cannot be imported, which pytest treats as a usage error."""
         outcome: Any = yield
         error = getattr(outcome, "excinfo", None)
         if error and hasattr(error[1], "path") and type(error[1]).__module__.startswith("_pytest"):
@@ -45,7 +45,7 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
-        """Let no failure hide other cases, and report the start."""
+        """Make sure that all cases run, and report the start."""
         force_full_run(config.option)
         self._stream.send(
             "start",
@@ -61,23 +61,23 @@ class Reporter:
         )
 
     def pytest_sessionstart(self, session: Any) -> None:
-        """Remember the session, which knows how it ends."""
+        """Store the session, which later has the exit status."""
         self._session = session
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_collection(self) -> Iterator[None]:
-        """Remember whether collecting came to its end."""
+        """Record whether collection finished."""
         outcome: Any = yield
         self._has_collected = not outcome.excinfo
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Ask a worker of xdist for its facts."""
+        """Ask an xdist worker for its facts."""
         node.workerinput["orchestrator"] = {"observing": self._stream.observing}
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector: Any) -> Iterator[None]:
-        """Report a module whose import ends the whole session."""
+        """Report a module that exits on import, which ends the whole session."""
         outcome: Any = yield
         error = getattr(outcome, "excinfo", None)
         if error and isinstance(error[1], SystemExit):
@@ -91,16 +91,16 @@ class Reporter:
         if report.outcome == "passed":
             return
         message, text = _format_message(report), _format_text(report)
-        given = getattr(report, "orchestrator_raised", None)
-        message = given[0] if given and report.outcome == "failed" else message
+        raised = getattr(report, "orchestrator_raised", None)
+        message = raised[0] if raised and report.outcome == "failed" else message
         self._send_uncollected(
-            report.nodeid, report.outcome, message, text, given[1] if given else []
+            report.nodeid, report.outcome, message, text, raised[1] if raised else []
         )
 
     def _send_uncollected(
         self, node: str, outcome: str, message: str, text: str, chain: list[Any]
     ) -> None:
-        if node in self._uncollected_ids:  # every worker of xdist says so
+        if node in self._uncollected_ids:  # each xdist worker reports it
             return
         self._uncollected_ids.add(node)
         self._stream.send(
@@ -110,24 +110,25 @@ class Reporter:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: Any) -> None:
         """Report all cases that are about to run."""
-        places = [self._facts.locate_case(item) for item in session.items]
-        self._send_collected([item.nodeid for item in session.items], places)
+        locations = [self._facts.locate_case(item) for item in session.items]
+        self._send_collected([item.nodeid for item in session.items], locations)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Any) -> None:
-        """Report what a worker of xdist has collected."""
+        """Report the cases that an xdist worker has collected."""
         new = [each for each in ids if each not in self._listed_ids]
         if new:
             self._send_collected(new, [])
 
-    def _send_collected(self, ids: list[str], places: list[Any]) -> None:
+    def _send_collected(self, ids: list[str], locations: list[Any]) -> None:
         self._listed_ids.update(ids)
+        # Each location once: parametrized cases share theirs.
         known: dict[Any, int] = {}
-        at = [known.setdefault(tuple(place), len(known)) for place in places]
+        at = [known.setdefault(tuple(each), len(known)) for each in locations]
         self._stream.send("collected", ids=ids, at=at, places=list(known))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Report that a case begins."""
+        """Report that a case starts."""
         self._started_count += 1
         self._seconds[nodeid] = 0.0
         self._stream.send("begin", id=nodeid)
@@ -136,9 +137,9 @@ class Reporter:
         """Report a phase of a case that did not simply pass."""
         node = report.nodeid
         self._seconds[node] = self._seconds.get(node, 0.0) + getattr(report, "duration", 0.0)
-        handed = getattr(report, "orchestrator_handed", None)
-        if handed:
-            self._stream.send("place", id=node, place=handed)
+        location = getattr(report, "orchestrator_handed", None)
+        if location:
+            self._stream.send("place", id=node, place=location)
         if report.outcome == "rerun":
             self._passed_ids.discard(node)
         elif report.outcome == "passed":
@@ -155,7 +156,7 @@ class Reporter:
                 text=_format_text(report),
                 raised=getattr(report, "orchestrator_raised", []),
             )
-        if report.when not in ("setup", "call", "teardown"):  # xdist's word on a dead worker
+        if report.when not in ("setup", "call", "teardown"):  # xdist: a worker died
             self.pytest_runtest_logfinish(node)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
@@ -172,20 +173,20 @@ class Reporter:
         self._stream.send("internal", message=message, raised=describe_exceptions(error))
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
-        """Report that the session was broken off, and whether by pytest's own counting."""
+        """Report that the session was interrupted, and whether by pytest itself."""
         own = type(excinfo.value).__qualname__ == "Session.Interrupted"
         self._stream.send("interrupted", message=str(excinfo.value), own=own)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take the facts of a worker of xdist that has ended."""
-        handed = getattr(node, "workeroutput", {}).get("orchestrator")
-        if handed:
-            self._worker_facts.append(json.loads(handed))
+        """Store the facts of an xdist worker that has ended."""
+        facts = getattr(node, "workeroutput", {}).get("orchestrator")
+        if facts:
+            self._worker_facts.append(json.loads(facts))
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: Any) -> None:
-        """Report the facts, and the end."""
+        """Report the facts, and that the session has finished."""
         session = self._session
         if session is None:
             return
@@ -206,7 +207,7 @@ class Reporter:
 
 
 class WorkerReporter:
-    """Hands the facts of a worker of xdist to its controller."""
+    """Sends the facts of an xdist worker to its controller."""
 
     def __init__(self, config: Any, facts: Facts) -> None:
         self._config, self._facts = config, facts
@@ -214,22 +215,22 @@ class WorkerReporter:
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[None]:
-        """Attach where a case is defined to its first report."""
+        """Attach the location of a case to its first report."""
         outcome: Any = yield
         if call.when == "setup" and not outcome.excinfo:
             outcome.get_result().orchestrator_handed = list(self._facts.locate_case(item))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Hand the facts over, with the worker's last message."""
+        """Send the facts with the worker's last message."""
         facts = self._facts.collect_facts(self._config)
         self._config.workeroutput["orchestrator"] = json.dumps(facts, default=str)
 
 
 def force_full_run(option: Any) -> None:
-    """Let nothing that failed, now or in an earlier run, decide which other cases run.
+    """Turn off all options that skip cases after a failure in this run or an earlier one.
 
-    A case that did not run looks like one that is not there: whoever breaks it would not be seen.
+    A case that was not run looks like one that does not exist, so breaking it would go unnoticed.
     """
     option.continue_on_collection_errors = True
     option.maxfail = 0
@@ -264,7 +265,7 @@ def _shorten_text(text: str) -> str:
 def _format_traceback(error: BaseException) -> str:
     try:
         text = str(pytest.ExceptionInfo.from_exception(error).getrepr(style="short"))
-    except Exception:  # noqa: BLE001 -- older pytest, or the project's own `__str__`
+    except Exception:  # noqa: BLE001 -- calls the project's own `__str__`, also of older pytests
         import traceback
 
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))

@@ -1,4 +1,4 @@
-"""Send numbered records with the nonce of the run, one JSON object per line, at once."""
+"""Send records to the orchestrator: one JSON object per line, numbered, with the run's nonce."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, MutableMapping
 
 
 class Stream:
-    """Sends records, from the process that opened it alone and not from its forks."""
+    """Sends records, but only from the process that opened it, not from its forks."""
 
     def __init__(self, descriptor: int, nonce: str, observing: bool) -> None:
         self._descriptor, self._nonce, self.observing = descriptor, nonce, observing
@@ -18,7 +18,7 @@ class Stream:
         self._encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
     def send(self, kind: str, **values: Any) -> None:
-        """Send one record. Nobody listening is no error: the suite runs on."""
+        """Send one record without buffering; if the pipe is closed, stop sending silently."""
         if self._descriptor < 0 or os.getpid() != self._process:
             return
         head = {"nonce": self._nonce, "process": self._process, "number": self._number}
@@ -33,7 +33,10 @@ class Stream:
 
 
 def open_stream(environment: MutableMapping[str, str], variable: str, module: str) -> Stream | None:
-    """Open the stream that `environment` names, and remove every trace of it from there."""
+    """Open the stream that `environment` names, and remove the plugin's settings from it.
+
+    Otherwise each pytest that a test starts would report to the same stream.
+    """
     text = environment.pop(variable, "")
     if not text:
         return None
@@ -49,7 +52,10 @@ def open_stream(environment: MutableMapping[str, str], variable: str, module: st
 
 
 def _open_descriptor(given: dict[str, Any]) -> int:
-    """Return the inherited pipe, or a file where a program in between has closed it."""
+    """Return the inherited pipe, or a file if a program in between has closed the pipe.
+
+    The inode shows whether the descriptor is still the pipe, or was reused.
+    """
     with contextlib.suppress(OSError):
         found = os.fstat(given["descriptor"])
         if stat.S_ISFIFO(found.st_mode) and found.st_ino == given["inode"]:

@@ -1,4 +1,4 @@
-"""Describe a chain of exceptions by what they are, and not by how they are printed."""
+"""Describe a chain of exceptions by type, message and files, whatever the traceback style."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def describe_exceptions(error: BaseException) -> list[list[Any]]:
 
 
 def describe_collection_error(error: BaseException) -> tuple[str, list[list[Any]]]:
-    """Return the message of an error in collecting, and its chain without pytest's own wrapper."""
+    """Return message and chain of a collection error, without pytest's own wrapper."""
     chain = describe_exceptions(error)
     if chain[-1][0].endswith("CollectError") and len(chain) > 1:
         if chain[-2][0].startswith("_pytest."):
@@ -50,12 +50,12 @@ def _format_type(error: BaseException) -> str:
 def _format_message(error: BaseException) -> str:
     try:
         return str(error)[:_LONGEST_MESSAGE]
-    except Exception:  # noqa: BLE001 -- the project's own `__str__`
+    except Exception:  # noqa: BLE001 -- calls the project's own `__str__`
         return ""
 
 
 def _list_files(error: BaseException) -> list[str]:
-    """List the files of the frames, without those of the runner that only led there."""
+    """List the files of the frames, except those of the runner."""
     found: list[str] = []
     trace = error.__traceback__
     while trace is not None:
@@ -71,8 +71,8 @@ def _list_files(error: BaseException) -> list[str]:
 
 
 def is_runner_file(name: str) -> bool:
-    """Return whether a file is one of pytest's own, or ours."""
-    global _runner_folders  # noqa: PLW0603 -- found once
+    """Return whether a file belongs to pytest, pluggy or this plugin."""
+    global _runner_folders  # noqa: PLW0603 -- computed once
     if not _runner_folders:
         import _pytest
         import pluggy

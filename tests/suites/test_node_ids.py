@@ -1,10 +1,10 @@
-"""The id of every case selects that case again, and no other."""
+"""The id of each case selects this case and no other."""
 
 from pathlib import Path
 
 import pytest
 
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
 

@@ -1,4 +1,4 @@
-"""Which file of the project uses which: from what is imported, and from what stands in source."""
+"""Find which file of the project uses which, from imported modules and import statements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
-from .places import is_project_file, resolve_path
+from .project_files import is_project_file, resolve_path
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:from[ \t]+(?P<dots>\.*)[ \t]*(?P<base>[\w.]*)[ \t]+import[ \t]+"
@@ -20,20 +20,21 @@ _LONGEST_SOURCE = 2_000_000
 
 
 class Uses:
-    """What one file uses."""
+    """The files that one file uses."""
 
     def __init__(self) -> None:
         self.followed_files: set[str] = set()
-        """Files whose own uses count too."""
+        """Files; what they use counts too."""
         self.package_files: set[str] = set()
-        """Packages on the way to others: executed, but used for nothing else."""
+        """`__init__` files that are executed on import; what they use does not count."""
         self.local: dict[str, set[str]] = {}
-        """Names in the file, and the files that define what they stand for."""
+        """For each name in the file, the files that define it."""
         self.runner = False
+        """Whether it imports the test runner."""
 
 
 class Graph:
-    """The project's files and what they use. Sources are read once, and only when asked for."""
+    """The project's files and what they use. Sources are read once, on first use."""
 
     def __init__(self, config: Any) -> None:
         self.root = os.path.realpath(str(config.rootpath))
@@ -54,15 +55,15 @@ class Graph:
         return (uses.followed_files | uses.package_files) - {file}
 
     def has_runner_import(self, file: str) -> bool:
-        """Return whether a file imports the test runner, or another maker of tests."""
+        """Return whether a file imports a test runner or a library that makes tests."""
         return self.find_uses(file).runner
 
     def find_test_code(self, sure: set[str]) -> set[str]:
-        """Return the files of test code: those that are sure, and their helpers.
+        """Return all files of test code: those in `sure`, and their helpers.
 
-        A helper uses the runner itself, or only tests import it and it lies in a folder of tests
-        whose code under test lies elsewhere. A module under test may be imported by tests alone,
-        too, so that is not enough.
+        A helper imports the runner itself; or only tests import it, and it is in a folder of tests
+        whose code under test is elsewhere. That only tests import it is not enough, because that
+        may be true for a module under test.
         """
         files = set(self._modules)
         code = sure | {each for each in files if self.has_runner_import(each)}
@@ -77,7 +78,7 @@ class Graph:
         inside = {
             each for each in files - code if each.startswith(tuple(h + os.sep for h in homes))
         }
-        while inside:  # what the code under test uses is no helper, and so on down
+        while inside:  # what the code under test uses is not a helper, directly or indirectly
             others = {each for each in inside if users.get(each, set()) - code - inside}
             if not others:
                 break
@@ -119,7 +120,7 @@ class Graph:
         return ""
 
     def read_source(self, file: str) -> str:
-        """Return the text of a file."""
+        """Return the text of a Python file; empty for others and if it cannot be read."""
         if file not in self._sources:
             self._sources[file] = ""
             if file.endswith(".py"):
@@ -132,7 +133,7 @@ class Graph:
         return self._sources[file]
 
     def find_uses(self, file: str) -> Uses:
-        """Return what one file uses."""
+        """Return the files that one file uses."""
         if file not in self._uses:
             uses = self._uses[file] = Uses()
             self._read_source_imports(file, uses)
@@ -230,9 +231,9 @@ class Graph:
                 parts.append(os.path.basename(folder))
                 folder = os.path.dirname(folder)
             package = ".".join(reversed(parts))
-        kept = package.split(".")
-        kept = kept[: len(kept) - len(dots) + 1]
-        return ".".join([*kept, base] if base else kept)
+        parts = package.split(".")
+        parts = parts[: len(parts) - len(dots) + 1]
+        return ".".join([*parts, base] if base else parts)
 
     def _read_module_globals(self, file: str, uses: Uses) -> None:
         module = self._modules.get(file)

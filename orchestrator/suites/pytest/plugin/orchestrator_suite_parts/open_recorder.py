@@ -1,4 +1,4 @@
-"""Note which files are opened for reading, and by which code of the project."""
+"""Record which files are opened for reading, and by which code of the project."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from typing import Any, Iterator
 
 import pytest
 
-from .places import is_project_file
+from .project_files import is_project_file
 
 _SOURCE_READERS = ("linecache.py", "tokenize.py", "rewrite.py", "inspect.py", "source.py")
 
 
 class OpenRecorder:
-    """Listens to the interpreter's own word on each `open`.
+    """Records the interpreter's audit event for each `open`.
 
     Args:
-        items: takes the cases that run.
+        items: a list to which each case that has run is appended.
     """
 
     def __init__(self, items: list[Any]) -> None:
         self._items = items
         self.current = ""
-        """File of the case that runs."""
+        """The file of the running case."""
         self.read_files: set[tuple[str, str]] = set()
-        """What was opened, and the nearest file on the stack that is no library's."""
+        """Opened files, each with the innermost file of the project on the stack."""
         self.written_files: set[str] = set()
+        # An audit hook sees opens in C code too; it cannot be removed again, nor by a test.
         sys.addaudithook(self._handle_audit_event)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
-        """Note which case runs."""
+        """Record which case is running."""
         self.current = str(getattr(item, "path", ""))
         yield
         self.current = ""
@@ -41,7 +42,7 @@ class OpenRecorder:
         if event == "open":
             try:
                 self._record_open(*arguments)
-            except Exception:  # noqa: BLE001, S110 -- must never break an `open` of the suite
+            except Exception:  # noqa: BLE001, S110 -- raising here would make the suite's `open` fail
                 pass
 
     def _record_open(self, path: Any, mode: str | None, flags: int) -> None:

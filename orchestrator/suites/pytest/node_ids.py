@@ -1,8 +1,8 @@
-"""pytest's ids of cases: what they are made of, and how they select cases again.
+"""Parse pytest's node ids, and select cases by them.
 
-An id begins with the path of a file, from pytest's root folder; classes, function and parameters
-follow. Parameters are free text, so what an id is made of is asked of pytest itself: the id of
-the file is its beginning.
+A node id is the path of a file, relative to pytest's root folder, followed by classes, function
+and parameters. Parameters are free text that may contain `::` and `[`, so an id cannot be parsed
+reliably: where possible, pytest itself reports the id of the file, with which the node id begins.
 """
 
 import os
@@ -19,41 +19,41 @@ _VALUED_OPTIONS: Final = frozenset(
         *("-o", "-k", "-m", "-p", "-n", "-W"),
     }
 )
-"""Options whose next word may look like a path of tests and is not one."""
+"""Options whose value may look like the path of a test, but is not."""
 
 
 def extract_file_part(node_id: str) -> str:
-    """Return the path at the beginning of an id, where pytest did not tell it."""
+    """Return the path at the start of an id, for cases whose location pytest did not report."""
     return node_id.split(_SEPARATOR, 1)[0]
 
 
 def extract_function_part(node_id: str) -> str:
-    """Return an id without parameters, where pytest did not tell it."""
+    """Return an id without parameters, for cases whose location pytest did not report."""
     file = extract_file_part(node_id)
     return file + node_id[len(file) :].split("[", 1)[0]
 
 
 def rebase_id(node_id: str, file_id: str, path: Path, workspace: Path) -> str:
-    """Return an id as it selects its case from the workspace.
+    """Return the id that selects a case when pytest is started in the workspace.
 
     Args:
-        node_id: the runner's own, from its root folder.
-        file_id: the id of the file that it begins with.
-        path: where that file is.
+        node_id: the node id, relative to pytest's root folder.
+        file_id: the id of its file, with which it begins.
+        path: the path of that file.
         workspace: where pytest is started.
     """
-    # Of the resolved folder only: a test file that is itself a link keeps its name.
+    # Only the folder is resolved: pytest selects a test file that is a symbolic link by its name.
     own = os.path.relpath(path.parent.resolve() / path.name, workspace.resolve())
     return own + node_id[len(file_id) :]
 
 
 def find_test_names(text: str) -> frozenset[str]:
-    """Return the names of test functions that a person's words give: `test_x`, `Suite::works`."""
+    """Return the names of test functions in a text by a person: `test_x`, `Suite::works`."""
     return frozenset(re.findall(r"\btest_\w+\b(?!\.py)|(?<=::)\w+", text))
 
 
 def narrow_arguments(arguments: Sequence[str], select: Sequence[str], workspace: Path) -> list[str]:
-    """Return pytest's arguments with these cases in place of the paths that they name."""
+    """Return pytest's arguments with these cases instead of the paths in them."""
     return [*_drop_paths(arguments, workspace), *select]
 
 

@@ -1,4 +1,4 @@
-"""What real pytest runs come to, one by one."""
+"""The verdict on real pytest runs, one by one."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from orchestrator.models import CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform.process import MARK
 from orchestrator.suites.command_line import OUTPUT_BOUND
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE
 from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
@@ -19,7 +19,7 @@ def outcomes(report: SuiteReport) -> dict[str, str]:
     return {case.id: case.outcome.value for case in report.cases}
 
 
-def test_failed_and_passed_cases_are_told_apart(project: Path) -> None:
+def test_failed_and_passed_cases_are_distinguished(project: Path) -> None:
     write(project, tests__test_a="def test_x(): assert 1 == 2\ndef test_y(): pass\n")
     report = run_suite(project)
     assert (report.outcome, report.exit_code) == (SuiteOutcome.FAILED, 1)
@@ -187,7 +187,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_output_that_is_not_utf8_is_kept_readable(project: Path) -> None:
+def test_output_that_is_not_utf8_remains_readable(project: Path) -> None:
     write(
         project,
         tests__test_a=r"""
@@ -204,7 +204,7 @@ def test_output_that_is_not_utf8_is_kept_readable(project: Path) -> None:
     report.failing[0].detail.encode("utf-8")
 
 
-def test_a_flood_of_output_is_kept_to_its_end(project: Path) -> None:
+def test_only_the_end_of_long_output_is_stored(project: Path) -> None:
     write(
         project,
         tests__test_a="""
@@ -320,6 +320,6 @@ class TestWrappers:
         assert PytestSuite(f"PYTEST_ADDOPTS='-k test_y' {PYTEST}", 60).run(red).has_passed
         assert PytestSuite(f"PYTEST_ADDOPTS='-k test_y' {wrap_command()}", 60).run(red).has_passed
 
-    def test_a_report_of_the_users_own_does_not_take_ours_away(self, red: Path) -> None:
+    def test_the_users_own_report_does_not_replace_our_records(self, red: Path) -> None:
         report = PytestSuite(f"{PYTEST} tests/ --junitxml=mine.xml --junitprefix=p", 60).run(red)
         assert [case.id for case in report.failing] == [f"{A}::test_x"]

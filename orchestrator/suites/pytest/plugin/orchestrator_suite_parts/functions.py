@@ -1,4 +1,4 @@
-"""Find the functions behind what pytest calls: wrappers, methods, partials, decorators."""
+"""Find the functions that pytest calls, behind wrappers, methods, partials and decorators."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _WITH_FUNC = (functools.partial, functools.partialmethod, functools.cached_prope
 
 
 def list_functions(value: Any, depth: int = 8) -> list[FunctionType]:
-    """List the function that is called, and those that it says it wraps."""
+    """List the function that is called, and those that it wraps, the outermost first."""
     found: list[FunctionType] = []
     while value is not None and depth:
         depth -= 1
@@ -46,10 +46,13 @@ def iter_codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def find_item_object(item: Any) -> Any:
-    """Return what a case calls, without making an instance for it."""
-    held = vars(item).get("_obj")
-    if held is not None:
-        return held
+    """Return the object that a case calls.
+
+    `item.obj` is not used, because it would create an instance of the test class.
+    """
+    known = vars(item).get("_obj")
+    if known is not None:
+        return known
     parent = getattr(getattr(item, "parent", None), "obj", None)
     name = str(getattr(item, "originalname", None) or getattr(item, "name", ""))
     return getattr(parent, name, None) if parent is not None else None

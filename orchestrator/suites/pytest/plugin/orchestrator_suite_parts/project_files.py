@@ -1,4 +1,4 @@
-"""Tell the project's files from those of the standard library and of installed packages."""
+"""Distinguish the project's files from the standard library and installed packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _resolve_folder(folder: str) -> str:
 
 @functools.lru_cache(maxsize=None)
 def resolve_path(path: str) -> str:
-    """Return the absolute path without links, or nothing for what is no file's name."""
+    """Return the absolute path without symbolic links; empty if it is not the name of a file."""
     if not path or path.startswith("<"):
         return ""
     folder, name = os.path.split(os.path.abspath(path))
@@ -38,7 +38,7 @@ def list_site_folders() -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=None)
 def _list_installed_folders() -> tuple[str, ...]:
-    # Not by sysconfig, which reads a large file first.
+    # Not by sysconfig, because it first loads a large file of build variables.
     name = "python{}.{}".format(*sys.version_info)
     library = [os.path.dirname(os.__file__)]
     for prefix in (sys.base_prefix, sys.base_exec_prefix):
@@ -49,13 +49,13 @@ def _list_installed_folders() -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=None)
 def is_project_file(path: str) -> bool:
-    """Return whether a file belongs neither to the standard library nor to a site folder."""
+    """Return whether a file is neither in the standard library nor in a site folder."""
     path = resolve_path(path)
     return bool(path) and not path.startswith(_list_installed_folders())
 
 
 def is_plugin_file(path: str) -> bool:
-    """Return whether a file is the plugin's."""
+    """Return whether a file belongs to this plugin."""
     return resolve_path(path).startswith(_OWN + os.sep)
 
 
@@ -65,7 +65,7 @@ def list_search_path() -> list[str]:
 
 
 def list_standard_modules() -> list[str]:
-    """Name the standard library's top-level modules."""
+    """List the names of the standard library's top-level modules."""
     names = getattr(sys, "stdlib_module_names", None)
     if names is None:  # Python 3.8 and 3.9
         folder = os.path.dirname(os.__file__)

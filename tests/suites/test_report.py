@@ -1,4 +1,4 @@
-"""The stream of records: who may report, and what is missing."""
+"""The stream of records: who may report, and what happens if records are missing."""
 
 import shlex
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.models import CaseOutcome, SuiteOutcome
-from orchestrator.suites.pytest.running import PytestSuite
+from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE
 from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
@@ -63,7 +63,7 @@ def test_a_dead_worker_fails_the_case_that_it_ran(project: Path) -> None:
 @pytest.mark.parametrize(
     "options", ["-x", "--maxfail=1", "--stepwise", "--sw-skip", "--lf", "-x -p xdist -n 1"]
 )
-def test_no_failure_keeps_other_cases_from_running(project: Path, options: str) -> None:
+def test_no_failure_prevents_other_cases_from_running(project: Path, options: str) -> None:
     write(
         project,
         tests__test_a="import not_there\n",
@@ -142,7 +142,7 @@ def test_equal_ids_of_sessions_in_two_folders_are_two_cases(project: Path) -> No
 
 
 @pytest.mark.parametrize("options", ["", "-p xdist -n 1"])
-def test_a_case_whose_process_died_tells_where_it_is_defined(project: Path, options: str) -> None:
+def test_a_case_whose_process_died_has_its_location(project: Path, options: str) -> None:
     write(
         project,
         tests__test_a="""
@@ -159,7 +159,7 @@ def test_a_case_whose_process_died_tells_where_it_is_defined(project: Path, opti
     assert dead.function == f"{A}::TestX::test_x"
 
 
-def test_a_case_without_a_result_is_missed(project: Path) -> None:
+def test_a_case_without_a_result_is_reported_as_missing(project: Path) -> None:
     write(
         project,
         tests__conftest="""
@@ -175,7 +175,7 @@ def test_a_case_without_a_result_is_missed(project: Path) -> None:
     assert report.message == "no result of 1 collected case"
 
 
-def test_a_line_without_the_nonce_is_no_record(project: Path) -> None:
+def test_a_line_without_the_nonce_is_not_a_record(project: Path) -> None:
     write(
         project,
         tests__test_a="""
@@ -221,7 +221,7 @@ def test_a_chain_of_exceptions_has_its_cause_first(project: Path) -> None:
         assert Path(case.raised[-1].files[-1]).name == "product.py"
 
 
-def test_parameters_are_no_part_of_the_function(project: Path) -> None:
+def test_parameters_are_not_part_of_the_function(project: Path) -> None:
     write(
         project,
         tests__test_a="""

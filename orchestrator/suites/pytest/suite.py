@@ -1,4 +1,4 @@
-"""The project's pytest suite: run it in the project's environment, read what it reports."""
+"""Run the project's pytest suite in the project's environment, with the plugin that reports."""
 
 import json
 import os
@@ -16,16 +16,16 @@ from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files, process
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import build_project_environment
+from orchestrator.suites.pytest.node_ids import narrow_arguments
 from orchestrator.suites.pytest.report import ReportReader
-from orchestrator.suites.pytest.selecting import narrow_arguments
 from orchestrator.suites.pytest.settings import OPTIONS_VARIABLE
 from orchestrator.suites.pytest.verdict import PLUGIN
 
 PLUGIN_FOLDER: Final = Path(__file__).parent / "plugin"
-"""The folder of our plugin, which holds nothing else."""
+"""The folder of the plugin. It contains nothing else, because it is added to PYTHONPATH."""
 
 VARIABLE: Final = "ORCHESTRATOR_SUITE"
-"""Tells the plugin where to report to; it removes it from the environment at once."""
+"""Environment variable with the plugin's settings; the plugin removes it on import."""
 
 _RUNNERS: Final = frozenset({"pytest", "py.test"})
 _HAS_PYTEST: Final = "import importlib.util as u, sys; sys.exit(u.find_spec('pytest') is None)"
@@ -36,11 +36,11 @@ class PytestSuite:
 
     Args:
         command: as the user wrote it.
-        timeout_seconds: after which it is ended, with everything it started.
-        environment: gives the child's whole environment for a project.
+        timeout_seconds: after which it is ended, with all processes that it started.
+        environment: returns the whole environment of the child process for a project.
 
     Raises:
-        UsageError: the command cannot be read, or hides pytest's exit code behind a pipe.
+        UsageError: the command cannot be parsed, or has a pipe, which hides pytest's exit code.
     """
 
     def __init__(
@@ -60,11 +60,12 @@ class PytestSuite:
 
         Raises:
             UsageError: the workspace is not a directory.
-            InfrastructureError: the program, or the module after `python -m`, is not there.
+            InfrastructureError: the program, or pytest after `python -m`, is not installed.
         """
         env = self._line.build_environment(self._environment(workspace))
         command_line.require_program(self._line, workspace, env)
         python = self._line.argv[0]
+        # Only `python -m pytest`: for other commands it is not known which interpreter runs pytest.
         if not re.fullmatch(r"python[\d.]*", Path(python).name) or self._first_argument != 3:
             return
         if process.capture([python, "-c", _HAS_PYTEST], cwd=workspace, env=env).returncode:
@@ -79,22 +80,22 @@ class PytestSuite:
         select: Sequence[str] | None = None,
         on_event: Listener = command_line.ignore_event,
     ) -> SuiteReport:
-        """Run the suite and report.
+        """Run the suite and return the report.
 
         Args:
             workspace: the project's directory, where the command starts.
-            select: ids of the cases to run. A wrapper such as `make test` cannot be narrowed and
+            select: ids of the cases to run; all if None. A wrapper such as `make test` always
                 runs them all.
-            on_event: hears of each case as it ends.
+            on_event: receives each case as it ends.
         """
         return self._run_suite(workspace, select, on_event, observing=False)[0]
 
     def run_with_footprint(
         self, workspace: Path, on_event: Listener = command_line.ignore_event
     ) -> tuple[SuiteReport, Footprint | None]:
-        """Run all cases, report, and return what the verdict rests on.
+        """Run all cases, and return the report and what the verdict depends on.
 
-        The footprint is None where pytest did not come to its end.
+        The footprint is None if pytest did not finish.
         """
         return self._run_suite(workspace, None, on_event, observing=True)
 
@@ -124,23 +125,23 @@ class PytestSuite:
                 )
             finally:
                 channel.close()
-            if files.exists(fallback):  # a program in between has closed the pipe
+            if files.exists(fallback):  # a program between here and pytest has closed the pipe
                 for line in fallback.read_bytes().splitlines():
                     reader.read_line(line)
-        return reader.build_report(
-            self._line, ended
-        ), reader.collect_footprint() if observing else None
+        report = reader.build_report(self._line, ended)
+        return report, reader.collect_footprint() if observing else None
 
     def _add_plugin(
         self, given: Mapping[str, object], workspace: Path, select: Sequence[str] | None
     ) -> tuple[Sequence[str], Mapping[str, str]]:
-        """Ask for our plugin: on pytest's own command line, or through the environment.
+        """Return arguments and environment that load the plugin.
 
-        The environment reaches pytest through make or a shell, but also every pytest that the
-        command starts, so it is used only where it has to be.
+        The plugin is named on pytest's command line where that is known. PYTEST_ADDOPTS reaches
+        pytest through make or a shell, but also every other pytest that the command starts, so it
+        is used only if there is no other way.
         """
         env = self._line.build_environment(self._environment(workspace))
-        # Behind all that the project and its user put there: it must shadow nothing.
+        # At the end, so that it cannot shadow a module of the project or its user.
         path = [env["PYTHONPATH"]] if env.get("PYTHONPATH") else []
         env["PYTHONPATH"] = os.pathsep.join([*path, str(PLUGIN_FOLDER)])
         env[VARIABLE] = json.dumps(given)
@@ -155,8 +156,9 @@ class PytestSuite:
 
 
 def _find_first_argument(argv: Sequence[str]) -> int | None:
-    """Give where pytest's own arguments begin, or None for a wrapper that hides them."""
+    """Return the index of pytest's first argument, or None if a wrapper hides it."""
     for at, word in enumerate(argv):
+        # The program itself, or after `python -m`, `uv run`, `poetry run` and the like.
         if Path(word).name in _RUNNERS and (at == 0 or argv[at - 1] in ("-m", "run")):
             return at + 1
     return None
