@@ -18,7 +18,7 @@ from orchestrator.guard.protection import GuardedFile
 from orchestrator.guard.suite_watch import SuiteWatch, build_findings, drop_bytecode
 from orchestrator.guard.suite_writes import SuiteWrites, is_source
 from orchestrator.guard.tree import Tree
-from orchestrator.models import Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
+from orchestrator.models import Attempt, Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.suites.environment import build_project_environment
@@ -163,6 +163,14 @@ class Guard:
         if self.mode is GuardMode.OFF:
             return Findings()
         return Findings(self._all_attempts.open_folders(attempt))
+
+    def review(self, attempt: Attempt) -> Findings:
+        """Revert what an attempt did to the guarded files, as `revert_edits`, and report it.
+
+        Raises:
+            InfrastructureError: a file cannot be restored.
+        """
+        return self.revert_edits(attempt.number)
 
     def revert_edits(self, attempt: int) -> Findings:
         """Make the guarded files and the environment what they were, before the suite judges.

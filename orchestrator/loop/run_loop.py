@@ -40,9 +40,8 @@ def _make_attempt(run: RunResult, baseline: SuiteReport, steps: Steps, policy: P
     agent = steps.run_agent(number, prompt, policy.limits, before)
     after = steps.snapshot_result(number)
     diff = steps.diff_attempt(number, before, after)
-    reverted = steps.revert_tests(number).found
-    told = steps.masker.mask(prompt)
-    attempt = Attempt(number, told, agent, before, after, diff, findings=reverted)
+    attempt = Attempt(number, steps.masker.mask(prompt), agent, before, after, diff)
+    attempt = steps.review_attempt(attempt)
     attempt = steps.require_work(attempt)
     if attempt.agent.outcome.has_worked:
         origin = run.attempts[0].before if run.attempts else before

@@ -45,7 +45,7 @@ from orchestrator.models import (
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files
 from orchestrator.platform.orphans import describe_orphans, reap_orphans
-from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
+from orchestrator.ports import Agent, Journal, Reviewer, Rulebook, Suite, Teacher, Workspace
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import TeachingContext, TeachingResult, teach_failure
 from orchestrator.verdict.baseline import Obstacle, find_obstacle
@@ -112,6 +112,7 @@ class Steps:
     emit: events.Listener
     fresh: bool = False
     guard: Guard = field(default_factory=build_disabled_guard)
+    reviewers: Sequence[Reviewer] = ()
     masker: Masker = field(default_factory=Masker)
     pending: Pending | None = None
     swap_note: SwapNote | None = None
@@ -231,13 +232,20 @@ class Steps:
 
         return self._run_step(f"attempt {attempt}: diff", run_agent)
 
-    def revert_tests(self, attempt: int) -> Findings:
-        """Make the tests, and what decides on them, what they were when the attempt began."""
+    def review_attempt(self, attempt: Attempt) -> Attempt:
+        """Return the attempt with what the reviewers found in it.
 
-        def run_agent() -> Findings:
-            return self._report_findings(self.guard.revert_edits(attempt))
+        The guard comes first: it reverts the edits of the tests, and whoever reviews after it sees
+        the files that the verdict will rest on.
+        """
 
-        return self._run_step(f"attempt {attempt}: guard", run_agent)
+        def collect_findings() -> Findings:
+            reviewers = (self.guard, *self.reviewers)
+            found = [each for reviewer in reviewers for each in reviewer.review(attempt).found]
+            return self._report_findings(Findings(tuple(found)))
+
+        findings = self._run_step(f"attempt {attempt.number}: guard", collect_findings)
+        return replace(attempt, findings=findings.found)
 
     def judge_attempt(self, attempt: Attempt, baseline: SuiteReport, origin: Snapshot) -> Attempt:
         """Return the attempt with its verdict, by comparison with the tree at the baseline."""

@@ -10,6 +10,7 @@ import pytest
 from orchestrator import events
 from orchestrator.agents.fake import Act, ScriptedAgent, fail_with
 from orchestrator.errors import InfrastructureError
+from orchestrator.guard.fake import ScriptedReviewer
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.policy import Policy
 from orchestrator.loop.run_loop import run_loop
@@ -22,6 +23,8 @@ from orchestrator.models import (
     Case,
     CaseOutcome,
     CaseVerdict,
+    Finding,
+    FindingKind,
     RunOutcome,
     RunResult,
     SuiteOutcome,
@@ -56,6 +59,7 @@ class Bench:
         self.suite = ScriptedSuite(*reports)
         self.suite.state = lambda: sorted(self.workspace.files.items())
         self.teacher = ScriptedTeacher()
+        self.reviewer = ScriptedReviewer()
         self.rulebook = MemoryRulebook()
         self.journal = MemoryJournal()
         self.events: list[events.Event] = []
@@ -88,6 +92,7 @@ class Bench:
             save=self.saved.append,
             set_attempt=self.emit.set_attempt,
             pin=lambda pinned, _known: self.pinned.append(pinned),
+            reviewers=[self.reviewer],
         )
         return run_loop(steps, Policy(**policy))  # type: ignore[arg-type]
 
@@ -109,6 +114,25 @@ def test_solved_at_once(bench: MakeBench) -> None:
     assert [attempt.report for attempt in result.attempts] == [GREEN]
     assert loop.teacher.asked == []
     assert loop.rulebook.data == b""
+
+
+@pytest.mark.parametrize("decisive", [True, False])
+def test_a_decisive_finding_of_a_reviewer_withholds_the_green_verdict(
+    bench: MakeBench, decisive: bool
+) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(loop.edits("returns what the test wants\n"))
+    finding = Finding(FindingKind.SUSPICIOUS, "code.py", "not what was asked for", decisive)
+    loop.reviewer.enqueue_review(finding)
+    loop.teacher.enqueue(LESSON)
+    result = loop.run(max_retries=0)
+    assert result.outcome is (RunOutcome.NOT_SOLVED if decisive else RunOutcome.SOLVED)
+    assert result.attempts[0].findings == (finding,)
+    (reviewed,) = loop.reviewer.reviewed
+    assert [change.path for change in reviewed.diff.changes] == ["code.py"]
+    assert reviewed.report is None
+    assert events.Tampered((finding,)) in loop.events
+    assert len(loop.teacher.asked) == decisive
 
 
 def test_solved_on_retry_with_the_rule_in_force(bench: MakeBench) -> None:
