@@ -270,6 +270,11 @@ class RunEvents:
         attempt = 0 if isinstance(event, RunStarted | RunEnded) else self._attempt
         self._pass_on(replace(event, run=self.run, attempt=attempt))
 
+    @property
+    def attempt(self) -> int:
+        """The number of the current attempt; 0 for none."""
+        return self._attempt
+
     def set_attempt(self, number: int) -> None:
         """Say which attempt is in hand from now on; 0 for none."""
         self._attempt = number

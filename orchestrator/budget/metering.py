@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.budget.ledger import CapReachedError, Caps, Kind, Ledger
+from orchestrator.budget.ledger import CapReachedError, Caps, Entry, Kind, Ledger
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.ports import Agent, Teacher
 from teacher.errors import TeacherError, TeacherUnavailable
@@ -32,21 +32,35 @@ class RunClock:
         return self.started + self.seconds - self.now()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Account:
-    """On whose behalf money is spent, and within which limits.
+    """The run that pays for agents and lessons, and its limits.
 
     Args:
-        ledger: what all runs share.
+        ledger: the ledger that all runs share.
         run: the run's id, or that of a lesson outside of any run.
         caps: the limits.
-        attempt: the number of the attempt that is being made; whoever makes it sets it.
+        current_attempt: returns the number of the attempt that is being made, 0 for none.
     """
 
     ledger: Ledger
     run: str
     caps: Caps
-    attempt: int = 0
+    current_attempt: Callable[[], int] = lambda: 0
+
+    def open_entry(self, kind: Kind, at_most: float | None = None) -> Entry:
+        """Open an entry of the current attempt in the ledger.
+
+        Args:
+            kind: what the money is spent on.
+            at_most: US dollars that an agent may spend by its run's own limit.
+
+        Raises:
+            CapReachedError: a limit leaves no room for it.
+        """
+        return self.ledger.open_entry(
+            self.run, self.caps, kind, attempt=self.current_attempt(), at_most=at_most
+        )
 
 
 class MeteredAgent:
@@ -80,10 +94,8 @@ class MeteredAgent:
                 f"the run's wall clock of {self._clock.seconds:g} s has run out",
                 "`orchestrator resume` gives it as much again; limits.run_wall_clock allows more",
             )
-        account, ledger = self._account, self._account.ledger
-        entry = ledger.open_entry(
-            account.run, account.caps, attempt=account.attempt, at_most=limits.max_cost_usd
-        )
+        ledger = self._account.ledger
+        entry = self._account.open_entry(Kind.AGENT, limits.max_cost_usd)
         narrowed = replace(
             limits,
             max_cost_usd=entry.allowance,
@@ -117,11 +129,9 @@ class MeteredTeacher:
             TeacherUnavailable: they do not; nothing was sent, and `resume` asks again.
             TeacherError: the teacher's own.
         """
+        ledger = self._account.ledger
         try:
-            account, ledger = self._account, self._account.ledger
-            entry = ledger.open_entry(
-                account.run, account.caps, self._kind, attempt=account.attempt
-            )
+            entry = self._account.open_entry(self._kind)
         except CapReachedError as error:
             # The attempt is over and was paid for: it is to stand in the run's record.
             raise TeacherUnavailable(error.message, error.hint) from error

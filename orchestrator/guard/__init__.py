@@ -34,7 +34,8 @@ control_run    the old tests without the new ones
 new_tests      new tests that need something that was reverted
 """
 
-from orchestrator.guard.guard import Guard, GuardMode, build_disabled_guard, build_guard
+from orchestrator.guard.build import build_disabled_guard, build_guard
+from orchestrator.guard.guard import Guard, GuardMode
 from orchestrator.guard.protection import GuardedFile
 
 __all__ = ["Guard", "GuardMode", "GuardedFile", "build_disabled_guard", "build_guard"]

@@ -126,9 +126,6 @@ class Steps:
     _ids: dict[str, str] = field(default_factory=dict)
     """Ids of cases that hold a secret, by what is told of them; they are kept nowhere."""
 
-    def __post_init__(self) -> None:
-        self.guard.folder, self.guard.task = self.folder / "guard", self.task.text
-
     def measure_baseline(self) -> SuiteReport:
         """Judge the project as it stands, and record what the verdict rests on.
 

@@ -126,9 +126,12 @@ class Attempts:
         self.scripted = ScriptedAgent(*[_act(edit) for edit in edits])
         env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         env["PATH"] = path + env["PATH"]
-        self.guard = build_guard(project, mode, command, env)
+        task = Task("fix add()", project)
+        self.guard = build_guard(
+            project, mode, command, env, folder=self.folder / "guard", task=task.text
+        )
         self._steps = Steps(
-            task=Task("mend add()", project),
+            task=task,
             agent=agent or self.scripted,
             suite=PytestSuite(command, 60, lambda folder: build_project_environment(folder, env)),
             teacher=self.teacher,

@@ -14,7 +14,7 @@ from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.guard.rules import restore_rules
-from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome
+from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome, Task
 from orchestrator.rulebook import locking
 from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
@@ -69,9 +69,15 @@ class World:
     def new_guard(self) -> Guard:
         """A guard as another process would make it."""
         locks = self.root.parent / "locks"
-        guard = build_guard(self.root, self.mode, COMMAND, {}, (self.shelf,), locks)
-        guard.folder = self.root.parent / "guard"
-        return guard
+        return build_guard(
+            self.root,
+            self.mode,
+            COMMAND,
+            {},
+            (self.shelf,),
+            locks,
+            folder=self.root.parent / "guard",
+        )
 
     def rules(self) -> list[str]:
         return [rule.text.rule for rule in self.book().list_rules()]
@@ -456,8 +462,9 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
     environment = {**os.environ, "ANTHROPIC_API_KEY": "none"}
     with Database(tmp_path / "record") as database:
         account = open_account(config, database)
-        guard = build_parts(config, project, environment, lambda _: None, tmp_path, account).guard
-    guard.folder = tmp_path / "guard"
+        guard = build_parts(
+            config, Task("", project), tmp_path, environment, lambda _: None, tmp_path, account
+        ).guard
     guard.record_attempt(1)
     for folder in (project, users):
         edit(folder / "CLAUDE.md", "Never", "Always")()
