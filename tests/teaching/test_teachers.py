@@ -168,5 +168,5 @@ def test_no_secret_is_known_to_a_teacher_or_written_as_its_answer(pending: Pendi
     assert "hunter2Suite99" not in repr(known)
     assert taken == []
     assert taught.teaching.lesson is None
-    assert "reads like a secret" in taught.teaching.trouble
+    assert "looks like a secret" in taught.teaching.trouble
     assert pending.list_failures() == []
