@@ -110,6 +110,15 @@ def blocking_reason(attempt: Attempt) -> str:
     return ""
 
 
+def mark_silent_agent(attempt: Attempt) -> Attempt:
+    """Return the attempt with its agent as crashed if it neither said nor changed anything."""
+    agent = attempt.agent
+    if not (agent.outcome.has_worked and agent.silent) or attempt.diff.changes:
+        return attempt
+    message = "it ended without any output, and without changing a file"
+    return replace(attempt, agent=replace(agent, outcome=AgentOutcome.CRASHED, message=message))
+
+
 def describe_agent_failure(agent: AgentResult) -> str:
     """Return why the end of an agent that did not work says nothing about the code."""
     why = f"the agent did not work: {agent.message.strip() or agent.outcome}"
