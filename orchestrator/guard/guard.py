@@ -202,12 +202,9 @@ class Guard:
         attempts = None if baseline else self._load_latest_attempt()
         if attempts is None or attempts.manifest is None:
             return self._suite_runs.run_unguarded(run, baseline=baseline)[0], Findings()
+        rules, restore = self._current_baseline.protection, self.mode is GuardMode.RESTORE
         report, found = self._suite_runs.run_guarded(
-            run,
-            self._current_baseline.protection,
-            attempts,
-            attempts.manifest,
-            restore=self.mode is GuardMode.RESTORE,
+            run, rules, attempts, attempts.manifest, restore=restore
         )
         return report, Findings(tuple(self._apply_mode(found)))
 

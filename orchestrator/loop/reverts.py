@@ -30,8 +30,8 @@ class EditReverter:
 
     def revert_edits(self, to: Snapshot, changed_since: Snapshot) -> None:
         """Revert the changes between two snapshots, and report the files left alone."""
-        # People and other runs may have written rules since, and no snapshot tells these changes
-        # from the agent's.
+        # People and other runs may have written rules since, and a snapshot cannot distinguish
+        # their changes from the agent's.
         leave = self.rulebook.list_files()
         for path in self.workspace.restore_files(to, changed_since, leave=leave):
             self.emit(events.Notice(f"not reverted, because somebody else changed it: {path}"))

@@ -183,7 +183,7 @@ def test_it_waits_until_the_reset_and_works_on() -> None:
     assert result.usage.cost_usd == pytest.approx(1.1)
     assert result.seconds == 2.0
     assert len(heard) == 1
-    assert "usage limit: waits until" in heard[0]
+    assert "usage limit: waiting until" in heard[0]
     assert "2 h 11 min" in heard[0]
     assert LIMITED.resets_at is not None
     assert watch.now >= LIMITED.resets_at.timestamp()

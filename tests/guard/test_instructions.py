@@ -181,7 +181,7 @@ def test_what_changed_by_hand_before_an_attempt_is_taken_up_again_is_told(projec
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()
     guard = world.new_guard()
     guard.resume_attempt(1)
-    text = "changed before the attempt began again; left as it is"
+    text = "changed before the attempt started again; not reverted"
     assert told(guard.revert_edits(1).found) == [("CLAUDE.md", text)]
     assert world.rules() == ["Return None, always"]
 
