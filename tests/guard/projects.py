@@ -139,9 +139,12 @@ class Attempts:
             rulebook=MemoryRulebook(),
             journal=MemoryJournal(),
             folder=self.folder,
-            emit=self.events.append,
+            emit=self._record_event,
             guard=self.guard,
         )
+
+    def _record_event(self, event: events.Event) -> None:
+        self.events.append(event)  # looked up each time: a test may bring a list of its own
 
     def run(self, retries: int = 0) -> RunResult:
         return run_loop(self._steps, Policy(max_retries=retries))

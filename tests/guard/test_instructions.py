@@ -212,9 +212,7 @@ def test_an_agent_that_is_interrupted_leaves_no_rules(project: Path) -> None:
     assert [type(event) for event in attempts.events][-1] is events.Tampered
 
 
-def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listener_to_the_start_of_an_attempt_reads_restored_rules(project: Path) -> None:
     make_project(project, {"CLAUDE.md": BLOCK})
     seen: list[str] = []
 
@@ -227,7 +225,6 @@ def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
 
     attempts = Attempts(project, *[lambda to: write(to, {"more.py": "x = 1\n"})] * 2)
     attempts.events = Heard()
-    monkeypatch.setattr(attempts._steps, "emit", attempts.events.append)
     attempts.run(retries=1)
     assert seen == [BLOCK, BLOCK]
 

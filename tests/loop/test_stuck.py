@@ -49,7 +49,7 @@ def run_of(word: str) -> RunResult:
 
 
 @pytest.mark.parametrize(
-    ("word", "words"),
+    ("word", "reason"),
     [
         ("", ""),
         ("aa", ""),
@@ -65,9 +65,9 @@ def run_of(word: str) -> RunResult:
         ("aBC", ""),
     ],
 )
-def test_what_counts_as_stuck(word: str, words: str) -> None:
+def test_what_counts_as_stuck(word: str, reason: str) -> None:
     said = find_stuck_reason(TASK, run_of(word), 3)
-    assert (words in said) if words else said == ""
+    assert (reason in said) if reason else said == ""
     assert "still failing: test_" in said or not said
 
 
