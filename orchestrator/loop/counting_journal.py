@@ -17,18 +17,18 @@ class CountingJournal:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._executed = 0
+        self._step_count = 0
 
     @property
-    def executed(self) -> int:
+    def step_count(self) -> int:
         """How many steps this process has done itself, also those that failed."""
-        return self._executed
+        return self._step_count
 
     def step(self, name: str, function: Callable[[], T]) -> T:
         """Call the function, or return its result if this step was finished before."""
 
         def count_and_call() -> T:
-            self._executed += 1
+            self._step_count += 1
             return function()
 
         return self._journal.step(name, count_and_call)

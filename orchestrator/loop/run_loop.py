@@ -25,10 +25,10 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
         return RunResult(error.outcome, baseline=error.report, message=str(error))
     run = RunResult(RunOutcome.RUNNING, baseline=baseline.report)
     while run.outcome is RunOutcome.RUNNING:
-        executed = steps.executed
+        done_before = steps.step_count
         attempt = _make_attempt(run, baseline, steps, policy)
         run = replace(run, attempts=(*run.attempts, attempt))
-        run = policy.decide_outcome(run, steps.task, fresh=steps.executed > executed)
+        run = policy.decide_outcome(run, steps.task, fresh=steps.step_count > done_before)
         steps.close_attempt(run)
     return run
 

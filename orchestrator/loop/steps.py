@@ -116,9 +116,9 @@ class Steps:
     pin: Callable[[PinnedTree, bool], None] = lambda _pinned, _known: None
 
     @property
-    def executed(self) -> int:
+    def step_count(self) -> int:
         """How many steps this process has done itself; the others were only remembered."""
-        return self._journal.executed
+        return self._journal.step_count
 
     # ---- the steps, in their order ---------------------------------------------------------
 

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from _pytest.mark import ParameterSet
 
+from orchestrator import events
 from orchestrator.agents.fake import ScriptedAgent
 from orchestrator.guard import GuardMode, build_guard
 from orchestrator.journal.memory import MemoryJournal
@@ -33,9 +34,6 @@ from orchestrator.suites.pytest.running import PytestSuite
 from orchestrator.workspace import open_workspace
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson
-
-if TYPE_CHECKING:
-    from orchestrator import events
 
 Edit = Callable[[Path], None]
 
