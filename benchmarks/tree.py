@@ -73,8 +73,9 @@ def _measure_here(project: Path, state: Path) -> dict[str, float]:
     began = _peak_memory()
     opening = _cpu(lambda: open_workspace(project, state / "run"))
     workspace = open_workspace(project, state / "run")
-    guard = build_guard(project, GuardMode.RESTORE, "python -m pytest tests")
-    guard.folder = state / "guard"
+    guard = build_guard(
+        project, GuardMode.RESTORE, "python -m pytest tests", folder=state / "guard"
+    )
     guard.watch_suite(lambda: _GREEN, baseline=True)
     guard.record_baseline(_GREEN, None)
     seconds: dict[str, list[float]] = {}

@@ -1,8 +1,8 @@
-"""What happens during a run, as frozen events that go out to listeners. Nothing listens back.
+"""The events of a run: frozen values that go out to listeners. Nothing listens back.
 
 A listener is any callable that takes an event: the console, the JSON lines, the run's record. One
-that raises is logged and reported, and cannot end a run: whatever a run must not go on without is
-a step of it, and no listener's work.
+that raises is logged and reported, and cannot end a run. Work that a run cannot go on without is
+therefore a step of the loop, never a listener's.
 """
 
 import logging
@@ -36,7 +36,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened. When and in which run says nothing about what it was."""
+    """Something that happened. Two events are equal if the same happened, whenever and wherever."""
 
     run: str = field(default="", kw_only=True, compare=False)
     """Id of the run; empty outside of one."""
@@ -48,7 +48,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Notice(Event):
-    """A line for the user that belongs to no step: a warning, a replacement."""
+    """A line for the user that belongs to no step: a warning, or what is used instead."""
 
     text: str
 
@@ -62,7 +62,7 @@ class Ready(Event):
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """A run begins, or goes on when `resumed`."""
+    """A run starts, or is `resumed`."""
 
     run_id: str
     task: Task
@@ -72,7 +72,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True)
 class StepStarted(Event):
-    """Work that takes a while begins: `name` is what a person sees beside the clock."""
+    """Work that takes a while starts; the console shows `name` beside the clock."""
 
     name: str
 
@@ -100,7 +100,7 @@ class ToolUsed(Event):
     tool: str
     detail: str
     id: str = field(default="", compare=False)
-    """The agent's own id of the call; empty where it gives none."""
+    """The agent's own id of the call; empty if it has none."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ class ToolEnded(Event):
     """The id of its `ToolUsed`."""
     tool: str
     failed: bool = False
-    """Whether it was carried out and failed."""
+    """Whether the call was executed and failed."""
     refused: bool = False
-    """Whether it was not carried out: no permission, or a hook or a guard said no."""
+    """Whether the call was not executed: permission missing, or a hook or the guard refused it."""
     why: str = ""
     """How it failed, or why it was refused, on one line."""
     seconds: float = field(default=0.0, compare=False)
-    """Time since the call."""
+    """Seconds since the call."""
 
 
 @dataclass(frozen=True)
@@ -143,28 +143,29 @@ class DiffTaken(Event):
 
 @dataclass(frozen=True)
 class Tampered(Event):
-    """Tests, or what steers them, were touched, or the verdict cannot be believed."""
+    """A reviewer found something: tests or their configuration were edited, or the like."""
 
     findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
 class FilesGuarded(Event):
-    """What the verdict rests on is known: the guarded files, each with the reason."""
+    """The files that the verdict rests on are known, and guarded from now on."""
 
     files: tuple[tuple[str, str], ...]
+    """Path and reason of each."""
 
 
 @dataclass(frozen=True)
 class CaseFinished(Event):
-    """A test case ended, as far as the runner's output tells it while it runs."""
+    """A test case ended; only runners that print each case while they run cause it."""
 
     case: Case
 
 
 @dataclass(frozen=True)
 class SuiteFinished(Event):
-    """A run of the suite is over. `baseline` marks the one before the agent."""
+    """A run of the suite is over. `baseline` marks the one before any agent worked."""
 
     report: SuiteReport
     baseline: bool = False
@@ -174,7 +175,7 @@ class SuiteFinished(Event):
 
 @dataclass(frozen=True)
 class Judged(Event):
-    """The attempt was compared with the tree before, and it is known what it came to."""
+    """The attempt was compared with the tree before it, and has a verdict."""
 
     judgement: Judgement
 
@@ -195,21 +196,21 @@ class LessonLearned(Event):
 
 @dataclass(frozen=True)
 class RuleWritten(Event):
-    """The rulebook took the lesson in."""
+    """The rulebook applied the lesson."""
 
     change: RuleChange
 
 
 @dataclass(frozen=True)
 class AttemptFinished(Event):
-    """An attempt is over; it is the last one of `result`, which is the run so far."""
+    """An attempt is over. It is the last one in `result`, which is the run so far."""
 
     result: RunResult
 
 
 @dataclass(frozen=True)
 class RunEnded(Event):
-    """A run has come to an outcome, or stands still until it is resumed."""
+    """A run has an outcome, or stopped until it is resumed."""
 
     run_id: str
     result: RunResult
@@ -223,18 +224,18 @@ Listener = Callable[[Event], None]
 def fan_out(listeners: Iterable[Listener]) -> Listener:
     """Return a listener that passes each event to all of `listeners`, in order.
 
-    One that raises is logged, and the first time reported to the others; all hear the event
-    nevertheless. What is no `Exception`, as Ctrl-C, passes through.
+    One that raises is logged each time, and reported to the others the first time; all of them
+    receive the event nevertheless. Ctrl-C and whatever else is no `Exception` passes through.
     """
-    all_of_them = tuple(listeners)
+    receivers = tuple(listeners)
     reported = set[int]()
 
     def pass_on(event: Event) -> list[tuple[int, Exception]]:
         failed = []
-        for position, listener in enumerate(all_of_them):
+        for position, listener in enumerate(receivers):
             try:
                 listener(event)
-            except Exception as error:  # noqa: BLE001 -- whatever it is, the run goes on
+            except Exception as error:  # noqa: BLE001 -- no bug of a listener may end a paid run
                 _log.exception("a listener failed on %s", event_name(event))
                 failed.append((position, error))
         return failed
@@ -252,11 +253,11 @@ def fan_out(listeners: Iterable[Listener]) -> Listener:
 
 
 class RunEvents:
-    """Where the events of one run come together: each is stamped, and passed to every listener.
+    """The listener of one run: stamps each event with run and attempt, and passes it on.
 
     Args:
         run: the run's id.
-        listeners: hear everything, in this order. One that raises cannot end the run.
+        listeners: receive every event, in this order. One that raises cannot end the run.
     """
 
     def __init__(self, run: str, *listeners: Listener) -> None:
@@ -266,20 +267,25 @@ class RunEvents:
         self._pass_on = fan_out(listeners)
 
     def __call__(self, event: Event) -> None:
-        """Stamp an event with the run and the attempt in hand, and pass it on."""
+        """Stamp an event with the run and the current attempt, and pass it on."""
         attempt = 0 if isinstance(event, RunStarted | RunEnded) else self._attempt
         self._pass_on(replace(event, run=self.run, attempt=attempt))
 
+    @property
+    def attempt(self) -> int:
+        """The number of the current attempt; 0 for none."""
+        return self._attempt
+
     def set_attempt(self, number: int) -> None:
-        """Say which attempt is in hand from now on; 0 for none."""
+        """Set the number of the current attempt; 0 for none."""
         self._attempt = number
 
     def listen_first(self, *listeners: Listener) -> None:
-        """Let further listeners hear everything, each event before the present ones do."""
+        """Add listeners that receive each event before the present ones do."""
         self._listeners = (*listeners, *self._listeners)
         self._pass_on = fan_out(self._listeners)
 
 
 def event_name(event: Event) -> str:
-    """Return the name that an event has on record and in JSON: its class in snake case."""
+    """Return the name of an event in the record and in JSON: its class in snake case."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

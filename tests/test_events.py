@@ -65,8 +65,8 @@ def test_a_listener_that_raises_is_logged_and_reported_once(
     with caplog.at_level(logging.ERROR, events.__name__):
         for text in ("one", "two"):
             emit(AgentSpoke(text, run="r", attempt=3))
-    told = "a listener failed on agent_spoke: OSError: disk full"
-    assert texts(heard) == ["one", told, "two"]
+    reported = "a listener failed on agent_spoke: OSError: disk full"
+    assert texts(heard) == ["one", reported, "two"]
     assert (heard[1].run, heard[1].attempt) == ("r", 3)
     assert [record.getMessage() for record in caplog.records] == [
         "a listener failed on agent_spoke"

@@ -1,8 +1,8 @@
-"""What all runs of this user spend: the one account of it, shared by every process on the machine.
+"""The ledger: what all runs of this user spend, shared by every process on the machine.
 
-Before an agent or a teacher is asked, an entry is started, which reserves what it may take at most;
-when the bill is there, the entry is closed. What is reserved counts as spent until then, so runs
-side by side cannot go over a limit together. The entry of a process that died is closed by an
+Before an agent or a teacher is asked, an entry is opened, which reserves the most that it may
+cost; when the bill arrives, the entry is closed. Until then the reservation counts as spent, so
+parallel runs cannot exceed a limit together. The entry of a process that died is closed with an
 estimate, because its bill never arrived.
 """
 
@@ -23,16 +23,16 @@ HOUR: Final = 3600.0
 DAY: Final = 24 * HOUR
 
 SMALLEST_ALLOWANCE_USD: Final = 0.01
-"""US dollars; with less than this left nothing is started."""
+"""US dollars; nothing is started with less than this left."""
 
 _MOST_TOKENS: Final = 2**53
-"""More than any bill has."""
+"""More than any real bill has: with such a number, a bill is wrong, and is estimated."""
 
 LESSON_RESERVE_USD: Final = 0.25
-"""US dollars reserved for one lesson: the teacher takes no limit, and a lesson costs less."""
+"""US dollars reserved for one lesson: a teacher takes no limit, but a lesson costs less."""
 
 _UNKNOWN_SHARE: Final = 0.1
-"""Of a dead process's reservation, while no bill is known that it could be estimated by."""
+"""The part of a dead process's reservation that counts, while no bill of its kind is known."""
 
 
 class Kind(StrEnum):
@@ -40,18 +40,18 @@ class Kind(StrEnum):
 
     AGENT = "agent"
     LESSON = "lesson"
-    """By a teacher that is asked from this machine."""
+    """A lesson by a teacher that is asked from this machine."""
     WEBHOOK = "webhook"
     """A lesson by a webhook, whose workflow may start runs that call it again."""
 
 
 class CapReachedError(InfrastructureError):
-    """A limit over all runs, or over one run, leaves nothing. The run can go on later."""
+    """A limit of one run or of all runs is used up. The run can be resumed later."""
 
 
 @dataclass(frozen=True)
 class Caps:
-    """How much may be spent; None is no limit."""
+    """How much may be spent; None means no limit."""
 
     cost_usd_per_day: float | None = None
     tokens_per_run: int | None = None
@@ -63,22 +63,23 @@ class Caps:
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that was started. `allowance` is what it may take at most, in US dollars."""
+    """An entry of an agent or a lesson that was started."""
 
     id: int
     allowance: float | None
+    """The most that it may cost, in US dollars; None for no limit."""
     by_day: bool = False
-    """Whether it is the limit of a day that allows no more."""
+    """Whether the limit of a day sets the allowance, and not one of the run."""
 
 
 class Ledger:
-    """The ledger of all runs. Any thread may call.
+    """The ledger of all runs. Its methods may be called from any thread.
 
     Each method raises InfrastructureError when the database fails.
 
     Args:
-        database: the record.
-        now: gives the time in seconds since 1970.
+        database: stores the entries.
+        now: returns the time in seconds since 1970.
     """
 
     def __init__(self, database: Database, now: Callable[[], float] = time.time) -> None:
@@ -93,17 +94,17 @@ class Ledger:
         attempt: int = 0,
         at_most: float | None = None,
     ) -> Entry:
-        """Begin an entry, if the limits leave room for it.
+        """Open an entry, if the limits leave room for it.
 
         Args:
-            run: whose run it is.
+            run: id of the run that pays.
             caps: the limits to keep.
             kind: what the money is spent on.
             attempt: the number of the run's attempt.
-            at_most: US dollars that an agent may take by its run's own limit.
+            at_most: US dollars that an agent may spend by its run's own limit.
 
         Raises:
-            CapReachedError: they leave none; says which one, and when it frees.
+            CapReachedError: a limit leaves no room; says which one, and when it resets.
         """
         now = self._now()
         with self._database.transaction() as database:
@@ -113,12 +114,8 @@ class Ledger:
                 _require_agent_start(database, caps, now)
             elif kind is Kind.WEBHOOK:
                 _require_webhook(database, caps, now)
-            left_of_run = _require_run_budget(database, run, caps)
-            left = _require_day_budget(database, caps, now)
             wanted = at_most if kind is Kind.AGENT else LESSON_RESERVE_USD
-            own = min((each for each in (left_of_run, wanted) if each is not None), default=None)
-            by_day = left is not None and (own is None or left < own)
-            allowance = left if by_day else own
+            allowance, by_day = _find_allowance(database, run, caps, wanted, now)
             (row,) = database.fetch_rows(
                 "INSERT INTO spending"
                 " (run, attempt, kind, started, cost_usd, host, process, process_started)"
@@ -128,7 +125,7 @@ class Ledger:
             return Entry(int(row[0]), allowance, by_day)
 
     def close_entry(self, entry: Entry, usage: Usage) -> None:
-        """Put the bill in the place of what was reserved; one that cannot be is estimated."""
+        """Replace the reservation by the bill; an impossible bill by an estimate."""
         if not (0 <= usage.cost_usd < math.inf and 0 <= usage.tokens < _MOST_TOKENS):
             self.abandon_entry(entry)
             return
@@ -138,12 +135,12 @@ class Ledger:
         )
 
     def abandon_entry(self, entry: Entry) -> None:
-        """Settle an entry whose bill will never be known, by an estimate."""
+        """Close an entry whose bill will never be known, with an estimate."""
         with self._database.transaction() as database:
             _close_with_estimate(database, entry.id)
 
     def sum_spending(self, within: float = DAY) -> float:
-        """Return the US dollars spent or reserved within the last so many seconds, by all runs."""
+        """Return the US dollars that all runs spent or reserved in the last `within` seconds."""
         since = self._now() - within
         rows = self._database.fetch_rows(
             "SELECT sum(cost_usd) FROM spending WHERE started > ?", (since,)
@@ -151,8 +148,22 @@ class Ledger:
         return float(rows[0][0] or 0.0)
 
 
+def _find_allowance(
+    database: Database, run: str, caps: Caps, wanted: float | None, now: float
+) -> tuple[float | None, bool]:
+    """Return the narrowest of all limits in US dollars, and whether it is that of a day."""
+    left_of_run = _require_run_budget(database, run, caps)
+    left_of_day = _require_day_budget(database, caps, now)
+    own = min((each for each in (left_of_run, wanted) if each is not None), default=None)
+    by_day = left_of_day is not None and (own is None or left_of_day < own)
+    return (left_of_day if by_day else own), by_day
+
+
 def _require_run_budget(database: Database, run: str, caps: Caps) -> float | None:
-    """Return what a run's own limit leaves; what killed attempts took is only known here."""
+    """Return what a run's own limit leaves, in US dollars; None for no limit.
+
+    Only the ledger knows what killed attempts have cost: the run's record has no bill of them.
+    """
     if caps.cost_usd_per_run is None:
         return None
     rows = database.fetch_rows("SELECT sum(cost_usd) FROM spending WHERE run = ?", (run,))
@@ -161,12 +172,13 @@ def _require_run_budget(database: Database, run: str, caps: Caps) -> float | Non
         return caps.cost_usd_per_run - spent
     raise CapReachedError(
         f"the run's cost limit is used up: ${spent:.2f} of ${caps.cost_usd_per_run:.2f}, with an "
-        "estimate for whatever was broken off",
-        "`orchestrator resume --max-cost-usd` allows more",
+        "estimate for interrupted attempts",
+        "raise it with `orchestrator resume --max-cost-usd`",
     )
 
 
 def _require_day_budget(database: Database, caps: Caps, now: float) -> float | None:
+    """Return what the limit of a day leaves, in US dollars; None for no limit."""
     if caps.cost_usd_per_day is None:
         return None
     rows = database.fetch_rows(
@@ -182,7 +194,7 @@ def _require_day_budget(database: Database, caps: Caps, now: float) -> float | N
         f"the cost limit of a day is used up: ${spent:.2f} of ${caps.cost_usd_per_day:.2f}, all "
         "runs together" + (f", ${reserved:.2f} of it reserved by runs at work" * bool(reserved)),
         f"{_describe_reset(rows, caps.cost_usd_per_day - SMALLEST_ALLOWANCE_USD, now, DAY)}; "
-        "limits.max_cost_usd_per_day allows more",
+        "or raise limits.max_cost_usd_per_day",
     )
 
 
@@ -197,28 +209,28 @@ def _require_agent_start(database: Database, caps: Caps, now: float) -> None:
         raise CapReachedError(
             f"{len(rows)} agents were started within an hour, all runs together",
             f"{_describe_reset(rows, caps.agent_starts_per_hour - 1, now, HOUR)}; "
-            "limits.max_agent_starts_per_hour allows more",
+            "or raise limits.max_agent_starts_per_hour",
         )
 
 
 def _require_webhook(database: Database, caps: Caps, now: float) -> None:
-    """Keep the webhook's own limits, against workflows that start the runs that call them."""
+    """Keep the webhook's own limits: a workflow may start the runs that call it, without end."""
     rows = database.fetch_rows(
         "SELECT started, cost_usd FROM spending WHERE kind = ? AND started > ?",
         (Kind.WEBHOOK, now - DAY),
     )
-    asked = sum(started > now - HOUR for started, _ in rows)
-    most, dearest = caps.webhook_requests_per_hour, caps.webhook_cost_usd_per_day
-    if most is not None and asked >= most:
+    requests = sum(started > now - HOUR for started, _ in rows)
+    most_requests, most_cost = caps.webhook_requests_per_hour, caps.webhook_cost_usd_per_day
+    if most_requests is not None and requests >= most_requests:
         raise CapReachedError(
-            f"{asked} requests went to the webhook within an hour; that looks like workflows that "
-            "call each other",
+            f"{requests} requests went to the webhook within an hour; that looks like workflows "
+            "that call each other",
             "find what starts the runs, or raise n8n.max_requests_per_hour",
         )
     spent = sum(cost for _, cost in rows)
-    if dearest is not None and spent >= dearest:
+    if most_cost is not None and spent >= most_cost:
         raise CapReachedError(
-            f"the webhook teacher took ${spent:.2f} within a day",
+            f"the webhook teacher cost ${spent:.2f} within a day",
             "find what starts the runs, or raise n8n.max_cost_usd_per_day",
         )
 
@@ -230,34 +242,34 @@ def _require_tokens(database: Database, run: str, caps: Caps) -> None:
     if (used := int(rows[0][0] or 0)) >= caps.tokens_per_run:
         raise CapReachedError(
             f"the run's token limit is used up: {used:,} of {caps.tokens_per_run:,}",
-            "start a new run; limits.max_tokens allows more",
+            "start a new run, or raise limits.max_tokens",
         )
 
 
 def _describe_reset(rows: Sequence[Row], bound: float, now: float, window: float) -> str:
-    """Say when enough of the rows, the oldest first, are older than the window."""
+    """Return when the rows, the oldest first, sum up to at most `bound` within the window."""
     left = sum(cost for _, cost, _ in rows)
     for started, cost, closed in rows:
         if not closed:
-            return "free again when those runs end their attempts, then `orchestrator resume`"
+            return "free again when these runs end their attempts, then `orchestrator resume`"
         left -= cost
-        if left <= bound + 1e-9:
+        if left <= bound + 1e-9:  # sums of floats differ in the last digits
             return f"free again {format_moment(started + window, now)}, then `orchestrator resume`"
-    return "it leaves nothing at any time"
+    return "the limit is too low for any attempt"
 
 
 def format_moment(moment: float, now: float) -> str:
-    """Return `at 15:04`, or `on Sat 21 Nov at 15:04` on another day, in this machine's zone."""
+    """Return `at 15:04`, or `on Sat 21 Nov at 15:04` on another day, in the local time zone."""
     then, today = (datetime.fromtimestamp(each).astimezone() for each in (moment, now))
     day = "" if then.date() == today.date() else f"on {then:%a %d %b} "
     return f"{day}at {then:%H:%M}"
 
 
 def _close_abandoned(database: Database, run: str) -> None:
-    """Close the entries whose bill will never come.
+    """Close the entries whose bill will never arrive.
 
-    Of a process on another machine nobody here can tell; but a run is carried by one at a time, so
-    what another machine opened for it is over.
+    Whether a process on another machine is alive cannot be seen from here. But one process at a
+    time carries a run, so what another machine opened for this one is over.
     """
     here = mark_process().host
     rows = database.fetch_rows(
@@ -271,16 +283,16 @@ def _close_abandoned(database: Database, run: str) -> None:
 
 
 def _close_with_estimate(database: Database, identity: int) -> None:
-    """Settle by the dearest known bill of its kind, at most what was reserved."""
+    """Close an entry at the highest known bill of its kind, at most what was reserved."""
     rows = database.fetch_rows(
         "SELECT kind, cost_usd FROM spending WHERE id = ? AND closed = 0", (identity,)
     )
     for kind, reserved in rows:
-        ((dearest,),) = database.fetch_rows(
+        ((highest,),) = database.fetch_rows(
             "SELECT max(cost_usd) FROM spending WHERE closed = 1 AND tokens > 0 AND kind = ?",
             (kind,),
         )
-        estimate = reserved * _UNKNOWN_SHARE if dearest is None else min(reserved, dearest)
+        estimate = reserved * _UNKNOWN_SHARE if highest is None else min(reserved, highest)
         database.write(
             "UPDATE spending SET closed = 1, cost_usd = ? WHERE id = ?", (estimate, identity)
         )

@@ -1,4 +1,4 @@
-"""Agent and teacher, each behind the ledger: asked for room before, billed after."""
+"""Agent and teacher, metered: room is reserved in the ledger before, and the bill entered after."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.budget.ledger import CapReachedError, Caps, Kind, Ledger
+from orchestrator.budget.ledger import CapReachedError, Caps, Entry, Kind, Ledger
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.ports import Agent, Teacher
 from teacher.errors import TeacherError, TeacherUnavailable
@@ -15,47 +15,68 @@ from teacher.models import Failure, KnownRule, Lesson
 
 @dataclass(frozen=True)
 class RunClock:
-    """The wall clock of a run, as far as this process carries it; a `resume` begins a new one."""
+    """The wall clock of a run in this process; `resume` starts a new one.
+
+    Args:
+        seconds: how long the run may take.
+        now: returns seconds of a clock that is never set back.
+        started: when it started; now, if negative.
+    """
 
     seconds: float
     now: Callable[[], float] = time.monotonic
     started: float = field(default=-1.0)
 
     def __post_init__(self) -> None:
-        """Start, unless a start was given."""
+        """Start the clock, unless a start was given."""
         if self.started < 0:
+            # The dataclass is frozen, and only here may it set a field of its own.
             object.__setattr__(self, "started", self.now())
 
     @property
     def seconds_left(self) -> float:
-        """Seconds that are left; not above zero when it has run out."""
+        """Seconds that are left; zero or negative when the time is over."""
         return self.started + self.seconds - self.now()
 
 
-@dataclass
+@dataclass(frozen=True)
 class Account:
-    """On whose behalf money is spent, and within which limits.
+    """The run that pays for agents and lessons, and its limits.
 
     Args:
-        ledger: what all runs share.
+        ledger: the ledger that all runs share.
         run: the run's id, or that of a lesson outside of any run.
         caps: the limits.
-        attempt: the number of the attempt that is being made; whoever makes it sets it.
+        current_attempt: returns the number of the attempt that is being made, 0 for none.
     """
 
     ledger: Ledger
     run: str
     caps: Caps
-    attempt: int = 0
+    current_attempt: Callable[[], int] = lambda: 0
+
+    def open_entry(self, kind: Kind, at_most: float | None = None) -> Entry:
+        """Open an entry of the current attempt in the ledger.
+
+        Args:
+            kind: what the money is spent on.
+            at_most: US dollars that an agent may spend by its run's own limit.
+
+        Raises:
+            CapReachedError: a limit leaves no room for it.
+        """
+        return self.ledger.open_entry(
+            self.run, self.caps, kind, attempt=self.current_attempt(), at_most=at_most
+        )
 
 
 class MeteredAgent:
     """An agent that works within what the ledger and the run's clock leave.
 
     Args:
-        agent: who works.
-        account: who pays.
-        clock: the run's own clock.
+        agent: does the work.
+        account: pays.
+        clock: the run's clock.
     """
 
     def __init__(self, agent: Agent, account: Account, clock: RunClock) -> None:
@@ -72,18 +93,16 @@ class MeteredAgent:
 
         Raises:
             CapReachedError: a limit leaves nothing; the agent was not started.
-            LoopError: the agent's own.
+            LoopError: raised by the agent itself.
         """
         left = self._clock.seconds_left
         if left <= 0:
             raise CapReachedError(
                 f"the run's wall clock of {self._clock.seconds:g} s has run out",
-                "`orchestrator resume` gives it as much again; limits.run_wall_clock allows more",
+                "`orchestrator resume` starts it again, or raise limits.run_wall_clock",
             )
-        account, ledger = self._account, self._account.ledger
-        entry = ledger.open_entry(
-            account.run, account.caps, attempt=account.attempt, at_most=limits.max_cost_usd
-        )
+        ledger = self._account.ledger
+        entry = self._account.open_entry(Kind.AGENT, limits.max_cost_usd)
         narrowed = replace(
             limits,
             max_cost_usd=entry.allowance,
@@ -99,31 +118,29 @@ class MeteredAgent:
 
 
 class MeteredTeacher:
-    """A teacher whose bills stand in the ledger.
+    """A teacher that enters its bills in the ledger.
 
     Args:
-        teacher: who is asked.
-        account: who pays.
-        kind: what kind of teacher it is.
+        teacher: is asked.
+        account: pays.
+        kind: what kind of lesson it gives.
     """
 
     def __init__(self, teacher: Teacher, account: Account, kind: Kind = Kind.LESSON) -> None:
         self._teacher, self._account, self._kind = teacher, account, kind
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
-        """Ask, if the limits leave room.
+        """Ask the teacher, if the limits leave room.
 
         Raises:
             TeacherUnavailable: they do not; nothing was sent, and `resume` asks again.
-            TeacherError: the teacher's own.
+            TeacherError: raised by the teacher itself.
         """
+        ledger = self._account.ledger
         try:
-            account, ledger = self._account, self._account.ledger
-            entry = ledger.open_entry(
-                account.run, account.caps, self._kind, attempt=account.attempt
-            )
+            entry = self._account.open_entry(self._kind)
         except CapReachedError as error:
-            # The attempt is over and was paid for: it is to stand in the run's record.
+            # A LoopError would end the run without the attempt, which is over and was paid for.
             raise TeacherUnavailable(error.message, error.hint) from error
         try:
             lesson = self._teacher.teach(failure, known_rules)
@@ -140,12 +157,12 @@ class MeteredTeacher:
 def _name_reached_cap(
     result: AgentResult, asked: AgentLimits, narrowed: AgentLimits, *, by_day: bool
 ) -> AgentResult:
-    """Say which limit it was, where the agent was told a narrower one than its own."""
+    """Name the limit that ended the agent, where it was given a narrower one than its own."""
     if result.outcome is AgentOutcome.MAX_COST and by_day:
         return replace(
             result,
             message=f"the cost limit of a day, all runs together, left ${narrowed.max_cost_usd:.2f}"
-            " for this attempt; limits.max_cost_usd_per_day allows more",
+            " for this attempt; raise limits.max_cost_usd_per_day",
         )
     if (
         result.outcome is AgentOutcome.WALL_CLOCK
@@ -153,7 +170,7 @@ def _name_reached_cap(
     ):
         return replace(
             result,
-            message=f"ended after {narrowed.wall_clock_seconds:g} s, which the run's wall clock "
-            "left; limits.run_wall_clock allows more",
+            message=f"ended after {narrowed.wall_clock_seconds:g} s, all that the run's wall clock "
+            "had left; raise limits.run_wall_clock",
         )
     return result

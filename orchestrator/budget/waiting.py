@@ -1,4 +1,4 @@
-"""Waits for a usage limit to be lifted, then lets the agent go on."""
+"""An agent that waits for the reset of its usage limit, then goes on."""
 
 import time
 from collections.abc import Callable
@@ -13,29 +13,29 @@ from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.ports import Agent
 
 _MARGIN_SECONDS: Final = 60.0
-"""Limits are told to the minute and lifted a little later. It is also the shortest wait."""
+"""Reset times are given to the minute, and limits reset a little later. The shortest wait."""
 
 _SLICE_SECONDS: Final = 30.0
-"""A machine that slept meanwhile goes on as soon after the reset."""
+"""The longest sleep: a machine that was suspended notices the reset this soon."""
 
 
 @dataclass(frozen=True)
 class Time:
-    """The time and how to let it pass; tests have their own."""
+    """The clock and how to sleep; tests bring their own."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
 
 class WaitForResetAgent:
-    """An agent that waits for its usage limit's reset, and works on.
+    """An agent that waits for the reset of its usage limit, then works again.
 
-    Its tokens and its time before the wait count too. Should the process die meanwhile, nothing
-    is lost: the attempt begins anew with `resume`.
+    Tokens, cost and time before the wait are included in its result. If the process dies while it
+    waits, nothing is lost: `resume` starts the attempt again.
 
     Args:
-        agent: who works.
-        clock: the run's clock; a reset beyond it is not waited for.
+        agent: does the work.
+        clock: the run's clock; a reset after its end is not waited for.
         watch: the time.
     """
 
@@ -49,23 +49,23 @@ class WaitForResetAgent:
     def run(
         self, prompt: str, workspace: Path, limits: AgentLimits, on_event: events.Listener
     ) -> AgentResult:
-        """Let the agent work; while its usage limit holds, wait and let it work again."""
+        """Let the agent work; as long as it hits its usage limit, wait and let it work again."""
         result = self._agent.run(prompt, workspace, limits, on_event)
         while result.outcome is AgentOutcome.USAGE_LIMIT and result.resets_at:
             now = self._time.now()
             until = max(result.resets_at.timestamp(), now) + _MARGIN_SECONDS
             if until - now > self._clock.seconds_left:
-                words = "the run's wall clock ends before; limits.run_wall_clock allows more"
-                return replace(result, message=f"{result.message}; {words}")
-            reason = f"usage limit: waits until {format_moment(until, now).removeprefix('at ')}"
+                hint = "the run's wall clock ends before that; raise limits.run_wall_clock"
+                return replace(result, message=f"{result.message}; {hint}")
+            reason = f"usage limit: waiting until {format_moment(until, now).removeprefix('at ')}"
             on_event(events.AgentWaiting(f"{reason}, {_format_duration(until - now)}"))
             self._wait_until(until)
-            before, result = result, self._agent.run(prompt, workspace, limits, on_event)
+            earlier, result = result, self._agent.run(prompt, workspace, limits, on_event)
             result = replace(
                 result,
-                usage=before.usage + result.usage,
-                seconds=before.seconds + result.seconds,
-                turns=before.turns + result.turns,
+                usage=earlier.usage + result.usage,
+                seconds=earlier.seconds + result.seconds,
+                turns=earlier.turns + result.turns,
             )
         return result
 

@@ -1,4 +1,4 @@
-"""What each attempt found, and what becomes of it: guarded files, environment, learned rules."""
+"""Records, compares and restores what each attempt found: guarded files, environment, rules."""
 
 import os
 import re
@@ -33,7 +33,7 @@ _BETWEEN: Final = "between the attempts"
 
 
 def find_latest_attempt(folder: Path) -> int | None:
-    """Return the last attempt that any process remembered in the guard's folder."""
+    """Return the number of the last attempt that any process recorded in the guard's folder."""
     numbers = [
         int(match[1])
         for path in files.find_paths(folder, f"attempt-*{MANIFEST_SUFFIX}")
@@ -48,9 +48,9 @@ class Attempts:
     Args:
         baseline: what is guarded.
         instructions: the files with learned rules.
-        folder: keeps what was remembered, and what was reverted.
+        folder: stores what was recorded and what was reverted.
         restore: whether edits are reverted, and not only reported.
-        like: states of files that somebody holds already.
+        like: states of files that are already known.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class Attempts:
         self._folder, self._restore = folder, restore
         self.file_store = GuardedFileStore(baseline.protection, folder, like)
         self.manifest: Manifest | None = None
-        """The files as the attempt found them that was remembered or recalled last."""
+        """The files as the current attempt found them: the last one recorded or loaded."""
         self._number: int | None = None
         self._judged: Manifest | None = None
-        """Guarded files as the last attempt's verdict left them, if that was in this process."""
+        """The guarded files after the last verdict, if it was reached in this process."""
         self._between: tuple[Finding, ...] = ()
         self._reverted: dict[str, Path] = {}
 
     def record_attempt(self, number: int) -> None:
-        """Remember the guarded files as an attempt finds them; revert what changed in between.
+        """Record the guarded files when an attempt starts; revert changes since the last one.
 
         Raises:
-            LoopError: a file cannot be read or kept.
+            LoopError: a file cannot be read or stored.
         """
         self._between = ()
         if self._number is not None and self._restore:
@@ -97,7 +97,7 @@ class Attempts:
         """Return the files as an attempt found them, maybe in another process.
 
         Raises:
-            InfrastructureError: what was remembered is gone.
+            InfrastructureError: the record is gone.
         """
         if self._number != number or self.manifest is None:
             self.manifest = self.file_store.load_manifest(f"attempt-{number}")
@@ -105,15 +105,16 @@ class Attempts:
         return self.manifest
 
     def resume_attempt(self, number: int) -> None:
-        """Let an agent begin with what was remembered, unless it was by this process.
+        """Load what another process recorded for an attempt, before its agent starts.
 
         Raises:
-            LoopError: a file cannot be read or kept.
+            LoopError: a file cannot be read or stored.
         """
         if self._number == number:
             return
         self.load_attempt(number)
-        left = "before the attempt began again; left as it is"
+        # Nobody knows whether a person or the killed agent edited them, so they are only reported.
+        left = "before the attempt started again; not reverted"
         self._between = tuple(
             replace(finding, text=f"{finding.text} {left}")
             for finding in self._instructions.find_tampering(number)
@@ -121,7 +122,7 @@ class Attempts:
         self._instructions.record_snapshot(number)
 
     def abort_attempt(self, number: int) -> tuple[Finding, ...]:
-        """Restore the rules; what changes from now on is no agent's.
+        """Restore the rules after an interrupted agent; later changes are people's own.
 
         Raises:
             LoopError: a file cannot be written.
@@ -132,10 +133,10 @@ class Attempts:
         return found
 
     def revert_edits(self, number: int) -> tuple[Finding, ...]:
-        """Make the guarded files and the environment what they were, and report what was not.
+        """Restore the guarded files and the environment, and report what had changed.
 
         Raises:
-            InfrastructureError: a file cannot be written, or what was kept of it is gone.
+            InfrastructureError: a file cannot be written, or its stored copy is gone.
         """
         manifest = self.load_attempt(number)
         self.file_store.require_copies()
@@ -150,9 +151,9 @@ class Attempts:
         return (*self._between, *found, *environment, *self.check_rules(number))
 
     def open_folders(self, number: int) -> tuple[Finding, ...]:
-        """Open what was closed since the baseline, so that no file is hidden; report it.
+        """Make folders readable that were closed since the baseline, and report them.
 
-        Pipes that git would wait for are removed, too.
+        Named pipes are removed, too: git would wait for them without end.
 
         Raises:
             InfrastructureError: a folder cannot be read.
@@ -161,7 +162,7 @@ class Attempts:
         return (*self.file_store.report_opened_folders(), *pipes)
 
     def close_attempt(self, tree: Tree) -> None:
-        """Remember what the verdict left: what differs later was changed by nobody who was asked.
+        """Record the files after the verdict: nobody is asked to change them before the next one.
 
         Raises:
             InfrastructureError: a file cannot be read.
@@ -169,10 +170,11 @@ class Attempts:
         self._judged = self.file_store.record_manifest(None, self.manifest, tree)
 
     def explain_refusal(self, path: Path) -> str | None:
-        """Return why a file must not be written now, in words for the agent; None if it may be."""
+        """Return a message for the agent if it must not write a file now, None if it may."""
         if not self.manifest:
             return None
         rules = self._baseline.protection
+        # A link may lead to a guarded file, and a guarded path through a link to another one.
         real = os.path.realpath(rules.project / path)
         for full in {normalize_name(rules.project, path), normalize_name(rules.project, real)}:
             guarded = full in self.manifest.entries or bool(rules.explain_prohibition(full))
@@ -192,7 +194,7 @@ class Attempts:
         )
 
     def describe_state(self) -> str:
-        """Return in one line whether the tests are as they were; empty where nobody knows.
+        """Return in one line whether the tests are unchanged; empty where that is not known.
 
         Raises:
             InfrastructureError: a file cannot be read.
@@ -216,7 +218,7 @@ class Attempts:
         """Restore guarded files in the middle of a verdict.
 
         Raises:
-            InfrastructureError: a file cannot be written, or what was kept of it is gone.
+            InfrastructureError: a file cannot be written, or its stored copy is gone.
         """
         if self.manifest:
             self.file_store.restore_files(
@@ -224,11 +226,11 @@ class Attempts:
             )
 
     def check_environment(self, name: str, when: str = "") -> list[Finding]:
-        """Return what differs in the environment, restored where a copy is kept.
+        """Return what differs in the environment; it is restored where there is a copy.
 
         Args:
-            name: of the folder for what is replaced.
-            when: in words, if the suite has run since.
+            name: name of the folder for the replaced files.
+            when: when it changed, as text for the findings; empty before the suite runs.
 
         Raises:
             InfrastructureError: something cannot be read or restored.
@@ -246,7 +248,7 @@ class Attempts:
         return [replace(each, text=_join_parts(each.text, when)) for each in found]
 
     def check_rules(self, number: int, when: str = "") -> tuple[Finding, ...]:
-        """Return what was done to the learned rules since an attempt began; revert it.
+        """Revert and return the edits of learned rules since an attempt started.
 
         Raises:
             LoopError: a file cannot be read or written.
@@ -261,12 +263,12 @@ class Attempts:
     def _collect_reverted_files(self) -> Mapping[str, Path]:
         """Return what was reverted in this attempt, also by another process."""
         aside = self._resolve_backup_folder(str(self._number))
-        kept = {
+        stored = {
             os.path.relpath(path, aside): Path(path)
             for path in files.iter_files(aside)
             if files.is_file(path)
         }
-        return {**kept, **self._reverted}
+        return {**stored, **self._reverted}
 
     def _revert_changes(
         self, to: Manifest, name: str, when: str, tree: Tree

@@ -1,4 +1,4 @@
-"""The guard of one run: remembers, refuses, restores, and looks whether a verdict holds."""
+"""The guard of one run: records, refuses, restores, and checks that a verdict can be believed."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,10 +15,9 @@ from orchestrator.guard.derivation import Basis
 from orchestrator.guard.instructions import Instructions
 from orchestrator.guard.manifest import Manifest
 from orchestrator.guard.protection import GuardedFile
-from orchestrator.guard.suite_watch import SuiteWatch, build_findings, drop_bytecode
-from orchestrator.guard.suite_writes import SuiteWrites, is_source
-from orchestrator.guard.tree import Tree
-from orchestrator.models import Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
+from orchestrator.guard.suite_runs import SuiteRuns
+from orchestrator.guard.suite_writes import is_source
+from orchestrator.models import Attempt, Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.suites.environment import build_project_environment
@@ -26,15 +25,18 @@ from orchestrator.suites.pytest.settings import list_environment_plugins
 
 
 class GuardMode(StrEnum):
-    """What becomes of edits of guarded files."""
+    """What happens to edits of guarded files."""
 
     RESTORE = "restore"
+    """They are reverted and reported."""
     FLAG = "flag"
+    """They are reported, and never withhold a green verdict."""
     OFF = "off"
+    """Nobody looks for them."""
 
 
 Rerun = Callable[[Sequence[str]], SuiteReport]
-"""Runs the suite again on the selected ids."""
+"""Runs the cases with the given ids again."""
 
 
 @dataclass
@@ -43,44 +45,41 @@ class Guard:
 
     Args:
         project: the project's real folder.
-        mode: what becomes of edits.
-        command: the suite's.
-        environment: what the suite's environment is made from; ours if None.
+        mode: what happens to edits.
+        folder: stores guarded content and what was reverted, also for a process that resumes.
+        command: the suite's command.
+        environment: what the suite's environment is made from; this process's if None.
         unguarded: globs of files that are never guarded.
-        folder: keeps guarded content, and what was reverted. Set it before anything is asked but
-            `refuse`.
-        shelves: the active rulebooks, which are not the agent's to write either.
-        locks: where rulebooks have their lock files; some folder of our own if None.
-        task: what was asked for; values that it names may stand in the code.
+        rule_files: the active rulebooks, which the agent must not write either.
+        locks: where rulebooks have their lock files; below `folder` if None.
+        task: what was asked for; code may contain the values that it names.
     """
 
     project: Path
     mode: GuardMode
+    folder: Path
     command: str = ""
     environment: Mapping[str, str] | None = None
     unguarded: tuple[str, ...] = ()
-    folder: Path | None = None
     rule_files: Sequence[RuleFiles] = ()
     locks: Path | None = None
     task: str = ""
     _report: SuiteReport | None = None
-    """The suite's before any agent worked."""
+    """The suite's report before any agent worked."""
     _baseline: Baseline | None = None
     _attempts: Attempts | None = None
-    _suite_tree: Tree | None = None
-    """The files as the last run of the suite left them, if nothing was restored since."""
 
     # ---- the baseline ----------------------------------------------------------------------
 
     def record_baseline(self, report: SuiteReport, footprint: Footprint | None) -> None:
-        """Derive what is guarded from the baseline, or recall what an earlier process derived.
+        """Derive what is guarded from the baseline, or load what an earlier process derived.
 
         Args:
-            report: of the suite, before any agent worked.
-            footprint: what the suite recorded; without one, names of files decide.
+            report: the suite's, before any agent worked.
+            footprint: what the suite recorded; without one, the names of files decide.
 
         Raises:
-            InfrastructureError: something cannot be read or kept.
+            InfrastructureError: something cannot be read or stored.
         """
         self._report = report
         if self.mode is not GuardMode.OFF:
@@ -95,12 +94,12 @@ class Guard:
 
     @property
     def suite_written_files(self) -> frozenset[str]:
-        """The files whose content runs of the suite changed so far, whatever the guard's mode."""
-        return self._writes.names
+        """The files whose content runs of the suite have changed so far, in every mode."""
+        return self._suite_runs.writes.names
 
     @property
     def suite_output(self) -> frozenset[str]:
-        """Those of them that nobody else writes: neither code, nor configuration, nor guarded."""
+        """The files among them that only the suite writes: no code, no configuration, unguarded."""
         guarded = self._baseline.protection.guarded if self._baseline else {}
         return frozenset(
             name for name in self.suite_written_files if not is_source(name) and name not in guarded
@@ -108,44 +107,44 @@ class Guard:
 
     @property
     def baseline_written_files(self) -> frozenset[str]:
-        """The files whose content the suite changed at the baseline already, code too."""
-        return self._writes.at_baseline
+        """The files whose content the suite already changed at the baseline, including code."""
+        return self._suite_runs.writes.at_baseline
 
     # ---- an attempt ------------------------------------------------------------------------
 
     def record_attempt(self, attempt: int) -> None:
-        """Remember the guarded files as the attempt finds them.
+        """Record the guarded files as they are when the attempt starts.
 
-        What changed since the last verdict in this process was changed by something that the
-        agent left running: nobody else was asked to work. After a pause it is the user's.
+        Changes since the last verdict in this process come from something that the agent left
+        running, because nobody else was asked to work: they are reverted. Changes made while the
+        run was paused are the user's.
 
         Raises:
-            InfrastructureError: a file cannot be read or kept.
+            InfrastructureError: a file cannot be read or stored.
         """
         if self.mode is not GuardMode.OFF:
             self._all_attempts.record_attempt(attempt)
 
     def resume_attempt(self, attempt: int) -> None:
-        """Let an agent begin with what was remembered for an attempt, maybe by another process.
+        """Load what was recorded for an attempt, maybe by another process, before its agent starts.
 
-        Then the rules are remembered again: people may have changed them while the attempt lay
-        half done. Where nobody can tell their changes from those of an agent that was killed, that
-        is reported.
+        The rules are recorded again, because people may have edited them after the attempt was
+        interrupted. Edits that may as well be those of the killed agent are reported.
 
         Raises:
-            LoopError: a file cannot be read or kept.
+            LoopError: a file cannot be read or stored.
         """
         if self.mode is not GuardMode.OFF:
             self._all_attempts.resume_attempt(attempt)
 
     def explain_refusal(self, path: Path) -> str | None:
-        """Return why a file must not be written now, in words for the agent; None if it may be."""
+        """Return a message for the agent if it must not write a file now, None if it may."""
         if self.mode is not GuardMode.RESTORE or not self._attempts:
             return None
         return self._attempts.explain_refusal(path)
 
     def abort_attempt(self, attempt: int) -> Findings:
-        """Restore the rules after an agent that did not finish; what changes now is people's.
+        """Restore the rules after an agent that did not finish; later changes are people's own.
 
         Raises:
             LoopError: a file cannot be written.
@@ -155,7 +154,7 @@ class Guard:
         return Findings(self._all_attempts.abort_attempt(attempt))
 
     def open_folders(self, attempt: int) -> Findings:
-        """Open the folders that were closed since the baseline, before anybody looks at the files.
+        """Make folders readable that were closed since the baseline, before files are compared.
 
         Raises:
             InfrastructureError: a folder cannot be read.
@@ -164,11 +163,19 @@ class Guard:
             return Findings()
         return Findings(self._all_attempts.open_folders(attempt))
 
-    def revert_edits(self, attempt: int) -> Findings:
-        """Make the guarded files and the environment what they were, before the suite judges.
+    def review(self, attempt: Attempt) -> Findings:
+        """Revert what an attempt did to the guarded files, as `revert_edits`, and report it.
 
         Raises:
-            InfrastructureError: a file cannot be written, or what was kept of it is gone.
+            InfrastructureError: a file cannot be restored.
+        """
+        return self.revert_edits(attempt.number)
+
+    def revert_edits(self, attempt: int) -> Findings:
+        """Restore the guarded files and the environment, before the suite judges the attempt.
+
+        Raises:
+            InfrastructureError: a file cannot be written, or its stored copy is gone.
         """
         if self.mode is GuardMode.OFF:
             return Findings()
@@ -179,54 +186,35 @@ class Guard:
     def watch_suite(
         self, run: Callable[[], SuiteReport], *, baseline: bool = False
     ) -> tuple[SuiteReport, Findings]:
-        """Run the suite, and look before and after it.
+        """Run the suite, and compare the files before and after it.
 
         Args:
             run: runs the suite.
-            baseline: whether it is the first run: what changes then, the suite itself writes.
+            baseline: whether it is the first run; changes in it are the suite's own output.
 
         Returns:
-            The report, and what changed that must not: guarded files, which are restored, and the
+            The report, and forbidden changes: of guarded files, which are restored, and of the
             project's sources.
 
         Raises:
             InfrastructureError: something cannot be read or restored.
         """
-        if baseline:
-            return self._writes.watch_run(run, baseline=True)[0], Findings()
-        self._suite_tree = None
-        attempts = self._load_latest_attempt() if self.mode is not GuardMode.OFF else None
+        attempts = None if baseline else self._load_latest_attempt()
         if attempts is None or attempts.manifest is None:
-            return self._writes.watch_run(run)[0], Findings()
+            return self._suite_runs.run_unguarded(run, baseline=baseline)[0], Findings()
         rules, restore = self._current_baseline.protection, self.mode is GuardMode.RESTORE
-        watch = SuiteWatch(rules, attempts.file_store, attempts.manifest, self._writes.contents)
-        found: list[Finding] = []
-        early = watch.check_before()
-        if early and restore:
-            # Nobody is asked to work now: something that the agent left behind does.
-            attempts.restore_files(early, "late")
-            found += build_findings(early, "after it was restored")
-            watch.check_before()
-        found += drop_bytecode(rules)
-        report = run()
-        seen, changes = watch.check_after()
-        self._writes.record_writes(*watch.trees)
-        if changes and restore:
-            attempts.restore_files(changes, "suite")
-        environment = attempts.check_environment("suite", "while the suite ran")
-        self._suite_tree = None if (changes or environment) and restore else watch.trees[1]
-        found = [*seen, *found, *(replace(each, decisive=True) for each in environment)]
-        found += attempts.file_store.report_opened_folders()
+        report, found = self._suite_runs.run_guarded(
+            run, rules, attempts, attempts.manifest, restore=restore
+        )
         return report, Findings(tuple(self._apply_mode(found)))
 
     def collect_writes(self, run: Callable[[], SuiteReport]) -> tuple[SuiteReport, frozenset[str]]:
-        """Run the suite where nothing is judged; return the files whose content it changed too.
+        """Run the suite where nothing is judged, and also return which files it changed.
 
         Raises:
-            InfrastructureError: something cannot be read or kept.
+            InfrastructureError: something cannot be read or stored.
         """
-        self._suite_tree = None
-        report, writes = self._writes.watch_run(run)
+        report, writes = self._suite_runs.run_unguarded(run)
         return report, writes.changed
 
     # ---- the verdict -----------------------------------------------------------------------
@@ -240,27 +228,24 @@ class Guard:
         *,
         solved: bool = True,
     ) -> Findings:
-        """Look whether the verdict on an attempt can be believed.
+        """Check whether the verdict on an attempt can be believed.
 
         Args:
             attempt: its number.
-            report: the run that the verdict rests on, made after `revert`.
+            report: the run that the verdict rests on, made after `revert_edits`.
             diff: what the agent changed.
+            rerun: runs selected cases again; without it, the control run is left out.
             solved: whether the attempt counts as solved, if it is believed.
-            rerun: runs selected cases again; without it that is not done.
 
         Raises:
-            InfrastructureError: something cannot be read or kept.
+            InfrastructureError: something cannot be read or stored.
         """
         if self.mode is GuardMode.OFF or not self._report:
             return Findings()
         attempts = self._all_attempts
         manifest = attempts.load_attempt(attempt)
-        tree = self._consume_suite_tree(attempts, manifest)
-        home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
-        checks = Checks(
-            self._current_baseline, self._report, manifest, self.command, self.task, home
-        )
+        tree = self._suite_runs.consume_tree(attempts, manifest)
+        checks = self._build_checks(self._report, manifest)
         hidden = attempts.file_store.report_hidden_folders()
         found = self._apply_mode(
             (*hidden, *checks.iter_findings(report, diff, tree, solved=solved))
@@ -271,7 +256,7 @@ class Guard:
             found += self._control_run.compare_runs(
                 self._report, report, manifest, lambda old: self.watch_suite(lambda: rerun(old))
             )
-            tree = self._consume_suite_tree(attempts, manifest)
+            tree = self._suite_runs.consume_tree(attempts, manifest)
         found += attempts.file_store.report_opened_folders()
         found += attempts.check_rules(attempt, "while the suite ran")
         attempts.close_attempt(tree)
@@ -282,31 +267,30 @@ class Guard:
         return self._attempts is not None and self._attempts.is_caused_by_revert(case)
 
     def describe_state(self) -> str:
-        """Return in one line whether the tests are as they were; empty where nobody knows.
+        """Return in one line whether the tests are unchanged; empty where that is not known.
 
         Raises:
             InfrastructureError: a file cannot be read.
         """
         return self._attempts.describe_state() if self._attempts else ""
 
-    # ---- below: the parts ------------------------------------------------------------------
-
-    @property
-    def _own_folder(self) -> Path:
-        if self.folder is None:
-            raise RuntimeError("the guard has no folder yet")
-        return self.folder
+    # ---- the parts, each made when it is first needed -----------------------------------------
 
     @property
     def _current_baseline(self) -> Baseline:
-        # Where nobody has taken a baseline, names of files are all that there is.
+        # Without a recorded baseline, the names of files are all that there is to go by.
         report = self._report or SuiteReport(SuiteOutcome.NO_TESTS, None)
         return self._ensure_baseline(report, None)
 
+    def _build_checks(self, before: SuiteReport, manifest: Manifest) -> Checks:
+        # `Path.home` raises for a user without a home folder; `expanduser` returns the `~`.
+        home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
+        return Checks(self._current_baseline, before, manifest, self.command, self.task, home)
+
     def _ensure_baseline(self, report: SuiteReport, footprint: Footprint | None) -> Baseline:
         if self._baseline is None:
-            self._baseline = Baseline.load(self._own_folder) or Baseline.derive(
-                self._build_basis(report, footprint), self._writes.first, self._own_folder
+            self._baseline = Baseline.load(self.folder) or Baseline.derive(
+                self._build_basis(report, footprint), self._suite_runs.writes.first, self.folder
             )
         return self._baseline
 
@@ -327,37 +311,32 @@ class Guard:
     def _all_attempts(self) -> Attempts:
         if self._attempts is None:
             instructions = Instructions(
-                self.rule_files, self._own_folder, self.locks or self._own_folder / "locks"
+                self.rule_files, self.folder, self.locks or self.folder / "locks"
             )
-            restore, like = self.mode is GuardMode.RESTORE, self._writes.contents.list_states()
+            restore, like = (
+                self.mode is GuardMode.RESTORE,
+                self._suite_runs.writes.contents.list_states(),
+            )
             self._attempts = Attempts(
-                self._current_baseline, instructions, self._own_folder, restore=restore, like=like
+                self._current_baseline, instructions, self.folder, restore=restore, like=like
             )
         return self._attempts
 
-    def _consume_suite_tree(self, attempts: Attempts, manifest: Manifest) -> Tree:
-        """Return the files that the verdict rests on: those that the suite left."""
-        tree = (
-            attempts.file_store.read_tree(manifest)
-            if self._suite_tree is None
-            else self._suite_tree
-        )
-        self._suite_tree = None
-        return tree
-
     def _load_latest_attempt(self) -> Attempts | None:
-        """Return the attempts, if any process has remembered one in this run."""
+        """Return the attempts, if any process has recorded one in this run."""
+        if self.mode is GuardMode.OFF:
+            return None
         if self._attempts and self._attempts.manifest:
             return self._attempts
-        number = find_latest_attempt(self._own_folder)
+        number = find_latest_attempt(self.folder)
         if number is None:
             return None
         self._all_attempts.load_attempt(number)
         return self._all_attempts
 
     @cached_property
-    def _writes(self) -> SuiteWrites:
-        return SuiteWrites(self.project, self.folder)
+    def _suite_runs(self) -> SuiteRuns:
+        return SuiteRuns(self.project, self.folder)
 
     @cached_property
     def _control_run(self) -> ControlRun:
@@ -367,40 +346,3 @@ class Guard:
         if self.mode is GuardMode.FLAG:
             return [replace(finding, decisive=False) for finding in found]
         return list(found)
-
-
-def build_guard(
-    project: Path,
-    mode: GuardMode,
-    command: str,
-    environment: Mapping[str, str] | None = None,
-    shelves: Sequence[RuleFiles] = (),
-    locks: Path | None = None,
-    unguarded: Sequence[str] = (),
-) -> Guard:
-    """Return the guard for a run, which still needs a folder.
-
-    Args:
-        project: the project's directory.
-        mode: what becomes of edits.
-        command: the suite's command.
-        environment: what the suite's environment is made from; ours if None.
-        shelves: the active rulebooks; the project's if there are none.
-        locks: where rulebooks have their lock files; some folder of our own if None.
-        unguarded: globs of files that are never guarded.
-    """
-    project = project.resolve()
-    return Guard(
-        project,
-        mode,
-        command,
-        environment,
-        tuple(unguarded),
-        rule_files=shelves or (RuleFiles(project),),
-        locks=locks,
-    )
-
-
-def build_disabled_guard() -> Guard:
-    """Return a guard that guards nothing."""
-    return Guard(Path(), GuardMode.OFF)

@@ -1,17 +1,18 @@
-"""The learning loop: one task, carried to an outcome.
+"""The learning loop: one task, carried to an outcome. Read this module first.
 
-    baseline -> [ agent -> diff -> tests reverted -> verdict -> lesson -> rule ] -> retry
+    baseline -> [ agent -> diff -> review -> verdict -> lesson -> rule ] -> retry
 
-Here is the order of things; `steps.py` does the work, `policy.py` says how far to go, and
-`verdict/` what an attempt came to.
+This is the order of things. `steps.py` does the work, `policy.py` says when to stop, and
+`verdict/` compares the attempt with the project before it.
 """
 
 import time
 from dataclasses import replace
 
 from orchestrator.failures.suite import build_failure
-from orchestrator.loop.policy import Policy, blocking_reason
+from orchestrator.loop.policy import Policy, blocking_reason, mark_silent_agent
 from orchestrator.loop.steps import BlockedError, Steps
+from orchestrator.loop.values import Baseline
 from orchestrator.models import Attempt, RunOutcome, RunResult, SuiteReport, Teaching
 from teacher.errors import TeacherError
 
@@ -22,40 +23,38 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
         baseline = steps.measure_baseline()
     except BlockedError as error:
         return RunResult(error.outcome, baseline=error.report, message=str(error))
-    run = RunResult(RunOutcome.RUNNING, baseline=baseline)
+    run = RunResult(RunOutcome.RUNNING, baseline=baseline.report)
     while run.outcome is RunOutcome.RUNNING:
-        steps.fresh = False
+        done_before = steps.step_count
         attempt = _make_attempt(run, baseline, steps, policy)
         run = replace(run, attempts=(*run.attempts, attempt))
-        run = policy.decide_outcome(run, steps.task, fresh=steps.fresh)
+        run = policy.decide_outcome(run, steps.task, fresh=steps.step_count > done_before)
         steps.close_attempt(run)
     return run
 
 
-def _make_attempt(run: RunResult, baseline: SuiteReport, steps: Steps, policy: Policy) -> Attempt:
-    """Agent works -> diff -> tests reverted -> verdict, and what there is to learn from it."""
+def _make_attempt(run: RunResult, baseline: Baseline, steps: Steps, policy: Policy) -> Attempt:
+    """Let the agent work, judge what it did, and learn from its failure."""
     started = time.monotonic()
     number, prompt = len(run.attempts) + 1, policy.next_prompt(steps.task, run)
-    before = steps.start_attempt(number, policy.count_max_attempts(run), prompt)
-    agent = steps.run_agent(number, prompt, policy.limits, before)
+    start = steps.start_attempt(number, policy.count_max_attempts(run), prompt, baseline)
+    agent = steps.run_agent(start, prompt, policy.limits)
     after = steps.snapshot_result(number)
-    diff = steps.diff_attempt(number, before, after)
-    reverted = steps.revert_tests(number).found
-    told = steps.masker.mask(prompt)
-    attempt = Attempt(number, told, agent, before, after, diff, findings=reverted)
-    attempt = steps.require_work(attempt)
+    diff = steps.diff_attempt(start, after)
+    attempt = Attempt(number, steps.masker.mask(prompt), agent, start.before, after, diff)
+    attempt = mark_silent_agent(steps.review_attempt(attempt))
     if attempt.agent.outcome.has_worked:
-        origin = run.attempts[0].before if run.attempts else before
-        attempt = steps.judge_attempt(attempt, baseline, origin)
+        origin = run.attempts[0].before if run.attempts else start.before
+        attempt = steps.judge_attempt(attempt, baseline, origin, start.stamps)
     if attempt.should_teach:
-        attempt = _learn_rule(attempt, baseline, steps, policy)
+        attempt = _learn_rule(attempt, baseline.report, steps, policy)
     elif policy.retry_from_start and not attempt.is_solved and not blocking_reason(attempt):
-        steps.revert_attempt(attempt)  # its failure is not its own, or not sure
+        steps.revert_attempt(attempt)  # its failure is not its own, or not certain
     return replace(attempt, seconds=time.monotonic() - started)
 
 
 def _learn_rule(attempt: Attempt, baseline: SuiteReport, steps: Steps, policy: Policy) -> Attempt:
-    """Failure -> lesson -> rule."""
+    """Turn the attempt's failure into a lesson, and the lesson into a rule."""
     report = attempt.own_report or baseline
     failure = build_failure(
         steps.task, attempt.agent, report, baseline, attempt.diff, attempt.findings

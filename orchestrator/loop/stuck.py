@@ -1,20 +1,20 @@
-"""The circuit breaker: a run whose attempts bring nothing new is ended early."""
+"""The circuit breaker: ends a run early when its attempts bring nothing new."""
 
 from orchestrator.failures.suite import build_failure
 from orchestrator.models import Attempt, RunResult, Task
 
 
 def find_stuck_reason(task: Task, run: RunResult, after: int | None) -> str:
-    """Say what did not change, when the last attempts brought nothing new; empty otherwise.
+    """Return why the run is stuck; empty if it is not.
 
     A run is stuck when its last `after` judged attempts all failed, and either none of them
-    changed a file, or only the first of them failed in a way that the run had not seen before.
-    Two ways to fail that take turns are thus nothing new either.
+    changed a file, or only the first of them failed in a way that was new in this run. So a run
+    that alternates between two failures is stuck, too.
 
     Args:
         task: what is to be done.
-        run: its attempts so far.
-        after: how many attempts in a row; None never calls a run stuck.
+        run: the attempts so far.
+        after: how many attempts in a row; None if a run is never stuck.
     """
     judged = [attempt for attempt in run.attempts if attempt.report]
     last = judged[-after:] if after else []
@@ -28,9 +28,9 @@ def find_stuck_reason(task: Task, run: RunResult, after: int | None) -> str:
     if any(names[at] not in names[:at] for at in range(first, len(names))):
         return ""
     alike = len(set(names[-after:])) == 1
-    how = "in the same way" if alike else "in ways that were seen before"
+    how = "in the same way" if alike else "in ways seen before"
     idle = sum(not attempt.diff.changes for attempt in last)
-    unchanged = f", {idle} of them without a change to any file" if idle else ""
+    unchanged = f", {idle} of them without changing a file" if idle else ""
     return (
         f"stuck: {after} attempts in a row failed {how}{unchanged} "
         f"(fingerprint {names[-1]}); {_describe_cases(last[-1])}"
@@ -38,7 +38,7 @@ def find_stuck_reason(task: Task, run: RunResult, after: int | None) -> str:
 
 
 def _fingerprint_attempt(task: Task, attempt: Attempt, run: RunResult) -> str:
-    assert attempt.report  # noqa: S101 -- only judged attempts come here; for mypy
+    assert attempt.report  # noqa: S101 -- for mypy: all callers pass judged attempts
     report = (attempt.is_tampered and attempt.own_report) or attempt.report
     return build_failure(
         task, attempt.agent, report, run.baseline, None, attempt.findings
@@ -46,9 +46,9 @@ def _fingerprint_attempt(task: Task, attempt: Attempt, run: RunResult) -> str:
 
 
 def _describe_cases(attempt: Attempt) -> str:
-    assert attempt.report  # noqa: S101 -- likewise
+    assert attempt.report  # noqa: S101 -- for mypy, as above
     failing = [case.id for case in attempt.report.failing]
     if not failing:
-        return f"the suite still says: {attempt.report.summary}"
+        return f"the suite still reports: {attempt.report.summary}"
     more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
     return f"still failing: {failing[0]}{more}"

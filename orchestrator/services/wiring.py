@@ -6,7 +6,7 @@ The only module that knows both the settings and the implementations.
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ from orchestrator.events import Listener, Notice, Ready
 from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.loop.policy import Policy
 from orchestrator.masking import Masker, mask_text
-from orchestrator.models import AgentLimits
+from orchestrator.models import AgentLimits, Task
 from orchestrator.ports import Suite
 from orchestrator.rulebook.agents_md import find_active_agents_md
 from orchestrator.rulebook.pages import Target
@@ -44,8 +44,7 @@ from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
-from teacher.webhook import WEBHOOK_RETRIES
-from teacher.webhook import WebhookTeacher
+from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
 
 _LONGEST_CHOICE: Final = 2000
 """Characters: enough that nothing hides behind a long beginning."""
@@ -65,7 +64,8 @@ class Parts:
 
 def build_parts(
     config: Config,
-    project: Path,
+    task: Task,
+    folder: Path,
     environment: Mapping[str, str],
     listener: Listener,
     state: Path,
@@ -73,21 +73,34 @@ def build_parts(
 ) -> Parts:
     """Build what a run needs, and check that all is there before a token is spent.
 
+    Args:
+        config: the configuration.
+        task: what is to be done, and in which folder.
+        folder: stores the run's large files.
+        environment: what agent, teacher and suite see.
+        listener: receives notices about the parts.
+        state: the state directory.
+        account: who pays.
+
     Raises:
         LoopError, TeacherError: something is missing; says what, and the mend.
     """
     if not shutil.which("git"):
         raise InfrastructureError("git was not found", "install git")
-    tests = config.tests
+    project, tests = task.project, config.tests
     suite = create_suite(tests.framework, tests.command, tests.timeout, environment)
     suite.preflight(project)
-    mode = GuardMode(config.tests.guard)
     require_loaded(config, project)
-    shelves = _find_active_rule_files(config, project, state)
-    command = config.tests.command
-    unguarded = config.tests.unguarded
     guard = build_guard(
-        project, mode, command, environment, shelves, locks_folder(state), unguarded
+        project,
+        GuardMode(tests.guard),
+        tests.command,
+        environment,
+        _find_active_rule_files(config, project, state),
+        locks_folder(state),
+        tests.unguarded,
+        folder=folder / "guard",
+        task=task.text,
     )
     agent = build_agent(config, build_project_environment(project, environment), guard)
     found = agent.preflight()
@@ -248,7 +261,12 @@ def build_webhook_teacher(
     return teacher
 
 
-def open_account(config: Config, database: Database, run: str = "") -> Account:
+def open_account(
+    config: Config,
+    database: Database,
+    run: str = "",
+    current_attempt: Callable[[], int] = lambda: 0,
+) -> Account:
     """Open the account of a run, or of a lesson that belongs to none."""
     limits, n8n = config.limits, config.n8n
     caps = Caps(
@@ -259,7 +277,7 @@ def open_account(config: Config, database: Database, run: str = "") -> Account:
         webhook_requests_per_hour=n8n.max_requests_per_hour,
         webhook_cost_usd_per_day=n8n.max_cost_usd_per_day,
     )
-    return Account(Ledger(database), run or f"lesson-{create_run_id()}", caps)
+    return Account(Ledger(database), run or f"lesson-{create_run_id()}", caps, current_attempt)
 
 
 def meter_agent(config: Config, parts: Parts) -> MeteredAgent | WaitForResetAgent:

@@ -144,8 +144,10 @@ def _execute_in_folder(
         end_leftover_processes(record, emit)
     environment = restore_variables(record.folder, caller.environment, emit)
     home, state = record.task.project, store.directory
-    account = wiring.open_account(config, store.database, record.id)
-    parts = wiring.build_parts(config, place.folder, environment, emit, state, account)
+    account = wiring.open_account(config, store.database, record.id, lambda: emit.attempt)
+    task = Task(caller.task or record.task.text, home)
+    in_folder = replace(task, project=place.folder)
+    parts = wiring.build_parts(config, in_folder, record.folder, environment, emit, state, account)
     keeper = ConfigMasker(parts.masker, ensure_masking_key(state))
     token = store.claim_run(
         record.id, keeper.mask_changed_config(config, store.read_config(record.id))
@@ -164,9 +166,9 @@ def _execute_in_folder(
     recorder = record_events(store.events, record.id, parts.masker)
     logger = create_failure_logger(home, emit)
     caller.early_events.flush_to(recorder)
-    emit.listen_first(recorder, _track_attempt(parts), logger, outcomes)
+    emit.listen_first(recorder, logger, outcomes)
     carried = _RunExecution(
-        replace(record, task=Task(caller.task or record.task.text, home)),
+        replace(record, task=task),
         config,
         place,
         store,
@@ -280,15 +282,6 @@ class _RunExecution:
             set_attempt=self.emit.set_attempt,
             pin=pin,
         )
-
-
-def _track_attempt(parts: wiring.Parts) -> events.Listener:
-    """Let what is spent stand under the attempt that it is spent in."""
-
-    def listen(event: events.Event) -> None:
-        parts.account.attempt = event.attempt
-
-    return listen
 
 
 _WORKFLOW: Final = DurableWorkflow("carry", _execute_workflow)

@@ -1,8 +1,6 @@
-"""What stands between the loop and the teacher that answers.
+"""Turns a failure into a rule, with whatever teacher is configured.
 
-    teaching.keeping    what cannot be taught now is kept, and taught later
-    teaching.fallback   another teacher, when the first is not there
-    teaching.caps       bounds on requests and money, against webhooks that call each other
-
-Each is a teacher round a teacher, so the loop knows none of them.
+teach     the one road: mask, ask, store the answer, write, report
+teachers  teachers made of other teachers: one with a name, and a fallback
+pending   failures that could not be taught or written yet
 """

@@ -1,6 +1,6 @@
-"""Failures that are not taught yet, or whose rule is not written: kept, listed, forgotten.
+"""Failures that are not taught yet, or whose rule is not written yet: stored, listed, removed.
 
-<state>/pending/<project>/<failure>.json      one file each, for its owner alone
+<state>/pending/<project>/<failure>.json      one file each, readable by its owner only
 """
 
 import hashlib
@@ -21,18 +21,18 @@ PENDING_HINT = "the failure is kept for `orchestrator teach --pending`"
 
 @dataclass(frozen=True)
 class PendingFailure:
-    """A failure that waits to be taught."""
+    """A failure that is to be taught later."""
 
     failure: Failure
     since: datetime
     why: str
-    """What kept the teacher from answering, or the answer from being written."""
+    """Why the teacher could not answer, or the answer could not be written."""
     lesson: Lesson | None = None
-    """The teacher's answer, if it has been given."""
+    """The teacher's answer, if there is one already; it was paid for."""
 
 
 class Pending:
-    """The failures of one project that wait.
+    """The pending failures of one project.
 
     Args:
         project: the project's directory.
@@ -43,12 +43,12 @@ class Pending:
         self._folder = state / "pending" / hash_path(project)
 
     def record_failure(self, failure: Failure, why: str, lesson: Lesson | None = None) -> None:
-        """Keep a failure; once, however often it comes.
+        """Store a failure; one that is stored already is replaced.
 
         Raises:
             InfrastructureError: it cannot be written.
         """
-        kept = {
+        stored = {
             "failure": asdict(failure),
             "since": datetime.now(UTC).isoformat(),
             "why": why,
@@ -57,32 +57,34 @@ class Pending:
         path = self._resolve_path(failure)
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # It may hold an answer that was paid for.
-            files.write_file(path, json.dumps(kept).encode("ascii"), 0o600, durable=True)
+            # Durable, because it may contain an answer that was paid for.
+            files.write_file(path, json.dumps(stored).encode("ascii"), 0o600, durable=True)
         except OSError as error:
             raise InfrastructureError(
-                f"a failure cannot be kept in {self._folder}: {error.strerror}", "free space there"
+                f"a failure cannot be stored in {self._folder}: {error.strerror}",
+                "free space there",
             ) from error
 
     def record_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
-        """Keep a failure that nobody answered; return the error with what to do."""
+        """Store a failure that got no answer; return the error with a hint about it."""
         self.record_failure(failure, error.message)
-        mend = "; ".join(filter(None, (error.hint, PENDING_HINT)))
-        return type(error)(error.message, mend, error.usage)
+        hint = "; ".join(filter(None, (error.hint, PENDING_HINT)))
+        return type(error)(error.message, hint, error.usage)
 
     def remove_failure(self, failure: Failure) -> None:
-        """Forget a failure, if it was kept."""
+        """Remove a failure, if it is stored."""
         self._resolve_path(failure).unlink(missing_ok=True)
 
     def list_failures(self) -> list[PendingFailure]:
-        """What waits, the oldest first."""
-        kept = []
+        """Return the pending failures, the oldest first."""
+        found = []
         for path in self._folder.glob("*.json"):
             try:
-                kept.append(_read_failure(path))
+                found.append(_read_failure(path))
             except (ValueError, KeyError, TypeError):
+                # Renamed, so that one damaged file neither hides the others nor is lost.
                 atomic.move_path(path, path.with_suffix(".unreadable"))
-        return sorted(kept, key=lambda each: each.since)
+        return sorted(found, key=lambda each: each.since)
 
     def _resolve_path(self, failure: Failure) -> Path:
         text = json.dumps(asdict(failure), sort_keys=True)

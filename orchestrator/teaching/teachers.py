@@ -1,4 +1,4 @@
-"""Teachers made of other teachers: one with a name, and one for when the first is not there."""
+"""Teachers made of other teachers: one with a name, and one with a fallback."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from teacher.models import Failure, KnownRule, Lesson
 
 @dataclass(frozen=True)
 class NamedTeacher:
-    """A teacher, and what people call it."""
+    """A teacher with the name that people know it by."""
 
     teacher: Teacher
     name: str
@@ -24,17 +24,22 @@ class NamedTeacher:
 class FallbackTeacher:
     """Asks the second teacher whenever the first cannot be reached or refuses.
 
-    An answer that is no lesson is an answer: the second is not asked then.
+    An answer that is no lesson counts as an answer: it was paid for, so nobody else is asked.
+
+    Args:
+        first: is always asked.
+        second: is asked when the first is unavailable.
+        listener: is notified each time the second is asked.
     """
 
     def __init__(self, first: Teacher, second: Teacher, listener: Listener) -> None:
         self._first, self._second, self._emit = first, second, listener
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
-        """Ask the first, or else the second.
+        """Ask the first teacher, or else the second.
 
         Raises:
-            TeacherError: the second one's, when neither gives a lesson.
+            TeacherError: raised by the teacher that was asked last.
         """
         try:
             return self._first.teach(failure, known_rules)

@@ -100,7 +100,7 @@ def test_tokens_are_the_runs_own(ledger: Ledger) -> None:
     ledger.open_entry("b", caps)
 
 
-def test_a_runs_own_limit_counts_what_was_broken_off(ledger: Ledger) -> None:
+def test_a_runs_own_limit_counts_interrupted_attempts(ledger: Ledger) -> None:
     caps = Caps(cost_usd_per_day=50, cost_usd_per_run=2)
     ledger.close_entry(ledger.open_entry("a", caps, at_most=2), cost(0.8))
     ledger.abandon_entry(

@@ -55,15 +55,15 @@ def test_the_narrowest_limit_reaches_the_agent(tmp_path: Path, ledger: Ledger) -
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
+    ("outcome", "text"),
     [(AgentOutcome.MAX_COST, "max_cost_usd_per_day"), (AgentOutcome.WALL_CLOCK, "run_wall_clock")],
 )
 def test_the_cap_that_ended_an_attempt_is_named(
-    outcome: AgentOutcome, words: str, tmp_path: Path, ledger: Ledger
+    outcome: AgentOutcome, text: str, tmp_path: Path, ledger: Ledger
 ) -> None:
     agent = ScriptedAgent(gives(AgentResult(outcome, "something else")))
     bounded = metered(agent, ledger, Caps(cost_usd_per_day=2), seconds=50)
-    assert words in bounded.run("go", tmp_path, LIMITS, lambda _: None).message
+    assert text in bounded.run("go", tmp_path, LIMITS, lambda _: None).message
 
 
 def test_a_clock_that_has_run_out_starts_nothing(tmp_path: Path, ledger: Ledger) -> None:
@@ -90,7 +90,7 @@ def test_the_runs_cost_limit_is_checked_before_each_attempt_and_passed_on(
     assert [each.max_cost_usd for each in seen] == [pytest.approx(1.0), pytest.approx(0.4)]
 
 
-def test_an_attempt_that_was_broken_off_is_not_free(tmp_path: Path, ledger: Ledger) -> None:
+def test_an_interrupted_attempt_is_not_free(tmp_path: Path, ledger: Ledger) -> None:
     def interrupted(*_: object) -> AgentResult:
         raise KeyboardInterrupt
 
@@ -100,9 +100,7 @@ def test_an_attempt_that_was_broken_off_is_not_free(tmp_path: Path, ledger: Ledg
     assert ledger.sum_spending() == pytest.approx(0.5)
 
 
-def test_an_attempt_that_was_broken_off_counts_against_its_run_too(
-    tmp_path: Path, ledger: Ledger
-) -> None:
+def test_an_interrupted_attempt_counts_against_its_run_too(tmp_path: Path, ledger: Ledger) -> None:
     def interrupted(*_: object) -> AgentResult:
         raise KeyboardInterrupt
 
@@ -183,7 +181,7 @@ def test_it_waits_until_the_reset_and_works_on() -> None:
     assert result.usage.cost_usd == pytest.approx(1.1)
     assert result.seconds == 2.0
     assert len(heard) == 1
-    assert "usage limit: waits until" in heard[0]
+    assert "usage limit: waiting until" in heard[0]
     assert "2 h 11 min" in heard[0]
     assert LIMITED.resets_at is not None
     assert watch.now >= LIMITED.resets_at.timestamp()

@@ -76,8 +76,9 @@ def guard_with(
 ) -> Guard:
     """Return a guard that has taken a baseline and remembers the first attempt."""
     env = {"PATH": "/usr/bin:/bin", "HOME": str(project.parent / "home")}
-    guard = build_guard(project, mode, command, env, unguarded=unguarded)
-    guard.folder = project.parent / "kept"
+    guard = build_guard(
+        project, mode, command, env, unguarded=unguarded, folder=project.parent / "kept"
+    )
     guard.record_baseline(baseline or report(), found)
     guard.record_attempt(1)
     return guard

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from _pytest.mark import ParameterSet
 
+from orchestrator import events
 from orchestrator.agents.fake import ScriptedAgent
 from orchestrator.guard import GuardMode, build_guard
 from orchestrator.journal.memory import MemoryJournal
@@ -33,9 +34,6 @@ from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.workspace import open_workspace
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Lesson
-
-if TYPE_CHECKING:
-    from orchestrator import events
 
 Edit = Callable[[Path], None]
 
@@ -126,9 +124,12 @@ class Attempts:
         self.scripted = ScriptedAgent(*[_act(edit) for edit in edits])
         env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         env["PATH"] = path + env["PATH"]
-        self.guard = build_guard(project, mode, command, env)
+        task = Task("fix add()", project)
+        self.guard = build_guard(
+            project, mode, command, env, folder=self.folder / "guard", task=task.text
+        )
         self._steps = Steps(
-            task=Task("mend add()", project),
+            task=task,
             agent=agent or self.scripted,
             suite=PytestSuite(command, 60, lambda folder: build_project_environment(folder, env)),
             teacher=self.teacher,
@@ -136,9 +137,12 @@ class Attempts:
             rulebook=MemoryRulebook(),
             journal=MemoryJournal(),
             folder=self.folder,
-            emit=self.events.append,
+            emit=self._record_event,
             guard=self.guard,
         )
+
+    def _record_event(self, event: events.Event) -> None:
+        self.events.append(event)  # looked up each time: a test may bring a list of its own
 
     def run(self, retries: int = 0) -> RunResult:
         return run_loop(self._steps, Policy(max_retries=retries))

@@ -40,8 +40,7 @@ def test_an_edit_of_a_test_is_refused_and_the_model_is_told_why(project: Path) -
         use("Write", file_path=str(project / "tests/test_new.py"), content="def test_n(): pass\n"),
         say("I cannot edit the test."),
     ]
-    guard = build_guard(project, GuardMode.RESTORE, COMMAND)
-    guard.folder = project.parent / "kept"
+    guard = build_guard(project, GuardMode.RESTORE, COMMAND, folder=project.parent / "kept")
     guard.record_attempt(1)
     with claude(steps(*replies)) as (agent, model):
         result = with_refusal(agent, guard.explain_refusal).run(
@@ -125,8 +124,7 @@ def test_what_keeps_the_program_from_loading_rules_is_undone(
     project: Path, tmp_path: Path, home_of_rules: str, cheat: dict[str, str]
 ) -> None:
     write(project, {home_of_rules: RULES})
-    guard = build_guard(project, GuardMode.RESTORE, COMMAND)
-    guard.folder = tmp_path / "kept"
+    guard = build_guard(project, GuardMode.RESTORE, COMMAND, folder=tmp_path / "kept")
     guard.record_attempt(1)
     write(project, cheat)
 

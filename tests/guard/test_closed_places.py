@@ -52,11 +52,15 @@ class Lab:
         return f"{self.outside}:{self.outside}/bin:{self.project}/theirs:/usr/bin:/bin"
 
     def guard(self, command: str = "pytest tests", mode: GuardMode = GuardMode.RESTORE) -> Guard:
-        """Return a guard that has no folder yet."""
+        """Return a guard that has recorded nothing yet."""
         home = str(self.project.parent)
-        guard = build_guard(self.project, mode, command, {"PATH": self.path, "HOME": home})
-        guard.folder = self.project.parent / "kept"
-        return guard
+        return build_guard(
+            self.project,
+            mode,
+            command,
+            {"PATH": self.path, "HOME": home},
+            folder=self.project.parent / "kept",
+        )
 
 
 @pytest.fixture

@@ -305,8 +305,13 @@ def test_new_configuration_counts_where_old_tests_lie_below(
 
 def test_what_the_suite_regenerates_is_free(project: Path) -> None:
     write(project, {**PLAIN, "tests/out/generated.py": "VALUE = 100\n"})
-    guard = build_guard(project, GuardMode.RESTORE, "pytest tests", {"PATH": "/usr/bin"})
-    guard.folder = project.parent / "kept"
+    guard = build_guard(
+        project,
+        GuardMode.RESTORE,
+        "pytest tests",
+        {"PATH": "/usr/bin"},
+        folder=project.parent / "kept",
+    )
 
     def suite(value: int) -> SuiteReport:
         write(project, {"tests/out/generated.py": f"VALUE = {value}\n"})
@@ -325,8 +330,9 @@ def test_what_was_derived_survives_the_process(project: Path) -> None:
     write(project, PLAIN)
     first = guard_with(project, footprint(project, USES))
     write(project, {"tests/test_prices.py": "def test_half(): pass\n", "conftest.py": "x = 1\n"})
-    second = build_guard(project, GuardMode.RESTORE, "pytest tests", {"PATH": "/usr/bin"})
-    second.folder = first.folder
+    second = build_guard(
+        project, GuardMode.RESTORE, "pytest tests", {"PATH": "/usr/bin"}, folder=first.folder
+    )
     second.record_baseline(report(), None)
     assert second.list_guarded_files() == first.list_guarded_files()
     second.revert_edits(1)

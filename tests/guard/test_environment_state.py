@@ -219,7 +219,6 @@ def test_recorded_bytecode_that_the_suite_changes_is_decisive(world: World) -> N
 
 def test_a_copy_that_was_changed_is_never_restored(world: World) -> None:
     guard = world.guard()
-    assert guard.folder is not None
     for copy in (guard.folder / "files").iterdir():
         copy.write_bytes(zlib.compress(b"A = 2\n"))
     write(world.site, {"_pytest/python.py": PATCH})

@@ -14,7 +14,7 @@ from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.guard.rules import restore_rules
-from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome
+from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome, Task
 from orchestrator.rulebook import locking
 from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
@@ -69,9 +69,15 @@ class World:
     def new_guard(self) -> Guard:
         """A guard as another process would make it."""
         locks = self.root.parent / "locks"
-        guard = build_guard(self.root, self.mode, COMMAND, {}, (self.shelf,), locks)
-        guard.folder = self.root.parent / "guard"
-        return guard
+        return build_guard(
+            self.root,
+            self.mode,
+            COMMAND,
+            {},
+            (self.shelf,),
+            locks,
+            folder=self.root.parent / "guard",
+        )
 
     def rules(self) -> list[str]:
         return [rule.text.rule for rule in self.book().list_rules()]
@@ -175,7 +181,7 @@ def test_what_changed_by_hand_before_an_attempt_is_taken_up_again_is_told(projec
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()
     guard = world.new_guard()
     guard.resume_attempt(1)
-    text = "changed before the attempt began again; left as it is"
+    text = "changed before the attempt started again; not reverted"
     assert told(guard.revert_edits(1).found) == [("CLAUDE.md", text)]
     assert world.rules() == ["Return None, always"]
 
@@ -206,9 +212,7 @@ def test_an_agent_that_is_interrupted_leaves_no_rules(project: Path) -> None:
     assert [type(event) for event in attempts.events][-1] is events.Tampered
 
 
-def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listener_to_the_start_of_an_attempt_reads_restored_rules(project: Path) -> None:
     make_project(project, {"CLAUDE.md": BLOCK})
     seen: list[str] = []
 
@@ -221,7 +225,6 @@ def test_whoever_hears_of_an_attempt_reads_rules_that_are_put_back(
 
     attempts = Attempts(project, *[lambda to: write(to, {"more.py": "x = 1\n"})] * 2)
     attempts.events = Heard()
-    monkeypatch.setattr(attempts._steps, "emit", attempts.events.append)
     attempts.run(retries=1)
     assert seen == [BLOCK, BLOCK]
 
@@ -456,8 +459,9 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
     environment = {**os.environ, "ANTHROPIC_API_KEY": "none"}
     with Database(tmp_path / "record") as database:
         account = open_account(config, database)
-        guard = build_parts(config, project, environment, lambda _: None, tmp_path, account).guard
-    guard.folder = tmp_path / "guard"
+        guard = build_parts(
+            config, Task("", project), tmp_path, environment, lambda _: None, tmp_path, account
+        ).guard
     guard.record_attempt(1)
     for folder in (project, users):
         edit(folder / "CLAUDE.md", "Never", "Always")()

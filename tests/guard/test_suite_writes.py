@@ -34,8 +34,7 @@ def guard_after(
     """Return the guard of a run at whose baseline the suite did something."""
     write(project, FILES)
     env = {"PATH": "/usr/bin", "HOME": str(project.parent)}
-    guard = build_guard(project, mode, "bash run.sh", env)
-    guard.folder = project.parent / "kept"
+    guard = build_guard(project, mode, "bash run.sh", env, folder=project.parent / "kept")
     guard.watch_suite(running(suite), baseline=True)
     steering = ["tests/conftest.py", "pytest.ini"]
     guard.record_baseline(report(), footprint(project, USES, steering=steering))
@@ -123,8 +122,7 @@ def test_each_run_adds_to_what_the_suite_wrote(mode: GuardMode, project: Path) -
     assert guard.suite_written_files == everything
     assert guard.suite_output == everything - {"shop/made.py"}
     assert guard.baseline_written_files == {"coverage.xml"}
-    second = build_guard(project, mode, "bash run.sh", {})
-    second.folder = guard.folder
+    second = build_guard(project, mode, "bash run.sh", {}, folder=guard.folder)
     assert second.suite_written_files == everything
 
 

@@ -99,7 +99,6 @@ def test_bytecode_of_the_project_is_dropped(guard: Guard, project: Path) -> None
 def test_a_copy_that_was_edited_is_not_restored_from(
     guard: Guard, project: Path, data: bytes
 ) -> None:
-    assert guard.folder is not None
     for copy in (guard.folder / "files").iterdir():
         copy.write_bytes(data)
     write(project, {"tests/test_prices.py": "weak\n"})
@@ -108,7 +107,6 @@ def test_a_copy_that_was_edited_is_not_restored_from(
 
 
 def test_a_folder_that_is_gone_is_an_infrastructure_error(guard: Guard) -> None:
-    assert guard.folder is not None
     guard.folder.rename(guard.folder.with_name("elsewhere"))
     with pytest.raises(InfrastructureError, match="cannot be restored"):
         guard.revert_edits(1)

@@ -10,6 +10,7 @@ import pytest
 from orchestrator import events
 from orchestrator.agents.fake import Act, ScriptedAgent, fail_with
 from orchestrator.errors import InfrastructureError
+from orchestrator.guard.fake import ScriptedReviewer
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.policy import Policy
 from orchestrator.loop.run_loop import run_loop
@@ -22,6 +23,8 @@ from orchestrator.models import (
     Case,
     CaseOutcome,
     CaseVerdict,
+    Finding,
+    FindingKind,
     RunOutcome,
     RunResult,
     SuiteOutcome,
@@ -56,6 +59,7 @@ class Bench:
         self.suite = ScriptedSuite(*reports)
         self.suite.state = lambda: sorted(self.workspace.files.items())
         self.teacher = ScriptedTeacher()
+        self.reviewer = ScriptedReviewer()
         self.rulebook = MemoryRulebook()
         self.journal = MemoryJournal()
         self.events: list[events.Event] = []
@@ -88,6 +92,7 @@ class Bench:
             save=self.saved.append,
             set_attempt=self.emit.set_attempt,
             pin=lambda pinned, _known: self.pinned.append(pinned),
+            reviewers=[self.reviewer],
         )
         return run_loop(steps, Policy(**policy))  # type: ignore[arg-type]
 
@@ -111,7 +116,26 @@ def test_solved_at_once(bench: MakeBench) -> None:
     assert loop.rulebook.data == b""
 
 
-def test_solved_on_retry_with_the_rule_in_force(bench: MakeBench) -> None:
+@pytest.mark.parametrize("decisive", [True, False])
+def test_a_decisive_finding_of_a_reviewer_withholds_the_green_verdict(
+    bench: MakeBench, decisive: bool
+) -> None:
+    loop = bench(RED, GREEN)
+    loop.agent.enqueue(loop.edits("returns what the test wants\n"))
+    finding = Finding(FindingKind.SUSPICIOUS, "code.py", "not what was asked for", decisive)
+    loop.reviewer.enqueue_review(finding)
+    loop.teacher.enqueue(LESSON)
+    result = loop.run(max_retries=0)
+    assert result.outcome is (RunOutcome.NOT_SOLVED if decisive else RunOutcome.SOLVED)
+    assert result.attempts[0].findings == (finding,)
+    (reviewed,) = loop.reviewer.reviewed
+    assert [change.path for change in reviewed.diff.changes] == ["code.py"]
+    assert reviewed.report is None
+    assert events.Tampered((finding,)) in loop.events
+    assert len(loop.teacher.asked) == decisive
+
+
+def test_solved_on_retry_with_the_rule_active(bench: MakeBench) -> None:
     loop = bench(RED, RED, GREEN)
     loop.agent.enqueue(loop.edits("wrong\n"))
     loop.agent.enqueue(loop.edits("right\n"))
@@ -124,7 +148,7 @@ def test_solved_on_retry_with_the_rule_in_force(bench: MakeBench) -> None:
     assert result.usage.cost_usd == pytest.approx(0.01)
 
 
-def test_the_retry_is_told_what_failed_but_not_the_rule(bench: MakeBench) -> None:
+def test_the_retry_prompt_says_what_failed_but_not_the_rule(bench: MakeBench) -> None:
     loop = bench(RED, RED, GREEN)
     loop.agent.enqueue(loop.edits("wrong\n"))
     loop.agent.enqueue(loop.edits("right\n"))
@@ -137,7 +161,7 @@ def test_the_retry_is_told_what_failed_but_not_the_rule(bench: MakeBench) -> Non
     assert RULE.rule not in second
 
 
-def test_the_teacher_gets_the_evidence_and_the_rules_in_force(bench: MakeBench) -> None:
+def test_the_teacher_gets_the_evidence_and_the_active_rules(bench: MakeBench) -> None:
     loop = bench(RED, RED, RED)
     loop.agent.enqueue(loop.edits("wrong\n"))
     loop.agent.enqueue(loop.edits("wrong again\n"))
@@ -437,7 +461,7 @@ def test_the_tree_that_a_rule_was_learned_from_is_pinned_once(bench: MakeBench) 
     assert (pinned.task, pinned.cases) == ("make test_b green", ("test_b",))
 
 
-def test_a_tree_that_cannot_be_pinned_is_in_nobodys_way(bench: MakeBench) -> None:
+def test_a_tree_that_cannot_be_pinned_does_not_end_the_run(bench: MakeBench) -> None:
     loop = bench(RED, RED, GREEN)
     loop.agent.enqueue(loop.edits("wrong\n"))
     loop.agent.enqueue(loop.edits("right\n"))
@@ -450,7 +474,7 @@ def test_a_tree_that_cannot_be_pinned_is_in_nobodys_way(bench: MakeBench) -> Non
     loop.pinned = Full()
     assert loop.run().outcome is RunOutcome.SOLVED
     notices = [event.text for event in loop.events if isinstance(event, events.Notice)]
-    assert any("was learned from are not kept: too large" in text for text in notices)
+    assert any("was learned from cannot be stored: too large" in text for text in notices)
 
 
 def test_a_record_that_cannot_be_written_ends_the_run(bench: MakeBench) -> None:
@@ -510,7 +534,7 @@ def test_what_an_agent_says_and_calls_is_masked_before_anybody_hears_it(bench: M
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
-def test_a_half_done_attempt_begins_again_from_its_own_snapshot(
+def test_an_interrupted_attempt_starts_again_from_its_own_snapshot(
     bench: MakeBench, tmp_path: Path, by_hand: bool
 ) -> None:
     loop = bench(RED, GREEN)
@@ -531,19 +555,19 @@ def test_a_half_done_attempt_begins_again_from_its_own_snapshot(
     with pytest.raises(Killed):
         loop.run()
     if by_hand:
-        loop.workspace.files["other.py"] = b"edited by hand meanwhile\n"
+        loop.workspace.files["other.py"] = b"edited by hand since\n"
     loop.workspace.files["CLAUDE.md"] = b"a rule from elsewhere\n"
     loop.agent.enqueue(whole)
     assert loop.run().outcome is RunOutcome.SOLVED
-    other = b"edited by hand meanwhile\n" if by_hand else b"other\n"
-    kept = {"code.py": b"old\n", "other.py": other, "CLAUDE.md": b"a rule from elsewhere\n"}
-    assert seen == [kept]
+    other = b"edited by hand since\n" if by_hand else b"other\n"
+    expected = {"code.py": b"old\n", "other.py": other, "CLAUDE.md": b"a rule from elsewhere\n"}
+    assert seen == [expected]
     (patch,) = tmp_path.glob("attempt-1.broken-off-*.patch")
     assert b"+half" in patch.read_bytes()
-    assert "attempt 1 begins again: what it had changed was taken back" in notices(loop)
+    assert "attempt 1 starts again: its changes were reverted" in notices(loop)
 
 
-def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
+def test_what_a_killed_process_left_is_reverted_and_stored_as_a_patch(
     bench: MakeBench, tmp_path: Path
 ) -> None:
     loop = bench(RED, GREEN)
@@ -565,15 +589,15 @@ def test_what_a_killed_process_left_is_taken_back_and_kept_as_a_patch(
     assert seen == [b"old\n"]
     (patch,) = tmp_path.glob("attempt-1.broken-off-*.patch")
     assert b"+half" in patch.read_bytes()
-    told = notices(loop)
-    assert "taken back, edits of yours too, because its process was killed" in told[0]
-    assert told[1] == f"  as a patch, without secrets: {patch}"
+    reported = notices(loop)
+    assert "were reverted, including your own, because its process was killed" in reported[0]
+    assert reported[1] == f"  as a patch, without secrets: {patch}"
     loop.workspace.files["code.py"] = b"half\n"
     half = loop.workspace.take_snapshot()
-    assert told[2:] == [f"  a file as it was: {loop.workspace.restore_command(half)} > PATH"]
+    assert reported[2:] == [f"  a file as it was: {loop.workspace.restore_command(half)} > PATH"]
 
 
-def test_of_a_giant_patch_a_part_is_kept_and_it_is_said_where_all_of_it_is(
+def test_of_a_giant_patch_a_part_is_stored_with_the_command_that_prints_all(
     bench: MakeBench, tmp_path: Path
 ) -> None:
     loop = bench(RED, GREEN)
@@ -581,9 +605,11 @@ def test_of_a_giant_patch_a_part_is_kept_and_it_is_said_where_all_of_it_is(
     loop.agent.enqueue(loop.edits("x = 1\n" * 1_000_000))
     assert loop.run().outcome is RunOutcome.SOLVED
     whole = loop.workspace.diff_command(before, loop.workspace.take_snapshot())
-    (told,) = notices(loop)
-    assert told.startswith("1.5 MB of the patch's ")
-    assert told.endswith(f"are kept, without the middle of its largest files; all of it: {whole}")
+    (reported,) = notices(loop)
+    assert reported.startswith("1.5 MB of the patch's ")
+    assert reported.endswith(
+        f"without the middle of its largest files; to print all of it: {whole}"
+    )
     assert 1_400_000 < (tmp_path / "attempt-1.patch").stat().st_size < 1_501_000
 
 
@@ -604,7 +630,7 @@ def test_of_an_attempt_that_was_killed_before_it_changed_anything_nothing_is_sai
     assert list(tmp_path.glob("*.patch")) == [tmp_path / "attempt-1.patch"]
 
 
-def test_what_is_killed_after_it_was_broken_off_once_is_taken_back_whole(
+def test_an_attempt_interrupted_and_then_killed_is_reverted_as_a_whole(
     bench: MakeBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = bench(RED, GREEN)
@@ -635,16 +661,18 @@ def test_what_is_killed_after_it_was_broken_off_once_is_taken_back_whole(
 
 
 @pytest.mark.parametrize(("count", "end"), [(0, ""), (2, ": p0/, p1/"), (9, "p4/ and 4 more")])
-def test_what_snapshots_cannot_see_is_told_once(bench: MakeBench, count: int, end: str) -> None:
+def test_paths_that_snapshots_cannot_see_are_reported_once(
+    bench: MakeBench, count: int, end: str
+) -> None:
     loop = bench(RED, RED, GREEN)
     loop.workspace.unseen_paths = tuple(f"p{number}/" for number in range(count))
     loop.agent.enqueue(loop.edits("one\n"))
     loop.agent.enqueue(loop.edits("two\n"))
     loop.teacher.enqueue(LESSON)
     assert loop.run().outcome is RunOutcome.SOLVED
-    told = notices(loop)
-    assert len(told) == bool(count)
-    assert all(text.endswith(end) for text in told)
+    reported = notices(loop)
+    assert len(reported) == bool(count)
+    assert all(text.endswith(end) for text in reported)
 
 
 def notices(loop: Bench) -> list[str]:
@@ -740,7 +768,7 @@ def test_a_green_project_and_an_agent_that_changes_nothing(bench: MakeBench) -> 
     result = loop.run()
     assert result.outcome is RunOutcome.NOTHING_CHANGED
     assert result.message == "nothing changed, tests pass as before"
-    assert "green will only mean that nothing broke" in "".join(notices(loop))
+    assert "a green suite will only mean that nothing broke" in "".join(notices(loop))
     assert loop.teacher.asked == []
 
 
@@ -757,7 +785,7 @@ def test_an_agent_that_says_and_changes_nothing_did_not_work(bench: MakeBench) -
     loop.agent.enqueue(lambda *_: AgentResult(AgentOutcome.COMPLETED, silent=True))
     result = loop.run()
     assert result.outcome is RunOutcome.STOPPED
-    assert "without a word, and without changing a file" in result.message
+    assert "without any output, and without changing a file" in result.message
 
 
 def test_a_command_that_fails_as_before_ends_the_run_and_teaches_nothing(bench: MakeBench) -> None:

@@ -1,4 +1,4 @@
-"""What cannot be taught now is kept; another teacher steps in; circles are stopped."""
+"""Pending failures, the fallback teacher, and masking on the road to a rule."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def test_a_failure_that_nobody_took_waits_once(pending: Pending) -> None:
         with pytest.raises(TeacherUnavailable, match="teach --pending") as caught:
             teach_failure(ODD, asked)
     assert caught.value.message == "nobody is there"
-    [kept] = pending.list_failures()
-    assert (kept.failure, kept.why, kept.lesson) == (ODD, "nobody is there", None)
+    [stored] = pending.list_failures()
+    assert (stored.failure, stored.why, stored.lesson) == (ODD, "nobody is there", None)
 
 
 def test_what_is_taught_waits_no_longer(pending: Pending) -> None:
@@ -55,7 +55,7 @@ def test_what_is_taught_waits_no_longer(pending: Pending) -> None:
     taught = teach_failure(FAILURE, parts(ADD, pending=pending))
     assert taught.teaching.lesson is not None
     assert taught.teaching.lesson.action is Action.ADD
-    assert [kept.failure for kept in pending.list_failures()] == [ODD]
+    assert [stored.failure for stored in pending.list_failures()] == [ODD]
     assert teach_failure(ODD, parts("no lesson", pending=pending)).teaching.lesson is None
     assert pending.list_failures() == []
 
@@ -76,12 +76,12 @@ class FullDisk:
 def test_an_answer_that_cannot_be_written_is_not_paid_for_again(pending: Pending) -> None:
     with pytest.raises(InfrastructureError, match="full"):
         teach_failure(FAILURE, parts(ADD, pending=pending, rulebook=FullDisk()))
-    [kept] = pending.list_failures()
-    assert kept.lesson is not None
-    assert kept.lesson.action is Action.ADD
+    [stored] = pending.list_failures()
+    assert stored.lesson is not None
+    assert stored.lesson.action is Action.ADD
     nobody = parts(pending=pending)
-    taught = teach_failure(kept.failure, nobody, lesson=kept.lesson)
-    assert taught.teaching.lesson == kept.lesson
+    taught = teach_failure(stored.failure, nobody, lesson=stored.lesson)
+    assert taught.teaching.lesson == stored.lesson
     assert pending.list_failures() == []
 
 
@@ -92,7 +92,7 @@ def test_a_failure_waits_while_the_teacher_is_asked(pending: Pending) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         teach_failure(FAILURE, TeachingContext(Killed(), Masker(), lambda _: None, pending=pending))
-    assert [kept.failure for kept in pending.list_failures()] == [FAILURE]
+    assert [stored.failure for stored in pending.list_failures()] == [FAILURE]
 
 
 def test_what_was_masked_with_less_knowledge_waits_no_longer(pending: Pending) -> None:
@@ -168,5 +168,5 @@ def test_no_secret_is_known_to_a_teacher_or_written_as_its_answer(pending: Pendi
     assert "hunter2Suite99" not in repr(known)
     assert taken == []
     assert taught.teaching.lesson is None
-    assert "reads like a secret" in taught.teaching.trouble
+    assert "looks like a secret" in taught.teaching.trouble
     assert pending.list_failures() == []
