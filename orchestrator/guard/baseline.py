@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.guard import cases, path_rules
+from orchestrator.guard import path_rules, report_comparison
 from orchestrator.guard.command_chain import follow_command
-from orchestrator.guard.copies import Copies
-from orchestrator.guard.derivation import Basis, derive_protection
+from orchestrator.guard.copy_store import CopyStore
 from orchestrator.guard.doctests import Doctests, find_doctest_files, read_doctests
 from orchestrator.guard.environment_state import EnvironmentState, record_environment
-from orchestrator.guard.kept_files import translate_os_errors
+from orchestrator.guard.guarded_file_store import translate_os_errors
 from orchestrator.guard.protection import CONFIG_NAMES, STARTUP, Protection, normalize_name
+from orchestrator.guard.protection_derivation import Basis, derive_protection
 from orchestrator.guard.suite_writes import Writes, is_output, is_source
 from orchestrator.platform import files
 
@@ -68,7 +68,7 @@ class Baseline:
                 environment = record_environment(basis.footprint, programs, basis.path, folder)
             names = find_doctest_files(protection, basis.command, basis.report)
             found = cls(protection, environment, read_doctests(basis.project, names))
-            files.write_file(folder / _NOTE, found._pack(Copies(folder)))
+            files.write_file(folder / _NOTE, found._pack(CopyStore(folder)))
         return found
 
     @classmethod
@@ -81,7 +81,7 @@ class Baseline:
         path = folder / _NOTE
         try:
             values = json.loads(zlib.decompress(path.read_bytes()))
-            environment = Copies(folder).read_copy(values["environment"])
+            environment = CopyStore(folder).read_copy(values["environment"])
             if environment is None and values["environment"]:
                 raise ValueError("the environment's state is gone")
             return cls(
@@ -99,7 +99,7 @@ class Baseline:
                 f"what is guarded cannot be read: {path}", "begin a new run"
             ) from error
 
-    def _pack(self, copies: Copies) -> bytes:
+    def _pack(self, copies: CopyStore) -> bytes:
         environment = ""
         if self.environment:
             # Runs of one project share it: so it is written in one way, and kept as a copy.
@@ -120,7 +120,7 @@ def _iter_generated_files(names: frozenset[str], basis: Basis) -> Iterator[str]:
     generated only where the runner says that nothing imported it.
     """
     project, footprint = basis.project, basis.footprint
-    used = cases.list_case_files(basis.report)
+    used = report_comparison.list_case_files(basis.report)
     if footprint:
         modules = [module.file for module in footprint.modules]
         paths = (*footprint.tests, *footprint.steering, *modules)

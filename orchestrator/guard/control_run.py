@@ -3,8 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.guard import cases
 from orchestrator.guard.manifest import Manifest
+from orchestrator.guard.report_comparison import (
+    find_dependent_passes,
+    find_inconsistencies,
+    is_control_run,
+    list_case_files,
+    list_test_files,
+)
 from orchestrator.models import Finding, Findings, SuiteReport
 
 WatchedRun = Callable[[list[str]], tuple[SuiteReport, Findings]]
@@ -36,22 +42,18 @@ class ControlRun:
             manifest: the files as the attempt found them.
             run: runs the old tests.
         """
-        new = (
-            cases.list_case_files(report)
-            - cases.list_case_files(baseline)
-            - manifest.entries.keys()
-        )
-        old = cases.list_test_files(baseline, self._project)
+        new = list_case_files(report) - list_case_files(baseline) - manifest.entries.keys()
+        old = list_test_files(baseline, self._project)
         if not (self._can_select and new and old):
             return []
         alone, watched = run(old)
-        self._can_select = cases.is_control_run(alone, new)
+        self._can_select = is_control_run(alone, new)
         if not self._can_select:
-            return [*watched.found, *cases.find_inconsistencies(alone, baseline)]
-        found = cases.find_dependent_passes(report, alone, new, baseline)
+            return [*watched.found, *find_inconsistencies(alone, baseline)]
+        found = find_dependent_passes(report, alone, new, baseline)
         if not found:
             return list(watched.found)
         again, watched_again = run(old)
-        second = {each.where for each in cases.find_dependent_passes(report, again, new, baseline)}
+        second = {each.where for each in find_dependent_passes(report, again, new, baseline)}
         steady = [each for each in found if each.where in second]
         return [*watched.found, *watched_again.found, *steady]

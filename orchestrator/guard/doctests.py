@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.cases import list_case_files
 from orchestrator.guard.findings import limit_findings
 from orchestrator.guard.protection import Protection
+from orchestrator.guard.report_comparison import list_case_files
 from orchestrator.guard.scripts import parse_source
 from orchestrator.guard.tree import Tree, walk_tree
 from orchestrator.models import Finding, FindingKind, SuiteReport

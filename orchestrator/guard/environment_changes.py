@@ -16,7 +16,7 @@ from orchestrator.guard.environment_state import (
     read_site_folder,
 )
 from orchestrator.guard.findings import limit_findings
-from orchestrator.guard.packages import find_reinstalled_files
+from orchestrator.guard.installed_packages import find_reinstalled_files
 from orchestrator.guard.startup_files import is_harmless
 from orchestrator.guard.tree import read_signature
 from orchestrator.models import Finding, FindingKind

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard import copies
-from orchestrator.guard.copies import Copies
+from orchestrator.guard.copy_store import CopyStore, compute_digest
 from orchestrator.platform import files
 
 _LARGEST_COPY: Final = 1_000_000
@@ -26,7 +25,7 @@ def record_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
     Raises:
         OSError: a copy cannot be written.
     """
-    kept = Copies(folder)
+    kept = CopyStore(folder)
     read = ((path, _read_content(path, _LARGEST_COPY)) for path in paths)
     return {path: kept.write_copy(data) for path, data in read if data is not None}
 
@@ -34,7 +33,7 @@ def record_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
 def digest_file(path: str, largest: int = _LARGEST_DIGEST) -> str:
     """Return the digest of a file, or of a link's target; empty where `_read` reads nothing."""
     data = _read_content(path, largest)
-    return copies.compute_digest(data) if data is not None else ""
+    return compute_digest(data) if data is not None else ""
 
 
 class EnvironmentCopies:
@@ -47,7 +46,7 @@ class EnvironmentCopies:
     """
 
     def __init__(self, digests: Mapping[str, str], folder: Path, aside: Path) -> None:
-        self._digests, self._copies, self._aside = digests, Copies(folder), aside
+        self._digests, self._copies, self._aside = digests, CopyStore(folder), aside
 
     def is_unchanged(self, path: str) -> bool:
         """Return whether a file's content is what was kept."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from orchestrator.guard.environment_copies import digest_file, record_copies
-from orchestrator.guard.packages import collect_record_digests, list_recorded_files
+from orchestrator.guard.installed_packages import collect_record_digests, list_recorded_files
 from orchestrator.guard.search_path import iter_modules
 from orchestrator.guard.startup_files import INFO, STARTUP
 from orchestrator.guard.tree import read_signature

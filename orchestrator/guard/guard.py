@@ -9,15 +9,15 @@ from pathlib import Path
 
 from orchestrator.guard.attempts import Attempts, find_latest_attempt
 from orchestrator.guard.baseline import Baseline
-from orchestrator.guard.checks import Checks
 from orchestrator.guard.control_run import ControlRun
-from orchestrator.guard.derivation import Basis
-from orchestrator.guard.instructions import Instructions
+from orchestrator.guard.instruction_files import Instructions
 from orchestrator.guard.manifest import Manifest
 from orchestrator.guard.protection import GuardedFile
+from orchestrator.guard.protection_derivation import Basis
 from orchestrator.guard.suite_watch import SuiteWatch, build_findings, drop_bytecode
 from orchestrator.guard.suite_writes import SuiteWrites, is_source
 from orchestrator.guard.tree import Tree
+from orchestrator.guard.verdict_checks import VerdictChecks
 from orchestrator.models import Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.rulebook.shelf import RuleFiles
@@ -258,7 +258,7 @@ class Guard:
         manifest = attempts.load_attempt(attempt)
         tree = self._consume_suite_tree(attempts, manifest)
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
-        checks = Checks(
+        checks = VerdictChecks(
             self._current_baseline, self._report, manifest, self.command, self.task, home
         )
         hidden = attempts.file_store.report_hidden_folders()

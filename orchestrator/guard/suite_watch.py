@@ -6,7 +6,7 @@ from typing import Final
 
 from orchestrator.guard.bytecode import drop_project_bytecode
 from orchestrator.guard.findings import KINDS, escape_name, limit_findings
-from orchestrator.guard.kept_files import GuardedFileStore, translate_os_errors
+from orchestrator.guard.guarded_file_store import GuardedFileStore, translate_os_errors
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.suite_writes import Contents

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.errors import with_hint
-from orchestrator.failures.suite import build_retry_prompt
+from orchestrator.failures.suite_failure import build_retry_prompt
 from orchestrator.loop.stuck import find_stuck_reason
 from orchestrator.models import (
     AgentLimits,

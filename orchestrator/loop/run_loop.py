@@ -9,7 +9,7 @@ Here is the order of things; `steps.py` does the work, `policy.py` says how far 
 import time
 from dataclasses import replace
 
-from orchestrator.failures.suite import build_failure
+from orchestrator.failures.suite_failure import build_failure
 from orchestrator.loop.policy import Policy, blocking_reason
 from orchestrator.loop.steps import BlockedError, Steps
 from orchestrator.models import Attempt, RunOutcome, RunResult, SuiteReport, Teaching

@@ -16,13 +16,13 @@ from typing import Final, TypeVar
 from orchestrator import events
 from orchestrator.agents.wording import format_one_line
 from orchestrator.errors import LoopError
-from orchestrator.failures.masked import (
+from orchestrator.failures.patch_masking import mask_patch
+from orchestrator.failures.record_masking import (
     mask_agent,
     mask_event,
     mask_footprint,
     mask_report,
 )
-from orchestrator.failures.masked_patch import mask_patch
 from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.masking import Masker
 from orchestrator.models import (
@@ -48,9 +48,9 @@ from orchestrator.platform.orphans import describe_orphans, reap_orphans
 from orchestrator.ports import Agent, Journal, Rulebook, Suite, Teacher, Workspace
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import TeachingContext, TeachingResult, teach_failure
-from orchestrator.verdict.baseline import Obstacle, find_obstacle
 from orchestrator.verdict.experiment import Experiment, Trees
 from orchestrator.verdict.relation import Relation
+from orchestrator.verdict.suite_obstacle import Obstacle, find_obstacle
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.pinning import PinnedTree
 from orchestrator.workspace.swap import SwapNote, TreeSwap

@@ -1,6 +1,6 @@
 """The circuit breaker: a run whose attempts bring nothing new is ended early."""
 
-from orchestrator.failures.suite import build_failure
+from orchestrator.failures.suite_failure import build_failure
 from orchestrator.models import Attempt, RunResult, Task
 
 

@@ -6,7 +6,7 @@ heavy: the hook that Claude Code calls before each command uses it, and patterns
 text first holds a word that hints at them.
 """
 
-from orchestrator.masking.lines import mask_line, mask_text
 from orchestrator.masking.masker import REDACTED, Masker
+from orchestrator.masking.process_output import mask_line, mask_text
 
 __all__ = ["REDACTED", "Masker", "mask_line", "mask_text"]

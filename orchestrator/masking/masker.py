@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import re
 
-from orchestrator.masking.patterns import Pattern
-from orchestrator.masking.shapes import SHAPES
-from orchestrator.masking.variables import find_secret_values, has_secret_name
+from orchestrator.masking.environment_secrets import find_secret_values, has_secret_name
+from orchestrator.masking.lazy_pattern import Pattern
+from orchestrator.masking.shape_table import SHAPES
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.masking.patterns import Pattern
+from orchestrator.masking.lazy_pattern import Pattern
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:

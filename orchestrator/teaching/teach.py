@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from orchestrator import events
-from orchestrator.failures.masked import mask_failure, mask_lesson, mask_rule
+from orchestrator.failures.record_masking import mask_failure, mask_lesson, mask_rule
 from orchestrator.masking import Masker
 from orchestrator.models import RuleChange, Teaching
 from orchestrator.ports import Rulebook, Teacher

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Final
 
-from orchestrator.verdict.bare_code import parse_code, reduce_code
+from orchestrator.verdict.code_reduction import parse_code, reduce_code
 
 MODULE: Final = "<module>"
 """Stands for the statements of a module that are no definition: what runs when it is imported."""

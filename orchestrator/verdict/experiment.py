@@ -26,10 +26,10 @@ from orchestrator.models import (
 )
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.verdict.advice import find_advice
-from orchestrator.verdict.compare import Comparison
-from orchestrator.verdict.dependency import find_missing_dependency
+from orchestrator.verdict.comparison import Comparison
 from orchestrator.verdict.evidence import Evidence, Side
 from orchestrator.verdict.exit_status import EXIT_STATUS
+from orchestrator.verdict.missing_dependency import find_missing_dependency
 from orchestrator.verdict.relation import Relation, summarize_names
 from orchestrator.workspace.swap import Swap, TreeSwap
 

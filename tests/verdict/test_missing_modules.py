@@ -8,10 +8,10 @@ import pytest
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform.process import run
 from orchestrator.verdict.advice import find_advice
-from orchestrator.verdict.baseline import find_obstacle
-from orchestrator.verdict.dependency import find_missing_dependency
+from orchestrator.verdict.missing_dependency import find_missing_dependency
 from orchestrator.verdict.missing_modules import find_missing_modules
 from orchestrator.verdict.relation import Relation
+from orchestrator.verdict.suite_obstacle import find_obstacle
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ checksums  checksums of the tests' inputs stand in code or data
 javascript the same questions for JavaScript, by patterns
 """
 
-from orchestrator.guard.scan.javascript import iter_javascript_suspicions
+from orchestrator.guard.scan.javascript_scan import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch, read_patch
-from orchestrator.guard.scan.python import describe_suspicions, find_suspicions
+from orchestrator.guard.scan.python_scan import describe_suspicions, find_suspicions
 from orchestrator.guard.scan.syntax import Suspicion
 
 __all__ = [

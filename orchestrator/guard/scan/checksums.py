@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.guard.scan.answers import CHECKSUM, Answers
+from orchestrator.guard.scan.hard_coded_answers import CHECKSUM, Answers
 
 _HASHES: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s")
 _SHORTEST: Final = 8

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from orchestrator.failures.patch import CUT
+from orchestrator.failures.patch_excerpt import CUT
 from orchestrator.platform import files
 
 _HUNK: Final = re.compile(rb"@@ -\S+ \+(\d+)(?:,\d+)? @@")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from orchestrator.failures.patch import CUT, LINE_BOUND, Section, read_sections
+from orchestrator.failures.patch_excerpt import CUT, LINE_BOUND, Section, read_sections
 from orchestrator.masking import REDACTED, Masker
 from orchestrator.platform import files
 

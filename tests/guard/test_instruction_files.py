@@ -13,7 +13,7 @@ from orchestrator import events
 from orchestrator.config import Config
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode, build_guard
-from orchestrator.guard.rules import restore_rules
+from orchestrator.guard.learned_rules import restore_rules
 from orchestrator.models import Diff, FileChange, Finding, FindingKind, RunOutcome
 from orchestrator.rulebook import locking
 from orchestrator.rulebook.agents_md import find_shadowing_file

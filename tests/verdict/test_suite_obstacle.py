@@ -9,7 +9,7 @@ import pytest
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.suites.fake import make_report
 from orchestrator.suites.pytest.running import PytestSuite
-from orchestrator.verdict.baseline import Obstacle, find_obstacle
+from orchestrator.verdict.suite_obstacle import Obstacle, find_obstacle
 
 PYTHON = "/env/bin/python"
 OURS = shlex.quote(sys.executable)

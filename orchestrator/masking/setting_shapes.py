@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 -- a pattern is read as a whole
 
-from orchestrator.masking.names import (
+from orchestrator.masking.name_patterns import (
     ASSIGNED,
     BEFORE,
     LOOSE_HINTS,
@@ -14,7 +14,7 @@ from orchestrator.masking.names import (
     WORD,
 )
 from orchestrator.masking.shape import Shape
-from orchestrator.masking.values import (
+from orchestrator.masking.value_checks import (
     CODE,
     PLACEHOLDER,
     is_bare,

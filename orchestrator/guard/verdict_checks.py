@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from orchestrator.guard import cases
+from orchestrator.guard.attempt_scan import AttemptScan
 from orchestrator.guard.baseline import Baseline
-from orchestrator.guard.counts import find_missing_tests
+from orchestrator.guard.case_counts import find_missing_tests
 from orchestrator.guard.doctests import find_doctest_files, find_edited_doctests
 from orchestrator.guard.manifest import Manifest
 from orchestrator.guard.protection import normalize_name
-from orchestrator.guard.scan.answers import Answers, collect_answers
+from orchestrator.guard.report_comparison import find_hidden_cases, find_inconsistencies
+from orchestrator.guard.scan.hard_coded_answers import Answers, collect_answers
 from orchestrator.guard.scan.patches import read_patch
-from orchestrator.guard.shadows import iter_shadowing_findings, iter_sourceless_findings
+from orchestrator.guard.shadowing_modules import iter_shadowing_findings, iter_sourceless_findings
 from orchestrator.guard.tree import Tree
-from orchestrator.guard.weighing import Scan
 from orchestrator.models import Diff, Finding, SuiteReport
 from orchestrator.platform import files
 
@@ -23,7 +23,7 @@ _LARGEST_TEST: Final = 10_000_000
 
 
 @dataclass(frozen=True)
-class Checks:
+class VerdictChecks:
     """The checks of one attempt, of which none changes anything.
 
     Args:
@@ -62,8 +62,8 @@ class Checks:
         yield from self._find_edited_doctests(report, tree)
         yield from self._scan_changes(diff, changed)
         if solved:
-            yield from cases.find_hidden_cases(self.before, report)
-        yield from filter(self._is_unexplained, cases.find_inconsistencies(report, self.before))
+            yield from find_hidden_cases(self.before, report)
+        yield from filter(self._is_unexplained, find_inconsistencies(report, self.before))
         yield from find_missing_tests(self.before, report)
 
     def _find_edited_doctests(self, report: SuiteReport, tree: Tree) -> list[Finding]:
@@ -78,7 +78,7 @@ class Checks:
         sources = {name: known.is_new(name) for name in changed if name not in protection.guarded}
         others = [name for name in known.others if name not in sources]
         patch = read_patch(diff.patch)
-        scan = Scan(protection, patch, self._read_answers(), known.recorded_at, self.home)
+        scan = AttemptScan(protection, patch, self._read_answers(), known.recorded_at, self.home)
         return scan.scan_files(sources, others)
 
     def _read_answers(self) -> Answers:

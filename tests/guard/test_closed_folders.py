@@ -13,15 +13,15 @@ import pytest
 from orchestrator.errors import InfrastructureError
 from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.guard.command_chain import follow_command
-from orchestrator.guard.derivation import Basis, derive_protection
-from orchestrator.guard.kept_files import GuardedFileStore
+from orchestrator.guard.guarded_file_store import GuardedFileStore
+from orchestrator.guard.protection_derivation import Basis, derive_protection
 from orchestrator.guard.search_path import find_search_folders
 from orchestrator.guard.tree import ClosedFolders, find_environments
 from orchestrator.models import Diff, FindingKind, Findings, SuiteReport
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.footprint import build_footprint
-from orchestrator.verdict.baseline import find_obstacle
-from orchestrator.verdict.dependency import find_missing_dependency
+from orchestrator.verdict.missing_dependency import find_missing_dependency
+from orchestrator.verdict.suite_obstacle import find_obstacle
 from tests.guard.footprints import GREEN, footprint, report
 from tests.guard.projects import write
 from tests.users import deny_access, make_public_folder, ordinary_user

@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.failures.manual import TEXT_BOUND, build_manual_failure
+from orchestrator.failures.manual_failure import TEXT_BOUND, build_manual_failure
 from teacher.models import FailureType
 
 

@@ -6,7 +6,7 @@ import os
 import re
 from binascii import b2a_base64
 
-from orchestrator.masking.patterns import Pattern
+from orchestrator.masking.lazy_pattern import Pattern
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:

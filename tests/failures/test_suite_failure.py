@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.failures.suite import (
+from orchestrator.failures.suite_failure import (
     DIFF_BOUND,
     LOG_BOUND,
     PROMPT_BOUND,

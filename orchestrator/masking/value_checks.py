@@ -6,7 +6,7 @@ template, a path and words of prose are no secrets.
 
 import re
 
-from orchestrator.masking.patterns import Pattern
+from orchestrator.masking.lazy_pattern import Pattern
 
 PLACEHOLDER = Pattern(
     r"\$(?!\((?:printf|echo)\b).*|%\w+%|%[sdr(].*|\{.*\}|<.*>?|.*>|\[.*\]|x{3,}|.*\.{2,}.*|\*+|-+"

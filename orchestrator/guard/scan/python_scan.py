@@ -4,15 +4,15 @@ import ast
 import warnings
 from collections.abc import Collection, Iterator
 
-from orchestrator.guard.scan.endings import iter_process_endings
-from orchestrator.guard.scan.equality import iter_odd_comparisons
-from orchestrator.guard.scan.loading import iter_dynamic_loading
-from orchestrator.guard.scan.memory import iter_memory_writes
-from orchestrator.guard.scan.questions import iter_test_detection
-from orchestrator.guard.scan.stand_ins import iter_test_doubles
-from orchestrator.guard.scan.surroundings import iter_environment_conditions
+from orchestrator.guard.scan.dynamic_loading import iter_dynamic_loading
+from orchestrator.guard.scan.environment_conditions import iter_environment_conditions
+from orchestrator.guard.scan.lenient_equality import iter_odd_comparisons
+from orchestrator.guard.scan.memory_writes import iter_memory_writes
+from orchestrator.guard.scan.mock_results import iter_test_doubles
+from orchestrator.guard.scan.process_exits import iter_process_endings
+from orchestrator.guard.scan.runner_checks import iter_test_detection
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, overlaps_lines, starts_on_lines
-from orchestrator.guard.scan.tools import iter_tool_changes, iter_tool_uses
+from orchestrator.guard.scan.tool_changes import iter_tool_changes, iter_tool_uses
 
 
 def read_syntax(source: bytes, path: str = "") -> Syntax | None:

@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.models import Case, CaseOutcome, FileChange, SuiteOutcome, SuiteReport
 from orchestrator.verdict.advice import find_advice
-from orchestrator.verdict.dependency import find_missing_dependency
+from orchestrator.verdict.missing_dependency import find_missing_dependency
 
 
 def missing(module: str) -> list[Case]:

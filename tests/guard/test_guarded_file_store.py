@@ -10,9 +10,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.guard.derivation import Basis, derive_protection
-from orchestrator.guard.kept_files import GuardedFileStore
+from orchestrator.guard.guarded_file_store import GuardedFileStore
 from orchestrator.guard.protection import Protection
+from orchestrator.guard.protection_derivation import Basis, derive_protection
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform.files import temporary_path
 from tests.guard.projects import write

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from orchestrator.failures.logs import (
+from orchestrator.failures.log_excerpt import (
     build_log_excerpt,
     clean_text,
     list_traceback_files,
     shorten_to_line,
     split_by_novelty,
 )
-from orchestrator.failures.patch import build_patch_excerpt
+from orchestrator.failures.patch_excerpt import build_patch_excerpt
 from orchestrator.models import (
     AgentResult,
     Attempt,

@@ -18,7 +18,7 @@ from orchestrator.models import (
     SuiteReport,
 )
 from orchestrator.suites.fake import make_report
-from orchestrator.verdict.compare import Comparison
+from orchestrator.verdict.comparison import Comparison
 from orchestrator.verdict.evidence import Evidence, Side
 from orchestrator.verdict.exit_status import SUITE
 from orchestrator.verdict.relation import Relation

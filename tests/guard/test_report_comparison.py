@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.guard import cases
-from orchestrator.guard.cases import find_hidden_cases, find_inconsistencies
-from orchestrator.guard.counts import count_tests, find_missing_tests
+from orchestrator.guard import report_comparison
+from orchestrator.guard.case_counts import count_tests, find_missing_tests
+from orchestrator.guard.report_comparison import find_hidden_cases, find_inconsistencies
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from tests.guard.footprints import GREEN, report
 from tests.guard.projects import write
@@ -48,7 +48,7 @@ def test_a_failing_case_may_come_back_under_a_fresh_id() -> None:
 
 def test_the_files_of_a_control_run_keep_their_order(tmp_path: Path) -> None:
     write(tmp_path, {"b.py": "", "a.py": ""})
-    assert cases.list_test_files(
+    assert report_comparison.list_test_files(
         report(("b.py::x", "a.py::x", "b.py::y", "gone.py::x"), ()), tmp_path
     ) == [
         "b.py",

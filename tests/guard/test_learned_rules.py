@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.guard.rules import has_changed_rules, restore_rules
+from orchestrator.guard.learned_rules import has_changed_rules, restore_rules
 from orchestrator.models import FindingKind, RunOutcome
 from tests.guard.projects import RIGHT, Attempts, list_finding_kinds, make_project, write
 

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from orchestrator.errors import LoopError, RulebookError
-from orchestrator.guard.excludes import has_more_excludes, restore_excludes
-from orchestrator.guard.rules import has_changed_rules, restore_rules
+from orchestrator.guard.claude_md_excludes import has_more_excludes, restore_excludes
+from orchestrator.guard.learned_rules import has_changed_rules, restore_rules
 from orchestrator.models import Finding, FindingKind
 from orchestrator.platform.bom import UTF8_BOM
 from orchestrator.platform.files import exists, is_folder, is_link

@@ -3,7 +3,7 @@
 # ruff: noqa: E501 -- a pattern is read as a whole
 
 from orchestrator.masking.shape import Shape
-from orchestrator.masking.values import is_key
+from orchestrator.masking.value_checks import is_key
 
 _BEGIN = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _END = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from orchestrator.errors import InfrastructureError
-from orchestrator.guard.copies import Copies, compute_digest
+from orchestrator.guard.copy_store import CopyStore, compute_digest
 from orchestrator.guard.findings import escape_name, limit_findings
 from orchestrator.guard.manifest import Change, Entry, Manifest, PackedManifest
 from orchestrator.guard.protection import Kind, Protection, collect_parents, normalize_name
@@ -50,7 +50,7 @@ class GuardedFileStore:
     def __init__(self, protection: Protection, folder: Path, like: Tree | None = None) -> None:
         self._protection, self._folder = protection, folder
         self._project = protection.project
-        self._copies = Copies(folder)
+        self._copies = CopyStore(folder)
         self._closed = ClosedFolders(protection.closed)
         self._latest = like or {}
         self._base: tuple[str, Manifest] | None = None

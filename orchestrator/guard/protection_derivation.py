@@ -11,7 +11,7 @@ from typing import Final
 
 from orchestrator.guard import path_rules
 from orchestrator.guard.command_chain import Chain, follow_command
-from orchestrator.guard.helpers import Evidence, find_product_files, has_test_import
+from orchestrator.guard.helper_modules import Evidence, find_product_files, has_test_import
 from orchestrator.guard.protection import (
     CONFIG_NAMES,
     GuardedFile,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.guard.copies import Copies
+from orchestrator.guard.copy_store import CopyStore
 
 DATA = b"def test_add(): assert add(1, 1) == 2\n" * 100
 
 
-def copies_of(folder: Path, number: int) -> Copies:
-    return Copies(folder / "runs" / f"20261127-04400{number}-abcd" / "guard")
+def copies_of(folder: Path, number: int) -> CopyStore:
+    return CopyStore(folder / "runs" / f"20261127-04400{number}-abcd" / "guard")
 
 
 def test_what_was_kept_comes_back(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.failures.masked_patch import mask_patch
-from orchestrator.failures.patch import CUT
+from orchestrator.failures.patch_excerpt import CUT
+from orchestrator.failures.patch_masking import mask_patch
 from orchestrator.guard.scan.patches import read_patch
 from orchestrator.masking import Masker
 from tests.masking.test_masker import made

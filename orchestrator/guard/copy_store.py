@@ -1,4 +1,4 @@
-"""Copies of files, packed, each named by the digest of what it holds.
+"""Stores copies of files, compressed, each named by the digest of its content.
 
 The digest is checked before a copy is given out: what an agent may have written is never taken for
 what was there before.
@@ -21,7 +21,7 @@ _RUNS: Final = 3
 """Runs before this one whose copies are looked at."""
 
 
-class Copies:
+class CopyStore:
     """The copies of one run: of guarded files, and of the environment's small ones.
 
     Args:
@@ -70,11 +70,11 @@ class Copies:
         return False
 
     @cached_property
-    def _earlier_runs(self) -> list["Copies"]:
+    def _earlier_runs(self) -> list["CopyStore"]:
         guard = self.folder.parent
         runs = sorted((item.name for item in files.list_folder(guard.parent.parent)), reverse=True)
         others = [name for name in runs if name < guard.parent.name]
-        return [Copies(guard.parent.parent / name / guard.name) for name in others[:_RUNS]]
+        return [CopyStore(guard.parent.parent / name / guard.name) for name in others[:_RUNS]]
 
 
 def compute_digest(data: bytes) -> str:

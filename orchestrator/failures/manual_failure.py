@@ -3,7 +3,7 @@
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.failures.logs import clean_text, shorten_to_line
+from orchestrator.failures.log_excerpt import clean_text, shorten_to_line
 from orchestrator.models.fingerprints import compute_fingerprint
 from teacher.models import Failure, FailureType
 

@@ -9,12 +9,12 @@ from typing import Final
 from orchestrator.guard.findings import escape_name, limit_findings
 from orchestrator.guard.path_rules import is_in_tests
 from orchestrator.guard.protection import Protection
-from orchestrator.guard.scan.answers import Answers, iter_hard_coded_answers
 from orchestrator.guard.scan.checksums import Checksums
-from orchestrator.guard.scan.javascript import iter_javascript_suspicions
-from orchestrator.guard.scan.loading import has_dynamic_loading, iter_outside_paths
+from orchestrator.guard.scan.dynamic_loading import has_dynamic_loading, iter_outside_paths
+from orchestrator.guard.scan.hard_coded_answers import Answers, iter_hard_coded_answers
+from orchestrator.guard.scan.javascript_scan import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch
-from orchestrator.guard.scan.python import find_suspicions, read_syntax
+from orchestrator.guard.scan.python_scan import find_suspicions, read_syntax
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, starts_on_lines
 from orchestrator.guard.scripts import detect_language
 from orchestrator.models import Finding, FindingKind
@@ -27,7 +27,7 @@ _SHOWN: Final = 30
 _EXECUTES: Final = re.compile("runs the text of a file|by its path")
 
 
-class Scan:
+class AttemptScan:
     """The scan of what one attempt added.
 
     Args:

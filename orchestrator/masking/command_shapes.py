@@ -2,9 +2,9 @@
 
 # ruff: noqa: E501 -- a pattern is read as a whole
 
-from orchestrator.masking.names import LOOSE_NAME, NAME, SURE_HINTS, SURE_NAME, WORD
+from orchestrator.masking.name_patterns import LOOSE_NAME, NAME, SURE_HINTS, SURE_NAME, WORD
 from orchestrator.masking.shape import Shape
-from orchestrator.masking.values import PLACEHOLDER, is_bare, is_given
+from orchestrator.masking.value_checks import PLACEHOLDER, is_bare, is_given
 
 COMMANDS: tuple[Shape, ...] = (
     Shape(

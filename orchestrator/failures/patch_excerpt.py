@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from orchestrator.failures.logs import clean_text
+from orchestrator.failures.log_excerpt import clean_text
 from orchestrator.models import Diff
 
 LINE_BOUND: Final = 400
