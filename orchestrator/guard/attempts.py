@@ -9,12 +9,9 @@ from typing import Final
 
 from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.environment_changes import EnvironmentGuard
+from orchestrator.guard.errors import translate_os_errors
 from orchestrator.guard.findings import KINDS, escape_name, limit_findings
-from orchestrator.guard.guarded_file_store import (
-    MANIFEST_SUFFIX,
-    GuardedFileStore,
-    translate_os_errors,
-)
+from orchestrator.guard.guarded_file_store import MANIFEST_SUFFIX, GuardedFileStore
 from orchestrator.guard.instruction_files import Instructions
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import normalize_name

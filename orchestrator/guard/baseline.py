@@ -17,7 +17,7 @@ from orchestrator.guard.command_chain import follow_command
 from orchestrator.guard.copy_store import CopyStore
 from orchestrator.guard.doctests import Doctests, find_doctest_files, read_doctests
 from orchestrator.guard.environment_state import EnvironmentState, record_environment
-from orchestrator.guard.guarded_file_store import translate_os_errors
+from orchestrator.guard.errors import translate_os_errors
 from orchestrator.guard.protection import CONFIG_NAMES, STARTUP, Protection, normalize_name
 from orchestrator.guard.protection_derivation import Basis, derive_protection
 from orchestrator.guard.suite_writes import Writes, is_output, is_source

@@ -5,6 +5,7 @@ import os
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Self, TypeVar
 
 from orchestrator.guard.protection import Kind
@@ -124,14 +125,30 @@ class PackedManifest:
         )
 
 
+class ChangeType(StrEnum):
+    """What happened to a guarded file."""
+
+    CHANGED = "changed"
+    DELETED = "deleted"
+    ADDED = "added"
+    MOVED = "moved"
+    """It is a deleted guarded file under another path."""
+
+
 @dataclass(frozen=True)
 class Change:
-    """A guarded file that is not as it was."""
+    """A guarded file that differs from a manifest."""
 
     name: str
     kind: Kind
-    what: str
-    """`changed`, `deleted` or `added`."""
+    type: ChangeType
+    moved_from: str = ""
+    """Name of the file that was moved here."""
+
+    @property
+    def what(self) -> str:
+        """What happened to the file, for people: `deleted`, `moved from tests/test_a.py`."""
+        return f"{self.type} from {self.moved_from}" if self.moved_from else str(self.type)
 
 
 def _iter_differences(now: Mapping[str, T], before: Mapping[str, T]) -> Iterator[tuple[str, T]]:

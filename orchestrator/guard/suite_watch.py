@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestrator.guard.bytecode import drop_project_bytecode
+from orchestrator.guard.errors import translate_os_errors
 from orchestrator.guard.findings import KINDS, escape_name, limit_findings
-from orchestrator.guard.guarded_file_store import GuardedFileStore, translate_os_errors
+from orchestrator.guard.guarded_file_store import GuardedFileStore
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.suite_writes import Contents

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator.guard.guarded_file_store import translate_os_errors
+from orchestrator.guard.errors import translate_os_errors
 from orchestrator.guard.protection import CONFIG_NAMES
 from orchestrator.guard.tree import (
     FileState,

@@ -276,6 +276,17 @@ def unpack_stamp(state: FileState) -> tuple[int, bytes]:
     return stat.S_IFMT(unpack_mode(state)), state[4 : _CHANGE_TIME.start]
 
 
+def read_content(path: Path, state: FileState) -> bytes:
+    """Return the content of a file of this state, or the target of a link.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if stat.S_ISLNK(unpack_mode(state)):
+        return os.fsencode(path.readlink())
+    return path.read_bytes()
+
+
 def read_signature(path: str | Path) -> str:
     """Return the state of what is at a path, as text; empty where there is nothing."""
     try:

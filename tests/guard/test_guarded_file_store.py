@@ -178,7 +178,7 @@ def test_without_the_first_moment_the_later_ones_are_gone_too(
         (folder / "attempt-1.manifest").unlink()
     else:
         (folder / "attempt-1.manifest").write_bytes(data)
-    with pytest.raises(InfrastructureError, match="gone or damaged"):
+    with pytest.raises(InfrastructureError, match="missing or damaged"):
         GuardedFileStore(protect(project, "pytest"), folder).load_manifest("attempt-2")
 
 
