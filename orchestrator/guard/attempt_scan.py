@@ -11,7 +11,8 @@ from orchestrator.guard.path_rules import is_in_tests
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.scan.checksums import Checksums
 from orchestrator.guard.scan.dynamic_loading import has_dynamic_loading, iter_outside_paths
-from orchestrator.guard.scan.hard_coded_answers import Answers, iter_hard_coded_answers
+from orchestrator.guard.scan.expected_answers import Answers
+from orchestrator.guard.scan.hard_coded_answers import iter_hard_coded_answers
 from orchestrator.guard.scan.javascript_scan import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch
 from orchestrator.guard.scan.python_scan import find_suspicions, read_syntax

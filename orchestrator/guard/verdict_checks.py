@@ -12,7 +12,7 @@ from orchestrator.guard.doctests import find_doctest_files, find_edited_doctests
 from orchestrator.guard.manifest import Manifest
 from orchestrator.guard.protection import normalize_name
 from orchestrator.guard.report_comparison import find_hidden_cases, find_inconsistencies
-from orchestrator.guard.scan.hard_coded_answers import Answers, collect_answers
+from orchestrator.guard.scan.expected_answers import Answers, collect_answers
 from orchestrator.guard.scan.patches import read_patch
 from orchestrator.guard.shadowing_modules import iter_shadowing_findings, iter_sourceless_findings
 from orchestrator.guard.tree import Tree

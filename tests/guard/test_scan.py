@@ -10,11 +10,8 @@ import pytest
 
 from orchestrator.guard.attempt_scan import AttemptScan
 from orchestrator.guard.protection import Protection
-from orchestrator.guard.scan.hard_coded_answers import (
-    Answers,
-    collect_answers,
-    iter_hard_coded_answers,
-)
+from orchestrator.guard.scan.expected_answers import Answers, collect_answers
+from orchestrator.guard.scan.hard_coded_answers import iter_hard_coded_answers
 from orchestrator.guard.scan.javascript_scan import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch
 from orchestrator.guard.scan.python_scan import find_suspicions, read_syntax

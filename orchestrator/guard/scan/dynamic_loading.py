@@ -1,4 +1,4 @@
-"""Finds code that is loaded from where nobody looks: other folders, data, text."""
+"""Finds code that is loaded from where no scan looks: other folders, data, text."""
 
 import ast
 import os
@@ -32,9 +32,7 @@ def iter_dynamic_loading(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
         if called in ("exec", "eval", "builtins.exec", "compile") and node.args:
             argument = _expand_names(node.args[0], syntax)
             if _ENCODED.search(argument) or "marshal" in argument:
-                yield Suspicion(
-                    line, f"runs code that is written in another code: {render_snippet(node)}"
-                )
+                yield Suspicion(line, f"runs encoded code: {render_snippet(node)}")
             elif re.search(r"\bopen\(|read_text\(|read_bytes\(|\.read\(\)", argument):
                 yield Suspicion(
                     line, f"runs the text of a file: {render_snippet(node)}", decisive=False
@@ -95,7 +93,7 @@ def _build_path_suspicion(node: ast.AST, line: int) -> Suspicion:
 
 
 def _contains_hidden_folder(text: str) -> bool:
-    """Return whether a folder is named that no scan enters."""
+    """Return whether a text names a folder that no scan enters."""
     found = re.search(
         r"['\"](?:[^'\"]*/)?(?:\.(?:cache|git|pytest_cache|mypy_cache|ruff_cache|hypothesis|tox|nox)"
         r"|__pycache__|node_modules|site-packages)\b",
@@ -105,7 +103,7 @@ def _contains_hidden_folder(text: str) -> bool:
 
 
 def _expand_names(node: ast.expr, syntax: Syntax) -> str:
-    """Return the text of an expression, with what its names are given."""
+    """Return the text of an expression, with what is assigned to its names."""
     text = ast.unparse(node)
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     for each in ast.walk(syntax.tree):

@@ -44,7 +44,7 @@ _PATTERNS: Final = (
 def iter_javascript_suspicions(
     source: str, lines: Collection[int] | None, path: str
 ) -> Iterator[Suspicion]:
-    """Yield what in the added lines of a JavaScript file fools tests.
+    """Yield the suspicious constructs in the added lines of a JavaScript file.
 
     Args:
         source: its whole content.

@@ -1,4 +1,4 @@
-"""Finds objects that are equal to more than they are."""
+"""Finds objects that compare equal to other values than their own."""
 
 import ast
 import re
@@ -17,14 +17,14 @@ _TOLERANT: Final = re.compile(r"\babs\(|\bisclose\(|\bround\(|\bapprox\(")
 
 
 def iter_odd_comparisons(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
-    """Yield comparisons that do not compare."""
+    """Yield comparison methods and objects that do not compare."""
     if isinstance(node, ast.ClassDef):
         yield from _iter_class_comparisons(node, syntax)
     elif isinstance(node, ast.Name | ast.Attribute | ast.ImportFrom):
         yield from _iter_any_objects(node, syntax)
     elif isinstance(node, ast.Assign):
         for target in node.targets:
-            # In a class body it is the class that is looked at.
+            # Methods in a class body are found through the class.
             if isinstance(target, ast.Attribute) and target.attr in _COMPARING:
                 yield from _iter_assigned_comparisons(
                     target.attr, node.value, render_snippet(target), syntax
@@ -88,7 +88,7 @@ def _iter_call_comparisons(node: ast.Call, syntax: Syntax) -> Iterator[Suspicion
 def _iter_assigned_comparisons(
     name: str, value: ast.expr, owner: str, syntax: Syntax
 ) -> Iterator[Suspicion]:
-    """Yield whether what `__eq__` and the like are assigned to compares nothing."""
+    """Yield a suspicion if the value assigned to `__eq__` or its like does not compare."""
     if isinstance(value, ast.Lambda):
         text = _describe_comparison(name, value, syntax)
     elif isinstance(value, ast.Name) and (function := _find_function(value.id, syntax)):
@@ -109,7 +109,7 @@ def _find_function(name: str, syntax: Syntax) -> ast.FunctionDef | None:
 
 
 def _describe_comparison(name: str, function: ast.FunctionDef | ast.Lambda, syntax: Syntax) -> str:
-    """Return in words how a comparison does not compare; empty for one that may."""
+    """Return why a comparison method does not compare; empty for one that may."""
     arguments = [*function.args.posonlyargs, *function.args.args]
     other = arguments[1].arg if len(arguments) > 1 else ""
     if isinstance(function, ast.Lambda):
@@ -130,7 +130,7 @@ def _describe_comparison(name: str, function: ast.FunctionDef | ast.Lambda, synt
     reads = any(_contains_name(each, reading) for each in (*returns, *tests))
     refuses = all(_is_constant(each) and _evaluate_truth(each) != constant for each in returns)
     if other and not reads and not refuses and not _is_not_implemented(returns):
-        return "is equal without a look at the other one"
+        return "is equal without looking at the other one"
     decided = [each for each in returns if _is_constant(each) and _evaluate_truth(each) == constant]
     others = [each for each in returns if each not in decided]
     if decided and not others:
@@ -140,7 +140,7 @@ def _describe_comparison(name: str, function: ast.FunctionDef | ast.Lambda, synt
 
 
 def _collect_derived_names(function: ast.AST, other: str) -> set[str]:
-    """Return the names that are given something of the other object."""
+    """Return the names that are assigned something of the other object."""
     found = {other}
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and _contains_name(node.value, found):

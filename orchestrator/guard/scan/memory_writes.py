@@ -13,7 +13,7 @@ _MEMORY_FILE: Final = re.compile(r"/proc/(?:self|thread-self|\d+|\{\})/mem")
 
 
 def iter_memory_writes(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
-    """Yield where the address of an object is used as a place to write."""
+    """Yield where the address of an object is written to."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Constant | ast.JoinedStr):
         if _MEMORY_FILE.fullmatch(_render_template(node)):
@@ -26,8 +26,8 @@ def iter_memory_writes(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     )
     name = name.rpartition(".")[2]
     if name in _WRITERS:
-        meant = " ".join(_expand_names(each, syntax) for each in node.args)
-        if _ADDRESS.search(meant):
+        expanded = " ".join(_expand_names(each, syntax) for each in node.args)
+        if _ADDRESS.search(expanded):
             yield Suspicion(
                 line, f"writes where the interpreter keeps an object: {render_snippet(node)}"
             )
@@ -47,7 +47,7 @@ def _render_template(node: ast.Constant | ast.JoinedStr) -> str:
 
 
 def _expand_names(node: ast.expr, syntax: Syntax, depth: int = 3) -> str:
-    """Return the text of an expression, with what its names are given and its functions return."""
+    """Return the text of an expression, with what its names and functions stand for."""
     text = ast.unparse(node)
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     for each in ast.walk(syntax.tree) if depth else ():

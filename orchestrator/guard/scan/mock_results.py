@@ -1,4 +1,4 @@
-"""Finds objects of the test libraries that the product gives out as its results."""
+"""Finds objects of test libraries that the product returns as its results."""
 
 import ast
 import re
@@ -21,7 +21,7 @@ _DOUBLES: Final = re.compile(
 
 
 def iter_test_doubles(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
-    """Yield where the product uses objects that are made to be equal to what tests expect."""
+    """Yield where the product uses objects that are equal to whatever tests expect."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.ImportFrom):
         names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -35,7 +35,7 @@ def iter_test_doubles(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     if not _uses_mocks(syntax):
         return
     if isinstance(node, ast.Assign | ast.Call) and (name := _find_mock_comparison(node, syntax)):
-        yield Suspicion(line, f"a mock is told what {name} says: {render_snippet(node)}")
+        yield Suspicion(line, f"sets the result of {name} on a mock: {render_snippet(node)}")
     if isinstance(node, ast.Return) and node.value and _is_mock(node.value, syntax):
         scope = syntax.find_scope(node)
         fixture = any("fixture" in ast.unparse(e) for e in getattr(scope, "decorator_list", ()))
@@ -51,7 +51,7 @@ def _uses_mocks(syntax: Syntax) -> bool:
 
 
 def _find_mock_comparison(node: ast.Assign | ast.Call, syntax: Syntax) -> str:
-    """Return the name of the comparison that a mock is given."""
+    """Return the name of the comparison method that is set on a mock."""
     if isinstance(node, ast.Assign):
         for target in node.targets:
             for each in ast.walk(target):
@@ -73,7 +73,7 @@ def _find_mock_comparison(node: ast.Assign | ast.Call, syntax: Syntax) -> str:
 
 
 def _is_mock(node: ast.expr, syntax: Syntax) -> bool:
-    """Return whether an expression is a mock, or a name that is given one."""
+    """Return whether an expression is a mock, or a name that one is assigned to."""
     if isinstance(node, ast.IfExp):
         return _is_mock(node.body, syntax) or _is_mock(node.orelse, syntax)
     if isinstance(node, ast.Call):

@@ -1,4 +1,4 @@
-"""Finds code that ends the process, or replaces it, before the tests have spoken."""
+"""Finds code that ends the process, or replaces it, before the runner has reported its results."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ _PROGRAM: Final = re.compile(
 )
 
 
-def iter_process_endings(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
+def iter_process_exits(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
     """Yield calls that end or replace the process."""
     if isinstance(node, ast.Raise) and node.exc is not None:
         exc = node.exc if isinstance(node.exc, ast.Call) else None
@@ -48,7 +48,7 @@ def iter_process_endings(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
 
 
 def _is_exit_at_import(node: ast.AST, arguments: list[ast.expr], syntax: Syntax) -> bool:
-    """Return whether a library is ended with success when it is imported."""
+    """Return whether importing a library ends the process with exit code 0."""
     if _PROGRAM.search(syntax.path) or not syntax.runs_at_import(node):
         return False
     success = not arguments or (
@@ -60,7 +60,10 @@ def _is_exit_at_import(node: ast.AST, arguments: list[ast.expr], syntax: Syntax)
 
 
 def _is_in_child(node: ast.AST, syntax: Syntax) -> bool:
-    """Return whether a call stands in the branch of a function that only a forked child takes."""
+    """Return whether a call is in the branch of a function that only a forked child takes.
+
+    There `os._exit` is right: `sys.exit` would run the parent's cleanup a second time.
+    """
     scope = syntax.find_scope(node)
     forks = any(
         isinstance(each, ast.Call)

@@ -1,4 +1,4 @@
-"""Looks at one Python file."""
+"""Runs all checks on the added lines of one Python file."""
 
 import ast
 import warnings
@@ -9,7 +9,7 @@ from orchestrator.guard.scan.environment_conditions import iter_environment_cond
 from orchestrator.guard.scan.lenient_equality import iter_odd_comparisons
 from orchestrator.guard.scan.memory_writes import iter_memory_writes
 from orchestrator.guard.scan.mock_results import iter_test_doubles
-from orchestrator.guard.scan.process_exits import iter_process_endings
+from orchestrator.guard.scan.process_exits import iter_process_exits
 from orchestrator.guard.scan.runner_checks import iter_test_detection
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, overlaps_lines, starts_on_lines
 from orchestrator.guard.scan.tool_changes import iter_tool_changes, iter_tool_uses
@@ -33,19 +33,19 @@ def read_syntax(source: bytes, path: str = "") -> Syntax | None:
 def find_suspicions(
     syntax: Syntax, lines: Collection[int] | None, *, test: bool
 ) -> list[Suspicion]:
-    """Return what in the added lines of a file fools tests, each once.
+    """Return the suspicious constructs in the added lines of a file, each once.
 
     Args:
         syntax: the file.
         lines: numbers of its added lines; None for all of them.
-        test: whether it is a test, which may do most of this.
+        test: whether it is a test, in which most of these constructs are usual.
     """
     found = dict.fromkeys(_iter_suspicions(syntax, lines, test=test))
     return sorted(found, key=lambda each: (not each.decisive, each.line))
 
 
 def describe_suspicions(source: bytes, lines: Collection[int] | None, *, test: bool) -> list[str]:
-    """Return the decisive suspicions of a file, in words.
+    """Return descriptions of the decisive suspicions of a file.
 
     Args:
         source: its whole content.
@@ -65,7 +65,7 @@ def _iter_suspicions(
     for node in ast.walk(syntax.tree):
         if starts_on_lines(node, lines):
             yield from iter_tool_changes(node, syntax)
-            yield from iter_process_endings(node, syntax)
+            yield from iter_process_exits(node, syntax)
             if not test:
                 yield from iter_tool_uses(node, syntax)
                 yield from iter_dynamic_loading(node, syntax)
@@ -78,8 +78,8 @@ def _iter_suspicions(
                 if not isinstance(node, ast.ClassDef) or _is_method_changed(node, each, lines)
             )
     if not test:
-        asked = (*iter_test_detection(syntax), *iter_environment_conditions(syntax))
-        yield from (each for node, each in asked if starts_on_lines(node, lines))
+        checks = (*iter_test_detection(syntax), *iter_environment_conditions(syntax))
+        yield from (each for node, each in checks if starts_on_lines(node, lines))
 
 
 def _is_method_changed(

@@ -21,7 +21,7 @@ _TESTING_FILE: Final = re.compile(r"(?:^|/)(?:\w*testing\w*|test_\w+|\w*plugin\w
 
 
 def iter_tool_changes(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
-    """Yield what neither code nor a new test has to do to the tools of tests."""
+    """Yield changes to test tools that neither product code nor a new test has to make."""
     line = getattr(node, "lineno", 0)
     if isinstance(node, ast.Call):
         called = syntax.resolve_name(node.func)
@@ -51,7 +51,7 @@ def iter_tool_changes(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
 
 
 def iter_tool_uses(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
-    """Yield how product code uses the tools of tests, without changing them."""
+    """Yield suspicious uses of test tools in product code, without changes to them."""
     line = getattr(node, "lineno", 0)
     name = ""
     if isinstance(node, ast.Call):
@@ -75,7 +75,7 @@ def iter_tool_uses(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
 
 
 def is_test_tool(node: ast.AST, syntax: Syntax) -> bool:
-    """Return whether something is, or is a part of, a module that tests are run with."""
+    """Return whether an expression is a test tool (pytest, unittest, builtins) or a part of one."""
     full = syntax.resolve_name(node)
     first = full.split(".")[0]
     if first not in _TOOLS:
@@ -104,7 +104,7 @@ def _iter_target_changes(
 
 
 def _adds_builtin(owner: ast.AST, name: str, syntax: Syntax) -> bool:
-    """Return whether it gives a new name to builtins, as gettext does with `_`."""
+    """Return whether a name is added to builtins that is new there, as gettext does with `_`."""
     return syntax.resolve_name(owner) == "builtins" and bool(name) and not hasattr(builtins, name)
 
 
@@ -114,5 +114,5 @@ def _is_outermost(node: ast.AST, syntax: Syntax) -> bool:
 
 
 def _is_plain_literal(node: ast.AST, text: str) -> bool:
-    """Return whether a string stands in the source as it is."""
+    """Return whether a string is a plain literal in the source."""
     return any(isinstance(each, ast.Constant) and each.value == text for each in ast.walk(node))
