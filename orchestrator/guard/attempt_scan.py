@@ -1,4 +1,4 @@
-"""Weighs what the scan suspects: what a project did before is no trick of the attempt."""
+"""Scans what one attempt added. What the project did before is not held against the attempt."""
 
 import contextlib
 import re
@@ -17,7 +17,7 @@ from orchestrator.guard.scan.javascript_scan import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch
 from orchestrator.guard.scan.python_scan import find_suspicions, read_syntax
 from orchestrator.guard.scan.syntax import Suspicion, Syntax, starts_on_lines
-from orchestrator.guard.scripts import detect_language
+from orchestrator.guard.scripts import Language, detect_language
 from orchestrator.models import Finding, FindingKind
 from orchestrator.platform import files
 
@@ -25,7 +25,6 @@ _LARGEST: Final = 2_000_000
 _MOST_READ: Final = 3000
 _MOST_OUTSIDE: Final = 500
 _SHOWN: Final = 30
-_EXECUTES: Final = re.compile("runs the text of a file|by its path")
 
 
 class AttemptScan:
@@ -34,8 +33,8 @@ class AttemptScan:
     Args:
         protection: the rules of the project.
         patch: what the attempt changed.
-        answers: what the tests expect.
-        since: when the attempt began, by the clock of files.
+        answers: inputs and expected values of the tests.
+        since: when the attempt started, in nanoseconds, by the clock that dates files.
         home: the home folder of the suite's user.
     """
 
@@ -46,25 +45,27 @@ class AttemptScan:
         self._since, self._home = since, home
 
     def scan_files(self, sources: dict[str, bool], others: Collection[str]) -> list[Finding]:
-        """Return what is suspicious in some files.
+        """Return the suspicious constructs in some files.
 
         Args:
-            sources: names of the files that are new or changed, with whether they are new.
-            others: names of the project's other files, which tell what it did before.
+            sources: names of the new and changed files, each with whether it is new.
+            others: names of the project's other files, which show what it did before.
         """
         found = list(self._iter_checksum_findings(sources))
         before: dict[str, bool] = {}
+        executes = False
         for name, new in sources.items():
             for each in self._iter_file_suspicions(name, new):
                 decisive = each.decisive and not self._is_preexisting(each, name, others, before)
                 text = f"line {each.line}: {each.text}"
                 found.append(Finding(FindingKind.SUSPICIOUS, escape_name(name), text, decisive))
-        if any(_EXECUTES.search(each.text) for each in found):
+                executes |= each.executes_file
+        if executes:
             found += self._iter_executed_findings(sources)
         return limit_findings(found, "what the attempt wrote", "suspicious lines", _SHOWN)
 
     def _iter_checksum_findings(self, sources: dict[str, bool]) -> Iterator[Finding]:
-        """Yield added lines, of code and of data, that hold checksums of tests' inputs."""
+        """Yield a finding for each added line with a checksum of a test's input, data included."""
         checksums = Checksums(self._answers)
         for name, new in sources.items():
             if not checksums or self._is_test(name):
@@ -73,11 +74,11 @@ class AttemptScan:
             added = None if new else self._patch.added.get(name)
             for line, given in checksums.iter_matches(text):
                 if added is None or line in added:
-                    told = f"line {line}: a checksum of {given!r}, with which a test failed"
-                    yield Finding(FindingKind.SUSPICIOUS, escape_name(name), told, decisive=True)
+                    said = f"line {line}: a checksum of {given!r}, the input of a test that failed"
+                    yield Finding(FindingKind.SUSPICIOUS, escape_name(name), said, decisive=True)
 
     def _iter_executed_findings(self, sources: Collection[str]) -> Iterator[Finding]:
-        """Yield what is suspicious in new files that are no modules, where some are executed."""
+        """Yield findings for Python code in files that are no modules, but may be executed."""
         for name in sources:
             if name.endswith(".py"):
                 continue
@@ -90,29 +91,29 @@ class AttemptScan:
         source = self._read_source(name)
         if not source:
             return
-        # What git does not see is in no patch: then any line may be new.
+        # Files that git ignores are in no patch: then any line may be new.
         added = None if new else self._patch.added.get(name)
         full = self._protection.project / name
-        language = "python" if name.endswith(".pyi") else detect_language(full)
-        if language == "javascript" or name.endswith((".ts", ".mts", ".jsx", ".tsx")):
+        language = Language.PYTHON if name.endswith(".pyi") else detect_language(full)
+        if language is Language.JAVASCRIPT or name.endswith((".ts", ".mts", ".jsx", ".tsx")):
             if not is_in_tests(name):
                 yield from iter_javascript_suspicions(
                     source.decode("utf-8", "replace"), added, name
                 )
             return
-        if language != "python" or (syntax := read_syntax(source, name)) is None:
+        if language is not Language.PYTHON or (syntax := read_syntax(source, name)) is None:
             return
         test = self._is_test(name)
         lines = source.decode("utf-8", "replace").splitlines()
         for each in find_suspicions(syntax, added, test=test):
-            if not self._is_moved(each, lines, added):
+            if not self._is_moved(each, lines):
                 yield each
         if not test:
             yield from iter_hard_coded_answers(syntax, added, self._answers)
             yield from self._iter_outside_suspicions(syntax, added)
 
     def _read_source(self, name: str) -> bytes:
-        """Return the content of a file; none of a link's, nor of what is too large for code."""
+        """Return the content of a file; empty for a link, and for a file too large to be code."""
         full = self._protection.project / name
         data = b"" if files.is_link(full) else files.read_bytes(full, _LARGEST + 1)
         return data if len(data) <= _LARGEST else b""
@@ -126,16 +127,15 @@ class AttemptScan:
             return below or name in self._protection.tests or is_in_tests(name)
         return is_in_tests(name)
 
-    def _is_moved(self, each: Suspicion, lines: list[str], added: Collection[int] | None) -> bool:
+    def _is_moved(self, each: Suspicion, lines: list[str]) -> bool:
         """Return whether a line was only moved: the patch removes the same one elsewhere."""
-        del added
         text = lines[each.line - 1].strip() if 0 < each.line <= len(lines) else ""
         return len(text) > 8 and text in self._patch.removed
 
     def _iter_outside_suspicions(
         self, syntax: Syntax, added: Collection[int] | None
     ) -> Iterator[Suspicion]:
-        """Yield code that is loaded from files outside of the project that the attempt wrote."""
+        """Yield where code is loaded from files outside of the project that the attempt wrote."""
         if not has_dynamic_loading(syntax):
             return
         for node, path in iter_outside_paths(syntax, self._protection.project, self._home):
@@ -153,7 +153,14 @@ class AttemptScan:
     def _is_preexisting(
         self, each: Suspicion, name: str, others: Collection[str], before: dict[str, bool]
     ) -> bool:
-        """Return whether the project had such a construct before the attempt."""
+        """Return whether the project had such a construct before the attempt.
+
+        Args:
+            each: the construct.
+            name: the file that it is in.
+            others: names of files that the attempt did not change.
+            before: results for other files, by `trace`; updated here.
+        """
         trace = each.trace
         if not trace:
             return False

@@ -1,4 +1,4 @@
-"""Derives what is guarded from what the verdict of the baseline rested on."""
+"""Derives what is guarded from what the baseline's verdict rested on."""
 
 import os
 import re
@@ -21,6 +21,7 @@ from orchestrator.guard.protection import (
     normalize_name,
 )
 from orchestrator.guard.search_path import find_search_folders
+from orchestrator.guard.task_runners import Reference
 from orchestrator.guard.tree import (
     Tree,
     find_closed_folders,
@@ -50,10 +51,10 @@ _MOST_OUTSIDE: Final = 2000
 
 @dataclass(frozen=True)
 class Basis:
-    """What the protection of a project is derived from."""
+    """The inputs from which the protection of a project is derived."""
 
     project: Path
-    """The real folder."""
+    """The project's real folder."""
     command: str
     report: SuiteReport
     footprint: Footprint | None = None
@@ -61,15 +62,15 @@ class Basis:
     """Names of the files that the suite itself wrote at the baseline."""
     unguarded: tuple[str, ...] = ()
     path: str = ""
-    """The PATH that the command is given."""
+    """The PATH of the suite's command."""
     plugins: tuple[str, ...] = ()
-    """Modules that the environment tells pytest to load."""
+    """Modules that pytest loads as plugins because of the environment."""
     task: str = ""
-    """What was asked for: a file that it names, and that a script only reads, is what is tested."""
+    """The task's text. A file that it names, and that a script only reads, is what is tested."""
 
 
 def derive_protection(basis: Basis) -> Protection:
-    """Derive what is guarded, from the project as it stands now."""
+    """Derive what is guarded from the project's present state."""
     project = basis.project
     environments = find_environments(project) | _find_own_environment(project)
     tree = walk_tree(project, environments)
@@ -80,9 +81,17 @@ def derive_protection(basis: Basis) -> Protection:
     else:
         found = _derive_by_footprint(basis, basis.footprint, tree, chain)
     found.free |= basis.regenerated
-    # In the project's own folder, these are a runner's helpers that nothing else imports.
-    found.free -= {n for n, why in chain.files.items() if "/" not in n and _is_imported(why)}
-    found.free |= {name for name, why in chain.files.items() if _is_task_subject(name, why, basis)}
+    # In the project's top folder, only helpers that nothing else imports are in the chain.
+    found.free -= {
+        name
+        for name, reference in chain.references.items()
+        if "/" not in name and reference is Reference.IMPORTED
+    }
+    found.free |= {
+        name
+        for name, reference in chain.references.items()
+        if _is_task_subject(name, reference, basis)
+    }
     _add_chain(found, chain, tree)
     _add_links(found, project, tree)
     found.absent |= dict.fromkeys(
@@ -114,7 +123,7 @@ def derive_protection(basis: Basis) -> Protection:
 
 
 class _ProtectionBuilder:
-    """What is being derived."""
+    """Collects the parts of a `Protection`."""
 
     def __init__(self) -> None:
         self.guarded: dict[str, GuardedFile] = {}
@@ -128,7 +137,7 @@ class _ProtectionBuilder:
 
 
 def _derive_by_paths(basis: Basis, tree: Tree, chain: Chain) -> _ProtectionBuilder:
-    """Derive by the names of files, where the suite recorded no footprint."""
+    """Derive the protection by the names of files, if the suite recorded no footprint."""
     found = _ProtectionBuilder()
     collected = {case.file for case in basis.report.cases if case.file}
     product = {name for name in chain.product if not path_rules.is_test(name)}
@@ -155,7 +164,7 @@ def _derive_by_paths(basis: Basis, tree: Tree, chain: Chain) -> _ProtectionBuild
 def _derive_by_footprint(
     basis: Basis, footprint: Footprint, tree: Tree, chain: Chain
 ) -> _ProtectionBuilder:
-    """Derive by the runner's own word."""
+    """Derive the protection from what the runner recorded."""
     project, found = basis.project, _ProtectionBuilder()
     evidence = Evidence(project, footprint, basis.report)
     targets = {os.fspath(project / name) for name in chain.product}
@@ -185,9 +194,9 @@ def _derive_by_footprint(
 def _iter_data_files(
     footprint: Footprint, evidence: Evidence, project: Path, tree: Tree
 ) -> Iterator[str]:
-    """Yield the files that tests read as what is expected, and not as what is tested."""
+    """Yield the data files that tests read as expected values, and not as what is tested."""
     outside = [path for path in footprint.data if not evidence.is_in_test_folder(path)]
-    # Not only what tests import: a program that is started names its data too.
+    # All Python files, not only imported ones: a program that tests start reads its data too.
     code = [os.fspath(project / name) for name in tree if name.endswith(".py")][:_MOST_READ]
     product = {*evidence.product, *code} - evidence.test_code - evidence.helpers.keys()
     product = {path for path in product if not evidence.is_in_test_folder(path)}
@@ -197,31 +206,31 @@ def _iter_data_files(
             yield path
             continue
         name = normalize_name(project, path)
-        steers = path in footprint.steering or PurePosixPath(path).name in CONFIG_NAMES
+        configures = path in footprint.steering or PurePosixPath(path).name in CONFIG_NAMES
         system = name.startswith(("/usr/", "/etc/", "/proc/", "/dev/", "/sys/", "/tmp/pytest-"))  # noqa: S108
-        if steers or system or _SOURCE.search(name) or _DOCUMENT.search(name):
+        if configures or system or _SOURCE.search(name) or _DOCUMENT.search(name):
             continue
-        # Data that the product names itself is its own, and may be what has to be mended.
+        # Data that product code names belongs to the product, and may be what the task changes.
         pure = PurePosixPath(path)
         if pure.name not in words and f'"{pure.stem}"' not in words:
             yield path
 
 
 def _read_product_text(product: Iterable[str]) -> str:
-    """Return the text of the product's modules, with one kind of quotes."""
+    """Return the text of the product's modules, with double quotes only."""
     texts = (files.read_text(path, _LARGEST_READ) for path in product)
     return "\n".join(texts).replace("'", '"')
 
 
 def _add_folders(found: _ProtectionBuilder, evidence: Evidence, project: Path, tree: Tree) -> None:
-    """Guard all that lies in folders of tests, but what is tested."""
+    """Guard everything in folders of tests, except for the code under test."""
     prefixes = tuple(f"{folder}/" for folder in found.folders if not folder.startswith("/"))
     for name in tree:
         if not name.startswith(prefixes) or name in found.free:
             continue
         path = os.fspath(project / name)
         if name.endswith(".py") and path not in evidence.modules:
-            # Not imported at the baseline, so nobody can say what it serves but itself.
+            # It was not imported at the baseline, so only its name and text show what it is for.
             base = PurePosixPath(name).name
             if not (
                 path_rules.is_test(name)
@@ -240,7 +249,7 @@ def _add_folders(found: _ProtectionBuilder, evidence: Evidence, project: Path, t
 
 
 def _add_chain(found: _ProtectionBuilder, chain: Chain, tree: Tree) -> None:
-    """Guard what the command leads to, but the code under test."""
+    """Guard the files that the command leads to, except for the code under test."""
     for name, why in chain.files.items():
         if name not in found.free:
             found.guard_file(name, Kind.CONFIG, why)
@@ -252,20 +261,16 @@ def _add_chain(found: _ProtectionBuilder, chain: Chain, tree: Tree) -> None:
     found.absent.setdefault(".env", "variables of the environment")
 
 
-def _is_task_subject(name: str, why: str, basis: Basis) -> bool:
+def _is_task_subject(name: str, reference: Reference, basis: Basis) -> bool:
     """Return whether a file that a script of the command names is what the task is about."""
-    if not (why.startswith("named by") or _is_imported(why)) or path_rules.is_test(name):
+    if reference is Reference.READ or path_rules.is_test(name):
         return False
     words = (name, PurePosixPath(name).name)
     return any(re.search(rf"(?<![\w/]){re.escape(word)}(?!\w)", basis.task) for word in words)
 
 
-def _is_imported(why: str) -> bool:
-    return why.startswith("imported by")
-
-
 def _add_links(found: _ProtectionBuilder, project: Path, tree: Tree) -> None:
-    """Guard links that lead to guarded files, and what guarded links lead to."""
+    """Guard links to guarded files, and the targets of guarded links."""
     for name, at in tree.items():
         if not stat.S_ISLNK(unpack_mode(at)):
             continue
@@ -285,16 +290,18 @@ def _find_own_environment(project: Path) -> frozenset[str]:
 
 
 def _iter_package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
-    """Yield the `__init__.py` that would move the folder which pytest puts on `sys.path`.
+    """Yield each `__init__.py` whose creation would change what pytest puts on `sys.path`.
 
-    It is the first folder above a test that is no package. A project's own folder is not one, nor
-    is what lies above it: a test in a new package would be named from there.
+    In its import mode "prepend", pytest inserts the first folder above a test that has no
+    `__init__.py`. A new `__init__.py` there moves the insertion one folder up, and with it the
+    names of the tests' modules and where they find others. The project's own folder is always
+    among them: a test in a new package is named from there.
     """
     folders = {project}
     for test in tests:
         folder = (project / test).parent
         if not files.is_file(folder / "__init__.py"):
-            continue  # The agent may make a package of a folder of tests.
+            continue  # the agent may turn a folder of tests into a package
         while files.is_file(folder / "__init__.py") and folder != folder.parent:
             folder = folder.parent
         folders.add(folder)
@@ -304,17 +311,17 @@ def _iter_package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
 
 
 def _iter_environment_names(project: Path) -> Iterator[str]:
-    """Yield where a new environment would take the place of the one that the suite runs in."""
+    """Yield where a new environment would be used instead of the one that the suite runs in."""
     own = find_virtualenv(project)
-    for place in list_virtualenv_candidates(project):
-        if own == place:
+    for folder in list_virtualenv_candidates(project):
+        if own == folder:
             return
-        if not files.exists(place / VIRTUALENV_MARK):
-            yield normalize_name(project, place / VIRTUALENV_MARK)
+        if not files.exists(folder / VIRTUALENV_MARK):
+            yield normalize_name(project, folder / VIRTUALENV_MARK)
 
 
 def _find_program_shadows(basis: Basis, chain: Chain) -> Mapping[str, str]:
-    """Return where a program of the command would be found before the one that is used."""
+    """Return where a new file would be found on the PATH before a program of the command."""
     found: dict[str, str] = {}
     for program in sorted(chain.programs | {"sh", "env", "python", "python3"}):
         for folder in basis.path.split(os.pathsep):
@@ -330,7 +337,7 @@ def _collect_reserved_modules(
     guarded: Mapping[str, GuardedFile],
     folders: Iterable[SearchFolder],
 ) -> frozenset[str]:
-    """Return the names of modules that a new file may not take from others."""
+    """Return the names of modules that no new file may have."""
     standard = footprint.standard_modules if footprint else tuple(sys.stdlib_module_names)
     installed = {name for each in folders if each.installed for name in each.names}
     if footprint is None:

@@ -35,13 +35,17 @@ def iter_dynamic_loading(node: ast.AST, syntax: Syntax) -> Iterator[Suspicion]:
                 yield Suspicion(line, f"runs encoded code: {render_snippet(node)}")
             elif re.search(r"\bopen\(|read_text\(|read_bytes\(|\.read\(\)", argument):
                 yield Suspicion(
-                    line, f"runs the text of a file: {render_snippet(node)}", decisive=False
+                    line,
+                    f"runs the text of a file: {render_snippet(node)}",
+                    decisive=False,
+                    executes_file=True,
                 )
         elif called in _LOADERS and called != "ctypes.CDLL":
             yield Suspicion(
                 line,
                 f"loads code by its path: {render_snippet(node)}",
                 _contains_hidden_folder(text),
+                executes_file=True,
             )
         elif called in _RAW_CODE:
             yield Suspicion(line, f"makes code at run time: {render_snippet(node)}", trace=called)

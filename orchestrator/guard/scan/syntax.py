@@ -32,6 +32,8 @@ class Suspicion:
     decisive: bool = True
     trace: str = ""
     """Text that shows that the project did so before, which excuses it; empty if nothing does."""
+    executes_file: bool = False
+    """Whether it runs code from a file that need not be a module."""
 
 
 class Syntax:
