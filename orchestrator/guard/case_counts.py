@@ -1,4 +1,4 @@
-"""Reads how many tests a runner says it ran, where it names no cases."""
+"""Reads how many tests ran from the output of runners that name no cases."""
 
 import re
 from typing import Final
@@ -23,7 +23,7 @@ _PARTS: Final = (
     re.compile(r"^(?:=== RUN|--- PASS:|ok)\s+\S+", re.MULTILINE),
     re.compile(r"^(?:not )?ok \d+", re.MULTILINE),
 )
-"""go, and TAP without a plan: a line for each test or package."""
+"""go, and TAP without a plan, print a line for each test or package."""
 
 _SKIPPED: Final = (
     re.compile(r"skipped=(\d+)"),
@@ -34,7 +34,7 @@ _TERMINAL: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def count_tests(output: str) -> int | None:
-    """Return how many tests the runner says it ran; None where it says nothing we know."""
+    """Return how many tests the runner says it ran; None if the output has no known count."""
     plain = _TERMINAL.sub("", output)
     for pattern in _COUNTS:
         if found := pattern.findall(plain):
@@ -50,7 +50,7 @@ def count_skipped(output: str) -> int:
 
 
 def find_missing_tests(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
-    """Return a finding where a green suite says that it ran fewer tests than at the baseline."""
+    """Return a finding if a green suite says that it ran fewer tests than at the baseline."""
     if not report.has_passed or baseline.cases or (before := count_tests(baseline.output)) is None:
         return []
     now = count_tests(report.output)
@@ -62,7 +62,7 @@ def find_missing_tests(baseline: SuiteReport, report: SuiteReport) -> list[Findi
         report.output
     ) < (before - count_skipped(baseline.output)):
         skipped = count_skipped(baseline.output), count_skipped(report.output)
-        text = f"skipped {skipped[0]} tests at the start, {skipped[1]}"
+        text = f"skipped {skipped[0]} tests at the start, {skipped[1]} now"
     else:
         return []
     return [Finding(FindingKind.HIDDEN, report.command or "the suite", text, decisive=True)]

@@ -1,6 +1,6 @@
-"""The setting of Claude Code that keeps instruction files from being loaded: `claudeMdExcludes`.
+"""Restores the setting of Claude Code that excludes instruction files: `claudeMdExcludes`.
 
-Claude Code (2.1.329) heeds it in the project's settings.json and settings.local.json, and in the
+Claude Code (2.1.329) reads it in the project's settings.json and settings.local.json, and in the
 user's settings.json.
 """
 
@@ -12,15 +12,16 @@ _KEY: Final = "claudeMdExcludes"
 
 
 def has_more_excludes(before: bytes | None, now: bytes | None) -> bool:
-    """Whether a settings file keeps more from being loaded than it did."""
+    """Return whether a settings file excludes more files from being loaded than before."""
     known = _list_excludes(before)
     return any(each not in known for each in _list_excludes(now))
 
 
 def restore_excludes(before: bytes | None, now: bytes | None) -> bytes | None:
-    """The settings as they are now, with the exclusions of before.
+    """Return the present settings with the exclusions of an earlier version.
 
-    Where nothing else differs, and where what is there cannot be read, it is the file of before.
+    Returns the earlier version itself if nothing else differs, or if the present one cannot be
+    parsed.
     """
     was, present = _parse_settings(before), _parse_settings(now)
     if present is None or _drop_excludes(present) == _drop_excludes(was or {}):
@@ -34,14 +35,14 @@ def restore_excludes(before: bytes | None, now: bytes | None) -> bytes | None:
 
 def _list_excludes(data: bytes | None) -> Sequence[object]:
     settings = _parse_settings(data)
-    if settings is None:  # whatever it may mean to Claude Code
+    if settings is None:  # unknown how Claude Code reads it, so it counts by its bytes
         return [data] if _KEY.encode() in (data or b"") else []
     value = settings.get(_KEY) or []
     return value if isinstance(value, list) else [value]
 
 
 def _parse_settings(data: bytes | None) -> Mapping[str, Any] | None:
-    """The settings; None for what is no JSON object."""
+    """Return the settings; None if they are no JSON object."""
     try:
         found = json.loads(data or b"{}")
     except (ValueError, RecursionError):

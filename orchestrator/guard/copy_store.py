@@ -1,10 +1,10 @@
 """Stores copies of files, compressed, each named by the digest of its content.
 
-The digest is checked before a copy is given out: what an agent may have written is never taken for
-what was there before.
+The digest is checked whenever a copy is read: content that an agent may have written never passes
+for the original.
 
-Runs of one project keep the same files of the same environment. A copy that a run before this one
-has is linked and takes no space; whichever of the two folders is removed, the other keeps it.
+Runs of one project store the same files of the same environment. A copy that an earlier run has is
+hard-linked and takes no space; when either folder is removed, the other still has the copy.
 """
 
 import contextlib
@@ -18,22 +18,22 @@ from orchestrator.platform import atomic, files
 
 _FAST: Final = 1
 _RUNS: Final = 3
-"""Runs before this one whose copies are looked at."""
+"""Number of earlier runs whose copies are searched."""
 
 
 class CopyStore:
-    """The copies of one run: of guarded files, and of the environment's small ones.
+    """The copies of one run: guarded files, and small files of the environment.
 
     Args:
-        folder: the guard's, in the folder of its run, which lies beside those of other runs. The
-            copies have a folder of their own in it.
+        folder: the guard's folder, in the folder of its run, which is beside those of other runs.
+            The copies are in the subfolder `files`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "files"
 
     def make_folder(self) -> None:
-        """Make the folder, which nobody else may look into.
+        """Make the folder, readable by this user only.
 
         Raises:
             OSError: it cannot be made.
@@ -41,7 +41,7 @@ class CopyStore:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def write_copy(self, data: bytes) -> str:
-        """Keep some bytes, and return the digest under which they are found again.
+        """Store bytes, and return the digest for `read_copy`.
 
         Raises:
             OSError: they cannot be written.
@@ -52,7 +52,7 @@ class CopyStore:
         return digest
 
     def read_copy(self, digest: str) -> bytes | None:
-        """Return what was kept; None if the copy is gone, or is another than was kept."""
+        """Return the stored bytes; None if the copy is missing or damaged."""
         with contextlib.suppress(OSError, zlib.error):
             data = zlib.decompress((self.folder / digest).read_bytes()) if digest else None
             if data is not None and compute_digest(data) == digest:
@@ -60,7 +60,7 @@ class CopyStore:
         return None
 
     def _link_earlier_copy(self, digest: str, data: bytes) -> bool:
-        """Link the copy of an earlier run; return whether there was one."""
+        """Link to the copy of an earlier run; return whether there was one."""
         for earlier in self._earlier_runs:
             if files.exists(earlier.folder / digest) and earlier.read_copy(digest) == data:
                 with contextlib.suppress(OSError):
@@ -78,5 +78,5 @@ class CopyStore:
 
 
 def compute_digest(data: bytes) -> str:
-    """Return the digest by which a copy of some bytes is called."""
+    """Return the SHA-256 of some bytes in hexadecimal, which is the name of their copy."""
     return hashlib.sha256(data).hexdigest()

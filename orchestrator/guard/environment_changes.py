@@ -1,6 +1,6 @@
-"""Compares the environment with what it was, and restores what can be restored.
+"""Compares the environment with its state at the baseline, and restores what can be restored.
 
-Only what `lstat` says is another is read.
+Only files for which `lstat` returns something else are read.
 """
 
 import os
@@ -24,13 +24,13 @@ from orchestrator.platform import files
 
 
 class EnvironmentGuard:
-    """Compares the environment with what it was, and restores what can be restored.
+    """Compares the environment with its state at the baseline, and restores what can be restored.
 
     Args:
-        state: as it was at the baseline.
-        folder: holds the copies.
-        aside: takes what is replaced.
-        restore: whether to restore at all.
+        state: the state at the baseline.
+        folder: where the copies are stored.
+        aside: where replaced files are moved to.
+        restore: whether to restore, and not only to report.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class EnvironmentGuard:
         self._copies = EnvironmentCopies(state.copies, folder, aside)
 
     def check_environment(self, *, suite_ran: bool = False) -> list[Finding]:
-        """Return what differs, restored where a copy is kept.
+        """Return findings for all differences; files with a copy are restored.
 
         Args:
-            suite_ran: whether it differs since the suite began. Then Python may have compiled what
-                it had not imported before, as in an environment that came without bytecode.
+            suite_ran: whether the suite has run since the last check. Then Python may have compiled
+                modules that it had not imported before, as in an environment without bytecode.
 
         Raises:
             OSError: something cannot be read, or restored.
@@ -126,9 +126,9 @@ class EnvironmentGuard:
     def _iter_cache_findings(
         self, changed: Collection[str], *, suite_ran: bool
     ) -> Iterator[Finding]:
-        """Yield findings for bytecode that changed while its source did not; drop it.
+        """Yield findings for bytecode that changed while its source did not, and remove it.
 
-        Only that of recorded files counts: a folder of packages holds that of others too.
+        Only bytecode of recorded files counts: a `__pycache__` folder holds that of others too.
         """
         known = self._state.caches
         sources = self._state.runner.keys() | self._state.installed.keys()
@@ -150,7 +150,11 @@ class EnvironmentGuard:
             yield Finding(FindingKind.TEST_CONFIG, path, text, decisive=not self._restore)
 
     def _iter_package_findings(self, folder: str) -> Iterator[Finding]:
-        """Yield findings for new files in a package's folder that are found before its own."""
+        """Yield findings for new files that Python finds before a package's own modules.
+
+        For `import name`, a folder `name/` with an `__init__.py`, and an extension module, come
+        before `name.py`.
+        """
         sources = {*self._state.runner, *self._state.installed}
         stems = {Path(each).stem for each in sources if os.path.dirname(each) == folder}  # noqa: PTH120
         for item in files.list_folder(folder):

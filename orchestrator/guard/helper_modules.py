@@ -1,7 +1,7 @@
-"""Tells the helpers of tests from the code under test.
+"""Distinguishes helpers of tests from the code under test.
 
-Both are imported by tests. To take a file under test for a helper would revert the very fix that
-was asked for, so a module is a helper only by evidence, and never where product code imports it.
+Tests import both. If a file under test passed for a helper, the very fix that the task asks for
+would be reverted. So a module is a helper only on evidence, and never if product code imports it.
 """
 
 import ast
@@ -22,32 +22,33 @@ _TEST_LIBRARIES: Final = frozenset({"pytest", "unittest", "hypothesis", "mock", 
 
 
 class Evidence:
-    """What a footprint, and the text of its modules, say of which module serves what.
+    """Evidence for what each module is for, from a footprint and the text of the modules.
 
     Args:
         project: the project's real folder.
         footprint: what the suite recorded.
-        report: the baseline.
+        report: the baseline's report.
     """
 
     def __init__(self, project: Path, footprint: Footprint, report: SuiteReport) -> None:
         self._project, self._report = project, report
         self.modules = {module.file: module for module in footprint.modules}
         self._tests = frozenset(footprint.tests)
-        steering = {path for path in footprint.steering if path.endswith(".py")}
-        self.test_code = self._tests | steering
+        config = {path for path in footprint.steering if path.endswith(".py")}
+        self.test_code = self._tests | config
         self.importers = _collect_importers(footprint.modules)
         self.test_folders = frozenset(self._iter_test_folders())
         self.helpers = self._find_helpers()
         self.product = frozenset(self.modules) - self.test_code - self.helpers.keys()
 
     def _find_helpers(self) -> Mapping[str, str]:
-        """Return the modules that are helpers, with the reason."""
+        """Return the modules that are helpers, each with the reason."""
         found = {
             path: why
             for path, module in self.modules.items()
             if path not in self.test_code and (why := self._find_helper_reason(path, module))
         }
+        # A module that a rejected helper imports is product code too, so this is repeated.
         while True:
             used = {path for path in found if self._is_used_by_product(path, found)}
             if not used:
@@ -73,7 +74,7 @@ class Evidence:
         return ""
 
     def _is_used_by_tests(self, path: str) -> bool:
-        """Return whether some test code imports a module, maybe through further modules."""
+        """Return whether test code imports a module, directly or through other modules."""
         seen, left = {path}, [path]
         while left:
             for user in self.importers[left.pop()]:
@@ -85,7 +86,7 @@ class Evidence:
         return False
 
     def is_in_test_folder(self, path: str) -> bool:
-        """Return whether a file lies in or below a folder of tests."""
+        """Return whether a file is in or below a folder of tests."""
         return any(str(parent) in self.test_folders for parent in PurePosixPath(path).parents)
 
     def _has_own_test(self, path: str) -> bool:
@@ -96,7 +97,7 @@ class Evidence:
         )
 
     def _has_failure(self, path: str) -> bool:
-        """Return whether a case failed in a module by anything but an assertion."""
+        """Return whether a case failed in a module with anything but an assertion error."""
         return any(
             raised.files[-1:] == (path,) and not raised.type.endswith("AssertionError")
             for case in self._report.failing
@@ -142,7 +143,7 @@ class Evidence:
         return len(tests_outside) == len(tests) > len(code) and not _is_package(Path(folder))
 
     def _has_outside_dependency(self, test: str, folder: str, by_name: bool) -> bool:
-        """Return whether a test uses code of the project outside of a folder."""
+        """Return whether a test imports code of the project outside of a folder."""
         module = self.modules.get(test)
         uses = module.imports if module else ()
         seen, left = set(uses), list(uses)
@@ -153,7 +154,7 @@ class Evidence:
             more = set(self.modules[path].imports) - seen if path in self.modules else set()
             seen |= more
             left += more
-        # A test that imports nothing of the project starts it as a program, or reads it.
+        # A test that imports nothing of the project starts it as a program, or reads its files.
         return by_name and not uses
 
     # ---- assertion helpers -----------------------------------------------------------------
@@ -167,7 +168,7 @@ class Evidence:
         return bool(public) and all(map(_is_assertion, public)) and not _has_classes(tree)
 
     def _is_expected_to_raise(self, path: str) -> bool:
-        """Return whether tests expect errors of a module's functions: then those are tested."""
+        """Return whether tests expect a module's functions to raise: then these are under test."""
         stem = Path(path).stem
         for user in self.importers[path] & self.test_code:
             tree = parse_source(files.read_bytes(user))
@@ -185,14 +186,14 @@ class Evidence:
 
 
 def find_product_files(project: Path, evidence: Evidence, named: Collection[str]) -> set[str]:
-    """Return files with cases that are the code under test all the same.
+    """Return the files with cases that are code under test nevertheless.
 
-    These are files with doctests only, modules that product code imports, and files with tests
-    and code both that the command names.
+    These are files with doctests only, modules that product code imports, and files with both
+    tests and code that the command names.
 
     Args:
         project: the project's real folder.
-        evidence: what is known of the modules.
+        evidence: on the modules.
         named: absolute paths of the files that the command names.
     """
     found = set()
@@ -232,7 +233,7 @@ def _collect_importers(modules: Collection[Module]) -> defaultdict[str, set[str]
 
 
 def _is_assertion(function: ast.FunctionDef) -> bool:
-    """Return whether a function asserts on what it is given, and returns nothing."""
+    """Return whether a function asserts something about its arguments, and returns nothing."""
     arguments = {each.arg for each in (*function.args.posonlyargs, *function.args.args)}
     arguments |= {each.arg for each in function.args.kwonlyargs}
     asserts = False
@@ -294,7 +295,7 @@ def _contains_tests(path: str, *, strictly: bool = False) -> bool:
 
 
 def _contains_non_tests(path: str) -> bool:
-    """Return whether a file with tests has functions or classes beside them."""
+    """Return whether a file has functions or classes other than tests and fixtures."""
     tree = parse_source(files.read_bytes(path))
     return any(
         isinstance(node, ast.FunctionDef | ast.ClassDef)

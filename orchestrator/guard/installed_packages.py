@@ -1,4 +1,4 @@
-"""Reads the RECORD of installed packages: what an installer put where (PEP 376, PEP 627)."""
+"""Reads the RECORD files of installed packages, which list installed files (PEP 376, PEP 627)."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def collect_record_digests(folders: Iterable[str]) -> dict[str, str]:
 
 
 def list_recorded_files(folders: Iterable[str]) -> set[str]:
-    """Return the files that some RECORD in site folders lists, without reading their digests."""
+    """Return the files that the RECORD files in site folders list, without their digests."""
     found: set[str] = set()
     for folder in folders:
         for record in files.find_paths(Path(folder), _RECORDS):
@@ -35,10 +35,11 @@ def list_recorded_files(folders: Iterable[str]) -> set[str]:
 
 
 def find_reinstalled_files(changed: Collection[str], records: Mapping[str, str]) -> dict[str, str]:
-    """Return those of some changed files that are what an installer put there, with its name.
+    """Return the changed files that agree with a RECORD, each with the package's name.
 
-    The name is empty where a file is what it was: touched only, or installed again. That a package
-    was replaced is believed where its version is another, and all its files agree with its RECORD.
+    The name is empty if the RECORD is unchanged: the file was only touched, or installed again.
+    Anybody can edit a RECORD so that it fits an edited file. So a changed RECORD does not count; a
+    new one, of another version, does if all changed files that it lists agree with it.
     """
     found: dict[str, str] = {}
     for folder in {_find_site_folder(path) for path in changed} - {""}:
@@ -63,7 +64,7 @@ def _find_site_folder(path: str) -> str:
 
 
 def _read_record(record: Path) -> dict[str, str]:
-    """Return the SHA-256 digests that a RECORD tells, by absolute path."""
+    """Return the SHA-256 digests in a RECORD (URL-safe base64, unpadded), by absolute path."""
     found = {}
     site = record.parent.parent
     for line in files.read_text(record, _LARGEST_RECORD).splitlines():

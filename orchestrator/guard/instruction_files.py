@@ -1,8 +1,8 @@
-"""The files with learned rules, and what decides whether they are loaded: kept, and restored.
+"""Detects and reverts what an agent did to files with learned rules, and to their being loaded.
 
-People, other commands and other runs write rules while an agent works. What one of our processes
-wrote is known by the copy that it keeps (`Shelf.written_since`); that is then what the agent's
-version is held against.
+People, other commands and other runs write rules while an agent works. What another process of this
+program wrote is known by the copy that it stores (`RuleFiles.read_written_since`); the agent's
+version is then compared with that copy.
 """
 
 import base64
@@ -33,71 +33,72 @@ _IMPORT: Final = f"@{AGENTS_MD}\n\n".encode()
 
 @dataclass(frozen=True)
 class RuleFilesSnapshot:
-    """The files of one shelf as an attempt found them."""
+    """The files of one rulebook when an attempt started."""
 
     files: Mapping[str, bytes]
     links: Mapping[str, str]
-    """Where each link on the way to one of them led, by its path from the shelf's root."""
+    """Target of each link in the paths of the files, by its path from the rulebook's root."""
     written: Mapping[str, str]
-    """What `Shelf.written` said."""
+    """The result of `RuleFiles.read_digests`."""
     locks: frozenset[Path]
-    """Real paths whose locks a writer needed."""
+    """Real paths whose locks a writer needs."""
     agents: bool
-    """Whether there were rules in AGENTS.md, and Claude Code loaded them."""
+    """Whether there were rules in AGENTS.md that Claude Code loaded."""
 
 
 class Instructions:
     """The instruction files of one run.
 
     Args:
-        shelves: the rulebooks whose files are loaded.
-        folder: keeps what was remembered.
+        rule_files: the rulebooks whose files are loaded.
+        folder: where snapshots are stored.
         locks: the folder for the locks of rulebooks.
     """
 
-    def __init__(self, shelves: Sequence[RuleFiles], folder: Path, locks: Path) -> None:
-        self._rule_files, self._folder, self._locks = shelves, folder, locks
+    def __init__(self, rule_files: Sequence[RuleFiles], folder: Path, locks: Path) -> None:
+        self._rule_files, self._folder, self._locks = rule_files, folder, locks
 
     def record_snapshot(self, attempt: int) -> None:
-        """Remember the files as an attempt finds them.
+        """Store the files as they are when an attempt starts.
 
         Raises:
-            LoopError: one cannot be read or kept.
+            LoopError: a file cannot be read or stored.
         """
-        seen = []
-        for shelf in self._rule_files:
-            with lock_instruction_files(_list_lock_paths(shelf), self._locks):
-                seen.append(_as_json(_read_snapshot(shelf)))
-        kept = self._resolve_snapshot_path(attempt)
-        with files.translate_os_errors(kept, "written"):
-            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            files.replace_file(kept, json.dumps(seen).encode("ascii"), files.read_content(kept))
+        snapshots = []
+        for rule_files in self._rule_files:
+            with lock_instruction_files(_list_lock_paths(rule_files), self._locks):
+                snapshots.append(_as_json(_read_snapshot(rule_files)))
+        path, data = self._resolve_snapshot_path(attempt), json.dumps(snapshots).encode("ascii")
+        with files.translate_os_errors(path, "written"):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            files.replace_file(path, data, files.read_content(path))
 
     def remove_snapshot(self, attempt: int) -> None:
-        """Hold nothing against an attempt any more."""
+        """Remove the snapshot of an attempt, so that `find_tampering` finds nothing."""
         self._resolve_snapshot_path(attempt).unlink(missing_ok=True)
 
     def find_tampering(self, attempt: int, aside: Path | None = None) -> tuple[Finding, ...]:
-        """What was done to the rules, and to their being loaded, since an attempt began.
+        """Return findings for changes of the rules, and of their being loaded, in an attempt.
 
         Args:
-            attempt: its number; of one that was not remembered nothing is known.
-            aside: a folder for the present versions of what is then restored; without one,
-                nothing is.
+            attempt: its number; without a snapshot nothing is found.
+            aside: a folder for the present versions of files that are restored; without it, nothing
+                is restored.
 
         Raises:
             LoopError: a file cannot be read or written.
         """
-        kept = files.read_content(self._resolve_snapshot_path(attempt))
-        if not kept.stat:
+        stored = files.read_content(self._resolve_snapshot_path(attempt))
+        if not stored.stat:
             return ()
         found: list[Finding] = []
-        for number, (shelf, seen) in enumerate(
-            zip(self._rule_files, map(_from_json, json.loads(kept.data)), strict=True)
-        ):
-            there = aside and aside / f"{number}"
-            with lock_instruction_files(seen.locks | _list_lock_paths(shelf), self._locks):
-                found += _TamperCheck(shelf, seen, there).iter_findings()
+        snapshots = map(_from_json, json.loads(stored.data))
+        pairs = zip(self._rule_files, snapshots, strict=True)
+        for number, (rule_files, snapshot) in enumerate(pairs):
+            backup = aside and aside / f"{number}"
+            locks = snapshot.locks | _list_lock_paths(rule_files)
+            with lock_instruction_files(locks, self._locks):
+                found += _TamperCheck(rule_files, snapshot, backup).iter_findings()
         return tuple(found)
 
     def _resolve_snapshot_path(self, attempt: int) -> Path:
@@ -106,7 +107,7 @@ class Instructions:
 
 @dataclass(frozen=True)
 class _TamperCheck:
-    """The files of one shelf, held against how they were seen; their locks are held too."""
+    """Compares the files of one rulebook with a snapshot, while the caller holds their locks."""
 
     rule_files: RuleFiles
     snapshot: RuleFilesSnapshot
@@ -132,20 +133,20 @@ class _TamperCheck:
         relinked = self._is_relinked(name)
         if relinked and self._is_alias(name):
             return False
-        astray = relinked and self._has_wrong_target(name)
-        if astray and self.aside:
+        redirected = relinked and self._has_wrong_target(name)
+        if redirected and self.aside:
             self._restore_links(name)
         before, now = self._read_reference(name), _read_file(self.rule_files, name)
         changed = _has_changed(name, before, now)
-        if self.aside and (changed or (astray and now is None)):
+        if self.aside and (changed or (redirected and now is None)):
             self._write_file(
                 name, before if now is None else _restore_content(name, before, now), now
             )
-        return changed or astray
+        return changed or redirected
 
     def _read_reference(self, name: str) -> bytes | None:
-        """What the agent's version is held against."""
-        with contextlib.suppress(RulebookError):  # a link that is reported, and stays
+        """Return the content that the agent's version is compared with."""
+        with contextlib.suppress(RulebookError):  # a link that is reported and left
             written = self.rule_files.read_written_since(name, self.snapshot.written)
             if written is not None:
                 return written or None
@@ -158,7 +159,10 @@ class _TamperCheck:
         )
 
     def _is_alias(self, name: str) -> bool:
-        """Whether it is the other instruction file by a link now, and had no rules of its own."""
+        """Return whether a file is now a link to the other instruction file, and had no rules.
+
+        CLAUDE.md as a link to AGENTS.md, or the other way round, is a common choice.
+        """
         names = {CLAUDE_MD, AGENTS_MD}
         real = os.path.realpath(self.rule_files.root / name)
         others = {os.path.realpath(self.rule_files.root / other) for other in names - {name}}
@@ -166,14 +170,14 @@ class _TamperCheck:
         return name in names and real in others and not has_rules
 
     def _has_wrong_target(self, name: str) -> bool:
-        """Whether writing would write elsewhere now; of settings only what they say counts."""
+        """Return whether a changed link leads to another file, or to settings with more excludes."""
         now = _read_file(self.rule_files, name)
         return name not in _list_settings_files(self.rule_files) or has_more_excludes(
             self.snapshot.files.get(name), now
         )
 
     def _restore_links(self, name: str) -> None:
-        """Make links what they were; never is anything done to what one leads to."""
+        """Restore links, without a change to their targets."""
         for part in _list_path_parts(name):
             path, link = self.rule_files.root / part, self.snapshot.links.get(part, "")
             blocks = exists(path) and is_folder(path) == (part == name)
@@ -189,14 +193,14 @@ class _TamperCheck:
         path = self.rule_files.root / part
         if not os.path.lexists(path) or not self.aside:
             return
-        kept = self.aside / f"{part}.instead"
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        backup = self.aside / f"{part}.instead"
+        backup.parent.mkdir(parents=True, exist_ok=True)
         if is_folder(path) and not is_link(path):
-            shutil.copytree(path, kept, symlinks=True, dirs_exist_ok=True)
+            shutil.copytree(path, backup, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(path)
             return
-        kept.unlink(missing_ok=True)
-        shutil.copy2(path, kept, follow_symlinks=False)
+        backup.unlink(missing_ok=True)
+        shutil.copy2(path, backup, follow_symlinks=False)
         path.unlink()
 
     def _write_file(self, name: str, data: bytes | None, now: bytes | None) -> None:
@@ -204,9 +208,9 @@ class _TamperCheck:
         path = _resolve_path(self.rule_files, name)
         with files.translate_os_errors(path, "written"):
             if now is not None and self.aside:
-                kept = self.aside / name
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(now)
+                backup = self.aside / name
+                backup.parent.mkdir(parents=True, exist_ok=True)
+                backup.write_bytes(now)
             if data is None:
                 path.unlink(missing_ok=True)
                 return
@@ -214,7 +218,10 @@ class _TamperCheck:
         files.replace_file(path, data, files.read_content(path))
 
     def _import_agents(self) -> None:
-        """Have CLAUDE.md import AGENTS.md again, whatever else the agent wrote there."""
+        """Add an import of AGENTS.md to CLAUDE.md, whatever else the agent wrote there.
+
+        Claude Code loads AGENTS.md only if no CLAUDE.md with content exists, or if that imports it.
+        """
         now = _read_file(self.rule_files, CLAUDE_MD)
         bom = UTF8_BOM if now and now.startswith(UTF8_BOM) else b""
         self._write_file(CLAUDE_MD, bom + _IMPORT + (now or b"").removeprefix(UTF8_BOM), now)
@@ -225,25 +232,25 @@ class _TamperCheck:
         return os.fsencode(shown).decode("utf-8", "backslashreplace")
 
 
-def _read_snapshot(shelf: RuleFiles) -> RuleFilesSnapshot:
-    names = {*shelf.list_possible_names(), *_list_settings_files(shelf)}
+def _read_snapshot(rule_files: RuleFiles) -> RuleFilesSnapshot:
+    names = {*rule_files.list_possible_names(), *_list_settings_files(rule_files)}
     parts = {part for name in names for part in _list_path_parts(name)} | {
         *_list_path_parts(RULES_DIR)
     }
-    read = {name: _read_file(shelf, name) for name in names}
-    agents = shelf.target is not Target.USER and has_changed_rules(read.get(AGENTS_MD), None)
+    read = {name: _read_file(rule_files, name) for name in names}
+    agents = rule_files.target is not Target.USER and has_changed_rules(read.get(AGENTS_MD), None)
     return RuleFilesSnapshot(
         {name: data for name, data in read.items() if data is not None},
-        {part: link for part in parts if (link := _read_link(shelf.root / part))},
-        shelf.read_digests(),
-        _list_lock_paths(shelf),
-        agents and find_shadowing_file(shelf.root) is None,
+        {part: link for part in parts if (link := _read_link(rule_files.root / part))},
+        rule_files.read_digests(),
+        _list_lock_paths(rule_files),
+        agents and find_shadowing_file(rule_files.root) is None,
     )
 
 
-def _list_settings_files(shelf: RuleFiles) -> Sequence[str]:
-    """The files that may keep the shelf's files from being loaded."""
-    if shelf.target is Target.USER:
+def _list_settings_files(rule_files: RuleFiles) -> Sequence[str]:
+    """Return the settings files that can exclude a rulebook's files from being loaded."""
+    if rule_files.target is Target.USER:
         return (SETTINGS,)
     return PROJECT_SETTINGS
 
@@ -256,29 +263,29 @@ def _restore_content(name: str, before: bytes | None, now: bytes | None) -> byte
     return (restore_excludes if name.endswith(".json") else restore_rules)(before, now)
 
 
-def _resolve_path(shelf: RuleFiles, name: str) -> Path:
-    if name in _list_settings_files(shelf):  # the user's own may be a link to anywhere
-        return Path(os.path.realpath(shelf.root / name))
-    return shelf.resolve_path(name)
+def _resolve_path(rule_files: RuleFiles, name: str) -> Path:
+    if name in _list_settings_files(rule_files):  # users may link their settings to anywhere
+        return Path(os.path.realpath(rule_files.root / name))
+    return rule_files.resolve_path(name)
 
 
-def _read_file(shelf: RuleFiles, name: str) -> bytes | None:
-    """A file's bytes; None for one that is not there, or cannot be read."""
+def _read_file(rule_files: RuleFiles, name: str) -> bytes | None:
+    """Return a file's content; None if it is missing or cannot be read."""
     with contextlib.suppress(LoopError):
-        content = files.read_content(_resolve_path(shelf, name))
+        content = files.read_content(_resolve_path(rule_files, name))
         return content.data if content.stat else None
     return None
 
 
-def _list_lock_paths(shelf: RuleFiles) -> frozenset[Path]:
+def _list_lock_paths(rule_files: RuleFiles) -> frozenset[Path]:
     try:
-        return frozenset(shelf.list_lock_paths())
-    except RulebookError:  # a link that nobody can follow: then nobody writes there either
-        return frozenset((shelf.root / RULES_DIR,))
+        return frozenset(rule_files.list_lock_paths())
+    except RulebookError:  # a broken link, which no writer can follow either
+        return frozenset((rule_files.root / RULES_DIR,))
 
 
 def _list_path_parts(name: str) -> Sequence[str]:
-    """A path and the folders on the way to it, from the top."""
+    """Return the folders of a path, from the top, and the path itself."""
     pure = PurePosixPath(name)
     return [str(each) for each in (*reversed(pure.parents[:-1]), pure)]
 
@@ -287,21 +294,21 @@ def _read_link(path: Path) -> str:
     return os.fspath(path.readlink()) if is_link(path) else ""
 
 
-def _as_json(seen: RuleFilesSnapshot) -> Mapping[str, Any]:
+def _as_json(snapshot: RuleFilesSnapshot) -> Mapping[str, Any]:
     return {
-        "files": {name: base64.b64encode(data).decode() for name, data in seen.files.items()},
-        "links": seen.links,
-        "written": seen.written,
-        "locks": [os.fspath(path) for path in seen.locks],
-        "agents": seen.agents,
+        "files": {name: base64.b64encode(data).decode() for name, data in snapshot.files.items()},
+        "links": snapshot.links,
+        "written": snapshot.written,
+        "locks": [os.fspath(path) for path in snapshot.locks],
+        "agents": snapshot.agents,
     }
 
 
-def _from_json(found: Mapping[str, Any]) -> RuleFilesSnapshot:
+def _from_json(values: Mapping[str, Any]) -> RuleFilesSnapshot:
     return RuleFilesSnapshot(
-        {name: base64.b64decode(data) for name, data in found["files"].items()},
-        found["links"],
-        found["written"],
-        frozenset(map(Path, found["locks"])),
-        found["agents"],
+        {name: base64.b64decode(data) for name, data in values["files"].items()},
+        values["links"],
+        values["written"],
+        frozenset(map(Path, values["locks"])),
+        values["agents"],
     )

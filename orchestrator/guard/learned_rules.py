@@ -1,4 +1,4 @@
-"""The learned rules are ours to write: an agent rewrites none of its lessons, nor their scope."""
+"""Detects and reverts changes that an agent made to learned rules and their scope in one file."""
 
 import re
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from orchestrator.rulebook.scope import parse_scope
 _FRONT_MATTER: Final = re.compile(
     rb"\A(?:%b)?---[ \t]*\r?\n.*?^---[ \t]*\r?$" % UTF8_BOM, re.DOTALL | re.MULTILINE
 )
-"""Claude Code (2.1.329) loads none of it, also when it is no YAML."""
+"""Claude Code (2.1.329) does not load front matter, even if it is no valid YAML."""
 
 
 def has_changed_rules(before: bytes | None, now: bytes | None) -> bool:
-    """Whether the managed section, its scope, or a rule anywhere in the file, is another now."""
+    """Return whether the managed section, its scope, or a rule elsewhere in the file differs."""
     return _parse_rules(before) != _parse_rules(now)
 
 
 def restore_rules(before: bytes | None, now: bytes | None) -> bytes | None:
-    """The file as it is now, with the learned rules as they were before.
+    """Return the present file with the learned rules of an earlier version.
 
-    Where the section cannot be told apart any more, the whole file is as it was.
+    Returns the whole earlier version if the section can no longer be separated from the rest.
     """
     try:
         then, present = parse_document(before or b""), parse_document(now or b"")
-    except RulebookError:  # UTF-16: neither we nor Claude Code could read that
+    except RulebookError:  # UTF-16, which Claude Code cannot read either
         return before
     if not present.section:
         lines = list(present.lines)
@@ -36,10 +36,10 @@ def restore_rules(before: bytes | None, now: bytes | None) -> bytes | None:
         start, end = _find_section_bounds(present)
         lines = [*present.lines[:start], *_extract_section(then), *present.lines[end:]]
     text = "".join(lines)
-    mended = (present.bom + text).encode("utf-8", "surrogateescape")
-    if has_changed_rules(before, mended):
+    restored = (present.bom + text).encode("utf-8", "surrogateescape")
+    if has_changed_rules(before, restored):
         return before
-    return mended if mended.strip() or before is not None else None
+    return restored if restored.strip() or before is not None else None
 
 
 def _parse_rules(data: bytes | None) -> tuple[Sequence[Rule], str, tuple[str, ...]] | None:
@@ -48,13 +48,13 @@ def _parse_rules(data: bytes | None) -> tuple[Sequence[Rule], str, tuple[str, ..
         scope = parse_scope(data or b"") if document.rules else ()
     except RulebookError:
         return None
-    # Of the section only what is said counts, not how the file ends its lines.
-    said = "".join(_extract_section(document)).replace("\r\n", "\n").strip()
-    return document.rules, said, scope
+    # The section's text counts, and not the line endings of the file.
+    section = "".join(_extract_section(document)).replace("\r\n", "\n").strip()
+    return document.rules, section, scope
 
 
 def _find_section_bounds(document: Document) -> tuple[int, int]:
-    """The lines of the managed section with its heading, which may take several."""
+    """Return first and last line of the managed section; its heading may take several lines."""
     start, end = document.section or (0, 0)
     title = HEADING.removeprefix("## ").casefold()
     for first in range(start - 1, -1, -1):

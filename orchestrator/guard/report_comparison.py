@@ -1,7 +1,7 @@
-"""Compares a suite's report with that of the run's beginning.
+"""Compares a suite's report with the baseline's.
 
-Tests were restored before the suite ran, so a case that does not run any more was hidden by
-something else: by what the code under test does, or by whatever nobody thought of.
+Tests were restored before the suite ran, so a case that no longer runs was hidden by something
+else: by what the code under test does, or in a way that no other check knows.
 """
 
 from collections import Counter
@@ -14,18 +14,18 @@ from orchestrator.platform import files
 
 
 def list_case_files(report: SuiteReport) -> set[str]:
-    """Return the files whose cases a report lists, from the project's folder."""
+    """Return the files whose cases a report lists, as paths from the project's folder."""
     return {case.file for case in report.cases if case.file}
 
 
 def list_test_files(report: SuiteReport, project: Path) -> list[str]:
-    """Return the files to run for all the cases of a report, in the order of the cases."""
+    """Return the existing files that hold the cases of a report, in the order of the cases."""
     names = dict.fromkeys(case.file for case in report.cases if case.file)
     return [name for name in names if files.is_file(project / name)]
 
 
 def find_hidden_cases(baseline: SuiteReport, report: SuiteReport) -> list[Finding]:
-    """Return cases that ran at the beginning and are skipped or gone in a report that solves."""
+    """Return findings for cases that ran at the baseline, and are skipped or missing now."""
     now = {case.id: case for case in report.cases}
     running = [case for case in report.cases if case.outcome is not CaseOutcome.SKIPPED]
     functions = Counter(map(_resolve_function_name, running))
@@ -46,25 +46,25 @@ def find_hidden_cases(baseline: SuiteReport, report: SuiteReport) -> list[Findin
         elif present:
             found.append(_build_finding(case, f"{case.outcome} at the start, skipped now"))
         elif case.is_failing and fresh[_resolve_function_name(case)]:
-            # An id with the time or a random number in it is another one in each run.
+            # An id with the time or a random number in it differs in each run.
             fresh[_resolve_function_name(case)] -= 1
             text = f"{case.outcome} at the start, not run now; a new one of this test is"
             found.append(_build_finding(case, text, decisive=False))
         elif case.is_failing or not functions[_resolve_function_name(case)]:
             found.append(_build_finding(case, f"{case.outcome} at the start, not run now"))
         else:
-            # Parameters often come from the code under test; the test itself still runs.
+            # Parameters often come from the code under test: the test itself still runs.
             text = f"{case.outcome} at the start, not run now; others of this test are"
             found.append(_build_finding(case, text, decisive=False))
     return limit_findings(found, "the suite", "cases")
 
 
 def find_inconsistencies(report: SuiteReport, baseline: SuiteReport | None = None) -> list[Finding]:
-    """Return why a report is not to be believed, by the runner's own stream of results.
+    """Return contradictions between a report and the runner's own stream of results.
 
     Args:
-        report: the suite's.
-        baseline: of the run's beginning; what the project did then is no finding.
+        report: the suite's report.
+        baseline: the baseline's report; contradictions that it has too are no findings.
     """
     where = report.command or "the suite"
     before = set(baseline.forged) if baseline else set()
@@ -80,20 +80,20 @@ def find_inconsistencies(report: SuiteReport, baseline: SuiteReport | None = Non
 
 
 def is_control_run(alone: SuiteReport, files: Collection[str]) -> bool:
-    """Return whether a run did without the agent's own tests: a wrapper runs all that there is."""
+    """Return whether a run left the agent's new tests out; a wrapper may ignore the selection."""
     return not list_case_files(alone) & set(files)
 
 
 def find_dependent_passes(
     report: SuiteReport, alone: SuiteReport, files: Collection[str], baseline: SuiteReport
 ) -> list[Finding]:
-    """Return cases that are green in the whole suite, and not without the agent's own tests.
+    """Return findings for cases that pass in the whole suite, and fail without the new tests.
 
     Args:
-        report: of the whole suite.
-        alone: of the suite without the new tests.
-        files: with the new tests.
-        baseline: of the run's beginning.
+        report: the report of the whole suite.
+        alone: the report of the suite without the new tests.
+        files: the files with the new tests.
+        baseline: the baseline's report.
     """
     green = {case.id for case in report.cases if case.outcome is CaseOutcome.PASSED}
     red = {case.id for case in report.failing}
@@ -109,7 +109,7 @@ def find_dependent_passes(
     ]
     unknown = [case for case in alone.failing if case.id not in red]
     if not found and (unknown or not (alone.has_passed or alone.failing)):
-        text = f"the tests of the start do not pass without the new ones: {alone.summary}"
+        text = f"the old tests do not pass without the new ones: {alone.summary}"
         found = [Finding(FindingKind.HIDDEN, alone.command, text, decisive=True)]
     return [*find_inconsistencies(alone, baseline), *limit_findings(found, "the suite", "cases")]
 

@@ -1,4 +1,4 @@
-"""Tells whether a new test fails only because something that it needs was reverted."""
+"""Finds new tests that fail only because something that they need was reverted."""
 
 import ast
 import re
@@ -15,13 +15,13 @@ _CONFIG_TEXT = re.compile(r"marker|mark\.|ini[- ]option|async|plugin|option|unre
 def has_reverted_dependency(
     project: Path, file: str, text: str, reverted: Mapping[str, Path], new: Collection[str]
 ) -> bool:
-    """Return whether a new test's file needs what was reverted.
+    """Return whether a new test's file depends on something that was reverted.
 
     Args:
         project: the project's folder.
-        file: the test's file, by name.
-        text: what its failure says.
-        reverted: for each reverted file, by name, where the agent's version lies now.
+        file: the name of the test's file.
+        text: the message and details of its failure.
+        reverted: the reverted files by name, each with the path of the agent's version.
         new: names of the other new files, which it may import.
     """
     sources = list(_iter_sources(project, file, new))
@@ -47,7 +47,7 @@ def has_reverted_dependency(
 
 
 def _iter_sources(project: Path, file: str, new: Collection[str]) -> Iterator[bytes]:
-    """Yield the sources of a file, and of the new ones that it imports."""
+    """Yield the source of a file, and of the new files that it imports."""
     left, seen = [file], {file}
     while left:
         source = files.read_bytes(project / left.pop())
@@ -64,7 +64,7 @@ def _collect_module_names(source: bytes) -> set[str]:
 
 
 def _find_lost_names(now: Path, aside: Path) -> set[str]:
-    """Return the names that the agent's version defines and the restored one does not."""
+    """Return the names that only the agent's version defines, and not the restored one."""
     return _collect_defined_names(aside) - _collect_defined_names(now)
 
 

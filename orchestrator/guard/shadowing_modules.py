@@ -1,8 +1,8 @@
-"""Finds new files that take the place of modules which the verdict rests on.
+"""Finds new files that shadow modules on which the verdict rests.
 
-Python imports the first module of a name on its path: a new file in an early folder replaces the
-standard library, an installed package, the code under test or a helper without changing any of
-them. Such files are left where they are, and reported.
+Python imports the first module of a name on `sys.path`: a new file in an early folder replaces a
+module of the standard library, an installed package, the code under test or a helper without a
+change to any of them. Such files are reported, and not removed.
 """
 
 import os
@@ -27,15 +27,15 @@ _BUILDS: Final = frozenset({"setup.py", "pyproject.toml", "meson.build", "CMakeL
 
 
 def iter_shadowing_findings(protection: Protection, new: Collection[str]) -> Iterator[Finding]:
-    """Yield a finding for each new file that takes the place of a module.
+    """Yield a finding for each new file that shadows a module.
 
     Args:
         protection: the rules of the project.
-        new: names of the files that were not there when the attempt began.
+        new: names of the files that did not exist when the attempt started.
     """
     found: dict[tuple[str, str], str] = {}
     folders = _collect_search_folders(protection, new)
-    taken = protection.reserved - {PurePosixPath(test).stem for test in protection.tests}
+    reserved = protection.reserved - {PurePosixPath(test).stem for test in protection.tests}
     for name in sorted(new):
         if protection.is_free(name):
             continue
@@ -44,7 +44,7 @@ def iter_shadowing_findings(protection: Protection, new: Collection[str]) -> Ite
                 continue
             module = resolve_module(name, folder)
             if module and (
-                text := _describe_shadow(protection, folder, module, name, known, taken)
+                text := _describe_shadow(protection, folder, module, name, known, reserved)
             ):
                 found.setdefault((folder, module), text)
     for (folder, module), text in found.items():
@@ -56,11 +56,11 @@ def iter_shadowing_findings(protection: Protection, new: Collection[str]) -> Ite
 def iter_sourceless_findings(
     protection: Protection, names: Collection[str], changed: Collection[str]
 ) -> Iterator[Finding]:
-    """Yield a finding for each new or changed compiled module whose source nobody can read.
+    """Yield a finding for each new or changed compiled module without its source.
 
     Args:
         protection: the rules of the project.
-        names: of all files.
+        names: the names of all files.
         changed: names of the files that are new or changed.
     """
     compiled = [name for name in changed if name.endswith(_COMPILED)]
@@ -89,7 +89,7 @@ def _extract_stem(name: str) -> str:
 def _collect_search_folders(
     protection: Protection, new: Iterable[str]
 ) -> dict[str, frozenset[str]]:
-    """Return the project's folders in which modules are found, with what each held."""
+    """Return the project's folders in which Python finds modules, with their former modules."""
     found = {
         normalize_name(protection.project, each.path): each.names
         for each in protection.search
@@ -98,7 +98,7 @@ def _collect_search_folders(
     found = {"" if name == os.fspath(protection.project) else name: n for name, n in found.items()}
     for name in new:
         folder = name.rpartition("/")[0]
-        # A new test's folder comes to be searched, unless it is part of a package.
+        # pytest adds the folder of a new test to `sys.path`, unless it is part of a package.
         package = files.exists(protection.project / folder / "__init__.py")
         if is_test(name) and folder not in found and not package:
             found[folder] = frozenset()
@@ -111,19 +111,19 @@ def _describe_shadow(
     module: str,
     name: str,
     known: Collection[str],
-    taken: Collection[str],
+    reserved: Collection[str],
 ) -> str:
-    """Return in words what a new file takes the place of; empty if of nothing."""
+    """Return which module a new file shadows, as text; empty if none."""
     rest = name[len(folder) + 1 :] if folder else name
     first, _, deeper = rest.partition("/")
     if module in known:
         return _describe_replacement(protection.project / folder, first, module, deeper)
-    if module not in taken or (module == "conftest" and first == "conftest.py"):
+    if module not in reserved or (module == "conftest" and first == "conftest.py"):
         return ""
     base = PurePosixPath(name).name
     if deeper and (is_test(name) or base in ("conftest.py", "__init__.py")):
-        # A folder of new tests may be called like the package that they test; with an
-        # `__init__.py` it takes the package's place all the same.
+        # A folder of new tests may have the name of the package that they test: without an
+        # `__init__.py` it is a namespace package, which Python uses only if it finds no other.
         initial = files.exists(protection.project / folder / first / "__init__.py")
         if not initial:
             return ""
@@ -133,7 +133,11 @@ def _describe_shadow(
 
 
 def _describe_replacement(folder: Path, first: str, module: str, deeper: str) -> str:
-    """Return whether a module that was there is found in another form now, in words."""
+    """Return how a new file replaces another form of an existing module, as text.
+
+    In one folder, Python prefers a package `name/__init__.py`, then an extension module `name.so`,
+    then `name.py`, then `name.pyc`, and a folder `name/` without an `__init__.py` last.
+    """
     plain = files.is_file(folder / f"{module}.py")
     package = files.is_file(folder / module / "__init__.py")
     if deeper:
@@ -147,7 +151,7 @@ def _describe_replacement(folder: Path, first: str, module: str, deeper: str) ->
 
 
 def _iter_outside_findings(protection: Protection) -> Iterator[Finding]:
-    """Yield findings for folders outside of the project that are searched and no site folders."""
+    """Yield findings for search folders outside of the project that are no site folders."""
     for each in protection.search:
         if each.installed or _is_inside(protection.project, each.path):
             continue

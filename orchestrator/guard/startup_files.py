@@ -1,4 +1,4 @@
-"""Reads the files that Python and pytest read at their start: `.pth` files, entry points."""
+"""Checks the files that Python and pytest read when they start: `.pth` files, entry points."""
 
 import configparser
 import os
@@ -11,10 +11,10 @@ from orchestrator.guard.search_path import iter_modules
 from orchestrator.platform import files
 
 STARTUP: Final = ("sitecustomize", "usercustomize")
-"""Modules that Python imports at its start."""
+"""Modules that Python imports when it starts."""
 
 INFO: Final = (".dist-info", ".egg-info")
-"""Ends of the names of folders that describe an installed package."""
+"""Suffixes of the folders that describe an installed package."""
 
 _EDITABLE: Final = re.compile(
     r"import (__editable___\w+_finder); \1\.install\(\)"

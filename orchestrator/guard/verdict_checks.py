@@ -1,4 +1,4 @@
-"""Looks whether the verdict on an attempt can be believed: what is new, added, hidden, missing."""
+"""Checks whether the verdict on an attempt can be trusted; changes nothing."""
 
 import re
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ _LARGEST_TEST: Final = 10_000_000
 
 @dataclass(frozen=True)
 class VerdictChecks:
-    """The checks of one attempt, of which none changes anything.
+    """The checks of one attempt. None of them changes anything.
 
     Args:
         baseline: what is guarded.
-        before: the suite's report of the run's beginning.
-        manifest: the files as the attempt found them.
-        command: the suite's.
-        task: what was asked for; values that it names may stand in the code.
+        before: the baseline's report.
+        manifest: the files as they were when the attempt started.
+        command: the suite's command.
+        task: the task's text; values that it names may be written into code.
         home: the home folder of the suite's user.
     """
 
@@ -45,13 +45,13 @@ class VerdictChecks:
     def iter_findings(
         self, report: SuiteReport, diff: Diff, tree: Tree, *, solved: bool
     ) -> Iterator[Finding]:
-        """Yield why a verdict is not to be believed.
+        """Yield reasons not to trust a verdict.
 
         Args:
-            report: the run that it rests on.
+            report: the run that the verdict rests on.
             diff: what the agent changed.
-            tree: the files as they are now.
-            solved: whether the attempt counts as solved, if it is believed.
+            tree: the present files.
+            solved: whether the verdict is that the attempt is solved.
         """
         protection = self.baseline.protection
         changed = self.manifest.find_changed_files(tree)
@@ -82,7 +82,7 @@ class VerdictChecks:
         return scan.scan_files(sources, others)
 
     def _read_answers(self) -> Answers:
-        """Return what the tests that failed at the baseline expect."""
+        """Return inputs and expected values of the tests that failed at the baseline."""
         failing = {
             words[-1]
             for case in self.before.failing
@@ -94,7 +94,11 @@ class VerdictChecks:
         return collect_answers(texts, failing, self.task)
 
     def _is_unexplained(self, finding: Finding) -> bool:
-        """Return whether a finding is not about what a guarded file does, which is as it was."""
+        """Return whether a finding is not explained by a guarded file, which is unchanged.
+
+        The text of a forged result ends with the file that reported it. A conftest of the project
+        may do so honestly.
+        """
         file = re.search(r" (?:by|of) (/.+)$", finding.text)
         project = self.baseline.protection.project
         return not file or normalize_name(project, file[1]) not in self.manifest.entries
