@@ -161,7 +161,7 @@ class _TamperCheck:
     def _is_alias(self, name: str) -> bool:
         """Return whether a file is now a link to the other instruction file, and had no rules.
 
-        CLAUDE.md as a link to AGENTS.md, or the other way round, is a common choice.
+        CLAUDE.md as a link to AGENTS.md, or the reverse, is a common choice.
         """
         names = {CLAUDE_MD, AGENTS_MD}
         real = os.path.realpath(self.rule_files.root / name)
@@ -170,7 +170,7 @@ class _TamperCheck:
         return name in names and real in others and not has_rules
 
     def _has_wrong_target(self, name: str) -> bool:
-        """Return whether a changed link leads to another file, or to settings with more excludes."""
+        """Return whether a link leads to another file, or to settings with more excludes."""
         now = _read_file(self.rule_files, name)
         return name not in _list_settings_files(self.rule_files) or has_more_excludes(
             self.snapshot.files.get(name), now

@@ -1,29 +1,29 @@
-"""Reduce code to what runs, for tasks that ask for docstrings, comments or annotations alone.
+"""Reduces code to what runs, for tasks that only ask for docstrings, comments or annotations.
 
-Left out are docstrings, the annotations of functions, and added imports that annotations need.
-Where something may read them (a decorator that is not known), they stay.
+Docstrings, annotations of functions, and added imports that annotations need are removed. They are
+retained where something may read them at run time: an unknown decorator.
 """
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 _PLAIN_DECORATORS: Final = frozenset(
     {"abstractmethod", "cached_property", "classmethod", "property", "setter", "staticmethod"}
 )
-"""Last names of decorators that read neither docstrings nor annotations."""
+"""Names of decorators that read neither docstrings nor annotations."""
 _FOR_ANNOTATIONS: Final = frozenset({"__future__", "collections.abc", "typing"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def reduce_code(old: str, new: str, *, docs: bool) -> tuple[ast.Module, ast.Module] | None:
-    """Return two versions of a file without what does nothing; None if one cannot be parsed.
+    """Return two versions of a file without the parts that do nothing; None if one has an error.
 
     Args:
         old: the text before.
         new: the text after.
-        docs: whether docstrings alone are left out, and annotations stay.
+        docs: whether only docstrings are removed, and annotations retained.
 
     Raises:
         RecursionError: the code is nested too deeply.
@@ -40,7 +40,7 @@ def reduce_code(old: str, new: str, *, docs: bool) -> tuple[ast.Module, ast.Modu
 
 
 def parse_code(text: str) -> ast.Module | None:
-    """Return the code of a text; None if it cannot be parsed."""
+    """Return the syntax tree of a source; None if it cannot be parsed."""
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -48,7 +48,7 @@ def parse_code(text: str) -> ast.Module | None:
 
 
 class _CodeReducer(ast.NodeTransformer):
-    """Leaves out texts that stand alone, and the annotations of functions."""
+    """Removes strings that are statements, and the annotations of functions."""
 
     def __init__(self, *, keep_docs: frozenset[str], keep_annotations: bool) -> None:
         self._keep_docs = keep_docs
@@ -87,14 +87,14 @@ class _CodeReducer(ast.NodeTransformer):
     def _drop_texts(self, body: list[ast.stmt], name: str) -> list[ast.stmt]:
         if name in self._keep_docs:
             return body
-        kept = [each for each in body if not _is_text(each)]
-        return kept or ([ast.Pass()] if body else [])
+        rest = [each for each in body if not _is_text(each)]
+        return rest or ([ast.Pass()] if body else [])
 
 
 def _drop_added_imports(before: ast.Module, after: ast.Module) -> None:
-    """Leave out imports that only the version after has, and that only annotations can use.
+    """Remove imports that only the version after has, and that only annotations can use.
 
-    What they bind is a name that the version before does not know, and no builtin.
+    Such an import binds a new name: one that the version before does not use, and no builtin.
     """
     known = {*_iter_names(before), *dir(builtins), "*"}
     had = {ast.dump(node) for node in before.body}
@@ -124,8 +124,8 @@ def _iter_bound_names(node: ast.AST) -> Iterator[str]:
             yield (each.asname or each.name).split(".")[0]
 
 
-def _iter_names(tree: ast.Module) -> Iterable[str]:
-    """Return all names that code mentions or binds."""
+def _iter_names(tree: ast.Module) -> Iterator[str]:
+    """Yield all names that code uses or binds."""
     for node in ast.walk(tree):
         for field in ("id", "name", "asname", "arg", "attr"):
             if isinstance(name := getattr(node, field, None), str):
@@ -149,7 +149,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def _extract_last_name(node: ast.expr) -> str:
-    """Return `setter` of `@x.setter`; of a call nothing, because it may do anything."""
+    """Return `setter` for `@x.setter`; empty for a call, which may do anything."""
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""

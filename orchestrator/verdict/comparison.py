@@ -1,16 +1,19 @@
-"""Which run of the suite is still needed, and what each failing case is once there is enough.
+"""Decides which run of the suite is needed next, and classifies each failing case.
 
-    failed at the baseline   nothing ties it to task or change          old
-                             tied, and fails in every run after          own
-                             tied, and unsteady                          own, or flaky before too
-    passed at the baseline   fails in every run after, passes before     own
-                             fails before too, now                       the environment changed
-                             unsteady after, steady before, reachable    own, unsteady
-                             unsteady, and the change cannot reach it    flaky
-    new                      fails                                       own
+    failed at the baseline  not related to task or change                     old
+                            related, and fails in every run after             own
+                            related, and unsteady                             own, or flaky
+    passed at the baseline  fails in every run after, passes before           own
+                            fails before too, now                             environment changed
+                            unsteady after, steady before, change reaches it  own, unsteady
+                            unsteady, and the change cannot reach it          flaky
+    new                     fails                                             own
 
-Every run is one of the whole suite. A run of the failing cases alone says nothing of code that
-leaks state from one test into the next.
+"After" and "before" are the trees with the attempt's changes and without them, both run now.
+
+Every run is one of the whole suite. A run of the failing cases alone proves nothing about code that
+leaks state from one test into the next (a cache, `os.environ`, a mutable default): it is green
+alone, and red in every full run.
 """
 
 import re
@@ -25,22 +28,22 @@ from orchestrator.verdict.exit_status import EXIT_STATUS
 from orchestrator.verdict.relation import Relation
 
 _MOST: Final = {Side.AFTER: 3, Side.BEFORE: 2}
-"""Runs on one tree, also where they break off."""
+"""Maximum of runs on each tree, also if they break off."""
 
 _ENOUGH: Final = 2
-"""Runs on the tree after that tell whether a case is steady."""
+"""Number of runs on the tree after that show whether a case is steady."""
 
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The evidence on one attempt, and what ties its failures to task and change.
+    """The evidence on one attempt, and the relation of its failures to task and change.
 
     Args:
         evidence: the runs so far.
-        relation: task and change.
-        discounted: whether a new case fails because something that it needs was reverted.
+        relation: relates cases to the task and to the change.
+        discounted: returns whether a new case fails because something it needs was reverted.
     """
 
     evidence: Evidence
@@ -48,7 +51,7 @@ class Comparison:
     discounted: Callable[[Case], bool] = lambda _: False
 
     def choose_next_side(self) -> Side | None:
-        """Return on which tree the suite has to run next; None when there is enough."""
+        """Return the tree on which the suite has to run next; None if the evidence suffices."""
         needed = {self._choose_side(case) for case in self.evidence.failing.values()}
         for side in (Side.AFTER, Side.BEFORE):
             if side in needed and self.evidence.count_runs(side) < _MOST[side]:
@@ -56,19 +59,22 @@ class Comparison:
         return None
 
     def classify_cases(self) -> dict[str, CaseVerdict]:
-        """Return what each case is that failed after the attempt, by id."""
+        """Return the verdict on each case that failed after the attempt, by id."""
         found = {id_: self._classify_case(case) for id_, case in self.evidence.failing.items()}
         passed = [c for c in self.evidence.after[-1].cases if c.outcome is CaseOutcome.PASSED]
         if passed or any(verdict.is_own for verdict in found.values()):
             return found
         if self.relation.keeps_behaviour or not self.relation.changed:
-            return found  # it had nothing to do with what fails
+            return found  # the change cannot have caused it
         # Nothing passes, so nothing shows that the task is done.
         own = {CaseVerdict.OLD: CaseVerdict.OWN}
         return {id_: own.get(verdict, verdict) for id_, verdict in found.items()}
 
     def find_deciding_report(self, verdicts: dict[str, CaseVerdict]) -> SuiteReport:
-        """Return the run that a verdict rests on: the last complete one without own failures."""
+        """Return the run that the verdict rests on: the last complete one without own failures.
+
+        If there are own failures, it is the last run that failed.
+        """
         clean = [
             report
             for report in self.evidence.after
@@ -79,7 +85,7 @@ class Comparison:
         return (broken[-1:] or clean[-1:] if own else clean[-1:] or broken[-1:])[0]
 
     def _choose_side(self, case: Case) -> Side | None:
-        """Return the run that is still needed to know what a case is."""
+        """Return the tree of the run that is still needed to classify a case."""
         if self.discounted(case):
             return None
         red = self.evidence.find_baseline_state(case) is State.FAILED
@@ -91,13 +97,13 @@ class Comparison:
         return self._choose_side_for_red(case) if red else self._choose_side_for_green(case)
 
     def _choose_side_for_red(self, case: Case) -> Side | None:
-        """Return what is needed for a case of the task that failed at the baseline, and since."""
+        """Return the run needed for a related case that failed at the baseline and after."""
         alike = self._fails_like_baseline(case)
         if self._is_steady(case) and alike:
             return None
         if not self._list_states_before(case):
             return Side.BEFORE
-        # It failed for another reason, and then passed: a coincidence, or unsteady code?
+        # It failed for another reason, and then passed: by chance, or because the code is unsteady?
         unclear = not self._is_steady(case) and not alike
         return (
             Side.AFTER
@@ -106,15 +112,15 @@ class Comparison:
         )
 
     def _choose_side_for_green(self, case: Case) -> Side | None:
-        """Return what is needed for a case that passed at the baseline, or was not there."""
+        """Return the run needed for a case that passed at the baseline, or did not exist."""
         steady, reached = self._is_steady(case), self._is_reached(case)
         if self.relation.is_new(case) or not (steady or reached):
             return None
-        # One green run more hardly shows that a case was steady: it may be red every other time.
+        # One more green run does not prove that a case was steady: it may fail every other time.
         enough = 1 if steady else _MOST[Side.BEFORE]
         if len(self._list_states_before(case)) < enough and not self._fails_before(case):
             return Side.BEFORE
-        # Nothing shows how the change could have done it: again, back on the tree after.
+        # Nothing shows how the change could have caused it: run again on the tree after.
         unexplained = steady and not reached and not self._fails_before(case)
         return (
             Side.AFTER
@@ -134,7 +140,7 @@ class Comparison:
         return CaseVerdict.OWN if self._is_steady(case) and caused else CaseVerdict.OLD
 
     def _classify_red(self, case: Case) -> CaseVerdict:
-        """Return what a case of the task is that failed at the baseline."""
+        """Classify a related case that failed at the baseline."""
         alike = self._fails_like_baseline(case)
         if self._is_steady(case):
             before = self.evidence.find_last_failure(case, Side.BEFORE)
@@ -146,12 +152,13 @@ class Comparison:
         return CaseVerdict.UNSTEADY if steady_before else CaseVerdict.FLAKY
 
     def _classify_green(self, case: Case) -> CaseVerdict:
-        """Return what a case is that passed at the baseline, or was not there."""
+        """Classify a case that passed at the baseline, or did not exist."""
         steady = self._is_steady(case)
         if self.relation.is_new(case):
             return CaseVerdict.OWN if steady else CaseVerdict.UNSTEADY
         if steady:
-            # Where the suite breaks off without the attempt too, nothing speaks against it.
+            # If the suite breaks off without the changes too, nothing proves that these are to
+            # blame.
             breaks_off = self.evidence.count_runs(Side.BEFORE) > 0 and not self._list_states_before(
                 case
             )
@@ -161,7 +168,7 @@ class Comparison:
         return CaseVerdict.UNSTEADY if caused else CaseVerdict.FLAKY
 
     def _breaks_again(self, case: Case) -> bool:
-        """Return whether a red case fails in another way with the change, and only with it."""
+        """Return whether an old failure fails in another way with the change, and only with it."""
         known = self.evidence.find_baseline_case(case)
         before = self.evidence.find_last_failure(case, Side.BEFORE)
         if known is None or before is None or case.exception_types == known.exception_types:
@@ -196,8 +203,8 @@ class Comparison:
 
 
 def _is_same_failure(one: Case, other: Case) -> bool:
-    """Return whether a case failed twice in the same way, numbers and addresses left aside."""
-    if one.id == EXIT_STATUS:  # that is told by its complaint
+    """Return whether a case failed twice in the same way, apart from numbers and addresses."""
+    if one.id == EXIT_STATUS:  # the complaint was compared already
         return True
     return one.exception_types == other.exception_types and _normalize_first_line(
         one

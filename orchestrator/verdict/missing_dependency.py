@@ -1,8 +1,8 @@
-"""A module that the project declares and that is not installed: no fault of the code.
+"""Finds a module that the project declares and that is not installed: no fault of the code.
 
 The experiment alone would blame the attempt, which was asked to use a package and declared it. Only
-what stands in a list of dependencies counts, and nothing that the project has or had itself: a name
-that somebody made up, or a package of the project that was moved, is never advised.
+declared dependencies count, and no module that the project has or had itself. So "install it" is
+never advised for an invented name, or for a package of the project that was moved.
 """
 
 import configparser
@@ -23,7 +23,7 @@ _NAME: Final = re.compile(r"\s*([A-Za-z][\w.-]*)")
 def find_missing_dependency(
     cases: Iterable[Case], project: Path, changes: Iterable[FileChange] = ()
 ) -> str:
-    """Return the module for want of which all of some cases fail, if the project declares it."""
+    """Return the declared module whose absence makes all cases fail; empty if there is none."""
     missing = {_find_missing_module(case) for case in cases}
     if len(missing) != 1 or "" in missing:
         return ""
@@ -33,19 +33,23 @@ def find_missing_dependency(
 
 
 def _find_missing_module(case: Case) -> str:
-    """Return the module that a case misses; of one that is there a part may be missing."""
+    """Return the top-level module that a case misses; empty if none.
+
+    A dotted name is missing in a module that is installed.
+    """
     said = "\n".join([case.message, *(each.message for each in case.raised)])
     return next((name for name in find_missing_modules(said) if "." not in name), "")
 
 
 def _is_own(module: str, project: Path, changes: Iterable[FileChange]) -> bool:
-    """Return whether the project has, or had before the attempt, such a module."""
+    """Return whether the project has such a module, or had it before the attempt."""
     touched = {part for change in changes for part in PurePosixPath(change.path).parts}
     if module in touched or f"{module}.py" in touched:
         return True
-    places = (project, *filter(files.is_folder, files.find_paths(project, "*")))
+    folders = (project, *filter(files.is_folder, files.find_paths(project, "*")))
     return any(
-        files.is_folder(place / module) or files.exists(place / f"{module}.py") for place in places
+        files.is_folder(folder / module) or files.exists(folder / f"{module}.py")
+        for folder in folders
     )
 
 
@@ -54,7 +58,7 @@ def _iter_dependencies(project: Path) -> Iterator[str]:
     for line in _iter_requirement_lines(project):
         if match := _NAME.match(line):
             yield match[1]
-    # One that is broken, or not made as it should be, declares nothing.
+    # A file with a syntax error, or with values of other types, declares nothing.
     with contextlib.suppress(ValueError, AttributeError, TypeError):
         yield from _iter_pyproject_dependencies(
             tomllib.loads(files.read_text(project / "pyproject.toml"))

@@ -1,4 +1,4 @@
-"""Whether the suite can judge at all, asked before a token is spent."""
+"""Checks whether the suite can judge at all, before the agent costs anything."""
 
 import re
 from collections.abc import Sequence
@@ -22,29 +22,29 @@ _SOURCE_FOLDERS: Final = ("", "src", "lib", "python")
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why no attempt could be judged."""
+    """The reason why no attempt can be judged."""
 
     message: str
     hint: str
     configured: bool = False
-    """Whether the configuration is to blame, and not the machine."""
+    """Whether the cause is the configuration, and not the machine."""
 
     @property
     def text(self) -> str:
-        """The message with the hint."""
+        """The message followed by the hint."""
         return with_hint(self.message, self.hint)
 
 
 def find_obstacle(
     report: SuiteReport, project: Path, interpreter: str, task: str
 ) -> Obstacle | None:
-    """Return why the suite cannot judge this project as it stands, if it cannot.
+    """Return why the suite cannot judge this project; None if it can.
 
     Args:
-        report: of the suite on the project as it stands.
+        report: the suite's report on the unchanged project.
         project: the project's folder.
-        interpreter: the Python that runs the tests, if it is known.
-        task: what is to be done; it may be to write what is missing.
+        interpreter: the Python that runs the tests; empty if it is not known.
+        task: the task's text; the task may be to write what is missing.
     """
     if NOT_REACHED_MESSAGE in report.message:
         return _explain_unreached_plugin(report)
@@ -66,21 +66,21 @@ def find_obstacle(
 
 
 def _check_completion(report: SuiteReport, task: str) -> Obstacle | None:
-    """Return the obstacle of a suite that does not come to its end."""
+    """Return the obstacle of a suite that breaks off."""
     running = report.running
     name = re.split(r"\W", running.partition("[")[0])[-1]
     if name and re.search(rf"\b{re.escape(name)}\b", task):
         return None  # the task is about it
-    where = f", while {running} was running" if running and running not in report.message else ""
+    during = f", while {running} was running" if running and running not in report.message else ""
     return Obstacle(
-        f"the suite does not come to its end, so a mistake behind that point would not be seen: "
-        f"{report.summary}{where}",
-        report.outcome.hint or "repair that, or leave it out of tests.command",
+        f"the suite breaks off, so failures after that point would be missed: "
+        f"{report.summary}{during}",
+        report.outcome.hint or "repair that, or exclude it from tests.command",
     )
 
 
 def _check_exit_status(report: SuiteReport, task: str) -> Obstacle | None:
-    """Return the obstacle of a command that fails though every case passes."""
+    """Return the obstacle of a command that fails although every case passes."""
     if report.has_passed or report.failing or report.outcome is not SuiteOutcome.FAILED:
         return None
     complaint = extract_complaint(report)
@@ -88,14 +88,14 @@ def _check_exit_status(report: SuiteReport, task: str) -> Obstacle | None:
     if words & {word.lower() for word in re.findall(r"[A-Za-z]{5,}", task)}:
         return None  # the task is about it
     return Obstacle(
-        f"all cases pass, but {report.command} ends with {report.exit_code}: {complaint}",
-        "name a tests.command that ends with 0 on the project as it stands",
+        f"all cases pass, but {report.command} exits with {report.exit_code}: {complaint}",
+        "set tests.command to a command that exits with 0 on the unchanged project",
         configured=True,
     )
 
 
 def _find_missing_module(errors: Sequence[Case], text: str) -> str:
-    """Return the module whose absence keeps every case from running."""
+    """Return the missing module that keeps every case from running; empty if there is none."""
     found = [find_missing_modules(f"{case.message}\n{case.detail}") for case in errors]
     if not all(found):
         return ""
@@ -104,7 +104,7 @@ def _find_missing_module(errors: Sequence[Case], text: str) -> str:
 
 
 def _is_unwritten_module(module: str, project: Path, task: str) -> bool:
-    """Return whether a missing module is the project's own, and still to be written."""
+    """Return whether a missing module belongs to the project, and is still to be written."""
     package, _, rest = module.partition(".")
     named = re.search(rf"\b{re.escape(module)}\b|\b{re.escape(module.replace('.', '/'))}\b", task)
     return bool(named) or (bool(rest) and _find_package(package, project) is not None)
@@ -127,9 +127,9 @@ def _explain_missing_module(module: str, project: Path, interpreter: str) -> Obs
 
 def _explain_unreached_plugin(report: SuiteReport) -> Obstacle:
     return Obstacle(
-        f"no pytest that {report.command} starts reports its results, because the orchestrator's "
+        f"no pytest started by {report.command} reports its results, because the orchestrator's "
         "plugin does not reach it",
-        f"let {OPTIONS_VARIABLE}, PYTHONPATH and {VARIABLE} through to it (tox: pass_env), run "
+        f"pass {OPTIONS_VARIABLE}, PYTHONPATH and {VARIABLE} through to it (tox: pass_env), run "
         "Python without -I and -E, or set tests.framework: command",
         configured=True,
     )
@@ -139,7 +139,7 @@ def _explain_missing_plugin(name: str, interpreter: str) -> Obstacle:
     python = interpreter or "python"
     return Obstacle(
         f"the test runner does not start: it does not know {name.strip()}",
-        f"install the plugin that brings it with {python} -m pip install, or change the "
+        f"install the plugin that provides it with {python} -m pip install, or change the "
         "project's test configuration",
         configured=True,
     )
@@ -151,13 +151,13 @@ def _explain_missing_cases(report: SuiteReport, errors: Sequence[Case]) -> Obsta
     cause = f": {said.strip().splitlines()[0][:300]}" if said.strip() else ""
     return Obstacle(
         f"the suite gives no verdict: {report.summary}{cause}",
-        report.outcome.hint or "run tests.command by hand, and repair what it reports first",
+        report.outcome.hint or "run tests.command by hand, and repair what it reports",
         configured=report.outcome in _CONFIGURED,
     )
 
 
 def _find_package(package: str, project: Path) -> Path | None:
-    """Return where the project keeps a package or module of this name."""
+    """Return the path of a package or module of the project; None if there is none."""
     for folder in _SOURCE_FOLDERS:
         for path in (project / folder / package, project / folder / f"{package}.py"):
             if files.exists(path):

@@ -290,4 +290,4 @@ def test_a_small_room_is_low_only_when_it_is_about_used_up() -> None:
 
 def test_a_gpu_cannot_be_asked() -> None:
     said = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB."
-    assert advice_on(said, Path("/")).message == "the machine's memory, or its GPU, is used up"
+    assert advice_on(said, Path("/")).message == "the memory of the machine, or of its GPU, is full"

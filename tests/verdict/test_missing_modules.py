@@ -74,7 +74,7 @@ class TestEachUser:
     def test_advice_names_the_module_whole(self, tmp_path: Path) -> None:
         report = SuiteReport(SuiteOutcome.FAILED, 1)
         advice = find_advice(report, [self.case("No module named 'yaml.extra'")], tmp_path)
-        assert advice.message == "the module yaml.extra is not installed any more"
+        assert advice.message == "the module yaml.extra is no longer installed"
 
     def test_a_case_is_asked_for_by_the_module_that_it_misses(self, tmp_path: Path) -> None:
         case = self.case("ModuleNotFoundError: No module named 'shop.price_list'")
