@@ -1,6 +1,6 @@
-"""What the suite said, cut to what a teacher needs to see.
+"""Shortens the suite's output to what a teacher needs to see.
 
-Cases that the attempt broke come before those that failed already; of each case the assertion
+Cases that the attempt broke come before those that failed before it; of each case the assertion
 comes before the project's frames, and those before a library's.
 """
 
@@ -13,19 +13,19 @@ from orchestrator.models import Case, SuiteReport
 from orchestrator.suites.pytest.tracebacks import extract_error_lines, iter_frames, list_locations
 
 CASE_BOUND: Final = 3_000
-"""Characters of one case's evidence, however long its traceback."""
+"""Maximum of characters for one case, however long its traceback is."""
 
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _LIBRARY: Final = re.compile(r"(?:^|/)(?:site-packages|dist-packages|lib/python\d[^/]*)/|^<frozen ")
 
 
 def clean_text(text: str) -> str:
-    """Give the text without colours and control characters."""
+    """Return the text without colours and control characters."""
     return _CONTROL.sub("", text)
 
 
 def shorten_to_line(text: str, bound: int) -> str:
-    """Give the text on one line of at most `bound` characters."""
+    """Return the text on one line of at most `bound` characters."""
     line = " ".join(clean_text(text).split())
     return line if len(line) <= bound else line[: bound - 1] + "…"
 
@@ -33,7 +33,7 @@ def shorten_to_line(text: str, bound: int) -> str:
 def split_by_novelty(
     failing: Sequence[Case], baseline: SuiteReport | None
 ) -> tuple[list[tuple[Case, str]], list[tuple[Case, str]]]:
-    """Tell apart what the attempt broke and what failed before it, each with that in words."""
+    """Return the cases that the attempt broke, and those that failed before, with a note each."""
     if baseline is None:
         return [(case, "") for case in failing], []
     before = {case.id: case for case in baseline.cases}
@@ -52,7 +52,7 @@ def split_by_novelty(
 def build_log_excerpt(
     report: SuiteReport, baseline: SuiteReport | None, project: Path, bound: int
 ) -> str:
-    """Give what the suite said in at most about `bound` characters, with a note on the rest."""
+    """Return the suite's output in about `bound` characters at most, with a note on omissions."""
     head = f"$ {shorten_to_line(report.command, 300)}\n{report.summary}"
     broken, old = split_by_novelty(report.failing, baseline)
     cases = [*broken, *old]
@@ -70,7 +70,7 @@ def build_log_excerpt(
 
 
 def list_traceback_files(cases: Sequence[Case], project: Path) -> list[str]:
-    """List the project's files that the tracebacks go through, in order, relative to it."""
+    """Return the project's files in the tracebacks, in order, as relative paths."""
     found: dict[str, None] = {}
     for case in cases:
         for location in list_locations(case.detail):
@@ -84,26 +84,26 @@ def _render_evidence(case: Case, before: str, project: Path, bound: int) -> str:
         f" ({before})" if before else ""
     )
     detail = clean_text(case.detail)
-    said = extract_error_lines(detail)
-    printed = [*iter_frames(detail)]
-    ours = [frame for frame in printed if not _is_library_frame(frame, project)]
-    theirs = [frame for frame in printed if _is_library_frame(frame, project)]
+    error = extract_error_lines(detail)
+    frames = [*iter_frames(detail)]
+    own = [frame for frame in frames if not _is_library_frame(frame, project)]
+    library = [frame for frame in frames if _is_library_frame(frame, project)]
     bound -= len(heading)
-    assertion = _truncate_end(said or clean_text(case.message), bound // 2)
-    return "\n".join([heading, assertion, *_fit_frames([*ours, *theirs], bound - len(assertion))])
+    assertion = _truncate_end(error or clean_text(case.message), bound // 2)
+    return "\n".join([heading, assertion, *_fit_frames([*own, *library], bound - len(assertion))])
 
 
-def _fit_frames(printed: Sequence[str], bound: int) -> list[str]:
-    kept: list[str] = []
-    for at, frame in enumerate(printed):
+def _fit_frames(frames: Sequence[str], bound: int) -> list[str]:
+    fitting: list[str] = []
+    for at, frame in enumerate(frames):
         if len(frame) > bound:
-            # The line that raised stands at the end of a frame.
-            note = f"[... {len(printed) - at} frames left out]"
-            kept.append(_truncate_start(frame, bound) if bound > 300 else note)
+            # The line that raised is at the end of a frame.
+            note = f"[... {len(frames) - at} frames left out]"
+            fitting.append(_truncate_start(frame, bound) if bound > 300 else note)
             break
-        kept.append(frame)
+        fitting.append(frame)
         bound -= len(frame) + 1
-    return kept
+    return fitting
 
 
 def _is_library_frame(frame: str, project: Path) -> bool:
@@ -112,7 +112,7 @@ def _is_library_frame(frame: str, project: Path) -> bool:
 
 
 def is_library_file(location: str, project: Path) -> bool:
-    """Whether a file named in a traceback is a library's, and not the project's."""
+    """Return whether a file named in a traceback belongs to a library, and not to the project."""
     if _LIBRARY.search(location):
         return True
     path = Path(location)
@@ -122,7 +122,7 @@ def is_library_file(location: str, project: Path) -> bool:
 
 
 def make_relative(location: str, project: Path) -> str:
-    """Give the path of a file named in a traceback from the project's directory."""
+    """Return the path of a file named in a traceback, relative to the project if it is inside."""
     path = Path(location)
     if path.is_absolute() and path.is_relative_to(project.resolve()):
         return path.relative_to(project.resolve()).as_posix()

@@ -1,4 +1,4 @@
-"""A failure that a person reports."""
+"""Builds a failure from a person's report."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from orchestrator.models.fingerprints import compute_fingerprint
 from teacher.models import Failure, FailureType
 
 TEXT_BOUND: Final = 12_000
-"""Characters of each text that a report keeps."""
+"""Maximum of characters for each text of a report."""
 
 
 def build_manual_failure(
@@ -17,19 +17,19 @@ def build_manual_failure(
     context: str = "",
     task: str = "",
 ) -> Failure:
-    """Give the failure that a person describes.
+    """Return the failure that a person describes.
 
     Args:
-        type: what kind it is; chooses the teacher's prompt.
+        type: the kind of failure, which selects the teacher's prompt.
         description: what went wrong, in the person's words.
-        context: what else there is to know: code, a log, a link.
-        task: what was to be done.
+        context: further information: code, a log, a link.
+        task: the task's text.
 
     Raises:
         UsageError: the description is empty.
     """
     if not description.strip():
-        raise UsageError("the description is empty", "say what went wrong with --description")
+        raise UsageError("the description is empty", "describe what went wrong with --description")
     return Failure(
         type=type,
         source="manual",

@@ -1,4 +1,4 @@
-"""What an attempt changed, cut to what a teacher needs to see, from a patch of any size.
+"""Shortens a patch of any size to what a teacher needs to see.
 
 The patch is in git's format, which `git diff` describes under "Generating patch text with -p". It
 is read once as a stream, and then only where it is shown.
@@ -13,19 +13,19 @@ from orchestrator.failures.log_excerpt import clean_text
 from orchestrator.models import Diff
 
 LINE_BOUND: Final = 400
-"""Characters of one line that are shown; minified and generated lines go on for megabytes."""
+"""Maximum of characters of one line: minified and generated lines have megabytes."""
 
 _CHUNK: Final = 64 * 1024
 _SMALLEST_SHARE: Final = 600
 
 
 CUT: Final = "[cut: "
-"""What a line begins with that stands for changes which were left out of a patch."""
+"""Beginning of a line that replaces changes which were cut from a patch."""
 
 
 @dataclass
 class Section:
-    """One file's part of the patch."""
+    """One file's part of a patch, from byte `start` to byte `end`."""
 
     start: int
     end: int = 0
@@ -35,17 +35,17 @@ class Section:
 
     @property
     def size(self) -> int:
-        """Characters that it takes, at most about."""
+        """Approximate maximum of characters in an excerpt."""
         return _SMALLEST_SHARE // 10 if self.binary else self.end - self.start
 
 
 def build_patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
-    """Give the changes in at most about `bound` characters, with notes on what is left out.
+    """Return the changes in about `bound` characters at most, with notes on omissions.
 
     Args:
-        diff: what changed.
+        diff: the changes.
         first: paths whose changes matter most; they come first.
-        bound: characters.
+        bound: the maximum of characters.
     """
     if not diff.changes:
         return diff.summary
@@ -61,7 +61,7 @@ def build_patch_excerpt(diff: Diff, first: Sequence[str], bound: int) -> str:
 
 
 def _iter_pieces(file: BinaryIO, sections: Sequence[Section], left: int) -> Iterator[str]:
-    # Each file is sure of a fair share; what the small ones leave goes to the first ones.
+    # Each file gets a fair share at least; what small ones leave goes to the first ones.
     fair = max(_SMALLEST_SHARE, left // max(len(sections), 1))
     reserved = sum(min(section.size, fair) for section in sections)
     for at, section in enumerate(sections):
@@ -99,7 +99,7 @@ def _render_section(file: BinaryIO, section: Section, bound: int) -> str:
 
 
 def read_sections(file: BinaryIO) -> list[Section]:
-    """Read a patch as a stream; return where each file's part of it stands."""
+    """Read a patch as a stream; return the position of each file's part."""
     sections: list[Section] = []
     offset = 0
     in_header = False
@@ -118,7 +118,7 @@ def read_sections(file: BinaryIO) -> list[Section]:
 
 
 def _read_header(section: Section, line: bytes) -> bool:
-    """Take what one line before the hunks tells; give whether more of them follow."""
+    """Read one line of a file's header; return whether more header lines follow."""
     if line.startswith((b"--- ", b"+++ ")) and (path := _parse_path(line[4:])):
         section.path = path
     if line.startswith((b"Binary files ", b"GIT binary patch")):
@@ -132,7 +132,7 @@ def _close_section(sections: list[Section], offset: int) -> None:
 
 
 def _iter_lines(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, bool]]:
-    """Lines, the overlong ones in pieces; each with whether it is the beginning of a line."""
+    """Yield lines, long ones in pieces, each with whether it is the beginning of a line."""
     begins = True
     offset = file.tell()
     while (end is None or offset < end) and (line := file.readline(_CHUNK)):
@@ -142,7 +142,7 @@ def _iter_lines(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, bool]]
 
 
 def _parse_path(name: bytes) -> str:
-    """The path in a `--- a/x` or `+++ b/x` line; empty for /dev/null."""
+    """Return the path in a `--- a/x` or `+++ b/x` line; empty for /dev/null."""
     text = name.rstrip(b"\r\n").split(b"\t")[0]
     if text == b"/dev/null":
         return ""
@@ -153,7 +153,10 @@ def _parse_path(name: bytes) -> str:
 
 
 def _parse_diff_header(line: bytes) -> str:
-    """The path in `diff --git a/x b/x`, for a change that has no other line to name it."""
+    """Return the path in `diff --git a/x b/x`, for a change that no other line names.
+
+    A change of the mode, and an added empty file, have neither `---` nor `+++`.
+    """
     match = re.fullmatch(rb'diff --git "?a/(.+?)"? "?b/\1"?\s*', line)
     return match[1].decode("utf-8", "replace") if match else ""
 

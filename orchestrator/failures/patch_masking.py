@@ -1,8 +1,8 @@
-"""Masks the secrets in a patch, and cuts one that is too large to be looked through.
+"""Masks the secrets in a patch, and shortens a patch that is too large to be searched.
 
-Masking takes up to 3 s for each MB. What people write is far below the bound; beyond it are
-generated files, whose changes are cut in the middle. Small changes stay whole. All of the patch is
-still in the objects of git, and the command that prints it stands where something was cut.
+Masking takes up to 3 s for each MB. What people write is far smaller than the bound; larger patches
+contain generated files, whose changes are cut in the middle. Small changes are retained in full.
+The whole patch is still in git's objects: each cut names the command that prints it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,22 +15,22 @@ from orchestrator.masking import REDACTED, Masker
 from orchestrator.platform import files
 
 PATCH_BOUND: Final = 1_500_000
-"""Bytes of a patch that are masked and kept."""
+"""Bytes of a patch that are masked and stored."""
 
 _SMALLEST: Final = 2_000
-"""Bytes that are kept of a file's changes, at least; of some files there are none, then."""
+"""Minimum of bytes for a file's changes; if it does not fit, further files are left out."""
 _EDGE: Final = 8_192
-"""Bytes beside a cut that are masked and not kept: a secret that the cut divides is among them."""
+"""Bytes beside a cut that are masked and not stored, in case the cut divides a secret."""
 
 
 @dataclass(frozen=True)
 class MaskedPatch:
-    """What became of a patch."""
+    """The result of masking a patch."""
 
     redactions: int
-    """Secrets that were replaced."""
+    """Number of secrets that were replaced."""
     retained_bytes: int | None = None
-    """Bytes that are left of one that was cut; None of one that was not."""
+    """Bytes of the shortened patch; None if it was not shortened."""
 
 
 def mask_patch(masker: Masker, path: Path, whole: str, bound: int = PATCH_BOUND) -> MaskedPatch:
@@ -38,9 +38,9 @@ def mask_patch(masker: Masker, path: Path, whole: str, bound: int = PATCH_BOUND)
 
     Args:
         masker: finds the secrets.
-        path: the patch, which is only written if something is replaced or cut.
-        whole: the command that prints all of the patch.
-        bound: bytes.
+        path: the patch; only written if something is replaced or cut.
+        whole: the command that prints the whole patch.
+        bound: the size in bytes above which the patch is shortened.
 
     Raises:
         OSError: it cannot be read or written.
@@ -76,7 +76,7 @@ def _iter_masked_pieces(masker: Masker, file: BinaryIO, whole: str, bound: int) 
 
 
 def _find_share(sizes: Sequence[int], bound: int) -> int:
-    """Return the bytes that each may take; what the small ones leave goes to the large ones."""
+    """Return the maximum of bytes for each size; what small ones leave goes to large ones."""
     left = bound
     for at, size in enumerate(sorted(sizes)):
         fair = left // (len(sizes) - at)
@@ -89,7 +89,7 @@ def _find_share(sizes: Sequence[int], bound: int) -> int:
 def _iter_cut_section(
     masker: Masker, file: BinaryIO, section: Section, share: int, whole: str
 ) -> Iterator[str]:
-    """Yield the head and the tail of a file's changes, with a line between that says so."""
+    """Yield head and tail of a file's changes, with a line about the cut in between."""
     half = share // 2
     head_end = min(section.start + half + _EDGE, section.end)
     tail_start = max(section.end - half - _EDGE, section.start)
@@ -105,7 +105,7 @@ def _iter_cut_section(
 
 
 def _trim_last_line(head: str) -> str:
-    """Return a head of whole lines; only of a line that is overlong the beginning stays."""
+    """Return a head of whole lines; of a line longer than LINE_BOUND the beginning."""
     end = head.rfind("\n", len(head) - LINE_BOUND)
     return head[: end + 1] if end >= 0 else f"{head}…\n"
 

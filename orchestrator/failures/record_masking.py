@@ -1,4 +1,4 @@
-"""Masks what an agent, a suite and a failure say, before it is kept or leaves this machine."""
+"""Masks the texts of agents, suites and failures, before they are stored or leave this machine."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from teacher.models import Failure, Lesson, RuleText
 
 
 def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
-    """Return what an agent said, without secrets."""
+    """Return an agent's result without secrets."""
     return replace(
         result,
         message=masker.mask(result.message),
@@ -21,7 +21,7 @@ def mask_agent(masker: Masker, result: AgentResult) -> AgentResult:
 
 
 def mask_event(masker: Masker, event: events.Event) -> events.Event:
-    """Return an event of an agent at work, without secrets in what it says, calls and meets."""
+    """Return an agent's event without secrets in its texts."""
     match event:
         case events.AgentSpoke(text=text):
             return replace(event, text=masker.mask(text))
@@ -35,7 +35,7 @@ def mask_event(masker: Masker, event: events.Event) -> events.Event:
 
 
 def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
-    """Return what a suite said, without secrets, also in the names of cases."""
+    """Return a suite's report without secrets, also in the names of cases."""
     cases = tuple(_mask_case(masker, case) for case in report.cases)
     if _contains_secret(masker, (case.id for case in cases)):
         cases = tuple(_mask_names(masker, case) for case in cases)
@@ -49,7 +49,7 @@ def mask_report(masker: Masker, report: SuiteReport) -> SuiteReport:
 
 
 def mask_failure(masker: Masker, failure: Failure) -> Failure:
-    """Return a failure that can leave the machine."""
+    """Return a failure without secrets, which may leave the machine."""
     return replace(
         failure,
         summary=masker.mask(failure.summary),
@@ -71,7 +71,7 @@ def _mask_case(masker: Masker, case: Case) -> Case:
 
 
 def _contains_secret(masker: Masker, names: Iterable[str]) -> bool:
-    """Return whether any of some names holds a secret: nearly always none does."""
+    """Return whether any name holds a secret. Nearly always none does, so one search is enough."""
     text = "\n".join(names)
     return masker.mask(text) != text
 
@@ -82,7 +82,7 @@ def _mask_names(masker: Masker, case: Case) -> Case:
 
 
 def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
-    """Return what a suite recorded, without secrets in the names of cases."""
+    """Return a footprint without secrets in the names of cases."""
     if not _contains_secret(masker, footprint.reach):
         return footprint
     reach = {masker.mask_identifier(name): files for name, files in footprint.reach.items()}
@@ -90,7 +90,7 @@ def mask_footprint(masker: Masker, footprint: Footprint) -> Footprint:
 
 
 def mask_lesson(masker: Masker, lesson: Lesson) -> Lesson:
-    """Return a teacher's answer without secrets, before it is written or shown."""
+    """Return a teacher's lesson without secrets, before it is written or shown."""
     text = mask_rule(masker, lesson.text) if lesson.text else None
     return replace(lesson, text=text, reason=masker.mask(lesson.reason))
 

@@ -51,11 +51,14 @@ def drop_project_bytecode(project: Path, environments: Collection[str]) -> list[
             if files.is_real_folder(item):
                 if item.name not in _NEVER_ENTERED and name not in environments:
                     folders.append(name)
-            elif inside_cache and item.name.endswith(".pyc"):
-                path = Path(item.path)
-                if not _remove_file(path) and _is_mismatched_cache(path):
-                    wrong.append(name)
+            elif inside_cache and item.name.endswith(".pyc") and _is_left(Path(item.path)):
+                wrong.append(name)
     return wrong
+
+
+def _is_left(cache: Path) -> bool:
+    """Remove a cache; return whether it is still there and Python would run it by mistake."""
+    return not _remove_file(cache) and _is_mismatched_cache(cache)
 
 
 def _list_or_open(folder: Path, *, open_it: bool) -> list[os.DirEntry[str]]:

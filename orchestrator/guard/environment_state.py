@@ -6,7 +6,7 @@ modification time, and restore its size; only the kernel sets the status change 
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -102,15 +102,16 @@ def record_environment(
         _collect_cache_signatures({*runner, *installed}, footprint.version)
         | _collect_bytecode_signatures(runner),
         record_copies([*fixed, *runner, *starts], folder),
-        {
-            each: digest
-            for each in installed
-            if each not in listed and (digest := digest_file(each))
-        },
+        _collect_digests(each for each in installed if each not in listed),
         collect_record_digests(footprint.site_folders),
         sites,
         tuple(each for each in footprint.search_path if each and not os.path.lexists(each)),
     )
+
+
+def _collect_digests(paths: Iterable[str]) -> dict[str, str]:
+    """Return the digests of files, by path; unreadable and large files are left out."""
+    return {path: digest for path in paths if (digest := digest_file(path))}
 
 
 def read_site_folder(path: str) -> SiteFolder:

@@ -51,6 +51,13 @@ class SearchFolder:
     """Whether it is a site folder, or belongs to the standard library."""
 
 
+_NAME_SETS: Final = (
+    *("free", "whole", "tests", "test_folders", "environments"),
+    *("reserved", "regenerated", "touched", "rewritten", "volatile"),
+)
+"""Fields of a protection that are stored as lists of names."""
+
+
 @dataclass(frozen=True)
 class Protection:
     """The rules for one project, derived at the baseline.
@@ -156,18 +163,6 @@ class Protection:
         Raises:
             TypeError, KeyError, ValueError: the values do not describe a protection.
         """
-        names = (
-            "free",
-            "whole",
-            "tests",
-            "test_folders",
-            "environments",
-            "reserved",
-            "regenerated",
-            "touched",
-            "rewritten",
-            "volatile",
-        )
         return cls(
             Path(values["project"]),
             {
@@ -181,7 +176,7 @@ class Protection:
                 for each in values["search"]
             ),
             closed=frozenset(values.get("closed", ())),
-            **{name: frozenset(values[name]) for name in names},
+            **{name: frozenset(values[name]) for name in _NAME_SETS},
         )
 
 

@@ -69,6 +69,20 @@ class Basis:
     """The task's text. A file that it names, and that a script only reads, is what is tested."""
 
 
+class _ProtectionBuilder:
+    """Collects the parts of a `Protection`."""
+
+    def __init__(self) -> None:
+        self.guarded: dict[str, GuardedFile] = {}
+        self.absent: dict[str, str] = {}
+        self.free: set[str] = set()
+        self.tests: set[str] = set()
+        self.folders: set[str] = set()
+
+    def guard_file(self, name: str, kind: Kind, why: str) -> None:
+        self.guarded.setdefault(name, GuardedFile(name, kind, why))
+
+
 def derive_protection(basis: Basis) -> Protection:
     """Derive what is guarded from the project's present state."""
     project = basis.project
@@ -80,6 +94,15 @@ def derive_protection(basis: Basis) -> Protection:
         found = _derive_by_paths(basis, tree, chain)
     else:
         found = _derive_by_footprint(basis, basis.footprint, tree, chain)
+    _free_files(found, chain, basis)
+    _add_chain(found, chain, tree)
+    _add_links(found, project, tree)
+    _add_absent_names(found, chain, basis)
+    return _build_protection(basis, found, chain, environments)
+
+
+def _free_files(found: _ProtectionBuilder, chain: Chain, basis: Basis) -> None:
+    """Mark generated files and the task's subject as free; files of a runner's own are not."""
     found.free |= basis.regenerated
     # In the project's top folder, only helpers that nothing else imports are in the chain.
     found.free -= {
@@ -92,14 +115,23 @@ def derive_protection(basis: Basis) -> Protection:
         for name, reference in chain.references.items()
         if _is_task_subject(name, reference, basis)
     }
-    _add_chain(found, chain, tree)
-    _add_links(found, project, tree)
+
+
+def _add_absent_names(found: _ProtectionBuilder, chain: Chain, basis: Basis) -> None:
+    """Prohibit new environments, programs and package roots."""
+    project = basis.project
     found.absent |= dict.fromkeys(
         _iter_environment_names(project), "would be the project's environment"
     )
     found.absent.update(_find_program_shadows(basis, chain))
     for name in _iter_package_roots(project, found.tests):
         found.absent.setdefault(name, "would change where the tests find their modules")
+
+
+def _build_protection(
+    basis: Basis, found: _ProtectionBuilder, chain: Chain, environments: frozenset[str]
+) -> Protection:
+    project = basis.project
     guarded = {n: g for n, g in found.guarded.items() if n not in found.free}
     folders = find_search_folders(project, basis.footprint, found.tests)
     derived = Protection(
@@ -120,20 +152,6 @@ def derive_protection(basis: Basis) -> Protection:
     closed = {name for name in looked_at if files.is_closed(project / name)}
     closed |= find_closed_folders(project, environments, derived.relevant_folders)
     return replace(derived, closed=frozenset(closed))
-
-
-class _ProtectionBuilder:
-    """Collects the parts of a `Protection`."""
-
-    def __init__(self) -> None:
-        self.guarded: dict[str, GuardedFile] = {}
-        self.absent: dict[str, str] = {}
-        self.free: set[str] = set()
-        self.tests: set[str] = set()
-        self.folders: set[str] = set()
-
-    def guard_file(self, name: str, kind: Kind, why: str) -> None:
-        self.guarded.setdefault(name, GuardedFile(name, kind, why))
 
 
 def _derive_by_paths(basis: Basis, tree: Tree, chain: Chain) -> _ProtectionBuilder:

@@ -34,10 +34,10 @@ def find_hidden_cases(baseline: SuiteReport, report: SuiteReport) -> list[Findin
     files = {case.file for case in running if not case.collecting}
     found: list[Finding] = []
     for case in baseline.cases:
-        if case.outcome is CaseOutcome.SKIPPED:
-            continue
         present = now.get(case.id)
-        if present and present.outcome is not CaseOutcome.SKIPPED:
+        if case.outcome is CaseOutcome.SKIPPED or (
+            present and present.outcome is not CaseOutcome.SKIPPED
+        ):
             continue
         if case.collecting:
             if case.file not in files:

@@ -46,7 +46,7 @@ class Policy:
         judged = [attempt for attempt in run.attempts if attempt.report]
         if not judged:
             return task.text
-        return build_retry_prompt(task, judged[-1], edits_kept=not self.retry_from_start)
+        return build_retry_prompt(task, judged[-1], edits_retained=not self.retry_from_start)
 
     def count_max_attempts(self, run: RunResult) -> int:
         """Return how many attempts there can be; one that was not judged does not count."""

@@ -1,4 +1,4 @@
-"""Secrets in addresses, headers and cookies."""
+"""Shapes of secrets in addresses, headers and cookies."""
 
 # ruff: noqa: E501 -- a pattern is read as a whole
 

@@ -1,4 +1,4 @@
-"""Secrets on command lines."""
+"""Shapes of secrets on command lines."""
 
 # ruff: noqa: E501 -- a pattern is read as a whole
 

@@ -1,4 +1,4 @@
-"""Which variables of an environment hold a secret."""
+"""Finds the secrets in the variables of an environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SHORTEST = 8
-"""Characters that a value has at least: a shorter one stands in too many texts by chance."""
+"""Minimum length of a value: a shorter one is in too many texts by chance."""
 
 _NAME = Pattern(
     r"pass(?:w(?:or)?d|phrase|code)?(?:$|[^a-z])|passw|pwd|(?:^|[^a-z])pw(?:$|[^a-z])|secret|token(?!iz)|"
@@ -23,9 +23,9 @@ _NAME = Pattern(
     re.IGNORECASE,
 )
 _NAMED_IN_VALUE = Pattern(r"(?:^|\s)-{1,2}([A-Za-z][\w-]*)|([A-Za-z][\w-]*)\s*=")
-"""Options and settings that the value of a variable names."""
+"""Names of options and settings in the value of a variable."""
 _SECRET_WORDS = Pattern(r"pass|pw|auth|token|secret|key|cred|bearer|cookie|session", re.IGNORECASE)
-"""Parts of names of what may hold a secret; what they hit in vain is not written down either."""
+"""Parts of names that may hold a secret. A false match only means that a value is not stored."""
 _PASSWORD_IN_URL = Pattern(r"://[^\s/@]*?:([^\s@]+)@|://([^\s:/@]{8,}):?@")
 _UNQUOTED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _SWITCH = frozenset({"disabled", "enabled", "required", "optional", "undefined"})
@@ -34,8 +34,8 @@ _SWITCH = frozenset({"disabled", "enabled", "required", "optional", "undefined"}
 def find_secret_values(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the secrets in an environment, each with the name of its variable.
 
-    An address's password stands for itself: programs print the parts of an address one by one. A
-    value that programs write in another way (escaped, encoded) is listed in these ways too.
+    Of an address, only the password is returned: programs print the parts of an address separately.
+    Each secret is also returned as programs write it: URL-encoded, escaped, in base64.
     """
     found: dict[str, str] = {}
     for name, value in environment.items():
@@ -56,11 +56,11 @@ def _iter_secrets(name: str, value: str) -> Iterator[str]:
 
 
 def _can_be_secret(value: str) -> bool:
-    """Return whether a value can be replaced wherever it stands: no word, no switch, no path."""
+    """Return whether a value can be replaced everywhere: no word, no switch, no path."""
     if len(value) < _SHORTEST or value.lower() in _SWITCH:
         return False
     if value[0] in "/~." and (value.count("/") > 1 or os.path.exists(value)):  # noqa: PTH110
-        return False  # a path, and no password with a sign in front
+        return False  # a path, and no password that begins with such a character
     return not (value.isalpha() and (value.islower() or value.isupper()) and len(value) < 16)
 
 
@@ -74,9 +74,9 @@ def _iter_encodings(secret: str) -> Iterator[str]:
 
 
 def has_secret_name(name: str, value: str) -> bool:
-    """Return whether a variable may hold a secret: by its name, or an option's in its value.
+    """Return whether a variable may hold a secret, by its name, or by an option in its value.
 
-    An option's name is enough (`--token x`): what a person calls a token need not look like one.
+    The name of an option is enough (`--token x`): the value need not look like a secret.
     """
     options = (match[1] or match[2] for match in _NAMED_IN_VALUE.finditer(value))
     return any(map(_SECRET_WORDS.search, (name, *options)))

@@ -1,8 +1,8 @@
-"""Parts of patterns: how things are named that hold a secret, and how a value follows its name."""
+"""Parts of patterns: names of things that hold a secret, and what separates name and value."""
 
 # ruff: noqa: S105 -- patterns of names, and no passwords
 
-# A word as the shell reads it: quoted parts and plain ones, side by side, also over a line's end.
+# A word as a shell splits it: adjacent quoted and plain parts, also across an escaped line end.
 _QUOTED = r"""(?:"(?:[^"\\\n]|\\.){0,2000}"|'[^'\n]{0,2000}')"""
 WORD = (
     rf"""(?:{_QUOTED}|\$\([^)\n]{{0,500}}\)|\\.|[^\s"'&;|<>\\])"""
@@ -14,7 +14,7 @@ _NO_SUFFIX = (
     r"ttl|size|encryption|hint|colou?r|field|label|prompt|store\b|provider|manager|reset|version|"
     r"expir|valid|algorithm|hash|ring|board|word_))"
 )
-"""What follows the name of a thing that is about a secret, and none itself."""
+"""Excludes suffixes by which a name is about a secret, and holds none: `token_file`."""
 
 PASS_NAME = (
     r"(?:(?<![a-z])pass(?![a-z])|(?<=store)pass|(?<=key)pass|passw(?:or)?[dt]|passphrase|passcode|pwd|"
@@ -25,7 +25,7 @@ SURE_NAME = (
     rf"private|secret|account|signing|encryption|master|shared|license|deploy|session|webhook|unseal)"
     rf"[-_. ]?key){_NO_SUFFIX}"
 )
-"""Parts of names whose values are secrets, whatever they look like."""
+"""Parts of names whose values are secrets, whatever the values look like."""
 SURE_HINTS = ("pass", "pwd", "secret", "token", "credential", "key", "kennwort", "contrase", "psk",
                "senha")  # fmt: skip
 NAME = rf"[\w.-]{{0,60}}?{SURE_NAME}[\w.-]{{0,40}}"
@@ -34,7 +34,7 @@ LOOSE_NAME = (
     r"(?:[\w.-]{0,60}[_.-])?(?:pw|key|auth|pat|salt|otp|cred|creds|signature|sig|jwt|session|sid|"
     r"cookie|dsn|bearer|hmac)(?:[_-](?:key|value|b64|base64|data))?"
 )
-"""Words that name many other things too: only a value that looks drawn is one."""
+"""Words that name other things too: only a value that looks random is a secret."""
 LOOSE_HINTS = ("pw", "key", "auth", "pat", "salt", "otp", "cred", "sig", "jwt", "session", "sid",
                 "cookie", "dsn", "bearer", "hmac")  # fmt: skip
 ASSIGNED = r"(?:[ \t]*(?::=|=>|==?|:)[ \t]*|%3D)"

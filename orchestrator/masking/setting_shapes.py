@@ -1,4 +1,4 @@
-"""Secrets behind their names: in settings, code, tables and files of logins."""
+"""Shapes of secrets after a name: in settings, code, tables and login files."""
 
 # ruff: noqa: E501 -- a pattern is read as a whole
 
@@ -40,7 +40,7 @@ SETTINGS: tuple[Shape, ...] = (
         accept=is_given,
     ),
     Shape("secret", ("pat=",), rf"(?<![\w.])(?-i:PAT)=(?P<s>{WORD})", accept=is_given),
-    # A line of a file of settings and nothing else.
+    # A whole line of a settings file.
     Shape(
         "secret",
         SURE_HINTS,
@@ -102,7 +102,7 @@ SETTINGS: tuple[Shape, ...] = (
     ),
     Shape("password", ("pwd=[-", "password=[-"),
           r"(?:pwd|password)=\[-(?P<s>[^\]\n]{1,100})-\]\{\+(?P<t>[^}\n]{1,100})\+\}"),
-    # Name and value side by side: words, arguments, columns, attributes, elements.
+    # Name and value beside each other: words, arguments, columns, attributes, elements.
     Shape(
         "secret",
         ("key", "token", "pass", "secret"),
@@ -141,7 +141,7 @@ SETTINGS: tuple[Shape, ...] = (
         r"'(?P<s>(?:[^'\n]|''){3,200})'",
         accept=lambda value: not PLACEHOLDER.fullmatch(value) and not is_prose(value),
     ),
-    # ---- files of logins
+    # ---- login files
     Shape("password", ("login", "machine"),
           r"\blogin\s+\S{1,100}[\s+-]+passw(?:or)?d\s+(?P<s>\S{1,300})", lines=2),
     Shape("password", ("passw",),

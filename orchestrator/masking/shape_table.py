@@ -1,7 +1,7 @@
-"""What a secret looks like: the one table, for every exit.
+"""The table of all shapes by which secrets are recognized, used for every output.
 
-A shape has words of which one must be there (they spare most texts most patterns), and a pattern
-whose groups are the secret; what stands around it says what failed, and stays.
+A shape has hints, one of which must be in the text (they save most patterns for most texts), and a
+pattern whose groups are the secret. The text around the groups is retained: it says what failed.
 """
 
 from orchestrator.masking.address_shapes import ADDRESSES

@@ -1,4 +1,7 @@
-"""Keys by their format, which is their vendors' own: in their documentation or secret scanners."""
+"""Shapes of tokens and keys by their vendor's format.
+
+From the vendors' documentation, and from public secret scanners.
+"""
 
 # ruff: noqa: E501 -- a pattern is read as a whole
 

@@ -1,7 +1,7 @@
-"""Tell a secret from what code, help texts and settings have in its place.
+"""Checks whether the value that a shape matched is a secret.
 
-A shape fits `password = get_password()` as well as `password = hunter2`. A name, a call, a
-template, a path and words of prose are no secrets.
+A shape matches `password = get_password()` as well as `password = hunter2`. Names, calls,
+templates, paths and prose are no secrets.
 """
 
 import re
@@ -36,14 +36,14 @@ _NAMES = Pattern(
 
 
 def is_prose(value: str) -> bool:
-    """Return whether a text has several words, most of them plain ones."""
+    """Return whether a text has several words, most of them plain words or numbers."""
     words = value.split()
     plain = [word for word in words if _PLAIN_WORD.fullmatch(word)]
     return len(words) > 1 and len(plain) >= 0.6 * len(words)
 
 
 def is_literal(value: str) -> bool:
-    """Return whether a quoted value is a secret, and no template, name or prose."""
+    """Return whether a quoted value is a secret, and no template, path, name or prose."""
     return (
         len(value) >= 4
         and value.lower() not in NO_SECRETS
@@ -58,12 +58,12 @@ def is_literal(value: str) -> bool:
 
 
 def is_word(value: str) -> bool:
-    """Return whether a value that is called a password is one, be it a plain word."""
+    """Return whether a value named as a password is one, even if it is a plain word."""
     return value.isalnum() and value.lower() not in NO_SECRETS and not value[0].isupper()
 
 
 def is_bare(value: str) -> bool:
-    """Return whether a value without quotes is a secret, and no name and no code."""
+    """Return whether an unquoted value is a secret, and no name, path or code."""
     mixed = re.search(r"\d", value) and re.search(r"[^\W\d_]", value)
     symbols = re.search(r"[!@#^*~?+=/&§€%-]", value) and re.search(r"\w", value)
     return (
@@ -75,7 +75,7 @@ def is_bare(value: str) -> bool:
 
 
 def is_random(value: str) -> bool:
-    """Return whether a value looks as if a machine had drawn it."""
+    """Return whether a value looks randomly generated."""
     return (
         len(value) >= 16
         and bool(re.search(r"\d", value) and re.search(r"[A-Za-z]", value))
@@ -86,7 +86,7 @@ def is_random(value: str) -> bool:
 
 
 def is_given(value: str) -> bool:
-    """Return whether a value that certainly stands for a secret is none itself."""
+    """Return whether a value in the place of a secret is one, and no variable or placeholder."""
     plain = value.strip("\"'[]")
     return (
         bool(plain)
@@ -98,10 +98,10 @@ def is_given(value: str) -> bool:
 
 
 def is_pair(value: str) -> bool:
-    """Return whether the value of a cookie or of one setting among others is drawn."""
+    """Return whether the value of a cookie or of a setting looks generated."""
     return len(value) >= 8 and bool(re.search(r"\d", value) and re.search(r"[A-Za-z]", value))
 
 
 def is_key(value: str) -> bool:
-    """Return whether forty characters have all kinds of letters: no hash has."""
+    """Return whether a value has upper case, lower case and digits, as no hexadecimal hash has."""
     return all(re.search(kind, value) for kind in ("[A-Z]", "[a-z]", r"\d"))

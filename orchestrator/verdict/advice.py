@@ -157,7 +157,7 @@ def _build_disk_check(project: Path) -> Callable[[str], Advice | None]:
         for folder in (project, Path(os.environ.get("TMPDIR", "/tmp"))):  # noqa: S108 -- only asked
             if files.exists(folder) and shutil.disk_usage(folder).free < _LITTLE_SPACE:
                 return Advice(f"the disk of {folder} is full", "free some space")
-        return Advice("a disk that the tests write to is full", "free some space there")
+        return Advice("there is no space on a disk for the tests", "free space where they write")
 
     return check
 

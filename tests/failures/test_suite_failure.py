@@ -79,7 +79,7 @@ def test_a_cheat_beside_an_old_failure_is_the_failure() -> None:
     own = replace(before, cases=before.cases[1:])  # the old failure is left out
     given = build_failure(TASK, AGENT, own, before, None, (noise, cheat))
     assert given.source == "guard"
-    assert given.summary.startswith("green, but not to be believed: ")
+    assert given.summary.startswith("green, but not trusted: ")
     assert "os._exit" in given.summary
     assert build_failure(TASK, AGENT, own, before, None, (noise,)).source == "pytest"
     assert build_failure(TASK, AGENT, before, before, None, (cheat,)).source == "pytest"
@@ -318,7 +318,7 @@ def test_the_prompt_never_holds_what_was_learned(attempt: Attempt) -> None:
 
 def test_the_prompt_says_whether_the_edits_stand(attempt: Attempt) -> None:
     assert "still in place" in build_retry_prompt(TASK, attempt)
-    assert "were taken back" in build_retry_prompt(TASK, attempt, edits_kept=False)
+    assert "were reverted" in build_retry_prompt(TASK, attempt, edits_retained=False)
 
 
 def test_the_prompt_is_bounded(attempt: Attempt) -> None:
