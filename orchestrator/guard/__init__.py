@@ -10,6 +10,7 @@ helper_modules        ... with helpers of tests distinguished from the code unde
 command_chain         ... and from the files that the suite's command leads to
 task_runners          ... through make (makefiles), npm, tox and the like
 scripts               ... through programs, unless they hold the code under test
+prohibited_names      ... and names that no new file may have
 path_rules            ... or from the names of files, without a footprint
 shared_files          the part of a shared file (pyproject.toml) that affects tests
 search_path           where Python finds modules

@@ -199,7 +199,7 @@ class _Follower:
 
     def _follow_shell(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
         for at, word in enumerate(arguments):
-            if re.fullmatch(r"-\w*c", word):
+            if re.fullmatch(r"-\w*c", word):  # `sh -ec "..."`
                 self.follow_line(" ".join(arguments[at + 1 : at + 2]), cwd, by)
                 return
             if not word.startswith("-"):
@@ -321,9 +321,10 @@ def _iter_commands(text: str) -> Iterator[list[str]]:
     """Yield the simple commands of a line of shell."""
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|()<>")
+        # Without this, shlex splits words at each character that is no letter, digit or `~-./*?=`.
         lexer.whitespace_split = True
         words = list(lexer)
-    except ValueError:
+    except ValueError:  # an unclosed quote: the line is part of a longer command
         words = text.split()
     current: list[str] = []
     for word in words:

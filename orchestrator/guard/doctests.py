@@ -81,24 +81,31 @@ def find_edited_doctests(project: Path, before: Doctests, names: Collection[str]
     now = Counter(
         each for each in _iter_all_examples(each for held in docstrings.values() for each in held)
     )
-    missing: Counter[Example] = known - now
-    found: list[Finding] = []
+    found = list(_iter_missing_examples(before, known - now))
+    for name, held in docstrings.items():
+        for docstring in held:
+            for example, word in _iter_redefinitions(docstring, known):
+                source = _shorten_source(example[0])
+                text = f"the new example `{source}` changes {word} for old ones"
+                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
+    return limit_findings(found, "the doctests", "examples")
+
+
+def _iter_missing_examples(before: Doctests, missing: Counter[Example]) -> Iterator[Finding]:
+    """Yield a finding for each missing example, in the file that had it.
+
+    Args:
+        before: the examples at the baseline.
+        missing: how often each example is missing. Examples are counted over all files, so that one
+            may move with its function.
+    """
     for name, examples in before.items():
         for example in examples:
             if missing[example]:
                 missing[example] -= 1
-                text = (
-                    f"the doctest `{_shorten_source(example[0])}` was changed, skipped or removed"
-                )
-                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
-    for name, held in docstrings.items():
-        for docstring in held:
-            for example, word in _iter_redefinitions(docstring, known):
-                text = (
-                    f"the new example `{_shorten_source(example[0])}` changes {word} for old ones"
-                )
-                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
-    return limit_findings(found, "the doctests", "examples")
+                source = _shorten_source(example[0])
+                text = f"the doctest `{source}` was changed, skipped or removed"
+                yield Finding(FindingKind.TEST, name, text, decisive=True)
 
 
 def _iter_redefinitions(

@@ -76,6 +76,7 @@ class EnvironmentGuard:
         upgraded = find_reinstalled_files(changed, self._state.records)
         for path in changed:
             if path in upgraded:
+                # To restore some files of another version would break the runner.
                 text = "the test runner was upgraded; the baseline was taken with another one"
                 yield _build_finding(path, text)
                 return
@@ -108,6 +109,8 @@ class EnvironmentGuard:
             if is_harmless(path):
                 continue
             yield from self._move_aside(path, "read at the start of Python or pytest, added")
+        # A new package is no offence, because agents install what they need. It is one if it hides
+        # a module of a folder that comes later on the search path.
         later = self._list_later_modules(was.path)
         for name in sorted(set(now.names) - set(was.names)):
             if name in later:
@@ -140,6 +143,7 @@ class EnvironmentGuard:
                 yield from self._iter_package_findings(path)
                 continue
             source = _resolve_source(path)
+            # A changed source is reported itself, and Python compiles it again.
             if source in changed or source not in sources or not os.path.lexists(path):
                 continue
             if self._restore:

@@ -58,6 +58,8 @@ class FileRestorer:
         self._clear_parents(name)
         full.parent.mkdir(parents=True, exist_ok=True)
         if not entry.link:
+            # `alone` gives the temporary file a known name, so that `remove_temporaries` finds one
+            # that `kill -9` left beside the tests.
             files.write_file(full, data, entry.mode, alone=True)
             return
         # `symlink` never replaces a file; a rename does, in one step.

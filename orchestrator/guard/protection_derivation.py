@@ -3,8 +3,7 @@
 import os
 import re
 import stat
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -12,12 +11,17 @@ from typing import Final
 from orchestrator.guard import path_rules
 from orchestrator.guard.command_chain import Chain, follow_command
 from orchestrator.guard.helper_modules import Evidence, find_product_files, has_test_import
+from orchestrator.guard.prohibited_names import (
+    collect_reserved_modules,
+    find_program_shadows,
+    iter_environment_names,
+    iter_package_roots,
+)
 from orchestrator.guard.protection import (
     CONFIG_NAMES,
     GuardedFile,
     Kind,
     Protection,
-    SearchFolder,
     normalize_name,
 )
 from orchestrator.guard.search_path import find_search_folders
@@ -33,9 +37,7 @@ from orchestrator.models import SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files
 from orchestrator.suites.environment import (
-    VIRTUALENV_MARK,
     find_virtualenv,
-    list_virtualenv_candidates,
 )
 
 _SOURCE: Final = re.compile(r"\.(?:py|pyi|sh|[cm]?[jt]sx?|go|rs|rb|java|kt|c|cc|cpp|h|hpp|so|pyx)$")
@@ -102,7 +104,7 @@ def derive_protection(basis: Basis) -> Protection:
 
 
 def _free_files(found: _ProtectionBuilder, chain: Chain, basis: Basis) -> None:
-    """Mark generated files and the task's subject as free; files of a runner's own are not."""
+    """Mark generated files and the files that the task is about as free, and helpers as guarded."""
     found.free |= basis.regenerated
     # In the project's top folder, only helpers that nothing else imports are in the chain.
     found.free -= {
@@ -121,10 +123,10 @@ def _add_absent_names(found: _ProtectionBuilder, chain: Chain, basis: Basis) -> 
     """Prohibit new environments, programs and package roots."""
     project = basis.project
     found.absent |= dict.fromkeys(
-        _iter_environment_names(project), "would be the project's environment"
+        iter_environment_names(project), "would be the project's environment"
     )
-    found.absent.update(_find_program_shadows(basis, chain))
-    for name in _iter_package_roots(project, found.tests):
+    found.absent.update(find_program_shadows(project, basis.path, chain.programs))
+    for name in iter_package_roots(project, found.tests):
         found.absent.setdefault(name, "would change where the tests find their modules")
 
 
@@ -145,7 +147,7 @@ def _build_protection(
         frozenset(found.folders),
         environments,
         folders,
-        _collect_reserved_modules(basis.footprint, guarded, folders),
+        collect_reserved_modules(basis.footprint, guarded, folders),
         basis.regenerated,
     )
     looked_at = (*derived.relevant_folders, *guarded)
@@ -305,65 +307,3 @@ def _find_own_environment(project: Path) -> frozenset[str]:
     if own and own.is_relative_to(project):
         return frozenset({own.relative_to(project).as_posix()})
     return frozenset()
-
-
-def _iter_package_roots(project: Path, tests: Iterable[str]) -> Iterator[str]:
-    """Yield each `__init__.py` whose creation would change what pytest puts on `sys.path`.
-
-    In its import mode "prepend", pytest inserts the first folder above a test that has no
-    `__init__.py`. A new `__init__.py` there moves the insertion one folder up, and with it the
-    names of the tests' modules and where they find others. The project's own folder is always
-    among them: a test in a new package is named from there.
-    """
-    folders = {project}
-    for test in tests:
-        folder = (project / test).parent
-        if not files.is_file(folder / "__init__.py"):
-            continue  # the agent may turn a folder of tests into a package
-        while files.is_file(folder / "__init__.py") and folder != folder.parent:
-            folder = folder.parent
-        folders.add(folder)
-    for folder in sorted(folders):
-        if not files.exists(folder / "__init__.py"):
-            yield normalize_name(project, folder / "__init__.py")
-
-
-def _iter_environment_names(project: Path) -> Iterator[str]:
-    """Yield where a new environment would be used instead of the one that the suite runs in."""
-    own = find_virtualenv(project)
-    for folder in list_virtualenv_candidates(project):
-        if own == folder:
-            return
-        if not files.exists(folder / VIRTUALENV_MARK):
-            yield normalize_name(project, folder / VIRTUALENV_MARK)
-
-
-def _find_program_shadows(basis: Basis, chain: Chain) -> Mapping[str, str]:
-    """Return where a new file would be found on the PATH before a program of the command."""
-    found: dict[str, str] = {}
-    for program in sorted(chain.programs | {"sh", "env", "python", "python3"}):
-        for folder in basis.path.split(os.pathsep):
-            full = basis.project / (folder or ".")
-            if files.exists(full / program):
-                break
-            found[normalize_name(basis.project, full / program)] = f"would be run as {program}"
-    return found
-
-
-def _collect_reserved_modules(
-    footprint: Footprint | None,
-    guarded: Mapping[str, GuardedFile],
-    folders: Iterable[SearchFolder],
-) -> frozenset[str]:
-    """Return the names of modules that no new file may have."""
-    standard = footprint.standard_modules if footprint else tuple(sys.stdlib_module_names)
-    installed = {name for each in folders if each.installed for name in each.names}
-    if footprint is None:
-        installed = {*installed, *path_rules.RUNNERS}
-    helpers = {
-        PurePosixPath(name).parts[-2 if name.endswith("/__init__.py") else -1].partition(".")[0]
-        for name in guarded
-        if name.endswith(".py") and "/" in name
-    }
-    own = {name for each in folders if not each.installed for name in each.names}
-    return frozenset({*standard, *installed, *helpers, *own, "conftest"} - {"__init__"})

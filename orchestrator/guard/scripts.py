@@ -190,6 +190,7 @@ def _is_test_location(path: Path, project: Path) -> bool:
 
 
 def _is_runner_script(tree: ast.Module) -> bool:
+    """Return whether a program starts a test runner, by import or as a process."""
     starts = bool({name.split(".")[0] for name in collect_imports(tree)} & _STARTERS)
     words = {
         word

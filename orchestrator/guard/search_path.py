@@ -61,6 +61,7 @@ def _iter_guessed_paths(project: Path, tests: Collection[str]) -> Iterator[str]:
     yield os.fspath(project)
     if files.is_folder(project / "src"):
         yield os.fspath(project / "src")
+    # pytest puts the folder of each test that is in no package on `sys.path`.
     for name in sorted({str(PurePosixPath(test).parent) for test in tests}):
         if not files.exists(project / name / "__init__.py"):
             yield os.fspath(project / name)

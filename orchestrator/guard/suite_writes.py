@@ -121,6 +121,7 @@ class Contents:
             return known
         path, mode = self._project / name, unpack_mode(at)
         try:
+            # Nothing else is read: to open a pipe would wait for a writer.
             if stat.S_ISLNK(mode):
                 data = b"link to " + os.fsencode(path.readlink())
             elif stat.S_ISREG(mode):

@@ -313,6 +313,7 @@ def _iter_environments(project: Path) -> Iterator[str]:
 
 
 def _is_environment(listed: Collection[os.DirEntry[str]]) -> bool:
+    """Return whether a folder is a virtual environment, and not one with an empty pyvenv.cfg."""
     names = {item.name: item for item in listed}
     config = names.get("pyvenv.cfg")
     if config is None or not {"bin", "Scripts"} & names.keys():

@@ -251,11 +251,11 @@ def test_a_guarded_file_that_appears_where_nobody_could_look_is_reverted(lab: La
     )
     protection = derive_protection(Basis(lab.project, "pytest", report(), found))
     assert {"theirs", "theirs/conftest.py"} <= protection.closed
-    kept = GuardedFileStore(protection, lab.project.parent / "kept")
-    manifest = kept.record_manifest("start")
+    store = GuardedFileStore(protection, lab.project.parent / "kept")
+    manifest = store.record_manifest("start")
     assert "theirs/conftest.py" not in manifest.entries
     with mode_of(theirs, 0o755):
-        changes = kept.find_changes(manifest, kept.read_tree(manifest))
+        changes = store.find_changes(manifest, store.read_tree(manifest))
     assert [(each.name, each.what) for each in changes] == [("theirs/conftest.py", "added")]
 
 

@@ -89,37 +89,35 @@ def test_restoring_gives_the_bytes_back_and_touches_nothing_else(
         project = (Path(scratch) / "project").resolve()
         for path, data in before.items():
             do(project, path, "write", data)
-        kept_files = GuardedFileStore(
-            protect(project, "make test && ./run.sh"), Path(scratch) / "kept"
-        )
-        manifest = kept_files.record_manifest("start")
+        store = GuardedFileStore(protect(project, "make test && ./run.sh"), Path(scratch) / "kept")
+        manifest = store.record_manifest("start")
         assert set(manifest.entries) == {*GUARDED}
         start = looked_at(project)
         for operation in done:
             do(project, *operation)
         edited = looked_at(project)
-        changes = kept_files.find_changes(manifest, kept_files.read_tree(manifest))
-        kept_files.restore_files(manifest, changes, Path(scratch) / "aside")
+        changes = store.find_changes(manifest, store.read_tree(manifest))
+        store.restore_files(manifest, changes, Path(scratch) / "aside")
         now = looked_at(project)
         guarded = {path: value for path, value in start.items() if path in GUARDED}
         beside = {path: value for path, value in edited.items() if is_beside(path)}
         assert now == guarded | beside
-        assert kept_files.find_changes(manifest, kept_files.read_tree(manifest)) == []
-        again = kept_files.load_manifest("start")
+        assert store.find_changes(manifest, store.read_tree(manifest)) == []
+        again = store.load_manifest("start")
         assert again == manifest
 
 
 def test_what_stands_in_the_way_is_set_aside(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project, {"tests/unit/test_a.py": "A = 1\n"})
-    kept_files = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
-    manifest = kept_files.record_manifest("start")
+    store = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
+    manifest = store.record_manifest("start")
     (project / "tests" / "unit" / "test_a.py").unlink()
     (project / "tests" / "unit").rmdir()
     (project / "tests" / "unit").write_text("a file", encoding="utf-8")
-    (change,) = kept_files.find_changes(manifest, kept_files.read_tree(manifest))
+    (change,) = store.find_changes(manifest, store.read_tree(manifest))
     assert (change.name, change.what) == ("tests/unit/test_a.py", "deleted")
-    kept_files.restore_files(manifest, [change], tmp_path / "aside")
+    store.restore_files(manifest, [change], tmp_path / "aside")
     assert (project / "tests" / "unit" / "test_a.py").read_text(encoding="utf-8") == "A = 1\n"
     assert (tmp_path / "aside" / "tests" / "unit.instead").read_text(encoding="utf-8") == "a file"
 
@@ -127,18 +125,18 @@ def test_what_stands_in_the_way_is_set_aside(tmp_path: Path) -> None:
 def test_what_a_killed_restore_has_left_is_removed(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project, {"tests/test_a.py": "def test_a(): pass\n", "conftest.py": ""})
-    kept = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
-    manifest = kept.record_manifest("start")
+    store = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
+    manifest = store.record_manifest("start")
     before = looked_at(project)
     left = [temporary_path(project / name) for name in ("conftest.py", "tests/test_a.py")]
     for path in left:
         path.write_text("half", encoding="utf-8")
-    assert kept.record_manifest("later").others == manifest.others
+    assert store.record_manifest("later").others == manifest.others
     assert looked_at(project) == before
     (project / "conftest.py").unlink()
     left[0].mkdir()
-    tree = kept.read_tree(manifest)
-    kept.restore_files(manifest, kept.find_changes(manifest, tree), tmp_path / "aside")
+    tree = store.read_tree(manifest)
+    store.restore_files(manifest, store.find_changes(manifest, tree), tmp_path / "aside")
     assert looked_at(project) == before
     assert not left[0].exists()
 
@@ -148,13 +146,13 @@ def test_a_later_moment_is_written_as_what_differs_from_the_first(tmp_path: Path
     write(project, {f"pkg/m{at}.py": "X = 1\n" for at in range(300)})
     write(project, {"tests/test_a.py": "A = 1\n", "tests/test_b.py": "B = 1\n"})
     rules = protect(project, "pytest")
-    kept = GuardedFileStore(rules, folder)
-    moments = {"attempt-1": kept.record_manifest("attempt-1")}
+    store = GuardedFileStore(rules, folder)
+    moments = {"attempt-1": store.record_manifest("attempt-1")}
     for number in (2, 3):
         write(project, {"new\nline.txt": "x" * number, f"pkg/m{number}.py": "X = 2\n"})
         (project / f"pkg/m{number + 10}.py").unlink()
         (project / "tests/test_b.py").unlink(missing_ok=True)
-        moments[f"attempt-{number}"] = kept.record_manifest(f"attempt-{number}")
+        moments[f"attempt-{number}"] = store.record_manifest(f"attempt-{number}")
     sizes = {path.stem: path.stat().st_size for path in folder.glob("*.manifest")}
     assert sizes.keys() == moments.keys()
     assert max(sizes["attempt-2"], sizes["attempt-3"]) < sizes["attempt-1"] / 5
@@ -171,9 +169,9 @@ def test_without_the_first_moment_the_later_ones_are_gone_too(
 ) -> None:
     project, folder = tmp_path / "project", tmp_path / "kept"
     write(project, {"tests/test_a.py": "A = 1\n"})
-    kept = GuardedFileStore(protect(project, "pytest"), folder)
-    kept.record_manifest("attempt-1")
-    kept.record_manifest("attempt-2")
+    store = GuardedFileStore(protect(project, "pytest"), folder)
+    store.record_manifest("attempt-1")
+    store.record_manifest("attempt-2")
     if data is None:
         (folder / "attempt-1.manifest").unlink()
     else:
@@ -189,8 +187,8 @@ def test_a_file_may_be_of_any_time(tmp_path: Path) -> None:
         write(project, {"tests/test_a.py": "A = 1\n"})
         os.utime(project / "tests/test_a.py", (seconds, seconds))
         os.utime(project / "new.py", (seconds, seconds))
-        kept = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
-        manifest = kept.record_manifest("start")
-        assert kept.load_manifest("start") == manifest
+        store = GuardedFileStore(protect(project, "pytest"), tmp_path / "kept")
+        manifest = store.record_manifest("start")
+        assert store.load_manifest("start") == manifest
         write(project, {"tests/test_a.py": "A = 2\n"})
-        assert len(kept.find_changes(manifest, kept.read_tree(manifest))) == 1
+        assert len(store.find_changes(manifest, store.read_tree(manifest))) == 1
