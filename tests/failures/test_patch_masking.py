@@ -1,4 +1,4 @@
-"""Secrets in a patch are masked; a giant one is cut, and what is cut is said."""
+"""Secrets in a patch are masked; a very large patch is shortened, with a note."""
 
 from collections.abc import Sequence
 from pathlib import Path

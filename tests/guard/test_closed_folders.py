@@ -287,8 +287,8 @@ def test_an_attempt_may_not_change_what_was_closed_at_the_baseline(lab: Lab, edi
     elif edit == "opens it":
         private.chmod(0o755)
     found = guard.revert_edits(1).found
-    told = [("private", FindingKind.CLOSED, True)] * (edit in ("adds a module", "opens it"))
-    assert [(each.where, each.kind, each.decisive) for each in found] == told
+    expected = [("private", FindingKind.CLOSED, True)] * (edit in ("adds a module", "opens it"))
+    assert [(each.where, each.kind, each.decisive) for each in found] == expected
 
     def run() -> SuiteReport:
         write(lab.project, {"private/new.txt": ""} if edit == "the suite does" else {})

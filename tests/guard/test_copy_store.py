@@ -1,4 +1,4 @@
-"""What was kept comes back byte for byte, and runs of one project share it."""
+"""Copies are read byte for byte, and runs of one project share them."""
 
 import shutil
 import zlib

@@ -1,4 +1,4 @@
-"""Rules that an agent rewrites, hides or puts out of force come back; what others write stays."""
+"""Rules that an agent rewrites, hides or excludes are restored; what others write is left alone."""
 
 import json
 import os
@@ -80,10 +80,10 @@ class World:
         self.guard.record_attempt(1)
         for each in done:
             each()
-        return told(self.guard.revert_edits(1).found)
+        return describe(self.guard.revert_edits(1).found)
 
 
-def told(found: tuple[Finding, ...]) -> list[tuple[str, str]]:
+def describe(found: tuple[Finding, ...]) -> list[tuple[str, str]]:
     assert {each.kind for each in found} <= {FindingKind.RULES}
     return [(each.where, each.text) for each in found]
 
@@ -165,7 +165,7 @@ def test_what_changed_before_an_attempt_is_taken_up_again_stays(project: Path) -
     world.learn(EVAL)
     guard = world.new_guard()
     guard.resume_attempt(1)
-    assert told(guard.revert_edits(1).found) == []
+    assert describe(guard.revert_edits(1).found) == []
     assert world.rules() == ["Return None, always", EVAL.rule]
 
 
@@ -176,7 +176,7 @@ def test_what_changed_by_hand_before_an_attempt_is_taken_up_again_is_told(projec
     guard = world.new_guard()
     guard.resume_attempt(1)
     text = "changed before the attempt began again; left as it is"
-    assert told(guard.revert_edits(1).found) == [("CLAUDE.md", text)]
+    assert describe(guard.revert_edits(1).found) == [("CLAUDE.md", text)]
     assert world.rules() == ["Return None, always"]
 
 
@@ -184,7 +184,7 @@ def test_after_an_agent_that_was_broken_off_the_rules_are_put_back_at_once(proje
     world = World(project)
     world.guard.record_attempt(1)
     edit(project / "CLAUDE.md", "Never", "Always")()
-    assert told(world.guard.abort_attempt(1).found) == [("CLAUDE.md", "changed, reverted")]
+    assert describe(world.guard.abort_attempt(1).found) == [("CLAUDE.md", "changed, reverted")]
     edit(project / "CLAUDE.md", NONE.rule, "Return None, always")()  # by a person
     guard = world.new_guard()
     guard.resume_attempt(1)
@@ -230,7 +230,7 @@ def test_an_attempt_is_judged_by_another_process_as_by_the_first(project: Path) 
     world = World(project)
     world.guard.record_attempt(1)
     edit(project / "CLAUDE.md", "Never", "Always")()
-    assert told(world.new_guard().revert_edits(1).found) == [("CLAUDE.md", "changed, reverted")]
+    assert describe(world.new_guard().revert_edits(1).found) == [("CLAUDE.md", "changed, reverted")]
     assert world.rules() == [NONE.rule]
 
 
@@ -353,7 +353,7 @@ def test_what_is_rewritten_between_attempts_is_not_remembered(project: Path) -> 
     world.learn(EVAL)
     edit(project / "CLAUDE.md", "Never use eval", "Always use eval")()
     world.guard.record_attempt(2)
-    assert told(world.guard.revert_edits(2).found) == [
+    assert describe(world.guard.revert_edits(2).found) == [
         ("CLAUDE.md", "changed, between the attempts, reverted")
     ]
     assert world.rules() == [NONE.rule, EVAL.rule]
@@ -461,7 +461,7 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
     guard.record_attempt(1)
     for folder in (project, users):
         edit(folder / "CLAUDE.md", "Never", "Always")()
-    assert told(guard.revert_edits(1).found) == [
+    assert describe(guard.revert_edits(1).found) == [
         (str(users / "CLAUDE.md"), "changed, reverted"),
         ("CLAUDE.md", "changed, reverted"),
     ]

@@ -1,4 +1,4 @@
-"""The learned rules stay as we wrote them; the rest of CLAUDE.md is the agent's to edit."""
+"""Learned rules are restored; the rest of CLAUDE.md is for the agent to edit."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a report says is compared with the report of the beginning."""
+"""A report is compared with the report of the baseline."""
 
 from dataclasses import replace
 from pathlib import Path

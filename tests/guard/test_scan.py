@@ -1,4 +1,4 @@
-"""What added code is suspected of, by kind; and what honest code may look like."""
+"""What is suspicious in added code, by kind; and what honest code may look like."""
 
 import hashlib
 import zlib

@@ -1,4 +1,4 @@
-"""New files that take the place of modules are decisive; new modules of their own are not."""
+"""New files that shadow modules are decisive; new modules of other names are not."""
 
 from pathlib import Path
 

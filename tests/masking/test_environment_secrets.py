@@ -1,4 +1,4 @@
-"""Which variables of an environment hold a secret."""
+"""The secrets in the variables of an environment."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Secrets are taken out; what is none stays."""
+"""Secrets are masked; what is no secret is left."""
 
 import base64
 import json

@@ -62,8 +62,8 @@ def test_a_folder_that_one_may_not_write_to(data: Path) -> None:
     with ordinary_user():
         said = failure_of_opening(data / "new.txt", "w")
         advice = advice_on(said, Path("/"))
-    told = f"{data} is owned by {OWNER}, mode 555; this user may not write there"
-    assert advice.message == told
+    expected = f"{data} is owned by {OWNER}, mode 555; this user may not write there"
+    assert advice.message == expected
     assert "access" in advice.hint or advice.hint == f"chmod u+w {shlex.quote(str(data))}"
 
 
@@ -233,8 +233,8 @@ def test_a_limit_of_each_process_is_named() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    told = "the tests ran out of memory: one process may use 700 MB (ulimit -v)\n"
-    assert done.stdout == told, done.stderr
+    expected = "the tests ran out of memory: one process may use 700 MB (ulimit -v)\n"
+    assert done.stdout == expected, done.stderr
 
 
 def write(folder: Path, **values: object) -> None:

@@ -1,4 +1,4 @@
-"""What each failing case is, and how many runs of the suite it takes to know."""
+"""The classification of each failing case, and the number of runs that it takes."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -44,11 +44,11 @@ def compared(
     after: Sequence[SuiteReport],
     before: Sequence[SuiteReport] = (),
     baseline: SuiteReport = GREEN,
-    told: Relation | None = None,
+    related: Relation | None = None,
 ) -> tuple[dict[str, CaseVerdict], int]:
     """Carry an experiment out on queued reports; give the verdicts and the number of runs."""
     left = {Side.AFTER: list(after[1:]), Side.BEFORE: list(before)}
-    comparison = Comparison(Evidence(baseline, (after[0],)), told or relation())
+    comparison = Comparison(Evidence(baseline, (after[0],)), related or relation())
     runs = 1
     while side := comparison.choose_next_side():
         evidence = comparison.evidence.with_run(side, left[side].pop(0))
@@ -72,7 +72,7 @@ def test_what_fails_on_the_tree_before_now_is_the_environments() -> None:
 
 
 def test_an_old_failure_that_nothing_ties_to_the_attempt_takes_no_run() -> None:
-    assert compared([RED], baseline=RED, told=relation(MISSES)) == ({"a": CaseVerdict.OLD}, 1)
+    assert compared([RED], baseline=RED, related=relation(MISSES)) == ({"a": CaseVerdict.OLD}, 1)
 
 
 def test_an_old_failure_that_the_change_reaches_is_its_own() -> None:
@@ -81,20 +81,20 @@ def test_an_old_failure_that_the_change_reaches_is_its_own() -> None:
 
 def test_an_old_failure_that_the_task_names_is_its_own() -> None:
     named = relation(MISSES, "make a() work, and make all tests pass")
-    assert compared([RED, RED], baseline=RED, told=named) == ({"a": CaseVerdict.OWN}, 2)
+    assert compared([RED, RED], baseline=RED, related=named) == ({"a": CaseVerdict.OWN}, 2)
 
 
 def test_an_old_failure_in_other_words_is_compared() -> None:
     other = make_report(passed=["b"])
     case = Case("a", CaseOutcome.FAILED, message="quite another thing", file="t.py")
     other = replace(RED, cases=(*other.cases, case))
-    told = relation(MISSES)
-    assert compared([other], [RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 2)
+    related = relation(MISSES)
+    assert compared([other], [RED], baseline=RED, related=related) == ({"a": CaseVerdict.OLD}, 2)
 
 
 def test_unsteady_and_out_of_reach_is_flaky() -> None:
-    told = relation(MISSES)
-    assert compared([RED, GREEN], told=told) == ({"a": CaseVerdict.FLAKY}, 2)
+    related = relation(MISSES)
+    assert compared([RED, GREEN], related=related) == ({"a": CaseVerdict.FLAKY}, 2)
 
 
 def test_unsteady_within_reach_and_steady_before_is_the_attempts_own() -> None:
@@ -114,16 +114,16 @@ def test_a_red_case_of_the_task_that_turns_unsteady_is_the_attempts_own() -> Non
 
 
 def test_what_the_change_seems_not_to_reach_is_tried_again_on_the_tree_after() -> None:
-    told = relation(MISSES)
-    assert compared([RED, RED, RED], [GREEN], told=told) == ({"a": CaseVerdict.OWN}, 4)
-    assert compared([RED, RED, GREEN], [GREEN], told=told) == ({"a": CaseVerdict.FLAKY}, 4)
+    related = relation(MISSES)
+    assert compared([RED, RED, RED], [GREEN], related=related) == ({"a": CaseVerdict.OWN}, 4)
+    assert compared([RED, RED, GREEN], [GREEN], related=related) == ({"a": CaseVerdict.FLAKY}, 4)
 
 
 def test_a_new_test_needs_no_tree_before() -> None:
     case = Case("new", CaseOutcome.FAILED, file="t_new.py")
     red = replace(GREEN, cases=(*GREEN.cases, case), outcome=SuiteOutcome.FAILED)
-    told = relation("t_new.py", status="A")
-    assert compared([red, red], told=told) == ({"new": CaseVerdict.OWN}, 2)
+    related = relation("t_new.py", status="A")
+    assert compared([red, red], related=related) == ({"new": CaseVerdict.OWN}, 2)
 
 
 def test_a_suite_that_breaks_off_is_compared_as_a_whole() -> None:
@@ -134,8 +134,8 @@ def test_a_suite_that_breaks_off_is_compared_as_a_whole() -> None:
 
 def test_the_case_that_was_running_stands_for_a_suite_that_broke_off() -> None:
     crashed = SuiteReport(SuiteOutcome.CRASHED, -11, complete=False, running="a")
-    told = relation(MISSES)
-    assert compared([crashed, GREEN], told=told) == ({SUITE: CaseVerdict.FLAKY}, 2)
+    related = relation(MISSES)
+    assert compared([crashed, GREEN], related=related) == ({SUITE: CaseVerdict.FLAKY}, 2)
 
 
 def test_ids_that_are_new_in_each_run_are_one_case() -> None:
@@ -143,8 +143,8 @@ def test_ids_that_are_new_in_each_run_are_one_case() -> None:
         case = Case(f"f[{value}]", CaseOutcome.FAILED, message="no", file="t.py", function="f")
         return SuiteReport(SuiteOutcome.FAILED, 1, (case, *GREEN.cases))
 
-    told = relation(MISSES)
-    verdicts, runs = compared([run("1b2e")], baseline=run("9f00"), told=told)
+    related = relation(MISSES)
+    verdicts, runs = compared([run("1b2e")], baseline=run("9f00"), related=related)
     assert (list(verdicts.values()), runs) == ([CaseVerdict.OLD], 1)
 
 
@@ -154,8 +154,8 @@ def test_a_command_that_fails_though_all_pass_is_old_if_it_complained_before() -
 
     complaint, reached = "FAIL Required coverage of 90% not reached: 44.4%", "Coverage 97%"
     old = run(complaint.replace("44.4", "51.2"))
-    told = relation(MISSES)
-    assert compared([run(complaint)], baseline=old, told=told)[0] == {
+    related = relation(MISSES)
+    assert compared([run(complaint)], baseline=old, related=related)[0] == {
         "the exit status": CaseVerdict.OLD
     }
     new = compared([run(complaint)] * 2, [replace(GREEN, output=reached)])
@@ -209,26 +209,26 @@ def test_no_broken_result_is_ever_taken_for_the_environment_or_noise(
 
 def test_an_old_failure_and_nothing_that_passes_shows_nothing() -> None:
     only = make_report(failed=["a"])
-    told = relation(MISSES)
-    assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OWN}, 1)
+    related = relation(MISSES)
+    assert compared([only], baseline=only, related=related) == ({"a": CaseVerdict.OWN}, 1)
 
 
 def test_where_nothing_passes_an_attempt_at_something_else_is_not_to_blame() -> None:
     only = make_report(failed=["a"])
     documented = relation(MISSES, "Document the module.", versions=DOCUMENTED)
-    for told in (documented, relation("GUIDE.md")):
-        assert compared([only], baseline=only, told=told) == ({"a": CaseVerdict.OLD}, 1)
+    for related in (documented, relation("GUIDE.md")):
+        assert compared([only], baseline=only, related=related) == ({"a": CaseVerdict.OLD}, 1)
 
 
 def test_a_change_that_does_nothing_leaves_old_failures_of_the_changed_code() -> None:
-    told = relation(task="Document f().", versions=DOCUMENTED)
-    assert compared([RED], baseline=RED, told=told) == ({"a": CaseVerdict.OLD}, 1)
+    related = relation(task="Document f().", versions=DOCUMENTED)
+    assert compared([RED], baseline=RED, related=related) == ({"a": CaseVerdict.OLD}, 1)
 
 
 @pytest.mark.parametrize("task", ["Round up in f().", "Rename the variables of f()."])
 def test_a_change_that_does_nothing_does_not_do_what_was_asked(task: str) -> None:
-    told = relation(task=task, versions=("def f():\n    pass\n", 'def f():\n    """Up."""\n'))
-    assert compared([RED, RED], baseline=RED, told=told) == ({"a": CaseVerdict.OWN}, 2)
+    related = relation(task=task, versions=("def f():\n    pass\n", 'def f():\n    """Up."""\n'))
+    assert compared([RED, RED], baseline=RED, related=related) == ({"a": CaseVerdict.OWN}, 2)
 
 
 @pytest.mark.parametrize(
@@ -247,8 +247,8 @@ def test_a_change_that_does_nothing_does_not_do_what_was_asked(task: str) -> Non
 )
 def test_no_words_excuse_a_change_of_what_code_does(task: str) -> None:
     for versions in (("x = 1\n", "x = 2\n"), ("def f():\n    return 1\n", "def f():\n    pass\n")):
-        told = relation(task=task, versions=versions)
-        assert compared([RED, RED], baseline=RED, told=told) == ({"a": CaseVerdict.OWN}, 2)
+        related = relation(task=task, versions=versions)
+        assert compared([RED, RED], baseline=RED, related=related) == ({"a": CaseVerdict.OWN}, 2)
 
 
 @pytest.mark.parametrize(
@@ -260,15 +260,15 @@ def test_no_words_excuse_a_change_of_what_code_does(task: str) -> None:
     ],
 )
 def test_a_test_that_was_written_first_is_the_tasks(task: str) -> None:
-    told = relation(task=task)
-    assert compared([RED, RED], baseline=RED, told=told) == ({"a": CaseVerdict.OWN}, 2)
+    related = relation(task=task)
+    assert compared([RED, RED], baseline=RED, related=related) == ({"a": CaseVerdict.OWN}, 2)
 
 
 def test_a_test_that_the_task_does_not_name_may_fail_otherwise() -> None:
     cases = [replace(case, raised=(Raised("builtins.ValueError"),)) for case in RED.cases]
     other = replace(RED, cases=tuple(cases))
-    told = relation(task="Make test_b pass.")
-    verdicts, _ = compared([other], [RED], baseline=RED, told=told)
+    related = relation(task="Make test_b pass.")
+    verdicts, _ = compared([other], [RED], baseline=RED, related=related)
     assert verdicts["a"] is CaseVerdict.OLD
 
 
@@ -277,10 +277,10 @@ def test_only_more_than_words_breaks_again_what_was_broken(docs: bool) -> None:
     plain = "def f(x):\n    return x\n"
     typed = plain.replace("(x)", "(x: Lost)")
     versions = DOCUMENTED if docs else (plain, typed)
-    told = relation(task="Add docstrings and type hints to f().", versions=versions)
+    related = relation(task="Add docstrings and type hints to f().", versions=versions)
     cases = [replace(case, raised=(Raised("builtins.NameError"),)) for case in RED.cases]
     other = replace(RED, cases=tuple(cases))
-    verdicts, _ = compared([other], [RED], baseline=RED, told=told)
+    verdicts, _ = compared([other], [RED], baseline=RED, related=related)
     assert verdicts["a"] is (CaseVerdict.OLD if docs else CaseVerdict.OWN)
 
 
@@ -294,7 +294,7 @@ def test_runs_that_break_off_before_the_case_are_bounded() -> None:
 def test_an_incomplete_run_with_an_old_failure_is_not_enough() -> None:
     """A break behind the point where the suite broke off would not be seen."""
     hung = replace(RED, outcome=SuiteOutcome.TIMEOUT, complete=False)
-    verdicts, _ = compared([hung, hung], [RED], baseline=RED, told=relation(MISSES))
+    verdicts, _ = compared([hung, hung], [RED], baseline=RED, related=relation(MISSES))
     assert verdicts[SUITE] is CaseVerdict.OWN
 
 
@@ -305,12 +305,12 @@ def failing_with(message: str) -> SuiteReport:
 
 def test_the_tasks_own_test_may_fail_for_the_environment() -> None:
     defect, refused = failing_with("assert 1 == 2"), failing_with("ConnectionRefusedError")
-    told = relation(task="repair `a`")
-    assert compared([refused, refused], [refused], baseline=defect, told=told) == (
+    related = relation(task="repair `a`")
+    assert compared([refused, refused], [refused], baseline=defect, related=related) == (
         {"a": CaseVerdict.ENVIRONMENT},
         3,
     )
-    assert compared([refused, refused], [defect], baseline=defect, told=told) == (
+    assert compared([refused, refused], [defect], baseline=defect, related=related) == (
         {"a": CaseVerdict.OWN},
         3,
     )
@@ -318,10 +318,10 @@ def test_the_tasks_own_test_may_fail_for_the_environment() -> None:
 
 def test_the_tasks_own_test_may_be_unlucky_once() -> None:
     defect, slow = failing_with("assert 1 == 2"), failing_with("the server was not ready")
-    told = relation(task="repair `a`")
-    found = compared([slow, GREEN, GREEN], [defect], baseline=defect, told=told)
+    related = relation(task="repair `a`")
+    found = compared([slow, GREEN, GREEN], [defect], baseline=defect, related=related)
     assert found == ({"a": CaseVerdict.FLAKY}, 4)
-    found = compared([slow, GREEN, slow], [defect], baseline=defect, told=told)
+    found = compared([slow, GREEN, slow], [defect], baseline=defect, related=related)
     assert found == ({"a": CaseVerdict.UNSTEADY}, 4)
 
 

@@ -45,7 +45,7 @@ def test_the_projects_own_package_is_never_advised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "expected"),
     [
         ("OSError: [Errno 28] No space left on device", "no space on a disk"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'no-such-tool'", "no-such-tool"),
@@ -57,9 +57,9 @@ def test_the_projects_own_package_is_never_advised(tmp_path: Path) -> None:
     ],
 )
 def test_words_choose_the_message_once_the_environment_is_to_blame(
-    said: str, told: str, tmp_path: Path
+    said: str, expected: str, tmp_path: Path
 ) -> None:
     case = Case("a", CaseOutcome.FAILED, message=said)
     advice = find_advice(SuiteReport(SuiteOutcome.FAILED, 1, (case,)), [case], tmp_path)
-    assert told in advice.message
+    assert expected in advice.message
     assert advice.hint

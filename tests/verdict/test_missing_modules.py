@@ -1,4 +1,4 @@
-"""Which modules a text says are missing."""
+"""Missing modules are read from error messages."""
 
 import sys
 from pathlib import Path

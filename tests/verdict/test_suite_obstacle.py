@@ -1,4 +1,4 @@
-"""Whether the suite can judge at all, before a token is spent."""
+"""Obstacles that keep the suite from judging at all are found before any cost."""
 
 import shlex
 import sys
