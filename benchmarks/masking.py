@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.results import Table, spread
-from orchestrator.failures.masked_patch import mask_patch
+from orchestrator.failures.patch_masking import mask_patch
 from orchestrator.masking import Masker
 
 SIZES: Final = (250_000, 500_000, 1_000_000)

@@ -1,40 +1,48 @@
-"""Makes sure that a verdict can be believed: tests and environment unchanged, all cases run.
+"""Makes a verdict trustworthy: tests and environment are unchanged, and all cases really ran.
 
-guard          all of it together, as the steps of a run call it; a `Reviewer`
-build          builds guards
-suite_runs     runs the suite under watch
-fake           a reviewer whose findings are scripted
+guard                 all parts together, as the steps of a run call them; the first `Reviewer`
+build                 builds guards
+suite_runs            runs the suite under watch
+fake                  a reviewer whose findings are scripted
 
-What is guarded, derived once:
-baseline       derives, stores and loads it
-protection     what is guarded in a project, why, and what must not appear
-derivation     ... derived from the footprint of the baseline
-helpers        ... with the helpers of tests distinguished from the code under test
-command_chain  ... and from the files that the suite's command leads to
-task_runners   ... through make, npm, tox and the like
-path_rules     ... or from the names of files, where there is no footprint
-shared_files   the part of a shared file (pyproject.toml) that affects tests
-environment_state  interpreter, installed packages, programs
-doctests       examples in product files
+What is guarded, derived once at the baseline:
+baseline              derives, stores and loads it
+protection            what is guarded in a project, why, and which new files are prohibited
+protection_derivation ... derived from the footprint of the baseline
+helper_modules        ... with helpers of tests distinguished from the code under test
+command_chain         ... and from the files that the suite's command leads to
+task_runners          ... through make (makefiles), npm, tox and the like
+scripts               ... through programs, unless they hold the code under test
+prohibited_names      ... and names that no new file may have
+path_rules            ... or from the names of files, without a footprint
+shared_files          the part of a shared file (pyproject.toml) that affects tests
+search_path           where Python finds modules
+environment_state     interpreter, installed packages, programs
+doctests              examples in product files
 
-What an attempt found, restored after it:
-attempts       records, compares and reverts
-kept_files     stores guarded files byte for byte (manifest, copies), and restores them
-tree           walks through a project, and takes the states of files
-environment_changes  compares the environment (packages, startup_files), and restores it from copies
-rules          restores the learned rules in one file
-excludes       and the settings that keep such a file from being loaded
-instructions   all files with rules, and what they are compared with
+What an attempt finds, restored after it:
+attempts              records, loads and reverts
+guarded_file_store    stores guarded files (manifest, copy_store)
+file_changes          ... finds changes (tree: the project's files and their states)
+file_restoring        ... and restores them
+environment_changes   compares the environment (installed_packages, startup_files)
+environment_copies    ... and restores it
+instruction_files     all files with learned rules, and what decides whether they are loaded
+learned_rules         ... restores the rules in one file
+claude_md_excludes    ... and the settings that exclude a file
 
-Whether its verdict can be believed:
-suite_watch    compares the files before and after a run of the suite
-suite_writes   records what a run of the suite itself writes
-checks         checks what is new, added, hidden and missing
-shadows        new files that take the place of modules
-scan, weighing constructs in the added code whose only purpose is to fool tests
-cases, counts  what the suite's report says, compared with that of the beginning
-control_run    the old tests without the new ones
-new_tests      new tests that need something that was reverted
+Whether its verdict can be trusted:
+suite_watch           checks the project before and after a run of the suite (bytecode)
+suite_writes          the files that a run of the suite itself writes
+verdict_checks        all checks of one attempt:
+shadowing_modules       new files that shadow modules
+attempt_scan, scan      constructs in the added code whose only use is to deceive tests
+report_comparison       cases that are hidden, by comparison with the baseline's report
+case_counts             ... by the runner's count of tests
+control_run           the old tests without the new ones
+reverted_dependencies new tests that need something that was reverted
+
+findings, errors      how all of them report
 """
 
 from orchestrator.guard.build import build_disabled_guard, build_guard

@@ -9,12 +9,13 @@ from typing import Final
 
 from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.environment_changes import EnvironmentGuard
+from orchestrator.guard.errors import translate_os_errors
 from orchestrator.guard.findings import KINDS, escape_name, limit_findings
-from orchestrator.guard.instructions import Instructions
-from orchestrator.guard.kept_files import MANIFEST_SUFFIX, GuardedFileStore, translate_os_errors
+from orchestrator.guard.guarded_file_store import MANIFEST_SUFFIX, GuardedFileStore
+from orchestrator.guard.instruction_files import Instructions
 from orchestrator.guard.manifest import Change, Manifest
-from orchestrator.guard.new_tests import has_reverted_dependency
 from orchestrator.guard.protection import normalize_name
+from orchestrator.guard.reverted_dependencies import has_reverted_dependency
 from orchestrator.guard.shared_files import is_shared
 from orchestrator.guard.tree import Tree
 from orchestrator.models import Case, Finding

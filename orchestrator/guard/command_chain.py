@@ -1,8 +1,8 @@
 """Follows the suite's command to the files that decide what it does.
 
-Make, npm and the like read files of the project; their recipes source and run further ones. All of
-them are guarded, also those that are looked for and not there. What a command *tests* is not: a
-script that holds the code under test, or the paths that are given to pytest.
+Make, npm and other task runners read files of the project; their recipes source and run further
+ones. All of them are guarded, also those that a tool would read and that do not exist. What a
+command *tests* is not guarded: a script that holds the code under test, or paths passed to pytest.
 """
 
 import re
@@ -12,9 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard import scripts
 from orchestrator.guard.protection import normalize_name
-from orchestrator.guard.task_runners import TASK_RUNNERS
+from orchestrator.guard.scripts import (
+    Language,
+    detect_language,
+    is_product,
+    iter_sibling_imports,
+    iter_strings,
+)
+from orchestrator.guard.task_runners import TASK_RUNNERS, Reference
 from orchestrator.platform import files
 from orchestrator.suites.pytest.node_ids import extract_file_part
 
@@ -27,7 +33,7 @@ _PREFIXES: Final = frozenset(
         *("npx", "bunx", "pnpx", "dotenv", "!", "{", "(", "eval", "xargs", "timeout"),
     }
 )
-"""Words before the program that is really meant."""
+"""Words before the program that the command is about."""
 
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash"})
 _CONFIGS: Final = {
@@ -49,13 +55,13 @@ _CONFIGS: Final = {
     "yarn": (".yarnrc", ".yarnrc.yml", ".npmrc"),
     "bats": ("setup_suite.bash",),
 }
-"""Files in the folder where a program starts that it reads without being told."""
+"""Files in its start folder that a program reads without being asked to."""
 
 _DATA: Final = re.compile(
     r"\.(?:ini|cfg|toml|ya?ml|json|txt|env|conf|rc|mk|opts|args|lst|list|properties)$|(?:^|/)\.env"
 )
 _SETTINGS: Final = re.compile(r"\.(?:ini|cfg|toml|ya?ml|env|conf|rc|mk|opts|args)$|(?:^|/)\.env")
-"""Of `_DATA`, what decides how a program works; the rest may be what it works on."""
+"""Those of `_DATA` that configure a program; the others may be what it works on."""
 
 _SHELL_END: Final = re.compile(r"^(?:;|&&|\|\||\||&|\(|\)|;;|\|&)$")
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]\w*\+?=")
@@ -64,18 +70,20 @@ _MOST: Final = 400
 
 @dataclass
 class Chain:
-    """What a command leads to."""
+    """The files, programs and plugins that a command leads to."""
 
     files: dict[str, str] = field(default_factory=dict)
-    """Names of files that are there, with the reason."""
+    """Names of existing files, with the reason for people."""
+    references: dict[str, Reference] = field(default_factory=dict)
+    """How each of these files is referred to."""
     absent: dict[str, str] = field(default_factory=dict)
-    """Names at which a file would count, with the reason."""
+    """Names at which a file would be read, with the reason."""
     programs: set[str] = field(default_factory=set)
     """Names of the programs that are started."""
     product: set[str] = field(default_factory=set)
     """Names of files that are run as the code under test."""
     plugins: set[str] = field(default_factory=set)
-    """Modules that pytest is told to load."""
+    """Modules that pytest loads as plugins by an argument."""
 
 
 def follow_command(project: Path, command: str) -> Chain:
@@ -83,7 +91,7 @@ def follow_command(project: Path, command: str) -> Chain:
 
     Args:
         project: the project's real folder.
-        command: as in `tests.command`.
+        command: the suite's command, as in `tests.command`.
     """
     follower = _Follower(project)
     follower.follow_line(command, project, "tests.command")
@@ -97,11 +105,11 @@ class _Follower:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether so much was followed that it is enough."""
+        """Whether the limit of followed lines and files is reached."""
         return len(self._seen) > _MOST
 
     def is_first(self, *key: str) -> bool:
-        """Return whether something is met for the first time."""
+        """Return whether this is the first call with a key."""
         before = key in self._seen
         self._seen.add(key)
         return not before
@@ -110,7 +118,7 @@ class _Follower:
         """Follow one line of shell."""
         for inner in re.findall(r"\$\(([^()]+)\)|`([^`]+)`", text):
             if "".join(inner) != text:
-                # What it prints becomes a part of the command.
+                # Its output becomes a part of the command: `$(cat options.txt)`.
                 for word in "".join(inner).split()[1:]:
                     self._guard_data_file(word, cwd, by)
                 self.follow_line("".join(inner), cwd, by)
@@ -119,13 +127,7 @@ class _Follower:
 
     def _follow_simple_command(self, words: Sequence[str], cwd: Path, by: str) -> Path:
         """Follow one simple command; return the folder that the next one starts in."""
-        for at, word in enumerate(words):
-            if word in ("<", "-a", "--env-file", "-f", "--file") and at + 1 < len(words):
-                self._guard_data_file(words[at + 1], cwd, by)
-            elif word.startswith("@"):
-                self._guard_data_file(word[1:], cwd, by)
-            elif "=" in word:
-                self._guard_data_file(word.partition("=")[2], cwd, by)
+        self._guard_data_arguments(words, cwd, by)
         left = list(words)
         while left and (
             _ASSIGNMENT.match(left[0]) or left[0] in _PREFIXES or left[0].startswith("-")
@@ -138,6 +140,7 @@ class _Follower:
         if program in ("cd", "pushd") and arguments:
             return cwd / arguments[0]
         self._record_program(program, cwd)
+        # `python3.11` is handled as `python` is.
         handler = _HANDLERS.get(re.sub(r"(?<=\w)[\d.]+$", "", Path(program).name or program))
         if handler:
             handler(self, arguments, cwd, by)
@@ -150,14 +153,24 @@ class _Follower:
                 self._follow_argument(word, cwd, by)
         return cwd
 
+    def _guard_data_arguments(self, words: Sequence[str], cwd: Path, by: str) -> None:
+        """Guard the data files that the words of a command name."""
+        for at, word in enumerate(words):
+            if word in ("<", "-a", "--env-file", "-f", "--file") and at + 1 < len(words):
+                self._guard_data_file(words[at + 1], cwd, by)
+            elif word.startswith("@"):
+                self._guard_data_file(word[1:], cwd, by)
+            elif "=" in word:
+                self._guard_data_file(word.partition("=")[2], cwd, by)
+
     def _record_program(self, word: str, cwd: Path) -> None:
         if re.fullmatch(r"[A-Za-z][\w.+-]*", word):
             self.chain.programs.add(word)
             for name in _CONFIGS.get(word, ()):
                 self.guard_path(cwd / name, f"read by {word}")
 
-    def guard_path(self, path: Path, why: str) -> bool:
-        """Guard what is at a path, or that nothing is; return whether there is a file."""
+    def guard_path(self, path: Path, why: str, reference: Reference = Reference.READ) -> bool:
+        """Guard a file, or a path at which none may appear; return whether there is a file."""
         name = normalize_name(self.project, path)
         if name.startswith(("/usr/", "/bin/", "/dev/", "/proc/", "/etc/")):
             return False
@@ -165,15 +178,16 @@ class _Follower:
             if not files.exists(path):
                 self.chain.absent.setdefault(name, why)
             return False
-        self.chain.files.setdefault(name, why)
+        if name not in self.chain.files:
+            self.chain.files[name], self.chain.references[name] = why, reference
         return True
 
     def _guard_data_file(self, word: str, cwd: Path, by: str) -> None:
         if word and "\0" not in word and _DATA.search(word) and files.is_file(cwd / word):
-            self.guard_path(cwd / word, f"named by {by}")
+            self.guard_path(cwd / word, f"named by {by}", Reference.NAMED)
 
     def _follow_argument(self, word: str, cwd: Path, by: str) -> None:
-        """Follow a word of which nobody knows what the program does with it."""
+        """Follow an argument of a program whose options are not known."""
         if word.startswith("-") or "\0" in word or len(word) > 300:
             return
         if word.endswith((".sh", ".bash", ".py", ".js", ".cjs", ".mjs")):
@@ -185,7 +199,7 @@ class _Follower:
 
     def _follow_shell(self, arguments: Sequence[str], cwd: Path, by: str) -> None:
         for at, word in enumerate(arguments):
-            if re.fullmatch(r"-\w*c", word):
+            if re.fullmatch(r"-\w*c", word):  # `sh -ec "..."`
                 self.follow_line(" ".join(arguments[at + 1 : at + 2]), cwd, by)
                 return
             if not word.startswith("-"):
@@ -244,22 +258,22 @@ class _Follower:
     # ---- scripts ---------------------------------------------------------------------------
 
     def follow_script(self, word: str, cwd: Path, by: str, *, as_shell: bool = False) -> None:
-        """Follow a program file of the project, if that decides which tests run."""
+        """Follow a program of the project, unless it holds the code under test."""
         path = cwd / word
         name = normalize_name(self.project, path)
         if name.startswith(("/usr/", "/bin/")) or not files.is_file(path):
             if as_shell and not files.exists(path) and "$" not in word:
                 self.guard_path(path, f"run by {by}")
             return
-        kind = "shell" if as_shell else scripts.detect_language(path)
-        if kind == "binary" or (kind == "data" and not as_shell):
+        language = Language.SHELL if as_shell else detect_language(path)
+        if language in (Language.BINARY, Language.DATA):
             return
-        if scripts.is_product(path, kind, self.project):
+        if is_product(path, language, self.project):
             self.chain.product.add(name)
             return
         if not self.guard_path(path, f"run by {by}") or not self.is_first(name, ""):
             return
-        if kind == "shell":
+        if language is Language.SHELL:
             self._follow_lines(path, cwd)
         else:
             self.follow_strings(path, cwd)
@@ -272,16 +286,23 @@ class _Follower:
             self.follow_line(line, cwd, shown)
 
     def follow_strings(self, path: Path, cwd: Path) -> None:
-        """Follow what a Python or JavaScript program names in its strings and imports."""
+        """Follow the files and commands in the strings and imports of a program.
+
+        Args:
+            path: a Python or JavaScript program.
+            cwd: the folder that it starts in.
+        """
         shown = normalize_name(self.project, path)
-        for word in scripts.iter_strings(path):
+        for word in iter_strings(path):
             for folder in dict.fromkeys((cwd, path.parent)):
                 self._follow_argument(word, folder, shown)
             if " " in word:
                 self.follow_line(word, cwd, shown)
-        for beside in scripts.iter_sibling_imports(path, self.project):
-            if self.guard_path(beside, f"imported by {shown}") and self.is_first(str(beside), ""):
-                self.follow_strings(beside, cwd)
+        for sibling in iter_sibling_imports(path, self.project):
+            why = f"imported by {shown}"
+            exists = self.guard_path(sibling, why, Reference.IMPORTED)
+            if exists and self.is_first(str(sibling), ""):
+                self.follow_strings(sibling, cwd)
 
 
 _HANDLERS: Final[Mapping[str, Callable[[_Follower, Sequence[str], Path, str], None]]] = {
@@ -300,9 +321,10 @@ def _iter_commands(text: str) -> Iterator[list[str]]:
     """Yield the simple commands of a line of shell."""
     try:
         lexer = shlex.shlex(text, posix=True, punctuation_chars=";&|()<>")
+        # Without this, shlex splits words at each character that is no letter, digit or `~-./*?=`.
         lexer.whitespace_split = True
         words = list(lexer)
-    except ValueError:
+    except ValueError:  # an unclosed quote: the line is part of a longer command
         words = text.split()
     current: list[str] = []
     for word in words:

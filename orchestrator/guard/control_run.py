@@ -1,18 +1,24 @@
-"""Runs the old tests alone: new ones may do anything in the process of the old ones."""
+"""Runs the old tests alone: in one process with them, new tests may manipulate them."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.guard import cases
 from orchestrator.guard.manifest import Manifest
+from orchestrator.guard.report_comparison import (
+    find_dependent_passes,
+    find_inconsistencies,
+    is_control_run,
+    list_case_files,
+    list_test_files,
+)
 from orchestrator.models import Finding, Findings, SuiteReport
 
 WatchedRun = Callable[[list[str]], tuple[SuiteReport, Findings]]
-"""Runs the selected files of tests, and looks before and after it."""
+"""Runs the selected test files, and checks the project before and after."""
 
 
 class ControlRun:
-    """Compares a suite with new tests in it with the old tests alone.
+    """Compares a suite that includes new tests with a run of the old tests alone.
 
     Args:
         project: the project's folder.
@@ -21,37 +27,33 @@ class ControlRun:
     def __init__(self, project: Path) -> None:
         self._project = project
         self._can_select = True
-        """Whether the suite runs only the files that it is asked for, as far as we know."""
+        """Whether the suite runs only the selected files, as far as is known."""
 
     def compare_runs(
         self, baseline: SuiteReport, report: SuiteReport, manifest: Manifest, run: WatchedRun
     ) -> list[Finding]:
-        """Return what passes only beside the new tests, and what the runs changed.
+        """Return findings for cases that pass only beside the new tests, and for changed files.
 
-        What fails then has to fail again, because some old tests are unsteady.
+        A case has to fail in two runs without the new tests, because some old tests are flaky.
 
         Args:
-            baseline: the report of the run's beginning.
-            report: of the whole suite.
-            manifest: the files as the attempt found them.
+            baseline: the baseline's report.
+            report: the report of the whole suite.
+            manifest: the files as they were when the attempt started.
             run: runs the old tests.
         """
-        new = (
-            cases.list_case_files(report)
-            - cases.list_case_files(baseline)
-            - manifest.entries.keys()
-        )
-        old = cases.list_test_files(baseline, self._project)
+        new = list_case_files(report) - list_case_files(baseline) - manifest.entries.keys()
+        old = list_test_files(baseline, self._project)
         if not (self._can_select and new and old):
             return []
         alone, watched = run(old)
-        self._can_select = cases.is_control_run(alone, new)
+        self._can_select = is_control_run(alone, new)
         if not self._can_select:
-            return [*watched.found, *cases.find_inconsistencies(alone, baseline)]
-        found = cases.find_dependent_passes(report, alone, new, baseline)
+            return [*watched.found, *find_inconsistencies(alone, baseline)]
+        found = find_dependent_passes(report, alone, new, baseline)
         if not found:
             return list(watched.found)
         again, watched_again = run(old)
-        second = {each.where for each in cases.find_dependent_passes(report, again, new, baseline)}
+        second = {each.where for each in find_dependent_passes(report, again, new, baseline)}
         steady = [each for each in found if each.where in second]
         return [*watched.found, *watched_again.found, *steady]

@@ -1,8 +1,8 @@
-"""Compares the doctests in product files with those of the run's beginning.
+"""Compares the doctests in product files with those at the baseline.
 
-An example in a docstring is a test that lies in the code under test, so its file is free. The
-examples themselves are not: one that is gone, expects something else or is skipped by a directive
-was edited like a test. New examples are fine, as long as they do not change what old ones mean.
+An example in a docstring is a test inside the code under test, so the file as a whole cannot be
+guarded. The examples are: one that was removed, expects something else or is skipped by a directive
+counts as an edited test. New examples are allowed unless they change what old ones mean.
 """
 
 import ast
@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard.cases import list_case_files
 from orchestrator.guard.findings import limit_findings
 from orchestrator.guard.protection import Protection
+from orchestrator.guard.report_comparison import list_case_files
 from orchestrator.guard.scripts import parse_source
 from orchestrator.guard.tree import Tree, walk_tree
 from orchestrator.models import Finding, FindingKind, SuiteReport
@@ -27,7 +27,7 @@ Doctests = Mapping[str, tuple[Example, ...]]
 """The examples of each file."""
 
 _RUNS_DOCTESTS: Final = re.compile(r"doctest\.\w+\(|-m doctest|DocTestSuite|testmod")
-"""Code that runs the doctests of modules by itself, and not through pytest."""
+"""Code that runs the doctests of modules without pytest."""
 _PROGRAMS: Final = (".py", ".sh", ".mk", "")
 _LARGEST: Final = 2_000_000
 
@@ -35,13 +35,13 @@ _LARGEST: Final = 2_000_000
 def find_doctest_files(
     protection: Protection, command: str, report: SuiteReport, tree: Tree | None = None
 ) -> set[str]:
-    """Return the product files whose doctests run, as far as one can say.
+    """Return the product files whose doctests run, as far as is known.
 
     Args:
         protection: what is guarded.
-        command: the suite's.
-        report: whose cases tell which files pytest took; other runners name no files.
-        tree: the project's files, if somebody has just looked.
+        command: the suite's command.
+        report: its cases show which files pytest collected; other runners name no files.
+        tree: the project's files, if the caller has just read them.
     """
     project = protection.project
     paths = [project / name for name in (*protection.tests, *protection.guarded)]
@@ -58,7 +58,7 @@ def read_doctests(project: Path, names: Collection[str]) -> Doctests:
 
     Args:
         project: the project's folder.
-        names: of the files; those without examples are left out.
+        names: the files' names; files without examples are left out.
     """
     found = {
         name: tuple(_iter_all_examples(_iter_docstrings(project / name))) for name in sorted(names)
@@ -67,12 +67,12 @@ def read_doctests(project: Path, names: Collection[str]) -> Doctests:
 
 
 def find_edited_doctests(project: Path, before: Doctests, names: Collection[str]) -> list[Finding]:
-    """Return a finding for each example that is not what it was.
+    """Return a finding for each example that was edited, removed or redefined.
 
     Args:
         project: the project's folder.
-        before: the examples of the run's beginning.
-        names: of the files whose examples run now.
+        before: the examples at the baseline.
+        names: the files whose examples run now.
     """
     if not before:
         return []
@@ -81,29 +81,37 @@ def find_edited_doctests(project: Path, before: Doctests, names: Collection[str]
     now = Counter(
         each for each in _iter_all_examples(each for held in docstrings.values() for each in held)
     )
-    missing, found = known - now, []
+    found = list(_iter_missing_examples(before, known - now))
+    for name, held in docstrings.items():
+        for docstring in held:
+            for example, word in _iter_redefinitions(docstring, known):
+                source = _shorten_source(example[0])
+                text = f"the new example `{source}` changes {word} for old ones"
+                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
+    return limit_findings(found, "the doctests", "examples")
+
+
+def _iter_missing_examples(before: Doctests, missing: Counter[Example]) -> Iterator[Finding]:
+    """Yield a finding for each missing example, in the file that had it.
+
+    Args:
+        before: the examples at the baseline.
+        missing: how often each example is missing. Examples are counted over all files, so that one
+            may move with its function.
+    """
     for name, examples in before.items():
         for example in examples:
             if missing[example]:
                 missing[example] -= 1
-                text = (
-                    f"the doctest `{_shorten_source(example[0])}` was changed, skipped or removed"
-                )
-                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
-    for name, held in docstrings.items():
-        for docstring in held:
-            for example, word in _iter_redefinitions(docstring, known):
-                text = (
-                    f"the new example `{_shorten_source(example[0])}` changes {word} for old ones"
-                )
-                found.append(Finding(FindingKind.TEST, name, text, decisive=True))
-    return limit_findings(found, "the doctests", "examples")
+                source = _shorten_source(example[0])
+                text = f"the doctest `{source}` was changed, skipped or removed"
+                yield Finding(FindingKind.TEST, name, text, decisive=True)
 
 
 def _iter_redefinitions(
     docstring: list[Example], known: Collection[Example]
 ) -> Iterator[tuple[Example, str]]:
-    """Yield new examples that bind a name which an old one behind them uses."""
+    """Yield new examples, each with a name that it binds and that a later old example uses."""
     for at, example in enumerate(docstring):
         if example in known:
             continue
@@ -115,7 +123,7 @@ def _iter_redefinitions(
 
 
 def _iter_docstrings(path: Path) -> Iterator[list[Example]]:
-    """Yield the examples of each docstring of a file that has any."""
+    """Yield the examples of each docstring in a file, docstrings without examples left out."""
     source = files.read_bytes(path, _LARGEST) if path.suffix == ".py" else b""
     tree = parse_source(source) if b">>>" in source else None
     for node in ast.walk(tree) if tree else ():
@@ -148,7 +156,7 @@ def _collect_names(source: str) -> set[str]:
 
 
 def _collect_bound_names(source: str) -> set[str]:
-    """Return the names that an example gives a new value, or changes something of."""
+    """Return the names that an example binds, or whose attributes it sets."""
     found: set[str] = set()
     for node in _walk_syntax(source):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):

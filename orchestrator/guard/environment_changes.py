@@ -1,6 +1,6 @@
-"""Compares the environment with what it was, and restores what can be restored.
+"""Compares the environment with its state at the baseline, and restores what can be restored.
 
-Only what `lstat` says is another is read.
+Only files for which `lstat` returns something else are read.
 """
 
 import os
@@ -16,7 +16,7 @@ from orchestrator.guard.environment_state import (
     read_site_folder,
 )
 from orchestrator.guard.findings import limit_findings
-from orchestrator.guard.packages import find_reinstalled_files
+from orchestrator.guard.installed_packages import find_reinstalled_files
 from orchestrator.guard.startup_files import is_harmless
 from orchestrator.guard.tree import read_signature
 from orchestrator.models import Finding, FindingKind
@@ -24,13 +24,13 @@ from orchestrator.platform import files
 
 
 class EnvironmentGuard:
-    """Compares the environment with what it was, and restores what can be restored.
+    """Compares the environment with its state at the baseline, and restores what can be restored.
 
     Args:
-        state: as it was at the baseline.
-        folder: holds the copies.
-        aside: takes what is replaced.
-        restore: whether to restore at all.
+        state: the state at the baseline.
+        folder: where the copies are stored.
+        aside: where replaced files are moved to.
+        restore: whether to restore, and not only to report.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class EnvironmentGuard:
         self._copies = EnvironmentCopies(state.copies, folder, aside)
 
     def check_environment(self, *, suite_ran: bool = False) -> list[Finding]:
-        """Return what differs, restored where a copy is kept.
+        """Return findings for all differences; files with a copy are restored.
 
         Args:
-            suite_ran: whether it differs since the suite began. Then Python may have compiled what
-                it had not imported before, as in an environment that came without bytecode.
+            suite_ran: whether the suite has run since the last check. Then Python may have compiled
+                modules that it had not imported before, as in an environment without bytecode.
 
         Raises:
             OSError: something cannot be read, or restored.
@@ -76,6 +76,7 @@ class EnvironmentGuard:
         upgraded = find_reinstalled_files(changed, self._state.records)
         for path in changed:
             if path in upgraded:
+                # To restore some files of another version would break the runner.
                 text = "the test runner was upgraded; the baseline was taken with another one"
                 yield _build_finding(path, text)
                 return
@@ -108,6 +109,8 @@ class EnvironmentGuard:
             if is_harmless(path):
                 continue
             yield from self._move_aside(path, "read at the start of Python or pytest, added")
+        # A new package is no offence, because agents install what they need. It is one if it hides
+        # a module of a folder that comes later on the search path.
         later = self._list_later_modules(was.path)
         for name in sorted(set(now.names) - set(was.names)):
             if name in later:
@@ -126,9 +129,9 @@ class EnvironmentGuard:
     def _iter_cache_findings(
         self, changed: Collection[str], *, suite_ran: bool
     ) -> Iterator[Finding]:
-        """Yield findings for bytecode that changed while its source did not; drop it.
+        """Yield findings for bytecode that changed while its source did not, and remove it.
 
-        Only that of recorded files counts: a folder of packages holds that of others too.
+        Only bytecode of recorded files counts: a `__pycache__` folder holds that of others too.
         """
         known = self._state.caches
         sources = self._state.runner.keys() | self._state.installed.keys()
@@ -140,6 +143,7 @@ class EnvironmentGuard:
                 yield from self._iter_package_findings(path)
                 continue
             source = _resolve_source(path)
+            # A changed source is reported itself, and Python compiles it again.
             if source in changed or source not in sources or not os.path.lexists(path):
                 continue
             if self._restore:
@@ -150,7 +154,11 @@ class EnvironmentGuard:
             yield Finding(FindingKind.TEST_CONFIG, path, text, decisive=not self._restore)
 
     def _iter_package_findings(self, folder: str) -> Iterator[Finding]:
-        """Yield findings for new files in a package's folder that are found before its own."""
+        """Yield findings for new files that Python finds before a package's own modules.
+
+        For `import name`, a folder `name/` with an `__init__.py`, and an extension module, come
+        before `name.py`.
+        """
         sources = {*self._state.runner, *self._state.installed}
         stems = {Path(each).stem for each in sources if os.path.dirname(each) == folder}  # noqa: PTH120
         for item in files.list_folder(folder):

@@ -1,4 +1,4 @@
-"""Keeps copies of the environment's small files, and restores them."""
+"""Stores copies of the environment's small files, and restores them."""
 
 import contextlib
 import os
@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from orchestrator.guard import copies
-from orchestrator.guard.copies import Copies
+from orchestrator.guard.copy_store import CopyStore, compute_digest
 from orchestrator.platform import files
 
 _LARGEST_COPY: Final = 1_000_000
@@ -17,45 +16,49 @@ _LINK: Final = b"link to "
 
 
 def record_copies(paths: Iterable[str], folder: Path) -> dict[str, str]:
-    """Keep copies of what is small, and return their digests, by path.
+    """Store copies of small files, and return their digests by path.
 
     Args:
-        paths: of files; those that cannot be read are left out.
-        folder: takes the copies.
+        paths: the files' paths; files that cannot be read, or are large, are left out.
+        folder: where the copies are stored.
 
     Raises:
         OSError: a copy cannot be written.
     """
-    kept = Copies(folder)
+    copies = CopyStore(folder)
     read = ((path, _read_content(path, _LARGEST_COPY)) for path in paths)
-    return {path: kept.write_copy(data) for path, data in read if data is not None}
+    return {path: copies.write_copy(data) for path, data in read if data is not None}
 
 
 def digest_file(path: str, largest: int = _LARGEST_DIGEST) -> str:
-    """Return the digest of a file, or of a link's target; empty where `_read` reads nothing."""
+    """Return the digest of a file, or of a link's target.
+
+    Returns:
+        An empty string if the file is missing, or larger than `largest` bytes.
+    """
     data = _read_content(path, largest)
-    return copies.compute_digest(data) if data is not None else ""
+    return compute_digest(data) if data is not None else ""
 
 
 class EnvironmentCopies:
-    """The copies of one run.
+    """The copies of the environment's files in one run.
 
     Args:
-        digests: what is kept, by path.
-        folder: holds the copies.
-        aside: takes what is replaced.
+        digests: the digests of the copies, by path.
+        folder: where the copies are stored.
+        aside: where replaced files are moved to.
     """
 
     def __init__(self, digests: Mapping[str, str], folder: Path, aside: Path) -> None:
-        self._digests, self._copies, self._aside = digests, Copies(folder), aside
+        self._digests, self._copies, self._aside = digests, CopyStore(folder), aside
 
     def is_unchanged(self, path: str) -> bool:
-        """Return whether a file's content is what was kept."""
-        kept = self._digests.get(path)
-        return kept is not None and digest_file(path, _LARGEST_COPY) == kept
+        """Return whether a file's content is that of its copy."""
+        known = self._digests.get(path)
+        return known is not None and digest_file(path, _LARGEST_COPY) == known
 
     def restore_file(self, path: str) -> bool:
-        """Make a file what it was; return whether there is a copy to make it from.
+        """Restore a file from its copy; return whether there is one.
 
         Raises:
             OSError: it cannot be written.
@@ -72,7 +75,7 @@ class EnvironmentCopies:
         return True
 
     def move_aside(self, path: str) -> None:
-        """Remove a file, and keep it for whoever looks for it.
+        """Move a file to the folder for replaced files.
 
         Raises:
             OSError: it cannot be moved.
@@ -85,7 +88,7 @@ class EnvironmentCopies:
 
 
 def _read_content(path: str, largest: int) -> bytes | None:
-    """Return a file's content, or a link's target; None for what is too large, or not there."""
+    """Return a file's content, or a link's target; None if it is missing or too large."""
     with contextlib.suppress(OSError):
         if files.is_link(path):
             return _LINK + os.fsencode(Path(path).readlink())

@@ -1,18 +1,18 @@
 """Records the environment in which the suite runs: interpreter, start-up files, packages, programs.
 
-It is taken for the same as long as `lstat` says so: no program can choose the time of a file's last
-status change.
+A file counts as unchanged as long as `lstat` returns the same. A program can set a file's
+modification time, and restore its size; only the kernel sets the status change time (ctime).
 """
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
 from orchestrator.guard.environment_copies import digest_file, record_copies
-from orchestrator.guard.packages import collect_record_digests, list_recorded_files
+from orchestrator.guard.installed_packages import collect_record_digests, list_recorded_files
 from orchestrator.guard.search_path import iter_modules
 from orchestrator.guard.startup_files import INFO, STARTUP
 from orchestrator.guard.tree import read_signature
@@ -24,37 +24,37 @@ CACHE: Final = "__pycache__"
 
 @dataclass(frozen=True)
 class SiteFolder:
-    """One folder of installed packages, as it was."""
+    """A folder of installed packages at the baseline."""
 
     path: str
     signature: str
     names: tuple[str, ...]
     """Names of modules, `.pth` files and package infos in it."""
     starts: dict[str, str]
-    """Signatures of what Python reads in it at its start, and of entry points."""
+    """Signatures of the files in it that Python reads when it starts, and of entry points."""
 
 
 @dataclass(frozen=True)
 class EnvironmentState:
-    """The environment of the suite at the baseline."""
+    """The suite's environment at the baseline."""
 
     fixed: dict[str, str] = field(default_factory=dict)
-    """Signatures of interpreter, its configuration, and programs."""
+    """Signatures of the interpreter, its configuration, and programs."""
     runner: dict[str, str] = field(default_factory=dict)
     """Signatures of the files of the runner and its plugins."""
     installed: dict[str, str] = field(default_factory=dict)
     """Signatures of the other installed files that were imported."""
     caches: dict[str, str] = field(default_factory=dict)
-    """Signatures of the folders with bytecode, and of the bytecode of those files."""
+    """Signatures of the folders with these files' bytecode, and of the bytecode."""
     copies: dict[str, str] = field(default_factory=dict)
-    """Digests of those of which a copy is kept."""
+    """Digests of the files that are stored as copies."""
     digests: dict[str, str] = field(default_factory=dict)
     """Digests of installed files that no RECORD lists."""
     records: dict[str, str] = field(default_factory=dict)
-    """Digests of the RECORD files of what is installed."""
+    """Digests of the RECORD files of installed packages."""
     sites: tuple[SiteFolder, ...] = ()
     absent: tuple[str, ...] = ()
-    """Paths that are searched for modules, and were not there."""
+    """Paths that Python searches for modules, and that did not exist."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
@@ -65,7 +65,7 @@ class EnvironmentState:
         """Return the state that `as_json` gave.
 
         Raises:
-            TypeError, KeyError: the values are not a state's.
+            TypeError, KeyError: the values do not describe a state.
         """
         sites = tuple(
             SiteFolder(each["path"], each["signature"], tuple(each["names"]), each["starts"])
@@ -77,13 +77,13 @@ class EnvironmentState:
 def record_environment(
     footprint: Footprint, programs: Collection[str], path: str, folder: Path
 ) -> EnvironmentState:
-    """Take the state of the environment that a suite ran in, and keep copies of what is small.
+    """Record the environment that a suite ran in, and store copies of its small files.
 
     Args:
         footprint: what the suite recorded.
         programs: names of the programs that the suite's command starts.
-        path: the PATH that it is given.
-        folder: takes the copies.
+        path: the command's PATH.
+        folder: where the copies are stored.
 
     Raises:
         OSError: a copy cannot be written.
@@ -102,19 +102,20 @@ def record_environment(
         _collect_cache_signatures({*runner, *installed}, footprint.version)
         | _collect_bytecode_signatures(runner),
         record_copies([*fixed, *runner, *starts], folder),
-        {
-            each: digest
-            for each in installed
-            if each not in listed and (digest := digest_file(each))
-        },
+        _collect_digests(each for each in installed if each not in listed),
         collect_record_digests(footprint.site_folders),
         sites,
         tuple(each for each in footprint.search_path if each and not os.path.lexists(each)),
     )
 
 
+def _collect_digests(paths: Iterable[str]) -> dict[str, str]:
+    """Return the digests of files, by path; unreadable and large files are left out."""
+    return {path: digest for path in paths if (digest := digest_file(path))}
+
+
 def read_site_folder(path: str) -> SiteFolder:
-    """Look at a site folder: modules, and what Python or pytest reads at the start."""
+    """Return the modules of a site folder, and the files that Python and pytest read there."""
     names, starts = set(iter_modules(Path(path))), {}
     for name in sorted(item.name for item in files.list_folder(path)):
         full = f"{path}/{name}"
@@ -131,7 +132,7 @@ def read_site_folder(path: str) -> SiteFolder:
 
 
 def list_bytecode(folder: str) -> list[str]:
-    """Return the paths of all bytecode in a folder, whoever wrote it."""
+    """Return the paths of all bytecode files in a folder, of any interpreter."""
     return [item.path for item in files.list_folder(folder) if item.name.endswith(".pyc")]
 
 
@@ -156,28 +157,30 @@ def _resolve_next_link(path: str) -> str:
 
 
 def _list_site_folders(footprint: Footprint) -> list[str]:
-    """Return the site folders in the order of the path, the user's own also where it is missing."""
+    """Return the site folders in search order; the user's first, even if it does not exist yet."""
     found = [each for each in footprint.search_path if each in footprint.site_folders]
     found += [each for each in footprint.site_folders if each not in found]
     version = ".".join(footprint.version.split(".")[:2])
     base = os.environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")  # noqa: PTH111
     users = f"{base}/lib/python{version}/site-packages"
-    # An environment of its own does not look there, and its pyvenv.cfg is watched.
-    closed = files.exists(f"{footprint.prefix}/pyvenv.cfg")
-    return found if users in found or closed or not version else [users, *found]
+    # A virtual environment does not search the user's folder unless its pyvenv.cfg says so, and
+    # that file is recorded.
+    isolated = files.exists(f"{footprint.prefix}/pyvenv.cfg")
+    return found if users in found or isolated or not version else [users, *found]
 
 
 def _collect_bytecode_signatures(sources: Collection[str]) -> dict[str, str]:
-    """Return the signatures of all bytecode beside some files, and of the folders with it."""
+    """Return the signatures of all bytecode beside some files, and of the bytecode's folders."""
     found = {}
     for folder in {f"{source.rpartition('/')[0]}/{CACHE}" for source in sources}:
-        found[folder] = read_signature(folder)  # first: what is added while we look is seen later
+        # The folder comes first: what is added during the loop then shows in the next comparison.
+        found[folder] = read_signature(folder)
         found |= {path: read_signature(path) for path in list_bytecode(folder)}
     return found
 
 
 def _collect_cache_signatures(sources: Collection[str], version: str) -> dict[str, str]:
-    """Return the signatures of the bytecode of some files, and of the folders they lie in."""
+    """Return the signatures of the bytecode of some files, and of the folders of the files."""
     tag = "".join(version.split(".")[:2])
     found = {}
     for source in sources:

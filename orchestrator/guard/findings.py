@@ -1,4 +1,4 @@
-"""Words findings alike: names that can be printed, kinds, and lists that come to an end."""
+"""Formats findings: printable names, kinds, and lists of limited length."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from orchestrator.guard.protection import Kind
 from orchestrator.models import Finding, FindingKind
 
 KINDS: Final = {Kind.TEST: FindingKind.TEST, Kind.CONFIG: FindingKind.TEST_CONFIG}
-"""What an edit of a guarded file is called, by why it is guarded."""
+"""Kind of the finding for an edit of a guarded file, by why the file is guarded."""
 
 _MOST: Final = 20
 
@@ -16,13 +16,13 @@ _MOST: Final = 20
 def limit_findings(
     found: Iterable[Finding], where: str, what: str = "", most: int = _MOST
 ) -> list[Finding]:
-    """Return findings, the decisive ones first, with one for all those beyond a number.
+    """Return the first findings, decisive ones first, and one that counts the others.
 
     Args:
-        found: in their order.
-        where: what the rest is in.
-        what: what the findings are about: `files`.
-        most: how many are returned themselves.
+        found: all findings.
+        where: the location of the one that counts the others.
+        what: the unit that is counted: `files`.
+        most: how many findings are returned unchanged.
     """
     ordered = sorted(found, key=lambda finding: not finding.decisive)
     more = len(ordered) - most
@@ -33,5 +33,5 @@ def limit_findings(
 
 
 def escape_name(name: str) -> str:
-    """Return a file's name as it can be printed."""
+    """Return a file's name with bytes that are no UTF-8 escaped, so that it can be printed."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from orchestrator.guard.attempts import Attempts, find_latest_attempt
 from orchestrator.guard.baseline import Baseline
-from orchestrator.guard.checks import Checks
 from orchestrator.guard.control_run import ControlRun
-from orchestrator.guard.derivation import Basis
-from orchestrator.guard.instructions import Instructions
+from orchestrator.guard.instruction_files import Instructions
 from orchestrator.guard.manifest import Manifest
 from orchestrator.guard.protection import GuardedFile
+from orchestrator.guard.protection_derivation import Basis
 from orchestrator.guard.suite_runs import SuiteRuns
 from orchestrator.guard.suite_writes import is_source
+from orchestrator.guard.verdict_checks import VerdictChecks
 from orchestrator.models import Attempt, Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.rulebook.shelf import RuleFiles
@@ -282,10 +282,10 @@ class Guard:
         report = self._report or SuiteReport(SuiteOutcome.NO_TESTS, None)
         return self._ensure_baseline(report, None)
 
-    def _build_checks(self, before: SuiteReport, manifest: Manifest) -> Checks:
+    def _build_checks(self, before: SuiteReport, manifest: Manifest) -> VerdictChecks:
         # `Path.home` raises for a user without a home folder; `expanduser` returns the `~`.
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
-        return Checks(self._current_baseline, before, manifest, self.command, self.task, home)
+        return VerdictChecks(self._current_baseline, before, manifest, self.command, self.task, home)
 
     def _ensure_baseline(self, report: SuiteReport, footprint: Footprint | None) -> Baseline:
         if self._baseline is None:

@@ -1,4 +1,4 @@
-"""Reads makefiles as far as it takes to know what a target runs."""
+"""Reads makefiles as far as needed to know what a target runs."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,18 +19,18 @@ _SHELL: Final = re.compile(r"\$\(shell\s+([^()]*(?:\([^()]*\)[^()]*)*)\)")
 
 @dataclass
 class Makefile:
-    """A makefile with all that it includes."""
+    """A makefile with the makefiles that it includes."""
 
     includes: list[Path] = field(default_factory=list)
-    """What it includes, also where that is not there."""
+    """Included makefiles, also those that do not exist."""
     shell: list[str] = field(default_factory=list)
-    """Commands that run when it is read."""
+    """Commands that run when make reads it: `$(shell ...)` and `!=`."""
     variables: dict[str, str] = field(default_factory=dict)
     rules: dict[str, tuple[list[str], list[str]]] = field(default_factory=dict)
-    """Prerequisites and recipe of each target, in their order."""
+    """Prerequisites and recipe lines of each target, in file order."""
 
     def iter_recipe_lines(self, goals: Sequence[str]) -> Iterator[str]:
-        """Yield the lines that run for some goals, with variables replaced."""
+        """Yield the recipe lines that run for some goals, with variables replaced."""
         default = self.variables.get(".DEFAULT_GOAL", "")
         first = [default] if default else [name for name in self.rules if name[:1] != "."][:1]
         left, seen = list(goals) or first, set[str]()
@@ -45,8 +45,9 @@ class Makefile:
                 yield self.expand_variables(line).replace("$$", "$").lstrip("@-+ \t")
 
     def expand_variables(self, text: str) -> str:
-        """Replace the variables in a text, as far as they are known."""
+        """Return a text with known variables replaced, and unknown ones removed."""
         text = text.replace("$(MAKE)", "make").replace("${MAKE}", "make")
+        # The bound ends variables that refer to themselves.
         for _ in range(8):
             changed = _REFERENCE.sub(lambda m: self.variables.get(m[1], ""), text)
             if changed == text:
@@ -96,8 +97,8 @@ def _parse_file(path: Path, cwd: Path, found: Makefile, depth: int) -> None:
                 lines += [match[3].strip()] if match[3] else []
 
 
-def _read_includes(words: str, cwd: Path, found: Makefile, depth: int) -> None:
-    for word in re.sub(r"\$\(wildcard\s+([^)]*)\)", r"\1", words).split():
+def _read_includes(arguments: str, cwd: Path, found: Makefile, depth: int) -> None:
+    for word in re.sub(r"\$\(wildcard\s+([^)]*)\)", r"\1", arguments).split():
         inside = "*" in word and not word.startswith("/")
         paths = files.find_paths(cwd, word) if inside else [cwd / word]
         for path in paths:

@@ -1,10 +1,11 @@
-"""The files of a project at one moment, and how guarded ones differ from that later."""
+"""The state of a project's files at one moment, and changes of guarded files."""
 
 import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Self, TypeVar
 
 from orchestrator.guard.protection import Kind
@@ -13,16 +14,16 @@ from orchestrator.guard.tree import STATE_SIZE, FileState, Tree
 T = TypeVar("T")
 
 _FAST: Final = 1
-"""The level of compression: names shrink to a tenth at any, states hardly at all."""
+"""Level of compression. At any level names shrink to a tenth, states hardly at all."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One guarded file as it was."""
+    """The recorded state of one guarded file."""
 
     kind: Kind
     digest: str
-    """SHA-256 of its bytes, or of a link's target; empty for one that cannot be read."""
+    """SHA-256 of its content, or of a link's target; empty for a file that cannot be read."""
     mode: int
     link: bool
     state: FileState
@@ -30,22 +31,22 @@ class Entry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All files of a project at one moment, by name: the guarded ones, and the others."""
+    """All files of a project at one moment, by name: guarded ones, and others."""
 
     entries: dict[str, Entry]
     others: Tree
     """The files that are not guarded."""
     closed: dict[str, str] = field(default_factory=dict)
-    """States of the folders that nobody can look into, and that this user may write."""
+    """States of folders that cannot be listed; empty for one that this user may not write to."""
     recorded_at: int = 0
-    """When, in nanoseconds, by the clock that dates changes of files."""
+    """Time in nanoseconds, by the clock that dates changes of files."""
 
     def pack(self, base: "Manifest | None" = None, name: str = "") -> bytes:
         """Return the manifest as bytes for a file.
 
         Args:
-            base: an earlier manifest; what is as it was there is left out.
-            name: the name of the base, under which it has to be found again.
+            base: an earlier manifest; equal entries are left out.
+            name: the name of `base`, by which it is loaded again.
         """
         known = base or Manifest({}, {})
         others = dict(_iter_differences(self.others, known.others))
@@ -68,7 +69,7 @@ class Manifest:
         return zlib.compress(b"".join([lengths, head, names, *others.values()]), _FAST)
 
     def is_new(self, name: str) -> bool:
-        """Return whether a file was not there at that moment."""
+        """Return whether a file did not exist at that moment."""
         return name not in self.entries and name not in self.others
 
     def find_changed_files(self, tree: Tree) -> list[str]:
@@ -79,12 +80,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class PackedManifest:
-    """What `Manifest.pack` gave, read again.
+    """A manifest as `Manifest.pack` wrote it.
 
     Args:
-        base: the name of the manifest that the others differ from; empty if there is none.
-        gone: names that the base has, and this one has not.
-        differences: all that is not as in the base.
+        base: the name of the manifest that this one is based on; empty if there is none.
+        gone: names that are only in the base.
+        differences: entries that differ from the base, or are not in it.
     """
 
     base: str
@@ -93,10 +94,10 @@ class PackedManifest:
 
     @classmethod
     def read(cls, data: bytes) -> Self:
-        """Read what `Manifest.pack` gave.
+        """Parse the bytes that `Manifest.pack` returned.
 
         Raises:
-            ValueError, KeyError, TypeError: it is damaged.
+            ValueError, KeyError, TypeError: the bytes are damaged.
         """
         try:
             lengths, _, rest = zlib.decompress(data).partition(b"\n")
@@ -113,7 +114,7 @@ class PackedManifest:
         """Return the whole manifest.
 
         Args:
-            base: the one that `base` names.
+            base: the manifest of the name `self.base`.
         """
         its, gone = self.differences, self.gone
         return Manifest(
@@ -124,14 +125,30 @@ class PackedManifest:
         )
 
 
+class ChangeType(StrEnum):
+    """What happened to a guarded file."""
+
+    CHANGED = "changed"
+    DELETED = "deleted"
+    ADDED = "added"
+    MOVED = "moved"
+    """It is a deleted guarded file under another path."""
+
+
 @dataclass(frozen=True)
 class Change:
-    """A guarded file that is not as it was."""
+    """A guarded file that differs from a manifest."""
 
     name: str
     kind: Kind
-    what: str
-    """`changed`, `deleted` or `added`."""
+    type: ChangeType
+    moved_from: str = ""
+    """Name of the file that was moved here."""
+
+    @property
+    def what(self) -> str:
+        """What happened to the file, for people: `deleted`, `moved from tests/test_a.py`."""
+        return f"{self.type} from {self.moved_from}" if self.moved_from else str(self.type)
 
 
 def _iter_differences(now: Mapping[str, T], before: Mapping[str, T]) -> Iterator[tuple[str, T]]:
@@ -144,7 +161,7 @@ def _parse_entry(values: Mapping[str, Any]) -> Entry:
 
 
 def _read_states(names: bytes, states: bytes) -> Tree:
-    """Read the names, each with a zero byte after it, and the states in the same order."""
+    """Parse names, each followed by a zero byte, and their states in the same order."""
     listed = [os.fsdecode(name) for name in names.split(b"\0")[:-1]]
     if len(states) != len(listed) * STATE_SIZE:
         raise ValueError("names and states of files do not match")

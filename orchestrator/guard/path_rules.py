@@ -1,4 +1,4 @@
-"""Guesses what is guarded by the names of files, where the suite recorded no footprint."""
+"""Guesses what is guarded from the names of files, if the suite recorded no footprint."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 _TEST_FOLDERS: Final = frozenset({"test", "tests", "__tests__", "spec", "testing"})
-"""Of such a folder everything is guarded, if there are tests in it."""
+"""Names of folders in which everything is guarded, if they contain tests."""
 
 RUNNERS: Final = frozenset({"pytest", "_pytest", "py", "pluggy", "iniconfig", "unittest"})
 
@@ -40,12 +40,12 @@ def is_test(path: str) -> bool:
 
 
 def is_in_tests(path: str) -> bool:
-    """Return whether a file is a test by its name, or lies in a folder of tests."""
+    """Return whether a file is a test by its name, or in a folder of tests by the folder's name."""
     return is_test(path) or any(part in _TEST_FOLDERS for part in PurePosixPath(path).parts[:-1])
 
 
 def find_test_files(paths: Iterable[str], collected: Collection[str]) -> set[str]:
-    """Return those of a project's files that are tests, or lie beside them and serve them.
+    """Return the files that are tests, or are beside tests in a folder of tests.
 
     Args:
         paths: the project's files.
@@ -64,7 +64,7 @@ def find_test_files(paths: Iterable[str], collected: Collection[str]) -> set[str
 
 
 def find_test_folders(tests: Iterable[str]) -> set[str]:
-    """Return the folders with such a name in which tests lie, and those below them with tests."""
+    """Return the folders of tests that are, or are below, a folder with a test folder's name."""
     return {
         parent
         for test in tests
@@ -73,12 +73,12 @@ def find_test_folders(tests: Iterable[str]) -> set[str]:
 
 
 def find_plugin_files(project: Path, command: str, named: Iterable[str]) -> set[str]:
-    """Return the project's files that are plugins of pytest by somebody's word.
+    """Return the project's files that the command or a configuration loads as pytest plugins.
 
     Args:
         project: the project's folder.
-        command: the suite's.
-        named: further modules that pytest is told to load.
+        command: the suite's command.
+        named: further modules that pytest loads as plugins.
     """
     configs = [
         *(project / name for name in _CONFIGS),
@@ -109,7 +109,7 @@ def read_offered_plugins(project: Path) -> set[str]:
 
 
 def _iter_test_folders(folder: str) -> Iterator[str]:
-    """Yield those of a folder and the ones above it that are named as folders of tests are."""
+    """Yield a folder and its parents as far as they have the name of a folder of tests."""
     parts = folder.split("/")
     for at, part in enumerate(parts, 1):
         if part in _TEST_FOLDERS:

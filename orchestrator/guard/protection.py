@@ -1,7 +1,7 @@
-"""What is guarded in one project, why, and what must not appear.
+"""What is guarded in one project and why, and which new files are prohibited.
 
-It is derived once, at the baseline, and kept as JSON: a process that resumes a run, or looks after
-the agent worked, must not derive it from files that the agent may have written.
+It is derived once, at the baseline, and stored as JSON: a process that resumes a run, or checks
+after the agent worked, must not derive it from files that the agent may have written.
 
 A file's *name* is its path from the project's folder, or its absolute path outside of it.
 """
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class GuardedFile:
-    """One guarded file: its name, and why it is guarded, in words."""
+    """A guarded file: its name, and why it is guarded, as a kind and as text for people."""
 
     path: str
     kind: Kind
@@ -41,38 +41,45 @@ class GuardedFile:
 
 @dataclass(frozen=True)
 class SearchFolder:
-    """A folder in which modules are found, and what it held at the baseline."""
+    """A folder in which Python finds modules, with its modules at the baseline."""
 
     path: str
     """Absolute."""
     names: frozenset[str]
     """Names of the top-level modules and packages in it."""
     installed: bool
-    """Whether it is a site folder, or one of the standard library."""
+    """Whether it is a site folder, or belongs to the standard library."""
+
+
+_NAME_SETS: Final = (
+    *("free", "whole", "tests", "test_folders", "environments"),
+    *("reserved", "regenerated", "touched", "rewritten", "volatile"),
+)
+"""Fields of a protection that are stored as lists of names."""
 
 
 @dataclass(frozen=True)
 class Protection:
-    """The rules for one project, as they were derived at the baseline.
+    """The rules for one project, derived at the baseline.
 
     Args:
         project: the project's real folder.
         guarded: the guarded files, by name.
-        absent: names at which nothing may appear, with the reason.
-        free: names that are never guarded: the code under test, and what the suite regenerates.
+        absent: names at which no file may appear, with the reason.
+        free: names that are never guarded: the code under test, and files that the suite generates.
         regenerated: names of the files whose content the suite itself changed at the baseline.
-        touched: names of all files that it touched then, if only by `chmod`.
-        rewritten: those of them that it wrote, if only with the same content.
-        volatile: those of these that may come out otherwise the next time: all but tests and what
-            decides on them.
-        unguarded: globs of names that the user freed.
+        touched: names of all files that the suite touched then, if only by `chmod`.
+        rewritten: those of `touched` that it wrote, if only with the same content.
+        volatile: those of `rewritten` that may differ after the next run: all but tests and files
+            that affect tests.
+        unguarded: globs of names that the user excluded.
         whole: names of shared files of which every byte counts.
         tests: names of the files with cases.
-        test_folders: folders of which every file is guarded, save those of the product.
-        environments: folders of Python environments, which a walk does not enter.
-        search: where modules are found, in order.
-        reserved: names of modules that none of the project's folders may take.
-        closed: names of folders of the project, and of guarded files, that could not be looked at.
+        test_folders: folders in which every file is guarded, except for product files.
+        environments: folders of Python environments, which are not walked.
+        search: where Python finds modules, in order.
+        reserved: names of modules that no folder of the project may define.
+        closed: names of folders and guarded files that could not be read at the baseline.
     """
 
     project: Path
@@ -94,7 +101,7 @@ class Protection:
 
     @cached_property
     def relevant_folders(self) -> frozenset[str]:
-        """Folders with guarded files, and those in which modules are found."""
+        """Folders with guarded files, and folders in which Python finds modules."""
         searched = {each.path for each in self.search if not each.installed}
         names = (normalize_name(self.project, path) for path in searched)
         inside = (f"{name}/" for name in names if not name.startswith("/"))
@@ -105,14 +112,14 @@ class Protection:
         return name in self.free or self.is_unguarded(name)
 
     def is_unguarded(self, name: str) -> bool:
-        """Return whether the user freed a file by a glob."""
+        """Return whether the user excluded a file by a glob (`tests.unguarded`)."""
         return any(
             fnmatch.fnmatchcase(name, glob) or PurePosixPath(name).match(glob)
             for glob in self.unguarded
         )
 
     def explain_prohibition(self, name: str) -> str:
-        """Return why no new file may have this name; empty where one may."""
+        """Return why no new file may have this name; empty if one may."""
         why = self._find_prohibition(name)
         return "" if why and self.is_free(name) else why
 
@@ -154,20 +161,8 @@ class Protection:
         """Return the protection that `as_json` gave.
 
         Raises:
-            TypeError, KeyError, ValueError: the values are not a protection's.
+            TypeError, KeyError, ValueError: the values do not describe a protection.
         """
-        names = (
-            "free",
-            "whole",
-            "tests",
-            "test_folders",
-            "environments",
-            "reserved",
-            "regenerated",
-            "touched",
-            "rewritten",
-            "volatile",
-        )
         return cls(
             Path(values["project"]),
             {
@@ -181,12 +176,12 @@ class Protection:
                 for each in values["search"]
             ),
             closed=frozenset(values.get("closed", ())),
-            **{name: frozenset(values[name]) for name in names},
+            **{name: frozenset(values[name]) for name in _NAME_SETS},
         )
 
 
 def normalize_name(project: Path, path: str | Path) -> str:
-    """Return the name of a file: relative in the project, absolute outside of it.
+    """Return the name of a file: relative inside the project, absolute outside.
 
     Args:
         project: the project's real folder.
@@ -198,7 +193,7 @@ def normalize_name(project: Path, path: str | Path) -> str:
 
 
 def collect_parents(names: Iterable[str]) -> frozenset[str]:
-    """Return all folders in which files of these names lie, at any depth."""
+    """Return all parent folders of some names, up to the project's folder."""
     found: set[str] = set()
     for name in names:
         folder = name.rpartition("/")[0]

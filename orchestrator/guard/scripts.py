@@ -1,8 +1,9 @@
-"""Tells programs that run tests from programs that are tested."""
+"""Distinguishes programs that run tests from programs that are tested."""
 
 import ast
 import re
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -26,33 +27,52 @@ _RUNNERS: Final = frozenset(
 _STARTERS: Final = frozenset({"subprocess", "os", "runpy", "pytest", "unittest"})
 
 
-def detect_language(path: Path) -> str:
-    """Return `python`, `shell`, `javascript`, `data` or `binary`."""
-    named = {".py": "python", ".sh": "shell", ".bash": "shell", ".js": "javascript"}
-    named |= {".cjs": "javascript", ".mjs": "javascript"}
-    if path.suffix in named:
-        return named[path.suffix]
+class Language(Enum):
+    """What a file is written in."""
+
+    PYTHON = "python"
+    SHELL = "shell"
+    JAVASCRIPT = "javascript"
+    DATA = "data"
+    """Text that is no program."""
+    BINARY = "binary"
+
+
+_SUFFIXES: Final = {
+    ".py": Language.PYTHON,
+    ".sh": Language.SHELL,
+    ".bash": Language.SHELL,
+    ".js": Language.JAVASCRIPT,
+    ".cjs": Language.JAVASCRIPT,
+    ".mjs": Language.JAVASCRIPT,
+}
+
+
+def detect_language(path: Path) -> Language:
+    """Return the language of a file, by its suffix or its `#!` line."""
+    if language := _SUFFIXES.get(path.suffix):
+        return language
     head = files.read_bytes(path, 200)
     if b"\0" in head:
-        return "binary"
+        return Language.BINARY
     first = head.split(b"\n")[0] if head.startswith(b"#!") else b""
     if b"python" in first:
-        return "python"
+        return Language.PYTHON
     if b"node" in first:
-        return "javascript"
-    return "shell" if re.search(rb"sh\b", first) else "data"
+        return Language.JAVASCRIPT
+    return Language.SHELL if re.search(rb"sh\b", first) else Language.DATA
 
 
-def is_product(path: Path, language: str, project: Path) -> bool:
-    """Return whether a program that the suite's command runs holds the code that is tested.
+def is_product(path: Path, language: Language, project: Path) -> bool:
+    """Return whether a program that the suite's command runs holds the code under test.
 
-    A program that starts a runner, or imports what it tests from elsewhere, decides about the
-    verdict; one with functions of its own and a self-test is what the verdict is about.
+    A program that starts a runner, or imports what it tests from elsewhere, decides the verdict. A
+    program with functions of its own and a self-test is what the verdict is about.
     """
-    if _is_test_location(path, project) or language == "shell":
+    if _is_test_location(path, project) or language is Language.SHELL:
         return False
     text = files.read_text(path)
-    if language == "javascript":
+    if language is Language.JAVASCRIPT:
         starts = re.search(r"child_process|node:test|\bjest\b|\bmocha\b|\bvitest\b", text)
         return not starts and re.search(r"\bfunction\b|=>|\bclass\b", text) is not None
     tree = parse_source(text)
@@ -69,7 +89,7 @@ def is_product(path: Path, language: str, project: Path) -> bool:
 def iter_strings(path: Path) -> Iterator[str]:
     """Yield the strings of a Python or JavaScript program that may name files or commands."""
     text = files.read_text(path)
-    if detect_language(path) == "python":
+    if detect_language(path) is Language.PYTHON:
         tree = parse_source(text)
         for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -80,10 +100,11 @@ def iter_strings(path: Path) -> Iterator[str]:
 
 
 def iter_sibling_imports(path: Path, project: Path) -> Iterator[Path]:
-    """Yield the modules in a program's own folder that it imports, where only programs lie there.
+    """Yield the modules that a program imports from its own folder, if that holds only programs.
 
-    The project's own folder, and that of a package, hold the code under test: there a module counts
-    only if nothing else in the project imports it, and the program only starts a runner.
+    A package's folder holds the code under test, so nothing is yielded there. The project's own
+    folder may hold it too: there a module counts only if nothing else in the project imports it,
+    and the program only starts a runner.
     """
     folder = path.parent
     if files.exists(folder / "__init__.py"):
@@ -92,21 +113,21 @@ def iter_sibling_imports(path: Path, project: Path) -> Iterator[Path]:
         yield from _iter_runner_helpers(path, project)
         return
     text = files.read_text(path)
-    if detect_language(path) == "javascript":
+    if detect_language(path) is Language.JAVASCRIPT:
         for name in re.findall(r"(?:require\(|from\s+|import\s+)['\"]\./([\w./-]+)['\"]", text):
             for end in ("", ".js", ".cjs", ".mjs"):
                 if files.is_file(folder / f"{name}{end}"):
                     yield folder / f"{name}{end}"
         return
     for name in collect_imports(parse_source(text)):
-        beside = folder / f"{name.split('.')[0]}.py"
-        if files.is_file(beside):
-            yield beside
+        sibling = folder / f"{name.split('.')[0]}.py"
+        if files.is_file(sibling):
+            yield sibling
 
 
 def _iter_runner_helpers(path: Path, project: Path) -> Iterator[Path]:
-    """Yield the modules that a runner in the project's own folder has for itself."""
-    tree = parse_source(files.read_text(path)) if detect_language(path) == "python" else None
+    """Yield the modules that only a runner in the project's own folder imports."""
+    tree = parse_source(files.read_text(path)) if detect_language(path) is Language.PYTHON else None
     if tree is None or _has_tests(tree):
         return
     wanted = {name.partition(".")[0] for name in collect_imports(tree)}
@@ -123,7 +144,7 @@ def _iter_runner_helpers(path: Path, project: Path) -> Iterator[Path]:
 
 
 def _has_tests(tree: ast.Module) -> bool:
-    """Return whether a program checks something itself."""
+    """Return whether a program contains tests or assertions."""
     return any(
         isinstance(node, ast.Assert)
         or (isinstance(node, ast.FunctionDef) and node.name.startswith("test"))
@@ -134,7 +155,7 @@ def _has_tests(tree: ast.Module) -> bool:
 
 
 def parse_source(text: str | bytes) -> ast.Module | None:
-    """Return the syntax tree of a Python file; None for what is none."""
+    """Return the syntax tree of a Python source; None if it cannot be parsed."""
     try:
         return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -145,8 +166,8 @@ def collect_imports(tree: ast.Module | None, *, relative: bool = False) -> set[s
     """Return the names of the modules that a file imports absolutely, wherever in it.
 
     Args:
-        tree: the file's.
-        relative: whether relative imports count too, without the dots.
+        tree: the file's syntax tree.
+        relative: whether to include relative imports, without the dots.
     """
     found: set[str] = set()
     for node in ast.walk(tree) if tree else ():
@@ -169,6 +190,7 @@ def _is_test_location(path: Path, project: Path) -> bool:
 
 
 def _is_runner_script(tree: ast.Module) -> bool:
+    """Return whether a program starts a test runner, by import or as a process."""
     starts = bool({name.split(".")[0] for name in collect_imports(tree)} & _STARTERS)
     words = {
         word
@@ -183,7 +205,7 @@ def _is_runner_script(tree: ast.Module) -> bool:
 
 
 def _contains_definitions(tree: ast.Module) -> bool:
-    """Return whether a file has functions or classes that are no tests."""
+    """Return whether a file has functions or classes other than tests and entry points."""
     return any(
         isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and not node.name.lower().startswith(("test", "_test", "selftest"))

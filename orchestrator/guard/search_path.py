@@ -1,4 +1,4 @@
-"""Reads where the suite finds its modules."""
+"""Finds the folders in which the suite's Python searches for modules."""
 
 import os
 import re
@@ -16,11 +16,11 @@ _MODULE: Final = re.compile(r"([A-Za-z_]\w*)(?:\.py|\.pyc|\.(?:[\w-]+\.)?so|\.py
 def find_search_folders(
     project: Path, footprint: Footprint | None, tests: Collection[str]
 ) -> tuple[SearchFolder, ...]:
-    """Return the folders that hold modules now, in the order in which they are searched.
+    """Return the folders that hold modules now, in search order.
 
     Args:
         project: the project's real folder.
-        footprint: what the suite recorded; without one the folders are guessed.
+        footprint: what the suite recorded; without it the folders are guessed.
         tests: names of the files with cases.
     """
     paths = list(footprint.search_path) if footprint else list(_iter_guessed_paths(project, tests))
@@ -42,11 +42,11 @@ def iter_modules(folder: Path) -> Iterator[str]:
 
 
 def resolve_module(name: str, folder: str) -> str:
-    """Return the top-level module that a file makes importable from a folder above it.
+    """Return the top-level module that a file adds to a search folder; empty if none.
 
     Args:
         name: the file's name.
-        folder: the folder's, empty for the project's own.
+        folder: the search folder's name; empty for the project's own folder.
     """
     rest = name[len(folder) + 1 :] if folder else name
     first, _, deeper = rest.partition("/")
@@ -61,12 +61,13 @@ def _iter_guessed_paths(project: Path, tests: Collection[str]) -> Iterator[str]:
     yield os.fspath(project)
     if files.is_folder(project / "src"):
         yield os.fspath(project / "src")
+    # pytest puts the folder of each test that is in no package on `sys.path`.
     for name in sorted({str(PurePosixPath(test).parent) for test in tests}):
         if not files.exists(project / name / "__init__.py"):
             yield os.fspath(project / name)
 
 
 def _is_standard(path: str, project: Path) -> bool:
-    """Return whether a folder outside of the project is one of Python's own."""
+    """Return whether a folder belongs to a Python installation outside of the project."""
     inside = Path(path).is_relative_to(project)
     return not inside and re.search(r"/lib(?:64)?/python3[^/]*(?:/|$)", path) is not None

@@ -1,4 +1,4 @@
-"""Reads the part of a file that affects tests, for files that hold other things too.
+"""Reads the part that affects tests of files that contain other settings too.
 
 An agent may add a dependency to pyproject.toml; it may not deselect tests there.
 """
@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 _TABLES: Final = ("pytest", "pytest_env", "coverage", "tox", "nox", "hatch", "poe", "pdm")
-"""Tables under `[tool]` that say which tests run, how, and what counts as passed."""
+"""Tables under `[tool]` that decide which tests run, how, and what counts as passed."""
 
 _INI_SECTIONS: Final = re.compile(r"pytest|tool:pytest|testenv|tox|coverage|run$|report$")
 
@@ -25,19 +25,20 @@ _SETUPTOOLS: Final = re.compile(
     rb"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os\.environ\.get\(var, '\w+'\) == "
     rb"'local'; enabled and __import__\('_distutils_hack'\)(?:\.add_shim\(\))?;?\s*"
 )
-"""What setuptools itself puts into every environment."""
+"""The line that setuptools itself installs into every environment
+(distutils-precedence.pth)."""
 
 
 def read_test_config(path: str, data: bytes | None) -> object:
-    """Return what of a file's content affects tests; equal values affect them alike.
+    """Return the part of a file's content that affects tests.
 
     Args:
-        path: the file's path, of which the name counts.
-        data: its content; None when there is no such file.
+        path: the file's path; only its name counts.
+        data: its content; None if there is no such file.
 
     Returns:
-        Some comparable value: the content itself for a file that affects nothing else, and None
-        for one that is not there or affects no test.
+        A value to compare, equal if tests are affected equally: the whole content for a file that
+        only affects tests, and None for one that does not exist or affects no test.
     """
     read = _build_parsers().get(PurePosixPath(path).name) or (
         _parse_pth if path.endswith(".pth") else None
@@ -46,12 +47,16 @@ def read_test_config(path: str, data: bytes | None) -> object:
         return data
     try:
         return read(data) or None
-    except (ValueError, configparser.Error, RecursionError):  # broken: nobody knows what it says
+    except (
+        ValueError,
+        configparser.Error,
+        RecursionError,
+    ):  # a file that cannot be parsed counts as a whole
         return data
 
 
 def is_shared(path: str) -> bool:
-    """Return whether only a part of such a file affects tests, so that an edit is no offence."""
+    """Return whether only a part of such a file affects tests; other edits are allowed."""
     return PurePosixPath(path).name in _build_parsers() or path.endswith(".pth")
 
 
@@ -110,7 +115,7 @@ def _parse_env(data: bytes) -> object:
 
 
 def _parse_pth(data: bytes) -> object:
-    """Return the lines that run code at the start of every Python, as `site` reads a .pth file."""
+    """Return the lines of a .pth file that `site` executes whenever Python starts."""
     return [
         line
         for line in data.splitlines()

@@ -1,4 +1,4 @@
-"""Reads the files that Python and pytest read at their start: `.pth` files, entry points."""
+"""Checks the files that Python and pytest read when they start: `.pth` files, entry points."""
 
 import configparser
 import os
@@ -11,12 +11,12 @@ from orchestrator.guard.search_path import iter_modules
 from orchestrator.platform import files
 
 STARTUP: Final = ("sitecustomize", "usercustomize")
-"""Modules that Python imports at its start."""
+"""Modules that Python imports when it starts."""
 
 INFO: Final = (".dist-info", ".egg-info")
-"""Ends of the names of folders that describe an installed package."""
+"""Suffixes of the folders that describe an installed package."""
 
-_EDITABLE: Final = re.compile(
+_HARMLESS_IMPORTS: Final = re.compile(
     r"import (__editable___\w+_finder); \1\.install\(\)"
     r"|import os; var = 'SETUPTOOLS_USE_DISTUTILS'; enabled = os\.environ\.get\(var, '\w+'\) == "
     r"'local'; enabled and __import__\('_distutils_hack'\)(?:\.add_shim\(\))?;?"
@@ -43,10 +43,15 @@ def is_harmless(path: str) -> bool:
 
 
 def _is_harmless_line(line: str, folder: Path) -> bool:
+    """Return whether a line of a .pth file is known to be harmless.
+
+    `site` executes lines that begin with `import`, and appends all others to `sys.path`: a plain
+    path runs code, too, if its folder has a sitecustomize.py or registers a plugin.
+    """
     if not line or line.startswith("#"):
         return True
     if line.startswith(("import ", "import\t")):
-        match = _EDITABLE.fullmatch(line)
+        match = _HARMLESS_IMPORTS.fullmatch(line)
         finder = match and match[1]
         return bool(match) and not (finder and _is_odd_finder(folder / f"{finder}.py"))
     added = folder / line
@@ -61,6 +66,7 @@ def _has_plugins(folder: Path) -> bool:
 
 
 def _is_odd_finder(finder: Path) -> bool:
+    """Return whether the module of an editable install is not as setuptools writes it."""
     source = files.read_whole_file(finder)
     return (
         source is None

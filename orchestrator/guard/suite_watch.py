@@ -1,12 +1,13 @@
-"""Looks before and after a run of the suite: nothing that it judges may change while it runs."""
+"""Checks the project before and after a run of the suite: what is tested must not change."""
 
 import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from orchestrator.guard.bytecode import drop_project_bytecode
+from orchestrator.guard.errors import translate_os_errors
 from orchestrator.guard.findings import KINDS, escape_name, limit_findings
-from orchestrator.guard.kept_files import GuardedFileStore, translate_os_errors
+from orchestrator.guard.guarded_file_store import GuardedFileStore
 from orchestrator.guard.manifest import Change, Manifest
 from orchestrator.guard.protection import Protection
 from orchestrator.guard.suite_writes import Contents
@@ -24,32 +25,36 @@ class SuiteWatch:
 
     Args:
         rules: what is guarded.
-        kept: the guarded files.
-        manifest: what they were when the attempt began.
-        contents: remembers what files hold.
+        file_store: the guarded files.
+        manifest: the files as they were when the attempt started.
+        contents: digests of the files' content.
     """
 
     def __init__(
-        self, rules: Protection, kept: GuardedFileStore, manifest: Manifest, contents: Contents
+        self,
+        rules: Protection,
+        file_store: GuardedFileStore,
+        manifest: Manifest,
+        contents: Contents,
     ) -> None:
-        self._rules, self._file_store, self._manifest = rules, kept, manifest
+        self._rules, self._file_store, self._manifest = rules, file_store, manifest
         self._contents = contents
         self._before: Tree = {}
         self._after: Tree = {}
 
     @property
     def trees(self) -> tuple[Tree, Tree]:
-        """What was seen before and after the run."""
+        """The project's files before and after the run."""
         return self._before, self._after
 
     def check_before(self) -> list[Change]:
-        """Look at the project before the suite runs; return what is not as it was remembered."""
+        """Read the project before the suite runs; return guarded files that differ."""
         self._before = self._file_store.read_tree(self._manifest)
         self._contents.record_tree(self._before)
         return self._file_store.find_changes(self._manifest, self._before)
 
     def check_after(self) -> tuple[list[Finding], list[Change]]:
-        """Look again; return what changed, and which guarded files are to be restored."""
+        """Read the project again; return findings, and the guarded files to restore."""
         tree = self._after = self._file_store.read_tree(self._manifest)
         changes = [
             change
@@ -62,7 +67,11 @@ class SuiteWatch:
         return limit_findings(found, "the project", "files"), changes
 
     def _iter_rewritten_files(self, tree: Tree, known: set[str]) -> Iterator[Finding]:
-        """Yield files whose change time differs, whatever their content is now."""
+        """Yield findings for files that were written during the run, even with the same content.
+
+        Code under test could change a file while a test reads it, and change it again before the
+        second look.
+        """
         volatile = self._rules.volatile | self._rules.regenerated
         for name, at in self._before.items():
             now = tree.get(name)
@@ -80,19 +89,19 @@ class SuiteWatch:
             yield Finding(kind, escape_name(name), f"{what} {_WHEN}", decisive=True)
 
     def _is_usual_write(self, name: str, at: FileState, now: FileState) -> bool:
-        """Return whether a file has its content, and was touched as at the baseline."""
+        """Return whether a file was touched as at the baseline, and has its former content."""
         if name not in self._rules.rewritten and unpack_stamp(at) != unpack_stamp(now):
             return False
         return name in self._rules.touched and self._contents.has_same_content(name, at, now)
 
 
 def drop_bytecode(rules: Protection) -> list[Finding]:
-    """Remove the project's bytecode; return what cannot be removed, and would run.
+    """Remove the project's bytecode; return findings for what cannot be removed, and would run.
 
     Raises:
         InfrastructureError: a file cannot be removed for another reason than its owner.
     """
-    text = "bytecode that is not its source's runs in its place, and cannot be removed"
+    text = "bytecode that does not match its source would run, and cannot be removed"
     with translate_os_errors(rules.project):
         wrong = drop_project_bytecode(rules.project, rules.environments)
     return [Finding(FindingKind.TEST_CONFIG, name, text, decisive=True) for name in wrong]

@@ -1,7 +1,7 @@
-"""Finds out what a run of the suite itself writes: neither the agent's work nor the user's.
+"""Finds the files that a run of the suite itself writes, as opposed to the agent and the user.
 
-A change time alone says nothing: `chmod -R` in the command changes it everywhere. Contents are
-compared, by digests that are kept as long as `lstat` says the same of a file.
+A change time alone is no proof: `chmod -R` in the command changes it for all files. So contents are
+compared, by digests that stay valid as long as `lstat` returns the same for a file.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from orchestrator.guard.kept_files import translate_os_errors
+from orchestrator.guard.errors import translate_os_errors
 from orchestrator.guard.protection import CONFIG_NAMES
 from orchestrator.guard.tree import (
     FileState,
@@ -32,14 +32,14 @@ _SOURCE: Final = re.compile(
     r"\.(?:pyi?|pyx|[cm]?[jt]sx?|go|rs|rb|php|java|kt|cs|c|cc|cpp|h|hpp|sh|ex|exs|lua|pl)$"
 )
 _SETTINGS: Final = CONFIG_NAMES | {"package.json", "Makefile", "makefile", "GNUmakefile"}
-_NOTE: Final = "suite-writes.json"
+_FILE_NAME: Final = "suite-writes.json"
 _LARGEST: Final = 1_000_000
 _MOST: Final = 200_000_000
-"""Bytes that one look reads. Of what is not read, size and times decide."""
+"""Bytes to read in one pass. For files that are not read, size and times decide."""
 
 
 def is_source(name: str) -> bool:
-    """Return whether people write a file of this name: code, or a tool's configuration."""
+    """Return whether a file is written by people, by its name: code or a tool's configuration."""
     return bool(_SOURCE.search(name)) or PurePosixPath(name).name in _SETTINGS
 
 
@@ -51,14 +51,14 @@ def is_output(name: str, commands: str) -> bool:
 
 @dataclass(frozen=True)
 class Writes:
-    """What differs between two looks at a project, by the names of its files."""
+    """Names of the files that differ between two states of a project."""
 
     touched: frozenset[str] = frozenset()
-    """Differs at all, if only by its mode."""
+    """Files that differ at all, if only in their mode."""
     rewritten: frozenset[str] = frozenset()
-    """Was written, created or removed, if only with the content that it had."""
+    """Files that were written, created or removed, if only with the same content."""
     changed: frozenset[str] = frozenset()
-    """Has another content, was created or removed."""
+    """Files whose content changed, or that were created or removed."""
 
 
 class Contents:
@@ -73,7 +73,7 @@ class Contents:
         self._known: dict[str, tuple[FileState, bytes]] = {}
 
     def record_tree(self, tree: Tree) -> None:
-        """Read what is not known as it is now."""
+        """Read the files whose present content is not known."""
         left = _MOST
         for name, at in tree.items():
             if self._find_digest(name, at) or name.startswith("/"):
@@ -91,7 +91,7 @@ class Contents:
         return {name: state for name, (state, _) in self._known.items()}
 
     def compare_trees(self, before: Tree, after: Tree) -> Writes:
-        """Return what differs between two looks, the first of which was remembered."""
+        """Return the differences between two trees. The first one was passed to `record_tree`."""
         touched = {n for n, at in after.items() if before.get(n) != at}
         touched |= before.keys() - after.keys()
         touched = {name for name in touched if not name.startswith("/")}
@@ -106,7 +106,7 @@ class Contents:
         return Writes(frozenset(touched), frozenset(rewritten), frozenset(changed))
 
     def has_same_content(self, name: str, before: FileState, after: FileState) -> bool:
-        """Return whether a file has the content that it had at an earlier look."""
+        """Return whether a file has the same content in two states."""
         was = self._find_digest(name, before)
         if was and unpack_size(after) <= _LARGEST:
             return self._read_digest(name, after) == was
@@ -121,6 +121,7 @@ class Contents:
             return known
         path, mode = self._project / name, unpack_mode(at)
         try:
+            # Nothing else is read: to open a pipe would wait for a writer.
             if stat.S_ISLNK(mode):
                 data = b"link to " + os.fsencode(path.readlink())
             elif stat.S_ISREG(mode):
@@ -135,40 +136,40 @@ class Contents:
 
 
 class SuiteWrites:
-    """Remembers the files whose content the suite changed, in all of its runs.
+    """Collects the files whose content the suite changed, in all of its runs.
 
     Args:
         project: the project's folder.
-        folder: takes the names, for a process that resumes; nothing is kept without one.
+        folder: where the names are stored for a process that resumes; None to store nothing.
     """
 
     def __init__(self, project: Path, folder: Path | None) -> None:
-        self._project, self._note = project, folder / _NOTE if folder else None
+        self._project, self._names_file = project, folder / _FILE_NAME if folder else None
         self._environments: frozenset[str] | None = None
         self._at_baseline, self._later = self._load_names()
         self.contents = Contents(project)
         self.first = Writes()
-        """What the first run wrote, if that was in this process."""
+        """The writes of the first run, if it was in this process."""
 
     @property
     def at_baseline(self) -> frozenset[str]:
-        """Those of the first run, before any agent worked."""
+        """Files that the first run changed, before any agent worked."""
         return self._at_baseline
 
     @property
     def names(self) -> frozenset[str]:
-        """All of them."""
+        """Files that any run changed."""
         return self._at_baseline | self._later
 
     def watch_run(
         self, run: Callable[[], SuiteReport], *, baseline: bool = False
     ) -> tuple[SuiteReport, Writes]:
-        """Run the suite, and return what it wrote too.
+        """Run the suite; return its report, and the files that it wrote.
 
         Raises:
-            InfrastructureError: what it wrote cannot be kept.
+            InfrastructureError: the names cannot be stored.
         """
-        if self._project == Path():  # there is no project: see `no_guard`
+        if self._project == Path():  # there is no project: see `build_disabled_guard`
             return run(), Writes()
         before = self._read_tree()
         self.contents.record_tree(before)
@@ -176,20 +177,20 @@ class SuiteWrites:
         return report, self.record_writes(before, self._read_tree(before), baseline=baseline)
 
     def record_writes(self, before: Tree, after: Tree, *, baseline: bool = False) -> Writes:
-        """Remember what differs between two looks, the first of which `contents` remembers.
+        """Record the differences between two trees. The first one is recorded in `contents`.
 
         Raises:
-            InfrastructureError: it cannot be kept.
+            InfrastructureError: the names cannot be stored.
         """
         writes = self.contents.compare_trees(before, after)
         if baseline:
             self.first, self._at_baseline = writes, writes.changed
         else:
             self._later |= writes.changed
-        if self._note and writes.changed:
+        if self._names_file and writes.changed:
             values = {"at_baseline": sorted(self._at_baseline), "later": sorted(self._later)}
-            with translate_os_errors(self._note.parent):
-                files.write_file(self._note, json.dumps(values).encode("ascii"))
+            with translate_os_errors(self._names_file.parent):
+                files.write_file(self._names_file, json.dumps(values).encode("ascii"))
         return writes
 
     def _read_tree(self, like: Tree | None = None) -> Tree:
@@ -199,7 +200,9 @@ class SuiteWrites:
 
     def _load_names(self) -> tuple[frozenset[str], frozenset[str]]:
         try:
-            values = json.loads(self._note.read_text(encoding="ascii")) if self._note else {}
+            values = (
+                json.loads(self._names_file.read_text(encoding="ascii")) if self._names_file else {}
+            )
             return frozenset(values.get("at_baseline", ())), frozenset(values.get("later", ()))
         except (OSError, ValueError):
             return frozenset(), frozenset()

@@ -1,8 +1,9 @@
-"""Follows make, npm, tox and the like to the recipes that the project's own files give them."""
+"""Follows make, npm, tox and other task runners to the recipes in the project's files."""
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,6 +18,16 @@ _TOX_COMMANDS: Final = re.compile(r"^commands\w*\s*=(.*(?:\n[ \t]+.*)*)", re.MUL
 _RECIPE_LINE: Final = re.compile(r"^[ \t]+(?:-[ \t]+)?(?:cmd:[ \t]*)?@?(.+)$", re.MULTILINE)
 
 
+class Reference(Enum):
+    """How a file came to be guarded."""
+
+    READ = "read"
+    """A program reads, runs or includes it by itself."""
+    NAMED = "named"
+    """An argument or a string names it: it may also be what is tested."""
+    IMPORTED = "imported"
+
+
 class Follower(Protocol):
     """Follows a command to the files that decide what it does."""
 
@@ -24,19 +35,19 @@ class Follower(Protocol):
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether so much was followed that it is enough."""
+        """Whether the limit of followed lines and files is reached."""
 
     def is_first(self, *key: str) -> bool:
-        """Return whether something is met for the first time."""
+        """Return whether this is the first call with a key."""
 
-    def guard_path(self, path: Path, why: str) -> bool:
-        """Guard what is at a path, or that nothing is; return whether there is a file."""
+    def guard_path(self, path: Path, why: str, reference: Reference = Reference.READ) -> bool:
+        """Guard a file, or a path at which none may appear; return whether there is a file."""
 
     def follow_line(self, text: str, cwd: Path, by: str) -> None:
         """Follow one line of shell."""
 
     def follow_strings(self, path: Path, cwd: Path) -> None:
-        """Follow what a program names in its strings and imports."""
+        """Follow the files and commands in a program's strings and imports."""
 
 
 def _follow_make(follower: Follower, arguments: Sequence[str], cwd: Path, by: str) -> None:
@@ -54,7 +65,11 @@ def _follow_make(follower: Follower, arguments: Sequence[str], cwd: Path, by: st
         elif not word.startswith("-") and "=" not in word:
             goals.append(word)
     if given:
-        found = [cwd / name for name in given if follower.guard_path(cwd / name, f"named by {by}")]
+        found = [
+            cwd / name
+            for name in given
+            if follower.guard_path(cwd / name, f"named by {by}", Reference.NAMED)
+        ]
     else:
         found = [
             cwd / n for n in _MAKEFILES if follower.guard_path(cwd / n, f"read by make ({by})")
@@ -129,7 +144,7 @@ def _follow_task(follower: Follower, arguments: Sequence[str], cwd: Path, by: st
 def _follow_recipe_file(
     follower: Follower, names: Sequence[str], tool: str, cwd: Path, by: str
 ) -> None:
-    """Follow the first file that there is; the tool would read any of them."""
+    """Follow the first file that exists. All names are guarded: the tool would read any of them."""
     found = [cwd / name for name in names if follower.guard_path(cwd / name, f"read by {tool}")]
     for path in found[:1]:
         text = files.read_text(path)
@@ -154,4 +169,4 @@ TASK_RUNNERS: Final[Mapping[str, Callable[[Follower, Sequence[str], Path, str], 
     "invoke": _follow_invoke,
     "inv": _follow_invoke,
 }
-"""What follows each program, given its arguments, its folder, and who starts it."""
+"""A function for each program, given its arguments, its folder, and the file that starts it."""

@@ -1,11 +1,11 @@
-"""Walks through a project's files, and takes their states.
+"""Walks through a project's files, and records their states.
 
-The disk is looked at directly, and not through git: what git sees can be narrowed by a line in
-.gitignore, and an environment's own files are never in a snapshot.
+The files are read from the disk and not through git: a line in .gitignore can hide files from git,
+and the files of an environment are never in a snapshot.
 
-A folder that may be entered and not listed (x without r) hides its files from a walk, but Python
-imports from it all the same, and code may list a folder of its own user after a `chmod`. So a walk
-opens what was closed since the baseline.
+A folder with x and without r may be entered and not listed. It hides its files from a walk, but
+Python still imports from it, and code can list it after a `chmod`. So a walk opens folders that
+were closed after the baseline.
 """
 
 import contextlib
@@ -23,14 +23,15 @@ from typing import Final, NewType, TypeVar
 from orchestrator.platform import files
 
 FileState = NewType("FileState", bytes)
-"""What stays the same as long as a file's bytes do: mode, size, times and inode.
+"""Mode, size, times and inode of a file, which do not change while its content does not.
 
-No program can choose the time of a file's last status change. It is packed, because a project may
-have 100,000 files, and is remembered several times in a run.
+A program can restore the size and the modification time of a file that it edited, but not the
+status change time (ctime), which only the kernel sets. The values are packed, because a project may
+have 100,000 files, and a run stores several trees.
 """
 
 Tree = dict[str, FileState]
-"""Files and links by their name, each with its state."""
+"""States of files and links, by name."""
 
 _STATE: Final = Struct("<IQQQQ")
 STATE_SIZE: Final = _STATE.size
@@ -52,12 +53,12 @@ _SITE_FOLDER: Final = re.compile(r"(?:^|/)lib(?:64)?/python3[\d.]*t?/[^/]+$")
 
 @dataclass
 class ClosedFolders:
-    """The folders of a project that cannot be listed, and what became of them in walks.
+    """The folders of a project that cannot be listed, and the results of opening them.
 
     Args:
-        at_baseline: names of those that were closed at the baseline; they stay as they are.
-        opened: names of those that were opened since this was last cleared.
-        hidden: names of those that another user owns, and that may be entered all the same.
+        at_baseline: names of those that were closed at the baseline; they are left closed.
+        opened: names of those that were opened since the set was last cleared.
+        hidden: names of those that another user owns, and that this user may enter.
     """
 
     at_baseline: Collection[str]
@@ -65,7 +66,7 @@ class ClosedFolders:
     hidden: set[str] = field(default_factory=set)
 
     def open_folder(self, project: Path, name: str) -> bool:
-        """Open a folder of our own for its owner; return whether it could be opened."""
+        """Give the owner access to a folder of this user; return whether that worked."""
         if name in self.at_baseline:
             return False
         path = project / name
@@ -84,19 +85,20 @@ def walk_tree(
     closed: ClosedFolders | None = None,
     like: Mapping[str, FileState] | None = None,
 ) -> Tree:
-    """Return the project's files and links, without following links to folders.
+    """Return the states of the project's files and links, without following links to folders.
 
     Args:
         project: the project's folder.
         environments: names of folders that were Python environments at the baseline. A folder
-            that came to look like one later is entered, but for its installed packages.
-        entered: names of folders that are entered whatever they are called.
-        closed: says which folders were closed at the baseline; others are opened. None is opened
-            without it.
-        like: an earlier look. Of what is the same it gives its own object, which saves memory.
+            that looks like one only later is walked, without its installed packages: an agent can
+            create an empty `pyvenv.cfg`.
+        entered: names of folders that are walked whatever they are called.
+        closed: the folders that were closed at the baseline; other closed folders are opened.
+            Without it no folder is opened.
+        like: an earlier tree. Equal states share its objects, which saves memory.
 
     Raises:
-        OSError: a folder of `entered` cannot be read any more.
+        OSError: a folder of `entered` can no longer be read.
     """
     found: Tree = {}
     known = like or {}
@@ -115,9 +117,9 @@ def find_named_files(
     entered: Collection[str] = (),
     closed: ClosedFolders | None = None,
 ) -> list[str]:
-    """Return the files that are called one of the wanted names, as `walk` would find them.
+    """Return the files with one of the wanted names, as `walk_tree` would find them.
 
-    It opens the same folders and raises the same errors, and is much faster: no file is looked at.
+    Opens the same folders and raises the same errors, and is much faster: it calls no `lstat`.
     """
     visited = _iter_folders(project, environments, entered, closed, partial(_read_names, wanted))
     return [below + base for below, names in visited for base in names]
@@ -126,7 +128,7 @@ def find_named_files(
 def find_closed_folders(
     project: Path, environments: Collection[str], entered: Collection[str] = ()
 ) -> frozenset[str]:
-    """Return the folders that a walk with the same arguments cannot look into."""
+    """Return the folders that a walk with the same arguments cannot list."""
     found = set()
     folders = [""]
     while folders:
@@ -144,9 +146,9 @@ def find_closed_folders(
 
 
 def read_closed_state(folder: Path) -> str:
-    """Return the state of a closed folder that this user may write; empty for another.
+    """Return the state of a closed folder that this user may write to; empty for any other.
 
-    It tells what was added and removed. What is in the folder, or below, nobody sees.
+    It shows that files were added or removed. Changes of files in the folder do not show.
     """
     with contextlib.suppress(OSError):
         at = os.lstat(folder)
@@ -168,10 +170,10 @@ def _iter_folders(
     closed: ClosedFolders | None,
     read: Callable[[int], tuple[T, list[str]]],
 ) -> Iterator[tuple[str, T]]:
-    """Yield what is read of each folder, with what the names of its files begin with.
+    """Yield the prefix of the names in each folder, and what `read` returned for the folder.
 
-    `read` returns what is wanted of an open folder, and the names of the folders in it; for the
-    rest see `walk`.
+    `read` gets the descriptor of an open folder, and returns a result and the names of the folders
+    in it. For the other arguments and errors see `walk_tree`.
     """
     folders = [""]
     while folders:
@@ -209,7 +211,7 @@ def _read_or_open(
 def _read_folder(folder: Path, read: Callable[[int], tuple[T, list[str]]]) -> tuple[T, list[str]]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # One that may be listed and not entered (r without x) is closed as well.
+        # A folder that may be listed and not entered (r without x) counts as closed, too.
         os.stat(os.curdir, dir_fd=descriptor)
         return read(descriptor)
     finally:
@@ -222,7 +224,7 @@ def _read_states(folder: int) -> tuple[list[tuple[str, FileState]], list[str]]:
         for item in items:
             try:
                 at = item.stat(follow_symlinks=False)
-            except FileNotFoundError:  # removed since
+            except FileNotFoundError:  # removed since it was listed
                 continue
             if stat.S_ISDIR(at.st_mode):
                 folders.append(item.name)
@@ -243,12 +245,12 @@ def _read_names(wanted: Collection[str], folder: int) -> tuple[list[str], list[s
 
 
 def find_environments(project: Path) -> frozenset[str]:
-    """Return the folders of a project that are Python environments now."""
+    """Return the names of the project's folders that are Python environments."""
     return frozenset(_iter_environments(project))
 
 
 def pack_state(at: os.stat_result) -> FileState:
-    """Return the state of a file of which `lstat` said this."""
+    """Return the state of a file from a result of `lstat`."""
     # A time may lie beyond 64 bits of nanoseconds: file systems know the year 30000.
     return FileState(
         _STATE.pack(
@@ -272,12 +274,23 @@ def unpack_size(state: FileState) -> int:
 
 
 def unpack_stamp(state: FileState) -> tuple[int, bytes]:
-    """Return what stays the same where only the permissions or the owner of a file change."""
+    """Return the part of a state that does not change with permissions and owner of a file."""
     return stat.S_IFMT(unpack_mode(state)), state[4 : _CHANGE_TIME.start]
 
 
+def read_content(path: Path, state: FileState) -> bytes:
+    """Return the content of a file of this state, or the target of a link.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if stat.S_ISLNK(unpack_mode(state)):
+        return os.fsencode(path.readlink())
+    return path.read_bytes()
+
+
 def read_signature(path: str | Path) -> str:
-    """Return the state of what is at a path, as text; empty where there is nothing."""
+    """Return the state of a file, link or folder as text; empty if there is none."""
     try:
         return pack_state(os.lstat(path)).hex()
     except (OSError, ValueError):
@@ -300,6 +313,7 @@ def _iter_environments(project: Path) -> Iterator[str]:
 
 
 def _is_environment(listed: Collection[os.DirEntry[str]]) -> bool:
+    """Return whether a folder is a virtual environment, and not one with an empty pyvenv.cfg."""
     names = {item.name: item for item in listed}
     config = names.get("pyvenv.cfg")
     if config is None or not {"bin", "Scripts"} & names.keys():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import events
-from orchestrator.failures.masked import mask_footprint, mask_report
+from orchestrator.failures.record_masking import mask_footprint, mask_report
 from orchestrator.masking import Masker
 from orchestrator.models import SuiteReport
 from orchestrator.models.footprint import Footprint

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator import events
-from orchestrator.failures.masked_patch import mask_patch
+from orchestrator.failures.patch_masking import mask_patch
 from orchestrator.masking import Masker
 from orchestrator.models import Diff, Snapshot
 from orchestrator.ports import Workspace

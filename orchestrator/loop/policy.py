@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from orchestrator.errors import with_hint
-from orchestrator.failures.suite import build_retry_prompt
+from orchestrator.failures.suite_failure import build_retry_prompt
 from orchestrator.loop.stuck import find_stuck_reason
 from orchestrator.models import (
     AgentLimits,
@@ -54,7 +54,7 @@ class Policy:
         judged = [attempt for attempt in run.attempts if attempt.report]
         if not judged:
             return task.text
-        return build_retry_prompt(task, judged[-1], edits_kept=not self.retry_from_start)
+        return build_retry_prompt(task, judged[-1], edits_retained=not self.retry_from_start)
 
     def count_max_attempts(self, run: RunResult) -> int:
         """Return how many attempts there can be; one that was not judged is not charged."""

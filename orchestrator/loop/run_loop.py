@@ -9,7 +9,7 @@ This is the order of things. `steps.py` does the work, `policy.py` says when to 
 import time
 from dataclasses import replace
 
-from orchestrator.failures.suite import build_failure
+from orchestrator.failures.suite_failure import build_failure
 from orchestrator.loop.policy import Policy, blocking_reason, mark_silent_agent
 from orchestrator.loop.steps import BlockedError, Steps
 from orchestrator.loop.values import Baseline

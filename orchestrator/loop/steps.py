@@ -13,7 +13,7 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.errors import LoopError
-from orchestrator.failures.masked import mask_agent, mask_event
+from orchestrator.failures.record_masking import mask_agent, mask_event
 from orchestrator.guard import Guard, build_disabled_guard
 from orchestrator.loop.counting_journal import CountingJournal
 from orchestrator.loop.experiments import ExperimentBuilder, read_module_stamps
@@ -43,7 +43,7 @@ from orchestrator.platform.orphans import describe_orphans, reap_orphans
 from orchestrator.ports import Agent, Journal, Reviewer, Rulebook, Suite, Teacher, Workspace
 from orchestrator.teaching.pending import Pending
 from orchestrator.teaching.teach import TeachingContext, TeachingResult, teach_failure
-from orchestrator.verdict.baseline import Obstacle, find_obstacle
+from orchestrator.verdict.suite_obstacle import Obstacle, find_obstacle
 from orchestrator.workspace.bytecode import drop_bytecode
 from orchestrator.workspace.pinning import PinnedTree
 from orchestrator.workspace.swap import SwapNote

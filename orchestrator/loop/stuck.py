@@ -1,6 +1,6 @@
 """The circuit breaker: ends a run early when its attempts bring nothing new."""
 
-from orchestrator.failures.suite import build_failure
+from orchestrator.failures.suite_failure import build_failure
 from orchestrator.models import Attempt, RunResult, Task
 
 

@@ -1,12 +1,21 @@
-"""Takes secrets out of all that leaves this machine or is kept: one table for every exit.
+"""Masks secrets in everything that leaves this machine or is stored, by one table of shapes.
 
-`shapes.py` says what a secret looks like, `variables.py` which variables hold one, `masker.py`
-finds and replaces them, and `lines.py` does so for what a process says by itself. Nothing here is
-heavy: the hook that Claude Code calls before each command uses it, and patterns are compiled when a
-text first holds a word that hints at them.
+masker              finds secrets in a text and replaces them
+shape_table         all shapes (shape) by which secrets are recognized:
+token_shapes          the formats of tokens and keys
+address_shapes        passwords in addresses, headers and cookies
+command_shapes        secrets on command lines
+setting_shapes        values of settings whose name says that they are secret
+name_patterns         ... parts of patterns for such names (lazy_pattern: compiled on first use)
+value_checks          ... checks that reject placeholders, code and prose
+environment_secrets values of environment variables
+process_output      masks what this process itself prints or writes
+
+Nothing here is heavy: the hook that Claude Code calls before each command imports it, and a pattern
+is compiled when a text first contains one of its hints.
 """
 
-from orchestrator.masking.lines import mask_line, mask_text
 from orchestrator.masking.masker import REDACTED, Masker
+from orchestrator.masking.process_output import mask_line, mask_text
 
 __all__ = ["REDACTED", "Masker", "mask_line", "mask_text"]

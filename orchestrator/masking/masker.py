@@ -1,11 +1,11 @@
-"""Finds secrets in texts, and replaces each by a placeholder that says what it was.
+"""Finds secrets in texts, and replaces each by a placeholder that names its kind.
 
-Three sources say what a secret is: the shapes, the project's patterns (`redaction.patterns`), and
-the values of variables. A secret that was found once is replaced wherever it stands later, also
-where nothing hints at it.
+Secrets are recognized by three sources: the shapes, the project's patterns (`redaction.patterns`),
+and the values of variables. A secret that was found once is replaced everywhere from then on, also
+where no shape matches it.
 
-It comes before any cut to size, so that no half of a secret survives one. The time it takes grows
-with the text and with what is found, not with their product.
+Texts are masked before they are shortened, so that no half of a secret remains. The time grows with
+the length of the text and with the number of secrets, not with their product.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from __future__ import annotations
 import os
 import re
 
-from orchestrator.masking.patterns import Pattern
-from orchestrator.masking.shapes import SHAPES
-from orchestrator.masking.variables import find_secret_values, has_secret_name
+from orchestrator.masking.environment_secrets import find_secret_values, has_secret_name
+from orchestrator.masking.lazy_pattern import Pattern
+from orchestrator.masking.shape_table import SHAPES
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from orchestrator.masking.shape import Shape
 
 REDACTED = "[redacted: "
-"""What a placeholder begins with; the kind of the secret and a bracket follow."""
+"""Beginning of a placeholder; the kind of the secret and a bracket follow."""
 
 _REMEMBERED = 12
-"""Characters from which on a secret that was found once is replaced wherever it stands."""
+"""Minimum length of a secret that is remembered, and replaced everywhere from then on."""
 _HEAD = 8
-"""Characters by which remembered secrets are looked up; none is shorter."""
+"""Characters at the beginning by which remembered secrets are looked up; none is shorter."""
 _FEW = 24
-"""Secrets that are sought one by one; more of them, all at once by their heads."""
+"""Up to so many secrets are searched for one by one; more of them at once, by their heads."""
 
 _WINDOW = 4_000
 _OVERLAP = 1_000
-"""Of a line that is longer than a window, pieces are looked at that overlap: the time that a
-pattern takes may grow with the square of what it looks at."""
+"""A line longer than a window is searched in overlapping pieces: the time of a pattern may grow
+with the square of the length that it searches."""
 
 _CONTINUED = Pattern(
     rf"({re.escape(REDACTED)}[^\]\n]{{1,100}}\]"
@@ -44,14 +44,14 @@ _CONTINUED = Pattern(
     r"([\w+/=.-]{8,400})",
     re.MULTILINE,
 )
-"""The rest of a secret on the next line: a string that goes on, a folded header."""
+"""The rest of a secret on the next line: a continued string, a folded header."""
 _PLACEHOLDER = Pattern(
     rf"{re.escape(REDACTED)}(?:value of \w{{1,100}}|[a-z][a-z' ]{{2,30}}|[0-9a-f]{{8}})\]"
 )
-"""What a text that was masked holds; anything else only looks like it."""
+"""A placeholder in a text that was masked before. An agent may write text that looks similar."""
 _REST = Pattern(r"[\w+/=.-]*")
 _LONG = 2_000
-"""Characters from which on a pattern may have ended before its secret did."""
+"""Length of a match from which on the secret may continue after it."""
 
 if TYPE_CHECKING:
     Span = tuple[int, int, str]
@@ -59,12 +59,12 @@ if TYPE_CHECKING:
 
 
 class Masker:
-    """Replaces secrets by placeholders; the same secret by the same placeholder.
+    """Replaces secrets by placeholders, equal secrets by equal placeholders.
 
     Args:
         patterns: the project's own regular expressions; a group, if there is one, is the secret.
-        environment: variables; the values of those that are named like secrets are some.
-        key: makes the tags of secrets in identifiers; the same key makes the same tags.
+        environment: variables; the values of those that are named as secrets are secrets.
+        key: for the tags of secrets in identifiers; equal keys give equal tags.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Masker:
         self._patterns = tuple(map(re.compile, patterns))
         self._known: dict[str, str] = {}
         self._learned: set[str] = set()
-        """Those of the known secrets that stood in a text."""
+        """Those of the known secrets that were found in a text."""
         self._heads: dict[str, list[str]] = {}
         for secret, name in find_secret_values(environment or {}).items():
             self._remember_secret(secret, f"value of {name}")
@@ -98,10 +98,11 @@ class Masker:
         return _CONTINUED.sub(rf"\1{REDACTED}secret]", masked) if spans else masked
 
     def mask_identifier(self, text: str) -> str:
-        """Return a name with a placeholder for each secret: the same name always in the same way.
+        """Return a name with a placeholder for each secret; equal names always give equal results.
 
-        A placeholder is a tag of its secret, so that other names stay other names; nobody without
-        the key can guess from it. What only texts have told is left out: it may come later.
+        A placeholder contains an HMAC of its secret, so that different names stay different, and
+        nobody without the key can guess the secret. Secrets that are only known from texts are not
+        replaced: whether one is known depends on which texts came before.
         """
         known = [
             span for span in self._iter_known_secrets(text) if self._is_from_environment(text, span)
@@ -113,13 +114,13 @@ class Masker:
         return text[span[0] : span[1]] not in self._learned
 
     def _compute_tag(self, secret: str) -> str:
-        import hmac
+        import hmac  # the hook never computes a tag, and need not load it
 
         data = secret.encode("utf-8", "surrogateescape")
         return hmac.new(self._key, data, "sha256").hexdigest()[:8]
 
     def is_secret_variable(self, name: str, value: str) -> bool:
-        """Return whether a variable may hold a secret: by its name, its value, or options in it."""
+        """Return whether a variable may hold a secret, by its name, its value, or options in it."""
         return has_secret_name(name, value) or self.mask(value) != value
 
     # ---- below: finding --------------------------------------------------------------------
@@ -158,7 +159,7 @@ class Masker:
 
 
 def _iter_match_spans(matches: Iterator[re.Match[str]], kind: str) -> Iterator[Span]:
-    """Yield where the groups of matches stand, or the matches themselves where there is none."""
+    """Yield the spans of the groups of matches, or of whole matches without groups."""
     for match in matches:
         spans = [match.span(number) for number in range(1, len(match.groups()) + 1)]
         found = [span for span in spans if span[0] >= 0] or [match.span()]
@@ -169,7 +170,7 @@ def _iter_match_spans(matches: Iterator[re.Match[str]], kind: str) -> Iterator[S
 
 
 def _complete_span(span: Span, window: int, text: str, lower: str) -> Span:
-    """Return a span with the rest of its secret, as a password if what stands before says so."""
+    """Return a span extended to the end of its secret, as a password if the text before says so."""
     start, end, kind = span
     if end == window or end - start >= _LONG:
         end = next(iter(_REST.finditer(text, end))).end()
@@ -180,7 +181,7 @@ def _complete_span(span: Span, window: int, text: str, lower: str) -> Span:
 
 
 def _exclude_spans(taken: Sequence[tuple[int, int]], spans: Iterable[Span]) -> list[Span]:
-    """Return the parts of some spans that lie in none of the places that are taken."""
+    """Return the parts of some spans that are outside of the taken spans."""
     found, at = [], 0
     for start, end, kind in sorted(spans, key=lambda span: span[:2]):
         while at < len(taken) and taken[at][1] <= start:
@@ -196,7 +197,7 @@ def _exclude_spans(taken: Sequence[tuple[int, int]], spans: Iterable[Span]) -> l
 
 
 def _iter_search_spans(shape: Shape, text: str, lower: str) -> Iterator[tuple[int, int]]:
-    """Yield the lines of a text in which a shape may stand, neighbours as one piece."""
+    """Yield the spans of lines in which a shape may match, adjacent lines as one span."""
     if shape.lines < 0:
         if any(hint in lower for hint in shape.hints):
             yield 0, len(text)
@@ -213,7 +214,7 @@ def _iter_search_spans(shape: Shape, text: str, lower: str) -> Iterator[tuple[in
 
 
 def _find_hint_lines(hints: Sequence[str], lower: str, more: int) -> set[tuple[int, int]]:
-    """Return start and end of the lines with one of some words, and of `more` lines after each."""
+    """Return the spans of the lines with a hint, each with `more` lines after it."""
     found = set()
     for hint in hints:
         at = lower.find(hint)
@@ -230,7 +231,7 @@ def _find_hint_lines(hints: Sequence[str], lower: str, more: int) -> set[tuple[i
 
 
 def _iter_windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield pieces between two places: whole where its lines are short, otherwise in windows."""
+    """Yield the pieces of a span: cut at ends of lines, or in windows where lines are long."""
     if end - start <= _WINDOW:
         yield start, end
         return
@@ -250,13 +251,16 @@ def _iter_windows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _lower_text(text: str) -> str:
-    """Return a text in lower case, each character in its place."""
+    """Return a text in lower case, with each character at its position.
+
+    `"\u0130".lower()` is two characters, and would shift all spans after it.
+    """
     lower = text.lower()
     return lower if len(lower) == len(text) else text.replace("\u0130", "i").lower()
 
 
 def _replace_spans(text: str, spans: Sequence[Span], describe: Callable[[str, str], str]) -> str:
-    """Return a text with a placeholder for each span; of those that overlap, one for all."""
+    """Return a text with a placeholder for each span; overlapping spans share one."""
     if not spans:
         return text
     parts, at = [], 0

@@ -1,10 +1,10 @@
-"""One way in which a secret stands in a text."""
+"""A shape: one form in which a secret appears in a text."""
 
 from __future__ import annotations
 
 import re
 
-from orchestrator.masking.patterns import Pattern
+from orchestrator.masking.lazy_pattern import Pattern
 
 TYPE_CHECKING = False  # the hook has no time for `typing`
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ class Shape:
     """One way in which a secret stands in a text.
 
     Args:
-        kind: what it is called in its placeholder.
-        hints: words in lower case; the pattern is looked for in lines with one of them.
-        pattern: has the secret as group `s`, or is the secret as a whole.
-        lines: how many lines after one with a hint belong to it; -1 for the whole text.
-        accept: whether a value is a secret.
+        kind: the name of the secret in its placeholder.
+        hints: words in lower case; the pattern is searched for in lines with one of them.
+        pattern: its groups are the secret, or the whole match if it has none.
+        lines: number of lines to search after one with a hint; -1 for the whole text.
+        accept: returns whether a matched value is a secret.
     """
 
     __slots__ = ("accept", "hints", "kind", "lines", "pattern")

@@ -5,7 +5,7 @@ from pathlib import Path
 from orchestrator import events
 from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.errors import UsageError
-from orchestrator.failures.manual import build_manual_failure
+from orchestrator.failures.manual_failure import build_manual_failure
 from orchestrator.learnings.recording import create_failure_logger
 from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from orchestrator import events
-from orchestrator.failures.masked import mask_failure, mask_lesson, mask_rule
+from orchestrator.failures.record_masking import mask_failure, mask_lesson, mask_rule
 from orchestrator.journal.memory import MemoryJournal
 from orchestrator.masking import Masker
 from orchestrator.models import RuleChange, Teaching

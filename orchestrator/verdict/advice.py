@@ -1,7 +1,7 @@
-"""What to tell a person once the experiment has blamed the environment.
+"""Explains what is wrong with the environment, once the experiment has blamed it.
 
-The words of an exception decide nothing here: that the environment is to blame is known already.
-They choose the message, and where the machine itself can be asked, it is asked.
+The words of an exception do not decide the verdict here: that the environment is to blame is known
+already. They select the message, and where the machine itself can be checked, it is checked.
 """
 
 import os
@@ -40,7 +40,7 @@ _GPU: Final = re.compile(r"CUDA|\bHIP\b|\bGPU\b")
 
 @dataclass(frozen=True)
 class Advice:
-    """What seems to be wrong with the environment, and what to do."""
+    """The probable cause in the environment, and what to do."""
 
     message: str
     hint: str
@@ -48,7 +48,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class _Symptom:
-    """Words of an exception, and what they usually mean."""
+    """A pattern in an exception's text, and what it usually means."""
 
     pattern: re.Pattern[str]
     message: str
@@ -69,12 +69,12 @@ _SYMPTOMS: Final = (
         r"name resolution|Name or service not known|getaddrinfo|NameResolution|ENOTFOUND"
         r"|Network is unreachable|No route to host|ProxyError",
         "the network cannot be reached",
-        "connect it, or leave the tests that need it out of tests.command",
+        "connect it, or exclude the tests that need it from tests.command",
     ),
     _build_symptom(
         r"\b429\b|rate.?limit|Too Many Requests|overloaded|\b50[0234]\b",
-        "a server elsewhere is down, or limits how often it answers",
-        "wait, or leave the tests that need it out of tests.command",
+        "a remote server is down, or limits the rate of requests",
+        "wait, or exclude the tests that need it from tests.command",
     ),
     _build_symptom(
         r"\b40[13]\b|api[ _]?key|unauthori[sz]ed|authentication|password",
@@ -89,7 +89,7 @@ _SYMPTOMS: Final = (
     ),
     _build_symptom(
         r"CUDA|out of memory",
-        "the machine's memory, or its GPU, is used up",
+        "the memory of the machine, or of its GPU, is full",
         "close other programs",
     ),
     _build_symptom(
@@ -119,19 +119,19 @@ _SYMPTOMS: Final = (
 def find_advice(
     report: SuiteReport, cases: Iterable[Case], project: Path, program_path: str = ""
 ) -> Advice:
-    """Return what seems to be wrong, from what the failing cases said.
+    """Return the probable cause, from the output of the failing cases.
 
     Args:
         report: the run that they failed in.
-        cases: what fails because of the environment.
+        cases: the cases that fail because of the environment.
         project: the project's folder, in which the suite ran.
         program_path: the PATH of the suite's environment.
     """
     if report.outcome is SuiteOutcome.TIMEOUT:
-        return Advice("the suite ran out of its time", "raise tests.timeout, or look what is slow")
-    said = "\n".join(f"{case.message}\n{case.detail[-4000:]}" for case in cases)
-    said = said.strip() or report.output[-4000:]
-    questions = (
+        return Advice("the suite timed out", "raise tests.timeout, or find out which test is slow")
+    output = "\n".join(f"{case.message}\n{case.detail[-4000:]}" for case in cases)
+    output = output.strip() or report.output[-4000:]
+    checks = (
         _build_disk_check(project),
         _build_program_check(program_path),
         _check_module,
@@ -139,69 +139,71 @@ def find_advice(
         _build_path_check(project),
         _check_memory,
     )
-    for ask in questions:
-        if found := ask(said):
+    for check in checks:
+        if found := check(output):
             return found
-    for sign in _SYMPTOMS:
-        if sign.pattern.search(said):
-            return Advice(sign.message, sign.hint)
-    return Advice("something outside of the code is different", "see what the tests say of it")
+    for symptom in _SYMPTOMS:
+        if symptom.pattern.search(output):
+            return Advice(symptom.message, symptom.hint)
+    return Advice("something outside of the code has changed", "look at the output of the tests")
 
 
 def _build_disk_check(project: Path) -> Callable[[str], Advice | None]:
-    def ask(said: str) -> Advice | None:
-        if not re.search(r"No space left|ENOSPC|disk is full|quota exceeded", said, re.IGNORECASE):
+    def check(output: str) -> Advice | None:
+        if not re.search(
+            r"No space left|ENOSPC|disk is full|quota exceeded", output, re.IGNORECASE
+        ):
             return None
         for folder in (project, Path(os.environ.get("TMPDIR", "/tmp"))):  # noqa: S108 -- only asked
             if files.exists(folder) and shutil.disk_usage(folder).free < _LITTLE_SPACE:
                 return Advice(f"the disk of {folder} is full", "free some space")
-        return Advice("the tests find no space on a disk", "free some space where they write")
+        return Advice("there is no space on a disk for the tests", "free space where they write")
 
-    return ask
+    return check
 
 
 def _build_program_check(program_path: str) -> Callable[[str], Advice | None]:
-    def ask(said: str) -> Advice | None:
-        for match in _PROGRAM.finditer(said):
+    def check(output: str) -> Advice | None:
+        for match in _PROGRAM.finditer(output):
             name = match[1] or match[2]
             if not shutil.which(name, path=program_path or None):
                 return Advice(f"the program {name} is not installed", "install it")
         return None
 
-    return ask
+    return check
 
 
-def _check_module(said: str) -> Advice | None:
-    names = find_missing_modules(said)
+def _check_module(output: str) -> Advice | None:
+    names = find_missing_modules(output)
     if not names:
         return None
-    # It was there at the baseline, and no change of the attempt's asks for it.
+    # It was installed at the baseline, and no change of the attempt requires it.
     return Advice(
-        f"the module {names[0]} is not installed any more",
-        "install again what the project declares",
+        f"the module {names[0]} is no longer installed",
+        "install the project's dependencies again",
     )
 
 
-def _check_port(said: str) -> Advice | None:
-    if not re.search(r"Address already in use|EADDRINUSE", said):
+def _check_port(output: str) -> Advice | None:
+    if not re.search(r"Address already in use|EADDRINUSE", output):
         return None
-    for match in _PORT.finditer(said):
+    for match in _PORT.finditer(output):
         with socket.socket() as probe:
             if not probe.connect_ex(("127.0.0.1", int(match[1]) % 65536)):
-                return Advice(f"another program holds port {match[1]}", "end it")
-    return Advice("a port is in use by another program", "end the program that holds it")
+                return Advice(f"another program uses port {match[1]}", "stop it")
+    return Advice("a port is in use by another program", "stop that program")
 
 
 def _build_path_check(project: Path) -> Callable[[str], Advice | None]:
-    def ask(said: str) -> Advice | None:
-        found = find_refused_path(said, project)
+    def check(output: str) -> Advice | None:
+        found = find_refused_path(output, project)
         return Advice(found.message, found.hint) if found else None
 
-    return ask
+    return check
 
 
-def _check_memory(said: str) -> Advice | None:
-    if not _NO_MEMORY.search(said) or _GPU.search(said):
+def _check_memory(output: str) -> Advice | None:
+    if not _NO_MEMORY.search(output) or _GPU.search(output):
         return None
     machine, container, limit = read_machine_memory(), read_container_memory(), read_process_limit()
     if machine.is_low:
@@ -212,7 +214,7 @@ def _check_memory(said: str) -> Advice | None:
     if container and container.is_low:
         free, total = format_bytes(container.free), format_bytes(container.total)
         return Advice(
-            f"only {free} of the {total} of memory are left that this container may use",
+            f"only {free} of this container's {total} of memory are left",
             "raise its limit, or close other programs in it",
         )
     if limit is not None and limit < machine.free:
@@ -228,5 +230,5 @@ def _check_memory(said: str) -> Advice | None:
     return Advice(
         "the tests ran out of memory, or were killed; now the machine has "
         f"{format_bytes(machine.free)} free",
-        "resume; if it happens again, watch what takes so much while they run",
+        "resume; if it happens again, monitor the memory use of the tests",
     )

@@ -1,10 +1,10 @@
-"""Which definitions a change touches, and which of them a test can come to.
+"""Finds the definitions that a change touches, and those that a test can reach.
 
-A file holds many functions. A test that uses one of them has nothing to do with a change of
-another, and an old failure of it would count as the attempt's own. So names are followed: from the
-test function through the bodies of whatever they may stand for. Names are not resolved, all
-definitions of one name count as one: more is reached than really is, never less, but for what is
-called through a string.
+A file holds many functions. A test that uses one of them is not related to a change of another;
+otherwise an old failure of it would count as the attempt's own. So names are followed, from the
+test function through the bodies of all definitions that they may refer to. Names are not resolved:
+all definitions of one name count as one. So too much is reached, and never too little, except for
+what is called through a string.
 """
 
 import ast
@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Final
 
-from orchestrator.verdict.bare_code import parse_code, reduce_code
+from orchestrator.verdict.code_reduction import parse_code, reduce_code
 
 MODULE: Final = "<module>"
-"""Stands for the statements of a module that are no definition: what runs when it is imported."""
+"""Represents the statements of a module that are no definitions: what runs on import."""
 
 
 class Reduction(Enum):
-    """What of a change makes no difference."""
+    """The parts of a change that make no difference."""
 
     NONE = "none"
     DOCS = "docstrings"
@@ -34,14 +34,15 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 def find_changed_definitions(
     old: str, new: str, reduction: Reduction = Reduction.NONE
 ) -> frozenset[str]:
-    """Return the names of what differs between two versions of a file, `MODULE` among them.
-
-    A version that cannot be parsed differs as a whole.
+    """Return the names of the definitions that differ between two versions of a file.
 
     Args:
         old: the text before.
         new: the text after.
-        reduction: what makes no difference.
+        reduction: the parts that make no difference.
+
+    Returns:
+        The names, with `MODULE` if other statements differ, or if a version cannot be parsed.
     """
     try:
         if reduction is Reduction.NONE:
@@ -58,7 +59,7 @@ def find_changed_definitions(
 
 
 def find_reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] | None:
-    """Return the names that a function can come to; None if it is not defined in the sources.
+    """Return the names that a function can reach; None if the sources do not define it.
 
     Args:
         start: the function's own name.
@@ -80,7 +81,7 @@ def find_reachable_names(start: str, sources: Iterable[str]) -> frozenset[str] |
 
 
 def collect_import_names(sources: Iterable[str]) -> frozenset[str]:
-    """Return the names that code runs or needs when these files are imported."""
+    """Return the names that run or are needed when these files are imported."""
     found = {MODULE}
     for source in sources:
         tree = parse_code(source)
@@ -91,17 +92,17 @@ def collect_import_names(sources: Iterable[str]) -> frozenset[str]:
 
 
 def _map_definitions(tree: ast.Module) -> dict[str, list[str]]:
-    """Map each definition of a file to its code."""
+    """Return the code of each definition in a file, by name."""
     found: dict[str, list[str]] = {}
-    for name, node, place in _iter_definitions(tree):
-        found.setdefault(name, []).append(f"{place} {_dump_code(node)}")
+    for name, node, scope in _iter_definitions(tree):
+        found.setdefault(name, []).append(f"{scope} {_dump_code(node)}")
     rest = [node for node in tree.body if not _is_definition(node) and not _is_prose(node)]
     found[MODULE] = [ast.dump(node) for node in rest]
     return found
 
 
 def _dump_code(node: ast.AST) -> str:
-    """Return a definition's code; of a class without its methods, which stand for themselves."""
+    """Return a definition's code; for a class without its methods, which are definitions too."""
     if not isinstance(node, ast.ClassDef):
         return ast.dump(node)
     rest = [each for each in node.body if not isinstance(each, _Function)]
@@ -109,33 +110,33 @@ def _dump_code(node: ast.AST) -> str:
 
 
 def _iter_definitions(tree: ast.Module | None) -> Iterator[tuple[str, ast.AST, str]]:
-    """Yield what a file defines, with name and place: functions, methods, classes, variables."""
+    """Yield name, node and scope of each function, method, class and variable in a file."""
     for node in tree.body if tree else ():
         yield from _iter_node_definitions(node, "")
 
 
-def _iter_node_definitions(node: ast.stmt, place: str) -> Iterator[tuple[str, ast.AST, str]]:
+def _iter_node_definitions(node: ast.stmt, scope: str) -> Iterator[tuple[str, ast.AST, str]]:
     if isinstance(node, _Function):
-        yield node.name, node, place
+        yield node.name, node, scope
     elif isinstance(node, ast.ClassDef):
-        yield node.name, node, place
+        yield node.name, node, scope
         for inner in node.body:
-            yield from _iter_node_definitions(inner, f"{place}.{node.name}")
+            yield from _iter_node_definitions(inner, f"{scope}.{node.name}")
     elif isinstance(node, ast.Assign):
         for target in node.targets:
             for name in ast.walk(target):
                 if isinstance(name, ast.Name):
-                    yield name.id, node.value, f"{place} {ast.dump(target)}"
+                    yield name.id, node.value, f"{scope} {ast.dump(target)}"
     elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
-        yield node.target.id, node.value, place
+        yield node.target.id, node.value, scope
     elif isinstance(node, ast.ImportFrom):
         for alias in node.names:
-            if alias.asname:  # `from x import y as z`: z stands for y
-                yield alias.asname, ast.Name(alias.name, ast.Load()), place
+            if alias.asname:  # `from x import y as z`: z refers to y
+                yield alias.asname, ast.Name(alias.name, ast.Load()), scope
 
 
 def _collect_names(node: ast.AST) -> set[str]:
-    """Return the names that code mentions; of a class only what runs when it is used as one."""
+    """Return the names that code uses; for a class only of the parts that run implicitly."""
     found: set[str] = set()
     walked: Iterable[ast.AST] = ast.walk(node)
     if isinstance(node, ast.ClassDef):
@@ -148,7 +149,7 @@ def _collect_names(node: ast.AST) -> set[str]:
             found.add(each.id)
         elif isinstance(each, ast.Attribute):
             found.add(each.attr)
-        elif isinstance(each, ast.arg):  # a fixture comes by the name of its parameter
+        elif isinstance(each, ast.arg):  # pytest passes a fixture to the parameter of its name
             found.add(each.arg)
         elif isinstance(each, ast.Constant) and isinstance(each.value, str):
             found |= _collect_quoted_names(each.value)
@@ -156,7 +157,7 @@ def _collect_names(node: ast.AST) -> set[str]:
 
 
 def _collect_quoted_names(text: str) -> set[str]:
-    """Return the words of a string that may name something; of a doctest those of its code."""
+    """Return the words of a string that may be names; for a doctest those of its code."""
     if ">>>" in text:
         lines = [line for line in text.splitlines() if line.lstrip().startswith((">>>", "..."))]
         return set(_WORD.findall("\n".join(lines)))
@@ -164,7 +165,7 @@ def _collect_quoted_names(text: str) -> set[str]:
 
 
 def _is_implicit(node: ast.stmt) -> bool:
-    """Return whether a part of a class's body is run without being named."""
+    """Return whether a part of a class's body runs without being called by name."""
     return not isinstance(node, _Function) or (
         node.name.startswith("__")
         or node.name in ("setUp", "tearDown", "setUpClass", "setup_method", "teardown_method")

@@ -1,4 +1,4 @@
-"""What is known of an attempt: whole runs of the suite, before it, after it, and without it."""
+"""The evidence on an attempt: whole runs of the suite, before it, after it, and without it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from orchestrator.verdict.exit_status import EXIT_STATUS, SUITE, extract_complai
 
 
 class Side(StrEnum):
-    """On which tree the suite runs, always in today's environment."""
+    """The tree on which the suite runs, always in the present environment."""
 
     AFTER = "after"
     BEFORE = "before"
@@ -20,23 +20,23 @@ class State(StrEnum):
     """How a case ended in one run."""
 
     PASSED = "passed"
-    """Or skipped: it does not speak against the code."""
+    """Or skipped, which is no evidence against the code."""
     FAILED = "failed"
     ABSENT = "absent"
-    """The run was complete, and the case is not in it."""
+    """The run was complete, and did not contain the case."""
     UNKNOWN = "unknown"
-    """The run broke off before it."""
+    """The run broke off before the case."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All runs of the suite that speak of one attempt; each ran the whole suite."""
+    """All runs of the whole suite that concern one attempt."""
 
     baseline: SuiteReport
     """Before the first attempt of the run."""
     after: tuple[SuiteReport, ...]
     before: tuple[SuiteReport, ...] = ()
-    """On the tree as it was at the baseline, in today's environment."""
+    """On the tree of the baseline, in the present environment."""
 
     def with_run(self, side: Side, report: SuiteReport) -> "Evidence":
         """Return the evidence with one more run."""
@@ -46,20 +46,20 @@ class Evidence:
 
     @cached_property
     def failing(self) -> dict[str, Case]:
-        """What failed in any run after the attempt, by id, as it failed last."""
+        """Cases that failed in any run after the attempt, by id, with their last failure."""
         return {case.id: case for report in self.after for case in iter_failing_cases(report)}
 
     def list_states(self, case: Case, side: Side) -> tuple[State, ...]:
-        """Return how a case ended in each run of one side."""
+        """Return how a case ended in each run on one side."""
         reports = self.after if side is Side.AFTER else self.before
         return tuple(self._find_state(case, each) for each in reports)
 
     def count_runs(self, side: Side) -> int:
-        """Return how many runs there are of one side."""
+        """Return the number of runs on one side."""
         return len(self.after if side is Side.AFTER else self.before)
 
     def find_last_failure(self, case: Case, side: Side) -> Case | None:
-        """Return a case as it failed in the last run of one side; None if it did not."""
+        """Return the last failure of a case on one side; None if it never failed there."""
         reports = self.after if side is Side.AFTER else self.before
         found = [each for report in reports for each in self._match_cases(case, report)]
         return next((each for each in reversed(found) if each.is_failing), None)
@@ -69,7 +69,7 @@ class Evidence:
         return self._find_state(case, self.baseline)
 
     def find_baseline_case(self, case: Case) -> Case | None:
-        """Return the case as it was at the baseline, if it was there."""
+        """Return the case at the baseline; None if it did not exist."""
         return next(iter(self._match_cases(case, self.baseline)), None)
 
     def _find_state(self, case: Case, report: SuiteReport) -> State:
@@ -86,10 +86,10 @@ class Evidence:
         return State.ABSENT if report.complete and not broken_off else State.UNKNOWN
 
     def _match_cases(self, case: Case, report: SuiteReport) -> list[Case]:
-        """Return the cases of a report that are this one.
+        """Return the cases of a report that are the same as a case of another report.
 
-        Ids may hold what is new in each run: a time, an address, a fresh uuid. Then all cases of
-        the same function that have no namesake in the other report stand for it.
+        An id may contain a time, an address or a new uuid, and then differs in each run. In that
+        case all cases of the same function whose ids are not in the first run after it match.
         """
         index = self._find_index(report)
         if same := index.by_id.get(case.id):
@@ -110,7 +110,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class _Index:
-    """The cases of one report, and what stands for the suite as a whole, by what they are known."""
+    """The cases of one report by id and by function, with those for the suite as a whole."""
 
     by_id: dict[str, list[Case]]
     by_function: dict[str, list[Case]]
@@ -127,13 +127,13 @@ def _build_index(report: SuiteReport) -> _Index:
 
 
 def iter_failing_cases(report: SuiteReport) -> Iterator[Case]:
-    """Yield what speaks against the code in a report, the suite as a whole included."""
+    """Yield the failing cases of a report, and one for a suite that failed as a whole."""
     yield from report.failing
     if report.outcome is SuiteOutcome.FAILED and report.complete:
         if not report.failing and report.cases:
             yield Case(EXIT_STATUS, CaseOutcome.FAILED, message=extract_complaint(report))
     elif not report.has_verdict or not report.complete:
-        # Whatever failed before it broke off, the rest was not seen.
+        # Whatever failed before it broke off: the other cases did not run.
         message = report.message or str(report.outcome)
         running = next((case for case in report.cases if case.id == report.running), None)
         reach = running.reach if running else ()
@@ -141,7 +141,7 @@ def iter_failing_cases(report: SuiteReport) -> Iterator[Case]:
 
 
 def _find_exit_state(after: tuple[SuiteReport, ...], report: SuiteReport) -> State:
-    """Return whether the command complained of the same thing in another run."""
+    """Return whether the command failed with the same complaint in another run."""
     if report.has_passed:
         return State.PASSED
     complaining = next(each for each in after if not each.failing and not each.has_passed)

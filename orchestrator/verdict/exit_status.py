@@ -1,7 +1,7 @@
-"""A command that ends with an error though every case passes: coverage, warnings, a linter.
+"""Compares commands that fail although every case passes: coverage, warnings, a linter.
 
-What it complains of stands only in its last lines, in the words of whatever complained. So lines
-are compared between runs, with numbers made equal, and never read for their meaning.
+The reason is only in the last lines of the output, in the words of any tool. So lines are compared
+between runs, with numbers replaced, and never interpreted.
 """
 
 import re
@@ -11,10 +11,10 @@ from orchestrator.models import SuiteReport
 from orchestrator.suites.pytest.summary import COUNTS
 
 EXIT_STATUS: Final = "the exit status"
-"""Id of what stands for the command's exit status."""
+"""Id of the case that represents the command's exit status."""
 
 SUITE: Final = "the suite"
-"""Id of what stands for the suite as a whole, where it broke off and no case is to blame."""
+"""Id of the case that represents a suite that broke off."""
 
 _TAIL_LINES: Final = 40
 _SHOWN_LINES: Final = 3
@@ -24,16 +24,16 @@ _FRAME: Final = re.compile(r"\x1b\[[0-9;]*m|[=!_*-]{3,}")
 
 
 def extract_complaint(report: SuiteReport) -> str:
-    """Return the last lines that say why a command failed, for a person."""
+    """Return the last lines that say why a command failed, as text for people."""
     lines = _read_tail(report)
     said = [line for line in lines if _COMPLAINT.search(line)] or lines
-    return " / ".join(said[-_SHOWN_LINES:]) or f"it ended with {report.exit_code}"
+    return " / ".join(said[-_SHOWN_LINES:]) or f"it exited with {report.exit_code}"
 
 
 def has_complaint(report: SuiteReport, complaining: SuiteReport) -> bool:
-    """Return whether a report complains of what another one complains of."""
-    wanted = _collect_complaints(complaining)
-    return bool(wanted & _collect_complaints(report)) if wanted else not report.failing
+    """Return whether two reports have a complaint in common."""
+    complaints = _collect_complaints(complaining)
+    return bool(complaints & _collect_complaints(report)) if complaints else not report.failing
 
 
 def _collect_complaints(report: SuiteReport) -> frozenset[str]:

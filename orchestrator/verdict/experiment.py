@@ -1,7 +1,7 @@
 """Carries out the comparison: runs the suite on the tree after and on the tree before.
 
-A run that is green at once is the only one. Otherwise `Comparison` says which run is needed next,
-until it knows what each failing case is.
+If the first run is green, it is the only one. Otherwise `Comparison` decides which run is needed
+next, until each failing case is classified.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -26,23 +26,23 @@ from orchestrator.models import (
 )
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.verdict.advice import find_advice
-from orchestrator.verdict.compare import Comparison
-from orchestrator.verdict.dependency import find_missing_dependency
+from orchestrator.verdict.comparison import Comparison
 from orchestrator.verdict.evidence import Evidence, Side
 from orchestrator.verdict.exit_status import EXIT_STATUS
+from orchestrator.verdict.missing_dependency import find_missing_dependency
 from orchestrator.verdict.relation import Relation, summarize_names
 from orchestrator.workspace.swap import Swap, TreeSwap
 
 
 @dataclass(frozen=True)
 class Trees:
-    """The two trees that are compared, and how one is made of the other.
+    """The two trees that are compared, and how one is turned into the other.
 
     Args:
-        swap: makes the tree before in place.
+        swap: replaces the tree after by the tree before, in place.
         before: the project's files at the baseline.
-        after: its files once the attempt is made and the tests are reverted.
-        changes: what differs between the two.
+        after: its files after the attempt, with the tests reverted.
+        changes: the differences between the two.
         leave: paths that are never swapped.
     """
 
@@ -54,7 +54,7 @@ class Trees:
 
 
 class _SwapVoidError(Exception):
-    """Somebody edited files while they were swapped."""
+    """Files were edited while they were swapped."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         super().__init__(", ".join(paths))
@@ -65,15 +65,15 @@ class Experiment:
     """One attempt, judged by comparison.
 
     Args:
-        task: what was to be done.
+        task: the task.
         attempt: the attempt, without its verdict.
         baseline: the suite's report on the project before the first attempt.
         trees: the trees before and after.
-        run_suite: runs the suite on the project as it stands, or some cases of it.
-        guard: what the verdict rests on.
-        relation: what ties a case to the task and to the change.
-        emit: hears what happens.
-        unseen: source files that the attempt changed, and that stand in no snapshot.
+        run_suite: runs the suite, or selected cases of it, on the project's present files.
+        guard: watches what the verdict rests on.
+        relation: relates a case to the task and to the change.
+        emit: receives events.
+        unseen: source files that the attempt changed, and that no snapshot contains.
     """
 
     task: Task
@@ -89,7 +89,7 @@ class Experiment:
     _runs: int = 0
 
     def carry_out(self) -> Judgement:
-        """Run the suite as often as needed, and return what the attempt came to."""
+        """Run the suite as often as needed, and return the judgement on the attempt."""
         comparison = self._start_comparison(self._run_after("running the suite"))
         try:
             while side := comparison.choose_next_side():
@@ -114,7 +114,7 @@ class Experiment:
         return Judgement(verdict, report, tuple(self._findings))
 
     def _start_comparison(self, report: SuiteReport) -> Comparison:
-        # The guard looks at the project's files for each case, and is asked more than once.
+        # The guard reads the project's files for each case, and is asked several times.
         discounted = cache(self.guard.is_caused_by_revert)
         return Comparison(Evidence(self.baseline, (report,)), self.relation, discounted)
 
@@ -134,10 +134,10 @@ class Experiment:
         return report
 
     def _run_before(self) -> SuiteReport:
-        """Run the suite on the tree before, which stands in the project as long as that takes.
+        """Run the suite on the tree before, which is swapped in for that time.
 
         Raises:
-            _SwapVoidError: somebody edited a file that is swapped.
+            _SwapVoidError: a swapped file was edited during the run.
         """
         trees = self._refresh_trees()
         count = len(trees.changes)
@@ -146,8 +146,8 @@ class Experiment:
         rewritten = self.guard.baseline_written_files
         swap = Swap(trees.before, trees.after, trees.leave, rewritten)
         try:
-            if kept := trees.swap.apply(swap):
-                raise _SwapVoidError(kept)
+            if edited_before := trees.swap.apply(swap):
+                raise _SwapVoidError(edited_before)
             report, written = self.guard.collect_writes(lambda: self.run_suite(None))
             self._runs += 1
             rewritten &= written
@@ -159,13 +159,14 @@ class Experiment:
         return report
 
     def _refresh_trees(self) -> Trees:
-        """Return the trees with what runs of the suite have written since the first look.
+        """Return the trees, updated with what runs of the suite have written since.
 
-        What only the suite writes is not swapped. Code that it rewrites each time is swapped as it
-        stands now. So is nothing that somebody else changed since, and that the attempt did not.
+        Files that only the suite writes are not swapped, nor are files that somebody else changed
+        since and the attempt did not. Code that the suite rewrites in each run is swapped in its
+        present version.
 
         Raises:
-            _SwapVoidError: somebody edited a file of the attempt.
+            _SwapVoidError: a file that the attempt changed was edited since.
         """
         trees = self.trees
         leave = {*trees.leave, *self.guard.suite_output}
@@ -182,13 +183,13 @@ class Experiment:
     def _conclude_verdict(
         self, failing: Mapping[str, Case], verdicts: dict[str, CaseVerdict], report: SuiteReport
     ) -> Verdict:
-        """Return what the attempt came to, from what each case is."""
+        """Return the verdict on the attempt, from the classified cases."""
         blamed = [failing[id_] for id_, kind in verdicts.items() if kind is CaseVerdict.ENVIRONMENT]
         own = [failing[id_] for id_, kind in verdicts.items() if kind.is_own]
         if own:
             return self._conclude_own(own, verdicts)
         if blamed and self.unseen:
-            # The tree before was not the one before: these files could not be swapped.
+            # The tree before was not the true one: these files could not be swapped.
             message = f"{summarize_names(self.unseen)} was changed too, which no snapshot sees"
             found = verdicts | dict.fromkeys((case.id for case in blamed), CaseVerdict.OWN)
             return Verdict(VerdictKind.OWN_FAILURE, message, cases=found)
@@ -199,10 +200,10 @@ class Experiment:
     def _conclude_without_own(
         self, failing: Mapping[str, Case], verdicts: dict[str, CaseVerdict], report: SuiteReport
     ) -> Verdict:
-        """Return what an attempt came to that nothing speaks against."""
+        """Return the verdict on an attempt without own failures."""
         if verdicts.get(EXIT_STATUS) is CaseVerdict.OLD:
             said = failing[EXIT_STATUS].message
-            message = f"all cases pass, but the command ends with {report.exit_code}: {said}"
+            message = f"all cases pass, but the command exits with {report.exit_code}: {said}"
             hint = "it did so before the attempt; see tests.command"
             return Verdict(VerdictKind.EXIT_STATUS, message, hint, verdicts)
         rest = _describe_rest(verdicts)
@@ -254,7 +255,7 @@ class Experiment:
         return Judgement(verdict, report, tuple(self._findings))
 
     def _verify_verdict(self, report: SuiteReport, verdict: Verdict) -> None:
-        """Let the guard look whether a verdict can be believed."""
+        """Have the guard check whether the verdict can be trusted."""
         if verdict.kind in (VerdictKind.ENVIRONMENT, VerdictKind.VOID):
             return
 
@@ -283,7 +284,7 @@ def _describe_unsteady(verdicts: dict[str, CaseVerdict]) -> str:
 
 
 def _describe_rest(verdicts: dict[str, CaseVerdict]) -> str:
-    """Return which failures count neither for nor against the attempt; empty if there are none."""
+    """Return the failures that do not count, as text; empty if there are none."""
     named = {
         CaseVerdict.OLD: "old failure{s} remain{v}",
         CaseVerdict.FLAKY: "flaky case{s}",

@@ -1,4 +1,4 @@
-"""Why a file or folder may not be used: who owns it, what its mode is, how it is mounted."""
+"""Explains why a file or folder may not be used: its owner, its mode, its mount."""
 
 import contextlib
 import os
@@ -34,29 +34,29 @@ _DATABASE: Final = re.compile(
     r"connect\(\s*f?['\"](?:file:)?(?P<path>[^'\"\n?:{]+)|sqlite:///(?P<url>[^\s'\"?)]+)"
     r"|['\"](?P<file>[^'\"\n{]+\.(?:db|sqlite3?))['\"]"
 )
-"""SQLite does not say which file: the line of code that opens it may."""
+"""SQLite's error does not name the file; the line of code that opens it may."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """What keeps a file or folder from being used, and what to do."""
+    """The reason why a file or folder cannot be used, and what to do."""
 
     message: str
     hint: str
 
 
-def find_refused_path(said: str, project: Path) -> Refusal | None:
-    """Return what keeps the tests from a path that their exceptions name.
+def find_refused_path(output: str, project: Path) -> Refusal | None:
+    """Return why a path that exceptions name cannot be used.
 
     Args:
-        said: what the tests said.
+        output: the output of the tests.
         project: the folder that relative paths start from.
 
     Returns:
-        None where no path is named, or where each can be used now.
+        None if no path is named, or if each can be used now.
     """
-    for name in dict.fromkeys(_iter_paths(said)):
-        # Gone, or changed, while we look; or no path at all: a test may print anything.
+    for name in dict.fromkeys(_iter_paths(output)):
+        # It may be removed or changed during the check, or be no path at all.
         with contextlib.suppress(OSError, ValueError):
             if found := find_refusal(Path(os.path.realpath(project / name))):
                 return found
@@ -64,15 +64,15 @@ def find_refused_path(said: str, project: Path) -> Refusal | None:
 
 
 def find_refusal(path: Path) -> Refusal | None:
-    """Return what keeps this user from reading and writing a real path, or from making it.
+    """Return why this user cannot read, write or create a real path; None if the user can.
 
     Raises:
-        OSError: it changes while we look.
+        OSError: the path changes during the check.
     """
     at = Path(path.root)
     for folder in (*reversed(path.parents), path):
         if folder != at and not files.is_folder(at):
-            return None  # a file stands in the way
+            return None  # a file is in the place of the folder
         if folder != at and not _can_access(at, os.X_OK):
             return _build_refusal(at, "enter it", "x")
         if not files.exists(folder):
@@ -87,18 +87,19 @@ def find_refusal(path: Path) -> Refusal | None:
         )
     if not _can_access(at, os.R_OK):
         return _build_refusal(at, "read it", "r")
-    # Who replaces or removes a file, or keeps a journal beside it, writes to its folder.
+    # To replace or remove a file, or to create a journal beside it (SQLite), takes a writable
+    # folder.
     beside = files.is_file(at) and _find_write_refusal(at.parent, "write there")
     found = _find_write_refusal(at, "write to it") or beside or None
     return found or (_find_execute_refusal(at) if not _can_access(at, os.X_OK) else None)
 
 
-def _iter_paths(said: str) -> Iterator[str]:
+def _iter_paths(output: str) -> Iterator[str]:
     for pattern in _NAMED:
-        for match in pattern.finditer(said):
+        for match in pattern.finditer(output):
             yield from (path for path in match.groupdict().values() if path)
-    if _DATABASE_REFUSED.search(said):
-        for match in _DATABASE.finditer(said):
+    if _DATABASE_REFUSED.search(output):
+        for match in _DATABASE.finditer(output):
             yield next(path for path in match.groupdict().values() if path)
 
 
@@ -130,8 +131,8 @@ def _build_refusal(path: Path, action: str, bits: str) -> Refusal:
 
 
 def _find_execute_refusal(path: Path) -> Refusal | None:
-    """Return that a script lacks the permission to be run; None for other files."""
-    if not files.is_file(path):  # to open a pipe would wait for somebody who writes
+    """Return that a script is not executable; None for a file that is no script."""
+    if not files.is_file(path):  # opening a pipe would wait for a writer
         return None
     with path.open("rb") as file:
         if file.read(2) != b"#!" and path.suffix != ".sh":

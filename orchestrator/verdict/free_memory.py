@@ -1,7 +1,8 @@
-"""How much memory a suite can have now: the machine's, its control groups', one process's.
+"""Reads how much memory is available: to the machine, to control groups, to one process.
 
-A control group limits a container or a service, those above it too; `ulimit -v` (RLIMIT_AS) limits
-each process. Both are handed on to the suite, so ours are the suite's.
+A control group limits a container or a service, and the groups above it limit it too; `ulimit -v`
+(RLIMIT_AS) limits each process. Child processes inherit both, so the limits of this process are the
+suite's.
 """
 
 import resource
@@ -13,10 +14,10 @@ from typing import Final
 import psutil
 
 _LITTLE: Final = 256 * 1024 * 1024
-"""Bytes below which memory counts as used up."""
+"""Bytes of free memory below which it counts as low."""
 
 _UNLIMITED: Final = 2**60
-"""Version 1 of control groups says "no limit" by a number near 2**63."""
+"""Control groups of version 1 express "no limit" as a number near 2**63."""
 
 _CGROUPS: Final = Path("/proc/self/cgroup")
 _MOUNT: Final = Path("/sys/fs/cgroup")
@@ -24,32 +25,32 @@ _MOUNT: Final = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class AvailableMemory:
-    """Memory of one kind: how much there is, and how much of it is free now."""
+    """Free and total memory in bytes, of a machine or a control group."""
 
     free: int
     total: int
 
     @property
     def is_low(self) -> bool:
-        """Whether it is about used up; a small room only when little of it is left."""
+        """Whether less than 256 MB are free, or less than an eighth if the total is small."""
         return self.free < min(_LITTLE, self.total // 8)
 
 
 def read_machine_memory() -> AvailableMemory:
-    """Return the machine's memory. What caches hold counts as free."""
+    """Return the machine's memory. Memory of caches counts as free."""
     memory = psutil.virtual_memory()
     return AvailableMemory(memory.available, memory.total)
 
 
 def read_container_memory(cgroups: Path = _CGROUPS, mount: Path = _MOUNT) -> AvailableMemory | None:
-    """Return the memory of the tightest control group that we are in; None without a limit.
+    """Return the memory of the control group with the least free memory; None without a limit.
 
     Args:
-        cgroups: names our control groups, as Linux does in `/proc/self/cgroup`.
+        cgroups: a file in the format of `/proc/self/cgroup`.
         mount: where control groups are mounted.
     """
-    rooms = (_read_cgroup_memory(folder) for folder in _iter_cgroup_folders(cgroups, mount))
-    return min((room for room in rooms if room), key=lambda room: room.free, default=None)
+    groups = (_read_cgroup_memory(folder) for folder in _iter_cgroup_folders(cgroups, mount))
+    return min((group for group in groups if group), key=lambda group: group.free, default=None)
 
 
 def read_process_limit() -> int | None:
@@ -59,12 +60,12 @@ def read_process_limit() -> int | None:
 
 
 def format_bytes(count: int) -> str:
-    """Return a number of bytes as people say it."""
+    """Return a number of bytes as text: `1.5 GB`, `300 MB`."""
     return f"{count / 2**30:.1f} GB" if count >= 2**30 else f"{count // 2**20} MB"
 
 
 def _iter_cgroup_folders(cgroups: Path, mount: Path) -> Iterator[Path]:
-    """Yield the folders of our control groups that may limit memory, and of those above."""
+    """Yield the folders of this process's control groups for memory, and of their parents."""
     try:
         lines = cgroups.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -76,7 +77,8 @@ def _iter_cgroup_folders(cgroups: Path, mount: Path) -> Iterator[Path]:
             continue
         tops = [mount, mount / "unified"] if number == "0" else [mount / "memory"]
         path = Path(name.lstrip("/"))
-        # In a container the name may be the host's, which is not to be seen: then the top is ours.
+        # In a container, the name may be the host's, which does not exist there: then the mount
+        # point itself is this process's group.
         yield from (top / part for top in tops for part in (path, *path.parents))
 
 
@@ -99,7 +101,7 @@ def _read_number(path: Path) -> int | None:
 
 
 def _read_cache(folder: Path) -> int:
-    """Return the bytes of cached files, which the system gives up before it kills anybody."""
+    """Return the bytes of cached files, which the kernel frees before it kills a process."""
     try:
         lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -1,15 +1,15 @@
-"""Reads which modules a text says are missing, in Python's own words."""
+"""Reads from Python's error messages which modules are missing."""
 
 import re
 from typing import Final
 
 _MISSING: Final = re.compile(
-    # `python -m` gives the name without quotes, as Python 2 does; prose would go on behind it.
+    # `python -m` prints the name without quotes, as Python 2 does; in prose, words would follow.
     r"No module named (?:'([\w.]+)'|\"([\w.]+)\"|([\w.]++)(?![ \t]+\w))"
 )
 
 
 def find_missing_modules(text: str) -> list[str]:
-    """Return the modules that a text says are missing, dotted names whole, each once, in order."""
+    """Return the full names of the modules that a text reports as missing, each once, in order."""
     names = ("".join(match).strip(".") for match in _MISSING.findall(text))
     return list(dict.fromkeys(filter(None, names)))

@@ -1,7 +1,8 @@
-"""What ties a failing case to the task and to the change.
+"""Relates a failing case to the task and to the change.
 
-A case is tied to a change by what its code uses, as the suite tells it, and never by where it lies.
-It is tied to the task by a name: its own, its file's, or that of something that it uses.
+A case is related to a change by the files that its code uses, as the suite recorded them, and never
+by its own path. It is related to the task by a name: its own, its file's, or that of something that
+it uses.
 """
 
 import re
@@ -39,24 +40,24 @@ _READS_CODE: Final = re.compile(
     r"__doc__|docstring|getdoc|\bhelp\(|pydoc|docopt|\b(?:cmd|ply|fire|typer|fastapi|pydantic|attrs?|"
     r"injector|beartype|typeguard|singledispatch|inspect)\b|__annotations__|get_type_hints|signature\("
 )
-"""What reads docstrings or annotations, so that they count."""
+"""Libraries and functions that read docstrings or annotations, so that these count."""
 _PROSE: Final = (".md", ".rst", ".txt", ".adoc")
 _CODE: Final = (".py", ".pyi")
 _LEAST_STEM: Final = 5
-"""Letters from which on the name of what is missing is found in a word of the task."""
+"""Minimum length at which a missing name is searched for at the beginning of the task's words."""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """What the attempt changed and was asked for, to hold cases against.
+    """Relates cases to the task, and to what the attempt changed.
 
     Args:
         task: the task's text.
         project: the project's folder.
-        changes: what differs between the tree at the baseline and the tree after.
+        changes: the differences between the tree at the baseline and the tree after.
         reach: the files that a case's code uses, by id, as recorded at the baseline.
-        must_pass: whether failures that were there before count as the task.
-        versions: returns a changed file before and after, as texts; empty where there is none.
+        must_pass: whether old failures belong to the task.
+        versions: returns the texts of a changed file before and after; empty if it did not exist.
     """
 
     task: str
@@ -70,12 +71,12 @@ class Relation:
 
     @cached_property
     def changed(self) -> frozenset[str]:
-        """Paths of what was changed, prose left out."""
+        """Paths of the changed files, without prose."""
         return frozenset(each.path for each in self.changes if not each.path.endswith(_PROSE))
 
     @cached_property
     def _task_tests(self) -> frozenset[str]:
-        """Names of test functions that the task itself gives."""
+        """Names of test functions in the task's text."""
         return find_test_names(self.task)
 
     def is_new(self, case: Case) -> bool:
@@ -83,10 +84,10 @@ class Relation:
         return any(each.path == case.file and each.status == "A" for each in self.changes)
 
     def is_reached(self, case: Case, *, if_unknown: bool) -> bool:
-        """Return whether the change can reach a case, as far as anybody can tell.
+        """Return whether the change can affect a case.
 
-        What the code uses is known of source files. Of a changed setting, template or script
-        nobody knows who reads it: then, and where a case tells nothing, the answer is `if_unknown`.
+        Which source files a case uses is recorded. Who reads a changed setting, template or script
+        is not: then, and if nothing is recorded for a case, the result is `if_unknown`.
         """
         key = case, if_unknown
         if key not in self._answers:
@@ -115,7 +116,7 @@ class Relation:
         } - {""}
 
     def _can_reach_change(self, case: Case, changed: Iterable[str], known: set[str]) -> bool:
-        """Return whether a case can come to what differs in files that its code uses."""
+        """Return whether a case can reach the changed definitions in files that its code uses."""
         paths = [path for path in sorted({*known, case.file}) if path.endswith(_CODE)]
         sources = [files.read_text(self.project / path) for path in paths]
         reduction = self._reduction
@@ -131,29 +132,29 @@ class Relation:
 
     @cached_property
     def _asks_for_form(self) -> bool:
-        """Whether the task asks for how code reads, and for nothing that it does."""
+        """Whether the task only asks for how code reads, and not for what it does."""
         return asks_for_form(self.task)
 
     @property
     def _reduction(self) -> Reduction:
-        """What of a change makes no difference: only a task that asks for form can be done so."""
+        """The parts of a change that make no difference: some, if the task only asks for form."""
         return Reduction.DOCS_AND_ANNOTATIONS if self._asks_for_form else Reduction.NONE
 
     def _find_changed_names(self, path: str, reduction: Reduction) -> frozenset[str]:
-        """Return the names of what differs in a changed file; `MODULE` where nobody can tell."""
+        """Return the names of the definitions that differ in a file; `MODULE` if unknown."""
         key = path, reduction
-        if key not in self._names:  # there may be thousands of cases, and git is asked for both
+        if key not in self._names:  # there may be thousands of cases, and git reads both versions
             old, new = self.versions(path) if path.endswith(_CODE) else ("", "")
             changed = find_changed_definitions(old, new, reduction) if old or new else {MODULE}
             self._names[key] = frozenset(changed)
         return self._names[key]
 
     def _collect_traceback_files(self, case: Case) -> set[str]:
-        """Return the project's files through which the exceptions of a case went."""
+        """Return the project's files in the tracebacks of a case."""
         return self._make_relative({Path(file) for each in case.raised for file in each.files})
 
     def _make_relative(self, files: Iterable[Path]) -> set[str]:
-        """Return the paths of those files that lie in the project, as seen from its folder."""
+        """Return the relative paths of the files that are in the project."""
         inside = (self.project / file for file in files)
         return {
             file.relative_to(self.project).as_posix()
@@ -163,18 +164,19 @@ class Relation:
 
     @cached_property
     def keeps_behaviour(self) -> bool:
-        """Whether the task asks for nothing that the code does, and the change does nothing else.
+        """Whether neither the task nor the change is about what the code does.
 
-        The words alone do not tell: who writes the test first may ask for the same in any words.
+        The task's words alone do not show it: with a test written first, any words may ask for a
+        change of behaviour.
         """
         if self.must_pass or self._task_tests or not self._asks_for_form:
             return False
         return not any(self._find_changed_names(path, self._reduction) for path in self.changed)
 
     def can_break_again(self, case: Case) -> bool:
-        """Return whether a change of form may make a case fail otherwise that was red.
+        """Return whether a change of form may make an old failure fail in another way.
 
-        An annotation can, of which the module or the name is missing; a docstring cannot.
+        An annotation whose name or module is missing can; a docstring cannot.
         """
         if self._task_tests or not self._asks_for_form:
             return False
@@ -182,8 +184,9 @@ class Relation:
         return any(self._find_changed_names(path, Reduction.DOCS) for path in used)
 
     def is_asked_for(self, case: Case) -> bool:
-        """Return whether a case is what the task is about."""
-        # A runner that tells no file tells only whether all is well, and so is the task's.
+        """Return whether the task is about a case."""
+        # A runner that names no files only reports success or failure of the whole suite, which the
+        # task is then about.
         if self.must_pass or (not case.file and case.id not in (SUITE, EXIT_STATUS)):
             return True
         if self._task_tests:
@@ -195,7 +198,7 @@ class Relation:
         if any(mentions_file(self.task, name) for name in files):
             return True
         own = () if case.collecting else (case.id, _extract_last_name(case.function))
-        # A function that gets a docstring is named too, and no test of it is meant.
+        # A task that asks for a docstring names the function, not its tests.
         used = () if self.keeps_behaviour else case.names
         names = {*own, *used, *_collect_missing_names(case)} - {""}
         return any(
@@ -203,22 +206,22 @@ class Relation:
         ) or self._asks_for_missing(case)
 
     def _asks_for_missing(self, case: Case) -> bool:
-        """Return whether the task speaks of what a case misses: `subtract`, of subtraction."""
+        """Return whether the task mentions what a case misses: "subtraction" for `subtract`."""
         stems = {part for name in _collect_missing_names(case) for part in name.lower().split("_")}
         long = [stem for stem in stems if len(stem) >= _LEAST_STEM]
         return any(word.startswith(stem) for stem in long for word in list_wanted_words(self.task))
 
     def is_tied(self, case: Case) -> bool:
-        """Return whether the change or the task has to do with a case that failed before."""
+        """Return whether a case that failed before is related to the change or the task."""
         if self._task_tests and not self.is_asked_for(case):
-            return False  # the task says itself which tests it is about
+            return False  # the task names the tests that it is about
         if self.is_asked_for(case):
             return True
         return self.is_reached(case, if_unknown=False)
 
 
 def _collect_missing_names(case: Case) -> set[str]:
-    """Return the names that a case fails for want of."""
+    """Return the modules, attributes and names whose absence makes a case fail."""
     found = find_missing_modules(case.message)
     found += [name for match in _MISSING.findall(case.message) for name in match if name]
     return {

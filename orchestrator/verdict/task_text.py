@@ -1,7 +1,7 @@
-"""What the words of a task ask for, as far as they bear on tests that were red before.
+"""Interprets the words of a task, as far as they concern tests that failed before.
 
-These are guesses at English. They decide only on failures that were there before the attempt, and
-no words alone excuse one: the change itself has to do nothing, too.
+These are guesses at English. They only decide about old failures, and words alone never excuse one:
+the change itself has to do nothing, too.
 """
 
 import re
@@ -19,7 +19,7 @@ _ALL_TESTS: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _NO_REGRESSION: Final = re.compile(r"\b(?:still|existing|keep|continue)\b", re.IGNORECASE)
-"""Words that ask for nothing to be broken, and not for all to be repaired."""
+"""Words that ask to break nothing, and not to repair everything."""
 
 _REPAIR: Final = re.compile(
     r"""
@@ -29,7 +29,7 @@ _REPAIR: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Words that tell what is wrong, or how it ought to be."""
+"""Words that say what is wrong, or how it should be."""
 
 _CODE: Final = (
     r"(?:(?:the|this|all)\s+)?(?:(?:functions?|methods?|class(?:es)?|modules?)\s+)?(?:in\s+)?"
@@ -52,14 +52,14 @@ _FORM: Final = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""Whole tasks that ask for how code reads, and for nothing that it does."""
+"""Whole tasks that only ask for how code reads, and not for what it does."""
 
 _ADD: Final = r"(?:add|write|create|put|introduce)\s+"
 _RELATING: Final = (
     r"(?:according|and|as|ask|conform\w*|described|due|for|from|in|like|needs?|passing|satisfying|see"
     r"|similar|so|that|to|until|use|whatever|which|with)\b"
 )
-_PLACES: Final = tuple(
+_ADDITION_TARGETS: Final = tuple(
     re.compile(text, re.IGNORECASE)
     for text in (
         rf".*\b{_ADD}(?:(?!{_RELATING})\S+\s+){{0,4}}?(?:tests?|cases?)\b(?:(?!\b(?:are|ask|is|need|use|want)s?\b).)*"
@@ -68,12 +68,12 @@ _PLACES: Final = tuple(
         r"(?:.*\band\s+|\W*)(?:test|cover|check)\s+(?:it|them|both)\s+in\s+[`'\"]?$",
     )
 )
-"""What a sentence says up to a file in which something new is to stand."""
+"""Beginnings of sentences before the name of a file to which something new is added."""
 _GOES_ON: Final = re.compile(r"[`'\"]?\s+(?:to|are|is|should|pass)\b")
-"""What follows a file that is not the place itself."""
+"""Text after the name of a file that is not the target of an addition."""
 
 _EXCLUDED: Final = re.compile(r"\b(?:leave|ignore|skip|not|don't|later|except|without)\b", re.I)
-"""Words of a sentence that says what is not to be done."""
+"""Words of a sentence that says what not to do."""
 
 
 def asks_for_all_tests(task: str) -> bool:
@@ -83,7 +83,7 @@ def asks_for_all_tests(task: str) -> bool:
 
 
 def asks_for_form(task: str) -> bool:
-    """Return whether a task asks for how code reads, and nothing else: `add a docstring to f()`."""
+    """Return whether a task only asks for how code reads: `add a docstring to f()`."""
     return not _REPAIR.search(task) and _FORM.fullmatch(task) is not None
 
 
@@ -94,20 +94,20 @@ def list_wanted_words(task: str) -> list[str]:
 
 
 def mentions_file(task: str, name: str) -> bool:
-    """Return whether a task names a file, other than as the place for something new."""
+    """Return whether a task names a file, other than as the target of an addition."""
     if _REPAIR.search(task):
         return bool(_find_word(name, task))
-    return any(not _is_place(task, at, at + len(name)) for at in _find_word(name, task))
+    return any(not _is_addition_target(task, at, at + len(name)) for at in _find_word(name, task))
 
 
-def _is_place(task: str, start: int, end: int) -> bool:
-    """Return whether something new is to stand in the file that is named there."""
+def _is_addition_target(task: str, start: int, end: int) -> bool:
+    """Return whether a task asks to add something new to the file named at a position."""
     up_to = re.split(r"[.!?;]\s|\n", task[:start])[-1]
-    return any(each.match(up_to) for each in _PLACES) and not _GOES_ON.match(task[end:])
+    return any(each.match(up_to) for each in _ADDITION_TARGETS) and not _GOES_ON.match(task[end:])
 
 
 def mentions_identifier(task: str, name: str) -> bool:
-    """Return whether a task names an identifier, and not just an English word that is spelt so."""
+    """Return whether a task names an identifier, and not an English word of the same spelling."""
     if re.search(r"[_\d]|[a-z][A-Z]", name):
         return bool(_find_word(name, task))
     quoted = rf"[`'\"]{re.escape(name)}[`'\"(.]|(?<!\w){re.escape(name)}\(|\.{re.escape(name)}\b"
@@ -115,5 +115,5 @@ def mentions_identifier(task: str, name: str) -> bool:
 
 
 def _find_word(word: str, text: str) -> list[int]:
-    """Return where a word begins in a text, and is no part of another word or path."""
+    """Return the positions of a word in a text, where it is no part of another word or path."""
     return [each.start() for each in re.finditer(rf"(?<![\w/]){re.escape(word)}(?!\w)", text)]

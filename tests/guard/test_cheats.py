@@ -471,7 +471,7 @@ def test_a_green_verdict_that_is_not_believed_is_taught(project: Path) -> None:
     assert not result.attempts[0].is_solved
     failure = attempts.teacher.asked[0][0]
     assert failure.source == "guard"
-    assert "not to be believed" in failure.summary
+    assert "not trusted" in failure.summary
     assert "a part of the test tools" in failure.context
 
 

@@ -1,4 +1,4 @@
-"""Lists of findings come to an end, and what is decisive stands before it."""
+"""Long lists of findings are limited, and decisive findings come first."""
 
 from orchestrator.guard.findings import escape_name, limit_findings
 from orchestrator.models import Finding, FindingKind

@@ -1,4 +1,4 @@
-"""What added code is suspected of, by kind; and what honest code may look like."""
+"""What is suspicious in added code, by kind; and what honest code may look like."""
 
 import hashlib
 import zlib
@@ -8,12 +8,13 @@ from textwrap import dedent
 
 import pytest
 
+from orchestrator.guard.attempt_scan import AttemptScan
 from orchestrator.guard.protection import Protection
-from orchestrator.guard.scan.answers import Answers, collect_answers, iter_hard_coded_answers
-from orchestrator.guard.scan.javascript import iter_javascript_suspicions
+from orchestrator.guard.scan.expected_answers import Answers, collect_answers
+from orchestrator.guard.scan.hard_coded_answers import iter_hard_coded_answers
+from orchestrator.guard.scan.javascript_scan import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch
-from orchestrator.guard.scan.python import find_suspicions, read_syntax
-from orchestrator.guard.weighing import Scan
+from orchestrator.guard.scan.python_scan import find_suspicions, read_syntax
 from tests.guard.projects import write
 
 
@@ -804,7 +805,7 @@ def test_javascript(code: str, path: str, expected: bool) -> None:
 
 
 def findings(project: Path, patch: Patch, new: bool = False) -> list[bool]:
-    scan = Scan(Protection(project), patch, Answers(), 0, "/nowhere")
+    scan = AttemptScan(Protection(project), patch, Answers(), 0, "/nowhere")
     found = scan.scan_files({"shop/prices.py": new}, ["shop/old.py"])
     return [finding.decisive for finding in found]
 
@@ -833,7 +834,7 @@ def test_only_added_lines_count_and_all_of_what_git_does_not_see(project: Path) 
 def test_text_that_is_executed_is_read_like_code(project: Path) -> None:
     write(project, {"shop/prices.py": "exec(open('shop/notes.txt').read())\n"})
     write(project, {"shop/notes.txt": "import os\nos._exit(0)\n"})
-    scan = Scan(Protection(project), Patch(), Answers(), 0, "/nowhere")
+    scan = AttemptScan(Protection(project), Patch(), Answers(), 0, "/nowhere")
     found = scan.scan_files({"shop/prices.py": True, "shop/notes.txt": True}, [])
     assert [(each.where, each.decisive) for each in found] == [
         ("shop/notes.txt", True),
@@ -859,7 +860,7 @@ def test_text_that_is_executed_is_read_like_code(project: Path) -> None:
 def test_checksums_of_the_inputs_of_failing_tests(text: str, expected: bool, project: Path) -> None:
     answers = collect_answers([TESTS.encode()], {"test_half"}, "mend the prices")
     write(project, {"shop/rounding.json": f"\n{text}\n"})
-    scan = Scan(Protection(project), Patch(), answers, 0, "/nowhere")
+    scan = AttemptScan(Protection(project), Patch(), answers, 0, "/nowhere")
     found = scan.scan_files({"shop/rounding.json": True}, [])
     assert [(each.decisive, each.text[:7]) for each in found] == [(True, "line 2:")] * expected
 
@@ -870,5 +871,5 @@ def test_a_checksum_that_the_tests_or_the_task_name_is_known(project: Path) -> N
     tests = f"{TESTS}DIGEST = '{digest}'\n".encode()
     for sources, task in (([tests], ""), ([TESTS.encode()], f"the sum is {digest.upper()}")):
         answers = collect_answers(sources, {"test_half"}, task)
-        scan = Scan(Protection(project), Patch(), answers, 0, "/nowhere")
+        scan = AttemptScan(Protection(project), Patch(), answers, 0, "/nowhere")
         assert scan.scan_files({"shop/known.txt": True}, []) == []

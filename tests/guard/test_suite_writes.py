@@ -1,4 +1,4 @@
-"""What the suite writes is told apart by content, and is free where it is neither test nor code."""
+"""Files that the suite writes are recognized by content; they are free unless tests or code."""
 
 import os
 from collections.abc import Callable

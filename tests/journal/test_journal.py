@@ -25,7 +25,7 @@ from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
 from orchestrator.storage.place import URL_VARIABLE
 from orchestrator.suites.fake import make_report
-from orchestrator.verdict.baseline import Obstacle
+from orchestrator.verdict.suite_obstacle import Obstacle
 
 DIES = """
 import contextlib, os, sys

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.masking.shape import Shape
-from orchestrator.masking.shapes import SHAPES
+from orchestrator.masking.shape_table import SHAPES
 
 _CORPUS: Final = Path(__file__).with_name("corpus.json")
 

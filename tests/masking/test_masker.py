@@ -1,4 +1,4 @@
-"""Secrets are taken out; what is none stays."""
+"""Secrets are masked; what is no secret is left."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.failures.masked import mask_agent
+from orchestrator.failures.record_masking import mask_agent
 from orchestrator.masking import REDACTED, Masker, mask_line
 from orchestrator.models import AgentOutcome, AgentResult
 

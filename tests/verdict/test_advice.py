@@ -62,8 +62,8 @@ def test_a_folder_that_one_may_not_write_to(data: Path) -> None:
     with ordinary_user():
         said = failure_of_opening(data / "new.txt", "w")
         advice = advice_on(said, Path("/"))
-    told = f"{data} is owned by {OWNER}, mode 555; this user may not write there"
-    assert advice.message == told
+    expected = f"{data} is owned by {OWNER}, mode 555; this user may not write there"
+    assert advice.message == expected
     assert "access" in advice.hint or advice.hint == f"chmod u+w {shlex.quote(str(data))}"
 
 
@@ -233,8 +233,8 @@ def test_a_limit_of_each_process_is_named() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    told = "the tests ran out of memory: one process may use 700 MB (ulimit -v)\n"
-    assert done.stdout == told, done.stderr
+    expected = "the tests ran out of memory: one process may use 700 MB (ulimit -v)\n"
+    assert done.stdout == expected, done.stderr
 
 
 def write(folder: Path, **values: object) -> None:
@@ -290,4 +290,4 @@ def test_a_small_room_is_low_only_when_it_is_about_used_up() -> None:
 
 def test_a_gpu_cannot_be_asked() -> None:
     said = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB."
-    assert advice_on(said, Path("/")).message == "the machine's memory, or its GPU, is used up"
+    assert advice_on(said, Path("/")).message == "the memory of the machine, or of its GPU, is full"

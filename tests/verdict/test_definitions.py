@@ -1,4 +1,4 @@
-"""Which definitions a change touches, and which of them a test can come to."""
+"""The definitions that a change touches, and those that a test can reach."""
 
 from orchestrator.verdict.definitions import (
     MODULE,

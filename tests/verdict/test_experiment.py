@@ -126,10 +126,10 @@ def test_code_that_the_suite_rewrites_is_swapped_and_comes_back(lab: Lab) -> Non
 
 def test_a_person_who_edits_while_the_tree_before_stands_wins(lab: Lab) -> None:
     def suite() -> SuiteReport:
-        told = lab.verdict()
+        result = lab.verdict()
         if lab.runs == 3:
             write(lab.project, {"code.py": "mine\n"})
-        return told
+        return result
 
     judged = lab.judge(suite, lambda: write(lab.project, {"code.py": "wrong\n"}))
     assert judged.verdict.kind is VerdictKind.VOID
@@ -138,10 +138,10 @@ def test_a_person_who_edits_while_the_tree_before_stands_wins(lab: Lab) -> None:
 
 def test_after_a_persons_edit_the_suite_is_not_run_for_nothing(lab: Lab) -> None:
     def suite() -> SuiteReport:
-        told = lab.verdict()
+        result = lab.verdict()
         if lab.runs == 2:
             write(lab.project, {"code.py": "mine\n"})
-        return told
+        return result
 
     judged = lab.judge(suite, lambda: write(lab.project, {"code.py": "wrong\n"}))
     assert judged.verdict.kind is VerdictKind.VOID

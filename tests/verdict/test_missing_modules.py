@@ -1,4 +1,4 @@
-"""Which modules a text says are missing."""
+"""Missing modules are read from error messages."""
 
 import sys
 from pathlib import Path
@@ -8,10 +8,10 @@ import pytest
 from orchestrator.models import Case, CaseOutcome, SuiteOutcome, SuiteReport
 from orchestrator.platform.process import run
 from orchestrator.verdict.advice import find_advice
-from orchestrator.verdict.baseline import find_obstacle
-from orchestrator.verdict.dependency import find_missing_dependency
+from orchestrator.verdict.missing_dependency import find_missing_dependency
 from orchestrator.verdict.missing_modules import find_missing_modules
 from orchestrator.verdict.relation import Relation
+from orchestrator.verdict.suite_obstacle import find_obstacle
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ class TestEachUser:
     def test_advice_names_the_module_whole(self, tmp_path: Path) -> None:
         report = SuiteReport(SuiteOutcome.FAILED, 1)
         advice = find_advice(report, [self.case("No module named 'yaml.extra'")], tmp_path)
-        assert advice.message == "the module yaml.extra is not installed any more"
+        assert advice.message == "the module yaml.extra is no longer installed"
 
     def test_a_case_is_asked_for_by_the_module_that_it_misses(self, tmp_path: Path) -> None:
         case = self.case("ModuleNotFoundError: No module named 'shop.price_list'")

@@ -1,4 +1,4 @@
-"""What the words of a task ask for."""
+"""The words of a task are interpreted as far as they concern old failures."""
 
 import pytest
 

@@ -1,28 +1,32 @@
-"""Looks in added code for constructs whose use is to fool tests.
+"""Searches added code for constructs whose only use is to deceive tests.
 
-It reads the syntax tree, so that a word in a string or a comment is no offence, and it looks at
-added lines only. It is one net of several: what is written to get past it still has to get past the
-restored tests, the runner's own stream of results and the control run. What honest code may look
-like too is a suspicion, and decides nothing.
+The syntax tree is searched, so that a word in a string or a comment is no offence, and only added
+lines count. It is one barrier of several: code that evades it still has to pass the restored tests,
+the runner's own stream of results and the control run. A construct that honest code may contain too
+is reported, and is not decisive.
 
-patches    the added and removed lines of a patch
-syntax     names, folded strings, and where in a file a node stands
-tools      the runner's and the test libraries' own code is changed
-equality   objects that are equal to more than they are
-stand_ins  objects of the test libraries as results of the product
-memory     objects of the interpreter are overwritten
-questions  code that asks who calls it, or whether tests run
-surroundings  results that depend on the process, its output or the tests' folder
-endings    the process is ended or replaced
-loading    code is loaded from where nobody looks
-answers    the tests' own inputs and answers stand in the code
-checksums  checksums of the tests' inputs stand in code or data
-javascript the same questions for JavaScript, by patterns
+patches               the added and removed lines of a patch
+python_scan           all checks on one Python file:
+syntax                  names, strings and positions in a syntax tree
+tool_changes            changes to the runner or to test libraries
+lenient_equality        objects that compare equal to other values
+mock_results            objects of test libraries as results of the product
+memory_writes           writes into the interpreter's memory
+runner_checks           checks whether tests are running
+caller_checks           ... through the stack or the interpreter
+environment_queries     queries of the process, its output or the tests' folder
+environment_conditions  ... that results depend on
+process_exits           the process is ended or replaced
+dynamic_loading         code is loaded by other means than an import
+expected_answers      inputs and expected values in the tests
+hard_coded_answers    ... in branches and tables of the code
+checksums             ... as checksums in code or data
+javascript_scan       patterns for JavaScript
 """
 
-from orchestrator.guard.scan.javascript import iter_javascript_suspicions
+from orchestrator.guard.scan.javascript_scan import iter_javascript_suspicions
 from orchestrator.guard.scan.patches import Patch, read_patch
-from orchestrator.guard.scan.python import describe_suspicions, find_suspicions
+from orchestrator.guard.scan.python_scan import describe_suspicions, find_suspicions
 from orchestrator.guard.scan.syntax import Suspicion
 
 __all__ = [

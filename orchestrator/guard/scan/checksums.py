@@ -1,7 +1,7 @@
 """Finds checksums of the tests' inputs in what an attempt added.
 
-A table that is keyed by a checksum hides whose answers it holds. The inputs of the tests that
-failed are known, and so are their checksums: nothing but an answer for one of them needs it.
+A table that is keyed by checksums hides which inputs it is for. The inputs of the failing tests are
+known, and so are their checksums: only code that recognizes such an input needs one.
 """
 
 import hashlib
@@ -9,19 +9,19 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.guard.scan.answers import CHECKSUM, Answers
+from orchestrator.guard.scan.expected_answers import CHECKSUM, Answers
 
 _HASHES: Final = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s")
 _SHORTEST: Final = 8
-"""Digits of a checksum that hardly stand in a file by chance."""
+"""Digits of a checksum that are unlikely to be in a file by chance."""
 _MOST_INPUTS: Final = 200
 
 
 class Checksums:
-    """The checksums of the inputs of tests that failed, whole or cut short.
+    """The checksums of the inputs of failing tests, whole or shortened.
 
     Args:
-        answers: of the tests.
+        answers: inputs and expected values of the tests.
     """
 
     def __init__(self, answers: Answers) -> None:
@@ -35,7 +35,7 @@ class Checksums:
         return bool(self._inputs)
 
     def iter_matches(self, text: str) -> Iterator[tuple[int, str]]:
-        """Yield the lines of a text that hold a checksum, with the input that it is of."""
+        """Yield the numbers of the lines with a checksum, each with the checksum's input."""
         for number, line in enumerate(text.splitlines(), 1):
             for match in CHECKSUM.finditer(line):
                 token = match[0].casefold()
@@ -47,7 +47,7 @@ class Checksums:
 
 
 def _iter_digests(text: str) -> Iterator[str]:
-    """Yield the checksums of a text, as hexadecimal and, where they are short, decimal numbers."""
+    """Yield the checksums of a text in hexadecimal, and those of 32 bits in decimal too."""
     data = text.encode("utf-8", "surrogatepass")
     for name in _HASHES:
         yield hashlib.new(name, data, usedforsecurity=False).hexdigest()

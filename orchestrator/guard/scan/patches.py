@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from orchestrator.failures.patch import CUT
+from orchestrator.failures.patch_excerpt import CUT
 from orchestrator.platform import files
 
 _HUNK: Final = re.compile(rb"@@ -\S+ \+(\d+)(?:,\d+)? @@")
@@ -16,13 +16,13 @@ class Patch:
     """The lines that a patch in git's format changes."""
 
     added: dict[str, set[int]] = field(default_factory=dict)
-    """Numbers of the added lines of each file that is in the patch with all of its changes."""
+    """Numbers of the added lines of each file whose changes are complete in the patch."""
     removed: set[str] = field(default_factory=set)
-    """Removed lines of all files, without the space round them."""
+    """Removed lines of all files, stripped."""
 
 
 def read_patch(path: Path) -> Patch:
-    """Read a patch in git's format; one that is not there is empty."""
+    """Read a patch in git's format; a missing file is an empty patch."""
     found = Patch()
     if not files.is_file(path):
         return found
@@ -35,7 +35,7 @@ def read_patch(path: Path) -> Patch:
             elif in_header and line.startswith(b"+++ "):
                 name = _parse_path(line[4:])
                 lines = found.added.setdefault(name, set())
-            elif line.startswith(CUT.encode()):  # nobody knows which other lines were added
+            elif line.startswith(CUT.encode()):  # the other added lines are unknown
                 found.added.pop(name, None)
             elif hunk := _HUNK.match(line):
                 number, in_header = int(hunk[1]), False

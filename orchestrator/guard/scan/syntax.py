@@ -1,4 +1,4 @@
-"""Reads Python's syntax trees: what names stand for, what strings come to, where a node stands."""
+"""Resolves names, strings and positions in Python's syntax trees."""
 
 import ast
 import re
@@ -15,6 +15,11 @@ TEST_WORD: Final = re.compile(
     re.IGNORECASE,
 )
 
+STRING_QUERIES: Final = frozenset(
+    {"startswith", "endswith", "find", "index", "count", "match", "search", "fullmatch", "fnmatch"}
+)
+"""Methods and functions that search in a string."""
+
 Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -26,11 +31,18 @@ class Suspicion:
     text: str
     decisive: bool = True
     trace: str = ""
-    """What a project that did so before has in its text; empty where that excuses nothing."""
+    """Text that shows that the project did so before, which excuses it; empty if nothing does."""
+    executes_file: bool = False
+    """Whether it runs code from a file that need not be a module."""
 
 
 class Syntax:
-    """A Python file's tree, with what is asked of it again and again."""
+    """A Python file's syntax tree, with lookups that are needed again and again.
+
+    Args:
+        tree: the parsed file.
+        path: the file's name.
+    """
 
     def __init__(self, tree: ast.Module, path: str = "") -> None:
         self.tree, self.path = tree, path
@@ -41,13 +53,13 @@ class Syntax:
         self.strings = _collect_constants(tree)
 
     def iter_ancestors(self, node: ast.AST) -> Iterator[ast.AST]:
-        """Yield the nodes that a node stands in, the nearest first."""
+        """Yield the nodes that contain a node, the nearest first."""
         while node in self.parents:
             node = self.parents[node]
             yield node
 
     def find_scope(self, node: ast.AST) -> ast.AST:
-        """Return the function that a node stands in, or the module."""
+        """Return the function that contains a node, or the module."""
         return next(
             (each for each in self.iter_ancestors(node) if isinstance(each, Scope)), self.tree
         )
@@ -62,14 +74,14 @@ class Syntax:
         return True
 
     def runs_as_program(self, node: ast.AST) -> bool:
-        """Return whether a node stands below `if __name__ == "__main__"`."""
+        """Return whether a node is below `if __name__ == "__main__"`."""
         return any(
             isinstance(each, ast.If) and "__main__" in ast.unparse(each.test)
             for each in self.iter_ancestors(node)
         )
 
     def resolve_name(self, node: ast.AST) -> str:
-        """Return the full name of what an expression stands for; empty for anything else."""
+        """Return the full name of what an expression refers to; empty if it refers to no name."""
         if isinstance(node, ast.Name):
             return self.names.get(node.id, node.id)
         if isinstance(node, ast.Attribute):
@@ -97,7 +109,7 @@ class Syntax:
         return ""
 
     def fold_string(self, node: ast.AST) -> str:
-        """Return the string that an expression of literals comes to; empty for anything else."""
+        """Return the string that an expression of literals evaluates to; empty for any other."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else ""
         if isinstance(node, ast.Name):
@@ -144,7 +156,7 @@ def starts_on_lines(node: ast.AST, lines: Collection[int] | None) -> bool:
 
 
 def list_targets(node: ast.AST) -> list[ast.expr]:
-    """Return what a statement assigns to, or deletes."""
+    """Return the targets that a statement assigns to, or deletes."""
     if isinstance(node, ast.Assign):
         return node.targets
     if isinstance(node, ast.AugAssign | ast.AnnAssign):
@@ -152,14 +164,27 @@ def list_targets(node: ast.AST) -> list[ast.expr]:
     return node.targets if isinstance(node, ast.Delete) else []
 
 
+def collect_parameters(scope: ast.AST) -> set[str]:
+    """Return the parameters of a function without `self` and `cls`; none for a module."""
+    if not isinstance(scope, Scope):
+        return set()
+    every = (*scope.args.posonlyargs, *scope.args.args, *scope.args.kwonlyargs)
+    return {each.arg for each in every} - {"self", "cls"}
+
+
+def collect_names(node: ast.AST) -> set[str]:
+    """Return the plain names in a node, without attributes."""
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
 def render_snippet(node: ast.AST) -> str:
-    """Return a node's text, in short."""
+    """Return a node's text on one line of at most 80 characters."""
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _resolve_imports(tree: ast.Module) -> dict[str, str]:
-    """Return what each imported name stands for, wherever in the file it is imported."""
+    """Return the full name of each imported name, wherever in the file it is imported."""
     names: dict[str, str] = {"__builtins__": "builtins"}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -185,7 +210,7 @@ def _resolve_imports(tree: ast.Module) -> dict[str, str]:
 
 
 def _collect_constants(tree: ast.Module) -> dict[str, str]:
-    """Return the names that are given one string, made of literals alone."""
+    """Return the names that are assigned exactly one string, made of literals."""
     found: dict[str, str] = {}
     reader = Syntax.__new__(Syntax)
     reader.names, reader.strings = {}, found

@@ -1,0 +1,83 @@
+"""Shapes of tokens and keys by their vendor's format.
+
+From the vendors' documentation, and from public secret scanners.
+"""
+
+# ruff: noqa: E501 -- a pattern is read as a whole
+
+from orchestrator.masking.shape import Shape
+from orchestrator.masking.value_checks import is_key
+
+_BEGIN = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+_END = r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+
+FORMATS: tuple[Shape, ...] = (
+    Shape(
+        "private key",
+        ("private key",),
+        rf"{_BEGIN}(?:[\w+/=\s\\:,.\"'>|()-]{{0,8000}}?{_END}|[A-Za-z0-9+/=\s\\\"'+-]{{0,8000}})"
+        rf"|^(?:[+ -]?+[A-Za-z0-9+/=]{{1,80}}+[ \r]*+\n){{1,400}}+[+ -]?{_END}",
+        lines=-1,
+    ),
+    Shape("json web token", ("eyj",), r"\beyJ[\w-]{8,2000}\.[\w-]{4,4000}(?:\.[\w-]{0,2000})?"),
+    Shape(
+        "api key",
+        ("sk-", "sk_", "pk_", "pk-", "rk_", "rk-", "whsec_"),
+        r"\b(?:sk|pk|rk)[-_](?=[\w-]{0,200}\d)(?:[A-Za-z0-9]{1,20}[-_]){0,6}[A-Za-z0-9]{12,}[\w-]{0,400}"
+        r"|\bwhsec_[\w+/=]{16,}",
+    ),
+    Shape(
+        "github token",
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        r"(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,})",
+    ),
+    Shape("gitlab token", ("glp", "glo", "gld", "glr", "gls", "glc", "glf", "gli", "gla"),
+          r"\bgl(?:pat|oas|dt|rt|soat|cbt|ptt|ft|imt|agent|ffct)-[\w.-]{10,}"),
+    Shape("aws key", ("akia", "asia", "abia", "acca"), r"\b(?-i:A(?:KIA|SIA|BIA|CCA)[0-9A-Z]{12,})"),
+    Shape(
+        "google key",
+        ("aiza", "ya29.", "gocspx-", "1//0"),
+        r"\bAIza[\w-]{20,}|\bya29\.[\w-]{10,}|\bGOCSPX-[\w-]{20,}|\b1//0[\w-]{30,}",
+    ),
+    Shape(
+        "slack token",
+        ("xox", "xapp-", "xwfp-"),
+        r"\b(?:xox[abcdeoprs][.-]|xapp-|xwfp-)[\w.-]{10,}",
+    ),
+    Shape(
+        "token",
+        ("hf_", "npm_", "dop_v1_", "doo_v1_", "dor_v1_", "shpat_", "shpca_", "shppa_", "shpss_",
+         "lin_api_", "dckr_", "pypi-", "age-secret-key-", "glsa_", "glc_", "nrak-", "pul-", "figd_",
+         "ntn_", "rdme_", "dp.", "ops_ey", "sntrys_", "sntryu_", "phc_", "phx_", "r8_", "gsk_",
+         "xai-", "tvly-", "pplx-", "nvapi-", "tgp_v1_", "jina_", "lsv2_", "sbp_", "rnd_", "fo1_",
+         "aio_", "pcsk_", "nfp_", "pscale_", "pnu_", "sgp_", "rpa_", "hvs.", "hvb.", "hvr.", "dt0",
+         "pmak-", "ezak", "eztk", "sq0", "shippo_", "duffel_", "flyv1 ", "vercel_", "atlasv1.",
+         "re_", "sg.", "key-", "eaaa", "atatt", "pat", "squ_", "sqp_", "sqa_", "rubygems_"),
+        r"\b(?:hf_|npm_|do[opr]_v1_|shp(?:at|ca|pa|ss)_|lin_api_|dckr_[po]at_|pypi-|AGE-SECRET-KEY-"
+        r"|gl(?:sa|c)_|NRAK-|pul-|figd_|ntn_|rdme_|dp\.(?:pt|st|ct|sa)\.|ops_ey|sntry[su]_|ph[cx]_"
+        r"|r8_|gsk_|xai-|tvly-|pplx-|nvapi-|tgp_v1_|jina_|lsv2_(?:pt|sk)_|sbp_|rnd_|fo1_|aio_"
+        r"|pcsk_|nfp_|pscale_(?:tkn|pw|oauth)_|pnu_|sgp_|rpa_|hv[sbr]\.|dt0[a-z]\d\d\.|PMAK-|EZ[AT]K"
+        r"|sq0(?:atp|csp|idp)-|shippo_(?:live|test)_|duffel_(?:live|test)_|FlyV1 |vercel_)"
+        r"(?=[\w.+/-]{0,200}\d)[\w.+/=-]{16,}"
+        r"|\bATATT3xFfGF0[\w=-]{20,}|\bpat[A-Za-z0-9]{14}\.[0-9a-f]{64}|\bpat-(?:na|eu)\d-[0-9a-f-]{36}"
+        r"|\bsq[upa]_[0-9a-f]{40}|\brubygems_[0-9a-f]{40,}|[A-Za-z0-9]{14}\.atlasv1\.[\w=-]{60,}|\b(?-i:re_[A-Za-z0-9]{6,}_[A-Za-z0-9]{16,})"
+        r"|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bkey-[0-9a-f]{32}\b|\b(?-i:EAAA[\w-]{60})",
+    ),
+    Shape("mailchimp key", ("-us",), r"\b[0-9a-f]{32}-us\d{1,2}\b"),
+    Shape("twilio key", ("sk", "ac"), r"\b(?-i:(?:SK|AC)[0-9a-f]{32})\b"),
+    Shape("telegram token", (":aa", ":"), r"(?:(?<![\w-])|(?<=bot))\d{8,10}:(?-i:[\w-]{33,38})(?![\w-])"),
+    Shape(
+        "discord token",
+        (".",),
+        r"(?<![\w.-])(?-i:[MNO][A-Za-z\d]{23,25}\.[\w-]{6}\.[\w-]{27,38})(?![\w-])",
+    ),
+    Shape(
+        "aws secret",
+        ("aws", "key", "secret", "akia"),
+        r"(?<![\w+/])(?P<s>[\w+/]{40})(?![\w+/=])",
+        lines=1,
+        accept=is_key,
+    ),
+    Shape("token", ("twilio", "wandb", "auth_token", "authtoken"),
+          r"(?:['\"\s])(?P<s>[0-9a-f]{32}|[0-9a-f]{40})(?=['\"\s]|$)"),
+)  # fmt: skip

@@ -1,0 +1,107 @@
+"""Checks whether the value that a shape matched is a secret.
+
+A shape matches `password = get_password()` as well as `password = hunter2`. Names, calls,
+templates, paths and prose are no secrets.
+"""
+
+import re
+
+from orchestrator.masking.lazy_pattern import Pattern
+
+PLACEHOLDER = Pattern(
+    r"\$(?!\((?:printf|echo)\b).*|%\w+%|%[sdr(].*|\{.*\}|<.*>?|.*>|\[.*\]|x{3,}|.*\.{2,}.*|\*+|-+"
+    r"|(?:your|my|the)[-_ ].*|.*(?:redacted|example|placeholder|changeme|fake_?key).*",
+    re.IGNORECASE | re.DOTALL,
+)
+CODE = Pattern(r".*[(){}\[\]<>$].*|%[sdr(].*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.DOTALL)
+"""A call, a template, an attribute."""
+_WORDS = """
+none null nil true false undefined str string int bool bytes text optional any required disabled
+enabled yes no on off default auto self cls input value password passwd token secret key empty
+missing invalid expired denied bearer basic digest hidden varchar char prompt stdin ask via the is
+and or to for from in with a an of option flag correct wrong incorrect authentication hash plain
+plaintext protected reset forgot ok failed failure error warning username user login admin name
+email not unknown unset set strict number object array secretstr
+"""
+NO_SECRETS = frozenset(_WORDS.split())
+_PLAIN_WORD = Pattern(r"[A-Za-z][A-Za-z'\u2019-]*[.,:;!?…]*|\d+")
+_UUID = Pattern(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PATH = Pattern(r"(?:~|\.{1,2})?(?:/[\w.@-]+)+/?|[A-Za-z]:[\\/].*")
+_NAMES = Pattern(
+    r"[a-z]+[A-Z][A-Za-z]*|[A-Z][a-z]+(?:[A-Z][a-z]+)+!?|[A-Z][A-Z_]+|[a-z]+(?:_[a-z]+)+\d{0,2}"
+    r"|[a-z]{1,2}\d+|(?:pass\w*|pw|key|token|secret|val\w*|arg\w*|param\w*|text|data|str\w*)\d*"
+    r"|https?://\S+|[a-z]+(?:-[a-z]+)+|[A-Z][a-z]+(?:-[A-Z][A-Za-z]+)+|[a-z][\w-]{1,30}=[\w%].*"
+)
+"""Identifiers and constants in code, and slugs."""
+
+
+def is_prose(value: str) -> bool:
+    """Return whether a text has several words, most of them plain words or numbers."""
+    words = value.split()
+    plain = [word for word in words if _PLAIN_WORD.fullmatch(word)]
+    return len(words) > 1 and len(plain) >= 0.6 * len(words)
+
+
+def is_literal(value: str) -> bool:
+    """Return whether a quoted value is a secret, and no template, path, name or prose."""
+    return (
+        len(value) >= 4
+        and value.lower() not in NO_SECRETS
+        and value[0] not in " \t)]},;"
+        and not PLACEHOLDER.fullmatch(value)
+        and not _PATH.fullmatch(value)
+        and not _NAMES.fullmatch(value)
+        and not is_prose(value)
+        and not re.search(r"\{\w*\}|%\(|\$\(|\$\{", value)
+        and not (value.isalpha() and value.isascii() and len(value) <= 15)
+    )
+
+
+def is_word(value: str) -> bool:
+    """Return whether a value named as a password is one, even if it is a plain word."""
+    return value.isalnum() and value.lower() not in NO_SECRETS and not value[0].isupper()
+
+
+def is_bare(value: str) -> bool:
+    """Return whether an unquoted value is a secret, and no name, path or code."""
+    mixed = re.search(r"\d", value) and re.search(r"[^\W\d_]", value)
+    symbols = re.search(r"[!@#^*~?+=/&§€%-]", value) and re.search(r"\w", value)
+    return (
+        len(value) >= 6
+        and bool(mixed or symbols)
+        and value.lower().strip("!?") not in NO_SECRETS
+        and not any(each.fullmatch(value) for each in (CODE, PLACEHOLDER, _PATH, _NAMES))
+    )
+
+
+def is_random(value: str) -> bool:
+    """Return whether a value looks randomly generated."""
+    return (
+        len(value) >= 16
+        and bool(re.search(r"\d", value) and re.search(r"[A-Za-z]", value))
+        and not any(each.fullmatch(value) for each in (CODE, PLACEHOLDER, _PATH, _NAMES, _UUID))
+        and not re.search(r"://|\.(?:py|js|ts|json|ya?ml|txt|pem|crt)$", value)
+        and not re.fullmatch(r"[a-z]+(?:[-_][a-z]+)*(?:[-_]?\d{1,4})?(?:[-_][a-z]+)*", value)
+    )
+
+
+def is_given(value: str) -> bool:
+    """Return whether a value in the place of a secret is one, and no variable or placeholder."""
+    plain = value.strip("\"'[]")
+    return (
+        bool(plain)
+        and plain.lower() not in NO_SECRETS
+        and not PLACEHOLDER.fullmatch(plain)
+        and not _PATH.fullmatch(plain)
+        and not re.fullmatch(r"\(.*|[A-Z][A-Z_]*|[a-z]+\(.*|[a-z]+:[\w/:.-]+/[\w/:.-]+", plain)
+    )
+
+
+def is_pair(value: str) -> bool:
+    """Return whether the value of a cookie or of a setting looks generated."""
+    return len(value) >= 8 and bool(re.search(r"\d", value) and re.search(r"[A-Za-z]", value))
+
+
+def is_key(value: str) -> bool:
+    """Return whether a value has upper case, lower case and digits, as no hexadecimal hash has."""
+    return all(re.search(kind, value) for kind in ("[A-Z]", "[a-z]", r"\d"))
