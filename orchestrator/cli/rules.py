@@ -213,7 +213,7 @@ def open_rulebook(
     from orchestrator.platform.project import resolve_project
     from orchestrator.services import rulebooks
     from orchestrator.storage.database import Database
-    from orchestrator.storage.place import resolve_state_directory
+    from orchestrator.storage.state_directory import resolve_state_directory
 
     project = resolve_project(project_dir)
     config = load_config(project, config_file, overrides).config

@@ -32,13 +32,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.masking import mask_text
 from orchestrator.storage import codec
-from orchestrator.storage.place import (
+from orchestrator.storage.runs import RUN_FORMAT
+from orchestrator.storage.state_directory import (
     URL_VARIABLE,
     build_state_error,
     create_private_file,
     read_database_url,
 )
-from orchestrator.storage.runs import RUN_FORMAT
 
 # A console handler of DBOS's own would print into the output of whoever uses us.
 logging.getLogger("dbos").addHandler(logging.NullHandler())

@@ -15,8 +15,8 @@ from orchestrator.models import RunRecord
 from orchestrator.platform import process
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
-from orchestrator.storage.place import worktree_folder
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import worktree_folder
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 

@@ -14,7 +14,7 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.session_hooks.writeahead.places import find_global_base
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import locks_folder
+from orchestrator.storage.state_directory import locks_folder
 
 
 def open_rulebook(

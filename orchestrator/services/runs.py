@@ -13,15 +13,15 @@ from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.services.recovery import recover_project
-from orchestrator.services.variables import record_variables
+from orchestrator.services.run_environment import record_variables
 from orchestrator.storage.event_record import EventBuffer
-from orchestrator.storage.place import (
+from orchestrator.storage.runs import Store, create_run_id
+from orchestrator.storage.state_directory import (
     build_state_error,
     ensure_masking_key,
     resolve_state_directory,
     run_folder,
 )
-from orchestrator.storage.runs import Store, create_run_id
 
 _EXIT_CODES = {
     RunOutcome.SOLVED: 0,

@@ -34,8 +34,8 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import ensure_masking_key, locks_folder
 from orchestrator.storage.runs import Store, create_run_id
+from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
 from orchestrator.suites import create_suite
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching import teach
@@ -44,8 +44,7 @@ from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
-from teacher.webhook import WEBHOOK_RETRIES
-from teacher.webhook import WebhookTeacher
+from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
 
 _LONGEST_CHOICE: Final = 2000
 """Characters: enough that nothing hides behind a long beginning."""

@@ -29,12 +29,12 @@ from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.isolation import WorkFolder, open_worktree, remove_leftover_worktrees
+from orchestrator.services.pruning import prune_after_run
 from orchestrator.services.recovery import end_leftover_processes, lock_project, revert_swap
-from orchestrator.services.upkeep import prune_after_run
-from orchestrator.services.variables import restore_variables
+from orchestrator.services.run_environment import restore_variables
 from orchestrator.storage.event_record import EventBuffer, record_events
-from orchestrator.storage.place import ensure_masking_key, resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import ensure_masking_key, resolve_state_directory
 from orchestrator.teaching.pending import Pending
 from orchestrator.workspace import open_workspace
 from orchestrator.workspace.pinning import PinnedTree, locate_pin

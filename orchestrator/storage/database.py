@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import REDACTED
 from orchestrator.storage import schema
-from orchestrator.storage.place import (
+from orchestrator.storage.state_directory import (
     URL_VARIABLE,
     build_state_error,
     create_private_file,

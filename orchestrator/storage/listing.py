@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from orchestrator.storage.database import Database, Row
-from orchestrator.storage.place import run_folder
+from orchestrator.storage.state_directory import run_folder
 
 
 class RunSummary(NamedTuple):

@@ -21,7 +21,8 @@ from orchestrator.platform import files
 from orchestrator.platform.liveness import ProcessMark, is_running
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.database import Database, Row
-from orchestrator.storage.place import (
+from orchestrator.storage.result_rows import delete_details
+from orchestrator.storage.state_directory import (
     build_state_error,
     locks_folder,
     pins_folder,
@@ -29,7 +30,6 @@ from orchestrator.storage.place import (
     runs_folder,
     worktree_folder,
 )
-from orchestrator.storage.result_rows import delete_details
 from orchestrator.storage.takeover import EARLIER, archive_earlier_files
 
 _OLD: Final = (

@@ -17,13 +17,13 @@ from orchestrator.storage import codec
 from orchestrator.storage.database import Database, Row
 from orchestrator.storage.event_log import EventLog
 from orchestrator.storage.listing import pack_result, unpack_result
-from orchestrator.storage.place import (
+from orchestrator.storage.result_rows import write_result_rows
+from orchestrator.storage.state_directory import (
     build_state_error,
     locks_folder,
     resolve_state_directory,
     run_folder,
 )
-from orchestrator.storage.result_rows import write_result_rows
 
 RUN_FORMAT: Final = "2"
 """Goes up when a step's name, its result or a file in a run's folder changes its meaning: a run

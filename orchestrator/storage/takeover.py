@@ -29,8 +29,8 @@ from orchestrator.platform.liveness import read_start_time
 from orchestrator.storage import codec
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import pack_result
-from orchestrator.storage.place import build_state_error
 from orchestrator.storage.result_rows import write_result_rows
+from orchestrator.storage.state_directory import build_state_error
 
 EARLIER: Final = "earlier"
 _RUNS, _RULES, _LEDGER, _WEBHOOK = "runs.db", "rules.db", "ledger.db", "webhook.jsonl"

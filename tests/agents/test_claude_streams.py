@@ -12,7 +12,7 @@ from orchestrator.agents.claude_code import ClaudeCodeAgent
 from orchestrator.events import Event
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from tests.agents.conformance import survivors
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 
 LIMITS = AgentLimits(wall_clock_seconds=30, no_output_seconds=30)
 

@@ -26,7 +26,7 @@ from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, Tool
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import SMALL, answers, claude, fault, say, steps, use, write
 from tests.agents.conformance import FAMILY_SCRIPT, survivors
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 from tests.platform.test_process import alive, pids_in
 
 LIMITS = AgentLimits(max_turns=6, wall_clock_seconds=60, no_output_seconds=60)

@@ -20,7 +20,7 @@ from tests.cli.conftest import (
     wait_for_result,
 )
 from tests.cli.test_signals import FAMILY, alive, relatives, until
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 MEMBERS = 4
 """The agent's shell, and three that sleep."""

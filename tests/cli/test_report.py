@@ -6,7 +6,7 @@ from orchestrator.budget.ledger import Ledger
 from orchestrator.cli.report import TYPES
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from teacher.models import FailureType
 from teacher.prompt import build_system_prompt
 from tests.cli.conftest import RULE, Call, Shop

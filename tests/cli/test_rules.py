@@ -14,7 +14,7 @@ from orchestrator.cli.main import main
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend
 
 OPPOSITE = "Always return 0 for a missing result"

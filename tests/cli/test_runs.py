@@ -8,10 +8,10 @@ import pytest
 
 from orchestrator.journal.durable import read_history
 from orchestrator.services.recovery import lock_project
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import TASK, Call, Shop
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 pytestmark = pytest.mark.usefixtures("teacher")
 

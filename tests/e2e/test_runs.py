@@ -15,11 +15,11 @@ from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
 from orchestrator.platform import process
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import exit_code
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.workspace.pinning import check_out_pin
 from tests.e2e.conftest import LESSON, RIGHT, RIGHT_WITH_RULE, RULE, TASK, WRONG, World
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 from tests.workspace.repositories import files_of
 
 TEACHER_DOWN = "\n  - {when: {speaker: teacher}, reply: {fault: 403}}\n"

@@ -18,11 +18,11 @@ import pytest
 
 from orchestrator.journal.durable import read_history
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.faults import test_kills
 from tests.faults.test_kills import ROOT, Case, Factory, Tally
-from tests.runs import get_last_run, list_runs
+from tests.recorded_runs import get_last_run, list_runs
 
 make_case = test_kills.make_case
 TALLY = Tally()

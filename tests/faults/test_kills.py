@@ -25,8 +25,8 @@ import pytest
 from orchestrator.journal.durable import read_history
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.storage.place import resolve_state_directory
-from tests.runs import get_last_run, list_runs
+from orchestrator.storage.state_directory import resolve_state_directory
+from tests.recorded_runs import get_last_run, list_runs
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 

@@ -24,7 +24,7 @@ from orchestrator.verdict.baseline import find_obstacle
 from orchestrator.verdict.dependency import find_missing_dependency
 from tests.guard.footprints import GREEN, footprint, report
 from tests.guard.projects import write
-from tests.users import deny_access, make_public_folder, ordinary_user
+from tests.ordinary_user import deny_access, make_public_folder, ordinary_user
 
 PROJECT: Mapping[str, str] = {
     "prices.py": "def half(x):\n    return x\n",

@@ -28,7 +28,7 @@ from orchestrator.services.wiring import build_parts, open_account
 from orchestrator.storage.database import Database
 from teacher.models import RuleText
 from tests.guard.projects import COMMAND, RIGHT, Attempts, make_project, write
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add
 
 BLOCK = "## Learned Rules & Patterns\n\n- **Rule**: Never subtract.\n- **When**: Always.\n"

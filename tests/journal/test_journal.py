@@ -22,7 +22,7 @@ from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.steps import BlockedError
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
-from orchestrator.storage.place import URL_VARIABLE
+from orchestrator.storage.state_directory import URL_VARIABLE
 from orchestrator.suites.fake import make_report
 from orchestrator.verdict.baseline import Obstacle
 

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.platform import process
 from orchestrator.platform.orphans import describe_orphans, reap_orphans
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
 

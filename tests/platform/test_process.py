@@ -25,8 +25,8 @@ from orchestrator.platform.process import (
     end_marked_processes,
     run,
 )
-from tests.patience import iter_growing_limits
-from tests.users import ordinary_user
+from tests.growing_limits import iter_growing_limits
+from tests.ordinary_user import ordinary_user
 
 
 def python(code: str) -> list[str]:

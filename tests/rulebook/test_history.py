@@ -33,7 +33,7 @@ from orchestrator.storage.database import Database
 from teacher.models import Failure, FailureType, RuleText
 from teacher.prompt import build_user_message
 from teacher.webhook import build_request_body
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.conformance import RulebookConformance
 from tests.rulebook.making import LISTS, NONE, TODAY, add, amend
 

@@ -17,8 +17,8 @@ from orchestrator.models import RunOutcome, RunResult, Task
 from orchestrator.models.fingerprints import compute_fingerprint
 from orchestrator.storage.database import Database
 from orchestrator.storage.listing import list_summaries
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.storage.results import make_result
 
 

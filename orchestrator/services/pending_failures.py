@@ -7,8 +7,8 @@ from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.pending import Pending, PendingFailure
 from orchestrator.teaching.teach import teach_failure
 

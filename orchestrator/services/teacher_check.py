@@ -16,7 +16,7 @@ from orchestrator.masking import mask_text
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.teach import TeachingContext, teach_failure
 from teacher.errors import UnusableAnswer
 from teacher.local import LocalTeacher
