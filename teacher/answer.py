@@ -119,11 +119,11 @@ def read_answer(
 
 
 def build_unusable_answer(
-    wrong: str, text: str, usage: Usage | None = None, mend: str = _HINT
+    wrong: str, text: str, usage: Usage | None = None, hint: str = _HINT
 ) -> UnusableAnswer:
     """The error for an answer that is no lesson, with what came back in short."""
     return UnusableAnswer(
-        f"the teacher's answer is of no use: {wrong}; {quote_answer(text)}", mend, usage
+        f"the teacher's answer is of no use: {wrong}; {quote_answer(text)}", hint, usage
     )
 
 

@@ -1,30 +1,30 @@
-"""What can keep a teacher from giving a lesson.
+"""Define the errors of a teacher that gives no lesson.
 
-    TeacherError                anything expected to go wrong; carries `mend` and `usage`
+    TeacherError                any expected failure; carries a `hint` and the `usage`
     |-- TeacherMisconfigured    unknown prompt, unknown model, a URL that may not be used
-    |   `-- NoKey               ... or nothing is wrong, but there is no key
+    |   `-- NoKey               ... or the configuration is fine, but there is no API key
     |-- TeacherUnavailable      refused, unreachable, or still failing after the retries
-    `-- UnusableAnswer          an answer came, and was billed, but is no lesson
+    `-- UnusableAnswer          an answer came and was billed, but it is not a lesson
 
-`usage` is what was billed up to the error: whoever catches it adds it to the run's bill.
+`usage` is what was billed before the error: the handler adds it to the cost of the run.
 """
 
 from teacher.models import Usage
 
 
 class TeacherError(Exception):
-    """No lesson, in one line, with the mend and what it cost all the same.
+    """A failure to get a lesson, described in one line.
 
     Args:
-        message: What is wrong, and where.
-        mend: What a person can do about it; may be empty.
-        usage: Tokens and money that were billed before things went wrong.
+        message: what is wrong, and where.
+        hint: what the user can do about it; may be empty.
+        usage: tokens and money that were billed before the failure.
     """
 
-    def __init__(self, message: str, mend: str = "", usage: Usage | None = None) -> None:
-        super().__init__(message, mend, usage)
+    def __init__(self, message: str, hint: str = "", usage: Usage | None = None) -> None:
+        super().__init__(message, hint, usage)
         self.message = message
-        self.hint = mend
+        self.hint = hint
         self.usage = usage or Usage()
 
     def __str__(self) -> str:
@@ -36,12 +36,12 @@ class TeacherMisconfigured(TeacherError):  # noqa: N818 - the state it names, as
 
 
 class NoKey(TeacherMisconfigured):
-    """There is no key to ask with: something is missing, and not written wrongly."""
+    """There is no API key: something is missing, but nothing is wrong."""
 
 
 class TeacherUnavailable(TeacherError):  # noqa: N818 - as above
-    """The teacher could not be reached, or would not answer. Says nothing about the failure."""
+    """The teacher could not be reached, or did not answer. Says nothing about the failure."""
 
 
 class UnusableAnswer(TeacherError):  # noqa: N818 - as above
-    """The teacher answered, and the answer is not a lesson. The message shows what came back."""
+    """The answer is not a lesson. The message quotes it."""

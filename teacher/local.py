@@ -210,17 +210,17 @@ class LocalTeacher:
         return price_usage(self.model, tokens)
 
     def _build_refusal(self, error: anthropic.APIStatusError) -> TeacherError:
-        """The error for an answer that is not 200, with the mend where there is one."""
+        """The error for an answer that is not 200, with a hint where there is one."""
         status, said = error.status_code, quote_answer(error.api_message or error.message)
         if status == 404:
             return TeacherMisconfigured(
                 f"the API does not know the model {self.model} (404); {said}",
                 f"set teacher.model to one of {', '.join(ALIASES.values())}",
             )
-        mend = _STATUS_HINTS.get(
+        hint = _STATUS_HINTS.get(
             status, _RETRY_LATER_HINT if status >= 500 else "see what the API said"
         )
-        return TeacherUnavailable(f"the API refused the request ({status}); {said}", mend)
+        return TeacherUnavailable(f"the API refused the request ({status}); {said}", hint)
 
 
 @contextmanager
@@ -243,11 +243,11 @@ def _require_complete_text(message: _Message, usage: Usage, max_tokens: int) -> 
     text = message.text
     match message.stop_reason:
         case "max_tokens" | "model_context_window_exceeded":
-            mend = f"raise teacher.max_tokens (now {max_tokens})"
-            raise build_unusable_answer("it was cut off", text, usage, mend)
+            hint = f"raise teacher.max_tokens (now {max_tokens})"
+            raise build_unusable_answer("it was cut off", text, usage, hint)
         case "refusal":
-            mend = "look at the evidence in the run's record; report the failure by hand"
-            raise build_unusable_answer("the model refused to answer", text, usage, mend)
+            hint = "look at the evidence in the run's record; report the failure by hand"
+            raise build_unusable_answer("the model refused to answer", text, usage, hint)
     return text
 
 

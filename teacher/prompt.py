@@ -157,13 +157,13 @@ def _read_prompt_text(name: str) -> str:
 
 def _read_prompt_file(path: Path, type_: FailureType) -> str:
     where = f"failure_prompts.{type_}: {path}"
-    mend = f"name a readable .md file, or one of {', '.join(list_shipped_prompts())}"
+    hint = f"name a readable .md file, or one of {', '.join(list_shipped_prompts())}"
     try:
         text = path.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise TeacherMisconfigured(f"{where}: {error.strerror or error}", mend) from None
+        raise TeacherMisconfigured(f"{where}: {error.strerror or error}", hint) from None
     except UnicodeDecodeError:
-        raise TeacherMisconfigured(f"{where}: not UTF-8", mend) from None
+        raise TeacherMisconfigured(f"{where}: not UTF-8", hint) from None
     if not text:
-        raise TeacherMisconfigured(f"{where}: empty", mend)
+        raise TeacherMisconfigured(f"{where}: empty", hint)
     return text

@@ -66,7 +66,7 @@ _STATUSES = {
     503: _NO_MODEL,
     504: _NO_MODEL,
 }
-"""What is wrong and its mend, for each status that means something here."""
+"""What is wrong and its hint, for each status that means something here."""
 
 _RETRYABLE_STATUSES = (429, 502, 503, 504)
 
@@ -235,16 +235,16 @@ def build_request_body(failure: Failure, known_rules: Sequence[KnownRule]) -> di
 
 
 def _check_url(url: str, *, allow_http: bool) -> None:
-    mend = "set n8n.webhook_url to the production URL of the workflow's webhook"
+    hint = "set n8n.webhook_url to the production URL of the workflow's webhook"
     try:
         parsed = urlsplit(url)
         host, _ = parsed.hostname or "", parsed.port  # both are judged when they are read
     except ValueError as error:
-        raise TeacherMisconfigured(f"n8n.webhook_url cannot be read: {error}", mend) from None
+        raise TeacherMisconfigured(f"n8n.webhook_url cannot be read: {error}", hint) from None
     if not url:
-        raise TeacherMisconfigured("n8n.webhook_url is empty", mend)
+        raise TeacherMisconfigured("n8n.webhook_url is empty", hint)
     if parsed.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
-        raise TeacherMisconfigured(f"n8n.webhook_url is not an https address: {url!r}", mend)
+        raise TeacherMisconfigured(f"n8n.webhook_url is not an https address: {url!r}", hint)
     if parsed.scheme == "http" and not allow_http and not is_loopback(host):
         raise TeacherMisconfigured(
             f"n8n.webhook_url would send diff, logs and token to {host} unencrypted", "use https"
@@ -303,15 +303,15 @@ def _build_refusal(response: httpx.Response, url: str, *, token_sent: bool) -> T
     if cause.kind == "unusable_answer":
         return build_unusable_answer(cause.error, cause.answer, cause.cost)
     said = quote_answer(cause.error or response.text)
-    wrong, mend = _STATUSES.get(status, ("refused the request", "see what it said"))
+    wrong, hint = _STATUSES.get(status, ("refused the request", "see what it said"))
     if cause.kind == "misconfigured":
-        mend = "mend the Anthropic credential or the node Settings of the workflow in n8n"
+        hint = "mend the Anthropic credential or the node Settings of the workflow in n8n"
     if status in (401, 403) and not token_sent:
         wrong = "wants a token"
     if 300 <= status < 400:
         wrong = f"points to {response.headers['location'] or 'another address'}"
-        mend = "set n8n.webhook_url to the final address"
-    return TeacherUnavailable(f"{url} {wrong} ({status}); {said}", mend)
+        hint = "set n8n.webhook_url to the final address"
+    return TeacherUnavailable(f"{url} {wrong} ({status}); {said}", hint)
 
 
 def _parse_or_default(kind: type[B], text: str) -> B:

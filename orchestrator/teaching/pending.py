@@ -67,8 +67,8 @@ class Pending:
     def record_unanswered(self, failure: Failure, error: TeacherError) -> TeacherError:
         """Keep a failure that nobody answered; return the error with what to do."""
         self.record_failure(failure, error.message)
-        mend = "; ".join(filter(None, (error.hint, PENDING_HINT)))
-        return type(error)(error.message, mend, error.usage)
+        hint = "; ".join(filter(None, (error.hint, PENDING_HINT)))
+        return type(error)(error.message, hint, error.usage)
 
     def remove_failure(self, failure: Failure) -> None:
         """Forget a failure, if it was kept."""

@@ -127,10 +127,10 @@ class Git:
             how = f"was ended after {done.seconds:.0f} s"
         else:
             how = f"failed with exit code {done.returncode}"
-        mend = f"see what `git status` says in {self.folder}"
+        hint = f"see what `git status` says in {self.folder}"
         if any(phrase in stderr for phrase in _NO_SPACE):
-            mend = "the disk is full: free some space for the state directory, then run again"
-        return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", mend)
+            hint = "the disk is full: free some space for the state directory, then run again"
+        return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", hint)
 
 
 def _format_settings(values: tuple[str, ...]) -> list[str]:

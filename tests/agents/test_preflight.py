@@ -1,4 +1,4 @@
-"""What keeps Claude Code from running is said before a run, in one line with the mend."""
+"""What keeps Claude Code from running is said before a run, in one line with a hint."""
 
 import os
 import subprocess

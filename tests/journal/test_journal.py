@@ -266,7 +266,7 @@ def test_who_lost_the_run_hears_of_it_at_its_next_step(tmp_path: Path) -> None:
         assert (taken.returncode, taken.stdout.split()) == (0, [b"b"]), taken.stderr
         journal.step("c", lambda: done.append("c"))
 
-    with pytest.raises(LostRunError, match="another process carries this run now: run"):
+    with pytest.raises(LostRunError, match="another process has taken over run run"):
         BODIES.carry(tmp_path, body)
     assert done == []
 

@@ -158,7 +158,7 @@ def test_only_the_present_owner_of_a_run_writes_its_record(store: Store) -> None
         lambda: store.save_result(run, RunResult(RunOutcome.SOLVED), first),
         lambda: store.end_run(run, RunOutcome.STOPPED, "late", first),
     ):
-        with pytest.raises(LostRunError, match=f"another process carries this run now: {run}"):
+        with pytest.raises(LostRunError, match=f"another process has taken over run {run}"):
             write()
     assert store.load_run(run).outcome is RunOutcome.RUNNING
     store.save_result(run, RunResult(RunOutcome.SOLVED), second)

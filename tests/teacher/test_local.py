@@ -225,7 +225,7 @@ def test_nobody_there_is_one_clear_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "mend"),
+    ("status", "hint"),
     [
         (400, "see what the API said"),
         (401, "check ANTHROPIC_API_KEY"),
@@ -233,13 +233,13 @@ def test_nobody_there_is_one_clear_line() -> None:
         (413, "too large"),
     ],
 )
-def test_a_refusal_is_not_tried_again(status: int, mend: str) -> None:
+def test_a_refusal_is_not_tried_again(status: int, hint: str) -> None:
     with ReplayServer(scenario(refusing(status, message="so it is"))) as model:
         teacher = LocalTeacher(api_key="key", base_url=model.url, retries=make_instant_retries()[0])
         with pytest.raises(TeacherUnavailable, match=f"{status}.*so it is") as caught:
             teacher.teach(FAILURE, ())
         assert len(model.requests) == 1
-    assert mend in caught.value.hint
+    assert hint in caught.value.hint
 
 
 def test_an_unknown_model_is_a_matter_of_configuration() -> None:

@@ -161,7 +161,7 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "message", "mend"),
+    ("reply", "message", "hint"),
     [
         (Reply(403, b"Authorization data is wrong!"), "refused the token", "N8N_WEBHOOK_TOKEN"),
         (Reply(401, b"no"), "refused the token", "N8N_WEBHOOK_TOKEN"),
@@ -175,14 +175,14 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
     ],
     ids=lambda value: value.status if isinstance(value, Reply) else "",
 )
-def test_each_status_is_one_clear_line_with_the_mend(reply: Reply, message: str, mend: str) -> None:
+def test_each_status_is_one_clear_line_with_the_hint(reply: Reply, message: str, hint: str) -> None:
     with Loopback(reply) as workflow:
         teacher = WebhookTeacher(workflow.url, token="t", retries=make_instant_retries(tries=2)[0])
         with pytest.raises(TeacherUnavailable) as caught:
             teacher.teach(FAILURE, ())
     assert message in caught.value.message
     assert f"({reply.status})" in caught.value.message
-    assert mend in caught.value.hint
+    assert hint in caught.value.hint
     assert "\n" not in str(caught.value)
 
 
