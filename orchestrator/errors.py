@@ -7,8 +7,8 @@
     |-- RulebookError         exit 2: CLAUDE.md cannot be read or written as it is
     `-- LostRunError          exit 3: another process has taken over the run
 
-Any other exception that reaches the command line is a bug in this program (exit 4). `teacher.errors`
-is a separate tree, because `teacher` must not import this package.
+Any other exception that reaches the command line is a bug of this program (exit 4).
+`teacher.errors` is a separate tree, because `teacher` must not import this package.
 """
 
 
