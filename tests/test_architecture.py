@@ -39,8 +39,8 @@ OWNERS = {
     "httpx": {"teacher.webhook"},
     "sqlite3": {
         "orchestrator.journal.durable",
-        "orchestrator.storage.database",
-        "orchestrator.storage.takeover",
+        "orchestrator.storage.earlier_versions",
+        "orchestrator.storage.engines",
     },
     "subprocess": {"orchestrator.platform.process"},
     "tenacity": {"teacher.retry"},

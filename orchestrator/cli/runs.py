@@ -28,11 +28,11 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     if ctx.invoked_subcommand:
         return
     from orchestrator.cli import run_lines
-    from orchestrator.storage.database import Database
     from orchestrator.storage.listing import list_summaries
+    from orchestrator.storage.opening import open_database
     from orchestrator.storage.state_directory import resolve_state_directory
 
-    with Database(resolve_state_directory()) as database:
+    with open_database(resolve_state_directory()) as database:
         found = list_summaries(database, limit)
         lines = (
             run_lines.iter_json_lines(database, found)

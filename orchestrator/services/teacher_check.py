@@ -15,7 +15,7 @@ from orchestrator.events import Listener
 from orchestrator.masking import mask_text
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.teach import TeachingContext, teach_failure
 from teacher.errors import UnusableAnswer
@@ -64,7 +64,7 @@ def try_teacher(
     asked = _build_teacher(config, os.environ, listener)
     kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
     masker = wiring.build_masker(config, os.environ, resolve_state_directory())
-    with Database(resolve_state_directory()) as database:
+    with open_database(resolve_state_directory()) as database:
         teacher = MeteredTeacher(asked, wiring.open_account(config, database), kind)
         started = time.monotonic()
         try:

@@ -5,11 +5,11 @@ be there at once.
 """
 
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from orchestrator.storage.database import Database, Row
+from orchestrator.storage.database import Database
+from orchestrator.storage.packing import unpack_result
 from orchestrator.storage.state_directory import run_folder
 
 
@@ -74,13 +74,3 @@ def iter_run_values(
             "message": each.message,
             "pruned": each.pruned,
         }
-
-
-def pack_result(text: str) -> bytes:
-    """Return a result's JSON as it is kept: reports repeat themselves."""
-    return zlib.compress(text.encode("ascii"), 6)
-
-
-def unpack_result(row: Row) -> str:
-    """Return a result's JSON from its row."""
-    return zlib.decompress(row[0]).decode("ascii")

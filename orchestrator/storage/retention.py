@@ -21,6 +21,7 @@ from orchestrator.platform import files
 from orchestrator.platform.liveness import ProcessMark, is_running
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.database import Database, Row
+from orchestrator.storage.earlier_versions import EARLIER, archive_earlier_files
 from orchestrator.storage.result_rows import delete_details
 from orchestrator.storage.state_directory import (
     build_state_error,
@@ -30,7 +31,6 @@ from orchestrator.storage.state_directory import (
     runs_folder,
     worktree_folder,
 )
-from orchestrator.storage.takeover import EARLIER, archive_earlier_files
 
 _OLD: Final = (
     "SELECT id, outcome, host, process, process_started FROM runs"

@@ -14,9 +14,10 @@ from orchestrator.errors import LostRunError, UsageError
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage import codec
-from orchestrator.storage.database import Database, Row
+from orchestrator.storage.database import Row
 from orchestrator.storage.event_log import EventLog
-from orchestrator.storage.listing import pack_result, unpack_result
+from orchestrator.storage.opening import open_database
+from orchestrator.storage.packing import pack_result, unpack_result
 from orchestrator.storage.result_rows import write_result_rows
 from orchestrator.storage.state_directory import (
     build_state_error,
@@ -53,7 +54,7 @@ class Store:
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.database = Database(directory or resolve_state_directory())
+        self.database = open_database(directory or resolve_state_directory())
         self._opened = ExitStack()
         self._opened.enter_context(self.database)
 
@@ -80,7 +81,7 @@ class Store:
     @cached_property
     def events(self) -> EventLog:
         """The events of runs. They come many a second: no commit of theirs waits for the disk."""
-        database = Database(self.directory, durable=False)
+        database = open_database(self.directory, durable=False)
         return EventLog(self._opened.enter_context(database))
 
     # ---- writing

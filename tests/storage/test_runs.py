@@ -15,8 +15,8 @@ import pytest
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
 from orchestrator.models.fingerprints import compute_fingerprint
-from orchestrator.storage.database import Database
 from orchestrator.storage.listing import list_summaries
+from orchestrator.storage.opening import open_database
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.storage.results import make_result
@@ -265,9 +265,9 @@ def test_a_signal_that_comes_with_the_lock_leaves_it_to_nobody(
 def test_many_processes_may_be_the_first(tmp_path: Path, each_database: str) -> None:
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from orchestrator.storage.database import Database\n"
+        "from orchestrator.storage.opening import open_database\n"
         "sys.stdin.read()\n"
-        f"Database(Path({str(tmp_path / 'state')!r})).close()\n"
+        f"open_database(Path({str(tmp_path / 'state')!r})).close()\n"
     )
     children = [
         subprocess.Popen([sys.executable, "-c", script], stdin=-1, stderr=-1, text=True)
@@ -307,7 +307,7 @@ def test_no_part_of_a_password_is_repeated(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_second_connection_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
     with Store(tmp_path) as store, store.database.transaction():
-        Database(tmp_path).close()  # as the log of events opens one
+        open_database(tmp_path).close()  # as the log of events opens one
         script = (
             "import sqlite3, sys\n"
             f"other = sqlite3.connect({str(tmp_path / 'state.db')!r}, timeout=0)\n"

@@ -28,7 +28,7 @@ from orchestrator.platform import atomic, files
 from orchestrator.platform.liveness import read_start_time
 from orchestrator.storage import codec
 from orchestrator.storage.database import Database
-from orchestrator.storage.listing import pack_result
+from orchestrator.storage.packing import pack_result
 from orchestrator.storage.result_rows import write_result_rows
 from orchestrator.storage.state_directory import build_state_error
 
