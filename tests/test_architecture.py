@@ -42,7 +42,7 @@ OWNERS = {
         "orchestrator.storage.earlier_versions",
         "orchestrator.storage.engines",
     },
-    "subprocess": {"orchestrator.platform.process"},
+    "subprocess": {"orchestrator.platform.popen"},
     "tenacity": {"teacher.retry"},
     # Front matter of rule files is YAML too.
     "yaml": {

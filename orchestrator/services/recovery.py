@@ -12,9 +12,9 @@ import psutil
 from orchestrator.errors import UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunRecord
-from orchestrator.platform import process
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
+from orchestrator.platform.process_tree import end_marked_processes
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import worktree_folder
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
@@ -76,7 +76,7 @@ def end_leftover_processes(record: RunRecord, listener: Listener) -> None:
         record: the run.
         listener: told of it.
     """
-    _report_ended(process.end_marked_processes(record.id), record.id, listener)
+    _report_ended(end_marked_processes(record.id), record.id, listener)
 
 
 def _report_ended(count: int, run: str, listener: Listener) -> None:

@@ -22,7 +22,7 @@ from orchestrator.learnings.recording import create_failure_logger
 from orchestrator.loop.run_loop import run_loop
 from orchestrator.loop.steps import Steps
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
-from orchestrator.platform import process
+from orchestrator.platform.children import Children
 from orchestrator.platform.project import resolve_project
 from orchestrator.ports import Journal
 from orchestrator.rulebook.outcomes import build_outcomes_listener
@@ -174,7 +174,7 @@ def _execute_in_folder(
         parts,
         rulebook,
         FencedJournal(open_journal(), lambda: store.require_owner(record.id, token)),
-        process.Children(record.id),
+        Children(record.id),
         emit,
     )
     return carried.run_to_end(resumed=resumed).outcome
@@ -192,7 +192,7 @@ class _RunExecution:
     parts: wiring.Parts
     rulebook: MarkdownRulebook
     journal: Journal
-    children: process.Children
+    children: Children
     emit: events.RunEvents
 
     def run_to_end(self, *, resumed: bool) -> RunResult:

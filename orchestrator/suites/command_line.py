@@ -12,6 +12,8 @@ from typing import Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
 from orchestrator.platform import files, process
+from orchestrator.platform.child import Channel
+from orchestrator.platform.watchdog import EndReason
 
 OUTPUT_BOUND: Final = 200_000
 """Characters of a suite's output that a report keeps: its end."""
@@ -113,7 +115,7 @@ def run_command(
     workspace: Path,
     env: Mapping[str, str],
     timeout_seconds: float,
-    channel: process.Channel | None = None,
+    channel: Channel | None = None,
 ) -> CommandResult:
     """Run `argv`, which stands for the command, to its end, and end what it leaves behind."""
     try:
@@ -125,7 +127,7 @@ def run_command(
     output = done.text
     if len(output) > OUTPUT_BOUND:  # between words: no half of a secret
         output = (output[-OUTPUT_BOUND:].split(None, 1) or [""])[-1]
-    if done.ended_by is not process.EndReason.ITSELF:
+    if done.ended_by is not EndReason.ITSELF:
         text = f"ended after {timeout_seconds:g} seconds"
         return CommandResult(SuiteOutcome.TIMEOUT, None, output, done.seconds, text)
     if died := _find_signal_name(done.returncode, line.by_shell):

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from orchestrator.models import RunOutcome
-from orchestrator.platform.process import MARK
+from orchestrator.platform.process_tree import MARK
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import (

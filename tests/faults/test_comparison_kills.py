@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 from orchestrator.platform.locking import FileLock
-from orchestrator.platform.process import MARK
+from orchestrator.platform.process_tree import MARK
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.workspace.swap import SwapNote
 from tests.faults.comparison.driver import RESTORING_STEP
