@@ -39,7 +39,7 @@ def is_running(mark: ProcessMark, *, local: bool) -> bool:
 
 def read_start_time(pid: int) -> float:
     """Return when a process started, in seconds since 1970; 0 if it is not running."""
-    import psutil  # here, because it is slow to import, and commands like `rules list` never call this
+    import psutil  # here: slow to import, and `rules list` never calls this
 
     try:
         return float(psutil.Process(pid).create_time())
