@@ -1,4 +1,4 @@
-"""The state of earlier versions: a real folder, taken over whole, once, and never half."""
+"""The state of earlier versions: a real folder is imported completely, once, and never in part."""
 
 import json
 import os
@@ -167,7 +167,9 @@ def test_a_run_of_the_earlier_version_is_not_carried_on(
         main(["resume"])
     said = capsys.readouterr().err
     assert ended.value.code == 2
-    assert "cannot go on: it was begun by a version that keeps runs in another form" in said
+    assert (
+        "cannot be resumed: it was started by a version that stores runs in another format" in said
+    )
     assert said.count("\n") == 1
 
 
@@ -179,7 +181,7 @@ def test_a_run_of_the_earlier_version_that_is_at_work_is_waited_for(state: Path)
                 "UPDATE runs SET process = ?, started = ? WHERE outcome = 'running'",
                 (worker.pid, (datetime.now(UTC) + timedelta(seconds=5)).isoformat()),
             )
-        with pytest.raises(InfrastructureError, match="of an earlier version is at work"):
+        with pytest.raises(InfrastructureError, match="of an earlier version is still active"):
             open_database(state)
         assert (state / "runs.db").exists()
         worker.kill()
@@ -191,7 +193,9 @@ def test_a_run_of_the_earlier_version_that_is_at_work_is_waited_for(state: Path)
 def test_a_version_that_is_not_known_is_left_alone(state: Path, name: str) -> None:
     with closing(sqlite3.connect(state / name)) as database:
         database.execute("PRAGMA user_version = 9")
-    with pytest.raises(InfrastructureError, match=f"{name} is of a version") as caught:
+    with pytest.raises(
+        InfrastructureError, match=f"{name} was written by an unknown version"
+    ) as caught:
         open_database(state)
     assert "\n" not in str(caught.value)
     assert {path.name for path in state.iterdir()} >= set(OLD)

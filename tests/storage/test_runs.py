@@ -43,7 +43,7 @@ def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
         store.load_run("last")
     store.create_run(Task("one", Path("/p")), "{}")
     store.create_run(Task("two", Path("/p")), "{}")
-    with pytest.raises(UsageError, match="beginning of several"):
+    with pytest.raises(UsageError, match="several run ids begin with"):
         store.load_run("2")
     with pytest.raises(UsageError, match="no run %"):
         store.load_run("%")
