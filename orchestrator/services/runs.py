@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator import events
 from orchestrator.config import Config, Override, load_config, override_limits
-from orchestrator.config.keeper import ConfigMasker
+from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task

@@ -20,7 +20,7 @@ from orchestrator.budget.ledger import Caps, Kind, Ledger
 from orchestrator.budget.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.budget.waiting import WaitForResetAgent
 from orchestrator.config import Config, LoadedConfig
-from orchestrator.config.keeper import ConfigMasker
+from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.guard import Guard, GuardMode, build_guard

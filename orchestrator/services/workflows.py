@@ -13,7 +13,7 @@ from typing import Final
 
 from orchestrator import events
 from orchestrator.config import Config
-from orchestrator.config.keeper import ConfigMasker
+from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
 from orchestrator.learnings.recording import create_failure_logger

@@ -97,7 +97,7 @@ def test_a_project_does_not_choose_how_long_others_are_kept(
     for words in (("run", TASK), ("runs", "prune")):
         done = call(*words, "--project-dir", shop.project)
         assert done.code == 2
-        assert "`state.keep_days` is not for a project to choose" in done.err
+        assert "`state.keep_days`: this value is not allowed" in done.err
 
 
 def test_a_refused_resume_changes_nothing(call: Call, shop: Shop) -> None:
