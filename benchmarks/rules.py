@@ -23,7 +23,7 @@ from orchestrator.config import Config
 from orchestrator.learnings import workspace as learnings
 from orchestrator.learnings.entries import Kind
 from orchestrator.services.rulebooks import open_rulebook
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
 RULES: Final = 229
@@ -67,7 +67,7 @@ def measure() -> Table:
 
 def _add_rules(project: Path, state: Path) -> list[float]:
     config = Config.model_validate({"rules": {"max_rules": None, "max_tokens": None}})
-    with Database(state) as database:
+    with open_database(state) as database:
         book, _ = open_rulebook(config, project, database, lambda _event: None)
         return [_timed(partial(_apply, book.apply, number)) for number in range(RULES)]
 

@@ -1,38 +1,43 @@
-"""Errors that a user can mend. Each says what is wrong and what to do about it.
+"""Define the errors that a user can fix: each says what is wrong, and what to do about it.
 
-    LoopError                 anything expected to go wrong; carries `mend`
+    LoopError                 any expected failure; carries a message and a `hint`
     |-- UsageError            exit 2: wrong usage or configuration
     |   `-- ConfigError       ... in a config value, with where it came from
     |-- InfrastructureError   exit 3: no agent, no key, no network, no space
     |-- RulebookError         exit 2: CLAUDE.md cannot be read or written as it is
-    `-- LostRunError          exit 3: another process carries the run now
+    `-- LostRunError          exit 3: another process has taken over the run
 
-Anything else that escapes is a bug of ours (exit 4). `teacher.errors` is a tree of its own,
-because `teacher` does not know this package.
+Any other exception that reaches the command line is a bug of this program (exit 4).
+`teacher.errors` is a separate tree, because `teacher` must not import this package.
 """
 
 
 def with_hint(message: str, hint: str) -> str:
-    """Return a message with what to do about it, where there is something to do."""
+    """Return `message (hint)`, or the message alone where the hint is empty."""
     return f"{message} ({hint})" if hint else message
 
 
 class LoopError(Exception):
-    """An expected failure, in one line, with the mend."""
+    """An expected failure, described in one line.
+
+    Args:
+        message: what is wrong, and where.
+        hint: what the user can do about it; may be empty.
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, mend: str = "") -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = mend
+        self.hint = hint
 
     def __str__(self) -> str:
         return with_hint(self.message, self.hint)
 
 
 class UsageError(LoopError):
-    """The command or the configuration is wrong."""
+    """The command line or the configuration is wrong."""
 
     exit_code = 2
 
@@ -42,7 +47,7 @@ class ConfigError(UsageError):
 
 
 class InfrastructureError(LoopError):
-    """Something that the run needs is missing or down."""
+    """Something that the run needs is missing or unavailable."""
 
     exit_code = 3
 
@@ -54,11 +59,11 @@ class RulebookError(LoopError):
 
 
 class LostRunError(LoopError):
-    """Another process has taken the run up; what this one did since does not count."""
+    """Another process has taken over the run; the results of this process no longer count."""
 
     exit_code = 3
 
     def __init__(self, run: str) -> None:
         super().__init__(
-            f"another process carries this run now: {run}", "look with `orchestrator runs show`"
+            f"another process has taken over run {run}", "check it with `orchestrator runs show`"
         )

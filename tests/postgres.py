@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from tests.users import NOBODY, make_public_folder
+from tests.ordinary_user import NOBODY, make_public_folder
 
 _PLACES: Final = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 

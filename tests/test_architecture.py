@@ -39,10 +39,10 @@ OWNERS = {
     "httpx": {"teacher.webhook"},
     "sqlite3": {
         "orchestrator.journal.database",
-        "orchestrator.storage.database",
-        "orchestrator.storage.takeover",
+        "orchestrator.storage.earlier_versions",
+        "orchestrator.storage.engines",
     },
-    "subprocess": {"orchestrator.platform.process"},
+    "subprocess": {"orchestrator.platform.popen"},
     "tenacity": {"teacher.retry"},
     # Front matter of rule files is YAML too.
     "yaml": {

@@ -25,7 +25,8 @@ from orchestrator.agents.claude_wire import Message, WireError
 from orchestrator.agents.wording import quote_last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.platform.process import EndReason, capture
+from orchestrator.platform.process import capture
+from orchestrator.platform.watchdog import EndReason
 
 OLDEST_VERSION: Final = (2, 1, 248)
 """The first version that can take a prompt literally (claude-agent-sdk 0.2.186)."""

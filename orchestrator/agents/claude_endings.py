@@ -22,7 +22,7 @@ from orchestrator.agents.notices import (
 from orchestrator.agents.resets import parse_reset_time
 from orchestrator.agents.wording import format_one_line, quote_last_lines, strip_control_characters
 from orchestrator.models import AgentLimits, AgentOutcome
-from orchestrator.platform.process import EndReason
+from orchestrator.platform.watchdog import EndReason
 
 Verdict = tuple[AgentOutcome, str]
 """An outcome, and its message."""

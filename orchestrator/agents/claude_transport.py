@@ -14,7 +14,8 @@ from orchestrator.agents.claude_tools import iter_refused_calls
 from orchestrator.agents.claude_wire import WireError
 from orchestrator.agents.wording import strip_control_characters
 from orchestrator.models import AgentLimits
-from orchestrator.platform.process import LINE_LIMIT, Child, EndReason
+from orchestrator.platform.child import LINE_LIMIT, Child
+from orchestrator.platform.watchdog import EndReason
 
 _STDERR_LINES: Final = 100
 _STDERR_LINE_LENGTH: Final = 2000

@@ -27,7 +27,8 @@ from orchestrator.agents.wording import (
 )
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.platform.process import EndReason, ProcessResult, run
+from orchestrator.platform.process import ProcessResult, run
+from orchestrator.platform.watchdog import EndReason
 from orchestrator.storage.location import RUN_VARIABLE
 
 PROMPT: Final = "{prompt}"

@@ -31,7 +31,7 @@ def report_failure(
 
     The failure goes to the teacher with the prompt of its type, and the rule into CLAUDE.md.
     """
-    from orchestrator.services.reports import teach_report
+    from orchestrator.services.failure_reports import teach_report
 
     teach_report(
         FailureType(failure_type),

@@ -212,14 +212,14 @@ def open_rulebook(
     from orchestrator.config import load_config
     from orchestrator.platform.project import resolve_project
     from orchestrator.services import rulebooks
-    from orchestrator.storage.database import Database
-    from orchestrator.storage.place import resolve_state_directory
+    from orchestrator.storage.opening import open_database
+    from orchestrator.storage.state_directory import resolve_state_directory
 
     project = resolve_project(project_dir)
     config = load_config(project, config_file, overrides).config
     if adding:
         rulebooks.require_loaded(config, project)
-    with Database(resolve_state_directory()) as database:
+    with open_database(resolve_state_directory()) as database:
         yield rulebooks.open_rulebook(config, project, database, _print_notice)
 
 

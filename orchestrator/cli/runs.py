@@ -28,11 +28,11 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
     if ctx.invoked_subcommand:
         return
     from orchestrator.cli import run_lines
-    from orchestrator.storage.database import Database
     from orchestrator.storage.listing import list_summaries
-    from orchestrator.storage.place import resolve_state_directory
+    from orchestrator.storage.opening import open_database
+    from orchestrator.storage.state_directory import resolve_state_directory
 
-    with Database(resolve_state_directory()) as database:
+    with open_database(resolve_state_directory()) as database:
         found = list_summaries(database, limit)
         lines = (
             run_lines.iter_json_lines(database, found)
@@ -81,7 +81,7 @@ def prune(
     That there was a run, what it came to and what it cost stays on record. A run that is at work,
     or that has a work tree, is left alone. Runs of all projects count.
     """
-    from orchestrator.services.upkeep import prune_runs
+    from orchestrator.services.pruning import prune_runs
 
     pruned = prune_runs(project_dir, config_file, older_than, dry_run=dry_run)
     what = "would be removed" if dry_run else "removed"

@@ -25,7 +25,7 @@ def teach(
 
     A failure is kept when the teacher is down or the rule cannot be written, and forgotten after.
     """
-    from orchestrator.services.waiting import list_pending_failures, teach_pending
+    from orchestrator.services.pending_failures import list_pending_failures, teach_pending
 
     if not (pending or list_only):
         raise UsageError("nothing to teach is named", "orchestrator teach --pending, or --list")

@@ -21,7 +21,7 @@ def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
 
     Shows request, answer and latency, or what is wrong. Costs one lesson; writes nothing.
     """
-    from orchestrator.services.trial import try_teacher
+    from orchestrator.services.teacher_check import try_teacher
 
     def say(text: str) -> None:
         click.echo("\n".join(sanitize_text(line) for line in text.splitlines()))

@@ -1,8 +1,8 @@
-"""What a project's own file chooses, and a user may want to know of before anything happens.
+"""Find settings of the project's own file that the user should know before anything happens.
 
-An `orchestrator.yaml` is found by itself, also in a repository that was cloned an hour ago. Most of
-what it says is harmless; some sends something somewhere, runs something or lowers a guard. Such a
-choice counts all the same, because a user's own project says it too.
+An `orchestrator.yaml` is loaded without being named, also in a repository that has just been
+cloned. Most settings are harmless; some send something somewhere, run something or lower a guard.
+They are effective nevertheless, because a user's own project may need them.
 """
 
 import re
@@ -15,7 +15,7 @@ from orchestrator.config.schema import Config, LimitsSection
 
 @dataclass(frozen=True)
 class Choice:
-    """A setting that the project's own file decides."""
+    """A setting that the project's own file chooses."""
 
     key: str
     value: object
@@ -44,18 +44,18 @@ _NOTABLE_SETTINGS: Final[Mapping[str, Callable[[Config], bool]]] = {
 guard."""
 
 TEACHING_PREFIXES: Final = ("n8n.",)
-"""Beginnings of those that count where only a teacher is asked."""
+"""Prefixes of those that matter where only a teacher is asked."""
 
 
 def iter_choices(
     config: Config, origin: Callable[[str], str], of: Collection[str] = ()
 ) -> Iterator[Choice]:
-    """The settings that send, run or lower something, in the order of importance.
+    """Yield the settings that send or run something or lower a guard, most important first.
 
     Args:
         config: the configuration.
-        origin: where a setting came from, when it is the project's own file; else empty.
-        of: beginnings of the settings that count; all if empty.
+        origin: returns where in the project's own file a setting is; empty if it is not there.
+        of: prefixes of the settings to yield; all if empty.
     """
     for key, applies in _NOTABLE_SETTINGS.items():
         if of and not key.startswith(tuple(of)):
@@ -66,9 +66,9 @@ def iter_choices(
 
 
 def allows_every_command(rules: Sequence[str]) -> bool:
-    """Whether permission rules let Claude Code run any shell command: `Bash`, `Bash(*)`.
+    """Return whether permission rules let Claude Code run any shell command: `Bash`, `Bash(*)`.
 
-    Claude Code takes several rules in one string too, with commas or spaces between them.
+    Claude Code also accepts several rules in one string, separated by commas or spaces.
     """
     for rule in rules:
         bare = re.sub(r"\(([^()]*)\)", lambda found: "()" if found[1].strip(" :*") else "", rule)

@@ -1,7 +1,7 @@
-"""Reads the configuration: default < file < environment < command line.
+"""Load the configuration: default < file < environment < command line.
 
-Each value remembers its origin, so that `config show` can say where it came from and an error
-can say where to mend it.
+The origin of each value is recorded, so that `config show` can print it and an error can say where
+to fix the value.
 """
 
 import difflib
@@ -19,7 +19,7 @@ from orchestrator.config.schema import Config
 from orchestrator.errors import ConfigError
 
 PROJECT_FILE: Final = "orchestrator.yaml"
-"""Looked for in the project when no file is named. (`config.yaml` is too common a name.)"""
+"""Read from the project when no file is named. (`config.yaml` would be too common a name.)"""
 
 ENVIRONMENT_PREFIX: Final = "ORCHESTRATOR_"
 
@@ -43,26 +43,26 @@ class LoadedConfig:
     origins: Mapping[str, str]
     file: Path | None
     is_project_file: bool = False
-    """Whether the file is the project's own, which nobody named."""
+    """Whether the file is the project's own, and was not named by the user."""
 
     def list_project_choices(self, of: Collection[str] = ()) -> list[Choice]:
-        """What the project's own file has sent somewhere, or run, or lowers; see `choices`."""
+        """Return the settings of the project's own file that a user should know; see `choices`."""
         return list(iter_choices(self.config, self.find_project_origin, of))
 
     def find_project_origin(self, key: str) -> str:
-        """Where a value stands in the project's own file; empty when it is from elsewhere."""
+        """Return file and line of a value in the project's own file; empty if it is not there."""
         origin = self.find_origin(key)
         return origin if self.is_project_file and origin.startswith(f"{self.file}:") else ""
 
     def iter_values(self) -> Iterator[tuple[str, object, str]]:
-        """Every value as (key, value, origin), in the order of the schema."""
+        """Yield every value as (key, value, origin), in the order of the schema."""
         for key, value in _iter_leaves(self.config, ()):
             yield key, value, self.find_origin(key)
 
     def find_origin(self, key: str) -> str:
-        """Where a value came from; a part of a value set as a whole has the whole's origin.
+        """Return the origin of a value; a part of a value has the origin of the whole value.
 
-        A section is no value: what a file's section leaves out is a default.
+        A section does not count as a value: keys that a section of a file omits are defaults.
         """
         parts = key.split(".")
         shortest = 2 if parts[0] in dict(_iter_sections()) else 1
@@ -84,7 +84,7 @@ def load_config(
         project: the project's directory; its `orchestrator.yaml` is read when `file` is None.
         file: the file the user named.
         overrides: values from the command line.
-        environment: `ORCHESTRATOR_<SECTION>_<KEY>` variables are read from here; ours if None.
+        environment: has `ORCHESTRATOR_<SECTION>_<KEY>` variables; the one of this process if None.
 
     Raises:
         ConfigError: an unreadable file, an unknown key, or a value of the wrong kind.
@@ -108,23 +108,23 @@ def override_limits(
     overrides: Sequence[Override] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Config:
-    """The configuration that a run began with, and limits that are others by now.
+    """Return the configuration of a run with changed limits.
 
     Args:
-        config: as the run began.
+        config: the configuration that the run was started with.
         overrides: values from the command line.
-        environment: its `ORCHESTRATOR_LIMITS_*` and `ORCHESTRATOR_TESTS_TIMEOUT` count anew.
+        environment: its `ORCHESTRATOR_LIMITS_*` and `ORCHESTRATOR_TESTS_TIMEOUT` are read again.
 
     Raises:
         ConfigError: a value is of the wrong kind.
     """
     values = config.model_dump()
-    anew = [
+    limits = [
         each
         for each in _iter_environment_overrides(environment)
         if each.key.startswith("limits.") or each.key == "tests.timeout"
     ]
-    overrides = (*anew, *overrides)
+    overrides = (*limits, *overrides)
     for override in overrides:
         _set_value(values, tuple(override.key.split(".")), override.value)
     try:
@@ -134,18 +134,27 @@ def override_limits(
 
 
 def _reject_project_choices(loaded: LoadedConfig) -> None:
-    """What reaches beyond a project is the user's choice; a repository that was cloned makes none.
+    """Reject settings of the project's own file that affect more than the project.
 
-    That is to do everything without asking, to write rules for all other projects too, and how
-    the user's own rules are kept: a small `rules.max_rules` alone would take most of them out of
-    force.
+    A cloned repository must not decide that the agent asks for no permission, or that rules are
+    written for all of the user's projects. Nor how many rules those may have: a small
+    `rules.max_rules` would archive most of the user's own rules.
 
     Raises:
-        ConfigError: the project's own file makes it.
+        ConfigError: the project's own file has such a setting.
     """
-    config = loaded.config
-    users = config.rules.target == "user"
-    chosen = {
+    for key, (is_beyond, hint) in _list_user_choices(loaded.config).items():
+        if is_beyond and (origin := loaded.find_project_origin(key)):
+            raise ConfigError(
+                f"{origin}: `{key}`: this value is not allowed in a project's own file",
+                f"{hint}, or name the file with --config",
+            )
+
+
+def _list_user_choices(config: Config) -> dict[str, tuple[bool, str]]:
+    """Return the settings for the user alone: whether the value is one, and how to set it."""
+    is_user = config.rules.target == "user"
+    return {
         "claude.dangerously_skip_permissions": (
             config.claude.dangerously_skip_permissions,
             "say --dangerously-skip-permissions",
@@ -155,18 +164,12 @@ def _reject_project_choices(loaded: LoadedConfig) -> None:
             "allow single commands instead of every one, as `Bash(npm *)`",
         ),
         "state.keep_days": (True, "set ORCHESTRATOR_STATE_KEEP_DAYS"),
-        "rules.target": (users, "set ORCHESTRATOR_RULES_TARGET=user"),
-        "rules.max_rules": (users, "set ORCHESTRATOR_RULES_MAX_RULES"),
-        "rules.max_tokens": (users, "set ORCHESTRATOR_RULES_MAX_TOKENS"),
-        "rules.mirror": (users, "set ORCHESTRATOR_RULES_MIRROR"),
-        "learning.approval": (users, "set ORCHESTRATOR_LEARNING_APPROVAL"),
+        "rules.target": (is_user, "set ORCHESTRATOR_RULES_TARGET=user"),
+        "rules.max_rules": (is_user, "set ORCHESTRATOR_RULES_MAX_RULES"),
+        "rules.max_tokens": (is_user, "set ORCHESTRATOR_RULES_MAX_TOKENS"),
+        "rules.mirror": (is_user, "set ORCHESTRATOR_RULES_MIRROR"),
+        "learning.approval": (is_user, "set ORCHESTRATOR_LEARNING_APPROVAL"),
     }
-    for key, (beyond, instead) in chosen.items():
-        if beyond and (origin := loaded.find_project_origin(key)):
-            raise ConfigError(
-                f"{origin}: `{key}` is not for a project to choose here",
-                f"{instead}, or name the file with --config",
-            )
 
 
 def _choose_file(project: Path, file: Path | None) -> Path | None:
@@ -199,7 +202,7 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _resolve_prompt_paths(values: dict[str, Any], folder: Path) -> None:
-    """A prompt's relative path is meant from the file that names it, wherever we are called."""
+    """Resolve relative paths of prompts from the folder of the file that names them."""
     prompts = values.get("failure_prompts")
     if not isinstance(prompts, dict):
         return
@@ -215,7 +218,8 @@ def _collect_origins(
         key = ".".join((*prefix, str(key_node.value)))
         line = key_node.start_mark.line + 1
         if key in origins:
-            raise ConfigError(f"{path}:{line}: `{key}` stands twice", "keep one of them")
+            # PyYAML would silently use the last of them.
+            raise ConfigError(f"{path}:{line}: duplicate key `{key}`", "keep one of them")
         origins[key] = f"{path}:{line}"
         if isinstance(value_node, yaml.MappingNode):
             _collect_origins(value_node, (*prefix, str(key_node.value)), path, origins)
@@ -238,7 +242,7 @@ def _parse_list(variable: str, text: str) -> object:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(
-            f"environment {variable}: is no list", 'write it as ["one", "two"]'
+            f"environment {variable}: is not a list", 'write it as ["one", "two"]'
         ) from None
 
 
@@ -278,7 +282,7 @@ def _suggest_key(location: Sequence[str]) -> str:
     wanted = ".".join(location)
     if close := difflib.get_close_matches(wanted, known, n=1):
         return f"did you mean `{close[0]}`?"
-    # A right name in the wrong section is the other common slip.
+    # The other common mistake: a known name in the wrong section.
     for key, _ in _iter_leaves(Config(), ()):
         if key.rsplit(".", 1)[-1] == location[-1]:
             return f"did you mean `{key}`?"

@@ -1,4 +1,4 @@
-"""Every setting, with its meaning, its unit and its default.
+"""Define every setting, with its meaning, its unit and its default.
 
 `docs/configuration.md` is generated from here. The keys of the published `config.yaml` keep
 their names and meaning; everything else is an addition with a default.
@@ -36,8 +36,8 @@ class TeacherSection(Section):
     mode: Literal["local", "webhook"] = "local"
     """`local` asks Anthropic's API from this machine; `webhook` asks an n8n workflow."""
     model: str = "claude-sonnet-5-5"
-    """Model of the local teacher. A retired name is replaced, one whose price nobody knows is
-    counted like the dearest, and you are told."""
+    """Model of the local teacher. A retired name is replaced, and a model without a known price is
+    charged as the most expensive one; a notice says so."""
     max_tokens: int = Field(default=1024, ge=64, le=32_000)
     """Most tokens of one answer."""
     timeout: Seconds = 120
@@ -60,7 +60,7 @@ class N8nSection(Section):
     allow_http: bool = False
     """Whether diff, logs and token may leave this machine unencrypted."""
     max_requests_per_hour: int = Field(default=120, ge=1)
-    """Most teachings by webhook in an hour, all runs together: a stop for workflows in a circle."""
+    """Most requests to the webhook in an hour, all runs together: it stops workflows that loop."""
     max_cost_usd_per_day: float = Field(default=20.0, gt=0)
     """US dollars that the webhook teacher may report in a day, all runs together."""
 
@@ -73,25 +73,27 @@ class LearningSection(Section):
     auto_retry: bool = True
     """Whether to retry by itself; if not, the run pauses after a failure until `resume`."""
     retry_from: Literal["current", "start"] = "current"
-    """Whether a retry begins with the failed attempt's edits in place, or without them; files with
-    rules stay as they are."""
+    """Whether a retry starts with the failed attempt's edits, or without them; files with rules
+    stay unchanged."""
     approval: Literal["auto", "review"] = "auto"
-    """With `review`, a new or changed rule waits in `orchestrator rules pending` for a person."""
+    """With `review`, a new or changed rule is listed by `orchestrator rules pending` until a person
+    approves it."""
 
 
 class RulesSection(Section):
     """Where rules go, and how many: models follow a short list better than a long one."""
 
     target: Literal["project", "user", "rules-dir", "agents-md"] = "project"
-    """Where a new rule goes: the project's CLAUDE.md; your own in `~/.claude`, for every project;
-    `.claude/rules/`, where a rule can be for some files alone; or the project's AGENTS.md."""
+    """Where a new rule is written: the project's CLAUDE.md; your own in `~/.claude`, for every
+    project; `.claude/rules/`, where a rule can apply to some files only; or the project's
+    AGENTS.md."""
     mirror: bool = False
-    """Whether CLAUDE.md and AGENTS.md are kept saying the same rules (target `project` or
+    """Whether CLAUDE.md and AGENTS.md always contain the same rules (target `project` or
     `agents-md`)."""
     max_rules: int | None = Field(default=50, ge=1)
-    """Most rules in force; the least valuable goes to the archive for a new one."""
+    """Most active rules; the least valuable one is archived to make room for a new one."""
     max_tokens: int | None = Field(default=4000, ge=100)
-    """Most tokens that the rules in force take in every session (estimated)."""
+    """Most tokens that the active rules add to every session (estimated)."""
 
     @model_validator(mode="after")
     def _check_mirror_target(self) -> Self:
@@ -106,7 +108,7 @@ class FailureSource(Section):
     name: Literal["pytest", "manual", "semantic"]
     """`pytest` is the project's suite, whatever its framework; `manual` is `report-failure`."""
     type: str = ""
-    """A word for people; nothing depends on it."""
+    """A description for people; it has no effect."""
     enabled: bool = True
     """Whether failures of this source are taught."""
 
@@ -117,101 +119,103 @@ class TestsSection(Section):
     __test__ = False
 
     framework: Literal["pytest", "command"] = "pytest"
-    """`pytest` reads results case by case; `command` goes by the exit code alone."""
+    """`pytest` reads the result of each test case; `command` uses the exit code alone."""
     command: str = "pytest tests/ -v --tb=short"
     """The suite's command, run in the project's directory and environment."""
     timeout: Seconds = 120
     """Seconds for one run of the suite."""
     old_failures: Literal["ignore", "must_pass"] = "ignore"
-    """Whether a run is solved while cases fail that failed before it, and that neither the task nor
-    the change has to do with. A task that asks for all tests asks for these too."""
+    """Whether a run counts as solved while test cases fail that failed before it and are unrelated
+    to the task and the change (`ignore`), or not. A task that asks for all tests includes them."""
     guard: Literal["restore", "flag", "off"] = "restore"
-    """Edits of existing tests and of what steers them are undone before the verdict; or only
-    reported (`flag`); or not looked for."""
+    """Edits of existing tests and of files that affect them are reverted before the verdict, or
+    only reported (`flag`), or ignored (`off`)."""
     unguarded: tuple[str, ...] = ()
     """Files that are never guarded, as globs from the project's folder: `shop/fixtures/*.json`."""
 
 
 class AgentSection(Section):
-    """Which coding agent works."""
+    """The coding agent."""
 
     kind: Literal["claude_code", "command"] = "claude_code"
     """`command` runs any headless agent from `agent.command`."""
     command: tuple[str, ...] = ()
-    """Program and arguments; `{prompt}` or `{prompt_file}` is replaced, else stdin has it."""
+    """Program and arguments; `{prompt}` or `{prompt_file}` is replaced. Without either, the prompt
+    is on standard input."""
 
 
 class ClaudeSection(Section):
-    """How Claude Code works."""
+    """The settings of Claude Code."""
 
     max_turns: int = Field(default=15, ge=1, le=1000)
     """Most turns of one attempt."""
     output_format: Literal["json", "stream-json", "text"] = "json"
-    """Kept for published files. Claude Code is always read as a stream, so it changes nothing."""
+    """Accepted for compatibility. The output of Claude Code is always read as a stream."""
     model: str | None = None
     """Claude Code's model; its own default if not set."""
     allowed_tools: tuple[str, ...] = ()
     """Permission rules in addition to editing files and running the suite: `Bash(npm *)`."""
     dangerously_skip_permissions: bool = False
-    """Whether Claude Code asks for no permission at all. Your choice, never ours."""
+    """Whether Claude Code asks for no permission at all. Only you can set this; the project's own
+    `orchestrator.yaml` cannot."""
     trust_project: bool = True
     """Whether the project's own settings are loaded: hooks, MCP servers, permissions. CLAUDE.md and
-    rules are in any case. Say false for code that is not yours."""
+    rules are loaded in any case. Set it to false for code that you do not trust."""
     sandbox: dict[str, JsonValue] = {}
     """Claude Code's own `sandbox` settings, passed through: `{enabled: true, failIfUnavailable:
     true}`."""
 
 
 class LimitsSection(Section):
-    """What a run may take."""
+    """The limits of a run."""
 
     max_cost_usd: float | None = Field(default=10.0, gt=0)
     """US dollars for a whole run, agent and teacher together."""
     max_cost_usd_per_day: float | None = Field(default=50.0, gt=0)
-    """US dollars within 24 hours, all runs of yours on this machine together."""
+    """US dollars within 24 hours, all your runs on this machine together."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """Tokens of every kind for a whole run; looked at before each attempt and lesson."""
+    """Tokens of every kind for a whole run; checked before each attempt and lesson."""
     max_agent_starts_per_hour: int | None = Field(default=60, ge=1)
-    """Attempts within an hour, all runs of yours on this machine together."""
+    """Attempts within an hour, all your runs on this machine together."""
     run_wall_clock: Seconds = 28_800
-    """Seconds for a whole run, waits included; `resume` gives it as much again."""
+    """Seconds for a whole run, waits included; `resume` starts the count again."""
     wall_clock: Seconds = 1800
     """Seconds for one attempt of the agent."""
     no_output: Seconds = 600
     """Seconds of silence after which the agent counts as stalled."""
     max_processes: int | None = Field(default=256, ge=8)
-    """Processes that the agent, and all it starts, may have at a time."""
+    """Most processes at a time of the agent and all that it starts."""
     same_tool_call: int | None = Field(default=8, ge=2)
-    """Equal tool calls in a row, reading ones too, or equal rounds of up to four calls, that end an
-    attempt: it makes no progress."""
+    """Number of equal tool calls in a row, or of equal series of up to four calls, after which an
+    attempt is ended because it makes no progress. Calls that only read count too."""
     stuck_after: int | None = Field(default=3, ge=2)
-    """Failed attempts in a row without anything new that end a run: it is stuck."""
+    """Number of failed attempts in a row with nothing new, after which a run is ended as stuck."""
     wait_for_reset: bool = False
-    """Whether a usage limit that tells its reset is waited for; if not, the run stops."""
+    """Whether to wait until a usage limit is reset, if the time is known; if not, the run stops."""
 
 
 class RedactionSection(Section):
-    """What never leaves this machine, nor is kept: secrets, in addition to those of known kinds."""
+    """Secrets that are neither sent nor stored, in addition to those of known formats."""
 
     patterns: tuple[Pattern, ...] = ()
-    """Regular expressions of the project's own secrets; of one with a group the group."""
+    """Regular expressions of the project's own secrets. If one has a group, the group is masked."""
 
 
 class WorkspaceSection(Section):
-    """Where a run works."""
+    """The folder that a run works in."""
 
     isolate: bool = False
-    """Whether it works in a git worktree of its own and leaves a branch, `orchestrator/<run id>`;
-    if not, it works in the project's folder."""
+    """Whether a run works in a git worktree of its own and leaves a branch,
+    `orchestrator/<run id>`; if not, it works in the project's folder."""
 
 
 class StateSection(Section):
-    """What is kept of runs, in the state directory."""
+    """The retention of runs in the state directory."""
 
     keep_days: float | None = Field(default=90, gt=0, le=36_500)
-    """Days for which a run's files and details are kept after its end: patches, reports, events.
-    Older ones are removed at the end of a run, and by `orchestrator runs prune`; that there was a
-    run, its outcome and its cost stay on record. `null` keeps everything."""
+    """Days for which a run's files and details are retained after its end: patches, reports,
+    events. Older ones are removed at the end of a run, and by `orchestrator runs prune`; the run's
+    outcome and cost stay on record. `null` retains everything."""
 
 
 DEFAULT_SOURCES = (
@@ -229,7 +233,7 @@ class Config(Section):
     learning: LearningSection = LearningSection()
     rules: RulesSection = RulesSection()
     failure_sources: tuple[FailureSource, ...] = DEFAULT_SOURCES
-    """Which sources of failures are taught."""
+    """The sources of failures, and whether they are taught."""
     failure_prompts: dict[FailureType, str] = DEFAULT_PROMPTS
     """Prompt for each type of failure: a shipped one by name, or the path of a `.md` file."""
     tests: TestsSection = TestsSection()
@@ -241,9 +245,9 @@ class Config(Section):
     state: StateSection = StateSection()
 
     def is_source_enabled(self, name: str) -> bool:
-        """Whether failures of this source are taught. A source that is not listed is."""
+        """Return whether failures of this source are taught: yes for one that is not listed."""
         return all(source.enabled for source in self.failure_sources if source.name == name)
 
     def resolve_prompts(self) -> dict[FailureType, str]:
-        """The prompt of every failure type, the file's choices over the defaults."""
+        """Return the prompt of every failure type: the configured one, or the default."""
         return {**DEFAULT_PROMPTS, **self.failure_prompts}

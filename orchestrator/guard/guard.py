@@ -285,7 +285,9 @@ class Guard:
     def _build_checks(self, before: SuiteReport, manifest: Manifest) -> VerdictChecks:
         # `Path.home` raises for a user without a home folder; `expanduser` returns the `~`.
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
-        return VerdictChecks(self._current_baseline, before, manifest, self.command, self.task, home)
+        return VerdictChecks(
+            self._current_baseline, before, manifest, self.command, self.task, home
+        )
 
     def _ensure_baseline(self, report: SuiteReport, footprint: Footprint | None) -> Baseline:
         if self._baseline is None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.masking import mask_text
-from orchestrator.storage.place import (
+from orchestrator.storage.state_directory import (
     URL_VARIABLE,
     build_state_error,
     create_private_file,

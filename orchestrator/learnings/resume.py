@@ -14,6 +14,7 @@ from orchestrator.learnings.workspace import Workspace
 from orchestrator.platform import process
 from orchestrator.platform.bom import is_utf16
 from orchestrator.platform.files import find_git_top
+from orchestrator.platform.watchdog import EndReason
 from orchestrator.rulebook.locking import hold_lock
 from orchestrator.session_hooks.writeahead import destructive, grammar, places
 
@@ -163,6 +164,6 @@ def _run_check(
     except (OSError, ValueError) as error:  # ValueError: there is a NUL in it
         return Finding.UNKNOWN, f"its check cannot be run: {error}"
     said = f"`{shlex.join(argv)}` gave {done.returncode}"
-    if done.ended_by is not process.EndReason.ITSELF:
+    if done.ended_by is not EndReason.ITSELF:
         return Finding.UNKNOWN, f"`{shlex.join(argv)}` took longer than {CHECK_SECONDS:.0f} s"
     return {0: Finding.DONE, 1: Finding.NOT_DONE}.get(done.returncode, Finding.UNKNOWN), said

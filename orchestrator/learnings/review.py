@@ -13,7 +13,7 @@ from orchestrator.learnings.pending import import_pending_errors
 from orchestrator.learnings.workspace import LogResult, Workspace, today
 from orchestrator.rulebook import files
 from orchestrator.storage.location import HOOK_ERROR_LOG, HOOKS
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 
 CANDIDATE_OCCURRENCES: Final = 3
 STALE_DAYS: Final = 7

@@ -1,6 +1,14 @@
-"""What a run is made of: plain frozen values that pass between the parts.
+"""Define the values that pass between the parts of a run: plain frozen data, without behaviour.
 
-The words are those of `docs/architecture.md`. Nothing here does any work.
+models.runs          tasks, attempts, results and records of runs
+models.agents        the limits and the result of an agent
+models.changes       snapshots and diffs
+models.suites        test cases and reports
+models.footprint     what a verdict depends on
+models.findings      what a reviewer has found
+models.verdicts      the verdict on an attempt
+models.fingerprints  ids of failures that are stable across runs
+models.rules         rules, and how a lesson changes them
 """
 
 from orchestrator.models.agents import AgentLimits, AgentOutcome, AgentResult

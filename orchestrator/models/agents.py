@@ -1,4 +1,4 @@
-"""What an agent may use, and how its work ended."""
+"""The limits of an agent's attempt, and how it ended."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from teacher.models import Usage
 
 
 class AgentOutcome(StrEnum):
-    """How an agent's work ended. Whether it *solved* anything is the suite's word, not this."""
+    """How an agent's work ended. Whether the task is *solved* is decided by the suite."""
 
     COMPLETED = "completed"
     MAX_TURNS = "turn limit reached"
@@ -26,13 +26,13 @@ class AgentOutcome(StrEnum):
 
     @property
     def has_worked(self) -> bool:
-        """Whether the agent did its work, to the end or until its turns were used up."""
+        """Whether the agent worked until it finished or had no turns left."""
         return self in (AgentOutcome.COMPLETED, AgentOutcome.MAX_TURNS)
 
 
 @dataclass(frozen=True)
 class AgentLimits:
-    """What one attempt of an agent may take."""
+    """The limits of one attempt of an agent."""
 
     max_turns: int = 15
     max_cost_usd: float | None = None
@@ -41,31 +41,32 @@ class AgentLimits:
     max_processes: int | None = None
     """Size of the agent's process tree; None for no limit."""
     same_tool_call: int | None = None
-    """So many equal tool calls, or rounds of a few, in a row are no progress; None for no limit."""
+    """Number of equal tool calls in a row, or of equal series of a few calls, that counts as no
+    progress; None for no limit."""
 
 
 @dataclass(frozen=True)
 class AgentResult:
-    """One attempt of an agent, as far as it can be known from outside."""
+    """One attempt of an agent, as far as it can be observed from outside."""
 
     outcome: AgentOutcome
     message: str = ""
-    """The agent's last words, or the cause when it did not work."""
+    """The agent's last message, or the cause if it did not work."""
     turns: int = 0
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     program: str = ""
-    """Which agent it was: `claude_code`, or the name of a command."""
+    """The agent: `claude_code`, or the name of a command."""
     program_version: str = ""
     model: str = ""
-    """The model that it worked with, as far as it tells."""
+    """The model that it used; empty if it does not report one."""
     session_id: str = ""
     transcript: Path | None = None
     stderr_tail: str = ""
     denials: tuple[str, ...] = ()
-    """Tool calls that were not permitted, in a few words each."""
+    """Tool calls that were not permitted, with a short description each."""
     resets_at: datetime | None = None
-    """When a usage limit is lifted, if that was told. It knows its time zone."""
+    """When a usage limit is reset, with a time zone; None if that was not reported."""
     silent: bool = False
-    """Report that it ended as if it had worked, without a word and without a tool call that could
-    be seen. A command agent may work so: only if it left every file as it was, it did nothing."""
+    """Whether it ended successfully without any message or visible tool call. A command agent can
+    work like that: it did nothing only if it has changed no file either."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The project's files at one moment: the id of a git tree object."""
+    """The project's files at one moment, as the id of a git tree object."""
 
     tree: str
 
@@ -28,7 +28,7 @@ class Diff:
 
     changes: tuple[FileChange, ...]
     patch: Path
-    """File that holds the whole patch, git format, bytes as git gave them save for secrets."""
+    """File with the whole patch as git printed it, except that secrets are replaced."""
     redactions: int = 0
     """Secrets in the patch that were replaced."""
 

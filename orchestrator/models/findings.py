@@ -1,11 +1,11 @@
-"""What a reviewer found in an attempt."""
+"""The findings of a reviewer in an attempt."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class FindingKind(StrEnum):
-    """What somebody did to the verdict, or to what the verdict rests on."""
+    """What was done to the verdict, or to something that the verdict depends on."""
 
     TEST = "test edited"
     TEST_CONFIG = "test configuration edited"
@@ -24,9 +24,9 @@ class Finding:
     where: str
     """The file, or the id of the test case."""
     text: str
-    """What was done, in a few words."""
+    """A short description."""
     decisive: bool = False
-    """Whether a green verdict rests on it. What was restored before the verdict is not."""
+    """Whether a green verdict would depend on it: not if it was reverted before the verdict."""
 
     @property
     def summary(self) -> str:
@@ -36,6 +36,6 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """What one look of the guard found."""
+    """The findings of one check of the guard."""
 
     found: tuple[Finding, ...] = ()

@@ -1,7 +1,7 @@
-"""The footprint of a verdict: the files and the environment that it rests on.
+"""The footprint of a verdict: the files and the environment that it depends on.
 
-A suite records it at the baseline, by the runner's own word and not by the names of files. Paths
-are absolute and real, so that what lies outside of the project counts as much as what is in it.
+A suite records it at the baseline, from what the runner reports and not from the names of files.
+Paths are absolute and real, because files outside of the project count too.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,9 +22,9 @@ class Module:
 
 
 class Reach(Mapping[str, tuple[str, ...]]):
-    """The project's files that the code of each case uses, directly or through others, by its id.
+    """For each case id, the project's files that its code uses, directly or through others.
 
-    Cases are many and what they use is mostly the same, so each set of files is held once.
+    Many cases use the same files, so each set of files is stored once.
     """
 
     def __init__(self, given: Mapping[str, tuple[str, ...]]) -> None:
@@ -47,17 +47,17 @@ class Reach(Mapping[str, tuple[str, ...]]):
         return len(self._cases)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values, each file and each set once."""
+        """Return the values for JSON, with each file and each set once."""
         files: dict[str, int] = {}
         sets = [[files.setdefault(each, len(files)) for each in reached] for reached in self._sets]
         return {"files": list(files), "sets": sets, "cases": self._cases}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return what `as_json` gave.
+        """Return the object for the result of `as_json`.
 
         Raises:
-            TypeError, KeyError, IndexError: the values are not a reach's.
+            TypeError, KeyError, IndexError: the values are not the result of `as_json`.
         """
         files = values["files"]
         sets = [tuple(files[at] for at in reached) for reached in values["sets"]]
@@ -66,21 +66,21 @@ class Reach(Mapping[str, tuple[str, ...]]):
 
 @dataclass(frozen=True)
 class Footprint:
-    """What the verdict of one suite rests on."""
+    """What the verdict of one suite depends on."""
 
     tests: tuple[str, ...] = ()
-    """Files in which collected cases, or the code that makes them, are defined."""
+    """Files that define collected cases, or the code that generates them."""
     steering: tuple[str, ...] = ()
-    """Files by which the runner was steered: configuration, conftest files, plugins that lie
-    outside of the environment's own folders."""
+    """Files that affected the runner: configuration, conftest files, plugins outside of the
+    environment's own folders."""
     absent: tuple[str, ...] = ()
-    """Paths at which the runner would find a configuration or conftest file, and finds none."""
+    """Paths at which the runner would read a configuration or conftest file if there were one."""
     modules: tuple[Module, ...] = ()
     """Imported modules that belong neither to the standard library nor to a site folder."""
     data: tuple[str, ...] = ()
-    """Files that test code opened for reading itself: those whose nearest frame, of all that are
-    no library's, is a file of `tests` or `steering`, or one that these import and the code under
-    test does not."""
+    """Files that test code itself opened for reading. In the call stack without libraries, the
+    innermost frame is in a file of `tests` or `steering`, or in one that these import and the code
+    under test does not."""
     runner: tuple[str, ...] = ()
     """Installed files of the runner, its plugins and their dependencies, as far as imported."""
     installed: tuple[str, ...] = ()
@@ -101,17 +101,17 @@ class Footprint:
     """For each case id the project's files that its code uses, directly or through others."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the footprint as plain JSON values."""
+        """Return the values for JSON."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         modules = [asdict(each) for each in self.modules]
         return {**plain, "modules": modules, "reach": self.reach.as_json()}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Return the footprint that `as_json` gave.
+        """Return the footprint for the result of `as_json`.
 
         Raises:
-            TypeError, KeyError, IndexError: the values are not a footprint's.
+            TypeError, KeyError, IndexError: the values are not the result of `as_json`.
         """
         plain: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value

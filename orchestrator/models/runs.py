@@ -1,4 +1,4 @@
-"""Tasks, attempts, runs, and their rows in the record."""
+"""Tasks, attempts and runs, and what the database lists of them."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from teacher.models import Usage
 
 @dataclass(frozen=True)
 class Task:
-    """What the user asked for, and where."""
+    """What the user asked for, and in which project."""
 
     text: str
     project: Path
@@ -25,7 +25,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Agent works, diff, suite, verdict; and what was learned when it failed."""
+    """The agent's work, its diff, the suite's report, the verdict, and what was learned."""
 
     number: int
     prompt: str
@@ -34,33 +34,33 @@ class Attempt:
     after: Snapshot
     diff: Diff
     report: SuiteReport | None = None
-    """What the suite said in the run that the verdict rests on."""
+    """The suite's report that the verdict is based on."""
     verdict: Verdict | None = None
     teaching: Teaching | None = None
     rule: RuleChange | None = None
     seconds: float = 0.0
     findings: tuple[Finding, ...] = ()
-    """What the guard of the tests found."""
+    """What the guard has found."""
 
     @property
     def own_report(self) -> SuiteReport | None:
-        """The report without failures that the attempt has not to answer for."""
+        """The report without failures that the attempt is not responsible for."""
         if self.report is None or self.verdict is None:
             return self.report
         own = set(self.verdict.find_case_ids(CaseVerdict.OWN, CaseVerdict.UNSTEADY))
-        kept = tuple(case for case in self.report.cases if not case.is_failing or case.id in own)
-        return replace(self.report, cases=kept)
+        cases = tuple(case for case in self.report.cases if not case.is_failing or case.id in own)
+        return replace(self.report, cases=cases)
 
     @property
     def is_tampered(self) -> bool:
-        """Whether the guard found something that a green verdict would rest on."""
+        """Whether the guard found something that a green verdict would depend on."""
         return any(finding.decisive for finding in self.findings)
 
     @property
     def is_solved(self) -> bool:
-        """Whether the suite said yes, and can be believed."""
-        said = self.verdict is not None and self.verdict.kind is VerdictKind.SOLVED
-        return said and not self.is_tampered
+        """Whether the verdict says so, and was not tampered with."""
+        is_green = self.verdict is not None and self.verdict.kind is VerdictKind.SOLVED
+        return is_green and not self.is_tampered
 
     @property
     def restored_paths(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Attempt:
 
     @property
     def should_teach(self) -> bool:
-        """Whether there is a failure of the attempt's own to learn from."""
+        """Whether the attempt has a failure of its own to learn from."""
         if self.verdict is None or not self.diff.changes:
             return False
         if self.verdict.kind is VerdictKind.SOLVED:
@@ -80,12 +80,13 @@ class Attempt:
 
     @property
     def redactions(self) -> int:
-        """Secrets that were replaced in what is kept of the attempt: diff, output, words."""
-        words = [self.prompt, self.agent.message, self.agent.stderr_tail, *self.agent.denials]
+        """Number of secrets that were replaced in the stored attempt: diff, output, messages."""
+        texts = [self.prompt, self.agent.message, self.agent.stderr_tail, *self.agent.denials]
         if self.report:
             cases = "".join(case.message + case.detail for case in self.report.cases)
-            words.append(max(self.report.output, cases, key=lambda text: text.count(REDACTED)))
-        return self.diff.redactions + sum(text.count(REDACTED) for text in words)
+            # The same secret is usually in both: count the text that has more.
+            texts.append(max(self.report.output, cases, key=lambda text: text.count(REDACTED)))
+        return self.diff.redactions + sum(text.count(REDACTED) for text in texts)
 
     @property
     def usage(self) -> Usage:
@@ -94,7 +95,7 @@ class Attempt:
 
 
 class RunOutcome(StrEnum):
-    """How a run ended, or where it stands."""
+    """How a run ended, or its present state."""
 
     RUNNING = "running"
     SOLVED = "solved"
@@ -103,9 +104,9 @@ class RunOutcome(StrEnum):
     """The tests were green before, and the agent changed nothing."""
     PAUSED = "paused"
     STOPPED = "stopped"
-    """Infrastructure: nothing can be said about the code."""
+    """An infrastructure error: it says nothing about the code."""
     MISCONFIGURED = "misconfigured"
-    """The suite as configured gives no verdict."""
+    """The configured suite gives no verdict."""
     INTERRUPTED = "interrupted"
 
 
@@ -113,9 +114,9 @@ RESUMABLE = (
     RunOutcome.PAUSED,
     RunOutcome.STOPPED,
     RunOutcome.INTERRUPTED,
-    RunOutcome.RUNNING,  # its process was killed: the project's lock is free again
+    RunOutcome.RUNNING,  # its process was killed, if the lock of the project is free
 )
-"""Outcomes that a run is carried on from."""
+"""Outcomes of runs that can be resumed."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class RunResult:
     attempts: tuple[Attempt, ...] = ()
     baseline: SuiteReport | None = None
     message: str = ""
-    """Why it ended as it did, with the mend, when that is not plain."""
+    """Why it ended like that, with a hint, where the outcome does not say enough."""
 
     @property
     def usage(self) -> Usage:
@@ -136,7 +137,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as the store lists it."""
+    """A run as `Store` returns it."""
 
     id: str
     task: Task
@@ -144,32 +145,32 @@ class RunRecord:
     ended: datetime | None
     outcome: RunOutcome
     folder: Path
-    """Where the run's files are: prompts, patches, the suite's output."""
+    """The run's files: prompts, patches, the suite's output."""
     result: RunResult | None = None
-    """How far it has come; None before the baseline is known."""
+    """Its result so far; None before the baseline is known, or if it was not loaded."""
     process: int = 0
-    """Process id of the orchestrator that carries the run, or carried it last."""
+    """Id of the process that executes the run, or was the last to do so."""
     carried: bool = False
-    """Whether that process is there still."""
+    """Whether that process is still running."""
     attempts: int = 0
     cost_usd: float = 0.0
     pruned: datetime | None = None
-    """When its files and details were removed, because they were kept long enough."""
+    """When its files and details were removed, after the retention period."""
     token: int = 0
-    """Of its present owner; whoever holds an older one does not carry it any more."""
+    """Identifies the present owner; a process with an older token has lost the run."""
 
 
 @dataclass(frozen=True)
 class EventRow:
-    """An event of a run as the store lists it."""
+    """An event of a run as the database stores it."""
 
     seq: int
-    """Its place in the order of the run's events."""
+    """Its position among the events of the run, from 1."""
     attempt: int
     """Number of the attempt; 0 outside of one."""
     at: str
     """When it happened: ISO 8601, in UTC."""
     kind: str
-    """`tool_used`, `suite_finished`."""
+    """For example `tool_used`, `suite_finished`."""
     values: str
-    """What is known of it, as a JSON object."""
+    """Its values, as a JSON object."""

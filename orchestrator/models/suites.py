@@ -1,11 +1,11 @@
-"""What a suite printed and came to: cases and reports."""
+"""The test cases of a suite, and its report."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class CaseOutcome(StrEnum):
-    """How one test case ended. `error` is a failure outside the test's own body."""
+    """How one test case ended. `error` is a failure outside of the test's own body."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -20,9 +20,9 @@ class Raised:
     type: str
     """Its class with the module: `builtins.AssertionError`."""
     message: str = ""
-    """Its text, in short."""
+    """Its message, shortened."""
     files: tuple[str, ...] = ()
-    """Files of its frames, absolute; the one that raised is the last."""
+    """Absolute paths of the files of its frames; the frame that raised it is the last."""
 
 
 @dataclass(frozen=True)
@@ -34,26 +34,26 @@ class Case:
     outcome: CaseOutcome
     seconds: float = 0.0
     message: str = ""
-    """The assertion or exception, in short."""
+    """The assertion or exception, shortened."""
     detail: str = ""
     """The traceback as the runner printed it."""
     file: str = ""
-    """The file that defines it, from the project's folder; empty where the runner names none."""
+    """The file that defines it, relative to the project; empty if the runner does not report it."""
     function: str = ""
     """The id without parameters; equal for all cases of one test function."""
     raised: tuple[Raised, ...] = ()
-    """The exceptions that it ended with, the cause first, where the runner tells them."""
+    """The exceptions that it ended with, the cause first, if the runner reports them."""
     reach: tuple[str, ...] = ()
-    """Of a failing case, the project's files that its code uses, directly or through others."""
+    """The project's files that the code of a failing case uses, directly or through others."""
     names: tuple[str, ...] = ()
-    """Of a failing case, the names of functions, classes and modules of the project that its code
+    """The names of functions, classes and modules of the project that the code of a failing case
     uses directly."""
     collecting: bool = False
-    """Whether it stands for a file that could not be collected, and not for a test."""
+    """Whether it is a file that could not be collected, and not a test."""
 
     @property
     def is_failing(self) -> bool:
-        """Whether the case speaks against the code."""
+        """Whether the case failed or had an error."""
         return self.outcome in (CaseOutcome.FAILED, CaseOutcome.ERROR)
 
     @property
@@ -63,7 +63,7 @@ class Case:
 
 
 class SuiteOutcome(StrEnum):
-    """What a run of the suite came to. Only `passed` is a green verdict."""
+    """How a run of the suite ended. Only `passed` is a green verdict."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -76,39 +76,39 @@ class SuiteOutcome(StrEnum):
 
     @property
     def hint(self) -> str:
-        """What to do when a suite that should judge the code comes to this instead."""
+        """What to do if the suite ended like this, without a statement about the code."""
         return _SUITE_HINTS.get(self, "")
 
 
 _SUITE_HINTS = {
     SuiteOutcome.NO_TESTS: "point tests.command at your tests",
-    SuiteOutcome.USAGE_ERROR: "mend tests.command; the run's record holds what it printed",
-    SuiteOutcome.NOT_FOUND: "mend tests.command, or install the program it names",
+    SuiteOutcome.USAGE_ERROR: "correct tests.command; the run's folder has its output",
+    SuiteOutcome.NOT_FOUND: "correct tests.command, or install the program it names",
     SuiteOutcome.TIMEOUT: "raise tests.timeout, or name fewer tests in tests.command",
-    SuiteOutcome.CRASHED: "run tests.command by hand; the run's record holds what it printed",
+    SuiteOutcome.CRASHED: "run tests.command by hand; the run's folder has its output",
 }
 
 
 @dataclass(frozen=True)
 class SuiteReport:
-    """The verdict of one run of the suite."""
+    """The result of one run of the suite."""
 
     outcome: SuiteOutcome
     exit_code: int | None
-    """The runner's own exit code; None when it was ended by us or never began."""
+    """The runner's own exit code; None if we ended it, or it never started."""
     cases: tuple[Case, ...] = ()
     seconds: float = 0.0
     output: str = ""
-    """What the runner printed (its end, when that is long)."""
+    """What the runner printed; only the end of a long output."""
     command: str = ""
     message: str = ""
-    """What the outcome alone does not tell: the signal, the case that was running."""
+    """Details of the outcome: the signal, the case that was running."""
     complete: bool = True
-    """Whether the runner's last record arrived, so that no case is missing."""
+    """Whether the runner's last record was received, so that no case is missing."""
     running: str = ""
-    """Id of the case that had begun and not ended when the suite broke off."""
+    """Id of the case that was running when the suite was ended or crashed."""
     forged: tuple[str, ...] = ()
-    """What the runner found of its own code, hooks and test functions that was not theirs."""
+    """Functions of the runner, of its hooks and of tests that had been replaced at run time."""
 
     @property
     def has_passed(self) -> bool:
@@ -117,12 +117,12 @@ class SuiteReport:
 
     @property
     def failing(self) -> tuple[Case, ...]:
-        """The cases that speak against the code."""
+        """The cases that failed or had an error."""
         return tuple(case for case in self.cases if case.is_failing)
 
     @property
     def has_verdict(self) -> bool:
-        """Whether tests really ran, or failed to be imported: a statement about the code."""
+        """Whether tests ran, or could not be imported: both are statements about the code."""
         return self.outcome in (
             SuiteOutcome.PASSED,
             SuiteOutcome.FAILED,
@@ -131,7 +131,7 @@ class SuiteReport:
 
     @property
     def summary(self) -> str:
-        """The verdict in a few words: `12 passed, 2 failed`."""
+        """The result in one line: `12 passed, 2 failed`."""
         counts = [
             f"{sum(case.outcome is outcome for case in self.cases)} {outcome}"
             for outcome in CaseOutcome

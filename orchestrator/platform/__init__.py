@@ -1,1 +1,17 @@
-"""Files, locks and processes, as this system has them; knows nothing of the product."""
+"""Access files, locks and processes of the operating system; knows nothing of the product.
+
+platform.folders        finds the git work tree and Claude Code's folders; quick to import
+platform.project        checks the project's folder
+platform.files          queries, reads and writes files
+platform.atomic         replaces a file atomically; quick to import
+platform.bom            finds byte order marks
+platform.locking        locks files between processes
+platform.process        runs a program to its end
+platform.child          a running child, with its readers
+platform.watchdog       ends a child that exceeds a limit
+platform.popen          starts a program
+platform.children       keeps track of the children of each run
+platform.process_tree   finds and ends what descends from a child
+platform.orphans        ends what lost its parent
+platform.liveness       checks whether a recorded process is still running
+"""

@@ -1,8 +1,8 @@
-"""Replaces a file in one instant: a temporary file beside it, moved into its place.
+"""Replace a file atomically: write a temporary file beside it, and rename it.
 
-Whoever reads meanwhile sees the old file, and a process that is killed leaves the old or the new
-one. The hook imports this, beside a Claude Code user who waits, so it imports only what is quick.
-`orchestrator.platform.files` and `orchestrator.rulebook.files` are the same for the rest of us.
+A reader sees the old file or the new one, and a process that is killed leaves one of them. The hook
+imports this while a Claude Code user waits, so it imports only what is quick. All other code uses
+`orchestrator.platform.files`, or `orchestrator.rulebook.files` for rule files.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
@@ -17,14 +17,14 @@ PathText = str | os.PathLike[str]
 def write_file(
     path: PathText, data: bytes, temporary: PathText, mode: int | None = None, *, durable: bool
 ) -> None:
-    """Write a file whole or not at all. Nothing else is left behind by a failure.
+    """Write a whole file or nothing; a failure leaves no temporary file behind.
 
     Args:
-        path: the file; what is there is replaced, and a link is not followed.
+        path: the file; an existing one is replaced, and a link is replaced and not followed.
         data: its content.
-        temporary: a path in the same folder where nothing is.
-        mode: its permissions; what the umask leaves if None.
-        durable: whether it has to outlive a power cut that follows at once.
+        temporary: a path in the same folder that does not exist.
+        mode: its permissions; those that the umask allows if None.
+        durable: whether the file must survive a power failure right after the return.
 
     Raises:
         OSError: it cannot be written.
@@ -41,15 +41,15 @@ def write_file(
 
 
 def replace_unless_changed(path: PathText, data: bytes, before: os.stat_result | None) -> bool:
-    """Replace a file that people write too, mode and owner kept; on the disk when this returns.
+    """Replace a file that people edit too, and keep its mode and owner; synced to the disk.
 
     Args:
         path: the file.
         data: its new content.
-        before: what was there when the caller read it; None for nothing.
+        before: its status when the caller read it; None if it did not exist.
 
     Returns:
-        Whether it was replaced: not if somebody without the caller's lock has written it since.
+        Whether it was replaced: not if it was written since, by somebody without the caller's lock.
 
     Raises:
         OSError: it cannot be written.
@@ -70,20 +70,20 @@ def replace_unless_changed(path: PathText, data: bytes, before: os.stat_result |
 
 
 def find_writer(temporary: str, name: str) -> int | None:
-    """Return the process that made a temporary file to replace one; None for any other file.
+    """Return the id of the process that created a temporary file; None for any other file.
 
     Args:
-        temporary: the name that was found in the folder.
-        name: of the file that may have been about to be replaced.
+        temporary: a name that was found in the folder.
+        name: the name of the file that was to be replaced.
     """
-    import re  # the hook looks for none
+    import re  # here, because the hook never calls this
 
     found = re.fullmatch(rf"\.{re.escape(name)}\.(\d+)-[0-9a-f]{{8}}\.tmp", temporary)
     return int(found[1]) if found else None
 
 
 def is_changed(path: PathText, before: os.stat_result | None) -> bool:
-    """Return whether a file is another than it was, as far as number, size and time tell."""
+    """Return whether a file has changed, judged by its inode, size and modification time."""
     try:
         now = os.stat(path)
     except FileNotFoundError:
@@ -92,7 +92,7 @@ def is_changed(path: PathText, before: os.stat_result | None) -> bool:
 
 
 def move_path(source: PathText, target: PathText) -> None:
-    """Move what is at a path to another one of the same file system; a file there is replaced.
+    """Move a file or folder within a file system; an existing file is replaced.
 
     Raises:
         OSError: it cannot be moved.
@@ -101,16 +101,16 @@ def move_path(source: PathText, target: PathText) -> None:
 
 
 def create_hard_link(source: PathText, target: PathText) -> None:
-    """Give a file a second name, where nothing is yet: both are the same file.
+    """Give a file a second name that does not exist yet.
 
     Raises:
-        OSError: the file system has no links, or something is there.
+        OSError: the file system has no hard links, or the name exists.
     """
     os.link(source, target)
 
 
 def sync_file(path: PathText) -> None:
-    """Make what another program wrote into a file outlive a power cut.
+    """Sync a file that another program wrote to the disk, so that it survives a power failure.
 
     Raises:
         OSError: it cannot be read, or the disk fails.
@@ -123,7 +123,10 @@ def sync_file(path: PathText) -> None:
 
 
 def sync_folder(folder: PathText) -> None:
-    """Make what was renamed in a folder outlive a power cut, where the file system can."""
+    """Sync the names in a folder to the disk, where the file system supports it.
+
+    fsync(2) of a file does not sync the entry of the folder that names it, such as after a rename.
+    """
     try:
         descriptor = os.open(folder or os.curdir, os.O_RDONLY)
     except OSError:
@@ -137,7 +140,7 @@ def sync_folder(folder: PathText) -> None:
 
 
 def _open_new(path: PathText, mode: int | None) -> int:
-    # What was private stays private, also in the temporary file; a new one obeys the umask.
+    # A private file stays private while it is a temporary file; a new one obeys the umask.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     return os.open(path, flags, 0o666 if mode is None else mode & 0o700)
 
@@ -160,11 +163,11 @@ def _change_owner(descriptor: int, owner: os.stat_result) -> None:
     try:
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     except PermissionError:
-        return  # only root may give a file away; anybody else becomes its owner by writing it
+        return  # only root may give a file to another user
 
 
-def _file_signature(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_ino, found.st_size, found.st_mtime_ns
+def _file_signature(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _unlink_if_exists(path: PathText) -> None:

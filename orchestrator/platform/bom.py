@@ -1,4 +1,4 @@
-"""Byte order marks: what an editor may have put before the first character of a text.
+"""Find byte order marks, which some editors write before the first character of a text.
 
 The hook imports this, so it imports nothing.
 """
@@ -9,11 +9,11 @@ UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def is_utf16(data: bytes) -> bool:
-    """Return whether a file says that it is UTF-16: no text of ours can be added to it."""
+    """Return whether a file starts with a mark of UTF-16: UTF-8 text cannot be added to it."""
     return data.startswith(UTF16_BOMS)
 
 
 def split_bom(text: str) -> tuple[str, str]:
-    """Return a text's byte order mark, empty where it has none, and the rest."""
+    """Return a text's byte order mark, empty if it has none, and the rest."""
     rest = text.removeprefix(BOM)
     return text[: len(text) - len(rest)], rest

@@ -1,10 +1,9 @@
-"""Looks at files, reads them, and writes them whole.
+"""Query, read and write files, without an error for what this user may not access.
 
-A place that this user may not look into is an empty one here. pathlib raises an error instead
-(until Python 3.14), where a folder on somebody's PATH, or above the project, belongs to another
-user. That such a place is empty for programs too is not said: one that may be entered and not
-listed (x without r) gives its files to whoever knows their names, as Python's import does. What a
-project hides in this way, the guard opens.
+A folder that may not be read counts as empty. pathlib raises PermissionError instead (until Python
+3.14), for example for a folder of another user on the PATH or above the project. Such a folder need
+not be empty for programs: one that may be entered but not listed (x without r) gives its files to
+whoever knows their names, as Python's import does. The guard opens those that a project contains.
 """
 
 import contextlib
@@ -22,22 +21,22 @@ from orchestrator.platform import atomic, folders
 StrPath = str | Path
 
 SOURCE_LIMIT: Final = 1_000_000
-"""Bytes that are read of a file which people write: code, configuration, a script."""
+"""Most bytes that are read of a file written by people: code, configuration, a script."""
 
 
 def exists(path: StrPath) -> bool:
-    """Return whether something is at a path, links followed, as far as this user may look."""
+    """Return whether a path exists and may be accessed, links followed."""
     return os.path.exists(path)
 
 
 def is_file(path: StrPath) -> bool:
-    """Return whether a file is at a path, links followed, as far as this user may look."""
+    """Return whether a path is a file that may be accessed, links followed."""
     return os.path.isfile(path)
 
 
 def is_folder(path: StrPath | os.DirEntry[str]) -> bool:
-    """Return whether a folder is at a path, links followed, as far as this user may look."""
-    if isinstance(path, os.DirEntry):  # which knows it already, unless it is a link
+    """Return whether a path is a folder that may be accessed, links followed."""
+    if isinstance(path, os.DirEntry):  # it knows without asking the system, unless it is a link
         with contextlib.suppress(OSError):
             return path.is_dir()
         return False
@@ -45,20 +44,20 @@ def is_folder(path: StrPath | os.DirEntry[str]) -> bool:
 
 
 def is_real_folder(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry of a folder is a folder itself, and no link to one."""
-    try:  # asked of each file of a project: `suppress` would take five times as long
+    """Return whether an entry of a folder is a folder, and not a link to one."""
+    try:  # not `suppress`, which takes five times as long: called for every file of a project
         return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
 
 
 def is_link(path: StrPath) -> bool:
-    """Return whether a link is at a path, as far as this user may look."""
+    """Return whether a path is a link that may be accessed."""
     return os.path.islink(path)
 
 
 def is_special(path: StrPath) -> bool:
-    """Return whether a pipe, a socket or a device is at a path, which holds nothing to keep."""
+    """Return whether a path is a pipe, a socket or a device, which has no content to store."""
     try:
         mode = os.lstat(path).st_mode
     except (OSError, ValueError):
@@ -67,7 +66,7 @@ def is_special(path: StrPath) -> bool:
 
 
 def is_closed(path: StrPath) -> bool:
-    """Return whether this user may not look at a path, or into it where it is a folder."""
+    """Return whether this user may not access a path, or not list it if it is a folder."""
     try:
         if stat.S_ISDIR(os.lstat(path).st_mode):
             os.lstat(os.path.join(path, os.curdir))
@@ -80,7 +79,7 @@ def is_closed(path: StrPath) -> bool:
 
 
 def can_enter(folder: StrPath) -> bool:
-    """Return whether this user may enter a folder, also one that may not be listed."""
+    """Return whether this user may enter a folder, even if it may not be listed."""
     try:
         os.lstat(os.path.join(folder, os.curdir))
     except (OSError, ValueError):
@@ -89,7 +88,7 @@ def can_enter(folder: StrPath) -> bool:
 
 
 def open_folder(folder: Path) -> bool:
-    """Let a folder's owner list, enter and write it; return whether that is ours to do."""
+    """Let a folder's owner list, enter and write it; return whether this user may change that."""
     try:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU)
     except OSError:
@@ -98,34 +97,34 @@ def open_folder(folder: Path) -> bool:
 
 
 def list_folder(folder: StrPath) -> list[os.DirEntry[str]]:
-    """Return what is in a folder; nothing for one that this user may not list, or that is none."""
+    """Return the entries of a folder; none if it may not be listed, or is not a folder."""
     with contextlib.suppress(OSError, ValueError):
         return list(os.scandir(folder))
     return []
 
 
 def list_enclosing_folders(folder: Path) -> list[Path]:
-    """Return a folder and those above it, as `folders.list_up_to_git_top`."""
+    """Return a folder and those above it, see `folders.list_enclosing_folders`."""
     return [Path(each) for each in folders.list_enclosing_folders(folder)]
 
 
 def find_git_top(folder: Path) -> Path:
-    """Return the top of the git work tree that a folder is in; itself if it is in none.
+    """Return the top of the git work tree that a folder is in; the folder itself if there is none.
 
     Args:
-        folder: without links.
+        folder: a real path, without links.
     """
     return Path(folders.list_enclosing_folders(folder)[-1])
 
 
 def find_paths(folder: Path, pattern: str) -> list[Path]:
-    """Return what is below a folder by a pattern, in order, as far as this user may look.
+    """Return the paths below a folder that match a pattern and may be accessed, sorted.
 
     Args:
-        folder: where to look.
-        pattern: of names, with `*`, `?` and `[...]`; hidden ones match too.
+        folder: the folder to search.
+        pattern: a glob with `*`, `?` and `[...]`; hidden names match too.
     """
-    # `Path.glob` leaves out all that comes behind an entry that it may not look at.
+    # Not `Path.glob`: after an entry that it may not access it skips all that follow.
     names = glob.iglob(pattern, root_dir=folder, include_hidden=True)
     return sorted(folder / name for name in names)
 
@@ -137,16 +136,16 @@ def iter_files(folder: StrPath) -> Iterator[str]:
 
 
 def read_bytes(path: StrPath, limit: int = SOURCE_LIMIT) -> bytes:
-    """Return a file's first bytes, `limit` at most; none of what cannot be read, or is no file."""
+    """Return a file's first bytes, `limit` at most; empty if it cannot be read or is not a file."""
     with contextlib.suppress(OSError, ValueError):
-        if is_file(path):  # a pipe would wait for its writer
+        if is_file(path):  # opening a pipe would block until somebody writes to it
             with open(path, "rb") as file:
                 return file.read(limit)
     return b""
 
 
 def read_whole_file(path: StrPath) -> bytes | None:
-    """Return all that a file holds; None of what cannot be read, or is no file."""
+    """Return the content of a file; None if it cannot be read or is not a file."""
     with contextlib.suppress(OSError, ValueError):
         if is_file(path):
             return Path(path).read_bytes()
@@ -154,7 +153,7 @@ def read_whole_file(path: StrPath) -> bytes | None:
 
 
 def read_text(path: StrPath, limit: int = SOURCE_LIMIT) -> str:
-    """Return the text of a file's first bytes, as `read_bytes`; what is not UTF-8 is replaced."""
+    """Return a file's first bytes as text, see `read_bytes`; bytes that are not UTF-8 replaced."""
     return read_bytes(path, limit).decode("utf-8", "replace")
 
 
@@ -166,17 +165,17 @@ def write_file(
     durable: bool = False,
     alone: bool = False,
 ) -> None:
-    """Write a file whole or not at all, and make its folder if that is missing.
+    """Write a whole file or nothing, and create its folder if it is missing.
 
-    Whoever reads while it is written sees the old file. Nothing else is left behind by a failure.
+    A reader sees the old file or the new one. A failure leaves no temporary file behind.
 
     Args:
-        path: the file; what is there is replaced, and a link is not followed.
+        path: the file; an existing one is replaced, and a link is replaced and not followed.
         data: its content.
-        mode: its permissions; what the umask leaves if None.
-        durable: whether it has to outlive a power cut that follows at once.
-        alone: whether nobody else writes this file now. Then what a killed process has left of it
-            has a known name, and is removed.
+        mode: its permissions; those that the umask allows if None.
+        durable: whether the file must survive a power failure right after the return.
+        alone: whether nobody else can be writing this file. Then its temporary file has a fixed
+            name, and one that was left by a killed process is removed.
 
     Raises:
         OSError: it cannot be written.
@@ -191,22 +190,22 @@ def write_file(
 
 
 def temporary_path(path: Path) -> Path:
-    """Return where a file is written that nobody else writes, before it is moved into place.
+    """Return the path of the temporary file for a file that nobody else writes.
 
-    The name is short, because the file's own may be as long as a name can be.
+    The name is short, because the file's own name may have the greatest length allowed.
     """
     return path.parent / f".new-{folders.hash_path(path.name)}"
 
 
 def remove_path(path: Path) -> None:
-    """Remove what is at a path, a folder with all that is in it, if there is anything.
+    """Remove a file, or a folder with its content, if it exists.
 
     Raises:
         OSError: it cannot be removed.
     """
     try:
         path.unlink(missing_ok=True)
-    except (IsADirectoryError, PermissionError):  # of a folder, by the system
+    except (IsADirectoryError, PermissionError):  # of a folder: on Linux, on macOS
         if not path.is_dir():
             raise
         shutil.rmtree(path)

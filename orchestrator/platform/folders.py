@@ -1,7 +1,7 @@
-"""Finds what others decide on: the top of a git work tree, Claude Code's files and its folder.
+"""Find the top of a git work tree, and the files and folders that Claude Code reads.
 
-The hook imports this at nearly every tool use of a person who waits. So it imports `os` alone, and
-takes and gives paths as text.
+The hook imports this on nearly every tool use, while a person waits. So it imports only `os`, and
+its paths are strings.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GIT_FOLDER = ".git"
-"""Stands at the top of a work tree; a file where `git worktree` made it."""
+"""At the top of a work tree; a file, and not a folder, in one that `git worktree` made."""
 
 CONFIG_VARIABLE = "CLAUDE_CONFIG_DIR"
 """Names Claude Code's configuration folder."""
 
 CLAUDE_MD = "CLAUDE.md"
 AGENTS_MD = "AGENTS.md"
-"""Instructions of a project, in its top folder or in any of its folders."""
+"""Instructions of a project, in its top folder or in any other."""
 
 SETTINGS = "settings.json"
 """The user's settings, in Claude Code's configuration folder."""
 
 PROJECT_SETTINGS = (".claude/settings.json", ".claude/settings.local.json")
-"""A project's settings: those that are shared, and a person's own."""
+"""A project's settings: the shared ones, and a person's own."""
 
 
 def list_enclosing_folders(folder: "str | os.PathLike[str]") -> list[str]:
     """Return a folder and those above it, up to the top of its git work tree.
 
-    A folder that is in none stands for itself. Where this user may not look, nothing is found.
+    Outside of a work tree that is the folder alone. A `.git` that may not be accessed is not found.
 
     Args:
-        folder: without links, for those above are the ones that its text names.
+        folder: a real path, without links: the folders above it are taken from its text.
     """
     chain = [os.fspath(folder)]
     while not os.path.exists(os.path.join(chain[-1], GIT_FOLDER)):
@@ -48,10 +48,10 @@ def list_enclosing_folders(folder: "str | os.PathLike[str]") -> list[str]:
 
 
 def find_config_folder(environment: "Mapping[str, str]") -> str:
-    """Return Claude Code's configuration folder: login, the user's settings, transcripts.
+    """Return Claude Code's configuration folder, with its login, user settings and transcripts.
 
     Args:
-        environment: of the Claude Code that is asked about.
+        environment: the environment of the Claude Code process.
     """
     if chosen := environment.get(CONFIG_VARIABLE):
         return os.path.expanduser(chosen)
@@ -60,11 +60,11 @@ def find_config_folder(environment: "Mapping[str, str]") -> str:
 
 
 def hash_path(path: "str | os.PathLike[str]") -> str:
-    """Return a short name that stands for a path where a file is called after it.
+    """Return a short hash of a path, for the name of a file that belongs to it.
 
     Args:
-        path: without links, if two ways to one file are to have one name.
+        path: a real path, without links, if all paths of one file must have the same hash.
     """
-    import hashlib  # slow, and the hook does not need it
+    import hashlib  # here, because it is slow to import and the hook does not need it
 
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]

@@ -1,20 +1,21 @@
-"""Tells whether a process that was written down is still there."""
+"""Check whether a process that was recorded earlier is still running."""
 
 import os
 import platform
 from typing import Final, NamedTuple
 
 _TOLERANCE_SECONDS: Final = 1.0
-"""The system counts a process's start in ticks from the boot, which the clock moves against."""
+"""Linux counts a process's start in ticks since the boot. In seconds since 1970 it changes a little
+whenever the clock is adjusted."""
 
 
 class ProcessMark(NamedTuple):
-    """A process, told from every other that has its number later."""
+    """Identifies a process: the system reuses its number, but not with the same start time."""
 
     host: str
     pid: int
     started: float
-    """Seconds since 1970; below 0 for one that is known to be gone."""
+    """Seconds since 1970; negative for a process that is known to be gone."""
 
 
 def mark_process() -> ProcessMark:
@@ -23,12 +24,12 @@ def mark_process() -> ProcessMark:
 
 
 def is_running(mark: ProcessMark, *, local: bool) -> bool:
-    """Return whether a process is there, or may be.
+    """Return whether a process is running, or may be.
 
     Args:
         mark: the process.
-        local: whether it can only have been on this machine, whatever the machine was called then.
-            Of one on another machine nobody here can tell: it counts as running.
+        local: whether it must have been on this machine, even if the machine's name has changed. A
+            process of another machine cannot be checked from here and counts as running.
     """
     if not local and mark.host != platform.node():
         return True
@@ -37,8 +38,8 @@ def is_running(mark: ProcessMark, *, local: bool) -> bool:
 
 
 def read_start_time(pid: int) -> float:
-    """Return when a process started, in seconds since 1970; 0 if there is none."""
-    import psutil
+    """Return when a process started, in seconds since 1970; 0 if it is not running."""
+    import psutil  # here: slow to import, and `rules list` never calls this
 
     try:
         return float(psutil.Process(pid).create_time())

@@ -1,7 +1,8 @@
-"""Locks between processes: advisory ones (flock) on files, free again when their holder dies.
+"""Lock files against other processes with flock(2); a lock ends with the process that holds it.
 
-The hook takes them too, beside a Claude Code user who waits, so this imports only what is quick.
-The same file can be locked twice by nobody, not even by two threads of one process.
+Unlike a lock of fcntl(2), it also excludes other threads of the same process, and closing another
+descriptor of the file does not release it. The hook locks files while a Claude Code user waits, so
+this imports only what is quick.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
@@ -15,15 +16,15 @@ _POLL_SECONDS = 0.005
 
 
 class LockHeldError(TimeoutError):
-    """Somebody else held a lock for all the time that there was."""
+    """Another process or thread held the lock until the timeout."""
 
 
 class FileLock:
-    """A lock on a file that is there for nothing else. It is made, and stays.
+    """A lock on a file that exists for this purpose only. The file is created, and never removed.
 
     Args:
-        path: the lock file. Its folder is made for its owner alone if it is missing.
-        seconds: how long to wait; 0 takes it at once or not at all, None waits for ever.
+        path: the lock file. Its folder is created for its owner alone if it is missing.
+        seconds: the longest wait; 0 for no wait, None for no limit.
     """
 
     def __init__(self, path: "str | os.PathLike[str]", seconds: float | None = None) -> None:
@@ -33,18 +34,20 @@ class FileLock:
         """Take the lock.
 
         Raises:
-            LockHeldError: somebody held it for all that time.
-            OSError: the file cannot be made.
+            LockHeldError: it was held by another until the timeout.
+            OSError: the file cannot be created.
         """
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         file = self._open_locked()
-        while not os.fstat(file).st_nlink:  # removed while we waited: it locks nobody out
+        # Somebody may have removed the file while we waited, such as with the whole state
+        # directory: then others lock a new file of this name.
+        while not os.fstat(file).st_nlink:
             os.close(file)
             file = self._open_locked()
         self._file = file
 
     def release(self) -> None:
-        """Let others have the lock."""
+        """Release the lock."""
         file, self._file = self._file, -1
         try:
             unlock_descriptor(file)
@@ -69,14 +72,14 @@ class FileLock:
 
 
 def lock_descriptor(descriptor: int, seconds: float | None) -> None:
-    """Lock an open file for us alone.
+    """Lock an open file exclusively.
 
     Args:
-        descriptor: the file; the lock is its own, whoever else has opened it.
-        seconds: how long to wait; None waits for ever.
+        descriptor: the file; the lock belongs to this opening of it.
+        seconds: the longest wait; None for no limit.
 
     Raises:
-        LockHeldError: somebody else held it for all that time.
+        LockHeldError: it was held by another until the timeout.
     """
     if seconds is None:
         return fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -91,5 +94,5 @@ def lock_descriptor(descriptor: int, seconds: float | None) -> None:
 
 
 def unlock_descriptor(descriptor: int) -> None:
-    """Unlock an open file at once, also where a child has inherited it."""
+    """Unlock an open file at once, even if a child has inherited it: closing it would not."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -1,23 +1,23 @@
-"""Ends what a child leaves running, also what cleared its environment and began a new session.
+"""End what a child leaves running, even if it has cleared its environment and left the session.
 
 On Linux a process can ask to become the parent of its descendants' orphans (prctl(2),
-PR_SET_CHILD_SUBREAPER). Elsewhere only what carries the mark of `process.py` is found.
+PR_SET_CHILD_SUBREAPER). On other systems only processes with a mark are found, by `process_tree`.
 
-The system does not say which of our children were started by us and which were adopted. A child is
-taken for an orphan if all of this holds:
+The kernel does not distinguish the children that we started from those that we adopted. A child is
+treated as an orphan if all of these hold:
 
-- it was not our child when the first block was entered;
-- its session is not ours. `process.py` gives each child a session of its own, and no process can
-  join another session, so an orphan is never in ours; what other threads start with plain
+- it was not a child of this process when the first block was entered;
+- it is not in the session of this process. `popen` gives each child a session of its own, and no
+  process can join another session, so an orphan never is; what other threads start with plain
   `subprocess` or `multiprocessing` always is;
-- `process.py` did not start it, in any thread;
-- it does not carry the mark of a child that still runs: another thread's agent may need it.
+- `popen` did not start it, in any thread;
+- it does not carry the mark of a child that is still running: another thread's agent may need it.
 
-A child that other code than `process.py` starts in a session of its own cannot be told apart.
+A child that other code starts in a session of its own cannot be distinguished from an orphan.
 
-Where several runs are carried in one process, an orphan is the run's whose mark it carries, and
-that run alone ends it. One that has cleared its environment cannot be told to be anybody's. It is
-left until the last of the runs that overlap leaves its block, and is ended and named there.
+If several runs share one process, an orphan belongs to the run whose mark it carries, and only that
+run ends it. An orphan without a mark belongs to no run: the last of the overlapping runs ends it
+when it leaves its block, and reports it.
 """
 
 import contextlib
@@ -31,22 +31,27 @@ from typing import Final
 
 import psutil
 
-from orchestrator.platform import process
-from orchestrator.platform.process import Children
+from orchestrator.platform.children import (
+    Children,
+    current_children,
+    list_live_marks,
+    list_started_pids,
+)
+from orchestrator.platform.process_tree import read_marks
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _SECONDS: Final = 5.0
 
 
 class Orphans:
-    """The processes that were ended, by their command."""
+    """The commands of the processes that were ended."""
 
     def __init__(self) -> None:
         self.commands: list[str] = []
 
 
 class _Reaper:
-    """This process as the parent of orphans: the system knows one answer for all its threads."""
+    """This process as the parent of orphans: a setting of the whole process, not of a thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -54,7 +59,7 @@ class _Reaper:
         self._known: frozenset[psutil.Process] = frozenset()
 
     def enter(self, run: Children) -> bool:
-        """Become the parent of orphans, for one more block; gives whether the system agrees."""
+        """Adopt orphans, for one more block; return whether the system supports it."""
         if sys.platform != "linux":
             return False
         with self._lock:
@@ -66,7 +71,7 @@ class _Reaper:
             return True
 
     def leave(self, run: Children, found: Orphans) -> None:
-        """End the run's orphans, and with the last block those that are nobody's."""
+        """End the run's orphans, and with the last block those without a mark."""
         with self._lock:
             self._blocks.remove(run)
             others = [each for each in self._blocks if each is not run]
@@ -84,31 +89,31 @@ _reaper: Final = _Reaper()
 
 @contextlib.contextmanager
 def reap_orphans() -> Iterator[Orphans]:
-    """End, when the block is left, every process that was begun in it and lost its parent."""
-    found, run = Orphans(), process.current_children()
-    adopting = _reaper.enter(run)
+    """End, when the block is left, all processes that were started in it and lost their parent."""
+    found, run = Orphans(), current_children()
+    is_adopting = _reaper.enter(run)
     try:
         yield found
     finally:
-        if adopting:
+        if is_adopting:
             _reaper.leave(run, found)
 
 
 def _is_orphan_of(run: Children, candidate: psutil.Process, others: Sequence[Children]) -> bool:
-    """Return whether an orphan is a run's, or nobody's where no other run is at work."""
-    marks = process.read_marks(candidate)
-    if marks & process.list_live_marks():
+    """Return whether a run has to end an orphan: its own, or any while no other run is active."""
+    marks = read_marks(candidate)
+    if marks & list_live_marks():
         return False
     return not others or run.mark in marks
 
 
 def _end_orphans(
-    is_ours: Callable[[psutil.Process], bool], known: frozenset[psutil.Process], found: Orphans
+    is_own: Callable[[psutil.Process], bool], known: frozenset[psutil.Process], found: Orphans
 ) -> None:
-    """End orphans until none is left: one that is ended may leave children of its own."""
+    """End orphans until none is left: ending one can make its children orphans."""
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
-        left = [each for each in _list_orphans(known) if is_ours(each)]
+        left = [each for each in _list_orphans(known) if is_own(each)]
         if not left:
             return
         for each in left:
@@ -117,7 +122,7 @@ def _end_orphans(
 
 def _list_orphans(known: frozenset[psutil.Process]) -> list[psutil.Process]:
     children = psutil.Process().children()
-    started = process.list_started_pids()  # asked after the look, see there
+    started = list_started_pids()  # after listing the children, see there
     return [
         each
         for each in children
@@ -129,7 +134,7 @@ def _is_in_own_session(pid: int) -> bool:
     try:
         return os.getsid(pid) == os.getsid(0)
     except ProcessLookupError:
-        return True  # gone: nothing to end
+        return True  # it is gone: nothing to end
 
 
 def _end_orphan(orphan: psutil.Process, found: Orphans) -> None:
@@ -142,11 +147,7 @@ def _end_orphan(orphan: psutil.Process, found: Orphans) -> None:
 
 
 def _set_subreaper(*, on: bool) -> bool:
-    """Ask the system to make us the parent of orphans, or not any more.
-
-    Returns:
-        Whether it does.
-    """
+    """Ask the kernel to make this process the parent of orphans, or no longer; return success."""
     try:
         library = ctypes.CDLL(None, use_errno=True)
         return int(library.prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)) == 0
@@ -155,7 +156,7 @@ def _set_subreaper(*, on: bool) -> bool:
 
 
 def describe_orphans(orphans: Orphans) -> str:
-    """Return in one line what was ended; empty if nothing was."""
+    """Return one line on the processes that were ended; empty if there were none."""
     if not orphans.commands:
         return ""
     count = len(orphans.commands)

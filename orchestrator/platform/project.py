@@ -1,4 +1,4 @@
-"""The project's folder, checked before anything is read in it."""
+"""Check the project's folder before anything in it is read."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ def resolve_project(project: Path) -> Path:
     """Return the project's real path.
 
     Raises:
-        UsageError: it is no directory.
+        UsageError: it is not a directory, or its path is not UTF-8.
     """
     if not project.exists():
         raise UsageError(f"{project} does not exist", "give the project with --project-dir")
@@ -19,5 +19,7 @@ def resolve_project(project: Path) -> Path:
     try:
         str(real).encode()
     except UnicodeEncodeError:
-        raise UsageError(f"the project's path is not UTF-8: {bytes(real)!r}", "rename it") from None
+        raise UsageError(
+            f"the project's path is not UTF-8: {bytes(real)!r}", "rename it"
+        ) from None  # JSON and databases could not store it
     return real

@@ -111,7 +111,7 @@ def remove_file(path: Path, before: Content) -> bool:
 
 @contextlib.contextmanager
 def translate_os_errors(path: Path, done: str) -> Iterator[None]:
-    """Turn an `OSError` into an error that says what is wrong with `path`, and the mend."""
+    """Turn an `OSError` into an error that says what is wrong with `path`, and a hint."""
     try:
         yield
     except OSError as error:

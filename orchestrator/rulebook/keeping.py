@@ -356,11 +356,11 @@ class RuleManager:
         scope = filter_globs(paths)
         for path in paths:
             if path.strip().removeprefix("./") not in scope:
-                mend = "name files of the project: --path 'src/**/*.py'"
-                raise UsageError(f"{path!r} is no scope", mend)
+                hint = "name files of the project: --path 'src/**/*.py'"
+                raise UsageError(f"{path!r} is no scope", hint)
         if not self._book.can_scope_rules:
-            mend = "set rules.target: rules-dir for rules that hold for some files alone"
-            raise UsageError("a rule here holds for every file", mend)
+            hint = "set rules.target: rules-dir for rules that hold for some files alone"
+            raise UsageError("a rule here holds for every file", hint)
         return scope
 
 
@@ -409,5 +409,5 @@ def _require_no_conflict(text: RuleText, rules: Sequence[Rule]) -> None:
     if not found:
         return
     contradicts = found.objection is Objection.CONTRADICTION
-    mend = f"orchestrator rules edit {found.rule.id}, or retire it first"
-    raise UsageError(found.message, mend if contradicts else "")
+    hint = f"orchestrator rules edit {found.rule.id}, or retire it first"
+    raise UsageError(found.message, hint if contradicts else "")

@@ -1,1 +1,16 @@
-"""What a command asks for: start and resume a run, report, teach what waits, the demo."""
+"""Do what a command asks for: the layer between the command line and the parts of the product.
+
+services.runs              starts or resumes a run
+services.workflows         finds the parts of a run by its id, and executes it
+services.execution         runs the loop of one run, and records how it ends
+services.wiring            builds agent, suite and teacher as the configuration says
+services.rulebooks         opens a project's rulebook
+services.run_environment   stores the environment variables that a run depends on
+services.recovery          cleans up after killed runs of a project
+services.isolation         gives a run a git work tree of its own
+services.pruning           removes old runs
+services.failure_reports   teaches a mistake that a person reports
+services.pending_failures  teaches failures that no teacher could be asked about
+services.teacher_check     sends a sample failure to the teacher
+services.demo              runs the loop on an example, with a scripted model
+"""

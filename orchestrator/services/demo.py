@@ -1,6 +1,6 @@
-"""`orchestrator demo`: the true loop on a small project, with a scripted model.
+"""Run `orchestrator demo`: the real loop on a small project, with a scripted model.
 
-The script repairs the bug only if the text of the learned rule stands in the request. So the demo
+The script repairs the bug only if the request contains the text of the learned rule. So the demo
 fails if the rule was not written, not loaded by Claude Code, or not sent.
 """
 
@@ -30,18 +30,18 @@ from orchestrator.services.runs import start_run
 TASK: Final = "Repair the calculator so that all of its tests pass."
 
 RULE: Final = "Never return a number to say that there is no result"
-"""How the scripted rule begins: the words that have to travel."""
+"""The beginning of the scripted rule, which must appear in the requests of the agent."""
 
 _FOREIGN_SETTINGS: Final = ("ANTHROPIC_", "AWS_BEARER", "CLAUDE", "GIT_", "ORCHESTRATOR_")
-"""Beginnings of variables that would lead the demo's programs elsewhere."""
+"""Prefixes of variables that would make the demo's programs use other servers or settings."""
 
 
 def run_demo(*, keep: bool, listener: Listener, say: Callable[[str], None]) -> int:
-    """Run the demo and give the exit code: 0 if the loop learned, 1 if it did not.
+    """Run the demo and return the exit code: 0 if the loop has learned, 1 if it has not.
 
     Args:
-        keep: whether its folder stays.
-        listener: hears what happens.
+        keep: whether to keep its folder.
+        listener: receives the events of the run.
         say: prints a line.
 
     Raises:
@@ -117,7 +117,7 @@ def _create_demo_folder(keep: bool) -> Iterator[Path]:
 
 def _commit_all(project: Path) -> None:
     identity = ["-c", "user.name=Demo", "-c", "user.email=demo@localhost"]
-    identity += ["-c", "core.hooksPath=/dev/null"]  # the user's own hooks have no business here
+    identity += ["-c", "core.hooksPath=/dev/null"]  # global hooks of the user could fail here
     for arguments in (
         ["init", "-q"],
         ["add", "-A"],
@@ -163,7 +163,7 @@ def _clean_environment() -> dict[str, str]:
 
 
 def _find_data(name: str) -> Traversable:
-    """A file of the wheel's data; in a checkout, the one it is made from."""
+    """Return a data file of the wheel, or in a checkout the file that it is built from."""
     packaged = resources.files("orchestrator") / "data" / name
     if packaged.is_file() or packaged.is_dir():
         return packaged

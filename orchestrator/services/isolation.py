@@ -13,8 +13,8 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
-from orchestrator.storage.place import worktree_folder, worktrees_folder
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import worktree_folder, worktrees_folder
 from orchestrator.workspace.worktree import Worktree, list_uncommitted, resolve_worktree
 
 BRANCHES: Final = "orchestrator/"

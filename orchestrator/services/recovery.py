@@ -1,6 +1,6 @@
-"""What a killed run left behind in a project: processes at work, and swapped files.
+"""Clean up after killed runs of a project: end their processes, and restore swapped files.
 
-Whoever works in the project next ends the ones and puts the others back, before anything else.
+The next run in the project does this before anything else.
 """
 
 import contextlib
@@ -12,11 +12,11 @@ import psutil
 from orchestrator.errors import UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunRecord
-from orchestrator.platform import process
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
-from orchestrator.storage.place import worktree_folder
+from orchestrator.platform.process_tree import end_marked_processes
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import worktree_folder
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 
@@ -41,7 +41,7 @@ def lock_project(folder: Path, store: Store) -> Iterator[None]:
 
 
 def recover_project(project: Path, store: Store, listener: Listener) -> None:
-    """Restore swapped files, and end what killed runs of a project have left at work.
+    """Restore swapped files, and end processes that killed runs of a project have left running.
 
     Raises:
         UsageError: files are swapped, and another run works in the project.
@@ -51,14 +51,14 @@ def recover_project(project: Path, store: Store, listener: Listener) -> None:
         with lock_project(project, store):
             revert_swap(project, store, listener)
     if _list_killed_runs(project, store):
-        # Who works in the project now has done it, or is one of them, resumed just now.
+        # If another run holds the lock, it has done this, or it is one of them, just resumed.
         with contextlib.suppress(UsageError), lock_project(project, store):
             for record in _list_killed_runs(project, store):
                 end_leftover_processes(record, listener)
 
 
 def _list_killed_runs(project: Path, store: Store) -> list[RunRecord]:
-    """List the runs that were killed in a project's own folder since the machine was started."""
+    """List the runs that were killed in a project's own folder since the machine was booted."""
     started = psutil.boot_time()
     return [
         record
@@ -70,30 +70,30 @@ def _list_killed_runs(project: Path, store: Store) -> list[RunRecord]:
 
 
 def end_leftover_processes(record: RunRecord, listener: Listener) -> None:
-    """End what a run has left at work; no process may carry it now.
+    """End the processes that a run has left running; it must not be active.
 
     Args:
         record: the run.
-        listener: told of it.
+        listener: receives a notice.
     """
-    _report_ended(process.end_marked_processes(record.id), record.id, listener)
+    _report_ended(end_marked_processes(record.id), record.id, listener)
 
 
 def _report_ended(count: int, run: str, listener: Listener) -> None:
     if count:
         what = "a process" if count == 1 else f"{count} processes"
-        listener(Notice(f"ended {what} that run {run} had left at work"))
+        listener(Notice(f"ended {what} that run {run} had left running"))
 
 
 def revert_swap(project: Path, store: Store, listener: Listener) -> None:
-    """Restore an attempt's files where a killed run left them swapped, and end its processes.
+    """Restore the files of an attempt that a killed run left swapped, and end its processes.
 
-    The caller holds the folder.
+    The caller holds the lock of the folder.
 
     Args:
         project: the folder that a run works in.
-        store: keeps the note of the swap.
-        listener: told what was ended and restored.
+        store: its state directory has the note of the swap.
+        listener: receives notices of what was ended and restored.
 
     Raises:
         InfrastructureError: they cannot be restored.

@@ -1,4 +1,4 @@
-"""Opens the rulebook of a project as the configuration says, without the parts of a run."""
+"""Open the rulebook of a project as the configuration says, without the parts of a run."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.session_hooks.writeahead.places import find_global_base
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import locks_folder
+from orchestrator.storage.state_directory import locks_folder
 
 
 def open_rulebook(
@@ -26,10 +26,10 @@ def open_rulebook(
     run: str = "",
     home: Path | None = None,
 ) -> tuple[MarkdownRulebook, History]:
-    """Open the rulebook of a project and the history behind it.
+    """Open the rulebook of a project and its history.
 
-    `home` is the user's own folder of the project, where `project` is a work tree of ours: they
-    share one history.
+    If `project` is the work tree of an isolated run, `home` is the user's own folder of the
+    project: the two share one history.
     """
     shelf = resolve_rule_files(config, project, database.directory)
     users = shelf.target is Target.USER
@@ -48,28 +48,28 @@ def open_rulebook(
 
 
 def _resolve_rulebook_path(folder: Path) -> Path:
-    """The file by which a rulebook is known: projects that share one by a link share its history.
+    """Return the file that identifies a rulebook: projects that link to one file share its history.
 
-    A link to a file beside it is the project's own all the same.
+    A link to another file in the same folder does not count as shared.
     """
     named = folder.resolve() / CLAUDE_MD
-    # `realpath` bears a link that leads to itself; the rulebook says what is wrong with it.
+    # Not `resolve`, which raises for a link to itself: the rulebook explains what is wrong with it.
     real = Path(os.path.realpath(named))
     return named if real.parent == named.parent else real
 
 
 def resolve_rule_files(config: Config, project: Path, state: Path) -> RuleFiles:
-    """The files that the rules of a project stand in."""
+    """Return the files that contain the rules of a project."""
     target = Target(config.rules.target)
     root = Path(find_global_base()) if target is Target.USER else project
     return RuleFiles(root, target, mirror=config.rules.mirror, copies=state / "rulebooks")
 
 
 def require_loaded(config: Config, project: Path) -> None:
-    """Make sure that a new rule would be loaded, before a token is spent on it.
+    """Check that Claude Code would load a new rule, before a token is spent on it.
 
     Raises:
-        ConfigError: nobody would load it; says why, and the mend.
+        ConfigError: it would not.
     """
     if Target(config.rules.target) is not Target.AGENTS_MD or config.rules.mirror:
         return

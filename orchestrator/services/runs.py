@@ -1,4 +1,4 @@
-"""Runs as a service: start one, or go on with one. The faces of the product call this."""
+"""Start a run, or resume one."""
 
 import os
 import threading
@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import Override, load_config, override_limits
-from orchestrator.config.keeper import ConfigMasker
+from orchestrator.config import Config, Override, load_config, override_limits
+from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import UsageError
+from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.services.recovery import recover_project
-from orchestrator.services.variables import record_variables
+from orchestrator.services.run_environment import record_variables
 from orchestrator.storage.event_record import EventBuffer
-from orchestrator.storage.place import (
+from orchestrator.storage.runs import Store, create_run_id
+from orchestrator.storage.state_directory import (
     build_state_error,
     ensure_masking_key,
     resolve_state_directory,
     run_folder,
 )
-from orchestrator.storage.runs import Store, create_run_id
 
 _EXIT_CODES = {
     RunOutcome.SOLVED: 0,
@@ -35,7 +36,7 @@ _EXIT_CODES = {
 
 
 def exit_code(result: RunResult) -> int:
-    """The exit code that tells a script how a run ended."""
+    """Return the exit code of the program for the outcome of a run."""
     return _EXIT_CODES[result.outcome]
 
 
@@ -49,50 +50,42 @@ def start_run(
     environment: Mapping[str, str] | None = None,
     state: Path | None = None,
 ) -> RunResult:
-    """Run a task in a project: put the run on record, and carry it.
+    """Run a task in a project: store the run in the database, and execute it.
 
     Args:
         task: what the agent is asked to do.
         project: the project's directory.
         config_file: the configuration file; the project's own if None.
-        overrides: values that win over the file's.
-        listener: hears what happens; also from other threads than the caller's.
-        environment: what agent, teacher and configuration see as theirs; ours if None.
-        state: the state directory that keeps the run; the user's if None.
+        overrides: values that take precedence over the file's.
+        listener: receives the events; also from other threads than the caller's.
+        environment: the environment of agent, teacher and configuration; this process's if None.
+        state: the state directory that stores the run; the user's if None.
 
     Raises:
         LoopError, TeacherError: something is missing or wrong; no token was spent, and nothing is
-            on record.
+            stored.
     """
     if not task.strip():
         raise UsageError("the task is empty", "say what is to be done")
-    # Bytes of a command line that are no text: neither an API nor a database takes them.
+    # Bytes of a command line that are not text: neither an API nor a database accepts them.
     task = task.encode("utf-8", "replace").decode()
     _preload_workflows()
     project = resolve_project(project)
     state, environment = state or resolve_state_directory(), environment or os.environ
-    run = create_run_id()
-    held = EventBuffer()
-    emit = events.RunEvents(run, held, listener)
+    run, early_events = create_run_id(), EventBuffer()
+    emit = events.RunEvents(run, early_events, listener)
     with Store(state) as store:
-        recover_project(project, store, emit)  # also the configuration, which is read next
+        recover_project(project, store, emit)  # first, because it may restore the configuration
         loaded = load_config(project, config_file, overrides, environment)
         wiring.report_project_choices(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
-        masked = Task(masker.mask(task), project)
-        keeper = ConfigMasker(masker, ensure_masking_key(store.directory))
-        store.create_run(
-            masked, keeper.mask_config(loaded.config, config_file and config_file.resolve()), run
-        )
-
-    from orchestrator.services.workflows import Caller, execute_run
-
+        masked_config = _mask_config(loaded.config, config_file, masker, store)
+        store.create_run(Task(masker.mask(task), project), masked_config, run)
     try:
-        try:
-            record_variables(run_folder(state, run), environment, masker)
-        except OSError as error:
-            raise build_state_error(state, error) from error
-        caller = Caller(state, environment, listener, task, loaded.config, held)
+        _record_environment(run, state, environment, masker)
+        from orchestrator.services.workflows import Caller, execute_run
+
+        caller = Caller(state, environment, listener, task, loaded.config, early_events)
         return execute_run(run, caller)
     except BaseException:
         with Store(state) as store:
@@ -107,16 +100,16 @@ def resume_run(
     limits: Sequence[Override] = (),
     state: Path | None = None,
 ) -> RunResult:
-    """Go on with a run after its last finished step, with the configuration it began with.
+    """Resume a run after its last finished step, with the configuration it was started with.
 
     Args:
         run: its id, the beginning of it, or `last`.
-        listener: hears what happens.
-        limits: settings that are other from now on, because the old ones stopped the run.
-        state: the state directory that keeps the run; the user's if None.
+        listener: receives the events; also from other threads than the caller's.
+        limits: settings to change from now on, because the old ones stopped the run.
+        state: the state directory that stores the run; the user's if None.
 
     Raises:
-        LoopError, TeacherError: there is no such run, or nothing to go on with.
+        LoopError, TeacherError: there is no such run, or it cannot be resumed.
     """
     _preload_workflows()
     state = state or resolve_state_directory()
@@ -134,8 +127,23 @@ def resume_run(
     return execute_run(record.id, Caller(state, listener=listener, config=changed))
 
 
+def _mask_config(config: Config, file: Path | None, masker: Masker, store: Store) -> str:
+    """Return a configuration as text for the database, without its secrets."""
+    config_masker = ConfigMasker(masker, ensure_masking_key(store.directory))
+    return config_masker.mask_config(config, file and file.resolve())
+
+
+def _record_environment(
+    run: str, state: Path, environment: Mapping[str, str], masker: Masker
+) -> None:
+    try:
+        record_variables(run_folder(state, run), environment, masker)
+    except OSError as error:
+        raise build_state_error(state, error) from error
+
+
 def _preload_workflows() -> None:
-    """Import what carries a run, while the configuration is read."""
+    """Import DBOS in a thread, which takes a second, while the configuration is read."""
     threading.Thread(target=_import_workflows, daemon=True).start()
 
 

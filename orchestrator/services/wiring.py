@@ -1,4 +1,4 @@
-"""Builds the parts of a run from the configuration, and checks that each is there.
+"""Build the parts of a run from the configuration, and check that each can be used.
 
 The only module that knows both the settings and the implementations.
 """
@@ -20,7 +20,7 @@ from orchestrator.budget.ledger import Caps, Kind, Ledger
 from orchestrator.budget.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.budget.waiting import WaitForResetAgent
 from orchestrator.config import Config, LoadedConfig
-from orchestrator.config.keeper import ConfigMasker
+from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.guard import Guard, GuardMode, build_guard
@@ -34,8 +34,8 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
 from orchestrator.storage.database import Database
-from orchestrator.storage.place import ensure_masking_key, locks_folder
 from orchestrator.storage.runs import Store, create_run_id
+from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
 from orchestrator.suites import create_suite
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.teaching import teach
@@ -47,7 +47,7 @@ from teacher.retry import Retries
 from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
 
 _LONGEST_CHOICE: Final = 2000
-"""Characters: enough that nothing hides behind a long beginning."""
+"""Most characters of a setting that are shown: enough that its end cannot be hidden easily."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def build_parts(
     state: Path,
     account: Account,
 ) -> Parts:
-    """Build what a run needs, and check that all is there before a token is spent.
+    """Build what a run needs, and check that nothing is missing before a token is spent.
 
     Args:
         config: the configuration.
@@ -83,7 +83,7 @@ def build_parts(
         account: who pays.
 
     Raises:
-        LoopError, TeacherError: something is missing; says what, and the mend.
+        LoopError, TeacherError: something is missing.
     """
     if not shutil.which("git"):
         raise InfrastructureError("git was not found", "install git")
@@ -91,19 +91,9 @@ def build_parts(
     suite = create_suite(tests.framework, tests.command, tests.timeout, environment)
     suite.preflight(project)
     require_loaded(config, project)
-    guard = build_guard(
-        project,
-        GuardMode(tests.guard),
-        tests.command,
-        environment,
-        _find_active_rule_files(config, project, state),
-        locks_folder(state),
-        tests.unguarded,
-        folder=folder / "guard",
-        task=task.text,
-    )
+    guard = _build_guard(config, task, folder, environment, state)
     agent = build_agent(config, build_project_environment(project, environment), guard)
-    found = agent.preflight()
+    version = agent.preflight()
     _report_project_commands(config, project, listener)
     teacher = (
         build_teacher(config, environment, listener, account)
@@ -111,21 +101,38 @@ def build_parts(
         else SilentTeacher()
     )
     suite_command = f"suite: {config.tests.command}"
-    listener(Ready((f"agent: {found}", suite_command, f"teacher: {teacher.name}")))
+    listener(Ready((f"agent: {version}", suite_command, f"teacher: {teacher.name}")))
     masker = build_masker(config, environment, state)
     return Parts(agent, suite, teacher, guard, masker, account)
 
 
+def _build_guard(
+    config: Config, task: Task, folder: Path, environment: Mapping[str, str], state: Path
+) -> Guard:
+    tests = config.tests
+    return build_guard(
+        task.project,
+        GuardMode(tests.guard),
+        tests.command,
+        environment,
+        _find_active_rule_files(config, task.project, state),
+        locks_folder(state),
+        tests.unguarded,
+        folder=folder / "guard",
+        task=task.text,
+    )
+
+
 def build_masker(config: Config, environment: Mapping[str, str], state: Path) -> Masker:
-    """The masker of a project: it knows the project's patterns and the environment's secrets."""
+    """Return a masker with the project's own patterns and the secrets of the environment."""
     return Masker(config.redaction.patterns, environment, ensure_masking_key(state))
 
 
 def recall_config(store: Store, run: str, project: Path, environment: Mapping[str, str]) -> Config:
-    """Return the configuration of a run, with what its record does not keep.
+    """Return the configuration of a run, with the secrets that the database does not store.
 
     Raises:
-        UsageError: a secret that was not kept is nowhere, or is another now.
+        UsageError: such a secret is missing, or has changed.
     """
     keeper = ConfigMasker(Masker(), ensure_masking_key(store.directory))
     return keeper.restore_config(store.read_config(run), project, environment)
@@ -134,14 +141,14 @@ def recall_config(store: Store, run: str, project: Path, environment: Mapping[st
 def build_agent(
     config: Config, environment: Mapping[str, str], guard: Guard | None = None
 ) -> ClaudeCodeAgent | CommandAgent:
-    """The agent that the configuration names.
+    """Build the agent that the configuration names.
 
     Raises:
         ConfigError: `agent.kind` is `command` and there is no command.
     """
     if config.agent.kind == "command":
         if not config.agent.command:
-            raise ConfigError("agent.kind is `command`, but agent.command is empty", "name one")
+            raise ConfigError("agent.kind is `command`, but agent.command is empty", "set it")
         return CommandAgent(config.agent.command, environment=environment)
     return ClaudeCodeAgent(
         environment=environment,
@@ -161,12 +168,12 @@ def build_agent(
 def report_project_choices(
     loaded: LoadedConfig, listener: Listener, of: Collection[str] = ()
 ) -> None:
-    """Tell what the project's own file has sent somewhere, or run, or which guard it lowers.
+    """Report settings of the project's own file that send or run something, or lower a guard.
 
     Args:
         loaded: the configuration, with the origin of each value.
-        listener: told so, a notice for each setting.
-        of: beginnings of the settings that count; all if empty.
+        listener: receives a notice for each setting.
+        of: prefixes of the settings to report; all if empty.
     """
     chosen = loaded.list_project_choices(of)
     if chosen:
@@ -198,7 +205,7 @@ def _report_project_commands(config: Config, project: Path, listener: Listener) 
 def build_teacher(
     config: Config, environment: Mapping[str, str], listener: Listener, account: Account
 ) -> NamedTeacher:
-    """Build the teacher that the configuration names, behind the ledger, ready to be asked.
+    """Build the teacher that the configuration names, metered and ready to be asked.
 
     Raises:
         TeacherError: its key, its address or a prompt is missing.
@@ -206,8 +213,8 @@ def build_teacher(
     if config.teacher.mode == "local":
         local = build_local_teacher(config, environment, listener)
         return NamedTeacher(MeteredTeacher(local, account), local.model)
-    asked = build_webhook_teacher(config, environment)
-    webhook = MeteredTeacher(asked, account, Kind.WEBHOOK)
+    unmetered = build_webhook_teacher(config, environment)
+    webhook = MeteredTeacher(unmetered, account, Kind.WEBHOOK)
     if config.teacher.fallback == "local":
         local = build_local_teacher(config, environment, listener)
         both = FallbackTeacher(webhook, MeteredTeacher(local, account), listener)
@@ -221,7 +228,7 @@ def build_local_teacher(
     listener: Listener,
     retries: Retries | None = None,
 ) -> LocalTeacher:
-    """The teacher that asks the API from this machine.
+    """Build the teacher that asks Anthropic's API from this machine.
 
     Raises:
         TeacherError: its key or a prompt is missing.
@@ -244,7 +251,7 @@ def build_local_teacher(
 def build_webhook_teacher(
     config: Config, environment: Mapping[str, str], retries: Retries | None = None
 ) -> WebhookTeacher:
-    """The teacher that asks an n8n workflow.
+    """Build the teacher that asks an n8n workflow.
 
     Raises:
         TeacherError: its address or its token cannot be used.
@@ -267,7 +274,7 @@ def open_account(
     run: str = "",
     current_attempt: Callable[[], int] = lambda: 0,
 ) -> Account:
-    """Open the account of a run, or of a lesson that belongs to none."""
+    """Open the account of a run, or of a lesson outside of a run."""
     limits, n8n = config.limits, config.n8n
     caps = Caps(
         cost_usd_per_day=limits.max_cost_usd_per_day,
@@ -281,7 +288,7 @@ def open_account(
 
 
 def meter_agent(config: Config, parts: Parts) -> MeteredAgent | WaitForResetAgent:
-    """Put the agent behind the ledger and the run's clock."""
+    """Return the agent of a run, metered and limited by the run's clock."""
     clock = RunClock(config.limits.run_wall_clock)
     agent = MeteredAgent(parts.agent, parts.account, clock)
     return WaitForResetAgent(agent, clock) if config.limits.wait_for_reset else agent
@@ -310,15 +317,15 @@ def build_teaching_parts(
 
 
 def _find_active_rule_files(config: Config, project: Path, state: Path) -> tuple[RuleFiles, ...]:
-    """The files whose rules Claude Code loads: the project's too, where new ones go elsewhere."""
-    shelf = resolve_rule_files(config, project, state)
-    if shelf.target is not Target.USER:
-        return (shelf,)
-    return shelf, RuleFiles(project, copies=state / "rulebooks")
+    """Return the files whose rules Claude Code loads: the project's, and the user's if used."""
+    rule_files = resolve_rule_files(config, project, state)
+    if rule_files.target is not Target.USER:
+        return (rule_files,)
+    return rule_files, RuleFiles(project, copies=state / "rulebooks")
 
 
 def build_policy(config: Config) -> Policy:
-    """How far the loop goes."""
+    """Return the limits of the loop."""
     return Policy(
         max_retries=config.learning.max_retries,
         auto_retry=config.learning.auto_retry,
@@ -335,11 +342,11 @@ def build_policy(config: Config) -> Policy:
 
 
 class SilentTeacher:
-    """Stands in when the configuration says that the suite's failures are not taught."""
+    """The teacher of a run whose test failures are not taught, as the configuration says."""
 
     name = "none"
 
     def teach(self, failure: Failure, known_rules: object) -> Lesson:
-        """Learn nothing, and say why."""
+        """Return a lesson that changes nothing, with the reason."""
         del failure, known_rules
         return Lesson(Action.NONE, "the source pytest is not enabled in failure_sources")

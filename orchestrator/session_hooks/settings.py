@@ -19,7 +19,7 @@ from orchestrator.platform.folders import PROJECT_SETTINGS, SETTINGS, hash_path
 from orchestrator.rulebook import files
 from orchestrator.rulebook.locking import hold_lock
 from orchestrator.session_hooks import entry, jsontext
-from orchestrator.storage.place import locks_folder, resolve_state_directory
+from orchestrator.storage.state_directory import locks_folder, resolve_state_directory
 
 MARK: Final = "# orchestrator hook"
 TIMEOUT_SECONDS: Final = 10

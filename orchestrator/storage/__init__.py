@@ -1,15 +1,20 @@
-"""The record of everything that is known: one database, and large files beside it.
+"""Store what is known about all runs: one database, and large files beside it.
 
-    storage.location    where the state directory is, cheap enough for a hook
-    storage.place       the folders in it, and the errors when they cannot be used
-    storage.schema      the tables, and how they came to be
-    storage.database    connections, transactions, and failures in words
-    storage.takeover    takes the databases of earlier versions over
-    storage.listing     runs as `orchestrator runs` lists them
-    storage.runs        runs, attempts, and what became of them
-    storage.result_rows a run's result as rows
-    storage.event_log   what happened in a run, in order
-    storage.retention   removes what has been kept long enough
+    storage.location          finds the state directory, without a slow import
+    storage.state_directory   names the folders in it, and makes errors when it cannot be used
+    storage.schema            defines the tables
+    storage.engines           connects to SQLite or Postgres
+    storage.database          executes statements, in transactions
+    storage.opening           opens the database, with its tables up to date
+    storage.earlier_versions  imports the databases of earlier versions
+    storage.runs              starts, claims, saves and finds runs
+    storage.codec             converts results to JSON and back
+    storage.packing           compresses that JSON
+    storage.result_rows       writes a result as rows, to be queried in SQL
+    storage.event_record      turns the events of a run into rows: short, and without secrets
+    storage.event_log         writes and lists those rows
+    storage.listing           reads what `orchestrator runs` shows, without decoding results
+    storage.retention         removes what is older than the retention period
 
-`__init__` imports nothing: a hook pays for `location` alone.
+This module imports nothing: a hook pays for `location` alone.
 """

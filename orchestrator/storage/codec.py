@@ -1,6 +1,6 @@
-"""Our values as JSON and back, so that what is stored can be read by a later version, and by eye.
+"""Convert values to JSON and back, so that later versions and people can read what is stored.
 
-Only the dataclasses listed here travel; a name that is not listed is a bug.
+Only the dataclasses listed here can be converted; another type is a bug.
 """
 
 import json
@@ -42,10 +42,10 @@ _BY_NAME: Final = {kind.__name__: kind for kind in _TYPES}
 
 
 def dumps(value: object) -> str:
-    """A value as JSON text that names its type.
+    """Return a value as JSON that names its type.
 
     Raises:
-        KeyError: the value's type is not one that travels.
+        KeyError: the value's type is not listed here.
     """
     name = type(value).__name__
     return json.dumps(
@@ -54,8 +54,13 @@ def dumps(value: object) -> str:
     )
 
 
-def loads(text: str) -> Any:  # noqa: ANN401 -- the type stands in the text
-    """The value that `dumps` wrote."""
+def loads(text: str) -> Any:  # noqa: ANN401 -- the text names the type
+    """Return the value that `dumps` has converted.
+
+    Raises:
+        KeyError: its type is not listed here.
+        ValueError: the text is not JSON, or not a value of its type.
+    """
     stored = json.loads(text)
     return _build_adapter(stored["type"]).validate_python(stored["value"])
 

@@ -1,4 +1,4 @@
-"""What happened in a run, in order."""
+"""Write and list the events of runs, in order."""
 
 from orchestrator.models import EventRow
 from orchestrator.storage.database import Database
@@ -10,14 +10,14 @@ class EventLog:
     Each method raises InfrastructureError when the database fails.
 
     Args:
-        database: the record.
+        database: the database.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def append_event(self, run: str, attempt: int, at: str, kind: str, values: str) -> None:
-        """Put an event at the end of a run's."""
+        """Append an event to those of a run."""
         self._database.write(
             "INSERT INTO events (run, position, attempt, at, kind, detail)"
             " SELECT ?, coalesce(max(position), 0) + 1, ?, ?, ?, ? FROM events WHERE run = ?",
@@ -25,7 +25,7 @@ class EventLog:
         )
 
     def list_events(self, run: str, after: int = 0) -> list[EventRow]:
-        """Return a run's events behind a position, the oldest first."""
+        """Return a run's events after a position, the oldest first."""
         rows = self._database.fetch_rows(
             "SELECT position, attempt, at, kind, detail FROM events"
             " WHERE run = ? AND position > ? ORDER BY position",

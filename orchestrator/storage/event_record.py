@@ -1,7 +1,7 @@
-"""A run's events as rows on record: what happened, when, in which attempt.
+"""Turn the events of a run into rows: what happened, when, and in which attempt.
 
-A row is short, whatever the event carries, and holds no secret. Whole reports and results are
-reduced to what they came to: the run's record keeps them already.
+A row is short, whatever the event contains, and holds no secret. Reports and results are reduced to
+a summary, because the result of the run contains them already.
 """
 
 import json
@@ -19,78 +19,81 @@ from orchestrator.models import EventRow, RunResult
 from teacher.models import Usage
 
 MOST_CHARS: Final = 2000
-"""Characters of a text that a row keeps."""
+"""Most characters of a text in a row."""
 MOST_ITEMS: Final = 20
-"""Items of a list that a row keeps, each with texts of `MOST_ITEM_CHARS`."""
+"""Most items of a list in a row, each with texts of at most `MOST_ITEM_CHARS`."""
 MOST_ITEM_CHARS: Final = 300
 _MOST_DEPTH: Final = 4
 MOST_ROWS: Final = 1000
-"""Rows of one kind that an attempt may have."""
+"""Most rows of one kind in an attempt."""
 _MOST_CASES: Final = 100
-_MOST_SAID: Final = 64 * 1024
-"""Characters of what an agent says without a pause that are looked at."""
+"""Most rows of failing test cases in an attempt."""
+_MOST_SPEECH_CHARS: Final = 64 * 1024
+"""Most characters of an agent's text that are joined before the text is masked and shortened."""
 
-_STAMPS: Final = frozenset(each.name for each in fields(events.Event))
+_COMMON_FIELDS: Final = frozenset(each.name for each in fields(events.Event))
+"""The fields of every event, which have columns of their own."""
 
 
-class EventLog(Protocol):
-    """Keeps the events of runs, in order. May be called from several threads."""
+class EventStore(Protocol):
+    """Stores the events of runs, in order: `event_log.EventLog`. Several threads may call."""
 
     def append_event(self, run: str, attempt: int, at: str, kind: str, values: str) -> None:
-        """Add a row at the end of a run's."""
+        """Append a row to those of a run."""
 
     def list_events(self, run: str, after: int = 0) -> Sequence[EventRow]:
-        """List a run's rows with a number above `after`, in order."""
+        """Return a run's rows with a number above `after`, in order."""
 
 
 def encode_event(event: events.Event, masker: Masker) -> tuple[str, dict[str, Any]]:
-    """Return an event's kind and values, as JSON has them: bounded, and without secrets."""
-    bound = _ValueLimiter(masker)
+    """Return the kind and the values of an event for JSON: limited in size, without secrets."""
+    limiter = _ValueLimiter(masker)
     values = {
-        name: bound.limit_value(value, MOST_CHARS) for name, value in _extract_values(event).items()
+        name: limiter.limit_value(value, MOST_CHARS)
+        for name, value in _extract_values(event).items()
     }
     return events.event_name(event), values
 
 
-def record_events(log: EventLog, run: str, masker: Masker) -> events.Listener:
-    """Return a listener that puts the events of one run on record.
+def record_events(log: EventStore, run: str, masker: Masker) -> events.Listener:
+    """Return a listener that writes the events of one run to the database.
 
-    Of the suite's cases only those that fail are kept. What the agent says without a pause is one
-    row: some agents speak line by line, and a secret may take several. A run that goes on reports
-    its finished attempts again; what is on record of them is not repeated.
+    Of the suite's cases only those that fail are written. Consecutive texts of the agent become one
+    row, because some agents speak line by line, and a secret may span several lines. A resumed run
+    emits the events of its finished attempts again; those are not written a second time.
 
     Args:
-        log: where the rows go.
+        log: stores the rows.
         run: the run's id.
-        masker: takes secrets out.
+        masker: replaces secrets.
     """
     return _Recorder(log, run, masker)
 
 
 class EventBuffer:
-    """Holds the events of a run that is not on record yet, until there is who takes them."""
+    """Holds the first events of a run, until the run is in the database and can have events."""
 
     def __init__(self) -> None:
-        self._held: list[events.Event] | None = []
+        self._events: list[events.Event] | None = []
 
     def __call__(self, event: events.Event) -> None:
-        """Hold an event."""
-        if self._held is not None:
-            self._held.append(event)
+        """Hold an event; drop it once the buffer was flushed."""
+        if self._events is not None:
+            self._events.append(event)
 
     def flush_to(self, listener: events.Listener) -> None:
-        """Pass on what was held, and hold nothing from now on."""
-        held, self._held = self._held or [], None
+        """Pass the held events on, and hold no more."""
+        held, self._events = self._events or [], None
         for event in held:
             listener(event)
 
 
 class _Recorder:
-    def __init__(self, log: EventLog, run: str, masker: Masker) -> None:
+    def __init__(self, log: EventStore, run: str, masker: Masker) -> None:
         self._log, self._run, self._masker = log, run, masker
         self._finished = {row.attempt for row in log.list_events(run) if row.kind == _FINISHED}
-        self._rows = Counter[tuple[int, str]]()
-        self._said: events.AgentSpoke | None = None
+        self._row_counts = Counter[tuple[int, str]]()
+        self._speech: events.AgentSpoke | None = None
         self._lock = threading.Lock()
 
     def __call__(self, event: events.Event) -> None:
@@ -100,23 +103,23 @@ class _Recorder:
                 return
             if isinstance(event, events.CaseFinished) and not event.case.is_failing:
                 return
-            if said := self._said:
-                self._said = None  # also if it cannot be written: the next event comes too
-                self._record_event(said)
+            if speech := self._speech:
+                self._speech = None  # first: if it cannot be written, the next event still can
+                self._record_event(speech)
             self._record_event(event)
 
     def _append_text(self, event: events.AgentSpoke) -> None:
-        before = self._said.text if self._said else ""
-        if len(before) < _MOST_SAID:
-            text = f"{before}\n{event.text}" if before else event.text
-            self._said = replace(self._said or event, text=text)
+        text = self._speech.text if self._speech else ""
+        if len(text) < _MOST_SPEECH_CHARS:
+            text = f"{text}\n{event.text}" if text else event.text
+            self._speech = replace(self._speech or event, text=text)
 
     def _record_event(self, event: events.Event) -> None:
         kind = events.event_name(event)
         if kind == _FINISHED and event.attempt in self._finished:
             return
-        self._rows[event.attempt, kind] += 1
-        left = _row_limit(event) - self._rows[event.attempt, kind]
+        self._row_counts[event.attempt, kind] += 1
+        left = _row_limit(event) - self._row_counts[event.attempt, kind]
         if left >= 0:
             self._append_row(event)
         if left == -1:
@@ -136,25 +139,27 @@ def _row_limit(event: events.Event) -> int:
     return _MOST_CASES if isinstance(event, events.CaseFinished) else MOST_ROWS
 
 
-# ---- what of an event is kept --------------------------------------------------------------
+# ---- the values of an event ----------------------------------------------------------------
 
 
 @singledispatch
 def _extract_values(event: events.Event) -> Mapping[str, object]:
-    """Return what is kept of an event: its own fields, where they are small."""
+    """Return the values of an event to store: by default its own fields."""
     return {
-        each.name: getattr(event, each.name) for each in fields(event) if each.name not in _STAMPS
+        each.name: getattr(event, each.name)
+        for each in fields(event)
+        if each.name not in _COMMON_FIELDS
     }
 
 
 @_extract_values.register
-def _(event: events.RunStarted) -> Mapping[str, object]:
+def _extract_run_started(event: events.RunStarted) -> Mapping[str, object]:
     task = event.task
     return {"task": task.text, "project": task.project, "resumed": event.resumed}
 
 
 @_extract_values.register
-def _(event: events.AgentFinished) -> Mapping[str, object]:
+def _extract_agent_finished(event: events.AgentFinished) -> Mapping[str, object]:
     result = event.result
     return {
         "outcome": result.outcome,
@@ -168,19 +173,19 @@ def _(event: events.AgentFinished) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.DiffTaken) -> Mapping[str, object]:
+def _extract_diff_taken(event: events.DiffTaken) -> Mapping[str, object]:
     diff = event.diff
     paths = [f"{change.status} {change.path}" for change in diff.changes]
     return {"summary": diff.summary, "files": len(paths), "changes": paths}
 
 
 @_extract_values.register
-def _(event: events.FilesGuarded) -> Mapping[str, object]:
+def _extract_files_guarded(event: events.FilesGuarded) -> Mapping[str, object]:
     return {"files": len(event.files)}
 
 
 @_extract_values.register
-def _(event: events.CaseFinished) -> Mapping[str, object]:
+def _extract_case_finished(event: events.CaseFinished) -> Mapping[str, object]:
     case = event.case
     return {
         "id": case.id,
@@ -191,7 +196,7 @@ def _(event: events.CaseFinished) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.SuiteFinished) -> Mapping[str, object]:
+def _extract_suite_finished(event: events.SuiteFinished) -> Mapping[str, object]:
     report = event.report
     return {
         "outcome": report.outcome,
@@ -206,7 +211,7 @@ def _(event: events.SuiteFinished) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.Judged) -> Mapping[str, object]:
+def _extract_judged(event: events.Judged) -> Mapping[str, object]:
     verdict = event.judgement.verdict
     return {
         "kind": verdict.kind,
@@ -217,7 +222,7 @@ def _(event: events.Judged) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.TeachingStarted) -> Mapping[str, object]:
+def _extract_teaching_started(event: events.TeachingStarted) -> Mapping[str, object]:
     failure = event.failure
     return {
         "type": failure.type,
@@ -228,7 +233,7 @@ def _(event: events.TeachingStarted) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.LessonLearned) -> Mapping[str, object]:
+def _extract_lesson_learned(event: events.LessonLearned) -> Mapping[str, object]:
     lesson = event.lesson
     return {
         "action": lesson.action,
@@ -240,7 +245,7 @@ def _(event: events.LessonLearned) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.RuleWritten) -> Mapping[str, object]:
+def _extract_rule_written(event: events.RuleWritten) -> Mapping[str, object]:
     change = event.change
     return {
         "rule": change.rule.id,
@@ -253,7 +258,7 @@ def _(event: events.RuleWritten) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.AttemptFinished) -> Mapping[str, object]:
+def _extract_attempt_finished(event: events.AttemptFinished) -> Mapping[str, object]:
     last = event.result.attempts[-1] if event.result.attempts else None
     return {
         "solved": bool(last and last.is_solved),
@@ -263,7 +268,7 @@ def _(event: events.AttemptFinished) -> Mapping[str, object]:
 
 
 @_extract_values.register
-def _(event: events.RunEnded) -> Mapping[str, object]:
+def _extract_run_ended(event: events.RunEnded) -> Mapping[str, object]:
     return {"seconds": event.seconds, **_outcome_values(event.result)}
 
 
@@ -275,11 +280,11 @@ def _usage_values(usage: Usage) -> Mapping[str, object]:
     return {"tokens": usage.tokens, "cost_usd": usage.cost_usd}
 
 
-# ---- bounds --------------------------------------------------------------------------------
+# ---- limits --------------------------------------------------------------------------------
 
 
 class _ValueLimiter:
-    """Makes any value one that JSON has: short, and without secrets."""
+    """Converts any value to one for JSON that is short and holds no secrets."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -300,27 +305,27 @@ class _ValueLimiter:
         return self._limit_text(str(value), chars)
 
     def _limit_mapping(self, value: Mapping[Any, object], depth: int) -> dict[str, Any]:
-        kept = {
+        limited = {
             self._limit_text(str(name), MOST_ITEM_CHARS): self._limit_named_value(
                 str(name), each, depth
             )
             for name, each in list(value.items())[:MOST_ITEMS]
         }
-        return kept | _count_omitted(len(value))
+        return limited | _count_omitted(len(value))
 
     def _limit_named_value(self, name: str, value: object, depth: int) -> Any:  # noqa: ANN401 -- JSON
-        """Return a value by whose name a secret may be known as one."""
+        """Return the limited value of a field; its name can show that it is secret."""
         if isinstance(value, str):
-            said = self._masker.mask(f"{name}: {value}")
-            value = said.removeprefix(f"{name}: ") if said.startswith(f"{name}: ") else said
+            masked = self._masker.mask(f"{name}: {value}")
+            value = masked.removeprefix(f"{name}: ") if masked.startswith(f"{name}: ") else masked
         return self.limit_value(value, MOST_ITEM_CHARS, depth + 1)
 
     def _limit_sequence(self, value: Sequence[object], depth: int) -> list[Any]:
-        kept = [self.limit_value(each, MOST_ITEM_CHARS, depth + 1) for each in value[:MOST_ITEMS]]
-        return [*kept, _count_omitted(len(value))] if len(value) > MOST_ITEMS else kept
+        items = [self.limit_value(each, MOST_ITEM_CHARS, depth + 1) for each in value[:MOST_ITEMS]]
+        return [*items, _count_omitted(len(value))] if len(value) > MOST_ITEMS else items
 
     def _limit_text(self, text: str, chars: int) -> str:
-        text = self._masker.mask(text)  # before the cut: half a secret has no shape
+        text = self._masker.mask(text)  # before it is cut: half a secret would not be recognized
         return text if len(text) <= chars else f"{text[:chars]}... ({len(text)} characters)"
 
 

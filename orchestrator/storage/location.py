@@ -1,6 +1,6 @@
-"""Where the state directory is."""
+"""Find the state directory."""
 
-# A hook asks on each tool call, and pathlib alone takes longer to import than the hook to run.
+# A hook does on each tool call, and pathlib alone takes longer to import than the hook to run.
 # ruff: noqa: PTH100, PTH111
 
 import os
@@ -8,22 +8,22 @@ import sys
 
 STATE_VARIABLE = "ORCHESTRATOR_STATE_DIR"
 RUN_VARIABLE = "ORCHESTRATOR_RUN"
-"""Set in the environment of each agent, so that a hook can tell a session of a run from a
+"""Set in the environment of each agent, so that a hook can distinguish the session of a run from a
 person's."""
 LOCKS = "locks"
 HOOKS = "hooks"
 HOOK_ERROR_LOG = "trouble.log"
-"""Folders in it, and the hooks' own log in theirs."""
+"""Folders in the state directory, and the log of errors in the folder of the hooks."""
 
 
 def find_state_directory() -> str:
-    """Return the state directory: `ORCHESTRATOR_STATE_DIR`, or where the platform keeps such.
+    """Return the state directory: `ORCHESTRATOR_STATE_DIR`, or the platform's default.
 
-    That is `XDG_STATE_HOME` or `~/.local/state` by the XDG Base Directory Specification, and
-    `~/Library/Application Support` on macOS.
+    By default it is in `XDG_STATE_HOME` or `~/.local/state`, as the XDG Base Directory
+    Specification says, and in `~/Library/Application Support` on macOS.
 
     Raises:
-        OSError: nobody says where the home directory is.
+        OSError: the home directory is unknown.
     """
     chosen = os.environ.get(STATE_VARIABLE)
     if not chosen and sys.platform == "darwin":
@@ -33,5 +33,5 @@ def find_state_directory() -> str:
         chosen = f"{base}/prompt-learning-loop"
     path = os.path.expanduser(chosen)
     if path.startswith("~"):
-        raise OSError("there is no home directory")  # and a folder called `~` would be made
+        raise OSError("there is no home directory")  # otherwise a folder named `~` is created
     return os.path.abspath(path)

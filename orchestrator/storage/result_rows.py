@@ -1,4 +1,4 @@
-"""A run's result as rows, so that what a run did can be asked in SQL."""
+"""Write the result of a run as rows, so that it can be queried in SQL."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,20 +8,20 @@ from orchestrator.models.fingerprints import compute_fingerprint
 from orchestrator.storage.database import Database, Row
 
 _MOST_CASES: Final = 1000
-"""Failing cases of one attempt that get a row; the archive has all."""
-_MESSAGE_BOUND: Final = 500
+"""Most failing cases of one attempt that get a row; the stored result has all of them."""
+_MESSAGE_CHARS: Final = 500
 
 _DETAILS: Final = ("suites", "changed_paths", "failed_cases", "findings")
 
 
 def write_result_rows(database: Database, run: str, result: RunResult, at: str) -> None:
-    """Write the rows of a run's baseline and attempts. What was written before is replaced.
+    """Write the rows of a run's baseline and attempts, and replace those written before.
 
     Args:
-        database: the record, in a transaction of the caller's.
+        database: the database, in a transaction of the caller.
         run: the run's id.
-        result: how far it has come.
-        at: the time for attempts that are not known yet, ISO 8601.
+        result: its result so far.
+        at: the time for attempts that have no row yet, ISO 8601.
     """
     delete_details(database, run)
     if result.baseline:
@@ -31,7 +31,7 @@ def write_result_rows(database: Database, run: str, result: RunResult, at: str) 
 
 
 def delete_details(database: Database, run: str) -> None:
-    """Delete what is known of a run beyond its attempts."""
+    """Delete the rows of a run's result, except those of its attempts."""
     for table in _DETAILS:
         database.write(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608 -- our own names
 
@@ -92,7 +92,8 @@ def _write_suite(database: Database, run: str, attempt: int, report: SuiteReport
 def _iter_case_rows(run: str, attempt: Attempt) -> Iterator[Row]:
     verdicts = attempt.verdict.cases if attempt.verdict else {}
     for case in attempt.report.failing[:_MOST_CASES] if attempt.report else ():
-        said = next((line for line in case.message.splitlines() if line.strip()), case.outcome)
-        mark = compute_fingerprint("pytest", [(case.id, said)])
+        line = next((line for line in case.message.splitlines() if line.strip()), case.outcome)
+        fingerprint = compute_fingerprint("pytest", [(case.id, line)])
         kind = verdicts.get(case.id, "")
-        yield run, attempt.number, case.id, case.outcome, kind, mark, said[:_MESSAGE_BOUND]
+        message = line[:_MESSAGE_CHARS]
+        yield run, attempt.number, case.id, case.outcome, kind, fingerprint, message

@@ -1,11 +1,11 @@
-"""Removes what has been kept long enough: nothing is kept for ever by accident.
+"""Remove the files and details of runs that are older than the retention period.
 
-Of a run that ended long ago its folder goes, its result, its events, and the details of its
-attempts. What remains are a few hundred bytes: that it was, what it came to and what it cost, and
-which rules were in force for its attempts, because the counters of rules are made of that.
+Removed are a run's folder, its result, its events, and the details of its attempts. A few hundred
+bytes remain: the run, its outcome and its cost, and the rules that were active in its attempts,
+because the counters of rules are computed from those.
 
-What is to go is written down first, and removed then: whoever is killed on the way leaves a run
-that is marked, and the next one finishes it.
+A run is marked before its files are removed. If the process is killed in between, the next one
+finds the mark and removes the rest.
 """
 
 import shutil
@@ -21,7 +21,9 @@ from orchestrator.platform import files
 from orchestrator.platform.liveness import ProcessMark, is_running
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.storage.database import Database, Row
-from orchestrator.storage.place import (
+from orchestrator.storage.earlier_versions import EARLIER, archive_earlier_files
+from orchestrator.storage.result_rows import delete_details
+from orchestrator.storage.state_directory import (
     build_state_error,
     locks_folder,
     pins_folder,
@@ -29,8 +31,6 @@ from orchestrator.storage.place import (
     runs_folder,
     worktree_folder,
 )
-from orchestrator.storage.result_rows import delete_details
-from orchestrator.storage.takeover import EARLIER, archive_earlier_files
 
 _OLD: Final = (
     "SELECT id, outcome, host, process, process_started FROM runs"
@@ -44,43 +44,43 @@ class PruneResult:
 
     runs: tuple[str, ...] = ()
     size: int = 0
-    """Bytes of the files."""
+    """Bytes of the removed files."""
     retained: tuple[str, ...] = ()
-    """Runs that are old and stay, because their work tree is there."""
+    """Old runs that are retained because their work tree still exists."""
 
 
 def find_prunable(
     database: Database, before: datetime, withdrawn: Collection[str] = ()
 ) -> PruneResult:
-    """Return what `prune` would remove.
+    """Return what `prune_database` would remove.
 
     Args:
-        database: the record.
-        before: runs that ended before this moment count, and those that were started before it and
-            never ended; one that is at work, or whose work tree is there, does not.
-        withdrawn: statuses of rules that nobody puts to the proof any more: what they were learned
-            from goes once they have been so for as long.
+        database: the database.
+        before: runs that ended before this time are old, and those that were started before it and
+            never ended; runs that are active, or whose work tree exists, are retained.
+        withdrawn: statuses of rules that are no longer tested. The project that such a rule was
+            learned from is removed when the rule last mattered before that time.
     """
     old = tuple(_iter_old_runs(database, before))
-    kept = tuple(run for run in old if files.exists(worktree_folder(database.directory, run)))
-    runs = tuple(run for run in old if run not in kept)
+    retained = tuple(run for run in old if files.exists(worktree_folder(database.directory, run)))
+    runs = tuple(run for run in old if run not in retained)
     folders = {run_folder(database.directory, run) for run in runs}
     folders |= set(_iter_leftovers(database, before, withdrawn))
-    return PruneResult(runs, sum(map(_measure_folder, folders)), kept)
+    return PruneResult(runs, sum(map(_measure_folder, folders)), retained)
 
 
 def prune_database(
     database: Database, before: datetime, withdrawn: Collection[str] = ()
 ) -> PruneResult:
-    """Remove what has been kept long enough. If another process does it just now, nothing is done.
+    """Remove what is old. Does nothing while another process does the same.
 
     Args:
-        database: the record.
+        database: the database.
         before: as in `find_prunable`.
         withdrawn: as in `find_prunable`.
 
     Raises:
-        InfrastructureError: something cannot be removed; all else is.
+        InfrastructureError: something could not be removed; everything else was.
     """
     lock = FileLock(locks_folder(database.directory) / "prune.lock", seconds=0)
     try:
@@ -112,9 +112,9 @@ def _remove_folders(database: Database, folders: Collection[Path]) -> None:
 
 
 def _mark_pruned(database: Database, run: str) -> None:
-    """Remove a run's rows and write down that its files are to go, in one transaction.
+    """Remove a run's rows and mark its files for removal, in one transaction.
 
-    Its token goes up: a process that is taken for dead and is not has lost the run.
+    The token is incremented: should a process that seemed dead still be active, it loses the run.
     """
     with database.transaction():
         rows = database.fetch_rows(
@@ -122,8 +122,8 @@ def _mark_pruned(database: Database, run: str) -> None:
             " WHERE id = ? AND pruned IS NULL",
             (run,),
         )
-        if not rows or _is_at_work(database, rows[0]):
-            return  # it was resumed, or pruned by somebody else, just now
+        if not rows or _is_active(database, rows[0]):
+            return  # it has just been resumed, or pruned by another process
         delete_details(database, run)
         for table in ("results", "events"):
             database.write(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608 -- our own
@@ -133,11 +133,11 @@ def _mark_pruned(database: Database, run: str) -> None:
 
 def _iter_old_runs(database: Database, before: datetime) -> Iterator[str]:
     for run, *row in database.fetch_rows(_OLD, (before.isoformat(),)):
-        if not _is_at_work(database, tuple(row)):
+        if not _is_active(database, tuple(row)):
             yield run
 
 
-def _is_at_work(database: Database, row: Row) -> bool:
+def _is_active(database: Database, row: Row) -> bool:
     outcome, *mark = row
     return outcome == RunOutcome.RUNNING and is_running(ProcessMark(*mark), local=database.is_local)
 
@@ -145,7 +145,7 @@ def _is_at_work(database: Database, row: Row) -> bool:
 def _iter_leftovers(
     database: Database, before: datetime, withdrawn: Collection[str]
 ) -> Iterator[Path]:
-    """Yield the folders that nobody needs, whole: of runs that are marked, of rules, and others."""
+    """Yield the folders to remove: of marked runs, of withdrawn rules, of earlier versions."""
     marked = {run for (run,) in database.fetch_rows("SELECT id FROM runs WHERE pruned IS NOT NULL")}
     for entry in files.list_folder(runs_folder(database.directory)):
         if entry.name in marked and files.is_real_folder(entry):
@@ -160,9 +160,9 @@ def _iter_leftovers(
 def _iter_unneeded_pins(
     database: Database, before: datetime, withdrawn: Collection[str]
 ) -> Iterator[Path]:
-    """Yield the folders of what rules were learned from that were withdrawn long ago.
+    """Yield the pinned projects of rules that were withdrawn long ago.
 
-    A rule that this record does not know may be one of another record.
+    Those of unknown rules are retained: they may belong to the rules of another database.
     """
     gone, needed = set[str](), set[str]()
     for rule, status, mattered in database.fetch_rows("SELECT id, status, mattered FROM rules"):
@@ -176,6 +176,6 @@ def _iter_unneeded_pins(
 def _measure_folder(folder: Path) -> int:
     size = 0
     for path in files.iter_files(folder):
-        with suppress(OSError):  # it is removed just now
+        with suppress(OSError):  # it has just been removed
             size += Path(path).lstat().st_size
     return size

@@ -1,4 +1,4 @@
-"""The runs of this user: begun, taken up, saved, found again."""
+"""Start, claim, save and find the runs of this user."""
 
 import secrets
 import shutil
@@ -14,20 +14,21 @@ from orchestrator.errors import LostRunError, UsageError
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage import codec
-from orchestrator.storage.database import Database, Row
+from orchestrator.storage.database import Row
 from orchestrator.storage.event_log import EventLog
-from orchestrator.storage.listing import pack_result, unpack_result
-from orchestrator.storage.place import (
+from orchestrator.storage.opening import open_database
+from orchestrator.storage.packing import pack_result, unpack_result
+from orchestrator.storage.result_rows import write_result_rows
+from orchestrator.storage.state_directory import (
     build_state_error,
     locks_folder,
     resolve_state_directory,
     run_folder,
 )
-from orchestrator.storage.result_rows import write_result_rows
 
 RUN_FORMAT: Final = "2"
-"""Goes up when a step's name, its result or a file in a run's folder changes its meaning: a run
-that was begun with another one cannot go on. It is DBOS's application version too."""
+"""Changed when a step's name, its result or a file in a run's folder changes its meaning: a run
+with another format cannot be resumed. It is also DBOS's application version."""
 
 _SELECT: Final = (
     "SELECT id, task, project, started, ended, outcome, host, process, process_started, attempts,"
@@ -36,12 +37,12 @@ _SELECT: Final = (
 
 
 def create_run_id() -> str:
-    """Return an id for a run that begins now."""
+    """Return an id for a run that starts now."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 class Store:
-    """The runs of this user on this machine. Whoever opens one closes it, best by `with`.
+    """The runs of this user. The caller closes it, best by `with`.
 
     Any thread may call. Each method raises InfrastructureError when the database fails.
 
@@ -49,11 +50,12 @@ class Store:
         directory: the state directory; the user's if None.
 
     Raises:
-        InfrastructureError: the state directory cannot be written, or is of a later version.
+        InfrastructureError: the state directory cannot be written, or was written by a later
+            version.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
-        self.database = Database(directory or resolve_state_directory())
+        self.database = open_database(directory or resolve_state_directory())
         self._opened = ExitStack()
         self._opened.enter_context(self.database)
 
@@ -70,7 +72,7 @@ class Store:
 
     @property
     def locks(self) -> Path:
-        """Where locks are kept."""
+        """The folder of the lock files."""
         return locks_folder(self.directory)
 
     def close(self) -> None:
@@ -79,14 +81,26 @@ class Store:
 
     @cached_property
     def events(self) -> EventLog:
-        """The events of runs. They come many a second: no commit of theirs waits for the disk."""
-        database = Database(self.directory, durable=False)
+        """The events of runs, in a connection of their own whose commits do not wait for the disk.
+
+        There can be many in a second.
+        """
+        database = open_database(self.directory, durable=False)
         return EventLog(self._opened.enter_context(database))
 
     # ---- writing
 
     def create_run(self, task: Task, config: str, identity: str | None = None) -> RunRecord:
-        """Begin the record of a run; `config` is its configuration as text."""
+        """Create the record of a run that starts now.
+
+        Args:
+            task: its task, with secrets masked.
+            config: its configuration as text, with secrets masked.
+            identity: its id; a new one if None.
+
+        Returns:
+            The record. The run's folder exists.
+        """
         started = datetime.now(UTC)
         identity = identity or create_run_id()
         self.database.write(
@@ -105,41 +119,42 @@ class Store:
         return self.load_run(identity)
 
     def discard_run(self, run: str) -> None:
-        """Forget a run that nobody has taken up; one that was taken up stays."""
-        gone = self.database.write("DELETE FROM runs WHERE id = ? AND token = 0", (run,))
-        if gone:
+        """Delete a run that no process has claimed; a run that was claimed is retained."""
+        deleted = self.database.write("DELETE FROM runs WHERE id = ? AND token = 0", (run,))
+        if deleted:
             shutil.rmtree(run_folder(self.directory, run), ignore_errors=True)
 
     def require_resumable(self, run: str) -> None:
-        """Check that a run can go on as far as its record is concerned.
+        """Check that the record of a run allows it to be resumed.
 
         Raises:
-            UsageError: another version began it, or it was kept long enough, and what it needs is
-                gone.
+            UsageError: it was started by a version with another format, or what it needs was
+                removed after the retention period.
         """
         ((form, pruned),) = self.database.fetch_rows(
             "SELECT format, pruned FROM runs WHERE id = ?", (run,)
         )
-        why = ""
+        reason = ""
         if pruned:
-            why = "its files were removed after `state.keep_days`"
+            reason = "its files were removed after `state.keep_days`"
         elif form != RUN_FORMAT:
-            why = "it was begun by a version that keeps runs in another form"
-        if why:
-            raise UsageError(f"run {run} cannot go on: {why}", "start a new run")
+            reason = "it was started by a version that stores runs in another format"
+        if reason:
+            raise UsageError(f"run {run} cannot be resumed: {reason}", "start a new run")
 
     def claim_run(self, run: str, config: str = "") -> int:
-        """Note that this process carries the run now.
+        """Record that this process executes the run from now on.
 
         Args:
             run: the run's id.
-            config: its configuration from now on; as it is if empty.
+            config: its configuration from now on; unchanged if empty.
 
         Returns:
-            The token by which it is known as the run's owner, until another takes the run up.
+            The token that identifies this process as the run's owner, until another process claims
+            the run.
 
         Raises:
-            UsageError: it cannot go on, see `require_resumable`.
+            UsageError: it cannot be resumed, see `require_resumable`.
         """
         with self.database.transaction():
             self.require_resumable(run)
@@ -152,22 +167,22 @@ class Store:
             return self.read_token(run)
 
     def require_owner(self, run: str, token: int) -> None:
-        """Check that nobody has taken the run up since.
+        """Check that no other process has claimed the run since.
 
         Raises:
-            LostRunError: somebody has.
+            LostRunError: another process has.
         """
         if self.read_token(run) != token:
             raise LostRunError(run)
 
     def save_result(self, run: str, result: RunResult, token: int) -> None:
-        """Keep how far a run has come.
+        """Save the result of a run so far, or at its end.
 
         Raises:
-            LostRunError: another process has taken it up; nothing is changed.
+            LostRunError: another process has claimed it; nothing is changed.
         """
         now = datetime.now(UTC).isoformat()
-        over = None if result.outcome is RunOutcome.RUNNING else now
+        ended = None if result.outcome is RunOutcome.RUNNING else now
         usage = result.usage
         with self.database.transaction():
             self.require_owner(run, token)
@@ -175,7 +190,7 @@ class Store:
                 "UPDATE runs SET outcome = ?, ended = ?, message = ?, attempts = ?, cost_usd = ?,"
                 " tokens = ? WHERE id = ?",
                 (
-                    *(result.outcome, over, result.message, len(result.attempts)),
+                    *(result.outcome, ended, result.message, len(result.attempts)),
                     *(usage.cost_usd, usage.tokens, run),
                 ),
             )
@@ -187,10 +202,10 @@ class Store:
             write_result_rows(self.database, run, result, now)
 
     def end_run(self, run: str, outcome: RunOutcome, message: str, token: int) -> RunResult:
-        """End a run that was broken off, and return how far it has come.
+        """End an incomplete run with an outcome, and return its result so far.
 
         Raises:
-            LostRunError: another process has taken it up; nothing is changed.
+            LostRunError: another process has claimed it; nothing is changed.
         """
         so_far = self.load_run(run).result or RunResult(outcome)
         result = replace(so_far, outcome=outcome, message=message)
@@ -210,7 +225,7 @@ class Store:
         return replace(record, result=codec.loads(unpack_result(rows[0]))) if rows else record
 
     def find_run(self, run: str) -> RunRecord:
-        """Find a run as `get` does, without its result.
+        """Find a run by its id, the beginning of its id, or `last`, without its result.
 
         Raises:
             UsageError: there is none, or more than one.
@@ -224,10 +239,10 @@ class Store:
             found = [self._build_record(row) for row in rows]
             found = [record for record in found if record.id == run] or found
         if not found:
-            raise UsageError(f"there is no run {run}", "`orchestrator runs` lists them")
+            raise UsageError(f"there is no run {run}", "list the runs with `orchestrator runs`")
         if len(found) > 1:
             ids = ", ".join(record.id for record in found[:4])
-            raise UsageError(f"{run} is the beginning of several runs: {ids}", "give more of it")
+            raise UsageError(f"several run ids begin with {run}: {ids}", "give more of the id")
         return found[0]
 
     def list_runs(self, limit: int = 50) -> list[RunRecord]:
@@ -238,14 +253,14 @@ class Store:
         return [self._build_record(row) for row in rows]
 
     def list_running(self, project: Path) -> Sequence[RunRecord]:
-        """List the runs of a project that are at work, or whose process was killed."""
+        """List the runs of a project that are active, or whose process was killed."""
         rows = self.database.fetch_rows(
             f"{_SELECT} WHERE project = ? AND outcome = ?", (str(project), RunOutcome.RUNNING)
         )
         return [self._build_record(row) for row in rows]
 
     def list_resumable(self) -> set[str]:
-        """Return the ids of all runs that somebody can go on with, or is at work on."""
+        """Return the ids of all runs that can be resumed, or are active."""
         ended = tuple(outcome for outcome in RunOutcome if outcome not in RESUMABLE)
         marks = ", ".join("?" * len(ended))
         rows = self.database.fetch_rows(
@@ -262,11 +277,11 @@ class Store:
         }
 
     def read_config(self, run: str) -> str:
-        """Return the configuration that a run began with."""
+        """Return the stored configuration of a run, as text."""
         return str(self.database.fetch_rows("SELECT config FROM runs WHERE id = ?", (run,))[0][0])
 
     def read_token(self, run: str) -> int:
-        """Return how often a process has taken the run up."""
+        """Return how often a process has claimed the run."""
         return int(self.database.fetch_rows("SELECT token FROM runs WHERE id = ?", (run,))[0][0])
 
     def _build_record(self, row: Row) -> RunRecord:

@@ -1,7 +1,7 @@
-"""The tables of the record, the same in SQLite and in Postgres.
+"""Define the tables of the database, the same in SQLite and Postgres.
 
-Times are ISO 8601 with a zone, money is US dollars, `book` is the real path of a rulebook's file,
-and attempt 0 of a run is its baseline. Whoever writes SQL by hand finds one fact in one place.
+Times are ISO 8601 with a time zone, money is in US dollars, `book` is the real path of a rulebook's
+file, and attempt 0 of a run is its baseline.
 """
 
 from typing import Final
@@ -185,12 +185,12 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     CREATE INDEX spending_open ON spending (closed) WHERE closed = 0;
     """,
 )
-"""Applied in order, each in a transaction of its own; the table `schema_version` counts them.
+"""Applied in order, those that are missing in one transaction; `schema_version` counts them.
 
-`runs.token` says how often a process took the run up: only its present owner's results count.
-`spending.cost_usd` is what is reserved until it is closed, and the bill from then on; its `started`
-and each `process_started` are seconds since 1970. `exposures.text_hash` is of the rule's text as it
-was sent, and `witness` how that is known.
+`runs.token` counts how often a process has claimed the run: only results of the latest one count.
+`spending.cost_usd` is the reserved amount until the entry is closed, and the bill afterwards; its
+`started` and every `process_started` are seconds since 1970. `exposures.text_hash` is the hash of
+the rule's text as it was sent, and `witness` says how that is known.
 """
 
 SQLITE: Final = {
@@ -203,4 +203,4 @@ POSTGRES: Final = {
     "bytes": "BYTEA",
     "identity": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
 }
-"""What a type is called in each."""
+"""The names of the types in each database."""

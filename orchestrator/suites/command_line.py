@@ -12,6 +12,8 @@ from typing import Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
 from orchestrator.platform import files, process
+from orchestrator.platform.child import Channel
+from orchestrator.platform.watchdog import EndReason
 
 OUTPUT_BOUND: Final = 200_000
 """Limit for the output in a report, in characters; the end of the output is stored."""
@@ -115,7 +117,7 @@ def run_command(
     workspace: Path,
     env: Mapping[str, str],
     timeout_seconds: float,
-    channel: process.Channel | None = None,
+    channel: Channel | None = None,
 ) -> CommandResult:
     """Run a command, and then end the processes that it has left running.
 
@@ -136,7 +138,7 @@ def run_command(
     output = done.text
     if len(output) > OUTPUT_BOUND:  # between words: half of a secret would not be masked
         output = (output[-OUTPUT_BOUND:].split(None, 1) or [""])[-1]
-    if done.ended_by is not process.EndReason.ITSELF:
+    if done.ended_by is not EndReason.ITSELF:
         text = f"ended after {timeout_seconds:g} seconds"
         return CommandResult(SuiteOutcome.TIMEOUT, None, output, done.seconds, text)
     if signal_name := _find_signal_name(done.returncode, line.by_shell):

@@ -9,6 +9,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import process
+from orchestrator.platform.watchdog import EndReason
 
 _PASSED_VARIABLES: Final = frozenset(
     {
@@ -101,7 +102,7 @@ class Git:
             if stdout_file and error.filename == str(stdout_file):
                 raise
             raise _build_start_error(error, self.folder) from error
-        if done.returncode not in allowed or done.ended_by is not process.EndReason.ITSELF:
+        if done.returncode not in allowed or done.ended_by is not EndReason.ITSELF:
             raise self.build_error(arguments, done)
         return done
 
@@ -123,14 +124,14 @@ class Git:
         """The error that says what a git command did, in full."""
         command = shlex.join(["git", *arguments])
         stderr = done.stderr.decode("utf-8", "replace").strip()
-        if done.ended_by is not process.EndReason.ITSELF:
+        if done.ended_by is not EndReason.ITSELF:
             how = f"was ended after {done.seconds:.0f} s"
         else:
             how = f"failed with exit code {done.returncode}"
-        mend = f"see what `git status` says in {self.folder}"
+        hint = f"see what `git status` says in {self.folder}"
         if any(phrase in stderr for phrase in _NO_SPACE):
-            mend = "the disk is full: free some space for the state directory, then run again"
-        return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", mend)
+            hint = "the disk is full: free some space for the state directory, then run again"
+        return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", hint)
 
 
 def _format_settings(values: tuple[str, ...]) -> list[str]:

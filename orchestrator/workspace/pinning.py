@@ -17,7 +17,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
-from orchestrator.storage.place import pins_folder
+from orchestrator.storage.state_directory import pins_folder
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import ISOLATED, RAW_BYTES
 

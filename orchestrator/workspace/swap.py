@@ -12,8 +12,9 @@ from pathlib import Path
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import Snapshot
-from orchestrator.platform import files, process
+from orchestrator.platform import files
 from orchestrator.platform.folders import hash_path
+from orchestrator.platform.process_tree import end_marked_processes
 from orchestrator.ports import Workspace
 from orchestrator.workspace.snapshots import open_workspace
 
@@ -204,7 +205,7 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
             "then remove that file",
         ) from error
     # The suite of the killed run may still be at work on the tree before.
-    ended = process.end_marked_processes(folder.name)
+    ended = end_marked_processes(folder.name)
     try:
         trees = TreeSwap(open_workspace(project, folder), note, folder)
         return replace(_finish_swap(trees, swap), run=folder.name, ended=ended)

@@ -18,7 +18,7 @@ import pytest
 from orchestrator.events import AgentSpoke, Event, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome
 from orchestrator.ports import Agent
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 
 FAMILY_SCRIPT = """
 import os, signal, subprocess, sys, time

@@ -23,7 +23,7 @@ from orchestrator.agents.claude_wire import (
 )
 from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, ToolUsed
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.platform.process import EndReason
+from orchestrator.platform.watchdog import EndReason
 from teacher.models import Usage
 
 PROJECT = Path("/p")

@@ -12,7 +12,7 @@ from orchestrator.agents.claude_code import ClaudeCodeAgent
 from orchestrator.events import Event
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
 from tests.agents.conformance import survivors
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 
 LIMITS = AgentLimits(wall_clock_seconds=30, no_output_seconds=30)
 
@@ -92,7 +92,7 @@ def test_plain_words_on_the_wrong_stream_are_kept(project: Path) -> None:
 def test_messages_that_cannot_be_read_end_the_run(
     line: str, words: str, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("platform.process", "agents.claude_transport"):
+    for module in ("platform.child", "agents.claude_transport"):
         monkeypatch.setattr(f"orchestrator.{module}.LINE_LIMIT", 2**20)
     flood = f"print({line[:100]!r} + ' ' * {max(0, len(line) - 100)}, flush=True); time.sleep(600)"
     result = run(project, WELL, flood)

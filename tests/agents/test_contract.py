@@ -26,7 +26,7 @@ from orchestrator.events import AgentSpoke, AgentWaiting, Event, ToolEnded, Tool
 from orchestrator.models import AgentLimits, AgentOutcome
 from tests.agents.claude import SMALL, answers, claude, fault, say, steps, use, write
 from tests.agents.conformance import FAMILY_SCRIPT, survivors
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 from tests.platform.test_process import alive, pids_in
 
 LIMITS = AgentLimits(max_turns=6, wall_clock_seconds=60, no_output_seconds=60)
@@ -300,11 +300,11 @@ def test_a_run_that_is_ended_in_the_middle_still_has_its_bill(project: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "mend"),
+    ("status", "error", "hint"),
     [(401, "authentication_failed", "ANTHROPIC_API_KEY"), (529, "overloaded", "later")],
 )
 def test_http_errors_are_retried_then_reported(
-    status: int, error: str, mend: str, project: Path, seen: list[dict[str, Any]]
+    status: int, error: str, hint: str, project: Path, seen: list[dict[str, Any]]
 ) -> None:
     outcome = AgentOutcome.NOT_LOGGED_IN if status == 401 else AgentOutcome.API_ERROR
     events: list[Event] = []
@@ -312,7 +312,7 @@ def test_http_errors_are_retried_then_reported(
         result = agent.run("Go on.", project, LIMITS, events.append)
     assert result.outcome is outcome
     assert result.message.startswith(f"API error {status}: ")
-    assert mend in result.message
+    assert hint in result.message
     assert [type(event) for event in events] == [AgentWaiting]
     (retry,) = of_type(seen, "system", "api_retry")
     assert (retry["attempt"], retry["max_retries"], retry["error_status"], retry["error"]) == (

@@ -21,7 +21,7 @@ from orchestrator.budget.ledger import (
     Ledger,
 )
 from orchestrator.errors import InfrastructureError
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from teacher.models import Usage
 
 
@@ -40,7 +40,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Clock, each_database: str) -> Iterator[Ledger]:
-    with Database(tmp_path) as database:
+    with open_database(tmp_path) as database:
         yield Ledger(database, clock)
 
 
@@ -127,7 +127,8 @@ def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
     script = f"""
         from pathlib import Path
         from orchestrator.budget.ledger import *
-        database = Database(Path({str(tmp_path)!r}))
+        from orchestrator.storage.opening import open_database
+        database = open_database(Path({str(tmp_path)!r}))
         Ledger(database, lambda: 1_800_000_000.0).open_entry("dead", Caps(10))
     """
     root = Path(__file__).parents[2]
@@ -144,7 +145,7 @@ def test_the_entry_of_a_dead_process_is_settled_by_the_dearest_bill(
 def test_a_ledger_that_cannot_be_written_is_said_in_one_line(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    with Database(tmp_path) as broken:
+    with open_database(tmp_path) as broken:
         broken.write("DROP TABLE spending")
     with pytest.raises(InfrastructureError, match="cannot be used") as caught:
         ledger.open_entry("a", Caps(1))
@@ -166,7 +167,7 @@ STEPS = st.lists(
 def test_reservations_and_bills_never_go_over_together(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, float, float]]
 ) -> None:
-    with Database(tmp_path_factory.mktemp("state")) as database:
+    with open_database(tmp_path_factory.mktemp("state")) as database:
         check_reservations(Ledger(database, Clock()), steps)
 
 
@@ -193,8 +194,9 @@ def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
     script = f"""
         from pathlib import Path
         from orchestrator.budget.ledger import *
+        from orchestrator.storage.opening import open_database
         from teacher.models import Usage
-        ledger, spent = Ledger(Database(Path({str(tmp_path)!r}))), 0.0
+        ledger, spent = Ledger(open_database(Path({str(tmp_path)!r}))), 0.0
         for _ in range(20):
             try:
                 entry = ledger.open_entry("a", Caps(cost_usd_per_day=10), at_most=0.5)
@@ -212,7 +214,7 @@ def test_many_processes_at_once_stay_within_the_limit(tmp_path: Path) -> None:
     spent = [float(child.communicate()[0]) for child in children]
     assert [child.returncode for child in children] == [0] * 4
     assert sum(spent) <= 10 + 1e-6
-    with Database(tmp_path) as database:
+    with open_database(tmp_path) as database:
         assert Ledger(database).sum_spending() == pytest.approx(sum(spent))
 
 
@@ -243,7 +245,7 @@ def test_so_much_money_for_a_webhook_a_day(ledger: Ledger, clock: Clock) -> None
 
 def test_an_entry_says_whose_it_is(ledger: Ledger, tmp_path: Path) -> None:
     ledger.close_entry(ledger.open_entry("a", Caps(), Kind.WEBHOOK, attempt=2), cost(0.5))
-    with Database(tmp_path) as database:
+    with open_database(tmp_path) as database:
         rows = database.fetch_rows(
             "SELECT run, attempt, kind, closed, cost_usd, tokens FROM spending"
         )
@@ -254,7 +256,7 @@ def test_what_another_machine_reserved_stays_reserved(
     ledger: Ledger, tmp_path: Path, each_database: str
 ) -> None:
     ledger.open_entry("far", Caps(cost_usd_per_day=10), at_most=5)
-    with Database(tmp_path) as database:
+    with open_database(tmp_path) as database:
         database.write("UPDATE spending SET host = 'far away', process_started = 1")
     left = ledger.open_entry("near", Caps(cost_usd_per_day=10)).allowance
     # A file is on this machine alone, whatever the machine was called before.
@@ -265,6 +267,6 @@ def test_what_another_machine_reserved_for_a_run_that_was_taken_over_is_closed(
     ledger: Ledger, tmp_path: Path
 ) -> None:
     ledger.open_entry("run", Caps(cost_usd_per_run=5), at_most=5)
-    with Database(tmp_path) as database:
+    with open_database(tmp_path) as database:
         database.write("UPDATE spending SET host = 'far away', process_started = 1")
     assert ledger.open_entry("run", Caps(cost_usd_per_run=5)).allowance == pytest.approx(4.5)

@@ -13,7 +13,7 @@ from orchestrator.budget.ledger import CapReachedError, Caps, Ledger
 from orchestrator.budget.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.budget.waiting import Time, WaitForResetAgent
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from teacher.errors import TeacherUnavailable, UnusableAnswer
 from teacher.fake import ScriptedTeacher
 from teacher.models import Action, Failure, FailureType, Lesson, Usage
@@ -34,7 +34,7 @@ def gives(result: AgentResult, seen: list[AgentLimits] | None = None) -> Act:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Database(tmp_path / "state") as database:
+    with open_database(tmp_path / "state") as database:
         yield Ledger(database)
 
 

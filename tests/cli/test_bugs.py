@@ -8,7 +8,7 @@ from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
 from orchestrator.suites.command_suite import CommandSuite
 from tests.cli.conftest import TASK, Call, Shop
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 KEY = "sk-ant-api03-not-a-real-one"
 

@@ -12,9 +12,9 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.platform.liveness import mark_process
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import CHECKOUT, TASK, Call, Shop
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 DIES_AT_THE_END = """
 import os, signal, sys

@@ -20,8 +20,8 @@ from orchestrator.session_hooks.handler import handle_event
 from orchestrator.suites.command_suite import CommandSuite
 from teacher.models import RuleText
 from tests.cli.conftest import TASK, Call, Shop
-from tests.kept import read_stored_text
 from tests.masking.samples import Sample, list_sample_of_each_shape
+from tests.stored_text import read_stored_text
 from tests.teacher.loopback import Loopback, json_reply
 
 SAMPLES = [sample for _, sample in list_sample_of_each_shape() if sample]

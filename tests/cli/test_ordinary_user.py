@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import CHECKOUT, TASK, Shop, start_command, wait_for_result
-from tests.users import deny_access, find_user_wrapper
+from tests.ordinary_user import deny_access, find_user_wrapper
 
 PYTEST = f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider tests"
 SUITES = {

@@ -20,7 +20,7 @@ from tests.cli.conftest import (
     wait_for_result,
 )
 from tests.cli.test_signals import FAMILY, alive, relatives, until
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 MEMBERS = 4
 """The agent's shell, and three that sleep."""
@@ -79,7 +79,7 @@ def test_a_killed_runs_processes_are_ended_first(
     call: Call, shop: Shop, teacher: ReplayServer, command: str
 ) -> None:
     left = kill(start(shop))
-    told = f"! ended {len(left)} processes that run {get_last_run().id} had left at work"
+    told = f"! ended {len(left)} processes that run {get_last_run().id} had left running"
     done = go_on(call, shop, command)
     assert alive(left) == []
     assert told in done.out
@@ -104,7 +104,7 @@ def test_those_of_a_killed_comparison_are_ended_and_counted_too(
     assert len(left) >= MEMBERS
     slow.unlink()
     shop.agent.write_text(AGENT, encoding="utf-8")
-    told = f"! ended {len(left)} processes that run {get_last_run().id} had left at work"
+    told = f"! ended {len(left)} processes that run {get_last_run().id} had left running"
     done = go_on(call, shop, command)
     assert alive(left) == []
     assert done.out.count(told) == 1

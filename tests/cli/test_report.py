@@ -5,8 +5,8 @@ import pytest
 from orchestrator.budget.ledger import Ledger
 from orchestrator.cli.report import TYPES
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.storage.database import Database
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.opening import open_database
+from orchestrator.storage.state_directory import resolve_state_directory
 from teacher.models import FailureType
 from teacher.prompt import build_system_prompt
 from tests.cli.conftest import RULE, Call, Shop
@@ -76,7 +76,7 @@ def test_every_lesson_is_metered(
     shop.configure()
     assert call("teach", "--pending", *here).code == 0
     assert len(teacher.requests) == 1
-    with Database(resolve_state_directory()) as database:
+    with open_database(resolve_state_directory()) as database:
         assert Ledger(database).sum_spending() > 0
 
 

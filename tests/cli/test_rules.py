@@ -14,7 +14,7 @@ from orchestrator.cli.main import main
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend
 
 OPPOSITE = "Always return 0 for a missing result"
@@ -273,7 +273,7 @@ def test_your_own_rules_are_for_every_project(
     monkeypatch.delenv("ORCHESTRATOR_RULES_TARGET")
     assert rules.json("list") == []
     (other / "orchestrator.yaml").write_text("rules: {target: user}\n", encoding="utf-8")
-    assert "not for a project to choose" in rules("list", code=2)
+    assert "not allowed in a project's own file" in rules("list", code=2)
 
 
 def test_a_scope_that_is_everything_takes_a_scope_away(

@@ -12,7 +12,7 @@ from orchestrator.cli import main
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
 from tests.cli.conftest import RULE, TASK, Call, Shop, start_command, wait_for_result
-from tests.runs import list_runs
+from tests.recorded_runs import list_runs
 
 IN_ORDER = [
     "ready",

@@ -8,10 +8,10 @@ import pytest
 
 from orchestrator.journal.durable import read_history
 from orchestrator.services.recovery import lock_project
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import TASK, Call, Shop
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 pytestmark = pytest.mark.usefixtures("teacher")
 
@@ -97,7 +97,7 @@ def test_a_project_does_not_choose_how_long_others_are_kept(
     for words in (("run", TASK), ("runs", "prune")):
         done = call(*words, "--project-dir", shop.project)
         assert done.code == 2
-        assert "`state.keep_days` is not for a project to choose" in done.err
+        assert "`state.keep_days`: this value is not allowed" in done.err
 
 
 def test_a_refused_resume_changes_nothing(call: Call, shop: Shop) -> None:

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from orchestrator.models import RunOutcome
-from orchestrator.platform.process import MARK
+from orchestrator.platform.process_tree import MARK
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import (
     AGENT,
     LESSONS,
@@ -24,7 +24,7 @@ from tests.cli.conftest import (
     start_command,
     wait_for_result,
 )
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 FAMILY = """
 sleep 600 &

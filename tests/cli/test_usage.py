@@ -69,7 +69,10 @@ def test_without_words_it_shows_the_help(call: Call) -> None:
         (["run", "task", "--max-cost-usd", "0"], "command line --max-cost-usd"),
         (["run", "task", "--config", "nosuch.yaml"], "nosuch.yaml: cannot be read: No such file"),
         (["runs", "--limit", "0"], "0 is not in the range"),
-        (["runs", "show", "nosuch"], "there is no run nosuch (`orchestrator runs` lists them)"),
+        (
+            ["runs", "show", "nosuch"],
+            "there is no run nosuch (list the runs with `orchestrator runs`)",
+        ),
         (["runs", "show"], "there is no run last"),
         (["resume"], "there is no run last"),
         (["report-failure", "--failure-type", "other"], "Missing option '--description'"),

@@ -7,11 +7,11 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.cli.conftest import AGENT, TASK, Call, Shop, start_command, wait_for_result
 from tests.cli.test_signals import until
-from tests.kept import read_file
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
+from tests.stored_text import read_file
 
 TOKEN = "sk-ant-api03-a1B2c3D4e5F6g7H8i9J0"
 SUITE = """

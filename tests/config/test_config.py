@@ -124,7 +124,7 @@ def test_a_list_in_the_file_gives_its_line_to_the_whole_value(project: Path) -> 
         ("learning:\n  max_retries: -1\n", ":2: `learning.max_retries`: "),
         ("teacher:\n  mode: remote\n", ":2: `teacher.mode`: "),
         ("failure_prompts:\n  test_failur: x\n", ":2: `failure_prompts.test_failur`: "),
-        ("tests:\n  timeout: 1\n  timeout: 2\n", ":3: `tests.timeout` stands twice"),
+        ("tests:\n  timeout: 1\n  timeout: 2\n", ":3: duplicate key `tests.timeout`"),
         ("failure_sources:\n  - name: nope\n", ":1: `failure_sources.0.name`: "),
         ("a: [\n", ": is not valid YAML: "),
         ("!!python/object/apply:os.getcwd []", ": is not valid YAML: "),
@@ -147,7 +147,7 @@ def test_a_mistake_gets_one_line_that_says_where(
 def test_a_mistake_in_the_environment_names_the_variable(project: Path) -> None:
     with pytest.raises(ConfigError, match="environment ORCHESTRATOR_TESTS_TIMEOUT"):
         load_config(project, None, (), {"ORCHESTRATOR_TESTS_TIMEOUT": "soon"})
-    with pytest.raises(ConfigError, match="environment ORCHESTRATOR_AGENT_COMMAND: is no list"):
+    with pytest.raises(ConfigError, match="environment ORCHESTRATOR_AGENT_COMMAND: is not a list"):
         load_config(project, None, (), {"ORCHESTRATOR_AGENT_COMMAND": "[codex"})
 
 
@@ -189,7 +189,7 @@ def test_a_prompt_s_path_is_meant_from_the_file_that_names_it(project: Path) -> 
 def test_a_project_does_not_choose_to_skip_permissions(project: Path) -> None:
     text = "claude:\n  dangerously_skip_permissions: true\n"
     (project / "orchestrator.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"orchestrator\.yaml:2: .*not for a project to choose"):
+    with pytest.raises(ConfigError, match=r"orchestrator\.yaml:2: .*not allowed in a project"):
         load_config(project, None, (), {})
     assert load_config(
         project, written(project, text), (), {}
@@ -214,7 +214,7 @@ def test_a_project_does_not_choose_how_the_users_own_rules_are_kept(
     (project / "orchestrator.yaml").write_text(f"{section}:\n  {name}: {value}\n", encoding="utf-8")
     assert load_config(project, None, (), {}).find_origin(key).startswith(str(project))
     users = {"ORCHESTRATOR_RULES_TARGET": "user"}
-    refused = rf"orchestrator\.yaml:2: `{key}` is not for a project to choose"
+    refused = rf"orchestrator\.yaml:2: `{key}`: this value is not allowed in a project"
     with pytest.raises(ConfigError, match=refused):
         load_config(project, None, (), users)
     variable = f"ORCHESTRATOR_{key.replace('.', '_').upper()}"
@@ -228,9 +228,7 @@ def test_a_project_does_not_choose_how_the_users_own_rules_are_kept(
 def test_a_project_does_not_choose_to_run_every_command(project: Path, rule: str) -> None:
     text = f"claude:\n  model: opus\n  allowed_tools: ['{rule}']\n"
     (project / "orchestrator.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(
-        ConfigError, match=r"orchestrator\.yaml:3: `claude.allowed_tools` is not .*every one"
-    ):
+    with pytest.raises(ConfigError, match=r"`claude.allowed_tools`: this value is not .*every one"):
         load_config(project, None, (), {})
     assert load_config(project, written(project, text), (), {}).config.claude.allowed_tools == (
         rule,

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.models import RunOutcome
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import exit_code
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 
 pytestmark = pytest.mark.whole

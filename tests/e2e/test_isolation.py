@@ -11,10 +11,10 @@ import pytest
 from orchestrator import events
 from orchestrator.errors import UsageError
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.e2e.test_runs import git
-from tests.runs import list_runs
+from tests.recorded_runs import list_runs
 
 pytestmark = pytest.mark.whole
 

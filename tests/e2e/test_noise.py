@@ -8,7 +8,7 @@ from orchestrator.models import CaseVerdict, RunOutcome, VerdictKind
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import exit_code
 from tests.e2e.conftest import LESSON, RIGHT, WRONG, World
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 
 pytestmark = pytest.mark.whole
 

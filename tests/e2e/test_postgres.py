@@ -3,8 +3,8 @@
 import pytest
 
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
 from tests.postgres import make_database
 

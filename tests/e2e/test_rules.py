@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator.rulebook.records import Counters, Status
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, WRONG, World
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 
 
 @pytest.mark.whole

@@ -12,14 +12,14 @@ import pytest
 from orchestrator import events
 from orchestrator.learnings.workspace import initialize_workspace, local_workspace
 from orchestrator.models import AgentOutcome, RunOutcome, SuiteOutcome
-from orchestrator.platform import process
+from orchestrator.platform.process_tree import MARK
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import exit_code
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.workspace.pinning import check_out_pin
 from tests.e2e.conftest import LESSON, RIGHT, RIGHT_WITH_RULE, RULE, TASK, WRONG, World
-from tests.runs import get_last_run
+from tests.recorded_runs import get_last_run
 from tests.workspace.repositories import files_of
 
 TEACHER_DOWN = "\n  - {when: {speaker: teacher}, reply: {fault: 403}}\n"
@@ -147,7 +147,7 @@ def test_it_pauses_after_a_failure_and_resume_goes_on(world: World) -> None:
     first = world.run(WRONG, LESSON, learning__auto_retry=False)
     assert (first.outcome, exit_code(first)) == (RunOutcome.PAUSED, 1)
     assert RULE in world.rulebook
-    marked = {**os.environ, process.MARK: get_last_run().id}
+    marked = {**os.environ, MARK: get_last_run().id}
     left_over = subprocess.Popen(["sleep", "600"], env=marked)  # as a killed process leaves it
     second = world.resume(RIGHT_WITH_RULE)
     assert left_over.wait(5) == -signal.SIGKILL

@@ -4,9 +4,9 @@ import pytest
 
 from orchestrator.errors import ConfigError
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 
 SCOPED_LESSON = LESSON.replace("paths: []", 'paths: ["answers.py"]')
 FINDS_THE_RULE = """

@@ -22,8 +22,8 @@ import psutil
 import pytest
 
 from orchestrator.platform.locking import FileLock
-from orchestrator.platform.process import MARK
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.platform.process_tree import MARK
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.workspace.swap import SwapNote
 from tests.faults.comparison.driver import RESTORING_STEP
 from tests.faults.comparison.project import (
@@ -33,7 +33,7 @@ from tests.faults.comparison.project import (
     make_project,
     read_entries,
 )
-from tests.runs import list_runs
+from tests.recorded_runs import list_runs
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 

@@ -18,11 +18,11 @@ import pytest
 
 from orchestrator.journal.durable import read_history
 from orchestrator.models import RunOutcome
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.faults import test_kills
 from tests.faults.test_kills import ROOT, Case, Factory, Tally
-from tests.runs import get_last_run, list_runs
+from tests.recorded_runs import get_last_run, list_runs
 
 make_case = test_kills.make_case
 TALLY = Tally()
@@ -169,7 +169,7 @@ def test_who_lost_the_run_and_wakes_up_changes_nothing(make_case: Factory) -> No
     out, err = first.communicate(timeout=300)
     assert first.returncode == 1  # the driver lets the error through
     assert err.splitlines()[-1].endswith(
-        f"another process carries this run now: {record.id} (look with `orchestrator runs show`)"
+        f"another process has taken over run {record.id} (check it with `orchestrator runs show`)"
     )
     assert "RunEnded" not in out.split()
     assert get_last_run() == record

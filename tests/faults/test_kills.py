@@ -25,8 +25,8 @@ import pytest
 from orchestrator.journal.durable import read_history
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.storage.place import resolve_state_directory
-from tests.runs import get_last_run, list_runs
+from orchestrator.storage.state_directory import resolve_state_directory
+from tests.recorded_runs import get_last_run, list_runs
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 
@@ -46,7 +46,9 @@ FILES = {
         "from answers import answer\n\n\ndef test_answer():\n    assert answer() == 42\n"
     ),
     "kept.py": "def kept():\n    return 1\n",
-    "tests/test_kept.py": ("from kept import kept\n\n\ndef test_kept():\n    assert kept() == 1\n"),
+    "tests/test_stored_text.py": (
+        "from kept import kept\n\n\ndef test_kept():\n    assert kept() == 1\n"
+    ),
     "conftest.py": "",
     "CLAUDE.md": MINE,
 }

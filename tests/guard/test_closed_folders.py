@@ -24,7 +24,7 @@ from orchestrator.verdict.missing_dependency import find_missing_dependency
 from orchestrator.verdict.suite_obstacle import find_obstacle
 from tests.guard.footprints import GREEN, footprint, report
 from tests.guard.projects import write
-from tests.users import deny_access, make_public_folder, ordinary_user
+from tests.ordinary_user import deny_access, make_public_folder, ordinary_user
 
 PROJECT: Mapping[str, str] = {
     "prices.py": "def half(x):\n    return x\n",

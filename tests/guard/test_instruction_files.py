@@ -25,10 +25,10 @@ from orchestrator.rulebook.records import Status
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.wiring import build_parts, open_account
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from teacher.models import RuleText
 from tests.guard.projects import COMMAND, RIGHT, Attempts, make_project, write
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add
 
 BLOCK = "## Learned Rules & Patterns\n\n- **Rule**: Never subtract.\n- **When**: Always.\n"
@@ -457,7 +457,7 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
         }
     )
     environment = {**os.environ, "ANTHROPIC_API_KEY": "none"}
-    with Database(tmp_path / "record") as database:
+    with open_database(tmp_path / "record") as database:
         account = open_account(config, database)
         guard = build_parts(
             config, Task("", project), tmp_path, environment, lambda _: None, tmp_path, account

@@ -23,7 +23,7 @@ from orchestrator.journal.memory import MemoryJournal
 from orchestrator.loop.steps import BlockedError
 from orchestrator.models import Snapshot
 from orchestrator.ports import Journal
-from orchestrator.storage.place import URL_VARIABLE
+from orchestrator.storage.state_directory import URL_VARIABLE
 from orchestrator.suites.fake import make_report
 from orchestrator.verdict.suite_obstacle import Obstacle
 
@@ -267,7 +267,7 @@ def test_a_former_owner_is_stopped_at_its_next_step(tmp_path: Path) -> None:
         assert (taken.returncode, taken.stdout.split()) == (0, [b"b"]), taken.stderr
         journal.step("c", lambda: done.append("c"))
 
-    with pytest.raises(LostRunError, match="another process carries this run now: run"):
+    with pytest.raises(LostRunError, match="another process has taken over run run"):
         BODIES.execute_run(tmp_path, body)
     assert done == []
 

@@ -13,7 +13,7 @@ from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 
 OpenBook = Callable[..., MarkdownRulebook]
 

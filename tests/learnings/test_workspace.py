@@ -25,7 +25,7 @@ from orchestrator.learnings.workspace import (
     resolve_entry,
 )
 from teacher.models import Failure, FailureType
-from tests.users import ordinary_user
+from tests.ordinary_user import ordinary_user
 
 DAY = date(2026, 5, 20)
 

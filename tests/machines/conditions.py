@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.users import NOBODY
+from tests.ordinary_user import NOBODY
 
 _ROOT: Final = Path(__file__).parents[2]
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy")

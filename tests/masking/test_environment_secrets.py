@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.masking import Masker
-from orchestrator.storage.place import ensure_masking_key
+from orchestrator.storage.state_directory import ensure_masking_key
 
 VALUE = "q7Wv-03xLz"
 NAMES = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.platform import files
-from tests.users import deny_access, make_public_folder, ordinary_user
+from tests.ordinary_user import deny_access, make_public_folder, ordinary_user
 
 
 @pytest.fixture

@@ -12,8 +12,11 @@ import psutil
 import pytest
 
 from orchestrator.platform import process
+from orchestrator.platform.child import Child
+from orchestrator.platform.children import Children, list_started_pids
 from orchestrator.platform.orphans import describe_orphans, reap_orphans
-from tests.patience import iter_growing_limits
+from orchestrator.platform.process_tree import MARK
+from tests.growing_limits import iter_growing_limits
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
 
@@ -68,7 +71,7 @@ def test_what_was_there_before_and_what_is_ours_stays(tmp_path: Path) -> None:
     sleeps = [sys.executable, "-c", "import time; time.sleep(120)"]
     with subprocess.Popen(sleeps, cwd=tmp_path) as before:
         try:
-            child = process.Child(sleeps, cwd=tmp_path, on_stdout=print, on_stderr=print)
+            child = Child(sleeps, cwd=tmp_path, on_stdout=print, on_stderr=print)
             with reap_orphans() as orphans:
                 pass
             assert orphans.commands == []
@@ -86,7 +89,7 @@ def test_what_other_threads_start_stays(tmp_path: Path) -> None:
         plain = subprocess.Popen(sleeps, cwd=tmp_path)
         git = Thread(target=process.capture, args=(sleeps,), kwargs={"cwd": tmp_path, "timeout": 5})
         git.start()
-        while len(started := process.list_started_pids()) < 1:
+        while len(started := list_started_pids()) < 1:
             time.sleep(0.01)
     try:
         assert orphans.commands == []
@@ -98,7 +101,7 @@ def test_what_other_threads_start_stays(tmp_path: Path) -> None:
         for pid in started:
             os.kill(pid, signal.SIGKILL)
         git.join()
-    assert not process.list_started_pids() & started
+    assert not list_started_pids() & started
 
 
 def test_what_a_running_child_leaves_in_the_background_stays(tmp_path: Path) -> None:
@@ -106,7 +109,7 @@ def test_what_a_running_child_leaves_in_the_background_stays(tmp_path: Path) -> 
     hides = HIDES.format(note=str(note)).replace(", {})", ", os.environ)")
     starts = [sys.executable, "-c", f"{STARTS}\nimport time; time.sleep(120)", hides]
     with reap_orphans() as outer:
-        child = process.Child(starts, cwd=tmp_path, on_stdout=print, on_stderr=print)
+        child = Child(starts, cwd=tmp_path, on_stdout=print, on_stderr=print)
         wait_for(note)
         with reap_orphans() as inner:
             pass
@@ -132,16 +135,16 @@ def test_nothing_left_is_nothing_said() -> None:
     with reap_orphans() as orphans:
         pass
     assert describe_orphans(orphans) == ""
-    assert os.getpid() not in process.list_started_pids()
+    assert os.getpid() not in list_started_pids()
 
 
 @pytest.fixture
-def two_runs() -> tuple[process.Children, process.Children]:
-    return process.Children("run-one"), process.Children("run-two")
+def two_runs() -> tuple[Children, Children]:
+    return Children("run-one"), Children("run-two")
 
 
 def test_a_run_ends_its_own_orphans_and_not_those_of_another(
-    tmp_path: Path, two_runs: tuple[process.Children, process.Children]
+    tmp_path: Path, two_runs: tuple[Children, Children]
 ) -> None:
     one, two = two_runs
     note, marked = tmp_path / "pid", HIDES.replace(", {{}})", ", os.environ)")
@@ -155,7 +158,7 @@ def test_a_run_ends_its_own_orphans_and_not_those_of_another(
 
 
 def test_an_orphan_that_may_be_anybodys_is_left_to_the_last_run(
-    tmp_path: Path, two_runs: tuple[process.Children, process.Children]
+    tmp_path: Path, two_runs: tuple[Children, Children]
 ) -> None:
     one, two = two_runs
     with two.collect(), reap_orphans() as of_two:
@@ -166,9 +169,9 @@ def test_an_orphan_that_may_be_anybodys_is_left_to_the_last_run(
     assert len(of_two.commands) == 1
 
 
-def start_marked_orphan(run: process.Children, code: str, folder: Path) -> int:
+def start_marked_orphan(run: Children, code: str, folder: Path) -> int:
     """Start a daemon that has a run's mark alone, and whose parents are gone."""
-    env = {**os.environ, process.MARK: run.mark}
+    env = {**os.environ, MARK: run.mark}
     subprocess.run([sys.executable, "-c", code], cwd=folder, env=env, check=True)
     wait_for(folder / "pid")
     return int((folder / "pid").read_text(encoding="utf-8"))

@@ -15,18 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.platform.process import (
-    LINE_LIMIT,
-    MARK,
-    Child,
-    EndReason,
-    capture,
-    end_all,
-    end_marked_processes,
-    run,
-)
-from tests.patience import iter_growing_limits
-from tests.users import ordinary_user
+from orchestrator.platform.child import LINE_LIMIT, Child
+from orchestrator.platform.children import end_all
+from orchestrator.platform.process import capture, run
+from orchestrator.platform.process_tree import MARK, end_marked_processes
+from orchestrator.platform.watchdog import EndReason
+from tests.growing_limits import iter_growing_limits
+from tests.ordinary_user import ordinary_user
 
 
 def python(code: str) -> list[str]:
@@ -74,7 +69,7 @@ STUBBORN_FAMILY = """
 
 @pytest.fixture
 def quick_kill(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.platform.process.TERM_GRACE_SECONDS", 0.3)
+    monkeypatch.setattr("orchestrator.platform.child.TERM_GRACE_SECONDS", 0.3)
 
 
 def test_gives_what_the_child_printed_and_how_it_ended(tmp_path: Path) -> None:
@@ -164,7 +159,7 @@ def test_what_is_started_after_the_first_signal_is_ended_too(
     """
     lines: list[bytes] = []
     for seconds in iter_growing_limits(0.5):
-        monkeypatch.setattr("orchestrator.platform.process.TERM_GRACE_SECONDS", seconds)
+        monkeypatch.setattr("orchestrator.platform.child.TERM_GRACE_SECONDS", seconds)
         lines.clear()
         child = Child(python(code), cwd=tmp_path, on_stdout=lines.append, on_stderr=print)
         assert wait_for(lambda: bool(lines))
@@ -203,7 +198,7 @@ def test_what_is_left_behind_is_ended_after_a_normal_end(tmp_path: Path) -> None
 def test_a_leftover_that_cannot_be_found_does_not_hold_us(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.platform.process._READER_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("orchestrator.platform.child._READER_GRACE_SECONDS", 0.2)
     code = """
         import subprocess, sys
         away = subprocess.Popen(
@@ -220,7 +215,7 @@ def test_a_child_of_a_child_that_marks_its_own_is_found_by_the_outer_mark(tmp_pa
     code = """
         import sys
         from pathlib import Path
-        from orchestrator.platform.process import Child
+        from orchestrator.platform.child import Child
         child = Child([sys.executable, "-c", "import time; time.sleep(600)"], cwd=Path.cwd(),
                       on_stdout=print, on_stderr=print)
         print(child.pid, flush=True)
@@ -240,7 +235,7 @@ def test_of_a_flood_the_end_is_kept(tmp_path: Path) -> None:
 def test_a_line_without_end_is_handed_on_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.platform.process.LINE_LIMIT", 100_000)
+    monkeypatch.setattr("orchestrator.platform.child.LINE_LIMIT", 100_000)
     pieces: list[bytes] = []
     run(
         python("import sys\nfor _ in range(50): sys.stdout.write('x' * 10_000)"),
@@ -279,8 +274,8 @@ def test_ctrl_c_reaches_the_child_only_through_us_and_ends_its_family(tmp_path: 
     code = f"""
         import sys
         from pathlib import Path
-        from orchestrator.platform import process
-        process.TERM_GRACE_SECONDS = 0.3
+        from orchestrator.platform import child, process
+        child.TERM_GRACE_SECONDS = 0.3
         process.run([sys.executable, "-c", {textwrap.dedent(STUBBORN_FAMILY)!r}], cwd=Path.cwd())
     """
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

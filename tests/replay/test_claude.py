@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.platform.process import Child, EndReason
+from orchestrator.platform.child import Child
+from orchestrator.platform.watchdog import EndReason
 from orchestrator.replay import ReplayServer, Speaker, parse_scenario
 from tests.replay.claude import ClaudeRun, claude_command, claude_env, run_claude
 

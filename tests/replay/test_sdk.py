@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.replay import ReplayServer, Speaker, parse_scenario
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 
 _TOOL = {"name": "Edit", "input_schema": {"type": "object"}}
 _SCHEMA = {

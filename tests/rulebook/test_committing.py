@@ -17,7 +17,7 @@ from orchestrator.rulebook.records import Origin, RuleRecord, Status
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, NONE, add
 
 MOMENT = datetime(2026, 11, 20, tzinfo=UTC)

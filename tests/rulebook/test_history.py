@@ -29,11 +29,11 @@ from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.records import Counters, Exposure, Status, Witness, hash_text
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from teacher.models import Failure, FailureType, RuleText
 from teacher.prompt import build_user_message
 from teacher.webhook import build_request_body
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.conformance import RulebookConformance
 from tests.rulebook.making import LISTS, NONE, TODAY, add, amend
 
@@ -564,6 +564,6 @@ def test_each_text_that_a_rule_had_is_kept(
     changed = replace(first.rule, text=replace(first.rule.text, why="another reason"))
     history.update_record(replace(first, rule=changed), "edited by hand")
     history.update_record(replace(first, rule=changed), "nothing new")
-    with Database(tmp_path / "state") as database:
+    with open_database(tmp_path / "state") as database:
         rows = database.fetch_rows("SELECT version, hash FROM rule_texts WHERE rule = ?", (rule,))
     assert rows == [(1, hash_text(first.rule.text)), (2, hash_text(changed.text))]

@@ -18,7 +18,7 @@ from orchestrator.rulebook.records import Status
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import Lesson, RuleText
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, add, amend
 
 TABS = RuleText("Always use tabs for indentation", "Writing code", "")

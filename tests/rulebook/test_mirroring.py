@@ -19,7 +19,7 @@ from orchestrator.rulebook.records import Status
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add, amend, reinforce
 from tests.rulebook.writers import die_at, fork, reap
 

@@ -11,9 +11,9 @@ from orchestrator.errors import RulebookError
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
+from tests.ordinary_user import NOBODY, ordinary_user
 from tests.rulebook.making import FAILURE, add, rulebook
-from tests.users import NOBODY, ordinary_user
 
 _TEXT = b"# Project\n"
 

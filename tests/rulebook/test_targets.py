@@ -24,7 +24,7 @@ from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.rulebooks import open_rulebook
 from orchestrator.storage.runs import Store
 from teacher.models import KnownRule, Lesson, RuleText
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.conformance import RulebookConformance
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add, amend
 

@@ -11,7 +11,7 @@ from orchestrator.rulebook.records import RuleRecord, Status
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
 
 OWN = "# Project\n\nUse tabs.\n"

@@ -20,7 +20,7 @@ from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.rulebook.witness import witness_rules
 from teacher.models import RuleText
 from tests.agents.claude import claude, say, steps, use
-from tests.histories import OpenHistory
+from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
 
 RULE = Rule("r-1", NONE)

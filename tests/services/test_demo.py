@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator import events
 from orchestrator.services.demo import RULE, run_demo
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 
 Sabotage = Callable[[Path], None]
 

@@ -16,6 +16,9 @@ from orchestrator import events
 from orchestrator.errors import UsageError
 from orchestrator.models import AgentOutcome, RunOutcome, RunResult
 from orchestrator.platform import process
+from orchestrator.platform.child import Child
+from orchestrator.platform.children import Children, list_live_marks
+from orchestrator.platform.process_tree import end_marked_processes, read_marks
 from orchestrator.services.runs import start_run
 from orchestrator.services.workflows import Caller, execute_run
 from orchestrator.storage.runs import Store
@@ -121,7 +124,7 @@ def test_both_solve_and_each_record_is_its_own(tmp_path: Path) -> None:
         assert sum(isinstance(each, events.RunEnded) for each in side.heard) == 1
     for file in (here, there):
         assert not alive(int(file.with_suffix(".daemon").read_text(encoding="utf-8")))
-    assert process.list_live_marks() == set()
+    assert list_live_marks() == set()
 
 
 def test_one_that_is_ended_by_its_limits_leaves_the_others_children_alone(tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_one_that_is_ended_by_its_limits_leaves_the_others_children_alone(tmp_pa
     daemon = there.with_suffix(".daemon")
     solves.wait_for(daemon)
     assert alive(int(daemon.read_text(encoding="utf-8")))
-    assert len(process.list_live_marks()) == 1
+    assert len(list_live_marks()) == 1
     (tmp_path / "go").touch()
     assert solves.join().outcome is RunOutcome.SOLVED
     assert not alive(int(daemon.read_text(encoding="utf-8")))
@@ -156,17 +159,17 @@ def test_a_process_uses_one_database_at_a_time(tmp_path: Path) -> None:
 
 
 def test_what_is_left_of_a_run_carries_its_mark(tmp_path: Path) -> None:
-    children = process.Children("20261127-000000-abcd")
+    children = Children("20261127-000000-abcd")
     with children.collect():
         done = process.capture(["/usr/bin/env"], cwd=tmp_path, env={"A": "b"})
-        child = process.Child(
+        child = Child(
             [sys.executable, "-c", "import time; time.sleep(600)"],
             cwd=tmp_path,
             on_stdout=print,
             on_stderr=print,
         )
     assert children.mark in done.text
-    assert {children.mark, child.mark} <= process.read_marks(psutil.Process(child.pid))
-    assert process.end_marked_processes(children.mark) == 1
+    assert {children.mark, child.mark} <= read_marks(psutil.Process(child.pid))
+    assert end_marked_processes(children.mark) == 1
     child.wait()
     assert children.live == ()

@@ -23,7 +23,7 @@ from orchestrator.session_hooks.writeahead import gitfacts, outcome, places
 from orchestrator.session_hooks.writeahead.buffer import set_entry_status
 from orchestrator.session_hooks.writeahead.destructive import find_dangers
 from orchestrator.storage.location import find_state_directory
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.session_hooks.repositories import dying_remote, failing_filter, git
 
 HOOK = Path(entry.__file__)

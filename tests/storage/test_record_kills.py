@@ -1,4 +1,4 @@
-"""Killed at every point of the takeover and of pruning: what was there is there, or is gone whole.
+"""Kill the import of earlier data and pruning at every point: data is complete, or gone completely.
 
 The child counts its statements and its moves and removals of files, and ends itself with SIGKILL at
 the one that it is told: no point is left out by chance.
@@ -14,11 +14,11 @@ from typing import Final
 
 import pytest
 
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from orchestrator.storage.retention import prune_database
 from orchestrator.storage.runs import Store
+from tests.storage.test_earlier_versions import OLD, unpack
 from tests.storage.test_retention import BEFORE, make_run, rows_of
-from tests.storage.test_takeover import OLD, unpack
 
 pytestmark = pytest.mark.kills
 
@@ -26,7 +26,7 @@ _COUNTING: Final = """
 import os, pathlib, shutil, signal, sys
 from datetime import datetime
 from pathlib import Path
-from orchestrator.storage import database, retention, takeover
+from orchestrator.storage import earlier_versions, engines, opening, retention
 
 last, seen = int(sys.argv[2]), 0
 
@@ -39,11 +39,11 @@ def count(function):
         return function(*arguments, **named)
     return counted
 
-database._SQLite.execute = count(database._SQLite.execute)
-database._SQLite.begin = count(database._SQLite.begin)
+engines.SQLite.execute = count(engines.SQLite.execute)
+engines.SQLite.begin = count(engines.SQLite.begin)
 pathlib.Path.replace = count(pathlib.Path.replace)
 os.unlink, os.rmdir = count(os.unlink), count(os.rmdir)
-opened = database.Database(Path(sys.argv[1]))
+opened = opening.open_database(Path(sys.argv[1]))
 if sys.argv[3:]:
     retention.prune_database(opened, datetime.fromisoformat(sys.argv[3]))
 opened.close()
@@ -71,7 +71,7 @@ def spread(count: int) -> list[int]:
     return sorted({round(1 + step * number) for number in range(min(count, POINTS))} | {count})
 
 
-def test_the_takeover(tmp_path: Path) -> None:
+def test_the_import_of_earlier_data(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     unpack(whole)
     count = run_counting(Path(shutil.copytree(whole, tmp_path / "counted")), 0)
@@ -89,7 +89,7 @@ def test_the_takeover(tmp_path: Path) -> None:
 
 def dump(state: Path) -> dict[str, list[str]]:
     """Return every row of the record."""
-    with Database(state) as database:
+    with open_database(state) as database:
         tables = [
             name
             for (name,) in database.fetch_rows(

@@ -106,9 +106,9 @@ def test_a_kill_on_the_way_leaves_no_half(tmp_path: Path, moment: float) -> None
         new = make_run(store, datetime.now(UTC))
     script = (
         "from datetime import datetime\nfrom pathlib import Path\n"
-        "from orchestrator.storage.database import Database\n"
+        "from orchestrator.storage.opening import open_database\n"
         "from orchestrator.storage.retention import prune_database\n"
-        f"database = Database(Path({str(state)!r}))\n"
+        f"database = open_database(Path({str(state)!r}))\n"
         f"before = datetime.fromisoformat({BEFORE.isoformat()!r})\n"
         "print('ready', flush=True)\nprune(database, before)\n"
     )

@@ -15,10 +15,10 @@ import pytest
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunResult, Task
 from orchestrator.models.fingerprints import compute_fingerprint
-from orchestrator.storage.database import Database
 from orchestrator.storage.listing import list_summaries
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.opening import open_database
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from tests.storage.results import make_result
 
 
@@ -43,7 +43,7 @@ def test_what_is_not_there_or_not_clear_is_said(store: Store) -> None:
         store.load_run("last")
     store.create_run(Task("one", Path("/p")), "{}")
     store.create_run(Task("two", Path("/p")), "{}")
-    with pytest.raises(UsageError, match="beginning of several"):
+    with pytest.raises(UsageError, match="several run ids begin with"):
         store.load_run("2")
     with pytest.raises(UsageError, match="no run %"):
         store.load_run("%")
@@ -158,7 +158,7 @@ def test_only_the_present_owner_of_a_run_writes_its_record(store: Store) -> None
         lambda: store.save_result(run, RunResult(RunOutcome.SOLVED), first),
         lambda: store.end_run(run, RunOutcome.STOPPED, "late", first),
     ):
-        with pytest.raises(LostRunError, match=f"another process carries this run now: {run}"):
+        with pytest.raises(LostRunError, match=f"another process has taken over run {run}"):
             write()
     assert store.load_run(run).outcome is RunOutcome.RUNNING
     store.save_result(run, RunResult(RunOutcome.SOLVED), second)
@@ -265,9 +265,9 @@ def test_a_signal_that_comes_with_the_lock_leaves_it_to_nobody(
 def test_many_processes_may_be_the_first(tmp_path: Path, each_database: str) -> None:
     script = (
         "import sys\nfrom pathlib import Path\n"
-        "from orchestrator.storage.database import Database\n"
+        "from orchestrator.storage.opening import open_database\n"
         "sys.stdin.read()\n"
-        f"Database(Path({str(tmp_path / 'state')!r})).close()\n"
+        f"open_database(Path({str(tmp_path / 'state')!r})).close()\n"
     )
     children = [
         subprocess.Popen([sys.executable, "-c", script], stdin=-1, stderr=-1, text=True)
@@ -307,7 +307,7 @@ def test_no_part_of_a_password_is_repeated(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_second_connection_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
     with Store(tmp_path) as store, store.database.transaction():
-        Database(tmp_path).close()  # as the log of events opens one
+        open_database(tmp_path).close()  # as the log of events opens one
         script = (
             "import sqlite3, sys\n"
             f"other = sqlite3.connect({str(tmp_path / 'state.db')!r}, timeout=0)\n"

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from orchestrator.models import CaseOutcome, SuiteOutcome, SuiteReport
-from orchestrator.platform.process import MARK
+from orchestrator.platform.process_tree import MARK
 from orchestrator.suites.command_line import OUTPUT_BOUND
 from orchestrator.suites.pytest.suite import PytestSuite
 from orchestrator.suites.pytest.verdict import UNFINISHED_MESSAGE

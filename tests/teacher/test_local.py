@@ -19,7 +19,7 @@ from teacher.errors import TeacherMisconfigured, TeacherUnavailable, UnusableAns
 from teacher.local import LocalTeacher
 from teacher.models import Action, FailureType, Usage
 from teacher.prices import calculate_cost
-from tests.patience import iter_growing_limits
+from tests.growing_limits import iter_growing_limits
 from tests.teacher.loopback import Loopback, Reply, json_reply
 from tests.teacher.samples import ADD, FAILURE, KNOWN, make_instant_retries, message_saying
 

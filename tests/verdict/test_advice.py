@@ -20,7 +20,7 @@ from orchestrator.verdict.free_memory import (
     read_container_memory,
     read_machine_memory,
 )
-from tests.users import ordinary_user
+from tests.ordinary_user import ordinary_user
 
 ROOT = Path(__file__).parents[2]
 OWNER = pwd.getpwuid(os.geteuid()).pw_name

@@ -1,4 +1,4 @@
-"""What goes wrong says what, where, and the mend."""
+"""What goes wrong says what, where, and a hint."""
 
 import os
 import shutil

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workspace import GitWorkspace, open_workspace
-from tests.users import make_public_folder, ordinary_user
+from tests.ordinary_user import make_public_folder, ordinary_user
 from tests.workspace.repositories import files_of, repository
 
 

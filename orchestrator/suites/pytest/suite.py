@@ -14,6 +14,7 @@ from orchestrator.events import Listener
 from orchestrator.models import SuiteReport
 from orchestrator.models.footprint import Footprint
 from orchestrator.platform import files, process
+from orchestrator.platform.child import Channel
 from orchestrator.suites import command_line
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.node_ids import narrow_arguments
@@ -109,7 +110,7 @@ class PytestSuite:
     ) -> tuple[SuiteReport, Footprint | None]:
         reader = ReportReader(uuid.uuid4().hex, workspace, on_event)
         with tempfile.TemporaryDirectory(prefix="orchestrator-suite-") as folder:
-            channel, fallback = process.Channel(reader.read_line), Path(folder) / "records"
+            channel, fallback = Channel(reader.read_line), Path(folder) / "records"
             try:
                 given = {
                     "nonce": reader.nonce,

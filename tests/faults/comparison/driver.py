@@ -23,9 +23,9 @@ from typing import Any, Final
 import psutil
 
 from orchestrator import events
-from orchestrator.platform.process import MARK
+from orchestrator.platform.process_tree import MARK
 from orchestrator.services.runs import exit_code, resume_run, start_run
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.workspace.swap import SwapNote
 from tests.faults.comparison.project import PLAN, TASK, read_entries
 

@@ -1,4 +1,4 @@
-"""The state of earlier versions: a real folder, taken over whole, once, and never half."""
+"""The state of earlier versions: a real folder is imported completely, once, and never in part."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from orchestrator.cli.main import main
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import RunOutcome, RunRecord
 from orchestrator.rulebook.history import History
-from orchestrator.storage.database import Database
+from orchestrator.storage.opening import open_database
 from orchestrator.storage.retention import prune_database
 from orchestrator.storage.runs import Store
 
@@ -82,7 +82,7 @@ def test_every_rule_has_its_history(state: Path) -> None:
     assert len(then) == 3
     book = sorted({book for (book,) in old_rows(state, "rules.db", "SELECT book FROM rules")})
     events = old_rows(state, "rules.db", "SELECT rule, what FROM events ORDER BY rowid")
-    with Database(state) as database:
+    with open_database(state) as database:
         history = History(database, Path(book[0]))
         found = {record.rule.id: record for record in history.list_records()}
         assert list(found) == [each["id"] for each in then]
@@ -108,7 +108,7 @@ def old_rows(state: Path, name: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 def test_what_runs_did_can_be_asked(state: Path) -> None:
-    with Database(state) as database:
+    with open_database(state) as database:
         rows = database.fetch_rows(
             "SELECT a.number, a.outcome, a.verdict, a.solved, s.passed, s.failed,"
             " (SELECT count(*) FROM changed_paths c WHERE c.run = a.run AND c.attempt = a.number),"
@@ -137,7 +137,7 @@ def test_the_money_is_counted_once(state: Path) -> None:
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (state / "webhook.jsonl").write_text(text + '{"at": 1e400, "requests": 1}\n{"at":', "utf-8")
     ((then,),) = old_rows(state, "ledger.db", "SELECT sum(cost_usd) FROM spending")
-    with Database(state) as database:
+    with open_database(state) as database:
         ledger = Ledger(database, lambda: 1_795_753_000.0)
         assert ledger.sum_spending(within=30 * DAY) == pytest.approx(then)
         kinds = database.fetch_rows(
@@ -149,7 +149,7 @@ def test_the_money_is_counted_once(state: Path) -> None:
 
 
 def test_the_old_files_are_put_aside_and_asked_no_more(state: Path) -> None:
-    Database(state).close()
+    open_database(state).close()
     assert [name for name in OLD if (state / name).exists()] == []
     assert {path.name for path in (state / "earlier").iterdir()} == set(OLD)
     with Store(state) as store:
@@ -167,7 +167,9 @@ def test_a_run_of_the_earlier_version_is_not_carried_on(
         main(["resume"])
     said = capsys.readouterr().err
     assert ended.value.code == 2
-    assert "cannot go on: it was begun by a version that keeps runs in another form" in said
+    assert (
+        "cannot be resumed: it was started by a version that stores runs in another format" in said
+    )
     assert said.count("\n") == 1
 
 
@@ -179,8 +181,8 @@ def test_a_run_of_the_earlier_version_that_is_at_work_is_waited_for(state: Path)
                 "UPDATE runs SET process = ?, started = ? WHERE outcome = 'running'",
                 (worker.pid, (datetime.now(UTC) + timedelta(seconds=5)).isoformat()),
             )
-        with pytest.raises(InfrastructureError, match="of an earlier version is at work"):
-            Database(state)
+        with pytest.raises(InfrastructureError, match="of an earlier version is still active"):
+            open_database(state)
         assert (state / "runs.db").exists()
         worker.kill()
     with Store(state) as store:
@@ -191,8 +193,10 @@ def test_a_run_of_the_earlier_version_that_is_at_work_is_waited_for(state: Path)
 def test_a_version_that_is_not_known_is_left_alone(state: Path, name: str) -> None:
     with closing(sqlite3.connect(state / name)) as database:
         database.execute("PRAGMA user_version = 9")
-    with pytest.raises(InfrastructureError, match=f"{name} is of a version") as caught:
-        Database(state)
+    with pytest.raises(
+        InfrastructureError, match=f"{name} was written by an unknown version"
+    ) as caught:
+        open_database(state)
     assert "\n" not in str(caught.value)
     assert {path.name for path in state.iterdir()} >= set(OLD)
 
@@ -201,10 +205,10 @@ def test_a_version_that_is_not_known_is_left_alone(state: Path, name: str) -> No
 def test_a_damaged_file_is_named_and_takes_nothing_with_it(state: Path, name: str) -> None:
     (state / name).write_bytes(b"this is no database, and never was one" * 99)
     with pytest.raises(InfrastructureError, match=f"{name} of an earlier version") as caught:
-        Database(state)
+        open_database(state)
     assert f"move {name} away" in str(caught.value)
     (state / name).unlink()
-    with Database(state) as database:
+    with open_database(state) as database:
         assert database.fetch_rows("SELECT count(*) FROM spending")[0][0] >= 1
 
 
@@ -220,7 +224,7 @@ def test_the_first_version_of_rules_is_known_too(state: Path) -> None:
         rules.execute("UPDATE rules SET origin = json_remove(origin, '$.summary')")
         rules.execute("PRAGMA user_version = 1")
     ((book,), *_) = old_rows(state, "rules.db", "SELECT book FROM rules")
-    with Database(state) as database:
+    with open_database(state) as database:
         learned = History(database, Path(book)).list_records()[0]
         assert learned.origin.summary.startswith("tests/test_arithmetic.py")
         assert learned.origin.cases == ()
@@ -232,11 +236,11 @@ MOMENTS = [0.0, 0.002, 0.005, 0.01, 0.02, 0.04]
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_whoever_is_killed_on_the_way_has_lost_nothing(state: Path, moment: float) -> None:
     script = (
-        "import sys, orchestrator.storage.takeover\n"
+        "import sys, orchestrator.storage.earlier_versions\n"
         "from pathlib import Path\n"
-        "from orchestrator.storage.database import Database\n"
+        "from orchestrator.storage.opening import open_database\n"
         "print('ready', flush=True)\n"
-        f"Database(Path({str(state)!r})).close()\n"
+        f"open_database(Path({str(state)!r})).close()\n"
     )
     words = [sys.executable, "-c", script]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
@@ -251,11 +255,11 @@ def test_whoever_is_killed_on_the_way_has_lost_nothing(state: Path, moment: floa
 
 
 def test_what_an_earlier_version_writes_later_is_left_where_it_is(state: Path) -> None:
-    Database(state).close()
+    open_database(state).close()
     first = (state / "earlier" / "runs.db").read_bytes()
     (state / "runs.db").write_bytes(b"written by a program of the earlier version")
     os.utime(state / "runs.db", (time.time() + 60, time.time() + 60))
-    with Database(state) as database:
+    with open_database(state) as database:
         prune_database(database, datetime(2020, 1, 1, tzinfo=UTC))
     assert (state / "earlier" / "runs.db").read_bytes() == first
     assert (state / "runs.db").exists()
@@ -264,7 +268,7 @@ def test_what_an_earlier_version_writes_later_is_left_where_it_is(state: Path) -
 def test_a_run_of_the_earlier_version_with_our_own_number_is_not_at_work(state: Path) -> None:
     with closing(sqlite3.connect(state / "runs.db")) as runs, runs:
         runs.execute("UPDATE runs SET process = ? WHERE outcome = 'running'", (os.getpid(),))
-    Database(state).close()
+    open_database(state).close()
 
 
 @pytest.mark.parametrize(
@@ -283,6 +287,6 @@ def test_what_cannot_be_understood_is_one_line_and_stays(
     with closing(sqlite3.connect(state / name)) as database, database:
         database.execute(change)
     with pytest.raises(InfrastructureError, match=f"move .*{name}") as caught:
-        Database(state)
+        open_database(state)
     assert "\n" not in str(caught.value)
     assert {path.name for path in state.iterdir()} >= set(OLD)

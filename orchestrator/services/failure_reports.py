@@ -1,4 +1,4 @@
-"""A person's report of a mistake, on the same road into CLAUDE.md as a failing test."""
+"""Teach a mistake that a person reports, in the same way as a failing test."""
 
 from pathlib import Path
 
@@ -26,10 +26,10 @@ def teach_report(
     config_file: Path | None,
     listener: events.Listener,
 ) -> RuleChange | None:
-    """Teach a reported failure; give what it did to the rulebook.
+    """Teach a reported failure; return how it changed the rulebook, or None if it did not.
 
     Raises:
-        LoopError, TeacherError: nothing was learned; says why, and the mend.
+        LoopError, TeacherError: nothing was learned; the error says why.
     """
     project = resolve_project(project)
     loaded = load_config(project, config_file)

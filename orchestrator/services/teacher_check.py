@@ -1,4 +1,4 @@
-"""Sends a sample failure to the configured teacher, and shows what goes and what comes."""
+"""Send a sample failure to the configured teacher, and show the request and the answer."""
 
 import json
 import os
@@ -13,10 +13,11 @@ from orchestrator.budget.metering import MeteredTeacher
 from orchestrator.config import TEACHING_PREFIXES, Config, load_config
 from orchestrator.events import Listener
 from orchestrator.masking import mask_text
+from orchestrator.models import Teaching
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
-from orchestrator.storage.database import Database
-from orchestrator.storage.place import resolve_state_directory
+from orchestrator.storage.opening import open_database
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.teach import TeachingContext, teach_failure
 from teacher.errors import UnusableAnswer
 from teacher.local import LocalTeacher
@@ -37,7 +38,7 @@ SAMPLE: Final = Failure(
     logs="tests/test_ratio.py::test_no_ratio FAILED\n"
     "    def test_no_ratio():\n>       assert ratio(1, 0) is None\nE       assert 0 is None\n",
 )
-"""A mistake that a teacher has something to say about."""
+"""A mistake that a teacher can turn into a rule."""
 
 
 def try_teacher(
@@ -46,38 +47,48 @@ def try_teacher(
     listener: Listener,
     say: Callable[[str], None],
 ) -> Lesson:
-    """Ask once, without retries, and say what was sent, what came, and how long it took.
+    """Ask the teacher once, without retries; print request, answer and latency.
 
-    Costs what one lesson costs. Nothing is written anywhere.
+    It costs as much as one lesson. No rule is written.
 
     Raises:
-        LoopError, TeacherError: what is wrong, with the mend.
+        LoopError, TeacherError: the teacher cannot be asked, or gave no lesson.
     """
     loaded = load_config(resolve_project(project), config_file)
     config = loaded.config
     wiring.report_project_choices(loaded, listener, TEACHING_PREFIXES)
     say(f"Teacher   {_format_address(config)}")
-    # Each try is a question of its own, or the workflow would answer it from memory.
+    # The time makes each request different: the workflow answers a repeated one from its memory.
     context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."
     failure = replace(SAMPLE, context=context)
     say(f"Request   {_format_request(config, failure)}")
-    asked = _build_teacher(config, os.environ, listener)
-    kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
-    masker = wiring.build_masker(config, os.environ, resolve_state_directory())
-    with Database(resolve_state_directory()) as database:
-        teacher = MeteredTeacher(asked, wiring.open_account(config, database), kind)
-        started = time.monotonic()
-        try:
-            # Nobody is told: what there is to say stands below.
-            teaching = teach_failure(
-                failure, TeachingContext(teacher, masker, lambda _event: None)
-            ).teaching
-        finally:
-            say(f"Latency   {time.monotonic() - started:.2f} s")
+    teacher = _build_teacher(config, os.environ, listener)
+    teaching = _teach_metered(config, teacher, failure, say)
     if teaching.lesson is None:
         raise UnusableAnswer(teaching.trouble)
     say(f"Answer    {_format_lesson(teaching.lesson)}")
     return teaching.lesson
+
+
+def _teach_metered(
+    config: Config,
+    teacher: LocalTeacher | WebhookTeacher,
+    failure: Failure,
+    say: Callable[[str], None],
+) -> Teaching:
+    """Ask a teacher, count the cost, and print how long it took."""
+    state = resolve_state_directory()
+    masker = wiring.build_masker(config, os.environ, state)
+    kind = Kind.WEBHOOK if config.teacher.mode == "webhook" else Kind.LESSON
+    with open_database(state) as database:
+        metered = MeteredTeacher(teacher, wiring.open_account(config, database), kind)
+        # Its events are dropped: the caller prints the result.
+        context = TeachingContext(metered, masker, lambda _event: None)
+        started = time.monotonic()
+        try:
+            return teach_failure(failure, context).teaching
+        finally:
+            say(f"Latency   {time.monotonic() - started:.2f} s")
 
 
 def _build_teacher(

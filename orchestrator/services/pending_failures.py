@@ -1,4 +1,4 @@
-"""Teaches what waited: no teacher could be asked, or the rule was not written."""
+"""Teach pending failures: those for which no teacher could be asked, or no rule was written."""
 
 from pathlib import Path
 
@@ -7,24 +7,24 @@ from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
-from orchestrator.storage.place import resolve_state_directory
 from orchestrator.storage.runs import Store
+from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.pending import Pending, PendingFailure
 from orchestrator.teaching.teach import teach_failure
 
 
 def list_pending_failures(project: Path) -> list[PendingFailure]:
-    """The failures of a project that wait to be taught, the oldest first."""
+    """Return the pending failures of a project, the oldest first."""
     return Pending(resolve_project(project), resolve_state_directory()).list_failures()
 
 
 def teach_pending(
     project: Path, config_file: Path | None, listener: events.Listener
 ) -> list[RuleChange]:
-    """Teach every failure that waits; give what that did to the rulebook.
+    """Teach every pending failure; return the changes to the rulebook.
 
     Raises:
-        LoopError, TeacherError: the teacher is still not there; what is not yet taught waits on.
+        LoopError, TeacherError: the teacher still cannot be asked; the rest stays pending.
     """
     project = resolve_project(project)
     loaded = load_config(project, config_file)
@@ -35,8 +35,8 @@ def teach_pending(
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)
         parts = wiring.build_teaching_parts(config, project, store, listener, rulebook)
         changes = []
-        for kept in Pending(project, store.directory).list_failures():
-            change = teach_failure(kept.failure, parts, lesson=kept.lesson).change
+        for pending in Pending(project, store.directory).list_failures():
+            change = teach_failure(pending.failure, parts, lesson=pending.lesson).change
             if change:
                 changes.append(change)
         return changes

@@ -1,7 +1,7 @@
-"""What a verdict rests on in the environment, kept with a run for whoever resumes it.
+"""Store the environment variables that a verdict depends on, for the process that resumes a run.
 
-Of a variable that may hold a secret nothing but the name is written: a digest of a short secret can
-be guessed. Its value comes from the environment of the process that resumes.
+Of a variable that may hold a secret only the name is stored, and no digest either: that of a short
+secret can be guessed. Its value comes from the environment of the process that resumes.
 """
 
 import json
@@ -17,36 +17,39 @@ _FILE: Final = "variables.json"
 
 
 def record_variables(folder: Path, environment: Mapping[str, str], masker: Masker) -> None:
-    """Write down the variables that a verdict rests on; null stands for what may be a secret.
+    """Store the variables that a verdict depends on; null replaces what may be a secret.
 
     Args:
         folder: the run's folder.
-        environment: what suite and agent see as theirs.
-        masker: knows what a secret is.
+        environment: the environment of suite and agent.
+        masker: recognizes secrets.
+
+    Raises:
+        OSError: the file cannot be written.
     """
-    kept = {
+    stored = {
         name: None if masker.is_secret_variable(name, value) else value
         for name, value in select_decisive_variables(environment).items()
     }
-    (folder / _FILE).write_text(json.dumps(kept), encoding="utf-8")
+    (folder / _FILE).write_text(json.dumps(stored), encoding="utf-8")
 
 
 def restore_variables(
     folder: Path, environment: Mapping[str, str], listener: Listener
 ) -> Mapping[str, str]:
-    """Return an environment with what a verdict rests on as it was when the run started.
+    """Return an environment with the variables that a verdict depends on as the run was started.
 
     Args:
         folder: the run's folder.
-        environment: ours, which has the values that were not written down.
-        listener: told which of them are missing.
+        environment: the environment of this process, for the values that were not stored.
+        listener: receives a notice of values that are missing here too.
     """
     try:
-        kept = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        stored = json.loads((folder / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return environment
-    withheld = sorted(name for name, value in kept.items() if value is None)
-    known = {name: value for name, value in kept.items() if value is not None}
+    withheld = sorted(name for name, value in stored.items() if value is None)
+    known = {name: value for name, value in stored.items() if value is not None}
     known |= {name: environment[name] for name in withheld if name in environment}
     if missing := [name for name in withheld if name not in environment]:
         listener(Notice(_describe_missing(missing)))
@@ -57,6 +60,6 @@ def _describe_missing(names: list[str]) -> str:
     was, its, it = ("were", "their values", "them") if names[1:] else ("was", "its value", "it")
     return (
         f"{', '.join(names)} {was} set when the run started and not any more; {its} may hold a "
-        f"secret and {was} not kept: set {it} as before and resume again, or the tests may end "
-        "otherwise"
+        f"secret and {was} not stored: set {it} as before and resume again, or the tests may have "
+        "other results"
     )

@@ -1,4 +1,4 @@
-"""Removes what has been kept long enough, by hand and at the end of a run."""
+"""Remove old runs, on request and at the end of a run."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -23,13 +23,13 @@ def prune_runs(
     """Remove the files and details of runs that ended long ago.
 
     Args:
-        project: the directory whose configuration says how long they are kept.
+        project: the directory whose configuration has the retention period.
         config_file: the configuration file; the project's own if None.
-        days: how many days they are kept instead.
-        dry_run: whether nothing is removed.
+        days: a retention period to use instead; the configuration's if None.
+        dry_run: whether only to report what would be removed.
 
     Raises:
-        LoopError: nobody says how long they are kept, or something cannot be removed.
+        LoopError: there is no retention period, or something cannot be removed.
     """
     if days is None:
         days = load_config(resolve_project(project), config_file).config.state.keep_days
@@ -44,14 +44,14 @@ def prune_runs(
 
 
 def prune_after_run(store: Store, run: str, listener: Listener) -> None:
-    """Remove what is old when a run has ended; trouble with it is told and ends nothing.
+    """Remove old runs after a run has ended; report an error as a notice, and do not raise it.
 
-    The finished steps of earlier runs go too, as soon as nobody can go on with these.
+    The finished steps of earlier runs that can no longer be resumed are removed too.
 
     Args:
-        store: has all runs.
-        run: the run that has ended, whose configuration says how long others are kept.
-        listener: told what was removed.
+        store: all runs.
+        run: the run that has ended, whose configuration has the retention period.
+        listener: receives notices.
     """
     days = json.loads(store.read_config(run)).get("state", {}).get("keep_days")
     try:
@@ -65,25 +65,26 @@ def prune_after_run(store: Store, run: str, listener: Listener) -> None:
         listener(Notice(f"old runs could not be removed: {error}"))
         return
     if count := len(pruned.runs):
-        whose = "a run" if count == 1 else f"{count} runs"
+        which = "a run" if count == 1 else f"{count} runs"
         listener(
             Notice(
-                f"removed the files of {whose} that ended more than {days:g} days ago; "
+                f"removed the files of {which} that ended more than {days:g} days ago; "
                 "state.keep_days keeps them longer"
             )
         )
 
 
-def _forget_steps(store: Store, but: str = "") -> None:
-    """Remove the finished steps of all runs that nobody can go on with, except of one."""
+def _forget_steps(store: Store, spared: str = "") -> None:
+    """Remove the finished steps of all runs that cannot be resumed, except those of one run."""
     from orchestrator.journal.durable import forget_runs
 
-    # Asked once the workflows are listed: a run that pauses just now is not forgotten.
-    active, pruned = cache(store.list_resumable), cache(store.list_pruned)
+    # Read only after `forget_runs` has listed the workflows, so that no run that has just paused
+    # is taken for one that cannot be resumed; and once, not for each workflow.
+    resumable, pruned = cache(store.list_resumable), cache(store.list_pruned)
     forget_runs(
         store.directory,
-        lambda run: run != but and run not in active(),
-        lambda run: run != but and run in pruned(),
+        lambda run: run != spared and run not in resumable(),
+        lambda run: run != spared and run in pruned(),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import Config, load_config
-from orchestrator.config.keeper import ConfigMasker
+from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 
@@ -45,7 +45,7 @@ def test_or_from_the_environment(project: Path) -> None:
     environment = {"ORCHESTRATOR_N8N_WEBHOOK_URL": URL}
     config = load_config(project, None, (), environment).config
     assert KEEPER.restore_config(kept(config), project, environment) == config
-    with pytest.raises(UsageError, match=r"`n8n\.webhook_url` held a secret") as caught:
+    with pytest.raises(UsageError, match=r"`n8n\.webhook_url` contained a secret") as caught:
         KEEPER.restore_config(kept(config), project, {})
     assert "set ORCHESTRATOR_N8N_WEBHOOK_URL as before" in str(caught.value)
     assert "hunter2" not in str(caught.value)
@@ -65,7 +65,7 @@ def test_another_value_of_the_same_form_is_not_taken(project: Path) -> None:
     text = kept(load_config(project, None, (), {}).config)
     assert "hunter2Suite99" not in text
     settings.write_text(json.dumps({"tests": {"command": f"{command}; rm x"}}), encoding="utf-8")
-    with pytest.raises(UsageError, match=r"`tests\.command` held a secret"):
+    with pytest.raises(UsageError, match=r"`tests\.command` contained a secret"):
         KEEPER.restore_config(text, project, {})
 
 

@@ -1,14 +1,14 @@
-"""The state directory: what is where in it, and the errors when it cannot be used.
+"""Name what is in the state directory, and explain why it cannot be used.
 
 <state>/state.db             runs, attempts, rules, spending, events: see `schema.py`
-<state>/dbos.sqlite          finished steps of runs that can go on
+<state>/dbos.sqlite          finished steps of runs that can be resumed
 <state>/runs/<id>/           a run's large files: patches, the suite's output, the shadow index
 <state>/worktrees/<id>/      the work tree of an isolated run
-<state>/pinned/<rule>/       what a rule was learned from, complete
-<state>/pending/<project>/   failures that are not taught yet
+<state>/pinned/<rule>/       the complete project that a rule was learned from
+<state>/pending/<project>/   failures that have not been taught yet
 <state>/locks/               one lock per project and per rulebook file
-<state>/rulebooks/           what we wrote last into each rulebook file
-<state>/masking.key          makes the tags of secrets in the ids of cases
+<state>/rulebooks/           the content last written to each rulebook file
+<state>/masking.key          key for the tags that replace secrets in the ids of cases
 """
 
 import os
@@ -21,10 +21,10 @@ from orchestrator.platform import files
 from orchestrator.storage.location import LOCKS, STATE_VARIABLE, find_state_directory
 
 URL_VARIABLE: Final = "ORCHESTRATOR_DATABASE_URL"
-"""Names a Postgres database that takes the place of the files in the state directory.
+"""Environment variable with the URL of a Postgres database, to use instead of SQLite.
 
-A variable, and no key of a project's configuration: a repository does not choose where the record
-of all of a user's runs goes.
+Not a key of the configuration: a repository must not choose where the runs of all of a user's
+projects are stored.
 """
 
 _POSTGRES: Final = ("postgresql://", "postgres://")
@@ -35,7 +35,7 @@ def resolve_state_directory() -> Path:
     """Return the state directory.
 
     Raises:
-        InfrastructureError: nobody says where it is.
+        InfrastructureError: it is not configured, and there is no home directory.
     """
     try:
         return Path(find_state_directory())
@@ -44,7 +44,7 @@ def resolve_state_directory() -> Path:
 
 
 def read_database_url() -> str:
-    """Return the URL of the Postgres that keeps the record; empty where files do.
+    """Return the URL of the Postgres database; empty if SQLite is used.
 
     Raises:
         ConfigError: the variable names a database of another kind.
@@ -60,13 +60,13 @@ def read_database_url() -> str:
 
 
 def create_state_folders(state: Path) -> None:
-    """Make the state directory, for its owner alone.
+    """Create the state directory, accessible to its owner alone.
 
     Raises:
-        InfrastructureError: it cannot be made.
+        InfrastructureError: it cannot be created.
     """
     try:
-        # One after the other: a mode is not for the parents that are made on the way.
+        # Each on its own: `mkdir` gives the mode to the last folder, and not to its parents.
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         locks_folder(state).mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
@@ -74,16 +74,18 @@ def create_state_folders(state: Path) -> None:
 
 
 def create_private_file(path: Path) -> None:
-    """Make a file that its owner alone can read, if there is none.
+    """Create a file that its owner alone can read, if it does not exist.
 
-    What SQLite puts beside a database has the modes of that. One that is there is not opened:
-    whoever closes a database's file gives up all locks that this process has on it, and the next
-    writer damages it (https://sqlite.org/howtocorrupt.html, 2.2).
+    SQLite gives the files that it puts beside a database the mode of the database.
 
     Raises:
-        InfrastructureError: it cannot be made.
+        InfrastructureError: it cannot be created.
     """
     try:
+        # O_EXCL, so that an existing database is not even opened. When a process closes any
+        # descriptor of a file, it loses all its POSIX locks on that file, also those that SQLite
+        # holds through another descriptor; then two writers damage the database
+        # (https://sqlite.org/howtocorrupt.html, section 2.2).
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         return
@@ -92,12 +94,12 @@ def create_private_file(path: Path) -> None:
 
 
 def locks_folder(state: Path) -> Path:
-    """Return the folder of locks."""
+    """Return the folder of the lock files."""
     return state / LOCKS
 
 
 def runs_folder(state: Path) -> Path:
-    """Return the folder of the folders of runs."""
+    """Return the folder that contains a folder for each run."""
     return state / "runs"
 
 
@@ -107,7 +109,7 @@ def run_folder(state: Path, run: str) -> Path:
 
 
 def pins_folder(state: Path) -> Path:
-    """Return the folder of what rules were learned from, each in one by its id."""
+    """Return the folder that contains, by a rule's id, the project that it was learned from."""
     return state / "pinned"
 
 
@@ -122,7 +124,7 @@ def worktree_folder(state: Path, run: str) -> Path:
 
 
 def build_state_error(state: Path, error: BaseException) -> InfrastructureError:
-    """Return the error for a state directory that cannot be read or written, with the mend."""
+    """Return the error for a state directory that cannot be read or written."""
     return InfrastructureError(
         f"the state directory {state} cannot be used: {error}",
         f"free space there, or set {STATE_VARIABLE}",
@@ -130,9 +132,9 @@ def build_state_error(state: Path, error: BaseException) -> InfrastructureError:
 
 
 def ensure_masking_key(state: Path) -> bytes:
-    """Return the key that makes a secret's tag the same in all runs of this user.
+    """Return the key by which a secret gets the same tag in all runs of this user.
 
-    It is made when it is missing or damaged.
+    A missing or damaged key is replaced by a new one.
 
     Raises:
         InfrastructureError: it cannot be read or written.
@@ -141,6 +143,6 @@ def ensure_masking_key(state: Path) -> bytes:
     try:
         if len(files.read_bytes(path, _KEY_BYTES + 1)) != _KEY_BYTES:
             files.write_file(path, os.urandom(_KEY_BYTES), 0o600)
-        return path.read_bytes()  # another process may have made it at the same moment
+        return path.read_bytes()  # another process may have written a key at the same moment
     except OSError as error:
         raise build_state_error(state, error) from error

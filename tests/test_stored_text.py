@@ -5,7 +5,7 @@ import zlib
 from contextlib import closing
 from pathlib import Path
 
-from tests.kept import read_stored_text
+from tests.stored_text import read_stored_text
 
 
 def test_what_is_packed_is_read(tmp_path: Path) -> None:

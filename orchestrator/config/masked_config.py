@@ -1,8 +1,8 @@
-"""The configuration of a run, as its record has it: without secrets.
+"""Remove the secrets from the configuration of a run before it is stored, and restore them.
 
-A value that holds one, such as an address with a password, is not written down; a digest by this
-user's key is, so that no other value is taken for it. Whoever carries the run on takes it from the
-configuration file that the run was started with, or from the environment, if it is there still.
+A value that contains a secret, such as an address with a password, is not stored. A digest with
+this user's key is, to recognize the value. The process that resumes the run takes it from the
+configuration file that the run was started with, or from the environment.
 """
 
 import hashlib
@@ -20,44 +20,44 @@ from orchestrator.masking import Masker
 _WITHHELD: Final = "withheld"
 _FILE: Final = "file"
 _OPEN: Final = ("redaction", "failure_prompts")
-"""Sections that hold no secrets: a pattern of secrets is none."""
+"""Sections without secrets: a pattern that matches secrets is not one."""
 
 Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ConfigMasker:
-    """Keeps configurations without their secrets.
+    """Masks configurations, and restores them.
 
     Args:
-        masker: knows what a secret is.
-        key: makes the digests.
+        masker: recognizes secrets.
+        key: the key of the digests.
     """
 
     masker: Masker
     key: bytes
 
     def mask_config(self, config: Config, file: Path | None = None) -> str:
-        """Return a configuration as text for the record.
+        """Return a configuration as JSON without its secrets.
 
         Args:
-            config: with its secrets.
-            file: the file that the user named for it.
+            config: the configuration with its secrets.
+            file: the configuration file that the user named.
         """
         withheld: dict[str, str] = {}
         values = self._mask_value(config.model_dump(mode="json"), (), withheld)
         return json.dumps({**values, _WITHHELD: withheld, _FILE: str(file or "")})
 
     def restore_config(self, text: str, project: Path, environment: Mapping[str, str]) -> Config:
-        """Return the configuration that a record has.
+        """Return a configuration with its secrets.
 
         Args:
-            text: what `mask` gave.
-            project: the project's directory, whose file has what was not kept.
-            environment: has it otherwise.
+            text: the result of `mask_config`.
+            project: the project's directory, whose configuration file may have the secrets.
+            environment: the environment, which may have them otherwise.
 
         Raises:
-            UsageError: a value that was not kept is nowhere, or is another now.
+            UsageError: a secret is missing, or has changed.
         """
         values = json.loads(text)
         withheld, file = values.pop(_WITHHELD, {}), values.pop(_FILE, "")
@@ -69,7 +69,7 @@ class ConfigMasker:
         return Config.model_validate(values)
 
     def mask_changed_config(self, config: Config, text: str) -> str:
-        """Return another configuration of the same run, as text for the record that had `text`."""
+        """Return a changed configuration of the run that was stored with `text`, masked too."""
         file = json.loads(text).get(_FILE, "")
         return self.mask_config(config, Path(file) if file else None)
 
@@ -80,18 +80,19 @@ class ConfigMasker:
             return {
                 name: self._mask_value(each, (*key, name), withheld) for name, each in value.items()
             }
-        # By its name, or by the word before it in a command, a secret may be known as one.
-        words = value if isinstance(value, list) else [value]
-        texts = [each for each in words if isinstance(each, str)]
-        said = f"{key[-1] if key else ''}: {' '.join(texts)}"
-        masked = self.masker.mask(said)
-        if masked == said and all(self.masker.mask(each) == each for each in texts):
+        # Masked together with its name, and in a command with the word before it, because these
+        # can show that a value is secret: `--password x`.
+        values = value if isinstance(value, list) else [value]
+        texts = [each for each in values if isinstance(each, str)]
+        line = f"{key[-1] if key else ''}: {' '.join(texts)}"
+        masked = self.masker.mask(line)
+        if masked == line and all(self.masker.mask(each) == each for each in texts):
             return value
         withheld[json.dumps(key)] = self._hash_value(value)
         return masked
 
     def _restore_value(self, values: Any, present: Any, key: Key, digest: str) -> None:  # noqa: ANN401
-        """Put the present value in the place of one that was not kept."""
+        """Set a value that was not stored to the present one, if that has the same digest."""
         *above, last = key
         for name in above:
             values = values[name]
@@ -100,11 +101,11 @@ class ConfigMasker:
         if not hmac.compare_digest(self._hash_value(found), digest):
             name = ".".join(key)
             variable = f"ORCHESTRATOR_{'_'.join(key)}".upper()
-            place = f"set {variable} as before" if len(key) == 2 else "give it as before"
+            hint = f"set {variable} as before" if len(key) == 2 else "set it as before"
             raise UsageError(
-                f"`{name}` held a secret when the run was started, which was not kept, and is "
-                "another now",
-                f"{place}, and resume again",
+                f"`{name}` contained a secret when the run was started, which was not stored, and "
+                "it is different now",
+                f"{hint}, and resume again",
             )
         values[last] = found
 

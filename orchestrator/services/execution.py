@@ -1,0 +1,125 @@
+"""Run the loop of one run in this process, and record how it ends."""
+
+import contextlib
+import time
+from dataclasses import dataclass, replace
+
+from orchestrator import events
+from orchestrator.config import Config
+from orchestrator.errors import LoopError, LostRunError
+from orchestrator.loop.run_loop import run_loop
+from orchestrator.loop.steps import Steps
+from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
+from orchestrator.platform.children import Children
+from orchestrator.ports import Journal
+from orchestrator.rulebook.rulebook import MarkdownRulebook
+from orchestrator.services import wiring
+from orchestrator.services.isolation import WorkFolder
+from orchestrator.storage.runs import Store
+from orchestrator.teaching.pending import Pending
+from orchestrator.workspace import open_workspace
+from orchestrator.workspace.pinning import PinnedTree, locate_pin
+from orchestrator.workspace.swap import SwapNote
+
+
+@dataclass(frozen=True)
+class RunExecution:
+    """A run with its parts, while this process executes it."""
+
+    record: RunRecord
+    config: Config
+    work_folder: WorkFolder
+    store: Store
+    token: int
+    """Identifies this process as the owner of the run."""
+    parts: wiring.Parts
+    rulebook: MarkdownRulebook
+    journal: Journal
+    children: Children
+    emit: events.RunEvents
+
+    def run_to_end(self, *, resumed: bool) -> RunResult:
+        """Run the loop, and record and report how it ends, also when it is interrupted.
+
+        Raises:
+            LostRunError: another process has claimed the run; its record is not changed.
+        """
+        started, record = time.monotonic(), self.record
+        self.emit(events.RunStarted(record.id, record.task, record.folder, resumed))
+        try:
+            result = self._loop_or_stop()
+        except LostRunError:
+            self.work_folder.lost = True
+            self.children.end_all()
+            raise
+        except BaseException as error:
+            # A signal may have come while a child was being started, before its caller had it.
+            self.children.end_all()
+            with contextlib.suppress(LostRunError):  # then the other process records its end
+                self._report_end(self._end_run(RunOutcome.INTERRUPTED, str(error)), started)
+            raise
+        self._report_end(result, started)
+        return result
+
+    def _loop_or_stop(self) -> RunResult:
+        try:
+            return self._loop_and_save()
+        except LostRunError:
+            raise
+        except LoopError as error:
+            return self._end_run(RunOutcome.STOPPED, self._describe_stop(str(error)))
+
+    def _loop_and_save(self) -> RunResult:
+        with self.children.collect():
+            result = run_loop(self._make_steps(), wiring.build_policy(self.config))
+        if result.outcome is RunOutcome.STOPPED:
+            result = replace(result, message=self._describe_stop(result.message))
+        self.store.require_owner(self.record.id, self.token)
+        task = self.record.task
+        masked = replace(task, text=self.parts.masker.mask(task.text))
+        self.work_folder.commit_work(masked, self.record.id, result, self.rulebook.list_files())
+        self.store.save_result(self.record.id, result, self.token)
+        return result
+
+    def _end_run(self, outcome: RunOutcome, message: str) -> RunResult:
+        return self.store.end_run(self.record.id, outcome, message, self.token)
+
+    def _report_end(self, result: RunResult, started: float) -> None:
+        seconds = time.monotonic() - started
+        self.emit(events.RunEnded(self.record.id, result, self.record.folder, seconds))
+
+    def _describe_stop(self, message: str) -> str:
+        """Return why a run stopped, and whether its tests are still unchanged."""
+        with contextlib.suppress(LoopError):  # the state cannot be read: the message must do
+            if state := self.parts.guard.describe_state():
+                return f"{message}; {state}"
+        return message
+
+    def _make_steps(self) -> Steps:
+        record, state, project = self.record, self.store.directory, self.work_folder.folder
+        workspace = open_workspace(project, record.folder)
+
+        def pin_tree(pinned: PinnedTree, known: bool) -> None:
+            folder = locate_pin(state, pinned)
+            if not (known and folder.parent.exists()):
+                workspace.pin_snapshot(pinned, folder)
+
+        return Steps(
+            task=Task(record.task.text, project),
+            agent=wiring.meter_agent(self.config, self.parts),
+            suite=self.parts.suite,
+            teacher=self.parts.teacher,
+            workspace=workspace,
+            rulebook=self.rulebook,
+            journal=self.journal,
+            folder=record.folder,
+            emit=self.emit,
+            guard=self.parts.guard,
+            masker=self.parts.masker,
+            pending=Pending(record.task.project, state),
+            swap_note=SwapNote.for_project(project, state),
+            old_failures_must_pass=self.config.tests.old_failures == "must_pass",
+            save=lambda run: self.store.save_result(record.id, run, self.token),
+            set_attempt=self.emit.set_attempt,
+            pin=pin_tree,
+        )

@@ -1,0 +1,196 @@
+"""Connect to SQLite or Postgres, which differ in transactions, types and errors.
+
+Statements use `?` for values; both engines understand the rest of them.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from orchestrator.errors import InfrastructureError
+from orchestrator.masking import REDACTED
+from orchestrator.storage import schema
+from orchestrator.storage.state_directory import (
+    URL_VARIABLE,
+    build_state_error,
+    create_private_file,
+)
+
+Value = str | bytes | int | float | None
+
+DATABASE: Final = "state.db"
+"""The SQLite file in the state directory."""
+
+_BUSY_SECONDS: Final = 30.0
+_WRITER_LOCK_KEY: Final = 0x504C4C  # arbitrary, but the same in every process
+"""Key of the advisory lock that lets one transaction write at a time in Postgres, as in SQLite.
+Spending limits over all runs need it: they are read and used up in one transaction."""
+
+
+class Engine(Protocol):
+    """A connection to a database, and what differs between the two kinds of database."""
+
+    @property
+    def errors(self) -> type[Exception]:
+        """The base class of the errors it raises."""
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """Its names for the types that `schema` leaves open."""
+
+    def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
+        """Execute a statement."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+
+    def begin(self) -> None:
+        """Begin a transaction; nobody else writes until its end."""
+
+    def has_table(self, name: str) -> bool:
+        """Return whether a table exists."""
+
+    def explain_error(self, error: Exception) -> InfrastructureError:
+        """Return the error to raise for an error of the database, with a hint."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class SQLite:
+    """The file `state.db` in the state directory."""
+
+    errors = sqlite3.Error
+    types = schema.SQLITE
+
+    def __init__(self, directory: Path, *, durable: bool) -> None:
+        self._directory = directory
+        try:
+            create_private_file(directory / DATABASE)
+            self._connection = sqlite3.connect(
+                directory / DATABASE,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,  # `Database` lets one thread in at a time
+            )
+        except sqlite3.Error as error:
+            raise self.explain_error(error) from error
+        try:
+            # In WAL mode (https://sqlite.org/wal.html) readers do not wait for a writer, and a
+            # commit waits for the disk once with FULL and never with NORMAL. FULL for money: if a
+            # power failure lost a bill, the same budget would be spent again.
+            if self._connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                # "database is locked" here: another process switches it at the same moment, and
+                # the mode is a property of the file.
+                with suppress(sqlite3.OperationalError):
+                    self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise self.explain_error(error) from error
+
+    def execute(self, statement: str, values: Sequence[Value]) -> sqlite3.Cursor:
+        """Execute a statement."""
+        return self._connection.execute(statement, values)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.in_transaction
+
+    def begin(self) -> None:
+        """Begin a transaction; nobody else writes until its end."""
+        # A plain BEGIN takes the write lock at the first write. If another process has committed
+        # since the first read, that fails at once with "database is locked", whatever the timeout.
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def has_table(self, name: str) -> bool:
+        """Return whether a table exists."""
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return bool(self._connection.execute(query, (name,)).fetchone())
+
+    def explain_error(self, error: Exception) -> InfrastructureError:
+        """Return the error to raise for an error of the database, with a hint."""
+        if "locked" in str(error):
+            return InfrastructureError(
+                f"another process has been writing to {self._directory / DATABASE} for too long",
+                "wait for it, or end it",
+            )
+        # The base class itself is raised only for a file that is not a database, or is damaged.
+        if type(error) is sqlite3.DatabaseError:
+            path = self._directory / DATABASE
+            return InfrastructureError(f"{path} cannot be used: {error}", f"move {DATABASE} away")
+        return build_state_error(self._directory, error)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _find_url_secrets(url: str) -> list[str]:
+    """Return the password in a URL and its parts between `@` signs, the longest first.
+
+    A password with an unescaped `@` is read by psycopg as part of the host.
+    """
+    password = url.partition("//")[2].rpartition("@")[0].partition(":")[2]
+    return sorted({password, *password.split("@")} - {""}, key=len, reverse=True)
+
+
+class Postgres:
+    """A Postgres database, by its URL."""
+
+    types = schema.POSTGRES
+
+    def __init__(self, url: str, *, durable: bool) -> None:
+        import psycopg
+
+        self.errors: type[Exception] = psycopg.Error
+        self._secrets = _find_url_secrets(url)
+        try:
+            self._connection = psycopg.connect(url, autocommit=True, connect_timeout=10)
+            if not durable:
+                self._connection.execute("SET synchronous_commit = off")
+        except psycopg.Error as error:
+            raise self.explain_error(error) from error
+
+    def execute(self, statement: str, values: Sequence[Value]) -> Any:  # noqa: ANN401 -- a cursor
+        """Execute a statement."""
+        return self._connection.execute(statement.replace("?", "%s").encode(), values or None)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return not self._connection.closed and self._connection.info.transaction_status != 0
+
+    def has_table(self, name: str) -> bool:
+        """Return whether a table exists."""
+        # Not `to_regclass`: asked before a wait for a lock and again after it, it may still miss
+        # the table that another process has created in between.
+        query = (
+            "SELECT 1 FROM pg_catalog.pg_class c"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relname = %s AND n.nspname = current_schema()"
+        )
+        return self._connection.execute(query, (name,)).fetchone() is not None
+
+    def begin(self) -> None:
+        """Begin a transaction; nobody else writes until its end."""
+        self._connection.execute("BEGIN")
+        self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITER_LOCK_KEY,))
+
+    def explain_error(self, error: Exception) -> InfrastructureError:
+        """Return the error to raise for an error of the database, with a hint."""
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        for secret in self._secrets:  # psycopg quotes parts of a URL that it cannot parse
+            line = line.replace(secret, REDACTED)
+        return InfrastructureError(
+            f"the database of {URL_VARIABLE} cannot be used: {line}",
+            f"start it, correct the address, or unset {URL_VARIABLE}",
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
