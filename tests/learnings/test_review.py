@@ -152,6 +152,13 @@ def test_forms_of_a_word_are_one_word() -> None:
     )
 
 
+def test_words_that_mean_the_same_in_rules_do_so_here(workspace: Workspace) -> None:
+    for context in ("Cache directory deleted by the linter", "the linter removes the cache folder"):
+        log_entry(workspace, Kind.ERR, "x", context=context, on=DAY)
+    (group,) = group_entries(workspace.read_entries(), Kind.ERR)
+    assert group.label == "cache directory deleted linter"
+
+
 def test_what_is_pending_is_listed(workspace: Workspace) -> None:
     for number in range(25):
         log_entry(workspace, Kind.FEAT, f"{number} alpha{number} beta{number}", on=DAY)
@@ -215,7 +222,7 @@ def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
     reviewer = threading.Thread(target=review_workspace, args=(workspace,))
     with storage.lock_workspace(workspace.base):
         reviewer.start()
-        while "workspace_locked" not in calls_of(reviewer):
+        while storage.lock_workspace.__name__ not in calls_of(reviewer):
             assert reviewer.is_alive()
             time.sleep(0.01)
         with workspace.pending_errors.open("ab") as log_file:
