@@ -27,6 +27,8 @@ from orchestrator.storage.place import resolve_state_directory
 from tests.session_hooks.repositories import dying_remote, failing_filter, git
 
 HOOK = Path(entry.__file__)
+FORMER_HOOK = HOOK.parents[1] / "hooks" / "entry.py"
+"""Where the hook was when earlier installations wrote its path into settings.json."""
 
 
 @pytest.fixture
@@ -649,9 +651,48 @@ def test_most_calls_import_only_what_knows_where_things_are(workspace: Workspace
     assert {"json", "re", "pathlib", "typing"}.isdisjoint(quick | after)
 
 
-def imported(data: bytes) -> set[str]:
+def test_settings_of_an_earlier_installation_still_run_the_hook(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    former = f"{shlex.join([sys.executable, '-I', '-S', str(FORMER_HOOK)])} 2>/dev/null || : "
+    hook = {"type": "command", "command": former + settings.MARK, "timeout": 10}
+    file = tmp_path / "settings.json"
+    hooks = {name: [{"matcher": "", "hooks": [hook]}] for name in settings.EVENTS}
+    file.write_text(json.dumps({"hooks": hooks}), encoding="utf-8")
+
+    def send(data: bytes) -> None:
+        group = json.loads(file.read_text(encoding="utf-8"))["hooks"]["PreToolUse"][0]
+        done = subprocess.run(
+            ["/bin/sh", "-c", group["hooks"][0]["command"]],
+            input=data, capture_output=True, cwd=workspace.base, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+    send(event(workspace.base, "PreToolUse"))
+    assert "**Status**: PENDING\n" in buffer(workspace)
+    send(event(workspace.base, "PostToolUse"))
+    assert "**Status**: COMMITTED\n" in buffer(workspace)
+    send(event(workspace.base, "PostToolUseFailure", error="x"))
+    assert "TOOL_FAILURE" in workspace.pending_errors.read_text(encoding="utf-8")
+    assert trouble() == ""
+    settings.install_hooks(file)
+    assert str(FORMER_HOOK) not in file.read_text(encoding="utf-8")
+    send(event(workspace.base, "PreToolUse", tool_use_id="toolu_2"))
+    assert buffer(workspace).count("## WAL Entry") == 2
+
+
+def test_the_former_hook_imports_no_more_than_the_hook(workspace: Workspace) -> None:
+    for data in (
+        event(workspace.base, "PreToolUse", "pytest tests -q"),
+        event(workspace.base, "PostToolUse", "pytest tests -q", tool_use_id="toolu_2"),
+    ):
+        more = imported(data, FORMER_HOOK) - imported(data)
+        assert more <= {"orchestrator.session_hooks", "orchestrator.session_hooks.entry"}
+
+
+def imported(data: bytes, hook: Path = HOOK) -> set[str]:
     """Return the modules that the hook imports for an event."""
-    argv = [sys.executable, "-I", "-S", "-X", "importtime", str(HOOK)]
+    argv = [sys.executable, "-I", "-S", "-X", "importtime", str(hook)]
     done = subprocess.run(argv, input=data, capture_output=True, check=True)
     lines = done.stderr.decode().splitlines()
     return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
