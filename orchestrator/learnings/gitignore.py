@@ -4,10 +4,10 @@ from typing import Final
 
 from orchestrator.learnings import storage
 from orchestrator.learnings.workspace import Workspace
-from orchestrator.session_hooks.writeahead import places
+from orchestrator.session_hooks.writeahead import locations
 
-_PERSONAL_LINES: Final = (f"{places.LEARNINGS}/", places.BUFFER)
-_SHARED_LINES: Final = (places.PENDING_ERRORS, places.BUFFER)
+_PERSONAL_LINES: Final = (f"{locations.LEARNINGS}/", locations.BUFFER)
+_SHARED_LINES: Final = (locations.PENDING_ERRORS, locations.BUFFER)
 """The entries are the team's; the log of failed calls and the state of a task are a machine's."""
 
 

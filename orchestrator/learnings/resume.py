@@ -9,13 +9,13 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.learnings import storage
-from orchestrator.learnings.looking import Finding, inspect_danger
+from orchestrator.learnings.inspection import Finding, inspect_danger
 from orchestrator.learnings.workspace import Workspace
 from orchestrator.platform import process
 from orchestrator.platform.bom import is_utf16
 from orchestrator.platform.files import find_git_top
 from orchestrator.rulebook.locking import hold_lock
-from orchestrator.session_hooks.writeahead import destructive, grammar, places
+from orchestrator.session_hooks.writeahead import destructive, grammar, locations
 
 __all__ = ["Finding", "ResumeResult", "Step", "VerifiedStep", "parse_steps", "verify_pending_steps"]
 
@@ -80,7 +80,7 @@ def verify_pending_steps(workspace: Workspace, allow: Callable[[str], bool]) -> 
         raise UsageError(f"{workspace.buffer} is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     verified = tuple(_verify_step(step, workspace, allow) for step in parse_steps(data))
-    with hold_lock(Path(places.buffer_lock_path(str(workspace.base))), workspace.buffer):
+    with hold_lock(Path(locations.buffer_lock_path(str(workspace.base))), workspace.buffer):
         storage.edit_file(
             workspace.buffer, lambda now: _resolve_steps(now, verified), workspace.project
         )

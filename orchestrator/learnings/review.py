@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.learnings.entries import Entry, Kind, Status
-from orchestrator.learnings.pending import import_pending_errors
+from orchestrator.learnings.pending_errors import import_pending_errors
 from orchestrator.learnings.workspace import LogResult, Workspace, today
 from orchestrator.rulebook import files
 from orchestrator.rulebook.likeness import is_same_subject, iter_keywords

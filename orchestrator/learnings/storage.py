@@ -8,7 +8,7 @@ from typing import Final
 from orchestrator.errors import InfrastructureError
 from orchestrator.rulebook import files
 from orchestrator.rulebook.locking import hold_lock
-from orchestrator.session_hooks.writeahead import places
+from orchestrator.session_hooks.writeahead import locations
 
 _TRIES: Final = 20
 
@@ -20,7 +20,7 @@ def lock_workspace(base: Path) -> Iterator[None]:
     Raises:
         InfrastructureError: somebody holds it for too long, or the state directory is not ours.
     """
-    with hold_lock(Path(places.lock_path(str(base))), base):
+    with hold_lock(Path(locations.lock_path(str(base))), base):
         yield
 
 

@@ -31,7 +31,7 @@ from orchestrator.learnings.entries import (
 from orchestrator.masking import mask_text
 from orchestrator.platform.files import find_git_top
 from orchestrator.rulebook.text import sanitize_line
-from orchestrator.session_hooks.writeahead import places
+from orchestrator.session_hooks.writeahead import locations
 
 TITLES: Final = {Kind.LRN: "Learnings", Kind.ERR: "Errors", Kind.FEAT: "Feature requests"}
 CONTEXT_BOUND: Final = 120
@@ -63,17 +63,17 @@ class Workspace:
 
     def locate_file(self, kind: Kind) -> Path:
         """The file that holds entries of this kind."""
-        return self.base / places.LEARNINGS / _FILES[kind]
+        return self.base / locations.LEARNINGS / _FILES[kind]
 
     @property
     def buffer(self) -> Path:
         """The working buffer."""
-        return self.base / places.BUFFER
+        return self.base / locations.BUFFER
 
     @property
     def pending_errors(self) -> Path:
         """The log that the hook writes failed tool calls to."""
-        return self.base / places.PENDING_ERRORS
+        return self.base / locations.PENDING_ERRORS
 
     @property
     def project(self) -> Path | None:
@@ -83,7 +83,7 @@ class Workspace:
     @property
     def exists(self) -> bool:
         """Whether it was initialised."""
-        return os.path.isdir(self.base / places.LEARNINGS)  # noqa: PTH112 -- False if it may not be read
+        return os.path.isdir(self.base / locations.LEARNINGS)  # noqa: PTH112 -- False if it may not be read
 
     def read_document(self, kind: Kind) -> Document:
         """Read the entries of one kind."""
@@ -138,14 +138,14 @@ def local_workspace(project: Path) -> Workspace:
 
     A new one goes to the top of the git work tree, where sessions in every folder below find it.
     """
-    if found := places.find_local_base(str(project)):
+    if found := locations.find_local_base(str(project)):
         return Workspace(Path(found), everywhere=False)
     return Workspace(find_git_top(project.resolve()), everywhere=False)
 
 
 def global_workspace() -> Workspace:
     """The user's workspace, whether it exists or not."""
-    return Workspace(Path(places.find_global_base()).absolute(), everywhere=True)
+    return Workspace(Path(locations.find_global_base()).absolute(), everywhere=True)
 
 
 def find_workspace(project: Path) -> Workspace | None:
@@ -179,7 +179,7 @@ def initialize_workspace(workspace: Workspace) -> list[InitializedFile]:
     """
     wanted = {workspace.locate_file(kind): f"# {TITLES[kind]}\n\n{_HEADS[kind]}\n" for kind in Kind}
     wanted[workspace.buffer] = _BUFFER_HEAD
-    folder = workspace.base / places.LEARNINGS
+    folder = workspace.base / locations.LEARNINGS
     if not workspace.everywhere and folder.is_symlink():
         raise UsageError(f"{folder} is a link", "put a folder in its place")
     with storage.lock_workspace(workspace.base):
@@ -280,11 +280,11 @@ def resolve_entry(workspace: Workspace, entry: str, action: str = "") -> Entry:
 def set_fields(
     workspace: Workspace,
     entry: Entry,
-    demanded: Status,
+    required: Status,
     values: dict[str, str],
     more: dict[str, str] | None = None,
 ) -> None:
-    """Change an entry's fields, if its status is still what is demanded (pending: not dealt with).
+    """Change an entry's fields, if its status is still what is required (pending: not dealt with).
 
     Raises:
         UsageError: somebody has changed its status in the meantime.
@@ -297,7 +297,7 @@ def set_fields(
             (at, now) for at, now in enumerate(parse_document(data).entries) if now.id == entry.id
         ]
         for at, now in found:
-            if now.is_open if demanded is Status.PENDING else now.status == demanded:
+            if now.is_open if required is Status.PENDING else now.status == required:
                 return update_entries(data, {at: Change(values, more or {})})
         raise UsageError(f"{entry.id} was changed in the meantime", "look at it again")
 

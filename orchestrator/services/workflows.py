@@ -18,7 +18,7 @@ from orchestrator.config.keeper import ConfigMasker
 from orchestrator.errors import LoopError, LostRunError
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
-from orchestrator.learnings.recording import create_failure_logger
+from orchestrator.learnings.failure_log import create_failure_logger
 from orchestrator.loop.run_loop import run_loop
 from orchestrator.loop.steps import Steps
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task

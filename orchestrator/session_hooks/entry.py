@@ -70,19 +70,19 @@ def find_state_folder() -> str:
 def has_workspace() -> bool:
     """Whether there is a workspace, as far as can be told without reading the event."""
     _add_import_path()
-    from orchestrator.session_hooks.writeahead import places
+    from orchestrator.session_hooks.writeahead import locations
 
-    return places.find_base(_find_project()) is not None
+    return locations.find_base(_find_project()) is not None
 
 
 def _read_pattern_words() -> list[bytes]:
     """The first words of the user's own patterns, as they stand in a text without quotes."""
-    from orchestrator.session_hooks.writeahead import places
+    from orchestrator.session_hooks.writeahead import locations
 
     words = []
-    for base in dict.fromkeys((places.find_base(_find_project()), places.find_global_base())):
+    for base in dict.fromkeys((locations.find_base(_find_project()), locations.find_global_base())):
         try:
-            patterns = places.read_patterns(os.path.join(base or "", places.PATTERNS))
+            patterns = locations.read_patterns(os.path.join(base or "", locations.PATTERNS))
         except OSError:
             continue
         for pattern in patterns:

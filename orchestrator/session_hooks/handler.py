@@ -13,7 +13,7 @@ import time
 from orchestrator.masking import mask_line
 from orchestrator.platform.locking import FileLock, lock_descriptor
 from orchestrator.session_hooks.entry import find_state_folder, log_error, utc_now
-from orchestrator.session_hooks.writeahead import buffer, grammar, places
+from orchestrator.session_hooks.writeahead import buffer, grammar, locations
 from orchestrator.storage import location
 
 TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
@@ -60,7 +60,7 @@ def _record_dangers(event: Event) -> None:
     from orchestrator.session_hooks.writeahead import outcome
     from orchestrator.session_hooks.writeahead.entries import build_entry
 
-    base = places.find_base(_find_project(event))
+    base = locations.find_base(_find_project(event))
     if base is None:
         return
     found = _find_dangers(event, base)
@@ -69,7 +69,7 @@ def _record_dangers(event: Event) -> None:
     call = _get_text(event, "tool_use_id")
     directory = _get_text(event, "cwd") or os.getcwd()
     text = build_entry(found, directory, call, _get_text(event, "session_id"))
-    with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
+    with FileLock(locations.buffer_lock_path(base), _LOCK_SECONDS):
         # The hooks of project and user may both be ours, from two installations.
         if not os.path.exists(_mark_path(call)):
             _write_mark(call, base, _get_text(event, "session_id"), outcome.predict_statuses(found))
@@ -90,9 +90,9 @@ def _find_dangers(event: Event, base: str) -> "list[Danger]":
         return []
     if event.get("tool_name") == "Bash":
         patterns: tuple[str, ...] = ()
-        for folder in dict.fromkeys((base, places.find_global_base())):
+        for folder in dict.fromkeys((base, locations.find_global_base())):
             try:
-                patterns += places.read_patterns(os.path.join(folder, places.PATTERNS))
+                patterns += locations.read_patterns(os.path.join(folder, locations.PATTERNS))
             except OSError as error:  # the published commands are to be noted all the same
                 log_error(error)
         return destructive.find_dangers(str(tool_input.get("command", "")), directory, patterns)
@@ -120,7 +120,7 @@ def _update_entry(event: Event, failed: str) -> None:
         meanings, failed, interrupted, response if isinstance(response, dict) else {}
     )
     try:
-        with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
+        with FileLock(locations.buffer_lock_path(base), _LOCK_SECONDS):
             buffer.set_entry_status(base, call, *found)
     finally:
         # What could not be settled stays PENDING. With its mark, the turn's end would say that
@@ -147,7 +147,7 @@ def _close_denied_calls(event: Event) -> None:
         if not process or (marked, started_by) != (session, process) or not base:
             continue
         try:
-            with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
+            with FileLock(locations.buffer_lock_path(base), _LOCK_SECONDS):
                 buffer.set_entry_status(
                     base, call, grammar.ROLLED_BACK, "not run: the call was not permitted"
                 )
@@ -161,7 +161,7 @@ def _log_failure(event: Event) -> None:
 
     A person's interruption is no failure, and a run of ours logs what it learns from by itself.
     """
-    base = places.find_base(_find_project(event))
+    base = locations.find_base(_find_project(event))
     if base is None or event.get("is_interrupt") or os.environ.get(location.RUN_VARIABLE):
         return
     tool_input = event.get("tool_input")
@@ -177,7 +177,7 @@ def _log_failure(event: Event) -> None:
     }
     tool = mask_line(_get_text(event, "tool_name"), 100)
     line = grammar.format_failure(utc_now(), tool, facts)
-    _append_line(os.path.join(base, places.PENDING_ERRORS), line)
+    _append_line(os.path.join(base, locations.PENDING_ERRORS), line)
 
 
 def _append_line(path: str, line: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from orchestrator.errors import LoopError, RulebookError, UsageError
 from orchestrator.events import Event, Notice
 from orchestrator.learnings.entries import Entry, Kind, Status
+from orchestrator.learnings.failure_log import log_failure
 from orchestrator.learnings.plain_lines import HEADING
 from orchestrator.learnings.promotion import (
     NotPromotedError,
@@ -17,7 +18,6 @@ from orchestrator.learnings.promotion import (
     promote_entry,
     resolve_target,
 )
-from orchestrator.learnings.recording import log_failure
 from orchestrator.learnings.rule_text import build_rule_text, check_line, suggest_line
 from orchestrator.learnings.workspace import (
     Workspace,

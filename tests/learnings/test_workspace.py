@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.learnings.entries import Kind
-from orchestrator.learnings.recording import log_failure
+from orchestrator.learnings.failure_log import log_failure
 from orchestrator.learnings.workspace import (
     Workspace,
     find_workspace,

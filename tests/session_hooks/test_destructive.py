@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from orchestrator.session_hooks import entry
 from orchestrator.session_hooks.writeahead.destructive import SQL, find_dangers, find_sql_dangers
 from orchestrator.session_hooks.writeahead.entries import build_entry
-from orchestrator.session_hooks.writeahead.places import read_patterns
+from orchestrator.session_hooks.writeahead.locations import read_patterns
 from orchestrator.session_hooks.writeahead.shell import parse_commands
 
 DESTRUCTIVE = {

@@ -19,7 +19,7 @@ from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.platform.locking import FileLock
 from orchestrator.rulebook import locking
 from orchestrator.session_hooks import entry, settings
-from orchestrator.session_hooks.writeahead import gitfacts, outcome, places
+from orchestrator.session_hooks.writeahead import gitfacts, locations, outcome
 from orchestrator.session_hooks.writeahead.buffer import set_entry_status
 from orchestrator.session_hooks.writeahead.destructive import find_dangers
 from orchestrator.storage.location import find_state_directory
@@ -280,13 +280,13 @@ def test_a_session_in_a_folder_below_writes_to_the_project(workspace: Workspace)
 
 
 def test_own_patterns_are_noted(workspace: Workspace, home: Path) -> None:
-    (workspace.base / places.PATTERNS).write_text("make deploy-*\n", encoding="utf-8")
+    (workspace.base / locations.PATTERNS).write_text("make deploy-*\n", encoding="utf-8")
     call(event(workspace.base, "PreToolUse", "cd x && make deploy-prod"))
     assert "make deploy-prod" in buffer(workspace)
 
 
 def test_patterns_that_cannot_be_read_cost_no_entry(workspace: Workspace, home: Path) -> None:
-    (workspace.base / places.PATTERNS).mkdir()
+    (workspace.base / locations.PATTERNS).mkdir()
     (home / ".claude").mkdir(exist_ok=True)
     (home / ".claude" / ".learnings").touch()
     call(event(workspace.base, "PreToolUse"))
@@ -388,7 +388,7 @@ def test_links_lead_nowhere(workspace: Workspace, tmp_path: Path) -> None:
 def test_a_linked_workspace_of_a_project_is_none(project: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (project / ".learnings").symlink_to(tmp_path / "elsewhere")
-    assert places.find_local_base(str(project)) is None
+    assert locations.find_local_base(str(project)) is None
 
 
 def test_an_unwritable_state_directory_costs_the_entry_and_nothing_else(
@@ -424,7 +424,7 @@ def test_without_a_home_no_folder_is_made_in_its_place(workspace: Workspace) -> 
 
 def test_what_could_not_be_settled_is_not_taken_for_never_run(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse"))
-    with FileLock(places.buffer_lock_path(str(workspace.base))):
+    with FileLock(locations.buffer_lock_path(str(workspace.base))):
         call(event(workspace.base, "PostToolUse"))
     call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
     assert "**Status**: PENDING\n" in buffer(workspace)
@@ -560,7 +560,7 @@ def test_sessions_of_many_projects_lose_nothing(
     for thread in threads:
         thread.join()
     assert [stderr for _, stderr in said] == [b""] * 8
-    texts = [(base / places.BUFFER).read_text(encoding="utf-8") for base in bases]
+    texts = [(base / locations.BUFFER).read_text(encoding="utf-8") for base in bases]
     assert [text.count("## WAL Entry") for text in texts] == [each] * 8
     assert [text.count("**Status**: COMMITTED") for text in texts] == [each] * 8
 
@@ -578,7 +578,7 @@ def test_hook_and_resume_share_a_lock(
 ) -> None:
     monkeypatch.setattr(locking, "_LOCK_SECONDS", 0.1)
     with (
-        FileLock(places.buffer_lock_path(str(workspace.base))),
+        FileLock(locations.buffer_lock_path(str(workspace.base))),
         pytest.raises(InfrastructureError, match=r"working-buffer\.md"),
     ):
         verify_pending_steps(workspace, lambda _: False)
@@ -640,7 +640,7 @@ def test_most_calls_import_only_what_knows_where_things_are(workspace: Workspace
     state = {"orchestrator", "orchestrator.storage", "orchestrator.storage.location"}
     ours = {f"orchestrator.platform{module}" for module in ("", ".bom", ".folders")}
     hooks = "orchestrator.session_hooks"
-    ours |= {hooks, f"{hooks}.writeahead", f"{hooks}.writeahead.places"}
+    ours |= {hooks, f"{hooks}.writeahead", f"{hooks}.writeahead.locations"}
     assert {"json", "orchestrator.session_hooks.handler"} <= imported(
         event(workspace.base, "PreToolUse")
     )

@@ -11,7 +11,7 @@ import stat
 
 from orchestrator.platform.atomic import replace_unless_changed
 from orchestrator.platform.bom import is_utf16
-from orchestrator.session_hooks.writeahead import places
+from orchestrator.session_hooks.writeahead import locations
 from orchestrator.session_hooks.writeahead.grammar import set_call_status
 
 _TRIES = 20
@@ -26,7 +26,7 @@ def append_entry(base: str, text: str) -> None:
         OSError: it cannot be written; a part that was written is taken back.
         ValueError: the buffer is UTF-16.
     """
-    path = os.path.join(base, places.BUFFER)
+    path = os.path.join(base, locations.BUFFER)
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     if os.path.islink(folder):
@@ -72,7 +72,7 @@ def set_entry_status(base: str, call: str, status: str, outcome: str = "") -> bo
     Raises:
         OSError: the buffer cannot be read or written.
     """
-    path = os.path.join(base, places.BUFFER)
+    path = os.path.join(base, locations.BUFFER)
     for _ in range(_TRIES):
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with open(file, "rb") as stream:

@@ -66,9 +66,9 @@ class Entry:
 
     __slots__ = ("_fields", "status_span", "title")
 
-    def __init__(self, title: str, fields: "Mapping[str, str]", place: Span) -> None:
+    def __init__(self, title: str, fields: "Mapping[str, str]", status_span: Span) -> None:
         self.title, self._fields = title, fields
-        self.status_span = place
+        self.status_span = status_span
         """Of its status."""
 
     def find_field(self, *names: str) -> str:
@@ -137,9 +137,9 @@ def set_call_status(data: bytes, call: str, status: str, outcome: str = "") -> b
     return set_status(data, (end - len(PENDING), end), text)
 
 
-def set_status(data: bytes, place: Span, status: str) -> bytes:
-    """Return a buffer with another status at a place; every other byte stays."""
-    return data[: place[0]] + status.encode("utf-8", "replace") + data[place[1] :]
+def set_status(data: bytes, span: Span, status: str) -> bytes:
+    """Return a buffer with another status at a span; every other byte stays."""
+    return data[: span[0]] + status.encode("utf-8", "replace") + data[span[1] :]
 
 
 def format_call(call: str, session: str) -> str:
