@@ -7,7 +7,8 @@ from typing import Final
 from orchestrator.errors import LoopError
 from orchestrator.events import Event, Listener, Notice, TeachingStarted
 from orchestrator.learnings.entries import Kind
-from orchestrator.learnings.workspace import LogResult, find_workspace, log_entry
+from orchestrator.learnings.entry_log import LogResult, log_entry
+from orchestrator.learnings.workspace import find_workspace
 from orchestrator.masking import mask_line
 from teacher.models import Failure
 

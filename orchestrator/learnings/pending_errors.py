@@ -9,14 +9,8 @@ from typing import Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.learnings import storage
 from orchestrator.learnings.entries import Entry, Kind, Status, normalize_context, normalize_text
-from orchestrator.learnings.workspace import (
-    CONTEXT_BOUND,
-    TEXT_BOUND,
-    LogResult,
-    Workspace,
-    log_drafts,
-    today,
-)
+from orchestrator.learnings.entry_log import CONTEXT_BOUND, TEXT_BOUND, LogResult, log_drafts
+from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.masking import mask_line
 from orchestrator.platform.locking import LockHeldError, lock_descriptor, unlock_descriptor
 from orchestrator.rulebook import files

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.learnings.entries import Entry, Status
+from orchestrator.learnings.entries import Entry, Status, first_sentence
 from orchestrator.learnings.plain_lines import find_opposite_line, find_same_line
-from orchestrator.learnings.workspace import Workspace, first_sentence, set_fields
+from orchestrator.learnings.status_changes import set_fields
+from orchestrator.learnings.workspace import Workspace
 from orchestrator.masking import mask_text
 from orchestrator.models import Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
@@ -59,7 +60,7 @@ def require_promotable(entry: Entry) -> None:
         UsageError: it may not; says what to do first.
     """
     if entry.status == Status.PROMOTED:
-        raise UsageError(f"{entry.id} is promoted already", "nothing is left to do")
+        raise UsageError(f"{entry.id} is already promoted", "nothing is left to do")
     if entry.status != Status.RESOLVED:
         raise UsageError(
             f"{entry.id} is {entry.status}; only a resolved entry is promoted",

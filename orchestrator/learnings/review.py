@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.learnings.entries import Entry, Kind, Status
+from orchestrator.learnings.entry_log import LogResult
 from orchestrator.learnings.pending_errors import import_pending_errors
-from orchestrator.learnings.workspace import LogResult, Workspace, today
+from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.rulebook import files
 from orchestrator.rulebook.likeness import is_same_subject, iter_keywords
 from orchestrator.storage.location import HOOK_ERROR_LOG, HOOKS

@@ -4,8 +4,7 @@ import re
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.learnings.entries import Entry, normalize_text
-from orchestrator.learnings.workspace import first_sentence
+from orchestrator.learnings.entries import Entry, first_sentence, normalize_text
 from orchestrator.masking import mask_text
 from orchestrator.rulebook.text import MAX_CHARS, sanitize_line
 from teacher.models import RuleText

@@ -44,8 +44,7 @@ from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
-from teacher.webhook import WEBHOOK_RETRIES
-from teacher.webhook import WebhookTeacher
+from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
 
 _LONGEST_CHOICE: Final = 2000
 """Characters: enough that nothing hides behind a long beginning."""

@@ -320,7 +320,7 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
     )
     assert f"committed: docs(memory): promote {identity}" in said
     said = at_a_terminal(project, ["learnings", "promote", identity], {})
-    assert "promoted already" in said
+    assert "already promoted" in said
 
 
 HOSTILE = """### ERR-20260520-001

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli.main import cli
-from orchestrator.learnings.entries import Kind, parse_document
+from orchestrator.learnings.documents import parse_document
+from orchestrator.learnings.entries import Kind
 from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.session_hooks.writeahead import entries
 from orchestrator.session_hooks.writeahead.destructive import find_dangers

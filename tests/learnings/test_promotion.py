@@ -8,6 +8,7 @@ import pytest
 from orchestrator.errors import LoopError, RulebookError, UsageError
 from orchestrator.events import Event, Notice
 from orchestrator.learnings.entries import Entry, Kind, Status
+from orchestrator.learnings.entry_log import log_entry
 from orchestrator.learnings.failure_log import log_failure
 from orchestrator.learnings.plain_lines import HEADING
 from orchestrator.learnings.promotion import (
@@ -19,14 +20,8 @@ from orchestrator.learnings.promotion import (
     resolve_target,
 )
 from orchestrator.learnings.rule_text import build_rule_text, check_line, suggest_line
-from orchestrator.learnings.workspace import (
-    Workspace,
-    global_workspace,
-    initialize_workspace,
-    log_entry,
-    resolve_entry,
-    set_fields,
-)
+from orchestrator.learnings.status_changes import resolve_entry, set_fields
+from orchestrator.learnings.workspace import Workspace, global_workspace, initialize_workspace
 from orchestrator.rulebook.committing import is_in_work_tree
 from orchestrator.rulebook.document import parse_document as parse_rulebook
 from orchestrator.rulebook.pages import Target
@@ -106,9 +101,9 @@ def test_pending_resolved_promoted_in_this_order(
         promote_entry(workspace, pending, text, book)
     assert not (workspace.base / "CLAUDE.md").exists()
     promote_entry(workspace, resolved.id, text, book)
-    with pytest.raises(UsageError, match="promoted already"):
+    with pytest.raises(UsageError, match="already promoted"):
         promote_entry(workspace, resolved.id, text, book)
-    with pytest.raises(UsageError, match="promoted already"):
+    with pytest.raises(UsageError, match="already promoted"):
         resolve_entry(workspace, resolved.id, "x")
 
 

@@ -16,10 +16,12 @@ from orchestrator.cli.learnings_view import iter_review_lines, serialize_review
 from orchestrator.errors import UsageError
 from orchestrator.learnings import storage
 from orchestrator.learnings.entries import Kind, Status
+from orchestrator.learnings.entry_log import log_entry
 from orchestrator.learnings.promotion import promote_entry
 from orchestrator.learnings.review import extract_keywords, group_entries, review_workspace
 from orchestrator.learnings.rule_text import build_rule_text
-from orchestrator.learnings.workspace import Workspace, log_entry, resolve_entry, set_fields
+from orchestrator.learnings.status_changes import resolve_entry, set_fields
+from orchestrator.learnings.workspace import Workspace
 from orchestrator.platform.locking import lock_descriptor
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.session_hooks import entry as hook
