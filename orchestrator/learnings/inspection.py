@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError
-from orchestrator.session_hooks.writeahead import destructive
-from orchestrator.session_hooks.writeahead.destructive import Danger
+from orchestrator.session_hooks.writeahead.danger import Danger, DangerKind
+from orchestrator.session_hooks.writeahead.folders import EXPANSION_MARKS
+from orchestrator.session_hooks.writeahead.git_commands import (
+    CLEAN_VALUES,
+    extract_git_arguments,
+    find_pushed_refspec,
+)
 from orchestrator.session_hooks.writeahead.grammar import find_head, find_remote_tip
+from orchestrator.session_hooks.writeahead.options import read_options
 from orchestrator.workspace.git import Git
 
 _RELATIVE: Final = re.compile(r"(?:HEAD|@)((?:[~^]\d*)*)")
@@ -40,10 +46,10 @@ def inspect_danger(danger: Danger, before: str) -> tuple[Finding, str]:
     if not danger.sure:
         return Finding.UNKNOWN, "the folder that it was run in is not certain"
     looks = {
-        destructive.REMOVE: _inspect_paths,
-        destructive.HARD_RESET: _inspect_head,
-        destructive.FORCED_PUSH: _inspect_remote,
-        destructive.CLEAN: _inspect_untracked,
+        DangerKind.REMOVE: _inspect_paths,
+        DangerKind.HARD_RESET: _inspect_head,
+        DangerKind.FORCED_PUSH: _inspect_remote,
+        DangerKind.CLEAN: _inspect_untracked,
     }
     if danger.kind not in looks:
         return Finding.UNKNOWN, _format_hint(danger)
@@ -77,7 +83,7 @@ def _resolve_commit(git: Git, name: str) -> str:
 
 def _inspect_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
     program, *words = danger.words
-    if program.endswith("find") or not destructive.EXPANSION_MARKS.isdisjoint("".join(words)):
+    if program.endswith("find") or not EXPANSION_MARKS.isdisjoint("".join(words)):
         return Finding.UNKNOWN, "which files it was about is not written"
     left = [target for target in danger.targets if _is_present(target)]
     if left:
@@ -91,7 +97,7 @@ def _is_present(target: str) -> bool:
 
 
 def _inspect_head(danger: Danger, before: str) -> tuple[Finding, str]:
-    if not destructive.extract_git_arguments(danger):
+    if not extract_git_arguments(danger):
         return Finding.UNKNOWN, "see what `git status` and `git reflog` say"
     git = _open_git(danger.directory)
     head, was = _resolve_commit(git, "HEAD"), find_head(before)
@@ -113,7 +119,7 @@ def _inspect_head(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _inspect_remote(danger: Danger, before: str) -> tuple[Finding, str]:
-    tip, spec = find_remote_tip(before), destructive.find_pushed_refspec(danger)
+    tip, spec = find_remote_tip(before), find_pushed_refspec(danger)
     if not tip or not spec:
         return Finding.UNKNOWN, "see what `git fetch` and `git log` say of the remote branch"
     ref, known = tip
@@ -130,8 +136,8 @@ def _inspect_remote(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _inspect_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
-    arguments = destructive.extract_git_arguments(danger)
-    options, paths = destructive.read_options(arguments, destructive.CLEAN_VALUES)
+    arguments = extract_git_arguments(danger)
+    options, paths = read_options(arguments, CLEAN_VALUES)
     known = {"-d", "-x", "-X", "-f", "-q", "--force", "--quiet"}
     twice = "".join(word for word in arguments if word[:1] == "-").count("f") > 1
     if not arguments or not options <= known or twice:
@@ -146,8 +152,8 @@ def _inspect_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
 
 def _format_hint(danger: Danger) -> str:
     hints = {
-        destructive.TERRAFORM: "see what `terraform state list` says",
-        destructive.KUBECTL: f"see what `kubectl get {' '.join(danger.targets)}` says",
-        destructive.SQL: "look into the database",
+        DangerKind.TERRAFORM: "see what `terraform state list` says",
+        DangerKind.KUBECTL: f"see what `kubectl get {' '.join(danger.targets)}` says",
+        DangerKind.SQL: "look into the database",
     }
     return hints.get(danger.kind, "look for yourself")

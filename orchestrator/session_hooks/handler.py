@@ -18,7 +18,7 @@ from orchestrator.storage import location
 
 TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
 if TYPE_CHECKING:
-    from orchestrator.session_hooks.writeahead.destructive import Danger
+    from orchestrator.session_hooks.writeahead.danger import Danger
 
 MAX_LOG_BYTES = 1 << 20
 """Where the log of failed calls stops growing until somebody reviews it."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 
 from orchestrator.session_hooks.writeahead import gitfacts, grammar
-from orchestrator.session_hooks.writeahead.destructive import FORCED_PUSH, SQL, Danger
+from orchestrator.session_hooks.writeahead.danger import Danger, DangerKind
 
 
 def build_entry(found: list[Danger], directory: str, call: str, session: str) -> str:
@@ -24,7 +24,7 @@ def build_entry(found: list[Danger], directory: str, call: str, session: str) ->
 
 
 def _format_operation(danger: Danger, directory: str) -> str:
-    if danger.kind == SQL or danger.through:
+    if danger.kind is DangerKind.SQL or danger.through:
         return danger.operation
     import shlex
 
@@ -46,7 +46,7 @@ def _describe_state(found: list[Danger]) -> str:
     if here and (tip := gitfacts.read_head(here[0].directory)):
         facts.append(grammar.format_head(tip))
     for danger in here:
-        if danger.kind == FORCED_PUSH:
+        if danger.kind is DangerKind.FORCED_PUSH:
             plain = [word for word in danger.targets if " " not in word]
             if tip := gitfacts.read_remote_tip(danger.directory, plain):
                 facts.append(tip)

@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.session_hooks.writeahead.destructive import Danger
+    from orchestrator.session_hooks.writeahead.danger import Danger
 
 _GIT_FATAL = 128
 """Beyond it a signal ended the command: bash(1), EXIT STATUS."""
@@ -36,16 +36,13 @@ def predict_statuses(found: "list[Danger]") -> str:
     A failed `rm -r` or `terraform apply` may have done half of it. Of a reset, and of a push of
     one branch, git says so if it refused them as a whole.
     """
-    from orchestrator.session_hooks.writeahead.destructive import (
-        FORCED_PUSH,
-        HARD_RESET,
-        find_pushed_refspec,
-    )
+    from orchestrator.session_hooks.writeahead.danger import DangerKind
+    from orchestrator.session_hooks.writeahead.git_commands import find_pushed_refspec
 
     good = all(danger.command is None or danger.command.determines_success for danger in found)
     first = found[0]
-    whole = first.kind == HARD_RESET or (
-        first.kind == FORCED_PUSH and find_pushed_refspec(first) != ""
+    whole = first.kind is DangerKind.HARD_RESET or (
+        first.kind is DangerKind.FORCED_PUSH and find_pushed_refspec(first) != ""
     )
     bad = (
         len(found) == 1 and whole and first.command is not None and first.command.determines_failure

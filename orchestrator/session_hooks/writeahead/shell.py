@@ -12,7 +12,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from orchestrator.session_hooks.writeahead.reader import Command, Reader
+from orchestrator.session_hooks.writeahead.reader import Reader
+from orchestrator.session_hooks.writeahead.script import Command
 
 MAX_DEPTH = 8
 MAX_CHARS = 200_000
