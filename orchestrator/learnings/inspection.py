@@ -1,8 +1,8 @@
-"""What is really there of a destructive command that may have been interrupted.
+"""Find out whether a destructive command that may have been interrupted was completed.
 
-Nothing here can tell that a command was *not* begun: files that are still there may be half of
-them, or new ones, and a HEAD as before may hide lost changes. So a look says DONE when all that the
-command was to leave is there, and otherwise UNKNOWN, with what was seen.
+Nothing here can prove that a command was *not* started: files that exist may be half of them, or
+new ones, and an unchanged HEAD may hide lost changes. So the finding is DONE if the state is the
+one that the command leaves, and otherwise UNKNOWN, with the evidence.
 """
 
 import glob
@@ -27,7 +27,7 @@ _RELATIVE: Final = re.compile(r"(?:HEAD|@)((?:[~^]\d*)*)")
 
 
 class Finding(StrEnum):
-    """What is really there."""
+    """Whether a command was completed."""
 
     DONE = "done"
     NOT_DONE = "not done"
@@ -35,26 +35,29 @@ class Finding(StrEnum):
 
 
 def inspect_danger(danger: Danger, before: str) -> tuple[Finding, str]:
-    """What is there of the command, and how that was seen.
+    """Return whether a command was completed, and the evidence.
 
     Args:
-        danger: what was to be done, in a folder that may be looked at.
-        before: what the entry says of the state before.
+        danger: the command, in a folder that git may be run in.
+        before: the state before it, as the entry describes it.
     """
     if danger.through:
-        return Finding.UNKNOWN, "it was run elsewhere; look there"
+        return (
+            Finding.UNKNOWN,
+            "it was run on another machine or through another program; look there",
+        )
     if not danger.sure:
         return Finding.UNKNOWN, "the folder that it was run in is not certain"
-    looks = {
+    inspections = {
         DangerKind.REMOVE: _inspect_paths,
         DangerKind.HARD_RESET: _inspect_head,
         DangerKind.FORCED_PUSH: _inspect_remote,
         DangerKind.CLEAN: _inspect_untracked,
     }
-    if danger.kind not in looks:
+    if danger.kind not in inspections:
         return Finding.UNKNOWN, _format_hint(danger)
     try:
-        return looks[danger.kind](danger, before)
+        return inspections[danger.kind](danger, before)
     except LoopError as error:
         return Finding.UNKNOWN, error.message
     except ValueError as error:  # a NUL in a path
@@ -62,7 +65,10 @@ def inspect_danger(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _open_git(directory: str) -> Git:
-    """A git that runs nothing which the repository configures: its clean filters are turned off."""
+    """Return a git that runs no program of the repository's configuration.
+
+    `git status` runs the clean filters of changed files, and the repository may be a stranger's.
+    """
     git = Git(Path(directory), any_owner=False)
     listed = git.run("config", "-z", "--name-only", "--get-regexp", "^filter[.]", allowed=(0, 1))
     names = sorted(set(listed.stdout.decode("utf-8", "surrogateescape").split("\0")) - {""})
@@ -74,7 +80,7 @@ def _open_git(directory: str) -> Git:
 
 
 def _resolve_commit(git: Git, name: str) -> str:
-    """The commit that a name stands for; empty if it stands for none."""
+    """Return the commit that a name resolves to; empty if it resolves to none."""
     if name.startswith("-"):
         return ""
     done = git.run("rev-parse", "-q", "--verify", f"{name}^{{commit}}", allowed=(0, 1, 128))
@@ -84,10 +90,10 @@ def _resolve_commit(git: Git, name: str) -> str:
 def _inspect_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
     program, *words = danger.words
     if program.endswith("find") or not EXPANSION_MARKS.isdisjoint("".join(words)):
-        return Finding.UNKNOWN, "which files it was about is not written"
+        return Finding.UNKNOWN, "the entry does not name its files; only the shell knew them"
     left = [target for target in danger.targets if _is_present(target)]
     if left:
-        return Finding.UNKNOWN, f"there, as a whole, in part or anew: {', '.join(left)}"
+        return Finding.UNKNOWN, f"exists, as before, in part or created again: {', '.join(left)}"
     return Finding.DONE, f"gone: {', '.join(danger.targets)}"
 
 
@@ -106,7 +112,7 @@ def _inspect_head(danger: Danger, before: str) -> tuple[Finding, str]:
     if relative := _RELATIVE.fullmatch(target):
         target = was + relative[1] if was else ""
     elif "@{" in target or target.endswith("HEAD"):
-        target = ""  # it names something else by now
+        target = ""  # it may name another commit by now
     wanted = _resolve_commit(git, target) if target and not more else ""
     changes = git.read_output(
         "status", "--porcelain", "--untracked-files=no", "--ignore-submodules"

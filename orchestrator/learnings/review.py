@@ -1,4 +1,4 @@
-"""The workspace looked through: what recurs, what waits for too long, how much there is."""
+"""Review the workspace: what recurs, what has waited for too long, and the totals."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ CANDIDATE_OCCURRENCES: Final = 3
 STALE_DAYS: Final = 7
 
 _MIN_SHARED_WORDS: Final = 2
-"""Two entries of two words that share one of them would be alike too easily."""
+"""With one shared word, short entries would be similar by chance."""
 _EMPTY_WORDS: Final = frozenset(
     (
         "about", "after", "because", "been", "before", "but", "could", "did", "error", "failed",
@@ -30,12 +30,12 @@ _EMPTY_WORDS: Final = frozenset(
         "which", "who", "would", "cannot", "pytest", "manual", "bash",
     )
 )  # fmt: skip
-"""Words that say nothing in a story of what failed, beside those that say nothing in a rule."""
+"""Words without meaning in reports of failures, in addition to those without meaning in rules."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Entries of one kind that share a root cause, as far as their words tell."""
+    """Entries of one kind with the same root cause, judging by their words."""
 
     kind: Kind
     label: str
@@ -49,7 +49,7 @@ class Group:
 
     @property
     def entries_since_promotion(self) -> tuple[Entry, ...]:
-        """What came after the last entry that was promoted: a promoted line is for all before."""
+        """The entries after the last promoted one, whose rule covers all before it."""
         last = max(
             (at for at, entry in enumerate(self.entries) if entry.status == Status.PROMOTED),
             default=-1,
@@ -58,7 +58,7 @@ class Group:
 
     @property
     def is_candidate(self) -> bool:
-        """Whether it came up often enough for a rule, and is none yet."""
+        """Whether it happened often enough for a rule, and has none yet."""
         return (
             sum(entry.occurrences for entry in self.entries_since_promotion)
             >= CANDIDATE_OCCURRENCES
@@ -67,21 +67,21 @@ class Group:
 
 @dataclass(frozen=True)
 class Review:
-    """What a review found."""
+    """The result of a review."""
 
     groups: tuple[Group, ...]
     stale: tuple[Entry, ...]
-    """Not dealt with for more than `STALE_DAYS` days since it was first seen."""
+    """Entries that are open, and were first seen more than `STALE_DAYS` days ago."""
     returned: tuple[Entry, ...]
-    """Promoted, and back since then: the line does not keep it away."""
+    """Promoted entries that happened again since: their rules do not prevent them."""
     totals: Mapping[Kind, Mapping[str, int]]
     """Entries of each kind by status."""
     doubled: tuple[str, ...]
-    """Ids that more than one entry has."""
+    """Ids of more than one entry."""
     imported: tuple[LogResult, ...]
-    """What `.pending-errors.log` became."""
+    """The entries that `.pending-errors.log` became."""
     hook_error_log: Path | None
-    """Where the hooks wrote down what went wrong with them, if anything did."""
+    """The log of the hooks' own errors; None if there were none."""
     on: date
 
     @property
@@ -92,13 +92,13 @@ class Review:
 
 
 def review_workspace(workspace: Workspace, on: date | None = None) -> Review:
-    """Turn what the hook noted into entries, and look through all of them.
+    """Turn the failed calls that the hook logged into entries, and review all entries.
 
     Raises:
         LoopError: a file cannot be read or written.
     """
     on = on or today()
-    taken_in = import_pending_errors(workspace)
+    imported = import_pending_errors(workspace)
     entries = workspace.read_entries()
     totals = {kind: Counter(e.status for e in entries if e.kind is kind) for kind in Kind}
     ids = Counter(entry.id for entry in entries)
@@ -108,7 +108,7 @@ def review_workspace(workspace: Workspace, on: date | None = None) -> Review:
         returned=tuple(entry for entry in entries if entry.occurrences_since_promotion),
         totals=totals,
         doubled=tuple(identity for identity, count in ids.items() if count > 1),
-        imported=tuple(taken_in),
+        imported=tuple(imported),
         hook_error_log=_find_error_log(),
         on=on,
     )
@@ -177,7 +177,7 @@ class _Groups:
 
 
 def extract_keywords(text: str) -> frozenset[str]:
-    """Return the words that say what a text is about, in the form in which rules are compared."""
+    """Return the words that show what a text is about, in the form in which rules are compared."""
     return frozenset(form for _, form in _iter_keywords(text))
 
 
@@ -190,7 +190,7 @@ def _iter_keywords(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _find_error_log() -> Path | None:
-    """The hooks' own log, where there is something in it: they disturb no session with it."""
+    """Return the log of the hooks' own errors, which no session shows; None if it is empty."""
     path = resolve_state_directory() / HOOKS / HOOK_ERROR_LOG
     with files.translate_os_errors(path, "read"):
         return path if path.exists() and path.stat().st_size else None

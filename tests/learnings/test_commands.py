@@ -154,7 +154,7 @@ def test_a_promotion_goes_where_rules_go(
     (project / "orchestrator.yaml").write_text("rules: {target: rules-dir}\n", encoding="utf-8")
     command("learnings", "promote", learned("Run x first"), "--yes")
     assert "Run x" in (project / ".claude" / "rules" / "learned.md").read_text("utf-8")
-    with pytest.raises(UsageError, match="no target of a promotion"):
+    with pytest.raises(UsageError, match="rules cannot be promoted to"):
         command("learnings", "promote", learned("Lock y"), "--target", "references/x.md")
     command("learnings", "init", "global", "--no-hooks")
     logged = command("learnings", "log", "LRN", "z", "--action", "Feed z", "--resolved", "--global")

@@ -429,12 +429,12 @@ def test_a_file_that_leads_out_is_refused(
     ("line", "said"),
     [
         ("", "is empty"),
-        ("Never " + "x" * 80, "80 are the most"),
-        ("We assumed that it works", "tells a story"),
-        ("Added a lifecycle block", "tells a story"),
-        ("The plan replaces it", "tells a story"),
-        ("Using helm diff helps", "tells a story"),
-        ("EKS node group rename forces replacement", "tells a story"),
+        ("Never " + "x" * 80, "the limit is 80"),
+        ("We assumed that it works", "is not an instruction"),
+        ("Added a lifecycle block", "is not an instruction"),
+        ("The plan replaces it", "is not an instruction"),
+        ("Using helm diff helps", "is not an instruction"),
+        ("EKS node group rename forces replacement", "is not an instruction"),
     ],
 )
 def test_lines_that_are_none(line: str, said: str) -> None:
@@ -491,7 +491,7 @@ def test_what_is_given_counts(workspace: Workspace) -> None:
 def test_what_is_given_is_not_cut(workspace: Workspace, name: str) -> None:
     entry = add_resolved(workspace, LINE, "It broke.")
     assert getattr(build_rule_text(entry, LINE, **{name: "x" * 400}), name) == "x" * 400
-    with pytest.raises(UsageError, match=f"--{name} has 401 characters, and 400 are the most"):
+    with pytest.raises(UsageError, match=f"--{name} has 401 characters; the limit is 400"):
         build_rule_text(entry, LINE, **{name: "x" * 401})
 
 

@@ -1,4 +1,4 @@
-"""The write-ahead entry for one tool call: what it would do, and what is there before."""
+"""Build the write-ahead entry of a tool call: what it would do, and the state before it."""
 
 import time
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from orchestrator.session_hooks.writeahead.danger import Danger, DangerKind
 
 
 def build_entry(found: list[Danger], directory: str, call: str, session: str) -> str:
-    """The entry for one tool call, lines ended by newlines."""
+    """Return the entry of a tool call, its lines ended by newlines."""
     operation = " && ".join(_format_operation(danger, directory) for danger in found)
     values = {
         grammar.OPERATION: operation,
@@ -29,7 +29,7 @@ def _format_operation(danger: Danger, directory: str) -> str:
     import shlex
 
     folder = shlex.quote(danger.started_in)
-    if not danger.sure:  # a `cd` that may fail, and the command is run all the same
+    if not danger.sure:  # the command also runs if the `cd` fails
         return f"cd {folder}; {danger.operation}"
     if danger.started_in == directory:
         return danger.operation
