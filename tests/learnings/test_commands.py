@@ -313,7 +313,7 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
         ["learnings", "promote", identity],
         {
             "Line, as an order [Run x first]": "We did it",
-            "tells a story": "",
+            "is not an instruction": "",
             "Write this": "y",
             "Commit it": "y",
         },

@@ -359,7 +359,7 @@ def test_targets(workspace: Workspace, home: Path) -> None:
     initialize_workspace(global_workspace())
     assert resolve_target(global_workspace(), "") is Target.USER
     assert resolve_target(global_workspace(), "CLAUDE.md") is Target.USER
-    with pytest.raises(UsageError, match="no target"):
+    with pytest.raises(UsageError, match="cannot be promoted to"):
         resolve_target(global_workspace(), "AGENTS.md")
 
 
@@ -371,7 +371,9 @@ def test_targets(workspace: Workspace, home: Path) -> None:
     ],
 )
 def test_no_targets(workspace: Workspace, name: str) -> None:
-    with pytest.raises(UsageError, match=r"no target .*\(choose CLAUDE.md or AGENTS.md\)"):
+    with pytest.raises(
+        UsageError, match=r"cannot be promoted to .*\(choose CLAUDE.md or AGENTS.md\)"
+    ):
         resolve_target(workspace, name)
 
 

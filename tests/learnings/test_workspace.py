@@ -97,7 +97,7 @@ def test_resolve_demands_a_pending_entry_and_an_action(workspace: Workspace) -> 
         resolve_entry(workspace, identity, "again")
     with pytest.raises(UsageError, match="no entry ERR-20200101-001"):
         resolve_entry(workspace, "ERR-20200101-001", "x")
-    with pytest.raises(UsageError, match="no id"):
+    with pytest.raises(UsageError, match="is not the id"):
         resolve_entry(workspace, "nonsense", "x")
 
 

@@ -127,7 +127,7 @@ def test_a_hook_that_somebody_put_beside_ours_stays(path: Path) -> None:
         (b'{"a": 1,}', "not valid JSON"),
         (b'{"a": 1', "line 1 column"),
         (b"", None),
-        (b"[]", "no object"),
+        (b"[]", "is not an object"),
         (b'{"hooks": []}', "`hooks` is not an object"),
         (b'{"hooks": {"Stop": {}}}', "hooks.Stop is not a list"),
         (b'{"a": "\xff"}', "not UTF-8"),
