@@ -139,8 +139,8 @@ class _Member:
 class _Groups:
     """Groups that grow, with an index of their keywords.
 
-    The index leaves a few groups to compare an entry with. Comparing it with all would make the
-    review of thousands of entries take minutes.
+    The index leaves a few groups to compare an entry with. Comparing it with all would let the
+    time of a review grow with the square of the number of entries.
     """
 
     def __init__(self) -> None:

@@ -49,7 +49,7 @@ def should_handle(event: bytes) -> bool:
 def contains_destructive_word(event: bytes) -> bool:
     """Return whether a tool's input contains a word of a destructive command, without quoting.
 
-    The event is searched as bytes: importing `json` would double the time of the hook.
+    The event is searched as bytes: most calls end here, and never import `json`.
     """
     start = event.find(b'"tool_input"')
     text = event[max(start, 0) :]

@@ -12,7 +12,7 @@ EXPANSION_MARKS = frozenset("$`{(")
 """Marks of text that only the shell can expand: variables, substitutions, braces, patterns."""
 
 _LONGEST_PATH = 1000
-"""Characters up to which a series of `cd` is followed: a script of thousands would take minutes."""
+"""Characters up to which a series of `cd` is followed; beyond, the folder is uncertain."""
 _FolderState = tuple[str, bool, "Chain | None"]
 """A folder, whether it is certain, and the chain of the last `cd`."""
 
@@ -55,7 +55,7 @@ class FolderTracker:
             scope = scope.parent
         initial = ("", True, None) if command.through else self._start
         state = self._states.get((scope, command.through), initial)
-        # Remembered for each scope on the way, or thousands of nested ones take for ever.
+        # Remembered for each scope on the way, so that none is walked twice.
         for key in keys:
             self._states[key] = state
         return state
