@@ -20,8 +20,9 @@ from benchmarks import children
 from benchmarks.machine import environment
 from benchmarks.results import Table, spread
 from orchestrator.config import Config
-from orchestrator.learnings import workspace as learnings
 from orchestrator.learnings.entries import Kind
+from orchestrator.learnings.entry_log import log_entry
+from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.services.rulebooks import open_rulebook
 from orchestrator.storage.opening import open_database
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
@@ -81,11 +82,11 @@ def _apply(apply: Callable[[Lesson, Failure], object], number: int) -> None:
 
 
 def _log_learnings(project: Path) -> list[float]:
-    workspace = learnings.Workspace(project, everywhere=False)
-    learnings.initialize_workspace(workspace)
+    workspace = Workspace(project, everywhere=False)
+    initialize_workspace(workspace)
     chance = random.Random(1)  # noqa: S311 -- repeatable, not secret
     texts = [f"It broke in {_words(chance, 6)}. Then {_words(chance, 9)}" for _ in range(LEARNINGS)]
-    return [_timed(partial(learnings.log_entry, workspace, Kind.ERR, text)) for text in texts]
+    return [_timed(partial(log_entry, workspace, Kind.ERR, text)) for text in texts]
 
 
 def _words(chance: random.Random, count: int) -> str:

@@ -143,13 +143,14 @@ def log(
 
     The same context updates its entry and counts up.
     """
-    from orchestrator.learnings import workspace as workspaces
+    from orchestrator.learnings import entry_log
     from orchestrator.learnings.entries import Kind
+    from orchestrator.learnings.workspace import open_workspace
 
     if resolved and not action:
         raise UsageError("--resolved without --action", "say what was done with --action")
-    logged = workspaces.log_entry(
-        workspaces.open_workspace(project_dir, everywhere=everywhere),
+    logged = entry_log.log_entry(
+        open_workspace(project_dir, everywhere=everywhere),
         Kind(kind.upper()),
         text,
         context=context,
@@ -190,8 +191,8 @@ def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
 @project_directory
 def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> None:
     """Set a pending entry to resolved."""
+    from orchestrator.learnings.status_changes import resolve_entry as set_resolved
     from orchestrator.learnings.workspace import open_workspace
-    from orchestrator.learnings.workspace import resolve_entry as set_resolved
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     resolved = set_resolved(workspace, entry, action)

@@ -1,7 +1,8 @@
-"""The hook's former place, which settings.json of earlier installations name.
+"""The hook's former file, whose path is in the settings.json of earlier installations.
 
-`orchestrator hooks install` writes the new one. Until then Claude Code runs this file, and without
-it nothing would be noted any more, and nobody would be told.
+`orchestrator hooks install` writes the path of `session_hooks/entry.py`. Until then Claude Code
+runs this file. Without it nothing would be recorded any more, and nobody would notice: the
+installed command hides its errors, so that they do not disturb the session.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.

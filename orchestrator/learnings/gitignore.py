@@ -4,21 +4,21 @@ from typing import Final
 
 from orchestrator.learnings import storage
 from orchestrator.learnings.workspace import Workspace
-from orchestrator.session_hooks.writeahead import places
+from orchestrator.session_hooks.writeahead import locations
 
-_PERSONAL_LINES: Final = (f"{places.LEARNINGS}/", places.BUFFER)
-_SHARED_LINES: Final = (places.PENDING_ERRORS, places.BUFFER)
-"""The entries are the team's; the log of failed calls and the state of a task are a machine's."""
+_PERSONAL_LINES: Final = (f"{locations.LEARNINGS}/", locations.BUFFER)
+_SHARED_LINES: Final = (locations.PENDING_ERRORS, locations.BUFFER)
+"""The entries are shared by the team; the other files are about one machine."""
 
 
 def has_ignore_lines(workspace: Workspace) -> bool:
-    """Whether the lines of one or the other way are there."""
+    """Return whether all personal lines, or all shared lines, are in the file."""
     present = _parse_lines(storage.read_file(workspace.base / ".gitignore", workspace.project))
     return any(present.issuperset(lines) for lines in (_PERSONAL_LINES, _SHARED_LINES))
 
 
 def add_lines(workspace: Workspace, *, personal: bool) -> list[str]:
-    """Add what is missing at the end of the file; gives the lines that were added.
+    """Append the missing lines to the file, and return them.
 
     Raises:
         LoopError: the file cannot be written.

@@ -1,6 +1,6 @@
-"""Read the lines that an older version promoted: plain list items, of which no rulebook knows.
+"""Find the rules that older versions promoted: plain list items that no rulebook knows.
 
-They stay as they are. But a rule must not say the same once more beside them, nor the opposite.
+They are not changed. But no rule may be added that repeats one of them, or contradicts it.
 """
 
 import re
@@ -30,9 +30,9 @@ _TITLE: Final = normalize_text(HEADING.removeprefix("## "))
 
 
 def find_same_line(data: bytes, text: RuleText) -> str:
-    """Return a line that says what a rule says; empty if there is none.
+    """Return a line that says the same as a rule; empty if there is none.
 
-    That is a line of the section that means the same, or any line of the file in the same words.
+    That is a line of the section with the same meaning, or any line of the file with equal text.
     """
     wanted = normalize_text(text.rule)
     for line in _iter_promoted_lines(data):
@@ -44,12 +44,12 @@ def find_same_line(data: bytes, text: RuleText) -> str:
 def find_opposite_line(data: bytes, text: RuleText) -> str:
     """Return a line of the file that a rule contradicts; empty if there is none.
 
-    That of a rule of ours is the rulebook's to find.
+    Contradictions to rules of the rulebook are found by the rulebook.
     """
     for line in _iter_promoted_lines(data):
         if compare_rules(text, RuleText(line, "", "")) is RuleRelation.OPPOSITE:
             return line
-    # Of people's other lines nobody knows whether they are rules: there the words have to be equal.
+    # Other lines of the file may be no rules at all, so their words have to be equal.
     negated, words = _split_polarity(text.rule)
     for line in _iter_lines(data):
         if (not negated, words) == _split_polarity(line):
@@ -58,12 +58,12 @@ def find_opposite_line(data: bytes, text: RuleText) -> str:
 
 
 def _split_polarity(line: str) -> tuple[bool, tuple[str, ...]]:
-    """Return whether a line forbids, and its words without those that say so."""
+    """Return whether a line forbids something, and its words without those that say so."""
     words = re.findall(r"[\w']+", line.casefold().replace("do not", "don't"))
-    kept = tuple(
+    rest = tuple(
         word for word in words if word not in _FORBIDDING_WORDS and word not in _REQUIRING_WORDS
     )
-    return any(word in _FORBIDDING_WORDS for word in words), kept
+    return any(word in _FORBIDDING_WORDS for word in words), rest
 
 
 def _iter_promoted_lines(data: bytes) -> Iterator[str]:
@@ -84,11 +84,11 @@ def _iter_lines(data: bytes) -> Iterator[str]:
 
 @lru_cache(maxsize=8)  # a promotion looks through the same few files several times
 def _parse_tokens(data: bytes) -> "Sequence[Token]":
-    """Parse what Claude Code sends: code and comments are no lines, front matter is left out."""
+    """Parse the text that Claude Code sends to the model, which has no front matter."""
     from markdown_it import MarkdownIt
 
     text = data.decode("utf-8", "surrogateescape").removeprefix(BOM)
     if find_front_matter(data) is not None:
         text = text.partition("\n")[2].partition("---")[2]
-    # Only the blocks matter: what stands inside a line is compared as it was written.
+    # Only blocks are parsed: the text of a line is compared as it was written.
     return MarkdownIt("commonmark").disable(["inline", "text_join"]).parse(text)

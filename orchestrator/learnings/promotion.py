@@ -1,8 +1,8 @@
-"""A resolved entry becomes a rule, on the road of every other lesson.
+"""Promote a resolved entry: write its rule, on the same way as every other lesson.
 
-No teacher is asked: a person says the rule, and what they leave out comes from the entry. What
-speaks against it (a rule that says the opposite, poison, a text that was turned down, the budget)
-is found by the rulebook, as for each lesson; then the entry stays resolved.
+No teacher is asked: a person words the rule, and missing parts come from the entry. The rulebook
+checks it as it checks each lesson (contradictions, poison, rejected texts, the budget). If it
+refuses the rule, the entry stays resolved.
 """
 
 from dataclasses import dataclass, replace
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError, UsageError
-from orchestrator.learnings.entries import Entry, Status
+from orchestrator.learnings.entries import Entry, Status, first_sentence
 from orchestrator.learnings.plain_lines import find_opposite_line, find_same_line
-from orchestrator.learnings.workspace import Workspace, first_sentence, set_fields
+from orchestrator.learnings.status_changes import set_fields
+from orchestrator.learnings.workspace import Workspace
 from orchestrator.masking import mask_text
 from orchestrator.models import Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
@@ -31,23 +32,23 @@ _PENDING_CHANGES: Final = ("quarantined", "contradiction", "waits for approval")
 
 
 class NotPromotedError(LoopError):
-    """The rule is not in force, so the entry stays resolved."""
+    """The rule is not active, so the entry stays resolved."""
 
     exit_code = 1
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """An entry that was promoted."""
+    """A promoted entry and its rule."""
 
     entry: Entry
     text: RuleText
     path: Path
-    """The file that says the rule."""
+    """The file that contains the rule."""
     rule: Rule | None
-    """The rule in force; None if a line says it that an older version, or a person, wrote."""
+    """The active rule; None if a line that an older version, or a person, wrote says the same."""
     already: bool
-    """Whether it stood there before."""
+    """Whether it was there before."""
     files: tuple[Path, ...] = ()
     """The rule files that were changed."""
 
@@ -56,25 +57,25 @@ def require_promotable(entry: Entry) -> None:
     """Check that an entry may be promoted: pending, resolved, promoted, in this order.
 
     Raises:
-        UsageError: it may not; says what to do first.
+        UsageError: it may not; the hint says what to do first.
     """
     if entry.status == Status.PROMOTED:
-        raise UsageError(f"{entry.id} is promoted already", "nothing is left to do")
+        raise UsageError(f"{entry.id} is already promoted", "nothing is left to do")
     if entry.status != Status.RESOLVED:
         raise UsageError(
-            f"{entry.id} is {entry.status}; only a resolved entry is promoted",
+            f"{entry.id} is {entry.status}; only a resolved entry can be promoted",
             f"orchestrator learnings resolve {entry.id} --action 'what was done'",
         )
 
 
-# ---- where it goes
+# ---- the target
 
 
 def resolve_target(workspace: Workspace, target: str) -> Target | None:
-    """Return where the rule goes; None leaves it to the configuration.
+    """Return where to write the rule; None leaves it to the configuration.
 
     Raises:
-        UsageError: no rulebook stands in a file of this name.
+        UsageError: rules cannot be written to a file of this name.
     """
     if workspace.everywhere and target in ("", CLAUDE_MD):
         return Target.USER
@@ -82,13 +83,11 @@ def resolve_target(workspace: Workspace, target: str) -> Target | None:
         return None
     if workspace.everywhere or target not in _TARGETS:
         known = CLAUDE_MD if workspace.everywhere else " or ".join(_TARGETS)
-        raise UsageError(
-            f"{target} is no target of a promotion: no rules are kept there", f"choose {known}"
-        )
+        raise UsageError(f"rules cannot be promoted to {target}", f"choose {known}")
     return _TARGETS[target]
 
 
-# ---- doing it
+# ---- the promotion
 
 
 def preview_promotion(book: MarkdownRulebook, entry: Entry, text: RuleText) -> str:
@@ -109,10 +108,10 @@ def promote_entry(
 ) -> Promotion:
     """Write the rule, then set the entry to promoted.
 
-    Broken off in between, it can be done again: a rule that is there is not written twice.
+    After an interruption it can be repeated: an existing rule is not written a second time.
 
     Raises:
-        NotPromotedError: something speaks against the rule, or it waits for a person.
+        NotPromotedError: the rulebook refuses the rule, or it waits for a person's approval.
         UsageError: the entry may not be promoted.
         LoopError: a file cannot be written.
     """
@@ -134,8 +133,8 @@ def promote_entry(
 def commit_promotion(workspace: Workspace, promotion: Promotion) -> str:
     """Commit the files that the promotion changed, and nothing else; return the subject.
 
-    What git ignores is left out, and so are rule files outside of the workspace's repository. The
-    user's own hooks and signing are in force: it is their commit.
+    Ignored files are left out, and so are rule files outside of the workspace's repository. The
+    user's git hooks and signing apply: it is their commit.
 
     Raises:
         UsageError: the files are in no git work tree, or ignored there; or git refuses.
@@ -152,7 +151,11 @@ def commit_promotion(workspace: Workspace, promotion: Promotion) -> str:
 
 
 def _write_rule(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promotion:
-    """Give the lesson to the rulebook. Raises NotPromotedError if no rule is in force then."""
+    """Apply the lesson to the rulebook.
+
+    Raises:
+        NotPromotedError: no rule is active afterwards.
+    """
     lesson, failure = _build_lesson(entry, text), _build_failure(entry)
     before = book.read_files()
     outcome = _preview_lesson(book, lesson, failure)[1]
@@ -176,19 +179,21 @@ def _write_rule(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promoti
 def _preview_lesson(
     book: MarkdownRulebook, lesson: Lesson, failure: Failure
 ) -> tuple[str, Outcome]:
-    """Return what a lesson would change, as a diff, and what would become of it."""
+    """Return the diff of a lesson, and its outcome, without writing anything."""
     outcomes: list[Outcome] = []
 
-    def change(pages: RuleFileSet) -> RuleFileSet:
-        standing = book.read_context()
-        outcomes.append(apply_lesson(pages, lesson, failure, today=book.today(), standing=standing))
-        return outcomes[-1].file_set
+    def apply(file_set: RuleFileSet) -> RuleFileSet:
+        outcome = apply_lesson(
+            file_set, lesson, failure, today=book.today(), standing=book.read_context()
+        )
+        outcomes.append(outcome)
+        return outcome.file_set
 
-    return book.preview_change(change), outcomes[-1]
+    return book.preview_change(apply), outcomes[-1]
 
 
 def _find_line(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Path | None:
-    """Return the file in which a plain line says what the rule says.
+    """Return the file with a plain line that says the same as the rule; None if there is none.
 
     Raises:
         NotPromotedError: a line that an older version promoted says the opposite.
@@ -211,7 +216,10 @@ def _build_lesson(entry: Entry, text: RuleText) -> Lesson:
 
 
 def _build_failure(entry: Entry) -> Failure:
-    """Return what the entry is about; its fingerprint, if a run logged it, counts recurrences."""
+    """Return the entry as a failure.
+
+    If a run logged the entry, its fingerprint makes later runs count recurrences of the rule.
+    """
     about = entry.context or first_sentence(entry.content)
     return Failure(
         FailureType.OTHER,
@@ -222,7 +230,10 @@ def _build_failure(entry: Entry) -> Failure:
 
 
 def _format_location(workspace: Workspace, path: Path) -> str:
-    """Return how the entry, which others may read too, names the file of its rule."""
+    """Return the name of the rule's file in the entry, without paths of the user's home.
+
+    The entry may be shared with others.
+    """
     if path.is_relative_to(workspace.base):
         return path.relative_to(workspace.base).as_posix()
     return path.name if workspace.everywhere else f"the user's {path.name}"

@@ -1,4 +1,4 @@
-"""After an interruption: what the working buffer says was under way, held against what is there."""
+"""Compare the unfinished entries of the working buffer with the real state."""
 
 import re
 import shlex
@@ -9,14 +9,14 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.learnings import storage
-from orchestrator.learnings.looking import Finding, inspect_danger
+from orchestrator.learnings.inspection import Finding, inspect_danger
 from orchestrator.learnings.workspace import Workspace
 from orchestrator.platform import process
 from orchestrator.platform.bom import is_utf16
 from orchestrator.platform.files import find_git_top
 from orchestrator.platform.watchdog import EndReason
 from orchestrator.rulebook.locking import hold_lock
-from orchestrator.session_hooks.writeahead import destructive, grammar, places
+from orchestrator.session_hooks.writeahead import destructive, grammar, locations
 
 __all__ = ["Finding", "ResumeResult", "Step", "VerifiedStep", "parse_steps", "verify_pending_steps"]
 
@@ -40,12 +40,12 @@ class Step:
     check: str
     call: str
     status_span: tuple[int, int]
-    """Where in the buffer its status stands, in bytes."""
+    """The position of its status in the buffer, in bytes."""
 
 
 @dataclass(frozen=True)
 class VerifiedStep:
-    """A step, and what was found of it."""
+    """A step, and whether it was completed."""
 
     step: Step
     finding: Finding
@@ -54,34 +54,34 @@ class VerifiedStep:
 
 @dataclass(frozen=True)
 class ResumeResult:
-    """What `resume` has to say."""
+    """The steps of the buffer that are not known to be finished, after they were verified."""
 
     verified: tuple[VerifiedStep, ...]
     open_steps: tuple[str, ...]
-    """Lines of the buffer with an empty box, `[ ]`: what is still to do."""
+    """Lines of the buffer with an empty box, `[ ]`: the work that is left."""
 
 
 def verify_pending_steps(workspace: Workspace, allow: Callable[[str], bool]) -> ResumeResult:
-    """Hold every PENDING entry against the real state, and settle those that are clear.
+    """Verify every PENDING entry, and close those whose outcome is clear.
 
-    Git and the file system are looked at by our own code. An entry's check is somebody's text, and
-    maybe a stranger's: it is run, without a shell, only if `allow` says so; 0 says that the
-    operation was done, 1 that it was not.
+    Git and the file system are inspected by our own code. An entry's check is a command that
+    somebody wrote, perhaps a stranger: it is run, without a shell, only if `allow` returns True.
+    Exit code 0 means that the operation was done, 1 that it was not.
 
     Args:
-        workspace: whose buffer.
-        allow: asked before a check is run, with the command.
+        workspace: the workspace of the buffer.
+        allow: called with the command of a check before it is run.
 
     Raises:
         LoopError: the buffer cannot be read or written.
-        UsageError: it is UTF-16.
+        UsageError: the buffer is UTF-16.
     """
     data = storage.read_file(workspace.buffer, workspace.project)
     if is_utf16(data):
         raise UsageError(f"{workspace.buffer} is encoded as UTF-16", "save it as UTF-8")
     text = data.decode("utf-8", "surrogateescape")
     verified = tuple(_verify_step(step, workspace, allow) for step in parse_steps(data))
-    with hold_lock(Path(places.buffer_lock_path(str(workspace.base))), workspace.buffer):
+    with hold_lock(Path(locations.buffer_lock_path(str(workspace.base))), workspace.buffer):
         storage.edit_file(
             workspace.buffer, lambda now: _resolve_steps(now, verified), workspace.project
         )
@@ -89,7 +89,7 @@ def verify_pending_steps(workspace: Workspace, allow: Callable[[str], bool]) -> 
 
 
 def parse_steps(data: bytes) -> list[Step]:
-    """The PENDING entries of a buffer."""
+    """Return the PENDING entries of a buffer."""
     return [
         Step(
             title=entry.title,
@@ -110,7 +110,7 @@ def _resolve_steps(data: bytes, verified: tuple[VerifiedStep, ...]) -> bytes:
     clear = {
         _step_key(one.step): one.finding for one in verified if one.finding is not Finding.UNKNOWN
     }
-    # From the end, so that the places of those before stay right.
+    # From the last to the first, so that the positions of earlier ones stay valid.
     for step in reversed(parse_steps(data)):
         finding = clear.get(_step_key(step))
         if finding:
@@ -134,16 +134,16 @@ def _verify_step(step: Step, workspace: Workspace, allow: Callable[[str], bool])
     (danger,) = found
     if not danger.through and not _can_inspect(Path(danger.directory), workspace):
         return VerifiedStep(
-            step, Finding.UNKNOWN, f"{danger.directory} is no folder of this project"
+            step, Finding.UNKNOWN, f"{danger.directory} is not a folder of this project"
         )
     return VerifiedStep(step, *inspect_danger(danger, step.before))
 
 
 def _can_inspect(folder: Path, workspace: Workspace) -> bool:
-    """Whether the folder is one of the workspace's own project.
+    """Return whether git may be run in a folder: one of the workspace's own project.
 
-    A project's buffer may come from a stranger, who must not choose where git runs. The global one
-    is the user's own, about every project.
+    A project's buffer may come from a stranger, who must not choose where git runs. The global
+    buffer is the user's own, and is about every project.
     """
     top = find_git_top(workspace.base.resolve())
     return folder.is_dir() and (workspace.everywhere or folder.resolve().is_relative_to(top))
@@ -155,15 +155,15 @@ def _run_check(
     try:
         argv = shlex.split(step.check.strip("`"))
     except ValueError as error:
-        return Finding.UNKNOWN, f"its check cannot be read: {error}"
+        return Finding.UNKNOWN, f"its check is not a valid command: {error}"
     if not argv or not allow(shlex.join(argv)):
         return Finding.UNKNOWN, f"its check was not run: {step.check}"
     folder = Path(step.directory) if step.directory else workspace.base
     try:
         done = process.run(argv, cwd=folder, wall_clock=CHECK_SECONDS)
-    except (OSError, ValueError) as error:  # ValueError: there is a NUL in it
+    except (OSError, ValueError) as error:  # ValueError: it contains a NUL
         return Finding.UNKNOWN, f"its check cannot be run: {error}"
-    said = f"`{shlex.join(argv)}` gave {done.returncode}"
+    evidence = f"`{shlex.join(argv)}` exited with {done.returncode}"
     if done.ended_by is not EndReason.ITSELF:
         return Finding.UNKNOWN, f"`{shlex.join(argv)}` took longer than {CHECK_SECONDS:.0f} s"
-    return {0: Finding.DONE, 1: Finding.NOT_DONE}.get(done.returncode, Finding.UNKNOWN), said
+    return {0: Finding.DONE, 1: Finding.NOT_DONE}.get(done.returncode, Finding.UNKNOWN), evidence

@@ -1,17 +1,19 @@
-"""The workspace looked through: what recurs, what waits for too long, how much there is."""
+"""Review the workspace: what recurs, what has waited for too long, and the totals."""
 
-import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from orchestrator.learnings.entries import Entry, Kind, Status
-from orchestrator.learnings.pending import import_pending_errors
-from orchestrator.learnings.workspace import LogResult, Workspace, today
+from orchestrator.learnings.entry_log import LogResult
+from orchestrator.learnings.pending_errors import import_pending_errors
+from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.rulebook import files
+from orchestrator.rulebook.likeness import is_same_subject, iter_keywords
 from orchestrator.storage.location import HOOK_ERROR_LOG, HOOKS
 from orchestrator.storage.state_directory import resolve_state_directory
 
@@ -19,27 +21,21 @@ CANDIDATE_OCCURRENCES: Final = 3
 STALE_DAYS: Final = 7
 
 _MIN_SHARED_WORDS: Final = 2
-_OVERLAP: Final = 0.6
-_WORD: Final = re.compile(r"[^\W_]{2,}(?:[-_.][^\W_]+)*")
-_ENDINGS: Final = ("ing", "ed", "es", "e", "s")
-_SHORTEST_STEM: Final = 3
+"""With one shared word, short entries would be similar by chance."""
 _EMPTY_WORDS: Final = frozenset(
     (
-        "a", "about", "after", "all", "also", "an", "and", "any", "are", "as", "at", "be",
-        "because", "been", "before", "but", "by", "can", "cannot", "could", "did", "do", "does",
-        "done", "error", "failed", "fails", "failure", "for", "from", "had", "has", "have", "he",
-        "her", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "me", "my", "no",
-        "not", "of", "on", "one", "only", "or", "our", "out", "over", "she", "should", "so",
-        "some", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they",
-        "this", "to", "too", "up", "us", "was", "we", "were", "what", "when", "where", "which",
-        "while", "who", "will", "with", "would", "you", "your", "pytest", "manual", "bash",
+        "about", "after", "because", "been", "before", "but", "could", "did", "error", "failed",
+        "fails", "failure", "had", "he", "her", "his", "how", "me", "my", "one", "our", "out",
+        "over", "she", "should", "so", "some", "such", "than", "too", "up", "us", "what", "where",
+        "which", "who", "would", "cannot", "pytest", "manual", "bash",
     )
 )  # fmt: skip
+"""Words without meaning in reports of failures, in addition to those without meaning in rules."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Entries of one kind that share a root cause, as far as their words tell."""
+    """Entries of one kind with the same root cause, judging by their words."""
 
     kind: Kind
     label: str
@@ -53,7 +49,7 @@ class Group:
 
     @property
     def entries_since_promotion(self) -> tuple[Entry, ...]:
-        """What came after the last entry that was promoted: a promoted line is for all before."""
+        """The entries after the last promoted one, whose rule covers all before it."""
         last = max(
             (at for at, entry in enumerate(self.entries) if entry.status == Status.PROMOTED),
             default=-1,
@@ -62,7 +58,7 @@ class Group:
 
     @property
     def is_candidate(self) -> bool:
-        """Whether it came up often enough for a rule, and is none yet."""
+        """Whether it happened often enough for a rule, and has none yet."""
         return (
             sum(entry.occurrences for entry in self.entries_since_promotion)
             >= CANDIDATE_OCCURRENCES
@@ -71,21 +67,21 @@ class Group:
 
 @dataclass(frozen=True)
 class Review:
-    """What a review found."""
+    """The result of a review."""
 
     groups: tuple[Group, ...]
     stale: tuple[Entry, ...]
-    """Not dealt with for more than `STALE_DAYS` days since it was first seen."""
+    """Entries that are open, and were first seen more than `STALE_DAYS` days ago."""
     returned: tuple[Entry, ...]
-    """Promoted, and back since then: the line does not keep it away."""
+    """Promoted entries that happened again since: their rules do not prevent them."""
     totals: Mapping[Kind, Mapping[str, int]]
     """Entries of each kind by status."""
     doubled: tuple[str, ...]
-    """Ids that more than one entry has."""
+    """Ids of more than one entry."""
     imported: tuple[LogResult, ...]
-    """What `.pending-errors.log` became."""
+    """The entries that `.pending-errors.log` became."""
     hook_error_log: Path | None
-    """Where the hooks wrote down what went wrong with them, if anything did."""
+    """The log of the hooks' own errors; None if there were none."""
     on: date
 
     @property
@@ -96,13 +92,13 @@ class Review:
 
 
 def review_workspace(workspace: Workspace, on: date | None = None) -> Review:
-    """Turn what the hook noted into entries, and look through all of them.
+    """Turn the failed calls that the hook logged into entries, and review all entries.
 
     Raises:
         LoopError: a file cannot be read or written.
     """
     on = on or today()
-    taken_in = import_pending_errors(workspace)
+    imported = import_pending_errors(workspace)
     entries = workspace.read_entries()
     totals = {kind: Counter(e.status for e in entries if e.kind is kind) for kind in Kind}
     ids = Counter(entry.id for entry in entries)
@@ -112,83 +108,104 @@ def review_workspace(workspace: Workspace, on: date | None = None) -> Review:
         returned=tuple(entry for entry in entries if entry.occurrences_since_promotion),
         totals=totals,
         doubled=tuple(identity for identity, count in ids.items() if count > 1),
-        imported=tuple(taken_in),
+        imported=tuple(imported),
         hook_error_log=_find_error_log(),
         on=on,
     )
 
 
 def group_entries(entries: Sequence[Entry], kind: Kind) -> list[Group]:
-    """Put entries of one kind together whose contexts share their keywords.
+    """Group the entries of one kind whose contexts are about one subject.
 
-    An entry joins a group when with each member it shares two keywords or more, and they are at
-    least 0.6 of the shorter one's; so a chain of half-similar entries does not become one group.
+    An entry joins a group when it is about one subject with each member, by the same measure as
+    for rules, and shares at least two keywords with it. Comparing it with one member only would
+    let a chain of half-similar entries become one group.
     """
-    groups: list[list[tuple[Entry, frozenset[str]]]] = []
-    largest: list[int] = []
-    """The most keywords of a member, by group: an entry that joins shares its part of those."""
-    by_word: dict[str, set[int]] = {}
+    groups = _Groups()
     for entry in entries:
-        if entry.kind is not kind:
-            continue
-        words = extract_keywords(entry.context or entry.content)
-        near = Counter(number for word in words for number in by_word.get(word, ()))
-        likely = [
-            n for n, shared in near.items() if _has_enough_overlap(shared, len(words), largest[n])
-        ]
-        fitting = (
+        if entry.kind is kind:
+            groups.add_entry(entry)
+    return [_build_group(kind, members) for members in groups.members]
+
+
+@dataclass(frozen=True)
+class _Member:
+    """An entry and its keywords."""
+
+    entry: Entry
+    keywords: frozenset[str]
+
+
+class _Groups:
+    """Groups that grow, with an index of their keywords.
+
+    The index leaves a few groups to compare an entry with. Comparing it with all would let the
+    time of a review grow with the square of the number of entries.
+    """
+
+    def __init__(self) -> None:
+        self.members: list[list[_Member]] = []
+        self._most_keywords: list[int] = []
+        """The most keywords that a member has, by group."""
+        self._by_keyword: defaultdict[str, set[int]] = defaultdict(set)
+
+    def add_entry(self, entry: Entry) -> None:
+        """Add an entry to the group that shares the most keywords with it, or to a new one."""
+        keywords = extract_keywords(entry.context or entry.content)
+        member = _Member(entry, keywords)
+        number = next(self._iter_fitting(keywords), len(self.members))
+        if number == len(self.members):
+            self.members.append([])
+            self._most_keywords.append(0)
+        self.members[number].append(member)
+        self._most_keywords[number] = max(self._most_keywords[number], len(keywords))
+        for word in keywords:
+            self._by_keyword[word].add(number)
+
+    def _iter_fitting(self, keywords: frozenset[str]) -> Iterator[int]:
+        # An iterable of all numbers is counted in C; a generator expression takes twice as long.
+        shared = Counter(chain.from_iterable(self._by_keyword.get(word, ()) for word in keywords))
+        candidates = [
             number
-            for number in sorted(likely, key=lambda n: (-near[n], n))
-            if all(_is_similar(words, other) for _, other in groups[number])
-        )
-        number = next(fitting, len(groups))
-        if number == len(groups):
-            groups.append([])
-            largest.append(0)
-        groups[number].append((entry, words))
-        largest[number] = max(largest[number], len(words))
-        for word in words:
-            by_word.setdefault(word, set()).add(number)
-    return [_build_group(kind, members) for members in groups]
+            for number, count in shared.items()
+            if count >= _MIN_SHARED_WORDS
+            and is_same_subject(count, len(keywords), self._most_keywords[number])
+        ]
+        for number in sorted(candidates, key=lambda number: (-shared[number], number)):
+            if all(_is_similar(keywords, each.keywords) for each in self.members[number]):
+                yield number
 
 
 def extract_keywords(text: str) -> frozenset[str]:
-    """The words that say what a text is about, in a common form."""
-    words = _WORD.findall(text.casefold())
-    return frozenset(
-        _stem_word(word) for word in words if word not in _EMPTY_WORDS and not word.isdigit()
+    """Return the words that show what a text is about, in the form in which rules are compared."""
+    return frozenset(form for _, form in _iter_keywords(text))
+
+
+def _iter_keywords(text: str) -> Iterator[tuple[str, str]]:
+    return (
+        (word, form)
+        for word, form in iter_keywords(text)
+        if len(word) > 1 and word not in _EMPTY_WORDS and not word.isdigit()
     )
 
 
 def _find_error_log() -> Path | None:
-    """The hooks' own log, where there is something in it: they disturb no session with it."""
+    """Return the log of the hooks' own errors, which no session shows; None if it is empty."""
     path = resolve_state_directory() / HOOKS / HOOK_ERROR_LOG
     with files.translate_os_errors(path, "read"):
         return path if path.exists() and path.stat().st_size else None
 
 
-def _stem_word(word: str) -> str:
-    """The word without its ending: `renames`, `renamed` and `renaming` are one word."""
-    if word.endswith("ss"):
-        return word
-    ending = next((one for one in _ENDINGS if word.endswith(one)), "")
-    stem = word.removesuffix(ending)
-    return stem if len(stem) >= _SHORTEST_STEM else word
+def _is_similar(keywords: frozenset[str], other: frozenset[str]) -> bool:
+    shared = len(keywords & other)
+    return shared >= _MIN_SHARED_WORDS and is_same_subject(shared, len(keywords), len(other))
 
 
-def _is_similar(words: frozenset[str], other: frozenset[str]) -> bool:
-    return _has_enough_overlap(len(words & other), len(words), len(other))
-
-
-def _has_enough_overlap(shared: int, one: int, other: int) -> bool:
-    return shared >= _MIN_SHARED_WORDS and shared >= _OVERLAP * min(one, other)
-
-
-def _build_group(kind: Kind, members: Sequence[tuple[Entry, frozenset[str]]]) -> Group:
-    entries = tuple(entry for entry, _ in members)
+def _build_group(kind: Kind, members: Sequence[_Member]) -> Group:
+    entries = tuple(member.entry for member in members)
     first = entries[0].context or entries[0].content
     if len(members) == 1:
         return Group(kind, first, entries)
-    shared = frozenset.intersection(*(words for _, words in members))
-    words = [word for word in _WORD.findall(first.casefold()) if _stem_word(word) in shared]
+    shared = frozenset.intersection(*(member.keywords for member in members))
+    words = [word for word, form in _iter_keywords(first) if form in shared]
     return Group(kind, " ".join(dict.fromkeys(words)) or first, entries)

@@ -1,24 +1,23 @@
-"""The text of the rule that an entry becomes: what a person says of it, and what the entry does."""
+"""Build the text of the rule that an entry becomes, from a person's words and the entry."""
 
 import re
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.learnings.entries import Entry, normalize_text
-from orchestrator.learnings.workspace import first_sentence
+from orchestrator.learnings.entries import Entry, first_sentence, normalize_text
 from orchestrator.masking import mask_text
 from orchestrator.rulebook.text import MAX_CHARS, sanitize_line
 from teacher.models import RuleText
 
 LINE_BOUND: Final = 80
 WHY_BOUND: Final = 200
-"""Characters that the sentences of an entry may have which become a rule's reason."""
+"""Characters up to which further sentences of an entry are added to a rule's reason."""
 
 _TEXT_BOUND: Final = 4000
 _ADDITION_MARK: Final = re.compile(r"\s\(\d{4}-\d\d-\d\d\)\s")
-"""Stands before what a later occurrence added to an entry."""
+"""The date before a text that a later occurrence added to an entry."""
 _HOOK_CONTEXT: Final = re.compile(r"(?:[\w.-]+ )?failed(?:: |$)")
-"""How the context of an entry begins that a hook made of a failed tool call."""
+"""The beginning of the context of an entry that the hook logged as a failed tool call."""
 _NON_IMPERATIVES: Final = frozenset(
     (
         "a", "an", "the", "i", "we", "you", "he", "she", "it", "they", "this", "that", "these",
@@ -27,13 +26,13 @@ _NON_IMPERATIVES: Final = frozenset(
     )
 )  # fmt: skip
 _NARRATIVE: Final = re.compile(r"\w*[aeiouy]\w*(?:ing|(?<!e)ed)")
-"""What happened: `added`, `using`; but not `bring`, `shed`, `feed`."""
+"""Past and gerund forms: `added`, `using`; but not `bring`, `shed`, `feed`."""
 _IMPERATIVES: Final = frozenset(("always", "do", "don't", "embed", "never", "only"))
-"""Orders in spite of their ending, or of the capitals that are else those of a name."""
+"""Words that begin an order though they end like another form, or are written in capitals."""
 
 
 def suggest_line(entry: Entry) -> str:
-    """Return the first sentence of the action, if it may be an order; else nothing."""
+    """Return the first sentence of the action if it may be an order; else an empty text."""
     sentence = sanitize_line(first_sentence(entry.action), _TEXT_BOUND)
     return sentence if len(sentence) <= LINE_BOUND and _is_imperative(sentence) else ""
 
@@ -49,24 +48,25 @@ def check_line(line: str) -> str:
         raise UsageError("the line is empty", "say what to do, with --line")
     if len(safe) > LINE_BOUND:
         raise UsageError(
-            f"the line has {len(safe)} characters, and {LINE_BOUND} are the most", "shorten it"
+            f"the line has {len(safe)} characters; the limit is {LINE_BOUND}", "shorten it"
         )
     if not _is_imperative(safe):
         raise UsageError(
-            f"{safe!r} tells a story", "say what to do: Never ..., Always ..., Run ... before ..."
+            f"{safe!r} is not an instruction",
+            "say what to do: Never ..., Always ..., Run ... before ...",
         )
     return safe
 
 
 def build_rule_text(entry: Entry, line: str, when: str = "", why: str = "") -> RuleText:
-    """Return the rule; what a person did not say of it comes from the entry, or is left out.
+    """Return the rule; parts that are not given come from the entry, or are left out.
 
-    People log a situation as the context, which says when, and in the content what happened,
-    which says why. A hook or a run logs a failure as both: its context, in short, says why. What
-    only repeats something else is left out; nothing is invented.
+    For entries that people log, the context becomes the `When` and the beginning of the content
+    the `Why`. Hooks and runs log a failure as both, so only their context is used, as the `Why`.
+    A part that repeats another one is left out; nothing is invented.
 
     Raises:
-        UsageError: the line is empty, too long, or no order; or what is given is too long.
+        UsageError: the line is empty, too long, or no order; or another part is too long.
     """
     safe = check_line(line)
     _check_length("when", when)
@@ -76,30 +76,34 @@ def build_rule_text(entry: Entry, line: str, when: str = "", why: str = "") -> R
     why = why or _drop_if_repeated(
         entry.context if recorded else _extract_beginning(entry.content), safe, when
     )
-    # As it was given: what is made safe has lost what poison is known by.
+    # The original text: in the safe one the rulebook would no longer recognize poison.
     line = line.strip().removeprefix("- ")
     return RuleText(mask_text(line), mask_text(when), mask_text(why))
 
 
 def _check_length(name: str, text: str) -> None:
-    """Refuse what a person says at more length than a rule can take, where it would be cut."""
+    """Check that a text is not so long that the rule would contain only a part of it.
+
+    Raises:
+        UsageError: it is.
+    """
     if (length := len(sanitize_line(text, len(text) + _TEXT_BOUND))) > MAX_CHARS:
         raise UsageError(
-            f"--{name} has {length} characters, and {MAX_CHARS} are the most", "shorten it"
+            f"--{name} has {length} characters; the limit is {MAX_CHARS}", "shorten it"
         )
 
 
 def _extract_beginning(content: str) -> str:
-    """Return the first sentences of what happened, as far as they are short."""
-    told = re.split(r"(?<=[.!?])\s+", _ADDITION_MARK.split(content, maxsplit=1)[0].strip())
+    """Return the first sentences of a content, up to `WHY_BOUND` characters, but at least one."""
+    sentences = re.split(r"(?<=[.!?])\s+", _ADDITION_MARK.split(content, maxsplit=1)[0].strip())
     count = 1
-    while count < len(told) and len(" ".join(told[: count + 1])) <= WHY_BOUND:
+    while count < len(sentences) and len(" ".join(sentences[: count + 1])) <= WHY_BOUND:
         count += 1
-    return " ".join(told[:count])
+    return " ".join(sentences[:count])
 
 
 def _drop_if_repeated(text: str, *said: str) -> str:
-    """Return a text; nothing if one of the others begins with it."""
+    """Return a text; an empty one if another text begins with it."""
     known = normalize_text(text)
     return "" if any(normalize_text(other).startswith(known) for other in said) else text
 

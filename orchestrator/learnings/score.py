@@ -1,4 +1,4 @@
-"""Whether to act without being asked: four dimensions, weighted."""
+"""Decide whether to act without being asked, by four weighted dimensions."""
 
 import os
 import re
@@ -26,7 +26,7 @@ MAX_SCORE: Final = 10.0
 
 @dataclass(frozen=True)
 class Score:
-    """A scored action. `origin` says where the threshold comes from."""
+    """A scored action. `origin` names the source of the threshold."""
 
     values: Mapping[str, float]
     threshold: float

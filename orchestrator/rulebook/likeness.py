@@ -39,35 +39,33 @@ _NUMBERS: Final = (
     *("zero", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
 )
+_QUOTES: Final = re.compile(r"[`\"'\u2019*]")
 _Replacement = str | Callable[[re.Match[str]], str]
-_PHRASES: Final[tuple[tuple[re.Pattern[str], _Replacement], ...]] = tuple(
-    (re.compile(pattern), into)
-    for pattern, into in (
-        (r"[`\"'\u2019*]", ""),
-        (r"\b(?:do|does|must|should|can)(?: not|nt)\b|\bcannot\b", " never "),
-        (r"\b(?:is|are|was|were)(?: not|nt)\b", " isnt "),
-        (r"\b(?:prefer|try|take care) not to\b", " never "),
-        (r"\b(?:under no circumstances|at no time|by no means|no longer)\b", " never "),
-        (r"\b(?:rarely|seldom|hardly ever)\b", " never "),
-        (r"\b(?:there is )?no need to\b", " never "),
-        (r"\b(?:stop|quit|cease)(?= \w+ing\b)", " unask "),
-        (r"\b(?:refrain|abstain) from\b|\b(?:refuse|decline) to\b", " unask "),
-        (r"\b(?:stay|keep|steer) (?:away from|clear of)\b", " unask "),
-        (r"\b(?:keep|leave)\b([^;,.]*?)\bout of\b", r" unask put \1 in "),
-        (r"\bexcept (?:for|in|if|when)\b|\bunless\b", " without "),
-        (r"\b(?:instead of|rather than|in place of)\b", " ; never "),
-        (r"\b(prefer\b[^;,]*?) (?:over|to)\b", r"\1 ; never "),
-        (r"\bleave(s)? out\b", " omit "),
-        (r"\b(?:time zone|time-zone)", "timezone"),
-        (r"\bwhite[ -]space", "whitespace"),
-        (r"\bre-(?=[a-z])", "re"),
-        (r"\bbut\b", " ; "),
-        (rf"\b(?:{'|'.join(_NUMBERS)})\b", lambda found: str(_NUMBERS.index(found[0]))),
-        (r"(?<=\d) ?(?:s|secs?)\b", " second"),
-        (r"(?<=\d)(?=(?:ms|min|h|[kmg]i?b|px)\b)", " "),
-    )
+_PHRASES: Final[tuple[tuple[str, _Replacement], ...]] = (
+    (r"\b(?:do|does|must|should|can)(?: not|nt)\b|\bcannot\b", " never "),
+    (r"\b(?:is|are|was|were)(?: not|nt)\b", " isnt "),
+    (r"\b(?:prefer|try|take care) not to\b", " never "),
+    (r"\b(?:under no circumstances|at no time|by no means|no longer)\b", " never "),
+    (r"\b(?:rarely|seldom|hardly ever)\b", " never "),
+    (r"\b(?:there is )?no need to\b", " never "),
+    (r"\b(?:stop|quit|cease)(?= \w+ing\b)", " unask "),
+    (r"\b(?:refrain|abstain) from\b|\b(?:refuse|decline) to\b", " unask "),
+    (r"\b(?:stay|keep|steer) (?:away from|clear of)\b", " unask "),
+    (r"\b(?:keep|leave)\b([^;,.]*?)\bout of\b", r" unask put \1 in "),
+    (r"\bexcept (?:for|in|if|when)\b|\bunless\b", " without "),
+    (r"\b(?:instead of|rather than|in place of)\b", " ; never "),
+    (r"\b(prefer\b[^;,]*?) (?:over|to)\b", r"\1 ; never "),
+    (r"\bleave(s)? out\b", " omit "),
+    (r"\b(?:time zone|time-zone)", "timezone"),
+    (r"\bwhite[ -]space", "whitespace"),
+    (r"\bre-(?=[a-z])", "re"),
+    (r"\bbut\b", " ; "),
+    (rf"\b(?:{'|'.join(_NUMBERS)})\b", lambda found: str(_NUMBERS.index(found[0]))),
+    (r"(?<=\d) ?(?:s|secs?)\b", " second"),
+    (r"(?<=\d)(?=(?:ms|min|h|[kmg]i?b|px)\b)", " "),
 )
 _TOKEN: Final = re.compile(r"[^\W_](?:[\w./-]*\w)?|_\w+|[=!<>]=|[;,:.](?=\s|$)")
+_PUNCTUATION: Final = frozenset(";,:.")
 _NOT: Final = frozenset(("never", "avoid", "not", "no"))
 _OMIT_VERBS: Final = ("skip", "omit", "bypass", "ignore")
 """Verbs that ask to leave what follows; `never skip X` asks for it again."""
@@ -163,7 +161,7 @@ def compare_rules(one: RuleText, other: RuleText) -> RuleRelation:
         return RuleRelation.UNRELATED
     second = _correct_spelling(second, first)
     shared = first.keys() & second.keys()
-    if len(shared) < _MIN_SHARED_RATIO * min(len(first), len(second)):
+    if not is_same_subject(len(shared), len(first), len(second)):
         return (
             RuleRelation.OPPOSITE if _has_swapped_value(first, second) else RuleRelation.UNRELATED
         )
@@ -177,6 +175,23 @@ def compare_rules(one: RuleText, other: RuleText) -> RuleRelation:
     if alike + 8 * covered < enough or _is_exclusive(one) != _is_exclusive(other):
         return RuleRelation.UNRELATED
     return RuleRelation.SAME
+
+
+def is_same_subject(shared: int, one: int, other: int) -> bool:
+    """Return whether texts of so many words are about one subject if they share so many."""
+    return shared >= _MIN_SHARED_RATIO * min(one, other)
+
+
+def iter_keywords(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each word of a text that carries meaning, and the form in which it is compared.
+
+    Signs are left out, and so are the patterns that they need: for thousands of texts those would
+    cost more than everything else.
+    """
+    text = _QUOTES.sub("", unicodedata.normalize("NFKC", text[:MAX_CHARS]).casefold())
+    for token in _TOKEN.findall(text):
+        if token not in _STOP and token not in _NOT and token not in _PUNCTUATION:
+            yield token, _stem_word(token)
 
 
 class Shortlist:
@@ -236,7 +251,7 @@ def _can_be_related(shared: int, one: int, other: int) -> bool:
     `_SUBJECT` of the shorter one, or, by `_swapped`, all but half of those shared and one.
     """
     few, many = sorted((one, other))
-    return shared >= _MIN_SHARED_RATIO * few or 2 * (many - shared) <= shared + 2
+    return is_same_subject(shared, few, many) or 2 * (many - shared) <= shared + 2
 
 
 def _is_contradiction(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
@@ -333,15 +348,20 @@ def _sign_words(text: str) -> Mapping[str, int]:
     return signs
 
 
+@lru_cache(maxsize=1)  # compiled when a rule is compared: looking through learnings needs none
+def _compile_phrases() -> tuple[tuple[re.Pattern[str], _Replacement], ...]:
+    return tuple((re.compile(pattern), into) for pattern, into in _PHRASES)
+
+
 def _iter_signed_words(text: str) -> Iterator[tuple[str, int]]:
-    text = unicodedata.normalize("NFKC", text).casefold()
-    for pattern, into in _PHRASES:
+    text = _QUOTES.sub("", unicodedata.normalize("NFKC", text).casefold())
+    for pattern, into in _compile_phrases():
         text = pattern.sub(into, text)
     clause: list[tuple[str, int]] = []
     sign = own = 1
     for token in [*_TOKEN.findall(text), ";"]:
         word = _stem_word(token)
-        if token in ";,:." or token == "without":  # noqa: S105 -- a word of a rule
+        if token in _PUNCTUATION or token == "without":  # noqa: S105 -- a word of a rule
             yield from ((each, sign * turned) for each, turned in clause)
             clause, own = [], 1
             sign = -sign if token == "without" else 1  # noqa: S105
@@ -361,6 +381,7 @@ def _iter_signed_words(text: str) -> Iterator[tuple[str, int]]:
             own = 1
 
 
+@lru_cache(maxsize=16384)
 def _stem_word(word: str) -> str:
     """The word without its ending, and one word for those that mean the same in rules."""
     word = _strip_ending(word)

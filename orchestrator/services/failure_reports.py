@@ -6,7 +6,7 @@ from orchestrator import events
 from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual_failure import build_manual_failure
-from orchestrator.learnings.recording import create_failure_logger
+from orchestrator.learnings.failure_log import create_failure_logger
 from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring

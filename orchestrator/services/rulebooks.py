@@ -12,7 +12,7 @@ from orchestrator.rulebook.history import History
 from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.shelf import RuleFiles
-from orchestrator.session_hooks.writeahead.places import find_global_base
+from orchestrator.session_hooks.writeahead.locations import find_global_base
 from orchestrator.storage.database import Database
 from orchestrator.storage.state_directory import locks_folder
 

@@ -16,7 +16,7 @@ from orchestrator.config import Config
 from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.journal.durable import DurableWorkflow
 from orchestrator.journal.fenced import FencedJournal
-from orchestrator.learnings.recording import create_failure_logger
+from orchestrator.learnings.failure_log import create_failure_logger
 from orchestrator.models import RESUMABLE, RunRecord, RunResult, Task
 from orchestrator.platform.children import Children
 from orchestrator.platform.project import resolve_project

@@ -1,5 +1,8 @@
-"""What Claude Code calls on tool uses, and how it is put into settings.json.
+"""The hook that Claude Code calls on tool uses, and its entries in settings.json.
 
-`entry` runs on every tool use and imports nothing beyond `os`; `handler` runs when there is
-something to write; `settings` and `jsontext` are for `orchestrator hooks install`.
+jsontext: edits JSON without touching the rest of the text.
+settings: adds our hooks to settings.json, and removes them.
+entry: is run on every event; most events end here, after importing little more than `os`.
+handler: records an event: a destructive command, its end, a failed call.
+writeahead: finds destructive commands, and writes the entries about them.
 """

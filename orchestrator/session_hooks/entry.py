@@ -1,8 +1,9 @@
-"""The first thing that Claude Code's hook runs: most calls end here, within a bare start of Python.
+"""The program that Claude Code runs as its hook. Most calls end here, as fast as Python can start.
 
-It is run as a file, with `python -I -S`, so nothing is importable until it says so, and the rest
-of the package is imported only when there is something to write down. Whatever happens, it prints
-nothing and its exit code is 0: exit code 2 of a hook would block the tool.
+It is run as a file, with `python -I -S`: none of our modules can be imported until this one extends
+`sys.path`, and the rest of the package is imported only if there is something to record. Whatever
+happens, it prints nothing and its exit code is 0: Claude Code blocks the tool if a hook exits with
+2.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
@@ -18,7 +19,7 @@ _GIT_WORDS = (b"reset", b"push", b"clean")
 
 
 def main() -> None:
-    """Read one event from standard input and note what there is to note."""
+    """Read one event from standard input, and record it if necessary."""
     try:
         event = _read_event()
         if should_handle(event):
@@ -26,12 +27,17 @@ def main() -> None:
             from orchestrator.session_hooks.handler import handle_event
 
             handle_event(event)
+    # Everything is caught, KeyboardInterrupt and SystemExit too: any traceback or exit code would
+    # reach the user's session, who is in the middle of something else.
     except BaseException as error:  # noqa: BLE001 -- a hook must never disturb the session
         log_error(error)
 
 
 def should_handle(event: bytes) -> bool:
-    """Whether the event may be one to write down; True too often costs time, never correctness."""
+    """Return whether an event may have to be recorded.
+
+    True where it does not costs time; False where it does would lose the record.
+    """
     kind = _parse_kind(event)
     if kind == b"PostToolUseFailure":
         return True
@@ -41,7 +47,10 @@ def should_handle(event: bytes) -> bool:
 
 
 def contains_destructive_word(event: bytes) -> bool:
-    """Whether a word of a destructive command stands in the tool's input, quoting taken away."""
+    """Return whether a tool's input contains a word of a destructive command, without quoting.
+
+    The event is searched as bytes: most calls end here, and never import `json`.
+    """
     start = event.find(b'"tool_input"')
     text = event[max(start, 0) :]
     if b"$'" in text or b"\\u00" in text:
@@ -56,10 +65,10 @@ def contains_destructive_word(event: bytes) -> bool:
 
 
 def find_state_folder() -> str:
-    """Our folder in the state directory.
+    """Return the hook's folder in the state directory.
 
     Raises:
-        OSError: nobody says where the home directory is.
+        OSError: the home directory is unknown.
     """
     _add_import_path()
     from orchestrator.storage.location import HOOKS, find_state_directory
@@ -68,26 +77,26 @@ def find_state_folder() -> str:
 
 
 def has_workspace() -> bool:
-    """Whether there is a workspace, as far as can be told without reading the event."""
+    """Return whether there is a workspace, judging by the environment and not by the event."""
     _add_import_path()
-    from orchestrator.session_hooks.writeahead import places
+    from orchestrator.session_hooks.writeahead import locations
 
-    return places.find_base(_find_project()) is not None
+    return locations.find_base(_find_project()) is not None
 
 
 def _read_pattern_words() -> list[bytes]:
-    """The first words of the user's own patterns, as they stand in a text without quotes."""
-    from orchestrator.session_hooks.writeahead import places
+    """Return the first words of the user's patterns, as they appear in a text without quotes."""
+    from orchestrator.session_hooks.writeahead import locations
 
     words = []
-    for base in dict.fromkeys((places.find_base(_find_project()), places.find_global_base())):
+    for base in dict.fromkeys((locations.find_base(_find_project()), locations.find_global_base())):
         try:
-            patterns = places.read_patterns(os.path.join(base or "", places.PATTERNS))
+            patterns = locations.read_patterns(os.path.join(base or "", locations.PATTERNS))
         except OSError:
             continue
         for pattern in patterns:
             first = pattern.split()[0].encode("utf-8", "replace").lower()
-            # Without quotes and folders, up to a wildcard, a word stands in the text as it is.
+            # Without quotes and folders, up to a wildcard, the word appears in the text literally.
             word = first.translate(None, b"\"'\\").rpartition(b"/")[2]
             words.append(word.partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
     return words
@@ -112,7 +121,7 @@ def _read_event() -> bytes:
 
 
 def _parse_kind(event: bytes) -> bytes:
-    """The event's name, which stands before anything that a tool could have said."""
+    """Return the name of the event. It comes before any text that a tool can have written."""
     start = event.find(b'"hook_event_name"')
     if start < 0:
         return b""
@@ -139,7 +148,10 @@ def _has_word(text: bytes, word: bytes) -> bool:
 
 
 def log_error(error: BaseException) -> None:
-    """Log the trouble, if that much is possible."""
+    """Log an error of the hook, if that is possible.
+
+    `orchestrator learnings review` mentions the log.
+    """
     try:
         folder = find_state_folder()
         from orchestrator.storage.location import HOOK_ERROR_LOG
@@ -152,12 +164,13 @@ def log_error(error: BaseException) -> None:
             move_path(path, f"{path}.1")
         with open(path, "a", encoding="utf-8", errors="replace") as file:
             file.write(f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n")
-    except BaseException:  # noqa: BLE001, S110 -- there is nobody left to tell
+    # As in `main`: an error of logging an error must not reach the session either.
+    except BaseException:  # noqa: BLE001, S110 -- no other channel is left
         pass
 
 
 def utc_now() -> str:
-    """The moment, as the hook's logs say it."""
+    """Return the current time in the form of the hook's logs."""
     import time
 
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -165,5 +178,5 @@ def utc_now() -> str:
 
 if __name__ == "__main__":
     main()
-    # Nothing is buffered: leaving at once saves what an orderly end of Python takes.
+    # Nothing is buffered, and shutting the interpreter down would take milliseconds.
     os._exit(0)

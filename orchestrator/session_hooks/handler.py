@@ -1,6 +1,8 @@
-"""One hook event that has something in it: note it, before or after the tool.
+"""Record a hook event: before a tool runs, after it, or at the end of a turn.
 
-Errors go up to `entry`, which logs them; nothing is printed.
+Errors are raised to `entry`, which logs them; nothing is printed.
+
+Between the events of a call a file in the state directory, its mark, says where its entry is.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
@@ -13,15 +15,15 @@ import time
 from orchestrator.masking import mask_line
 from orchestrator.platform.locking import FileLock, lock_descriptor
 from orchestrator.session_hooks.entry import find_state_folder, log_error, utc_now
-from orchestrator.session_hooks.writeahead import buffer, grammar, places
+from orchestrator.session_hooks.writeahead import buffer, grammar, locations
 from orchestrator.storage import location
 
 TYPE_CHECKING = False  # mypy knows the name; `typing` itself is slow to import
 if TYPE_CHECKING:
-    from orchestrator.session_hooks.writeahead.destructive import Danger
+    from orchestrator.session_hooks.writeahead.danger import Danger
 
 MAX_LOG_BYTES = 1 << 20
-"""Where the log of failed calls stops growing until somebody reviews it."""
+"""Size at which the log of failed calls stops growing until somebody reviews it."""
 
 _COMMAND_BOUND = 300
 _ERROR_BOUND = 500
@@ -33,21 +35,22 @@ Event = dict[str, object]
 
 
 def handle_event(data: bytes) -> None:
-    """Write down what the event has to say.
+    """Record an event.
 
     Raises:
-        OSError, ValueError: it cannot be read or written.
+        OSError: a file cannot be read or written.
+        ValueError: the event is not what Claude Code sends.
     """
     event = json.loads(data.decode("utf-8", "replace"))
     if not isinstance(event, dict):
-        raise ValueError("the event is no JSON object")
+        raise ValueError("the event is not a JSON object")
     kind = event.get("hook_event_name")
     if kind == "PreToolUse":
         _record_dangers(event)
     elif kind == "PostToolUse":
         _update_entry(event, failed="")
     elif kind == "PostToolUseFailure":
-        # Each of the two is worth having without the other.
+        # Each of the two is useful without the other.
         try:
             _update_entry(event, failed=_get_text(event, "error") or "failed")
         finally:
@@ -60,7 +63,7 @@ def _record_dangers(event: Event) -> None:
     from orchestrator.session_hooks.writeahead import outcome
     from orchestrator.session_hooks.writeahead.entries import build_entry
 
-    base = places.find_base(_find_project(event))
+    base = locations.find_base(_find_project(event))
     if base is None:
         return
     found = _find_dangers(event, base)
@@ -69,8 +72,8 @@ def _record_dangers(event: Event) -> None:
     call = _get_text(event, "tool_use_id")
     directory = _get_text(event, "cwd") or os.getcwd()
     text = build_entry(found, directory, call, _get_text(event, "session_id"))
-    with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
-        # The hooks of project and user may both be ours, from two installations.
+    with FileLock(locations.buffer_lock_path(base), _LOCK_SECONDS):
+        # The project's and the user's settings may both run this hook, from two installations.
         if not os.path.exists(_mark_path(call)):
             _write_mark(call, base, _get_text(event, "session_id"), outcome.predict_statuses(found))
             try:
@@ -90,10 +93,10 @@ def _find_dangers(event: Event, base: str) -> "list[Danger]":
         return []
     if event.get("tool_name") == "Bash":
         patterns: tuple[str, ...] = ()
-        for folder in dict.fromkeys((base, places.find_global_base())):
+        for folder in dict.fromkeys((base, locations.find_global_base())):
             try:
-                patterns += places.read_patterns(os.path.join(folder, places.PATTERNS))
-            except OSError as error:  # the published commands are to be noted all the same
+                patterns += locations.read_patterns(os.path.join(folder, locations.PATTERNS))
+            except OSError as error:  # the built-in list still applies
                 log_error(error)
         return destructive.find_dangers(str(tool_input.get("command", "")), directory, patterns)
     texts = [value for value in tool_input.values() if isinstance(value, str)]
@@ -101,11 +104,11 @@ def _find_dangers(event: Event, base: str) -> "list[Danger]":
 
 
 def _update_entry(event: Event, failed: str) -> None:
-    """Settle the entry of a call that has ended, as far as its end tells.
+    """Update the entry of a call that has ended, as far as its end shows what happened.
 
     Args:
-        event: what Claude Code says of it.
-        failed: the error, if it failed.
+        event: the event after the call.
+        failed: the error, if the call failed; else empty.
     """
     from orchestrator.session_hooks.writeahead.outcome import determine_status
 
@@ -120,19 +123,21 @@ def _update_entry(event: Event, failed: str) -> None:
         meanings, failed, interrupted, response if isinstance(response, dict) else {}
     )
     try:
-        with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
+        with FileLock(locations.buffer_lock_path(base), _LOCK_SECONDS):
             buffer.set_entry_status(base, call, *found)
     finally:
-        # What could not be settled stays PENDING. With its mark, the turn's end would say that
-        # it was never run.
+        # An entry that could not be updated stays PENDING. If its mark stayed too, the end of the
+        # turn would record that the command was never run.
         _remove_mark(mark)
 
 
 def _close_denied_calls(event: Event) -> None:
-    """At the end of a turn every call has ended: what is still pending was never let run.
+    """Close the entries of calls that were not permitted.
 
-    Except for calls of an agent in the background, which may be under way, and those of another
-    process: it may have been killed in the middle of one, and the session taken up again.
+    Claude Code sends no event after a call that the user denied. But at the end of a turn every
+    call has ended, so calls that still have a mark never ran. Exceptions are the calls of an agent
+    in the background, which may still run, and those of another process: it may have been killed
+    during a call, and its session resumed in this process.
     """
     tasks = event.get("background_tasks")
     if isinstance(tasks, list) and any(
@@ -147,21 +152,22 @@ def _close_denied_calls(event: Event) -> None:
         if not process or (marked, started_by) != (session, process) or not base:
             continue
         try:
-            with FileLock(places.buffer_lock_path(base), _LOCK_SECONDS):
+            with FileLock(locations.buffer_lock_path(base), _LOCK_SECONDS):
                 buffer.set_entry_status(
                     base, call, grammar.ROLLED_BACK, "not run: the call was not permitted"
                 )
         except FileNotFoundError:
-            pass  # the buffer is gone, and the entry with it
+            pass  # the user removed the buffer, and the entry with it
         _remove_mark(mark)
 
 
 def _log_failure(event: Event) -> None:
     """Add a line to `.pending-errors.log`.
 
-    A person's interruption is no failure, and a run of ours logs what it learns from by itself.
+    Interruptions by a person are no failures, and runs of the orchestrator log their failures
+    themselves.
     """
-    base = places.find_base(_find_project(event))
+    base = locations.find_base(_find_project(event))
     if base is None or event.get("is_interrupt") or os.environ.get(location.RUN_VARIABLE):
         return
     tool_input = event.get("tool_input")
@@ -177,14 +183,14 @@ def _log_failure(event: Event) -> None:
     }
     tool = mask_line(_get_text(event, "tool_name"), 100)
     line = grammar.format_failure(utc_now(), tool, facts)
-    _append_line(os.path.join(base, places.PENDING_ERRORS), line)
+    _append_line(os.path.join(base, locations.PENDING_ERRORS), line)
 
 
 def _append_line(path: str, line: str) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     file = os.open(path, flags, 0o600)
     try:
-        # `review` holds this lock from reading the log to emptying it.
+        # `review` holds this lock from reading the log until it has emptied it.
         lock_descriptor(file, _LOG_LOCK_SECONDS)
         if os.fstat(file).st_size > MAX_LOG_BYTES:
             raise OSError(f"{path} is full; `orchestrator learnings review` empties it")
@@ -203,7 +209,7 @@ def _get_text(event: Event, key: str) -> str:
 
 
 def _write_mark(call: str, base: str, session: str, meanings: str) -> None:
-    """Note that a call is under way, so that the hook after it knows where its entry is."""
+    """Record that a call is running, so that the hook after it finds its entry."""
     path = _mark_path(call)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -211,7 +217,7 @@ def _write_mark(call: str, base: str, session: str, meanings: str) -> None:
 
 
 def _remove_stale_marks() -> None:
-    """Remove marks of calls that were left long ago; hooks of all sessions do, at the same time."""
+    """Remove old marks, of sessions that were killed; other hooks may do so at the same time."""
     folder = os.path.join(find_state_folder(), "pending")
     for name in os.listdir(folder):
         mark = os.path.join(folder, name)
@@ -226,17 +232,21 @@ def _remove_mark(mark: str) -> None:
     try:
         os.unlink(mark)
     except FileNotFoundError:
-        return  # another hook was there first
+        return  # another hook has removed it
 
 
 def _identify_process() -> str:
-    """Claude Code's process: its number and, where /proc says it, when it started; else empty."""
+    """Return the id and, where /proc has it, the start time of Claude Code's process.
+
+    Empty if Claude Code does not pass its id. The id alone is not enough: ids are reused.
+    """
     number = os.environ.get("CLAUDE_PID", "")
     if not number.isdigit():
         return ""
     try:
         with open(f"/proc/{number}/stat", "rb") as file:
-            # proc(5): the 22nd field; the second is a name in brackets, with whatever in it.
+            # proc(5): the 22nd field. The second one is a name in brackets, which may contain
+            # spaces and brackets itself, so fields are counted from the last bracket.
             return f"{number} {file.read().rpartition(b')')[2].split()[19].decode()}"
     except (OSError, IndexError):
         return number
@@ -249,7 +259,10 @@ def _mark_path(call: str) -> str:
 
 
 def _read_mark(mark: str) -> tuple[str, str, str, str]:
-    """Session, process, what its end means, workspace of a call under way; empty if it is none."""
+    """Return session, process, meanings and workspace from a mark; empty texts if it is gone.
+
+    The meanings are those of `predict_statuses`.
+    """
     try:
         with open(mark, encoding="utf-8", errors="surrogateescape") as file:
             session, process, meanings, base = file.read().split("\n", 3)

@@ -1,6 +1,7 @@
-"""A JSON text with the place of every value, so that one can be changed and all else stays.
+"""JSON text with the position of every value, so that one value can be changed in the text.
 
-`json` reads values; this finds where they stand.
+`json` returns values without their positions, and rewriting a file with it would change the
+user's layout.
 """
 
 import json
@@ -12,11 +13,11 @@ _BLANKS: Final = " \t\r\n"
 
 @dataclass(frozen=True)
 class Node:
-    """One value: where it stands, and what it holds.
+    """One value and its position.
 
-    `members` are an object's values by name (of a name given twice, the last, as `json` has it);
-    `items` are all values of an object or array, in order. `starts` says where each begins: an
-    object's at its name.
+    `members` are an object's values by name; the last one of a name that occurs twice, as in
+    `json`. `items` are all values of an object or array, in order. `starts` are the offsets of the
+    items; those of an object's items are the offsets of their names.
     """
 
     value: Any
@@ -28,20 +29,21 @@ class Node:
 
 
 def parse_json(text: str) -> Node:
-    """Read a JSON text.
+    """Parse a JSON text.
 
     Raises:
-        json.JSONDecodeError: it is none; with line and column.
+        json.JSONDecodeError: it is not valid JSON.
+        RecursionError: it is nested too deeply.
     """
-    json.loads(text)  # refuses whatever is wrong; from here on the text is known to be JSON
+    json.loads(text)  # raises for invalid texts, so that the parser below need not check
     return _parse_value(text, _skip_blanks(text, 0))
 
 
 def add_item(text: str, node: Node, item: Any, unit: str, name: str | None = None) -> str:  # noqa: ANN401 -- JSON
-    """The text with a further item at the end of an array, or a member at the end of an object.
+    """Return the text with another item at the end of an array, or member of an object.
 
-    It is laid out like what is there: on lines of its own, unless the container with something in
-    it stands on one line.
+    The layout is that of the container: the item gets lines of its own unless the container has
+    items and is on one line.
 
     Args:
         text: the whole text.
@@ -67,7 +69,7 @@ def add_item(text: str, node: Node, item: Any, unit: str, name: str | None = Non
 
 
 def remove_item(text: str, node: Node, at: int) -> str:
-    """The text without the container's item number `at`, its comma and the space around them."""
+    """Return the text without the item with index `at`, its comma and the space around them."""
     if len(node.items) == 1:
         return text[: node.start + 1] + text[node.end - 1 :]
     if at == 0:
@@ -76,14 +78,14 @@ def remove_item(text: str, node: Node, at: int) -> str:
 
 
 def detect_indentation(text: str, root: Node) -> str:
-    """One step of the text's indentation; two spaces where it has none."""
+    """Return one level of the text's indentation; two spaces where it has none."""
     if root.starts and "\n" in text[root.start : root.starts[0]]:
         return _find_indentation(text, root.starts[0]) or "  "
     return "  "
 
 
 def _find_indentation(text: str, at: int) -> str:
-    """The white space at the beginning of the line on which `at` is."""
+    """Return the white space at the beginning of the line of an offset."""
     line = text[text.rfind("\n", 0, at) + 1 : at]
     return line[: len(line) - len(line.lstrip())]
 

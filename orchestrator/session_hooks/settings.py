@@ -1,7 +1,7 @@
-"""Our hooks in Claude Code's settings.json: put in beside what is there, taken out again.
+"""Add our hooks to Claude Code's settings.json, and remove them.
 
-Only the text of our own groups is written; everything else stays as it is, byte for byte. The
-last word of our command is a shell comment, by which our part is known again.
+Only the text of our own groups changes; every other byte stays as it is. Our command ends with a
+shell comment, by which it is recognized later, whatever Python or path it names.
 """
 
 import json
@@ -30,66 +30,67 @@ EVENTS: Final[Mapping[str, str | None]] = {
     "PostToolUseFailure": "",
     "Stop": None,
 }
-"""What we listen to, and for which tools: reading and editing files cost nothing."""
+"""The events that the hook gets, and for which tools: reading and editing files start no hook."""
 
 _TRIES: Final = 10
 
 
 @dataclass(frozen=True)
 class SettingsChange:
-    """What became of a settings file."""
+    """A settings file after a change."""
 
     path: Path
     changed: bool
     hooks_disabled: bool = False
-    """Whether the file turns all hooks off, ours too."""
+    """Whether the file disables all hooks, including the installed ones."""
 
 
 def local_settings(project: Path) -> Path:
-    """The settings of a project."""
+    """Return the path of a project's settings."""
     return project / PROJECT_SETTINGS[0]
 
 
 def global_settings(environment: Mapping[str, str]) -> Path:
-    """The user's settings."""
+    """Return the path of the user's settings."""
     return find_config_directory(environment) / SETTINGS
 
 
 def build_hook_command() -> str:
-    """The shell line that Claude Code runs on each event.
+    """Return the shell command that Claude Code runs on each event.
 
-    Isolated and without site-packages, Python starts faster, and neither the project nor the
-    environment can put another module in the place of ours. When this Python or this package is
-    gone, the line still ends with 0: an exit code of 2 would block the tool.
+    With `-I -S` Python starts faster, and neither the project nor the environment can replace one
+    of our modules. When this Python or this package no longer exists, the command still exits with
+    0: Claude Code blocks the tool if a hook exits with 2, which is what Python does when it cannot
+    open a file.
     """
     line = shlex.join([sys.executable, "-I", "-S", str(Path(entry.__file__).resolve())])
     return f"{line} 2>/dev/null || : {MARK}"
 
 
 def install_hooks(path: Path) -> SettingsChange:
-    """Add our hooks to a settings file, or bring ours in it up to date.
+    """Add our hooks to a settings file, or update them.
 
     Raises:
-        UsageError: the file is no settings file that we could add to; it is as it was.
+        UsageError: the file is not a valid settings file; it is unchanged.
         LoopError: it cannot be read or written.
     """
     return _edit_settings(path, _add_hooks)
 
 
 def uninstall_hooks(path: Path) -> SettingsChange:
-    """Take our hooks out of a settings file, with lists that are empty then, and nothing else.
+    """Remove our hooks from a settings file, and the lists that become empty by that.
 
-    A file in which nothing is left is removed, except for one that a link leads to.
+    A file that becomes empty is removed, unless it is the target of a symbolic link.
 
     Raises:
-        UsageError: the file is no settings file; it is as it was.
+        UsageError: the file is not a valid settings file; it is unchanged.
         LoopError: it cannot be read or written.
     """
     return _edit_settings(path, _remove_hooks)
 
 
 def is_installed(path: Path) -> bool:
-    """Whether our hooks, as they are now, are in the file; False for a file that is broken."""
+    """Return whether a file contains our hooks in their current form; False if it is invalid."""
     try:
         data = files.read_content(path).data
         return bool(data) and _add_hooks(path, data) == data
@@ -98,7 +99,7 @@ def is_installed(path: Path) -> bool:
 
 
 def _edit_settings(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- _installed, _uninstalled
-    named, path = path, path.resolve()  # a link stays one, and its file is written
+    named, path = path, path.resolve()  # a symbolic link stays one; its target is written
     with hold_lock(
         locks_folder(resolve_state_directory()) / f"settings-{hash_path(path)}.lock", path
     ):
@@ -116,7 +117,9 @@ def _edit_settings(path: Path, edit: Any) -> SettingsChange:  # noqa: ANN401 -- 
                     return SettingsChange(path, True)
             if files.replace_file(path, data, before):
                 return SettingsChange(path, True, disabled)
-    raise InfrastructureError(f"{path} is being written all the time", "close what writes it")
+    raise InfrastructureError(
+        f"another program writes to {path} all the time", "close the program and try again"
+    )
 
 
 def _add_hooks(path: Path, data: bytes) -> bytes:
@@ -160,18 +163,18 @@ def _list_own_events(root: jsontext.Node) -> list[str]:
 
 
 def _remove_groups(path: Path, text: str, event: str, keep: dict[str, Any] | None) -> str:
-    """The text without our hooks for one event, except for a group that is `keep`."""
+    """Return the text without our hooks for one event, except for a group that equals `keep`."""
     while True:
         root = _parse_root(path, text)
         hooks = root.members.get("hooks")
         groups = hooks.members.get(event) if hooks else None
         if hooks is None or groups is None:
             return text
-        place = next(((at, inner) for at, inner in _iter_own_commands(groups.value)
+        position = next(((at, inner) for at, inner in _iter_own_commands(groups.value)
                       if groups.value[at] != keep), None)  # fmt: skip
-        if place is None:
+        if position is None:
             return text
-        at, inner = place
+        at, inner = position
         commands = groups.items[at].members["hooks"]
         if len(commands.items) > 1:
             text = jsontext.remove_item(text, commands, inner)
@@ -188,7 +191,7 @@ def _find_index(container: jsontext.Node, item: jsontext.Node) -> int:
 
 
 def _iter_own_commands(groups: Any) -> Iterator[tuple[int, int]]:  # noqa: ANN401 -- whatever the file holds
-    """The places of our commands: number of the group, number of the command in it."""
+    """Yield the positions of our commands: index of the group, index of the command in it."""
     for at, group in enumerate(groups if isinstance(groups, list) else ()):
         commands = group.get("hooks") if isinstance(group, dict) else None
         for inner, command in enumerate(commands if isinstance(commands, list) else ()):
@@ -208,7 +211,7 @@ def _decode_text(path: Path, data: bytes) -> tuple[str, str]:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8; it is as it was"
+            f"{path} is not UTF-8 (byte {error.start})", "save it as UTF-8; it was not changed"
         ) from error
     return split_bom(text)
 
@@ -219,17 +222,17 @@ def _parse_root(path: Path, text: str) -> jsontext.Node:
     except (json.JSONDecodeError, RecursionError) as error:
         raise UsageError(
             f"{path} is not valid JSON, and Claude Code ignores it: {error}",
-            "mend it, comments are no JSON either; it is as it was",
+            "fix it (JSON has no comments); it was not changed",
         ) from error
     hooks = root.members.get("hooks")
     if not isinstance(root.value, dict) or (hooks and not isinstance(hooks.value, dict)):
-        what = "`hooks` is no object" if isinstance(root.value, dict) else "it holds no object"
-        raise UsageError(f"{path} is not a settings file: {what}", "mend it; it is as it was")
+        what = "`hooks` is not an object" if isinstance(root.value, dict) else "it is not an object"
+        raise UsageError(f"{path} is not a settings file: {what}", "fix it; it was not changed")
     for event in EVENTS if hooks else ():
         if not isinstance(hooks.value.get(event, []), list):  # type: ignore[union-attr] # see above
             raise UsageError(
-                f"{path} is not a settings file: hooks.{event} is no list",
-                "mend it; it is as it was",
+                f"{path} is not a settings file: hooks.{event} is not a list",
+                "fix it; it was not changed",
             )
     return root
 

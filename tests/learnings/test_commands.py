@@ -154,7 +154,7 @@ def test_a_promotion_goes_where_rules_go(
     (project / "orchestrator.yaml").write_text("rules: {target: rules-dir}\n", encoding="utf-8")
     command("learnings", "promote", learned("Run x first"), "--yes")
     assert "Run x" in (project / ".claude" / "rules" / "learned.md").read_text("utf-8")
-    with pytest.raises(UsageError, match="no target of a promotion"):
+    with pytest.raises(UsageError, match="rules cannot be promoted to"):
         command("learnings", "promote", learned("Lock y"), "--target", "references/x.md")
     command("learnings", "init", "global", "--no-hooks")
     logged = command("learnings", "log", "LRN", "z", "--action", "Feed z", "--resolved", "--global")
@@ -313,14 +313,14 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
         ["learnings", "promote", identity],
         {
             "Line, as an order [Run x first]": "We did it",
-            "tells a story": "",
+            "is not an instruction": "",
             "Write this": "y",
             "Commit it": "y",
         },
     )
     assert f"committed: docs(memory): promote {identity}" in said
     said = at_a_terminal(project, ["learnings", "promote", identity], {})
-    assert "promoted already" in said
+    assert "already promoted" in said
 
 
 HOSTILE = """### ERR-20260520-001

@@ -8,11 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from orchestrator.cli.main import cli
-from orchestrator.learnings.entries import Kind, parse_document
+from orchestrator.learnings.documents import parse_document
+from orchestrator.learnings.entries import Kind
 from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.session_hooks.writeahead import entries
 from orchestrator.session_hooks.writeahead.destructive import find_dangers
-from orchestrator.session_hooks.writeahead.places import read_patterns
+from orchestrator.session_hooks.writeahead.locations import read_patterns
 
 PAGE = (Path(__file__).parents[2] / "docs" / "learnings.md").read_text(encoding="utf-8")
 

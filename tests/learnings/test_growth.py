@@ -9,20 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.learnings import entries
-from orchestrator.learnings.entries import (
+from orchestrator.learnings import documents
+from orchestrator.learnings.documents import (
     Change,
-    Entry,
-    Kind,
     append_entries,
     apply_changes,
-    normalize_context,
-    normalize_text,
     parse_document,
     parse_matching,
     update_entries,
 )
-from orchestrator.learnings.workspace import Workspace, initialize_workspace, log_entry
+from orchestrator.learnings.entries import Entry, Kind, normalize_context, normalize_text
+from orchestrator.learnings.entry_log import log_entry
+from orchestrator.learnings.workspace import Workspace, initialize_workspace
 
 DAY = date(2026, 5, 20)
 _LINES = (
@@ -76,7 +74,7 @@ def test_a_new_entry_is_logged_without_reading_the_others(
         read.append(fields["id"])
         return Entry(**fields)
 
-    monkeypatch.setattr(entries, "Entry", counted)
+    monkeypatch.setattr(documents, "Entry", counted)
     new = log_entry(workspace, Kind.ERR, "Something else entirely", on=DAY)
     assert (new.id, read) == (f"ERR-20260520-{known + 1:03d}", [])
     again = log_entry(workspace, Kind.ERR, "Broken.", context=f"module 7 of {known} BROKE", on=DAY)

@@ -8,6 +8,8 @@ import pytest
 from orchestrator.errors import LoopError, RulebookError, UsageError
 from orchestrator.events import Event, Notice
 from orchestrator.learnings.entries import Entry, Kind, Status
+from orchestrator.learnings.entry_log import log_entry
+from orchestrator.learnings.failure_log import log_failure
 from orchestrator.learnings.plain_lines import HEADING
 from orchestrator.learnings.promotion import (
     NotPromotedError,
@@ -17,16 +19,9 @@ from orchestrator.learnings.promotion import (
     promote_entry,
     resolve_target,
 )
-from orchestrator.learnings.recording import log_failure
 from orchestrator.learnings.rule_text import build_rule_text, check_line, suggest_line
-from orchestrator.learnings.workspace import (
-    Workspace,
-    global_workspace,
-    initialize_workspace,
-    log_entry,
-    resolve_entry,
-    set_fields,
-)
+from orchestrator.learnings.status_changes import resolve_entry, set_fields
+from orchestrator.learnings.workspace import Workspace, global_workspace, initialize_workspace
 from orchestrator.rulebook.committing import is_in_work_tree
 from orchestrator.rulebook.document import parse_document as parse_rulebook
 from orchestrator.rulebook.pages import Target
@@ -106,9 +101,9 @@ def test_pending_resolved_promoted_in_this_order(
         promote_entry(workspace, pending, text, book)
     assert not (workspace.base / "CLAUDE.md").exists()
     promote_entry(workspace, resolved.id, text, book)
-    with pytest.raises(UsageError, match="promoted already"):
+    with pytest.raises(UsageError, match="already promoted"):
         promote_entry(workspace, resolved.id, text, book)
-    with pytest.raises(UsageError, match="promoted already"):
+    with pytest.raises(UsageError, match="already promoted"):
         resolve_entry(workspace, resolved.id, "x")
 
 
@@ -364,7 +359,7 @@ def test_targets(workspace: Workspace, home: Path) -> None:
     initialize_workspace(global_workspace())
     assert resolve_target(global_workspace(), "") is Target.USER
     assert resolve_target(global_workspace(), "CLAUDE.md") is Target.USER
-    with pytest.raises(UsageError, match="no target"):
+    with pytest.raises(UsageError, match="cannot be promoted to"):
         resolve_target(global_workspace(), "AGENTS.md")
 
 
@@ -376,7 +371,9 @@ def test_targets(workspace: Workspace, home: Path) -> None:
     ],
 )
 def test_no_targets(workspace: Workspace, name: str) -> None:
-    with pytest.raises(UsageError, match=r"no target .*\(choose CLAUDE.md or AGENTS.md\)"):
+    with pytest.raises(
+        UsageError, match=r"cannot be promoted to .*\(choose CLAUDE.md or AGENTS.md\)"
+    ):
         resolve_target(workspace, name)
 
 
@@ -434,12 +431,12 @@ def test_a_file_that_leads_out_is_refused(
     ("line", "said"),
     [
         ("", "is empty"),
-        ("Never " + "x" * 80, "80 are the most"),
-        ("We assumed that it works", "tells a story"),
-        ("Added a lifecycle block", "tells a story"),
-        ("The plan replaces it", "tells a story"),
-        ("Using helm diff helps", "tells a story"),
-        ("EKS node group rename forces replacement", "tells a story"),
+        ("Never " + "x" * 80, "the limit is 80"),
+        ("We assumed that it works", "is not an instruction"),
+        ("Added a lifecycle block", "is not an instruction"),
+        ("The plan replaces it", "is not an instruction"),
+        ("Using helm diff helps", "is not an instruction"),
+        ("EKS node group rename forces replacement", "is not an instruction"),
     ],
 )
 def test_lines_that_are_none(line: str, said: str) -> None:
@@ -496,7 +493,7 @@ def test_what_is_given_counts(workspace: Workspace) -> None:
 def test_what_is_given_is_not_cut(workspace: Workspace, name: str) -> None:
     entry = add_resolved(workspace, LINE, "It broke.")
     assert getattr(build_rule_text(entry, LINE, **{name: "x" * 400}), name) == "x" * 400
-    with pytest.raises(UsageError, match=f"--{name} has 401 characters, and 400 are the most"):
+    with pytest.raises(UsageError, match=f"--{name} has 401 characters; the limit is 400"):
         build_rule_text(entry, LINE, **{name: "x" * 401})
 
 

@@ -274,7 +274,7 @@ def test_utf_16_is_refused(workspace: Workspace) -> None:
         ("terraform apply", "terraform state list"),
         ("kubectl delete pod web", "kubectl get pod web"),
         ("psql -c 'DROP TABLE a'", "look into the database"),
-        ("rm -rf $X", "not written"),
+        ("rm -rf $X", "does not name"),
     ],
 )
 def test_what_we_cannot_look_at_stays_pending(

@@ -16,10 +16,12 @@ from orchestrator.cli.learnings_view import iter_review_lines, serialize_review
 from orchestrator.errors import UsageError
 from orchestrator.learnings import storage
 from orchestrator.learnings.entries import Kind, Status
+from orchestrator.learnings.entry_log import log_entry
 from orchestrator.learnings.promotion import promote_entry
 from orchestrator.learnings.review import extract_keywords, group_entries, review_workspace
 from orchestrator.learnings.rule_text import build_rule_text
-from orchestrator.learnings.workspace import Workspace, log_entry, resolve_entry, set_fields
+from orchestrator.learnings.status_changes import resolve_entry, set_fields
+from orchestrator.learnings.workspace import Workspace
 from orchestrator.platform.locking import lock_descriptor
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.session_hooks import entry as hook
@@ -152,6 +154,13 @@ def test_forms_of_a_word_are_one_word() -> None:
     )
 
 
+def test_words_that_mean_the_same_in_rules_do_so_here(workspace: Workspace) -> None:
+    for context in ("Cache directory deleted by the linter", "the linter removes the cache folder"):
+        log_entry(workspace, Kind.ERR, "x", context=context, on=DAY)
+    (group,) = group_entries(workspace.read_entries(), Kind.ERR)
+    assert group.label == "cache directory deleted linter"
+
+
 def test_what_is_pending_is_listed(workspace: Workspace) -> None:
     for number in range(25):
         log_entry(workspace, Kind.FEAT, f"{number} alpha{number} beta{number}", on=DAY)
@@ -215,7 +224,7 @@ def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
     reviewer = threading.Thread(target=review_workspace, args=(workspace,))
     with storage.lock_workspace(workspace.base):
         reviewer.start()
-        while "lock_workspace" not in calls_of(reviewer):
+        while storage.lock_workspace.__name__ not in calls_of(reviewer):
             assert reviewer.is_alive()
             time.sleep(0.01)
         with workspace.pending_errors.open("ab") as log_file:

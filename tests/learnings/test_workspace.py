@@ -13,16 +13,16 @@ import pytest
 
 from orchestrator.errors import LoopError, UsageError
 from orchestrator.learnings.entries import Kind
-from orchestrator.learnings.recording import log_failure
+from orchestrator.learnings.entry_log import log_entry
+from orchestrator.learnings.failure_log import log_failure
+from orchestrator.learnings.status_changes import resolve_entry
 from orchestrator.learnings.workspace import (
     Workspace,
     find_workspace,
     global_workspace,
     initialize_workspace,
     local_workspace,
-    log_entry,
     open_workspace,
-    resolve_entry,
 )
 from teacher.models import Failure, FailureType
 from tests.ordinary_user import ordinary_user
@@ -93,18 +93,18 @@ def test_resolve_demands_a_pending_entry_and_an_action(workspace: Workspace) -> 
     with pytest.raises(UsageError, match="what was done"):
         resolve_entry(workspace, identity)
     assert resolve_entry(workspace, identity.lower(), "Did it").action == "Did it"
-    with pytest.raises(UsageError, match="resolved already"):
+    with pytest.raises(UsageError, match="already resolved"):
         resolve_entry(workspace, identity, "again")
     with pytest.raises(UsageError, match="no entry ERR-20200101-001"):
         resolve_entry(workspace, "ERR-20200101-001", "x")
-    with pytest.raises(UsageError, match="no id"):
+    with pytest.raises(UsageError, match="is not the id"):
         resolve_entry(workspace, "nonsense", "x")
 
 
 def test_an_id_that_two_entries_have_is_refused(workspace: Workspace) -> None:
     path = workspace.locate_file(Kind.ERR)
     path.write_text("### ERR-20260520-001\n### ERR-20260520-001\n", encoding="utf-8")
-    with pytest.raises(UsageError, match="2 entries are called ERR-20260520-001"):
+    with pytest.raises(UsageError, match="2 entries have the id ERR-20260520-001"):
         resolve_entry(workspace, "ERR-20260520-001", "x")
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.session_hooks import entry
-from orchestrator.session_hooks.writeahead.destructive import SQL, find_dangers, find_sql_dangers
+from orchestrator.session_hooks.writeahead.danger import DangerKind
+from orchestrator.session_hooks.writeahead.destructive import find_dangers, find_sql_dangers
 from orchestrator.session_hooks.writeahead.entries import build_entry
-from orchestrator.session_hooks.writeahead.places import read_patterns
+from orchestrator.session_hooks.writeahead.locations import read_patterns
 from orchestrator.session_hooks.writeahead.shell import parse_commands
 
 DESTRUCTIVE = {
@@ -319,7 +320,7 @@ def test_what_is_run_elsewhere_is_said_to_be(
     (danger,) = find_dangers(command, "/p")
     assert danger.through
     assert (operation(command), danger.targets) == (written, targets)
-    if danger.kind != SQL:
+    if danger.kind is not DangerKind.SQL:
         (again,) = find_dangers(written, "/p")
         assert again.through == danger.through or command.startswith("docker exec db sh")
 

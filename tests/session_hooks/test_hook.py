@@ -19,7 +19,7 @@ from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.platform.locking import FileLock
 from orchestrator.rulebook import locking
 from orchestrator.session_hooks import entry, settings
-from orchestrator.session_hooks.writeahead import gitfacts, outcome, places
+from orchestrator.session_hooks.writeahead import gitfacts, locations, outcome
 from orchestrator.session_hooks.writeahead.buffer import set_entry_status
 from orchestrator.session_hooks.writeahead.destructive import find_dangers
 from orchestrator.storage.location import find_state_directory
@@ -27,6 +27,8 @@ from orchestrator.storage.state_directory import resolve_state_directory
 from tests.session_hooks.repositories import dying_remote, failing_filter, git
 
 HOOK = Path(entry.__file__)
+FORMER_HOOK = HOOK.parents[1] / "hooks" / "entry.py"
+"""Where the hook was when earlier installations wrote its path into settings.json."""
 
 
 @pytest.fixture
@@ -278,13 +280,13 @@ def test_a_session_in_a_folder_below_writes_to_the_project(workspace: Workspace)
 
 
 def test_own_patterns_are_noted(workspace: Workspace, home: Path) -> None:
-    (workspace.base / places.PATTERNS).write_text("make deploy-*\n", encoding="utf-8")
+    (workspace.base / locations.PATTERNS).write_text("make deploy-*\n", encoding="utf-8")
     call(event(workspace.base, "PreToolUse", "cd x && make deploy-prod"))
     assert "make deploy-prod" in buffer(workspace)
 
 
 def test_patterns_that_cannot_be_read_cost_no_entry(workspace: Workspace, home: Path) -> None:
-    (workspace.base / places.PATTERNS).mkdir()
+    (workspace.base / locations.PATTERNS).mkdir()
     (home / ".claude").mkdir(exist_ok=True)
     (home / ".claude" / ".learnings").touch()
     call(event(workspace.base, "PreToolUse"))
@@ -386,7 +388,7 @@ def test_links_lead_nowhere(workspace: Workspace, tmp_path: Path) -> None:
 def test_a_linked_workspace_of_a_project_is_none(project: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (project / ".learnings").symlink_to(tmp_path / "elsewhere")
-    assert places.find_local_base(str(project)) is None
+    assert locations.find_local_base(str(project)) is None
 
 
 def test_an_unwritable_state_directory_costs_the_entry_and_nothing_else(
@@ -422,7 +424,7 @@ def test_without_a_home_no_folder_is_made_in_its_place(workspace: Workspace) -> 
 
 def test_what_could_not_be_settled_is_not_taken_for_never_run(workspace: Workspace) -> None:
     call(event(workspace.base, "PreToolUse"))
-    with FileLock(places.buffer_lock_path(str(workspace.base))):
+    with FileLock(locations.buffer_lock_path(str(workspace.base))):
         call(event(workspace.base, "PostToolUse"))
     call(json.dumps({"session_id": "session-1", "hook_event_name": "Stop"}).encode())
     assert "**Status**: PENDING\n" in buffer(workspace)
@@ -558,7 +560,7 @@ def test_sessions_of_many_projects_lose_nothing(
     for thread in threads:
         thread.join()
     assert [stderr for _, stderr in said] == [b""] * 8
-    texts = [(base / places.BUFFER).read_text(encoding="utf-8") for base in bases]
+    texts = [(base / locations.BUFFER).read_text(encoding="utf-8") for base in bases]
     assert [text.count("## WAL Entry") for text in texts] == [each] * 8
     assert [text.count("**Status**: COMMITTED") for text in texts] == [each] * 8
 
@@ -576,7 +578,7 @@ def test_hook_and_resume_share_a_lock(
 ) -> None:
     monkeypatch.setattr(locking, "_LOCK_SECONDS", 0.1)
     with (
-        FileLock(places.buffer_lock_path(str(workspace.base))),
+        FileLock(locations.buffer_lock_path(str(workspace.base))),
         pytest.raises(InfrastructureError, match=r"working-buffer\.md"),
     ):
         verify_pending_steps(workspace, lambda _: False)
@@ -638,7 +640,7 @@ def test_most_calls_import_only_what_knows_where_things_are(workspace: Workspace
     state = {"orchestrator", "orchestrator.storage", "orchestrator.storage.location"}
     ours = {f"orchestrator.platform{module}" for module in ("", ".bom", ".folders")}
     hooks = "orchestrator.session_hooks"
-    ours |= {hooks, f"{hooks}.writeahead", f"{hooks}.writeahead.places"}
+    ours |= {hooks, f"{hooks}.writeahead", f"{hooks}.writeahead.locations"}
     assert {"json", "orchestrator.session_hooks.handler"} <= imported(
         event(workspace.base, "PreToolUse")
     )
@@ -649,9 +651,48 @@ def test_most_calls_import_only_what_knows_where_things_are(workspace: Workspace
     assert {"json", "re", "pathlib", "typing"}.isdisjoint(quick | after)
 
 
-def imported(data: bytes) -> set[str]:
+def test_settings_of_an_earlier_installation_still_run_the_hook(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    former = f"{shlex.join([sys.executable, '-I', '-S', str(FORMER_HOOK)])} 2>/dev/null || : "
+    hook = {"type": "command", "command": former + settings.MARK, "timeout": 10}
+    file = tmp_path / "settings.json"
+    hooks = {name: [{"matcher": "", "hooks": [hook]}] for name in settings.EVENTS}
+    file.write_text(json.dumps({"hooks": hooks}), encoding="utf-8")
+
+    def send(data: bytes) -> None:
+        group = json.loads(file.read_text(encoding="utf-8"))["hooks"]["PreToolUse"][0]
+        done = subprocess.run(
+            ["/bin/sh", "-c", group["hooks"][0]["command"]],
+            input=data, capture_output=True, cwd=workspace.base, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+    send(event(workspace.base, "PreToolUse"))
+    assert "**Status**: PENDING\n" in buffer(workspace)
+    send(event(workspace.base, "PostToolUse"))
+    assert "**Status**: COMMITTED\n" in buffer(workspace)
+    send(event(workspace.base, "PostToolUseFailure", error="x"))
+    assert "TOOL_FAILURE" in workspace.pending_errors.read_text(encoding="utf-8")
+    assert trouble() == ""
+    settings.install_hooks(file)
+    assert str(FORMER_HOOK) not in file.read_text(encoding="utf-8")
+    send(event(workspace.base, "PreToolUse", tool_use_id="toolu_2"))
+    assert buffer(workspace).count("## WAL Entry") == 2
+
+
+def test_the_former_hook_imports_no_more_than_the_hook(workspace: Workspace) -> None:
+    for data in (
+        event(workspace.base, "PreToolUse", "pytest tests -q"),
+        event(workspace.base, "PostToolUse", "pytest tests -q", tool_use_id="toolu_2"),
+    ):
+        more = imported(data, FORMER_HOOK) - imported(data)
+        assert more <= {"orchestrator.session_hooks", "orchestrator.session_hooks.entry"}
+
+
+def imported(data: bytes, hook: Path = HOOK) -> set[str]:
     """Return the modules that the hook imports for an event."""
-    argv = [sys.executable, "-I", "-S", "-X", "importtime", str(HOOK)]
+    argv = [sys.executable, "-I", "-S", "-X", "importtime", str(hook)]
     done = subprocess.run(argv, input=data, capture_output=True, check=True)
     lines = done.stderr.decode().splitlines()
     return {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}

@@ -1,4 +1,4 @@
-"""The working buffer, `memory/working-buffer.md`: an entry added, an entry settled.
+"""Add entries to the working buffer, `memory/working-buffer.md`, and change their status.
 
 Callers hold the buffer's lock.
 """
@@ -11,26 +11,26 @@ import stat
 
 from orchestrator.platform.atomic import replace_unless_changed
 from orchestrator.platform.bom import is_utf16
-from orchestrator.session_hooks.writeahead import places
+from orchestrator.session_hooks.writeahead import locations
 from orchestrator.session_hooks.writeahead.grammar import set_call_status
 
 _TRIES = 20
 
 
 def append_entry(base: str, text: str) -> None:
-    """Add an entry at the end of the buffer: one write, on the disk when this returns.
+    """Append an entry to the buffer, with one write that is on the disk when this returns.
 
-    What stands in the buffer is not touched, so an editor that saves it now loses nothing of it.
+    The file is not replaced: an editor that has it open would then write over the new one.
 
     Raises:
-        OSError: it cannot be written; a part that was written is taken back.
+        OSError: it cannot be written; a part that was written is removed again.
         ValueError: the buffer is UTF-16.
     """
-    path = os.path.join(base, places.BUFFER)
+    path = os.path.join(base, locations.BUFFER)
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     if os.path.islink(folder):
-        raise OSError(f"{folder} is a link")
+        raise OSError(f"{folder} is a symbolic link")
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         size = _require_file(file)
@@ -49,10 +49,10 @@ def append_entry(base: str, text: str) -> None:
 
 
 def append_bytes(file: int, data: bytes, path: str) -> None:
-    """Add bytes at the end of an open file, all of them or none.
+    """Append bytes to an open file, all of them or none.
 
     Raises:
-        OSError: they do not fit; a part that was written is taken back.
+        OSError: they do not fit on the disk; a part that was written is removed again.
     """
     size = os.fstat(file).st_size
     try:
@@ -65,14 +65,14 @@ def append_bytes(file: int, data: bytes, path: str) -> None:
 
 
 def set_entry_status(base: str, call: str, status: str, outcome: str = "") -> bool:
-    """Give the entry of a tool call its status; False when no entry of it is PENDING.
+    """Set the status of a tool call's entry; return False if no entry of it is PENDING.
 
     Every byte but the status, and the outcome after it, stays as it is.
 
     Raises:
         OSError: the buffer cannot be read or written.
     """
-    path = os.path.join(base, places.BUFFER)
+    path = os.path.join(base, locations.BUFFER)
     for _ in range(_TRIES):
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with open(file, "rb") as stream:
@@ -84,7 +84,7 @@ def set_entry_status(base: str, call: str, status: str, outcome: str = "") -> bo
             return False
         if replace_unless_changed(path, changed, before):
             return True
-    raise OSError(f"{path} is being written all the time")
+    raise OSError(f"another program writes to {path} all the time")
 
 
 def _require_file(descriptor: int) -> int:

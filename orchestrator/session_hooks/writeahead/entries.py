@@ -1,14 +1,14 @@
-"""The write-ahead entry for one tool call: what it would do, and what is there before."""
+"""Build the write-ahead entry of a tool call: what it would do, and the state before it."""
 
 import time
 from collections.abc import Iterable
 
 from orchestrator.session_hooks.writeahead import gitfacts, grammar
-from orchestrator.session_hooks.writeahead.destructive import FORCED_PUSH, SQL, Danger
+from orchestrator.session_hooks.writeahead.danger import Danger, DangerKind
 
 
 def build_entry(found: list[Danger], directory: str, call: str, session: str) -> str:
-    """The entry for one tool call, lines ended by newlines."""
+    """Return the entry of a tool call, its lines ended by newlines."""
     operation = " && ".join(_format_operation(danger, directory) for danger in found)
     values = {
         grammar.OPERATION: operation,
@@ -24,12 +24,12 @@ def build_entry(found: list[Danger], directory: str, call: str, session: str) ->
 
 
 def _format_operation(danger: Danger, directory: str) -> str:
-    if danger.kind == SQL or danger.through:
+    if danger.kind is DangerKind.SQL or danger.through:
         return danger.operation
     import shlex
 
     folder = shlex.quote(danger.started_in)
-    if not danger.sure:  # a `cd` that may fail, and the command is run all the same
+    if not danger.sure:  # the command also runs if the `cd` fails
         return f"cd {folder}; {danger.operation}"
     if danger.started_in == directory:
         return danger.operation
@@ -46,7 +46,7 @@ def _describe_state(found: list[Danger]) -> str:
     if here and (tip := gitfacts.read_head(here[0].directory)):
         facts.append(grammar.format_head(tip))
     for danger in here:
-        if danger.kind == FORCED_PUSH:
+        if danger.kind is DangerKind.FORCED_PUSH:
             plain = [word for word in danger.targets if " " not in word]
             if tip := gitfacts.read_remote_tip(danger.directory, plain):
                 facts.append(tip)

@@ -1,4 +1,4 @@
-"""What a repository's files say of its branches, without starting git."""
+"""Read the branches of a repository from its files: starting git would take too long."""
 
 # pathlib alone takes longer to import than the hook takes to run.
 # ruff: noqa: PTH112, PTH113, PTH118, PTH123
@@ -10,7 +10,7 @@ from orchestrator.session_hooks.writeahead.grammar import format_remote_tip
 
 
 def read_head(directory: str) -> str:
-    """`<commit> on <branch>`; empty where it cannot be read."""
+    """Return `<commit> on <branch>`; empty where it cannot be read."""
     git = _find_git_folder(directory)
     if not git:
         return ""
@@ -23,7 +23,10 @@ def read_head(directory: str) -> str:
 
 
 def read_remote_tip(directory: str, arguments: list[str]) -> str:
-    """`<ref> <commit>` that this clone knows of the branch a push goes to; empty if unknown."""
+    """Return `<ref> <commit>` of the remote branch of a push, as far as this clone knows it.
+
+    Empty if it does not.
+    """
     git = _find_git_folder(directory)
     if not git:
         return ""
@@ -46,7 +49,10 @@ def _find_git_folder(directory: str) -> str:
 
 
 def _resolve_ref(git: str, name: str) -> str:
-    """The commit of a ref, loose or packed; a work tree of its own keeps its refs elsewhere."""
+    """Return the commit of a ref, loose or packed; empty if there is none.
+
+    A linked work tree has only its own HEAD; `commondir` names the folder with the other refs.
+    """
     if "\0" in name or ".." in name.split("/"):
         return ""
     common = _read_text(os.path.join(git, "commondir"))

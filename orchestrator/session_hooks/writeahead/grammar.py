@@ -1,4 +1,4 @@
-"""The texts that the hook writes and the command line reads back.
+"""The texts that the hook writes and the command line reads.
 
 An entry of the working buffer, which people write too:
 
@@ -12,8 +12,8 @@ An entry of the working buffer, which people write too:
     **Before**: HEAD 1f23ccc3... on main
     **Call**: toolu_01... in session 9f1c...
 
-The first five fields are the published form; the others tell `resume` where to look, and the
-hook which entry is whose. People may add a **Check**, and `resume` and the hook an **Outcome**.
+The first five fields are the published form. The others show `resume` where to look, and the hook
+which call an entry belongs to. People may add a **Check**; `resume` and the hook, an **Outcome**.
 
 A line of the log of failed calls:
 
@@ -48,7 +48,7 @@ TEXT_BOUND = 500
 """Characters of one field."""
 
 _HEADING = "## WAL Entry"
-# Compiled when a buffer is read: the hook starts without them.
+# Compiled when a buffer is read: most hooks never need them.
 _ENTRY = rf"(?m)^{_HEADING}\b[^\n]*"
 _FIELD = r"(?m)^(?:[-*] )?\*\*([\w ]+?)(?::\*\*|\*\*:)[ \t]*(.*?)[ \t\r]*$"
 _HEAD = r"HEAD ([0-9a-f]{40,64})"
@@ -58,21 +58,21 @@ _FAILURE = "TOOL_FAILURE"
 _FAILURE_LINE = rf"(\S+) {_FAILURE}: ([^{{]*)(\{{.*\}})?"
 
 Span = tuple[int, int]
-"""Where in a buffer something stands, in bytes."""
+"""Start and end of a part of a buffer, in bytes."""
 
 
 class Entry:
-    """An entry as it was read. Fields are found by their names above, however they are written."""
+    """An entry as it was read. Names of fields are compared without case."""
 
     __slots__ = ("_fields", "status_span", "title")
 
-    def __init__(self, title: str, fields: "Mapping[str, str]", place: Span) -> None:
+    def __init__(self, title: str, fields: "Mapping[str, str]", status_span: Span) -> None:
         self.title, self._fields = title, fields
-        self.status_span = place
-        """Of its status."""
+        self.status_span = status_span
+        """The span of the status."""
 
     def find_field(self, *names: str) -> str:
-        """Return the text of the first of some fields that is there; empty if none is."""
+        """Return the text of the first existing one of some fields; empty if there is none."""
         found = (self._fields[name.lower()] for name in names if name.lower() in self._fields)
         return next(found, "")
 
@@ -115,8 +115,8 @@ def set_call_status(data: bytes, call: str, status: str, outcome: str = "") -> b
     Args:
         data: the buffer.
         call: the tool call's id.
-        status: what the entry's becomes.
-        outcome: what to note behind it.
+        status: the new status.
+        outcome: a note after the status; may be empty.
 
     Returns:
         None when no entry of the call is PENDING.
@@ -125,10 +125,10 @@ def set_call_status(data: bytes, call: str, status: str, outcome: str = "") -> b
     at = data.rfind(named)
     start = data.rfind(_HEADING.encode(), 0, at) if at >= 0 else -1
     pending = _format_field(STATUS, PENDING).encode()
-    place = data.find(pending, start, at) if start >= 0 else -1
-    if place < 0:
+    found = data.find(pending, start, at) if start >= 0 else -1
+    if found < 0:
         return None
-    end = place + len(pending)
+    end = found + len(pending)
     text = status
     if outcome:
         line_end = data.find(b"\n", end)
@@ -137,40 +137,40 @@ def set_call_status(data: bytes, call: str, status: str, outcome: str = "") -> b
     return set_status(data, (end - len(PENDING), end), text)
 
 
-def set_status(data: bytes, place: Span, status: str) -> bytes:
-    """Return a buffer with another status at a place; every other byte stays."""
-    return data[: place[0]] + status.encode("utf-8", "replace") + data[place[1] :]
+def set_status(data: bytes, span: Span, status: str) -> bytes:
+    """Return a buffer with another status at a span; every other byte stays."""
+    return data[: span[0]] + status.encode("utf-8", "replace") + data[span[1] :]
 
 
 def format_call(call: str, session: str) -> str:
-    """Return what stands for a tool call in an entry."""
+    """Return the text by which an entry names its tool call."""
     return f"{call} in session {session}"
 
 
 def format_head(tip: str) -> str:
-    """Return what says where a branch was before; `tip` is its commit and its name."""
+    """Return the text of where HEAD was before; `tip` is its commit and its branch."""
     return f"HEAD {tip}"
 
 
 def find_head(before: str) -> str:
-    """Return the commit that HEAD was at before; empty where that is not said."""
+    """Return the commit that HEAD was at before; empty where the text does not name one."""
     found = re.search(_HEAD, before)
     return found[1] if found else ""
 
 
 def format_remote_tip(ref: str, commit: str) -> str:
-    """Return what says where a remote branch was before, as far as the clone knew."""
+    """Return the text of where a remote branch was before, as far as the clone knew."""
     return f"{ref} {commit}"
 
 
 def find_remote_tip(before: str) -> tuple[str, str] | None:
-    """Return the ref and the commit of a remote branch before; None where that is not said."""
+    """Return the ref and commit of a remote branch before; None where the text has none."""
     found = re.search(_REMOTE_TIP, before)
     return (found[1], found[2]) if found else None
 
 
 def format_failure(moment: str, tool: str, facts: "Mapping[str, str]") -> str:
-    """Return a line of the log of failed calls; nothing in it is masked here."""
+    """Return a line of the log of failed calls. The caller has masked its parts."""
     return f"{moment} {_FAILURE}: {tool} {json.dumps(facts)}\n"
 
 

@@ -1,85 +1,27 @@
-"""A shell script read once: its commands, and what joins them.
+"""Read a shell script into pipelines of commands, in one pass.
 
 Quotes, escapes, operators, substitutions and here-documents are understood; variables and globs
-stay as they are written.
+remain as they are written.
 """
 
-# pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH119
-
-import os
 import re
+
+from orchestrator.session_hooks.writeahead.quoting import decode_ansi_escape, find_closing
+from orchestrator.session_hooks.writeahead.script import Chain, Command, Pipeline, Scope
 
 _KEYWORDS = frozenset(
     ("if", "then", "elif", "else", "fi", "while", "until", "do", "done", "esac", "!", "{", "}")
 )
 _LEAVES = frozenset(("exit", "return", "exec"))
-"""Behind these nothing of the script is run."""
+"""After these nothing of the script is run."""
 _META = " \t\n|&;()<>"
-_MAX_NESTING = 50
-"""Brackets and quotes within each other that are still told apart."""
-
-
-class Scope:
-    """What runs in a shell of its own: a `cd` in there moves nothing outside."""
-
-    __slots__ = ("parent",)
-
-    def __init__(self, parent: "Scope | None" = None) -> None:
-        self.parent = parent
-
-
-class Chain:
-    """Commands joined by `&&`: each runs only if those before it ended with 0."""
-
-    __slots__ = ("alternative",)
-
-    def __init__(self, alternative: bool = False) -> None:
-        self.alternative = alternative
-        """Whether it comes after `||`, and so may be passed over."""
-
-
-class Command:
-    """One program with its arguments, and the text that is known to reach its standard input."""
-
-    __slots__ = (
-        "chain",
-        "determines_failure",
-        "determines_success",
-        "scope",
-        "stdin",
-        "through",
-        "words",
-    )
-
-    def __init__(self, words: list[str], scope: Scope, chain: Chain, stdin: str = "") -> None:
-        self.words, self.scope, self.chain, self.stdin = words, scope, chain, stdin
-        self.through: tuple[str, ...] = ()
-        """What starts it, elsewhere or with more arguments: `ssh host`, `xargs -I %`."""
-        self.determines_success = False
-        """Whether the whole line gives 0 only if this command did."""
-        self.determines_failure = False
-        """Whether the line ends with this command as it stands, and stops at the first failure."""
-
-    @property
-    def program(self) -> str:
-        """The program's name without its folder."""
-        return os.path.basename(self.words[0])
-
-
-class Pipeline:
-    """Commands joined by `|`, and the scripts in their substitutions."""
-
-    __slots__ = ("chain", "commands", "nested", "scope")
-
-    def __init__(
-        self, commands: list[Command], nested: list[str], scope: Scope, chain: Chain
-    ) -> None:
-        self.commands, self.nested, self.scope, self.chain = commands, nested, scope, chain
 
 
 class Reader:
-    """Reads a script once, from left to right."""
+    """Reads a script once, from left to right.
+
+    Scripts may be hostile or huge: each character is looked at a bounded number of times.
+    """
 
     def __init__(self, text: str, origin: Command | None = None) -> None:
         self._text, self._at, self._piping = text, 0, False
@@ -96,7 +38,7 @@ class Reader:
         self._read: list[Pipeline] = []
 
     def read_pipelines(self) -> list[Pipeline]:
-        """All of them, in the order of the text."""
+        """Return all pipelines, in the order of the text."""
         text = self._text
         while self._at < len(text):
             char = text[self._at]
@@ -121,7 +63,7 @@ class Reader:
         return self._read
 
     def _mark_deciding_commands(self) -> None:
-        """Note for which commands the exit code of the script speaks: those of its last chain."""
+        """Mark the commands that determine the exit code of the script: those of its last chain."""
         if not self._plain or not self._determines_success or not self._read:
             return
         last = self._read[-1]
@@ -266,7 +208,7 @@ class Reader:
             elif char == "`" or text.startswith("$(", self._at):
                 parts.append(self._read_substitution())
             elif text.startswith("${", self._at):
-                end = _find_closing(text, self._at, marks="${}") + 1
+                end = find_closing(text, self._at, marks="${}") + 1
                 parts.append(text[self._at : end])
                 self._nested += _find_substitutions(parts[-1])
                 self._at = end
@@ -276,10 +218,14 @@ class Reader:
         return "".join(parts)
 
     def _read_pattern(self, parts: list[str]) -> bool:
-        """Take brackets right after a word as a part of it: `!(keep)`, zsh's `*(N)`, `list=(a b)`.
+        """Read brackets right after a word as part of it: `!(keep)`, zsh's `*(N)`, `list=(a b)`.
 
-        Those of a function, and of a shell of their own after `if` or `!`, are none. Of brackets
-        that are not closed on their line only the first is kept: the word is seen to be cut off.
+        The brackets of a function, and of a subshell after `if` or `!`, are not part of a word.
+        Of brackets that are not closed on their line only the first one is added to `parts`, so
+        that the word is recognized as incomplete.
+
+        Returns:
+            Whether the brackets were read.
         """
         first = not self._words or self._words == ["function"]
         if not parts or (first and "".join(parts[:6]) in _KEYWORDS):
@@ -297,11 +243,11 @@ class Reader:
         return True
 
     def _find_bracket_end(self) -> int:
-        """Where the bracket here is closed; -1 if it is not, or not on its line."""
-        # Nothing is looked through twice, or a hostile line takes for ever.
+        """Return where the bracket here is closed; -1 if it is not closed on its line."""
+        # Nothing is searched twice: the time of a hostile line would grow with its square.
         if self._at < self._unclosed_up_to:
             return -1
-        end = _find_closing(self._text, self._at)
+        end = find_closing(self._text, self._at)
         if end < len(self._text) and "\n" not in self._text[self._at : end]:
             return end
         self._unclosed_up_to = end
@@ -321,7 +267,7 @@ class Reader:
         inside = self._text[self._at + 1 : end]
         self._at = end + 1
         return re.sub(
-            r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", _decode_ansi_escape, inside, flags=re.DOTALL
+            r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)", decode_ansi_escape, inside, flags=re.DOTALL
         )
 
     def _read_double_quoted(self) -> str:
@@ -341,7 +287,7 @@ class Reader:
         return "".join(parts)
 
     def _read_substitution(self) -> str:
-        """Note the script of `$(...)`, `(...)` or backticks, and give it as it is written."""
+        """Record the script of `$(...)`, `(...)` or backticks, and return its text as written."""
         start = self._at
         if self._text[start] == "`":
             end = start + 1
@@ -350,68 +296,14 @@ class Reader:
             self._nested.append(self._text[start + 1 : end].replace("\\`", "`"))
         else:
             opening = start + (self._text[start] == "$")
-            end = _find_closing(self._text, opening)
+            end = find_closing(self._text, opening)
             self._nested.append(self._text[opening + 1 : end])
         self._at = end + 1
         return self._text[start : self._at]
 
 
-def _decode_ansi_escape(escape: re.Match[str]) -> str:
-    code = escape[1]
-    if code[0] == "x" and len(code) > 1:
-        return chr(int(code[1:], 16))
-    if code[0] in "01234567":
-        return chr(int(code, 8))
-    return {
-        "n": "\n",
-        "t": "\t",
-        "r": "\r",
-        "a": "\a",
-        "b": "\b",
-        "e": "\x1b",
-        "E": "\x1b",
-        "f": "\f",
-        "v": "\v",
-    }.get(code, code)
-
-
-def _find_closing(text: str, opening: int, depth: int = 0, marks: str = "()") -> int:
-    """Where the bracket at `opening` is closed, quotes minded; the last of `marks` closes it."""
-    if depth > _MAX_NESTING:
-        return len(text)
-    brackets, at = 0, opening
-    while at < len(text):
-        char = text[at]
-        if char == "\\":
-            at += 1
-        elif char == "'":
-            end = text.find("'", at + 1)
-            at = len(text) if end < 0 else end
-        elif char == '"':
-            at = _find_closing_quote(text, at, depth)
-        elif text.startswith(marks[:-1], at):
-            brackets += 1
-        elif char == marks[-1]:
-            brackets -= 1
-            if not brackets:
-                return at
-        at += 1
-    return len(text)
-
-
-def _find_closing_quote(text: str, opening: int, depth: int) -> int:
-    at = opening + 1
-    while at < len(text) and text[at] != '"':
-        if text[at] == "\\":
-            at += 1
-        elif text.startswith("$(", at):
-            at = _find_closing(text, at + 1, depth + 1)
-        at += 1
-    return at
-
-
 def _find_substitutions(body: str) -> list[str]:
-    """The scripts in a here-document's `$(...)` and backticks."""
-    # Quotes mean nothing in there, which is how text inside double quotes is read.
+    """Return the scripts in the `$(...)` and backticks of a here-document."""
+    # Quotes have no meaning in a here-document, as in a text between double quotes.
     reader = Reader('"' + body.replace('"', '\\"') + '"')
     return [script for pipeline in reader.read_pipelines() for script in pipeline.nested]

@@ -1,8 +1,7 @@
-"""Which commands a shell line would start: read like a shell reads it, never run.
+"""Find the commands that a shell script would start. It is read like a shell does, but never run.
 
-Quotes, escapes, operators, substitutions, here-documents and wrappers such as `sudo` and
-`bash -c` are understood; variables and globs stay as they are written. What a command prints or
-searches for (`echo "rm -rf x"`) is an argument, and so never a command.
+Beyond what `reader` understands, wrappers such as `sudo` and `bash -c` are followed. Text that a
+command prints or searches for (`echo "rm -rf x"`) is an argument, and so never a command.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
@@ -12,15 +11,16 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from orchestrator.session_hooks.writeahead.reader import Command, Reader
+from orchestrator.session_hooks.writeahead.reader import Reader
+from orchestrator.session_hooks.writeahead.script import Command
 
 MAX_DEPTH = 8
 MAX_CHARS = 200_000
 
 _SHELLS = frozenset(("sh", "bash", "zsh", "dash", "ksh", "ash", "mksh"))
 
-# Programs that start the program in their arguments: options that take a value, and how many
-# arguments of their own come before it.
+# Programs that start the program in their arguments: their options that take a value, and the
+# number of their own arguments before that program.
 _WRAPPERS = {
     "sudo": ("-u -g -p -C -h -r -t -T -D -R -U --user --group --prompt --chdir --host", 0),
     "doas": ("-u -C", 0),
@@ -46,7 +46,7 @@ _WRAPPERS = {
     "parallel": ("-j --jobs", 0),
     "caffeinate": ("-t -w", 0),
 }
-# What these start gets arguments that the line does not tell, or may end otherwise than they do.
+# Their commands get arguments that the script does not contain, or end independently of them.
 _INDIRECT = frozenset(("xargs", "parallel"))
 _ELSEWHERE = frozenset(("-C", "-D", "--chdir"))
 _DETACHING = frozenset(("-d", "--detach", "-f", "-b", "--background"))
@@ -54,11 +54,11 @@ _SSH_VALUES = "-p -i -l -o -F -L -R -D -J -b -c -E -e -I -m -O -Q -S -W -w -B"
 
 
 def parse_commands(script: str, depth: int = 0, origin: Command | None = None) -> list[Command]:
-    """Every command that the script may start, wrappers taken off, in the order of the text.
+    """Return every command that a script may start, without wrappers, in the order of the text.
 
     Args:
-        script: the lines.
-        depth: how many scripts it stands in.
+        script: the script.
+        depth: how many other scripts it is nested in.
         origin: the command that starts the script.
     """
     if depth > MAX_DEPTH:
@@ -81,7 +81,7 @@ def parse_commands(script: str, depth: int = 0, origin: Command | None = None) -
 
 
 def _predict_output(command: Command) -> str:
-    """What a command is known to print, for whoever reads it through a pipe."""
+    """Return the output of a command as far as it is known, which the next one reads in a pipe."""
     if command.program in ("echo", "printf"):
         return " ".join(command.words[1:]).replace("\\n", "\n")
     return command.stdin if command.program in ("cat", "tee") else ""
@@ -102,7 +102,7 @@ def _iter_effective_commands(command: Command, depth: int) -> Iterator[Command]:
         if started := _find_script(command):
             script, through = started
             if command.program == "ssh":
-                yield command  # where it goes may be what a pattern of the user's is about
+                yield command  # one of the user's patterns may name its host
             yield from parse_commands(script, depth + 1, _derive_command(command, [], through))
             return
         inner = _find_started_programs(command)
@@ -114,7 +114,7 @@ def _iter_effective_commands(command: Command, depth: int) -> Iterator[Command]:
 
 
 def _unwrap_command(command: Command) -> Command:
-    """What `sudo` and its like start."""
+    """Return the command that `sudo` and the like start."""
     words, program = command.words, command.program
     values, own = _WRAPPERS[program]
     rest = _skip_options(words[1:], values.split())
@@ -130,7 +130,14 @@ def _unwrap_command(command: Command) -> Command:
 def _derive_command(
     command: Command, words: list[str], through: Sequence[str] = (), by: Sequence[str] = ()
 ) -> Command:
-    """What a command starts: by the words of a wrapper, through those that are to be shown."""
+    """Return a command that another one starts.
+
+    Args:
+        command: the other one.
+        words: those of the new command.
+        through: words of the other one to show with it.
+        by: words of a wrapper, which are not shown.
+    """
     started = Command(words, command.scope, command.chain, command.stdin)
     started.through = (*command.through, *through)
     before = [*through, *by]
@@ -146,7 +153,7 @@ def _is_assignment(word: str) -> bool:
 
 
 def _find_env_script(words: list[str]) -> str:
-    """The command line in `env -S 'VAR=x cmd'`."""
+    """Return the command line in `env -S 'VAR=x cmd'`; empty if there is none."""
     for at, word in enumerate(words[1:], 1):
         if word in ("-S", "--split-string") and at + 1 < len(words):
             return " ".join(words[at + 1 :])
@@ -160,7 +167,10 @@ def _find_env_script(words: list[str]) -> str:
 
 
 def _find_script(command: Command) -> tuple[str, list[str]] | None:
-    """The script that a shell, `eval`, `ssh` or `trap` is given, and the words through which."""
+    """Return the script that a shell, `eval`, `ssh`, `su` or `trap` gets, and the words before it.
+
+    None if it gets none.
+    """
     words, program = command.words, command.program
     if program == "eval":
         return " ".join(words[1:]), []
@@ -170,8 +180,10 @@ def _find_script(command: Command) -> tuple[str, list[str]] | None:
     if program == "trap" and len(words) > 1:
         return words[1], words[:1]
     if program == "su":
-        places = (n for n, word in enumerate(words, 1) if re.fullmatch("-[a-z]*c|--command", word))
-        at = next(places, len(words))
+        positions = (
+            n for n, word in enumerate(words, 1) if re.fullmatch("-[a-z]*c|--command", word)
+        )
+        at = next(positions, len(words))
         return (words[at], words[:at]) if at < len(words) else None
     return _find_shell_script(command) if program in _SHELLS else None
 
@@ -184,7 +196,7 @@ def _find_shell_script(command: Command) -> tuple[str, list[str]] | None:
 
 
 def _split_shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
-    """The letters of a shell's options, and what comes after: a script, or a file's name."""
+    """Return the letters of a shell's options, and the other arguments: a script or a file name."""
     letters, at = "", 0
     while at < len(arguments) and arguments[at][:1] in ("-", "+") and len(arguments[at]) > 1:
         word = arguments[at]
@@ -193,12 +205,12 @@ def _split_shell_arguments(arguments: list[str]) -> tuple[str, list[str]]:
             break
         if not word.startswith("--"):
             letters += word[1:] if word[0] == "-" else ""
-            at += word[-1] in "oO" and "c" not in letters  # the option's name is no file
+            at += word[-1] in "oO" and "c" not in letters  # the name of a shell option, not a file
     return letters, arguments[at:]
 
 
 def _find_started_programs(command: Command) -> list[tuple[list[str], list[str]]]:
-    """Programs that `find -exec`, `docker exec` and their like start, and the words before each."""
+    """Return the programs that `find -exec`, `docker exec` etc. start, and the words before."""
     words = command.words
     if command.program in _SHELLS:
         return [(_split_shell_arguments(words[1:])[1], [])]
@@ -227,7 +239,7 @@ def _find_exec_end(words: list[str], start: int) -> int:
 
 
 def _skip_options(words: list[str], with_value: list[str]) -> list[str]:
-    """The words after the leading options."""
+    """Return the words after the leading options."""
     at = 0
     while at < len(words) and words[at].startswith("-") and len(words[at]) > 1:
         if words[at] == "--":

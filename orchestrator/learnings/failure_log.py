@@ -1,4 +1,4 @@
-"""Failures that the loop and `report-failure` meet, logged by themselves."""
+"""Log the failures that runs and `report-failure` meet, without being asked."""
 
 from datetime import date
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Final
 from orchestrator.errors import LoopError
 from orchestrator.events import Event, Listener, Notice, TeachingStarted
 from orchestrator.learnings.entries import Kind
-from orchestrator.learnings.workspace import LogResult, find_workspace, log_entry
+from orchestrator.learnings.entry_log import LogResult, log_entry
+from orchestrator.learnings.workspace import find_workspace
 from orchestrator.masking import mask_line
 from teacher.models import Failure
 
@@ -15,27 +16,27 @@ _EVIDENCE_BOUND: Final = 500
 
 
 def create_failure_logger(project: Path, listener: Listener) -> Listener:
-    """A listener that logs each failure on its way to the teacher.
+    """Return a listener that logs each failure on its way to the teacher.
 
-    What keeps it from being logged is told to `listener`; it keeps nothing from being taught.
+    If one cannot be logged, `listener` gets a notice, and the failure is taught all the same.
     """
 
-    def log_it(event: Event) -> None:
+    def log_taught_failure(event: Event) -> None:
         if isinstance(event, TeachingStarted):
             try:
                 log_failure(project, event.failure)
             except LoopError as error:
                 listener(Notice(f"the failure is not in .learnings: {error}"))
 
-    return log_it
+    return log_taught_failure
 
 
 def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> LogResult | None:
-    """Log a failure as an ERR entry; None where nobody has initialised a workspace.
+    """Log a failure as an ERR entry; return None where there is no workspace.
 
-    We put files into a repository, or into `~/.claude`, only where the user asked for them with
-    `learnings init`: the project's workspace if it has one, else the global one if there is one.
-    The same fingerprint updates its entry. Secrets in the evidence are masked.
+    We write files into a repository, or into `~/.claude`, only where the user asked for them with
+    `learnings init`: to the project's workspace if it has one, else to the global one. A failure
+    with a known fingerprint updates its entry. Secrets in the evidence are masked.
 
     Args:
         project: the project's directory.
@@ -43,7 +44,7 @@ def log_failure(project: Path, failure: Failure, *, on: date | None = None) -> L
         on: the day; today if None.
 
     Raises:
-        LoopError: there is a workspace, and it cannot be written.
+        LoopError: the workspace cannot be read or written.
     """
     workspace = find_workspace(project)
     if workspace is None:

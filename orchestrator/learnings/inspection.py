@@ -1,8 +1,8 @@
-"""What is really there of a destructive command that may have been interrupted.
+"""Find out whether a destructive command that may have been interrupted was completed.
 
-Nothing here can tell that a command was *not* begun: files that are still there may be half of
-them, or new ones, and a HEAD as before may hide lost changes. So a look says DONE when all that the
-command was to leave is there, and otherwise UNKNOWN, with what was seen.
+Nothing here can prove that a command was *not* started: files that exist may be half of them, or
+new ones, and an unchanged HEAD may hide lost changes. So the finding is DONE if the state is the
+one that the command leaves, and otherwise UNKNOWN, with the evidence.
 """
 
 import glob
@@ -12,16 +12,22 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import LoopError
-from orchestrator.session_hooks.writeahead import destructive
-from orchestrator.session_hooks.writeahead.destructive import Danger
+from orchestrator.session_hooks.writeahead.danger import Danger, DangerKind
+from orchestrator.session_hooks.writeahead.folders import EXPANSION_MARKS
+from orchestrator.session_hooks.writeahead.git_commands import (
+    CLEAN_VALUES,
+    extract_git_arguments,
+    find_pushed_refspec,
+)
 from orchestrator.session_hooks.writeahead.grammar import find_head, find_remote_tip
+from orchestrator.session_hooks.writeahead.options import read_options
 from orchestrator.workspace.git import Git
 
 _RELATIVE: Final = re.compile(r"(?:HEAD|@)((?:[~^]\d*)*)")
 
 
 class Finding(StrEnum):
-    """What is really there."""
+    """Whether a command was completed."""
 
     DONE = "done"
     NOT_DONE = "not done"
@@ -29,26 +35,29 @@ class Finding(StrEnum):
 
 
 def inspect_danger(danger: Danger, before: str) -> tuple[Finding, str]:
-    """What is there of the command, and how that was seen.
+    """Return whether a command was completed, and the evidence.
 
     Args:
-        danger: what was to be done, in a folder that may be looked at.
-        before: what the entry says of the state before.
+        danger: the command, in a folder that git may be run in.
+        before: the state before it, as the entry describes it.
     """
     if danger.through:
-        return Finding.UNKNOWN, "it was run elsewhere; look there"
+        return (
+            Finding.UNKNOWN,
+            "it was run on another machine or through another program; look there",
+        )
     if not danger.sure:
         return Finding.UNKNOWN, "the folder that it was run in is not certain"
-    looks = {
-        destructive.REMOVE: _inspect_paths,
-        destructive.HARD_RESET: _inspect_head,
-        destructive.FORCED_PUSH: _inspect_remote,
-        destructive.CLEAN: _inspect_untracked,
+    inspections = {
+        DangerKind.REMOVE: _inspect_paths,
+        DangerKind.HARD_RESET: _inspect_head,
+        DangerKind.FORCED_PUSH: _inspect_remote,
+        DangerKind.CLEAN: _inspect_untracked,
     }
-    if danger.kind not in looks:
+    if danger.kind not in inspections:
         return Finding.UNKNOWN, _format_hint(danger)
     try:
-        return looks[danger.kind](danger, before)
+        return inspections[danger.kind](danger, before)
     except LoopError as error:
         return Finding.UNKNOWN, error.message
     except ValueError as error:  # a NUL in a path
@@ -56,7 +65,10 @@ def inspect_danger(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _open_git(directory: str) -> Git:
-    """A git that runs nothing which the repository configures: its clean filters are turned off."""
+    """Return a git that runs no program of the repository's configuration.
+
+    `git status` runs the clean filters of changed files, and the repository may be a stranger's.
+    """
     git = Git(Path(directory), any_owner=False)
     listed = git.run("config", "-z", "--name-only", "--get-regexp", "^filter[.]", allowed=(0, 1))
     names = sorted(set(listed.stdout.decode("utf-8", "surrogateescape").split("\0")) - {""})
@@ -68,7 +80,7 @@ def _open_git(directory: str) -> Git:
 
 
 def _resolve_commit(git: Git, name: str) -> str:
-    """The commit that a name stands for; empty if it stands for none."""
+    """Return the commit that a name resolves to; empty if it resolves to none."""
     if name.startswith("-"):
         return ""
     done = git.run("rev-parse", "-q", "--verify", f"{name}^{{commit}}", allowed=(0, 1, 128))
@@ -77,11 +89,11 @@ def _resolve_commit(git: Git, name: str) -> str:
 
 def _inspect_paths(danger: Danger, _before: str) -> tuple[Finding, str]:
     program, *words = danger.words
-    if program.endswith("find") or not destructive.EXPANSION_MARKS.isdisjoint("".join(words)):
-        return Finding.UNKNOWN, "which files it was about is not written"
+    if program.endswith("find") or not EXPANSION_MARKS.isdisjoint("".join(words)):
+        return Finding.UNKNOWN, "the entry does not name its files; only the shell knew them"
     left = [target for target in danger.targets if _is_present(target)]
     if left:
-        return Finding.UNKNOWN, f"there, as a whole, in part or anew: {', '.join(left)}"
+        return Finding.UNKNOWN, f"exists, as before, in part or created again: {', '.join(left)}"
     return Finding.DONE, f"gone: {', '.join(danger.targets)}"
 
 
@@ -91,7 +103,7 @@ def _is_present(target: str) -> bool:
 
 
 def _inspect_head(danger: Danger, before: str) -> tuple[Finding, str]:
-    if not destructive.extract_git_arguments(danger):
+    if not extract_git_arguments(danger):
         return Finding.UNKNOWN, "see what `git status` and `git reflog` say"
     git = _open_git(danger.directory)
     head, was = _resolve_commit(git, "HEAD"), find_head(before)
@@ -100,7 +112,7 @@ def _inspect_head(danger: Danger, before: str) -> tuple[Finding, str]:
     if relative := _RELATIVE.fullmatch(target):
         target = was + relative[1] if was else ""
     elif "@{" in target or target.endswith("HEAD"):
-        target = ""  # it names something else by now
+        target = ""  # it may name another commit by now
     wanted = _resolve_commit(git, target) if target and not more else ""
     changes = git.read_output(
         "status", "--porcelain", "--untracked-files=no", "--ignore-submodules"
@@ -113,7 +125,7 @@ def _inspect_head(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _inspect_remote(danger: Danger, before: str) -> tuple[Finding, str]:
-    tip, spec = find_remote_tip(before), destructive.find_pushed_refspec(danger)
+    tip, spec = find_remote_tip(before), find_pushed_refspec(danger)
     if not tip or not spec:
         return Finding.UNKNOWN, "see what `git fetch` and `git log` say of the remote branch"
     ref, known = tip
@@ -130,8 +142,8 @@ def _inspect_remote(danger: Danger, before: str) -> tuple[Finding, str]:
 
 
 def _inspect_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
-    arguments = destructive.extract_git_arguments(danger)
-    options, paths = destructive.read_options(arguments, destructive.CLEAN_VALUES)
+    arguments = extract_git_arguments(danger)
+    options, paths = read_options(arguments, CLEAN_VALUES)
     known = {"-d", "-x", "-X", "-f", "-q", "--force", "--quiet"}
     twice = "".join(word for word in arguments if word[:1] == "-").count("f") > 1
     if not arguments or not options <= known or twice:
@@ -146,8 +158,8 @@ def _inspect_untracked(danger: Danger, _before: str) -> tuple[Finding, str]:
 
 def _format_hint(danger: Danger) -> str:
     hints = {
-        destructive.TERRAFORM: "see what `terraform state list` says",
-        destructive.KUBECTL: f"see what `kubectl get {' '.join(danger.targets)}` says",
-        destructive.SQL: "look into the database",
+        DangerKind.TERRAFORM: "see what `terraform state list` says",
+        DangerKind.KUBECTL: f"see what `kubectl get {' '.join(danger.targets)}` says",
+        DangerKind.SQL: "look into the database",
     }
     return hints.get(danger.kind, "look for yourself")

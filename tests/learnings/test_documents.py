@@ -7,15 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import UsageError
-from orchestrator.learnings.entries import (
+from orchestrator.learnings.documents import (
     Change,
-    Entry,
-    Kind,
     append_entries,
     iter_new_ids,
     parse_document,
     update_entries,
 )
+from orchestrator.learnings.entries import Entry, Kind
 
 PUBLISHED = """# Errors
 

@@ -1,4 +1,4 @@
-"""Where the workspace is, where our state is, and what the user added to what destroys."""
+"""Where the workspace, its files and its locks are, and the user's own patterns."""
 
 # pathlib alone takes longer to import than the hook takes to run.
 # ruff: noqa: PTH112, PTH114, PTH118, PTH123
@@ -16,15 +16,15 @@ BUFFER = "memory/working-buffer.md"
 
 
 def find_global_base() -> str:
-    """The folder of the global workspace: Claude Code's own configuration folder."""
+    """Return the folder of the global workspace: Claude Code's configuration folder."""
     return find_config_folder(os.environ)
 
 
 def find_local_base(project: str) -> str | None:
-    """The folder of the project's workspace, if it has one.
+    """Return the folder of the project's workspace; None if it has none.
 
-    It is `project` or a folder above it up to the top of its git work tree. A `.learnings` that
-    is a link does not count: a repository could point it anywhere, and we would write there.
+    It is `project` or a folder above it, up to the top of its git work tree. A `.learnings` that
+    is a symbolic link is ignored: a repository could make us write to any folder with it.
     """
     project = os.path.realpath(project)
     for folder in list_enclosing_folders(project):
@@ -35,7 +35,10 @@ def find_local_base(project: str) -> str | None:
 
 
 def find_base(project: str) -> str | None:
-    """The folder of the workspace that a session in `project` writes to: its own, or the global."""
+    """Return the folder of the workspace of a session in `project`: the project's, or the global.
+
+    None if there is neither.
+    """
     if local := find_local_base(project):
         return local
     base = find_global_base()
@@ -43,27 +46,30 @@ def find_base(project: str) -> str | None:
 
 
 def lock_path(base: str) -> str:
-    """The lock of a workspace, in the state directory.
+    """Return the path of a workspace's lock, in the state directory.
 
-    A checksum names it, since hashlib is slow to import. Two workspaces that share one lock wait
-    for each other now and then; nothing else happens.
+    Its name is a checksum and no hash, since `hashlib` is slow to import. Two workspaces with the
+    same checksum wait for each other now and then, which does no harm.
     """
     return os.path.join(find_state_directory(), LOCKS, f"learnings-{_compute_checksum(base)}.lock")
 
 
 def buffer_lock_path(base: str) -> str:
-    """The lock of a workspace's buffer, which hooks take: nobody holds it for long."""
+    """Return the path of the lock of a workspace's buffer.
+
+    Hooks take only this one: nobody holds it for long.
+    """
     return os.path.join(find_state_directory(), LOCKS, f"buffer-{_compute_checksum(base)}.lock")
 
 
 def _compute_checksum(base: str) -> str:
-    import zlib  # the hook mostly needs no lock
+    import zlib  # most hooks need no lock
 
     return f"{zlib.crc32(os.fsencode(os.path.realpath(base))):08x}"
 
 
 def read_patterns(path: str) -> tuple[str, ...]:
-    """The user's own patterns; none if there is no such file.
+    """Return the user's own patterns; none if the file does not exist.
 
     Raises:
         OSError: it cannot be read.

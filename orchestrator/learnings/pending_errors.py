@@ -1,4 +1,4 @@
-"""Failed tool calls that the hook noted become entries."""
+"""Turn the failed tool calls that the hook logged into entries."""
 
 import os
 import stat
@@ -9,14 +9,8 @@ from typing import Final
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.learnings import storage
 from orchestrator.learnings.entries import Entry, Kind, Status, normalize_context, normalize_text
-from orchestrator.learnings.workspace import (
-    CONTEXT_BOUND,
-    TEXT_BOUND,
-    LogResult,
-    Workspace,
-    log_drafts,
-    today,
-)
+from orchestrator.learnings.entry_log import CONTEXT_BOUND, TEXT_BOUND, LogResult, log_drafts
+from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.masking import mask_line
 from orchestrator.platform.locking import LockHeldError, lock_descriptor, unlock_descriptor
 from orchestrator.rulebook import files
@@ -28,27 +22,27 @@ _LOCK_SECONDS: Final = 30.0
 
 @dataclass(frozen=True)
 class _Call:
-    """A failed call: what was tried, what it said, when."""
+    """A failed call: what was tried, the error, and the day."""
 
     context: str
     content: str
     day: date
     id: str = ""
-    """The call's own id; two hooks may both have noted it."""
+    """The id of the call: two hooks, of two installations, may both have logged it."""
 
 
 def import_pending_errors(workspace: Workspace) -> list[LogResult]:
     """Turn the lines of `.pending-errors.log` into ERR entries, and clear it.
 
-    Lines that say the same become one entry. The entries are written at once, and the log is
-    emptied right after; hooks wait for that moment before they write to it. So none is lost, and
-    only what is killed in that moment would count its calls once more.
+    Lines with the same context become one entry. All entries are written together, and the log
+    is emptied right after; hooks wait for the lock on it before they write to it. So no call is
+    lost. If the process is killed between the two steps, the calls are counted again next time.
 
     Raises:
-        LoopError: the log cannot be read, or the entries not be written; the log stays.
+        LoopError: the log cannot be read, or the entries cannot be written; the log is unchanged.
     """
     path = workspace.pending_errors
-    # The workspace's lock comes first: who waits for it must not keep hooks from the log.
+    # The workspace's lock is taken first: while we wait for it, hooks must be able to log.
     with storage.lock_workspace(workspace.base), files.translate_os_errors(path, "read"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -65,7 +59,9 @@ def import_pending_errors(workspace: Workspace) -> list[LogResult]:
             logged = log_drafts(workspace, Kind.ERR, _build_drafts(text))
             os.ftruncate(descriptor, 0)
         except LockHeldError:
-            raise InfrastructureError(f"{path} is locked", "end what holds it") from None
+            raise InfrastructureError(
+                f"another program has locked {path}", "close the program and try again"
+            ) from None
         finally:
             unlock_descriptor(descriptor)
             os.close(descriptor)
@@ -73,19 +69,19 @@ def import_pending_errors(workspace: Workspace) -> list[LogResult]:
 
 
 def _build_drafts(text: str) -> list[Entry]:
-    """An entry for the calls of the same context."""
-    together: dict[str, list[_Call]] = {}
-    # JSON escapes line feeds; what else may be taken for the end of a line may stand in a name.
+    """Return an entry for all calls with the same context."""
+    by_context: dict[str, list[_Call]] = {}
+    # Not `splitlines`: JSON escapes line feeds, but names of folders may contain U+2028.
     for line in text.split("\n"):
         if line.strip():
             call = _parse_call(line.strip())
-            same = together.setdefault(normalize_text(call.context), [])
+            same = by_context.setdefault(normalize_text(call.context), [])
             if not call.id or all(call.id != other.id for other in same):
                 same.append(call)
     drafts: dict[str, Entry] = {}
-    for calls in together.values():
+    for calls in by_context.values():
         draft = _build_draft(calls)
-        # What makes a text safe may make two of them the same.
+        # Different contexts may be equal after they were made safe for Markdown.
         if other := drafts.get(normalize_context(draft)):
             draft = replace(draft, occurrences=draft.occurrences + other.occurrences)
         drafts[normalize_context(draft)] = draft
