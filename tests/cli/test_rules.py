@@ -408,6 +408,6 @@ def test_a_commit_waits_for_a_git_that_is_at_work(rules: Rules, repository: Path
     change = rules.learn(review=True).apply(add(), FAILURE)
     assert change is not None
     (repository / ".git" / "index.lock").touch()
-    assert "another git is at work" in rules("approve", change.rule.id, "--commit", code=2)
+    assert "another git process is at work" in rules("approve", change.rule.id, "--commit", code=2)
     assert not rules.file.exists()
     assert len(rules.json("pending")) == 1
