@@ -15,4 +15,4 @@ def demo(keep: bool) -> int:
     from orchestrator.cli.console import Console
     from orchestrator.services.demo import run_demo
 
-    return run_demo(keep=keep, listener=Console(kept=False), say=click.echo)
+    return run_demo(keep=keep, listener=Console(recorded=False), say=click.echo)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.cli.console import (
+from orchestrator.cli.summaries import (
     find_last_report,
     summarize_agent,
     summarize_attempt,

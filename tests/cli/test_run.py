@@ -212,7 +212,7 @@ def test_a_pause_is_1_and_resume_goes_on(call: Call, shop: Shop, teacher: Replay
     (going_on,) = [line for line in done.out.splitlines() if line.startswith("  go on    ")]
     done = call(*going_on.split()[3:])
     assert (done.code, done.err) == (0, "")
-    assert "(goes on)" in done.out
+    assert "(resumed)" in done.out
     assert "Attempt 2 of at most 2" in done.out
     assert "Attempt 1 " not in done.out
     assert len(teacher.requests) == 1
