@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import config_file, project_directory
+from orchestrator.cli.options import config_file, project_directory
 
 
 @click.group()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.run import project_directory
+from orchestrator.cli.options import project_directory
 
 if TYPE_CHECKING:
     from orchestrator.session_hooks.settings import SettingsChange

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, create_listener, project_directory
+from orchestrator.cli.options import as_json_events, config_file, project_directory
+from orchestrator.cli.run import create_listener
 from teacher.models import FailureType
 
 TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAILURE]
@@ -17,7 +18,7 @@ TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAIL
 @click.option("--task", default="", metavar="K", help="What it was asked to do.")
 @project_directory
 @config_file
-@as_json
+@as_json_events
 def report_failure(
     failure_type: str,
     description: str,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, project_directory
+from orchestrator.cli.options import as_json, config_file, project_directory
 from orchestrator.cli.values import sanitize_text
 
 if TYPE_CHECKING:

@@ -5,25 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from orchestrator.cli.options import as_json_events, config_file, project_directory
+
 if TYPE_CHECKING:
     from orchestrator.config import Override
     from orchestrator.events import Listener
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per event.")
-config_file = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Configuration file [default: orchestrator.yaml in the project].",
-)
-project_directory = click.option(
-    "--project-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    default=Path(),
-    help="The project to work on [default: this directory].",
-)
 
 _KEYS: Final = {
     "max_retries": ("learning.max_retries", "--max-retries"),
@@ -56,7 +42,7 @@ _KEYS: Final = {
 @click.option(
     "--explain-guard", is_flag=True, help="List the guarded files, with the reason for each."
 )
-@as_json
+@as_json_events
 def run(
     task: str,
     project_dir: Path,
@@ -79,7 +65,7 @@ def run(
 @click.command()
 @click.argument("run", default="last")
 @click.option("--max-cost-usd", type=float, metavar="X", help="Another cost limit than before.")
-@as_json
+@as_json_events
 def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
     """Go on with RUN where it stands [default: the last one].
 

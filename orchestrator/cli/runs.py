@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, project_directory
+from orchestrator.cli.options import as_json, config_file, project_directory
 
 
 def _require_number(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, create_listener, project_directory
+from orchestrator.cli.options import as_json_events, config_file, project_directory
+from orchestrator.cli.run import create_listener
 from orchestrator.errors import UsageError
 
 
@@ -13,7 +14,7 @@ from orchestrator.errors import UsageError
 @click.option("--list", "list_only", is_flag=True, help="Only list them.")
 @project_directory
 @config_file
-@as_json
+@as_json_events
 def teach(
     pending: bool,
     list_only: bool,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import config_file, create_listener, project_directory
+from orchestrator.cli.options import config_file, project_directory
+from orchestrator.cli.run import create_listener
 from orchestrator.cli.values import sanitize_text
 
 

@@ -118,7 +118,7 @@ def test_a_disk_that_fails_at_the_start_leaves_no_run(
     def fail(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.services.runs.keep_variables", fail)
+    monkeypatch.setattr("orchestrator.services.runs.record_variables", fail)
     done = call("run", TASK, "--project-dir", shop.project)
     assert done.code == 3
     assert "cannot be used: [Errno 28] No space left on device" in done.err

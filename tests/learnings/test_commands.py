@@ -64,7 +64,7 @@ def test_from_init_to_promotion(command: Command, project: Path) -> None:
     review = command("learnings", "review").output
     assert "Suggested line: 'Never rename a node group in place'" in review
     assert "Errors: 1 total, 1 resolved" in review
-    with pytest.raises(UsageError, match="nobody to confirm"):
+    with pytest.raises(UsageError, match="no terminal to confirm"):
         command("learnings", "promote", identity)
     assert not (project / "CLAUDE.md").exists()
     assert "is promoted" in command("learnings", "promote", identity, "--yes").output
@@ -107,7 +107,7 @@ def test_a_contradiction_is_not_promoted_until_a_person_approves_it(
 
     command("rules", "approve", waiting["id"])
     said = command("learnings", "promote", always, "--yes").output
-    assert said == f"{always} is promoted: {waiting['id']} says it: Always use tabs\n"
+    assert said == f"{always} is promoted: rule {waiting['id']} already says it: Always use tabs\n"
     assert "Never" not in (project / "CLAUDE.md").read_text("utf-8")
 
 
@@ -283,9 +283,9 @@ def test_resume(command: Command, project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["learnings", "init"], "nobody to ask"),
+        (["learnings", "init"], "no terminal to ask"),
         (["learnings", "log", "ERR", "x"], "no learnings workspace"),
-        (["learnings", "log", "ERR", "x", "--resolved"], "--resolved without --action"),
+        (["learnings", "log", "ERR", "x", "--resolved"], "--resolved requires --action"),
         (["learnings", "promote", "ERR-20200101-001"], "no learnings workspace"),
         (["learnings", "init", "local", "--project-dir", "none"], "does not exist"),
     ],
@@ -312,10 +312,10 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
         project,
         ["learnings", "promote", identity],
         {
-            "Line, as an order [Run x first]": "We did it",
+            "The rule, as an instruction [Run x first]": "We did it",
             "tells a story": "",
-            "Write this": "y",
-            "Commit it": "y",
+            "Write this change": "y",
+            "Commit the change": "y",
         },
     )
     assert f"committed: docs(memory): promote {identity}" in said
@@ -343,7 +343,7 @@ def test_what_stands_in_an_entry_does_not_steer_the_terminal(
     said += at_a_terminal(
         project,
         ["learnings", "promote", "ERR-20260520-001"],
-        {"Line, as an order": ""},
+        {"The rule, as an instruction": ""},
     )
     assert "waits: it carries control characters" in said
     assert not (project / "CLAUDE.md").exists()
