@@ -1,4 +1,4 @@
-"""A review of the learnings, as text and as data."""
+"""Print a review of the learnings, as text and as data."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from orchestrator.learnings.rule_text import suggest_line
 from orchestrator.learnings.workspace import TITLES
 
 MAX_GROUPS: Final = 20
-"""Groups of pending entries that are shown; a screen's length."""
+"""Groups of pending entries that are shown, so that the list fits on a screen."""
 
 
 def iter_review_lines(review: Review) -> Iterator[str]:
-    """A review for people."""
+    """Yield the lines of a review for people."""
     if review.imported:
         new = sum(not logged.updated for logged in review.imported)
         calls = len(review.imported)
@@ -42,12 +42,12 @@ def iter_review_lines(review: Review) -> Iterator[str]:
         about, status = sanitize_text(entry.context), sanitize_text(entry.status)
         yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
     if review.returned:
-        yield "Promoted, and back since then (the rule alone does not help; a check might):"
+        yield "Promoted, but the problem recurred (the rule alone does not help; a check might):"
     for entry in review.returned:
         times = _format_times(entry.occurrences_since_promotion)
         yield f"  {entry.id} - {sanitize_text(entry.context)!r} - {times}"
     for identity in review.doubled:
-        yield f"more than one entry is called {identity}: give the others another number"
+        yield f"several entries have the id {identity}: give the others a new number"
     yield ""
     for kind, counts in review.totals.items():
         total = sum(counts.values())
@@ -55,11 +55,11 @@ def iter_review_lines(review: Review) -> Iterator[str]:
         yield f"{TITLES[kind]}: {total} total" + (f", {split}" if split else "")
     yield f"Promotion candidates: {len(review.candidates)}"
     if review.hook_error_log:
-        yield f"the hooks had trouble: see {review.hook_error_log}, and remove it then"
+        yield f"the hooks had errors: see {review.hook_error_log}, and delete the file afterwards"
 
 
 def serialize_review(review: Review) -> dict[str, Any]:
-    """A review for programs."""
+    """Return a review as data for JSON."""
     return {
         "candidates": [_serialize_group(group) for group in review.candidates],
         "groups": [_serialize_group(group) for group in review.groups],

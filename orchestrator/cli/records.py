@@ -1,4 +1,4 @@
-"""A run on record, as text."""
+"""Print a recorded run in full, as text."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -18,7 +18,7 @@ _PATCH_SHOWN: Final = 200_000
 
 
 def iter_record_lines(record: RunRecord) -> Iterator[str]:
-    """One run from beginning to end."""
+    """Yield the lines of one run, from its task to its outcome."""
     yield _format_heading(f"Run {record.id}: {record.outcome}")
     yield f"project  {sanitize_text(record.task.project)}"
     yield f"started  {record.started.astimezone():%Y-%m-%d %H:%M:%S %Z}"

@@ -1,4 +1,4 @@
-"""`orchestrator report-failure`."""
+"""`orchestrator report-failure`: teach a mistake that a person has seen."""
 
 from pathlib import Path
 
@@ -28,9 +28,9 @@ def report_failure(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Teach a mistake that the tests do not catch.
+    """Report a mistake that the tests do not catch, so that it becomes a rule.
 
-    The failure goes to the teacher with the prompt of its type, and the rule into CLAUDE.md.
+    The teacher gets the failure with the prompt for its type; the rule goes into CLAUDE.md.
     """
     from orchestrator.services.reports import teach_report
 

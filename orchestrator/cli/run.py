@@ -21,26 +21,26 @@ _KEYS: Final = {
 @click.command()
 @click.argument("task")
 @project_directory
-@click.option("--max-retries", type=int, metavar="N", help="Attempts after the first one.")
+@click.option("--max-retries", type=int, metavar="N", help="Number of attempts after the first.")
 @config_file
-@click.option("--no-auto-retry", is_flag=True, help="Pause after a failure, until `resume`.")
-@click.option("--model", metavar="M", help="Claude Code's model.")
-@click.option("--max-cost-usd", type=float, metavar="X", help="Cost limit of the whole run.")
+@click.option("--no-auto-retry", is_flag=True, help="Pause after a failed attempt, until `resume`.")
+@click.option("--model", metavar="M", help="Model for Claude Code.")
+@click.option("--max-cost-usd", type=float, metavar="X", help="Cost limit for the whole run.")
 @click.option(
-    "--isolate", is_flag=True, help="Work in a git worktree of its own, and leave a branch."
+    "--isolate", is_flag=True, help="Work in a separate git worktree, and leave a branch."
 )
 @click.option(
     "--allow-test-edits",
     is_flag=True,
-    help="Judge by the tests as the agent leaves them, and only report its edits.",
+    help="Judge by the tests as the agent leaves them, and only report its edits to them.",
 )
 @click.option(
     "--dangerously-skip-permissions",
     is_flag=True,
-    help="Let Claude Code do everything without asking. Only in a sandbox.",
+    help="Let Claude Code do everything without asking. Use only in a sandbox.",
 )
 @click.option(
-    "--explain-guard", is_flag=True, help="List the guarded files, with the reason for each."
+    "--explain-guard", is_flag=True, help="List the guarded files with the reason for each."
 )
 @as_json_events
 def run(
@@ -64,14 +64,14 @@ def run(
 
 @click.command()
 @click.argument("run", default="last")
-@click.option("--max-cost-usd", type=float, metavar="X", help="Another cost limit than before.")
+@click.option("--max-cost-usd", type=float, metavar="X", help="New cost limit for the whole run.")
 @as_json_events
 def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
-    """Go on with RUN where it stands [default: the last one].
+    """Continue RUN where it stopped [default: the last run].
 
-    Steps that were finished are not done again. Give the id as `orchestrator runs` shows it, or
-    the beginning of it. Settings are those that the run began with, except for limits that are
-    given here or in the environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
+    Finished steps are not repeated. RUN is an id from `orchestrator runs`, or the beginning of one.
+    The run keeps the settings that it started with, except for limits given here or in the
+    environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
     """
     from orchestrator.config import Override
     from orchestrator.services.runs import exit_code, resume_run
@@ -102,7 +102,7 @@ def _build_overrides(options: dict[str, Any]) -> "list[Override]":
 
 
 def create_listener(as_json: bool, *, explain_guard: bool = False) -> "Listener":
-    """Whoever shows a run's events: JSON lines for programs, the console for people."""
+    """Return a listener that prints a run's events: as JSON lines, or for people."""
     if as_json:
         from orchestrator.cli.json_lines import print_json
 

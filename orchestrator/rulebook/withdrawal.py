@@ -90,8 +90,7 @@ class Withdrawals:
         if rule in self._all_rule_ids:
             return False
         return any(
-            _normalize_newlines(file.current)
-            != _normalize_newlines(self._head_contents[file.path])
+            _normalize_newlines(file.current) != _normalize_newlines(self._head_contents[file.path])
             or self._has_commit_since(file.path, record.mattered.timestamp())
             for file in written
         )

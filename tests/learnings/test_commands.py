@@ -213,7 +213,7 @@ def test_hooks(command: Command, project: Path) -> None:
     assert "learnings init local" in said, "hooks that write nothing are said to"
     assert "in place" in command("hooks", "install", "local").output
     assert "taken out" in command("hooks", "uninstall", "local").output
-    assert "no hooks of ours" in command("hooks", "uninstall", "local").output
+    assert "no hooks to remove" in command("hooks", "uninstall", "local").output
     assert not path.exists()
     path.write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match="not valid JSON"):
@@ -229,7 +229,9 @@ def test_the_workspace_is_at_the_top_and_the_hooks_where_sessions_start(
     monkeypatch.chdir(project / "sub")
     said = command("learnings", "init", "local", "--gitignore", "shared", "--hooks").output
     assert f"created {project}/.learnings/ERRORS.md" in said
-    assert f"start in {project}/sub; for those that start in {project}: orchestrator hooks" in said
+    assert (
+        f"start in {project}/sub; for sessions that start in {project}: orchestrator hooks" in said
+    )
     assert [path.name for path in (project / "sub").iterdir()] == [".claude"]
     assert "start in" in command("hooks", "install", "local").output
     top = command("hooks", "install", "local", "--project-dir", str(project)).output
