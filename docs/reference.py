@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator.cli.main import cli
-from orchestrator.cli.values import in_yaml
+from orchestrator.cli.values import format_yaml
 from orchestrator.config import Config
 
 
@@ -144,7 +144,7 @@ def _meanings(kind: type[BaseModel]) -> dict[str, str]:
 
 def _row(key: str, setting: FieldInfo, meaning: str) -> str:
     meaning = meaning.replace("\n", " ").replace("|", "\\|")
-    default = in_yaml(setting.default).replace("|", "\\|")
+    default = format_yaml(setting.default).replace("|", "\\|")
     return f"| `{key}` | {_kind(setting.annotation)} | `{default}` | {meaning} |"
 
 

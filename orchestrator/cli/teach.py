@@ -29,9 +29,7 @@ def teach(
     from orchestrator.services.waiting import list_pending_failures, teach_pending
 
     if not (pending or list_only):
-        raise UsageError(
-            "neither --pending nor --list is given", "run `orchestrator teach --pending`"
-        )
+        raise UsageError("--pending or --list is missing", "run `orchestrator teach --pending`")
     queued = list_pending_failures(project_dir)
     if list_only:
         for each in queued:

@@ -32,12 +32,8 @@ def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
 
 
 @teacher.command()
-@click.option(
-    "--mcp", is_flag=True, help="Print the variant that offers the teacher as an MCP tool."
-)
-@click.option(
-    "--credentials", is_flag=True, help="Print credentials instead, for a self-hosted n8n."
-)
+@click.option("--mcp", is_flag=True, help="Print the variant that is an MCP tool.")
+@click.option("--credentials", is_flag=True, help="Print credentials for a self-hosted n8n.")
 @project_directory
 @config_file
 def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path | None) -> None:
