@@ -1,4 +1,4 @@
-"""Commits, branches and work trees that we make, and the commits that we read: through GitPython.
+"""Make commits, branches and work trees, and read commits, through GitPython.
 
 GitPython's commands are used, not its objects, because its objects
 
@@ -9,8 +9,8 @@ GitPython's commands are used, not its objects, because its objects
 - read objects from a `git cat-file --batch` that runs for as long as the object lives;
 - write refs and the index themselves, without git's checks and its `core.sharedRepository`.
 
-Of the commands, only `execute` is ours: GitPython would start git in our own process group, with
-all of our GIT_ variables, and end it by `pgrep` and a kill. Here `orchestrator.platform.process`
+Only the commands' `execute` is replaced: GitPython would start git in our process group, with all
+of our GIT_ variables, and end it after a timeout by `pgrep` and a kill. Here `orchestrator.platform.process`
 starts it, as every other child: with the run's mark, in a group of its own, with a deadline.
 """
 
@@ -226,9 +226,9 @@ class RepositoryHistory:
 
 
 def open_private_history(git: Git) -> RepositoryHistory:
-    """Open a repository for commits and looks of our own: no hook, no editor, nothing signed.
+    """Open a repository for commits of the program: no hook, no editor, nothing is signed.
 
-    The environment and the settings are those of `orchestrator.workspace.git`, which see.
+    `orchestrator.workspace.git` sets the environment and the configuration.
     """
 
     def run_git(arguments: tuple[str, ...], stdin: bytes) -> process.ProcessResult:
