@@ -20,6 +20,8 @@ def learnings() -> None:
     """Manage the learnings in `.learnings/`: log, review, promote, resume."""
 
 
+# Claude Code logs an entry in the middle of a session, so `learnings log` must start quickly: every
+# command imports what it needs in its own body.
 learnings.add_command(init)
 learnings.add_command(promote)
 

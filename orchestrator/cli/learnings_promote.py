@@ -107,6 +107,7 @@ def _open_rulebook(
     from orchestrator.config import Override
     from orchestrator.learnings.promotion import resolve_target
 
+    # An override and not a parameter, so that an error about the target can name where it is from.
     chosen = resolve_target(workspace, target)
     origin = f"command line --target {target}" if target else "the global workspace"
     overrides = [Override("rules.target", str(chosen), origin)] if chosen else []

@@ -22,32 +22,8 @@ def iter_review_lines(review: Review) -> Iterator[str]:
         yield f"from .pending-errors.log: {new} new, {calls - new} updated; the log is cleared\n"
     for group in review.candidates:
         yield from _iter_candidate_lines(group)
-    open_groups = [
-        group
-        for group in review.groups
-        if not group.is_candidate and any(entry.is_open for entry in group.entries)
-    ]
-    open_groups.sort(key=lambda group: -group.occurrences)
-    if open_groups:
-        yield "Pending:"
-    for group in open_groups[:MAX_GROUPS]:
-        times = f" ({_format_times(group.occurrences)})" if group.occurrences > 1 else ""
-        yield f"  {sanitize_text(group.label)!r}{times}: {_format_ids(group)}"
-    if len(open_groups) > MAX_GROUPS:
-        yield f"  and {len(open_groups) - MAX_GROUPS} more; --json gives all"
-    if review.stale:
-        yield f"Stale pending entries: {len(review.stale)}"
-    for entry in review.stale:
-        age = (review.on - entry.first_seen).days
-        about, status = sanitize_text(entry.context), sanitize_text(entry.status)
-        yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
-    if review.returned:
-        yield "Promoted, but the problem recurred (the rule alone does not help; a check might):"
-    for entry in review.returned:
-        times = _format_times(entry.occurrences_since_promotion)
-        yield f"  {entry.id} - {sanitize_text(entry.context)!r} - {times}"
-    for identity in review.doubled:
-        yield f"several entries have the id {identity}: give the others a new number"
+    yield from _iter_pending_lines(review)
+    yield from _iter_attention_lines(review)
     yield ""
     for kind, counts in review.totals.items():
         total = sum(counts.values())
@@ -70,6 +46,40 @@ def serialize_review(review: Review) -> dict[str, Any]:
         "taken_in": [logged.id for logged in review.imported],
         "trouble": str(review.hook_error_log) if review.hook_error_log else None,
     }
+
+
+def _iter_pending_lines(review: Review) -> Iterator[str]:
+    """Yield the groups that are still open and no candidates, the most frequent first."""
+    open_groups = [
+        group
+        for group in review.groups
+        if not group.is_candidate and any(entry.is_open for entry in group.entries)
+    ]
+    open_groups.sort(key=lambda group: -group.occurrences)
+    if open_groups:
+        yield "Pending:"
+    for group in open_groups[:MAX_GROUPS]:
+        times = f" ({_format_times(group.occurrences)})" if group.occurrences > 1 else ""
+        yield f"  {sanitize_text(group.label)!r}{times}: {_format_ids(group)}"
+    if len(open_groups) > MAX_GROUPS:
+        yield f"  and {len(open_groups) - MAX_GROUPS} more; --json gives all"
+
+
+def _iter_attention_lines(review: Review) -> Iterator[str]:
+    """Yield the entries that are stale, that recurred after promotion, or that share an id."""
+    if review.stale:
+        yield f"Stale pending entries: {len(review.stale)}"
+    for entry in review.stale:
+        age = (review.on - entry.first_seen).days
+        about, status = sanitize_text(entry.context), sanitize_text(entry.status)
+        yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
+    if review.returned:
+        yield "Promoted, but the problem recurred (the rule alone does not help; a check might):"
+    for entry in review.returned:
+        times = _format_times(entry.occurrences_since_promotion)
+        yield f"  {entry.id} - {sanitize_text(entry.context)!r} - {times}"
+    for identity in review.doubled:
+        yield f"several entries have the id {identity}: give the others a new number"
 
 
 def _iter_candidate_lines(group: Group) -> Iterator[str]:

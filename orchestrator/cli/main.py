@@ -47,6 +47,7 @@ class RunByDefault(click.Group):
         return super().parse_args(ctx, args)
 
     def _reject_typo(self, word: str) -> None:
+        # A mistyped command would otherwise be sent to the agent as a task, and cost money.
         close = difflib.get_close_matches(word, self.commands, n=1)
         if close and not any(character.isspace() for character in word):
             raise UsageError(
@@ -131,6 +132,7 @@ def program() -> NoReturn:
     with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may be gone
         sys.stdout.flush()
         sys.stderr.flush()
+    # os._exit runs no exit handlers, but one closes the engine of durable runs.
     atexit._run_exitfuncs()
     os._exit(code)
 

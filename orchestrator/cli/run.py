@@ -110,5 +110,6 @@ def create_listener(as_json: bool, *, explain_guard: bool = False) -> "Listener"
     from orchestrator.cli.console import Console
 
     console = Console(explain_guard=explain_guard)
+    # After Ctrl-C, the live line would stay on the terminal and cover what is printed next.
     click.get_current_context().call_on_close(console.close)
     return console

@@ -151,7 +151,7 @@ def _drop_untrusted_entries(private: PrivateGit, repository: Repository | None) 
     """Drop the index entries that may differ from the bytes on disk.
 
     These are entries written through a filter or with converted line endings, and entries that the
-    user marked as unchanged (`--assume-unchanged`). Their files are read again. Entries of files that do not
+    user marked with `--assume-unchanged`. Their files are read again. Entries of files that do not
     exist, or that are outside of the project, are removed.
     """
     index = private.folder / "index"

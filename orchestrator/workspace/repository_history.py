@@ -10,8 +10,9 @@ GitPython's commands are used, not its objects, because its objects
 - write refs and the index themselves, without git's checks and its `core.sharedRepository`.
 
 Only the commands' `execute` is replaced: GitPython would start git in our process group, with all
-of our GIT_ variables, and end it after a timeout by `pgrep` and a kill. Here `orchestrator.platform.process`
-starts it, as every other child: with the run's mark, in a group of its own, with a deadline.
+of our GIT_ variables, and end it after a timeout by `pgrep` and a kill. Here
+`orchestrator.platform.process` starts it, as every other child: with the run's mark, in a process
+group of its own, with a deadline.
 """
 
 import io
