@@ -69,7 +69,9 @@ def test_the_next_isolated_run_removes_it_and_keeps_its_branch(
 
 
 @pytest.mark.parametrize("name", ["word.txt", "new.txt"])
-def test_what_somebody_has_only_there_stays(call: Call, shop: Shop, left: Path, name: str) -> None:
+def test_a_work_tree_with_content_of_its_own_stays(
+    call: Call, shop: Shop, left: Path, name: str
+) -> None:
     (left / name).write_text("mine", encoding="utf-8")
     assert f"{name} is only in {left}" in again(call, shop)
     assert (left / name).read_text(encoding="utf-8") == "mine"

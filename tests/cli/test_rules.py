@@ -345,7 +345,7 @@ def test_what_a_person_adds_or_approves_makes_room_too(
 HOSTILE = "## Learned Rules & Patterns\n\n- **Rule**: Say \x1b]52;c;eA==\x07 \u202ereverse\n"
 
 
-def test_nothing_that_stands_in_a_file_steers_the_terminal(
+def test_control_characters_of_a_file_do_not_reach_the_terminal(
     rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # click takes escape sequences out where there is no terminal, and leaves them in where one is.
@@ -360,7 +360,7 @@ def test_nothing_that_stands_in_a_file_steers_the_terminal(
         assert not {"\x1b", "\x07", "\u202e"} & set(said), words
 
 
-def test_a_rule_that_nobody_would_load_is_refused(
+def test_a_rule_that_would_not_be_loaded_is_refused(
     rules: Rules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, waits = rules.learn(), rules.learn(review=True)
@@ -381,7 +381,7 @@ def test_a_rule_that_nobody_would_load_is_refused(
     rules.json("add", "--rule", "Never use eval")
 
 
-def test_what_a_first_rule_puts_out_of_force_is_said(rules: Rules) -> None:
+def test_a_file_that_a_first_rule_shadows_is_reported(rules: Rules) -> None:
     (rules.project / "AGENTS.md").write_text("Use tabs.\n", encoding="utf-8")
     inner = Rules(rules.project / "sub", rules.state, rules._capsys)
     inner.project.mkdir()

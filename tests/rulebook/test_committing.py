@@ -1,4 +1,4 @@
-"""An approval that is to be a commit changes nothing where git would refuse it."""
+"""`approve --commit` changes nothing if git would refuse the commit."""
 
 import subprocess
 from collections.abc import Iterator

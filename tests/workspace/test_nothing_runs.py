@@ -1,4 +1,4 @@
-"""Nothing that a repository brings is run, and nothing that we inherit leads git astray."""
+"""Nothing that a repository configures is run, and inherited variables have no effect on git."""
 
 import os
 import shlex
@@ -119,7 +119,7 @@ def test_the_users_global_filters_do_not_run(
     assert not marker.exists()
 
 
-def test_inherited_variables_lead_nowhere(
+def test_inherited_variables_have_no_effect(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository(project, a_txt="one\n")

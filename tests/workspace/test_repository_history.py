@@ -113,7 +113,7 @@ def test_without_git_the_message_says_so(quiet: str, project: Path, tmp_path: Pa
     assert done.stderr == ""
 
 
-def test_a_failure_of_git_is_told_in_full(project: Path) -> None:
+def test_a_failure_of_git_is_reported_in_full(project: Path) -> None:
     repository(project, a_txt="one\n")
     with pytest.raises(InfrastructureError, match="rev-parse --verify refs/heads/none") as caught:
         open_private_history(Git(project)).resolve_commit("refs/heads/none")
