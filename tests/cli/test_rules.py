@@ -102,7 +102,7 @@ def test_an_edited_rule_keeps_its_id(rules: Rules) -> None:
     assert edited["id"] == change.rule.id
     assert edited["rule"]["text"]["when"] == NONE.when
     assert rules.texts == ["Never return 0 for nothing"]
-    assert "nothing to change" in rules("edit", change.rule.id, code=2)
+    assert "no change is given" in rules("edit", change.rule.id, code=2)
 
 
 def test_a_contradiction_that_is_approved_takes_the_others_place(rules: Rules) -> None:

@@ -211,8 +211,8 @@ def test_hooks(command: Command, project: Path) -> None:
     path = project / ".claude" / "settings.json"
     assert "hooks added to" in (said := command("hooks", "install", "local").output)
     assert "learnings init local" in said, "hooks that write nothing are said to"
-    assert "in place" in command("hooks", "install", "local").output
-    assert "taken out" in command("hooks", "uninstall", "local").output
+    assert "already in" in command("hooks", "install", "local").output
+    assert "removed from" in command("hooks", "uninstall", "local").output
     assert "no hooks to remove" in command("hooks", "uninstall", "local").output
     assert not path.exists()
     path.write_text("{", encoding="utf-8")
