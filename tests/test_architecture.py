@@ -36,6 +36,7 @@ OWNERS = {
     "anthropic": {"teacher.local"},
     "dbos": {"orchestrator.journal.durable"},
     "genai_prices": {"teacher.prices"},
+    "git": {"orchestrator.workspace.repository_history"},
     "httpx": {"teacher.webhook"},
     "sqlite3": {
         "orchestrator.journal.database",
@@ -188,8 +189,11 @@ def test_help_starts_without_the_heavy_libraries() -> None:
     [
         ("rules list", ("orchestrator.agents", "orchestrator.guard", "orchestrator.suites")),
         ("rules list", ("teacher.local", "markdown_it", "rapidfuzz", "psutil", "httpx", "rich")),
+        ("rules list", ("git", "gitdb")),
         ("config show", ("orchestrator.rulebook", "orchestrator.agents", "markdown_it", "rich")),
         ("learnings log ERR x", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),
+        ("learnings log ERR x", ("git", "gitdb")),
+        ("hook", ("git", "gitdb", "pydantic")),
         ("learnings review", ("orchestrator.rulebook.rulebook", "pydantic", "sqlite3", "yaml")),
     ],
 )

@@ -1,4 +1,15 @@
-"""The command line: parse, call, print, exit code. Nothing is decided here."""
+"""The command line: parse arguments, call a service, print, return an exit code.
+
+- main: the `orchestrator` command, and the one place that turns errors into exit codes
+- options: options that several commands take
+- run, report, teach, teacher, demo: the commands that start work
+- runs, rules, config, hooks: the commands that show and change what is stored
+- learnings, learnings_init, learnings_promote: `orchestrator learnings`
+- console, progress: print a run for a person as it happens
+- json_lines: print a run's events as JSON
+- summaries, values: format parts of a run, and plain values
+- records, run_lines, timeline, learnings_view: print what is on record
+"""
 
 from orchestrator.cli.main import main
 

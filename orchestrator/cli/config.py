@@ -1,22 +1,22 @@
-"""`orchestrator config`."""
+"""`orchestrator config`: show the settings and where each comes from."""
 
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import config_file, project_directory
+from orchestrator.cli.options import config_file, project_directory
 
 
 @click.group()
 def config() -> None:
-    """Look at the configuration."""
+    """Show the configuration."""
 
 
 @config.command()
 @project_directory
 @config_file
 def show(project_dir: Path, config_file: Path | None) -> None:
-    """Print each value with where it came from."""
+    """Print each setting with its value and where it comes from."""
     from orchestrator.cli.values import format_yaml
     from orchestrator.config import load_config
     from orchestrator.platform.project import resolve_project

@@ -1,38 +1,28 @@
-"""What a person sees while a run works: lines that stay, and on a terminal one line that moves."""
+"""Print a run for a person as it happens: permanent lines, and on a terminal one live line."""
 
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import singledispatchmethod
 from typing import Final
 
 from rich.console import Console as Screen
-from rich.live import Live
-from rich.spinner import Spinner
 from rich.text import Text
 
 from orchestrator import events
-from orchestrator.cli.values import format_dollars, format_duration, format_tokens, sanitize_text
-from orchestrator.models import (
-    AgentResult,
-    Attempt,
-    Case,
-    CaseOutcome,
-    CaseVerdict,
-    RunOutcome,
-    RunResult,
-    SuiteReport,
-    Teaching,
-    VerdictKind,
+from orchestrator.cli.progress import MIN_TEXT_WIDTH, Progress
+from orchestrator.cli.summaries import (
+    MAX_DETAIL_LENGTH,
+    find_last_report,
+    summarize_agent,
+    summarize_findings,
+    summarize_usage,
+    truncate_to_line,
 )
-from teacher.models import Usage
+from orchestrator.cli.values import format_duration, sanitize_text
+from orchestrator.models import CaseVerdict, RunOutcome, VerdictKind
 from teacher.prices import build_price_notice
 
 _FAILING_SHOWN: Final = 10
-_WIDEST_DETAIL: Final = 200
-_NARROWEST: Final = 20
-"""Columns that a text gets in the narrowest of terminals."""
 
 _STYLES: Final = {
     RunOutcome.SOLVED: "bold green",
@@ -47,21 +37,21 @@ _VERDICT_STYLES: Final = {VerdictKind.SOLVED: "green", VerdictKind.NOTHING_CHANG
 class Console:
     """A listener that prints. Events may come from several threads.
 
-    On a terminal long texts are wrapped beside their labels; without one each is a single line.
+    On a terminal, long texts are wrapped beside their labels; otherwise each is a single line.
 
     Args:
         screen: where to print; standard output if None.
-        kept: whether the run can be looked at later, so that it is worth saying how.
+        recorded: whether the run can be shown later, so that the command for it is printed.
         explain_guard: whether to list the guarded files with the reason for each.
     """
 
     def __init__(
-        self, screen: Screen | None = None, *, kept: bool = True, explain_guard: bool = False
+        self, screen: Screen | None = None, *, recorded: bool = True, explain_guard: bool = False
     ) -> None:
         self._screen = screen or Screen(highlight=False, soft_wrap=True)
-        self._kept, self._explain_guard = kept, explain_guard
+        self._recorded, self._explain_guard = recorded, explain_guard
         self._lock = threading.RLock()
-        self._step = _Step(self._screen)
+        self._progress = Progress(self._screen)
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
@@ -69,76 +59,78 @@ class Console:
             self._show_event(event)
 
     def close(self) -> None:
-        """Take the moving line away, if something was cut short while it moved."""
+        """Remove the live line, which is still there if a step was interrupted."""
         with self._lock:
-            self._step.end()
+            self._progress.end()
 
-    # Events without a method of their own are for programs, not for people.
+    # Events without a handler below are for programs, not for people.
     @singledispatchmethod
     def _show_event(self, event: events.Event) -> None:
         del event
 
     @_show_event.register
-    def _(self, event: events.Notice) -> None:
+    def _show_notice(self, event: events.Notice) -> None:
         self._print_line("! ", event.text, style="yellow")
 
     @_show_event.register
-    def _(self, event: events.Ready) -> None:
+    def _show_readiness(self, event: events.Ready) -> None:
         for part in event.parts:
             self._print_line("", part, style="dim", cut=True)
 
     @_show_event.register
-    def _(self, event: events.RunStarted) -> None:
-        self._print_line("Task     ", _first_line(event.task.text), style="bold")
+    def _show_run_start(self, event: events.RunStarted) -> None:
+        self._print_line("Task     ", truncate_to_line(event.task.text), style="bold")
         self._print_line("Project  ", str(event.task.project))
-        again = " (goes on)" if event.resumed else ""
+        again = " (resumed)" if event.resumed else ""
         self._print_line("Run      ", f"{event.run_id}{again}")
 
     @_show_event.register
-    def _(self, event: events.StepStarted) -> None:
-        self._step.start(event.name)
+    def _show_step_start(self, event: events.StepStarted) -> None:
+        self._progress.start(event.name)
 
     @_show_event.register
-    def _(self, event: events.AttemptStarted) -> None:
-        self._step.end()
+    def _show_attempt_start(self, event: events.AttemptStarted) -> None:
+        self._progress.end()
         self._print_line("\n", f"Attempt {event.number} of at most {event.of}", style="bold")
 
     @_show_event.register
-    def _(self, event: events.AgentSpoke) -> None:
-        self._print_line("  says     ", _first_line(event.text), style="italic")
+    def _show_agent_message(self, event: events.AgentSpoke) -> None:
+        self._print_line("  says     ", truncate_to_line(event.text), style="italic")
 
     @_show_event.register
-    def _(self, event: events.ToolUsed) -> None:
-        self._print_line(f"  {event.tool:<8} ", _first_line(event.detail), style="cyan", cut=True)
+    def _show_tool_use(self, event: events.ToolUsed) -> None:
+        self._print_line(
+            f"  {event.tool:<8} ", truncate_to_line(event.detail), style="cyan", cut=True
+        )
 
     @_show_event.register
-    def _(self, event: events.ToolEnded) -> None:
+    def _show_tool_end(self, event: events.ToolEnded) -> None:
         if event.refused:
             self._print_line("  refused  ", f"{event.tool}: {event.why}", style="yellow", cut=True)
 
     @_show_event.register
-    def _(self, event: events.AgentWaiting) -> None:
+    def _show_agent_wait(self, event: events.AgentWaiting) -> None:
         self._print_line("  waits    ", event.reason, style="yellow")
 
     @_show_event.register
-    def _(self, event: events.AgentFinished) -> None:
-        self._step.end()
+    def _show_agent_result(self, event: events.AgentFinished) -> None:
+        self._progress.end()
         result = event.result
         style = "" if result.outcome.has_worked else "bold red"
         self._print_line("  agent    ", summarize_agent(result), style=style)
         if not result.outcome.has_worked:
-            self._print_line("           ", _first_line(result.message), style="red")
+            self._print_line("           ", truncate_to_line(result.message), style="red")
             for line in result.stderr_tail.splitlines()[-5:]:
                 self._print_line("           ", line, style="red")
 
     @_show_event.register
-    def _(self, event: events.DiffTaken) -> None:
+    def _show_diff(self, event: events.DiffTaken) -> None:
         names = ", ".join(change.path for change in event.diff.changes[:3])
         more = ", ..." if len(event.diff.changes) > 3 else ""
         self._print_line("  changed  ", event.diff.summary + (f": {names}{more}" if names else ""))
 
     @_show_event.register
-    def _(self, event: events.FilesGuarded) -> None:
+    def _show_guarded_files(self, event: events.FilesGuarded) -> None:
         count = len(event.files)
         if count:
             more = "" if self._explain_guard else "; --explain-guard lists them"
@@ -149,18 +141,18 @@ class Console:
             self._print_line("           ", f"{path}: {why}", style="dim")
 
     @_show_event.register
-    def _(self, event: events.Judged) -> None:
-        self._step.end()
+    def _show_verdict(self, event: events.Judged) -> None:
+        self._progress.end()
         verdict = event.judgement.verdict
         if verdict.suite_runs == 1 and not verdict.message:
-            return  # the one run says it all
+            return  # the line of the suite has said the same
         style = _VERDICT_STYLES.get(verdict.kind, "red")
         runs = f"{verdict.suite_runs} runs of the suite" if verdict.suite_runs > 1 else ""
-        told = verdict.text or str(verdict.kind)
-        self._print_line("  verdict  ", f"{told} ({runs})" if runs else told, style=style)
+        text = verdict.text or str(verdict.kind)
+        self._print_line("  verdict  ", f"{text} ({runs})" if runs else text, style=style)
 
     @_show_event.register
-    def _(self, event: events.Tampered) -> None:
+    def _show_guard_findings(self, event: events.Tampered) -> None:
         for finding in event.findings[:_FAILING_SHOWN]:
             style = "bold red" if finding.decisive else "yellow"
             self._print_line("  guard    ", finding.summary, style=style)
@@ -168,12 +160,12 @@ class Console:
             self._print_line("           ", f"and {len(event.findings) - _FAILING_SHOWN} more")
 
     @_show_event.register
-    def _(self, event: events.CaseFinished) -> None:
-        self._step.count_case(event.case)
+    def _show_case(self, event: events.CaseFinished) -> None:
+        self._progress.count_case(event.case)
 
     @_show_event.register
-    def _(self, event: events.SuiteFinished) -> None:
-        self._step.end()
+    def _show_suite_report(self, event: events.SuiteFinished) -> None:
+        self._progress.end()
         report = event.report
         style = "green" if report.has_passed else "red"
         label = "Baseline " if event.baseline else "  suite    "
@@ -182,7 +174,9 @@ class Console:
         self._print_line(label, f"{report.summary}, {format_duration(report.seconds)}", style=style)
         for case in report.failing[:_FAILING_SHOWN]:
             why = (case.message.strip().splitlines() or [""])[0].removeprefix("AssertionError: ")
-            self._print_line("    ✗ ", f"{case.id}  {why[:_WIDEST_DETAIL]}", style="red", cut=True)
+            self._print_line(
+                "    ✗ ", f"{case.id}  {why[:MAX_DETAIL_LENGTH]}", style="red", cut=True
+            )
         if len(report.failing) > _FAILING_SHOWN:
             self._print_line("      ", f"and {len(report.failing) - _FAILING_SHOWN} more")
         if not report.has_verdict:
@@ -190,19 +184,19 @@ class Console:
                 self._print_line("      ", line, cut=True)
 
     @_show_event.register
-    def _(self, event: events.TeachingStarted) -> None:
-        self._step.start("the teacher looks at the failure")
+    def _show_teaching_start(self, event: events.TeachingStarted) -> None:
+        self._progress.start("the teacher looks at the failure")
 
     @_show_event.register
-    def _(self, event: events.LessonLearned) -> None:
-        self._step.end()
+    def _show_lesson(self, event: events.LessonLearned) -> None:
+        self._progress.end()
         lesson = event.lesson
         self._print_line("  teacher  ", f"{lesson.action}: {lesson.reason}", style="magenta")
         if lesson.usage.tokens and (notice := build_price_notice(lesson.model)):
             self._print_line("           ", notice)
 
     @_show_event.register
-    def _(self, event: events.RuleWritten) -> None:
+    def _show_rule_change(self, event: events.RuleWritten) -> None:
         change = event.change
         if change.reason:
             self._print_line("  rule     ", f"{change.change}: {change.reason}", style="bold red")
@@ -217,8 +211,8 @@ class Console:
             self._print_line(f"    {label:<6} ", text, style="magenta")
 
     @_show_event.register
-    def _(self, event: events.RunEnded) -> None:
-        self._step.end()
+    def _show_run_end(self, event: events.RunEnded) -> None:
+        self._progress.end()
         result = event.result
         judged = sum(attempt.report is not None for attempt in result.attempts)
         after = f" after {judged} attempt{'' if judged == 1 else 's'}" if judged else ""
@@ -226,11 +220,11 @@ class Console:
         self._print_line("\n", head, style=_STYLES.get(result.outcome, "bold red"))
         if result.message:
             self._print_line("  ", result.message, style="red")
-        for label, value in _iter_facts(event, kept=self._kept):
+        for label, value in _iter_facts(event, recorded=self._recorded):
             self._print_line(f"  {label:<8} ", value)
 
     def _print_line(self, label: str, text: str, style: str = "", *, cut: bool = False) -> None:
-        # One line, whatever is in it: what an agent says must not look like a line of ours.
+        # Joined to one line: an agent could print text that looks like a line of this console.
         body = Text(" ".join(map(sanitize_text, text.splitlines())).expandtabs(4), style=style)
         lines = self._fit_text(body, len(label.lstrip("\n")), cut) if text else [body]
         for line in lines:
@@ -240,82 +234,14 @@ class Console:
     def _fit_text(self, body: Text, indent: int, cut: bool) -> Sequence[Text]:
         if not self._screen.is_terminal:
             return [body]
-        room = max(self._screen.width - indent, _NARROWEST)
+        room = max(self._screen.width - indent, MIN_TEXT_WIDTH)
         if cut:
             body.truncate(room, overflow="ellipsis")
             return [body]
         return list(body.wrap(self._screen, room))
 
 
-class _Step:
-    """What is going on, and for how long: on a terminal a line that moves, else plain lines."""
-
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
-        self._live: Live | None = None
-        self._file = ""
-        self._counts: Counter[CaseOutcome] = Counter()
-        self._last = ""
-
-    def start(self, name: str) -> None:
-        self.end()
-        self._last = ""
-        if not self._screen.is_terminal:
-            self._screen.print(Text(f"... {name}", style="dim"))
-            return
-        began = time.monotonic()
-        self._live = Live(
-            _LiveSpinner(lambda: self._render_text(name, time.monotonic() - began)),
-            console=self._screen,
-            transient=True,
-            refresh_per_second=8,
-        )
-        self._live.start()
-
-    def count_case(self, case: Case) -> None:
-        file = case.file or case.id
-        if not self._screen.is_terminal and file != self._file:
-            self._print_file()
-            self._file = file
-        self._counts[case.outcome] += 1
-        self._last = case.id
-
-    def end(self) -> None:
-        if self._live:
-            self._live.stop()
-            self._live = None
-        self._print_file()
-
-    def _print_file(self) -> None:
-        if self._file:
-            self._screen.print(
-                Text(f"    {sanitize_text(self._file)}  {self._format_counts()}", style="dim")
-            )
-        self._file = ""
-        self._counts.clear()
-
-    def _format_counts(self) -> str:
-        return ", ".join(f"{count} {outcome}" for outcome, count in self._counts.items())
-
-    def _render_text(self, name: str, seconds: float) -> Text:
-        parts = [name, format_duration(seconds), self._format_counts(), sanitize_text(self._last)]
-        text = Text(" · ".join(filter(None, parts)), style="dim")
-        text.truncate(max(self._screen.width - 4, _NARROWEST), overflow="ellipsis")
-        return text
-
-
-class _LiveSpinner:
-    """A spinner whose text is made anew each time it is drawn."""
-
-    def __init__(self, text: Callable[[], Text]) -> None:
-        self._text, self._spinner = text, Spinner("dots")
-
-    def __rich__(self) -> Spinner:
-        self._spinner.update(text=self._text())
-        return self._spinner
-
-
-def _iter_facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, str]]:
+def _iter_facts(ended: events.RunEnded, *, recorded: bool) -> Iterator[tuple[str, str]]:
     result = ended.result
     if report := find_last_report(result):
         yield "tests", report.summary
@@ -327,61 +253,12 @@ def _iter_facts(ended: events.RunEnded, *, kept: bool) -> Iterator[tuple[str, st
     if verdicts and (old := verdicts[-1].find_case_ids(CaseVerdict.OLD)):
         yield "old", ", ".join(old)
     if count := sum(attempt.redactions for attempt in result.attempts):
-        yield "secrets", f"{count} replaced in what is kept, and in what the teacher saw"
+        yield "secrets", f"{count} replaced in the record, and in what the teacher saw"
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]
     yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
     yield "cost", summarize_usage(result.usage)
     yield "time", format_duration(ended.seconds)
-    if kept:
+    if recorded:
         yield "record", f"orchestrator runs show {ended.run_id}"
     if result.outcome in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
         yield "go on", f"orchestrator resume {ended.run_id}"
-
-
-def find_last_report(result: RunResult) -> SuiteReport | None:
-    """The newest verdict of a run."""
-    reports = [attempt.report for attempt in result.attempts if attempt.report]
-    return reports[-1] if reports else result.baseline
-
-
-def summarize_findings(result: RunResult) -> str:
-    """What the guard of the tests found in a run, in a few words; empty if nothing."""
-    found = [finding for attempt in result.attempts for finding in attempt.findings]
-    kinds = Counter(finding.kind for finding in found)
-    text = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
-    last = result.attempts[-1].findings if result.attempts else ()
-    decisive = [finding for finding in last if finding.decisive]
-    return f"{text}; {decisive[0].summary}" if decisive else text
-
-
-def summarize_agent(result: AgentResult) -> str:
-    """An agent's work in a few words."""
-    parts = [str(result.outcome), f"{result.turns} turns" if result.turns else ""]
-    parts += [summarize_usage(result.usage), format_duration(result.seconds)]
-    if result.denials:
-        parts.append(f"{len(result.denials)} not permitted: {result.denials[0]}")
-    return ", ".join(filter(None, parts))
-
-
-def summarize_usage(usage: Usage) -> str:
-    """Tokens and money in a few words."""
-    return f"{format_tokens(usage.tokens)} tokens, {format_dollars(usage.cost_usd)}"
-
-
-def summarize_teaching(teaching: Teaching) -> str:
-    """What came of asking the teacher, in a few words."""
-    if teaching.lesson:
-        return f"{teaching.lesson.action}: {teaching.lesson.reason}"
-    return f"no lesson: {teaching.trouble}"
-
-
-def summarize_attempt(attempt: Attempt) -> str:
-    """An attempt in a few words."""
-    verdict = attempt.report.summary if attempt.report else f"not judged: {attempt.agent.outcome}"
-    return f"{verdict}; {attempt.diff.summary}"
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines() or [""]
-    more = " ..." if len(lines) > 1 or len(lines[0]) > _WIDEST_DETAIL else ""
-    return lines[0][:_WIDEST_DETAIL] + more

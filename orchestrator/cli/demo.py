@@ -1,18 +1,18 @@
-"""`orchestrator demo`."""
+"""`orchestrator demo`: the loop in a temporary project, with a scripted model."""
 
 import click
 
 
 @click.command()
-@click.option("--keep", is_flag=True, help="Leave the folder of the demo, to look at.")
+@click.option("--keep", is_flag=True, help="Keep the demo's folder for inspection.")
 def demo(keep: bool) -> int:
-    """See the loop learn: real programs, scripted model, no key needed.
+    """Watch the loop learn: real programs, a scripted model, no key needed.
 
-    Claude Code, its tools, pytest, git and the Anthropic SDK are the real ones; only the words of
-    the model come from a script, through a small server on this machine. The script repairs the
-    bug only if the learned rule reached it; so the demo fails if learning does not work.
+    Claude Code, its tools, pytest, git and the Anthropic SDK are the real ones. Only the model's
+    replies are scripted, by a small server on this machine. The script fixes the bug only if the
+    learned rule reached the model, so the demo fails if learning does not work.
     """
     from orchestrator.cli.console import Console
     from orchestrator.services.demo import run_demo
 
-    return run_demo(keep=keep, listener=Console(kept=False), say=click.echo)
+    return run_demo(keep=keep, listener=Console(recorded=False), say=click.echo)

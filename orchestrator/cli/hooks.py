@@ -1,4 +1,4 @@
-"""`orchestrator hook` and `orchestrator hooks`."""
+"""`orchestrator hook`, which Claude Code calls, and `orchestrator hooks`, which installs it."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from orchestrator.cli.run import project_directory
+from orchestrator.cli.options import project_directory
 
 if TYPE_CHECKING:
     from orchestrator.session_hooks.settings import SettingsChange
@@ -16,10 +16,10 @@ where = click.argument("where", type=click.Choice(["local", "global"]), metavar=
 
 @click.command()
 def hook() -> None:
-    """Note what a Claude Code event, read from standard input, has to say.
+    """Record a Claude Code event that is read from standard input.
 
-    Prints nothing and never fails: whatever goes wrong is logged in the state directory. The
-    hooks that `hooks install` sets up run the same code without the command line's start.
+    Prints nothing and never fails; errors are logged in the state directory. The hooks that
+    `hooks install` adds run the same code directly, without the start-up time of this command.
     """
     from orchestrator.session_hooks.entry import main
 
@@ -28,29 +28,29 @@ def hook() -> None:
 
 @click.group()
 def hooks() -> None:
-    """Put our hooks into Claude Code's settings, or take them out."""
+    """Add the hooks to Claude Code's settings, or remove them."""
 
 
 @hooks.command()
 @where
 @project_directory
 def install(where: str, project_dir: Path) -> None:
-    """Add the hooks to the project's settings.json, or to yours.
+    """Add the hooks to settings.json, of the project (local) or of the user (global).
 
-    They note destructive commands before they run, and failed tool calls, in the learnings
-    workspace. What stands in the file stays as it is; doing it again changes nothing.
+    The hooks record destructive commands before they run, and failed tool calls, in the learnings
+    workspace. Everything else in the file stays as it is. Repeating the command changes nothing.
     """
     from orchestrator.learnings.workspace import find_workspace
     from orchestrator.session_hooks import settings
 
     change = settings.install_hooks(resolve_settings_file(where, project_dir))
-    said = "hooks added to" if change.changed else "the hooks are in place in"
-    click.echo(f"{said} {change.path}")
+    outcome = "hooks added to" if change.changed else "the hooks are already in"
+    click.echo(f"{outcome} {change.path}")
     warn_if_nested(where, project_dir)
     warn_if_disabled(change)
     if find_workspace(project_dir) is None:
         click.echo(
-            f"they write nothing until there is a workspace: orchestrator learnings init {where}"
+            f"they record nothing until there is a workspace: orchestrator learnings init {where}"
         )
 
 
@@ -58,16 +58,16 @@ def install(where: str, project_dir: Path) -> None:
 @where
 @project_directory
 def uninstall(where: str, project_dir: Path) -> None:
-    """Take exactly our part out of the project's settings.json, or out of yours."""
+    """Remove the hooks, and nothing else, from settings.json of the project or of the user."""
     from orchestrator.session_hooks import settings
 
     change = settings.uninstall_hooks(resolve_settings_file(where, project_dir))
-    said = "hooks taken out of" if change.changed else "no hooks of ours are in"
-    click.echo(f"{said} {change.path}")
+    outcome = "hooks removed from" if change.changed else "there are no hooks to remove in"
+    click.echo(f"{outcome} {change.path}")
 
 
 def resolve_settings_file(where: str, project: Path) -> Path:
-    """The settings file that `local` or `global` means."""
+    """Return the path of the settings file for `local` or `global`."""
     import os
 
     from orchestrator.platform.project import resolve_project
@@ -79,22 +79,22 @@ def resolve_settings_file(where: str, project: Path) -> Path:
 
 
 def warn_if_nested(where: str, project: Path) -> None:
-    """Say that hooks in a folder below the workspace are not those of the folders above it.
+    """Warn if the hooks do not cover sessions that start in the workspace's own folder.
 
-    Claude Code (2.1.329) loads the settings.json of the folder that a session starts in, and of no
-    folder above it; the workspace is found from below.
+    Claude Code (2.1.329) loads settings.json from the folder in which a session starts, and from
+    no parent of it. The workspace, however, is found from every subfolder.
     """
     from orchestrator.learnings.workspace import local_workspace
 
     folder, top = project.resolve(), local_workspace(project).base
     if where == "local" and folder != top:
         click.echo(
-            f"they run in sessions that start in {folder}; for those that start in {top}: "
+            f"they run in sessions that start in {folder}; for sessions that start in {top}: "
             f"orchestrator hooks install local --project-dir {shlex.quote(str(top))}"
         )
 
 
 def warn_if_disabled(change: "SettingsChange") -> None:
-    """Say that the hooks will not run, if the file says so."""
+    """Warn if the settings file disables all hooks."""
     if change.hooks_disabled:
-        click.echo("but `disableAllHooks` is true there: Claude Code runs none of them", err=True)
+        click.echo("but `disableAllHooks` is true there, so Claude Code runs no hook", err=True)

@@ -1,4 +1,4 @@
-"""Events as JSON, one object per line, for programs that watch a run."""
+"""Print events as JSON, one object per line, for programs that follow a run."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ def print_json(event: Event) -> None:
     """Print one event: its name in snake case, the time of printing (UTC), and its fields.
 
     Raises:
-        SystemExit: whoever read standard output is gone, and with it the wish to go on.
+        SystemExit: the reader of standard output is gone, so nobody follows the run any more.
     """
     line = json.dumps(
         {
@@ -33,6 +33,6 @@ def print_json(event: Event) -> None:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
         except BrokenPipeError:
-            # What is still in the buffer would be written, and complained of, at the very end.
+            # Python flushes the buffer at exit, and would report the broken pipe once again there.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None

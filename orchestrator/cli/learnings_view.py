@@ -1,4 +1,4 @@
-"""A review of the learnings, as text and as data."""
+"""Print a review of the learnings, as text and as data."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,17 +11,45 @@ from orchestrator.learnings.rule_text import suggest_line
 from orchestrator.learnings.workspace import TITLES
 
 MAX_GROUPS: Final = 20
-"""Groups of pending entries that are shown; a screen's length."""
+"""Groups of pending entries that are shown, so that the list fits on a screen."""
 
 
 def iter_review_lines(review: Review) -> Iterator[str]:
-    """A review for people."""
+    """Yield the lines of a review for people."""
     if review.imported:
         new = sum(not logged.updated for logged in review.imported)
         calls = len(review.imported)
         yield f"from .pending-errors.log: {new} new, {calls - new} updated; the log is cleared\n"
     for group in review.candidates:
         yield from _iter_candidate_lines(group)
+    yield from _iter_pending_lines(review)
+    yield from _iter_attention_lines(review)
+    yield ""
+    for kind, counts in review.totals.items():
+        total = sum(counts.values())
+        split = ", ".join(f"{count} {sanitize_text(status)}" for status, count in counts.items())
+        yield f"{TITLES[kind]}: {total} total" + (f", {split}" if split else "")
+    yield f"Promotion candidates: {len(review.candidates)}"
+    if review.hook_error_log:
+        yield f"the hooks had errors: see {review.hook_error_log}, and delete the file afterwards"
+
+
+def serialize_review(review: Review) -> dict[str, Any]:
+    """Return a review as data for JSON."""
+    return {
+        "candidates": [_serialize_group(group) for group in review.candidates],
+        "groups": [_serialize_group(group) for group in review.groups],
+        "stale": [_serialize_entry(entry) for entry in review.stale],
+        "returned": [_serialize_entry(entry) for entry in review.returned],
+        "totals": {str(kind): dict(counts) for kind, counts in review.totals.items()},
+        "doubled": list(review.doubled),
+        "taken_in": [logged.id for logged in review.imported],
+        "trouble": str(review.hook_error_log) if review.hook_error_log else None,
+    }
+
+
+def _iter_pending_lines(review: Review) -> Iterator[str]:
+    """Yield the groups that are still open and no candidates, the most frequent first."""
     open_groups = [
         group
         for group in review.groups
@@ -35,6 +63,10 @@ def iter_review_lines(review: Review) -> Iterator[str]:
         yield f"  {sanitize_text(group.label)!r}{times}: {_format_ids(group)}"
     if len(open_groups) > MAX_GROUPS:
         yield f"  and {len(open_groups) - MAX_GROUPS} more; --json gives all"
+
+
+def _iter_attention_lines(review: Review) -> Iterator[str]:
+    """Yield the entries that are stale, that recurred after promotion, or that share an id."""
     if review.stale:
         yield f"Stale pending entries: {len(review.stale)}"
     for entry in review.stale:
@@ -42,34 +74,12 @@ def iter_review_lines(review: Review) -> Iterator[str]:
         about, status = sanitize_text(entry.context), sanitize_text(entry.status)
         yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
     if review.returned:
-        yield "Promoted, and back since then (the rule alone does not help; a check might):"
+        yield "Promoted, but the problem recurred (the rule alone does not help; a check might):"
     for entry in review.returned:
         times = _format_times(entry.occurrences_since_promotion)
         yield f"  {entry.id} - {sanitize_text(entry.context)!r} - {times}"
     for identity in review.doubled:
-        yield f"more than one entry is called {identity}: give the others another number"
-    yield ""
-    for kind, counts in review.totals.items():
-        total = sum(counts.values())
-        split = ", ".join(f"{count} {sanitize_text(status)}" for status, count in counts.items())
-        yield f"{TITLES[kind]}: {total} total" + (f", {split}" if split else "")
-    yield f"Promotion candidates: {len(review.candidates)}"
-    if review.hook_error_log:
-        yield f"the hooks had trouble: see {review.hook_error_log}, and remove it then"
-
-
-def serialize_review(review: Review) -> dict[str, Any]:
-    """A review for programs."""
-    return {
-        "candidates": [_serialize_group(group) for group in review.candidates],
-        "groups": [_serialize_group(group) for group in review.groups],
-        "stale": [_serialize_entry(entry) for entry in review.stale],
-        "returned": [_serialize_entry(entry) for entry in review.returned],
-        "totals": {str(kind): dict(counts) for kind, counts in review.totals.items()},
-        "doubled": list(review.doubled),
-        "taken_in": [logged.id for logged in review.imported],
-        "trouble": str(review.hook_error_log) if review.hook_error_log else None,
-    }
+        yield f"several entries have the id {identity}: give the others a new number"
 
 
 def _iter_candidate_lines(group: Group) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The `orchestrator` command and the one door through which errors leave it."""
+"""The `orchestrator` command, and the one place that turns errors into exit codes."""
 
 import atexit
 import contextlib
@@ -36,10 +36,10 @@ EXIT_INTERRUPTED: Final = 130
 
 
 class RunByDefault(click.Group):
-    """A group in which a first word that is no command is the task of `run`."""
+    """A group that passes a first argument that is no command to `run`, as the task."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put `run` before a task that stands alone."""
+        """Insert `run` before a task without a command."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in self.commands and args[0] not in own:
             self._reject_typo(args[0])
@@ -47,6 +47,7 @@ class RunByDefault(click.Group):
         return super().parse_args(ctx, args)
 
     def _reject_typo(self, word: str) -> None:
+        # A mistyped command would otherwise be sent to the agent as a task, and cost money.
         close = difflib.get_close_matches(word, self.commands, n=1)
         if close and not any(character.isspace() for character in word):
             raise UsageError(
@@ -71,7 +72,7 @@ def cli() -> None:
 
     \b
     Exit codes: 0 solved (or done), 1 not solved, 2 wrong usage or configuration,
-    3 something needed is missing or down, 4 a bug of ours, 130 interrupted.
+    3 something required is missing or unavailable, 4 a bug in this program, 130 interrupted.
     """  # noqa: D301 -- \b is click's mark for a paragraph that keeps its lines
 
 
@@ -85,17 +86,17 @@ for command in COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line, and turn whatever escapes into one clear line and an exit code.
+    """Run the command line, and turn every error into one clear line and an exit code.
 
     Args:
-        arguments: the words after the program's name; those of this process if None.
+        arguments: those after the program's name; those of this process if None.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # no terminal's encoding is a reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # an ASCII terminal must not make a run fail
             stream.reconfigure(errors="replace")
     try:
         with _treat_signals_as_interrupt():
-            # A reader that has gone away (`| head`) is click's business: it exits with 1.
+            # click itself exits with 1 if the reader of a pipe is gone (`| head`).
             code = cli.main(arguments, prog_name="orchestrator", standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
@@ -112,34 +113,35 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _print_error(str(error))
         wrong = isinstance(error, TeacherMisconfigured) and not isinstance(error, NoKey)
         code = EXIT_CONFIGURATION if wrong else EXIT_INFRASTRUCTURE
-    except Exception as error:  # noqa: BLE001 -- the last door: a bug gets a report, not a crash
+    except Exception as error:  # noqa: BLE001 -- the last handler: a bug gets a report, not a traceback
         code = _report_bug(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def program() -> NoReturn:
-    """Run the command line of this process, and end it.
+    """Run the command line of this process, and end the process.
 
-    The interpreter is not taken down: it would look through every object of the loaded libraries
-    once more, which takes longer than all else at the end of a run, and threads that these
-    libraries leave running may crash it, which would cost the exit code.
+    The interpreter is not shut down properly. A shutdown visits every object of the loaded
+    libraries, which takes longer than everything else at the end of a run, and threads that these
+    libraries leave running may crash it, which would lose the exit code.
     """
     try:
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
-    with contextlib.suppress(OSError, ValueError):  # nobody may be left to read
+    with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may be gone
         sys.stdout.flush()
         sys.stderr.flush()
+    # os._exit runs no exit handlers, but one closes the engine of durable runs.
     atexit._run_exitfuncs()
     os._exit(code)
 
 
 @contextlib.contextmanager
 def _treat_signals_as_interrupt() -> Iterator[None]:
-    """Let a `kill` and a terminal that closes do what Ctrl-C does: end the children, keep state.
+    """Treat SIGTERM and SIGHUP as Ctrl-C: children are ended, and the state is saved.
 
-    A signal that was ignored when we were started (`nohup`) stays ignored.
+    A signal that was ignored when the program was started (`nohup`) stays ignored.
     """
     before = {
         number: signal.signal(number, _handle_as_interrupt)
@@ -154,7 +156,7 @@ def _treat_signals_as_interrupt() -> Iterator[None]:
 
 
 def _handle_as_interrupt(number: int, frame: FrameType | None) -> None:
-    # Whoever has taken Ctrl-C over for a while, as asyncio does, is to hear of this one too.
+    # asyncio replaces the handler of Ctrl-C while it runs; it has to get this signal too.
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
         raise KeyboardInterrupt
@@ -162,16 +164,17 @@ def _handle_as_interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _print_error(message: str) -> None:
-    # What a project's files or a child's words brought into it must not steer the terminal, and
-    # an address of theirs may hold a password.
+    # The message may quote a project's files or a child's output: control characters could change
+    # the terminal, and a URL may hold a password.
     click.echo(f"orchestrator: {sanitize_text(mask_text(message))}", err=True)
 
 
 def _report_bug(error: Exception) -> int:
     frames = "".join(traceback.format_exception(error))
     click.echo(
-        "orchestrator: this is a bug of ours. Nothing in your project was lost; the run's record "
-        "is kept.\nPlease report it with the text below (look through it first):\n\n"
+        "orchestrator: this is a bug in orchestrator. Nothing in your project was lost, and the "
+        "run's record is retained.\nPlease report it with the text below (check it for private "
+        "data first):\n\n"
         f"prompt-learning-loop {_find_version()}, "
         f"Python {sys.version.split()[0]}, {sys.platform}\n{mask_text(frames)}",
         err=True,

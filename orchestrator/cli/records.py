@@ -1,9 +1,9 @@
-"""A run on record, as text."""
+"""Print a recorded run in full, as text."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from orchestrator.cli.console import (
+from orchestrator.cli.summaries import (
     find_last_report,
     summarize_agent,
     summarize_attempt,
@@ -11,14 +11,14 @@ from orchestrator.cli.console import (
     summarize_usage,
 )
 from orchestrator.cli.values import format_duration, sanitize_text
-from orchestrator.models import Attempt, RunRecord, SuiteReport
+from orchestrator.models import Attempt, RuleChange, RunRecord, SuiteReport
 
 _PATCH_SHOWN: Final = 200_000
 """Characters of a patch that are printed; the file has the rest."""
 
 
 def iter_record_lines(record: RunRecord) -> Iterator[str]:
-    """One run from beginning to end."""
+    """Yield the lines of one run, from its task to its outcome."""
     yield _format_heading(f"Run {record.id}: {record.outcome}")
     yield f"project  {sanitize_text(record.task.project)}"
     yield f"started  {record.started.astimezone():%Y-%m-%d %H:%M:%S %Z}"
@@ -72,12 +72,16 @@ def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:
         yield f"teacher  {sanitize_text(summarize_teaching(attempt.teaching))}"
         yield f"         {summarize_usage(attempt.teaching.usage)}"
     if attempt.rule:
-        rule = attempt.rule
-        text = (
-            f"Rule: {rule.rule.text.rule}\nWhen: {rule.rule.text.when}\nWhy: {rule.rule.text.why}"
-        )
-        where = f": {rule.reason}" if rule.reason else f" in {rule.path}"
-        yield from _iter_block_lines(f"rule {rule.rule.id}, {rule.change}{where}", text)
+        yield from _iter_rule_lines(attempt.rule)
+
+
+def _iter_rule_lines(change: RuleChange) -> Iterator[str]:
+    text = change.rule.text
+    where = f": {change.reason}" if change.reason else f" in {change.path}"
+    yield from _iter_block_lines(
+        f"rule {change.rule.id}, {change.change}{where}",
+        f"Rule: {text.rule}\nWhen: {text.when}\nWhy: {text.why}",
+    )
 
 
 def _iter_suite_lines(report: SuiteReport) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""`orchestrator report-failure`."""
+"""`orchestrator report-failure`: teach a mistake that a person has seen."""
 
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, create_listener, project_directory
+from orchestrator.cli.options import as_json_events, config_file, project_directory
+from orchestrator.cli.run import create_listener
 from teacher.models import FailureType
 
 TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAILURE]
@@ -17,7 +18,7 @@ TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAIL
 @click.option("--task", default="", metavar="K", help="What it was asked to do.")
 @project_directory
 @config_file
-@as_json
+@as_json_events
 def report_failure(
     failure_type: str,
     description: str,
@@ -27,9 +28,9 @@ def report_failure(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Teach a mistake that the tests do not catch.
+    """Report a mistake that the tests do not catch, so that it becomes a rule.
 
-    The failure goes to the teacher with the prompt of its type, and the rule into CLAUDE.md.
+    The teacher gets the failure with the prompt for its type; the rule goes into CLAUDE.md.
     """
     from orchestrator.services.failure_reports import teach_report
 

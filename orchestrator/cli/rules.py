@@ -1,15 +1,19 @@
-"""`orchestrator rules`: the rules, where they came from, and what became of them."""
+"""`orchestrator rules`: list, show, add, change, approve, reject rules."""
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, project_directory
+from orchestrator.cli.options import (
+    add_rule_scope_option,
+    add_rule_text_options,
+    add_rules_options,
+)
 from orchestrator.cli.values import sanitize_text
 
 if TYPE_CHECKING:
@@ -23,54 +27,30 @@ if TYPE_CHECKING:
 
 @click.group()
 def rules() -> None:
-    """See and change the rules: what was learned, and what became of it.
+    """View and manage the rules.
 
-    A table on a terminal, JSON lines otherwise or with --json.
+    Output is a table on a terminal, and JSON lines otherwise or with --json.
     """
 
 
-def _common_options(command: Callable[..., None]) -> Callable[..., None]:
-    return project_directory(config_file(as_json(command)))
-
-
-def _text_options(command: Callable[..., None]) -> Callable[..., None]:
-    for name, what in (
-        ("--why", "The reason."),
-        ("--when", "Where it applies."),
-        ("--rule", "What to do, or not to do."),
-    ):
-        command = click.option(name, default="", metavar="TEXT", help=what)(command)
-    return command
-
-
-def _scope_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--path",
-        "paths",
-        multiple=True,
-        metavar="GLOB",
-        help="Files that it is for; all, if none is given. For rules.target: rules-dir.",
-    )(command)
-
-
 @rules.command("list")
-@click.option("--all", "everything", is_flag=True, help="Also those that are not in force.")
-@_common_options
+@click.option("--all", "everything", is_flag=True, help="Include rules that are not active.")
+@add_rules_options
 def list_rules(
     everything: bool, project_dir: Path, config_file: Path | None, as_json: bool
 ) -> None:
-    """List the rules in force."""
-    with _open_keeper(project_dir, config_file) as keeper:
-        found = keeper.list_records()
+    """List the active rules."""
+    with _open_manager(project_dir, config_file) as manager:
+        found = manager.list_records()
     _print_records([each for each in found if everything or each.status.is_active], as_json)
 
 
 @rules.command()
-@_common_options
+@add_rules_options
 def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-    """Show the rules that wait for a person, each with what it would change."""
-    with _open_keeper(project_dir, config_file) as keeper:
-        found = [(record, keeper.preview_approval(record)) for record in keeper.list_pending()]
+    """Show the rules that await approval, each with the change it would make."""
+    with _open_manager(project_dir, config_file) as manager:
+        found = [(record, manager.preview_approval(record)) for record in manager.list_pending()]
     for record, diff in found:
         if _should_print_json(as_json):
             click.echo(json.dumps({**_serialize_record(record), "diff": diff}))
@@ -78,30 +58,30 @@ def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
         _print_record(record, as_json)
         click.echo(sanitize_text(diff))
     if not found and not _should_print_json(as_json):
-        click.echo("nothing waits")
+        click.echo("no rule awaits approval")
 
 
 @rules.command()
 @click.argument("rule", metavar="ID")
-@_common_options
+@add_rules_options
 def show(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-    """Show one rule with its origin and its counters."""
-    with _open_keeper(project_dir, config_file) as keeper:
-        record = keeper.resolve_record(rule)
-        _print_record(record, as_json, keeper.find_files(record.rule.id))
+    """Show one rule with its origin and counters."""
+    with _open_manager(project_dir, config_file) as manager:
+        record = manager.resolve_record(rule)
+        _print_record(record, as_json, manager.find_files(record.rule.id))
 
 
 @rules.command()
 @click.argument("rule", metavar="ID")
-@_common_options
+@add_rules_options
 def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-    """Tell a rule's whole story."""
-    with _open_keeper(project_dir, config_file) as keeper:
-        record = keeper.resolve_record(rule)
-        events, where = keeper.list_events(record.rule.id), keeper.find_files(record.rule.id)
+    """Show the whole history of a rule."""
+    with _open_manager(project_dir, config_file) as manager:
+        record = manager.resolve_record(rule)
+        events, where = manager.list_events(record.rule.id), manager.find_files(record.rule.id)
     if _should_print_json(as_json):
-        story = [{"at": e.at.isoformat(), "what": e.what, "detail": e.detail} for e in events]
-        click.echo(json.dumps({**_serialize_record(record), "events": story}))
+        history = [{"at": e.at.isoformat(), "what": e.what, "detail": e.detail} for e in events]
+        click.echo(json.dumps({**_serialize_record(record), "events": history}))
         return
     _print_record(record, as_json, where)
     for event in events:
@@ -110,9 +90,9 @@ def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -
 
 
 @rules.command()
-@_text_options
-@_scope_option
-@_common_options
+@add_rule_text_options
+@add_rule_scope_option
+@add_rules_options
 def add(
     rule: str,
     when: str,
@@ -122,18 +102,18 @@ def add(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Put a rule of your own in force."""
+    """Add a rule of your own, and activate it."""
     from teacher.models import RuleText
 
-    with _open_keeper(project_dir, config_file, adding=True) as keeper:
-        _print_result(keeper, keeper.add_rule(RuleText(rule, when, why), paths), as_json)
+    with _open_manager(project_dir, config_file, adding=True) as manager:
+        _print_result(manager, manager.add_rule(RuleText(rule, when, why), paths), as_json)
 
 
 @rules.command()
 @click.argument("identity", metavar="ID")
-@_text_options
-@_scope_option
-@_common_options
+@add_rule_text_options
+@add_rule_scope_option
+@add_rules_options
 def edit(
     identity: str,
     rule: str,
@@ -144,56 +124,70 @@ def edit(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Change a rule's text or scope; its id and history stay."""
+    """Change a rule's text or scope; its id and history stay the same."""
     from orchestrator.errors import UsageError
     from teacher.models import RuleText
 
     if not (rule or when or why or paths):
-        raise UsageError("nothing to change is given", "give --rule, --when, --why or --path")
-    with _open_keeper(project_dir, config_file) as keeper:
-        _print_result(keeper, keeper.edit_rule(identity, RuleText(rule, when, why), paths), as_json)
-
-
-def _register_verb(name: str, help_: str) -> None:
-    """A command that does one thing to one rule."""
-
-    @rules.command(name, help=help_)
-    @click.argument("rule", metavar="ID")
-    @_common_options
-    def command(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-        with _open_keeper(project_dir, config_file, adding=name == "restore") as keeper:
-            _print_result(keeper, getattr(keeper, f"{name}_rule")(rule), as_json)
-
-
-_register_verb("retire", "Take a rule out of the file, into the archive.")
-_register_verb("restore", "Put a rule that left the file back in force.")
-_register_verb("reject", "Turn a rule down for good: it never comes back by itself.")
+        raise UsageError("no change is given", "give --rule, --when, --why or --path")
+    with _open_manager(project_dir, config_file) as manager:
+        _print_result(
+            manager, manager.edit_rule(identity, RuleText(rule, when, why), paths), as_json
+        )
 
 
 @rules.command()
 @click.argument("rule", metavar="ID")
-@click.option("--commit", "as_commit", is_flag=True, help="Commit the rule, and only it.")
-@_common_options
+@add_rules_options
+def retire(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """Move a rule from the file to the archive."""
+    with _open_manager(project_dir, config_file) as manager:
+        _print_result(manager, manager.retire_rule(rule), as_json)
+
+
+@rules.command()
+@click.argument("rule", metavar="ID")
+@add_rules_options
+def restore(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """Activate a rule again that was removed from the file."""
+    with _open_manager(project_dir, config_file, adding=True) as manager:
+        _print_result(manager, manager.restore_rule(rule), as_json)
+
+
+@rules.command()
+@click.argument("rule", metavar="ID")
+@add_rules_options
+def reject(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
+    """Reject a rule for good: it is never learned again."""
+    with _open_manager(project_dir, config_file) as manager:
+        _print_result(manager, manager.reject_rule(rule), as_json)
+
+
+@rules.command()
+@click.argument("rule", metavar="ID")
+@click.option("--commit", "as_commit", is_flag=True, help="Commit the rule, and nothing else.")
+@add_rules_options
 def approve(
     rule: str, as_commit: bool, project_dir: Path, config_file: Path | None, as_json: bool
 ) -> None:
-    """Put a rule that waits in force; one that it contradicts leaves."""
+    """Activate a pending rule; rules that it contradicts are archived."""
     from orchestrator.rulebook.committing import check_committable, commit_rule
 
-    with _open_keeper(project_dir, config_file, adding=True) as keeper:
-        done = (
-            keeper.approve_rule(rule, check_committable) if as_commit else keeper.approve_rule(rule)
-        )
-        _print_result(keeper, done, as_json)
+    with _open_manager(project_dir, config_file, adding=True) as manager:
+        if as_commit:
+            done = manager.approve_rule(rule, check_committable)
+        else:
+            done = manager.approve_rule(rule)
+        _print_result(manager, done, as_json)
     if as_commit:
         click.echo(f"committed as {commit_rule(done.files, done.record)}", err=True)
 
 
 @contextmanager
-def _open_keeper(
+def _open_manager(
     project_dir: Path, config_file: Path | None, *, adding: bool = False
 ) -> "Iterator[RuleManager]":
-    """Open the project's rules, and close them at the end. `adding` checks that all are loaded."""
+    """Open the project's rules; `adding` first checks that Claude Code loads their file."""
     from orchestrator.rulebook.keeping import RuleManager
 
     with open_rulebook(project_dir, config_file, adding=adding) as (book, history):
@@ -208,7 +202,7 @@ def open_rulebook(
     *,
     adding: bool,
 ) -> "Iterator[tuple[MarkdownRulebook, History]]":
-    """Open the project's rulebook, and close it at the end. `adding` checks that all are loaded."""
+    """Open the project's rulebook; `adding` first checks that Claude Code loads its file."""
     from orchestrator.config import load_config
     from orchestrator.platform.project import resolve_project
     from orchestrator.services import rulebooks
@@ -249,12 +243,12 @@ def _print_records(records: "Sequence[RuleRecord]", as_json: bool) -> None:
         )
 
 
-def _print_result(keeper: "RuleManager", done: "ChangeResult", as_json: bool) -> None:
-    _print_record(done.record, as_json, keeper.find_files(done.record.rule.id))
+def _print_result(manager: "RuleManager", done: "ChangeResult", as_json: bool) -> None:
+    _print_record(done.record, as_json, manager.find_files(done.record.rule.id))
     for rule in done.archived_rules:
-        click.echo(sanitize_text(f"to the archive for it: {rule.id}: {rule.text.rule}"), err=True)
+        click.echo(sanitize_text(f"archived: {rule.id}: {rule.text.rule}"), err=True)
     if done.warning:
-        click.echo(sanitize_text(f"careful: {done.warning}"), err=True)
+        click.echo(sanitize_text(f"warning: {done.warning}"), err=True)
 
 
 def _print_record(record: "RuleRecord", as_json: bool, where: "Sequence[Path]" = ()) -> None:

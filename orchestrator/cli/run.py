@@ -5,25 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from orchestrator.cli.options import as_json_events, config_file, project_directory
+
 if TYPE_CHECKING:
     from orchestrator.config import Override
     from orchestrator.events import Listener
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object per event.")
-config_file = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Configuration file [default: orchestrator.yaml in the project].",
-)
-project_directory = click.option(
-    "--project-dir",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    default=Path(),
-    help="The project to work on [default: this directory].",
-)
 
 _KEYS: Final = {
     "max_retries": ("learning.max_retries", "--max-retries"),
@@ -35,28 +21,28 @@ _KEYS: Final = {
 @click.command()
 @click.argument("task")
 @project_directory
-@click.option("--max-retries", type=int, metavar="N", help="Attempts after the first one.")
+@click.option("--max-retries", type=int, metavar="N", help="Number of attempts after the first.")
 @config_file
-@click.option("--no-auto-retry", is_flag=True, help="Pause after a failure, until `resume`.")
-@click.option("--model", metavar="M", help="Claude Code's model.")
-@click.option("--max-cost-usd", type=float, metavar="X", help="Cost limit of the whole run.")
+@click.option("--no-auto-retry", is_flag=True, help="Pause after a failed attempt, until `resume`.")
+@click.option("--model", metavar="M", help="Model for Claude Code.")
+@click.option("--max-cost-usd", type=float, metavar="X", help="Cost limit for the whole run.")
 @click.option(
-    "--isolate", is_flag=True, help="Work in a git worktree of its own, and leave a branch."
+    "--isolate", is_flag=True, help="Work in a separate git worktree, and leave a branch."
 )
 @click.option(
     "--allow-test-edits",
     is_flag=True,
-    help="Judge by the tests as the agent leaves them, and only report its edits.",
+    help="Judge by the tests as the agent leaves them, and only report its edits to them.",
 )
 @click.option(
     "--dangerously-skip-permissions",
     is_flag=True,
-    help="Let Claude Code do everything without asking. Only in a sandbox.",
+    help="Let Claude Code do everything without asking. Use only in a sandbox.",
 )
 @click.option(
-    "--explain-guard", is_flag=True, help="List the guarded files, with the reason for each."
+    "--explain-guard", is_flag=True, help="List the guarded files with the reason for each."
 )
-@as_json
+@as_json_events
 def run(
     task: str,
     project_dir: Path,
@@ -78,14 +64,14 @@ def run(
 
 @click.command()
 @click.argument("run", default="last")
-@click.option("--max-cost-usd", type=float, metavar="X", help="Another cost limit than before.")
-@as_json
+@click.option("--max-cost-usd", type=float, metavar="X", help="New cost limit for the whole run.")
+@as_json_events
 def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
-    """Go on with RUN where it stands [default: the last one].
+    """Continue RUN where it stopped [default: the last run].
 
-    Steps that were finished are not done again. Give the id as `orchestrator runs` shows it, or
-    the beginning of it. Settings are those that the run began with, except for limits that are
-    given here or in the environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
+    Finished steps are not repeated. RUN is an id from `orchestrator runs`, or the beginning of one.
+    The run keeps the settings that it started with, except for limits given here or in the
+    environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
     """
     from orchestrator.config import Override
     from orchestrator.services.runs import exit_code, resume_run
@@ -116,7 +102,7 @@ def _build_overrides(options: dict[str, Any]) -> "list[Override]":
 
 
 def create_listener(as_json: bool, *, explain_guard: bool = False) -> "Listener":
-    """Whoever shows a run's events: JSON lines for programs, the console for people."""
+    """Return a listener that prints a run's events: as JSON lines, or for people."""
     if as_json:
         from orchestrator.cli.json_lines import print_json
 
@@ -124,5 +110,6 @@ def create_listener(as_json: bool, *, explain_guard: bool = False) -> "Listener"
     from orchestrator.cli.console import Console
 
     console = Console(explain_guard=explain_guard)
+    # After Ctrl-C, the live line would stay on the terminal and cover what is printed next.
     click.get_current_context().call_on_close(console.close)
     return console

@@ -1,6 +1,6 @@
-"""Runs in short, a line each: for people, and as JSON.
+"""Print runs one per line: as a table, and as JSON.
 
-It imports nothing that a list does not need: the table is to be there at once.
+Imports nothing that a list does not need, because the table should appear at once.
 """
 
 import json
@@ -21,16 +21,16 @@ def iter_table_lines(found: Sequence[RunSummary]) -> Iterator[str]:
     for each in found:
         known = each.ended is not None or each.attempts
         cost, attempts = (f"${each.cost_usd:.4f}", each.attempts) if known else ("", "")
-        began = datetime.fromisoformat(each.started).astimezone()
+        started = datetime.fromisoformat(each.started).astimezone()
         task = " ".join(sanitize_text(each.task).split())
         yield (
-            f"{each.id:<23} {began:%Y-%m-%d %H:%M}  {each.outcome:<13} {attempts:>8}  "
+            f"{each.id:<23} {started:%Y-%m-%d %H:%M}  {each.outcome:<13} {attempts:>8}  "
             f"{cost:>9}  {task[:60]}"
         )
 
 
 def iter_json_lines(database: Database, found: Sequence[RunSummary]) -> Iterator[str]:
-    """Yield a JSON object for each run, with all that is known of it."""
+    """Yield a JSON object for each run, with all of its recorded values."""
     for values in iter_run_values(database, found):
         for time in ("started", "ended", "pruned"):
             values[time] = values[time] and values[time].replace("+00:00", "Z")

@@ -1,30 +1,34 @@
-"""`orchestrator runs`."""
+"""`orchestrator runs`: list, show, prune runs, and print their events."""
 
 import math
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, project_directory
+from orchestrator.cli.options import as_json, config_file, project_directory
 
 
 def _require_number(
     _context: click.Context, _parameter: click.Parameter, value: float | None
 ) -> float | None:
-    """Refuse `nan`, which is within every range."""
+    """Reject `nan`, which passes every range check, because each comparison with it is false."""
     if value is not None and math.isnan(value):
-        raise click.BadParameter("it is no number")
+        raise click.BadParameter("not a number")
     return value
 
 
 @click.group(invoke_without_command=True)
 @click.option(
-    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="How many."
+    "--limit",
+    type=click.IntRange(1, 1_000_000),
+    default=20,
+    show_default=True,
+    help="Number of runs.",
 )
 @as_json
 @click.pass_context
 def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
-    """List runs, the newest first; `runs show RUN` shows one whole."""
+    """List runs, newest first; `runs show RUN` shows one in full."""
     if ctx.invoked_subcommand:
         return
     from orchestrator.cli import run_lines
@@ -47,7 +51,7 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
 @click.argument("run", default="last")
 @as_json
 def show(run: str, as_json: bool) -> None:
-    """Show RUN whole: prompts, diffs, failures, lessons [default: the last one]."""
+    """Show RUN in full: prompts, diffs, failures, lessons [default: the last run]."""
     from orchestrator.cli import records, run_lines
     from orchestrator.storage.listing import find_summary
     from orchestrator.storage.runs import Store
@@ -68,18 +72,18 @@ def show(run: str, as_json: bool) -> None:
     type=click.FloatRange(0, 36_500),
     callback=_require_number,
     metavar="DAYS",
-    help="Ended so long ago [default: state.keep_days].",
+    help="Age in days since the end [default: state.keep_days].",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @project_directory
 @config_file
 def prune(
     older_than: float | None, dry_run: bool, project_dir: Path, config_file: Path | None
 ) -> None:
-    """Remove the files and details of runs that have been kept long enough.
+    """Remove the files and details of old runs.
 
-    That there was a run, what it came to and what it cost stays on record. A run that is at work,
-    or that has a work tree, is left alone. Runs of all projects count.
+    A run's existence, outcome and cost stay on record. Runs that are in progress or have a work
+    tree are not touched. Runs of all projects are included.
     """
     from orchestrator.services.pruning import prune_runs
 
@@ -90,14 +94,14 @@ def prune(
     for run in pruned.runs:
         click.echo(f"  {run}")
     for run in pruned.retained:
-        click.echo(f"  {run} stays: its work tree is there; `orchestrator resume {run}` goes on")
+        click.echo(f"  {run} stays: it has a work tree; `orchestrator resume {run}` continues it")
 
 
 @runs.command()
 @click.argument("run", default="last")
 @as_json
 def events(run: str, as_json: bool) -> None:
-    """Show what happened in RUN, as a time line [default: the last one]."""
+    """Show the timeline of RUN [default: the last run]."""
     from orchestrator.cli import timeline
     from orchestrator.storage.runs import Store
 

@@ -1,19 +1,20 @@
-"""`orchestrator teach`."""
+"""`orchestrator teach`: teach the failures that were queued."""
 
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import as_json, config_file, create_listener, project_directory
+from orchestrator.cli.options import as_json_events, config_file, project_directory
+from orchestrator.cli.run import create_listener
 from orchestrator.errors import UsageError
 
 
 @click.command()
-@click.option("--pending", is_flag=True, help="Teach the failures that wait.")
-@click.option("--list", "list_only", is_flag=True, help="Only list them.")
+@click.option("--pending", is_flag=True, help="Teach the queued failures.")
+@click.option("--list", "list_only", is_flag=True, help="Only list the queued failures.")
 @project_directory
 @config_file
-@as_json
+@as_json_events
 def teach(
     pending: bool,
     list_only: bool,
@@ -21,22 +22,22 @@ def teach(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Teach the failures that wait because no teacher could be asked.
+    """Teach failures that were queued because the teacher was unavailable.
 
-    A failure is kept when the teacher is down or the rule cannot be written, and forgotten after.
+    A failure is also queued if its rule could not be written. Once taught, it leaves the queue.
     """
     from orchestrator.services.pending_failures import list_pending_failures, teach_pending
 
     if not (pending or list_only):
-        raise UsageError("nothing to teach is named", "orchestrator teach --pending, or --list")
-    kept = list_pending_failures(project_dir)
+        raise UsageError("--pending or --list is missing", "run `orchestrator teach --pending`")
+    queued = list_pending_failures(project_dir)
     if list_only:
-        for each in kept:
-            began = each.since.astimezone()
-            click.echo(f"{began:%Y-%m-%d %H:%M}  {each.failure.type}: {each.failure.summary}")
-    elif kept:
+        for each in queued:
+            since = each.since.astimezone()
+            click.echo(f"{since:%Y-%m-%d %H:%M}  {each.failure.type}: {each.failure.summary}")
+    elif queued:
         changes = teach_pending(project_dir, config_file, create_listener(as_json))
         if not as_json:
-            click.echo(f"{len(kept)} taught; {len(changes)} changes to the rulebook")
-    if not kept and not as_json:
-        click.echo("no failure waits")
+            click.echo(f"{len(queued)} taught; {len(changes)} changes to the rulebook")
+    if not queued and not as_json:
+        click.echo("no failure is queued")

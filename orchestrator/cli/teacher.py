@@ -1,38 +1,39 @@
-"""`orchestrator teacher`."""
+"""`orchestrator teacher`: test the teacher, and print its n8n workflow."""
 
 from pathlib import Path
 
 import click
 
-from orchestrator.cli.run import config_file, create_listener, project_directory
+from orchestrator.cli.options import config_file, project_directory
+from orchestrator.cli.run import create_listener
 from orchestrator.cli.values import sanitize_text
 
 
 @click.group()
 def teacher() -> None:
-    """Try the teacher, or get its n8n workflow."""
+    """Test the teacher, or print its n8n workflow."""
 
 
 @teacher.command("test")
 @project_directory
 @config_file
 def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
-    """Send a sample failure to the configured teacher and show what comes back.
+    """Send a sample failure to the configured teacher and show the answer.
 
-    Shows request, answer and latency, or what is wrong. Costs one lesson; writes nothing.
+    Shows the request, the answer and the latency, or the error. Costs one lesson; writes nothing.
     """
     from orchestrator.services.teacher_check import try_teacher
 
-    def say(text: str) -> None:
+    def print_lines(text: str) -> None:
         click.echo("\n".join(sanitize_text(line) for line in text.splitlines()))
 
-    try_teacher(project_dir, config_file, create_listener(False), say)
+    try_teacher(project_dir, config_file, create_listener(False), print_lines)
     click.echo("The teacher works.")
 
 
 @teacher.command()
-@click.option("--mcp", is_flag=True, help="The variant that offers the teacher as an MCP tool.")
-@click.option("--credentials", is_flag=True, help="The credentials instead, for a self-hosted n8n.")
+@click.option("--mcp", is_flag=True, help="Print the variant that is an MCP tool.")
+@click.option("--credentials", is_flag=True, help="Print credentials for a self-hosted n8n.")
 @project_directory
 @config_file
 def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path | None) -> None:
@@ -47,9 +48,9 @@ def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path 
     settings = workflows.Settings(
         config.teacher.model, config.teacher.max_tokens, config.resolve_prompts()
     )
-    made = (
+    document = (
         workflows.build_mcp_workflow(settings)
         if mcp
         else workflows.build_webhook_workflow(settings)
     )
-    return click.echo(workflows.format_json(made), nl=False)
+    return click.echo(workflows.format_json(document), nl=False)

@@ -1,4 +1,4 @@
-"""The events of a run on record, as a time line for people or as JSON."""
+"""Print the events of a recorded run, as a timeline or as JSON."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ _TEXTS: Final = {
     "attempt_finished": ("ends", "{outcome} {message}, {seconds}"),
     "run_ended": ("run", "{outcome} {message}, {tokens} tokens, {cost_usd}, {seconds}"),
 }
-"""Label and text of each kind."""
+"""The label and the text of each kind of event."""
 
 _FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "seconds": lambda value: format_duration(float(value)),
@@ -43,7 +43,7 @@ _FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "cost_usd": lambda value: format_dollars(float(value)),
     "resumed": lambda value: "goes on:" if value else "starts:",
 }
-"""Values that a person reads in another form."""
+"""Values that are shown in another form than they are stored in."""
 
 
 def iter_lines(rows: Sequence[EventRow]) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _describe_end(end: Mapping[str, Any]) -> str:
 
 
 class _DisplayValues(dict[str, Any]):
-    """Values as a person reads them; one that is missing is empty."""
+    """Values for `format_map`, formatted for people; a missing one is empty."""
 
     def __getitem__(self, name: str) -> str:
         value = self.get(name)
@@ -120,7 +120,7 @@ class _DisplayValues(dict[str, Any]):
 
 
 def _format_item(value: object) -> str:
-    """Show one item of a list: of an object, what stands in it."""
+    """Return an item of a list as text: of an object, its values."""
     return ": ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
@@ -132,7 +132,7 @@ def _format_time(at: str) -> str:
 
 
 def _flatten_text(text: str) -> str:
-    # What is missing in a text leaves its punctuation behind.
+    # An empty value leaves the punctuation of its template behind.
     return _truncate_text(" ".join(sanitize_text(text).split()).replace(" ,", ",").rstrip(":, "))
 
 

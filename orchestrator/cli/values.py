@@ -1,18 +1,18 @@
-"""How plain values are shown to people."""
+"""Format plain values for people."""
 
 import json
 from typing import Any
 
 
 def format_yaml(value: object) -> str:
-    """A value on one line of YAML (JSON is YAML)."""
+    """Return a value as one line of YAML; JSON is valid YAML."""
     from pydantic_core import to_jsonable_python
 
     return json.dumps(to_jsonable_python(value), ensure_ascii=False)
 
 
 def format_duration(seconds: float) -> str:
-    """A duration: `0.4 s`, `12 s`, `3:05 min`."""
+    """Return a duration as `0.4 s`, `12 s` or `3:05 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:
@@ -21,7 +21,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_tokens(tokens: int) -> str:
-    """A count of tokens: `812`, `12.3k`, `1.2M`."""
+    """Return a count of tokens as `812`, `12.3k` or `1.2M`."""
     if tokens < 1000:
         return str(tokens)
     if tokens < 1_000_000:
@@ -30,12 +30,15 @@ def format_tokens(tokens: int) -> str:
 
 
 def format_dollars(amount: float) -> str:
-    """An amount of money, with enough digits to be more than nothing."""
+    """Return an amount in dollars, with four digits if two would show `$0.00` or little more."""
     return f"${amount:.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.4f}"
 
 
 def sanitize_text(text: Any) -> str:  # noqa: ANN401 -- whatever a child printed
-    """Text from outside without the control characters that would steer the terminal."""
+    """Return a text from outside with its control characters replaced.
+
+    They could move the cursor, change colours, or set the title of the user's terminal.
+    """
     return "".join(
         character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
         for character in str(text)

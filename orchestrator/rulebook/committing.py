@@ -1,15 +1,14 @@
-"""One approved rule as one commit of the user's repository: its files, and nothing else."""
+"""Commit an approved rule to the user's repository: its files, and nothing else."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from orchestrator.errors import InfrastructureError, UsageError
+from orchestrator.errors import UsageError
 from orchestrator.masking import mask_text
-from orchestrator.platform import process
 from orchestrator.rulebook.records import RuleRecord
 from orchestrator.rulebook.text import sanitize_line
+from orchestrator.workspace.repository_history import RepositoryHistory, open_user_history
 
 _COMMIT_HINT: Final = "or approve without --commit"
 _GIT_OPERATIONS: Final = {
@@ -19,60 +18,64 @@ _GIT_OPERATIONS: Final = {
     "CHERRY_PICK_HEAD": "cherry-pick",
     "REVERT_HEAD": "revert",
 }
-"""What git keeps in its folder while it is in the middle of something, which a commit of ours
-would become a part of, or which forbids it."""
+"""Files in git's folder that say which operation is in progress. A commit would become part of the
+operation, or git would refuse it."""
 _SUBJECT_CHARS: Final = 58
 
 
 def check_committable(paths: Sequence[Path]) -> None:
-    """Make sure that these files can be committed, and that it would be our change alone.
+    """Raise an error unless these files can be committed with the rule as their only change.
 
     Args:
-        paths: the files that are to change, there or not, by their real paths.
+        paths: the real paths of the files that will change; they need not exist yet.
 
     Raises:
-        UsageError: one is in no repository, ignored, or has changes that are not committed; or
-            git is in the middle of a merge or the like, locked, or knows no author.
+        UsageError: a file is in no repository, is ignored, or has uncommitted changes; or the
+            repository is locked, is in the middle of a merge or the like, or knows no author.
         InfrastructureError: git is missing.
     """
-    tops = {_find_repository(path) for path in paths}
+    tops = {_find_top(path) for path in paths}
     if len(tops) > 1:
         where = ", ".join(map(str, sorted(tops)))
-        raise UsageError(f"the rule goes into several repositories: {where}", _COMMIT_HINT[3:])
+        raise UsageError(
+            f"the rule goes into several repositories: {where}", "approve without --commit"
+        )
     for top in tops:
-        _require_finished(top)
-        if (lock := top / _run_git(top, "rev-parse", "--git-path", "index.lock").strip()).exists():
-            raise UsageError(f"another git is at work: {lock}", f"wait for it, {_COMMIT_HINT}")
-        for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-            _run_git(top, "var", who)
+        history = open_user_history(top)
+        _require_finished(history, top)
+        if (lock := top / history.find_git_path("index.lock")).exists():
+            raise UsageError(
+                f"another git process is at work: {lock}", f"wait for it, {_COMMIT_HINT}"
+            )
+        history.require_identity()
         for path in paths:
-            _require_clean(top, path)
+            _require_clean(history, path)
 
 
 def commit_rule(paths: Sequence[Path], record: RuleRecord) -> str:
-    """Commit the files, with the rule's evidence in the message; give the commit's short id.
+    """Commit the files with the rule's evidence in the message, and return the short commit id.
 
-    What is staged stays staged, and is not in the commit; the user's own git hooks run.
+    What is staged stays staged and is not in the commit. The user's own git hooks run.
 
     Raises:
-        UsageError: git refuses, as a hook may; or nothing was changed.
+        UsageError: git refuses, for example because of a hook; or no file was changed.
         InfrastructureError: git is missing.
     """
     return commit_files(paths, render_message(record))
 
 
 def commit_files(paths: Sequence[Path], text: str) -> str:
-    """Commit these files, and nothing else, with a message; give the commit's short id.
+    """Commit these files, and nothing else, with a message, and return the short commit id.
 
     Raises:
-        UsageError, InfrastructureError: as for `commit`.
+        UsageError, InfrastructureError: as for `commit_rule`.
     """
     if not paths:
         raise UsageError("no file was changed, so there is nothing to commit")
-    names, folder = [_build_pathspec(path) for path in paths], _find_repository(paths[0])
-    _run_git(folder, "add", "--", *names)
-    _run_git(folder, "commit", "--quiet", "--only", "-m", text, "--", *names)
-    return _run_git(folder, "rev-parse", "--short", "HEAD").strip()
+    pathspecs = [_build_pathspec(path) for path in paths]
+    history = open_user_history(_find_top(paths[0]))
+    history.stage("--", *pathspecs)  # `git commit --only` does not take a file that is new to git
+    return history.commit_paths(pathspecs, text)
 
 
 def is_in_work_tree(folder: Path) -> bool:
@@ -81,38 +84,39 @@ def is_in_work_tree(folder: Path) -> bool:
     Raises:
         InfrastructureError: git is missing.
     """
-    return _run_git(folder, "rev-parse", "--is-inside-work-tree", fine=(0, 128)).strip() == "true"
+    return open_user_history(folder).is_work_tree()
 
 
 def find_committable(paths: Sequence[Path], folder: Path) -> tuple[Path, ...]:
-    """Return those files that are in the work tree of a folder, and that git can commit there.
+    """Return those files that git can commit in the work tree of a folder.
 
-    That is none that it ignores, and none that is gone and was never under git.
+    Left out are files that git ignores, and files that are gone and were never tracked.
 
     Args:
-        paths: the files, by their real paths.
-        folder: a folder; in no work tree no file can be committed.
+        paths: the real paths of the files.
+        folder: a folder; if it is in no work tree, no file can be committed.
 
     Raises:
         InfrastructureError: git is missing.
     """
     if not is_in_work_tree(folder):
         return ()
-    top = Path(_run_git(folder, "rev-parse", "--show-toplevel").strip())
+    top = open_user_history(folder).find_top()
+    history = open_user_history(top)
     return tuple(
         path
         for path in paths
         if path.is_relative_to(top)
-        and not _run_git(top, "check-ignore", "--", str(path), fine=(0, 1))
-        and (path.exists() or _run_git(top, "ls-files", "--", _build_pathspec(path)))
+        and not history.is_ignored(path)
+        and (path.exists() or history.is_tracked(_build_pathspec(path)))
     )
 
 
 def render_message(record: RuleRecord) -> str:
-    """The message of a rule's commit.
+    """Return the commit message of a rule.
 
-    The evidence comes from outside: each value is one line behind its name, or it could pose as a
-    trailer, and name an author or a reviewer.
+    The evidence comes from outside, so each value is a single line after its name: a value with
+    lines of its own could forge a trailer that names an author or a reviewer.
     """
     text, origin = record.rule.text, record.origin
     evidence = {
@@ -131,46 +135,34 @@ def render_message(record: RuleRecord) -> str:
     return f"docs(memory): {sanitize_line(mask_text(text.rule), _SUBJECT_CHARS)}\n\n{lines}\n"
 
 
-def _require_finished(top: Path) -> None:
-    for name, what in _GIT_OPERATIONS.items():
-        if (top / _run_git(top, "rev-parse", "--git-path", name).strip()).exists():
+def _require_finished(history: RepositoryHistory, top: Path) -> None:
+    for name, operation in _GIT_OPERATIONS.items():
+        if (top / history.find_git_path(name)).exists():
             raise UsageError(
-                f"a {what} is in progress in {top}", f"finish it first, {_COMMIT_HINT}"
+                f"a {operation} is in progress in {top}", f"finish it first, {_COMMIT_HINT}"
             )
-    if _run_git(top, "ls-files", "--unmerged"):
+    # A `git stash pop` that failed leaves conflicts, but none of the files above.
+    if history.has_conflicts():
         raise UsageError(f"files in {top} are not merged", f"merge them first, {_COMMIT_HINT}")
 
 
-def _require_clean(top: Path, path: Path) -> None:
-    # A file that is not there has no status; but git would not add it, if it is to be ignored.
-    if _run_git(top, "check-ignore", "--", str(path), fine=(0, 1)):
-        raise UsageError(f"git ignores {path}", f"mend .gitignore, {_COMMIT_HINT}")
-    if said := _run_git(top, "status", "--porcelain", "--", _build_pathspec(path)).strip():
+def _require_clean(history: RepositoryHistory, path: Path) -> None:
+    # `git status` is silent about a file that does not exist yet, but `git add` would refuse it.
+    if history.is_ignored(path):
+        raise UsageError(f"git ignores {path}", f"change .gitignore, {_COMMIT_HINT}")
+    if status := history.read_status(_build_pathspec(path)).strip():
         raise UsageError(
-            f"{path} has changes of yours, or is not under git: {said}",
+            f"{path} has uncommitted changes of yours, or is not tracked by git: {status}",
             f"commit it first, {_COMMIT_HINT}",
         )
 
 
 def _build_pathspec(path: Path) -> str:
-    """A path for git, which would take `[ab].md` for several files."""
+    """Return a pathspec for one file; git would take `[ab].md` for a pattern."""
     return f":(literal){path}"
 
 
-def _find_repository(path: Path) -> Path:
-    """A folder of the repository that stays when the file goes."""
-    folder = next(up for up in path.parents if up.is_dir())
-    return Path(_run_git(folder, "rev-parse", "--show-toplevel").strip())
-
-
-def _run_git(folder: Path, *arguments: str, fine: Sequence[int] = (0,)) -> str:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_INDEX")}
-    environment |= {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
-    try:
-        done = process.capture(["git", *arguments], cwd=folder, env=environment)
-    except OSError as error:
-        raise InfrastructureError(f"git cannot be started: {error}", "install git") from error
-    if done.returncode not in fine:
-        said = " ".join(done.stderr.decode("utf-8", "replace").split())
-        raise UsageError(f"git {arguments[0]} refuses: {said}", "see `git status`")
-    return done.stdout.decode("utf-8", "replace")
+def _find_top(path: Path) -> Path:
+    """Return the top of the file's repository, found from the nearest folder that exists."""
+    folder = next(parent for parent in path.parents if parent.is_dir())
+    return open_user_history(folder).find_top()

@@ -1,8 +1,9 @@
-"""Whether a rule that has left the files was taken out by a person, or is only somewhere else.
+"""Decide whether a rule that is missing from the files was deleted by a person.
 
-A rule that was deleted is not to come back by itself; one that left with a checkout is nobody's
-word, and the next failure may teach it again. git tells the two apart. In doubt nobody took it out:
-a rule that is kept out wrongly would never be learned again, without a word.
+A rule that a person deleted must not come back by itself. One that left with a checkout was not
+rejected, and the next failure may teach it again. The git history distinguishes the two. In doubt
+the rule counts as not deleted: one that is kept out by mistake would silently never be learned
+again.
 """
 
 import re
@@ -18,32 +19,28 @@ from orchestrator.rulebook.document import parse_document
 from orchestrator.rulebook.records import RuleRecord
 
 if TYPE_CHECKING:
-    from orchestrator.workspace.git import Git
+    from orchestrator.workspace.repository_history import RepositoryHistory
 
-_LOG: Final = (
-    *("log", "-m", "-p", "-U0", "--format=", "-G", "<!-- rule "),
-    # With these git runs nothing that a repository configures, and prints no colours.
-    *("--no-textconv", "--no-ext-diff", "--no-show-signature", "--no-color"),
-)
+_ID_COMMENT: Final = "<!-- rule "
 _ID: Final = re.compile(rb"^[-+].*<!-- rule ([\w-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class FileVersions:
-    """A file that rules may stand in."""
+    """A file that may hold rules, in two versions."""
 
     path: Path
     """Its real path."""
     current: bytes
-    """As people left it."""
+    """Its content now."""
     last_written: bytes
-    """As one of our processes wrote it last; empty if none did."""
+    """The content that the program wrote last; empty if it never wrote the file."""
 
     @property
     def is_edited(self) -> bool:
-        """Whether somebody else than we has written what is there, and left the section.
+        """Whether somebody else has changed the file, and the section with the rules is there.
 
-        All of its rules at once are nobody's word.
+        Whoever removed the whole section made no decision about a single rule.
         """
         return (
             self.current != self.last_written and parse_document(self.current).section is not None
@@ -51,106 +48,100 @@ class FileVersions:
 
 
 class Withdrawals:
-    """Tells of rules that are missing from all files whether a person took them out.
+    """Decides whether a rule that is missing from all files was deleted by a person.
 
-    So it is, in a file that somebody edited:
+    In a file that somebody edited, a rule was deleted if
 
-    - without git: where the rule stood when we wrote the file;
-    - where the last commit has the rule there, or an earlier one of its line had it;
-    - where the rule stood when we wrote the file, no branch and no stash has it, and the file is
-      not what was committed before that.
+    - there is no git, and the program last wrote the file with the rule;
+    - the last commit has the rule in the file, or one of its ancestors had it; or
+    - the program last wrote the file with the rule, no branch and no stash has it, and the file
+      is not what was committed before that.
 
     Args:
         root: the folder of the rulebook.
-        traces: its files.
+        files: the files of the rulebook.
     """
 
-    def __init__(self, root: Path, traces: Sequence[FileVersions]) -> None:
-        self._root, self._traces = root, traces
+    def __init__(self, root: Path, files: Sequence[FileVersions]) -> None:
+        self._root, self._files = root, files
 
     def __call__(self, record: RuleRecord) -> bool:
-        """Whether a person took this rule out."""
-        if not self._manual_edits:
+        """Return whether a person deleted this rule."""
+        if not self._edited_files:
             return False
         rule = record.rule.id
-        stood = [
-            trace for trace in self._manual_edits if rule in _parse_rule_ids(trace.last_written)
+        written = [
+            file for file in self._edited_files if rule in _parse_rule_ids(file.last_written)
         ]
         try:
-            return self._is_withdrawn_in_git(record, stood) if self._is_in_git else bool(stood)
-        except LoopError:  # the repository is broken, or holds but a part
+            return self._is_withdrawn_in_git(record, written) if self._is_in_git else bool(written)
+        except LoopError:  # the repository is broken, or a partial clone without the file
             return False
 
-    def _is_withdrawn_in_git(self, record: RuleRecord, stood: Sequence[FileVersions]) -> bool:
+    def _is_withdrawn_in_git(self, record: RuleRecord, written: Sequence[FileVersions]) -> bool:
         rule = record.rule.id
-        having = [
-            trace
-            for trace in self._traces
-            if rule in _parse_rule_ids(self._head_contents[trace.path])
+        committed = [
+            file for file in self._files if rule in _parse_rule_ids(self._head_contents[file.path])
         ]
-        if having:
-            return any(trace.is_edited for trace in having)
+        if committed:
+            return any(file.is_edited for file in committed)
         if rule in self._branch_rule_ids:
             return True
         if rule in self._all_rule_ids:
             return False
         return any(
-            _normalize_newlines(trace.current)
-            != _normalize_newlines(self._head_contents[trace.path])
-            or self._has_commit_since(trace.path, record.mattered.timestamp())
-            for trace in stood
+            _normalize_newlines(file.current) != _normalize_newlines(self._head_contents[file.path])
+            or self._has_commit_since(file.path, record.mattered.timestamp())
+            for file in written
         )
 
     @cached_property
-    def _manual_edits(self) -> Sequence[FileVersions]:
-        return [trace for trace in self._traces if trace.is_edited]
+    def _edited_files(self) -> Sequence[FileVersions]:
+        return [file for file in self._files if file.is_edited]
 
     @cached_property
     def _is_in_git(self) -> bool:
         if not shutil.which("git"):
             return False
-        inside = self._git.run("rev-parse", "--is-inside-work-tree", allowed=(0, 128))
-        return inside.stdout.strip() == b"true"
+        return self._open_history(self._root).is_work_tree()
 
     @cached_property
     def _head_contents(self) -> dict[Path, bytes]:
-        """The files as the last commit has them."""
+        """The files' content in the last commit."""
         return {
-            trace.path: self._git.with_folder(trace.path.parent)
-            .run("cat-file", "blob", f"HEAD:./{trace.path.name}", allowed=(0, 128))
-            .stdout
-            for trace in self._traces
-            if trace.path.parent.is_dir()
+            path: self._open_history(path.parent).read_file(f"HEAD:./{path.name}")
+            for path in (file.path for file in self._files)
+            if path.parent.is_dir()
         }
 
     @cached_property
     def _branch_rule_ids(self) -> frozenset[str]:
-        born = self._git.run("rev-parse", "--verify", "--quiet", "HEAD", allowed=(0, 1))
-        return self._list_rule_ids("HEAD") if born.returncode == 0 else frozenset()
+        born = self._open_history(self._root).has_commit("HEAD")
+        return self._list_rule_ids("HEAD") if born else frozenset()
 
     @cached_property
     def _all_rule_ids(self) -> frozenset[str]:
         return self._list_rule_ids("--all")
 
-    def _list_rule_ids(self, where: str) -> frozenset[str]:
-        """The ids that commits from there brought or removed; a stash is a merge, hence `-m`."""
-        names = [str(trace.path) for trace in self._traces]
-        return frozenset(
-            map(bytes.decode, _ID.findall(self._git.read_output(*_LOG, where, "--", *names)))
-        )
+    def _list_rule_ids(self, revisions: str) -> frozenset[str]:
+        """Return the ids of the rules that commits reachable from there added or removed."""
+        paths = [file.path for file in self._files]
+        patches = self._open_history(self._root).read_patches(revisions, _ID_COMMENT, paths)
+        return frozenset(map(bytes.decode, _ID.findall(patches)))
 
     def _has_commit_since(self, path: Path, moment: float) -> bool:
-        """Whether the last commit of a file is later: then somebody left the rule out of it."""
-        said = self._git.read_output(
-            "log", "-1", "--format=%ct", "--no-show-signature", "--", str(path)
-        )
-        return bool(said.strip()) and int(said) >= int(moment)
+        """Return whether a file was committed since then: somebody left the rule out of it."""
+        committed = self._open_history(self._root).find_commit_time(path)
+        return committed is not None and committed >= int(moment)
 
-    @property
-    def _git(self) -> "Git":
-        from orchestrator.workspace.git import Git  # only where a rule is missing
+    @staticmethod
+    def _open_history(folder: Path) -> "RepositoryHistory":
+        # Imported only where a rule is missing: `rules list` does not pay for git.
+        from orchestrator.workspace.git import Git
+        from orchestrator.workspace.repository_history import open_private_history
 
-        return Git(self._root, config=("log.showRoot=true",))
+        # A user may have turned this off, and the patch of the first commit would be empty.
+        return open_private_history(Git(folder, config=("log.showRoot=true",)))
 
 
 def _parse_rule_ids(data: bytes) -> frozenset[str]:
@@ -161,5 +152,5 @@ def _parse_rule_ids(data: bytes) -> frozenset[str]:
 
 
 def _normalize_newlines(data: bytes) -> bytes:
-    # A checkout may have other line endings than the commit.
+    # With `core.autocrlf`, a checkout has other line endings than the commit.
     return data.replace(b"\r\n", b"\n")

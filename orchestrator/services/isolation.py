@@ -1,4 +1,4 @@
-"""Where a run works: in the user's own folder, or in a git work tree of its own.
+"""Decide where a run works: in the user's own folder, or in a separate git work tree.
 
 <state>/worktrees/<run id>/      the work tree, on the branch `orchestrator/<run id>`
 """
@@ -25,21 +25,22 @@ _SUBJECT_LENGTH: Final = 72
 
 @dataclass
 class WorkFolder:
-    """The folder that a run works in; the user's own unless it has a work tree."""
+    """The folder that a run works in: the user's own, or that of its work tree."""
 
     folder: Path
     worktree: Worktree | None = None
     started: bool = False
-    """Whether a process has taken the run up, so that it can be resumed."""
+    """Whether the run has started, so that it can be resumed."""
     ended: bool = False
-    """Whether it has ended for good."""
+    """Whether the run has ended for good."""
     lost: bool = False
-    """Whether another process carries the run now."""
+    """Whether another process has taken over the run."""
 
     def commit_work(self, task: Task, run: str, result: RunResult, rules: Sequence[str]) -> None:
-        """Commit what a run that has ended leaves behind, the files with its rules included.
+        """Commit the result of a run that has ended, including the files with its rules.
 
-        To be called before the end is on record: whoever dies in between commits again.
+        Must be called before the end is recorded. If the process dies in between, the next one
+        calls it again.
 
         Raises:
             InfrastructureError: git failed.
@@ -50,25 +51,25 @@ class WorkFolder:
 
 
 _FINAL_OUTCOMES: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)
-"""Outcomes that no `resume` goes on from."""
+"""Outcomes after which a run cannot be resumed."""
 
 
 @contextlib.contextmanager
 def open_worktree(
     project: Path, run: str, state: Path, listener: Listener, *, fresh: bool
 ) -> Iterator[WorkFolder]:
-    """Give the run a work tree of its own; remove it once nothing goes on in it.
+    """Create a work tree for a run, and remove it when the run has ended for good.
 
-    After an end that `resume` cannot go on from, the branch has all the work and the work tree is
-    removed, and the branch too when there is nothing on it. Otherwise both stay for `resume`.
+    Then the branch has all of the work; it is removed too if nothing was committed on it. If the
+    run can be resumed, the work tree and the branch stay.
 
     Args:
         project: the user's project.
         run: the run's id.
         state: the state directory.
-        listener: told where the work is.
-        fresh: whether no process has taken the run up yet; then the work tree is made, unless a
-            process that was killed has made it.
+        listener: gets notices about where the work is.
+        fresh: whether the run has not started yet. Then the work tree is created, unless a process
+            that was killed has completed it.
 
     Raises:
         UsageError: the project is in no repository or has no commit, or the work tree is gone.
@@ -76,8 +77,8 @@ def open_worktree(
     """
     branch = BRANCHES + run
     worktree = resolve_worktree(project, worktree_folder(state, run), branch)
-    made = fresh and not worktree.is_complete()
-    if made:
+    is_new = fresh and not worktree.is_complete()
+    if is_new:
         _report_uncommitted(project, listener)
         worktree.create()
     elif not worktree.project.is_dir():
@@ -85,70 +86,72 @@ def open_worktree(
             f"the work tree of run {run} is gone: {worktree.folder}",
             f"start a new run; what was committed is on the branch {branch}",
         )
-    place = WorkFolder(worktree.project, worktree)
+    work = WorkFolder(worktree.project, worktree)
     try:
-        yield place
+        yield work
     finally:
-        if made and not place.started:
+        if is_new and not work.started:
             worktree.remove(with_branch=True)
-        elif place.ended:
+        elif work.ended:
             _remove_worktree(worktree, listener)
-        elif not place.lost:
-            listener(Notice(f"`orchestrator resume {run}` goes on in {worktree.folder}"))
+        elif not work.lost:
+            listener(Notice(f"`orchestrator resume {run}` continues in {worktree.folder}"))
 
 
 def remove_leftover_worktrees(project: Path, store: Store, listener: Listener) -> None:
-    """Remove the work trees of this project's runs that were killed after they had ended.
+    """Remove the work trees of this project's runs that ended without removing theirs.
 
-    Whoever dies between the end on record and the removal leaves one. Where something is in it
-    that is not on the branch, it stays.
+    A process that is killed between recording the end and the removal leaves one. A work tree with
+    content that is not on its branch is left alone.
 
     Args:
         project: the user's project.
-        store: knows the runs.
-        listener: told of each.
+        store: the recorded runs.
+        listener: gets a notice about each.
     """
-    with FileLock(store.locks / "worktrees.lock"):  # several runs may begin at once
+    with FileLock(store.locks / "worktrees.lock"):  # several runs may start at the same time
         for folder in sorted(worktrees_folder(store.directory).glob("*")):
             record = _find_ended_run(folder.name, store)
             if not record or record.task.project != project:
                 continue
             try:
                 worktree = resolve_worktree(project, folder, BRANCHES + record.id)
-                left = worktree.list_uncommitted_paths()
-                if left:
-                    what = f"{left[0]} and {len(left) - 1} more" if left[1:] else left[0]
-                    listener(Notice(f"run {record.id} has ended; {what} is only in {folder}"))
+                paths = worktree.list_uncommitted_paths()
+                if paths:
+                    names = f"{paths[0]} and {len(paths) - 1} more" if paths[1:] else paths[0]
+                    listener(Notice(f"run {record.id} has ended; {names} is only in {folder}"))
                     continue
-                listener(Notice(f"removing what run {record.id} left when it was killed: {folder}"))
+                listener(Notice(f"removing the leftover work tree of run {record.id}: {folder}"))
                 _remove_worktree(worktree, listener)
             except LoopError as error:
-                listener(Notice(f"{folder} of run {record.id}, which has ended, stays: {error}"))
+                listener(
+                    Notice(f"the work tree of run {record.id} is not removed: {folder}: {error}")
+                )
 
 
 def _find_ended_run(run: str, store: Store) -> RunRecord | None:
-    """The record of a run that has ended for good, and whose process is not there any more."""
+    """Return the record of a run that has ended for good and whose process is gone."""
     try:
         record = store.find_run(run)
     except UsageError:
-        return None  # one that is only beginning, or not ours
+        return None  # the run has not been recorded yet, or the folder is not a run's
     if record.id != run or record.outcome not in _FINAL_OUTCOMES or not record.ended:
         return None
     return None if record.carried else record
 
 
 def _remove_worktree(worktree: Worktree, listener: Listener) -> None:
-    anything = worktree.has_commits()
-    worktree.remove(with_branch=not anything)
-    if anything:
+    has_work = worktree.has_commits()
+    worktree.remove(with_branch=not has_work)
+    if has_work:
         listener(
             Notice(
                 f"the work is on the branch {worktree.branch}: `git diff HEAD...{worktree.branch}` "
-                f"shows it, `git merge {worktree.branch}` takes it over"
+                f"shows it, `git merge {worktree.branch}` merges it"
             )
         )
     else:
-        listener(Notice("the run changed nothing, so it leaves no branch"))
+        listener(Notice("the run changed nothing, so its branch was removed"))
 
 
 def _report_uncommitted(project: Path, listener: Listener) -> None:
@@ -157,11 +160,11 @@ def _report_uncommitted(project: Path, listener: Listener) -> None:
         return
     named = ", ".join(paths[:_MOST_NAMED])
     more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    listener(Notice(f"the isolated run begins at the last commit; it does not see {named}{more}"))
+    listener(Notice(f"the isolated run starts from the last commit, without {named}{more}"))
 
 
 def _format_commit_message(task: Task, run: str, result: RunResult) -> str:
-    """A commit message that names the task and the run."""
+    """Return a commit message with the task, the outcome and the run."""
     first = task.text.strip().splitlines()[0]
     subject = first if len(first) <= _SUBJECT_LENGTH else f"{first[: _SUBJECT_LENGTH - 1]}…"
     rest = "" if subject == task.text.strip() else f"{task.text.strip()}\n\n"

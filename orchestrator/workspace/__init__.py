@@ -1,4 +1,18 @@
-"""The project's files, seen from outside: snapshots, diffs, and restoring."""
+"""The project's files, seen from outside: snapshots, diffs, restoring, and work trees.
+
+- git: how `git` is started
+- repository: what has to be known about the user's repository
+- private: the private git directory in which snapshots are made
+- snapshots: take a snapshot, compare two, restore one
+- trees: what differs between two trees
+- modes, bytecode: the permissions of files, and Python's cache of them, after a restore
+- restore: restore the files of an earlier snapshot
+- swap: put the tree before an attempt in place for one run of the suite
+- pinning: store a tree so that it does not depend on the user's repository
+- repository_history: commits, branches and work trees, through GitPython
+- worktree: a separate work tree, in which an isolated run works
+- fake: a project in memory, for tests
+"""
 
 from orchestrator.workspace.snapshots import GitWorkspace, open_workspace
 

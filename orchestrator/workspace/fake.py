@@ -1,4 +1,4 @@
-"""A project in memory, for tests of whatever uses a workspace."""
+"""A project in memory, for tests of code that uses a workspace."""
 
 import difflib
 import hashlib
@@ -14,7 +14,7 @@ class FakeWorkspace:
     Change `files` between two snapshots as an agent would change the disk.
 
     Args:
-        files: path to content, to begin with.
+        files: the initial files, path to content.
     """
 
     def __init__(self, files: dict[str, bytes] | None = None) -> None:
@@ -23,7 +23,7 @@ class FakeWorkspace:
         self._trees: dict[str, dict[str, bytes]] = {}
 
     def take_snapshot(self) -> Snapshot:
-        """Keep a copy of the present files; the same files give the same snapshot."""
+        """Store a copy of the current files; equal files give the same snapshot."""
         tree = hashlib.sha1(repr(sorted(self.files.items())).encode()).hexdigest()  # noqa: S324 -- an id
         self._trees[tree] = dict(self.files)
         return Snapshot(tree)
@@ -32,15 +32,15 @@ class FakeWorkspace:
         """Do nothing: the files have no permissions."""
 
     def restore_command(self, snapshot: Snapshot) -> str:
-        """Say a command that stands for none: there are no files."""
+        """Return a placeholder: there are no files that a command could print."""
         return f"show {snapshot.tree}:PATH"
 
     def diff_command(self, before: Snapshot, after: Snapshot) -> str:
-        """Return a command that stands for none: there are no files."""
+        """Return a placeholder: there are no files that a command could compare."""
         return f"diff {before.tree} {after.tree}"
 
     def read_file(self, snapshot: Snapshot, path: str) -> bytes | None:
-        """Give a file of a snapshot."""
+        """Return the content of a file in a snapshot; None if it is not there."""
         return self._trees[snapshot.tree].get(path)
 
     def diff_snapshots(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
@@ -58,7 +58,7 @@ class FakeWorkspace:
     def restore_files(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> tuple[str, ...]:
-        """Restore what differs; leave alone, and name, what changed after `changed_since`."""
+        """Restore the files that differ; return those left alone: they changed since then."""
         target, since = self._trees[to.tree], self._trees[changed_since.tree]
         left_alone = []
         for path in sorted(target.keys() | since.keys()):

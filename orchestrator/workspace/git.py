@@ -1,4 +1,4 @@
-"""How `git` is started: nothing inherited, nothing asked, nothing run that a repository brings."""
+"""Start `git` so that it inherits nothing, asks nothing, and runs nothing of the repository."""
 
 import os
 import shlex
@@ -13,8 +13,8 @@ from orchestrator.platform.watchdog import EndReason
 
 _PASSED_VARIABLES: Final = frozenset(
     {
-        # Where git itself and its configuration are, and how far it looks upwards: facts about
-        # the machine. Every other GIT_ variable would point git somewhere else.
+        # Facts about the machine: where git and its configuration are, and how far up git looks
+        # for a repository. Every other GIT_ variable would direct git to another repository.
         "GIT_CEILING_DIRECTORIES",
         "GIT_CONFIG_GLOBAL",
         "GIT_CONFIG_NOSYSTEM",
@@ -28,7 +28,8 @@ _HARMLESS: Final = (
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "core.untrackedCache=false",
-    # Files called HEAD, config, objects and refs can be committed anywhere; they are no repository.
+    # Anybody can commit files called HEAD, config, objects and refs, and git would take the folder
+    # for a bare repository and obey its configuration.
     "safe.bareRepository=explicit",
 )
 _ANY_OWNER: Final = ("safe.directory=*",)
@@ -39,14 +40,14 @@ _TIMEOUT_SECONDS: Final = 900.0
 _NO_SPACE: Final = (
     "No space left on device",
     "Disk quota exceeded",
-    # All that git says in two places when the bytes do not fit.
+    # In two places git prints only this when the disk is full, without the system's reason.
     "write failure on standard output",
     "unable to write file",
 )
 
 
 def decode_path(path: bytes) -> str:
-    r"""A path as text that can be printed and stored; bytes that are not UTF-8 as `\xe9`."""
+    r"""Return a path as printable text, with bytes that are not UTF-8 escaped as `\xe9`."""
     return path.decode("utf-8", "backslashreplace")
 
 
@@ -55,11 +56,11 @@ class Git:
     """`git` in one folder, with a controlled environment and configuration.
 
     Args:
-        folder: where it runs.
-        environment: variables for this git, beyond the controlled ones.
-        config: further settings, as `-c` takes them.
-        any_owner: whether a repository may be somebody else's: only where nothing is run that it
-            configures, clean filters included.
+        folder: the working directory.
+        environment: variables in addition to the controlled ones.
+        config: additional settings, as `-c` takes them.
+        any_owner: whether the repository may belong to another user. Safe only if nothing is run
+            that it configures, clean filters included.
     """
 
     folder: Path
@@ -74,17 +75,17 @@ class Git:
         stdout_file: Path | None = None,
         allowed: Collection[int] = (0,),
     ) -> process.ProcessResult:
-        """Run one git command and give what it printed.
+        """Run one git command and return its result.
 
         Args:
             arguments: the command and its arguments.
-            stdin: what it reads.
-            stdout_file: takes standard output straight to a file.
-            allowed: exit codes that are an answer and not a failure.
+            stdin: standard input.
+            stdout_file: the file that standard output is written to, without holding it in memory.
+            allowed: exit codes that are an answer, not a failure.
 
         Raises:
-            InfrastructureError: git is missing, took too long, or failed; the message holds the
-                command, the code and the whole of standard error.
+            InfrastructureError: git is missing, took too long, or failed; the message has the
+                command, the exit code and all of standard error.
             OSError: `stdout_file` cannot be written.
         """
         owner = _ANY_OWNER if self.any_owner else ()
@@ -107,31 +108,31 @@ class Git:
         return done
 
     def read_output(self, *arguments: str, stdin: bytes = b"") -> bytes:
-        """Run one git command and give its standard output."""
+        """Run one git command and return its standard output."""
         return self.run(*arguments, stdin=stdin).stdout
 
     def read_line(self, *arguments: str) -> bytes:
-        """Run one git command that prints one line, and give the line."""
+        """Run one git command that prints one line, and return the line without its end."""
         return self.read_output(*arguments).removesuffix(b"\n")
 
     def with_folder(self, folder: Path, **environment: str) -> "Git":
-        """The same git in another folder, with further variables."""
+        """Return the same git for another folder, with additional variables."""
         return replace(self, folder=folder, environment={**self.environment, **environment})
 
     def build_error(
         self, arguments: tuple[str, ...], done: process.ProcessResult
     ) -> InfrastructureError:
-        """The error that says what a git command did, in full."""
+        """Return the error for a git command that failed, with all of its standard error."""
         command = shlex.join(["git", *arguments])
         stderr = done.stderr.decode("utf-8", "replace").strip()
         if done.ended_by is not EndReason.ITSELF:
-            how = f"was ended after {done.seconds:.0f} s"
+            outcome = f"was stopped after {done.seconds:.0f} s"
         else:
-            how = f"failed with exit code {done.returncode}"
-        hint = f"see what `git status` says in {self.folder}"
+            outcome = f"failed with exit code {done.returncode}"
+        hint = f"run `git status` in {self.folder}"
         if any(phrase in stderr for phrase in _NO_SPACE):
             hint = "the disk is full: free some space for the state directory, then run again"
-        return InfrastructureError(f"`{command}` in {self.folder} {how}: {stderr}", hint)
+        return InfrastructureError(f"`{command}` in {self.folder} {outcome}: {stderr}", hint)
 
 
 def _format_settings(values: tuple[str, ...]) -> list[str]:
@@ -139,17 +140,17 @@ def _format_settings(values: tuple[str, ...]) -> list[str]:
 
 
 def _build_environment() -> dict[str, str]:
-    kept = {
+    inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("GIT_") or name in _PASSED_VARIABLES
     }
-    kept.pop("LANGUAGE", None)  # it would translate what we read
-    return kept | {
+    inherited.pop("LANGUAGE", None)  # it outranks LC_ALL, and would translate the output we parse
+    return inherited | {
         "LC_ALL": "C.UTF-8",
-        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_OPTIONAL_LOCKS": "0",  # `git status` would refresh, and lock, the user's index
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_NO_LAZY_FETCH": "1",  # reading a partial clone would go to the network
         "GIT_NO_REPLACE_OBJECTS": "1",
     }
 

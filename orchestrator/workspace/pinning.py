@@ -1,10 +1,10 @@
-"""Trees that last: what a rule was learned from, complete in a folder of its own.
+"""Store the tree that a rule was learned from, complete, in a folder of its own.
 
     <folder>/tree.pack       one git pack with every object of the tree
     <folder>/pinned.json     whose tree it is, and what failed on it; written last
 
-A snapshot borrows the objects of the user's repository, and a history that is rewritten there may
-take them away. A pinned tree needs nothing but its folder: remove that, and it is gone.
+A snapshot borrows objects from the user's repository, which lose their last reference, and are
+pruned, when history is rewritten there. A pinned tree depends on its folder only.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import ISOLATED, RAW_BYTES
 
 MOST_BYTES: Final = 100 * 1024 * 1024
-"""Size of all files of a tree; one that is larger is not pinned."""
+"""Total size of a tree's files; a larger tree is not pinned."""
 
 _PACK: Final = "tree.pack"
 _ABOUT: Final = "pinned.json"
@@ -34,18 +34,18 @@ _EXACT: Final = (
     "core.protectNTFS=false",
     "core.protectHFS=false",
 )
-"""Files come back as they were, also where their names would be odd on another system."""
+"""Files are restored byte for byte, also if their names are invalid on other systems."""
 
 
 @dataclass(frozen=True)
 class PinnedTree:
-    """A tree, and what a rule was learned from on it. All text is without secrets."""
+    """A tree, and the failure on it that a rule was learned from. All text is masked."""
 
     rule: str
     run: str
     attempt: int
     tree: str
-    """The id of the tree that the attempt began with."""
+    """The id of the tree before the attempt."""
     task: str
     cases: tuple[str, ...]
     """Ids of the test cases that failed."""
@@ -53,27 +53,28 @@ class PinnedTree:
     at: str
     """When the rule was learned: ISO 8601, in UTC."""
     left_out: tuple[str, ...] = ()
-    """Repositories inside, and what could not be read: no snapshot has them."""
+    """Nested repositories and unreadable files, which no snapshot contains."""
 
 
 def locate_pin(state: Path, pinned: PinnedTree) -> Path:
-    """Return where the state directory keeps a tree: a rule may be learned more than once."""
+    """Return the folder of a tree in the state directory, one for each time a rule was learned."""
     return pins_folder(state) / pinned.rule / f"{pinned.run}.{pinned.attempt}"
 
 
 def pin_tree(git: Git, pinned: PinnedTree, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
-    """Keep a tree in a folder of its own; where it is kept already, nothing is done.
+    """Store a tree in a folder of its own; do nothing if the folder exists.
 
-    Whoever is killed in between leaves no folder that counts.
+    The folder is written under another name and renamed at the end, so that a process that is
+    killed leaves no incomplete one.
 
     Args:
         git: can read the tree.
-        pinned: whose tree it is.
-        folder: where it is kept; made with all its parents.
-        most_bytes: how large the tree's files may be together.
+        pinned: the tree, and what it belongs to.
+        folder: the folder to create, with its parents.
+        most_bytes: the largest total size of the tree's files.
 
     Raises:
-        InfrastructureError: the tree is too large or not complete, or it cannot be written.
+        InfrastructureError: the tree is too large or incomplete, or it cannot be written.
     """
     if files.exists(folder):
         return
@@ -90,15 +91,15 @@ def pin_tree(git: Git, pinned: PinnedTree, folder: Path, *, most_bytes: int = MO
     except OSError as error:
         raise _build_write_error(folder, error) from error
     finally:
-        with contextlib.suppress(OSError):  # the next one removes it
+        with contextlib.suppress(OSError):  # the next call removes it
             files.remove_path(draft)
 
 
 def read_pin(folder: Path) -> PinnedTree:
-    """Return what is pinned in a folder.
+    """Return the description of the tree that is pinned in a folder.
 
     Raises:
-        InfrastructureError: nothing is, or it was damaged.
+        InfrastructureError: there is none, or it is damaged.
     """
     try:
         stored = json.loads((folder / _ABOUT).read_text(encoding="ascii"))
@@ -111,20 +112,20 @@ def read_pin(folder: Path) -> PinnedTree:
 
 
 def check_out_pin(folder: Path, into: Path) -> PinnedTree:
-    """Write the files of a pinned tree into a folder, byte by byte as they were.
+    """Write the files of a pinned tree into a folder, byte for byte.
 
     Args:
-        folder: where the tree is pinned.
-        into: an empty folder, or one that is made.
+        folder: the folder of the pinned tree.
+        into: an empty folder; it is created if it does not exist.
 
     Raises:
-        InfrastructureError: nothing is pinned there, it was damaged, or cannot be written.
+        InfrastructureError: there is no pinned tree, it is damaged, or a file cannot be written.
     """
     pinned = read_pin(folder)
     try:
         into.mkdir(parents=True, exist_ok=True)
         if files.list_folder(into):
-            raise InfrastructureError(f"{into} is not empty", "name an empty folder")
+            raise InfrastructureError(f"{into} is not empty", "give an empty folder")
         with _open_pack(folder / _PACK, pinned.tree, into) as git:
             git.run("read-tree", pinned.tree)
             git.run("checkout-index", "--all", "--force")
@@ -141,22 +142,22 @@ def _require_small(git: Git, tree: str, most_bytes: int) -> None:
         mega = 1024 * 1024
         raise InfrastructureError(
             f"the project's files take {size // mega} MB, and at most {most_bytes // mega} MB are "
-            "kept for a rule",
-            "add what no test needs to .gitignore",
+            "stored for a rule",
+            "add files that no test needs to .gitignore",
         )
 
 
 def _write_pack(git: Git, tree: str, pack: Path) -> None:
-    # Without looking for deltas: those that the user's packs have are taken over.
-    asked = ("pack-objects", "--revs", "--stdout", "-q", "--window=0")
-    git.run(*asked, stdin=f"{tree}\n".encode("ascii"), stdout_file=pack)
+    # `--window=0` does not search for deltas, which is slow; those of the user's packs are reused.
+    command = ("pack-objects", "--revs", "--stdout", "-q", "--window=0")
+    git.run(*command, stdin=f"{tree}\n".encode("ascii"), stdout_file=pack)
     pack.chmod(0o600)
     atomic.sync_file(pack)
 
 
 @contextlib.contextmanager
 def _open_pack(pack: Path, tree: str, work_tree: Path) -> Iterator[Git]:
-    """Give a git whose repository holds the pack alone, for as long as the block takes."""
+    """Yield git for a temporary repository that contains nothing but the pack."""
     with tempfile.TemporaryDirectory(prefix="orchestrator-pinned-") as temporary:
         repository = Path(temporary)
         plain = Git(repository).with_folder(repository, **ISOLATED, GIT_DIR=temporary)

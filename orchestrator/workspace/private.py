@@ -1,7 +1,7 @@
-"""The git directory of our own, in which snapshots are made.
+"""The private git directory, in which snapshots are made.
 
-It reads the user's object database and holds a copy of the user's index, so that an unchanged
-file is neither read nor stored again. Whatever is written is written here.
+It reads the user's object database and has a copy of the user's index, so that an unchanged file
+is neither read nor stored again. Nothing is written outside of it.
 """
 
 import contextlib
@@ -36,10 +36,11 @@ MACHINE_MADE: Final = (
     "htmlcov/",
     ".DS_Store",
 )
-"""Ignored wherever the project's own rules do not speak of it. A tracked file is always seen."""
+"""Ignored unless the project's own rules say otherwise. A tracked file is always seen."""
 
 RAW_BYTES: Final = "* -text -filter -ident -working-tree-encoding !eol !diff\n"
-"""`info/attributes` outranks every other attribute file: bytes go in as they are on disk."""
+"""Content of `info/attributes`, which outranks every other attribute file: bytes are stored as they
+are on disk."""
 
 ISOLATED: Final = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
 
@@ -51,7 +52,7 @@ _TIMED_ENTRY: Final = re.compile(
     + rb"  ctime: .*\n  mtime: .*\n  dev: .*\n  uid: .*\n"
     + rb"  size: (?P<size>\d+)\tflags: (?P<flags>[0-9a-f]+)\n"
 )
-"""The same with `--debug`."""
+"""The same entry with `--debug`."""
 
 _FLAGS: Final = 0x8000 | 0x3000 | 0x2000_0000 | 0x4000_0000
 """Assume-unchanged, merge stage, intent-to-add, skip-worktree (gitformat-index(5))."""
@@ -63,8 +64,12 @@ _GITLINK: Final = b"160000"
 class PrivateGit:
     """The private git directory.
 
-    `project` runs in the project's folder and sees the work tree; `folder` is the git directory.
-    `empty_tree` is the id of a tree without files.
+    Args:
+        project: git in the project's folder, with the user's work tree and the private directory.
+        folder: the private git directory.
+        top: the top of the user's work tree.
+        prefix: the project's path below `top`: `b""` or `b"a/b/"`.
+        empty_tree: the id of a tree without files.
     """
 
     project: Git
@@ -75,7 +80,7 @@ class PrivateGit:
 
 
 def open_private_git(project: Path, repository: Repository | None, state: Path) -> PrivateGit:
-    """Make the private git directory in `state`, or take up the one that is there.
+    """Open the private git directory in `state`; create it if there is no complete one.
 
     Raises:
         InfrastructureError: git failed.
@@ -95,7 +100,7 @@ def open_private_git(project: Path, repository: Repository | None, state: Path) 
     private = PrivateGit(Git(project, environment, config), folder, top, prefix, empty_tree)
     if not (folder / "info" / "attributes").exists():  # written last, it marks a complete one
         _create_repository(folder, repository, _build_ignore_rules(repository, state, top))
-    # Left behind when we were killed in the middle of a snapshot.
+    # Left behind by a process that was killed while it took a snapshot.
     (folder / "index.lock").unlink(missing_ok=True)
     _drop_untrusted_entries(private, repository)
     return private
@@ -121,21 +126,21 @@ def _build_ignore_rules(repository: Repository | None, state: Path, top: Path) -
         if repository:
             rules += repository.exclude.read_bytes().rstrip(b"\n") + b"\n"
     if state.is_relative_to(top):
-        # A home directory as the project holds our state directory too.
+        # If the project is the home directory, the state directory is inside it.
         inside = os.fsencode(state.relative_to(top))
         rules += b"/" + re.sub(rb"([\\*?\[])", rb"\\\1", inside) + b"/\n"
     return rules
 
 
 def _borrow_objects(repository: Repository, folder: Path) -> None:
-    """Read the user's objects in place, and begin with a copy of the user's index."""
+    """Read the user's objects in place, and start from a copy of the user's index."""
     quoted = os.fsencode(repository.objects.resolve())
     for raw, escaped in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
         quoted = quoted.replace(raw, escaped)
     (folder / "objects" / "info").mkdir(exist_ok=True)
     (folder / "objects" / "info" / "alternates").write_bytes(b'"' + quoted + b'"\n')
-    # The copies keep their times: git tells by the index's own time whether an entry that looks
-    # unchanged can be trusted.
+    # copy2 preserves the times: git compares the index's own time with a file's, and reads the file
+    # again if it could have changed after the index was written.
     for shared in repository.git_dir.glob("sharedindex.*"):
         shutil.copy2(shared, folder / shared.name)
     with contextlib.suppress(FileNotFoundError):
@@ -143,22 +148,24 @@ def _borrow_objects(repository: Repository, folder: Path) -> None:
 
 
 def _drop_untrusted_entries(private: PrivateGit, repository: Repository | None) -> None:
-    """Keep only those index entries that hold, byte for byte, what is on disk.
+    """Drop the index entries that may differ from the bytes on disk.
 
-    An entry made through a filter or a change of line ends does not, nor does one that the user
-    told git not to look at. Such a file is read anew; what is not there or not ours goes.
+    These are entries written through a filter or with converted line endings, and entries that the
+    user marked with `--assume-unchanged`. Their files are read again. Entries of files that do not
+    exist, or that are outside of the project, are removed.
     """
     index = private.folder / "index"
     if not index.exists():
         return
     git = private.project.with_folder(private.top)
     if any(private.folder.glob("sharedindex.*")):
-        # As one file it can be read from the user's repository too, without its other half.
+        # A split index refers to a second file beside it. list_filtered_paths reads the index with
+        # the user's git directory, where git would not find that file.
         git.run("update-index", "--no-split-index")
     filtered = list_filtered_paths(repository, index) if repository else set()
     doubtful = _find_untrusted_entries(git, filtered, private.prefix)
     if doubtful:
-        # From the end: git moves the rest of its list up for each entry that goes.
+        # In reverse order: git moves all later entries for each one that it removes.
         changes = [_format_index_update(entry, private) for entry in reversed(doubtful.values())]
         git.run("update-index", "-z", "--index-info", stdin=b"".join(changes))
 
@@ -168,13 +175,13 @@ def _find_untrusted_entries(
 ) -> dict[bytes, re.Match[bytes]]:
     """Return the entries that cannot be trusted, by path."""
     listing = git.read_output("ls-files", "--stage", "--debug", "-z")
-    # No list of 100,000 entries is kept: they are read twice.
+    # The matches are iterated twice, because a list of 100,000 of them takes too much memory.
     oids, length = [], 0
     for entry in _TIMED_ENTRY.finditer(listing):
         oids.append(entry["oid"])
         length += entry.end() - entry.start()
     if length < len(listing):
-        # The format is git's to change. Then every file is read anew, which is only slow.
+        # git may change the format of `--debug`. Then every file is read again, which is only slow.
         plain = git.read_output("ls-files", "--stage", "-z")
         return {entry["path"]: entry for entry in _ENTRY.finditer(plain)}
     return {
@@ -190,16 +197,17 @@ def _find_untrusted_entries(
 
 
 def _iter_blob_sizes(git: Git, oids: Sequence[bytes]) -> Iterator[bytes]:
-    asked = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectsize)")
-    answers = git.read_output(*asked, stdin=b"\n".join([*oids, b""])).splitlines() if oids else []
+    command = ("cat-file", "--buffer", "--batch-check=%(objecttype) %(objectsize)")
+    stdin = b"\n".join([*oids, b""])
+    answers = git.read_output(*command, stdin=stdin).splitlines() if oids else []
     # "blob 12"; "<oid> missing" for what a partial clone never fetched, "commit 300" for a gitlink
     return (answer.removeprefix(b"blob ") for answer in answers)
 
 
 def _format_index_update(entry: re.Match[bytes], private: PrivateGit) -> bytes:
-    """A line for `update-index --index-info`: the entry without file times, or its removal."""
+    """Return a line for `update-index --index-info`: the entry without times, or its removal."""
     path = entry["path"]
-    ours = path.startswith(private.prefix) and entry["mode"] != _GITLINK
-    if ours and os.path.lexists(private.top / os.fsdecode(path)):
+    in_project = path.startswith(private.prefix) and entry["mode"] != _GITLINK
+    if in_project and os.path.lexists(private.top / os.fsdecode(path)):
         return entry["mode"] + b" " + entry["oid"] + b"\t" + path + b"\0"
     return b"0 " + b"0" * len(entry["oid"]) + b"\t" + path + b"\0"

@@ -1,4 +1,4 @@
-"""What has to be known about the user's repository. It is only ever read."""
+"""Read facts about the user's repository, which is never written."""
 
 import os
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _FILE_SETTINGS: Final = (
     "core.symlinks",
     "core.trustctime",
 )
-"""Settings that say how the file system behaves and what is ignored. All else stays behind."""
+"""Settings that describe the file system and what is ignored. No other setting is copied."""
 
 _FACTS: Final = (
     "--is-inside-work-tree",
@@ -26,12 +26,12 @@ _FACTS: Final = (
     "--git-common-dir",
     "--show-object-format",
 )
-"""What `git rev-parse` is asked, one line each."""
+"""Questions to `git rev-parse`, each answered in one line."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """Where the user's repository keeps what we read.
+    """The places in the user's repository that are read.
 
     `top` is the top of the work tree, `prefix` the project's path below it (`b""` or `b"a/b/"`).
     """
@@ -44,7 +44,7 @@ class Repository:
 
     @property
     def index(self) -> Path:
-        """The user's index; it need not exist."""
+        """The user's index, which need not exist."""
         return self.git_dir / "index"
 
     @property
@@ -54,14 +54,15 @@ class Repository:
 
     @property
     def exclude(self) -> Path:
-        """The user's private ignore rules; it need not exist."""
+        """The user's private ignore rules, a file that need not exist."""
         return self.common_dir / "info" / "exclude"
 
 
 def find_repository(project: Path) -> Repository | None:
-    """Find the repository that looks after a folder's files.
+    """Find the repository that tracks a folder's files.
 
-    A folder that its repository ignores is not looked after.
+    Returns:
+        None if there is none, or if the repository ignores the folder.
 
     Raises:
         InfrastructureError: git is missing, or cannot read the repository.
@@ -74,7 +75,7 @@ def find_repository(project: Path) -> Repository | None:
     if answer.returncode:
         raise git.build_error(("rev-parse", *_FACTS), answer)
     facts = answer.stdout.split(b"\n")[:-1]
-    if len(facts) != len(_FACTS):  # there is a line end in a path
+    if len(facts) != len(_FACTS):  # a path contains a newline
         facts = [git.read_line("rev-parse", each) for each in _FACTS]
     _, prefix, top, git_dir, common_dir, object_format = facts
     if prefix and git.run("check-ignore", "-q", ".", allowed=(0, 1)).returncode == 0:
@@ -89,10 +90,10 @@ def find_repository(project: Path) -> Repository | None:
 
 
 def read_file_settings(project: Path) -> tuple[str, ...]:
-    """The settings in force about files and ignore rules, in the form that `git -c` takes."""
+    """Return the effective settings about files and ignore rules, as `git -c` takes them."""
     pattern = f"^({'|'.join(_FILE_SETTINGS)})$".replace(".", "[.]")
-    asked = ("config", "-z", "--type=path", "--get-regexp", pattern)
-    found = Git(project).run(*asked, allowed=(0, 1)).stdout
+    command = ("config", "-z", "--type=path", "--get-regexp", pattern)
+    found = Git(project).run(*command, allowed=(0, 1)).stdout
     # `key NL value NUL`; a key without a value has no NL and means true, as it does after -c.
     return tuple(
         os.fsdecode(record.replace(b"\n", b"=", 1)) for record in found.split(b"\0") if record
@@ -100,10 +101,10 @@ def read_file_settings(project: Path) -> tuple[str, ...]:
 
 
 def list_filtered_paths(repository: Repository, index: Path) -> set[bytes]:
-    """Files of an index whose bytes git may hand to a program, or recode, on their way in."""
+    """Return the paths of an index whose bytes git may filter or recode when it adds them."""
     git = Git(repository.top).with_folder(repository.top, GIT_INDEX_FILE=str(index))
-    unspoken_of = ":(exclude,attr:!filter !working-tree-encoding)"
-    return set(git.read_output("ls-files", "-z", "--", ".", unspoken_of).split(b"\0")[:-1])
+    without_attributes = ":(exclude,attr:!filter !working-tree-encoding)"
+    return set(git.read_output("ls-files", "-z", "--", ".", without_attributes).split(b"\0")[:-1])
 
 
 def _decode_path(raw: bytes) -> Path:

@@ -1,4 +1,4 @@
-"""Restores the files of an earlier snapshot, and nothing else."""
+"""Restore the files of an earlier snapshot, and nothing else."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ from orchestrator.workspace.trees import EXECUTABLE, Change, list_changes, list_
 
 _IGNORE_FILE: Final = b".gitignore"
 _OPENED_NOTE: Final = "opened"
-"""Name of the note on the folders that a restore has opened, beside those on trees."""
+"""Name of the file with the folders that a restore has opened, beside those of the trees."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Restoration:
 
     Args:
         private: the private git directory.
-        state: folder in which the files are laid out before they go into place.
+        state: the folder in which files are written before they are moved into place.
         hidden: paths that a snapshot could not see; folders end in a slash.
     """
 
@@ -43,7 +43,7 @@ class Restoration:
     hidden: frozenset[bytes]
 
     def restore_files(self, to: str, changed_since: str, now: str) -> set[bytes]:
-        """Restore what `to` has, where it differs from `changed_since`. All three are trees.
+        """Restore the files of `to` that differ from `changed_since`. All three are tree ids.
 
         Returns:
             The paths that were left alone.
@@ -64,20 +64,20 @@ class Restoration:
         if any(_file_name(change.path) == _IGNORE_FILE for change in wanted):
             left_alone |= self._find_ignored(to, goes)
         with TemporaryDirectory(dir=self.state) as scratch:
-            # All is laid out before anything is touched: the disk may be full.
+            # All files are written before the project is touched, because the disk may be full.
             self._check_out_files(to, [change.path for change in comes], Path(scratch))
             self._record_modes(changed_since, goes, [change.path for change in comes])
             modes = self._modes.read_modes(to)
             with self._open_folders([change.path for change in wanted], modes):
                 self._remove_temporaries([change.path for change in wanted])
-                # A folder may stand where a file comes back, so what goes, goes first.
+                # Removals come first: there may be a folder where a file has to be restored.
                 for path in goes:
                     if path not in left_alone:
                         self._remove_file(path)
                 left_alone |= {
                     c.path for c in comes if not self._install_file(c, Path(scratch), modes)
                 }
-        with contextlib.suppress(OSError):  # the files themselves are back
+        with contextlib.suppress(OSError):  # the files themselves are restored
             drop_bytecode(
                 git.folder, [os.fsdecode(c.path) for c in still if c.path not in left_alone]
             )
@@ -90,9 +90,10 @@ class Restoration:
         )
 
     def _find_ignored(self, tree: str, paths: list[bytes]) -> set[bytes]:
-        """Those of some paths that the ignore rules of a tree cover.
+        """Return those of some paths that the ignore rules of a tree cover.
 
-        The agent may have changed the rules: what was ignored before is no new file of its own.
+        The agent may have changed the rules. A file that was ignored before is not a new file of
+        the agent, although the snapshot after the attempt shows it as one.
         """
         git = self.private.project
         rules = [path for path in list_paths(git, tree) if _file_name(path) == _IGNORE_FILE]
@@ -104,14 +105,14 @@ class Restoration:
                 source = self.private.top / above / ".gitignore"
                 if source.is_file():
                     shutil.copyfile(source, Path(scratch) / above / ".gitignore")
-            asked = ("check-ignore", "-z", "--stdin", "--no-index")
+            command = ("check-ignore", "-z", "--stdin", "--no-index")
             found = git.with_folder(Path(scratch) / inside, GIT_WORK_TREE=scratch).run(
-                *asked, stdin=b"".join(path + b"\0" for path in paths), allowed=(0, 1)
+                *command, stdin=b"".join(path + b"\0" for path in paths), allowed=(0, 1)
             )
         return set(found.stdout.split(b"\0")[:-1])
 
     def _check_out_files(self, tree: str, paths: Iterable[bytes], folder: Path) -> None:
-        """Write some files of a tree into a folder of ours."""
+        """Write some files of a tree into a private folder."""
         listed = b"".join(path + b"\0" for path in paths)
         if not listed:
             return
@@ -132,10 +133,10 @@ class Restoration:
             try:
                 self._resolve_path(folder).rmdir()
             except OSError:
-                return  # not empty: somebody needs it
+                return  # not empty
 
     def _install_file(self, change: Change, laid_out: Path, modes: Mapping[bytes, int]) -> bool:
-        """Put one file or link in place, in one step. Gives False when something is in the way."""
+        """Install one file or link atomically; return False if something is in its place."""
         source, target = laid_out / os.fsdecode(change.path), self._resolve_path(change.path)
         self._clear_special(change.path)
         if not self._make_parents(change.path, modes):
@@ -153,14 +154,14 @@ class Restoration:
     def _temporary_path(self, path: bytes) -> Path:
         """Return where a file is written before it is moved into place.
 
-        Its name is short, because the file's own may be as long as a name can be, and it is the
-        same each time, so that one that a killed process left behind is found.
+        The name is short, because the file's own name may have the maximal length. It is the same
+        each time, so that a file left behind by a killed process is found.
         """
         name = hashlib.sha256(path).hexdigest()[:8]
         return self._resolve_path(path).parent / f".restore-{name}"
 
     def _make_parents(self, path: bytes, modes: Mapping[bytes, int]) -> bool:
-        """Make the folders above a path. A link among them would lead somewhere else: False."""
+        """Create the folders above a path; return False if one is a link or a file."""
         for folder in reversed(list(iter_parents(path))):
             full = self._resolve_path(folder)
             if not os.path.lexists(full):
@@ -175,17 +176,17 @@ class Restoration:
         return True
 
     def _clear_special(self, path: bytes) -> None:
-        """Remove pipes and sockets that stand where a folder above a path was."""
+        """Remove pipes and sockets that took the place of a folder above a path."""
         for folder in iter_parents(path):
             if self._is_inside(folder) and files.is_special(self._resolve_path(folder)):
                 self._resolve_path(folder).unlink()
 
     def _remove_temporaries(self, paths: Iterable[bytes]) -> None:
-        """Remove what a process that was killed here has left."""
+        """Remove the temporary files of an earlier restore that was killed."""
         folders = set()
         for path in filter(self._is_inside, paths):
             folders |= set(iter_parents(path))
-            with contextlib.suppress(OSError):  # its folder may be a file by now
+            with contextlib.suppress(OSError):  # the folder may be a file by now
                 self._temporary_path(path).unlink()
         for folder in folders:
             with contextlib.suppress(OSError):
@@ -193,14 +194,16 @@ class Restoration:
 
     @contextlib.contextmanager
     def _open_folders(self, paths: Iterable[bytes], modes: Mapping[bytes, int]) -> Iterator[None]:
-        """Let the owner write the folders above some paths for a while, also those that come back.
+        """Make the folders above some paths writable within the block, restored ones included.
 
-        Their modes are written down before the first is opened: a process that is killed here
-        leaves them to the next.
+        Their modes are stored before the first one is changed, so that after a kill the next
+        restore can reset them.
         """
         folders = sorted({b""} | {folder for path in paths for folder in iter_parents(path)})
         closed = self._modes.read_modes(_OPENED_NOTE)
-        for folder in filter(self._is_inside, folders):  # the outer first: it may hide the inner
+        for folder in filter(
+            self._is_inside, folders
+        ):  # outer folders first: they may hide inner ones
             if found := self._modes.find_closed_folders([folder], modes):
                 closed = found | closed
                 self._modes.write_modes(_OPENED_NOTE, closed)
@@ -211,12 +214,12 @@ class Restoration:
         finally:
             for folder in sorted(closed, reverse=True):
                 if self._is_inside(folder) and _is_real_folder(self._resolve_path(folder)):
-                    with contextlib.suppress(OSError):  # another user's: it was never opened
+                    with contextlib.suppress(OSError):  # it is another user's, and was never opened
                         self._resolve_path(folder).chmod(closed[folder])
             self._modes.forget_tree(_OPENED_NOTE)
 
     def _is_inside(self, path: bytes) -> bool:
-        """Return whether no link leads a path out of the project."""
+        """Return whether no folder above a path is a link, which may lead out of the project."""
         return not any(files.is_link(self._resolve_path(folder)) for folder in iter_parents(path))
 
     @property
@@ -224,7 +227,7 @@ class Restoration:
         return Modes(self.private.project.folder, self.state / "modes")
 
     def _record_modes(self, tree: str, goes: list[bytes], comes: list[bytes]) -> None:
-        """Remember the modes of what is about to be replaced or removed, for when it comes back."""
+        """Store the modes of files that will be replaced or removed, for a later restore."""
         folders = {folder for path in goes for folder in iter_parents(path)}
         self._modes.record_paths(tree, (*goes, *comes, *sorted(folders)))
 
@@ -235,14 +238,14 @@ def _copy_file(
     if source.is_symlink():
         temporary.symlink_to(source.readlink())
         return
-    # Nobody else may read it before it has its mode, nor open it to read it later.
+    # Created with mode 0600: another user could open it now and read it later, whatever its mode.
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     shutil.copyfile(source, temporary)
     executable, remembered = change.after.mode == EXECUTABLE, modes.get(change.path)
     if remembered is not None and bool(remembered & stat.S_IXUSR) == executable:
         mode = remembered
     elif target.is_file() and not target.is_symlink():
-        # git knows only whether a file is executable; the rest is as the user had it.
+        # git records only whether a file is executable; the other bits are those of the old file.
         mode = stat.S_IMODE(target.stat().st_mode) & 0o666
         mode |= compute_execute_bits(mode) if executable else 0
     else:
@@ -252,9 +255,9 @@ def _copy_file(
 
 
 def _remove_empty_folder(folder: Path) -> bool:
-    """Remove a folder in which there is no file; return whether it is gone.
+    """Remove a folder that contains no file; return whether it is gone.
 
-    A restore that was cut short leaves such folders, and so does an agent, with pipes in them.
+    An interrupted restore leaves such folders, and an agent may leave some with pipes in them.
     """
     below = [Path(above, name) for above, _, names in os.walk(folder) for name in names]
     if not all(map(files.is_special, below)):

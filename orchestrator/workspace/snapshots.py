@@ -19,24 +19,23 @@ from orchestrator.workspace.restore import Restoration
 from orchestrator.workspace.trees import Comparison, compare_trees, list_paths, list_tree
 
 _CLOSED: Final = re.compile(rb"^warning: could not open directory '(.+)': ", re.MULTILINE)
-"""git goes on without such a folder, and says so only here."""
+"""git skips such a folder with exit code 0, and reports it only in this warning."""
 
 
 def open_workspace(project: Path, state: Path) -> "GitWorkspace":
-    """Look at a project's files through git, from outside.
+    """Open a project's files through git, from outside.
 
-    What git tracks and what it would add is seen, except for what machines make (`.venv`,
-    `node_modules`, `__pycache__` and the like) where the ignore rules do not speak of it. A
-    folder without git, or one that its repository ignores, is seen through a git directory in
-    `state`.
+    Seen are the files that git tracks or would add, except for generated ones (`.venv`,
+    `node_modules`, `__pycache__` and the like) that the ignore rules do not mention. A folder
+    without git, or one that its repository ignores, is seen through a git directory in `state`.
 
-    Nothing is written into the user's `.git`. The one trace is git's own: meeting an object that
-    is there already, it renews the time of the object's file, so that it is not pruned.
+    Nothing is written into the user's `.git`, with one exception that is git's own: if an object
+    exists already, git renews the time of the object's file, so that it is not pruned.
 
     Args:
-        project: the folder to look at; also a subfolder of a repository.
-        state: private folder for this run, made when it is missing. Opened again with the same
-            folder, a workspace goes on where it was.
+        project: the project's folder; may be a subfolder of a repository.
+        state: a private folder for this run, created if it does not exist. A workspace that is
+            opened again with the same folder continues where it was.
 
     Raises:
         InfrastructureError: git is missing or fails, or `state` cannot be written.
@@ -52,11 +51,11 @@ def open_workspace(project: Path, state: Path) -> "GitWorkspace":
 class GitWorkspace:
     """A project's files, seen through git. `open_workspace` makes one.
 
-    A snapshot holds the bytes as they are on disk: no clean filter, no change of line ends or
-    encoding is applied, because a filter is a program that the repository chooses and because
-    only the bytes themselves can be restored exactly. So a file under Git LFS is stored whole.
-    Nothing else that a repository brings is run either: no hook, fsmonitor, external diff or
-    textconv, also not those of a repository inside the project.
+    A snapshot has the bytes as they are on disk. No clean filter and no conversion of line endings
+    or encodings is applied, because a filter is a program that the repository chooses, and because
+    only the bytes themselves can be restored exactly. A file under Git LFS is stored whole.
+    Nothing else that a repository configures is run either: no hook, fsmonitor, external diff or
+    textconv, including those of a repository inside the project.
     """
 
     def __init__(self, private: PrivateGit, state: Path) -> None:
@@ -64,22 +63,22 @@ class GitWorkspace:
         self._git = private.project
         self._last_tree = private.empty_tree
         self._listed: tuple[str, list[bytes]] = (self._last_tree, [])
-        """A tree of which the paths are known, because it was looked through just now."""
+        """The tree that was listed last, and its paths."""
         self._compared: Comparison | None = None
-        """The last two trees, if they differ."""
+        """The comparison of the last two trees, if they differ."""
         self.unseen_paths: tuple[str, ...] = ()
-        """What the last snapshot could not see: repositories inside, unreadable files."""
+        """Paths that the last snapshot could not see: nested repositories, unreadable files."""
 
     def take_snapshot(self) -> Snapshot:
-        """Store the project's present files and give the id of their tree.
+        """Store the project's current files and return the id of their tree.
 
         Raises:
             InfrastructureError: git failed, or there is no space.
         """
         unseen = self._update_index()
         tree = self._write_tree()
-        # Another repository inside comes in as a gitlink, which holds none of its files. It must
-        # not stay: the next `git add` would run `git status` in there, under its configuration.
+        # git adds a nested repository as a gitlink, without its files. The gitlink must not stay:
+        # the next `git add` would run `git status` in there, with that repository's configuration.
         inside = self._find_repositories(tree)
         if inside:
             paths = b"".join(path + b"\0" for path in inside)
@@ -90,7 +89,7 @@ class GitWorkspace:
         return Snapshot(tree)
 
     def _find_repositories(self, tree: str) -> list[bytes]:
-        """Return the paths of repositories that came in since the last snapshot."""
+        """Return the paths of nested repositories that are new since the last snapshot."""
         if tree == self._last_tree:
             return []
         if self._last_tree == self._private.empty_tree:
@@ -101,9 +100,9 @@ class GitWorkspace:
         return self._compared.gitlinks
 
     def remember_modes(self, snapshot: Snapshot) -> None:
-        """Remember the modes of the files of a snapshot that has just been made.
+        """Store the modes of the files of a snapshot that has just been taken.
 
-        What is deleted later gets its own mode when it comes back, and not git's.
+        A file that is deleted later is restored with its own mode, not with git's.
 
         Raises:
             InfrastructureError: git failed, or there is no space.
@@ -118,15 +117,15 @@ class GitWorkspace:
             raise _build_write_error(error, self._state) from error
 
     def restore_command(self, snapshot: Snapshot) -> str:
-        """Say the command that prints a file of a snapshot; PATH in it stands for the file.
+        """Return the command that prints a file of a snapshot; PATH in it is to be replaced.
 
-        The bytes are as they were on disk. Paths are those of the project's folder.
+        It prints the bytes as they were on disk. Paths are relative to the project's folder.
         """
         folder = shlex.quote(str(self._private.folder))
         return f"git --git-dir={folder} cat-file blob {snapshot.tree}:PATH"
 
     def diff_command(self, before: Snapshot, after: Snapshot) -> str:
-        """Return the command that prints all that changed between two snapshots, secrets too."""
+        """Return the command that prints the diff of two snapshots, secrets included."""
         folder = shlex.quote(str(self._private.folder))
         return f"git --git-dir={folder} diff-tree -r -p --binary {before.tree} {after.tree}"
 
@@ -138,8 +137,8 @@ class GitWorkspace:
     def diff_snapshots(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Write what changed between two snapshots to the file `patch`, and list it.
 
-        The patch is in git's format with binary files in full; it goes straight to the file.
-        Paths in the list are for people: bytes that are not UTF-8 stand as escapes.
+        The patch is in git's format, with binary files in full, and is not held in memory. Paths in
+        the list are for people: bytes that are not UTF-8 are escaped.
 
         Raises:
             InfrastructureError: git failed, or `patch` cannot be written.
@@ -152,16 +151,16 @@ class GitWorkspace:
     def restore_files(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> tuple[str, ...]:
-        """Restore the files of `to`, where they differ from `changed_since`.
+        """Restore the files of `to` that differ from `changed_since`.
 
-        A file that no longer is as it was in `changed_since` was edited by somebody else in the
-        meantime and is left alone; so is one that `to` could not have seen (it was ignored or
-        unreadable then), because its absence from `to` does not say that it did not exist.
-        Each file is replaced in one step, and a restore that was cut short can be done again.
+        A file that differs from `changed_since` by now was edited by somebody else, and is left
+        alone. So is a file that `to` could not see because it was ignored or unreadable: its
+        absence from `to` does not mean that it did not exist. Each file is replaced atomically, and
+        an interrupted restore can be repeated.
 
         Args:
-            to: the snapshot whose files come back.
-            changed_since: the snapshot that says what changed after `to`.
+            to: the snapshot whose files are restored.
+            changed_since: the snapshot that shows what changed after `to`.
             leave: paths that are not touched, whatever they hold.
 
         Returns:
@@ -186,10 +185,10 @@ class GitWorkspace:
         )
 
     def pin_snapshot(self, pinned: PinnedTree, folder: Path) -> None:
-        """Keep the tree of a snapshot in a folder that needs no other.
+        """Store the tree of a snapshot in a folder that depends on no other.
 
         Raises:
-            InfrastructureError: the tree is too large or not complete, or it cannot be written.
+            InfrastructureError: the tree is too large or incomplete, or it cannot be written.
         """
         pin_tree(self._git, pinned, folder)
 
@@ -199,31 +198,29 @@ class GitWorkspace:
             return known
         return compare_trees(self._git, before, after)
 
-    # ---- below: one snapshot --------------------------------------------------------------
-
     def _update_index(self) -> set[bytes]:
-        """Bring the private index up to date. Gives what git could not add."""
-        asked = ("add", "-A", "--ignore-errors", "--no-warn-embedded-repo", "--", ".")
-        done = self._git.run(*asked, allowed=(0, 1, 128))
+        """Update the private index, and return the paths that git could not add."""
+        command = ("add", "-A", "--ignore-errors", "--no-warn-embedded-repo", "--", ".")
+        done = self._git.run(*command, allowed=(0, 1, 128))
         if done.returncode == 128:
             # A file can vanish between being listed and being read.
-            done = self._git.run(*asked, allowed=(0, 1))
+            done = self._git.run(*command, allowed=(0, 1))
         closed = {path.removeprefix(self._private.prefix) for path in _CLOSED.findall(done.stderr)}
         if done.returncode == 0:
             return closed
         missing = set(_read_paths(self._git, "ls-files", "-z", "--others", "--exclude-standard"))
         missing.update(_read_paths(self._git, "diff-files", "-z", "--name-only", "--relative"))
-        # What git does not complain of has only just been written.
+        # A path that git did not complain about was written after `git add` had passed it.
         missing = {path for path in missing if path.rstrip(b"/") in done.stderr}
         special = {
             path for path in missing if files.is_special(self._git.folder / os.fsdecode(path))
         }
-        if special:  # a pipe or a socket holds nothing: what was there is gone
+        if special:  # a pipe or a socket has no content, so the file that was there is gone
             listed = b"".join(path + b"\0" for path in special)
             self._git.run("update-index", "-z", "--force-remove", "--stdin", stdin=listed)
             missing -= special
         if any(self._should_be_seen(path) for path in missing):
-            raise self._git.build_error(asked, done)
+            raise self._git.build_error(command, done)
         return missing | closed
 
     def _should_be_seen(self, path: bytes) -> bool:
@@ -233,12 +230,12 @@ class GitWorkspace:
     def _write_tree(self) -> str:
         if not self._private.prefix:
             return self._git.read_line("write-tree").decode("ascii")
-        asked = ("write-tree", f"--prefix={os.fsdecode(self._private.prefix)}")
-        done = self._git.run(*asked, allowed=(0, 128))
+        command = ("write-tree", f"--prefix={os.fsdecode(self._private.prefix)}")
+        done = self._git.run(*command, allowed=(0, 128))
         if done.returncode == 0:
             return done.stdout.decode("ascii").strip()
         if self._git.read_output("ls-files", "-z"):
-            raise self._git.build_error(asked, done)
+            raise self._git.build_error(command, done)
         return self._private.empty_tree  # git knows no tree for a folder without files
 
     def _record_unseen(self, tree: str, unseen: set[bytes]) -> None:
@@ -257,7 +254,7 @@ class GitWorkspace:
 
 
 def _build_write_error(error: OSError, path: Path) -> InfrastructureError:
-    """The error for a file of ours that cannot be written."""
+    """Return the error for a file of the workspace that cannot be written."""
     return InfrastructureError(
         f"{error.filename or path} cannot be written: {error.strerror}",
         "check that the state directory is writable and has space",

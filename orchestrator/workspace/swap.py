@@ -1,8 +1,8 @@
-"""The tree before an attempt, made in place for one run of the suite, and the attempt's restored.
+"""Put the tree before an attempt in place for one run of the suite, then restore the attempt's.
 
-In place, because environment, ignored files, editable installs and absolute paths must stay what
-they are. A note is on disk before the first file changes and until the last is back, so that a
-process that is killed between leaves word for the next one.
+This is done in the project's folder, because the environment, ignored files, editable installs and
+absolute paths must stay the same. A note is on disk from before the first file is changed until the
+last one is restored, so that the next process can finish the swap of one that was killed.
 """
 
 import json
@@ -21,11 +21,11 @@ from orchestrator.workspace.snapshots import open_workspace
 
 @dataclass(frozen=True)
 class Swap:
-    """Two trees, of which the one before stands in the project for a while.
+    """Two trees that are exchanged in the project for one run of the suite.
 
     Args:
-        before: the tree that is made.
-        after: the tree that has to come back.
+        before: the tree before the attempt, which is put in place.
+        after: the tree after the attempt, which is restored.
         leave: paths that are never swapped.
         rewritten: paths that the suite writes in each run.
     """
@@ -38,7 +38,7 @@ class Swap:
 
 @dataclass(frozen=True)
 class SwapNote:
-    """Where notes of swaps are kept, one for each project at most.
+    """The note about a swap in progress, at most one for each project.
 
     Args:
         path: the note's file.
@@ -48,18 +48,18 @@ class SwapNote:
 
     @classmethod
     def for_project(cls, project: Path, state: Path) -> "SwapNote":
-        """Return the place of a project's note in the state directory."""
+        """Return the note of a project, in the state directory."""
         return cls(state / "swaps" / f"{hash_path(project.resolve())}.json")
 
     def write(self, folder: Path, swap: Swap) -> None:
-        """Write down which tree has to be restored, and through which private repository.
+        """Write which tree has to be restored, and through which private git directory.
 
         Args:
-            folder: the run's.
-            swap: what is about to be made.
+            folder: the folder of the run.
+            swap: the swap that is about to start.
 
         Raises:
-            InfrastructureError: it cannot be written.
+            InfrastructureError: the note cannot be written.
         """
         value = {
             "folder": str(folder),
@@ -77,11 +77,11 @@ class SwapNote:
             ) from error
 
     def read(self) -> tuple[Path, Swap]:
-        """Return what is written down: the run's folder, and the swap.
+        """Return the content of the note: the run's folder, and the swap.
 
         Raises:
-            FileNotFoundError: nothing is.
-            OSError, ValueError, KeyError, TypeError: it cannot be read.
+            FileNotFoundError: there is no note.
+            OSError, ValueError, KeyError, TypeError: the note cannot be read.
         """
         value = json.loads(self.path.read_text(encoding="utf-8"))
         swap = Swap(
@@ -93,20 +93,20 @@ class SwapNote:
         return Path(value["folder"]), swap
 
     def remove(self) -> None:
-        """Forget the swap: all files are back."""
+        """Remove the note, once all files are restored."""
         self.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class FinishedSwap:
-    """What became of a swap that a killed process had left.
+    """The result of finishing a swap that a killed process had left.
 
     Args:
         left: paths that were left alone, because somebody changed them.
-        replaced: paths that were changed and came back all the same: the suite writes them.
-        restore_command: prints one of these as it was; PATH in it stands for the file.
+        replaced: paths that were changed and restored anyway, because the suite writes them.
+        restore_command: prints one of these as it was changed; PATH in it is to be replaced.
         run: the id of the killed run.
-        ended: how many processes it had left at work.
+        ended: the number of its processes that were still running, and were ended.
     """
 
     left: Sequence[str] = ()
@@ -118,13 +118,13 @@ class FinishedSwap:
 
 @dataclass(frozen=True)
 class TreeSwap:
-    """Makes the tree before an attempt in place, and restores the attempt's files.
+    """Puts the tree before an attempt in place, and restores the attempt's files.
 
     Args:
         workspace: the project's files.
-        note: where it is written down that the tree before stands in the project.
-        folder: the run's folder, by which another process opens the same workspace. Its name is
-            the mark of what the run started.
+        note: says that the swap is in progress.
+        folder: the run's folder, with which another process opens the same workspace. Its name is
+            the mark of the run's processes.
     """
 
     workspace: Workspace
@@ -146,10 +146,10 @@ class TreeSwap:
             patch.unlink(missing_ok=True)
 
     def apply(self, swap: Swap) -> Sequence[str]:
-        """Put the files of the tree before in place of those of the tree after.
+        """Replace the files of `swap.after` by those of `swap.before`.
 
         Returns:
-            The paths that somebody changed after the tree after was taken; they were left alone.
+            The paths that somebody changed since `swap.after` was taken; they were left alone.
 
         Raises:
             InfrastructureError: a file cannot be written.
@@ -158,18 +158,17 @@ class TreeSwap:
         return self.workspace.restore_files(swap.before, swap.after, swap.leave)
 
     def revert(self, swap: Swap, rewritten: Collection[str] = ()) -> Sequence[str]:
-        """Restore the files of the tree after.
+        """Restore the files of `swap.after`.
 
         Args:
-            swap: the one that was applied.
-            rewritten: paths that the suite has written while the tree before stood there; they come
-                back all the same.
+            swap: the swap that was applied.
+            rewritten: paths that the suite wrote during the swap; they are restored anyway.
 
         Returns:
-            The paths that somebody changed while the tree before stood there; they were left alone.
+            The paths that somebody changed during the swap; they were left alone.
 
         Raises:
-            InfrastructureError: a file cannot be written; the note stays.
+            InfrastructureError: a file cannot be written; the note is not removed.
         """
         left = self.workspace.restore_files(swap.after, swap.before, swap.leave)
         if own := {*left} & {*rewritten}:
@@ -182,13 +181,13 @@ class TreeSwap:
 
 
 def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
-    """Restore the files of an attempt where a killed process left the tree before it.
+    """Restore the files of an attempt if a killed process left the tree before it in place.
 
-    Nobody can tell any more whether the suite changed a file that it writes in each run, or a
-    person: the attempt's comes back, and the other is stored.
+    A file that the suite writes in each run may have been changed by the suite or by a person, and
+    nothing shows by whom. The attempt's version is restored, and the other one is stored.
 
     Returns:
-        What was ended, left alone or replaced; None if nothing was swapped.
+        What was ended, left alone and replaced; None if no swap was in progress.
 
     Raises:
         InfrastructureError: a file cannot be written, or the note cannot be read.
@@ -201,10 +200,10 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InfrastructureError(
             f"{note.path} cannot be read: {error}",
-            f"look with `git status` whether the last attempt's edits stand in {project}, "
+            f"check with `git status` whether the last attempt's edits are in {project}, "
             "then remove that file",
         ) from error
-    # The suite of the killed run may still be at work on the tree before.
+    # The suite of the killed run may still be running on the tree before.
     ended = end_marked_processes(folder.name)
     try:
         trees = TreeSwap(open_workspace(project, folder), note, folder)
@@ -212,7 +211,7 @@ def finish_swap(project: Path, state: Path) -> FinishedSwap | None:
     except InfrastructureError as error:
         raise InfrastructureError(
             f"the files of a killed attempt cannot be restored in {project}: {error.message}",
-            f"look with `git status` which edits stand there, then remove {note.path}",
+            f"check with `git status` which edits are there, then remove {note.path}",
         ) from error
 
 

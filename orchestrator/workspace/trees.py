@@ -1,4 +1,4 @@
-"""What differs between two trees, as git says it."""
+"""Compare two trees with `git diff-tree`, and list what is in one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ _COMPARE: Final = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-tex
 
 @dataclass(frozen=True)
 class Content:
-    """What a tree says about a path: mode and object id. Nothing there has the mode 000000."""
+    """The mode and object id of a path in a tree; mode 000000 if the path is not in it."""
 
     mode: bytes
     oid: bytes
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything."""
+        """Whether the path is in the tree."""
         return self.mode != b"000000"
 
 
@@ -38,22 +38,22 @@ class Change:
 
 
 def list_changes(git: Git, before: str, after: str) -> list[Change]:
-    """The paths that differ, in git's order."""
+    """Return the paths that differ between two trees, in git's order."""
     return _parse_changes(_read_records(git, before, after, "--raw"))
 
 
 def list_paths(git: Git, tree: str) -> list[bytes]:
-    """Return the paths of all that is in a tree."""
+    """Return all paths of a tree, nested repositories included."""
     return git.read_output("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree).split(b"\0")[
         :-1
     ]
 
 
 def list_tree(git: Git, tree: str) -> tuple[list[bytes], list[bytes]]:
-    """Return the paths of all that is in a tree, and of them those of other repositories."""
+    """Return all paths of a tree, and those among them that are nested repositories."""
     paths, inside = [], []
     listed = git.read_output("ls-tree", "-r", "-z", "--full-tree", tree)
-    # Of the first snapshot all is new, so this must be quick on each line.
+    # The first snapshot lists every file of the project, so each line must be quick.
     for record in listed.split(b"\0")[:-1]:
         path = record[record.index(b"\t") + 1 :]
         paths.append(path)
@@ -64,7 +64,7 @@ def list_tree(git: Git, tree: str) -> tuple[list[bytes], list[bytes]]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What git lists of two trees: what became of each path, and how many lines differ."""
+    """The difference of two trees: the changed paths, and the changed lines of each."""
 
     before: str
     after: str
@@ -73,16 +73,16 @@ class Comparison:
 
     @property
     def gitlinks(self) -> list[bytes]:
-        """The paths that are another repository afterwards."""
+        """The changed paths that are a nested repository in the second tree."""
         return [change.path for change in self.changes if change.after.mode == _GITLINK]
 
     def write_diff(self, git: Git, patch: Path) -> Diff:
-        """Write the whole patch to a file, without holding it in memory, and list what changed.
+        """Write the patch to a file, without holding it in memory, and list what changed.
 
-        `git apply --binary` carries the patch out, whatever is in it.
+        `git apply --binary` can apply it, whatever the files contain.
         """
-        asked = (*_COMPARE, "--patch", "--binary", "--full-index", "--no-color")
-        git.run(*asked, self.before, self.after, stdout_file=patch)
+        command = (*_COMPARE, "--patch", "--binary", "--full-index", "--no-color")
+        git.run(*command, self.before, self.after, stdout_file=patch)
         changes = tuple(
             FileChange(
                 decode_path(change.path), change.status, *self.counts.get(change.path, (0, 0))
@@ -95,7 +95,8 @@ class Comparison:
 def compare_trees(git: Git, before: str, after: str) -> Comparison:
     """List what differs between two trees."""
     records = _read_records(git, before, after, "--raw", "--numstat")
-    # All raw records come first, each with a record of its path; then one of each path's counts.
+    # With -z, git prints all raw records first, each followed by its path as a record of its own,
+    # and then one record of counts for each path.
     raw = 2 * sum(record.startswith(b":") for record in records[::2])
     return Comparison(
         before, after, tuple(_parse_changes(records[:raw])), _parse_counts(records[raw:])
@@ -111,14 +112,14 @@ def _parse_changes(records: Sequence[bytes]) -> list[Change]:
 
 
 def _parse_change(raw: bytes, path: bytes) -> Change:
-    """Read `:mode mode oid oid letter` (git-diff-tree(1), raw output format)."""
+    """Parse `:mode mode oid oid letter` (git-diff-tree(1), raw output format)."""
     mode_before, mode_after, oid_before, oid_after, status = raw[1:].split(b" ")
     before, after = Content(mode_before, oid_before), Content(mode_after, oid_after)
     return Change(path, status[:1].decode("ascii"), before, after)
 
 
 def _parse_counts(records: Iterable[bytes]) -> dict[bytes, tuple[int, int] | tuple[None, None]]:
-    """Read `added TAB removed TAB path`; of a binary file both are a dash."""
+    """Parse `added TAB removed TAB path`; for a binary file both counts are a dash."""
     counts: dict[bytes, tuple[int, int] | tuple[None, None]] = {}
     for record in records:
         added, removed, path = record.split(b"\t", 2)

@@ -1,26 +1,28 @@
-"""A work tree of our own on a branch of its own: an agent works beside the user, not among them.
+"""A separate work tree on a branch of its own, in which an agent works beside the user.
 
-Of the user's repository, only what `git worktree add` writes is written: a branch, and the new
-work tree's entry. HEAD, index, stash and files of the user's own work tree stay as they are.
+Only what `git worktree add` writes is written to the user's repository: a branch, and the entry of
+the new work tree. HEAD, index, stash and files of the user's own work tree are not touched.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.platform.folders import GIT_FOLDER
-from orchestrator.workspace.git import Git, decode_path
+from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import MACHINE_MADE
 from orchestrator.workspace.repository import Repository, find_repository
+from orchestrator.workspace.repository_history import RepositoryHistory, open_private_history
 
 _FALLBACK_IDENTITY: Final = ("Prompt Learning Loop", "orchestrator@localhost")
-"""Who commits where git knows no name of the user's."""
+"""The name and address of commits where git knows none for the user."""
 
 _START: Final = "refs/worktree/start"
-"""The commit that the work tree began with. Such a ref is seen in that work tree alone."""
+"""The commit that the work tree started from. git keeps refs below `refs/worktree/` for each work
+tree alone, so the user's repository does not show it."""
 
 _COMMIT_PATHSPECS: Final = (
     ".",
@@ -30,7 +32,7 @@ _COMMIT_PATHSPECS: Final = (
         for rest in ("", "/**")
     ),
 )
-"""Pathspecs of what goes on the branch."""
+"""Pathspecs of what is committed: all but caches and other files that tools generate."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,15 @@ class Worktree:
         return self.folder / self.repository.prefix.decode("utf-8", "surrogateescape")
 
     def is_complete(self) -> bool:
-        """Return whether `make` has come to its end."""
-        asked = ("rev-parse", "-q", "--verify", _START)
+        """Return whether `create` has finished, which writes the ref of the start last."""
         if not (self._entry.is_dir() and self.folder.is_dir()):
             return False
-        return not self._open_git().run(*asked, allowed=(0, 1, 128)).returncode
+        return self._open_history().has_readable_commit(_START)
 
     def create(self) -> None:
-        """Make the work tree and the branch, from the user's HEAD.
+        """Create the work tree and the branch, from the user's HEAD.
 
-        What a process that was killed while it made them has left is removed first.
+        What an earlier process left when it was killed in here is removed first.
 
         Raises:
             InfrastructureError: git failed.
@@ -70,60 +71,52 @@ class Worktree:
         if self.folder.is_dir():
             shutil.rmtree(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Forced, because such a process may have left an entry and a branch of these names.
-        asked = ("worktree", "add", "-q", "-f", "-f", "--no-guess-remote", "-B", self.branch)
-        Git(self.repository.top).run(*asked, str(self.folder), "HEAD")
-        self._open_git().run("update-ref", _START, "HEAD")
+        self._open_user_history().add_worktree(self.folder, self.branch, "HEAD")
+        self._open_history().set_ref(_START, "HEAD")
 
-    def commit(self, message: str, anyway: Sequence[str] = ()) -> None:
-        """Commit on the branch all that differs from it, and the files named `anyway` in any case.
+    def commit(self, message: str, forced: Sequence[str] = ()) -> None:
+        """Commit all changes on the branch, and the files named `forced` even if git ignores them.
 
-        No hook is run, nothing is signed, and nothing that git ignores or a machine made goes in.
-        Called again, it commits what came since.
+        No hook is run and nothing is signed. Files that git ignores or that tools generate are
+        left out. Called again, it commits what has changed since.
+
+        Args:
+            message: the commit message.
+            forced: paths below the project; a file that does not exist is skipped.
 
         Raises:
             InfrastructureError: git failed.
         """
-        git = self._open_git()
-        git.run("add", "-A", "--", *_COMMIT_PATHSPECS)
-        # What was learned is kept also where the repository ignores it.
-        for name in anyway:
+        history = self._open_history()
+        history.stage("-A", "--", *_COMMIT_PATHSPECS)
+        for name in forced:
             if (self.project / name).is_file():
-                git.with_folder(self.project).run("add", "-f", "--", name)
-        tip, tree = git.read_line("rev-parse", "HEAD"), git.read_line("write-tree")
-        if tree != git.read_line("rev-parse", "HEAD^{tree}"):
-            asked = ("commit-tree", tree.decode(), "-p", tip.decode(), "-F", "-")
-            who = git.with_folder(self.folder, **_read_identity(git))
-            tip = who.run(*asked, stdin=message.encode("utf-8", "replace")).stdout.strip()
-        # The agent may have switched to another branch; what it did is to be found on this one.
-        git.run("update-ref", f"refs/heads/{self.branch}", tip.decode())
+                self._open_history(self.project).stage("-f", "--", name)
+        commit = self._open_history(environment=_read_identity(history)).commit_index(message)
+        # The agent may have switched to another branch; its work is expected on this one.
+        history.set_ref(f"refs/heads/{self.branch}", commit)
 
     def has_commits(self) -> bool:
-        """Whether the branch has anything that the user's HEAD had not when the run began.
+        """Return whether the branch has moved on from the commit that the run started from.
 
         Raises:
             InfrastructureError: git failed.
         """
-        git = self._open_git()
-        return git.read_line("rev-parse", f"refs/heads/{self.branch}") != git.read_line(
-            "rev-parse", _START
-        )
+        history = self._open_history()
+        tip = history.resolve_commit(f"refs/heads/{self.branch}")
+        return tip != history.resolve_commit(_START)
 
     def list_uncommitted_paths(self) -> tuple[str, ...]:
-        """Paths whose content is in the work tree and not on the branch.
+        """Return the paths whose content is in the work tree and not on the branch.
 
-        What git ignores or a machine made does not count, nor a file that is not there any more.
+        Files that git ignores, that tools generate, or that were deleted do not count.
 
         Raises:
             InfrastructureError: git failed; there may be no such branch.
         """
-        git = self._open_git()
-        asked = ("diff", "--name-only", "-z", "--no-renames", "--diff-filter=d")
-        paths = git.read_output(*asked, f"refs/heads/{self.branch}", "--", *_COMMIT_PATHSPECS)
-        paths += git.read_output(
-            "ls-files", "-z", "--others", "--exclude-standard", "--", *_COMMIT_PATHSPECS
-        )
-        return tuple(decode_path(path) for path in paths.split(b"\0")[:-1])
+        history = self._open_history()
+        changed = history.list_changed_paths(f"refs/heads/{self.branch}", _COMMIT_PATHSPECS)
+        return changed + history.list_untracked_paths(_COMMIT_PATHSPECS)
 
     def remove(self, *, with_branch: bool) -> None:
         """Remove the work tree, and the branch too if asked.
@@ -131,35 +124,48 @@ class Worktree:
         Raises:
             InfrastructureError: git failed.
         """
-        git = Git(self.repository.top)
+        history = self._open_user_history()
         if self.folder.is_dir():
-            # Should the agent have changed it, git would not know the work tree as its own.
+            # git refuses to remove a work tree whose link does not lead back to its entry, and the
+            # agent may have rewritten the link.
             link = self.folder / GIT_FOLDER
             if link.is_dir() and not link.is_symlink():
                 shutil.rmtree(link)
             link.unlink(missing_ok=True)
             link.write_text(f"gitdir: {self._entry}\n", encoding="utf-8")
-            git.run("worktree", "remove", "--force", "--force", str(self.folder))
+            history.remove_worktree(self.folder)
         if with_branch:
-            git.run("branch", "-q", "-D", self.branch)
+            history.delete_branch(self.branch)
 
     @property
     def _entry(self) -> Path:
         return self.repository.common_dir / "worktrees" / self.folder.name
 
-    def _open_git(self) -> Git:
-        """Git in the work tree, by its entry in the user's repository and not by its own word."""
-        where = {"GIT_DIR": str(self._entry), "GIT_WORK_TREE": str(self.folder)}
-        return Git(self.folder).with_folder(self.folder, **where)
+    def _open_user_history(self) -> RepositoryHistory:
+        return open_private_history(Git(self.repository.top))
+
+    def _open_history(
+        self, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> RepositoryHistory:
+        """Open the work tree by its entry in the user's repository, not by its `.git` link.
+
+        The agent may have rewritten the link, and git would then commit to another repository.
+
+        Args:
+            folder: where git runs; the top of the work tree if None.
+            environment: further variables for git.
+        """
+        location = {"GIT_DIR": str(self._entry), "GIT_WORK_TREE": str(self.folder)}
+        return open_private_history(Git(folder or self.folder, {**location, **(environment or {})}))
 
 
 def resolve_worktree(project: Path, folder: Path, branch: str) -> Worktree:
-    """A work tree for a project, which is not made yet.
+    """Return the work tree of a project, which need not exist yet.
 
     Args:
-        project: the user's project, also a subfolder of its repository.
-        folder: where it is, or will be; its name is to be unique.
-        branch: the branch it is on.
+        project: the user's project; may be a subfolder of its repository.
+        folder: where the work tree is, or will be; its name must be unique in the repository.
+        branch: the branch that it is on.
 
     Raises:
         UsageError: the project is in no repository, or in one without a commit.
@@ -170,15 +176,13 @@ def resolve_worktree(project: Path, folder: Path, branch: str) -> Worktree:
             f"{project} is not in a git repository, so a run cannot be isolated",
             "`git init` and commit, or run without --isolate",
         )
-    if Git(project).run("rev-parse", "-q", "--verify", "HEAD", allowed=(0, 1)).returncode:
+    history = open_private_history(Git(project))
+    if not history.has_commit("HEAD"):
         raise UsageError(
             f"the repository of {project} has no commit, so a run cannot be isolated",
-            "commit something, or run without --isolate",
+            "make a first commit, or run without --isolate",
         )
-    if (
-        repository.prefix
-        and Git(project).run("cat-file", "-e", "HEAD:./", allowed=(0, 1, 128)).returncode
-    ):
+    if repository.prefix and not history.has_path("HEAD:./"):
         raise UsageError(
             f"{project} is not in the repository's last commit, so a run cannot be isolated",
             "commit it, or run without --isolate",
@@ -187,21 +191,20 @@ def resolve_worktree(project: Path, folder: Path, branch: str) -> Worktree:
 
 
 def list_uncommitted(project: Path) -> tuple[str, ...]:
-    """Paths in a project that differ from the last commit, untracked ones included.
+    """Return the paths in a project that differ from the last commit, untracked ones included.
 
     Raises:
         InfrastructureError: git failed.
     """
-    records = Git(project).read_output("status", "--porcelain", "-z", "--no-renames", "--", ".")
-    return tuple(decode_path(record[3:]) for record in records.split(b"\0") if record)
+    return open_private_history(Git(project)).list_uncommitted_paths()
 
 
-def _read_identity(git: Git) -> dict[str, str]:
-    keys = ("user.name", "user.email")
-    known = [git.run("config", key, allowed=(0, 1)).stdout.strip().decode() for key in keys]
-    name, email = known if all(known) else _FALLBACK_IDENTITY
+def _read_identity(history: RepositoryHistory) -> dict[str, str]:
+    """Return the variables that name the author and the committer of a commit."""
+    configured = [history.read_setting(key) for key in ("user.name", "user.email")]
+    name, email = configured if all(configured) else _FALLBACK_IDENTITY
     return {
-        f"GIT_{who}_{what}": value
-        for who in ("AUTHOR", "COMMITTER")
-        for what, value in (("NAME", name), ("EMAIL", email))
+        f"GIT_{role}_{field}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for field, value in (("NAME", name), ("EMAIL", email))
     }

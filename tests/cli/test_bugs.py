@@ -1,4 +1,4 @@
-"""A bug of ours: exit 4, and a report that can be pasted without giving a secret away."""
+"""A bug in the program: exit 4, and a report that can be pasted without giving a secret away."""
 
 import os
 
@@ -24,7 +24,7 @@ def test_a_bug_gives_a_report(
     monkeypatch.setattr(CommandSuite, "run", broken)
     done = call("run", TASK, "--project-dir", shop.project)
     assert done.code == 4
-    assert done.err.startswith("orchestrator: this is a bug of ours.")
+    assert done.err.startswith("orchestrator: this is a bug in orchestrator.")
     assert "Please report it" in done.err
     assert "prompt-learning-loop " in done.err
     assert "Python 3." in done.err

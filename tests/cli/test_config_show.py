@@ -46,7 +46,7 @@ def test_what_is_shown_is_the_configuration(call: Call, shop: Shop) -> None:
     )
 
 
-def test_an_unknown_key_is_said_with_the_nearest(call: Call, shop: Shop) -> None:
+def test_an_unknown_key_is_reported_with_the_nearest(call: Call, shop: Shop) -> None:
     file = shop.write("orchestrator.yaml", "learning:\n  max_retrys: 7\n")
     done = call("config", "show", "--project-dir", shop.project)
     assert done.code == 2

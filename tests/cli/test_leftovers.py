@@ -58,7 +58,7 @@ def test_the_next_isolated_run_removes_it_and_keeps_its_branch(
     call: Call, shop: Shop, left: Path
 ) -> None:
     said = again(call, shop)
-    assert f"removing what run {left.name} left when it was killed: {left}" in said
+    assert f"removing the leftover work tree of run {left.name}: {left}" in said
     assert not left.exists()
     branch = f"orchestrator/{left.name}"
     git = ["git", "-C", str(shop.project)]
@@ -69,7 +69,9 @@ def test_the_next_isolated_run_removes_it_and_keeps_its_branch(
 
 
 @pytest.mark.parametrize("name", ["word.txt", "new.txt"])
-def test_what_somebody_has_only_there_stays(call: Call, shop: Shop, left: Path, name: str) -> None:
+def test_a_work_tree_with_content_of_its_own_stays(
+    call: Call, shop: Shop, left: Path, name: str
+) -> None:
     (left / name).write_text("mine", encoding="utf-8")
     assert f"{name} is only in {left}" in again(call, shop)
     assert (left / name).read_text(encoding="utf-8") == "mine"
@@ -102,5 +104,5 @@ def test_a_run_that_is_there_or_can_go_on_keeps_its_work_tree(
 def test_a_branch_that_is_gone_stops_no_run(call: Call, shop: Shop, left: Path) -> None:
     ref = shop.project / ".git" / "refs" / "heads" / "orchestrator" / left.name
     ref.unlink()
-    assert f"{left} of run {left.name}, which has ended, stays" in again(call, shop)
+    assert f"the work tree of run {left.name} is not removed: {left}" in again(call, shop)
     assert left.is_dir()

@@ -1,4 +1,4 @@
-"""Every shape of a secret, at every exit: what leaves this machine, and what is kept."""
+"""Every kind of secret, at every exit: what leaves this machine, and what is stored."""
 
 import json
 import os

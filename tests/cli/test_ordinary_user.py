@@ -1,4 +1,4 @@
-"""A run by somebody who may not enter every folder that their PATH and the project lead to."""
+"""A run by a user who may not enter every folder on the PATH and in the project."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""What a killed run left at work in a project is ended by whoever works there next."""
+"""Processes that a killed run left in a project are ended by the next command there."""
 
 import shlex
 import signal

@@ -1,4 +1,4 @@
-"""`report-failure`: a person's word, on the same road into CLAUDE.md."""
+"""`report-failure`: a person's report becomes a rule in CLAUDE.md like any failure."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Runs from the command line: what is printed, what is kept, and the exit code."""
+"""Runs from the command line: the output, the record, and the exit code."""
 
 import io
 import shlex
@@ -162,7 +162,7 @@ esac
 
 
 @pytest.mark.parametrize(("retries", "code"), [("1", 0), ("0", 1)])
-def test_who_edits_guarded_files_alone_is_told_and_tries_again(
+def test_an_agent_that_edits_only_guarded_files_tries_again(
     call: Call, shop: Shop, teacher: ReplayServer, retries: str, code: int
 ) -> None:
     shop.configure(
@@ -212,7 +212,7 @@ def test_a_pause_is_1_and_resume_goes_on(call: Call, shop: Shop, teacher: Replay
     (going_on,) = [line for line in done.out.splitlines() if line.startswith("  go on    ")]
     done = call(*going_on.split()[3:])
     assert (done.code, done.err) == (0, "")
-    assert "(goes on)" in done.out
+    assert "(resumed)" in done.out
     assert "Attempt 2 of at most 2" in done.out
     assert "Attempt 1 " not in done.out
     assert len(teacher.requests) == 1

@@ -1,4 +1,4 @@
-"""`orchestrator runs`: the list, one run whole, and what is kept for how long."""
+"""`orchestrator runs`: the list, one run in full, and pruning."""
 
 import json
 import subprocess
@@ -80,7 +80,7 @@ def test_a_run_that_ends_removes_what_is_old(call: Call, shop: Shop) -> None:
     assert get_last_run().folder.exists()
 
 
-def test_everything_is_kept_on_demand(call: Call, shop: Shop) -> None:
+def test_pruning_can_be_turned_off(call: Call, shop: Shop) -> None:
     settings = resolve_state_directory().parent / "settings.yaml"
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text("state: {keep_days: null}\n", encoding="utf-8")
@@ -118,7 +118,7 @@ def test_a_disk_that_fails_at_the_start_leaves_no_run(
     def fail(*_arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("orchestrator.services.runs.keep_variables", fail)
+    monkeypatch.setattr("orchestrator.services.runs.record_variables", fail)
     done = call("run", TASK, "--project-dir", shop.project)
     assert done.code == 3
     assert "cannot be used: [Errno 28] No space left on device" in done.err

@@ -1,4 +1,4 @@
-"""Ctrl-C, `kill`, and a terminal that closes: state is kept, and nothing is left alive."""
+"""Ctrl-C, `kill`, and a closed terminal: state is saved, and no process is left."""
 
 import contextlib
 import signal
@@ -115,9 +115,7 @@ def test_other_signals_do_the_same(
     assert call("resume").code == 0
 
 
-def test_whoever_was_told_to_ignore_a_hangup_ignores_it(
-    call: Call, shop: Shop, teacher: ReplayServer
-) -> None:
+def test_an_ignored_hangup_stays_ignored(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     shop.agent.write_text(f"kill -HUP $PPID; sleep 0.2\n{AGENT}", encoding="utf-8")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

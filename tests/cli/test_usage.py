@@ -1,4 +1,4 @@
-"""Help, slips, and what is refused before anything happens."""
+"""Help, typing errors, and usage that is refused before anything happens."""
 
 import re
 import sys
@@ -44,7 +44,7 @@ def test_the_help_names_every_command_and_exit_code(call: Call) -> None:
     assert {int(code) for code in re.findall(r"\b\d+\b", named)} == used
 
 
-def test_without_words_it_shows_the_help(call: Call) -> None:
+def test_without_arguments_it_shows_the_help(call: Call) -> None:
     done = call()
     assert done.code == 2
     assert "Usage: orchestrator" in done.output
@@ -82,7 +82,7 @@ def test_without_words_it_shows_the_help(call: Call) -> None:
         (["config", "show", "--project-dir", "nosuch"], "nosuch does not exist"),
     ],
 )
-def test_what_is_wrong_is_said_and_exits_with_2(
+def test_wrong_usage_is_reported_and_exits_with_2(
     call: Call,
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,

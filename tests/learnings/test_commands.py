@@ -64,7 +64,7 @@ def test_from_init_to_promotion(command: Command, project: Path) -> None:
     review = command("learnings", "review").output
     assert "Suggested line: 'Never rename a node group in place'" in review
     assert "Errors: 1 total, 1 resolved" in review
-    with pytest.raises(UsageError, match="nobody to confirm"):
+    with pytest.raises(UsageError, match="no terminal to confirm"):
         command("learnings", "promote", identity)
     assert not (project / "CLAUDE.md").exists()
     assert "is promoted" in command("learnings", "promote", identity, "--yes").output
@@ -107,7 +107,7 @@ def test_a_contradiction_is_not_promoted_until_a_person_approves_it(
 
     command("rules", "approve", waiting["id"])
     said = command("learnings", "promote", always, "--yes").output
-    assert said == f"{always} is promoted: {waiting['id']} says it: Always use tabs\n"
+    assert said == f"{always} is promoted: rule {waiting['id']} already says it: Always use tabs\n"
     assert "Never" not in (project / "CLAUDE.md").read_text("utf-8")
 
 
@@ -211,9 +211,9 @@ def test_hooks(command: Command, project: Path) -> None:
     path = project / ".claude" / "settings.json"
     assert "hooks added to" in (said := command("hooks", "install", "local").output)
     assert "learnings init local" in said, "hooks that write nothing are said to"
-    assert "in place" in command("hooks", "install", "local").output
-    assert "taken out" in command("hooks", "uninstall", "local").output
-    assert "no hooks of ours" in command("hooks", "uninstall", "local").output
+    assert "already in" in command("hooks", "install", "local").output
+    assert "removed from" in command("hooks", "uninstall", "local").output
+    assert "no hooks to remove" in command("hooks", "uninstall", "local").output
     assert not path.exists()
     path.write_text("{", encoding="utf-8")
     with pytest.raises(UsageError, match="not valid JSON"):
@@ -229,7 +229,9 @@ def test_the_workspace_is_at_the_top_and_the_hooks_where_sessions_start(
     monkeypatch.chdir(project / "sub")
     said = command("learnings", "init", "local", "--gitignore", "shared", "--hooks").output
     assert f"created {project}/.learnings/ERRORS.md" in said
-    assert f"start in {project}/sub; for those that start in {project}: orchestrator hooks" in said
+    assert (
+        f"start in {project}/sub; for sessions that start in {project}: orchestrator hooks" in said
+    )
     assert [path.name for path in (project / "sub").iterdir()] == [".claude"]
     assert "start in" in command("hooks", "install", "local").output
     top = command("hooks", "install", "local", "--project-dir", str(project)).output
@@ -283,9 +285,9 @@ def test_resume(command: Command, project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["learnings", "init"], "nobody to ask"),
+        (["learnings", "init"], "no terminal to ask"),
         (["learnings", "log", "ERR", "x"], "no learnings workspace"),
-        (["learnings", "log", "ERR", "x", "--resolved"], "--resolved without --action"),
+        (["learnings", "log", "ERR", "x", "--resolved"], "--resolved requires --action"),
         (["learnings", "promote", "ERR-20200101-001"], "no learnings workspace"),
         (["learnings", "init", "local", "--project-dir", "none"], "does not exist"),
     ],
@@ -312,10 +314,10 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
         project,
         ["learnings", "promote", identity],
         {
-            "Line, as an order [Run x first]": "We did it",
+            "The rule, as an instruction [Run x first]": "We did it",
             "is not an instruction": "",
-            "Write this": "y",
-            "Commit it": "y",
+            "Write this change": "y",
+            "Commit the change": "y",
         },
     )
     assert f"committed: docs(memory): promote {identity}" in said
@@ -343,7 +345,7 @@ def test_what_stands_in_an_entry_does_not_steer_the_terminal(
     said += at_a_terminal(
         project,
         ["learnings", "promote", "ERR-20260520-001"],
-        {"Line, as an order": ""},
+        {"The rule, as an instruction": ""},
     )
     assert "waits: it carries control characters" in said
     assert not (project / "CLAUDE.md").exists()

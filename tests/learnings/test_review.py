@@ -109,7 +109,7 @@ def test_what_came_back_after_its_promotion_is_named(
         ("Never rename it", 1)
     ]
     said = "\n".join(iter_review_lines(found))
-    assert "back since then" in said
+    assert "the problem recurred" in said
     assert "  ERR-20260520-001 - 'Never rename it' - once\n" in said
     log_entry(workspace, Kind.ERR, "Never rename it", on=DAY)
     assert "'Never rename it' - 2 times" in "\n".join(
@@ -136,7 +136,7 @@ def test_trouble_of_the_hooks_is_told(workspace: Workspace) -> None:
     found = review_workspace(workspace, DAY)
     assert found.hook_error_log is not None
     assert "JSONDecodeError" in found.hook_error_log.read_text(encoding="utf-8")
-    assert f"the hooks had trouble: see {found.hook_error_log}" in "\n".join(
+    assert f"the hooks had errors: see {found.hook_error_log}" in "\n".join(
         iter_review_lines(found)
     )
     found.hook_error_log.unlink()

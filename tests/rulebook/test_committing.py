@@ -1,4 +1,4 @@
-"""An approval that is to be a commit changes nothing where git would refuse it."""
+"""`approve --commit` changes nothing if git would refuse the commit."""
 
 import subprocess
 from collections.abc import Iterator
@@ -104,7 +104,7 @@ def test_a_file_that_is_not_there_yet_may_be_ignored(repository: Path, ignored: 
 
 def test_the_users_own_edits_are_not_committed(repository: Path) -> None:
     (repository / "CLAUDE.md").write_text("# Mine\n", encoding="utf-8")
-    refused(repository, "has changes of yours")
+    refused(repository, "has uncommitted changes of yours")
 
 
 def test_edits_of_files_that_the_approval_leaves_alone_do_not_matter(repository: Path) -> None:

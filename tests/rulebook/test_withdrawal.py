@@ -1,4 +1,4 @@
-"""A line that a person deletes is a rule withdrawn; one that leaves with a checkout is not."""
+"""A rule that a person deletes is withdrawn; one that leaves with a checkout is not."""
 
 import shlex
 import subprocess
@@ -246,7 +246,7 @@ def test_without_git_installed_a_deletion_is_one(
     assert plain.look(rule).reason == "deleted from the file"
 
 
-def test_what_people_delete_from_one_of_two_mirrored_files_stays_out(
+def test_a_rule_deleted_from_one_of_two_mirrored_files_stays_deleted(
     project: Path, tmp_path: Path
 ) -> None:
     twins = Project(project, tmp_path / "state", mirror=True)
@@ -266,7 +266,7 @@ def test_a_whole_section_that_is_gone_says_nothing_of_its_rules(plain: Project) 
     assert plain.taught_again()
 
 
-def test_what_we_took_out_ourselves_nobody_withdrew(plain: Project) -> None:
+def test_a_rule_that_the_program_removed_is_not_withdrawn(plain: Project) -> None:
     first, second = plain.learn(), plain.learn(LISTS)
     plain.book.remove_rule(first)  # and were killed before the history knew
     assert plain.look(first).reason != "deleted from the file"
@@ -283,7 +283,7 @@ def test_nor_beside_a_file_that_people_edit(versioned: Project) -> None:
     assert versioned.look(rule).reason != "deleted from the file"
 
 
-def test_a_word_on_a_rule_outlives_a_look_at_an_older_commit(versioned: Project) -> None:
+def test_a_refusal_survives_a_checkout_of_an_older_commit(versioned: Project) -> None:
     rule = versioned.learn()
     versioned.commit()
     versioned.history.record_refusal(versioned.history.resolve_record(rule))

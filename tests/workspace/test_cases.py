@@ -195,7 +195,7 @@ def test_the_users_own_ignore_file_counts(project: Path, state: Path, home: Path
     assert look(project, state).paths() == ["a.txt"]
 
 
-def test_what_git_was_told_not_to_look_at_is_looked_at(project: Path, state: Path) -> None:
+def test_files_marked_assume_unchanged_are_read(project: Path, state: Path) -> None:
     repository(project, hidden_txt="one\n", assumed_txt="one\n", gone_txt="one\n")
     git(project, "update-index", "--skip-worktree", "hidden.txt", "gone.txt")
     git(project, "update-index", "--assume-unchanged", "assumed.txt")
@@ -303,7 +303,7 @@ def commit_as_of_old(project: Path) -> None:
     commit(project)
 
 
-def test_line_ends_are_kept_as_they_are_on_disk(project: Path, state: Path) -> None:
+def test_line_endings_are_stored_as_on_disk(project: Path, state: Path) -> None:
     repository(project)
     git(project, "config", "core.autocrlf", "true")
     git(project, "config", "core.safecrlf", "false")
@@ -318,7 +318,7 @@ def test_line_ends_are_kept_as_they_are_on_disk(project: Path, state: Path) -> N
     assert changes == (FileChange("crlf.txt", "M", 1, 1), FileChange("mixed.txt", "M", 1, 3))
 
 
-def test_a_file_in_another_encoding_is_kept_as_it_is(project: Path, state: Path) -> None:
+def test_a_file_in_another_encoding_is_stored_as_it_is(project: Path, state: Path) -> None:
     repository(project, _gitattributes="*.txt working-tree-encoding=UTF-16\n")
     text = "one\ntwo\n".encode("utf-16")
     (project / "wide.txt").write_bytes(text)

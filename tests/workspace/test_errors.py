@@ -57,7 +57,7 @@ def test_a_broken_configuration_is_not_taken_for_no_repository(
         open_workspace(project, tmp_path / "state")
 
 
-def test_a_broken_index_is_told(project: Path, tmp_path: Path) -> None:
+def test_a_broken_index_is_reported(project: Path, tmp_path: Path) -> None:
     repository(project, a_txt="one\n")
     (project / ".git" / "index").write_bytes(b"no index")
     with pytest.raises(InfrastructureError, match="index file"):

@@ -1,4 +1,4 @@
-"""Nothing that a repository brings is run, and nothing that we inherit leads git astray."""
+"""Nothing that a repository configures is run, and inherited variables have no effect on git."""
 
 import os
 import shlex
@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workspace import open_workspace
+from orchestrator.workspace.git import Git
+from orchestrator.workspace.repository_history import open_private_history
+from orchestrator.workspace.worktree import list_uncommitted, resolve_worktree
 from tests.workspace.repositories import git, repository
 
 
@@ -48,6 +51,26 @@ def trap(repo: Path, marker: Path) -> None:
 def let_it_snap(repo: Path, *arguments: str) -> None:
     """Run git as somebody would who knows of no trap; that it fails does not matter."""
     subprocess.run(["git", *arguments], cwd=repo, capture_output=True, check=False)
+
+
+def commit_in_a_worktree(project: Path, state: Path) -> None:
+    """Let a run work in a work tree, as `--isolate` does, with git's commands of GitPython."""
+    worktree = resolve_worktree(project, state / "worktrees" / "run-1", "orchestrator/run-1")
+    worktree.create()
+    (worktree.project / "b.md").write_bytes(b"new\n")
+    worktree.commit("work")
+    assert worktree.has_commits()
+    assert worktree.list_uncommitted_paths() == ()
+    worktree.remove(with_branch=False)
+    assert list_uncommitted(project) is not None
+
+
+def read_history(project: Path) -> None:
+    """Read commits, as a search for withdrawn rules does."""
+    history = open_private_history(Git(project))
+    assert b"one" in history.read_patches("--all", "one", [project / "a.txt"])
+    assert history.read_file("HEAD:./a.txt") == b"one\n"
+    assert history.find_commit_time(project / "a.txt")
 
 
 def use_everything(project: Path, state: Path) -> None:
@@ -96,7 +119,7 @@ def test_the_users_global_filters_do_not_run(
     assert not marker.exists()
 
 
-def test_inherited_variables_lead_nowhere(
+def test_inherited_variables_have_no_effect(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository(project, a_txt="one\n")
@@ -121,6 +144,53 @@ def test_inherited_variables_lead_nowhere(
             patch.setenv(name, value)
         use_everything(project, tmp_path / "state")
     assert git(other, "rev-parse", "HEAD") == commit_of_other
+    assert not (tmp_path / "objects").exists()
+    assert not (tmp_path / "index").exists()
+
+
+PROGRAMS_OF_FILTERS = ("filter.evil.clean", "filter.evil.smudge", "filter.evil.process")
+"""Not run by commits and looks of our own, but by git's `checkout` and `add`: a work tree without
+its filters would hold, and commit, other bytes than the user's."""
+
+
+def test_commits_and_history_run_nothing(project: Path, tmp_path: Path, marker: Path) -> None:
+    repository(project, a_txt="one\n")
+    trap(project, marker)
+    for key in PROGRAMS_OF_FILTERS:
+        git(project, "config", "--unset", key)
+    git(project, "config", "filter.evil.required", "false")
+    for key in ("commit.gpgSign", "log.showSignature", "core.pager"):
+        git(project, "config", key, "true")
+    git(project, "config", "pager.version", str(marker.with_name("program")))
+    let_it_snap(project, "diff")
+    assert marker.exists(), "the trap must be able to snap"
+    marker.unlink()
+    read_history(project)
+    commit_in_a_worktree(project, tmp_path / "state")
+    assert not marker.exists()
+
+
+def test_inherited_variables_do_not_reach_commits(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository(project, a_txt="one\n")
+    other = repository(tmp_path / "other", b_txt="two\n")
+    before = git(other, "rev-parse", "HEAD"), git(other, "status", "--porcelain")
+    for name, value in {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_WORK_TREE": str(other),
+        "GIT_COMMON_DIR": str(other / ".git"),
+        "GIT_INDEX_FILE": str(tmp_path / "index"),
+        "GIT_OBJECT_DIRECTORY": str(tmp_path / "objects"),
+        "GIT_PYTHON_GIT_EXECUTABLE": "/bin/false",
+        "GIT_PYTHON_TRACE": "full",
+    }.items():
+        monkeypatch.setenv(name, value)
+    read_history(project)
+    commit_in_a_worktree(project, tmp_path / "state")
+    monkeypatch.undo()
+    assert (git(other, "rev-parse", "HEAD"), git(other, "status", "--porcelain")) == before
+    assert git(project, "show", "orchestrator/run-1:b.md") == b"new\n"
     assert not (tmp_path / "objects").exists()
     assert not (tmp_path / "index").exists()
 

@@ -117,7 +117,7 @@ def snapshot_of(project: Path, tmp_path: Path) -> tuple[GitWorkspace, str]:
     return workspace, workspace.take_snapshot().tree
 
 
-def test_what_is_pinned_already_stays_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_pin_is_not_changed(tmp_path: Path) -> None:
     project = repository(tmp_path / "project", a_py="a = 1\n")
     workspace, tree = snapshot_of(project, tmp_path)
     folder = tmp_path / "pinned"

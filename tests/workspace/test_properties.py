@@ -1,4 +1,4 @@
-"""Any files in: the diff is exact, the way back too, and nothing of the user's is touched."""
+"""For any files: diff and restore are exact, and nothing in the user's repository is touched."""
 
 import os
 import shutil

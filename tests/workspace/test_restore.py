@@ -1,4 +1,4 @@
-"""The way back loses nothing."""
+"""A restore loses nothing."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def test_a_file_that_was_ignored_before_is_not_taken_for_new(
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["the same process", "another process"])
-def test_what_was_private_comes_back_private(
+def test_a_private_file_is_restored_private(
     project: Path, state: Path, workspace: GitWorkspace, again: bool
 ) -> None:
     modes = {"key.ini": 0o600, "own": 0o700, "own/deep/run.sh": 0o750, "a_txt": 0o644}
@@ -150,7 +150,7 @@ def test_a_file_that_the_agent_made_git_ignore_is_still_seen(
     assert (project / "new.txt").read_bytes() == b"one\n"
 
 
-def test_it_goes_on_after_a_kill_in_the_middle_of_a_snapshot(
+def test_a_snapshot_works_after_a_kill_during_one(
     project: Path, state: Path, workspace: GitWorkspace
 ) -> None:
     before = workspace.take_snapshot()
@@ -158,14 +158,14 @@ def test_it_goes_on_after_a_kill_in_the_middle_of_a_snapshot(
     assert open_workspace(project, state).take_snapshot() == before
 
 
-def test_a_half_made_state_is_made_anew(project: Path, state: Path) -> None:
+def test_an_incomplete_state_is_created_again(project: Path, state: Path) -> None:
     repository(project, a_txt="one\n")
     (state / "git" / "objects").mkdir(parents=True)
     workspace = open_workspace(project, state)
     assert workspace.take_snapshot() == workspace.take_snapshot()
 
 
-def test_a_folder_in_the_way_keeps_what_it_holds(project: Path, workspace: GitWorkspace) -> None:
+def test_a_folder_in_place_of_a_file_is_left_alone(project: Path, workspace: GitWorkspace) -> None:
     before = workspace.take_snapshot()
     (project / "a.txt").unlink()
     after = workspace.take_snapshot()
@@ -175,7 +175,9 @@ def test_a_folder_in_the_way_keeps_what_it_holds(project: Path, workspace: GitWo
     assert (project / "a.txt" / "secret.txt").read_bytes() == b"ignored, so not seen\n"
 
 
-def test_an_empty_folder_in_the_way_goes(project: Path, workspace: GitWorkspace) -> None:
+def test_an_empty_folder_in_place_of_a_file_is_removed(
+    project: Path, workspace: GitWorkspace
+) -> None:
     before = workspace.take_snapshot()
     (project / "a.txt").unlink()
     after = workspace.take_snapshot()
@@ -200,9 +202,7 @@ def test_it_does_not_write_through_a_link(
     assert not list(elsewhere.iterdir())
 
 
-def test_what_comes_back_leaves_no_bytecode_of_what_was_there(
-    project: Path, workspace: GitWorkspace
-) -> None:
+def test_a_restored_file_leaves_no_stale_bytecode(project: Path, workspace: GitWorkspace) -> None:
     for name in ("a[1].py", "other.py"):
         (project / name).write_bytes(b"x = 1\n")
     before = workspace.take_snapshot()
@@ -230,7 +230,7 @@ def test_permissions_stay_as_the_user_had_them(project: Path, workspace: GitWork
     assert (project / "run.sh").stat().st_mode & 0o777 == 0o700
 
 
-def test_folders_that_the_agent_made_go_with_their_last_file(
+def test_folders_of_the_agent_are_removed_with_their_last_file(
     project: Path, workspace: GitWorkspace
 ) -> None:
     before = workspace.take_snapshot()
@@ -249,7 +249,9 @@ def plain_user() -> Iterator[Path]:
 
 @pytest.mark.parametrize("killed", [False, True], ids=["to its end", "killed on the way"])
 @pytest.mark.parametrize("edit", ["delete", "edit", "add", "replace by a file"])
-def test_a_read_only_folder_comes_back_read_only(plain_user: Path, edit: str, killed: bool) -> None:
+def test_a_read_only_folder_is_restored_read_only(
+    plain_user: Path, edit: str, killed: bool
+) -> None:
     project, state = plain_user / "project", plain_user / "state"
     repository(project, a_txt="one\n")
     folders = [project / "data", project / "data" / "deep"]

@@ -54,7 +54,7 @@ OLD = {"code.py": "old\n", "gone.py": "x\n", "same.py": "s\n"}
 NEW = {"code.py": "new\n", "pkg/added.py": "y\n", "same.py": "s\n"}
 
 
-def test_the_tree_before_stands_there_and_the_attempts_comes_back(tmp_path: Path) -> None:
+def test_the_tree_before_is_put_in_place_and_the_attempts_is_restored(tmp_path: Path) -> None:
     lab = Lab(tmp_path, OLD, NEW)
     assert lab.swap.apply(Swap(lab.before, lab.after, ())) == ()
     assert contents(lab.project) == lab.was
@@ -63,7 +63,7 @@ def test_the_tree_before_stands_there_and_the_attempts_comes_back(tmp_path: Path
     assert finish_swap(lab.project, lab.state) is None
 
 
-def test_a_process_that_is_gone_leaves_word(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_a_note(tmp_path: Path) -> None:
     lab = Lab(tmp_path, OLD, NEW)
     lab.swap.apply(Swap(lab.before, lab.after, ()))
     assert put_back(lab) == ()

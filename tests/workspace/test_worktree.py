@@ -109,7 +109,9 @@ def test_what_an_agent_may_do_to_its_work_tree(project: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("state", ["no repository", "no commit", "not in the commit"])
-def test_what_cannot_be_isolated_is_said(state: str, project: Path, tmp_path: Path) -> None:
+def test_a_project_that_cannot_be_isolated_is_refused(
+    state: str, project: Path, tmp_path: Path
+) -> None:
     folder = project
     if state != "no repository":
         repository(project)

@@ -1,0 +1,58 @@
+"""Options that several commands take."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+as_json_events = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per event."
+)
+config_file = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration file [default: orchestrator.yaml in the project].",
+)
+project_directory = click.option(
+    "--project-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    default=Path(),
+    help="The project to work on [default: the current directory].",
+)
+use_global = click.option(
+    "--global",
+    "everywhere",
+    is_flag=True,
+    help="Use the global workspace, even if the project has its own.",
+)
+
+
+def add_rule_text_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--rule`, `--when` and `--why` to a command."""
+    for name, description in (
+        ("--why", "The reason for the rule."),
+        ("--when", "When the rule applies."),
+        ("--rule", "What to do, or not to do."),
+    ):
+        command = click.option(name, default="", metavar="TEXT", help=description)(command)
+    return command
+
+
+def add_rule_scope_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--path` to a command, which limits a rule to some files."""
+    return click.option(
+        "--path",
+        "paths",
+        multiple=True,
+        metavar="GLOB",
+        help="Files that the rule applies to [default: all]. Only with rules.target: rules-dir.",
+    )(command)
+
+
+def add_rules_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every `rules` command: the project, the configuration, JSON."""
+    return project_directory(config_file(as_json(command)))

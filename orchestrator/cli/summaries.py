@@ -1,0 +1,61 @@
+"""Parts of a run in a few words each."""
+
+from collections import Counter
+from typing import Final
+
+from orchestrator.cli.values import format_dollars, format_duration, format_tokens
+from orchestrator.models import AgentResult, Attempt, RunResult, SuiteReport, Teaching
+from teacher.models import Usage
+
+MAX_DETAIL_LENGTH: Final = 200
+"""Characters of one line of detail."""
+
+
+def find_last_report(result: RunResult) -> SuiteReport | None:
+    """Return the last report of a run's suite; None if it never ran."""
+    reports = [attempt.report for attempt in result.attempts if attempt.report]
+    return reports[-1] if reports else result.baseline
+
+
+def summarize_findings(result: RunResult) -> str:
+    """Summarize what the guard found in a run, with the decisive finding; empty if nothing."""
+    findings = [finding for attempt in result.attempts for finding in attempt.findings]
+    kinds = Counter(finding.kind for finding in findings)
+    text = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+    last = result.attempts[-1].findings if result.attempts else ()
+    decisive = [finding for finding in last if finding.decisive]
+    return f"{text}; {decisive[0].summary}" if decisive else text
+
+
+def summarize_agent(result: AgentResult) -> str:
+    """Summarize an agent's result: outcome, turns, cost, duration, and what was denied."""
+    parts = [str(result.outcome), f"{result.turns} turns" if result.turns else ""]
+    parts += [summarize_usage(result.usage), format_duration(result.seconds)]
+    if result.denials:
+        parts.append(f"{len(result.denials)} not permitted: {result.denials[0]}")
+    return ", ".join(filter(None, parts))
+
+
+def summarize_usage(usage: Usage) -> str:
+    """Summarize tokens and cost."""
+    return f"{format_tokens(usage.tokens)} tokens, {format_dollars(usage.cost_usd)}"
+
+
+def summarize_teaching(teaching: Teaching) -> str:
+    """Summarize what the teacher decided, or why there is no lesson."""
+    if teaching.lesson:
+        return f"{teaching.lesson.action}: {teaching.lesson.reason}"
+    return f"no lesson: {teaching.trouble}"
+
+
+def summarize_attempt(attempt: Attempt) -> str:
+    """Summarize an attempt: the suite's result and the size of the diff."""
+    verdict = attempt.report.summary if attempt.report else f"not judged: {attempt.agent.outcome}"
+    return f"{verdict}; {attempt.diff.summary}"
+
+
+def truncate_to_line(text: str) -> str:
+    """Return the first line of a text, with dots if there is more."""
+    lines = text.strip().splitlines() or [""]
+    more = " ..." if len(lines) > 1 or len(lines[0]) > MAX_DETAIL_LENGTH else ""
+    return lines[0][:MAX_DETAIL_LENGTH] + more
