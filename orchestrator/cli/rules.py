@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from orchestrator.config import Override
     from orchestrator.events import Event
     from orchestrator.rulebook.history import History
-    from orchestrator.rulebook.keeping import ChangeResult, RuleManager
     from orchestrator.rulebook.records import RuleRecord
+    from orchestrator.rulebook.rule_manager import ChangeResult, RuleManager
     from orchestrator.rulebook.rulebook import MarkdownRulebook
 
 
@@ -194,7 +194,7 @@ def _open_keeper(
     project_dir: Path, config_file: Path | None, *, adding: bool = False
 ) -> "Iterator[RuleManager]":
     """Open the project's rules, and close them at the end. `adding` checks that all are loaded."""
-    from orchestrator.rulebook.keeping import RuleManager
+    from orchestrator.rulebook.rule_manager import RuleManager
 
     with open_rulebook(project_dir, config_file, adding=adding) as (book, history):
         yield RuleManager(book, history)

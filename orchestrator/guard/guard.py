@@ -20,7 +20,7 @@ from orchestrator.guard.suite_writes import SuiteWrites, is_source
 from orchestrator.guard.tree import Tree
 from orchestrator.models import Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
-from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.settings import list_environment_plugins
 

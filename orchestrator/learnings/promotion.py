@@ -17,8 +17,8 @@ from orchestrator.masking import mask_text
 from orchestrator.models import Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook import committing
-from orchestrator.rulebook.lessons import Outcome, apply_lesson
-from orchestrator.rulebook.pages import RuleFileSet, Target
+from orchestrator.rulebook.lesson_decision import Outcome, apply_lesson
+from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.text import sanitize_line, sanitize_word
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
@@ -180,8 +180,8 @@ def _preview_lesson(
     outcomes: list[Outcome] = []
 
     def change(pages: RuleFileSet) -> RuleFileSet:
-        standing = book.read_context()
-        outcomes.append(apply_lesson(pages, lesson, failure, today=book.today(), standing=standing))
+        context = book.read_context()
+        outcomes.append(apply_lesson(pages, lesson, failure, today=book.today(), context=context))
         return outcomes[-1].file_set
 
     return book.preview_change(change), outcomes[-1]

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import RulebookError
 from orchestrator.models import Rule
 from orchestrator.platform.bom import BOM, is_utf16, split_bom
-from orchestrator.rulebook.pieces import (
+from orchestrator.rulebook.markdown_pieces import (
     FRONT_MATTER,
     Bullet,
     Comment,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from orchestrator.models import RuleChange
 from orchestrator.platform.folders import CLAUDE_MD
-from orchestrator.rulebook.lessons import apply_lesson, list_known_rules
-from orchestrator.rulebook.pages import RuleFileSet
+from orchestrator.rulebook.lesson_decision import apply_lesson, list_known_rules
+from orchestrator.rulebook.rule_file_set import RuleFileSet
 from teacher.models import Failure, KnownRule, Lesson
 
 
@@ -20,13 +20,13 @@ class MemoryRulebook:
     """
 
     def __init__(self, data: bytes = b"", today: date = date(2026, 1, 1)) -> None:
-        self._pages = RuleFileSet({CLAUDE_MD: data})
+        self._file_set = RuleFileSet({CLAUDE_MD: data})
         self._today = today
 
     @property
     def data(self) -> bytes:
         """What the file holds."""
-        return self._pages.files[CLAUDE_MD]
+        return self._file_set.files[CLAUDE_MD]
 
     def list_files(self) -> Sequence[str]:
         """Name the file."""
@@ -34,12 +34,12 @@ class MemoryRulebook:
 
     def known_rules(self) -> Sequence[KnownRule]:
         """List the rules in force."""
-        return list_known_rules(self._pages)
+        return list_known_rules(self._file_set)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
         """Take a lesson in; None when it changes nothing."""
-        outcome = apply_lesson(self._pages, lesson, failure, today=self._today)
-        self._pages = outcome.file_set
+        outcome = apply_lesson(self._file_set, lesson, failure, today=self._today)
+        self._file_set = outcome.file_set
         if outcome.rule is None:
             return None
         return RuleChange(outcome.rule, Path(CLAUDE_MD), outcome.change, outcome.reason)

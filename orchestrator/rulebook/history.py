@@ -14,7 +14,6 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.models import Rule
-from orchestrator.rulebook.checks import replace_rule
 from orchestrator.rulebook.preflight import fingerprint_text
 from orchestrator.rulebook.records import (
     Counters,
@@ -29,6 +28,7 @@ from orchestrator.rulebook.records import (
     describe_difference,
     hash_text,
 )
+from orchestrator.rulebook.suggested_checks import replace_rule
 from orchestrator.storage.database import Database, Row, normalize_text
 from teacher.models import RuleText
 

@@ -13,11 +13,11 @@ from orchestrator import events
 from orchestrator.agents.claude_instructions import read_instructions
 from orchestrator.errors import LoopError
 from orchestrator.models import AgentResult, Attempt, Diff, Rule
-from orchestrator.rulebook.checks import suggest_check
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.records import Exposure, RuleRecord, Status, Witness, hash_text
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.scope import is_in_scope
+from orchestrator.rulebook.suggested_checks import suggest_check
 from orchestrator.rulebook.witness import witness_rules
 
 ESCALATE_AFTER: Final = 2

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Final
 
 from orchestrator.models import Rule
-from orchestrator.rulebook.likeness import RuleRelation, Shortlist, compare_rules
+from orchestrator.rulebook.similarity import RuleRelation, Shortlist, compare_rules
 from orchestrator.rulebook.text import normalize_text
 from teacher.models import RuleText
 
@@ -76,14 +76,14 @@ def fingerprint_text(text: RuleText) -> str:
 
 
 def find_conflict(
-    text: RuleText, in_force: Sequence[Rule], standing: PreflightContext
+    text: RuleText, in_force: Sequence[Rule], context: PreflightContext
 ) -> RuleConflict | None:
     """Give what speaks against a new rule; None if nothing does."""
     close = find_related_rules(text, in_force)
     for objection, rules in (
         (Objection.DUPLICATE, close),
-        (Objection.REFUSED, find_related_rules(text, standing.refused_rules)),
-        (Objection.WAITING, find_related_rules(text, standing.pending_rules)),
+        (Objection.REFUSED, find_related_rules(text, context.refused_rules)),
+        (Objection.WAITING, find_related_rules(text, context.pending_rules)),
     ):
         for rule in rules:
             if is_same_rule(text, rule.text):
@@ -113,7 +113,7 @@ def is_same_rule(text: RuleText, other: RuleText) -> bool:
 
 
 def choose_evictions(
-    rules: Sequence[Rule], newest: str, standing: PreflightContext
+    rules: Sequence[Rule], newest: str, context: PreflightContext
 ) -> tuple[Rule, ...]:
     """The rules that have to go for the file to fit its budget, the least valuable first.
 
@@ -121,12 +121,12 @@ def choose_evictions(
     that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
     of every session, so it makes no room for them.
     """
-    load = _BudgetUsage(standing)
+    load = _BudgetUsage(context)
     for rule in rules:
         load.add_rule(rule)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
-        key=lambda rule: standing.worth.get(rule.id, 0.0),
+        key=lambda rule: context.worth.get(rule.id, 0.0),
     )
     gone: list[Rule] = []
     for rule in candidates:
@@ -143,9 +143,9 @@ def choose_evictions(
     return tuple(rule for rule in gone if rule.id not in back)
 
 
-def is_too_long(rule: Rule, standing: PreflightContext) -> bool:
+def is_too_long(rule: Rule, context: PreflightContext) -> bool:
     """Whether a rule would not fit even alone."""
-    load = _BudgetUsage(standing)
+    load = _BudgetUsage(context)
     load.add_rule(rule)
     return load.has_too_many_tokens
 
@@ -159,8 +159,8 @@ def count_tokens(rule: Rule) -> int:
 class _BudgetUsage:
     """Counts what some rules take of the budget, rule by rule."""
 
-    def __init__(self, standing: PreflightContext) -> None:
-        self._standing, self._rules, self._tokens = standing, 0, 0
+    def __init__(self, context: PreflightContext) -> None:
+        self._context, self._rules, self._tokens = context, 0, 0
 
     def add_rule(self, rule: Rule) -> None:
         """Count one more rule."""
@@ -177,11 +177,11 @@ class _BudgetUsage:
     @property
     def has_too_many_rules(self) -> bool:
         """Whether there are more rules than may be."""
-        most = self._standing.max_rules
+        most = self._context.max_rules
         return most is not None and self._rules > most
 
     @property
     def has_too_many_tokens(self) -> bool:
         """Whether they take more tokens of every session than they may."""
-        most = self._standing.max_tokens
+        most = self._context.max_tokens
         return most is not None and self._tokens > most

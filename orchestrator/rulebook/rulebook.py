@@ -13,18 +13,23 @@ from orchestrator.models import Rule, RuleChange
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.agents_md import find_agents_md_above, find_shadowing_file
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.lessons import Outcome, apply_lesson, list_known_rules, render_diff
-from orchestrator.rulebook.locking import lock_instruction_files
-from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
-from orchestrator.rulebook.pages import RuleFileSet, Target, list_changed_files
-from orchestrator.rulebook.preflight import PreflightContext
-from orchestrator.rulebook.remembering import (
+from orchestrator.rulebook.history_updates import (
     build_preflight_context,
     list_refused_rules,
     reconcile_history,
     record_outcome,
 )
-from orchestrator.rulebook.shelf import RuleFiles, RuleFilesSnapshot
+from orchestrator.rulebook.lesson_decision import (
+    Outcome,
+    apply_lesson,
+    list_known_rules,
+    render_diff,
+)
+from orchestrator.rulebook.locking import lock_instruction_files
+from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
+from orchestrator.rulebook.preflight import PreflightContext
+from orchestrator.rulebook.rule_file_set import RuleFileSet, Target, list_changed_files
+from orchestrator.rulebook.rule_files import RuleFiles, RuleFilesSnapshot
 from orchestrator.rulebook.withdrawal import FileVersions, Withdrawals
 from teacher.models import Action, Failure, KnownRule, Lesson
 
@@ -55,27 +60,29 @@ class MarkdownRulebook:
     """The rules in force in a project's CLAUDE.md, or where else its rules are to stand.
 
     Args:
-        shelf: the files; for a folder alone its CLAUDE.md.
+        rule_files: the files; for a folder alone its CLAUDE.md.
         locks: folder for lock files, so that the project gets none.
         today: gives the day that rules are learned on.
         run: id of the run that learns, for the comment of a new rule.
         on_event: hears a `Notice` when a lesson cannot be applied, or puts a file out of force.
-        keeping: the history behind it; without one, every lesson goes into the file.
+        policy: the history behind it; without one, every lesson goes into the file.
     """
 
     def __init__(
         self,
-        shelf: RuleFiles | Path,
+        rule_files: RuleFiles | Path,
         locks: Path,
         *,
         today: Callable[[], date] = _current_date,
         run: str = "",
         on_event: Listener = lambda _event: None,
-        keeping: RulebookPolicy | None = None,
+        policy: RulebookPolicy | None = None,
     ) -> None:
-        self._shelf = shelf if isinstance(shelf, RuleFiles) else RuleFiles(shelf)
+        self._rule_files = (
+            rule_files if isinstance(rule_files, RuleFiles) else RuleFiles(rule_files)
+        )
         self._locks, self.today, self._run, self._emit = locks, today, run, on_event
-        self._keeping = keeping
+        self._policy = policy
 
     def known_rules(self) -> Sequence[KnownRule]:
         """List the rules in force, in the order of the files, and then those turned down.
@@ -84,11 +91,14 @@ class MarkdownRulebook:
             RulebookError: a file cannot be read as it is.
             InfrastructureError: the disk fails.
         """
-        if not self._keeping:
-            return list_known_rules(self._shelf.read().file_set)
+        if not self._policy:
+            return list_known_rules(self._rule_files.read().file_set)
         with self._lock_and_read() as read:
-            pages = read.file_set
-        return (*list_known_rules(pages), *list_refused_rules(self._keeping.history, pages.rules))
+            file_set = read.file_set
+        return (
+            *list_known_rules(file_set),
+            *list_refused_rules(self._policy.history, file_set.rules),
+        )
 
     def list_rules(self) -> tuple[Rule, ...]:
         """The rules in force; the history follows what people did to the files.
@@ -105,7 +115,7 @@ class MarkdownRulebook:
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.list_project_names()
+        return self._rule_files.list_project_names()
 
     def resolve_path(self, name: str) -> Path:
         """The real path of one file, by the name that it has in `Pages`.
@@ -113,7 +123,7 @@ class MarkdownRulebook:
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.resolve_path(name)
+        return self._rule_files.resolve_path(name)
 
     def read_files(self) -> Mapping[Path, bytes]:
         """Read the files that rules stand in, or would, by their real paths.
@@ -121,13 +131,15 @@ class MarkdownRulebook:
         Raises:
             RulebookError: as for `known_rules`.
         """
-        contents = self._shelf.read().contents
-        return {self._shelf.resolve_path(name): content.data for name, content in contents.items()}
+        contents = self._rule_files.read().contents
+        return {
+            self._rule_files.resolve_path(name): content.data for name, content in contents.items()
+        }
 
     @property
     def can_scope_rules(self) -> bool:
         """Whether a new rule can be for some files alone."""
-        return self._shelf.target is Target.RULES_DIR
+        return self._rule_files.target is Target.RULES_DIR
 
     def find_files(self, rule: str) -> tuple[Path, ...]:
         """The files that a rule stands in.
@@ -136,7 +148,8 @@ class MarkdownRulebook:
             RulebookError: as for `known_rules`.
         """
         return tuple(
-            self._shelf.root / name for name in self._shelf.read().file_set.find_files(rule)
+            self._rule_files.root / name
+            for name in self._rule_files.read().file_set.find_files(rule)
         )
 
     def find_rule(self, rule: str) -> Rule | None:
@@ -145,7 +158,7 @@ class MarkdownRulebook:
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.read().file_set.find_rule(rule)
+        return self._rule_files.read().file_set.find_rule(rule)
 
     def preview_change(self, change: Callable[[RuleFileSet], RuleFileSet]) -> str:
         """What a change would do to the files, as a unified diff.
@@ -153,12 +166,12 @@ class MarkdownRulebook:
         Raises:
             RulebookError: as for `known_rules`.
         """
-        pages = self._shelf.read().file_set
-        return render_diff(pages, change(pages))
+        file_set = self._rule_files.read().file_set
+        return render_diff(file_set, change(file_set))
 
     def read_context(self) -> PreflightContext | None:
         """What the history has to say when a rule comes in; nothing without one."""
-        kept = self._keeping
+        kept = self._policy
         if not kept:
             return None
         return build_preflight_context(
@@ -174,15 +187,15 @@ class MarkdownRulebook:
             RulebookError, InfrastructureError: as for `apply`.
         """
         with self._lock_and_read() as read:
-            above = find_agents_md_above(self._shelf.root)
+            above = find_agents_md_above(self._rule_files.root)
 
-            def decide(pages: RuleFileSet) -> tuple[RuleFileSet, Sequence[str]]:
-                after = change(pages)
-                return after, list_changed_files(pages, after)
+            def decide(file_set: RuleFileSet) -> tuple[RuleFileSet, Sequence[str]]:
+                after = change(file_set)
+                return after, list_changed_files(file_set, after)
 
             names = self._write_files(read, decide)
         self._report_unloaded(above)
-        return tuple(self._shelf.resolve_path(name) for name in names)
+        return tuple(self._rule_files.resolve_path(name) for name in names)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
         """Take a lesson in; None when it changes nothing.
@@ -192,28 +205,28 @@ class MarkdownRulebook:
             InfrastructureError: the disk is full or fails, or a lock is held for too long.
         """
         with self._lock_and_read() as read:
-            above = find_agents_md_above(self._shelf.root)
+            above = find_agents_md_above(self._rule_files.root)
 
-            def decide(pages: RuleFileSet) -> tuple[RuleFileSet, Outcome]:
+            def decide(file_set: RuleFileSet) -> tuple[RuleFileSet, Outcome]:
                 outcome = apply_lesson(
-                    pages,
+                    file_set,
                     lesson,
                     failure,
                     today=self.today(),
                     run=self._run,
-                    standing=self.read_context(),
+                    context=self.read_context(),
                 )
                 return outcome.file_set, outcome
 
             outcome = self._write_files(read, decide)
-            if self._keeping:
-                kept = self._keeping
+            if self._policy:
+                kept = self._policy
                 record_outcome(kept.history, outcome, lesson, failure, self._run, own=kept.own)
         self._report_outcome(outcome, lesson, above)
         if outcome.rule is None:
             return None
         name = next(iter(outcome.file_set.find_files(outcome.rule.id)), CLAUDE_MD)
-        path = self._shelf.root / name
+        path = self._rule_files.root / name
         return RuleChange(outcome.rule, path, outcome.change, outcome.reason, outcome.leaving)
 
     def remove_rule(self, rule: str) -> tuple[Path, ...]:
@@ -223,7 +236,7 @@ class MarkdownRulebook:
             RulebookError, InfrastructureError: as for `apply`.
         """
         return self.edit_files(
-            lambda pages: pages.remove_rule(rule) if pages.find_rule(rule) else pages
+            lambda file_set: file_set.remove_rule(rule) if file_set.find_rule(rule) else file_set
         )
 
     # ---- under the locks
@@ -231,52 +244,54 @@ class MarkdownRulebook:
     @contextmanager
     def _lock_and_read(self) -> Iterator[RuleFilesSnapshot]:
         """Hold the locks, and read: as people left the files, with the history following."""
-        with lock_instruction_files(self._shelf.list_lock_paths(), self._locks):
-            read = self._shelf.read()
+        with lock_instruction_files(self._rule_files.list_lock_paths(), self._locks):
+            read = self._rule_files.read()
             found = self._collect_versions(read.file_set)
             if read.file_set.destination.mirror:
-                self._write_files(read, lambda pages: (self._merge_mirrors(pages), None))
-                read = self._shelf.read()
-            if self._keeping:
-                missing = Withdrawals(self._shelf.root, found)
+                self._write_files(read, lambda file_set: (self._merge_mirrors(file_set), None))
+                read = self._rule_files.read()
+            if self._policy:
+                missing = Withdrawals(self._rule_files.root, found)
                 reconcile_history(
-                    self._keeping.history, read.file_set, missing, own=self._keeping.own
+                    self._policy.history, read.file_set, missing, own=self._policy.own
                 )
             yield read
 
-    def _merge_mirrors(self, pages: RuleFileSet) -> RuleFileSet:
-        agreed = self._keeping.history.read_agreed_rules() if self._keeping else {}
-        return merge_mirrors(pages, agreed, self.today())
+    def _merge_mirrors(self, file_set: RuleFileSet) -> RuleFileSet:
+        agreed = self._policy.history.read_agreed_rules() if self._policy else {}
+        return merge_mirrors(file_set, agreed, self.today())
 
-    def _collect_versions(self, pages: RuleFileSet) -> tuple[FileVersions, ...]:
+    def _collect_versions(self, file_set: RuleFileSet) -> tuple[FileVersions, ...]:
         """The files as people left them, before anything of ours is written."""
         return tuple(
             FileVersions(
-                self._shelf.resolve_path(name), data, self._shelf.read_last_written(name) or b""
+                self._rule_files.resolve_path(name),
+                data,
+                self._rule_files.read_last_written(name) or b"",
             )
-            for name, data in pages.files.items()
+            for name, data in file_set.files.items()
         )
 
     def _write_files(
         self, read: RuleFilesSnapshot, decide: Callable[[RuleFileSet], tuple[RuleFileSet, T]]
     ) -> T:
         for _ in range(_TRIES):
-            pages, decided = decide(read.file_set)
-            if self._shelf.write(read, pages):
-                self._record_agreed_rules(pages)
+            file_set, decided = decide(read.file_set)
+            if self._rule_files.write(read, file_set):
+                self._record_agreed_rules(file_set)
                 return decided
-            read = self._shelf.read()
+            read = self._rule_files.read()
         raise RulebookError(
-            f"the rules in {self._shelf.root} are being written all the time",
+            f"the rules in {self._rule_files.root} are being written all the time",
             "close what writes them",
         )
 
-    def _record_agreed_rules(self, pages: RuleFileSet) -> None:
-        kept = self._keeping
-        if kept and kept.own and pages.destination.mirror:
-            both = find_shared_ids(pages)
+    def _record_agreed_rules(self, file_set: RuleFileSet) -> None:
+        kept = self._policy
+        if kept and kept.own and file_set.destination.mirror:
+            both = find_shared_ids(file_set)
             kept.history.record_agreed_rules(
-                {rule.id: rule.text for rule in pages.rules if rule.id in both}
+                {rule.id: rule.text for rule in file_set.rules if rule.id in both}
             )
 
     # ---- what people are told
@@ -287,7 +302,7 @@ class MarkdownRulebook:
         if outcome.rule is None and lesson.action is not Action.NONE:
             self._emit(Notice(f"no rule written: {outcome.reason}"))
         self._report_unloaded(above)
-        root = self._shelf.root
+        root = self._rule_files.root
         filed = outcome.file_set.destination.target if outcome.change == "added" else None
         if filed is Target.AGENTS_MD and (by := find_shadowing_file(root)):
             self._emit(
@@ -299,7 +314,7 @@ class MarkdownRulebook:
 
     def _report_unloaded(self, above: Path | None) -> None:
         """Tell of an AGENTS.md in a folder above that what was written put out of force."""
-        root = self._shelf.root
+        root = self._rule_files.root
         if above and find_agents_md_above(root) is None:
             self._emit(
                 Notice(

@@ -29,9 +29,9 @@ from orchestrator.masking import Masker, mask_text
 from orchestrator.models import AgentLimits
 from orchestrator.ports import Suite
 from orchestrator.rulebook.agents_md import find_active_agents_md
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
 from orchestrator.storage.database import Database
 from orchestrator.storage.place import ensure_masking_key, locks_folder
@@ -44,8 +44,7 @@ from orchestrator.teaching.teachers import FallbackTeacher, NamedTeacher
 from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
-from teacher.webhook import WEBHOOK_RETRIES
-from teacher.webhook import WebhookTeacher
+from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
 
 _LONGEST_CHOICE: Final = 2000
 """Characters: enough that nothing hides behind a long beginning."""

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend
 
@@ -44,7 +44,7 @@ class Rules:
             self.project,
             self.state / "locks",
             run="run-1",
-            keeping=RulebookPolicy(history, review=review),
+            policy=RulebookPolicy(history, review=review),
         )
 
     @property
@@ -248,8 +248,8 @@ def test_approved_rules_of_a_folder_as_one_commit(
     git("commit", "-q", "--allow-empty", "-m", "begin")
     shelf = RuleFiles(rules.project, Target.RULES_DIR)
     with OpenHistory(rules.state, rules.file.resolve()) as history:
-        keeping = RulebookPolicy(history, review=True)
-        book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", keeping=keeping)
+        policy = RulebookPolicy(history, review=True)
+        book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", policy=policy)
         change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
     assert change is not None
     (waiting,) = rules.json("pending")

@@ -29,7 +29,7 @@ from orchestrator.learnings.workspace import (
 )
 from orchestrator.rulebook.committing import is_in_work_tree
 from orchestrator.rulebook.document import parse_document as parse_rulebook
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from teacher.models import Action, Lesson, RuleText
 from tests.learnings.conftest import OpenBook

@@ -27,8 +27,8 @@ from orchestrator.ports import Rulebook
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.outcomes import build_outcomes_listener
 from orchestrator.rulebook.records import Counters, Exposure, Status, Witness, hash_text
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.storage.database import Database
 from teacher.models import Failure, FailureType, RuleText
 from teacher.prompt import build_user_message
@@ -78,7 +78,7 @@ def book(project: Path, tmp_path: Path, history: History) -> MarkdownRulebook:
         tmp_path / "locks",
         today=lambda: TODAY,
         run="run-1",
-        keeping=RulebookPolicy(history, max_rules=3),
+        policy=RulebookPolicy(history, max_rules=3),
     )
 
 
@@ -86,7 +86,7 @@ class TestARulebookWithAHistory(RulebookConformance):
     @pytest.fixture
     def book(self, project: Path, tmp_path: Path) -> Iterator[Rulebook]:
         history = OpenHistory(tmp_path / "state", project / "CLAUDE.md")
-        yield MarkdownRulebook(project, tmp_path / "locks", keeping=RulebookPolicy(history))
+        yield MarkdownRulebook(project, tmp_path / "locks", policy=RulebookPolicy(history))
         history.close()
 
 
@@ -126,7 +126,7 @@ def test_over_budget_one_goes_to_the_archive(
         project,
         tmp_path / "locks",
         on_event=heard.append,
-        keeping=RulebookPolicy(history, max_rules=1),
+        policy=RulebookPolicy(history, max_rules=1),
     )
     first = learned(book)
     learned(book, LISTS)
@@ -139,7 +139,7 @@ def test_least_valuable_is_what_has_done_least(
     project: Path, tmp_path: Path, history: History, clock: Clock
 ) -> None:
     book = MarkdownRulebook(
-        project, tmp_path / "locks", keeping=RulebookPolicy(history, max_rules=3)
+        project, tmp_path / "locks", policy=RulebookPolicy(history, max_rules=3)
     )
     others = (LISTS, RuleText("Use Decimal for money", "", ""), RuleText("Close files", "", ""))
     helped, failed, idle = learned(book), learned(book, others[0]), learned(book, others[1])
@@ -381,12 +381,12 @@ def test_a_look_at_another_branch_takes_no_word_back(
 def test_an_amendment_to_a_rejected_text_stays_out(
     project: Path, tmp_path: Path, history: History, review: bool
 ) -> None:
-    keeping = RulebookPolicy(history, review=review)
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=RulebookPolicy(history))
+    policy = RulebookPolicy(history, review=review)
+    book = MarkdownRulebook(project, tmp_path / "locks", policy=RulebookPolicy(history))
     rejected(book, history)
     other = learned(book, LISTS)
     before = (project / "CLAUDE.md").read_bytes()
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=keeping)
+    book = MarkdownRulebook(project, tmp_path / "locks", policy=policy)
     assert book.apply(amend(other, NONE), FAILURE) is None
     assert (project / "CLAUDE.md").read_bytes() == before
     assert [record.status.is_pending for record in history.list_records()] == [False, False]
@@ -462,8 +462,8 @@ def test_what_people_withdrew_stays_out_until_they_want_it(
 def test_a_lesson_that_waits_already_is_not_kept_twice(
     project: Path, tmp_path: Path, history: History
 ) -> None:
-    keeping = RulebookPolicy(history, review=True)
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=keeping)
+    policy = RulebookPolicy(history, review=True)
+    book = MarkdownRulebook(project, tmp_path / "locks", policy=policy)
     first = learned(book)
     edited = replace(
         history.resolve_record(first), rule=replace(history.resolve_record(first).rule, text=LISTS)
@@ -501,7 +501,7 @@ def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
     rule = learned(book)
     tree = tmp_path / "tree"
     tree.mkdir()
-    there = MarkdownRulebook(tree, tmp_path / "locks", keeping=RulebookPolicy(history, own=False))
+    there = MarkdownRulebook(tree, tmp_path / "locks", policy=RulebookPolicy(history, own=False))
     assert there.list_rules() == ()
     other = learned(there, LISTS)
     there.list_rules()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.rulebook.records import RuleRecord, Status
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
@@ -29,7 +29,7 @@ class Project:
     @property
     def book(self) -> MarkdownRulebook:
         shelf = RuleFiles(self.root, mirror=self._mirror, copies=self._state / "copies")
-        return MarkdownRulebook(shelf, self._state / "locks", keeping=RulebookPolicy(self.history))
+        return MarkdownRulebook(shelf, self._state / "locks", policy=RulebookPolicy(self.history))
 
     def learn(self, text: RuleText = NONE) -> str:
         change = self.book.apply(add(text), FAILURE)

@@ -14,12 +14,9 @@ from typing import Final
 
 from orchestrator.errors import RulebookError, UsageError
 from orchestrator.models import Rule
-from orchestrator.rulebook.checks import replace_rule
 from orchestrator.rulebook.document import find_free_id
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.lessons import format_provenance, make_room
-from orchestrator.rulebook.likeness import Shortlist
-from orchestrator.rulebook.pages import RuleFileSet, list_changed_files
+from orchestrator.rulebook.lesson_decision import format_provenance, make_room
 from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.preflight import (
     Objection,
@@ -31,8 +28,11 @@ from orchestrator.rulebook.preflight import (
     is_too_long,
 )
 from orchestrator.rulebook.records import Origin, RuleEvent, RuleRecord, Status, describe_difference
+from orchestrator.rulebook.rule_file_set import RuleFileSet, list_changed_files
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.scope import filter_globs
+from orchestrator.rulebook.similarity import Shortlist
+from orchestrator.rulebook.suggested_checks import replace_rule
 from orchestrator.rulebook.text import MAX_CHARS, overlay_text, sanitize_line, sanitize_text
 from teacher.models import Action, Lesson, RuleText
 
@@ -110,7 +110,7 @@ class RuleManager:
         """
         try:
             return self._book.preview_change(
-                lambda pages: self._plan_approval(pages, record).file_set
+                lambda file_set: self._plan_approval(file_set, record).file_set
             )
         except (UsageError, RulebookError) as error:
             return f"it cannot be approved now: {error}"
@@ -128,12 +128,12 @@ class RuleManager:
         if not text.rule:
             raise UsageError("the rule is empty", "say what is to be done or left: --rule TEXT")
 
-        def plan(pages: RuleFileSet) -> Edit:
-            _require_no_conflict(text, pages.rules)
-            taken = self._read_context().find_reserved_ids(text) | pages.ids
+        def plan(file_set: RuleFileSet) -> Edit:
+            _require_no_conflict(text, file_set.rules)
+            taken = self._read_context().find_reserved_ids(text) | file_set.ids
             source = f"Added on {self._book.today()} by hand"
             return self._plan_addition(
-                pages, Rule(find_free_id(text, taken), text, source, scope), origin
+                file_set, Rule(find_free_id(text, taken), text, source, scope), origin
             )
 
         return replace(self._execute_addition(plan, origin, "added by hand"), warning=warning)
@@ -156,14 +156,14 @@ class RuleManager:
             self._record_change(self._recheck_pending(record, changed), changed)
             return ChangeResult(self.resolve_record(identity), warning=warning)
 
-        def plan(pages: RuleFileSet) -> Edit:
-            known = pages.find_rule(identity)
+        def plan(file_set: RuleFileSet) -> Edit:
+            known = file_set.find_rule(identity)
             if known is None:
                 raise UsageError(f"{identity} has left the files", "see `orchestrator rules list`")
             new = overlay_text(given, known.text)
             if (new.rule, new.when) != (known.text.rule, known.text.when):
-                _require_no_conflict(new, _exclude_rule(pages, identity))
-            return self._plan_amendment(pages, known, given, scope)
+                _require_no_conflict(new, _exclude_rule(file_set, identity))
+            return self._plan_amendment(file_set, known, given, scope)
 
         return replace(self._record_amendment(*self._execute_plan(plan), record), warning=warning)
 
@@ -187,9 +187,9 @@ class RuleManager:
         if record.status.is_active or record.status.is_pending:
             raise UsageError(f"{record.rule.id} did not leave: it is {record.status}")
 
-        def plan(pages: RuleFileSet) -> Edit:
-            _require_no_conflict(record.rule.text, pages.rules)
-            return self._plan_addition(pages, record.rule, record.origin)
+        def plan(file_set: RuleFileSet) -> Edit:
+            _require_no_conflict(record.rule.text, file_set.rules)
+            return self._plan_addition(file_set, record.rule, record.origin)
 
         return _warn_lost_scope(record, self._execute_addition(plan, record.origin, "restored"))
 
@@ -205,10 +205,13 @@ class RuleManager:
         if not record.status.is_pending:
             raise UsageError(f"{record.rule.id} does not wait: it is {record.status}")
 
-        def plan(pages: RuleFileSet) -> Edit:
-            edit = self._plan_approval(pages, record)
+        def plan(file_set: RuleFileSet) -> Edit:
+            edit = self._plan_approval(file_set, record)
             check(
-                [self._book.resolve_path(name) for name in list_changed_files(pages, edit.file_set)]
+                [
+                    self._book.resolve_path(name)
+                    for name in list_changed_files(file_set, edit.file_set)
+                ]
             )
             return edit
 
@@ -224,47 +227,47 @@ class RuleManager:
 
     # ---- what is to be done to the files
 
-    def _plan_approval(self, pages: RuleFileSet, record: RuleRecord) -> Edit:
-        rule, target = record.rule, pages.find_rule(record.proposal.target)
-        others = _exclude_rule(pages, target.id if target else rule.id)
+    def _plan_approval(self, file_set: RuleFileSet, record: RuleRecord) -> Edit:
+        rule, target = record.rule, file_set.find_rule(record.proposal.target)
+        others = _exclude_rule(file_set, target.id if target else rule.id)
         # As things are now: people may have changed both since it was held back.
         found = {each.rule.id for each in _iter_conflicts(rule.text, others)}
         replaced = tuple(other for other in others if other.id in found)
         for old in replaced:
-            pages = pages.remove_rule(old.id)
+            file_set = file_set.remove_rule(old.id)
         if target:
-            edit = self._plan_amendment(pages, target, rule.text, rule.paths)
+            edit = self._plan_amendment(file_set, target, rule.text, rule.paths)
         else:
-            edit = self._plan_addition(pages, rule, record.origin)
+            edit = self._plan_addition(file_set, rule, record.origin)
         return replace(edit, replaced_rules=replaced)
 
     def _plan_amendment(
-        self, pages: RuleFileSet, rule: Rule, text: RuleText, scope: tuple[str, ...] | None
+        self, file_set: RuleFileSet, rule: Rule, text: RuleText, scope: tuple[str, ...] | None
     ) -> Edit:
         self._check_length(replace(rule, text=overlay_text(text, rule.text)))
         if text != RuleText("", "", ""):
-            pages = pages.amend_rule(rule.id, text, self._book.today())
+            file_set = file_set.amend_rule(rule.id, text, self._book.today())
         if scope is not None:
-            pages = pages.rescope_rule(rule.id, scope)
-        return replace(self._fit_budget(pages, rule), amends=True)
+            file_set = file_set.rescope_rule(rule.id, scope)
+        return replace(self._fit_budget(file_set, rule), amends=True)
 
-    def _plan_addition(self, pages: RuleFileSet, rule: Rule, origin: Origin) -> Edit:
-        if pages.find_rule(rule.id):
+    def _plan_addition(self, file_set: RuleFileSet, rule: Rule, origin: Origin) -> Edit:
+        if file_set.find_rule(rule.id):
             raise UsageError(f"{rule.id} stands in the files already")
         self._check_length(rule)
-        return self._fit_budget(pages.add_rule(rule, format_provenance(origin)), rule)
+        return self._fit_budget(file_set.add_rule(rule, format_provenance(origin)), rule)
 
-    def _fit_budget(self, pages: RuleFileSet, rule: Rule) -> Edit:
+    def _fit_budget(self, file_set: RuleFileSet, rule: Rule) -> Edit:
         """The files with a rule written into them, without those that make room for it."""
-        pages, room = make_room(pages, rule.id, self._read_context())
-        return Edit(pages, pages.find_rule(rule.id) or rule, leaving=room)
+        file_set, room = make_room(file_set, rule.id, self._read_context())
+        return Edit(file_set, file_set.find_rule(rule.id) or rule, leaving=room)
 
     def _check_length(self, rule: Rule) -> None:
-        standing = self._read_context()
-        if is_too_long(rule, standing):
+        context = self._read_context()
+        if is_too_long(rule, context):
             raise UsageError(
                 f"the rule takes {count_tokens(rule)} tokens, and rules.max_tokens is"
-                f" {standing.max_tokens}",
+                f" {context.max_tokens}",
                 "say it in fewer words",
             )
 
@@ -276,8 +279,8 @@ class RuleManager:
     def _execute_plan(self, plan: Plan) -> tuple[Edit, tuple[Path, ...]]:
         edits: list[Edit] = []
 
-        def change(pages: RuleFileSet) -> RuleFileSet:
-            edits.append(plan(pages))
+        def change(file_set: RuleFileSet) -> RuleFileSet:
+            edits.append(plan(file_set))
             return edits[-1].file_set
 
         files = self._book.edit_files(change)
@@ -393,8 +396,8 @@ def _build_warning(text: RuleText, paths: Sequence[str]) -> str:
     return f"{found}; a teacher's rule like that would wait for your word" if found else ""
 
 
-def _exclude_rule(pages: RuleFileSet, rule: str) -> tuple[Rule, ...]:
-    return tuple(other for other in pages.rules if other.id != rule)
+def _exclude_rule(file_set: RuleFileSet, rule: str) -> tuple[Rule, ...]:
+    return tuple(other for other in file_set.rules if other.id != rule)
 
 
 def _iter_conflicts(text: RuleText, rules: Sequence[Rule]) -> Iterator[RuleConflict]:

@@ -68,7 +68,7 @@ class RuleFileSet:
     """The files of a rulebook, read: their names, from the rulebook's folder, and their bytes.
 
     A rule that stands in more than one of them is one rule; the first of them tells its text.
-    Changes give new pages. Each may raise RulebookError, which names the file, when what stands
+    Changes give new file_set. Each may raise RulebookError, which names the file, when what stands
     round a rule keeps it from being changed safely, and KeyError when there is no such rule.
     """
 
@@ -120,10 +120,10 @@ class RuleFileSet:
 
     def add_rule(self, rule: Rule, provenance: str) -> "RuleFileSet":
         """One more rule, where new rules go; a scope is kept where a file can have one."""
-        pages = self
+        file_set = self
         for name in self._choose_files(rule.paths):
-            pages = pages.add_rule_to(name, rule, provenance)
-        return pages.point_to_agents_md() if self.destination.mirror else pages
+            file_set = file_set.add_rule_to(name, rule, provenance)
+        return file_set.point_to_agents_md() if self.destination.mirror else file_set
 
     def add_rule_to(self, name: str, rule: Rule, provenance: str) -> "RuleFileSet":
         """One more rule in one file, which is made if there is none; once it is there, nothing."""
@@ -151,13 +151,13 @@ class RuleFileSet:
 
     def remove_rule(self, rule: str) -> "RuleFileSet":
         """Without a rule; a file in the rules folder that is as we made it is empty then."""
-        pages = self._change_everywhere(rule, lambda data: editing.remove_rule(data, rule))
+        file_set = self._change_everywhere(rule, lambda data: editing.remove_rule(data, rule))
         for name in self.find_files(rule):
-            if name.startswith(RULES_DIR) and pages.files[name] == _render_empty_file(
+            if name.startswith(RULES_DIR) and file_set.files[name] == _render_empty_file(
                 self._read_scope(name)
             ):
-                pages = pages._replace_file(name, b"")
-        return pages
+                file_set = file_set._replace_file(name, b"")
+        return file_set
 
     def remove_rule_from(self, name: str, rule: str) -> "RuleFileSet":
         """Without a rule in one file."""
@@ -253,11 +253,11 @@ class RuleFileSet:
         names = self.find_files(rule)
         if not names:
             raise KeyError(rule)
-        pages = self
+        file_set = self
         for name in names:
             with _name_file_in_errors(name):
-                pages = pages._replace_file(name, change(self.files[name]))
-        return pages
+                file_set = file_set._replace_file(name, change(self.files[name]))
+        return file_set
 
     def _read_scope(self, name: str) -> tuple[str, ...]:
         if not name.startswith(RULES_DIR):

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.rulebook.checks import suggest_check
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.keeping import RuleManager
-from orchestrator.rulebook.pages import RuleFileSet, Target
 from orchestrator.rulebook.records import Status
+from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
+from orchestrator.rulebook.rule_files import RuleFiles
+from orchestrator.rulebook.rule_manager import RuleManager
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.rulebook.suggested_checks import suggest_check
 from teacher.models import Lesson, RuleText
 from tests.histories import OpenHistory
 from tests.rulebook.making import FAILURE, add, amend
@@ -46,9 +46,9 @@ class Kept:
         self.history.close()
 
     def _open(self, *, review: bool = False) -> MarkdownRulebook:
-        keeping = RulebookPolicy(self.history, max_tokens=self._tokens, review=review)
+        policy = RulebookPolicy(self.history, max_tokens=self._tokens, review=review)
         locks = self.file.parent.parent / "locks"
-        return MarkdownRulebook(self._shelf, locks, run="run-1", keeping=keeping)
+        return MarkdownRulebook(self._shelf, locks, run="run-1", policy=policy)
 
     def waiting(self, lesson: Lesson) -> str:
         change = self._open(review=True).apply(lesson, FAILURE)

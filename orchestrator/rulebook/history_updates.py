@@ -10,12 +10,12 @@ from typing import Final
 from orchestrator.errors import RulebookError
 from orchestrator.models import Rule
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.lessons import Outcome
-from orchestrator.rulebook.likeness import Shortlist
-from orchestrator.rulebook.pages import RuleFileSet
+from orchestrator.rulebook.lesson_decision import Outcome
 from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.preflight import PreflightContext, fingerprint_text, is_same_rule
 from orchestrator.rulebook.records import Origin, Proposal, RuleRecord, Status, build_origin
+from orchestrator.rulebook.rule_file_set import RuleFileSet
+from orchestrator.rulebook.similarity import Shortlist
 from teacher.models import Action, Failure, KnownRule, Lesson, RuleText
 
 _MAX_REFUSED_RULES: Final = 20
@@ -33,7 +33,7 @@ _STATUS_BY_CHANGE: Final = {
 
 def reconcile_history(
     history: History,
-    pages: RuleFileSet,
+    file_set: RuleFileSet,
     withdrawn: Callable[[RuleRecord], bool],
     *,
     own: bool = True,
@@ -46,10 +46,10 @@ def reconcile_history(
     Raises:
         RulebookError: a rule in force is missing, and may stand in a file that cannot be read.
     """
-    rules = pages.rules
-    if own and pages.unreadable_files:
-        _require_all_present(history, pages)
-    origins = {rule.id: _parse_origin(pages.get_comment(rule.id)) for rule in rules}
+    rules = file_set.rules
+    if own and file_set.unreadable_files:
+        _require_all_present(history, file_set)
+    origins = {rule.id: _parse_origin(file_set.get_comment(rule.id)) for rule in rules}
     history.reconcile_rules(rules, origins, withdrawn, own=own)
 
 
@@ -145,13 +145,13 @@ def list_refused_rules(history: History, in_force: Sequence[Rule]) -> Sequence[K
     return tuple(islice(told, _MAX_REFUSED_RULES))[::-1]
 
 
-def _require_all_present(history: History, pages: RuleFileSet) -> None:
+def _require_all_present(history: History, file_set: RuleFileSet) -> None:
     """What cannot be read is not deleted."""
-    there = {rule.id for rule in pages.rules}
+    there = {rule.id for rule in file_set.rules}
     for record in history.list_records():
         if record.status.is_active and record.rule.id not in there:
             raise RulebookError(
-                f"{next(iter(pages.unreadable_files.values()))}; "
+                f"{next(iter(file_set.unreadable_files.values()))}; "
                 f"rule {record.rule.id} may stand there: {record.rule.text.rule}",
                 "mend that, or move the file away",
             )

@@ -14,7 +14,7 @@ from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, hash_path
 from orchestrator.rulebook import files
 from orchestrator.rulebook.agents_md import find_active_agents_md
 from orchestrator.rulebook.document import contains_rules
-from orchestrator.rulebook.pages import (
+from orchestrator.rulebook.rule_file_set import (
     RULES_DIR,
     Destination,
     RuleFileSet,
@@ -125,7 +125,7 @@ class RuleFiles:
             contents,
         )
 
-    def write(self, read: RuleFilesSnapshot, pages: RuleFileSet) -> bool:
+    def write(self, read: RuleFilesSnapshot, file_set: RuleFileSet) -> bool:
         """Write what differs; False when somebody else wrote a file in the meantime.
 
         The caller holds the locks of `lockable`.
@@ -134,8 +134,8 @@ class RuleFiles:
             RulebookError: a file may not be written.
             InfrastructureError: the disk is full, or fails.
         """
-        for name in list_changed_files(read.file_set, pages):
-            path, data = self.resolve_path(name), pages.files[name]
+        for name in list_changed_files(read.file_set, file_set):
+            path, data = self.resolve_path(name), file_set.files[name]
             before = read.contents.get(name, files.Content(b"", None))
             if self.target is Target.USER or (name.startswith(RULES_DIR) and self.root.is_dir()):
                 with files.translate_os_errors(path, "written"):

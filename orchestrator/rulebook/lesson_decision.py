@@ -7,7 +7,6 @@ from datetime import date
 
 from orchestrator.models import Rule
 from orchestrator.rulebook.document import find_free_id
-from orchestrator.rulebook.pages import RuleFileSet
 from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.preflight import (
     Objection,
@@ -17,6 +16,7 @@ from orchestrator.rulebook.preflight import (
     is_too_long,
 )
 from orchestrator.rulebook.records import Origin, build_origin
+from orchestrator.rulebook.rule_file_set import RuleFileSet
 from orchestrator.rulebook.scope import filter_globs
 from orchestrator.rulebook.text import normalize_text, sanitize_text, sanitize_word
 from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
@@ -44,18 +44,18 @@ class Outcome:
 
 
 def apply_lesson(
-    pages: RuleFileSet,
+    file_set: RuleFileSet,
     lesson: Lesson,
     failure: Failure,
     *,
     today: date,
     run: str = "",
-    standing: PreflightContext | None = None,
+    context: PreflightContext | None = None,
 ) -> Outcome:
     """Apply a lesson to a rulebook.
 
     A lesson about a rule that is not there becomes a new rule, if it has a text; word for word the
-    same rule is not written twice. `standing` is for a rulebook with a history: then a new rule
+    same rule is not written twice. `context` is for a rulebook with a history: then a new rule
     that says what one in force says reinforces that one; one that says the opposite is held back;
     one that was turned down before stays out; and where a new rule makes the rulebook too long,
     the least valuable one leaves. `run` and the failure's fingerprint and source go into the
@@ -64,94 +64,96 @@ def apply_lesson(
     Raises:
         RulebookError: a file is in a state that cannot be edited safely.
     """
-    outcome = _decide_outcome(pages, lesson, failure, today, run, standing)
-    if standing and standing.review and outcome.file_set != pages:
-        return _hold_for_approval(pages, outcome, standing, _describe_source(failure, today))
+    outcome = _decide_outcome(file_set, lesson, failure, today, run, context)
+    if context and context.review and outcome.file_set != file_set:
+        return _hold_for_approval(file_set, outcome, context, _describe_source(failure, today))
     return outcome
 
 
 def _decide_outcome(
-    pages: RuleFileSet,
+    file_set: RuleFileSet,
     lesson: Lesson,
     failure: Failure,
     today: date,
     run: str,
-    standing: PreflightContext | None,
+    context: PreflightContext | None,
 ) -> Outcome:
     text = sanitize_text(lesson.text) if lesson.text else None
-    target = pages.find_rule(lesson.target) if lesson.target else None
+    target = file_set.find_rule(lesson.target) if lesson.target else None
     if lesson.action is Action.REINFORCE and target:
-        return Outcome(pages.reinforce_rule(target.id, today), target, "reinforced")
+        return Outcome(file_set.reinforce_rule(target.id, today), target, "reinforced")
     if lesson.action is Action.NONE or text is None or not text.rule:
-        return Outcome(pages, reason=_explain_no_change(lesson, target))
+        return Outcome(file_set, reason=_explain_no_change(lesson, target))
     if lesson.action is not Action.AMEND:
         target = None
-    taken = pages.ids | (standing.find_reserved_ids(text) if standing else frozenset())
+    taken = file_set.ids | (context.find_reserved_ids(text) if context else frozenset())
     scope = filter_globs(lesson.paths) or (target.paths if target else ())
     rule = Rule(find_free_id(text, taken), text, _describe_source(failure, today), scope)
-    if weighed := _screen_rule(pages, lesson, rule, target, standing, today):
+    if weighed := _screen_rule(file_set, lesson, rule, target, context, today):
         return weighed
     if target:
-        return _amend_rule(pages, target, rule, standing, today)
-    return _add_rule(pages, rule, format_provenance(build_origin(lesson, failure, run)), standing)
+        return _amend_rule(file_set, target, rule, context, today)
+    return _add_rule(file_set, rule, format_provenance(build_origin(lesson, failure, run)), context)
 
 
 def _screen_rule(
-    pages: RuleFileSet,
+    file_set: RuleFileSet,
     lesson: Lesson,
     rule: Rule,
     target: Rule | None,
-    standing: PreflightContext | None,
+    context: PreflightContext | None,
     today: date,
 ) -> Outcome | None:
     """What becomes of a rule that is not simply written, as another one for `target` if given."""
     text, amended = rule.text, target.id if target else ""
-    others = [rule for rule in pages.rules if rule != target]
-    found = find_conflict(text, others, standing) if standing else None
+    others = [rule for rule in file_set.rules if rule != target]
+    found = find_conflict(text, others, context) if context else None
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
-        return Outcome(pages, reason=found.message)
+        return Outcome(file_set, reason=found.message)
     if reason := find_poison(lesson):
-        return Outcome(pages, rule, "quarantined", reason)
+        return Outcome(file_set, rule, "quarantined", reason)
     if not target and (same := _find_same_rule(others, text)):
-        return Outcome(pages, same, "already known")
+        return Outcome(file_set, same, "already known")
     if found and found.objection is Objection.DUPLICATE:
-        return Outcome(pages.reinforce_rule(found.rule.id, today), found.rule, "reinforced")
+        return Outcome(file_set.reinforce_rule(found.rule.id, today), found.rule, "reinforced")
     if found:
         against = found.rule.id
-        return Outcome(pages, rule, "contradiction", found.message, target=amended, against=against)
+        return Outcome(
+            file_set, rule, "contradiction", found.message, target=amended, against=against
+        )
     return None
 
 
 def _add_rule(
-    pages: RuleFileSet, rule: Rule, note: str, standing: PreflightContext | None
+    file_set: RuleFileSet, rule: Rule, note: str, context: PreflightContext | None
 ) -> Outcome:
-    if standing and is_too_long(rule, standing):
-        return _hold_long_rule(pages, rule, standing)
-    written = pages.add_rule(rule, note)
+    if context and is_too_long(rule, context):
+        return _hold_long_rule(file_set, rule, context)
+    written = file_set.add_rule(rule, note)
     rule = written.find_rule(rule.id) or rule
-    return _enforce_budget(Outcome(written, rule, "added"), standing)
+    return _enforce_budget(Outcome(written, rule, "added"), context)
 
 
 def _hold_long_rule(
-    pages: RuleFileSet, rule: Rule, standing: PreflightContext, target: str = ""
+    file_set: RuleFileSet, rule: Rule, context: PreflightContext, target: str = ""
 ) -> Outcome:
-    reason = f"alone it is longer than rules.max_tokens, {standing.max_tokens}: shorten it"
-    return Outcome(pages, rule, "waits for approval", reason, target=target)
+    reason = f"alone it is longer than rules.max_tokens, {context.max_tokens}: shorten it"
+    return Outcome(file_set, rule, "waits for approval", reason, target=target)
 
 
 def _hold_for_approval(
-    pages: RuleFileSet, outcome: Outcome, standing: PreflightContext, source: str
+    file_set: RuleFileSet, outcome: Outcome, context: PreflightContext, source: str
 ) -> Outcome:
     """The files as they are, and what would be done to them; a reinforcement is only counted."""
     if outcome.rule is None or outcome.change == "reinforced":
-        return replace(outcome, file_set=pages)
+        return replace(outcome, file_set=file_set)
     rule = outcome.rule
     if outcome.change == "amended":
         # The proposal is a rule of its own until it is approved.
-        taken = pages.ids | standing.find_reserved_ids(rule.text)
+        taken = file_set.ids | context.find_reserved_ids(rule.text)
         rule = replace(rule, id=find_free_id(rule.text, taken), source=source)
     return Outcome(
-        pages,
+        file_set,
         rule,
         "waits for approval",
         "learning.approval is review: `orchestrator rules pending`",
@@ -164,31 +166,31 @@ def render_diff(before: RuleFileSet, after: RuleFileSet) -> str:
     lines: list[str] = []
     for name in dict.fromkeys([*before.files, *after.files]):
         old, new = (
-            pages.files.get(name, b"").decode("utf-8", "replace").splitlines(keepends=True)
-            for pages in (before, after)
+            file_set.files.get(name, b"").decode("utf-8", "replace").splitlines(keepends=True)
+            for file_set in (before, after)
         )
         lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _enforce_budget(outcome: Outcome, standing: PreflightContext | None) -> Outcome:
-    if standing is None or outcome.rule is None:
+def _enforce_budget(outcome: Outcome, context: PreflightContext | None) -> Outcome:
+    if context is None or outcome.rule is None:
         return outcome
-    pages, out = make_room(outcome.file_set, outcome.rule.id, standing)
-    return replace(outcome, file_set=pages, leaving=out)
+    file_set, out = make_room(outcome.file_set, outcome.rule.id, context)
+    return replace(outcome, file_set=file_set, leaving=out)
 
 
 def make_room(
-    pages: RuleFileSet, newest: str, standing: PreflightContext
+    file_set: RuleFileSet, newest: str, context: PreflightContext
 ) -> tuple[RuleFileSet, tuple[Rule, ...]]:
     """The files within their budget, and the rules that left them for it; never the newest."""
-    out = choose_evictions(pages.rules, newest, standing)
+    out = choose_evictions(file_set.rules, newest, context)
     for rule in out:
-        pages = pages.remove_rule(rule.id)
-    return pages, out
+        file_set = file_set.remove_rule(rule.id)
+    return file_set, out
 
 
-def list_known_rules(pages: RuleFileSet) -> tuple[KnownRule, ...]:
+def list_known_rules(file_set: RuleFileSet) -> tuple[KnownRule, ...]:
     """The rules of a rulebook as the teacher sees them, in text that can be sent anywhere."""
     return tuple(
         KnownRule(
@@ -202,21 +204,21 @@ def list_known_rules(pages: RuleFileSet) -> tuple[KnownRule, ...]:
             if rule.paths
             else "",
         )
-        for rule in pages.rules
+        for rule in file_set.rules
         if rule.text.rule
     )
 
 
 def _amend_rule(
-    pages: RuleFileSet, target: Rule, rule: Rule, standing: PreflightContext | None, today: date
+    file_set: RuleFileSet, target: Rule, rule: Rule, context: PreflightContext | None, today: date
 ) -> Outcome:
     """Another text for `target`, that of `rule`; and its scope, if the teacher gave one."""
-    written = pages.amend_rule(target.id, rule.text, today).rescope_rule(target.id, rule.paths)
+    written = file_set.amend_rule(target.id, rule.text, today).rescope_rule(target.id, rule.paths)
     amended = written.find_rule(target.id)
-    if standing and amended and is_too_long(amended, standing):
-        return _hold_long_rule(pages, rule, standing, target.id)
+    if context and amended and is_too_long(amended, context):
+        return _hold_long_rule(file_set, rule, context, target.id)
     outcome = Outcome(written, amended, "amended", target=target.id)
-    return _enforce_budget(outcome, standing)
+    return _enforce_budget(outcome, context)
 
 
 def _find_same_rule(rules: Sequence[Rule], text: RuleText) -> Rule | None:
