@@ -14,10 +14,10 @@ from orchestrator.learnings.entries import Entry, Status
 from orchestrator.learnings.plain_lines import find_opposite_line, find_same_line
 from orchestrator.learnings.workspace import Workspace, first_sentence, set_fields
 from orchestrator.masking import mask_text
-from orchestrator.models import Rule
+from orchestrator.models import PENDING_CHANGES, ChangeKind, Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook import committing
-from orchestrator.rulebook.lesson_decision import Outcome, apply_lesson
+from orchestrator.rulebook.lesson_editing import Outcome, apply_lesson
 from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.text import sanitize_line, sanitize_word
@@ -27,7 +27,6 @@ SOURCE: Final = "learning"
 
 _SUMMARY_BOUND: Final = 200
 _TARGETS: Final = {CLAUDE_MD: Target.PROJECT, AGENTS_MD: Target.AGENTS_MD}
-_PENDING_CHANGES: Final = ("quarantined", "contradiction", "waits for approval")
 
 
 class NotPromotedError(LoopError):
@@ -162,7 +161,7 @@ def _write_rule(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promoti
             f"{entry.id} stays resolved, no rule was written: {outcome.reason}",
             "`orchestrator rules list --all` shows it; `rules restore` and `rules add` overrule",
         )
-    if change.change in _PENDING_CHANGES:
+    if change.change in PENDING_CHANGES:
         rule = change.rule.id
         raise NotPromotedError(
             f"{entry.id} stays resolved, its rule {rule} waits: {change.reason}",
@@ -170,7 +169,9 @@ def _write_rule(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promoti
         )
     after = book.read_files()
     changed = tuple(path for path in {**before, **after} if before.get(path) != after.get(path))
-    return Promotion(entry, text, change.path, change.rule, change.change != "added", changed)
+    return Promotion(
+        entry, text, change.path, change.rule, change.change is not ChangeKind.ADDED, changed
+    )
 
 
 def _preview_lesson(

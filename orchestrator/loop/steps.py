@@ -30,6 +30,7 @@ from orchestrator.models import (
     AgentOutcome,
     AgentResult,
     Attempt,
+    ChangeKind,
     Diff,
     FileChange,
     Findings,
@@ -60,8 +61,10 @@ T = TypeVar("T")
 
 _MOST_NAMED: Final = 5
 _FOOTPRINT: Final = "footprint.packed"
-_KNOWN: Final = "already known"
-_LEARNED: Final = ("added", "amended", "waits for approval", _KNOWN)
+_LEARNED: Final = (
+    *(ChangeKind.ADDED, ChangeKind.AMENDED),
+    *(ChangeKind.WAITS_FOR_APPROVAL, ChangeKind.ALREADY_KNOWN),
+)
 """Changes of the rulebook after which a rule may be put to the proof. One that is known already may
 have been written by this very step, before its process was killed."""
 _LARGE_PATCH_MB: Final = 1.0
@@ -288,7 +291,7 @@ class Steps:
 
         def run_agent() -> None:
             try:
-                self.pin(pinned, change.change == _KNOWN)
+                self.pin(pinned, change.change is ChangeKind.ALREADY_KNOWN)
             except LoopError as error:
                 self._emit_notice(
                     f"the files that {pinned.rule} was learned from are not kept: {error}"

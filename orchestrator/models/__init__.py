@@ -6,7 +6,7 @@ The words are those of `docs/architecture.md`. Nothing here does any work.
 from orchestrator.models.agents import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.models.changes import Diff, FileChange, Snapshot
 from orchestrator.models.findings import Finding, FindingKind, Findings
-from orchestrator.models.rules import Rule, RuleChange, Teaching
+from orchestrator.models.rules import PENDING_CHANGES, ChangeKind, Rule, RuleChange, Teaching
 from orchestrator.models.runs import (
     RESUMABLE,
     Attempt,
@@ -20,6 +20,7 @@ from orchestrator.models.suites import Case, CaseOutcome, Raised, SuiteOutcome, 
 from orchestrator.models.verdicts import CaseVerdict, Judgement, Verdict, VerdictKind
 
 __all__ = [
+    "PENDING_CHANGES",
     "RESUMABLE",
     "AgentLimits",
     "AgentOutcome",
@@ -28,6 +29,7 @@ __all__ = [
     "Case",
     "CaseOutcome",
     "CaseVerdict",
+    "ChangeKind",
     "Diff",
     "EventRow",
     "FileChange",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from orchestrator.models import RuleChange
 from orchestrator.platform.folders import CLAUDE_MD
-from orchestrator.rulebook.lesson_decision import apply_lesson, list_known_rules
+from orchestrator.rulebook.known_rules import list_known_rules
+from orchestrator.rulebook.lesson_editing import apply_lesson
 from orchestrator.rulebook.rule_file_set import RuleFileSet
 from teacher.models import Failure, KnownRule, Lesson
 
@@ -40,6 +41,6 @@ class MemoryRulebook:
         """Take a lesson in; None when it changes nothing."""
         outcome = apply_lesson(self._file_set, lesson, failure, today=self._today)
         self._file_set = outcome.file_set
-        if outcome.rule is None:
+        if outcome.rule is None or outcome.change is None:
             return None
         return RuleChange(outcome.rule, Path(CLAUDE_MD), outcome.change, outcome.reason)

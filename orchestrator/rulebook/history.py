@@ -22,6 +22,7 @@ from orchestrator.rulebook.records import (
     Proposal,
     Refusal,
     RuleEvent,
+    RuleEventKind,
     RuleRecord,
     Status,
     Witness,
@@ -35,7 +36,10 @@ from teacher.models import RuleText
 _DELETED_REASON: Final = "deleted from the file"
 _OTHER_BRANCH_REASON: Final = "it may stand on another branch; a failure may teach it again"
 _REFUSED_REASON: Final = "it was turned down before"
-_STATUS_BY_EVENT: Final = {"retired": Status.ARCHIVED, "rejected": Status.REJECTED}
+_STATUS_BY_EVENT: Final = {
+    RuleEventKind.RETIRED.value: Status.ARCHIVED,
+    RuleEventKind.REJECTED.value: Status.REJECTED,
+}
 """What a person may have said of a rule, and what it is then."""
 
 _COLUMNS: Final = (
@@ -125,7 +129,7 @@ class History:
 
     # ---- what happens to rules
 
-    def record_event(self, rule: str, what: str, detail: str = "") -> None:
+    def record_event(self, rule: str, what: RuleEventKind, detail: str = "") -> None:
         """Remember that something happened to a rule."""
         self._insert_event(rule, what, detail)
 
@@ -135,7 +139,7 @@ class History:
         status: Status,
         origin: Origin,
         *,
-        what: str,
+        what: RuleEventKind,
         reason: str = "",
         proposal: Proposal = Proposal(),  # noqa: B008 -- frozen
     ) -> None:
@@ -156,7 +160,9 @@ class History:
             self._store_record(record)
             self._insert_event(rule.id, what, reason)
 
-    def change_status(self, rule: str, status: Status, what: str, reason: str = "") -> None:
+    def change_status(
+        self, rule: str, status: Status, what: RuleEventKind, reason: str = ""
+    ) -> None:
         """Give a rule another status; one that is rejected or harmful stays out from now on.
 
         Raises:
@@ -169,7 +175,7 @@ class History:
             if status in (Status.REJECTED, Status.HARMFUL):
                 self.record_refusal(record)
 
-    def update_record(self, record: RuleRecord, what: str, detail: str = "") -> None:
+    def update_record(self, record: RuleRecord, what: RuleEventKind, detail: str = "") -> None:
         """Keep a changed record, and why it changed."""
         with self._database.transaction():
             self._store_record(record)
@@ -199,7 +205,7 @@ class History:
         for rule in rules:
             if rule.id not in known:
                 origin = origins.get(rule.id, Origin())
-                self.record_rule(rule, Status.ACTIVE, origin, what="adopted from the file")
+                self.record_rule(rule, Status.ACTIVE, origin, what=RuleEventKind.ADOPTED)
             elif own:
                 self._reconcile_present(known[rule.id], rule)
         in_file = {rule.id for rule in rules}
@@ -218,12 +224,12 @@ class History:
                 event.what for event in self.list_events(rule) if event.what in _STATUS_BY_EVENT
             ]
             status = _STATUS_BY_EVENT[words[-1]] if words else Status.ARCHIVED
-            self.change_status(rule, status, "left the file", _REFUSED_REASON)
+            self.change_status(rule, status, RuleEventKind.LEFT_FILE, _REFUSED_REASON)
         elif deleted:
             self.record_refusal(record)
-            self.change_status(rule, Status.ARCHIVED, "retired", _DELETED_REASON)
+            self.change_status(rule, Status.ARCHIVED, RuleEventKind.RETIRED, _DELETED_REASON)
         else:
-            self.change_status(rule, Status.ARCHIVED, "left the file", _OTHER_BRANCH_REASON)
+            self.change_status(rule, Status.ARCHIVED, RuleEventKind.LEFT_FILE, _OTHER_BRANCH_REASON)
 
     def _reconcile_present(self, before: RuleRecord, rule: Rule) -> None:
         """Follow one rule that stands in the file."""
@@ -232,12 +238,12 @@ class History:
             if before.reason == _DELETED_REASON:
                 self.delete_refusal(before.rule.text)
             back = replace(before, rule=rule, status=before.status_when_restored, reason="")
-            self.update_record(replace(back, mattered=self.now()), "back in the file")
+            self.update_record(replace(back, mattered=self.now()), RuleEventKind.RETURNED)
         elif was := describe_difference(
             before.rule, replace(rule, text=_encode_stored_text(rule.text))
         ):
             changed = replace(replace_rule(before, rule), mattered=self.now())
-            self.update_record(changed, "edited by hand", was)
+            self.update_record(changed, RuleEventKind.EDITED_IN_FILE, was)
 
     # ---- what was turned down or withdrawn
 
@@ -392,7 +398,7 @@ class History:
 
     # ---- rows
 
-    def _insert_event(self, rule: str, what: str, detail: str) -> None:
+    def _insert_event(self, rule: str, what: RuleEventKind, detail: str) -> None:
         self._database.write(
             "INSERT INTO rule_events (book, rule, at, what, detail) VALUES (?, ?, ?, ?, ?)",
             (self.book, rule, self.now().isoformat(), what, detail),

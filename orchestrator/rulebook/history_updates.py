@@ -1,34 +1,52 @@
-"""Between the rulebook's file and the history behind it."""
+"""Keep the history in step with the rule files: before a lesson is applied, and after."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import RulebookError
-from orchestrator.models import Rule
+from orchestrator.models import ChangeKind, Rule
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.lesson_decision import Outcome
-from orchestrator.rulebook.poison import find_poison
-from orchestrator.rulebook.preflight import PreflightContext, fingerprint_text, is_same_rule
-from orchestrator.rulebook.records import Origin, Proposal, RuleRecord, Status, build_origin
+from orchestrator.rulebook.lesson_decision import Decision
+from orchestrator.rulebook.preflight import PreflightContext, fingerprint_text
+from orchestrator.rulebook.records import (
+    Origin,
+    Proposal,
+    RuleEventKind,
+    RuleRecord,
+    Status,
+    build_origin,
+)
 from orchestrator.rulebook.rule_file_set import RuleFileSet
-from orchestrator.rulebook.similarity import Shortlist
-from teacher.models import Action, Failure, KnownRule, Lesson, RuleText
+from orchestrator.rulebook.rule_files import RuleFilesSnapshot
+from orchestrator.rulebook.withdrawal import FileVersions, Withdrawals
+from teacher.models import Failure, Lesson
 
-_MAX_REFUSED_RULES: Final = 20
-"""Rules turned down that a teacher is told of: the newest."""
-_NOTE: Final = "turned down by a person: it is not in force, and must not be proposed again"
-_UNMERGED_REASON: Final = "it stands on the branch of its run until that is merged"
+_UNMERGED_REASON: Final = "it is on the branch of its run until that is merged"
 _FIELD: Final = re.compile(r"\b(failure|source|run|model) ([\w.:/+=-]+)")
 
 _STATUS_BY_CHANGE: Final = {
-    "quarantined": Status.QUARANTINED,
-    "contradiction": Status.QUARANTINED,
-    "waits for approval": Status.WAITING,
+    ChangeKind.QUARANTINED: Status.QUARANTINED,
+    ChangeKind.CONTRADICTION: Status.QUARANTINED,
+    ChangeKind.WAITS_FOR_APPROVAL: Status.WAITING,
 }
+
+
+def find_withdrawals(root: Path, snapshot: RuleFilesSnapshot) -> Callable[[RuleRecord], bool]:
+    """Return a function that returns whether a person removed a rule that is in no file.
+
+    Args:
+        root: the folder of the rulebook.
+        snapshot: the files as people left them.
+    """
+    versions = [
+        FileVersions(path, snapshot.contents[name].data, snapshot.last_written[name].data)
+        for name, path in snapshot.paths.items()
+    ]
+    return Withdrawals(root, versions)
 
 
 def reconcile_history(
@@ -38,13 +56,17 @@ def reconcile_history(
     *,
     own: bool = True,
 ) -> None:
-    """Let the history follow what people did to the files. The caller holds their locks.
+    """Record what people did to the files. The caller holds their locks.
 
-    `withdrawn` says of a rule that is missing whether a person took it out. `own` is False for a
-    work tree of ours: what it has not got, the project may have.
+    Args:
+        history: the history of the rulebook.
+        file_set: the files as they are.
+        withdrawn: returns whether a person removed a rule that is in no file.
+        own: False for a work tree that this program made: a rule that is missing there may be in
+            the project.
 
     Raises:
-        RulebookError: a rule in force is missing, and may stand in a file that cannot be read.
+        RulebookError: an active rule is missing, and may be in a file that cannot be read.
     """
     rules = file_set.rules
     if own and file_set.unreadable_files:
@@ -53,53 +75,10 @@ def reconcile_history(
     history.reconcile_rules(rules, origins, withdrawn, own=own)
 
 
-def record_outcome(
-    history: History,
-    outcome: Outcome,
-    lesson: Lesson,
-    failure: Failure,
-    run: str,
-    *,
-    own: bool = True,
-) -> None:
-    """Take into the history what a lesson did. The caller holds the files' locks.
-
-    What was learned on a branch of ours, where `own` is False, is in force once it is merged.
-    """
-    rule = outcome.rule
-    if rule is None:
-        return
-    origin = build_origin(lesson, failure, run)
-    if status := _STATUS_BY_CHANGE.get(outcome.change):
-        proposal = Proposal(outcome.target, outcome.against)
-        known = history.find_record(rule.id)
-        if known and (known.status.is_active or known.status is Status.REJECTED):
-            history.record_event(rule.id, outcome.change, outcome.reason)
-            return
-        history.record_rule(
-            rule, status, origin, what=outcome.change, reason=outcome.reason, proposal=proposal
-        )
-    elif outcome.change == "added" and own:
-        history.record_rule(rule, Status.ACTIVE, origin, what="added", reason=failure.summary)
-    elif outcome.change == "added":
-        history.record_rule(
-            rule, Status.ARCHIVED, origin, what="added on a branch", reason=_UNMERGED_REASON
-        )
-    elif record := history.find_record(rule.id):
-        if own:
-            record = replace(record, rule=rule)
-        record = replace(record, mattered=history.now())
-        where = "" if own else " on a branch"
-        said = f"{failure.summary} (run {run or 'none'})"
-        history.update_record(record, f"{outcome.change}{where}", said)
-    for left in outcome.leaving if own else ():
-        history.change_status(left.id, Status.ARCHIVED, "archived", f"to make room for {rule.id}")
-
-
 def build_preflight_context(
     history: History, max_rules: int | None, max_tokens: int | None, *, review: bool
 ) -> PreflightContext:
-    """What the history has to say when a lesson comes in."""
+    """Return what the history knows that the decision on a lesson depends on."""
     records = history.list_records()
     return PreflightContext(
         max_rules=max_rules,
@@ -113,51 +92,88 @@ def build_preflight_context(
 
 
 def score_rule(record: RuleRecord) -> float:
-    """How much a rule has done: passes at the first attempt for it, recurrences against it.
+    """Return the value of a rule: first-attempt passes count for it, recurrences against it.
 
-    A proven rule stands above all that are not; among equals the one that mattered last.
+    A proven rule is above all that are not; among equals, the one that mattered last is above.
     """
-    counted = record.counters
-    done = counted.first_passes / (counted.runs or 1) - counted.recurrences
-    lately = record.mattered.timestamp() / 1e12
-    return done + lately + (1000 if record.status is Status.PROVEN else 0)
+    counters = record.counters
+    outcomes = counters.first_passes / (counters.runs or 1) - counters.recurrences
+    # Seconds since 1970, scaled to below 0.01: they only decide between equals.
+    recency = record.mattered.timestamp() / 1e12
+    return outcomes + recency + (1000 if record.status is Status.PROVEN else 0)
 
 
-def list_refused_rules(history: History, in_force: Sequence[Rule]) -> Sequence[KnownRule]:
-    """The rules that a teacher must not propose again, those turned down last.
+def record_outcome(
+    history: History,
+    decision: Decision,
+    lesson: Lesson,
+    failure: Failure,
+    run: str,
+    *,
+    own: bool = True,
+) -> None:
+    """Record what a lesson did. The caller holds the locks of the files.
 
-    Not what is in force all the same; and not what reads like an attack: whoever slipped it to a
-    teacher once is given no second chance.
+    Args:
+        history: the history of the rulebook.
+        decision: what was done.
+        lesson: the teacher's answer.
+        failure: what the lesson was learned from.
+        run: id of the run; empty for none.
+        own: False for a branch that this program made: a rule that was learned there becomes
+            active once the branch is merged.
     """
-    texts = [rule.text for rule in in_force]
-    close = Shortlist(texts)
-
-    def stands(refused: RuleText) -> bool:
-        return any(
-            is_same_rule(refused, texts[number]) for number in close.find_candidates(refused)
+    rule = decision.rule
+    if rule is None or decision.change is None:
+        return
+    origin = build_origin(lesson, failure, run)
+    if status := _STATUS_BY_CHANGE.get(decision.change):
+        _record_held_rule(history, rule, decision, status, origin)
+    elif decision.change is ChangeKind.ADDED:
+        _record_added_rule(history, rule, origin, own=own)
+    elif record := history.find_record(rule.id):
+        if own:
+            record = replace(record, rule=rule)
+        record = replace(record, mattered=history.now())
+        kind = RuleEventKind.for_change(decision.change, own=own)
+        history.update_record(record, kind, f"{failure.summary} (run {run or 'none'})")
+    for left in decision.leaving if own else ():
+        history.change_status(
+            left.id, Status.ARCHIVED, RuleEventKind.ARCHIVED, f"to make room for {rule.id}"
         )
 
-    told = (
-        KnownRule(each.rule, each.text, _NOTE)
-        for each in reversed(history.list_refusals())
-        if not find_poison(Lesson(Action.ADD, "", each.text)) and not stands(each.text)
-    )
-    return tuple(islice(told, _MAX_REFUSED_RULES))[::-1]
+
+def _record_held_rule(
+    history: History, rule: Rule, decision: Decision, status: Status, origin: Origin
+) -> None:
+    kind = RuleEventKind.for_change(decision.change or ChangeKind.WAITS_FOR_APPROVAL)
+    known = history.find_record(rule.id)
+    if known and (known.status.is_active or known.status is Status.REJECTED):
+        history.record_event(rule.id, kind, decision.reason)
+        return
+    proposal = Proposal(decision.target, decision.against)
+    history.record_rule(rule, status, origin, what=kind, reason=decision.reason, proposal=proposal)
+
+
+def _record_added_rule(history: History, rule: Rule, origin: Origin, *, own: bool) -> None:
+    kind = RuleEventKind.for_change(ChangeKind.ADDED, own=own)
+    status, reason = (Status.ACTIVE, origin.summary) if own else (Status.ARCHIVED, _UNMERGED_REASON)
+    history.record_rule(rule, status, origin, what=kind, reason=reason)
 
 
 def _require_all_present(history: History, file_set: RuleFileSet) -> None:
-    """What cannot be read is not deleted."""
-    there = {rule.id for rule in file_set.rules}
+    """Make sure that no active rule is missing: what cannot be read is not deleted."""
+    present = {rule.id for rule in file_set.rules}
     for record in history.list_records():
-        if record.status.is_active and record.rule.id not in there:
+        if record.status.is_active and record.rule.id not in present:
             raise RulebookError(
                 f"{next(iter(file_set.unreadable_files.values()))}; "
-                f"rule {record.rule.id} may stand there: {record.rule.text.rule}",
-                "mend that, or move the file away",
+                f"rule {record.rule.id} may be in it: {record.rule.text.rule}",
+                "make the file readable, or move it away",
             )
 
 
-@lru_cache(maxsize=4096)  # of all rules in force, each time that the files are read
+@lru_cache(maxsize=4096)  # called for each active rule every time that the files are read
 def _parse_origin(note: str) -> Origin:
-    """What the comment of a rule tells of where it came from."""
+    """Return what the comment of a rule says about its origin."""
     return Origin(**dict(_FIELD.findall(note)))

@@ -1,11 +1,10 @@
-"""What a lesson does to the files of a rulebook: the one place that decides it."""
+"""Decide what a lesson does to the rules. Nothing is edited here: a `Decision` is data."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from orchestrator.models import Rule
+from orchestrator.models import ChangeKind, Rule
 from orchestrator.rulebook.document import find_free_id
 from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.preflight import (
@@ -16,34 +15,65 @@ from orchestrator.rulebook.preflight import (
     is_too_long,
 )
 from orchestrator.rulebook.records import Origin, build_origin
+from orchestrator.rulebook.rule_edits import AddRule, AmendRule, ReinforceRule, RemoveRule, RuleEdit
 from orchestrator.rulebook.rule_file_set import RuleFileSet
 from orchestrator.rulebook.scope import filter_globs
-from orchestrator.rulebook.text import normalize_text, sanitize_text, sanitize_word
-from teacher.models import Action, Failure, FailureType, KnownRule, Lesson, RuleText
+from orchestrator.rulebook.text import (
+    normalize_text,
+    overlay_text,
+    sanitize_text,
+    sanitize_word,
+)
+from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The rulebook after a lesson.
+class Decision:
+    """What is to be done for a lesson.
 
-    `rule` is None when the lesson changes nothing; then `reason` says why. It also says why a
-    lesson is held back, and `rule` what it would have been.
+    `rule` is None when the lesson changes nothing; then `reason` says why. `reason` also says why
+    a lesson is held back; then `rule` is what would have been written.
     """
 
-    file_set: RuleFileSet
     rule: Rule | None = None
-    change: str = ""
-    """One of `RuleChange.change`."""
+    change: ChangeKind | None = None
+    """None if there is no rule."""
     reason: str = ""
     leaving: tuple[Rule, ...] = ()
-    """Rules that made room for it."""
+    """Rules that are archived to make room."""
     target: str = ""
-    """The rule in force that is amended, or would be."""
+    """Id of the active rule that is amended, or would be."""
     against: str = ""
-    """The rule in force that it contradicts."""
+    """Id of the active rule that the lesson contradicts."""
+    edits: tuple[RuleEdit, ...] = ()
+    edits_wait: bool = False
+    """Whether the edits are only tried now, and made once a person has approved them."""
 
 
-def apply_lesson(
+@dataclass(frozen=True)
+class _Case:
+    """A lesson with everything that the decision rests on."""
+
+    file_set: RuleFileSet
+    lesson: Lesson
+    failure: Failure
+    today: date
+    run: str
+    context: PreflightContext | None
+    """None for a rulebook without a history."""
+
+    @property
+    def source(self) -> str:
+        """The source of a new rule, as its last bullet names it."""
+        return _describe_source(self.failure, self.today)
+
+    def find_new_id(self, text: RuleText) -> str:
+        """Return an id that no rule of the files or the history has."""
+        reserved = self.context.find_reserved_ids(text) if self.context else frozenset()
+        return find_free_id(text, self.file_set.ids | reserved)
+
+
+def decide_lesson(
     file_set: RuleFileSet,
     lesson: Lesson,
     failure: Failure,
@@ -51,174 +81,146 @@ def apply_lesson(
     today: date,
     run: str = "",
     context: PreflightContext | None = None,
-) -> Outcome:
-    """Apply a lesson to a rulebook.
+) -> Decision:
+    """Decide what a lesson does to the rules.
 
-    A lesson about a rule that is not there becomes a new rule, if it has a text; word for word the
-    same rule is not written twice. `context` is for a rulebook with a history: then a new rule
-    that says what one in force says reinforces that one; one that says the opposite is held back;
-    one that was turned down before stays out; and where a new rule makes the rulebook too long,
-    the least valuable one leaves. `run` and the failure's fingerprint and source go into the
-    comment of a new rule.
+    A lesson about an unknown rule becomes a new rule, if it has a text. A rule that exists word
+    for word is not added again. With a `context`, a new rule that repeats an active one reinforces
+    it; one that contradicts an active one is held back; one that was rejected before is dropped;
+    and a new rule that exceeds the budget replaces the least valuable one.
 
-    Raises:
-        RulebookError: a file is in a state that cannot be edited safely.
+    Args:
+        file_set: the rule files.
+        lesson: the teacher's answer.
+        failure: what the lesson was learned from; its fingerprint and source go into the comment
+            of a new rule.
+        today: the day for the source of a new rule, and for the comment of a changed one.
+        run: id of the run, for the comment of a new rule.
+        context: what the history knows; None for a rulebook without one.
     """
-    outcome = _decide_outcome(file_set, lesson, failure, today, run, context)
-    if context and context.review and outcome.file_set != file_set:
-        return _hold_for_approval(file_set, outcome, context, _describe_source(failure, today))
-    return outcome
+    case = _Case(file_set, lesson, failure, today, run, context)
+    decision = _decide_case(case)
+    if context and context.review and decision.edits:
+        return _hold_for_approval(case, decision)
+    return decision
 
 
-def _decide_outcome(
-    file_set: RuleFileSet,
-    lesson: Lesson,
-    failure: Failure,
-    today: date,
-    run: str,
-    context: PreflightContext | None,
-) -> Outcome:
+def _decide_case(case: _Case) -> Decision:
+    lesson, file_set = case.lesson, case.file_set
     text = sanitize_text(lesson.text) if lesson.text else None
     target = file_set.find_rule(lesson.target) if lesson.target else None
     if lesson.action is Action.REINFORCE and target:
-        return Outcome(file_set.reinforce_rule(target.id, today), target, "reinforced")
+        return _reinforce_rule(case, target)
     if lesson.action is Action.NONE or text is None or not text.rule:
-        return Outcome(file_set, reason=_explain_no_change(lesson, target))
+        return Decision(reason=_explain_no_change(lesson, target))
     if lesson.action is not Action.AMEND:
         target = None
-    taken = file_set.ids | (context.find_reserved_ids(text) if context else frozenset())
     scope = filter_globs(lesson.paths) or (target.paths if target else ())
-    rule = Rule(find_free_id(text, taken), text, _describe_source(failure, today), scope)
-    if weighed := _screen_rule(file_set, lesson, rule, target, context, today):
-        return weighed
-    if target:
-        return _amend_rule(file_set, target, rule, context, today)
-    return _add_rule(file_set, rule, format_provenance(build_origin(lesson, failure, run)), context)
+    rule = Rule(case.find_new_id(text), text, case.source, scope)
+    if screened := _screen_rule(case, rule, target):
+        return screened
+    return _amend_rule(case, target, rule) if target else _add_rule(case, rule)
 
 
-def _screen_rule(
-    file_set: RuleFileSet,
-    lesson: Lesson,
-    rule: Rule,
-    target: Rule | None,
-    context: PreflightContext | None,
-    today: date,
-) -> Outcome | None:
-    """What becomes of a rule that is not simply written, as another one for `target` if given."""
-    text, amended = rule.text, target.id if target else ""
-    others = [rule for rule in file_set.rules if rule != target]
+def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | None:
+    """Return the decision on a rule that must not simply be written; None if it may be.
+
+    Args:
+        case: the lesson.
+        rule: the rule that the lesson asks for.
+        target: the rule that would be amended, if any.
+    """
+    text, context = rule.text, case.context
+    others = [each for each in case.file_set.rules if each != target]
     found = find_conflict(text, others, context) if context else None
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
-        return Outcome(file_set, reason=found.message)
-    if reason := find_poison(lesson):
-        return Outcome(file_set, rule, "quarantined", reason)
+        return Decision(reason=found.message)
+    if reason := find_poison(case.lesson):
+        return Decision(rule, ChangeKind.QUARANTINED, reason)
     if not target and (same := _find_same_rule(others, text)):
-        return Outcome(file_set, same, "already known")
+        return Decision(same, ChangeKind.ALREADY_KNOWN)
     if found and found.objection is Objection.DUPLICATE:
-        return Outcome(file_set.reinforce_rule(found.rule.id, today), found.rule, "reinforced")
+        return _reinforce_rule(case, found.rule)
     if found:
-        against = found.rule.id
-        return Outcome(
-            file_set, rule, "contradiction", found.message, target=amended, against=against
+        return Decision(
+            rule,
+            ChangeKind.CONTRADICTION,
+            found.message,
+            target=target.id if target else "",
+            against=found.rule.id,
         )
     return None
 
 
-def _add_rule(
-    file_set: RuleFileSet, rule: Rule, note: str, context: PreflightContext | None
-) -> Outcome:
-    if context and is_too_long(rule, context):
-        return _hold_long_rule(file_set, rule, context)
-    written = file_set.add_rule(rule, note)
-    rule = written.find_rule(rule.id) or rule
-    return _enforce_budget(Outcome(written, rule, "added"), context)
+def _reinforce_rule(case: _Case, rule: Rule) -> Decision:
+    edits = (ReinforceRule(rule.id, case.today),)
+    return Decision(rule, ChangeKind.REINFORCED, edits=edits)
 
 
-def _hold_long_rule(
-    file_set: RuleFileSet, rule: Rule, context: PreflightContext, target: str = ""
-) -> Outcome:
-    reason = f"alone it is longer than rules.max_tokens, {context.max_tokens}: shorten it"
-    return Outcome(file_set, rule, "waits for approval", reason, target=target)
-
-
-def _hold_for_approval(
-    file_set: RuleFileSet, outcome: Outcome, context: PreflightContext, source: str
-) -> Outcome:
-    """The files as they are, and what would be done to them; a reinforcement is only counted."""
-    if outcome.rule is None or outcome.change == "reinforced":
-        return replace(outcome, file_set=file_set)
-    rule = outcome.rule
-    if outcome.change == "amended":
-        # The proposal is a rule of its own until it is approved.
-        taken = file_set.ids | context.find_reserved_ids(rule.text)
-        rule = replace(rule, id=find_free_id(rule.text, taken), source=source)
-    return Outcome(
-        file_set,
+def _add_rule(case: _Case, rule: Rule) -> Decision:
+    if not case.file_set.can_express_scope(rule.paths):
+        rule = replace(rule, paths=())
+    if case.context and is_too_long(rule, case.context):
+        return _hold_long_rule(rule, case.context)
+    origin = build_origin(case.lesson, case.failure, case.run)
+    leaving = _choose_evictions(case, rule)
+    return Decision(
         rule,
-        "waits for approval",
-        "learning.approval is review: `orchestrator rules pending`",
-        target=outcome.target,
+        ChangeKind.ADDED,
+        leaving=leaving,
+        edits=(AddRule(rule, format_provenance(origin)), *_remove_all(leaving)),
     )
 
 
-def render_diff(before: RuleFileSet, after: RuleFileSet) -> str:
-    """What changes in the files of a rulebook, as one unified diff."""
-    lines: list[str] = []
-    for name in dict.fromkeys([*before.files, *after.files]):
-        old, new = (
-            file_set.files.get(name, b"").decode("utf-8", "replace").splitlines(keepends=True)
-            for file_set in (before, after)
-        )
-        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
-
-
-def _enforce_budget(outcome: Outcome, context: PreflightContext | None) -> Outcome:
-    if context is None or outcome.rule is None:
-        return outcome
-    file_set, out = make_room(outcome.file_set, outcome.rule.id, context)
-    return replace(outcome, file_set=file_set, leaving=out)
-
-
-def make_room(
-    file_set: RuleFileSet, newest: str, context: PreflightContext
-) -> tuple[RuleFileSet, tuple[Rule, ...]]:
-    """The files within their budget, and the rules that left them for it; never the newest."""
-    out = choose_evictions(file_set.rules, newest, context)
-    for rule in out:
-        file_set = file_set.remove_rule(rule.id)
-    return file_set, out
-
-
-def list_known_rules(file_set: RuleFileSet) -> tuple[KnownRule, ...]:
-    """The rules of a rulebook as the teacher sees them, in text that can be sent anywhere."""
-    return tuple(
-        KnownRule(
-            rule.id,
-            RuleText(
-                _replace_surrogates(rule.text.rule),
-                _replace_surrogates(rule.text.when),
-                _replace_surrogates(rule.text.why),
-            ),
-            f"it is loaded only for {_replace_surrogates(', '.join(rule.paths))}"
-            if rule.paths
-            else "",
-        )
-        for rule in file_set.rules
-        if rule.text.rule
+def _amend_rule(case: _Case, target: Rule, rule: Rule) -> Decision:
+    """Give `target` the text of `rule`, and its scope, if the teacher gave one."""
+    paths = rule.paths if case.file_set.can_express_scope(rule.paths) else target.paths
+    amended = replace(target, text=overlay_text(rule.text, target.text), paths=paths)
+    if case.context and is_too_long(amended, case.context):
+        return _hold_long_rule(rule, case.context, target.id)
+    leaving = _choose_evictions(case, amended)
+    return Decision(
+        amended,
+        ChangeKind.AMENDED,
+        leaving=leaving,
+        target=target.id,
+        edits=(AmendRule(target.id, rule.text, rule.paths, case.today), *_remove_all(leaving)),
     )
 
 
-def _amend_rule(
-    file_set: RuleFileSet, target: Rule, rule: Rule, context: PreflightContext | None, today: date
-) -> Outcome:
-    """Another text for `target`, that of `rule`; and its scope, if the teacher gave one."""
-    written = file_set.amend_rule(target.id, rule.text, today).rescope_rule(target.id, rule.paths)
-    amended = written.find_rule(target.id)
-    if context and amended and is_too_long(amended, context):
-        return _hold_long_rule(file_set, rule, context, target.id)
-    outcome = Outcome(written, amended, "amended", target=target.id)
-    return _enforce_budget(outcome, context)
+def _choose_evictions(case: _Case, newest: Rule) -> tuple[Rule, ...]:
+    """Return the rules that have to leave once `newest` is written."""
+    if case.context is None:
+        return ()
+    others = [rule for rule in case.file_set.rules if rule.id != newest.id]
+    return choose_evictions([*others, newest], newest.id, case.context)
+
+
+def _remove_all(rules: Sequence[Rule]) -> tuple[RemoveRule, ...]:
+    return tuple(RemoveRule(rule.id) for rule in rules)
+
+
+def _hold_long_rule(rule: Rule, context: PreflightContext, target: str = "") -> Decision:
+    reason = f"alone it is longer than rules.max_tokens, {context.max_tokens}: shorten it"
+    return Decision(rule, ChangeKind.WAITS_FOR_APPROVAL, reason, target=target)
+
+
+def _hold_for_approval(case: _Case, decision: Decision) -> Decision:
+    """Return the decision as a proposal; a reinforcement is counted in the history alone."""
+    if decision.rule is None or decision.change is ChangeKind.REINFORCED:
+        return replace(decision, edits_wait=True)
+    rule = decision.rule
+    if decision.change is ChangeKind.AMENDED:
+        # The proposal is a rule of its own until it is approved.
+        rule = replace(rule, id=case.find_new_id(rule.text), source=case.source)
+    return replace(
+        decision,
+        rule=rule,
+        change=ChangeKind.WAITS_FOR_APPROVAL,
+        reason="learning.approval is review: `orchestrator rules pending`",
+        leaving=(),
+        edits_wait=True,
+    )
 
 
 def _find_same_rule(rules: Sequence[Rule], text: RuleText) -> Rule | None:
@@ -227,7 +229,7 @@ def _find_same_rule(rules: Sequence[Rule], text: RuleText) -> Rule | None:
 
 
 def _explain_no_change(lesson: Lesson, target: Rule | None) -> str:
-    """Why a lesson without a text changes nothing."""
+    """Return why a lesson without a text changes nothing."""
     if lesson.action is Action.NONE:
         return lesson.reason
     if lesson.target and not target:
@@ -247,7 +249,7 @@ def _describe_source(failure: Failure, today: date) -> str:
 
 
 def format_provenance(origin: Origin) -> str:
-    """What the comment of a new rule says about where it came from."""
+    """Return what the comment of a new rule says about its origin."""
     notes = {
         "failure": origin.failure,
         "source": origin.source,
@@ -256,8 +258,3 @@ def format_provenance(origin: Origin) -> str:
     }
     words = {name: sanitize_word(value) for name, value in notes.items()}
     return ", ".join(f"{name} {word}" for name, word in words.items() if word)
-
-
-def _replace_surrogates(text: str) -> str:
-    # Bytes that are not UTF-8 are kept in the file, but no request can carry them.
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

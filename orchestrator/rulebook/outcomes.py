@@ -14,7 +14,14 @@ from orchestrator.agents.claude_instructions import read_instructions
 from orchestrator.errors import LoopError
 from orchestrator.models import AgentResult, Attempt, Diff, Rule
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.records import Exposure, RuleRecord, Status, Witness, hash_text
+from orchestrator.rulebook.records import (
+    Exposure,
+    RuleEventKind,
+    RuleRecord,
+    Status,
+    Witness,
+    hash_text,
+)
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.scope import is_in_scope
 from orchestrator.rulebook.suggested_checks import suggest_check
@@ -128,7 +135,7 @@ def archive_idle_rules(
     for record in gone:
         rulebook.remove_rule(record.rule.id)
         why = f"it prevented nothing in {IDLE.days} days"
-        history.change_status(record.rule.id, Status.ARCHIVED, "archived", why)
+        history.change_status(record.rule.id, Status.ARCHIVED, RuleEventKind.ARCHIVED, why)
         tell(f"to the archive: {record.rule.id}: {record.rule.text.rule} ({why})")
     return gone
 
@@ -145,13 +152,13 @@ def _record_recurrence(
 ) -> None:
     count = record.counters.recurrences
     record = replace(record, mattered=history.now())
-    history.update_record(record, "its failure came back", f"run {run}, {count} in all")
+    history.update_record(record, RuleEventKind.RECURRED, f"run {run}, {count} in all")
     known = record.status in (Status.ACTIVE, Status.PROVEN)
     if count >= ESCALATE_AFTER and known:
         check = suggest_check(record)
         why = f"its failure came back {count} times while it was in force"
         escalated = replace(record, status=Status.ESCALATED, reason=why, suggestion=check)
-        history.update_record(escalated, "escalated", why)
+        history.update_record(escalated, RuleEventKind.ESCALATED, why)
         tell(f"rule {record.rule.id} is not kept: {why}. Enforce it with {check}")
 
 
@@ -168,5 +175,5 @@ def _record_verdict(history: History, run: str, attempt: Attempt) -> None:
     for record in history.list_exposed_rules(run, attempt.number):
         if touched & set(record.origin.files):
             history.update_record(
-                replace(record, mattered=history.now()), "prevented", f"run {run}"
+                replace(record, mattered=history.now()), RuleEventKind.PREVENTED, f"run {run}"
             )

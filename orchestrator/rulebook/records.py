@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from orchestrator.models import Rule
+from orchestrator.models import ChangeKind, Rule
 from orchestrator.models.fingerprints import hash_words
 from teacher.models import Failure, Lesson, RuleText
 
@@ -142,12 +142,51 @@ class Refusal:
     text: RuleText
 
 
+class RuleEventKind(StrEnum):
+    """What happened to a rule. The values are stored and printed."""
+
+    ADDED = "added"
+    AMENDED = "amended"
+    REINFORCED = "reinforced"
+    ALREADY_KNOWN = "already known"
+    QUARANTINED = "quarantined"
+    CONTRADICTION = "contradiction"
+    WAITS_FOR_APPROVAL = "waits for approval"
+    ADDED_ON_BRANCH = "added on a branch"
+    AMENDED_ON_BRANCH = "amended on a branch"
+    REINFORCED_ON_BRANCH = "reinforced on a branch"
+    ALREADY_KNOWN_ON_BRANCH = "already known on a branch"
+
+    ADOPTED = "adopted from the file"
+    EDITED_IN_FILE = "edited by hand"
+    RETURNED = "back in the file"
+    LEFT_FILE = "left the file"
+
+    ADDED_BY_HAND = "added by hand"
+    EDITED = "edited"
+    RETIRED = "retired"
+    REJECTED = "rejected"
+    RESTORED = "restored"
+    APPROVED = "approved"
+
+    PREVENTED = "prevented"
+    RECURRED = "its failure came back"
+    ESCALATED = "escalated"
+    ARCHIVED = "archived"
+
+    @classmethod
+    def for_change(cls, change: ChangeKind, *, own: bool = True) -> "RuleEventKind":
+        """Return the event for what a lesson did, in the project's own files or on a branch."""
+        return cls(change.value if own else f"{change.value} on a branch")
+
+
 @dataclass(frozen=True)
 class RuleEvent:
     """One thing that happened to a rule."""
 
     at: datetime
     what: str
+    """A `RuleEventKind`, or what an older version of this program called it."""
     detail: str = ""
 
 

@@ -10,6 +10,7 @@ Nothing here touches a file.
 """
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -116,6 +117,11 @@ class RuleFileSet:
         document = self._documents.get(name)
         return bool(document and document.section)
 
+    def can_express_scope(self, paths: tuple[str, ...]) -> bool:
+        """Return whether a rule with these globs keeps them in the file that it goes to."""
+        scoped = self.destination.target is Target.RULES_DIR and not self.destination.mirror
+        return scoped or not paths
+
     # ---- changes
 
     def add_rule(self, rule: Rule, provenance: str) -> "RuleFileSet":
@@ -177,8 +183,7 @@ class RuleFileSet:
         known = self.find_rule(rule)
         if known is None:
             raise KeyError(rule)
-        sayable = not paths or self.destination.target is Target.RULES_DIR
-        if not sayable or set(paths) == set(known.paths):
+        if not self.can_express_scope(paths) or set(paths) == set(known.paths):
             return self
         return self.remove_rule(rule).add_rule(
             replace(known, paths=paths), self.parse_provenance(rule)
@@ -284,6 +289,18 @@ def list_changed_files(before: RuleFileSet, after: RuleFileSet) -> Sequence[str]
         }
 
     return sorted(names, key=loses)
+
+
+def render_diff(before: RuleFileSet, after: RuleFileSet) -> str:
+    """Return what changes in the files, as one unified diff."""
+    lines: list[str] = []
+    for name in dict.fromkeys([*before.files, *after.files]):
+        old, new = (
+            file_set.files.get(name, b"").decode("utf-8", "replace").splitlines(keepends=True)
+            for file_set in (before, after)
+        )
+        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def _strip_paths(rule: Rule) -> Rule:

@@ -119,7 +119,7 @@ def test_a_contradiction_that_is_approved_takes_the_others_place(rules: Rules) -
     assert rules.texts == [OPPOSITE]
     assert rules.json("show", first.rule.id)[0]["status"] == "archived"
     assert rules.json("pending") == []
-    assert "does not wait" in rules("approve", second.rule.id, code=2)
+    assert "is not pending" in rules("approve", second.rule.id, code=2)
 
 
 def test_in_review_the_exact_diff_waits(rules: Rules) -> None:

@@ -170,7 +170,7 @@ def test_over_budget_what_leaves_is_told_and_committed(
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     command("learnings", "promote", learned("Pin it"), "--yes")
     done = command("learnings", "promote", learned("Run x first"), "--yes", "--commit")
-    assert "to the archive, to make room: r-" in done.stderr
+    assert "archived to make room: r-" in done.stderr
     assert [rule["status"] for rule in listed(command)] == ["archived", "active"]
     shown = ["git", "show", "--name-only", "--format="]
     names = subprocess.run(shown, cwd=project, check=True, capture_output=True, text=True).stdout

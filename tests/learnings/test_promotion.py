@@ -241,7 +241,7 @@ def test_over_budget_the_rule_that_did_least_makes_room(
     assert [rule.text.rule for rule in book.list_rules()] == ["Pin the version"]
     assert first
     assert [event.text for event in told if isinstance(event, Notice)] == [
-        f"to the archive, to make room: {first.id}: Never sort a list in place"
+        f"archived to make room: {first.id}: Never sort a list in place"
     ]
 
 

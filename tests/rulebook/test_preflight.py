@@ -11,7 +11,7 @@ from orchestrator.models import Rule
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.rulebook.document import parse_document
 from orchestrator.rulebook.editing import append_rule, remove_rule
-from orchestrator.rulebook.lesson_decision import Outcome, apply_lesson
+from orchestrator.rulebook.lesson_editing import Outcome, apply_lesson
 from orchestrator.rulebook.preflight import (
     PreflightContext,
     choose_evictions,

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.errors import UsageError
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.records import Status
+from orchestrator.rulebook.records import RuleEventKind, Status
 from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rule_manager import RuleManager
@@ -290,7 +290,7 @@ def test_what_is_not_given_stays_as_people_wrote_it(kept: Kept) -> None:
 
 
 def test_a_field_that_would_be_cut_is_refused(kept: Kept) -> None:
-    with pytest.raises(UsageError, match="the rule has 401 characters, and 400 is the most"):
+    with pytest.raises(UsageError, match="the rule has 401 characters; the maximum is 400"):
         kept.keeper.add_rule(RuleText("x" * 401, "", ""))
 
 
@@ -362,7 +362,7 @@ def test_an_escalated_rule_is_so_again_and_its_check_follows_its_words(kept: Kep
     record = kept.keeper.resolve_record(rule)
     check = suggest_check(record)
     kept.history.update_record(
-        replace(record, status=Status.ESCALATED, suggestion=check), "escalated"
+        replace(record, status=Status.ESCALATED, suggestion=check), RuleEventKind.ESCALATED
     )
     kept.keeper.edit_rule(rule, RuleText("Never use `os.system`", "", ""))
     assert "os" in kept.keeper.resolve_record(rule).suggestion
@@ -376,7 +376,7 @@ def test_a_scope_that_is_lost_on_the_way_back_is_said(scoped: Kept, kept: Kept) 
     scoped.keeper.retire_rule(rule)
     done = kept.keeper.restore_rule(rule)
     assert done.record.rule.paths == ()
-    assert "it holds for every file here, and was for src/**" in done.warning
+    assert "it applies to every file here, and was for src/**" in done.warning
 
 
 def test_an_amendment_whose_rule_has_left_says_that_it_was_learned(kept: Kept) -> None:

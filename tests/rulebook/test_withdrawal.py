@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.rulebook.records import RuleRecord, Status
+from orchestrator.rulebook.records import RuleEventKind, RuleRecord, Status
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from teacher.models import RuleText
@@ -288,7 +288,7 @@ def test_a_word_on_a_rule_outlives_a_look_at_an_older_commit(versioned: Project)
     versioned.commit()
     versioned.history.record_refusal(versioned.history.resolve_record(rule))
     versioned.book.remove_rule(rule)
-    versioned.history.change_status(rule, Status.ARCHIVED, "retired", "by a person")
+    versioned.history.change_status(rule, Status.ARCHIVED, RuleEventKind.RETIRED, "by a person")
     versioned.commit()
     versioned.git("checkout", "-q", "HEAD~1")
     assert versioned.look(rule).status is Status.ACTIVE
