@@ -5,7 +5,6 @@ A rulebook is known by the real path of its file. The file is what is in force; 
 the attempts that it was in force for.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +15,6 @@ from orchestrator.errors import UsageError
 from orchestrator.models import Rule
 from orchestrator.rulebook.preflight import fingerprint_text
 from orchestrator.rulebook.records import (
-    Counters,
     Exposure,
     Origin,
     Proposal,
@@ -27,10 +25,10 @@ from orchestrator.rulebook.records import (
     Status,
     Witness,
     describe_difference,
-    hash_text,
 )
+from orchestrator.rulebook.rule_table import RuleTable
 from orchestrator.rulebook.suggested_checks import replace_rule
-from orchestrator.storage.database import Database, Row, normalize_text
+from orchestrator.storage.database import Database, normalize_text
 from teacher.models import RuleText
 
 _DELETED_REASON: Final = "deleted from the file"
@@ -41,30 +39,6 @@ _STATUS_BY_EVENT: Final = {
     RuleEventKind.REJECTED.value: Status.REJECTED,
 }
 """What a person may have said of a rule, and what it is then."""
-
-_COLUMNS: Final = (
-    "id, rule, whenever, why, source, status, reason, origin, proposal, learned, mattered,"
-    " suggestion, paths"
-)
-_LISTS: Final = ("cases", "files", "case_fingerprints")
-_SELECT: Final = f"""
-    SELECT {_COLUMNS}, runs, first_passes, recurrences
-    FROM rules r LEFT JOIN (
-        SELECT e.rule AS exposed,
-               count(DISTINCT CASE WHEN a.solved IS NOT NULL THEN a.run END) AS runs,
-               count(DISTINCT CASE WHEN a.number = 1 AND a.solved = 1 THEN a.run END)
-                   AS first_passes,
-               count(CASE WHEN e.recurred = 1 THEN 1 END) AS recurrences
-        FROM exposures e JOIN attempts a ON a.run = e.run AND a.number = e.attempt
-        WHERE e.book = ? AND e.witness != 'none' %s
-        GROUP BY e.rule
-    ) c ON c.exposed = r.id
-    WHERE r.book = ? %s
-    ORDER BY r.learned, r.position
-"""  # noqa: S608 -- our own names
-_SELECT_ALL: Final = _SELECT % ("", "")
-_SELECT_ONE: Final = _SELECT % ("AND e.rule = ?", "AND r.id = ?")
-"""Rules with their counters, in one statement."""
 
 
 def _current_time() -> datetime:
@@ -86,14 +60,13 @@ class History:
         self, database: Database, book: Path, now: Callable[[], datetime] = _current_time
     ) -> None:
         self.book, self.now = str(book), now
-        self._database = database
+        self._database, self._table = database, RuleTable(database, self.book, now)
 
     # ---- reading
 
     def list_records(self) -> list[RuleRecord]:
         """Every rule, in the order in which they were learned."""
-        rows = self._database.fetch_rows(_SELECT_ALL, (self.book, self.book))
-        return [_parse_row(row) for row in rows]
+        return self._table.fetch_records()
 
     def resolve_record(self, rule: str) -> RuleRecord:
         """Find a rule by its id, or the beginning of it.
@@ -115,23 +88,17 @@ class History:
 
     def find_record(self, rule: str) -> RuleRecord | None:
         """The rule with exactly this id."""
-        rows = self._database.fetch_rows(_SELECT_ONE, (self.book, rule, self.book, rule))
-        return _parse_row(rows[0]) if rows else None
+        return self._table.fetch_record(rule)
 
     def list_events(self, rule: str) -> list[RuleEvent]:
         """What happened to a rule, the oldest first."""
-        rows = self._database.fetch_rows(
-            "SELECT at, what, detail FROM rule_events WHERE book = ? AND rule = ?"
-            " ORDER BY position",
-            (self.book, rule),
-        )
-        return [RuleEvent(datetime.fromisoformat(at), what, said) for at, what, said in rows]
+        return self._table.fetch_events(rule)
 
     # ---- what happens to rules
 
     def record_event(self, rule: str, what: RuleEventKind, detail: str = "") -> None:
         """Remember that something happened to a rule."""
-        self._insert_event(rule, what, detail)
+        self._table.insert_event(rule, what, detail)
 
     def record_rule(
         self,
@@ -157,8 +124,8 @@ class History:
                 known.suggestion if known else "",
                 proposal,
             )
-            self._store_record(record)
-            self._insert_event(rule.id, what, reason)
+            self._table.store_record(record)
+            self._table.insert_event(rule.id, what, reason)
 
     def change_status(
         self, rule: str, status: Status, what: RuleEventKind, reason: str = ""
@@ -170,16 +137,18 @@ class History:
         """
         with self._database.transaction():
             record = self.resolve_record(rule)
-            self._store_record(replace(record, status=status, reason=reason, mattered=self.now()))
-            self._insert_event(record.rule.id, what, reason)
+            self._table.store_record(
+                replace(record, status=status, reason=reason, mattered=self.now())
+            )
+            self._table.insert_event(record.rule.id, what, reason)
             if status in (Status.REJECTED, Status.HARMFUL):
                 self.record_refusal(record)
 
     def update_record(self, record: RuleRecord, what: RuleEventKind, detail: str = "") -> None:
         """Keep a changed record, and why it changed."""
         with self._database.transaction():
-            self._store_record(record)
-            self._insert_event(record.rule.id, what, detail)
+            self._table.store_record(record)
+            self._table.insert_event(record.rule.id, what, detail)
 
     def reconcile_rules(
         self,
@@ -245,34 +214,23 @@ class History:
             changed = replace(replace_rule(before, rule), mattered=self.now())
             self.update_record(changed, RuleEventKind.EDITED_IN_FILE, was)
 
-    # ---- what was turned down or withdrawn
+    # ---- refusals
 
     def list_refusals(self) -> list[Refusal]:
-        """The rules that stay out, the one that was turned down last at the end."""
-        rows = self._database.fetch_rows(
-            "SELECT rule, text FROM refusals WHERE book = ? ORDER BY at, position", (self.book,)
-        )
-        return [Refusal(rule, RuleText(*json.loads(text))) for rule, text in rows]
+        """Return the texts that stay out, the last refused at the end."""
+        return self._table.fetch_refusals()
 
     def delete_refusal(self, text: RuleText) -> None:
-        """Forget that a text was turned down: a person wants it after all."""
-        self._database.write(
-            "DELETE FROM refusals WHERE book = ? AND fingerprint = ?",
-            (self.book, fingerprint_text(text)),
-        )
+        """Delete the refusal of a text, because a person wants the rule after all."""
+        self._table.delete_refusal(fingerprint_text(text))
 
     def record_refusal(self, record: RuleRecord) -> None:
         """Keep a rule's text out from now on, until somebody allows it."""
-        text = record.rule.text
+        fingerprint = fingerprint_text(record.rule.text)
         with self._database.transaction():
-            self.delete_refusal(text)  # it is turned down anew, and comes last
-            self._database.write(
-                "INSERT INTO refusals (book, fingerprint, rule, text, at) VALUES (?, ?, ?, ?, ?)",
-                (
-                    *(self.book, fingerprint_text(text), record.rule.id),
-                    *(json.dumps([text.rule, text.when, text.why]), self.now().isoformat()),
-                ),
-            )
+            # Delete it first, so that it is the last in `list_refusals`.
+            self._table.delete_refusal(fingerprint)
+            self._table.insert_refusal(fingerprint, Refusal(record.rule.id, record.rule.text))
 
     def _is_refused(self, text: RuleText) -> bool:
         return any(
@@ -280,26 +238,15 @@ class History:
             for refused in self.list_refusals()
         )
 
-    # ---- what two files agreed on
+    # ---- mirrored files
 
     def read_agreed_rules(self) -> dict[str, RuleText]:
-        """The rules that both files had when they last said the same, by id, as of then."""
-        rows = self._database.fetch_rows(
-            "SELECT rule, text FROM agreed WHERE book = ?", (self.book,)
-        )
-        return {rule: RuleText(*json.loads(text)) for rule, text in rows}
+        """Return the rules that both mirrored files had when they were last equal, by id."""
+        return self._table.fetch_agreed_rules()
 
     def record_agreed_rules(self, rules: Mapping[str, RuleText]) -> None:
-        """Remember the rules that both files have now."""
-        with self._database.transaction():
-            self._database.write("DELETE FROM agreed WHERE book = ?", (self.book,))
-            self._database.write_many(
-                "INSERT INTO agreed VALUES (?, ?, ?)",
-                [
-                    (self.book, rule, json.dumps([text.rule, text.when, text.why]))
-                    for rule, text in rules.items()
-                ],
-            )
+        """Record the rules that both mirrored files have now."""
+        self._table.replace_agreed_rules(rules)
 
     # ---- outcomes
 
@@ -395,70 +342,6 @@ class History:
             "SELECT max(number) FROM attempts WHERE book = ? AND run = ?", (self.book, run)
         )
         return int(rows[0][0]) if rows[0][0] is not None else None
-
-    # ---- rows
-
-    def _insert_event(self, rule: str, what: RuleEventKind, detail: str) -> None:
-        self._database.write(
-            "INSERT INTO rule_events (book, rule, at, what, detail) VALUES (?, ?, ?, ?, ?)",
-            (self.book, rule, self.now().isoformat(), what, detail),
-        )
-
-    def _store_record(self, record: RuleRecord) -> None:
-        rule, text = record.rule, record.rule.text
-        origin, proposal = record.origin, record.proposal
-        values = (
-            *(self.book, rule.id, text.rule, text.when, text.why, rule.source),
-            *(str(record.status), record.reason, json.dumps(vars(origin))),
-            *(json.dumps(vars(proposal)), record.learned.isoformat()),
-            *(record.mattered.isoformat(), record.suggestion, json.dumps(rule.paths)),
-        )
-        with self._database.transaction():
-            self._database.write(
-                f"INSERT INTO rules (book, {_COLUMNS})"  # noqa: S608 -- our own names
-                f" VALUES ({', '.join('?' * len(values))})"
-                " ON CONFLICT (book, id) DO UPDATE SET rule = excluded.rule,"
-                " whenever = excluded.whenever, why = excluded.why, source = excluded.source,"
-                " status = excluded.status, reason = excluded.reason, origin = excluded.origin,"
-                " proposal = excluded.proposal, mattered = excluded.mattered,"
-                " suggestion = excluded.suggestion, paths = excluded.paths",
-                values,
-            )
-            self._store_text(rule)
-
-    def _store_text(self, rule: Rule) -> None:
-        """Keep a text that the rule has not had before as its newest version."""
-        mark = hash_text(rule.text)
-        rows = self._database.fetch_rows(
-            "SELECT version, hash FROM rule_texts WHERE book = ? AND rule = ?"
-            " ORDER BY version DESC LIMIT 1",
-            (self.book, rule.id),
-        )
-        version, newest = rows[0] if rows else (0, "")
-        if newest != mark:
-            text = json.dumps([rule.text.rule, rule.text.when, rule.text.why])
-            self._database.write(
-                "INSERT INTO rule_texts VALUES (?, ?, ?, ?, ?, ?)",
-                (self.book, rule.id, version + 1, self.now().isoformat(), mark, text),
-            )
-
-
-def _parse_row(row: Row) -> RuleRecord:
-    identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
-    learned, mattered, suggestion, paths, runs, first_passes, recurrences = rest
-    stored = json.loads(origin)
-    lists = {name: tuple(stored.get(name, ())) for name in _LISTS}
-    return RuleRecord(
-        Rule(identity, RuleText(rule, when, why), source, tuple(json.loads(paths))),
-        Status(status),
-        reason,
-        Origin(**{**stored, **lists}),
-        datetime.fromisoformat(learned),
-        datetime.fromisoformat(mattered),
-        suggestion,
-        Proposal(**json.loads(proposal)),
-        Counters(runs or 0, first_passes or 0, recurrences or 0),
-    )
 
 
 def _encode_stored_text(text: RuleText) -> RuleText:

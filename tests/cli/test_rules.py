@@ -82,7 +82,7 @@ def test_retire_restore_reject(rules: Rules) -> None:
     before = rules.file.read_bytes()
     assert rules.json("retire", rule)[0]["status"] == "archived"
     assert rule not in rules.file.read_text(encoding="utf-8")
-    assert "not in force" in rules("retire", rule, code=2)
+    assert "is not active" in rules("retire", rule, code=2)
     assert rules.json("restore", rule[:5])[0]["status"] == "active"
     assert rules.file.read_bytes() == before
     assert rules.json("reject", rule)[0]["status"] == "rejected"
