@@ -1,4 +1,4 @@
-"""A rulebook in memory, for trying the loop without a file."""
+"""A rulebook in memory, to try the loop without a file."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,10 +13,10 @@ from teacher.models import Failure, KnownRule, Lesson
 
 
 class MemoryRulebook:
-    """Holds a CLAUDE.md that exists nowhere, and edits it as the real one would be.
+    """Edits a CLAUDE.md in memory as the real one would be edited.
 
     Args:
-        data: what the file holds at first.
+        data: the initial content of the file.
         today: the day that rules are learned on.
     """
 
@@ -26,19 +26,19 @@ class MemoryRulebook:
 
     @property
     def data(self) -> bytes:
-        """What the file holds."""
+        """The content of the file."""
         return self._file_set.files[CLAUDE_MD]
 
     def list_files(self) -> Sequence[str]:
-        """Name the file."""
+        """Return the name of the file."""
         return (CLAUDE_MD,)
 
     def known_rules(self) -> Sequence[KnownRule]:
-        """List the rules in force."""
+        """Return the active rules."""
         return list_known_rules(self._file_set)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
-        """Take a lesson in; None when it changes nothing."""
+        """Apply a lesson; return None when it changes nothing."""
         outcome = apply_lesson(self._file_set, lesson, failure, today=self._today)
         self._file_set = outcome.file_set
         if outcome.rule is None or outcome.change is None:

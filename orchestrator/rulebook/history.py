@@ -1,8 +1,8 @@
-"""The history behind a rulebook: every rule that was ever in it or turned away, and its outcomes.
+"""The history of a rulebook: every rule that it ever had or refused, and the outcomes of each.
 
-A rulebook is known by the real path of its file. The file is what is in force; this follows it
-(`reconcile`), and remembers what a file cannot: each text that a rule had, where it came from, and
-the attempts that it was in force for.
+A rulebook is identified by the real path of its file. The file decides which rules are active; the
+history follows it (`reconcile_rules`), and stores what a file cannot: each text that a rule had,
+its origin, and the attempts during which it was active.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ _STATUS_BY_EVENT: Final = {
     RuleEventKind.RETIRED.value: Status.ARCHIVED,
     RuleEventKind.REJECTED.value: Status.REJECTED,
 }
-"""What a person may have said of a rule, and what it is then."""
+"""What a person may have decided about a rule, and its status then."""
 
 
 def _current_time() -> datetime:
@@ -46,14 +46,14 @@ def _current_time() -> datetime:
 
 
 class History:
-    """What is remembered of one rulebook.
+    """The stored history of one rulebook.
 
     Each method raises InfrastructureError when the database fails.
 
     Args:
-        database: the record.
+        database: the state database.
         book: the rulebook's file, by its real path.
-        now: gives the time, with its zone.
+        now: returns the time, with its zone.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class History:
     # ---- reading
 
     def list_records(self) -> list[RuleRecord]:
-        """Every rule, in the order in which they were learned."""
+        """Return every rule, in the order in which they were learned."""
         return self._table.fetch_records()
 
     def resolve_record(self, rule: str) -> RuleRecord:
@@ -87,17 +87,17 @@ class History:
         return found[0]
 
     def find_record(self, rule: str) -> RuleRecord | None:
-        """The rule with exactly this id."""
+        """Return the rule with exactly this id."""
         return self._table.fetch_record(rule)
 
     def list_events(self, rule: str) -> list[RuleEvent]:
-        """What happened to a rule, the oldest first."""
+        """Return what happened to a rule, the oldest first."""
         return self._table.fetch_events(rule)
 
-    # ---- what happens to rules
+    # ---- recording
 
     def record_event(self, rule: str, what: RuleEventKind, detail: str = "") -> None:
-        """Remember that something happened to a rule."""
+        """Record that something happened to a rule."""
         self._table.insert_event(rule, what, detail)
 
     def record_rule(
@@ -110,7 +110,7 @@ class History:
         reason: str = "",
         proposal: Proposal = Proposal(),  # noqa: B008 -- frozen
     ) -> None:
-        """Take a rule in; one that was known by this id goes on with its history."""
+        """Record a rule; if its id is known, its history continues."""
         now = self.now()
         with self._database.transaction():
             known = self.find_record(rule.id)
@@ -130,7 +130,7 @@ class History:
     def change_status(
         self, rule: str, status: Status, what: RuleEventKind, reason: str = ""
     ) -> None:
-        """Give a rule another status; one that is rejected or harmful stays out from now on.
+        """Change a rule's status; one that is rejected or harmful stays out from now on.
 
         Raises:
             UsageError: there is no such rule.
@@ -145,7 +145,7 @@ class History:
                 self.record_refusal(record)
 
     def update_record(self, record: RuleRecord, what: RuleEventKind, detail: str = "") -> None:
-        """Keep a changed record, and why it changed."""
+        """Store a changed record, and why it changed."""
         with self._database.transaction():
             self._table.store_record(record)
             self._table.insert_event(record.rule.id, what, detail)
@@ -158,17 +158,16 @@ class History:
         *,
         own: bool = True,
     ) -> None:
-        """Follow the file: people edit it, delete from it, add to it, check out other branches.
+        """Record what people did to the file: they edit it, and check out other branches.
 
         The caller holds the rulebook's lock, and has just read `rules` from the file.
 
         Args:
-            rules: those that stand in the file.
-            origins: what their comments tell, by their ids.
-            withdrawn: says of a rule that is missing whether a person took it out; then it stays
-                out.
-            own: False for a copy of the file on a branch of ours: it may bring rules, but who is
-                in force is said by the project's own.
+            rules: the rules in the file.
+            origins: the origins in their comments, by rule id.
+            withdrawn: returns whether a person removed a missing rule; then it stays out.
+            own: False for a copy of the file on a branch that this program made: it may add rules,
+                but the project's own file decides which are active.
         """
         known = {record.rule.id: record for record in self.list_records()}
         for rule in rules:
@@ -186,7 +185,7 @@ class History:
                     self._reconcile_missing(record, refused=refused, deleted=deleted)
 
     def _reconcile_missing(self, record: RuleRecord, *, refused: bool, deleted: bool) -> None:
-        """Follow one rule that is not in the file any more."""
+        """Record that a rule is no longer in the file."""
         rule = record.rule.id
         if refused:
             words = [
@@ -201,9 +200,9 @@ class History:
             self.change_status(rule, Status.ARCHIVED, RuleEventKind.LEFT_FILE, _OTHER_BRANCH_REASON)
 
     def _reconcile_present(self, before: RuleRecord, rule: Rule) -> None:
-        """Follow one rule that stands in the file."""
+        """Record what happened to a rule that is in the file."""
         if not before.status.is_active:
-            # It may be a person's word, or a look at another branch; what was known of it is so.
+            # A person may have restored it, or only checked out another branch.
             if before.reason == _DELETED_REASON:
                 self.delete_refusal(before.rule.text)
             back = replace(before, rule=rule, status=before.status_when_restored, reason="")
@@ -251,10 +250,10 @@ class History:
     # ---- outcomes
 
     def record_exposures(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
-        """Remember with which rules an attempt was made.
+        """Record the rules that were active during an attempt.
 
-        What is said last of a rule counts, except that what only stands in a file takes nothing
-        back that a transcript told.
+        The last exposure of a rule counts, except that one that is inferred from a file does not
+        replace one that a transcript proves.
         """
         with self._database.transaction():
             self._database.write(
@@ -279,7 +278,7 @@ class History:
     def record_failure(
         self, run: str, failure: str, case_fingerprints: Collection[str] = ()
     ) -> list[RuleRecord]:
-        """Remember how the attempt in hand failed; return the rules sent that it recurs on.
+        """Record how the current attempt failed; return the sent rules whose failure recurred.
 
         Args:
             run: the run's id.
@@ -308,7 +307,7 @@ class History:
             return [record for rule in again if (record := self.find_record(rule))]
 
     def record_verdict(self, run: str, number: int, *, solved: bool) -> bool:
-        """Remember an attempt's verdict; give whether it is news."""
+        """Record an attempt's verdict; return whether it had none before."""
         return bool(
             self._database.write(
                 "UPDATE attempts SET solved = ? WHERE book = ? AND run = ? AND number = ?"
@@ -318,7 +317,7 @@ class History:
         )
 
     def list_exposed_rules(self, run: str, number: int) -> list[RuleRecord]:
-        """The rules that an attempt was made with: those that were sent."""
+        """Return the rules that were sent in an attempt."""
         rows = self._database.fetch_rows(
             "SELECT rule FROM exposures WHERE book = ? AND run = ? AND attempt = ?"
             " AND witness != ?",
@@ -328,7 +327,7 @@ class History:
         return [record for record in found if record]
 
     def has_attempts_since(self, moment: datetime) -> bool:
-        """Whether an attempt was judged after a moment."""
+        """Return whether an attempt was judged after a moment."""
         return bool(
             self._database.fetch_rows(
                 "SELECT 1 FROM attempts WHERE book = ? AND solved IS NOT NULL AND at > ? LIMIT 1",
@@ -337,7 +336,7 @@ class History:
         )
 
     def _find_current_attempt(self, run: str) -> int | None:
-        """The number of a run's newest attempt."""
+        """Return the number of a run's newest attempt."""
         rows = self._database.fetch_rows(
             "SELECT max(number) FROM attempts WHERE book = ? AND run = ?", (self.book, run)
         )

@@ -1,4 +1,4 @@
-"""CLAUDE.md and AGENTS.md kept saying the same rules, whichever of them people edit."""
+"""Keep the same rules in CLAUDE.md and AGENTS.md, whichever of them people edit."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -12,9 +12,9 @@ from teacher.models import RuleText
 def merge_mirrors(
     file_set: RuleFileSet, agreed: Mapping[str, RuleText], today: date
 ) -> RuleFileSet:
-    """The files with what was done to one of them done to the other as well.
+    """Return the files with the changes of each made in the other as well.
 
-    A three-way merge, rule by rule: `agreed` is what both said when they last were the same. A
+    A three-way merge, rule by rule: `agreed` is what both contained when they last were equal. A
     rule that only one file has is new there, or else was deleted from the other; of two texts the
     one that was edited counts, and if both were, that of CLAUDE.md. Where a file has lost its
     whole section, it gets it back; and nothing counts as deleted where neither file has all the
@@ -22,7 +22,7 @@ def merge_mirrors(
 
     Args:
         file_set: the files, of a rulebook that is mirrored.
-        agreed: the rules that both had then, by id, in their texts of then.
+        agreed: the rules that both had then, by id.
         today: the day that a changed rule is marked with.
 
     Raises:
@@ -30,8 +30,8 @@ def merge_mirrors(
     """
     homes = file_set.mirrors
     claude, agents = (_index_by_id(file_set, name) for name in (CLAUDE_MD, AGENTS_MD))
-    # Where one file imports the other, a rule stands in one of them by rights; and a whole
-    # section that is gone is another branch, or a file begun anew: nobody's word.
+    # Where one file imports the other, each rule is rightly in one of them only; and a whole
+    # section that is gone is another branch, or a new file: no decision of a person.
     one_has_all = any(agreed.keys() <= side.keys() for side in (claude, agents))
     deletes = len(homes) > 1 and one_has_all and all(map(file_set.has_section, homes))
     for rule in dict.fromkeys([*claude, *agents]):
@@ -51,7 +51,7 @@ def merge_mirrors(
 
 
 def find_shared_ids(file_set: RuleFileSet) -> frozenset[str]:
-    """The ids of the rules that both files have; none where one file speaks for both."""
+    """Return the ids of the rules that both files have; none where one file imports the other."""
     if len(file_set.mirrors) == 1:
         return frozenset()
     return frozenset(_index_by_id(file_set, CLAUDE_MD)) & frozenset(

@@ -131,9 +131,9 @@ def join_hyphens(word: str) -> str:
     return _strip_ending(word.replace("-", ""))
 
 
-@lru_cache(maxsize=8192)  # each rule in force is compared with each that comes in
+@lru_cache(maxsize=8192)  # each active rule is compared with each new one
 def sign_words(text: str) -> Mapping[str, int]:
-    """Words that carry meaning: 1 asked for, -1 forbidden, 0 both."""
+    """Return the words that carry meaning: 1 for asked for, -1 for forbidden, 0 for both."""
     signs: dict[str, int] = {}
     # People may write a book into one bullet: the time that patterns take grows with its square.
     for word, sign in _iter_signed_words(text[:MAX_CHARS]):
@@ -170,7 +170,7 @@ def _iter_signed_words(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _stem_word(word: str) -> str:
-    """The word without its ending, and one word for those that mean the same in rules."""
+    """Return a word without its ending; words that mean the same in rules become one."""
     word = _strip_ending(word)
     return _ONE_WORD.get(word, word)
 
@@ -197,7 +197,7 @@ def is_opposite(one: str, other: str) -> bool:
 
 
 def is_negation(one: str, other: str) -> bool:
-    """Whether one is the other with a prefix that makes it the opposite: `asynchronous`."""
+    """Return whether one is the other with a prefix that negates it: `asynchronous`."""
     long, short = sorted((one, other), key=len, reverse=True)
     return long.endswith(short) and long.removesuffix(short) in _NEGATIVE_PREFIXES
 

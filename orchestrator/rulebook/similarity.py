@@ -1,7 +1,7 @@
-"""Whether two rules say the same, the opposite, or have nothing to do with each other.
+"""Compare two rules: they say the same, the opposite, or are unrelated.
 
 A rule is read as words with a sign: what it asks for, and what it forbids. Likeness alone would
-take "prefer X over Y" and "prefer Y over X" for one rule; the signs tell them apart. In doubt two
+take "prefer X over Y" and "prefer Y over X" for one rule; the signs distinguish them. In doubt two
 rules are not the same: a wrong duplicate would lose a lesson without a word.
 """
 
@@ -37,7 +37,7 @@ _MIN_TYPO_LENGTH: Final = 5
 
 
 def compare_rules(one: RuleText, other: RuleText) -> RuleRelation:
-    """Tell what two rules are to each other, by their words alone; the reasons do not count.
+    """Return how two rules are related, by their words alone; the reasons do not count.
 
     Two rules on one subject that disagree are opposite whatever their `When` say: whether both
     can stand is for a person to decide.
@@ -66,11 +66,11 @@ def compare_rules(one: RuleText, other: RuleText) -> RuleRelation:
 
 
 class Shortlist:
-    """Finds among many rules the few that may be kin to one, without comparing it to each.
+    """Finds among many rules the few that may be related to one, without comparing it to each.
 
-    `compare` finds two rules unrelated unless they share most words of the shorter one, or all but
-    a few of both, where words that differ by a slip of spelling count as one. How many words they
-    can share at most is counted here, by the words and not by the rules.
+    `compare_rules` finds two rules unrelated unless they share most words of the shorter one, or
+    all but a few of both, where words that differ by a spelling error count as one. This class
+    counts how many words they can share at most, by an index of words.
     """
 
     def __init__(self, texts: Sequence[RuleText]) -> None:
@@ -83,7 +83,7 @@ class Shortlist:
                 self._having[word].append(number)
 
     def find_candidates(self, text: RuleText) -> list[int]:
-        """Return the places of all texts that may be one with this text, or contradict it.
+        """Return the indexes of all texts that may be the same as this text, or contradict it.
 
         In their order; others may be among them.
         """
@@ -100,7 +100,7 @@ class Shortlist:
         return sorted(kin.union(self._same.get(normalize_text(text), ())))
 
     def _find_similar_words(self, words: Collection[str]) -> set[str]:
-        """The known words that `compare` may take for one of these."""
+        """Return the known words that `compare_rules` may take for one of these."""
         from rapidfuzz import fuzz, process
 
         like = {word for word in words if word in self._having}
@@ -117,16 +117,16 @@ class Shortlist:
 
 
 def _can_be_related(shared: int, one: int, other: int) -> bool:
-    """Whether rules with so many words can be kin if they share so many at most.
+    """Return whether rules with so many words can be related if they share so many at most.
 
-    `_SUBJECT` of the shorter one, or, by `_swapped`, all but half of those shared and one.
+    They share `_MIN_SHARED_RATIO` of the shorter one, or enough for `_has_swapped_value`.
     """
     few, many = sorted((one, other))
     return shared >= _MIN_SHARED_RATIO * few or 2 * (many - shared) <= shared + 2
 
 
 def _is_contradiction(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
-    """Whether what one asks for is what the other forbids.
+    """Return whether one rule asks for what the other forbids.
 
     "Never compare floats with ==; use isclose" and "compare floats with isclose, not ==" agree,
     though floats are in a forbidding clause here and an asking one there: where rules agree both
@@ -139,7 +139,7 @@ def _is_contradiction(first: Mapping[str, int], second: Mapping[str, int]) -> bo
 
 
 def _has_swapped_value(first: Mapping[str, int], second: Mapping[str, int]) -> bool:
-    """Whether one names another value in the same place: 30 for 60, before for after."""
+    """Return whether one names another value at the same position: 30 for 60, before for after."""
     left, right = first.keys() - second.keys(), second.keys() - first.keys()
     shared = first.keys() & second.keys()
     if not left or not right or not shared:
@@ -154,7 +154,7 @@ def _has_swapped_value(first: Mapping[str, int], second: Mapping[str, int]) -> b
 
 
 def _is_exclusive(text: RuleText) -> bool:
-    """Whether a rule allows what it names alone; the same without `only` says less."""
+    """Return whether a rule allows only what it names; without `only` it says less."""
     return bool(_ONLY.search(text.rule[:MAX_CHARS].casefold()))
 
 
@@ -170,25 +170,25 @@ def _is_same_situation(one: str, other: str) -> bool:
 
 
 def _correct_spelling(words: Mapping[str, int], like: Mapping[str, int]) -> dict[str, int]:
-    """The words, a slip of spelling mended to the word of the other rule."""
+    """Return the words, with spelling errors corrected to the words of the other rule."""
     from rapidfuzz import fuzz, process
 
-    mended = {}
+    corrected = {}
     unmatched = [other for other in like if other not in words]
     for word, sign in words.items():
         if word in like or len(word) < _MIN_TYPO_LENGTH:
-            mended[word] = sign
+            corrected[word] = sign
             continue
         free = [other for other in unmatched if not is_negation(word, other)]
         joined = [other for other in free if join_hyphens(other) == join_hyphens(word)]
         if joined:
-            mended[joined[0]] = sign
+            corrected[joined[0]] = sign
         elif word.isalpha():
             spelled = [other for other in free if other.isalpha()]
             found = process.extractOne(
                 word, spelled, scorer=fuzz.ratio, score_cutoff=_MIN_TYPO_SIMILARITY
             )
-            mended[found[0] if found else word] = sign
+            corrected[found[0] if found else word] = sign
         else:
-            mended[word] = sign
-    return mended
+            corrected[word] = sign
+    return corrected

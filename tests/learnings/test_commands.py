@@ -132,7 +132,7 @@ def test_a_promoted_rule_is_a_rule_like_all_others(
     again = command("learnings", "promote", learned("Pin the version now"), "--yes",
                     "--line", "Pin the version", "--when", "Deploying")  # fmt: skip
     assert isinstance(again.exception, NotPromotedError)
-    assert f"it was turned down before, as {rule['id']}" in str(again.exception)
+    assert f"it was rejected before, as {rule['id']}" in str(again.exception)
     assert "Pin" not in (project / "CLAUDE.md").read_text("utf-8")
 
 

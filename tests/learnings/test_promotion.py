@@ -186,7 +186,7 @@ def test_a_contradiction_waits_and_the_entry_stays_resolved(
     assert never
     entry = refuses(workspace, book, "Always use tabs", f"it contradicts {never.id}: Never use")
     assert "Always use tabs" not in claude_md(workspace)
-    with pytest.raises(NotPromotedError, match="no rule was written: it waits for your word"):
+    with pytest.raises(NotPromotedError, match="no rule was written: it waits for your approval"):
         promote_entry(workspace, entry.id, build_rule_text(entry, "Always use tabs"), book)
 
 

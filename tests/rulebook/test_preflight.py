@@ -88,7 +88,7 @@ def test_what_was_turned_down_stays_out() -> None:
     )
     outcome = take(b"", NONE, PreflightContext(refused_rules=(refused,)))
     assert (outcome.rule, written(outcome)) == (None, b"")
-    assert "turned down before, as r-111111" in outcome.reason
+    assert "rejected before, as r-111111" in outcome.reason
 
 
 def test_over_budget_the_least_valuable_leaves() -> None:
@@ -260,3 +260,14 @@ def test_an_id_belongs_to_one_text() -> None:
     again = take(b"", NONE, PreflightContext(fingerprints={mine.id: fingerprint_text(NONE)}))
     assert again.rule is not None
     assert again.rule.id == mine.id
+
+
+def test_a_scope_that_the_file_cannot_express_does_not_hide_how_long_a_rule_is() -> None:
+    # In CLAUDE.md every rule is loaded, whatever files the teacher meant it for.
+    lesson = replace(add(LISTS), paths=("src/api/**",))
+    file_set = RuleFileSet({CLAUDE_MD: b""})
+    outcome = apply_lesson(
+        file_set, lesson, FAILURE, today=TODAY, context=PreflightContext(max_tokens=5)
+    )
+    assert outcome.change is ChangeKind.WAITS_FOR_APPROVAL
+    assert outcome.file_set == file_set
