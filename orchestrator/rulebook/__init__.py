@@ -17,8 +17,9 @@ The modules, in the order in which a lesson meets them:
 - `rule_files`, `files`, `locking`, `agents_md`: the files on disk, and which of them are loaded.
 - `rule_file_set`, `document`, `markdown_pieces`, `scope`: their content as a model.
 - `mirroring`: CLAUDE.md and AGENTS.md with the same rules.
-- `history_updates`, `withdrawal`, `history`, `records`: what is known about each rule.
-- `lesson_decision`, `preflight`, `similarity`, `poison`, `text`: what becomes of a lesson.
+- `history_updates`, `withdrawal`, `history`, `rule_table`, `records`: what is known of each rule.
+- `lesson_decision`, `preflight`, `similarity`, `signed_words`, `poison`, `text`: what becomes of
+  a lesson.
 - `lesson_editing`, `rule_edits`, `editing`: how files change.
 - `known_rules`: the rules that a teacher is shown.
 - `outcomes`, `witness`, `suggested_checks`: what runs say about rules.

@@ -271,7 +271,8 @@ class RuleFileSet:
             return parse_scope(self.files[name])
 
     def _replace_file(self, name: str, data: bytes) -> "RuleFileSet":
-        # A file that is changed anyway gets its ids written down, so that they last.
+        # Rules that people wrote have no comment; their id is derived from the text, and would
+        # change with it. So a file that is changed anyway gets a comment for each of them.
         data = editing.add_missing_comments(data) if contains_rules(data) else data
         return replace(self, files={**self.files, name: data})
 

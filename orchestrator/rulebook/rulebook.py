@@ -271,6 +271,7 @@ class MarkdownRulebook:
             if self._rule_files.write(snapshot, file_set):
                 self._record_agreed_rules(file_set)
                 return result
+            # An editor that takes no locks has saved a file: decide again on what is there now.
             snapshot = self._rule_files.read()
         raise RulebookError(
             f"another program keeps writing the rules in {self._rule_files.root}",

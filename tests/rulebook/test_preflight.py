@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.models import Rule
+from orchestrator.models import ChangeKind, Rule
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.rulebook.document import parse_document
 from orchestrator.rulebook.editing import append_rule, remove_rule
