@@ -48,7 +48,7 @@ def body(run, open_journal):
 
 DIES = DurableWorkflow("dies", body)
 """
-CARRIES = 'DIES.carry("run", Path(sys.argv[1]))'
+CARRIES = 'DIES.execute("run", Path(sys.argv[1]))'
 EXECUTES_AGAIN = """
 from dbos import DBOS
 from orchestrator.journal.durable import _engine

@@ -642,7 +642,7 @@ def test_a_commit_that_git_refuses_says_why(
     workspace: Workspace, resolved: Entry, book: MarkdownRulebook
 ) -> None:
     git(workspace.base, "init", "-q")
-    hook = workspace.base / ".git" / "hooks" / "pre-commit_promotion"
+    hook = workspace.base / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho not on Fridays\nexit 1\n", encoding="utf-8")
     hook.chmod(0o755)

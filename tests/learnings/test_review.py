@@ -215,7 +215,7 @@ def test_hooks_do_not_wait_while_a_review_waits(workspace: Workspace) -> None:
     reviewer = threading.Thread(target=review_workspace, args=(workspace,))
     with storage.lock_workspace(workspace.base):
         reviewer.start()
-        while "workspace_locked" not in calls_of(reviewer):
+        while "lock_workspace" not in calls_of(reviewer):
             assert reviewer.is_alive()
             time.sleep(0.01)
         with workspace.pending_errors.open("ab") as log_file:

@@ -154,7 +154,7 @@ def test_no_value_is_a_trailer_of_its_own(repository: Path, ending: str) -> None
     rule = Rule("r-1", RuleText("Co-authored-by: Evil <e@example.org>", evil, evil), "")
     origin = Origin(evil, "pytest", evil, evil, evil, (evil,))
     said = render_message(RuleRecord(rule, Status.ACTIVE, "", origin, MOMENT, MOMENT))
-    path = repository / "render_message"
+    path = repository / "message"
     path.write_text(said, encoding="utf-8")
     trailers = git(repository, "interpret-trailers", "--parse", str(path)).splitlines()
     assert {line.partition(":")[0] for line in trailers} == OURS
