@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from orchestrator.config import Override
     from orchestrator.events import Event
     from orchestrator.rulebook.history import History
-    from orchestrator.rulebook.keeping import ChangeResult, RuleManager
     from orchestrator.rulebook.records import RuleRecord
+    from orchestrator.rulebook.rule_manager import ChangeResult, RuleManager
     from orchestrator.rulebook.rulebook import MarkdownRulebook
 
 
@@ -188,7 +188,7 @@ def _open_manager(
     project_dir: Path, config_file: Path | None, *, adding: bool = False
 ) -> "Iterator[RuleManager]":
     """Open the project's rules; `adding` first checks that Claude Code loads their file."""
-    from orchestrator.rulebook.keeping import RuleManager
+    from orchestrator.rulebook.rule_manager import RuleManager
 
     with open_rulebook(project_dir, config_file, adding=adding) as (book, history):
         yield RuleManager(book, history)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.guard.guard import Guard, GuardMode
-from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.rulebook.rule_files import RuleFiles
 
 
 def build_guard(

@@ -19,7 +19,7 @@ from orchestrator.guard.suite_writes import is_source
 from orchestrator.guard.verdict_checks import VerdictChecks
 from orchestrator.models import Attempt, Case, Diff, Finding, Findings, SuiteOutcome, SuiteReport
 from orchestrator.models.footprint import Footprint
-from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.settings import list_environment_plugins
 

@@ -25,8 +25,8 @@ from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
 from orchestrator.rulebook import files
 from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.locking import lock_instruction_files
-from orchestrator.rulebook.pages import RULES_DIR, Target
-from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.rulebook.rule_file_set import RULES_DIR, Target
+from orchestrator.rulebook.rule_files import RuleFiles
 
 _IMPORT: Final = f"@{AGENTS_MD}\n\n".encode()
 

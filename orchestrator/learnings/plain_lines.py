@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.learnings.entries import normalize_text
 from orchestrator.platform.bom import BOM
 from orchestrator.rulebook.document import find_front_matter
-from orchestrator.rulebook.likeness import RuleRelation, compare_rules
 from orchestrator.rulebook.preflight import is_same_rule
+from orchestrator.rulebook.similarity import RuleRelation, compare_rules
 from teacher.models import RuleText
 
 if TYPE_CHECKING:

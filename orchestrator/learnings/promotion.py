@@ -15,11 +15,11 @@ from orchestrator.learnings.plain_lines import find_opposite_line, find_same_lin
 from orchestrator.learnings.status_changes import set_fields
 from orchestrator.learnings.workspace import Workspace
 from orchestrator.masking import mask_text
-from orchestrator.models import Rule
+from orchestrator.models import PENDING_CHANGES, ChangeKind, Rule
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook import committing
-from orchestrator.rulebook.lessons import Outcome, apply_lesson
-from orchestrator.rulebook.pages import RuleFileSet, Target
+from orchestrator.rulebook.lesson_editing import Outcome, apply_lesson
+from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.text import sanitize_line, sanitize_word
 from teacher.models import Action, Failure, FailureType, Lesson, RuleText
@@ -28,7 +28,6 @@ SOURCE: Final = "learning"
 
 _SUMMARY_BOUND: Final = 200
 _TARGETS: Final = {CLAUDE_MD: Target.PROJECT, AGENTS_MD: Target.AGENTS_MD}
-_PENDING_CHANGES: Final = ("quarantined", "contradiction", "waits for approval")
 
 
 class NotPromotedError(LoopError):
@@ -165,7 +164,7 @@ def _write_rule(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promoti
             f"{entry.id} stays resolved, no rule was written: {outcome.reason}",
             "`orchestrator rules list --all` shows it; `rules restore` and `rules add` overrule",
         )
-    if change.change in _PENDING_CHANGES:
+    if change.change in PENDING_CHANGES:
         rule = change.rule.id
         raise NotPromotedError(
             f"{entry.id} stays resolved, its rule {rule} waits: {change.reason}",
@@ -173,7 +172,9 @@ def _write_rule(book: MarkdownRulebook, entry: Entry, text: RuleText) -> Promoti
         )
     after = book.read_files()
     changed = tuple(path for path in {**before, **after} if before.get(path) != after.get(path))
-    return Promotion(entry, text, change.path, change.rule, change.change != "added", changed)
+    return Promotion(
+        entry, text, change.path, change.rule, change.change is not ChangeKind.ADDED, changed
+    )
 
 
 def _preview_lesson(
@@ -183,9 +184,8 @@ def _preview_lesson(
     outcomes: list[Outcome] = []
 
     def apply(file_set: RuleFileSet) -> RuleFileSet:
-        outcome = apply_lesson(
-            file_set, lesson, failure, today=book.today(), standing=book.read_context()
-        )
+        context = book.read_context()
+        outcome = apply_lesson(file_set, lesson, failure, today=book.today(), context=context)
         outcomes.append(outcome)
         return outcome.file_set
 

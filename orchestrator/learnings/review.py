@@ -13,7 +13,8 @@ from orchestrator.learnings.entry_log import LogResult
 from orchestrator.learnings.pending_errors import import_pending_errors
 from orchestrator.learnings.workspace import Workspace, today
 from orchestrator.rulebook import files
-from orchestrator.rulebook.likeness import is_same_subject, iter_keywords
+from orchestrator.rulebook.signed_words import iter_keywords
+from orchestrator.rulebook.similarity import is_same_subject
 from orchestrator.storage.location import HOOK_ERROR_LOG, HOOKS
 from orchestrator.storage.state_directory import resolve_state_directory
 

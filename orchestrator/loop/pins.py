@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from orchestrator.masking import Masker
-from orchestrator.models import Attempt, RuleChange, Task
+from orchestrator.models import Attempt, ChangeKind, RuleChange, Task
 from orchestrator.workspace.pinning import PinnedTree
 from teacher.models import Failure
 
-_KNOWN: Final = "already known"
-_LEARNED: Final = ("added", "amended", "waits for approval", _KNOWN)
+_LEARNED: Final = (
+    *(ChangeKind.ADDED, ChangeKind.AMENDED),
+    *(ChangeKind.WAITS_FOR_APPROVAL, ChangeKind.ALREADY_KNOWN),
+)
 """Changes of the rulebook after which a rule may be put on trial. One that is already known may
 have been written by this very step, before its process was killed."""
 
@@ -22,7 +24,7 @@ def is_learned(change: RuleChange) -> bool:
 
 def is_known(change: RuleChange) -> bool:
     """Return whether the rule was known before, so that a stored tree of it is the right one."""
-    return change.change == _KNOWN
+    return change.change is ChangeKind.ALREADY_KNOWN
 
 
 def describe_tree(

@@ -14,7 +14,7 @@ models.rules         rules, and how a lesson changes them
 from orchestrator.models.agents import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.models.changes import Diff, FileChange, Snapshot
 from orchestrator.models.findings import Finding, FindingKind, Findings
-from orchestrator.models.rules import Rule, RuleChange, Teaching
+from orchestrator.models.rules import PENDING_CHANGES, ChangeKind, Rule, RuleChange, Teaching
 from orchestrator.models.runs import (
     RESUMABLE,
     Attempt,
@@ -28,6 +28,7 @@ from orchestrator.models.suites import Case, CaseOutcome, Raised, SuiteOutcome, 
 from orchestrator.models.verdicts import CaseVerdict, Judgement, Verdict, VerdictKind
 
 __all__ = [
+    "PENDING_CHANGES",
     "RESUMABLE",
     "AgentLimits",
     "AgentOutcome",
@@ -36,6 +37,7 @@ __all__ = [
     "Case",
     "CaseOutcome",
     "CaseVerdict",
+    "ChangeKind",
     "Diff",
     "EventRow",
     "FileChange",

@@ -1,6 +1,7 @@
 """Rules, what a lesson did to them, and what became of the teaching."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from teacher.models import Lesson, RuleText, Usage
@@ -8,14 +9,32 @@ from teacher.models import Lesson, RuleText, Usage
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as it stands in the rulebook."""
+    """A rule of the rulebook."""
 
     id: str
     text: RuleText
     source: str = ""
     """`Learned on 2026-11-20 from test failure`."""
     paths: tuple[str, ...] = ()
-    """Globs of the files that it is loaded for; always, if there are none."""
+    """Globs of the files that the rule is loaded for; it is always loaded if there are none."""
+
+
+class ChangeKind(StrEnum):
+    """What a lesson did to the rulebook. The values are stored and printed."""
+
+    ADDED = "added"
+    AMENDED = "amended"
+    REINFORCED = "reinforced"
+    ALREADY_KNOWN = "already known"
+    QUARANTINED = "quarantined"
+    CONTRADICTION = "contradiction"
+    WAITS_FOR_APPROVAL = "waits for approval"
+
+
+PENDING_CHANGES = frozenset(
+    (ChangeKind.QUARANTINED, ChangeKind.CONTRADICTION, ChangeKind.WAITS_FOR_APPROVAL)
+)
+"""Changes that are not written: the rule waits for a person."""
 
 
 @dataclass(frozen=True)
@@ -24,22 +43,21 @@ class RuleChange:
 
     rule: Rule
     path: Path
-    change: str
-    """`added`, `amended`, `reinforced`, `already known`; or, and then it is not in the file,
-    `quarantined`, `contradiction`, `waits for approval`."""
+    change: ChangeKind
+    """The file does not contain the rule if the change is one of `PENDING_CHANGES`."""
     reason: str = ""
-    """Why a lesson is held back: it is in the run's record, and not in the file."""
+    """Why a lesson is held back. It is recorded with the run, not in the file."""
     leaving: tuple[Rule, ...] = ()
-    """Rules that went to the archive to make room."""
+    """Rules that were archived to make room."""
 
 
 @dataclass(frozen=True)
 class Teaching:
-    """What came of asking the teacher: a lesson, or the trouble that kept it away."""
+    """The result of asking the teacher: a lesson, or the error that prevented one."""
 
     lesson: Lesson | None
     usage: Usage = field(default_factory=Usage)
-    """What the answer took, also when it was of no use."""
+    """What the answer cost, even if it could not be used."""
     trouble: str = ""
     answered: bool = True
     """Whether the teacher answered at all; if not, it can be asked again."""

@@ -1,7 +1,7 @@
-"""A rulebook file read: where the managed section is, and which rules stand in it.
+"""Parse a rulebook file: its managed section, and the rules in it.
 
-What is a heading, a list, a comment or a fence is what CommonMark says, by markdown-it; where they
-stand is kept in the file's own lines, for `editing`. Nothing here touches a file.
+CommonMark, by markdown-it, decides what is a heading, a list, a comment or a fence. Positions are
+lines of the file, for `editing`. Nothing here reads or writes a file.
 
     ## Learned Rules & Patterns
 
@@ -11,7 +11,7 @@ stand is kept in the file's own lines, for `editing`. Nothing here touches a fil
     - **Why**: ...
       - **Source**: Learned on 2026-11-20 from test failure
 
-Claude Code strips a comment that stands so before it sends the file.
+Claude Code removes such a comment before it sends the file.
 """
 
 import posixpath
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 from orchestrator.errors import RulebookError
 from orchestrator.models import Rule
 from orchestrator.platform.bom import BOM, is_utf16, split_bom
-from orchestrator.rulebook.pieces import (
+from orchestrator.rulebook.markdown_pieces import (
     FRONT_MATTER,
     Bullet,
     Comment,
@@ -52,22 +52,22 @@ _IMPORT: Final = re.compile(r"(?:^|\s)@([^\s\\#]+)")
 
 @dataclass(frozen=True)
 class RuleLocation:
-    """Where a rule stands."""
+    """The lines of a rule in its file."""
 
     comment: Comment | None
     bullets: tuple[Bullet, ...]
 
     def find_bullet(self, name: str) -> Bullet | None:
-        """The bullet with this name."""
+        """Return the bullet with this name."""
         return next((bullet for bullet in self.bullets if bullet.name == name), None)
 
 
 @dataclass(frozen=True)
 class Document:
-    """A rulebook file, read.
+    """A rulebook file after parsing.
 
-    `rules` are all rules in force, in the order of the file, each with an id of its own: the one
-    in its comment, or one that follows from its text.
+    `rules` are all active rules in the order of the file, each with a unique id: the one in its
+    comment, or one derived from its text.
     """
 
     rules: tuple[Rule, ...]
@@ -80,7 +80,7 @@ class Document:
     """The lines of the (first) managed section, after its heading."""
     locations: tuple[RuleLocation, ...] = field(repr=False)
     closer: str = field(repr=False)
-    """What would end the last block of the file, in case nobody ended it."""
+    """The text that closes the last block of the file, if it is open."""
 
     @cached_property
     def _positions_by_id(self) -> Mapping[str, int]:
@@ -88,23 +88,23 @@ class Document:
         return {rule.id: number for number, rule in enumerate(self.rules)}
 
     def find_location(self, rule: str) -> RuleLocation:
-        """Where the rule with this id stands. Raises KeyError when there is none."""
+        """Return the location of a rule. Raises KeyError when there is no such rule."""
         return self.locations[self._positions_by_id[rule]]
 
     def get_comment(self, rule: str) -> str:
-        """What the comment of the rule with this id says, with its marks."""
+        """Return the comment of a rule, with its marks; empty if there is none."""
         comment = self.find_location(rule).comment
         return "".join(self.lines[comment.start : comment.end]) if comment else ""
 
     def find_rule(self, rule: str) -> Rule | None:
-        """The rule with this id."""
+        """Return the rule with this id."""
         number = self._positions_by_id.get(rule)
         return None if number is None else self.rules[number]
 
 
 @lru_cache(maxsize=16)  # a few files are read for the teacher, for the edit, and to check it
 def parse_document(data: bytes) -> Document:
-    """Read a rulebook file. Whatever is in it, this gives what rules can be made out.
+    """Parse a rulebook file. Any content is accepted; rules that can be recognized are returned.
 
     Takes up to 7 s for a file of 1 MB, and 30 ms for one of 10 kB; a rule in our own form, or a
     piece that was read before, takes some 10 microseconds.
@@ -130,7 +130,7 @@ def build_document(bom: str, lines: tuple[str, ...], pieces: Sequence[Piece]) ->
         found[bisect_left(starts, start) : bisect_left(starts, end)] for start, end in sections
     ]
     comments = frozenset(mark.id for part in marks for mark in part if isinstance(mark, Comment))
-    places = tuple(place for part in marks for place in _iter_locations(part))
+    places = tuple(location for part in marks for location in _iter_locations(part))
     rules = _build_rules(places, comments)
     return Document(
         rules=rules,
@@ -144,16 +144,16 @@ def build_document(bom: str, lines: tuple[str, ...], pieces: Sequence[Piece]) ->
 
 
 def build_unclosed_error(what: str) -> RulebookError:
-    """The error for a file in which what was begun and not ended would swallow what is added."""
+    """Return the error for a file whose last block is open and would swallow what is added."""
     return RulebookError(
-        f"the file cannot take {what}: a block was begun and not ended",
+        f"the file cannot take {what}: a block is not closed",
         "end the front matter, or the code fence, comment or HTML tag at its end, that is open",
     )
 
 
 @lru_cache(maxsize=16)
 def contains_rules(data: bytes) -> bool:
-    """Whether a file may have a managed section: a look, where reading it takes long."""
+    """Return whether a file may have a managed section: a quick look, as parsing is slow."""
     if HEADING.encode() in data:
         return True
     encoding = "utf-16" if is_utf16(data) else "utf-8"
@@ -161,16 +161,16 @@ def contains_rules(data: bytes) -> bool:
 
 
 def find_front_matter(data: bytes) -> str | None:
-    """The YAML at the beginning of a file, as Claude Code (2.1.329) finds it.
+    """Return the YAML at the beginning of a file, as Claude Code (2.1.329) finds it.
 
-    It ends with the first `---`, wherever that stands; Claude Code sends the rest.
+    It ends with the first `---`, even within a line; Claude Code sends the rest.
     """
     found = FRONT_MATTER.match(_decode_text(data))
     return found[1] if found else None
 
 
 def has_content(data: bytes) -> bool:
-    """Whether Claude Code finds anything in a file once comments and front matter are gone."""
+    """Return whether a file has content for Claude Code beside comments and front matter."""
     text = _decode_text(data)
     front = FRONT_MATTER.match(text)
     at = front.end() if front else 0
@@ -185,7 +185,7 @@ def has_content(data: bytes) -> bool:
 
 @lru_cache(maxsize=16)
 def find_imports(data: bytes) -> frozenset[str]:
-    """The paths that a file imports with `@path`, from its folder.
+    """Return the paths that a file imports with `@path`, relative to its folder.
 
     As Claude Code (2.1.329) finds them: not in front matter, code, comments or HTML blocks. In a
     list it looks into code spans and inline comments too.
@@ -215,12 +215,12 @@ def _decode_text(data: bytes) -> str:
 def _build_inline_parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    # Unjoined, so that an escaped @ is told from a plain one.
+    # Unjoined, so that an escaped @ can be distinguished from a plain one.
     return MarkdownIt("commonmark").disable("text_join")
 
 
 def _iter_sections(pieces: Sequence[Piece], lines: int) -> Iterator[tuple[int, int]]:
-    """Lines of each managed section, from after its heading up to the next of level 1 or 2."""
+    """Yield the lines of each managed section, up to the next heading of level 1 or 2."""
     begun: int | None = None
     for start, end, title in (heading for piece in pieces for heading in piece.headings):
         if begun is not None:
@@ -245,14 +245,14 @@ def _iter_locations(marks: Iterable[Bullet | Comment]) -> Iterator[RuleLocation]
         yield RuleLocation(comment, tuple(bullets))
 
 
-def _build_rules(places: Sequence[RuleLocation], comments: frozenset[str]) -> tuple[Rule, ...]:
+def _build_rules(locations: Sequence[RuleLocation], comments: frozenset[str]) -> tuple[Rule, ...]:
     rules: dict[str, Rule] = {}
     taken = set(comments)
-    for place in places:
-        said = {bullet.name: bullet.text for bullet in place.bullets}
+    for location in locations:
+        said = {bullet.name: bullet.text for bullet in location.bullets}
         text = RuleText(said["Rule"], said.get("When", ""), said.get("Why", ""))
-        if place.comment and place.comment.id not in rules:
-            key = place.comment.id
+        if location.comment and location.comment.id not in rules:
+            key = location.comment.id
         else:
             key = find_free_id(text, taken)
         taken.add(key)
@@ -261,7 +261,7 @@ def _build_rules(places: Sequence[RuleLocation], comments: frozenset[str]) -> tu
 
 
 def find_free_id(text: RuleText, taken: AbstractSet[str]) -> str:
-    """The id that follows from the text, or the next one that is not taken."""
+    """Return the id derived from the text, or the next one that is not taken."""
     nth = 0
     while (key := derive_rule_id(text, nth)) in taken:
         nth += 1

@@ -1,6 +1,6 @@
-"""A rulebook file edited: bytes in, bytes out, and every byte that is not ours as it was.
+"""Edit a rulebook file: bytes in, bytes out. Every byte outside of the rule stays as it was.
 
-Each edit is read back before it is given out: it changed the rule it was for, and no other.
+The result of each edit is parsed before it is returned, to make sure that no other rule changed.
 """
 
 import re
@@ -23,7 +23,7 @@ from orchestrator.rulebook.text import overlay_text
 from teacher.models import RuleText
 
 Change = Callable[[bytes], bytes]
-"""What makes other bytes of a file's bytes."""
+"""Returns the new content of a file."""
 
 _FIELDS: Final = ("Rule", "When", "Why")
 _BLANK: Final = " \t\r\n"
@@ -31,13 +31,13 @@ _GUARD: Final = "<!-- end of the learned rules -->"
 
 
 def append_rule(data: bytes, rule: Rule, provenance: str, imports: Sequence[str] = ()) -> bytes:
-    """The file with one more rule at the end of its section, which is made if there is none.
+    """Return the file with one more rule at the end of its section, which is added if missing.
 
-    What is added is one piece: without it the file is what it was, byte for byte. `provenance`
-    goes into the comment; `imports` are files to import with a section that is made.
+    The rule is one insertion: without it the file is the same, byte for byte. `provenance`
+    goes into the comment; `imports` are files to import, if the section is added.
 
     Raises:
-        RulebookError: what stands before would swallow the rule.
+        RulebookError: an open block before it would swallow the rule.
     """
     document = parse_document(data)
     for closer in dict.fromkeys(("", document.closer)):
@@ -49,20 +49,20 @@ def append_rule(data: bytes, rule: Rule, provenance: str, imports: Sequence[str]
 
 
 def amend_rule(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
-    """The file with a rule's bullets replaced; its id, source and place stay.
+    """Return the file with a rule's bullets replaced; its id, source and position stay.
 
     A field that is empty in `text` stays as it is. The date goes into the comment.
 
     Raises:
         KeyError: there is no such rule.
-        RulebookError: the bullets are tangled with what stands round them.
+        RulebookError: the bullets are mixed with the text around them.
     """
     document = parse_document(data)
-    place = document.find_location(rule)
-    edits = _build_counter_edits(document, place, rule, "amended", today)
+    location = document.find_location(rule)
+    edits = _build_counter_edits(document, location, rule, "amended", today)
     for name, value in zip(_FIELDS, (text.rule, text.when, text.why), strict=True):
         if value:
-            edits.append(_build_field_edit(document, place, name, value))
+            edits.append(_build_field_edit(document, location, name, value))
     written = _apply_edits(document, edits)
     _require_rules(
         written,
@@ -76,11 +76,11 @@ def amend_rule(data: bytes, rule: str, text: RuleText, today: date) -> bytes:
 
 
 def reinforce_rule(data: bytes, rule: str, today: date) -> bytes:
-    """The file with one more reinforcement noted in a rule's comment, where it costs no tokens.
+    """Return the file with one more reinforcement counted in a rule's comment: it costs no tokens.
 
     Raises:
         KeyError: there is no such rule.
-        RulebookError: the comment is tangled with what stands round it.
+        RulebookError: the comment is mixed with the text around it.
     """
     document = parse_document(data)
     written = _apply_edits(
@@ -92,17 +92,17 @@ def reinforce_rule(data: bytes, rule: str, today: date) -> bytes:
 
 
 def remove_rule(data: bytes, rule: str) -> bytes:
-    """The file without a rule: its bullets, its comment, and the blank line that set it apart.
+    """Return the file without a rule: its bullets, its comment, and the blank line before it.
 
     Raises:
         KeyError: there is no such rule.
-        RulebookError: the bullets are tangled with what stands round them.
+        RulebookError: the bullets are mixed with the text around them.
     """
     document = parse_document(data)
-    place = document.find_location(rule)
-    gone = {line for bullet in place.bullets for line in range(bullet.item, bullet.end)}
-    if place.comment and place.comment.id == rule:
-        gone |= set(range(place.comment.start, place.comment.end))
+    location = document.find_location(rule)
+    gone = {line for bullet in location.bullets for line in range(bullet.item, bullet.end)}
+    if location.comment and location.comment.id == rule:
+        gone |= set(range(location.comment.start, location.comment.end))
     first, last = min(gone), max(gone)
     blank = [not line.strip(_BLANK) for line in document.lines]
     if first and blank[first - 1] and (last + 1 == len(blank) or blank[last + 1]):
@@ -117,15 +117,15 @@ def remove_rule(data: bytes, rule: str) -> bytes:
 
 
 def add_missing_comments(data: bytes) -> bytes:
-    """The file with a comment for each rule that has none, so that it keeps its id when edited.
+    """Return the file with a comment for each rule that has none, so that it keeps its id.
 
     Where a comment would change how a rule reads, there is none.
     """
     document = parse_document(data)
     without = [
-        _build_comment_edit(document, place, rule.id)
-        for rule, place in zip(document.rules, document.locations, strict=True)
-        if place.comment is None or place.comment.id != rule.id
+        _build_comment_edit(document, location, rule.id)
+        for rule, location in zip(document.rules, document.locations, strict=True)
+        if location.comment is None or location.comment.id != rule.id
     ]
     if not without:
         return data
@@ -134,10 +134,10 @@ def add_missing_comments(data: bytes) -> bytes:
 
 
 def _build_comment_edit(
-    document: Document, place: RuleLocation, rule: str, note: str = ""
+    document: Document, location: RuleLocation, rule: str, note: str = ""
 ) -> "_Edit":
-    """The edit that makes a rule's comment."""
-    lines, item = document.lines, place.bullets[0].item
+    """Return the edit that inserts a rule's comment."""
+    lines, item = document.lines, location.bullets[0].item
     indent = lines[item][: len(lines[item]) - len(lines[item].lstrip(" \t"))]
     return item, item, f"{indent}<!-- rule {rule}{note} -->{_find_newline(lines, item)}"
 
@@ -180,7 +180,7 @@ def _insert_block(
 
 
 def _find_newline(lines: Sequence[str], at: int) -> str:
-    """The line ending in use at a place in the file."""
+    """Return the line ending in use at a line of the file."""
     for line in chain(reversed(lines[:at]), lines[at:]):
         if ending := line[len(line.rstrip("\r\n")) :]:
             return ending
@@ -191,15 +191,15 @@ _Edit = tuple[int, int, str]
 """Replace the lines from the first number up to the second by a text."""
 
 
-def _build_field_edit(document: Document, place: RuleLocation, name: str, text: str) -> _Edit:
-    bullet = place.find_bullet(name)
+def _build_field_edit(document: Document, location: RuleLocation, name: str, text: str) -> _Edit:
+    bullet = location.find_bullet(name)
     if bullet:
         first, last = document.lines[bullet.start], document.lines[bullet.end - 1]
         ending = last[len(last.rstrip("\r\n")) :]
         head = first[: first.index("**")]
         return bullet.start, bullet.end, f"{head}**{name}**: {text}{ending}"
     # The field was missing: it follows those that come before it.
-    earlier = [b for b in place.bullets if b.name in _FIELDS[: _FIELDS.index(name)]][-1]
+    earlier = [b for b in location.bullets if b.name in _FIELDS[: _FIELDS.index(name)]][-1]
     newline = _find_newline(document.lines, earlier.end)
     head = document.lines[earlier.start]
     head = head[: head.index("**")]
@@ -209,12 +209,12 @@ def _build_field_edit(document: Document, place: RuleLocation, name: str, text: 
 
 
 def _build_counter_edits(
-    document: Document, place: RuleLocation, rule: str, word: str, today: date
+    document: Document, location: RuleLocation, rule: str, word: str, today: date
 ) -> list[_Edit]:
-    """The edit that counts something in the rule's comment, which is made if there is none."""
-    lines, comment = document.lines, place.comment
+    """Return the edit that counts an event in a rule's comment, which is added if missing."""
+    lines, comment = document.lines, location.comment
     if comment is None or comment.id != rule:
-        return [_build_comment_edit(document, place, rule, f": {word} 1 ({today})")]
+        return [_build_comment_edit(document, location, rule, f": {word} 1 ({today})")]
     old = "".join(lines[comment.start : comment.end])
     note = re.compile(rf"\b{word} (\d+) \([^)]*\)")
     if counted := note.search(old):
@@ -227,7 +227,7 @@ def _build_counter_edits(
 
 def _apply_edits(document: Document, edits: Iterable[_Edit]) -> bytes:
     lines = list(document.lines)
-    # From the end, so that line numbers hold; two insertions at one place keep their order.
+    # From the end, so that line numbers hold; two insertions at one line keep their order.
     for start, end, text in sorted(edits, key=lambda edit: edit[:2])[::-1]:
         lines[start:end] = [text]
     return _encode_lines(document, lines)
@@ -240,6 +240,6 @@ def _encode_lines(document: Document, lines: Iterable[str]) -> bytes:
 def _require_rules(written: bytes, rules: Sequence[Rule], rule: str) -> None:
     if list(parse_document(written).rules) != list(rules):
         raise RulebookError(
-            f"rule {rule} cannot be changed: it is tangled with the text round it",
+            f"rule {rule} cannot be changed: it is mixed with the text around it",
             "set its bullets apart with a blank line, each on a line of its own",
         )

@@ -1,4 +1,4 @@
-"""A rulebook in memory, for trying the loop without a file."""
+"""A rulebook in memory, to try the loop without a file."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,40 +6,41 @@ from pathlib import Path
 
 from orchestrator.models import RuleChange
 from orchestrator.platform.folders import CLAUDE_MD
-from orchestrator.rulebook.lessons import apply_lesson, list_known_rules
-from orchestrator.rulebook.pages import RuleFileSet
+from orchestrator.rulebook.known_rules import list_known_rules
+from orchestrator.rulebook.lesson_editing import apply_lesson
+from orchestrator.rulebook.rule_file_set import RuleFileSet
 from teacher.models import Failure, KnownRule, Lesson
 
 
 class MemoryRulebook:
-    """Holds a CLAUDE.md that exists nowhere, and edits it as the real one would be.
+    """Edits a CLAUDE.md in memory as the real one would be edited.
 
     Args:
-        data: what the file holds at first.
+        data: the initial content of the file.
         today: the day that rules are learned on.
     """
 
     def __init__(self, data: bytes = b"", today: date = date(2026, 1, 1)) -> None:
-        self._pages = RuleFileSet({CLAUDE_MD: data})
+        self._file_set = RuleFileSet({CLAUDE_MD: data})
         self._today = today
 
     @property
     def data(self) -> bytes:
-        """What the file holds."""
-        return self._pages.files[CLAUDE_MD]
+        """The content of the file."""
+        return self._file_set.files[CLAUDE_MD]
 
     def list_files(self) -> Sequence[str]:
-        """Name the file."""
+        """Return the name of the file."""
         return (CLAUDE_MD,)
 
     def known_rules(self) -> Sequence[KnownRule]:
-        """List the rules in force."""
-        return list_known_rules(self._pages)
+        """Return the active rules."""
+        return list_known_rules(self._file_set)
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
-        """Take a lesson in; None when it changes nothing."""
-        outcome = apply_lesson(self._pages, lesson, failure, today=self._today)
-        self._pages = outcome.file_set
-        if outcome.rule is None:
+        """Apply a lesson; return None when it changes nothing."""
+        outcome = apply_lesson(self._file_set, lesson, failure, today=self._today)
+        self._file_set = outcome.file_set
+        if outcome.rule is None or outcome.change is None:
             return None
         return RuleChange(outcome.rule, Path(CLAUDE_MD), outcome.change, outcome.reason)

@@ -1,4 +1,4 @@
-"""Reading and replacing the file that carries the rules, without a byte lost on the way."""
+"""Read and replace the files that contain rules, without losing a byte."""
 
 import contextlib
 import errno
@@ -28,7 +28,7 @@ class Content:
 
 
 def resolve_path(named: Path, project: Path | None = None) -> Path:
-    """The file to write: `named` itself, or what it links to inside the project.
+    """Return the file to write: `named` itself, or what it links to inside the project.
 
     Args:
         named: the file.
@@ -52,13 +52,13 @@ def resolve_path(named: Path, project: Path | None = None) -> Path:
             )
         if link is named and not real.exists():
             raise RulebookError(
-                f"{named} is a link to {real}, which does not exist", "remove or mend the link"
+                f"{named} is a link to {real}, which does not exist", "remove or correct the link"
             )
         return real
 
 
 def read_content(path: Path) -> Content:
-    """The file's bytes; none, if it does not exist.
+    """Return the file's bytes; none if it does not exist.
 
     Raises:
         RulebookError: it is no file, or may not be read.
@@ -76,9 +76,9 @@ def read_content(path: Path) -> Content:
 
 
 def replace_file(path: Path, data: bytes, before: Content) -> bool:
-    """Put `data` in the place of the file in one instant, mode and owner kept.
+    """Replace the file with `data` atomically; mode and owner stay.
 
-    Gives False, and leaves everything as it is, when the file is no longer what `before` says.
+    Return False, and change nothing, when the file is no longer what `before` says.
     The caller holds the lock for the path.
 
     Raises:
@@ -93,7 +93,7 @@ def replace_file(path: Path, data: bytes, before: Content) -> bool:
 
 
 def remove_file(path: Path, before: Content) -> bool:
-    """Remove the file, unless it is no longer what `before` says; then this gives False.
+    """Remove the file, unless it is no longer what `before` says; return False then.
 
     The caller holds the lock for the path.
 
@@ -140,7 +140,10 @@ def _remove_stale_files(path: Path) -> None:
 
 
 def _is_writer_alive(pid: int) -> bool:
-    """Whether another process with this id lives. We hold the lock, so we are not writing."""
+    """Return whether another process with this id is alive.
+
+    This process holds the lock, so it cannot be the one that is writing.
+    """
     if pid == os.getpid():
         return False
     try:
@@ -148,5 +151,5 @@ def _is_writer_alive(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        pass  # it lives, and belongs to somebody else
+        pass  # alive, and of another user
     return True

@@ -1,11 +1,10 @@
-"""The history behind a rulebook: every rule that was ever in it or turned away, and its outcomes.
+"""The history of a rulebook: every rule that it ever had or refused, and the outcomes of each.
 
-A rulebook is known by the real path of its file. The file is what is in force; this follows it
-(`reconcile`), and remembers what a file cannot: each text that a rule had, where it came from, and
-the attempts that it was in force for.
+A rulebook is identified by the real path of its file. The file decides which rules are active; the
+history follows it (`reconcile_rules`), and stores what a file cannot: each text that a rule had,
+its origin, and the attempts during which it was active.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,53 +13,32 @@ from typing import Final
 
 from orchestrator.errors import UsageError
 from orchestrator.models import Rule
-from orchestrator.rulebook.checks import replace_rule
 from orchestrator.rulebook.preflight import fingerprint_text
 from orchestrator.rulebook.records import (
-    Counters,
     Exposure,
     Origin,
     Proposal,
     Refusal,
     RuleEvent,
+    RuleEventKind,
     RuleRecord,
     Status,
     Witness,
     describe_difference,
-    hash_text,
 )
-from orchestrator.storage.database import Database, Row, normalize_text
+from orchestrator.rulebook.rule_table import RuleTable
+from orchestrator.rulebook.suggested_checks import replace_rule
+from orchestrator.storage.database import Database, normalize_text
 from teacher.models import RuleText
 
 _DELETED_REASON: Final = "deleted from the file"
 _OTHER_BRANCH_REASON: Final = "it may stand on another branch; a failure may teach it again"
 _REFUSED_REASON: Final = "it was turned down before"
-_STATUS_BY_EVENT: Final = {"retired": Status.ARCHIVED, "rejected": Status.REJECTED}
-"""What a person may have said of a rule, and what it is then."""
-
-_COLUMNS: Final = (
-    "id, rule, whenever, why, source, status, reason, origin, proposal, learned, mattered,"
-    " suggestion, paths"
-)
-_LISTS: Final = ("cases", "files", "case_fingerprints")
-_SELECT: Final = f"""
-    SELECT {_COLUMNS}, runs, first_passes, recurrences
-    FROM rules r LEFT JOIN (
-        SELECT e.rule AS exposed,
-               count(DISTINCT CASE WHEN a.solved IS NOT NULL THEN a.run END) AS runs,
-               count(DISTINCT CASE WHEN a.number = 1 AND a.solved = 1 THEN a.run END)
-                   AS first_passes,
-               count(CASE WHEN e.recurred = 1 THEN 1 END) AS recurrences
-        FROM exposures e JOIN attempts a ON a.run = e.run AND a.number = e.attempt
-        WHERE e.book = ? AND e.witness != 'none' %s
-        GROUP BY e.rule
-    ) c ON c.exposed = r.id
-    WHERE r.book = ? %s
-    ORDER BY r.learned, r.position
-"""  # noqa: S608 -- our own names
-_SELECT_ALL: Final = _SELECT % ("", "")
-_SELECT_ONE: Final = _SELECT % ("AND e.rule = ?", "AND r.id = ?")
-"""Rules with their counters, in one statement."""
+_STATUS_BY_EVENT: Final = {
+    RuleEventKind.RETIRED.value: Status.ARCHIVED,
+    RuleEventKind.REJECTED.value: Status.REJECTED,
+}
+"""What a person may have decided about a rule, and its status then."""
 
 
 def _current_time() -> datetime:
@@ -68,28 +46,27 @@ def _current_time() -> datetime:
 
 
 class History:
-    """What is remembered of one rulebook.
+    """The stored history of one rulebook.
 
     Each method raises InfrastructureError when the database fails.
 
     Args:
-        database: the record.
+        database: the state database.
         book: the rulebook's file, by its real path.
-        now: gives the time, with its zone.
+        now: returns the time, with its zone.
     """
 
     def __init__(
         self, database: Database, book: Path, now: Callable[[], datetime] = _current_time
     ) -> None:
         self.book, self.now = str(book), now
-        self._database = database
+        self._database, self._table = database, RuleTable(database, self.book, now)
 
     # ---- reading
 
     def list_records(self) -> list[RuleRecord]:
-        """Every rule, in the order in which they were learned."""
-        rows = self._database.fetch_rows(_SELECT_ALL, (self.book, self.book))
-        return [_parse_row(row) for row in rows]
+        """Return every rule, in the order in which they were learned."""
+        return self._table.fetch_records()
 
     def resolve_record(self, rule: str) -> RuleRecord:
         """Find a rule by its id, or the beginning of it.
@@ -110,24 +87,18 @@ class History:
         return found[0]
 
     def find_record(self, rule: str) -> RuleRecord | None:
-        """The rule with exactly this id."""
-        rows = self._database.fetch_rows(_SELECT_ONE, (self.book, rule, self.book, rule))
-        return _parse_row(rows[0]) if rows else None
+        """Return the rule with exactly this id."""
+        return self._table.fetch_record(rule)
 
     def list_events(self, rule: str) -> list[RuleEvent]:
-        """What happened to a rule, the oldest first."""
-        rows = self._database.fetch_rows(
-            "SELECT at, what, detail FROM rule_events WHERE book = ? AND rule = ?"
-            " ORDER BY position",
-            (self.book, rule),
-        )
-        return [RuleEvent(datetime.fromisoformat(at), what, said) for at, what, said in rows]
+        """Return what happened to a rule, the oldest first."""
+        return self._table.fetch_events(rule)
 
-    # ---- what happens to rules
+    # ---- recording
 
-    def record_event(self, rule: str, what: str, detail: str = "") -> None:
-        """Remember that something happened to a rule."""
-        self._insert_event(rule, what, detail)
+    def record_event(self, rule: str, what: RuleEventKind, detail: str = "") -> None:
+        """Record that something happened to a rule."""
+        self._table.insert_event(rule, what, detail)
 
     def record_rule(
         self,
@@ -135,11 +106,11 @@ class History:
         status: Status,
         origin: Origin,
         *,
-        what: str,
+        what: RuleEventKind,
         reason: str = "",
         proposal: Proposal = Proposal(),  # noqa: B008 -- frozen
     ) -> None:
-        """Take a rule in; one that was known by this id goes on with its history."""
+        """Record a rule; if its id is known, its history continues."""
         now = self.now()
         with self._database.transaction():
             known = self.find_record(rule.id)
@@ -153,27 +124,31 @@ class History:
                 known.suggestion if known else "",
                 proposal,
             )
-            self._store_record(record)
-            self._insert_event(rule.id, what, reason)
+            self._table.store_record(record)
+            self._table.insert_event(rule.id, what, reason)
 
-    def change_status(self, rule: str, status: Status, what: str, reason: str = "") -> None:
-        """Give a rule another status; one that is rejected or harmful stays out from now on.
+    def change_status(
+        self, rule: str, status: Status, what: RuleEventKind, reason: str = ""
+    ) -> None:
+        """Change a rule's status; one that is rejected or harmful stays out from now on.
 
         Raises:
             UsageError: there is no such rule.
         """
         with self._database.transaction():
             record = self.resolve_record(rule)
-            self._store_record(replace(record, status=status, reason=reason, mattered=self.now()))
-            self._insert_event(record.rule.id, what, reason)
+            self._table.store_record(
+                replace(record, status=status, reason=reason, mattered=self.now())
+            )
+            self._table.insert_event(record.rule.id, what, reason)
             if status in (Status.REJECTED, Status.HARMFUL):
                 self.record_refusal(record)
 
-    def update_record(self, record: RuleRecord, what: str, detail: str = "") -> None:
-        """Keep a changed record, and why it changed."""
+    def update_record(self, record: RuleRecord, what: RuleEventKind, detail: str = "") -> None:
+        """Store a changed record, and why it changed."""
         with self._database.transaction():
-            self._store_record(record)
-            self._insert_event(record.rule.id, what, detail)
+            self._table.store_record(record)
+            self._table.insert_event(record.rule.id, what, detail)
 
     def reconcile_rules(
         self,
@@ -183,23 +158,22 @@ class History:
         *,
         own: bool = True,
     ) -> None:
-        """Follow the file: people edit it, delete from it, add to it, check out other branches.
+        """Record what people did to the file: they edit it, and check out other branches.
 
         The caller holds the rulebook's lock, and has just read `rules` from the file.
 
         Args:
-            rules: those that stand in the file.
-            origins: what their comments tell, by their ids.
-            withdrawn: says of a rule that is missing whether a person took it out; then it stays
-                out.
-            own: False for a copy of the file on a branch of ours: it may bring rules, but who is
-                in force is said by the project's own.
+            rules: the rules in the file.
+            origins: the origins in their comments, by rule id.
+            withdrawn: returns whether a person removed a missing rule; then it stays out.
+            own: False for a copy of the file on a branch that this program made: it may add rules,
+                but the project's own file decides which are active.
         """
         known = {record.rule.id: record for record in self.list_records()}
         for rule in rules:
             if rule.id not in known:
                 origin = origins.get(rule.id, Origin())
-                self.record_rule(rule, Status.ACTIVE, origin, what="adopted from the file")
+                self.record_rule(rule, Status.ACTIVE, origin, what=RuleEventKind.ADOPTED)
             elif own:
                 self._reconcile_present(known[rule.id], rule)
         in_file = {rule.id for rule in rules}
@@ -211,62 +185,51 @@ class History:
                     self._reconcile_missing(record, refused=refused, deleted=deleted)
 
     def _reconcile_missing(self, record: RuleRecord, *, refused: bool, deleted: bool) -> None:
-        """Follow one rule that is not in the file any more."""
+        """Record that a rule is no longer in the file."""
         rule = record.rule.id
         if refused:
             words = [
                 event.what for event in self.list_events(rule) if event.what in _STATUS_BY_EVENT
             ]
             status = _STATUS_BY_EVENT[words[-1]] if words else Status.ARCHIVED
-            self.change_status(rule, status, "left the file", _REFUSED_REASON)
+            self.change_status(rule, status, RuleEventKind.LEFT_FILE, _REFUSED_REASON)
         elif deleted:
             self.record_refusal(record)
-            self.change_status(rule, Status.ARCHIVED, "retired", _DELETED_REASON)
+            self.change_status(rule, Status.ARCHIVED, RuleEventKind.RETIRED, _DELETED_REASON)
         else:
-            self.change_status(rule, Status.ARCHIVED, "left the file", _OTHER_BRANCH_REASON)
+            self.change_status(rule, Status.ARCHIVED, RuleEventKind.LEFT_FILE, _OTHER_BRANCH_REASON)
 
     def _reconcile_present(self, before: RuleRecord, rule: Rule) -> None:
-        """Follow one rule that stands in the file."""
+        """Record what happened to a rule that is in the file."""
         if not before.status.is_active:
-            # It may be a person's word, or a look at another branch; what was known of it is so.
+            # A person may have restored it, or only checked out another branch.
             if before.reason == _DELETED_REASON:
                 self.delete_refusal(before.rule.text)
             back = replace(before, rule=rule, status=before.status_when_restored, reason="")
-            self.update_record(replace(back, mattered=self.now()), "back in the file")
+            self.update_record(replace(back, mattered=self.now()), RuleEventKind.RETURNED)
         elif was := describe_difference(
             before.rule, replace(rule, text=_encode_stored_text(rule.text))
         ):
             changed = replace(replace_rule(before, rule), mattered=self.now())
-            self.update_record(changed, "edited by hand", was)
+            self.update_record(changed, RuleEventKind.EDITED_IN_FILE, was)
 
-    # ---- what was turned down or withdrawn
+    # ---- refusals
 
     def list_refusals(self) -> list[Refusal]:
-        """The rules that stay out, the one that was turned down last at the end."""
-        rows = self._database.fetch_rows(
-            "SELECT rule, text FROM refusals WHERE book = ? ORDER BY at, position", (self.book,)
-        )
-        return [Refusal(rule, RuleText(*json.loads(text))) for rule, text in rows]
+        """Return the texts that stay out, the last refused at the end."""
+        return self._table.fetch_refusals()
 
     def delete_refusal(self, text: RuleText) -> None:
-        """Forget that a text was turned down: a person wants it after all."""
-        self._database.write(
-            "DELETE FROM refusals WHERE book = ? AND fingerprint = ?",
-            (self.book, fingerprint_text(text)),
-        )
+        """Delete the refusal of a text, because a person wants the rule after all."""
+        self._table.delete_refusal(fingerprint_text(text))
 
     def record_refusal(self, record: RuleRecord) -> None:
         """Keep a rule's text out from now on, until somebody allows it."""
-        text = record.rule.text
+        fingerprint = fingerprint_text(record.rule.text)
         with self._database.transaction():
-            self.delete_refusal(text)  # it is turned down anew, and comes last
-            self._database.write(
-                "INSERT INTO refusals (book, fingerprint, rule, text, at) VALUES (?, ?, ?, ?, ?)",
-                (
-                    *(self.book, fingerprint_text(text), record.rule.id),
-                    *(json.dumps([text.rule, text.when, text.why]), self.now().isoformat()),
-                ),
-            )
+            # Delete it first, so that it is the last in `list_refusals`.
+            self._table.delete_refusal(fingerprint)
+            self._table.insert_refusal(fingerprint, Refusal(record.rule.id, record.rule.text))
 
     def _is_refused(self, text: RuleText) -> bool:
         return any(
@@ -274,34 +237,23 @@ class History:
             for refused in self.list_refusals()
         )
 
-    # ---- what two files agreed on
+    # ---- mirrored files
 
     def read_agreed_rules(self) -> dict[str, RuleText]:
-        """The rules that both files had when they last said the same, by id, as of then."""
-        rows = self._database.fetch_rows(
-            "SELECT rule, text FROM agreed WHERE book = ?", (self.book,)
-        )
-        return {rule: RuleText(*json.loads(text)) for rule, text in rows}
+        """Return the rules that both mirrored files had when they were last equal, by id."""
+        return self._table.fetch_agreed_rules()
 
     def record_agreed_rules(self, rules: Mapping[str, RuleText]) -> None:
-        """Remember the rules that both files have now."""
-        with self._database.transaction():
-            self._database.write("DELETE FROM agreed WHERE book = ?", (self.book,))
-            self._database.write_many(
-                "INSERT INTO agreed VALUES (?, ?, ?)",
-                [
-                    (self.book, rule, json.dumps([text.rule, text.when, text.why]))
-                    for rule, text in rules.items()
-                ],
-            )
+        """Record the rules that both mirrored files have now."""
+        self._table.replace_agreed_rules(rules)
 
     # ---- outcomes
 
     def record_exposures(self, run: str, number: int, rules: Iterable[Exposure]) -> None:
-        """Remember with which rules an attempt was made.
+        """Record the rules that were active during an attempt.
 
-        What is said last of a rule counts, except that what only stands in a file takes nothing
-        back that a transcript told.
+        The last exposure of a rule counts, except that one that is inferred from a file does not
+        replace one that a transcript proves.
         """
         with self._database.transaction():
             self._database.write(
@@ -326,7 +278,7 @@ class History:
     def record_failure(
         self, run: str, failure: str, case_fingerprints: Collection[str] = ()
     ) -> list[RuleRecord]:
-        """Remember how the attempt in hand failed; return the rules sent that it recurs on.
+        """Record how the current attempt failed; return the sent rules whose failure recurred.
 
         Args:
             run: the run's id.
@@ -355,7 +307,7 @@ class History:
             return [record for rule in again if (record := self.find_record(rule))]
 
     def record_verdict(self, run: str, number: int, *, solved: bool) -> bool:
-        """Remember an attempt's verdict; give whether it is news."""
+        """Record an attempt's verdict; return whether it had none before."""
         return bool(
             self._database.write(
                 "UPDATE attempts SET solved = ? WHERE book = ? AND run = ? AND number = ?"
@@ -365,7 +317,7 @@ class History:
         )
 
     def list_exposed_rules(self, run: str, number: int) -> list[RuleRecord]:
-        """The rules that an attempt was made with: those that were sent."""
+        """Return the rules that were sent in an attempt."""
         rows = self._database.fetch_rows(
             "SELECT rule FROM exposures WHERE book = ? AND run = ? AND attempt = ?"
             " AND witness != ?",
@@ -375,7 +327,7 @@ class History:
         return [record for record in found if record]
 
     def has_attempts_since(self, moment: datetime) -> bool:
-        """Whether an attempt was judged after a moment."""
+        """Return whether an attempt was judged after a moment."""
         return bool(
             self._database.fetch_rows(
                 "SELECT 1 FROM attempts WHERE book = ? AND solved IS NOT NULL AND at > ? LIMIT 1",
@@ -384,75 +336,11 @@ class History:
         )
 
     def _find_current_attempt(self, run: str) -> int | None:
-        """The number of a run's newest attempt."""
+        """Return the number of a run's newest attempt."""
         rows = self._database.fetch_rows(
             "SELECT max(number) FROM attempts WHERE book = ? AND run = ?", (self.book, run)
         )
         return int(rows[0][0]) if rows[0][0] is not None else None
-
-    # ---- rows
-
-    def _insert_event(self, rule: str, what: str, detail: str) -> None:
-        self._database.write(
-            "INSERT INTO rule_events (book, rule, at, what, detail) VALUES (?, ?, ?, ?, ?)",
-            (self.book, rule, self.now().isoformat(), what, detail),
-        )
-
-    def _store_record(self, record: RuleRecord) -> None:
-        rule, text = record.rule, record.rule.text
-        origin, proposal = record.origin, record.proposal
-        values = (
-            *(self.book, rule.id, text.rule, text.when, text.why, rule.source),
-            *(str(record.status), record.reason, json.dumps(vars(origin))),
-            *(json.dumps(vars(proposal)), record.learned.isoformat()),
-            *(record.mattered.isoformat(), record.suggestion, json.dumps(rule.paths)),
-        )
-        with self._database.transaction():
-            self._database.write(
-                f"INSERT INTO rules (book, {_COLUMNS})"  # noqa: S608 -- our own names
-                f" VALUES ({', '.join('?' * len(values))})"
-                " ON CONFLICT (book, id) DO UPDATE SET rule = excluded.rule,"
-                " whenever = excluded.whenever, why = excluded.why, source = excluded.source,"
-                " status = excluded.status, reason = excluded.reason, origin = excluded.origin,"
-                " proposal = excluded.proposal, mattered = excluded.mattered,"
-                " suggestion = excluded.suggestion, paths = excluded.paths",
-                values,
-            )
-            self._store_text(rule)
-
-    def _store_text(self, rule: Rule) -> None:
-        """Keep a text that the rule has not had before as its newest version."""
-        mark = hash_text(rule.text)
-        rows = self._database.fetch_rows(
-            "SELECT version, hash FROM rule_texts WHERE book = ? AND rule = ?"
-            " ORDER BY version DESC LIMIT 1",
-            (self.book, rule.id),
-        )
-        version, newest = rows[0] if rows else (0, "")
-        if newest != mark:
-            text = json.dumps([rule.text.rule, rule.text.when, rule.text.why])
-            self._database.write(
-                "INSERT INTO rule_texts VALUES (?, ?, ?, ?, ?, ?)",
-                (self.book, rule.id, version + 1, self.now().isoformat(), mark, text),
-            )
-
-
-def _parse_row(row: Row) -> RuleRecord:
-    identity, rule, when, why, source, status, reason, origin, proposal, *rest = row
-    learned, mattered, suggestion, paths, runs, first_passes, recurrences = rest
-    stored = json.loads(origin)
-    lists = {name: tuple(stored.get(name, ())) for name in _LISTS}
-    return RuleRecord(
-        Rule(identity, RuleText(rule, when, why), source, tuple(json.loads(paths))),
-        Status(status),
-        reason,
-        Origin(**{**stored, **lists}),
-        datetime.fromisoformat(learned),
-        datetime.fromisoformat(mattered),
-        suggestion,
-        Proposal(**json.loads(proposal)),
-        Counters(runs or 0, first_passes or 0, recurrences or 0),
-    )
 
 
 def _encode_stored_text(text: RuleText) -> RuleText:

@@ -15,7 +15,7 @@ _LOCK_SECONDS: Final = 60.0
 
 @contextmanager
 def hold_lock(path: Path, what: object) -> Iterator[None]:
-    """Hold the lock file at `path`; `what` is said to be written when somebody else holds it.
+    """Hold the lock file at `path`; `what` is named in the error when another process holds it.
 
     Raises:
         InfrastructureError: somebody holds it for too long, or its folder cannot be written.
@@ -42,7 +42,7 @@ def lock_instruction_files(paths: Iterable[Path], locks: Path) -> Iterator[None]
     All take them in one order, so that no two writers wait for each other.
 
     Raises:
-        InfrastructureError: as for `held`.
+        InfrastructureError: as for `hold_lock`.
     """
     with ExitStack() as stack:
         for path in sorted(set(paths)):

@@ -1,7 +1,7 @@
-"""What runs say about rules: who was in force, what came back, what did nothing for a month.
+"""Record the outcomes of rules: which were active, which failures recurred, which did nothing.
 
-Only listens. Every note is idempotent, because a run that goes on tells of its finished attempts
-once more.
+This is a listener. Every record is idempotent, because a resumed run reports its finished attempts
+again.
 """
 
 from collections.abc import Callable
@@ -13,63 +13,70 @@ from orchestrator import events
 from orchestrator.agents.claude_instructions import read_instructions
 from orchestrator.errors import LoopError
 from orchestrator.models import AgentResult, Attempt, Diff, Rule
-from orchestrator.rulebook.checks import suggest_check
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.records import Exposure, RuleRecord, Status, Witness, hash_text
+from orchestrator.rulebook.records import (
+    Exposure,
+    RuleEventKind,
+    RuleRecord,
+    Status,
+    Witness,
+    hash_text,
+)
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.rulebook.scope import is_in_scope
+from orchestrator.rulebook.suggested_checks import suggest_check
 from orchestrator.rulebook.witness import witness_rules
 
 ESCALATE_AFTER: Final = 2
-"""Recurrences of a rule's own failure."""
+"""Recurrences of a rule's own failure after which it is escalated."""
 IDLE: Final = timedelta(days=30)
-"""Without preventing anything."""
+"""Time without preventing anything after which a rule is archived."""
 
 
 def build_outcomes_listener(
     history: History,
     rulebook: MarkdownRulebook,
     run: str,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     tidy: bool = True,
 ) -> events.Listener:
-    """A listener for one run that keeps the outcomes of the rules in force.
+    """Return a listener that records the outcomes of the active rules in one run.
 
-    `tell` gets a line for each rule that is escalated or archived, and for what keeps outcomes
-    from being kept: that is no reason for a run to end. `tidy` archives at the end of the run.
+    `report` gets a line for each rule that is escalated or archived, and for an error that prevents
+    recording, which does not end the run. `tidy` archives idle rules at the end of the run.
     """
     exposures = _ExposureRecorder(history, rulebook, run)
 
     def listen(event: events.Event) -> None:
         try:
             exposures.handle_event(event)
-            keep(event)
+            record_event(event)
         except LoopError as error:
-            tell(f"the outcomes of rules are not kept: {error}")
+            report(f"the outcomes of rules cannot be recorded: {error}")
 
-    def keep(event: events.Event) -> None:
+    def record_event(event: events.Event) -> None:
         if isinstance(event, events.TeachingStarted):
             failure = event.failure
             for record in history.record_failure(
                 run, failure.fingerprint, failure.case_fingerprints
             ):
-                _record_recurrence(history, record, run, tell)
+                _record_recurrence(history, record, run, report)
         elif isinstance(event, events.AttemptFinished):
             _record_verdict(history, run, event.result.attempts[-1])
         elif isinstance(event, events.RunEnded) and tidy:
-            archive_idle_rules(history, rulebook, tell)
+            archive_idle_rules(history, rulebook, report)
 
     return listen
 
 
 @dataclass
 class _ExposureRecorder:
-    """Keeps which rules an attempt was made with, by the best witness that there is.
+    """Records which rules an attempt was made with, by the best evidence that there is.
 
-    What stands in the files is assumed when the attempt begins. Once the agent has worked, its
-    transcript says what was really sent; where it does not, the files that the agent changed say
-    which rules for some files alone were loaded.
+    When the attempt starts, the rules in the files are assumed to be sent. Once the agent has
+    worked, its transcript shows what was really sent; without one, the files that the agent changed
+    show which scoped rules were loaded.
     """
 
     history: History
@@ -77,10 +84,10 @@ class _ExposureRecorder:
     run: str
     _attempt: int = 0
     _witnessed_attempt: int = 0
-    """The last attempt whose transcript told what was sent."""
+    """The last attempt whose transcript showed what was sent."""
 
     def handle_event(self, event: events.Event) -> None:
-        """Take an event of the run."""
+        """Handle an event of the run."""
         match event:
             case events.AttemptStarted(number=number):
                 self._attempt = number
@@ -117,19 +124,19 @@ class _ExposureRecorder:
 
 
 def archive_idle_rules(
-    history: History, rulebook: MarkdownRulebook, tell: Callable[[str], None]
+    history: History, rulebook: MarkdownRulebook, report: Callable[[str], None]
 ) -> list[RuleRecord]:
-    """Take out of the file what has prevented nothing in 30 days though there were runs.
+    """Archive rules that have prevented nothing in 30 days though there were runs.
 
-    A rule whose ground is not known, as people's own, stays: no outcome can speak for it. So
-    does one that no run was made with since it last mattered: then the project rested.
+    A rule without known files, such as a person's own, stays: no outcome can count for it. So
+    does a rule without a run since it last mattered: then nobody worked on the project.
     """
     gone = [record for record in history.list_records() if _is_idle(history, record)]
     for record in gone:
         rulebook.remove_rule(record.rule.id)
         why = f"it prevented nothing in {IDLE.days} days"
-        history.change_status(record.rule.id, Status.ARCHIVED, "archived", why)
-        tell(f"to the archive: {record.rule.id}: {record.rule.text.rule} ({why})")
+        history.change_status(record.rule.id, Status.ARCHIVED, RuleEventKind.ARCHIVED, why)
+        report(f"archived: {record.rule.id}: {record.rule.text.rule} ({why})")
     return gone
 
 
@@ -141,22 +148,22 @@ def _is_idle(history: History, record: RuleRecord) -> bool:
 
 
 def _record_recurrence(
-    history: History, record: RuleRecord, run: str, tell: Callable[[str], None]
+    history: History, record: RuleRecord, run: str, report: Callable[[str], None]
 ) -> None:
     count = record.counters.recurrences
     record = replace(record, mattered=history.now())
-    history.update_record(record, "its failure came back", f"run {run}, {count} in all")
+    history.update_record(record, RuleEventKind.RECURRED, f"run {run}, {count} in all")
     known = record.status in (Status.ACTIVE, Status.PROVEN)
     if count >= ESCALATE_AFTER and known:
         check = suggest_check(record)
-        why = f"its failure came back {count} times while it was in force"
+        why = f"its failure came back {count} times while it was active"
         escalated = replace(record, status=Status.ESCALATED, reason=why, suggestion=check)
-        history.update_record(escalated, "escalated", why)
-        tell(f"rule {record.rule.id} is not kept: {why}. Enforce it with {check}")
+        history.update_record(escalated, RuleEventKind.ESCALATED, why)
+        report(f"rule {record.rule.id} is not followed: {why}. Enforce it with {check}")
 
 
 def _record_verdict(history: History, run: str, attempt: Attempt) -> None:
-    """Keep the verdict; a rule on whose ground the attempt worked without its failure mattered."""
+    """Record the verdict; a rule mattered if the attempt changed its files and was solved."""
     if attempt.report is None or not (attempt.is_solved or attempt.should_teach):
         return
     if (
@@ -168,5 +175,5 @@ def _record_verdict(history: History, run: str, attempt: Attempt) -> None:
     for record in history.list_exposed_rules(run, attempt.number):
         if touched & set(record.origin.files):
             history.update_record(
-                replace(record, mattered=history.now()), "prevented", f"run {run}"
+                replace(record, mattered=history.now()), RuleEventKind.PREVENTED, f"run {run}"
             )

@@ -1,9 +1,9 @@
-"""Finds a lesson that is no lesson about code: an instruction to fetch, run, leak or switch off.
+"""Find lessons that are attacks: instructions to fetch, run, leak or disable something.
 
 A rule is read by an agent in every later session, so what a failing test's output talked a teacher
-into would stay in force. A rule says how code is written here; it needs no address, no blob, no
+into would stay active. A rule says how code is written here; it needs no address, no blob, no
 markup, and no word on what the agent may do. What is found is held back for a person to see, not
-mended: nobody knows what else is wrong with it.
+repaired: nobody knows what else is wrong with it.
 """
 
 import ipaddress
@@ -118,7 +118,7 @@ _HEX: Final = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64}|[0-9a
 
 
 def find_poison(lesson: Lesson) -> str:
-    """Give why a lesson must not be written, in a few words; empty if nothing is wrong with it."""
+    """Return why a lesson must not be written; empty if nothing is wrong with it."""
     if lesson.text is None:
         return ""
     texts = (lesson.text.rule, lesson.text.when, lesson.text.why)
@@ -171,7 +171,7 @@ def _is_global_address(text: str) -> bool:
 
 
 def _is_likely_encoded(blob: str) -> bool:
-    """Whether it mixes what identifiers and paths do not: capitals, small letters and digits."""
+    """Return whether a text mixes capitals, small letters and digits as no identifier does."""
     kinds = (r"[A-Z]", r"[a-z]", r"[0-9]")
     mixed = sum(bool(re.search(kind, blob)) for kind in kinds)
     changes = len(re.findall(r"[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z][0-9]|[0-9][A-Za-z]", blob))

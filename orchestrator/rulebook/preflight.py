@@ -1,4 +1,4 @@
-"""What a new rule has to pass before it is written: known, turned down, contradicting, too much."""
+"""Check a new rule before it is written: known, rejected, contradicting, or too long."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Final
 
 from orchestrator.models import Rule
-from orchestrator.rulebook.likeness import RuleRelation, Shortlist, compare_rules
+from orchestrator.rulebook.similarity import RuleRelation, Shortlist, compare_rules
 from orchestrator.rulebook.text import normalize_text
 from teacher.models import RuleText
 
@@ -28,11 +28,11 @@ class Objection(StrEnum):
 
 @dataclass(frozen=True)
 class PreflightContext:
-    """What is known beside the file when a lesson comes in.
+    """What the history knows when a lesson is decided on.
 
-    `refused` are the rules that were turned down or withdrawn, and `waiting` those that wait for a
-    person; `known` has the fingerprint of every rule that ever was, by its id. `worth` tells how
-    much each rule in force has done; a rule that is not in there is worth nothing yet.
+    `refused_rules` were rejected or withdrawn, `pending_rules` wait for a person; `fingerprints`
+    are those of all rules ever known, by id. `worth` is the value of each active rule; 0 if it is
+    missing.
     """
 
     max_rules: int | None = None
@@ -45,7 +45,7 @@ class PreflightContext:
     """Whether a person sees each change before it is made."""
 
     def find_reserved_ids(self, text: RuleText) -> frozenset[str]:
-        """The ids of rules with another text, which a rule with this one cannot have."""
+        """Return the ids of rules with another text, which a rule with this text cannot have."""
         own = fingerprint_text(text)
         return frozenset(rule for rule, mark in self.fingerprints.items() if mark != own)
 
@@ -62,8 +62,8 @@ class RuleConflict:
         """The objection in a line."""
         rule, said = self.rule.id, self.rule.text.rule
         return {
-            Objection.REFUSED: f"it was turned down before, as {rule}",
-            Objection.WAITING: f"it waits for your word already, as {rule}",
+            Objection.REFUSED: f"it was rejected before, as {rule}",
+            Objection.WAITING: f"it waits for your approval already, as {rule}",
             Objection.DUPLICATE: f"{rule} says that already: {said}",
             Objection.CONTRADICTION: f"it contradicts {rule}: {said}",
         }[self.objection]
@@ -71,19 +71,19 @@ class RuleConflict:
 
 @lru_cache(maxsize=4096)
 def fingerprint_text(text: RuleText) -> str:
-    """16 hex digits that are equal for rules of the same words, case and punctuation aside."""
+    """Return 16 hex digits, equal for rules with the same words, whatever case and punctuation."""
     return sha256(normalize_text(text).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def find_conflict(
-    text: RuleText, in_force: Sequence[Rule], standing: PreflightContext
+    text: RuleText, active: Sequence[Rule], context: PreflightContext
 ) -> RuleConflict | None:
-    """Give what speaks against a new rule; None if nothing does."""
-    close = find_related_rules(text, in_force)
+    """Return the first objection to a new rule; None if there is none."""
+    close = find_related_rules(text, active)
     for objection, rules in (
         (Objection.DUPLICATE, close),
-        (Objection.REFUSED, find_related_rules(text, standing.refused_rules)),
-        (Objection.WAITING, find_related_rules(text, standing.pending_rules)),
+        (Objection.REFUSED, find_related_rules(text, context.refused_rules)),
+        (Objection.WAITING, find_related_rules(text, context.pending_rules)),
     ):
         for rule in rules:
             if is_same_rule(text, rule.text):
@@ -95,9 +95,9 @@ def find_conflict(
 
 
 def find_related_rules(text: RuleText, rules: Sequence[Rule]) -> Sequence[Rule]:
-    """Return the rules that may be one with a text, or contradict it, in their order.
+    """Return the rules that may be the same as a text, or contradict it, in their order.
 
-    Comparing with each rule would make the hundredth a hundred times as dear as the first.
+    Comparing with each rule would make the hundredth rule a hundred times as slow as the first.
     """
     return [
         rules[number] for number in Shortlist([rule.text for rule in rules]).find_candidates(text)
@@ -105,7 +105,7 @@ def find_related_rules(text: RuleText, rules: Sequence[Rule]) -> Sequence[Rule]:
 
 
 def is_same_rule(text: RuleText, other: RuleText) -> bool:
-    """Whether two texts are one rule."""
+    """Return whether two texts are the same rule."""
     return (
         normalize_text(text) == normalize_text(other)
         or compare_rules(text, other) is RuleRelation.SAME
@@ -113,20 +113,20 @@ def is_same_rule(text: RuleText, other: RuleText) -> bool:
 
 
 def choose_evictions(
-    rules: Sequence[Rule], newest: str, standing: PreflightContext
+    rules: Sequence[Rule], newest: str, context: PreflightContext
 ) -> tuple[Rule, ...]:
-    """The rules that have to go for the file to fit its budget, the least valuable first.
+    """Return the rules that have to leave for the files to fit the budget, least valuable first.
 
     The newest never goes: it could not have shown its worth. Of rules worth the same, the one
     that stands first in the file, the oldest, goes. A rule for some files alone takes no tokens
     of every session, so it makes no room for them.
     """
-    load = _BudgetUsage(standing)
+    load = _BudgetUsage(context)
     for rule in rules:
         load.add_rule(rule)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
-        key=lambda rule: standing.worth.get(rule.id, 0.0),
+        key=lambda rule: context.worth.get(rule.id, 0.0),
     )
     gone: list[Rule] = []
     for rule in candidates:
@@ -134,7 +134,7 @@ def choose_evictions(
             load.remove_rule(rule)
             gone.append(rule)
     back: set[str] = set()
-    for rule in reversed(gone):  # one that left in vain, for a longer one left too, stays
+    for rule in reversed(gone):  # one that left in vain, as a longer one left too, stays
         load.add_rule(rule)
         if load.has_too_many_rules or load.has_too_many_tokens:
             load.remove_rule(rule)
@@ -143,15 +143,15 @@ def choose_evictions(
     return tuple(rule for rule in gone if rule.id not in back)
 
 
-def is_too_long(rule: Rule, standing: PreflightContext) -> bool:
-    """Whether a rule would not fit even alone."""
-    load = _BudgetUsage(standing)
+def is_too_long(rule: Rule, context: PreflightContext) -> bool:
+    """Return whether a rule would not fit even alone."""
+    load = _BudgetUsage(context)
     load.add_rule(rule)
     return load.has_too_many_tokens
 
 
 def count_tokens(rule: Rule) -> int:
-    """Tokens that a rule takes in every session, at four characters each (an estimate)."""
+    """Return the tokens that a rule uses in every session, estimated at four characters each."""
     chars = len(rule.text.rule) + len(rule.text.when) + len(rule.text.why) + len(rule.source)
     return (chars + _FRAME_CHARS) // _CHARS_PER_TOKEN
 
@@ -159,8 +159,8 @@ def count_tokens(rule: Rule) -> int:
 class _BudgetUsage:
     """Counts what some rules take of the budget, rule by rule."""
 
-    def __init__(self, standing: PreflightContext) -> None:
-        self._standing, self._rules, self._tokens = standing, 0, 0
+    def __init__(self, context: PreflightContext) -> None:
+        self._context, self._rules, self._tokens = context, 0, 0
 
     def add_rule(self, rule: Rule) -> None:
         """Count one more rule."""
@@ -177,11 +177,11 @@ class _BudgetUsage:
     @property
     def has_too_many_rules(self) -> bool:
         """Whether there are more rules than may be."""
-        most = self._standing.max_rules
+        most = self._context.max_rules
         return most is not None and self._rules > most
 
     @property
     def has_too_many_tokens(self) -> bool:
         """Whether they take more tokens of every session than they may."""
-        most = self._standing.max_tokens
+        most = self._context.max_tokens
         return most is not None and self._tokens > most

@@ -1,4 +1,4 @@
-"""What is known of one rule beside its text: where it came from, and what became of it."""
+"""What is known about one rule beside its text: its origin, status and outcomes."""
 
 import re
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from orchestrator.models import Rule
+from orchestrator.models import ChangeKind, Rule
 from orchestrator.models.fingerprints import hash_words
 from teacher.models import Failure, Lesson, RuleText
 
@@ -17,7 +17,7 @@ _DIFF_PATH: Final = re.compile(r"^\+\+\+ b/(.+)$", re.MULTILINE)
 
 
 class Status(StrEnum):
-    """Where a rule stands in its life; the first three are in force."""
+    """The status of a rule; the first three are active."""
 
     ACTIVE = "active"
     PROVEN = "proven"
@@ -25,25 +25,25 @@ class Status(StrEnum):
     WAITING = "waiting"
     """For a person's approval."""
     QUARANTINED = "quarantined"
-    """Poison, or it contradicts a rule in force."""
+    """It reads like an attack, or contradicts an active rule."""
     ARCHIVED = "archived"
     HARMFUL = "harmful"
     REJECTED = "rejected"
 
     @property
     def is_active(self) -> bool:
-        """Whether it stands in the file."""
+        """Whether the rule is in the file."""
         return self in (Status.ACTIVE, Status.PROVEN, Status.ESCALATED)
 
     @property
     def is_pending(self) -> bool:
-        """Whether it waits for a person's word."""
+        """Whether the rule waits for a person."""
         return self in (Status.WAITING, Status.QUARANTINED)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a rule came from. What is not known is empty."""
+    """The origin of a rule. Unknown fields are empty."""
 
     failure: str = ""
     """Fingerprint of the failure."""
@@ -69,12 +69,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a rule that is held back would do to the file."""
+    """What a pending rule would do to the file."""
 
     target: str = ""
     """The rule that it would amend; empty for a new one."""
     against: str = ""
-    """The rule in force that it contradicts."""
+    """The active rule that it contradicts."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,20 @@ class Counters:
     """What outcomes of runs say about a rule."""
 
     runs: int = 0
-    """Runs that it was in force for, and that were judged."""
+    """Judged runs during which it was active."""
     first_passes: int = 0
     """Of those, runs that were solved by their first attempt."""
     recurrences: int = 0
-    """Attempts that failed as the rule was to prevent, while it was in force."""
+    """Attempts with the failure that the rule should prevent, while it was active."""
 
 
 class Witness(StrEnum):
-    """How it is known that a rule was in an agent's request."""
+    """The evidence that a rule was in an agent's request."""
 
     TRANSCRIPT = "transcript"
     """The agent's own transcript has its text among what was sent."""
     FILE = "file"
-    """It stands in a file that is loaded; what was sent is not known."""
+    """It is in a file that is loaded; what was sent is not known."""
     NONE = "none"
     """It was active, and not sent."""
 
@@ -129,17 +129,55 @@ class RuleRecord:
 
     @property
     def status_when_restored(self) -> Status:
-        """The status that it has once it is in force again."""
+        """The status that the rule gets when it is active again."""
         return Status.ESCALATED if self.suggestion else Status.ACTIVE
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A text that was turned down, or withdrawn, and must not come back by itself."""
+    """A text that was rejected or withdrawn, and must not return by itself."""
 
     rule: str
     """The id of the rule that had it."""
     text: RuleText
+
+
+class RuleEventKind(StrEnum):
+    """What happened to a rule. The values are stored and printed."""
+
+    ADDED = "added"
+    AMENDED = "amended"
+    REINFORCED = "reinforced"
+    ALREADY_KNOWN = "already known"
+    QUARANTINED = "quarantined"
+    CONTRADICTION = "contradiction"
+    WAITS_FOR_APPROVAL = "waits for approval"
+    ADDED_ON_BRANCH = "added on a branch"
+    AMENDED_ON_BRANCH = "amended on a branch"
+    REINFORCED_ON_BRANCH = "reinforced on a branch"
+    ALREADY_KNOWN_ON_BRANCH = "already known on a branch"
+
+    ADOPTED = "adopted from the file"
+    EDITED_IN_FILE = "edited by hand"
+    RETURNED = "back in the file"
+    LEFT_FILE = "left the file"
+
+    ADDED_BY_HAND = "added by hand"
+    EDITED = "edited"
+    RETIRED = "retired"
+    REJECTED = "rejected"
+    RESTORED = "restored"
+    APPROVED = "approved"
+
+    PREVENTED = "prevented"
+    RECURRED = "its failure came back"
+    ESCALATED = "escalated"
+    ARCHIVED = "archived"
+
+    @classmethod
+    def for_change(cls, change: ChangeKind, *, own: bool = True) -> "RuleEventKind":
+        """Return the event for what a lesson did, in the project's own files or on a branch."""
+        return cls(change.value if own else f"{change.value} on a branch")
 
 
 @dataclass(frozen=True)
@@ -148,16 +186,17 @@ class RuleEvent:
 
     at: datetime
     what: str
+    """A `RuleEventKind`, or what an older version of this program called it."""
     detail: str = ""
 
 
 def hash_text(text: RuleText) -> str:
-    """Return what tells one text of a rule from another, as `hash_words`."""
+    """Return a hash that distinguishes the texts of a rule, as `hash_words`."""
     return hash_words(text.rule, text.when, text.why)
 
 
 def describe_difference(old: Rule, new: Rule) -> str:
-    """What a rule was before a change, in a line: the fields that are others now."""
+    """Return the old values of the fields that a change replaced, in a line."""
     fields = {
         "rule": (old.text.rule, new.text.rule),
         "when": (old.text.when, new.text.when),
@@ -169,7 +208,7 @@ def describe_difference(old: Rule, new: Rule) -> str:
 
 
 def build_origin(lesson: Lesson, failure: Failure, run: str) -> Origin:
-    """Where a rule comes from that this lesson adds."""
+    """Return the origin of a rule that this lesson adds."""
     files = tuple(dict.fromkeys(_DIFF_PATH.findall(failure.diff)))
     return Origin(
         failure.fingerprint,

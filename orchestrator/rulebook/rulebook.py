@@ -1,4 +1,4 @@
-"""The rulebook of a project: the rules in force, safe when several runs write at once."""
+"""The rulebook of a project: its active rules, safe when several runs write at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,26 +9,32 @@ from typing import Final, TypeVar
 
 from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
-from orchestrator.models import Rule, RuleChange
+from orchestrator.models import ChangeKind, Rule, RuleChange
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.agents_md import find_agents_md_above, find_shadowing_file
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.lessons import Outcome, apply_lesson, list_known_rules, render_diff
-from orchestrator.rulebook.locking import lock_instruction_files
-from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
-from orchestrator.rulebook.pages import RuleFileSet, Target, list_changed_files
-from orchestrator.rulebook.preflight import PreflightContext
-from orchestrator.rulebook.remembering import (
+from orchestrator.rulebook.history_updates import (
     build_preflight_context,
-    list_refused_rules,
+    find_withdrawals,
     reconcile_history,
     record_outcome,
 )
-from orchestrator.rulebook.shelf import RuleFiles, RuleFilesSnapshot
-from orchestrator.rulebook.withdrawal import FileVersions, Withdrawals
+from orchestrator.rulebook.known_rules import list_known_rules, list_refused_rules
+from orchestrator.rulebook.lesson_decision import decide_lesson
+from orchestrator.rulebook.lesson_editing import Outcome, apply_decision
+from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
+from orchestrator.rulebook.preflight import PreflightContext
+from orchestrator.rulebook.rule_file_set import (
+    RuleFileSet,
+    Target,
+    list_changed_files,
+    render_diff,
+)
+from orchestrator.rulebook.rule_files import RuleFiles, RuleFilesSnapshot
 from teacher.models import Action, Failure, KnownRule, Lesson
 
-_TRIES: Final = 10
+_MAX_ATTEMPTS: Final = 10
+"""Attempts to write while an editor, which takes no locks, keeps saving the same files."""
 
 T = TypeVar("T")
 
@@ -39,7 +45,7 @@ def _current_date() -> date:
 
 @dataclass(frozen=True)
 class RulebookPolicy:
-    """The history behind a rulebook, and the limits that it is kept in."""
+    """The history behind a rulebook, and the limits of the rulebook."""
 
     history: History
     max_rules: int | None = None
@@ -52,258 +58,259 @@ class RulebookPolicy:
 
 
 class MarkdownRulebook:
-    """The rules in force in a project's CLAUDE.md, or where else its rules are to stand.
+    """The active rules in a project's CLAUDE.md, or in the other files that it is set to use.
 
     Args:
-        shelf: the files; for a folder alone its CLAUDE.md.
+        rule_files: the files; for a folder alone its CLAUDE.md.
         locks: folder for lock files, so that the project gets none.
-        today: gives the day that rules are learned on.
+        today: returns the day that rules are learned on.
         run: id of the run that learns, for the comment of a new rule.
-        on_event: hears a `Notice` when a lesson cannot be applied, or puts a file out of force.
-        keeping: the history behind it; without one, every lesson goes into the file.
+        on_event: receives a `Notice` when a lesson cannot be applied, or when a file is no longer
+            loaded because of one.
+        policy: the history behind it; without one, every lesson goes into the file.
     """
 
     def __init__(
         self,
-        shelf: RuleFiles | Path,
+        rule_files: RuleFiles | Path,
         locks: Path,
         *,
         today: Callable[[], date] = _current_date,
         run: str = "",
         on_event: Listener = lambda _event: None,
-        keeping: RulebookPolicy | None = None,
+        policy: RulebookPolicy | None = None,
     ) -> None:
-        self._shelf = shelf if isinstance(shelf, RuleFiles) else RuleFiles(shelf)
+        if isinstance(rule_files, Path):
+            rule_files = RuleFiles(rule_files)
+        self._rule_files = rule_files
         self._locks, self.today, self._run, self._emit = locks, today, run, on_event
-        self._keeping = keeping
+        self._policy = policy
+
+    # ---- reading
 
     def known_rules(self) -> Sequence[KnownRule]:
-        """List the rules in force, in the order of the files, and then those turned down.
+        """Return the active rules in the order of the files, then those that were rejected.
 
         Raises:
             RulebookError: a file cannot be read as it is.
             InfrastructureError: the disk fails.
         """
-        if not self._keeping:
-            return list_known_rules(self._shelf.read().file_set)
-        with self._lock_and_read() as read:
-            pages = read.file_set
-        return (*list_known_rules(pages), *list_refused_rules(self._keeping.history, pages.rules))
+        if not self._policy:
+            return list_known_rules(self._rule_files.read().file_set)
+        with self._open_files() as snapshot:
+            known = snapshot.file_set
+        return (*list_known_rules(known), *list_refused_rules(self._policy.history, known.rules))
 
     def list_rules(self) -> tuple[Rule, ...]:
-        """The rules in force; the history follows what people did to the files.
+        """Return the active rules, after recording what people did to the files.
 
         Raises:
             RulebookError, InfrastructureError: as for `known_rules`.
         """
-        with self._lock_and_read() as read:
-            return read.file_set.rules
+        with self._open_files() as snapshot:
+            return snapshot.file_set.rules
 
     def list_files(self) -> tuple[str, ...]:
-        """The names of the project's files that rules stand in, or would.
+        """Return the names of the project's files that contain rules, or would.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.list_project_names()
+        return self._rule_files.list_project_names()
 
     def resolve_path(self, name: str) -> Path:
-        """The real path of one file, by the name that it has in `Pages`.
+        """Return the real path of one file, by its name in a `RuleFileSet`.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.resolve_path(name)
+        return self._rule_files.resolve_path(name)
 
     def read_files(self) -> Mapping[Path, bytes]:
-        """Read the files that rules stand in, or would, by their real paths.
+        """Return the content of the files that contain rules, or would, by their real paths.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        contents = self._shelf.read().contents
-        return {self._shelf.resolve_path(name): content.data for name, content in contents.items()}
+        snapshot = self._rule_files.read()
+        return {path: snapshot.contents[name].data for name, path in snapshot.paths.items()}
 
     @property
     def can_scope_rules(self) -> bool:
-        """Whether a new rule can be for some files alone."""
-        return self._shelf.target is Target.RULES_DIR
+        """Whether a new rule can be limited to some files."""
+        return self._rule_files.target is Target.RULES_DIR
 
     def find_files(self, rule: str) -> tuple[Path, ...]:
-        """The files that a rule stands in.
+        """Return the files that contain a rule.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return tuple(
-            self._shelf.root / name for name in self._shelf.read().file_set.find_files(rule)
-        )
+        names = self._rule_files.read().file_set.find_files(rule)
+        return tuple(self._rule_files.root / name for name in names)
 
     def find_rule(self, rule: str) -> Rule | None:
-        """The rule with this id, if it is in force.
+        """Return the active rule with this id.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        return self._shelf.read().file_set.find_rule(rule)
+        return self._rule_files.read().file_set.find_rule(rule)
 
     def preview_change(self, change: Callable[[RuleFileSet], RuleFileSet]) -> str:
-        """What a change would do to the files, as a unified diff.
+        """Return what a change would do to the files, as a unified diff.
 
         Raises:
             RulebookError: as for `known_rules`.
         """
-        pages = self._shelf.read().file_set
-        return render_diff(pages, change(pages))
+        file_set = self._rule_files.read().file_set
+        return render_diff(file_set, change(file_set))
 
     def read_context(self) -> PreflightContext | None:
-        """What the history has to say when a rule comes in; nothing without one."""
-        kept = self._keeping
-        if not kept:
+        """Return what the history knows about new rules; None without a history."""
+        policy = self._policy
+        if not policy:
             return None
         return build_preflight_context(
-            kept.history, kept.max_rules, kept.max_tokens, review=kept.review
+            policy.history, policy.max_rules, policy.max_tokens, review=policy.review
         )
 
-    def edit_files(self, change: Callable[[RuleFileSet], RuleFileSet]) -> tuple[Path, ...]:
-        """Let a function change the files, under their locks; give those that it changed.
-
-        It may be called again when somebody else writes meanwhile.
-
-        Raises:
-            RulebookError, InfrastructureError: as for `apply`.
-        """
-        with self._lock_and_read() as read:
-            above = find_agents_md_above(self._shelf.root)
-
-            def decide(pages: RuleFileSet) -> tuple[RuleFileSet, Sequence[str]]:
-                after = change(pages)
-                return after, list_changed_files(pages, after)
-
-            names = self._write_files(read, decide)
-        self._report_unloaded(above)
-        return tuple(self._shelf.resolve_path(name) for name in names)
+    # ---- changing
 
     def apply(self, lesson: Lesson, failure: Failure) -> RuleChange | None:
-        """Take a lesson in; None when it changes nothing.
+        """Apply a lesson; return None when it changes nothing.
 
         Raises:
-            RulebookError: a file cannot be read or written as it is; it is as it was.
+            RulebookError: a file cannot be read or written as it is; it is unchanged.
             InfrastructureError: the disk is full or fails, or a lock is held for too long.
         """
-        with self._lock_and_read() as read:
-            above = find_agents_md_above(self._shelf.root)
+        with self._open_files() as snapshot:
+            context = self.read_context()
 
-            def decide(pages: RuleFileSet) -> tuple[RuleFileSet, Outcome]:
-                outcome = apply_lesson(
-                    pages,
+            def change(file_set: RuleFileSet) -> tuple[RuleFileSet, Outcome]:
+                decision = decide_lesson(
+                    file_set,
                     lesson,
                     failure,
                     today=self.today(),
                     run=self._run,
-                    standing=self.read_context(),
+                    context=context,
                 )
+                outcome = apply_decision(file_set, decision)
                 return outcome.file_set, outcome
 
-            outcome = self._write_files(read, decide)
-            if self._keeping:
-                kept = self._keeping
-                record_outcome(kept.history, outcome, lesson, failure, self._run, own=kept.own)
-        self._report_outcome(outcome, lesson, above)
-        if outcome.rule is None:
+            outcome = self._change_files(snapshot, change)
+            if policy := self._policy:
+                record_outcome(policy.history, outcome, lesson, failure, self._run, own=policy.own)
+        self._report_outcome(outcome, lesson, snapshot.agents_md_above)
+        if outcome.rule is None or outcome.change is None:
             return None
-        name = next(iter(outcome.file_set.find_files(outcome.rule.id)), CLAUDE_MD)
-        path = self._shelf.root / name
+        path = self._rule_files.root / next(iter(outcome.file_names), CLAUDE_MD)
         return RuleChange(outcome.rule, path, outcome.change, outcome.reason, outcome.leaving)
 
+    def edit_files(self, change: Callable[[RuleFileSet], RuleFileSet]) -> tuple[Path, ...]:
+        """Change the files by a function, under their locks; return those that were changed.
+
+        The function is called again when somebody else has written in the meantime.
+
+        Raises:
+            RulebookError, InfrastructureError: as for `apply`.
+        """
+
+        def change_and_list(file_set: RuleFileSet) -> tuple[RuleFileSet, Sequence[str]]:
+            after = change(file_set)
+            return after, list_changed_files(file_set, after)
+
+        with self._open_files() as snapshot:
+            names = self._change_files(snapshot, change_and_list)
+        self._report_unloaded(snapshot.agents_md_above)
+        return tuple(self._rule_files.resolve_path(name) for name in names)
+
     def remove_rule(self, rule: str) -> tuple[Path, ...]:
-        """Take a rule out of the files, and give those; what is not there is left at that.
+        """Remove a rule from the files, and return those that were changed.
 
         Raises:
             RulebookError, InfrastructureError: as for `apply`.
         """
         return self.edit_files(
-            lambda pages: pages.remove_rule(rule) if pages.find_rule(rule) else pages
+            lambda file_set: file_set.remove_rule(rule) if file_set.find_rule(rule) else file_set
         )
 
     # ---- under the locks
 
     @contextmanager
-    def _lock_and_read(self) -> Iterator[RuleFilesSnapshot]:
-        """Hold the locks, and read: as people left the files, with the history following."""
-        with lock_instruction_files(self._shelf.list_lock_paths(), self._locks):
-            read = self._shelf.read()
-            found = self._collect_versions(read.file_set)
-            if read.file_set.destination.mirror:
-                self._write_files(read, lambda pages: (self._merge_mirrors(pages), None))
-                read = self._shelf.read()
-            if self._keeping:
-                missing = Withdrawals(self._shelf.root, found)
-                reconcile_history(
-                    self._keeping.history, read.file_set, missing, own=self._keeping.own
-                )
-            yield read
+    def _open_files(self) -> Iterator[RuleFilesSnapshot]:
+        """Lock and read the files, and record in the history what people did to them."""
+        with self._rule_files.lock_and_read(self._locks) as found:
+            # The files as people left them: after a merge of mirrors they are no evidence.
+            withdrawn = find_withdrawals(self._rule_files.root, found)
+            mirror = found.file_set.destination.mirror
+            snapshot = self._merge_mirrors(found) if mirror else found
+            if policy := self._policy:
+                reconcile_history(policy.history, snapshot.file_set, withdrawn, own=policy.own)
+            yield snapshot
 
-    def _merge_mirrors(self, pages: RuleFileSet) -> RuleFileSet:
-        agreed = self._keeping.history.read_agreed_rules() if self._keeping else {}
-        return merge_mirrors(pages, agreed, self.today())
+    def _merge_mirrors(self, snapshot: RuleFilesSnapshot) -> RuleFilesSnapshot:
+        agreed = self._policy.history.read_agreed_rules() if self._policy else {}
 
-    def _collect_versions(self, pages: RuleFileSet) -> tuple[FileVersions, ...]:
-        """The files as people left them, before anything of ours is written."""
-        return tuple(
-            FileVersions(
-                self._shelf.resolve_path(name), data, self._shelf.read_last_written(name) or b""
-            )
-            for name, data in pages.files.items()
-        )
+        def merge(file_set: RuleFileSet) -> tuple[RuleFileSet, bool]:
+            merged = merge_mirrors(file_set, agreed, self.today())
+            return merged, merged != file_set
 
-    def _write_files(
-        self, read: RuleFilesSnapshot, decide: Callable[[RuleFileSet], tuple[RuleFileSet, T]]
+        is_changed = self._change_files(snapshot, merge)
+        return self._rule_files.read() if is_changed else snapshot
+
+    def _change_files(
+        self,
+        snapshot: RuleFilesSnapshot,
+        change: Callable[[RuleFileSet], tuple[RuleFileSet, T]],
     ) -> T:
-        for _ in range(_TRIES):
-            pages, decided = decide(read.file_set)
-            if self._shelf.write(read, pages):
-                self._record_agreed_rules(pages)
-                return decided
-            read = self._shelf.read()
+        """Write what a function makes of the files; return what else it returned."""
+        for _ in range(_MAX_ATTEMPTS):
+            file_set, result = change(snapshot.file_set)
+            if self._rule_files.write(snapshot, file_set):
+                self._record_agreed_rules(file_set)
+                return result
+            # An editor that takes no locks has saved a file: decide again on what is there now.
+            snapshot = self._rule_files.read()
         raise RulebookError(
-            f"the rules in {self._shelf.root} are being written all the time",
-            "close what writes them",
+            f"another program keeps writing the rules in {self._rule_files.root}",
+            "close the program that writes them",
         )
 
-    def _record_agreed_rules(self, pages: RuleFileSet) -> None:
-        kept = self._keeping
-        if kept and kept.own and pages.destination.mirror:
-            both = find_shared_ids(pages)
-            kept.history.record_agreed_rules(
-                {rule.id: rule.text for rule in pages.rules if rule.id in both}
+    def _record_agreed_rules(self, file_set: RuleFileSet) -> None:
+        policy = self._policy
+        if policy and policy.own and file_set.destination.mirror:
+            shared = find_shared_ids(file_set)
+            policy.history.record_agreed_rules(
+                {rule.id: rule.text for rule in file_set.rules if rule.id in shared}
             )
 
-    # ---- what people are told
+    # ---- notices
 
     def _report_outcome(self, outcome: Outcome, lesson: Lesson, above: Path | None) -> None:
         for left in outcome.leaving:
-            self._emit(Notice(f"to the archive, to make room: {left.id}: {left.text.rule}"))
+            self._emit(Notice(f"archived to make room: {left.id}: {left.text.rule}"))
         if outcome.rule is None and lesson.action is not Action.NONE:
             self._emit(Notice(f"no rule written: {outcome.reason}"))
         self._report_unloaded(above)
-        root = self._shelf.root
-        filed = outcome.file_set.destination.target if outcome.change == "added" else None
-        if filed is Target.AGENTS_MD and (by := find_shadowing_file(root)):
+        root, added = self._rule_files.root, outcome.change is ChangeKind.ADDED
+        target = outcome.file_set.destination.target
+        if added and target is Target.AGENTS_MD and (by := find_shadowing_file(root)):
             self._emit(
                 Notice(
                     f"Claude Code does not load {root / AGENTS_MD}, because of {by}; "
-                    f"a line @{AGENTS_MD} in {root / CLAUDE_MD} brings it back"
+                    f"add the line @{AGENTS_MD} to {root / CLAUDE_MD} to load it"
                 )
             )
 
     def _report_unloaded(self, above: Path | None) -> None:
-        """Tell of an AGENTS.md in a folder above that what was written put out of force."""
-        root = self._shelf.root
+        """Report an AGENTS.md of a folder above that is no longer loaded after this change."""
+        root = self._rule_files.root
         if above and find_agents_md_above(root) is None:
             self._emit(
                 Notice(
                     f"Claude Code no longer loads {above} in {root}, now that there is a"
-                    f" CLAUDE.md; a CLAUDE.md beside it with the line @{above.name} brings it back"
+                    f" CLAUDE.md; add a CLAUDE.md beside it with the line @{above.name} to load it"
                 )
             )

@@ -1,4 +1,4 @@
-"""The scope of a file in `.claude/rules`: the globs in its front matter.
+"""Read and write the scope of a file in `.claude/rules`: the globs in its front matter.
 
 Claude Code (2.1.329) loads such a file once the agent touches a file that a glob under `paths:`
 matches; without `paths:`, at the start. It takes a list, a string, or a string with commas; with
@@ -27,7 +27,7 @@ _EVERYTHING: Final = re.compile(r"[*/]+")
 
 
 def render_front_matter(paths: tuple[str, ...]) -> bytes:
-    """The beginning of a file for rules of this scope; nothing where they hold everywhere."""
+    """Return the front matter of a file for rules of this scope; empty without a scope."""
     if not paths:
         return b""
     import yaml
@@ -39,7 +39,7 @@ def render_front_matter(paths: tuple[str, ...]) -> bytes:
 
 
 def parse_scope(data: bytes) -> tuple[str, ...]:
-    """The globs of a file in `.claude/rules`; none where it holds everywhere.
+    """Return the globs of a file in `.claude/rules`; none if it is always loaded.
 
     Raises:
         RulebookError: its front matter is broken, so that Claude Code never loads it, or it is
@@ -59,22 +59,22 @@ def parse_scope(data: bytes) -> tuple[str, ...]:
         fields = yaml.BaseLoader(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError):
         raise RulebookError(
-            "its front matter is not valid YAML, so Claude Code never loads it", "mend it"
+            "its front matter is not valid YAML, so Claude Code never loads it", "correct it"
         ) from None
     return _parse_globs(fields.get("paths") if isinstance(fields, dict) else None)
 
 
 def filter_globs(paths: Iterable[str]) -> tuple[str, ...]:
-    """What a teacher, or a person, gave as a scope, without what could never match.
+    """Return the usable globs of a scope that a teacher or a person gave.
 
-    Nothing that leads out of the project, excludes, or hides characters.
+    Globs that never match, lead out of the project, exclude, or hide characters are dropped.
     """
     kept = (path.strip().removeprefix("./") for path in paths)
     return tuple(dict.fromkeys(path for path in kept if _is_glob(path)))[:MOST_GLOBS]
 
 
 def is_in_scope(paths: tuple[str, ...], files: Iterable[str]) -> bool:
-    """Whether touching these files loads a rule of this scope."""
+    """Return whether touching these files loads a rule of this scope."""
     if not paths:
         return True
     from wcmatch import glob
@@ -110,7 +110,7 @@ def _is_glob(path: str) -> bool:
 
 
 def _is_bounded(path: str) -> bool:
-    """Whether a glob has few alternatives and wildcards, so that matching it ends soon."""
+    """Return whether a glob has few alternatives and wildcards, so that matching it is fast."""
     if len(path) > _LONGEST_GLOB or ".." in path:
         return False
     # A comma adds an alternative, a pair of braces multiplies them: there are no more than this.

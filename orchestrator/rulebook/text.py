@@ -1,4 +1,4 @@
-"""Making a rule's text safe to stand in CLAUDE.md.
+"""Make a rule's text safe to write into CLAUDE.md.
 
 What a teacher writes is data from outside. Each field becomes one line that cannot end its bullet,
 open or close a comment, open a code fence, hide characters from a reader, or import a file.
@@ -30,12 +30,12 @@ _AT_INSIDE: Final = re.compile(r"\s+(?=@)")
 
 
 def sanitize_text(text: RuleText) -> RuleText:
-    """The rule with each field made safe by `safe_line`."""
+    """Return the rule with each field made safe by `sanitize_line`."""
     return RuleText(sanitize_line(text.rule), sanitize_line(text.when), sanitize_line(text.why))
 
 
 def sanitize_line(text: str, limit: int = MAX_CHARS) -> str:
-    """One line of at most `limit` characters that means the same and can do no harm.
+    """Return one line of at most `limit` characters that means the same and can do no harm.
 
     Control and invisible characters go, white space is folded, comment marks and code fences are
     broken, and an `@word`, which Claude Code would take for a file to import, gets backticks.
@@ -44,19 +44,19 @@ def sanitize_line(text: str, limit: int = MAX_CHARS) -> str:
     line = " ".join("".join(_replace_invisible(char) for char in text).split())
     line = _FENCE.sub(lambda run: run[0][0], line)
     room = limit
-    while len(safe := _break_marks(_quote_at_words(_shorten_line(line, room)))) > limit:
+    while len(safe := _break_marks(_quote_imports(_shorten_line(line, room)))) > limit:
         room -= len(safe) - limit
     return safe
 
 
 def overlay_text(new: RuleText, old: RuleText) -> RuleText:
-    """A text with the fields of `new`; those that are empty there are as they were."""
+    """Return a text with the fields of `new`, and those of `old` where they are empty."""
     return RuleText(new.rule or old.rule, new.when or old.when, new.why or old.why)
 
 
 @lru_cache(maxsize=4096)
 def normalize_text(text: RuleText) -> str:
-    """What two texts of the same rule have in common: case, space, quoting and full stop aside.
+    """Return what two texts of the same rule share, whatever case, space, quotes and full stop.
 
     The reason is left out: the same rule for another reason is still the same rule.
     """
@@ -69,7 +69,7 @@ def normalize_text(text: RuleText) -> str:
 
 
 def derive_rule_id(text: RuleText, nth: int = 0) -> str:
-    """An id that follows from the rule's text, `r-` and six hex digits.
+    """Return an id derived from the rule's text: `r-` and six hex digits.
 
     `nth` counts up when the id is taken by another rule.
     """
@@ -78,7 +78,7 @@ def derive_rule_id(text: RuleText, nth: int = 0) -> str:
 
 
 def sanitize_word(text: str, limit: int = 60) -> str:
-    """Text from outside as one word for a block comment: ids, sources, names of models."""
+    """Return text from outside as one word for a block comment: ids, sources, names of models."""
     return re.sub(r"[^\w.:/+=-]+", "-", text, flags=re.ASCII).strip("-")[:limit].rstrip("-")
 
 
@@ -104,8 +104,8 @@ def _shorten_line(line: str, room: int) -> str:
     return words.rstrip() + _ELLIPSIS
 
 
-def _quote_at_words(line: str) -> str:
-    """Put what Claude Code would import into backticks of its own.
+def _quote_imports(line: str) -> str:
+    """Quote every `@word`, which Claude Code would import, in its own backticks.
 
     Claude Code (2.1.329) looks for `@` at the start or after white space, in each list item's raw
     text, code spans included: `` `see @notes.md now` `` imports notes.md. So an `@` inside a span
@@ -136,5 +136,5 @@ def _split_span(span: re.Match[str]) -> str:
 
 
 def _join_spans(left: str, right: str) -> str:
-    """Both, kept apart where two backticks would meet and make a longer run."""
+    """Return both, with a space where two backticks would meet and make a longer run."""
     return f"{left} {right}" if left.endswith("`") and right.startswith("`") else left + right

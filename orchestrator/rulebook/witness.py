@@ -1,4 +1,4 @@
-"""How it is known that a rule was in an agent's request."""
+"""Find out which rules were in an agent's request."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,12 +12,12 @@ from orchestrator.rulebook.records import Exposure, Witness, hash_text
 def witness_rules(
     rules: Iterable[Rule], instructions: Sequence[Instruction] = ()
 ) -> list[Exposure]:
-    """Return of each active rule how it is known that it was sent, or that it was not.
+    """Return for each active rule the evidence that it was sent, or that it was not.
 
     Args:
-        rules: the active rules, as they stood when the agent began.
-        instructions: what the agent's transcript says was sent; empty if it does not tell. Then a
-            rule is taken to be sent that stands in a file that is always loaded.
+        rules: the active rules, as they were when the agent started.
+        instructions: what was sent according to the agent's transcript; empty if that is unknown.
+            Then the rules in files that are always loaded count as sent.
     """
     if not instructions:
         return [

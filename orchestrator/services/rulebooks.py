@@ -9,9 +9,9 @@ from orchestrator.events import Listener
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.session_hooks.writeahead.locations import find_global_base
 from orchestrator.storage.database import Database
 from orchestrator.storage.state_directory import locks_folder
@@ -35,7 +35,7 @@ def open_rulebook(
     users = shelf.target is Target.USER
     known_as = _resolve_rulebook_path(shelf.root if users else home or project)
     history = History(database, known_as)
-    keeping = RulebookPolicy(
+    policy = RulebookPolicy(
         history,
         config.rules.max_rules,
         config.rules.max_tokens,
@@ -43,7 +43,7 @@ def open_rulebook(
         own=users or home in (None, project),
     )
     locks = locks_folder(database.directory)
-    book = MarkdownRulebook(shelf, locks, run=run, on_event=listener, keeping=keeping)
+    book = MarkdownRulebook(shelf, locks, run=run, on_event=listener, policy=policy)
     return book, history
 
 

@@ -29,9 +29,9 @@ from orchestrator.masking import Masker, mask_text
 from orchestrator.models import AgentLimits, Task
 from orchestrator.ports import Suite
 from orchestrator.rulebook.agents_md import find_active_agents_md
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id

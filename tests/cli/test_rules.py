@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend
 
@@ -44,7 +44,7 @@ class Rules:
             self.project,
             self.state / "locks",
             run="run-1",
-            keeping=RulebookPolicy(history, review=review),
+            policy=RulebookPolicy(history, review=review),
         )
 
     @property
@@ -82,7 +82,7 @@ def test_retire_restore_reject(rules: Rules) -> None:
     before = rules.file.read_bytes()
     assert rules.json("retire", rule)[0]["status"] == "archived"
     assert rule not in rules.file.read_text(encoding="utf-8")
-    assert "not in force" in rules("retire", rule, code=2)
+    assert "is not active" in rules("retire", rule, code=2)
     assert rules.json("restore", rule[:5])[0]["status"] == "active"
     assert rules.file.read_bytes() == before
     assert rules.json("reject", rule)[0]["status"] == "rejected"
@@ -119,7 +119,7 @@ def test_a_contradiction_that_is_approved_takes_the_others_place(rules: Rules) -
     assert rules.texts == [OPPOSITE]
     assert rules.json("show", first.rule.id)[0]["status"] == "archived"
     assert rules.json("pending") == []
-    assert "does not wait" in rules("approve", second.rule.id, code=2)
+    assert "is not pending" in rules("approve", second.rule.id, code=2)
 
 
 def test_in_review_the_exact_diff_waits(rules: Rules) -> None:
@@ -248,8 +248,8 @@ def test_approved_rules_of_a_folder_as_one_commit(
     git("commit", "-q", "--allow-empty", "-m", "begin")
     shelf = RuleFiles(rules.project, Target.RULES_DIR)
     with OpenHistory(rules.state, rules.file.resolve()) as history:
-        keeping = RulebookPolicy(history, review=True)
-        book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", keeping=keeping)
+        policy = RulebookPolicy(history, review=True)
+        book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", policy=policy)
         change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
     assert change is not None
     (waiting,) = rules.json("pending")

@@ -16,6 +16,7 @@ from orchestrator.models import (
     Attempt,
     Case,
     CaseOutcome,
+    ChangeKind,
     Diff,
     FileChange,
     Finding,
@@ -288,7 +289,7 @@ def test_no_change_and_no_patch(tmp_path: Path) -> None:
 @pytest.fixture
 def attempt(tmp_path: Path) -> Attempt:
     text = RuleText("Never return 0 for it", "dividing by naught", "a marker of the rule")
-    rule = RuleChange(Rule("r1", text), tmp_path / "CLAUDE.md", "added")
+    rule = RuleChange(Rule("r1", text), tmp_path / "CLAUDE.md", ChangeKind.ADDED)
     return Attempt(
         2,
         "the old prompt",

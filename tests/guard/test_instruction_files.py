@@ -20,10 +20,10 @@ from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.locking import lock_instruction_files
 from orchestrator.rulebook.outcomes import build_outcomes_listener
-from orchestrator.rulebook.pages import Target
-from orchestrator.rulebook.records import Status
+from orchestrator.rulebook.records import RuleEventKind, Status
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.wiring import build_parts, open_account
 from orchestrator.storage.opening import open_database
 from teacher.models import RuleText
@@ -501,13 +501,13 @@ def test_the_history_hears_nothing_of_what_the_guard_has_not_seen(
     project: Path, tmp_path: Path, history: History
 ) -> None:
     world = World(project)
-    locks, keeping = tmp_path / "locks", RulebookPolicy(history)
-    book = MarkdownRulebook(world.shelf, locks, today=lambda: date(2026, 11, 20), keeping=keeping)
+    locks, policy = tmp_path / "locks", RulebookPolicy(history)
+    book = MarkdownRulebook(world.shelf, locks, today=lambda: date(2026, 11, 20), policy=policy)
     second = world.learn(LISTS)
     book.list_rules()
     book.remove_rule(second)
-    history.change_status(second, Status.REJECTED, "rejected")
-    history.change_status(world.first, Status.ESCALATED, "escalated")
+    history.change_status(second, Status.REJECTED, RuleEventKind.REJECTED)
+    history.change_status(world.first, Status.ESCALATED, RuleEventKind.ESCALATED)
     listen = build_outcomes_listener(history, book, "run-1", lambda _: None)
     listen(events.AttemptStarted(1, 1, "prompt"))
     world.guard.record_attempt(1)

@@ -10,9 +10,9 @@ import pytest
 
 from orchestrator.events import Listener
 from orchestrator.learnings.workspace import Workspace, initialize_workspace
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from tests.open_history import OpenHistory
 
 OpenBook = Callable[..., MarkdownRulebook]
@@ -57,7 +57,7 @@ def open_book(workspace: Workspace, tmp_path: Path) -> Iterator[OpenBook]:
                 tmp_path / "locks",
                 today=lambda: date(2026, 5, 20),
                 on_event=on_event,
-                keeping=RulebookPolicy(history, max_rules, max_tokens, review=review),
+                policy=RulebookPolicy(history, max_rules, max_tokens, review=review),
             )
 
         yield open_one

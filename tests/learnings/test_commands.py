@@ -132,7 +132,7 @@ def test_a_promoted_rule_is_a_rule_like_all_others(
     again = command("learnings", "promote", learned("Pin the version now"), "--yes",
                     "--line", "Pin the version", "--when", "Deploying")  # fmt: skip
     assert isinstance(again.exception, NotPromotedError)
-    assert f"it was turned down before, as {rule['id']}" in str(again.exception)
+    assert f"it was rejected before, as {rule['id']}" in str(again.exception)
     assert "Pin" not in (project / "CLAUDE.md").read_text("utf-8")
 
 
@@ -170,7 +170,7 @@ def test_over_budget_what_leaves_is_told_and_committed(
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     command("learnings", "promote", learned("Pin it"), "--yes")
     done = command("learnings", "promote", learned("Run x first"), "--yes", "--commit")
-    assert "to the archive, to make room: r-" in done.stderr
+    assert "archived to make room: r-" in done.stderr
     assert [rule["status"] for rule in listed(command)] == ["archived", "active"]
     shown = ["git", "show", "--name-only", "--format="]
     names = subprocess.run(shown, cwd=project, check=True, capture_output=True, text=True).stdout

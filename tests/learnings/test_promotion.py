@@ -24,7 +24,7 @@ from orchestrator.learnings.status_changes import resolve_entry, set_fields
 from orchestrator.learnings.workspace import Workspace, global_workspace, initialize_workspace
 from orchestrator.rulebook.committing import is_in_work_tree
 from orchestrator.rulebook.document import parse_document as parse_rulebook
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from teacher.models import Action, Lesson, RuleText
 from tests.learnings.conftest import OpenBook
@@ -181,7 +181,7 @@ def test_a_contradiction_waits_and_the_entry_stays_resolved(
     assert never
     entry = refuses(workspace, book, "Always use tabs", f"it contradicts {never.id}: Never use")
     assert "Always use tabs" not in claude_md(workspace)
-    with pytest.raises(NotPromotedError, match="no rule was written: it waits for your word"):
+    with pytest.raises(NotPromotedError, match="no rule was written: it waits for your approval"):
         promote_entry(workspace, entry.id, build_rule_text(entry, "Always use tabs"), book)
 
 
@@ -236,7 +236,7 @@ def test_over_budget_the_rule_that_did_least_makes_room(
     assert [rule.text.rule for rule in book.list_rules()] == ["Pin the version"]
     assert first
     assert [event.text for event in told if isinstance(event, Notice)] == [
-        f"to the archive, to make room: {first.id}: Never sort a list in place"
+        f"archived to make room: {first.id}: Never sort a list in place"
     ]
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.rulebook.agents_md import find_shadowing_file
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
-from orchestrator.rulebook.shelf import RuleFiles
 from tests.replay.claude import run_claude
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
 from tests.rulebook.test_document import IMPORTS

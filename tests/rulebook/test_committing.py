@@ -11,11 +11,11 @@ import pytest
 from orchestrator.errors import UsageError
 from orchestrator.models import Rule
 from orchestrator.rulebook.committing import check_committable, commit_rule, render_message
-from orchestrator.rulebook.keeping import RuleManager
-from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.records import Origin, RuleRecord, Status
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
+from orchestrator.rulebook.rule_manager import RuleManager
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
 from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, NONE, add
@@ -43,10 +43,8 @@ def repository(project: Path) -> Path:
 @contextmanager
 def waiting(project: Path, target: Target = Target.PROJECT) -> Iterator[tuple[RuleManager, str]]:
     with OpenHistory(project.parent / "state", (project / "CLAUDE.md").resolve()) as history:
-        keeping = RulebookPolicy(history, review=True)
-        book = MarkdownRulebook(
-            RuleFiles(project, target), project.parent / "locks", keeping=keeping
-        )
+        policy = RulebookPolicy(history, review=True)
+        book = MarkdownRulebook(RuleFiles(project, target), project.parent / "locks", policy=policy)
         change = book.apply(add(), FAILURE)
         assert change is not None
         yield RuleManager(book, history), change.rule.id

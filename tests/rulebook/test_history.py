@@ -26,9 +26,16 @@ from orchestrator.models import (
 from orchestrator.ports import Rulebook
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.outcomes import build_outcomes_listener
-from orchestrator.rulebook.records import Counters, Exposure, Status, Witness, hash_text
+from orchestrator.rulebook.records import (
+    Counters,
+    Exposure,
+    RuleEventKind,
+    Status,
+    Witness,
+    hash_text,
+)
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.storage.opening import open_database
 from teacher.models import Failure, FailureType, RuleText
 from teacher.prompt import build_user_message
@@ -78,7 +85,7 @@ def book(project: Path, tmp_path: Path, history: History) -> MarkdownRulebook:
         tmp_path / "locks",
         today=lambda: TODAY,
         run="run-1",
-        keeping=RulebookPolicy(history, max_rules=3),
+        policy=RulebookPolicy(history, max_rules=3),
     )
 
 
@@ -86,7 +93,7 @@ class TestARulebookWithAHistory(RulebookConformance):
     @pytest.fixture
     def book(self, project: Path, tmp_path: Path) -> Iterator[Rulebook]:
         history = OpenHistory(tmp_path / "state", project / "CLAUDE.md")
-        yield MarkdownRulebook(project, tmp_path / "locks", keeping=RulebookPolicy(history))
+        yield MarkdownRulebook(project, tmp_path / "locks", policy=RulebookPolicy(history))
         history.close()
 
 
@@ -126,7 +133,7 @@ def test_over_budget_one_goes_to_the_archive(
         project,
         tmp_path / "locks",
         on_event=heard.append,
-        keeping=RulebookPolicy(history, max_rules=1),
+        policy=RulebookPolicy(history, max_rules=1),
     )
     first = learned(book)
     learned(book, LISTS)
@@ -139,7 +146,7 @@ def test_least_valuable_is_what_has_done_least(
     project: Path, tmp_path: Path, history: History, clock: Clock
 ) -> None:
     book = MarkdownRulebook(
-        project, tmp_path / "locks", keeping=RulebookPolicy(history, max_rules=3)
+        project, tmp_path / "locks", policy=RulebookPolicy(history, max_rules=3)
     )
     others = (LISTS, RuleText("Use Decimal for money", "", ""), RuleText("Close files", "", ""))
     helped, failed, idle = learned(book), learned(book, others[0]), learned(book, others[1])
@@ -152,7 +159,7 @@ def test_least_valuable_is_what_has_done_least(
     # What mattered last only decides among rules that have done the same.
     clock.moment += timedelta(days=1)
     history.update_record(
-        replace(history.resolve_record(failed), mattered=clock.moment), "looked at"
+        replace(history.resolve_record(failed), mattered=clock.moment), RuleEventKind.EDITED
     )
     learned(book, others[2])
     assert history.resolve_record(failed).status is Status.ARCHIVED
@@ -167,7 +174,7 @@ def test_a_rejected_rule_stays_out_and_the_teacher_is_told(
     first = learned(book)
     (project / "CLAUDE.md").write_text("# Project\n", encoding="utf-8")
     book.list_rules()
-    history.change_status(first, Status.REJECTED, "rejected")
+    history.change_status(first, Status.REJECTED, RuleEventKind.REJECTED)
     assert book.apply(add(replace(NONE, rule=f"{NONE.rule}!")), FAILURE) is None
     assert book.list_rules() == ()
     (known,) = book.known_rules()
@@ -352,7 +359,7 @@ def test_a_rulebook_that_cannot_be_read_ends_no_run(told: Runs, project: Path) -
 def rejected(book: MarkdownRulebook, history: History, text: RuleText = NONE) -> str:
     rule = learned(book, text)
     book.remove_rule(rule)
-    history.change_status(rule, Status.REJECTED, "rejected")
+    history.change_status(rule, Status.REJECTED, RuleEventKind.REJECTED)
     return rule
 
 
@@ -363,11 +370,11 @@ def test_a_look_at_another_branch_takes_no_word_back(
     first, second = learned(book), learned(book, LISTS)
     older = file.read_bytes()
     book.remove_rule(first)
-    history.change_status(first, Status.REJECTED, "rejected")
+    history.change_status(first, Status.REJECTED, RuleEventKind.REJECTED)
     escalated = replace(
         history.resolve_record(second), status=Status.ESCALATED, suggestion="a hook"
     )
-    history.update_record(escalated, "escalated")
+    history.update_record(escalated, RuleEventKind.ESCALATED)
     newer = file.read_bytes()
     for data in (older, b"", newer):
         file.write_bytes(data)
@@ -381,12 +388,12 @@ def test_a_look_at_another_branch_takes_no_word_back(
 def test_an_amendment_to_a_rejected_text_stays_out(
     project: Path, tmp_path: Path, history: History, review: bool
 ) -> None:
-    keeping = RulebookPolicy(history, review=review)
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=RulebookPolicy(history))
+    policy = RulebookPolicy(history, review=review)
+    book = MarkdownRulebook(project, tmp_path / "locks", policy=RulebookPolicy(history))
     rejected(book, history)
     other = learned(book, LISTS)
     before = (project / "CLAUDE.md").read_bytes()
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=keeping)
+    book = MarkdownRulebook(project, tmp_path / "locks", policy=policy)
     assert book.apply(amend(other, NONE), FAILURE) is None
     assert (project / "CLAUDE.md").read_bytes() == before
     assert [record.status.is_pending for record in history.list_records()] == [False, False]
@@ -399,7 +406,7 @@ def test_rejected_poison_comes_back_neither_to_people_nor_to_the_teacher(
     change = book.apply(add(poison), FAILURE)
     assert change is not None
     assert change.change == "quarantined"
-    history.change_status(change.rule.id, Status.REJECTED, "rejected")
+    history.change_status(change.rule.id, Status.REJECTED, RuleEventKind.REJECTED)
     assert book.apply(add(poison), FAILURE) is None
     assert history.resolve_record(change.rule.id).status is Status.REJECTED
     assert not any("evil" in known.text.rule for known in book.known_rules())
@@ -411,7 +418,7 @@ def test_an_amended_and_rejected_rule_is_refused_by_its_last_text(
     first = learned(book)
     book.apply(amend(first, LISTS), FAILURE)
     book.remove_rule(first)
-    history.change_status(first, Status.REJECTED, "rejected")
+    history.change_status(first, Status.REJECTED, RuleEventKind.REJECTED)
     again = learned(book)
     assert again != first
     assert book.apply(add(LISTS), FAILURE) is None
@@ -425,7 +432,7 @@ def test_a_rejected_rule_is_not_escalated_by_the_run_that_had_it(
     listen = build_outcomes_listener(history, book, "run-2", told.said.append)
     listen(events.AttemptStarted(1, 3, "prompt"))
     book.remove_rule(rule)
-    history.change_status(rule, Status.REJECTED, "rejected")
+    history.change_status(rule, Status.REJECTED, RuleEventKind.REJECTED)
     for number in (2, 3, 4):
         listen(events.TeachingStarted(FAILURE))
         history.record_exposures("run-2", number, [sent(rule)])
@@ -441,7 +448,7 @@ def test_the_teacher_is_told_of_those_turned_down_last(
     for rule in (*rules[1:], rules[0]):
         clock.moment += timedelta(minutes=1)
         book.remove_rule(rule)
-        history.change_status(rule, Status.REJECTED, "rejected")
+        history.change_status(rule, Status.REJECTED, RuleEventKind.REJECTED)
     told = [known.id for known in book.known_rules()]
     assert told[-1] == rules[0]
     assert len(told) == 20
@@ -453,7 +460,7 @@ def test_what_people_withdrew_stays_out_until_they_want_it(
     rule = learned(book)
     book.remove_rule(rule)
     history.record_refusal(history.resolve_record(rule))
-    history.change_status(rule, Status.ARCHIVED, "retired")
+    history.change_status(rule, Status.ARCHIVED, RuleEventKind.RETIRED)
     assert book.apply(add(), FAILURE) is None
     history.delete_refusal(NONE)
     assert learned(book) == rule
@@ -462,13 +469,13 @@ def test_what_people_withdrew_stays_out_until_they_want_it(
 def test_a_lesson_that_waits_already_is_not_kept_twice(
     project: Path, tmp_path: Path, history: History
 ) -> None:
-    keeping = RulebookPolicy(history, review=True)
-    book = MarkdownRulebook(project, tmp_path / "locks", keeping=keeping)
+    policy = RulebookPolicy(history, review=True)
+    book = MarkdownRulebook(project, tmp_path / "locks", policy=policy)
     first = learned(book)
     edited = replace(
         history.resolve_record(first), rule=replace(history.resolve_record(first).rule, text=LISTS)
     )
-    history.update_record(edited, "edited")
+    history.update_record(edited, RuleEventKind.EDITED)
     assert book.apply(add(LISTS), FAILURE) is None
     assert history.resolve_record(first).rule.text == LISTS
     assert len(history.list_records()) == 1
@@ -501,7 +508,7 @@ def test_a_work_tree_of_ours_archives_nothing_that_it_has_not_got(
     rule = learned(book)
     tree = tmp_path / "tree"
     tree.mkdir()
-    there = MarkdownRulebook(tree, tmp_path / "locks", keeping=RulebookPolicy(history, own=False))
+    there = MarkdownRulebook(tree, tmp_path / "locks", policy=RulebookPolicy(history, own=False))
     assert there.list_rules() == ()
     other = learned(there, LISTS)
     there.list_rules()
@@ -562,8 +569,8 @@ def test_each_text_that_a_rule_had_is_kept(
     rule = learned(book)
     first = history.resolve_record(rule)
     changed = replace(first.rule, text=replace(first.rule.text, why="another reason"))
-    history.update_record(replace(first, rule=changed), "edited by hand")
-    history.update_record(replace(first, rule=changed), "nothing new")
+    history.update_record(replace(first, rule=changed), RuleEventKind.EDITED_IN_FILE)
+    history.update_record(replace(first, rule=changed), RuleEventKind.EDITED)
     with open_database(tmp_path / "state") as database:
         rows = database.fetch_rows("SELECT version, hash FROM rule_texts WHERE rule = ?", (rule,))
     assert rows == [(1, hash_text(first.rule.text)), (2, hash_text(changed.text))]

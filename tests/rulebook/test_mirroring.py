@@ -14,10 +14,10 @@ from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.document import parse_document
 from orchestrator.rulebook.editing import append_rule, remove_rule
 from orchestrator.rulebook.mirroring import find_shared_ids, merge_mirrors
-from orchestrator.rulebook.pages import Destination, RuleFileSet
 from orchestrator.rulebook.records import Status
+from orchestrator.rulebook.rule_file_set import Destination, RuleFileSet
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
 from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add, amend, reinforce
@@ -39,8 +39,8 @@ class Twins:
     @property
     def book(self) -> MarkdownRulebook:
         shelf = RuleFiles(self.project, mirror=True)
-        keeping = RulebookPolicy(self.history, max_rules=5)
-        return MarkdownRulebook(shelf, self._locks, today=lambda: TODAY, keeping=keeping)
+        policy = RulebookPolicy(self.history, max_rules=5)
+        return MarkdownRulebook(shelf, self._locks, today=lambda: TODAY, policy=policy)
 
     def learn(self, text: RuleText) -> str:
         change = self.book.apply(add(text), FAILURE)

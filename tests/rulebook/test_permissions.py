@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import RulebookError
-from orchestrator.rulebook.pages import Target
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from tests.open_history import OpenHistory
 from tests.ordinary_user import NOBODY, ordinary_user
 from tests.rulebook.making import FAILURE, add, rulebook
@@ -65,7 +65,7 @@ def test_what_may_not_be_read_is_not_deleted(open_project: Path) -> None:
     with ordinary_user():
         history = OpenHistory(open_project / "state", open_project / "CLAUDE.md")
         shelf = RuleFiles(open_project, Target.RULES_DIR)
-        book = MarkdownRulebook(shelf, open_project / "locks", keeping=RulebookPolicy(history))
+        book = MarkdownRulebook(shelf, open_project / "locks", policy=RulebookPolicy(history))
         change = book.apply(add(), FAILURE)
         assert change is not None
         for closed in (change.path, change.path.parent):

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.models import Rule
+from orchestrator.models import ChangeKind, Rule
 from orchestrator.platform.folders import CLAUDE_MD
 from orchestrator.rulebook.document import parse_document
 from orchestrator.rulebook.editing import append_rule, remove_rule
-from orchestrator.rulebook.lessons import Outcome, apply_lesson
-from orchestrator.rulebook.pages import RuleFileSet
+from orchestrator.rulebook.lesson_editing import Outcome, apply_lesson
 from orchestrator.rulebook.preflight import (
     PreflightContext,
     choose_evictions,
@@ -20,6 +19,7 @@ from orchestrator.rulebook.preflight import (
     find_conflict,
     fingerprint_text,
 )
+from orchestrator.rulebook.rule_file_set import RuleFileSet
 from teacher.models import RuleText
 from tests.rulebook.making import FAILURE, LISTS, NONE, TODAY, add, amend, markdown_files
 
@@ -31,9 +31,9 @@ def pages(data: bytes) -> RuleFileSet:
     return RuleFileSet({CLAUDE_MD: data})
 
 
-def take(data: bytes, text: RuleText, standing: PreflightContext | None = None) -> Outcome:
+def take(data: bytes, text: RuleText, context: PreflightContext | None = None) -> Outcome:
     return apply_lesson(
-        pages(data), add(text), FAILURE, today=TODAY, standing=standing or PreflightContext()
+        pages(data), add(text), FAILURE, today=TODAY, context=context or PreflightContext()
     )
 
 
@@ -74,7 +74,7 @@ def test_an_amendment_may_turn_its_own_rule_but_no_other() -> None:
 
     def amended(rule: Rule) -> Outcome:
         lesson = amend(rule.id, OPPOSITE)
-        return apply_lesson(pages(data), lesson, FAILURE, today=TODAY, standing=PreflightContext())
+        return apply_lesson(pages(data), lesson, FAILURE, today=TODAY, context=PreflightContext())
 
     own = amended(none)
     assert own.change == "amended"
@@ -88,7 +88,7 @@ def test_what_was_turned_down_stays_out() -> None:
     )
     outcome = take(b"", NONE, PreflightContext(refused_rules=(refused,)))
     assert (outcome.rule, written(outcome)) == (None, b"")
-    assert "turned down before, as r-111111" in outcome.reason
+    assert "rejected before, as r-111111" in outcome.reason
 
 
 def test_over_budget_the_least_valuable_leaves() -> None:
@@ -146,20 +146,20 @@ def test_removing_restores_every_byte(end: bytes, newline: bytes) -> None:
 
 
 def _leaving_plainly(
-    rules: Sequence[Rule], newest: str, standing: PreflightContext
+    rules: Sequence[Rule], newest: str, context: PreflightContext
 ) -> tuple[Rule, ...]:
     """Say the same by counting all rules again for each of them."""
 
     def fits(some: Sequence[Rule], *, tokens_too: bool) -> bool:
-        many = standing.max_rules is not None and len(some) > standing.max_rules
+        many = context.max_rules is not None and len(some) > context.max_rules
         always = sum(count_tokens(rule) for rule in some if not rule.paths)
-        long = standing.max_tokens is not None and always > standing.max_tokens
+        long = context.max_tokens is not None and always > context.max_tokens
         return not many and not (tokens_too and long)
 
     staying = list(rules)
     candidates = sorted(
         (rule for rule in rules if rule.id != newest),
-        key=lambda rule: standing.worth.get(rule.id, 0.0),
+        key=lambda rule: context.worth.get(rule.id, 0.0),
     )
     for rule in candidates:
         if not fits(staying, tokens_too=not rule.paths):
@@ -185,9 +185,9 @@ def test_who_leaves_is_counted_in_one_pass(
         for n, (size, scoped, _) in enumerate(made)
     ]
     worth = {f"r-{n}": float(value) for n, (_, _, value) in enumerate(made)}
-    standing = PreflightContext(max_rules=most, max_tokens=longest, worth=worth)
+    context = PreflightContext(max_rules=most, max_tokens=longest, worth=worth)
     newest = rules[-1].id
-    assert choose_evictions(rules, newest, standing) == _leaving_plainly(rules, newest, standing)
+    assert choose_evictions(rules, newest, context) == _leaving_plainly(rules, newest, context)
 
 
 def test_nobody_leaves_in_vain() -> None:
@@ -195,8 +195,8 @@ def test_nobody_leaves_in_vain() -> None:
     long, new = Rule("r-3", RuleText("x" * 400, "", "")), Rule("r-4", MONEY)
     fits = sum(map(count_tokens, (*small, new)))
     worth = {"r-1": 1.0, "r-2": 2.0, "r-3": 3.0}
-    standing = PreflightContext(max_tokens=fits, worth=worth)
-    assert choose_evictions((*small, long, new), "r-4", standing) == (long,)
+    context = PreflightContext(max_tokens=fits, worth=worth)
+    assert choose_evictions((*small, long, new), "r-4", context) == (long,)
 
 
 def test_a_book_in_one_bullet_is_weighed_to_its_end() -> None:
@@ -216,7 +216,7 @@ def test_an_amendment_that_would_not_fit_even_alone_is_held_back() -> None:
     rule = parse_document(data).rules[0].id
     lesson = amend(rule, replace(NONE, why="x" * 400))
     outcome = apply_lesson(
-        pages(data), lesson, FAILURE, today=TODAY, standing=PreflightContext(max_tokens=100)
+        pages(data), lesson, FAILURE, today=TODAY, context=PreflightContext(max_tokens=100)
     )
     assert (outcome.change, outcome.target) == ("waits for approval", rule)
     assert (outcome.leaving, written(outcome)) == ((), data)
@@ -236,7 +236,7 @@ def test_an_amendment_that_says_what_another_rule_says_reinforces_that() -> None
     data = book(NONE, LISTS)
     none, lists = parse_document(data).rules
     lesson = amend(lists.id, NONE)
-    outcome = apply_lesson(pages(data), lesson, FAILURE, today=TODAY, standing=PreflightContext())
+    outcome = apply_lesson(pages(data), lesson, FAILURE, today=TODAY, context=PreflightContext())
     assert (outcome.change, outcome.rule) == ("reinforced", none)
     assert [rule.text for rule in parse_document(written(outcome)).rules] == [NONE, LISTS]
 
@@ -244,19 +244,30 @@ def test_an_amendment_that_says_what_another_rule_says_reinforces_that() -> None
 def test_an_amendment_to_what_was_turned_down_stays_out() -> None:
     data = book(NONE, LISTS)
     _, lists = parse_document(data).rules
-    standing = PreflightContext(refused_rules=(Rule("r-111111", MONEY),))
+    context = PreflightContext(refused_rules=(Rule("r-111111", MONEY),))
     outcome = apply_lesson(
-        pages(data), amend(lists.id, MONEY), FAILURE, today=TODAY, standing=standing
+        pages(data), amend(lists.id, MONEY), FAILURE, today=TODAY, context=context
     )
     assert (outcome.rule, written(outcome)) == (None, data)
 
 
 def test_an_id_belongs_to_one_text() -> None:
     (mine,) = parse_document(book(NONE)).rules
-    standing = PreflightContext(fingerprints={mine.id: fingerprint_text(LISTS)})
-    outcome = take(b"", NONE, standing)
+    context = PreflightContext(fingerprints={mine.id: fingerprint_text(LISTS)})
+    outcome = take(b"", NONE, context)
     assert outcome.rule is not None
     assert outcome.rule.id != mine.id
     again = take(b"", NONE, PreflightContext(fingerprints={mine.id: fingerprint_text(NONE)}))
     assert again.rule is not None
     assert again.rule.id == mine.id
+
+
+def test_a_scope_that_the_file_cannot_express_does_not_hide_how_long_a_rule_is() -> None:
+    # In CLAUDE.md every rule is loaded, whatever files the teacher meant it for.
+    lesson = replace(add(LISTS), paths=("src/api/**",))
+    file_set = RuleFileSet({CLAUDE_MD: b""})
+    outcome = apply_lesson(
+        file_set, lesson, FAILURE, today=TODAY, context=PreflightContext(max_tokens=5)
+    )
+    assert outcome.change is ChangeKind.WAITS_FOR_APPROVAL
+    assert outcome.file_set == file_set

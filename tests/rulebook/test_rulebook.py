@@ -225,7 +225,7 @@ def _utf_16(project: Path) -> None:
     [
         (_outside, "is a link out of the project, to .*notes.md .put a file in its place"),
         (_git_config, "is a link out of the project"),
-        (_dangling, "is a link to .*gone.md, which does not exist .remove or mend"),
+        (_dangling, "is a link to .*gone.md, which does not exist .remove or correct"),
         (_loop, "which does not exist"),
         (_folder, "is not a file .move it away"),
         (_pipe, "is not a file"),

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from orchestrator.models import Rule
 from orchestrator.rulebook import preflight as preflights
-from orchestrator.rulebook.likeness import RuleRelation, Shortlist, compare_rules
 from orchestrator.rulebook.preflight import (
     Objection,
     PreflightContext,
@@ -16,9 +15,10 @@ from orchestrator.rulebook.preflight import (
     find_conflict,
     is_same_rule,
 )
+from orchestrator.rulebook.similarity import RuleRelation, Shortlist, compare_rules
 from teacher.models import RuleText
 from tests.rulebook.making import rule_texts
-from tests.rulebook.test_likeness import labelled, text
+from tests.rulebook.test_similarity import labelled, text
 
 _WORDS = (
     *("never", "always", "return", "raise", "zero", "0", "30", "60", "seconds", "missing"),
@@ -49,12 +49,12 @@ PAIRS = [
 
 
 def the_long_way(
-    new: RuleText, in_force: Sequence[Rule], standing: PreflightContext
+    new: RuleText, in_force: Sequence[Rule], context: PreflightContext
 ) -> RuleConflict | None:
     for objection, rules in (
         (Objection.DUPLICATE, in_force),
-        (Objection.REFUSED, standing.refused_rules),
-        (Objection.WAITING, standing.pending_rules),
+        (Objection.REFUSED, context.refused_rules),
+        (Objection.WAITING, context.pending_rules),
     ):
         for rule in rules:
             if is_same_rule(new, rule.text):
@@ -81,9 +81,9 @@ def test_all_kin_are_on_the_shortlist(new: RuleText, book: list[RuleText]) -> No
 def test_the_short_way_finds_the_same(
     new: RuleText, in_force: list[RuleText], refused: list[RuleText], waiting: list[RuleText]
 ) -> None:
-    standing = PreflightContext(refused_rules=rules(refused), pending_rules=rules(waiting))
-    long = the_long_way(new, rules(in_force), standing)
-    assert find_conflict(new, rules(in_force), standing) == long
+    context = PreflightContext(refused_rules=rules(refused), pending_rules=rules(waiting))
+    long = the_long_way(new, rules(in_force), context)
+    assert find_conflict(new, rules(in_force), context) == long
 
 
 def test_the_labelled_pairs_are_found_the_short_way() -> None:

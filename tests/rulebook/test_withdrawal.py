@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.rulebook.records import RuleRecord, Status
+from orchestrator.rulebook.records import RuleEventKind, RuleRecord, Status
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from teacher.models import RuleText
 from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, LISTS, NONE, add
@@ -29,7 +29,7 @@ class Project:
     @property
     def book(self) -> MarkdownRulebook:
         shelf = RuleFiles(self.root, mirror=self._mirror, copies=self._state / "copies")
-        return MarkdownRulebook(shelf, self._state / "locks", keeping=RulebookPolicy(self.history))
+        return MarkdownRulebook(shelf, self._state / "locks", policy=RulebookPolicy(self.history))
 
     def learn(self, text: RuleText = NONE) -> str:
         change = self.book.apply(add(text), FAILURE)
@@ -288,7 +288,7 @@ def test_a_refusal_survives_a_checkout_of_an_older_commit(versioned: Project) ->
     versioned.commit()
     versioned.history.record_refusal(versioned.history.resolve_record(rule))
     versioned.book.remove_rule(rule)
-    versioned.history.change_status(rule, Status.ARCHIVED, "retired", "by a person")
+    versioned.history.change_status(rule, Status.ARCHIVED, RuleEventKind.RETIRED, "by a person")
     versioned.commit()
     versioned.git("checkout", "-q", "HEAD~1")
     assert versioned.look(rule).status is Status.ACTIVE

@@ -13,10 +13,10 @@ from orchestrator.agents.claude_instructions import Instruction, read_instructio
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult, Diff, FileChange, Rule
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.outcomes import build_outcomes_listener
-from orchestrator.rulebook.pages import Target
 from orchestrator.rulebook.records import Exposure, hash_text
+from orchestrator.rulebook.rule_file_set import Target
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.rulebook.witness import witness_rules
 from teacher.models import RuleText
 from tests.agents.claude import claude, say, steps, use
@@ -82,7 +82,7 @@ def history(project: Path, tmp_path: Path) -> Iterator[Remembering]:
 def learn(project: Path, tmp_path: Path, history: History) -> tuple[MarkdownRulebook, str, str]:
     """Learn a rule for all files, and one for `src/` alone."""
     shelf = RuleFiles(project, Target.RULES_DIR, copies=tmp_path / "copies")
-    book = MarkdownRulebook(shelf, tmp_path / "locks", keeping=RulebookPolicy(history))
+    book = MarkdownRulebook(shelf, tmp_path / "locks", policy=RulebookPolicy(history))
     always = book.apply(add(NONE), FAILURE)
     scoped = book.apply(replace(add(LISTS), paths=("src/**",)), FAILURE)
     assert always

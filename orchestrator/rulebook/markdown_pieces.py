@@ -1,6 +1,6 @@
-"""A rulebook file read in pieces, so that a change costs one piece and not the whole file.
+"""Parse a rulebook file in pieces, so that a change costs one piece and not the whole file.
 
-A piece begins with a heading or a comment, which end whatever stands before them unless a fence or
+A piece begins with a heading or a comment, which end every block before them unless a fence or
 HTML is open there. A rule in the form that we write is read line by line; all else by markdown-it.
 """
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 _SECTION_LEVEL: Final = 2
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _SPACE: Final = " \t\r\v\f\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000" + BOM
-"""What JavaScript takes for white space, the ends of lines aside."""
+"""The characters that JavaScript takes for white space, without the ends of lines."""
 FRONT_MATTER: Final = re.compile(rf"\A---[{_SPACE}]*\n(.*?)---[{_SPACE}\n]*", re.DOTALL)
 _RULE_COMMENT: Final = re.compile(r"\s*<!--\s*rule\s+([\w-]+)")
 _FIELD: Final = re.compile(r"\*\*(rule|when|why|source)(?::\*\*|\*\*\s*:)(.*)", re.I | re.S)
 _PIECE_START: Final = re.compile(r"#{1,6}(?=[ \t\r\n]|\Z)|<!--")
-"""How a line begins that ends whatever stands before it, unless a fence or HTML is open there."""
+"""The start of a line that ends every block before it, unless a fence or HTML is open."""
 _PROBE: Final = "# probe\n"
 _EOL: Final = r"(?:\r?\n|\Z)"
 _PLAIN_RULE: Final = re.compile(
@@ -66,13 +66,13 @@ class Comment:
 
 @dataclass(frozen=True)
 class Piece:
-    """What stands in some lines of a file, which are counted from the first of them."""
+    """The headings and marks in some lines of a file, counted from the first of them."""
 
     headings: tuple[tuple[int, int, str], ...] = ()
     """Headings of level 1 and 2: the line of each, the line after it, and its title."""
     marks: tuple[Bullet | Comment, ...] = ()
     closer: str = ""
-    """What would end its last block, in case nobody ended it."""
+    """The text that closes its last block, if it is open."""
     open: bool = False
     """Whether what comes after it may be part of its last block."""
     empty: bool = False
@@ -159,7 +159,7 @@ def _read_plain_prose(text: str) -> Piece | None:
 def read_markdown(text: str) -> Piece:
     """Read any text with markdown-it.
 
-    A heading put behind the text tells whether a block is open at its end: it swallows the heading.
+    A heading is added after the text: a block that is open at the end swallows it.
     """
     ended = text if not text or text.endswith(("\r", "\n")) else f"{text}\n"
     tokens = _build_parser().parse(ended + _PROBE)
@@ -198,7 +198,7 @@ def _iter_headings(tokens: Sequence["Token"]) -> Iterator[tuple[int, int, str]]:
 
 
 def _iter_marks(tokens: Sequence["Token"]) -> Iterator[Bullet | Comment]:
-    """All rule comments and all field bullets, in the order of the file."""
+    """Yield all rule comments and all field bullets, in the order of the file."""
     quotes = 0
     for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
         quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
@@ -214,7 +214,7 @@ def _iter_marks(tokens: Sequence["Token"]) -> Iterator[Bullet | Comment]:
 
 
 def _find_closer(tokens: Sequence["Token"]) -> str:
-    """What would end the last block of the file, in case nobody ended it."""
+    """Return the text that closes the last block of the file, if it is open."""
     last = next((token for token in reversed(tokens) if not token.level), None)
     if last is None or last.type not in ("fence", "html_block"):
         return ""

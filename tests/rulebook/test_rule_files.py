@@ -16,11 +16,11 @@ from orchestrator.errors import RulebookError
 from orchestrator.events import Event, Notice
 from orchestrator.models import RuleChange
 from orchestrator.ports import Rulebook
-from orchestrator.rulebook.pages import Target, list_changed_files
 from orchestrator.rulebook.records import Status
+from orchestrator.rulebook.rule_file_set import Target, list_changed_files
+from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.rulebook.scope import filter_globs, is_in_scope, parse_scope
-from orchestrator.rulebook.shelf import RuleFiles
 from orchestrator.services.rulebooks import open_rulebook
 from orchestrator.storage.runs import Store
 from teacher.models import KnownRule, Lesson, RuleText
@@ -47,7 +47,7 @@ class Book:
             self._state / "locks",
             today=lambda: TODAY,
             on_event=self.heard.append,
-            keeping=RulebookPolicy(self.history, max_rules=3),
+            policy=RulebookPolicy(self.history, max_rules=3),
         )
 
     def learn(self, lesson: Lesson) -> RuleChange:
@@ -106,7 +106,7 @@ class TestMirrored(RulebookConformance):
     def book(self, project: Path, tmp_path: Path) -> Iterator[Rulebook]:
         history = OpenHistory(tmp_path / "state", project / "CLAUDE.md")
         shelf = RuleFiles(project, mirror=True)
-        yield MarkdownRulebook(shelf, tmp_path / "locks", keeping=RulebookPolicy(history))
+        yield MarkdownRulebook(shelf, tmp_path / "locks", policy=RulebookPolicy(history))
         history.close()
 
 
@@ -341,7 +341,7 @@ def test_files_that_never_had_rules_stop_nobody(
 def test_a_file_that_loses_a_rule_is_written_last(scoped: Book) -> None:
     rule = scoped.learn(add(LISTS)).rule
     scoped.learn(replace(SCOPED, text=MONEY))
-    before = scoped.book._shelf.read().file_set
+    before = scoped.book._rule_files.read().file_set
     for paths in (("src/api/**", "*.sql"), ("a/**",), ("z/**",)):
         order = list_changed_files(before, before.rescope_rule(rule.id, paths))
         assert order[-1] == ".claude/rules/learned.md"

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import example, given
 
 from orchestrator.models import Rule
-from orchestrator.rulebook.checks import suggest_check
 from orchestrator.rulebook.records import Origin, RuleRecord, Status
+from orchestrator.rulebook.suggested_checks import suggest_check
 from teacher.models import RuleText
 from tests.rulebook.making import rule_texts
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 
-from orchestrator.rulebook.likeness import RuleRelation, compare_rules
+from orchestrator.rulebook.similarity import RuleRelation, compare_rules
 from teacher.models import RuleText
 from tests.rulebook.making import rule_texts
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.models import Rule
-from orchestrator.rulebook import pieces
+from orchestrator.rulebook import markdown_pieces
 from orchestrator.rulebook.document import Document, build_document, parse_document
 from orchestrator.rulebook.editing import append_rule
-from orchestrator.rulebook.pieces import blank_front_matter, read_markdown, split_lines
+from orchestrator.rulebook.markdown_pieces import blank_front_matter, read_markdown, split_lines
 from teacher.models import RuleText
 from tests.rulebook.making import any_files, rule_texts
 
@@ -79,11 +79,11 @@ def test_one_more_rule_is_read_alone(known: int, monkeypatch: pytest.MonkeyPatch
         data = append_rule(data, _rule(number), "failure 1")
     read: list[str] = []
 
-    def counted(text: str) -> pieces.Piece:
+    def counted(text: str) -> markdown_pieces.Piece:
         read.append(text)
         return read_markdown(text)
 
-    monkeypatch.setattr(pieces, "read_markdown", counted)
+    monkeypatch.setattr(markdown_pieces, "read_markdown", counted)
     append_rule(data, _rule(known), "failure 1")
     assert not read  # in our own form, so that no parser of Markdown is asked at all
     by_hand = data + b"\n# Notes\n\nOf a person.\n"

@@ -1,15 +1,16 @@
-"""The files that carry one rulebook, as one: which rules stand in them, and where a new one goes.
+"""The files of one rulebook as a model: the rules in them, and where a new one goes.
 
     CLAUDE.md                         target: project (or the user's own file: user)
     AGENTS.md                         target: agents-md
     .claude/rules/learned.md          target: rules-dir, for rules that hold everywhere
     .claude/rules/learned-<scope>.md  and for those that a `paths:` in its front matter scopes
 
-Rules are read from all of them, so that another target moves nothing and loses no history.
-Nothing here touches a file.
+Rules are read from all of them, so that changing the target moves no rule and loses no history.
+Nothing here reads or writes a file.
 """
 
 import contextlib
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -56,30 +57,30 @@ class Destination:
 
     target: Target = Target.PROJECT
     mirror: bool = False
-    """Whether CLAUDE.md and AGENTS.md say the same rules."""
+    """Whether CLAUDE.md and AGENTS.md contain the same rules."""
     imports: tuple[str, ...] = ()
-    """Files that a first rule in CLAUDE.md would put out of force; it imports them."""
+    """Files that a first rule in CLAUDE.md would shadow; CLAUDE.md imports them instead."""
     reserved_names: frozenset[str] = frozenset()
-    """Names in the rules folder that other files have."""
+    """Names in the rules folder that are taken by other files."""
 
 
 @dataclass(frozen=True)
 class RuleFileSet:
-    """The files of a rulebook, read: their names, from the rulebook's folder, and their bytes.
+    """The files of a rulebook: their names, from the rulebook's folder, and their bytes.
 
-    A rule that stands in more than one of them is one rule; the first of them tells its text.
-    Changes give new pages. Each may raise RulebookError, which names the file, when what stands
-    round a rule keeps it from being changed safely, and KeyError when there is no such rule.
+    A rule that is in several files is one rule; the first of them has its text. A change returns a
+    new set. It may raise RulebookError, which names the file, when the text around a rule prevents
+    a safe change, and KeyError when there is no such rule.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     destination: Destination = Destination()
     unreadable_files: Mapping[str, str] = field(default_factory=dict)
-    """Other files that rules may stand in, and why they cannot be read."""
+    """Other files that may contain rules, and why they cannot be read."""
 
     @cached_property
     def rules(self) -> tuple[Rule, ...]:
-        """All rules in force, file by file."""
+        """All active rules, file by file."""
         return tuple(self._rules_by_id.values())
 
     @property
@@ -88,45 +89,50 @@ class RuleFileSet:
         return frozenset().union(*(document.ids for document in self._documents.values()))
 
     def find_rule(self, rule: str) -> Rule | None:
-        """The rule with this id."""
+        """Return the rule with this id."""
         return self._rules_by_id.get(rule)
 
     def get_comment(self, rule: str) -> str:
-        """What the comment of a rule says, with its marks."""
+        """Return the comment of a rule, with its marks."""
         return next(
             (document.get_comment(rule) for _, document in self._iter_documents_with(rule)), ""
         )
 
     def parse_provenance(self, rule: str) -> str:
-        """What the comment of a rule says of where it came from."""
+        """Return what the comment of a rule says about its origin."""
         found = _PROVENANCE.search(self.get_comment(rule))
         return found[1] if found else ""
 
     def find_files(self, rule: str) -> tuple[str, ...]:
-        """The names of the files that a rule stands in."""
+        """Return the names of the files that contain a rule."""
         return tuple(name for name, _ in self._iter_documents_with(rule))
 
     def list_rules_in(self, name: str) -> tuple[Rule, ...]:
-        """The rules that stand in one file."""
+        """Return the rules in one file."""
         document = self._documents.get(name)
         return document.rules if document else ()
 
     def has_section(self, name: str) -> bool:
-        """Whether a file has a managed section, with rules or without."""
+        """Return whether a file has a managed section, with rules or without."""
         document = self._documents.get(name)
         return bool(document and document.section)
+
+    def can_express_scope(self, paths: tuple[str, ...]) -> bool:
+        """Return whether a rule with these globs keeps them in the file that it goes to."""
+        scoped = self.destination.target is Target.RULES_DIR and not self.destination.mirror
+        return scoped or not paths
 
     # ---- changes
 
     def add_rule(self, rule: Rule, provenance: str) -> "RuleFileSet":
-        """One more rule, where new rules go; a scope is kept where a file can have one."""
-        pages = self
+        """Return the files with one more rule; its scope is retained where a file can have one."""
+        file_set = self
         for name in self._choose_files(rule.paths):
-            pages = pages.add_rule_to(name, rule, provenance)
-        return pages.point_to_agents_md() if self.destination.mirror else pages
+            file_set = file_set.add_rule_to(name, rule, provenance)
+        return file_set.point_to_agents_md() if self.destination.mirror else file_set
 
     def add_rule_to(self, name: str, rule: Rule, provenance: str) -> "RuleFileSet":
-        """One more rule in one file, which is made if there is none; once it is there, nothing."""
+        """Return the files with a rule in this file, which is created if missing."""
         document = self._documents.get(name)
         if document and document.find_rule(rule.id):
             return self
@@ -140,52 +146,51 @@ class RuleFileSet:
             )
 
     def amend_rule(self, rule: str, text: RuleText, today: date) -> "RuleFileSet":
-        """Another text for a rule; a field that is empty stays as it is."""
+        """Return the files with another text for a rule; a field that is empty stays as it is."""
         return self._change_everywhere(
             rule, lambda data: editing.amend_rule(data, rule, text, today)
         )
 
     def reinforce_rule(self, rule: str, today: date) -> "RuleFileSet":
-        """One more reinforcement noted in a rule's comment."""
+        """Return the files with one more reinforcement counted in a rule's comment."""
         return self._change_everywhere(rule, lambda data: editing.reinforce_rule(data, rule, today))
 
     def remove_rule(self, rule: str) -> "RuleFileSet":
-        """Without a rule; a file in the rules folder that is as we made it is empty then."""
-        pages = self._change_everywhere(rule, lambda data: editing.remove_rule(data, rule))
+        """Return the files without a rule; a file of the rules folder that had no more is empty."""
+        file_set = self._change_everywhere(rule, lambda data: editing.remove_rule(data, rule))
         for name in self.find_files(rule):
-            if name.startswith(RULES_DIR) and pages.files[name] == _render_empty_file(
+            if name.startswith(RULES_DIR) and file_set.files[name] == _render_empty_file(
                 self._read_scope(name)
             ):
-                pages = pages._replace_file(name, b"")
-        return pages
+                file_set = file_set._replace_file(name, b"")
+        return file_set
 
     def remove_rule_from(self, name: str, rule: str) -> "RuleFileSet":
-        """Without a rule in one file."""
+        """Return the files without a rule in this file."""
         with _name_file_in_errors(name):
             return self._replace_file(name, editing.remove_rule(self.files[name], rule))
 
     def amend_rule_in(self, name: str, rule: str, text: RuleText, today: date) -> "RuleFileSet":
-        """Another text for a rule in one file."""
+        """Return the files with another text for a rule in this file."""
         with _name_file_in_errors(name):
             return self._replace_file(name, editing.amend_rule(self.files[name], rule, text, today))
 
     def rescope_rule(self, rule: str, paths: tuple[str, ...]) -> "RuleFileSet":
-        """A rule for other files, where that can be said: it moves to the file for that scope.
+        """Return the files with another scope for a rule, where the target can express it.
 
-        Without paths it is for every file again.
+        The rule moves to the file for that scope. Without paths it applies to every file again.
         """
         known = self.find_rule(rule)
         if known is None:
             raise KeyError(rule)
-        sayable = not paths or self.destination.target is Target.RULES_DIR
-        if not sayable or set(paths) == set(known.paths):
+        if not self.can_express_scope(paths) or set(paths) == set(known.paths):
             return self
         return self.remove_rule(rule).add_rule(
             replace(known, paths=paths), self.parse_provenance(rule)
         )
 
     def point_to_agents_md(self) -> "RuleFileSet":
-        """CLAUDE.md as a pointer to AGENTS.md, if it says nothing of its own."""
+        """Return the files with an import of AGENTS.md in CLAUDE.md, if that has no content."""
         claude = self.files.get(CLAUDE_MD, b"")
         if has_content(claude):
             return self
@@ -193,13 +198,13 @@ class RuleFileSet:
         lines = "".join(f"@{name}\n" for name in names).encode()
         return self._replace_file(CLAUDE_MD, lines + (b"\n" + claude if claude.strip() else b""))
 
-    # ---- where things stand
+    # ---- which file a rule goes to
 
     @property
     def mirrors(self) -> tuple[str, ...]:
-        """The files that say the same rules, when CLAUDE.md and AGENTS.md are mirrored.
+        """The files with the same rules, when CLAUDE.md and AGENTS.md are mirrored.
 
-        AGENTS.md alone, where CLAUDE.md imports it or says nothing of its own: it would have
+        AGENTS.md alone, where CLAUDE.md imports it or has no content: Claude Code would load
         every rule twice.
         """
         claude = self.files.get(CLAUDE_MD, b"")
@@ -215,9 +220,9 @@ class RuleFileSet:
         return (AGENTS_MD if self.destination.target is Target.AGENTS_MD else CLAUDE_MD,)
 
     def _choose_scoped_file(self, paths: tuple[str, ...]) -> str:
-        """The file for a scope: one that is there, or a new name."""
-        ours = [name for name in self.files if name.startswith(RULES_DIR)]
-        for name in ours:
+        """Return the file for a scope: an existing one, or a new name."""
+        own = [name for name in self.files if name.startswith(RULES_DIR)]
+        for name in own:
             if self.files[name] and set(self._read_scope(name)) == set(paths):
                 return name
         words = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(paths)).strip("-").lower()
@@ -253,11 +258,11 @@ class RuleFileSet:
         names = self.find_files(rule)
         if not names:
             raise KeyError(rule)
-        pages = self
+        file_set = self
         for name in names:
             with _name_file_in_errors(name):
-                pages = pages._replace_file(name, change(self.files[name]))
-        return pages
+                file_set = file_set._replace_file(name, change(self.files[name]))
+        return file_set
 
     def _read_scope(self, name: str) -> tuple[str, ...]:
         if not name.startswith(RULES_DIR):
@@ -266,15 +271,16 @@ class RuleFileSet:
             return parse_scope(self.files[name])
 
     def _replace_file(self, name: str, data: bytes) -> "RuleFileSet":
-        # A file that is changed anyway gets its ids written down, so that they last.
+        # Rules that people wrote have no comment; their id is derived from the text, and would
+        # change with it. So a file that is changed anyway gets a comment for each of them.
         data = editing.add_missing_comments(data) if contains_rules(data) else data
         return replace(self, files={**self.files, name: data})
 
 
 def list_changed_files(before: RuleFileSet, after: RuleFileSet) -> Sequence[str]:
-    """The names of the files that differ, those that lose a rule last.
+    """Return the names of the files that differ, those that lose a rule last.
 
-    Whoever is killed in between leaves a rule in two places, and none in nowhere.
+    If the process is killed in between, a moved rule is in two files, and never in none.
     """
     names = [n for n in after.files if after.files[n] != before.files.get(n, b"")]
 
@@ -286,12 +292,24 @@ def list_changed_files(before: RuleFileSet, after: RuleFileSet) -> Sequence[str]
     return sorted(names, key=loses)
 
 
+def render_diff(before: RuleFileSet, after: RuleFileSet) -> str:
+    """Return what changes in the files, as one unified diff."""
+    lines: list[str] = []
+    for name in dict.fromkeys([*before.files, *after.files]):
+        old, new = (
+            file_set.files.get(name, b"").decode("utf-8", "replace").splitlines(keepends=True)
+            for file_set in (before, after)
+        )
+        lines += difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
 def _strip_paths(rule: Rule) -> Rule:
     return replace(rule, paths=())
 
 
 def _render_empty_file(paths: tuple[str, ...]) -> bytes:
-    """A file of ours for rules of a scope, without one."""
+    """Return a file for rules of this scope, without a rule."""
     start = render_front_matter(paths)
     return start + (b"\n" if start else b"") + f"{HEADING}\n".encode()
 

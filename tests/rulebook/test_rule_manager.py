@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.rulebook.checks import suggest_check
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.keeping import RuleManager
-from orchestrator.rulebook.pages import RuleFileSet, Target
-from orchestrator.rulebook.records import Status
+from orchestrator.rulebook.records import RuleEventKind, Status
+from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
+from orchestrator.rulebook.rule_files import RuleFiles
+from orchestrator.rulebook.rule_manager import RuleManager
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.rulebook.shelf import RuleFiles
+from orchestrator.rulebook.suggested_checks import suggest_check
 from teacher.models import Lesson, RuleText
 from tests.open_history import OpenHistory
 from tests.rulebook.making import FAILURE, add, amend
@@ -46,9 +46,9 @@ class Kept:
         self.history.close()
 
     def _open(self, *, review: bool = False) -> MarkdownRulebook:
-        keeping = RulebookPolicy(self.history, max_tokens=self._tokens, review=review)
+        policy = RulebookPolicy(self.history, max_tokens=self._tokens, review=review)
         locks = self.file.parent.parent / "locks"
-        return MarkdownRulebook(self._shelf, locks, run="run-1", keeping=keeping)
+        return MarkdownRulebook(self._shelf, locks, run="run-1", policy=policy)
 
     def waiting(self, lesson: Lesson) -> str:
         change = self._open(review=True).apply(lesson, FAILURE)
@@ -290,7 +290,7 @@ def test_what_is_not_given_stays_as_people_wrote_it(kept: Kept) -> None:
 
 
 def test_a_field_that_would_be_cut_is_refused(kept: Kept) -> None:
-    with pytest.raises(UsageError, match="the rule has 401 characters, and 400 is the most"):
+    with pytest.raises(UsageError, match="the rule has 401 characters; the maximum is 400"):
         kept.keeper.add_rule(RuleText("x" * 401, "", ""))
 
 
@@ -362,7 +362,7 @@ def test_an_escalated_rule_is_so_again_and_its_check_follows_its_words(kept: Kep
     record = kept.keeper.resolve_record(rule)
     check = suggest_check(record)
     kept.history.update_record(
-        replace(record, status=Status.ESCALATED, suggestion=check), "escalated"
+        replace(record, status=Status.ESCALATED, suggestion=check), RuleEventKind.ESCALATED
     )
     kept.keeper.edit_rule(rule, RuleText("Never use `os.system`", "", ""))
     assert "os" in kept.keeper.resolve_record(rule).suggestion
@@ -376,7 +376,7 @@ def test_a_scope_that_is_lost_on_the_way_back_is_said(scoped: Kept, kept: Kept) 
     scoped.keeper.retire_rule(rule)
     done = kept.keeper.restore_rule(rule)
     assert done.record.rule.paths == ()
-    assert "it holds for every file here, and was for src/**" in done.warning
+    assert "it applies to every file here, and was for src/**" in done.warning
 
 
 def test_an_amendment_whose_rule_has_left_says_that_it_was_learned(kept: Kept) -> None:

@@ -1,6 +1,6 @@
-"""A check that enforces a rule which words alone do not: written out, for a person to take over.
+"""Suggest a check that enforces a rule which words alone do not, for a person to copy.
 
-Each can be taken as it stands, whatever the rule's text is.
+Each is valid as it is, whatever the rule's text is.
 """
 
 import json
@@ -45,7 +45,7 @@ _PATH: Final = re.compile(r"/|\.(?:py|ya?ml|toml|json|md|txt|cfg|ini|sh|sql|lock
 
 
 def suggest_check(record: RuleRecord) -> str:
-    """The check that fits the rule best: a hook for a command, a lint rule for code, or a test."""
+    """Return the best check for a rule: a hook for a command, a lint rule for code, or a test."""
     words = record.rule.text.rule
     forbids = _PROHIBITION.search(words)
     forbidden = _REST.split(words[forbids.end() :], maxsplit=1)[0] if forbids else ""
@@ -59,7 +59,7 @@ def suggest_check(record: RuleRecord) -> str:
 
 
 def replace_rule(record: RuleRecord, rule: Rule) -> RuleRecord:
-    """The record of a rule that was changed; a check that was suggested follows its words."""
+    """Return the record of a changed rule; a suggested check is made again from its text."""
     changed = replace(record, rule=rule)
     if not record.suggestion or rule.text == record.rule.text:
         return changed
@@ -70,7 +70,7 @@ def replace_rule(record: RuleRecord, rule: Rule) -> RuleRecord:
 
 
 def _find_command(text: str) -> list[str]:
-    """The words of a command that a rule names, and its flags; none if it names no command."""
+    """Return the words and flags of the command that a rule names; empty if it names none."""
     for span in _SPAN.findall(text):
         if _TOOL.match(span):
             return str(span).split()
@@ -104,7 +104,7 @@ def _render_permission(command: list[str]) -> str:
 
 
 def _render_hook(words: list[str], flags: list[str]) -> str:
-    """A hook for settings.json that reads the call, and stops it with exit code 2."""
+    """Return a hook for settings.json that reads the call, and stops it with exit code 2."""
     named = [rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in words]
     looked_for = [".*".join(named), *(rf"(?<!\S){re.escape(flag)}(?![\w-])" for flag in flags)]
     script = (
@@ -143,7 +143,7 @@ def _render_lint_rule(code: str, record: RuleRecord) -> str:
 
 
 def _build_pattern(code: str) -> str:
-    """A pattern for `re.search`: the code as words of their own, however it is spaced."""
+    """Return a pattern for `re.search`: the code as whole words, however it is spaced."""
     called = code in _FUNCTION_NAMES or code.endswith("()")
     tokens = re.findall(r"\w+|[^\w\s]", code.removesuffix("()"))
     before = r"(?<![\w.])" if re.match(r"\w", tokens[0]) else ""
@@ -152,7 +152,7 @@ def _build_pattern(code: str) -> str:
 
 
 def _quote_yaml(text: str) -> str:
-    """A text as YAML takes it: as JSON, but for characters that YAML allows only escaped."""
+    """Return a text as YAML: as JSON, with the characters escaped that YAML allows only so."""
     return "".join(
         char if char.isprintable() else f"\\U{ord(char):08x}"
         for char in json.dumps(text, ensure_ascii=False)

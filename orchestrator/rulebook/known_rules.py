@@ -1,0 +1,62 @@
+"""The rules that a teacher is shown: the active ones, and those that a person rejected."""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
+
+from orchestrator.models import Rule
+from orchestrator.rulebook.history import History
+from orchestrator.rulebook.poison import find_poison
+from orchestrator.rulebook.preflight import is_same_rule
+from orchestrator.rulebook.rule_file_set import RuleFileSet
+from orchestrator.rulebook.similarity import Shortlist
+from teacher.models import Action, KnownRule, Lesson, RuleText
+
+_MAX_REFUSED_RULES: Final = 20
+"""Rejected rules that a teacher is shown: the newest."""
+_REFUSED_NOTE: Final = "rejected by a person: it is not active, and must not be proposed again"
+
+
+def list_known_rules(file_set: RuleFileSet) -> tuple[KnownRule, ...]:
+    """Return the active rules as the teacher sees them, in text that any request can carry."""
+    return tuple(
+        KnownRule(
+            rule.id,
+            RuleText(
+                _replace_surrogates(rule.text.rule),
+                _replace_surrogates(rule.text.when),
+                _replace_surrogates(rule.text.why),
+            ),
+            f"it is loaded only for {_replace_surrogates(', '.join(rule.paths))}"
+            if rule.paths
+            else "",
+        )
+        for rule in file_set.rules
+        if rule.text.rule
+    )
+
+
+def list_refused_rules(history: History, active: Sequence[Rule]) -> Sequence[KnownRule]:
+    """Return the rules that a teacher must not propose again, the last rejected at the end.
+
+    Without those that are active all the same, and without those that read like an attack:
+    showing such a text to the teacher would give it a second chance.
+    """
+    texts = [rule.text for rule in active]
+    shortlist = Shortlist(texts)
+
+    def is_active(refused: RuleText) -> bool:
+        candidates = shortlist.find_candidates(refused)
+        return any(is_same_rule(refused, texts[number]) for number in candidates)
+
+    refused = (
+        KnownRule(refusal.rule, refusal.text, _REFUSED_NOTE)
+        for refusal in reversed(history.list_refusals())
+        if not find_poison(Lesson(Action.ADD, "", refusal.text)) and not is_active(refusal.text)
+    )
+    return tuple(islice(refused, _MAX_REFUSED_RULES))[::-1]
+
+
+def _replace_surrogates(text: str) -> str:
+    # Bytes that are not UTF-8 stay in the file, but no request can carry them.
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,260 @@
+"""Decide what a lesson does to the rules. Nothing is edited here: a `Decision` is data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from orchestrator.models import ChangeKind, Rule
+from orchestrator.rulebook.document import find_free_id
+from orchestrator.rulebook.poison import find_poison
+from orchestrator.rulebook.preflight import (
+    Objection,
+    PreflightContext,
+    choose_evictions,
+    find_conflict,
+    is_too_long,
+)
+from orchestrator.rulebook.records import Origin, build_origin
+from orchestrator.rulebook.rule_edits import AddRule, AmendRule, ReinforceRule, RemoveRule, RuleEdit
+from orchestrator.rulebook.rule_file_set import RuleFileSet
+from orchestrator.rulebook.scope import filter_globs
+from orchestrator.rulebook.text import (
+    normalize_text,
+    overlay_text,
+    sanitize_text,
+    sanitize_word,
+)
+from teacher.models import Action, Failure, FailureType, Lesson, RuleText
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done for a lesson.
+
+    `rule` is None when the lesson changes nothing; then `reason` says why. `reason` also says why
+    a lesson is held back; then `rule` is what would have been written.
+    """
+
+    rule: Rule | None = None
+    change: ChangeKind | None = None
+    """None if there is no rule."""
+    reason: str = ""
+    leaving: tuple[Rule, ...] = ()
+    """Rules that are archived to make room."""
+    target: str = ""
+    """Id of the active rule that is amended, or would be."""
+    against: str = ""
+    """Id of the active rule that the lesson contradicts."""
+    edits: tuple[RuleEdit, ...] = ()
+    edits_wait: bool = False
+    """Whether the edits are only tried now, and made once a person has approved them."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A lesson with everything that the decision rests on."""
+
+    file_set: RuleFileSet
+    lesson: Lesson
+    failure: Failure
+    today: date
+    run: str
+    context: PreflightContext | None
+    """None for a rulebook without a history."""
+
+    @property
+    def source(self) -> str:
+        """The source of a new rule, as its last bullet names it."""
+        return _describe_source(self.failure, self.today)
+
+    def find_new_id(self, text: RuleText) -> str:
+        """Return an id that no rule of the files or the history has."""
+        reserved = self.context.find_reserved_ids(text) if self.context else frozenset()
+        return find_free_id(text, self.file_set.ids | reserved)
+
+
+def decide_lesson(
+    file_set: RuleFileSet,
+    lesson: Lesson,
+    failure: Failure,
+    *,
+    today: date,
+    run: str = "",
+    context: PreflightContext | None = None,
+) -> Decision:
+    """Decide what a lesson does to the rules.
+
+    A lesson about an unknown rule becomes a new rule, if it has a text. A rule that exists word
+    for word is not added again. With a `context`, a new rule that repeats an active one reinforces
+    it; one that contradicts an active one is held back; one that was rejected before is dropped;
+    and a new rule that exceeds the budget replaces the least valuable one.
+
+    Args:
+        file_set: the rule files.
+        lesson: the teacher's answer.
+        failure: what the lesson was learned from; its fingerprint and source go into the comment
+            of a new rule.
+        today: the day for the source of a new rule, and for the comment of a changed one.
+        run: id of the run, for the comment of a new rule.
+        context: what the history knows; None for a rulebook without one.
+    """
+    case = _Case(file_set, lesson, failure, today, run, context)
+    decision = _decide_case(case)
+    if context and context.review and decision.edits:
+        return _hold_for_approval(case, decision)
+    return decision
+
+
+def _decide_case(case: _Case) -> Decision:
+    lesson, file_set = case.lesson, case.file_set
+    text = sanitize_text(lesson.text) if lesson.text else None
+    target = file_set.find_rule(lesson.target) if lesson.target else None
+    if lesson.action is Action.REINFORCE and target:
+        return _reinforce_rule(case, target)
+    if lesson.action is Action.NONE or text is None or not text.rule:
+        return Decision(reason=_explain_no_change(lesson, target))
+    if lesson.action is not Action.AMEND:
+        target = None
+    scope = filter_globs(lesson.paths) or (target.paths if target else ())
+    rule = Rule(case.find_new_id(text), text, case.source, scope)
+    if screened := _screen_rule(case, rule, target):
+        return screened
+    return _amend_rule(case, target, rule) if target else _add_rule(case, rule)
+
+
+def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | None:
+    """Return the decision on a rule that must not simply be written; None if it may be.
+
+    Args:
+        case: the lesson.
+        rule: the rule that the lesson asks for.
+        target: the rule that would be amended, if any.
+    """
+    text, context = rule.text, case.context
+    others = [each for each in case.file_set.rules if each != target]
+    found = find_conflict(text, others, context) if context else None
+    if found and found.objection in (Objection.REFUSED, Objection.WAITING):
+        return Decision(reason=found.message)
+    if reason := find_poison(case.lesson):
+        return Decision(rule, ChangeKind.QUARANTINED, reason)
+    if not target and (same := _find_same_rule(others, text)):
+        return Decision(same, ChangeKind.ALREADY_KNOWN)
+    if found and found.objection is Objection.DUPLICATE:
+        return _reinforce_rule(case, found.rule)
+    if found:
+        return Decision(
+            rule,
+            ChangeKind.CONTRADICTION,
+            found.message,
+            target=target.id if target else "",
+            against=found.rule.id,
+        )
+    return None
+
+
+def _reinforce_rule(case: _Case, rule: Rule) -> Decision:
+    edits = (ReinforceRule(rule.id, case.today),)
+    return Decision(rule, ChangeKind.REINFORCED, edits=edits)
+
+
+def _add_rule(case: _Case, rule: Rule) -> Decision:
+    if not case.file_set.can_express_scope(rule.paths):
+        rule = replace(rule, paths=())
+    if case.context and is_too_long(rule, case.context):
+        return _hold_long_rule(rule, case.context)
+    origin = build_origin(case.lesson, case.failure, case.run)
+    leaving = _choose_evictions(case, rule)
+    return Decision(
+        rule,
+        ChangeKind.ADDED,
+        leaving=leaving,
+        edits=(AddRule(rule, format_provenance(origin)), *_remove_all(leaving)),
+    )
+
+
+def _amend_rule(case: _Case, target: Rule, rule: Rule) -> Decision:
+    """Give `target` the text of `rule`, and its scope, if the teacher gave one."""
+    paths = rule.paths if case.file_set.can_express_scope(rule.paths) else target.paths
+    amended = replace(target, text=overlay_text(rule.text, target.text), paths=paths)
+    if case.context and is_too_long(amended, case.context):
+        return _hold_long_rule(rule, case.context, target.id)
+    leaving = _choose_evictions(case, amended)
+    return Decision(
+        amended,
+        ChangeKind.AMENDED,
+        leaving=leaving,
+        target=target.id,
+        edits=(AmendRule(target.id, rule.text, rule.paths, case.today), *_remove_all(leaving)),
+    )
+
+
+def _choose_evictions(case: _Case, newest: Rule) -> tuple[Rule, ...]:
+    """Return the rules that have to leave once `newest` is written."""
+    if case.context is None:
+        return ()
+    others = [rule for rule in case.file_set.rules if rule.id != newest.id]
+    return choose_evictions([*others, newest], newest.id, case.context)
+
+
+def _remove_all(rules: Sequence[Rule]) -> tuple[RemoveRule, ...]:
+    return tuple(RemoveRule(rule.id) for rule in rules)
+
+
+def _hold_long_rule(rule: Rule, context: PreflightContext, target: str = "") -> Decision:
+    reason = f"alone it is longer than rules.max_tokens, {context.max_tokens}: shorten it"
+    return Decision(rule, ChangeKind.WAITS_FOR_APPROVAL, reason, target=target)
+
+
+def _hold_for_approval(case: _Case, decision: Decision) -> Decision:
+    """Return the decision as a proposal; a reinforcement is counted in the history alone."""
+    if decision.rule is None or decision.change is ChangeKind.REINFORCED:
+        return replace(decision, edits_wait=True)
+    rule = decision.rule
+    if decision.change is ChangeKind.AMENDED:
+        # The proposal is a rule of its own until it is approved.
+        rule = replace(rule, id=case.find_new_id(rule.text), source=case.source)
+    return replace(
+        decision,
+        rule=rule,
+        change=ChangeKind.WAITS_FOR_APPROVAL,
+        reason="learning.approval is review: `orchestrator rules pending`",
+        leaving=(),
+        edits_wait=True,
+    )
+
+
+def _find_same_rule(rules: Sequence[Rule], text: RuleText) -> Rule | None:
+    wanted = normalize_text(text)
+    return next((rule for rule in rules if normalize_text(rule.text) == wanted), None)
+
+
+def _explain_no_change(lesson: Lesson, target: Rule | None) -> str:
+    """Return why a lesson without a text changes nothing."""
+    if lesson.action is Action.NONE:
+        return lesson.reason
+    if lesson.target and not target:
+        target_id = sanitize_word(lesson.target)
+        return f"there is no rule {target_id} to {lesson.action}, and no text to add"
+    return f"the lesson says {lesson.action}, but has no text"
+
+
+def _describe_source(failure: Failure, today: date) -> str:
+    kind = failure.type.replace("_", " ")
+    if failure.type is FailureType.OTHER:
+        kind = "reported failure"
+    name, _, record = failure.source.partition(":")
+    if record:
+        kind = f"{name} {sanitize_word(record)}"
+    return f"Learned on {today} from {kind}"
+
+
+def format_provenance(origin: Origin) -> str:
+    """Return what the comment of a new rule says about its origin."""
+    notes = {
+        "failure": origin.failure,
+        "source": origin.source,
+        "run": origin.run,
+        "model": origin.model,
+    }
+    words = {name: sanitize_word(value) for name, value in notes.items()}
+    return ", ".join(f"{name} {word}" for name, word in words.items() if word)
