@@ -17,6 +17,7 @@ from orchestrator.config import Config, load_config
 from orchestrator.ports import Suite
 from tests.agents.conformance import AgentConformance, Behaviour, Subject
 from tests.suites.conformance import SuiteConformance
+from tests.test_architecture import FLOORS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")])
@@ -88,6 +89,33 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_pages_and_links_were_found() -> None:
     assert len(PAGES) > 6
     assert len(LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))) > 5
+
+
+NAMED_FILE = re.compile(r"`((?:[\w-]+/)*[\w-]+\.(?:py|md|yaml|json)|(?:[\w-]+/)+)`")
+
+
+@pytest.mark.parametrize("name", ["architecture.md", "where-to-change.md"])
+def test_each_file_that_a_page_names_exists(name: str) -> None:
+    named = set(NAMED_FILE.findall((ROOT / "docs" / name).read_text(encoding="utf-8")))
+    named -= {"CLAUDE.md", "package.json", "settings.json"}  # a project's own
+    named -= {"earlier/", "guard/reverted/"}  # in the state directory
+    assert len(named) >= 20
+    tops = (ROOT, ROOT / "orchestrator")
+    assert [each for each in sorted(named) if not any((top / each).exists() for top in tops)] == []
+
+
+def test_where_to_change_what_has_a_file_in_each_row() -> None:
+    text = (ROOT / "docs" / "where-to-change.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 20
+    assert [row[0] for row in rows if not NAMED_FILE.search(row[1])] == []
+
+
+def test_architecture_shows_all_floors() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("<!-- floors -->")[2].partition("<!-- floors end -->")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [set(floor) for floor in FLOORS]
 
 
 def shown_commands() -> list[list[str]]:

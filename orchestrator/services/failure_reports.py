@@ -10,6 +10,7 @@ from orchestrator.learnings.failure_log import create_failure_logger
 from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
+from orchestrator.services.project_settings import report_project_choices
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.teach import teach_failure
 from teacher.errors import UnusableAnswer
@@ -40,7 +41,7 @@ def teach_report(
         )
     listener = events.fan_out([create_failure_logger(project, listener), listener])
     failure = build_manual_failure(kind, description, context, task)
-    wiring.report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    report_project_choices(loaded, listener, TEACHING_PREFIXES)
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)

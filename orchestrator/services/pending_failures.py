@@ -7,6 +7,7 @@ from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
+from orchestrator.services.project_settings import report_project_choices
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.pending import Pending, PendingFailure
@@ -29,7 +30,7 @@ def teach_pending(
     project = resolve_project(project)
     loaded = load_config(project, config_file)
     config = loaded.config
-    wiring.report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    report_project_choices(loaded, listener, TEACHING_PREFIXES)
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)

@@ -13,6 +13,7 @@ from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
+from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.recovery import recover_project
 from orchestrator.services.run_environment import record_variables
 from orchestrator.storage.event_record import EventBuffer
@@ -77,7 +78,7 @@ def start_run(
     with Store(state) as store:
         recover_project(project, store, emit)  # first, because it may restore the configuration
         loaded = load_config(project, config_file, overrides, environment)
-        wiring.report_project_choices(loaded, emit)
+        report_project_choices(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
         masked_config = _mask_config(loaded.config, config_file, masker, store)
         store.create_run(Task(masker.mask(task), project), masked_config, run)

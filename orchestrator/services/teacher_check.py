@@ -16,6 +16,7 @@ from orchestrator.masking import mask_text
 from orchestrator.models import Teaching
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
+from orchestrator.services.project_settings import report_project_choices
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.teach import TeachingContext, teach_failure
@@ -56,7 +57,7 @@ def try_teacher(
     """
     loaded = load_config(resolve_project(project), config_file)
     config = loaded.config
-    wiring.report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    report_project_choices(loaded, listener, TEACHING_PREFIXES)
     say(f"Teacher   {_format_address(config)}")
     # The time makes each request different: the workflow answers a repeated one from its memory.
     context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."

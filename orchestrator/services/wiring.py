@@ -3,35 +3,32 @@
 The only module that knows both the settings and the implementations.
 """
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from orchestrator.agents.claude_code import ClaudeCodeAgent
-from orchestrator.agents.claude_project import describe_project_settings
 from orchestrator.agents.command import CommandAgent
 from orchestrator.agents.permissions import build_suite_permissions
-from orchestrator.agents.wording import format_one_line
 from orchestrator.budget.ledger import Caps, Kind, Ledger
 from orchestrator.budget.metering import Account, MeteredAgent, MeteredTeacher, RunClock
 from orchestrator.budget.waiting import WaitForResetAgent
-from orchestrator.config import Config, LoadedConfig
+from orchestrator.config import Config
 from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.events import Listener, Notice, Ready
 from orchestrator.guard import Guard, GuardMode, build_guard
 from orchestrator.loop.policy import Policy
-from orchestrator.masking import Masker, mask_text
+from orchestrator.masking import Masker
 from orchestrator.models import AgentLimits, Task
 from orchestrator.ports import Suite
 from orchestrator.rulebook.agents_md import find_active_agents_md
 from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
+from orchestrator.services.project_settings import report_project_commands
 from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
@@ -45,9 +42,6 @@ from teacher.local import LocalTeacher
 from teacher.models import Action, Failure, Lesson
 from teacher.retry import Retries
 from teacher.webhook import WEBHOOK_RETRIES, WebhookTeacher
-
-_LONGEST_CHOICE: Final = 2000
-"""Most characters of a setting that are shown: enough that its end cannot be hidden easily."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,7 @@ def build_parts(
     guard = _build_guard(config, task, folder, environment, state)
     agent = build_agent(config, build_project_environment(project, environment), guard)
     version = agent.preflight()
-    _report_project_commands(config, project, listener)
+    report_project_commands(config, project, listener)
     teacher = (
         build_teacher(config, environment, listener, account)
         if config.is_source_enabled("pytest")
@@ -163,43 +157,6 @@ def build_agent(
         refuse=guard.explain_refusal if guard else None,
         agents_files=find_active_agents_md,
     )
-
-
-def report_project_choices(
-    loaded: LoadedConfig, listener: Listener, of: Collection[str] = ()
-) -> None:
-    """Report settings of the project's own file that send or run something, or lower a guard.
-
-    Args:
-        loaded: the configuration, with the origin of each value.
-        listener: receives a notice for each setting.
-        of: prefixes of the settings to report; all if empty.
-    """
-    chosen = loaded.list_project_choices(of)
-    if chosen:
-        listener(Notice(f"this project's own {loaded.file} decides these for you:"))
-    for each in chosen:
-        line = each.origin.rpartition(":")[2]
-        value = json.dumps(each.value, ensure_ascii=False)
-        shown = format_one_line(mask_text(f"{each.key}: {value}"), _LONGEST_CHOICE)
-        listener(Notice(f"  {shown} (line {line})"))
-
-
-def _report_project_commands(config: Config, project: Path, listener: Listener) -> None:
-    found = describe_project_settings(project) if config.agent.kind == "claude_code" else ()
-    if found:
-        trusted = config.claude.trust_project
-        listener(
-            Notice(
-                "this project brings settings for Claude Code, and they are loaded; "
-                "claude.trust_project: false would not"
-                if trusted
-                else "this project's settings for Claude Code are not loaded "
-                "(claude.trust_project: false)"
-            )
-        )
-    for line in found:
-        listener(Notice(f"  {line}"))
 
 
 def build_teacher(

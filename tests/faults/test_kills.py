@@ -46,9 +46,7 @@ FILES = {
         "from answers import answer\n\n\ndef test_answer():\n    assert answer() == 42\n"
     ),
     "kept.py": "def kept():\n    return 1\n",
-    "tests/test_stored_text.py": (
-        "from kept import kept\n\n\ndef test_kept():\n    assert kept() == 1\n"
-    ),
+    "tests/test_kept.py": ("from kept import kept\n\n\ndef test_kept():\n    assert kept() == 1\n"),
     "conftest.py": "",
     "CLAUDE.md": MINE,
 }

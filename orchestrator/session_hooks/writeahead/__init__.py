@@ -6,7 +6,7 @@ is slow: `pathlib`, `typing` and `dataclasses` alone would take longer than the 
 locations: where the workspace, its files and its locks are.
 quoting, script, reader, shell: which commands a shell script would start.
 options, folders: what the arguments of a command mean, and where it runs.
-danger, git_commands, judges, destructive: which of the commands are destructive.
+danger, git_commands, program_commands, destructive: which of the commands are destructive.
 gitfacts: where the branches of a repository are.
 grammar: the texts that are written and read again.
 entries: the entry of a tool call.

@@ -10,8 +10,8 @@ import re
 
 from orchestrator.session_hooks.writeahead.danger import BACKUP, Danger, DangerKind
 from orchestrator.session_hooks.writeahead.folders import MOVES, FolderTracker
-from orchestrator.session_hooks.writeahead.judges import JUDGES
 from orchestrator.session_hooks.writeahead.options import read_options
+from orchestrator.session_hooks.writeahead.program_commands import JUDGES
 from orchestrator.session_hooks.writeahead.script import Command
 from orchestrator.session_hooks.writeahead.shell import parse_commands
 

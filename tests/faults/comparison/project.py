@@ -107,7 +107,7 @@ FILES: Final = {
     "tests/test_answer.py": (
         "from answers import answer\n\n\ndef test_answer():\n    assert answer() == 42\n"
     ),
-    "tests/test_stored_text.py": "from kept import kept\n\n\ndef test_kept():\n    assert kept() == 1\n",
+    "tests/test_kept.py": "from kept import kept\n\n\ndef test_kept():\n    assert kept() == 1\n",
     "tests/test_wobble.py": _WOBBLE,
     "tests/test_tool.py": (
         'import subprocess, sys\n\nRUN = \'import runpy; runpy.run_path("tool" + ".py")\'\n\n\n'
