@@ -7,12 +7,14 @@ happens, it prints nothing and its exit code is 0: Claude Code blocks the tool i
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH100, PTH103, PTH109, PTH110, PTH118, PTH120
-# ruff: noqa: PTH123, PTH202, PTH208
+# ruff: noqa: PTH100, PTH109, PTH118, PTH120
+# ruff: noqa: PTH208
 
 import os
 import sys
 
+PENDING = "pending"
+"""Folder, below the hooks' folder in the state directory, with a mark for each running call."""
 MAX_BYTES = 64 * 1024 * 1024
 _WORDS = (b"terraform", b"tofu", b"terragrunt", b"kubectl", b"dropdb", b"drop", b"truncate")
 _GIT_WORDS = (b"reset", b"push", b"clean")
@@ -30,7 +32,7 @@ def main() -> None:
     # Everything is caught, KeyboardInterrupt and SystemExit too: any traceback or exit code would
     # reach the user's session, who is in the middle of something else.
     except BaseException as error:  # noqa: BLE001 -- a hook must never disturb the session
-        log_error(error)
+        _log_error(error)
 
 
 def should_handle(event: bytes) -> bool:
@@ -62,18 +64,6 @@ def contains_destructive_word(event: bytes) -> bool:
     if b"git" in text and any(word in text for word in _GIT_WORDS):
         return True
     return any(word in text for word in _read_pattern_words())
-
-
-def find_state_folder() -> str:
-    """Return the hook's folder in the state directory.
-
-    Raises:
-        OSError: the home directory is unknown.
-    """
-    _add_import_path()
-    from orchestrator.storage.location import HOOKS, find_state_directory
-
-    return os.path.join(find_state_directory(), HOOKS)
 
 
 def has_workspace() -> bool:
@@ -130,8 +120,11 @@ def _parse_kind(event: bytes) -> bytes:
 
 
 def _has_pending_call(event: bytes, kind: bytes) -> bool:
+    _add_import_path()
+    from orchestrator.storage.location import HOOKS, find_state_directory
+
     try:
-        names = os.listdir(os.path.join(find_state_folder(), "pending"))
+        names = os.listdir(os.path.join(find_state_directory(), HOOKS, PENDING))
     except OSError:
         return False
     return any(kind == b"Stop" or os.fsencode(name) in event for name in names)
@@ -147,33 +140,15 @@ def _has_word(text: bytes, word: bytes) -> bool:
     return False
 
 
-def log_error(error: BaseException) -> None:
-    """Log an error of the hook, if that is possible.
-
-    `orchestrator learnings review` mentions the log.
-    """
+def _log_error(error: BaseException) -> None:
     try:
-        folder = find_state_folder()
-        from orchestrator.storage.location import HOOK_ERROR_LOG
+        _add_import_path()
+        from orchestrator.session_hooks.error_log import log_error
 
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        path = os.path.join(folder, HOOK_ERROR_LOG)
-        if os.path.exists(path) and os.path.getsize(path) > 1 << 20:
-            from orchestrator.platform.atomic import move_path
-
-            move_path(path, f"{path}.1")
-        with open(path, "a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n")
+        log_error(error)
     # As in `main`: an error of logging an error must not reach the session either.
     except BaseException:  # noqa: BLE001, S110 -- no other channel is left
         pass
-
-
-def utc_now() -> str:
-    """Return the current time in the form of the hook's logs."""
-    import time
-
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import time
 
 from orchestrator.masking import mask_line
 from orchestrator.platform.locking import FileLock, lock_descriptor
-from orchestrator.session_hooks.entry import find_state_folder, log_error, utc_now
+from orchestrator.session_hooks.error_log import find_state_folder, log_error, utc_now
 from orchestrator.session_hooks.writeahead import buffer, grammar, locations
 from orchestrator.storage import location
 

@@ -18,7 +18,7 @@ from orchestrator.learnings.storage import lock_workspace
 from orchestrator.learnings.workspace import Workspace, initialize_workspace
 from orchestrator.platform.locking import FileLock
 from orchestrator.rulebook import locking
-from orchestrator.session_hooks import entry, settings
+from orchestrator.session_hooks import entry, error_log, settings
 from orchestrator.session_hooks.writeahead import gitfacts, locations, outcome
 from orchestrator.session_hooks.writeahead.buffer import set_entry_status
 from orchestrator.session_hooks.writeahead.destructive import find_dangers
@@ -607,7 +607,7 @@ def test_the_state_directory_is_everybodys(home: Path, monkeypatch: pytest.Monke
     ):
         monkeypatch.setenv(name, value)
         assert find_state_directory() == str(resolve_state_directory())
-        assert entry.find_state_folder() == str(resolve_state_directory() / "hooks")
+        assert error_log.find_state_folder() == str(resolve_state_directory() / "hooks")
 
 
 def test_a_project_that_a_link_leads_to_is_noted(
