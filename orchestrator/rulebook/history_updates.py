@@ -126,11 +126,9 @@ def record_outcome(
     rule = decision.rule
     if rule is None or decision.change is None:
         return
-    origin = build_origin(lesson, failure, run)
-    if status := _STATUS_BY_CHANGE.get(decision.change):
-        _record_held_rule(history, rule, decision, status, origin)
-    elif decision.change is ChangeKind.ADDED:
-        _record_added_rule(history, rule, origin, own=own)
+    if decision.change is ChangeKind.ADDED or decision.change in _STATUS_BY_CHANGE:
+        origin = build_origin(lesson, failure, run)
+        _record_new_rule(history, rule, decision, decision.change, origin, own=own)
     elif record := history.find_record(rule.id):
         if own:
             record = replace(record, rule=rule)
@@ -143,22 +141,31 @@ def record_outcome(
         )
 
 
-def _record_held_rule(
-    history: History, rule: Rule, decision: Decision, status: Status, origin: Origin
+def _record_new_rule(
+    history: History,
+    rule: Rule,
+    decision: Decision,
+    change: ChangeKind,
+    origin: Origin,
+    *,
+    own: bool,
 ) -> None:
-    kind = RuleEventKind.for_change(decision.change or ChangeKind.WAITS_FOR_APPROVAL)
-    known = history.find_record(rule.id)
-    if known and (known.status.is_active or known.status is Status.REJECTED):
-        history.record_event(rule.id, kind, decision.reason)
-        return
-    proposal = Proposal(decision.target, decision.against)
-    history.record_rule(rule, status, origin, what=kind, reason=decision.reason, proposal=proposal)
-
-
-def _record_added_rule(history: History, rule: Rule, origin: Origin, *, own: bool) -> None:
-    kind = RuleEventKind.for_change(ChangeKind.ADDED, own=own)
-    status, reason = (Status.ACTIVE, origin.summary) if own else (Status.ARCHIVED, _UNMERGED_REASON)
-    history.record_rule(rule, status, origin, what=kind, reason=reason)
+    """Record a rule that was written, or that is held back until a person decides."""
+    proposal = Proposal()
+    if status := _STATUS_BY_CHANGE.get(change):
+        kind, reason = RuleEventKind.for_change(change), decision.reason
+        known = history.find_record(rule.id)
+        if known and (known.status.is_active or known.status is Status.REJECTED):
+            history.record_event(rule.id, kind, reason)
+            return
+        proposal = Proposal(decision.target, decision.against)
+    elif own:
+        status, reason = Status.ACTIVE, origin.summary
+        kind = RuleEventKind.for_change(change)
+    else:
+        status, reason = Status.ARCHIVED, _UNMERGED_REASON
+        kind = RuleEventKind.for_change(change, own=False)
+    history.record_rule(rule, status, origin, what=kind, reason=reason, proposal=proposal)
 
 
 def _require_all_present(history: History, file_set: RuleFileSet) -> None:
