@@ -165,7 +165,7 @@ $(VENV)/made: $(PINS) $(wildcard $(PARTIAL))
 	  || { echo "Python's venv module is not complete here; on Debian: apt install python3-venv"; exit 1; }
 	@if [ -e $(PARTIAL) ] && kill -0 "$$(cat $(PARTIAL))" 2>/dev/null; then \
 	  echo "Another make is setting up $(VENV): wait for it (or, if there is none, rm -r $(VENV))"; exit 1; fi
-	@echo "Setting up $(VENV) with $$("$(PYTHON)" -V). After Ctrl-C, make goes on."
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" -V). After Ctrl-C, run make again to continue."
 	@if [ -e $(PARTIAL) ] || [ -e $@ ] || [ -e $(VENV)/runtime ] \
 	  || ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	  then rm -rf $(VENV); fi
