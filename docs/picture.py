@@ -1,6 +1,7 @@
 """Make docs/images/demo.svg: run the real demo and save what it prints. `make picture`."""
 
 import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ TARGET = Path(__file__).parent / "images" / "demo.svg"
 
 def main() -> int:
     """Run the demo, write the picture, and return the demo's exit code."""
+    # In the order of the files, as for somebody who has installed the program without its tests.
+    os.environ["PYTEST_ADDOPTS"] = "-p no:randomly"
     screen = Screen(record=True, width=104, file=io.StringIO(), highlight=False)
     code = run_demo(keep=False, listener=Console(screen), say=screen.print)
     svg = screen.export_svg(title="make demo", theme=NIGHT_OWLISH, unique_id="demo")
