@@ -50,54 +50,54 @@ help: ## list the targets
 	@echo "make demo, make test: each sets up all that it needs in $(VENV). Others:"
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
-demo: $(VENV)/runtime ## see it learn, with a scripted model; no key needed
+demo: $(VENV)/runtime ## watch it learn, with a scripted model; no key needed
 	@$(BIN)/orchestrator demo
 
-test: $(VENV)/development ## the tests, in under five minutes on two cores
+test: $(VENV)/development ## run the tests, in under five minutes on two cores
 	@$(PYTEST) -n 2 -q $(AGAIN)
 
-smoke: $(VENV)/development ## a sample of the tests, in about a minute
+smoke: $(VENV)/development ## run a sample of the tests, in about a minute
 	@$(PYTEST) -n 2 -q $(SMOKE)
 
-lint: $(VENV)/development ## ruff: rules and format
+lint: $(VENV)/development ## run ruff: rules and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(VENV)/development ## mypy, strict
+types: $(VENV)/development ## run mypy, strict
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/reference.py docs/picture.py
 
 structure: $(VENV)/made ## measure the code: lengths, names, types, excepts, rooms; FOLDERS=... for others
 	@$(BIN)/python -m tests.machines.structure $(FOLDERS)
 
-docs: $(VENV)/development ## write the generated parts of the documentation anew
+docs: $(VENV)/development ## regenerate the generated parts of the documentation
 	@$(BIN)/cog -r $(PAGES)
 
-docs-check: $(VENV)/development ## tell whether the generated parts are stale
+docs-check: $(VENV)/development ## check that the generated parts are up to date
 	@$(BIN)/cog --check $(PAGES)
 
-test-whole: $(VENV)/development ## longer runs of the real programs, and more examples of the properties
+test-whole: $(VENV)/development ## run longer tests of the real programs, and more examples of the property tests
 	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
 	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
 test-kills: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
 test-kills: export ORCHESTRATOR_KILLS = $(KILLS)
-test-kills: $(VENV)/development ## kill the program hundreds of times; nothing may be lost; KILLS=500 for more of a comparison
+test-kills: $(VENV)/development ## kill the program hundreds of times; nothing may be lost; KILLS=500 for more kills of a comparison
 	@mkdir -p "$(FIGURES)"
 	@$(PYTEST) -n 2 -q -m kills tests/faults tests/storage
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
 
-attack: $(VENV)/development $(CASES)/made ## every case of the corpora: is the verdict right, can it be gamed
+attack: $(VENV)/development $(CASES)/made ## run all cases of the corpora: is the verdict right, can it be gamed
 	@$(call RUN_CASES,corpus,--check --write "$(FIGURES)/corpus.json")
 
-attack-sample: $(VENV)/development $(CASES)/made ## a sample of the corpora's cases, in under four minutes
+attack-sample: $(VENV)/development $(CASES)/made ## run a sample of the corpora's cases, in under four minutes
 	@$(call RUN_CASES,corpus_sample,--check --sample)
 
 # Where n8n cannot be installed from the index, says so in one loud line, and goes on.
-test-n8n: $(VENV)/development ## the workflow in a real n8n, from npm
+test-n8n: $(VENV)/development ## test the workflow in a real n8n, from npm
 	@if $(BIN)/python -m tests.n8n.install; then $(PYTEST) -q -m n8n tests/n8n $(AGAIN); fi
 
-demo-n8n: $(VENV)/development ## the demo with a real n8n as its teacher
+demo-n8n: $(VENV)/development ## run the demo with a real n8n as its teacher
 	@$(BIN)/python -m tests.n8n.install && $(BIN)/python -m tests.n8n.demo
 
 wheel: $(VENV)/made ## build the wheel into dist/
@@ -105,45 +105,45 @@ wheel: $(VENV)/made ## build the wheel into dist/
 	@ls -t dist/*.whl | head -1
 
 wheel-test: export ORCHESTRATOR_PINS = $(PINS)
-wheel-test: $(VENV)/development ## build the wheel, and try it in an empty environment
+wheel-test: $(VENV)/development ## build the wheel, and test it in an empty environment
 	@$(PYTEST) -q -m packaging
 
-test-pythons: ## demo and smoke test on every Python that this machine has
+test-pythons: ## run the demo and the smoke test on every installed Python
 	@"$(PYTHON)" -m tests.machines.pythons
 
-test-latest: ## demo, smoke test and wheel with the newest version of everything
+test-latest: ## run demo, smoke test and wheel test with the newest version of everything
 	@rm -rf $(BUILT)/latest
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= demo smoke wheel-test
 
-test-lowest: ## demo and tests with the oldest versions that pyproject.toml admits
+test-lowest: ## run the demo and the tests with the oldest versions that pyproject.toml allows
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/lowest PINS=constraints-lowest.txt $(LOWEST)
 
-test-conditions: $(VENV)/development ## the tests as another user, in a strange folder, locale, zone and year
+test-conditions: $(VENV)/development ## run the tests as another user, in an unusual folder, locale, time zone and year
 	@$(BIN)/python -m tests.machines.conditions $(CONDITIONS)
 
-pins: ## choose the versions of constraints*.txt anew: the newest, and the oldest admitted
+pins: ## update the versions in constraints*.txt: the newest, and the oldest allowed
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/pins PINS= $(BUILT)/pins/made
 	@$(BUILT)/pins/bin/python -m pip install -q --disable-pip-version-check --upgrade --group pins
 	@$(BUILT)/pins/bin/python -m tests.machines.pins
 
-pins-n8n: ## choose the versions of the real n8n's packages anew
+pins-n8n: ## update the versions of the real n8n's packages
 	@cd tests/n8n && npm install --package-lock-only --legacy-peer-deps --ignore-scripts \
 	  --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
 figures: export ORCHESTRATOR_FIGURES = $(abspath docs/figures)
-figures: $(VENV)/development $(CASES)/made ## count anew what docs/reliability.md tells
+figures: $(VENV)/development $(CASES)/made ## measure the figures of docs/reliability.md again
 	@$(PYTEST) -q -m '' tests/guard tests/failures tests/rulebook
 	@$(MAKE) test-kills FIGURES=docs/figures
 	@$(call RUN_CASES,corpus,--write docs/figures/corpus.json)
 	@$(BIN)/cog -r docs/reliability.md
 
-picture: $(VENV)/development ## draw the picture of the demo anew
+picture: $(VENV)/development ## regenerate the picture of the demo
 	@$(BIN)/python docs/picture.py
 
-bench: $(VENV)/development ## measure what the loop costs beyond its children
+bench: $(VENV)/development ## measure the overhead of the loop
 	@$(BIN)/python -m benchmarks
 
-clean: ## remove what was set up and built
+clean: ## remove everything that was set up and built
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # ---- setting up
@@ -165,7 +165,7 @@ $(VENV)/made: $(PINS) $(wildcard $(PARTIAL))
 	  || { echo "Python's venv module is not complete here; on Debian: apt install python3-venv"; exit 1; }
 	@if [ -e $(PARTIAL) ] && kill -0 "$$(cat $(PARTIAL))" 2>/dev/null; then \
 	  echo "Another make is setting up $(VENV): wait for it (or, if there is none, rm -r $(VENV))"; exit 1; fi
-	@echo "Setting up $(VENV) with $$("$(PYTHON)" -V). After Ctrl-C, make goes on."
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" -V). After Ctrl-C, run make again to continue."
 	@if [ -e $(PARTIAL) ] || [ -e $@ ] || [ -e $(VENV)/runtime ] \
 	  || ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	  then rm -rf $(VENV); fi

@@ -1,4 +1,4 @@
-"""Makes the generated parts of the documentation. `make docs` calls this through cog."""
+"""Generate parts of the documentation. `make docs` calls this through cog."""
 
 import ast
 import inspect
@@ -21,22 +21,22 @@ from orchestrator.config import Config
 
 
 def configuration() -> str:
-    """Every setting, section by section, as Markdown tables."""
+    """Return every setting, section by section, as Markdown tables."""
     return "\n".join(_sections())
 
 
 def commands() -> str:
-    """The help of every command."""
+    """Return the help of every command."""
     return "\n".join(_helps(cli, "orchestrator"))
 
 
 def reliability() -> str:
-    """The promises, the tests that keep them, and what those tests last counted."""
+    """Return the promises, the tests behind them, and the latest figures of those tests."""
     return "\n".join(_promises())
 
 
 def corpora() -> str:
-    """Return what the last run of the corpora came to, and the attacks that it accepted."""
+    """Return the results of the last run of the corpora, and the attacks that it accepted."""
     stored = Path(__file__).parent / "figures" / "corpus.json"
     if not stored.exists():
         return "Not measured yet: `make figures`."
@@ -56,7 +56,7 @@ def _corpora(figures: dict[str, dict[str, Any]]) -> Iterator[str]:
         yield "None of these."
     known = [item for each in figures.values() for item in each["known"].items()]
     if known:
-        yield "\n### Known to go wrong, and why\n"
+        yield "\n### Known wrong results, and why\n"
     yield from (f"- `{name}`: {reason}" for name, reason in known)
 
 
@@ -70,7 +70,7 @@ def _corpus_column(figures: dict[str, Any]) -> dict[str, object]:
         "attacks through the environment": figures["attacks"]["environment"],
         "attacks inside the tested process": figures["attacks"]["process"],
         "honest changes that were refused": figures["honest_refused"],
-        "not tried, for want of a program or of root": len(figures["skipped"]),
+        "not run, because a program or root was missing": len(figures["skipped"]),
     }
 
 
@@ -87,7 +87,7 @@ def _target_rows(rows: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def install_size(part: str) -> str:
-    """Say what the part `runtime`, `claude` or `development` takes, as `make pins` measured it."""
+    """Return the size of `runtime`, `claude` or `development`, as `make pins` measured it."""
     pins = (Path(__file__).parents[1] / "constraints.txt").read_text(encoding="utf-8")
     found = re.search(
         rf"^# {part}: \d+ packages, (\d+) MB to download, (\d+) MB on disk", pins, re.MULTILINE
@@ -100,10 +100,10 @@ def install_size(part: str) -> str:
 def _promises() -> Iterator[str]:
     folder = Path(__file__).parent
     promises = yaml.safe_load((folder / "promises.yaml").read_text(encoding="utf-8"))
-    yield "| promise | kept by | latest figures |\n|---|---|---|"
+    yield "| promise | tests | latest figures |\n|---|---|---|"
     for each in promises:
         tests = ", ".join(f"[`{path}`](../{path})" for path in each["tests"])
-        figures = "a test that passes or fails"
+        figures = "passes or fails, no figures"
         if "figures" in each:
             stored = json.loads((folder / "figures" / each["figures"]).read_text(encoding="utf-8"))
             figures = each["says"].format(**stored)
@@ -129,7 +129,7 @@ def _sections() -> Iterator[str]:
 
 
 def _meanings(kind: type[BaseModel]) -> dict[str, str]:
-    """Return the text below each setting. Whoever only loads them does without: it takes time."""
+    """Return the text below each setting. It is parsed only here, because parsing takes time."""
     (made,) = ast.parse(inspect.getsource(kind)).body
     return {
         setting.target.id: inspect.cleandoc(text.value.value)
