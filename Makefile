@@ -59,9 +59,10 @@ test: $(VENV)/development ## run the tests, in under five minutes on two cores
 smoke: $(VENV)/development ## run a sample of the tests, in about a minute
 	@$(PYTEST) -n 2 -q $(SMOKE)
 
-lint: $(VENV)/development ## run ruff: rules and format
+lint: $(VENV)/development ## run ruff, and check the words of names, docstrings and pages
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/python -m tests.machines.words
 
 types: $(VENV)/development ## run mypy, strict
 	@$(BIN)/mypy

@@ -184,7 +184,10 @@ def test_git_is_not_run_outside_the_project(
     git(tmp_path / "other", "init", "-q")
     note(workspace, f"git -C {shlex.quote(str(tmp_path / 'other'))} reset --hard")
     (one,) = look(workspace).verified
-    assert (one.finding, "no folder of this project" in one.evidence) == (Finding.UNKNOWN, True)
+    assert (one.finding, "is not a folder of this project" in one.evidence) == (
+        Finding.UNKNOWN,
+        True,
+    )
 
 
 @pytest.fixture

@@ -157,7 +157,13 @@ class Excused:
     reason: str
 
 
-EXCUSED: Final[tuple[Excused, ...]] = ()
+EXCUSED: Final[tuple[Excused, ...]] = (
+    Excused("orchestrator/models/footprint.py", "steering", "a field of stored footprints"),
+    Excused("orchestrator/models/rules.py", "trouble", "a field of stored results"),
+    Excused("orchestrator/rulebook/poison.py", "tell", "matches the words of a harmful rule"),
+    Excused("orchestrator/rulebook/signed_words.py", "steer", "matches the words of a rule"),
+    Excused("orchestrator/verdict/task_text.py", "|mend", "matches the words of a user's task"),
+)
 """As few as possible. One that excuses nothing is reported."""
 
 _NO_VERB_WORDS: Final = """
