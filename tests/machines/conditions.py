@@ -38,8 +38,8 @@ _FAR_WEST: Final = "Etc/GMT+12"
 
 _MOMENT: Final = "2031-02-28 23:59:50"
 _DATED: Final = (
-    *("agents/test_resets.py", "failures", "learnings", "limits", "memory"),
-    *("test_journal.py", "test_loop.py", "storage"),
+    *("agents/test_resets.py", "budget", "failures", "journal", "learnings", "loop"),
+    *("models", "rulebook", "storage"),
 )
 """What reads the clock, and takes libfaketime: Claude Code does not start under it, it crashes now
 and then where a server's thread runs beside a test that sets a variable, and no `sleep` works in a
