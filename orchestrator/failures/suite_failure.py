@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from orchestrator.failures.finding_evidence import describe_for_fingerprint
 from orchestrator.failures.log_excerpt import (
     build_log_excerpt,
     clean_text,
@@ -104,7 +105,9 @@ def _find_cause(
         decisive = decisive or list(findings)
     if decisive and report.has_verdict and not report.failing:
         summary = f"green, but not trusted: {shorten_to_line(decisive[0].summary, 250)}"
-        return _Cause("guard", summary, [(each.kind, _strip_location(each)) for each in decisive])
+        return _Cause(
+            "guard", summary, [(each.kind, describe_for_fingerprint(each)) for each in decisive]
+        )
     evidence = [(case.id, _find_first_line(case)) for case in relevant]
     return _Cause("pytest", _build_summary(report, relevant), evidence)
 
@@ -158,11 +161,6 @@ def _describe_tampering(findings: Sequence[Finding]) -> str:
     if len(findings) > _FINDINGS_SHOWN:
         lines.append(f"- and {len(findings) - _FINDINGS_SHOWN} more")
     return "\n".join(["What was done to the tests or to their verdict:", *lines])
-
-
-def _strip_location(finding: Finding) -> str:
-    """Return a finding's text without the number of the line, which is not stable."""
-    return finding.text.partition(": ")[2] or finding.text
 
 
 def _render_report(report: SuiteReport) -> str:
