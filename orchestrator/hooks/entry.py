@@ -12,8 +12,13 @@ import os
 import sys
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    from orchestrator.session_hooks.entry import main
+    try:
+        root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        sys.path.insert(0, root)
+        from orchestrator.session_hooks.entry import main
 
-    main()
+        main()
+    # An upgrade that is under way may have removed the module already.
+    except ImportError:
+        pass
     os._exit(0)

@@ -15,9 +15,10 @@ of our GIT_ variables, and end it after a timeout by `pgrep` and a kill. Here
 group of its own, with a deadline.
 """
 
+import contextlib
 import io
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -277,24 +278,43 @@ def _decode(printed: bytes) -> str:
     return printed.decode("utf-8", "replace")
 
 
+@contextlib.contextmanager
+def _prevent_version_check() -> Iterator[None]:
+    """Keep GitPython from starting git while it is imported.
+
+    It would run `git version` twice: without a deadline, with all GIT_ variables, and as whatever
+    program GIT_PYTHON_GIT_EXECUTABLE names. A file that is no program ends that at once.
+    """
+    chosen = {"GIT_PYTHON_GIT_EXECUTABLE": os.devnull, "GIT_PYTHON_REFRESH": "quiet"}
+    before = {name: os.environ.get(name) for name in chosen}
+    os.environ.update(chosen)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 @cache
 def _load_command_class() -> "Callable[[RunGit], Commands]":
     """Import GitPython, and return its command class with our way of starting git.
 
-    The import takes 0.1 s, so it is not done before a command is run. It runs `git version` once,
-    in our own session, which GitPython gives no way to prevent: a command that reads nothing of a
-    repository.
+    The import takes 0.1 s, so it is not done before a command is run.
 
     Raises:
-        InfrastructureError: git is missing, or GIT_PYTHON_REFRESH has no meaning.
+        InfrastructureError: GitPython cannot be imported.
     """
     try:
-        from git import Git as Commands
+        with _prevent_version_check():
+            from git import Git as Commands
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]
         raise InfrastructureError(
-            f"git cannot be started: {reason}",
-            "install git (Debian: apt install git) and make sure that it is on the PATH",
+            f"GitPython cannot be imported: {reason}",
+            "install this program again; a module called `git` elsewhere may hide GitPython",
         ) from error
 
     class BoundedCommands(Commands):
@@ -307,7 +327,7 @@ def _load_command_class() -> "Callable[[RunGit], Commands]":
         def execute(self, command: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401
             if args or options.get("as_process") or not options.get("with_extended_output"):
                 raise NotImplementedError("only calls that wait, and want the exit code")
-            # The first word is GIT_PYTHON_GIT_EXECUTABLE: a program that our own git would not be.
+            # The first word is the program that GitPython would start.
             done = self.run_git(tuple(command[1:]), options["istream"].read())
             return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
 

@@ -158,6 +158,7 @@ class Excused:
 
 
 EXCUSED: Final[tuple[Excused, ...]] = (
+    Excused("orchestrator/failures/finding_evidence.py", "told", "how a finding was worded once"),
     Excused("orchestrator/models/footprint.py", "steering", "a field of stored footprints"),
     Excused("orchestrator/models/rules.py", "trouble", "a field of stored results"),
     Excused("orchestrator/rulebook/poison.py", "tell", "matches the words of a harmful rule"),

@@ -1,5 +1,7 @@
 """Commits that we make and read go through GitPython, and its children through our own module."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -122,3 +124,40 @@ def test_a_failure_of_git_is_reported_in_full(project: Path) -> None:
     assert "fatal:" in str(caught.value)
     with pytest.raises(UsageError, match="git rev-parse refuses: fatal:"):
         open_user_history(project).resolve_commit("refs/heads/none")
+
+
+@pytest.mark.parametrize("refresh", [None, "warn", "no such word"])
+def test_the_users_variables_for_gitpython_decide_nothing(
+    project: Path, tmp_path: Path, refresh: str | None
+) -> None:
+    repository(project, a_txt="one\n")
+    (project / "git").write_text("#!/bin/sh\ntouch started\nexit 1\n", encoding="utf-8")
+    (project / "git").chmod(0o755)
+    calls = tmp_path / "calls"
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    real = shutil.which("git")
+    wrapper.write_text(f'#!/bin/sh\necho "$*" >>{calls}\nexec {real} "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    script = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "from orchestrator.workspace.repository_history import open_user_history\n"
+        "before = dict(os.environ)\n"
+        "assert open_user_history(Path.cwd()).is_work_tree()\n"
+        "assert dict(os.environ) == before\n"
+    )
+    environment = {**os.environ, "GIT_PYTHON_GIT_EXECUTABLE": "./git"}
+    environment |= {"PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
+    if refresh:
+        environment["GIT_PYTHON_REFRESH"] = refresh
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert not (project / "started").exists()
+    assert "version" not in calls.read_text("utf-8")
