@@ -50,7 +50,7 @@ help: ## list the targets
 	@echo "make demo, make test: each sets up all that it needs in $(VENV). Others:"
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
-demo: $(VENV)/runtime ## watch it learn, with a scripted model; no key needed
+demo: $(VENV)/runtime ## watch the loop learn, with a scripted model; no API key needed
 	@$(BIN)/orchestrator demo
 
 test: $(VENV)/development ## run the tests, in under five minutes on two cores
@@ -59,7 +59,7 @@ test: $(VENV)/development ## run the tests, in under five minutes on two cores
 smoke: $(VENV)/development ## run a sample of the tests, in about a minute
 	@$(PYTEST) -n 2 -q $(SMOKE)
 
-lint: $(VENV)/development ## run ruff, and check the words of names, docstrings and pages
+lint: $(VENV)/development ## run ruff, and check the wording of names, docstrings and documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/python -m tests.machines.words
@@ -68,7 +68,7 @@ types: $(VENV)/development ## run mypy, strict
 	@$(BIN)/mypy
 	@$(BIN)/mypy docs/reference.py docs/picture.py
 
-structure: $(VENV)/made ## measure the code: lengths, names, types, excepts, rooms; FOLDERS=... for others
+structure: $(VENV)/made ## measure the code: lengths, names, types, except clauses, packages; FOLDERS=... measures other folders
 	@$(BIN)/python -m tests.machines.structure $(FOLDERS)
 
 docs: $(VENV)/development ## regenerate the generated parts of the documentation
@@ -83,19 +83,19 @@ test-whole: $(VENV)/development ## run longer tests of the real programs, and mo
 
 test-kills: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
 test-kills: export ORCHESTRATOR_KILLS = $(KILLS)
-test-kills: $(VENV)/development ## kill the program hundreds of times; nothing may be lost; KILLS=500 for more kills of a comparison
+test-kills: $(VENV)/development ## kill the program hundreds of times and check that nothing is lost; KILLS=500 kills a comparison more often
 	@mkdir -p "$(FIGURES)"
 	@$(PYTEST) -n 2 -q -m kills tests/faults tests/storage
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
 
-attack: $(VENV)/development $(CASES)/made ## run all cases of the corpora: is the verdict right, can it be gamed
+attack: $(VENV)/development $(CASES)/made ## run all corpus cases: check that verdicts are right and cannot be gamed
 	@$(call RUN_CASES,corpus,--check --write "$(FIGURES)/corpus.json")
 
-attack-sample: $(VENV)/development $(CASES)/made ## run a sample of the corpora's cases, in under four minutes
+attack-sample: $(VENV)/development $(CASES)/made ## run a sample of the corpus cases, in under four minutes
 	@$(call RUN_CASES,corpus_sample,--check --sample)
 
 # Where n8n cannot be installed from the index, says so in one loud line, and goes on.
-test-n8n: $(VENV)/development ## test the workflow in a real n8n, from npm
+test-n8n: $(VENV)/development ## test the workflow in a real n8n, installed from npm
 	@if $(BIN)/python -m tests.n8n.install; then $(PYTEST) -q -m n8n tests/n8n $(AGAIN); fi
 
 demo-n8n: $(VENV)/development ## run the demo with a real n8n as its teacher
@@ -112,7 +112,7 @@ wheel-test: $(VENV)/development ## build the wheel, and test it in an empty envi
 test-pythons: ## run the demo and the smoke test on every installed Python
 	@"$(PYTHON)" -m tests.machines.pythons
 
-test-latest: ## run demo, smoke test and wheel test with the newest version of everything
+test-latest: ## run the demo, the smoke test and the wheel test with the newest version of everything
 	@rm -rf $(BUILT)/latest
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/latest PINS= demo smoke wheel-test
 
@@ -122,23 +122,23 @@ test-lowest: ## run the demo and the tests with the oldest versions that pyproje
 test-conditions: $(VENV)/development ## run the tests as another user, in an unusual folder, locale, time zone and year
 	@$(BIN)/python -m tests.machines.conditions $(CONDITIONS)
 
-pins: ## update the versions in constraints*.txt: the newest, and the oldest allowed
+pins: ## update the pinned versions in constraints*.txt: the newest, and the oldest allowed
 	@$(MAKE) --no-print-directory VENV=$(BUILT)/pins PINS= $(BUILT)/pins/made
 	@$(BUILT)/pins/bin/python -m pip install -q --disable-pip-version-check --upgrade --group pins
 	@$(BUILT)/pins/bin/python -m tests.machines.pins
 
-pins-n8n: ## update the versions of the real n8n's packages
+pins-n8n: ## update the pinned versions of n8n's packages
 	@cd tests/n8n && npm install --package-lock-only --legacy-peer-deps --ignore-scripts \
 	  --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
 figures: export ORCHESTRATOR_FIGURES = $(abspath docs/figures)
-figures: $(VENV)/development $(CASES)/made ## measure the figures of docs/reliability.md again
+figures: $(VENV)/development $(CASES)/made ## regenerate the figures in docs/reliability.md
 	@$(PYTEST) -q -m '' tests/guard tests/failures tests/rulebook
 	@$(MAKE) test-kills FIGURES=docs/figures
 	@$(call RUN_CASES,corpus,--write docs/figures/corpus.json)
 	@$(BIN)/cog -r docs/reliability.md
 
-picture: $(VENV)/development ## regenerate the picture of the demo
+picture: $(VENV)/development ## regenerate the screenshot of the demo
 	@$(BIN)/python docs/picture.py
 
 bench: $(VENV)/development ## measure the overhead of the loop

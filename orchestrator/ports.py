@@ -1,14 +1,14 @@
-"""The plug points: what the loop needs of the parts that do the work.
+"""The ports: the interfaces between the loop and the components that do the work.
 
-Each has a conformance suite in `tests/` that every implementation and the shipped fake pass:
+Each has a conformance suite in `tests/`, which every implementation must pass, fakes included:
 
     Agent      agents/      works on the prompt
     Suite      suites/      runs the project's tests
     Workspace  workspace/   takes snapshots of the project's files, compares and restores them
-    Reviewer   guard/       looks at an attempt and reports what it found
+    Reviewer   guard/       examines an attempt and reports its findings
     Teacher    teacher/     turns a failure into a lesson
     Rulebook   rulebook/    holds the active rules
-    Journal    journal/     remembers the results of finished steps
+    Journal    journal/     stores the results of finished steps
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -36,10 +36,10 @@ class Agent(Protocol):
     """A headless coding agent."""
 
     def preflight(self) -> str:
-        """Check that a run can start, and return how people call the program.
+        """Check that a run can start, and return the program's display name.
 
         Raises:
-            LoopError: the agent cannot be started; one line, with a hint.
+            LoopError: the agent cannot be started; the message is one line with a hint.
         """
 
     def run(
@@ -57,19 +57,19 @@ class Suite(Protocol):
     def run(
         self, workspace: Path, select: Sequence[str] | None = None, on_event: Listener = ...
     ) -> SuiteReport:
-        """Run all cases, or those selected by id, and report."""
+        """Run all cases, or those selected by id, and return the report."""
 
     def run_with_footprint(
         self, workspace: Path, on_event: Listener = ...
     ) -> tuple[SuiteReport, Footprint | None]:
-        """Run all cases, and record what the verdict rests on; None where the runner cannot."""
+        """Run all cases; also return their footprint, or None if the runner cannot record one."""
 
 
 class Workspace(Protocol):
-    """The project's files, seen from outside.
+    """The project's files, and the snapshots of them.
 
-    More than four methods, because all of them read one store of snapshots: what a snapshot is
-    (a git tree, a dictionary in the fake) is known to nobody else.
+    The methods share a protocol because only the implementation knows what a snapshot is: a git
+    tree in the real one, a dictionary in the fake.
     """
 
     @property
@@ -80,10 +80,10 @@ class Workspace(Protocol):
         """Record the files as they are now."""
 
     def remember_modes(self, snapshot: Snapshot) -> None:
-        """Record the permissions of the files of a snapshot that was just taken."""
+        """Record the file permissions that belong to a snapshot that was just taken."""
 
     def read_file(self, snapshot: Snapshot, path: str) -> bytes | None:
-        """Return the bytes of a file of a snapshot; None if it is not in it."""
+        """Return a file's bytes from a snapshot; None if the snapshot does not contain the file."""
 
     def diff_snapshots(self, before: Snapshot, after: Snapshot, patch: Path) -> Diff:
         """Return what changed between two snapshots, and write the whole patch to a file."""
@@ -91,23 +91,23 @@ class Workspace(Protocol):
     def restore_files(
         self, to: Snapshot, changed_since: Snapshot, leave: Collection[str] = ()
     ) -> Sequence[str]:
-        """Revert the changes between two snapshots; return the paths left alone."""
+        """Revert the changes between two snapshots; return the paths that were not reverted."""
 
     def restore_command(self, snapshot: Snapshot) -> str:
-        """Return the command that prints a file of a snapshot; PATH in it stands for the file."""
+        """Return a command that prints a file from a snapshot; PATH in it is a placeholder."""
 
     def diff_command(self, before: Snapshot, after: Snapshot) -> str:
-        """Return the command that prints all that changed between two snapshots."""
+        """Return a command that prints the complete diff between two snapshots."""
 
 
 class Reviewer(Protocol):
-    """Looks at an attempt before the suite judges it."""
+    """Reviews an attempt before the suite runs on it."""
 
     def review(self, attempt: Attempt) -> Findings:
-        """Return what was found; a decisive finding withholds a green verdict.
+        """Return the findings; after a decisive one, the attempt cannot count as solved.
 
-        Called once for each attempt, or again after the process was killed in between: a second
-        review of the same attempt leaves the project's files as the first one did.
+        Called once per attempt, and again if the process was killed before the next step. A second
+        review of the same attempt must leave the project's files as the first one did.
 
         Args:
             attempt: agent, snapshots and diff are known; report, verdict and findings are not.
@@ -121,7 +121,7 @@ class Teacher(Protocol):
     """Turns a failure into a lesson."""
 
     def teach(self, failure: Failure, known_rules: Sequence[KnownRule]) -> Lesson:
-        """Decide what is to be learned. Raises TeacherError."""
+        """Decide what to learn from a failure. Raises TeacherError."""
 
 
 class Rulebook(Protocol):
@@ -138,7 +138,7 @@ class Rulebook(Protocol):
 
 
 class Journal(Protocol):
-    """Remembers the result of each finished step of one run."""
+    """Stores the result of each finished step of one run."""
 
     def step(self, name: str, function: Callable[[], T]) -> T:
         """Call the function, or return its result if this step was finished before."""

@@ -1,7 +1,7 @@
 """The local teacher: asks Anthropic's Messages API through the anthropic SDK.
 
-The only module that imports the SDK. The import takes a second of CPU time, so it happens in the
-first `teach`, and a run without failures does not pay for it.
+The only module that imports the SDK. The import takes a second of CPU time, so it is delayed until
+the first call of `teach`: a run without failures does not pay for it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ KEY_VARIABLE = "ANTHROPIC_API_KEY"
 TOKEN_VARIABLE = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the variable's name, not a token
 
 _RETRYABLE_STATUSES = (408, 409, 429)
-"""Statuses below 500 after which a retry may succeed; so may one after any status from 500 on."""
+"""Statuses below 500 that are retried; all statuses from 500 on are retried, too."""
 
 _STATUS_HINTS = {
     401: f"check {KEY_VARIABLE}",
     402: "check the account's credit",
     403: f"the key may not use this model: check {KEY_VARIABLE} and teacher.model",
-    413: "the evidence is too large for one request: report the failure by hand, with less of it",
+    413: "the evidence is too large for one request: report the failure yourself, with less of it",
     429: "wait until the rate limit resets, then resume the run",
 }
 _RETRY_LATER_HINT = "the API has a temporary problem: resume the run later"
@@ -74,7 +74,8 @@ class LocalTeacher:
     Args:
         model: A model's name; a retired one is replaced, see `notice`.
         max_tokens: Limit on the tokens of one answer.
-        prompts: Other prompts for some types of failure, see `teacher.prompt.build_system_prompt`.
+        prompts: Prompts that replace the default for some types of failure, see
+            `teacher.prompt.build_system_prompt`.
         api_key: The key; by default ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN.
         base_url: The address of the API; by default ANTHROPIC_BASE_URL, or else Anthropic's.
         timeout_seconds: How long to wait for an answer to one request.
@@ -114,7 +115,7 @@ class LocalTeacher:
         """Check that a key is set and all prompts exist. Sends nothing and costs nothing.
 
         Raises:
-            TeacherMisconfigured: Something is missing.
+            TeacherMisconfigured: The key or a prompt is missing.
         """
         self._find_credentials()
         check_prompts(self._prompts)
@@ -124,7 +125,8 @@ class LocalTeacher:
 
         Raises:
             TeacherMisconfigured: No key, an unknown prompt, or a model that the API does not know.
-            TeacherUnavailable: The API refused, was not reached, or failed after all retries.
+            TeacherUnavailable: The API refused the request, could not be reached, or failed after
+                all retries.
             UnusableAnswer: The model's answer was billed, but is not a lesson.
         """
         message = self._ask_model(build_request(failure, known_rules, self._prompts))
@@ -141,7 +143,7 @@ class LocalTeacher:
             return {"auth_token": token}
         raise NoKey(
             "the teacher has no API key",
-            f"set {KEY_VARIABLE} (https://console.anthropic.com), or teacher.mode to webhook",
+            f"set {KEY_VARIABLE} (https://console.anthropic.com), or set teacher.mode to webhook",
         )
 
     @cached_property
@@ -178,7 +180,8 @@ class LocalTeacher:
             return _Message.model_validate_json(text)
         except ValidationError:
             raise TeacherUnavailable(
-                f"the server at {client.base_url} is not the Messages API; {quote_answer(text)}",
+                f"the server at {client.base_url} does not speak the Messages API; "
+                f"{quote_answer(text)}",
                 "check ANTHROPIC_BASE_URL, and any proxy or gateway on the way to the API",
             ) from None
 
@@ -218,7 +221,7 @@ class LocalTeacher:
                 f"set teacher.model to one of {', '.join(ALIASES.values())}",
             )
         hint = _STATUS_HINTS.get(
-            status, _RETRY_LATER_HINT if status >= 500 else "see what the API said"
+            status, _RETRY_LATER_HINT if status >= 500 else "check what the API reported"
         )
         return TeacherUnavailable(f"the API refused the request ({status}); {said}", hint)
 
@@ -227,8 +230,8 @@ class LocalTeacher:
 def _pause_garbage_collection() -> Iterator[None]:
     """Disable garbage collection during an import.
 
-    The SDK has 3,500 modules and frees none of their objects: the collector took a fifth of the
-    time of the import and found nothing.
+    The SDK has 3,500 modules and frees none of their objects: garbage collection took a fifth of
+    the import time and freed nothing.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -240,7 +243,7 @@ def _pause_garbage_collection() -> Iterator[None]:
 
 
 def _require_complete_text(message: _Message, usage: Usage, max_tokens: int) -> str:
-    """Return the text of an answer that the model has finished.
+    """Return the text of an answer, which must be complete.
 
     Raises:
         UnusableAnswer: The answer was cut off, or the model refused.
@@ -251,7 +254,7 @@ def _require_complete_text(message: _Message, usage: Usage, max_tokens: int) -> 
             hint = f"raise teacher.max_tokens (now {max_tokens})"
             raise build_unusable_answer("it was cut off", text, usage, hint)
         case "refusal":
-            hint = "look at the evidence in the run's record; report the failure by hand"
+            hint = "check the evidence in the run's record, and report the failure yourself"
             raise build_unusable_answer("the model refused to answer", text, usage, hint)
     return text
 
@@ -276,6 +279,6 @@ def _build_unreachable_error(
 ) -> TeacherUnavailable:
     cause = str(error.__cause__ or error) or type(error).__name__
     return TeacherUnavailable(
-        f"the API at {base_url} was not reached: {cause}",
+        f"the API at {base_url} could not be reached: {cause}",
         "check the network and ANTHROPIC_BASE_URL, then resume the run",
     )

@@ -1,8 +1,8 @@
 """Judge how a session of Claude Code ended, by its messages and its process.
 
-The last result is judged by `is_error` and `terminal_reason`: the exit code is 0 for an
+Only `is_error` and `terminal_reason` of the last result are reliable: the exit code is 0 for an
 interrupted run, and `subtype` is `success` for an API error. Some versions report a usage limit as
-a result without an error, so a result that consists of such a notice alone is no answer either.
+a result without an error, so a result that consists only of such a notice is not an answer either.
 """
 
 import re
@@ -30,7 +30,7 @@ Verdict = tuple[AgentOutcome, str]
 _NOISE: Final = re.compile(r"API Error:\s*(\d{3}\b\s*)?", re.I)
 
 _COMPLETED_REASONS: Final = ("completed", "stop_hook_prevented")
-"""The second: the agent had ended its turn when a Stop hook returned `continue: false`."""
+"""The second: a Stop hook returned `continue: false` after the agent had ended its turn."""
 
 _HOOK: Final = (
     AgentOutcome.CRASHED,
@@ -40,8 +40,8 @@ _HOOK: Final = (
 _TOO_LARGE: Final = (AgentOutcome.API_ERROR, "API error: {text}; give the agent a smaller task")
 _SIGNAL: Final = (AgentOutcome.CRASHED, "Claude Code was interrupted by a signal. {text}")
 _REASONS: Final = {
-    "max_turns": (AgentOutcome.MAX_TURNS, "{text}; claude.max_turns allows more"),
-    "budget_exhausted": (AgentOutcome.MAX_COST, "{text}; limits.max_cost_usd allows more"),
+    "max_turns": (AgentOutcome.MAX_TURNS, "{text}; raise claude.max_turns to allow more"),
+    "budget_exhausted": (AgentOutcome.MAX_COST, "{text}; raise limits.max_cost_usd to allow more"),
     "hook_stopped": _HOOK,
     "prompt_too_long": _TOO_LARGE,
     "image_error": _TOO_LARGE,
@@ -55,40 +55,41 @@ _REASONS: Final = {
 _LIMITS: Final = {
     EndReason.WALL_CLOCK: (
         AgentOutcome.WALL_CLOCK,
-        "ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more",
+        "ended after {limits.wall_clock_seconds:g} s; raise limits.wall_clock to allow more",
     ),
     EndReason.NO_OUTPUT: (
         AgentOutcome.NO_OUTPUT,
-        "ended after {limits.no_output_seconds:g} s without output; limits.no_output allows more",
+        "ended after {limits.no_output_seconds:g} s without output; "
+        "raise limits.no_output to allow more",
     ),
     EndReason.NO_PROGRESS: (
         AgentOutcome.NO_PROGRESS,
-        "{calls} times in a row; limits.same_tool_call allows more",
+        "{calls} times in a row; raise limits.same_tool_call to allow more",
     ),
     EndReason.PROCESSES: (
         AgentOutcome.PROCESSES,
-        "had more than {limits.max_processes} processes; limits.max_processes allows more",
+        "had more than {limits.max_processes} processes; raise limits.max_processes to allow more",
     ),
 }
 """Outcomes for the limits that this process enforces."""
 
 _LOGIN_HINT: Final = "set ANTHROPIC_API_KEY, or run `claude` and log in"
-_WAIT_HINT: Final = "limits.wait_for_reset waits until then"
+_WAIT_HINT: Final = "set limits.wait_for_reset to wait until then"
 _NO_CONTENT: Final = "(no content)"
-"""The text that Claude Code puts for an empty answer."""
+"""The text that Claude Code substitutes for an empty answer."""
 
 _UNKNOWN_MODEL: Final = re.compile(r"selected model|\bmodel\b.*\bnot (?:exist|found)|^model:", re.I)
 _TEXT_TOO_LONG: Final = re.compile(r"(?:conversation|prompt|input) (?:is )?too long", re.I)
 _STATUS_HINTS: Final = {
     403: "check that this key or login may use the model",
-    413: "the request is too large",
-    429: "wait and run again",
+    413: "the request is too large; give the agent a smaller task",
+    429: "wait, then resume the run",
 }
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How the program ended, as far as its process shows it."""
+    """How the process of Claude Code ended, and what it left."""
 
     ended_by: EndReason
     returncode: int | None
@@ -97,12 +98,12 @@ class Ending:
     session_id: str
     transcript: Path | None
     read_error: str = ""
-    """The error that ended the reading of messages; empty when none did."""
+    """The error because of which reading stopped; empty if there was none."""
 
 
 @dataclass
 class SessionSummary:
-    """The messages of one session, as far as its ending depends on them."""
+    """A summary of one session's messages, with what is needed to judge how the session ended."""
 
     results: list[ResultMessage] = field(default_factory=list)
     at_work: bool = True
@@ -114,22 +115,22 @@ class SessionSummary:
     model_message: str = ""
     """The model's last message."""
     program_message: str = ""
-    """The last message that Claude Code wrote itself, as an answer of the model."""
+    """The last message that Claude Code itself wrote in place of the model's answer."""
     rejected: bool = False
-    """Whether requests are refused, by the last event about the plan's limits."""
+    """Whether requests are refused, according to the last event about the plan's limits."""
     resets_at: datetime | None = None
     same_calls: int = 0
     round_length: int = 1
-    """Tool calls in the round; `same_calls` counts its repetitions in a row."""
+    """Number of tool calls in the repeated series; `same_calls` is the number of repetitions."""
 
     @property
     def turns(self) -> int:
-        """The turns of all results."""
+        """The number of turns in all results."""
         return sum(result.num_turns for result in self.results)
 
     @property
     def result_text(self) -> str:
-        """The texts of all results: a background command that ends brings a result of its own."""
+        """The texts of all results: each background command that ends adds a result."""
         texts = [
             strip_control_characters(result.result).strip()
             for result in self.results
@@ -143,7 +144,7 @@ class SessionSummary:
         return not self.used_tools and not self.result_text
 
     def find_reset_time(self, message: str) -> datetime | None:
-        """Return when the limit ends, from the API's event or else from the message."""
+        """Return when the usage limit resets, according to the API's event or else the message."""
         now = datetime.now().astimezone()
         raw = _join_raw_text(self.results[-1]) if self.results else ""
         return self.resets_at or parse_reset_time(message, now) or parse_reset_time(raw, now)
@@ -169,7 +170,7 @@ def judge_session(summary: SessionSummary, ending: Ending, limits: AgentLimits) 
 
 
 def _judge_missing_result(summary: SessionSummary, ending: Ending) -> Verdict:
-    """Judge an end without a result by the last notice of the program."""
+    """Judge a session without a result by the last notice that Claude Code printed."""
     message = _describe_missing_result(ending)
     found = find_last_notice(summary.program_message) or find_last_notice(ending.stderr_tail)
     kind, notice = (found[0], format_one_line(found[1], 500)) if found else (None, "")
@@ -197,17 +198,18 @@ def _judge_result(summary: SessionSummary, result: ResultMessage) -> Verdict:
         return _judge_error(summary, result, notice)
     if reason in _COMPLETED_REASONS:
         return _judge_success(summary)
-    # A UserPromptSubmit hook that blocks: success, exit code 0, no request, no terminal_reason.
+    # After a UserPromptSubmit hook blocks the prompt, the result is a success with exit code 0,
+    # but there was no request and there is no terminal_reason.
     if reason is None:
         return AgentOutcome.CRASHED, f"a hook blocked the prompt: {text}"
-    return AgentOutcome.CRASHED, f"ended without an error, {format_one_line(reason)}: {text}"
+    return AgentOutcome.CRASHED, f"did not finish ({format_one_line(reason)}): {text}"
 
 
 def _find_program_notice(summary: SessionSummary, result: ResultMessage) -> NoticeKind | None:
-    """Return the kind of notice that the result consists of, if Claude Code wrote it.
+    """Return the kind of notice that the result consists of; None if the agent may have written it.
 
-    An agent that worked may end with any text, such as a quoted notice. Without work, a notice is
-    no answer, whoever wrote it.
+    An agent that did some work may end with any text, even a quoted notice. Without work, a notice
+    is not an answer, regardless of who wrote it.
     """
     text = _join_raw_text(result).strip()
     worked = summary.used_tools or summary.turns > 1
@@ -217,7 +219,7 @@ def _find_program_notice(summary: SessionSummary, result: ResultMessage) -> Noti
 def _judge_success(summary: SessionSummary) -> Verdict:
     if not summary.is_silent or any(map(_count_output_tokens, summary.results)):
         return AgentOutcome.COMPLETED, summary.result_text
-    nothing = "Claude Code ended without an error and did nothing: no text, no tool call, no token"
+    nothing = "Claude Code ended without an error and did nothing: no text, tool call or token"
     return _judge_limit(summary, nothing) if summary.rejected else (AgentOutcome.CRASHED, nothing)
 
 
@@ -232,7 +234,7 @@ def _judge_error(
     if result.stop_reason == "refusal":
         return AgentOutcome.REFUSED, f"the model refused: {text}"
     failed = reason in ("api_error", "model_error")
-    # Other results with an error may hold text of the agent, which must not be searched.
+    # Other results with an error may contain the agent's text, which must not be searched.
     if failed or (reason is None and not summary.used_tools):
         notice = _classify_api_error(summary, status, text) or notice
     named = f"API error {status}: {text}" if status else f"API error: {text}"
@@ -244,7 +246,7 @@ def _judge_error(
         return AgentOutcome.API_ERROR, f"{named}; {_suggest_fix(summary, status, text)}"
     return (
         AgentOutcome.CRASHED,
-        f"ended with an error, {format_one_line(reason or 'no reason')}: {text}",
+        f"ended with an error ({format_one_line(reason or 'no reason')}): {text}",
     )
 
 
@@ -277,7 +279,7 @@ def _format_result_text(result: ResultMessage) -> str:
 
 
 def _count_output_tokens(result: ResultMessage) -> int:
-    # `usage` counts the main thread only, `modelUsage` subagents too.
+    # `usage` covers only the main thread; `modelUsage` includes subagents.
     of_models = sum(each.get("outputTokens") or 0 for each in result.model_usage.values())
     return of_models or result.usage.get("output_tokens") or 0
 
@@ -293,8 +295,8 @@ def _suggest_fix(summary: SessionSummary, status: int | None, text: str) -> str:
     if status is None:
         return "check the network and ANTHROPIC_BASE_URL"
     if status >= 500:
-        return "the API is failing; run again later"
-    return _STATUS_HINTS.get(status, "the run's record holds the transcript")
+        return "the API is failing; try again later"
+    return _STATUS_HINTS.get(status, "see the transcript in the run's record")
 
 
 def _describe_missing_result(ending: Ending) -> str:

@@ -16,7 +16,7 @@ def config() -> None:
 @project_directory
 @config_file
 def show(project_dir: Path, config_file: Path | None) -> None:
-    """Print each setting with its value and where it comes from."""
+    """Print each setting with its value and the source of the value."""
     from orchestrator.cli.values import format_yaml
     from orchestrator.config import load_config
     from orchestrator.platform.project import resolve_project

@@ -133,7 +133,7 @@ class Console:
     def _show_guarded_files(self, event: events.FilesGuarded) -> None:
         count = len(event.files)
         if count:
-            more = "" if self._explain_guard else "; --explain-guard lists them"
+            more = "" if self._explain_guard else "; use --explain-guard to list them"
             self._print_line(
                 "guarded  ", f"{count} file{'' if count == 1 else 's'}{more}", style="dim"
             )
@@ -185,7 +185,7 @@ class Console:
 
     @_show_event.register
     def _show_teaching_start(self, event: events.TeachingStarted) -> None:
-        self._progress.start("the teacher looks at the failure")
+        self._progress.start("asking the teacher for a lesson")
 
     @_show_event.register
     def _show_lesson(self, event: events.LessonLearned) -> None:
@@ -251,14 +251,14 @@ def _iter_facts(ended: events.RunEnded, *, recorded: bool) -> Iterator[tuple[str
     if flaky := {id_ for verdict in verdicts for id_ in verdict.find_case_ids(CaseVerdict.FLAKY)}:
         yield "flaky", ", ".join(sorted(flaky))
     if verdicts and (old := verdicts[-1].find_case_ids(CaseVerdict.OLD)):
-        yield "old", ", ".join(old)
+        yield "old", f"failed before the run, ignored: {', '.join(old)}"
     if count := sum(attempt.redactions for attempt in result.attempts):
-        yield "secrets", f"{count} replaced in the record, and in what the teacher saw"
+        yield "secrets", f"{count} masked in the record and in requests to the teacher"
     learned = [attempt.rule for attempt in result.attempts if attempt.rule]
     yield "rules", ", ".join(f"{rule.change}: {rule.rule.id}" for rule in learned) or "none"
     yield "cost", summarize_usage(result.usage)
     yield "time", format_duration(ended.seconds)
     if recorded:
-        yield "record", f"orchestrator runs show {ended.run_id}"
+        yield "details", f"orchestrator runs show {ended.run_id}"
     if result.outcome in (RunOutcome.PAUSED, RunOutcome.STOPPED, RunOutcome.INTERRUPTED):
-        yield "go on", f"orchestrator resume {ended.run_id}"
+        yield "continue", f"orchestrator resume {ended.run_id}"

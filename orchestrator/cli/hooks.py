@@ -16,7 +16,7 @@ where = click.argument("where", type=click.Choice(["local", "global"]), metavar=
 
 @click.command()
 def hook() -> None:
-    """Record a Claude Code event that is read from standard input.
+    """Record a Claude Code event read from standard input.
 
     Prints nothing and never fails; errors are logged in the state directory. The hooks that
     `hooks install` adds run the same code directly, without the start-up time of this command.
@@ -35,7 +35,7 @@ def hooks() -> None:
 @where
 @project_directory
 def install(where: str, project_dir: Path) -> None:
-    """Add the hooks to settings.json, of the project (local) or of the user (global).
+    """Add the hooks to the project's settings.json (local) or to your own (global).
 
     The hooks record destructive commands before they run, and failed tool calls, in the learnings
     workspace. Everything else in the file stays as it is. Repeating the command changes nothing.
@@ -50,7 +50,7 @@ def install(where: str, project_dir: Path) -> None:
     warn_if_disabled(change)
     if find_workspace(project_dir) is None:
         click.echo(
-            f"they record nothing until there is a workspace: orchestrator learnings init {where}"
+            f"the hooks need a workspace to record in; run `orchestrator learnings init {where}`"
         )
 
 
@@ -58,7 +58,7 @@ def install(where: str, project_dir: Path) -> None:
 @where
 @project_directory
 def uninstall(where: str, project_dir: Path) -> None:
-    """Remove the hooks, and nothing else, from settings.json of the project or of the user."""
+    """Remove only the hooks from the project's settings.json (local) or from your own (global)."""
     from orchestrator.session_hooks import settings
 
     change = settings.uninstall_hooks(resolve_settings_file(where, project_dir))
@@ -89,7 +89,7 @@ def warn_if_nested(where: str, project: Path) -> None:
     folder, top = project.resolve(), local_workspace(project).base
     if where == "local" and folder != top:
         click.echo(
-            f"they run in sessions that start in {folder}; for sessions that start in {top}: "
+            f"the hooks run only in sessions that start in {folder}; for those in {top}, run: "
             f"orchestrator hooks install local --project-dir {shlex.quote(str(top))}"
         )
 
@@ -97,4 +97,4 @@ def warn_if_nested(where: str, project: Path) -> None:
 def warn_if_disabled(change: "SettingsChange") -> None:
     """Warn if the settings file disables all hooks."""
     if change.hooks_disabled:
-        click.echo("but `disableAllHooks` is true there, so Claude Code runs no hook", err=True)
+        click.echo("but no hook runs: set `disableAllHooks` to false in that file", err=True)

@@ -47,8 +47,8 @@ def log(
 ) -> None:
     """Log an error, a learning, or a missing feature.
 
-    The kind is ERR for an error, LRN for a learning, FEAT for a feature that is missing. An entry
-    with the same context is updated, and its occurrences are counted.
+    The kind is ERR for an error, LRN for a learning, FEAT for a missing feature. If an entry has
+    the same context, it is updated and its number of occurrences is increased.
     """
     from orchestrator.learnings import entry_log
     from orchestrator.learnings.entries import Kind
@@ -65,8 +65,8 @@ def log(
         resolved=resolved,
     )
     verb = "updated" if logged.updated else "logged"
-    times = f", {logged.occurrences} times by now" if logged.updated else ""
-    reopened = "; it was resolved, and is pending again" if logged.reopened else ""
+    times = f", {logged.occurrences} occurrences so far" if logged.updated else ""
+    reopened = "; it was resolved and is now pending again" if logged.reopened else ""
     click.echo(f"{verb} {logged.id} in {logged.path}{times}{reopened}")
 
 
@@ -77,7 +77,7 @@ def log(
 def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
     """Show recurring problems, pending entries, and totals.
 
-    Failed tool calls that the hook recorded are turned into entries first.
+    Tool-call failures that the hook recorded are first turned into entries.
     """
     from orchestrator.cli import learnings_view
     from orchestrator.learnings import review as reviews
@@ -107,27 +107,27 @@ def resolve(entry: str, action: str, everywhere: bool, project_dir: Path) -> Non
 
 
 @learnings.command()
-@click.option("--run-checks", is_flag=True, help="Run checks that entries name, without asking.")
+@click.option("--run-checks", is_flag=True, help="Run the checks named in entries without asking.")
 @use_global
 @project_directory
 def resume(run_checks: bool, everywhere: bool, project_dir: Path) -> None:
     """Find out which operations were completed before an interruption.
 
     Compares the PENDING operations in the working buffer with the actual state, and updates those
-    that were clearly completed or that a check decides. A check that an entry names runs only if
-    you allow it. The remaining steps are listed last.
+    whose outcome is clear or is determined by a check. A check named in an entry runs only if you
+    allow it. The remaining steps are listed last.
     """
     from orchestrator.learnings import resume as resuming
     from orchestrator.learnings.workspace import open_workspace
 
     def allow(command: str) -> bool:
-        question = f"The buffer names this check: {sanitize_text(command)}\nRun it"
+        question = f"An entry in the buffer names a check: {sanitize_text(command)}\nRun it?"
         return run_checks or (sys.stdin.isatty() and click.confirm(question, default=False))
 
     workspace = open_workspace(project_dir, everywhere=everywhere)
     found = resuming.verify_pending_steps(workspace, allow)
     if not found.verified:
-        click.echo("no operation is pending")
+        click.echo("no operations are pending")
     for verified in found.verified:
         click.echo(f"{verified.finding.upper():<8} {sanitize_text(verified.step.operation)}")
         click.echo(f"         {sanitize_text(verified.evidence)}")
@@ -171,7 +171,7 @@ _score_range = click.FloatRange(0, 10)
     type=_score_range,
     required=True,
     metavar="0-10",
-    help="Is the effort low? Weight 2.",
+    help="How low is the effort? 10 means almost none. Weight 2.",
 )
 @as_json
 @project_directory
@@ -183,11 +183,11 @@ def score(
     as_json: bool,
     project_dir: Path,
 ) -> None:
-    """Decide from four scores whether to act on an idea or to defer it.
+    """Decide from four scores whether to act on an idea or defer it.
 
-    To act means to do it without being asked; to defer means to make a note. The threshold is 50
-    of 100, or VFM_THRESHOLD in the environment or on a line of the project's CLAUDE.md or
-    AGENTS.md.
+    Act means: do it without being asked. Defer means: make a note of it. The default threshold is
+    50 out of 100; to change it, set VFM_THRESHOLD in the environment, or in a line of the project's
+    CLAUDE.md or AGENTS.md.
     """
     from orchestrator.learnings import score as scores
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     "--gitignore",
     "ignored",
     type=click.Choice(["personal", "shared", "none"]),
-    help="What git ignores: the whole workspace, only files of this machine, or nothing.",
+    help="What git ignores: the whole workspace, only machine-specific files, or nothing.",
 )
 @click.option("--hooks/--no-hooks", default=None, help="Whether to add the hooks to settings.json.")
 @project_directory
 def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir: Path) -> None:
     """Create the learnings workspace.
 
-    `local` creates it in the project, `global` under ~/.claude; without either, the command asks.
+    `local` creates it in the project, `global` in ~/.claude; if you give neither, you are asked.
     Existing files are not changed.
     """
     from orchestrator.learnings import workspace as workspaces
@@ -50,7 +50,7 @@ def init(where: str | None, ignored: str | None, hooks: bool | None, project_dir
 def _ask_location() -> str:
     if not sys.stdin.isatty():
         raise UsageError(
-            "the location of the workspace is missing, and there is no terminal to ask for it",
+            "no location was given for the workspace, and there is no terminal to ask for one",
             "run `orchestrator learnings init local` or `orchestrator learnings init global`",
         )
     click.echo("local:  in this project, for everyone who works on it")
@@ -65,12 +65,12 @@ def _offer_gitignore(workspace: "Workspace", ignored: str | None) -> None:
         if gitignore.has_ignore_lines(workspace):
             return
         if not sys.stdin.isatty():
-            click.echo("git ignores nothing; --gitignore personal or shared adds lines")
+            click.echo(".gitignore is unchanged; add lines with `--gitignore personal` or `shared`")
             return
         click.echo("personal: git ignores the workspace")
         click.echo("shared:   the team shares the learnings")
         choices = click.Choice(["personal", "shared", "none"])
-        ignored = str(click.prompt("Lines for .gitignore", type=choices, default="shared"))
+        ignored = str(click.prompt("What to add to .gitignore", type=choices, default="shared"))
     if ignored != "none":
         for line in gitignore.add_lines(workspace, personal=ignored == "personal"):
             click.echo(f"ignored {line}")
@@ -87,7 +87,7 @@ def _offer_hooks(where: str, project: Path, wanted: bool | None) -> None:
         if not sys.stdin.isatty():
             click.echo(f"no hooks added; add them with `orchestrator hooks install {where}`")
             return
-        wanted = click.confirm(f"Add the hooks to {path}", default=True)
+        wanted = click.confirm(f"Add the hooks to {path}?", default=True)
     if wanted:
         change = settings.install_hooks(path)
         click.echo(f"hooks added to {path}")

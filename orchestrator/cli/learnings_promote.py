@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--target",
     default="",
     metavar="FILE",
-    help="CLAUDE.md or AGENTS.md [default: the setting rules.target].",
+    help="CLAUDE.md or AGENTS.md [default: the value of rules.target].",
 )
 @click.option("--commit/--no-commit", "commit", default=None, help="Whether to commit the change.")
 @click.option("--yes", is_flag=True, help="Write the change without asking.")
@@ -53,7 +53,7 @@ def promote(
 ) -> None:
     """Turn a resolved entry into a rule.
 
-    The change is shown, and you confirm it before it is written. Without an option, the text is
+    You are shown the change and asked to confirm it. Any text that you do not give as an option is
     taken from the entry if possible: the rule from its action, `when` from its context, `why` from
     its content.
 
@@ -70,7 +70,7 @@ def promote(
     text = build_rule_text(found, line or _ask_line(found), when, why)
     with _open_rulebook(workspace, target, config_file) as book:
         if not _confirm_change(promotion.preview_promotion(book, found, text), yes=yes):
-            click.echo("nothing written")
+            click.echo("nothing was written")
             return
         done = promotion.promote_entry(workspace, entry, text, book)
     click.echo(sanitize_text(_describe_promotion(done)))
@@ -84,7 +84,7 @@ def _ask_line(entry: "Entry") -> str:
     if not sys.stdin.isatty():
         if not suggested:
             raise UsageError(
-                f"{entry.id} has no sentence that could be the rule", "give one with --line"
+                f"no sentence of {entry.id} can be used as a rule", "write one with --line"
             )
         return suggested
     click.echo(f"{entry.id}: {sanitize_text(entry.content)}\naction: {sanitize_text(entry.action)}")
@@ -127,17 +127,17 @@ def _confirm_change(diff: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("nothing written: there is no terminal to confirm it on", "add --yes")
-    return click.confirm("Write this change")
+        raise UsageError("not written: there is no terminal to confirm on", "confirm with --yes")
+    return click.confirm("Write this change?")
 
 
 def _describe_promotion(done: "Promotion") -> str:
     """Return a line that says which rule an entry became."""
-    head = f"{done.entry.id} is promoted"
+    head = f"{done.entry.id} was promoted"
     if done.rule is None:
-        return f"{head}: {done.path} already says it; no rule was added"
+        return f"{head}: {done.path} already contains this rule; none was added"
     if done.already:
-        return f"{head}: rule {done.rule.id} already says it: {done.rule.text.rule}"
+        return f"{head}: rule {done.rule.id} already says the same: {done.rule.text.rule}"
     return f"{head}: rule {done.rule.id} in {done.path}"
 
 
@@ -148,6 +148,6 @@ def _offer_commit(workspace: "Workspace", done: "Promotion", wanted: bool | None
     if wanted is None:
         if not sys.stdin.isatty() or not is_in_work_tree(workspace.base):
             return
-        wanted = click.confirm("Commit the change", default=False)
+        wanted = click.confirm("Commit this change?", default=False)
     if wanted:
         click.echo(f"committed: {promotion.commit_promotion(workspace, done)}")

@@ -19,7 +19,7 @@ def iter_review_lines(review: Review) -> Iterator[str]:
     if review.imported:
         new = sum(not logged.updated for logged in review.imported)
         calls = len(review.imported)
-        yield f"from .pending-errors.log: {new} new, {calls - new} updated; the log is cleared\n"
+        yield f"from .pending-errors.log: {new} new, {calls - new} updated; the log was cleared\n"
     for group in review.candidates:
         yield from _iter_candidate_lines(group)
     yield from _iter_pending_lines(review)
@@ -31,7 +31,7 @@ def iter_review_lines(review: Review) -> Iterator[str]:
         yield f"{TITLES[kind]}: {total} total" + (f", {split}" if split else "")
     yield f"Promotion candidates: {len(review.candidates)}"
     if review.hook_error_log:
-        yield f"the hooks had errors: see {review.hook_error_log}, and delete the file afterwards"
+        yield f"the hooks logged errors: read {review.hook_error_log}, then delete it"
 
 
 def serialize_review(review: Review) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _iter_pending_lines(review: Review) -> Iterator[str]:
         times = f" ({_format_times(group.occurrences)})" if group.occurrences > 1 else ""
         yield f"  {sanitize_text(group.label)!r}{times}: {_format_ids(group)}"
     if len(open_groups) > MAX_GROUPS:
-        yield f"  and {len(open_groups) - MAX_GROUPS} more; --json gives all"
+        yield f"  and {len(open_groups) - MAX_GROUPS} more; --json lists all of them"
 
 
 def _iter_attention_lines(review: Review) -> Iterator[str]:
@@ -74,12 +74,12 @@ def _iter_attention_lines(review: Review) -> Iterator[str]:
         about, status = sanitize_text(entry.context), sanitize_text(entry.status)
         yield f"  {entry.id} - {about!r} - {age} days old, still {status}"
     if review.returned:
-        yield "Promoted, but the problem recurred (the rule alone does not help; a check might):"
+        yield "Promoted, but recurred (the rule is not enough; consider an automated check):"
     for entry in review.returned:
         times = _format_times(entry.occurrences_since_promotion)
         yield f"  {entry.id} - {sanitize_text(entry.context)!r} - {times}"
     for identity in review.doubled:
-        yield f"several entries have the id {identity}: give the others a new number"
+        yield f"several entries have the id {identity}: keep one and renumber the others"
 
 
 def _iter_candidate_lines(group: Group) -> Iterator[str]:

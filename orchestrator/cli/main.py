@@ -52,7 +52,7 @@ class RunByDefault(click.Group):
         if close and not any(character.isspace() for character in word):
             raise UsageError(
                 f"there is no command `{word}`; did you mean `{close[0]}`?",
-                f"if it is a task: orchestrator run {word}",
+                f"if you meant it as a task, use `orchestrator run {word}`",
             )
 
 
@@ -65,13 +65,13 @@ class RunByDefault(click.Group):
 def cli() -> None:
     """Run a coding agent on your repository and make it learn from its failures.
 
-    Your tests give the verdict. A failure goes to a teacher model, which answers with a rule; the
-    rule goes into CLAUDE.md, and the agent tries again.
+    Your tests decide whether the task is solved. Each failure is sent to a teacher model, which
+    answers with a rule. The rule is added to CLAUDE.md, and the agent tries again.
 
     `orchestrator "TASK"` is short for `orchestrator run "TASK"`.
 
     \b
-    Exit codes: 0 solved (or done), 1 not solved, 2 wrong usage or configuration,
+    Exit codes: 0 solved (or completed), 1 not solved, 2 invalid usage or configuration,
     3 something required is missing or unavailable, 4 a bug in this program, 130 interrupted.
     """  # noqa: D301 -- \b is click's mark for a paragraph that keeps its lines
 

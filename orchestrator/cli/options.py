@@ -49,7 +49,7 @@ def add_rule_scope_option(command: Callable[..., None]) -> Callable[..., None]:
         "paths",
         multiple=True,
         metavar="GLOB",
-        help="Files that the rule applies to [default: all]. Only with rules.target: rules-dir.",
+        help="Files that the rule applies to [default: all]. Requires `rules.target: rules-dir`.",
     )(command)
 
 

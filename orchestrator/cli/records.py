@@ -23,12 +23,12 @@ def iter_record_lines(record: RunRecord) -> Iterator[str]:
     yield f"project  {sanitize_text(record.task.project)}"
     yield f"started  {record.started.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     if record.ended:
-        yield f"took     {format_duration((record.ended - record.started).total_seconds())}"
+        yield f"duration {format_duration((record.ended - record.started).total_seconds())}"
     yield f"files    {record.folder}"
     yield from _iter_block_lines("task", record.task.text)
     result = record.result
     if record.pruned:
-        yield f"removed  its files and details were removed on {record.pruned:%Y-%m-%d}"
+        yield f"pruned   files and details were removed on {record.pruned:%Y-%m-%d}"
     if not result:
         return
     if result.message:
@@ -38,11 +38,11 @@ def iter_record_lines(record: RunRecord) -> Iterator[str]:
         yield from _iter_suite_lines(result.baseline)
     for attempt in result.attempts:
         yield from _iter_attempt_lines(attempt)
-    yield _format_heading("End")
+    yield _format_heading("Result")
     report = find_last_report(result)
     yield f"outcome  {result.outcome}"
     yield f"tests    {sanitize_text(report.summary) if report else 'none'}"
-    yield f"bill     {summarize_usage(result.usage)}"
+    yield f"cost     {summarize_usage(result.usage)}"
 
 
 def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:
@@ -52,9 +52,9 @@ def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:
     yield f"agent    {sanitize_text(summarize_agent(agent))}"
     if agent.transcript:
         yield f"session  {agent.transcript}"
-    yield from _iter_block_lines("the agent's last words", agent.message)
+    yield from _iter_block_lines("the agent's final message", agent.message)
     yield from _iter_block_lines("the agent's standard error", agent.stderr_tail)
-    yield from _iter_block_lines("not permitted", "\n".join(agent.denials))
+    yield from _iter_block_lines("denied tool calls", "\n".join(agent.denials))
     yield from _iter_block_lines(f"diff ({attempt.diff.summary})", _read_patch(attempt))
     if attempt.report:
         yield from _iter_suite_lines(attempt.report)
@@ -64,7 +64,7 @@ def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:
         for case in verdict.flaky:
             yield from _iter_block_lines(f"flaky: {case.id}", case.detail or case.message)
     if attempt.redactions:
-        yield f"secrets  {attempt.redactions} replaced"
+        yield f"secrets  {attempt.redactions} masked"
     yield from _iter_block_lines(
         "guard", "\n".join(finding.summary for finding in attempt.findings)
     )

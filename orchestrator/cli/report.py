@@ -12,10 +12,10 @@ TYPES = [kind.value for kind in FailureType if kind is not FailureType.TEST_FAIL
 
 
 @click.command("report-failure")
-@click.option("--failure-type", type=click.Choice(TYPES), required=True, help="What went wrong.")
-@click.option("--description", required=True, metavar="D", help="What the agent did.")
-@click.option("--context", default="", metavar="C", help="What it should have done or known.")
-@click.option("--task", default="", metavar="K", help="What it was asked to do.")
+@click.option("--failure-type", type=click.Choice(TYPES), required=True, help="Kind of mistake.")
+@click.option("--description", required=True, metavar="TEXT", help="What the agent did.")
+@click.option("--context", default="", metavar="TEXT", help="What it should have done or known.")
+@click.option("--task", default="", metavar="TEXT", help="What it was asked to do.")
 @project_directory
 @config_file
 @as_json_events
@@ -30,7 +30,7 @@ def report_failure(
 ) -> None:
     """Report a mistake that the tests do not catch, so that it becomes a rule.
 
-    The teacher gets the failure with the prompt for its type; the rule goes into CLAUDE.md.
+    The teacher receives the report with a prompt for its type, and its rule is added to CLAUDE.md.
     """
     from orchestrator.services.failure_reports import teach_report
 

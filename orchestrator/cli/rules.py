@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def rules() -> None:
     """View and manage the rules.
 
-    Output is a table on a terminal, and JSON lines otherwise or with --json.
+    The output is a table on a terminal; otherwise, or with --json, it is JSON lines.
     """
 
 
@@ -58,7 +58,7 @@ def pending(project_dir: Path, config_file: Path | None, as_json: bool) -> None:
         _print_record(record, as_json)
         click.echo(sanitize_text(diff))
     if not found and not _should_print_json(as_json):
-        click.echo("no rule awaits approval")
+        click.echo("no rules await approval")
 
 
 @rules.command()
@@ -75,7 +75,7 @@ def show(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) 
 @click.argument("rule", metavar="ID")
 @add_rules_options
 def why(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-    """Show the whole history of a rule."""
+    """Show a rule with its complete history."""
     with _open_manager(project_dir, config_file) as manager:
         record = manager.resolve_record(rule)
         events, where = manager.list_events(record.rule.id), manager.find_files(record.rule.id)
@@ -129,7 +129,7 @@ def edit(
     from teacher.models import RuleText
 
     if not (rule or when or why or paths):
-        raise UsageError("no change is given", "give --rule, --when, --why or --path")
+        raise UsageError("there is nothing to change", "add --rule, --when, --why or --path")
     with _open_manager(project_dir, config_file) as manager:
         _print_result(
             manager, manager.edit_rule(identity, RuleText(rule, when, why), paths), as_json
@@ -149,7 +149,7 @@ def retire(rule: str, project_dir: Path, config_file: Path | None, as_json: bool
 @click.argument("rule", metavar="ID")
 @add_rules_options
 def restore(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-    """Activate a rule again that was removed from the file."""
+    """Reactivate a rule that was removed from the file."""
     with _open_manager(project_dir, config_file, adding=True) as manager:
         _print_result(manager, manager.restore_rule(rule), as_json)
 
@@ -158,14 +158,14 @@ def restore(rule: str, project_dir: Path, config_file: Path | None, as_json: boo
 @click.argument("rule", metavar="ID")
 @add_rules_options
 def reject(rule: str, project_dir: Path, config_file: Path | None, as_json: bool) -> None:
-    """Reject a rule for good: it is never learned again."""
+    """Reject a rule permanently, so that it is never learned again."""
     with _open_manager(project_dir, config_file) as manager:
         _print_result(manager, manager.reject_rule(rule), as_json)
 
 
 @rules.command()
 @click.argument("rule", metavar="ID")
-@click.option("--commit", "as_commit", is_flag=True, help="Commit the rule, and nothing else.")
+@click.option("--commit", "as_commit", is_flag=True, help="Commit the rule and no other changes.")
 @add_rules_options
 def approve(
     rule: str, as_commit: bool, project_dir: Path, config_file: Path | None, as_json: bool
@@ -233,7 +233,7 @@ def _print_records(records: "Sequence[RuleRecord]", as_json: bool) -> None:
         for record in records:
             click.echo(json.dumps(_serialize_record(record)))
         return
-    click.echo(f"{'id':<9} {'status':<11} {'runs':>4} {'first':>5} {'again':>5}  mattered    rule")
+    click.echo(f"{'id':<9} {'status':<11} {'runs':>4} {'first':>5} {'recur':>5}  relevant    rule")
     for each in records:
         count, day = each.counters, each.mattered.astimezone()
         scope = f" (for {', '.join(each.rule.paths)})" if each.rule.paths else ""
@@ -279,14 +279,14 @@ def _iter_record_lines(record: "RuleRecord", where: "Sequence[Path]" = ()) -> It
         "in": ", ".join(map(str, where)),
         "source": record.rule.source,
         "run": origin.run,
-        "failed": origin.summary,
-        "failing": ", ".join(origin.cases),
+        "summary": origin.summary,
+        "cases": ", ".join(origin.cases),
         "failure": origin.failure,
         "files": ", ".join(origin.files),
         "model": origin.model,
-        "counted": f"{count.runs} runs, {count.first_passes} solved at the first attempt, "
-        f"its failure came back {count.recurrences} times",
-        "mattered": f"{record.mattered.astimezone():%Y-%m-%d %H:%M}",
+        "counters": f"runs: {count.runs}, solved at the first attempt: {count.first_passes}, "
+        f"recurrences of its failure: {count.recurrences}",
+        "relevant": f"{record.mattered.astimezone():%Y-%m-%d %H:%M}",
         "enforce": record.suggestion,
     }
     yield record.rule.id

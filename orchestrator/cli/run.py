@@ -21,18 +21,18 @@ _KEYS: Final = {
 @click.command()
 @click.argument("task")
 @project_directory
-@click.option("--max-retries", type=int, metavar="N", help="Number of attempts after the first.")
+@click.option("--max-retries", type=int, metavar="N", help="Maximum number of retries.")
 @config_file
-@click.option("--no-auto-retry", is_flag=True, help="Pause after a failed attempt, until `resume`.")
+@click.option("--no-auto-retry", is_flag=True, help="Pause after a failed attempt; see `resume`.")
 @click.option("--model", metavar="M", help="Model for Claude Code.")
 @click.option("--max-cost-usd", type=float, metavar="X", help="Cost limit for the whole run.")
 @click.option(
-    "--isolate", is_flag=True, help="Work in a separate git worktree, and leave a branch."
+    "--isolate", is_flag=True, help="Work in a separate git worktree; leave the result on a branch."
 )
 @click.option(
     "--allow-test-edits",
     is_flag=True,
-    help="Judge by the tests as the agent leaves them, and only report its edits to them.",
+    help="Keep the agent's edits to the tests: report them, but do not revert them.",
 )
 @click.option(
     "--dangerously-skip-permissions",
@@ -40,7 +40,7 @@ _KEYS: Final = {
     help="Let Claude Code do everything without asking. Use only in a sandbox.",
 )
 @click.option(
-    "--explain-guard", is_flag=True, help="List the guarded files with the reason for each."
+    "--explain-guard", is_flag=True, help="List the guarded files, with the reason for each."
 )
 @as_json_events
 def run(
@@ -53,7 +53,7 @@ def run(
 ) -> int:
     """Let the agent work on TASK until the project's tests pass.
 
-    Each failed attempt is turned into a rule in CLAUDE.md before the next one.
+    After each failed attempt, a rule is added to CLAUDE.md, and the agent tries again.
     """
     from orchestrator.services.runs import exit_code, start_run
 
@@ -69,8 +69,8 @@ def run(
 def resume(run: str, max_cost_usd: float | None, as_json: bool) -> int:
     """Continue RUN where it stopped [default: the last run].
 
-    Finished steps are not repeated. RUN is an id from `orchestrator runs`, or the beginning of one.
-    The run keeps the settings that it started with, except for limits given here or in the
+    Finished steps are not repeated. RUN is an id from `orchestrator runs`, or a prefix of one.
+    The run keeps the settings it was started with, except for limits given here or in the
     environment (ORCHESTRATOR_LIMITS_..., ORCHESTRATOR_TESTS_TIMEOUT).
     """
     from orchestrator.config import Override

@@ -13,7 +13,7 @@ def _require_number(
 ) -> float | None:
     """Reject `nan`, which passes every range check, because each comparison with it is false."""
     if value is not None and math.isnan(value):
-        raise click.BadParameter("not a number")
+        raise click.BadParameter("nan is not a number; give a number of days")
     return value
 
 
@@ -23,7 +23,7 @@ def _require_number(
     type=click.IntRange(1, 1_000_000),
     default=20,
     show_default=True,
-    help="Number of runs.",
+    help="Maximum number of runs to list.",
 )
 @as_json
 @click.pass_context
@@ -72,7 +72,7 @@ def show(run: str, as_json: bool) -> None:
     type=click.FloatRange(0, 36_500),
     callback=_require_number,
     metavar="DAYS",
-    help="Age in days since the end [default: state.keep_days].",
+    help="Prune runs that ended more than DAYS days ago [default: state.keep_days].",
 )
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @project_directory
@@ -82,8 +82,8 @@ def prune(
 ) -> None:
     """Remove the files and details of old runs.
 
-    A run's existence, outcome and cost stay on record. Runs that are in progress or have a work
-    tree are not touched. Runs of all projects are included.
+    The run itself, its outcome and its cost stay on record. Runs that are in progress or still have
+    a git worktree are not touched. Runs of all projects are included.
     """
     from orchestrator.services.pruning import prune_runs
 
@@ -94,7 +94,7 @@ def prune(
     for run in pruned.runs:
         click.echo(f"  {run}")
     for run in pruned.retained:
-        click.echo(f"  {run} stays: it has a work tree; `orchestrator resume {run}` continues it")
+        click.echo(f"  {run} was kept, with its worktree; continue: orchestrator resume {run}")
 
 
 @runs.command()

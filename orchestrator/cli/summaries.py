@@ -32,7 +32,7 @@ def summarize_agent(result: AgentResult) -> str:
     parts = [str(result.outcome), f"{result.turns} turns" if result.turns else ""]
     parts += [summarize_usage(result.usage), format_duration(result.seconds)]
     if result.denials:
-        parts.append(f"{len(result.denials)} not permitted: {result.denials[0]}")
+        parts.append(f"{len(result.denials)} tool calls denied: {result.denials[0]}")
     return ", ".join(filter(None, parts))
 
 

@@ -10,7 +10,7 @@ from orchestrator.errors import UsageError
 
 
 @click.command()
-@click.option("--pending", is_flag=True, help="Teach the queued failures.")
+@click.option("--pending", is_flag=True, help="Send the queued failures to the teacher.")
 @click.option("--list", "list_only", is_flag=True, help="Only list the queued failures.")
 @project_directory
 @config_file
@@ -22,9 +22,9 @@ def teach(
     config_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Teach failures that were queued because the teacher was unavailable.
+    """Send failures to the teacher that were queued because it was unavailable.
 
-    A failure is also queued if its rule could not be written. Once taught, it leaves the queue.
+    A failure is also queued if its rule could not be written. It leaves the queue when it is done.
     """
     from orchestrator.services.pending_failures import list_pending_failures, teach_pending
 
@@ -38,6 +38,6 @@ def teach(
     elif queued:
         changes = teach_pending(project_dir, config_file, create_listener(as_json))
         if not as_json:
-            click.echo(f"{len(queued)} taught; {len(changes)} changes to the rulebook")
+            click.echo(f"failures taught: {len(queued)}; rules changed: {len(changes)}")
     if not queued and not as_json:
-        click.echo("no failure is queued")
+        click.echo("no failures are queued")

@@ -20,7 +20,7 @@ def teacher() -> None:
 def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
     """Send a sample failure to the configured teacher and show the answer.
 
-    Shows the request, the answer and the latency, or the error. Costs one lesson; writes nothing.
+    Shows the request, the answer or error, and the latency. Costs one lesson; no rule is written.
     """
     from orchestrator.services.teacher_check import try_teacher
 
@@ -32,12 +32,12 @@ def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
 
 
 @teacher.command()
-@click.option("--mcp", is_flag=True, help="Print the variant that is an MCP tool.")
+@click.option("--mcp", is_flag=True, help="Print the workflow variant that serves as an MCP tool.")
 @click.option("--credentials", is_flag=True, help="Print credentials for a self-hosted n8n.")
 @project_directory
 @config_file
 def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path | None) -> None:
-    """Print the n8n workflow, with the configured model and prompts, for import into n8n."""
+    """Print the n8n workflow for import, with the configured model and prompts."""
     from orchestrator.config import load_config
     from orchestrator.platform.project import resolve_project
     from teacher import workflow as workflows

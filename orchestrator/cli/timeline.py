@@ -17,7 +17,7 @@ _TEXTS: Final = {
     "ready": ("ready", "{parts}"),
     "run_started": ("run", "{resumed} {task}"),
     "step_started": ("step", "{name}"),
-    "attempt_started": ("begins", "one of at most {of}"),
+    "attempt_started": ("start", "at most {of} attempts"),
     "agent_spoke": ("says", "{text}"),
     "tool_used": ("tool", "{tool} {detail}"),
     "tool_ended": ("tool", "{tool} {how}"),
@@ -29,10 +29,10 @@ _TEXTS: Final = {
     "case_finished": ("case", "{id} {outcome}: {message}"),
     "suite_finished": ("suite", "{summary}, {seconds}"),
     "judged": ("verdict", "{kind} {message}"),
-    "teaching_started": ("teaches", "{summary}"),
+    "teaching_started": ("teacher", "asked about: {summary}"),
     "lesson_learned": ("teacher", "{action}: {reason}"),
     "rule_written": ("rule", "{rule} {change} {reason}"),
-    "attempt_finished": ("ends", "{outcome} {message}, {seconds}"),
+    "attempt_finished": ("end", "{outcome} {message}, {seconds}"),
     "run_ended": ("run", "{outcome} {message}, {tokens} tokens, {cost_usd}, {seconds}"),
 }
 """The label and the text of each kind of event."""
@@ -41,7 +41,7 @@ _FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "seconds": lambda value: format_duration(float(value)),
     "tokens": lambda value: format_tokens(int(value)),
     "cost_usd": lambda value: format_dollars(float(value)),
-    "resumed": lambda value: "goes on:" if value else "starts:",
+    "resumed": lambda value: "resumed:" if value else "started:",
 }
 """Values that are shown in another form than they are stored in."""
 
@@ -49,7 +49,7 @@ _FORMATTERS: Final[Mapping[str, Callable[[Any], str]]] = {
 def iter_lines(rows: Sequence[EventRow]) -> Iterator[str]:
     """Yield a line for each event; a tool call has its end on its own line."""
     if not rows:
-        yield "no events on record"
+        yield "no events are on record for this run"
         return
     read = [(row, _parse_values(row)) for row in rows]
     ends = {values["id"]: values for row, values in read if _is_end(row, values)}

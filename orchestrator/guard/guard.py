@@ -1,4 +1,4 @@
-"""The guard of one run: records, refuses, restores, and checks that a verdict can be believed."""
+"""The guard of one run: protects the tests from edits, and checks that verdicts are reliable."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,14 +25,14 @@ from orchestrator.suites.pytest.settings import list_environment_plugins
 
 
 class GuardMode(StrEnum):
-    """What happens to edits of guarded files."""
+    """What happens to edits to guarded files."""
 
     RESTORE = "restore"
     """They are reverted and reported."""
     FLAG = "flag"
-    """They are reported, and never withhold a green verdict."""
+    """They are reported, but never prevent a passing verdict."""
     OFF = "off"
-    """Nobody looks for them."""
+    """They are not detected."""
 
 
 Rerun = Callable[[Sequence[str]], SuiteReport]
@@ -41,18 +41,18 @@ Rerun = Callable[[Sequence[str]], SuiteReport]
 
 @dataclass
 class Guard:
-    """The guard of the tests of one run.
+    """Guards the tests during one run.
 
     Args:
-        project: the project's real folder.
-        mode: what happens to edits.
-        folder: stores guarded content and what was reverted, also for a process that resumes.
+        project: the project's folder, without symbolic links in its path.
+        mode: what happens to edits to guarded files.
+        folder: stores guarded content and reverted edits, including for a process that resumes.
         command: the suite's command.
-        environment: what the suite's environment is made from; this process's if None.
+        environment: the base of the suite's environment; this process's environment if None.
         unguarded: globs of files that are never guarded.
         rule_files: the active rulebooks, which the agent must not write either.
-        locks: where rulebooks have their lock files; below `folder` if None.
-        task: what was asked for; code may contain the values that it names.
+        locks: the folder of the rulebooks' lock files; a subfolder of `folder` if None.
+        task: the task's text; values that it mentions may be hard-coded.
     """
 
     project: Path
@@ -75,8 +75,8 @@ class Guard:
         """Derive what is guarded from the baseline, or load what an earlier process derived.
 
         Args:
-            report: the suite's, before any agent worked.
-            footprint: what the suite recorded; without one, the names of files decide.
+            report: the suite's report from before any agent worked.
+            footprint: what the suite recorded; if None, file names decide what is guarded.
 
         Raises:
             InfrastructureError: something cannot be read or stored.
@@ -94,12 +94,12 @@ class Guard:
 
     @property
     def suite_written_files(self) -> frozenset[str]:
-        """The files whose content runs of the suite have changed so far, in every mode."""
+        """The files that the suite has changed in its runs so far; recorded in every mode."""
         return self._suite_runs.writes.names
 
     @property
     def suite_output(self) -> frozenset[str]:
-        """The files among them that only the suite writes: no code, no configuration, unguarded."""
+        """Those of `suite_written_files` that are neither code nor configuration nor guarded."""
         guarded = self._baseline.protection.guarded if self._baseline else {}
         return frozenset(
             name for name in self.suite_written_files if not is_source(name) and name not in guarded
@@ -107,7 +107,7 @@ class Guard:
 
     @property
     def baseline_written_files(self) -> frozenset[str]:
-        """The files whose content the suite already changed at the baseline, including code."""
+        """The files, including code, that the suite changed in its baseline run."""
         return self._suite_runs.writes.at_baseline
 
     # ---- an attempt ------------------------------------------------------------------------
@@ -115,9 +115,9 @@ class Guard:
     def record_attempt(self, attempt: int) -> None:
         """Record the guarded files as they are when the attempt starts.
 
-        Changes since the last verdict in this process come from something that the agent left
-        running, because nobody else was asked to work: they are reverted. Changes made while the
-        run was paused are the user's.
+        Changes since the last verdict in this process are reverted: they come from something that
+        the agent left running, because nobody else was asked to work. Changes made while the run
+        was paused are the user's, and are not reverted.
 
         Raises:
             InfrastructureError: a file cannot be read or stored.
@@ -126,10 +126,10 @@ class Guard:
             self._all_attempts.record_attempt(attempt)
 
     def resume_attempt(self, attempt: int) -> None:
-        """Load what was recorded for an attempt, maybe by another process, before its agent starts.
+        """Load the record of an attempt, possibly by another process, before its agent starts.
 
         The rules are recorded again, because people may have edited them after the attempt was
-        interrupted. Edits that may as well be those of the killed agent are reported.
+        interrupted. Edits that the killed agent may have made are reported.
 
         Raises:
             LoopError: a file cannot be read or stored.
@@ -144,7 +144,7 @@ class Guard:
         return self._attempts.explain_refusal(path)
 
     def abort_attempt(self, attempt: int) -> Findings:
-        """Restore the rules after an agent that did not finish; later changes are people's own.
+        """Restore the rules after an agent was interrupted; later changes count as the user's.
 
         Raises:
             LoopError: a file cannot be written.
@@ -154,7 +154,7 @@ class Guard:
         return Findings(self._all_attempts.abort_attempt(attempt))
 
     def open_folders(self, attempt: int) -> Findings:
-        """Make folders readable that were closed since the baseline, before files are compared.
+        """Make folders readable that lost read permission since the baseline, to compare files.
 
         Raises:
             InfrastructureError: a folder cannot be read.
@@ -164,7 +164,7 @@ class Guard:
         return Findings(self._all_attempts.open_folders(attempt))
 
     def review(self, attempt: Attempt) -> Findings:
-        """Revert what an attempt did to the guarded files, as `revert_edits`, and report it.
+        """Revert an attempt's edits to guarded files with `revert_edits`, and report them.
 
         Raises:
             InfrastructureError: a file cannot be restored.
@@ -190,11 +190,11 @@ class Guard:
 
         Args:
             run: runs the suite.
-            baseline: whether it is the first run; changes in it are the suite's own output.
+            baseline: whether it is the first run, whose changes count as the suite's own output.
 
         Returns:
-            The report, and forbidden changes: of guarded files, which are restored, and of the
-            project's sources.
+            The report, and findings for forbidden changes to guarded files, which are restored, and
+            to the project's sources.
 
         Raises:
             InfrastructureError: something cannot be read or restored.
@@ -209,7 +209,7 @@ class Guard:
         return report, Findings(tuple(self._apply_mode(found)))
 
     def collect_writes(self, run: Callable[[], SuiteReport]) -> tuple[SuiteReport, frozenset[str]]:
-        """Run the suite where nothing is judged, and also return which files it changed.
+        """Run the suite without judging the result; also return which files it changed.
 
         Raises:
             InfrastructureError: something cannot be read or stored.
@@ -228,14 +228,15 @@ class Guard:
         *,
         solved: bool = True,
     ) -> Findings:
-        """Check whether the verdict on an attempt can be believed.
+        """Check whether the verdict on an attempt can be trusted.
 
         Args:
             attempt: its number.
-            report: the run that the verdict rests on, made after `revert_edits`.
+            report: the run that the verdict is based on, made after `revert_edits`.
             diff: what the agent changed.
-            rerun: runs selected cases again; without it, the control run is left out.
-            solved: whether the attempt counts as solved, if it is believed.
+            rerun: reruns selected cases, for the control run: the old tests without the new ones.
+                There is no control run if None.
+            solved: whether the attempt counts as solved, if its verdict is trusted.
 
         Raises:
             InfrastructureError: something cannot be read or stored.
@@ -263,27 +264,27 @@ class Guard:
         return Findings(tuple(found))
 
     def is_caused_by_revert(self, case: Case) -> bool:
-        """Return whether a new test fails only where something that it needs was reverted."""
+        """Return whether a new test fails only because something that it needs was reverted."""
         return self._attempts is not None and self._attempts.is_caused_by_revert(case)
 
     def describe_state(self) -> str:
-        """Return in one line whether the tests are unchanged; empty where that is not known.
+        """Return one line that says whether the tests are unchanged; empty if that is not known.
 
         Raises:
             InfrastructureError: a file cannot be read.
         """
         return self._attempts.describe_state() if self._attempts else ""
 
-    # ---- the parts, each made when it is first needed -----------------------------------------
+    # ---- the components, each created on first use --------------------------------------------
 
     @property
     def _current_baseline(self) -> Baseline:
-        # Without a recorded baseline, the names of files are all that there is to go by.
+        # Without a recorded baseline, only file names show what has to be guarded.
         report = self._report or SuiteReport(SuiteOutcome.NO_TESTS, None)
         return self._ensure_baseline(report, None)
 
     def _build_checks(self, before: SuiteReport, manifest: Manifest) -> VerdictChecks:
-        # `Path.home` raises for a user without a home folder; `expanduser` returns the `~`.
+        # `Path.home` raises for a user without a home folder; `expanduser` returns `~` as it is.
         home = (self.environment or os.environ).get("HOME", os.path.expanduser("~"))  # noqa: PTH111
         return VerdictChecks(
             self._current_baseline, before, manifest, self.command, self.task, home

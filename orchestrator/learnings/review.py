@@ -1,4 +1,4 @@
-"""Review the workspace: what recurs, what has waited for too long, and the totals."""
+"""Review the workspace: what recurs, what has been open for too long, and the totals."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ CANDIDATE_OCCURRENCES: Final = 3
 STALE_DAYS: Final = 7
 
 _MIN_SHARED_WORDS: Final = 2
-"""With one shared word, short entries would be similar by chance."""
-_EMPTY_WORDS: Final = frozenset(
+"""With only one shared word, short entries would match by chance."""
+_STOP_WORDS: Final = frozenset(
     (
         "about", "after", "because", "been", "before", "but", "could", "did", "error", "failed",
         "fails", "failure", "had", "he", "her", "his", "how", "me", "my", "one", "our", "out",
@@ -31,7 +31,7 @@ _EMPTY_WORDS: Final = frozenset(
         "which", "who", "would", "cannot", "pytest", "manual", "bash",
     )
 )  # fmt: skip
-"""Words without meaning in reports of failures, in addition to those without meaning in rules."""
+"""Stop words for failure reports, in addition to those for rules."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class Group:
 
     kind: Kind
     label: str
-    """The words that they share, or the context of the only one."""
+    """The words that the entries share, or the context of a single entry."""
     entries: tuple[Entry, ...]
 
     @property
     def occurrences(self) -> int:
-        """How often it happened."""
+        """The total number of occurrences."""
         return sum(entry.occurrences for entry in self.entries)
 
     @property
     def entries_since_promotion(self) -> tuple[Entry, ...]:
-        """The entries after the last promoted one, whose rule covers all before it."""
+        """The entries after the last promoted one; its rule covers the earlier ones."""
         last = max(
             (at for at, entry in enumerate(self.entries) if entry.status == Status.PROMOTED),
             default=-1,
@@ -59,7 +59,7 @@ class Group:
 
     @property
     def is_candidate(self) -> bool:
-        """Whether it happened often enough for a rule, and has none yet."""
+        """Whether it occurred often enough for a rule, and no rule covers it yet."""
         return (
             sum(entry.occurrences for entry in self.entries_since_promotion)
             >= CANDIDATE_OCCURRENCES
@@ -72,15 +72,15 @@ class Review:
 
     groups: tuple[Group, ...]
     stale: tuple[Entry, ...]
-    """Entries that are open, and were first seen more than `STALE_DAYS` days ago."""
+    """Open entries that were first seen more than `STALE_DAYS` days ago."""
     returned: tuple[Entry, ...]
-    """Promoted entries that happened again since: their rules do not prevent them."""
+    """Promoted entries that occurred again since: their rules do not prevent them."""
     totals: Mapping[Kind, Mapping[str, int]]
     """Entries of each kind by status."""
     doubled: tuple[str, ...]
-    """Ids of more than one entry."""
+    """Ids that more than one entry has."""
     imported: tuple[LogResult, ...]
-    """The entries that `.pending-errors.log` became."""
+    """The entries that were created from `.pending-errors.log`."""
     hook_error_log: Path | None
     """The log of the hooks' own errors; None if there were none."""
     on: date
@@ -93,7 +93,7 @@ class Review:
 
 
 def review_workspace(workspace: Workspace, on: date | None = None) -> Review:
-    """Turn the failed calls that the hook logged into entries, and review all entries.
+    """Import the failed calls that the hook logged, and review all entries.
 
     Raises:
         LoopError: a file cannot be read or written.
@@ -116,11 +116,11 @@ def review_workspace(workspace: Workspace, on: date | None = None) -> Review:
 
 
 def group_entries(entries: Sequence[Entry], kind: Kind) -> list[Group]:
-    """Group the entries of one kind whose contexts are about one subject.
+    """Group the entries of one kind whose contexts are about the same subject.
 
-    An entry joins a group when it is about one subject with each member, by the same measure as
-    for rules, and shares at least two keywords with it. Comparing it with one member only would
-    let a chain of half-similar entries become one group.
+    An entry joins a group if it is about the same subject as each member, by the same measure as
+    for rules, and shares at least two keywords with each. Comparing it with only one member would
+    merge a chain of loosely similar entries into one group.
     """
     groups = _Groups()
     for entry in entries:
@@ -140,21 +140,21 @@ class _Member:
 class _Groups:
     """Groups that grow, with an index of their keywords.
 
-    The index leaves a few groups to compare an entry with. Comparing it with all would let the
-    time of a review grow with the square of the number of entries.
+    The index narrows down the groups to compare an entry with. Comparing it with all of them would
+    make the time of a review quadratic in the number of entries.
     """
 
     def __init__(self) -> None:
         self.members: list[list[_Member]] = []
         self._most_keywords: list[int] = []
-        """The most keywords that a member has, by group."""
+        """The largest number of keywords of any member, by group."""
         self._by_keyword: defaultdict[str, set[int]] = defaultdict(set)
 
     def add_entry(self, entry: Entry) -> None:
         """Add an entry to the group that shares the most keywords with it, or to a new one."""
         keywords = extract_keywords(entry.context or entry.content)
         member = _Member(entry, keywords)
-        number = next(self._iter_fitting(keywords), len(self.members))
+        number = next(self._iter_matching_groups(keywords), len(self.members))
         if number == len(self.members):
             self.members.append([])
             self._most_keywords.append(0)
@@ -163,8 +163,8 @@ class _Groups:
         for word in keywords:
             self._by_keyword[word].add(number)
 
-    def _iter_fitting(self, keywords: frozenset[str]) -> Iterator[int]:
-        # An iterable of all numbers is counted in C; a generator expression takes twice as long.
+    def _iter_matching_groups(self, keywords: frozenset[str]) -> Iterator[int]:
+        # `Counter` counts this iterable in C; a nested generator expression takes twice as long.
         shared = Counter(chain.from_iterable(self._by_keyword.get(word, ()) for word in keywords))
         candidates = [
             number
@@ -178,7 +178,7 @@ class _Groups:
 
 
 def extract_keywords(text: str) -> frozenset[str]:
-    """Return the words that show what a text is about, in the form in which rules are compared."""
+    """Return the keywords of a text, normalized as for the comparison of rules."""
     return frozenset(form for _, form in _iter_keywords(text))
 
 
@@ -186,12 +186,12 @@ def _iter_keywords(text: str) -> Iterator[tuple[str, str]]:
     return (
         (word, form)
         for word, form in iter_keywords(text)
-        if len(word) > 1 and word not in _EMPTY_WORDS and not word.isdigit()
+        if len(word) > 1 and word not in _STOP_WORDS and not word.isdigit()
     )
 
 
 def _find_error_log() -> Path | None:
-    """Return the log of the hooks' own errors, which no session shows; None if it is empty."""
+    """Return the log of the hooks' own errors, which are not shown in a session; None if empty."""
     path = resolve_state_directory() / HOOKS / HOOK_ERROR_LOG
     with files.translate_os_errors(path, "read"):
         return path if path.exists() and path.stat().st_size else None

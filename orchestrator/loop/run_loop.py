@@ -1,9 +1,9 @@
-"""The learning loop: one task, carried to an outcome. Read this module first.
+"""The learning loop: run attempts at one task until it has an outcome. Read this module first.
 
     baseline -> [ agent -> diff -> review -> verdict -> lesson -> rule ] -> retry
 
-This is the order of things. `steps.py` does the work, `policy.py` says when to stop, and
-`verdict/` compares the attempt with the project before it.
+This module only defines the order: `steps.py` does the work, `policy.py` decides when to stop,
+and `verdict/` compares each attempt with the project as it was at the baseline.
 """
 
 import time
@@ -18,7 +18,7 @@ from teacher.errors import TeacherError
 
 
 def run_loop(steps: Steps, policy: Policy) -> RunResult:
-    """Carry the task to an outcome, or to the point where it has to wait for somebody."""
+    """Make attempts until the task has an outcome, or the run has to wait for a person."""
     try:
         baseline = steps.measure_baseline()
     except BlockedError as error:
@@ -34,7 +34,7 @@ def run_loop(steps: Steps, policy: Policy) -> RunResult:
 
 
 def _make_attempt(run: RunResult, baseline: Baseline, steps: Steps, policy: Policy) -> Attempt:
-    """Let the agent work, judge what it did, and learn from its failure."""
+    """Run the agent, judge its changes, and learn a rule if it failed."""
     started = time.monotonic()
     number, prompt = len(run.attempts) + 1, policy.next_prompt(steps.task, run)
     start = steps.start_attempt(number, policy.count_max_attempts(run), prompt, baseline)
@@ -49,7 +49,7 @@ def _make_attempt(run: RunResult, baseline: Baseline, steps: Steps, policy: Poli
     if attempt.should_teach:
         attempt = _learn_rule(attempt, baseline.report, steps, policy)
     elif policy.retry_from_start and not attempt.is_solved and not blocking_reason(attempt):
-        steps.revert_attempt(attempt)  # its failure is not its own, or not certain
+        steps.revert_attempt(attempt)  # the attempt did not cause a failure, or that is uncertain
     return replace(attempt, seconds=time.monotonic() - started)
 
 

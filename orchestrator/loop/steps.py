@@ -1,8 +1,8 @@
 """The steps of one run: one method for each.
 
-A step calls its part, reports to the listener, and is remembered by the journal under its name, so
-that an interrupted run goes on after its last finished step. The names are stored with every run:
-a new name would make runs of older versions do the step again.
+Each step calls the component that does the work, and reports to the listener. The journal stores
+its result under the step's name, so that an interrupted run continues after its last finished step.
+A renamed step would be executed again when a run of an older version is resumed.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,9 +60,9 @@ class BlockedError(Exception):
 
 
 class _UndecidedError(Exception):
-    """The experiment says nothing about the attempt; it is repeated when the run is resumed.
+    """The experiment was inconclusive; it is repeated when the run is resumed.
 
-    Raised inside of the step, because the journal remembers every result that a step returns.
+    Raised inside the step, because the journal stores every result that a step returns.
     """
 
     def __init__(self, judgement: Judgement) -> None:
@@ -72,28 +72,28 @@ class _UndecidedError(Exception):
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one run, with the parts that do the work.
+    """The steps of one run, and the components that carry them out.
 
     Args:
-        task: what is to be done.
+        task: what the agent is asked to do.
         agent: works on the prompt.
         suite: runs the project's tests.
         teacher: turns a failure into a lesson.
         workspace: takes snapshots of the project's files.
         rulebook: holds the active rules.
-        journal: remembers the results of finished steps.
-        folder: takes the run's large files.
+        journal: stores the results of finished steps.
+        folder: the folder for the run's large files.
         emit: receives the events.
-        guard: guards what the verdict rests on; the first reviewer of each attempt.
+        guard: protects what the verdict depends on; it is the first reviewer of each attempt.
         reviewers: review each attempt after the guard.
         masker: removes secrets from everything that is stored or sent.
-        pending: stores failures that cannot be taught yet.
-        swap_note: records a swap of trees, so that a killed one is reverted.
-        old_failures_must_pass: whether failures of the baseline count against an attempt.
-        save: stores the run so far; what it raises ends the run.
+        pending: stores failures until the teacher has answered and the rule is written.
+        swap_note: records a swap of trees, so that it is reverted if the process is killed.
+        old_failures_must_pass: whether the attempt must also fix the failures of the baseline.
+        save: stores the run so far; an exception that it raises ends the run.
         set_attempt: receives the number of the current attempt, 0 for none.
-        pin: stores the tree that a rule was learned from; where the second argument is true, the
-            rule was known before, and its tree is stored only if it has none.
+        pin: stores the tree that a rule was learned from. If the second argument is true, the rule
+            was already known, and the tree is stored only if none is stored for it yet.
     """
 
     task: Task
@@ -117,20 +117,20 @@ class Steps:
 
     @property
     def step_count(self) -> int:
-        """How many steps this process has done itself; the others were only remembered."""
+        """The number of steps that this process executed; the others were read from the journal."""
         return self._journal.step_count
 
-    # ---- the steps, in their order ---------------------------------------------------------
+    # ---- the steps, in order ---------------------------------------------------------------
 
     def measure_baseline(self) -> Baseline:
-        """Run the suite on the project as it is, and record what the verdict rests on.
+        """Run the suite on the unchanged project, and record what the verdict depends on.
 
         Raises:
-            BlockedError: no verdict is possible; nothing is remembered.
+            BlockedError: no verdict is possible; the journal stores no result.
         """
 
         def run_suite() -> SuiteReport:
-            self.emit(events.StepStarted("running the suite as it stands"))
+            self.emit(events.StepStarted("running the suite on the unchanged project"))
             report, _ = self.guard.watch_suite(self._suite.run_baseline, baseline=True)
             self.emit(events.SuiteFinished(report, baseline=True))
             footprint = self._suite.read_footprint()
@@ -163,7 +163,7 @@ class Steps:
                 self._emit_notice(describe_unseen_paths(self.workspace.unseen_paths))
             return before
 
-        self.set_attempt(attempt)  # also when another process started it
+        self.set_attempt(attempt)  # even if another process started the attempt
         before = self._journal.step(f"attempt {attempt}: before", record_files)
         return AttemptStart(attempt, before, bool(stamps), stamps[0] if stamps else {})
 
@@ -174,7 +174,7 @@ class Steps:
             if not start.fresh:
                 self._reverter.revert_interrupted(start.number, start.before)
             self.guard.resume_attempt(start.number)
-            self.emit(events.StepStarted("the agent works"))
+            self.emit(events.StepStarted("running the agent"))
             try:
                 with reap_orphans() as orphans:
                     result = self.agent.run(prompt, self.task.project, limits, self._emit_masked)
@@ -192,7 +192,7 @@ class Steps:
         """Record the files as the agent left them."""
 
         def take_snapshot() -> Snapshot:
-            # Git cannot list a folder without read permission, but Python imports from it.
+            # Git cannot list a folder without read permission, but Python can import from it.
             self._report_findings(self.guard.open_folders(attempt))
             return self.workspace.take_snapshot()
 
@@ -203,8 +203,8 @@ class Steps:
 
         def write_patch() -> Diff:
             diff = self._patches.write_patch(f"attempt-{start.number}.patch", start.before, after)
-            # Python takes a cached module for current if size and second of its source are the
-            # same. If the cache cannot be removed, this test of Python's own has to do.
+            # Python uses cached bytecode if the size of the source and its modification time in
+            # seconds are unchanged. If the cache cannot be removed, that check has to suffice.
             with suppress(OSError):
                 drop_bytecode(self.task.project, [change.path for change in diff.changes])
             self.emit(events.DiffTaken(diff))
@@ -215,8 +215,8 @@ class Steps:
     def review_attempt(self, attempt: Attempt) -> Attempt:
         """Return the attempt with what the reviewers found in it.
 
-        The guard comes first: it reverts the edits of the tests, and whoever reviews after it sees
-        the files that the verdict will rest on.
+        The guard comes first: it reverts edits to the tests, so that the other reviewers see the
+        files that the verdict will be based on.
         """
 
         def collect_findings() -> Findings:
@@ -230,7 +230,7 @@ class Steps:
     def judge_attempt(
         self, attempt: Attempt, baseline: Baseline, origin: Snapshot, stamps: ModuleStamps
     ) -> Attempt:
-        """Return the attempt with its verdict, by comparison with the tree at the baseline."""
+        """Return the attempt with its verdict, found by comparing it with the baseline's tree."""
 
         def carry_out_experiment() -> Judgement:
             experiment = self._experiments.build_experiment(attempt, baseline, origin, stamps)
@@ -250,19 +250,19 @@ class Steps:
         return replace(attempt, report=judgement.report, verdict=judgement.verdict, findings=found)
 
     def learn_lesson(self, attempt: int, failure: Failure) -> TeachingResult:
-        """Teach a failure; lesson and rule are steps of their own.
+        """Ask the teacher for a lesson, and apply it as a rule; these are two separate steps.
 
         Raises:
-            TeacherError: the teacher could not be asked; nothing is remembered.
+            TeacherError: the teacher did not answer; the journal stores no result.
         """
         context = TeachingContext(self.teacher, self.masker, self.emit, self.rulebook, self.pending)
         prefix = f"attempt {attempt}: "
         return teach_failure(failure, context, journal=self._journal, prefix=prefix)
 
     def pin_tree(self, attempt: Attempt, failure: Failure, change: RuleChange | None) -> None:
-        """Store the files that the attempt started with, if a rule was learned from it.
+        """Store the files that the attempt started with, if a rule was learned from the attempt.
 
-        An error is reported, and does not end the run.
+        An error is reported but does not end the run.
         """
         if change is None or not is_learned(change):
             return
@@ -274,13 +274,13 @@ class Steps:
                 self.pin(pinned, is_known(change))
             except LoopError as error:
                 self._emit_notice(
-                    f"the files that {pinned.rule} was learned from cannot be stored: {error}"
+                    f"the files that rule {pinned.rule} was learned from cannot be stored: {error}"
                 )
 
         self._journal.step(f"attempt {attempt.number}: pin", store_tree)
 
     def revert_attempt(self, attempt: Attempt) -> None:
-        """Revert the attempt's edits, except where somebody else edited the file since."""
+        """Revert the attempt's edits, except in files that somebody else has edited since."""
 
         def revert_edits() -> None:
             self._reverter.revert_edits(attempt.before, attempt.after)
@@ -288,16 +288,16 @@ class Steps:
         self._journal.step(f"attempt {attempt.number}: restore", revert_edits)
 
     def close_attempt(self, run: RunResult) -> None:
-        """Store the run with its last attempt, and report it. Not remembered: it may be repeated.
+        """Store and report the run with its last attempt. Not journaled, so it may happen twice.
 
         Raises:
-            InfrastructureError: it cannot be stored.
+            InfrastructureError: the run cannot be stored.
         """
         self.save(run)
         self.emit(events.AttemptFinished(run))
         self.set_attempt(0)
 
-    # ---- the parts, each made when it is first needed -----------------------------------------
+    # ---- the components, each created on first use --------------------------------------------
 
     @cached_property
     def _journal(self) -> CountingJournal:
@@ -333,7 +333,7 @@ class Steps:
 
     def _abort_attempt(self, attempt: int) -> None:
         self._reverter.record_interruption(attempt)
-        with suppress(LoopError):  # it is reported when the attempt starts again
+        with suppress(LoopError):  # reported when the attempt starts again
             self._report_findings(self.guard.abort_attempt(attempt))
 
     def _report_findings(self, findings: Findings) -> Findings:

@@ -1,4 +1,4 @@
-"""Run a child with readers for its output and a watchdog for its limits, and end its whole tree."""
+"""Run a child process: read its output, enforce its limits, and end its whole process tree."""
 
 import contextlib
 import os
@@ -27,30 +27,31 @@ TERM_GRACE_SECONDS: Final = 6.0
 """Claude Code needs up to five seconds after SIGTERM to end the commands it has started."""
 
 LINE_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes of an unfinished line that are held; a longer line is passed on in pieces."""
+"""The most bytes to buffer of an unfinished line; a longer line is passed on in pieces."""
 
 _READER_GRACE_SECONDS: Final = 3.0
-"""How long readers may take after the child's end. Only a process that cleared its environment, and
-so cannot be found by its mark, can hold a pipe open for longer."""
+"""How long readers may continue after the child has ended. Only a process that cleared its
+environment, and so cannot be found by its mark, can hold a pipe open for longer."""
 
 LineSink = Callable[[bytes], None]
 
 
 class Channel:
-    """A pipe on which a child sends us lines, beside its output.
+    """A pipe through which a child sends us lines, in addition to its output.
 
-    Its environment or arguments must name the descriptor; programs in between may close it.
+    The child needs the descriptor in its environment or arguments. A program between this process
+    and the one that writes may close it.
 
     Args:
-        on_line: called with each line, from a thread of the child.
+        on_line: called with each line, in a reader thread.
     """
 
     def __init__(self, on_line: LineSink) -> None:
         self.on_line = on_line
         self._reading, self.descriptor = os.pipe()
         self.inode = os.fstat(self.descriptor).st_ino
-        """Identifies the pipe: if it was closed in between, the child may find another file under
-        the same descriptor."""
+        """Identifies the pipe: if a program in between closed it, the descriptor may be that of
+        another file."""
 
     def start_reading(self) -> IO[bytes]:
         """Close the writing end, which the child has inherited, and return the reading end."""
@@ -70,21 +71,21 @@ class Child:
     """A running child with its readers and its watchdog.
 
     Args:
-        argv: program and arguments; never a shell line.
+        argv: program and arguments; never a shell command line.
         cwd: the child's working directory.
-        env: the whole environment of the child; the one of this process if None.
-        on_stdout: called with each line of standard output, from a thread of the child.
+        env: the complete environment of the child; that of this process if None.
+        on_stdout: called with each line of standard output, in a reader thread.
             If it raises, the child is ended and `wait` raises the same error.
         on_stderr: the same for standard error.
-        wall_clock: seconds after which the child's tree is ended; None for no limit.
+        wall_clock: seconds after which the child's process tree is ended; None for no limit.
         no_output: seconds of silence on all streams after which it is ended; None for no limit.
-        most_processes: size above which the child's tree is ended; None for no limit.
-        stdin: whether the child gets a pipe to read from; otherwise it reads nothing.
-        channel: a pipe of its own that the child inherits; it cannot be used for another child.
+        most_processes: number of processes above which the tree is ended; None for no limit.
+        stdin: whether the child's standard input is a pipe; otherwise it is empty.
+        channel: an additional pipe that the child inherits; not reusable for another child.
 
     Raises:
-        FileNotFoundError: there is no such program, or no such folder.
-        PermissionError: the program or the folder may not be used.
+        FileNotFoundError: the program or the folder does not exist.
+        PermissionError: this process may not execute the program, or not enter the folder.
     """
 
     def __init__(
@@ -116,14 +117,14 @@ class Child:
         )
         try:
             self._threads = self._start_threads(on_stdout, on_stderr, channel)
-        except BaseException:  # Ctrl-C: `run` cannot end a child that it has not got yet
+        except BaseException:  # Ctrl-C: the caller has no child yet that it could end
             self.end()
             raise
 
     def _start_threads(
         self, on_stdout: LineSink, on_stderr: LineSink, channel: Channel | None
     ) -> list[threading.Thread]:
-        self._owner.add(self)  # before all else: a signal may come before the next line
+        self._owner.add(self)  # first of all: a signal may arrive before the next line runs
         assert self._popen.stdout  # noqa: S101 -- a pipe, see `start_process`; for mypy
         assert self._popen.stderr  # noqa: S101 -- likewise
         sources = [(self._popen.stdout, on_stdout), (self._popen.stderr, on_stderr)]
@@ -162,7 +163,7 @@ class Child:
                 self._popen.stdin.close()
 
     def end(self, by: EndReason = EndReason.US) -> None:
-        """End the child and everything it started: TERM, then KILL, then a sweep by mark.
+        """End the child and all it started: SIGTERM, SIGKILL, then whatever carries its mark.
 
         May be called from any thread, and more than once. `wait` must still be called.
         """
@@ -173,13 +174,13 @@ class Child:
         end_marked_processes(self.mark)
 
     def _end_tree(self) -> None:
-        # Before TERM: once its parent is gone, an orphan is in nobody's tree.
+        # Before SIGTERM: once its parent has exited, a process is no longer a descendant.
         descendants = list_descendants(self.pid)
         signal_group(self.pid, signal.SIGTERM)
         try:
             wait_at_most(self._popen, TERM_GRACE_SECONDS)
         finally:  # a second Ctrl-C ends the grace period, but not the cleanup
-            if self._popen.returncode is None:  # or another process may have the number by now
+            if self._popen.returncode is None:  # otherwise, the id may have been reused
                 descendants += freeze_tree(self.pid)
             signal_group(self.pid, signal.SIGKILL)
             kill_processes(descendants)
@@ -187,15 +188,15 @@ class Child:
             wait_until_gone(descendants)
 
     def wait(self) -> int:
-        """Wait for the end, end what the child left running, and return its exit code.
+        """Wait until the child has exited, end what it left running, and return its exit code.
 
         Raises:
-            BaseException: the error that a sink has raised.
+            BaseException: the error that a sink raised.
         """
         returncode = self._popen.wait()
         self._watchdog.stop()
         self._owner.discard(self)
-        # First, because a process that is left and holds the pipes would block the readers.
+        # Do this first: a leftover process that holds the pipes open would block the readers.
         end_marked_processes(self.mark)
         deadline = time.monotonic() + _READER_GRACE_SECONDS
         for thread in self._threads:
@@ -230,5 +231,5 @@ class Child:
             sink(line)
         except BaseException as error:  # noqa: BLE001 -- wait() raises it in the caller's thread
             self._sink_error, self._discards_lines = error, True
-            # Not here: `end` waits, and the child may wait for this reader to empty its pipe.
+            # In another thread: `end` waits for the child, which may wait for this reader.
             threading.Thread(target=self.end, daemon=True).start()

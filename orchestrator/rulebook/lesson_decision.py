@@ -1,4 +1,4 @@
-"""Decide what a lesson does to the rules. Nothing is edited here: a `Decision` is data."""
+"""Decide how a lesson changes the rules. Nothing is edited here: a `Decision` is data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +29,10 @@ from teacher.models import Action, Failure, FailureType, Lesson, RuleText
 
 @dataclass(frozen=True)
 class Decision:
-    """What is to be done for a lesson.
+    """What to do about a lesson.
 
-    `rule` is None when the lesson changes nothing; then `reason` says why. `reason` also says why
-    a lesson is held back; then `rule` is what would have been written.
+    `rule` is None if the lesson changes nothing, and `reason` says why. If the lesson is held back,
+    `reason` says why, and `rule` is the rule that would have been written.
     """
 
     rule: Rule | None = None
@@ -47,12 +47,12 @@ class Decision:
     """Id of the active rule that the lesson contradicts."""
     edits: tuple[RuleEdit, ...] = ()
     edits_wait: bool = False
-    """Whether the edits are only tried now, and made once a person has approved them."""
+    """Whether the edits are only checked now, and applied once a person has approved them."""
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A lesson with everything that the decision rests on."""
+    """A lesson with everything that the decision depends on."""
 
     file_set: RuleFileSet
     lesson: Lesson
@@ -64,11 +64,11 @@ class _Case:
 
     @property
     def source(self) -> str:
-        """The source of a new rule, as its last bullet names it."""
+        """The source of a new rule, as stated in its last bullet."""
         return _describe_source(self.failure, self.today)
 
     def find_new_id(self, text: RuleText) -> str:
-        """Return an id that no rule of the files or the history has."""
+        """Return an id that no rule in the files or the history uses."""
         reserved = self.context.find_reserved_ids(text) if self.context else frozenset()
         return find_free_id(text, self.file_set.ids | reserved)
 
@@ -82,21 +82,21 @@ def decide_lesson(
     run: str = "",
     context: PreflightContext | None = None,
 ) -> Decision:
-    """Decide what a lesson does to the rules.
+    """Decide how a lesson changes the rules.
 
-    A lesson about an unknown rule becomes a new rule, if it has a text. A rule that exists word
-    for word is not added again. With a `context`, a new rule that repeats an active one reinforces
+    A lesson about an unknown rule becomes a new rule if it has text. A rule that already exists
+    verbatim is not added again. With a `context`, a new rule that repeats an active one reinforces
     it; one that contradicts an active one is held back; one that was rejected before is dropped;
-    and a new rule that exceeds the budget replaces the least valuable one.
+    and one that exceeds the budget replaces the least valuable rules.
 
     Args:
         file_set: the rule files.
         lesson: the teacher's answer.
         failure: what the lesson was learned from; its fingerprint and source go into the comment
             of a new rule.
-        today: the day for the source of a new rule, and for the comment of a changed one.
+        today: the date in the source of a new rule, and in the comment of a changed one.
         run: id of the run, for the comment of a new rule.
-        context: what the history knows; None for a rulebook without one.
+        context: the data from the history; None for a rulebook without a history.
     """
     case = _Case(file_set, lesson, failure, today, run, context)
     decision = _decide_case(case)
@@ -123,10 +123,10 @@ def _decide_case(case: _Case) -> Decision:
 
 
 def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | None:
-    """Return the decision on a rule that must not simply be written; None if it may be.
+    """Return the decision if the rule must not be written as it is; None if it may be.
 
     Args:
-        case: the lesson.
+        case: the lesson, and what the decision depends on.
         rule: the rule that the lesson asks for.
         target: the rule that would be amended, if any.
     """
@@ -173,7 +173,7 @@ def _add_rule(case: _Case, rule: Rule) -> Decision:
 
 
 def _amend_rule(case: _Case, target: Rule, rule: Rule) -> Decision:
-    """Give `target` the text of `rule`, and its scope, if the teacher gave one."""
+    """Amend `target` with the text of `rule`, and with its scope if the teacher gave one."""
     paths = rule.paths if case.file_set.can_express_scope(rule.paths) else target.paths
     amended = replace(target, text=overlay_text(rule.text, target.text), paths=paths)
     if case.context and is_too_long(amended, case.context):
@@ -189,7 +189,7 @@ def _amend_rule(case: _Case, target: Rule, rule: Rule) -> Decision:
 
 
 def _choose_evictions(case: _Case, newest: Rule) -> tuple[Rule, ...]:
-    """Return the rules that have to leave once `newest` is written."""
+    """Return the rules that have to be archived to make room for `newest`."""
     if case.context is None:
         return ()
     others = [rule for rule in case.file_set.rules if rule.id != newest.id]
@@ -201,12 +201,12 @@ def _remove_all(rules: Sequence[Rule]) -> tuple[RemoveRule, ...]:
 
 
 def _hold_long_rule(rule: Rule, context: PreflightContext, target: str = "") -> Decision:
-    reason = f"alone it is longer than rules.max_tokens, {context.max_tokens}: shorten it"
+    reason = f"the rule alone exceeds rules.max_tokens ({context.max_tokens}): shorten it"
     return Decision(rule, ChangeKind.WAITS_FOR_APPROVAL, reason, target=target)
 
 
 def _hold_for_approval(case: _Case, decision: Decision) -> Decision:
-    """Return the decision as a proposal; a reinforcement is counted in the history alone."""
+    """Return the decision as a proposal; a reinforcement is only counted in the history."""
     if decision.rule is None or decision.change is ChangeKind.REINFORCED:
         return replace(decision, edits_wait=True)
     rule = decision.rule
@@ -217,7 +217,7 @@ def _hold_for_approval(case: _Case, decision: Decision) -> Decision:
         decision,
         rule=rule,
         change=ChangeKind.WAITS_FOR_APPROVAL,
-        reason="learning.approval is review: `orchestrator rules pending`",
+        reason="learning.approval is review; see `orchestrator rules pending`",
         leaving=(),
         edits_wait=True,
     )
@@ -229,13 +229,13 @@ def _find_same_rule(rules: Sequence[Rule], text: RuleText) -> Rule | None:
 
 
 def _explain_no_change(lesson: Lesson, target: Rule | None) -> str:
-    """Return why a lesson without a text changes nothing."""
+    """Return why a lesson changes nothing."""
     if lesson.action is Action.NONE:
         return lesson.reason
     if lesson.target and not target:
         target_id = sanitize_word(lesson.target)
-        return f"there is no rule {target_id} to {lesson.action}, and no text to add"
-    return f"the lesson says {lesson.action}, but has no text"
+        return f"there is no rule {target_id} to {lesson.action}, and no text for a new rule"
+    return f"the lesson's action is {lesson.action}, but it has no text"
 
 
 def _describe_source(failure: Failure, today: date) -> str:
@@ -249,7 +249,7 @@ def _describe_source(failure: Failure, today: date) -> str:
 
 
 def format_provenance(origin: Origin) -> str:
-    """Return what the comment of a new rule says about its origin."""
+    """Format the origin of a new rule for the rule's comment."""
     notes = {
         "failure": origin.failure,
         "source": origin.source,

@@ -58,17 +58,18 @@ def start_run(
         project: the project's directory.
         config_file: the configuration file; the project's own if None.
         overrides: values that take precedence over the file's.
-        listener: receives the events; also from other threads than the caller's.
-        environment: the environment of agent, teacher and configuration; this process's if None.
+        listener: receives the events, possibly in threads other than the caller's.
+        environment: environment variables for the agent, the teacher and the configuration; those
+            of this process if None.
         state: the state directory that stores the run; the user's if None.
 
     Raises:
-        LoopError, TeacherError: something is missing or wrong; no token was spent, and nothing is
-            stored.
+        LoopError, TeacherError: a requirement is missing or invalid; no tokens were spent, and
+            nothing is stored.
     """
     if not task.strip():
-        raise UsageError("the task is empty", "say what is to be done")
-    # Bytes of a command line that are not text: neither an API nor a database accepts them.
+        raise UsageError("the task is empty", "describe what the agent should do")
+    # An argument may contain bytes that are not valid text; no API or database accepts them.
     task = task.encode("utf-8", "replace").decode()
     _preload_workflows()
     project = resolve_project(project)
@@ -104,9 +105,9 @@ def resume_run(
     """Resume a run after its last finished step, with the configuration it was started with.
 
     Args:
-        run: its id, the beginning of it, or `last`.
-        listener: receives the events; also from other threads than the caller's.
-        limits: settings to change from now on, because the old ones stopped the run.
+        run: the run's id, a prefix of it, or `last`.
+        listener: receives the events, possibly in threads other than the caller's.
+        limits: limits to change for the rest of the run, such as the one that stopped it.
         state: the state directory that stores the run; the user's if None.
 
     Raises:
@@ -144,9 +145,9 @@ def _record_environment(
 
 
 def _preload_workflows() -> None:
-    """Import DBOS in a thread, which takes a second, while the configuration is read."""
+    """Import DBOS, which takes a second, in a thread while the configuration is read."""
     threading.Thread(target=_import_workflows, daemon=True).start()
 
 
 def _import_workflows() -> None:
-    import orchestrator.services.workflows  # noqa: F401 -- imported for its import
+    import orchestrator.services.workflows  # noqa: F401 -- only to preload it

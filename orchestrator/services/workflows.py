@@ -1,4 +1,4 @@
-"""Execute a run as a durable workflow: any process finds all its parts by the run's id.
+"""Execute a run as a durable workflow: any process can rebuild the run from its id.
 
 This module registers the workflow with DBOS. Every process that executes runs imports it.
 """
@@ -35,23 +35,23 @@ from orchestrator.storage.state_directory import ensure_masking_key, resolve_sta
 
 
 def _ignore_event(_event: events.Event) -> None:
-    """Drop an event: the listener of a run that nobody watches."""
+    """Ignore an event: the default listener, for a run that nobody watches."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """What the calling process knows about a run and the database does not.
+    """What the calling process knows about a run but the database does not.
 
-    The defaults are for a process that knows nothing more: it uses its own environment and the
-    stored task, and nobody watches.
+    The defaults suit a process that knows only the run's id: its own environment, the stored task,
+    and no listener.
 
     Args:
         state: the state directory; the user's by default.
         environment: the environment of agent, teacher and suite, with the secrets that they need.
-        listener: receives the events; also from other threads than the caller's.
+        listener: receives the events, possibly in threads other than the caller's.
         task: the task with its secrets, which are masked in the database.
         config: the configuration with its secrets, and with changed limits.
-        early_events: the events before the run was claimed.
+        early_events: the events that were emitted before this process claimed the run.
     """
 
     state: Path = field(default_factory=resolve_state_directory)
@@ -66,17 +66,17 @@ _caller: Final[ContextVar[Caller | None]] = ContextVar("caller", default=None)
 
 
 def execute_run(run: str, caller: Caller) -> RunResult:
-    """Execute a run from its last finished step to an outcome, in this thread.
+    """Execute a run in this thread, from its last finished step until it has an outcome.
 
     Args:
-        run: the run's complete id, which is in the database.
-        caller: what this process knows about it.
+        run: the complete id of a run in the database.
+        caller: what this process knows about the run.
 
     Raises:
-        LostRunError: another process has claimed the run since.
-        LoopError, TeacherError: something is missing or wrong; no token was spent.
+        LostRunError: another process has claimed the run in the meantime.
+        LoopError, TeacherError: a requirement is missing or invalid; no tokens were spent.
     """
-    # A context variable: DBOS passes a workflow only arguments that it can store.
+    # In a context variable, because DBOS must be able to store the arguments of a workflow.
     previous = _caller.set(caller)
     try:
         _WORKFLOW.execute(run, caller.state)
@@ -89,7 +89,7 @@ def execute_run(run: str, caller: Caller) -> RunResult:
 
 
 def _execute_workflow(run: str, open_journal: Callable[[], Journal]) -> str:
-    """Find all parts of a run by its id, and execute it; return its outcome."""
+    """Build a run from its id, execute it, and return its outcome."""
     caller = _caller.get() or Caller()
     emit = events.RunEvents(run, caller.early_events, caller.listener)
     with Store(caller.state) as store:
@@ -102,7 +102,7 @@ def _execute_workflow(run: str, open_journal: Callable[[], Journal]) -> str:
             _open_work_folder(config, project, run, store, emit) as work_folder,
             lock_project(work_folder.folder, store),
         ):
-            record = store.find_run(run)  # again: the previous owner of the lock may have ended it
+            record = store.find_run(run)  # again: the lock's previous owner may have ended the run
             if record.outcome not in RESUMABLE:
                 return record.outcome
             resumed = store.read_token(run) > 0
@@ -128,7 +128,7 @@ def _open_work_folder(
 
 @dataclass(frozen=True)
 class _Preparation:
-    """A run that this process holds the folder of, and is about to claim."""
+    """A run whose folder this process has locked, and which it is about to claim."""
 
     record: RunRecord
     config: Config
@@ -164,7 +164,7 @@ class _Preparation:
 
     @property
     def _task(self) -> Task:
-        """The task with its secrets, which the record does not store, if this process knows it."""
+        """The task: with its secrets if this process knows them, else as stored in the record."""
         return Task(self.caller.task or self.record.task.text, self.record.task.project)
 
     def _build_parts(self) -> wiring.Parts:
@@ -177,14 +177,14 @@ class _Preparation:
         )
 
     def _claim_run(self, parts: wiring.Parts) -> int:
-        """Claim the run, now that nothing is missing, and return the token of this process."""
-        keeper = ConfigMasker(parts.masker, ensure_masking_key(self.store.directory))
+        """Claim the run, now that its parts are complete, and return this process's token."""
+        config_masker = ConfigMasker(parts.masker, ensure_masking_key(self.store.directory))
         stored = self.store.read_config(self.record.id)
-        changed = keeper.mask_changed_config(self.config, stored)
+        changed = config_masker.mask_changed_config(self.config, stored)
         return self.store.claim_run(self.record.id, changed)
 
     def _open_rulebook(self, parts: wiring.Parts) -> MarkdownRulebook:
-        """Open the run's rulebook, and listen for what goes into it, the database and the logs."""
+        """Open the rulebook, and add the listeners that write to it, the database and the logs."""
         record, folder, emit = self.record, self.work_folder.folder, self.emit
         home = record.task.project
         rulebook, history = rulebooks.open_rulebook(

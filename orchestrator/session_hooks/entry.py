@@ -1,8 +1,8 @@
-"""The program that Claude Code runs as its hook. Most calls end here, as fast as Python can start.
+"""The program that Claude Code runs as its hook. Most calls end here, soon after Python starts.
 
 It is run as a file, with `python -I -S`: none of our modules can be imported until this one extends
-`sys.path`, and the rest of the package is imported only if there is something to record. Whatever
-happens, it prints nothing and its exit code is 0: Claude Code blocks the tool if a hook exits with
+`sys.path`, and the rest of the package is imported only if there is something to record. Even after
+an error it prints nothing and exits with 0: Claude Code blocks the tool if a hook exits with
 2.
 """
 
@@ -14,7 +14,7 @@ import os
 import sys
 
 PENDING = "pending"
-"""Folder, below the hooks' folder in the state directory, with a mark for each running call."""
+"""Subfolder of the hooks' folder in the state directory, with a marker file per running call."""
 MAX_BYTES = 64 * 1024 * 1024
 _WORDS = (b"terraform", b"tofu", b"terragrunt", b"kubectl", b"dropdb", b"drop", b"truncate")
 _GIT_WORDS = (b"reset", b"push", b"clean")
@@ -29,8 +29,8 @@ def main() -> None:
             from orchestrator.session_hooks.handler import handle_event
 
             handle_event(event)
-    # Everything is caught, KeyboardInterrupt and SystemExit too: any traceback or exit code would
-    # reach the user's session, who is in the middle of something else.
+    # Catch everything, including KeyboardInterrupt and SystemExit: a traceback or exit code would
+    # disturb the user's session.
     except BaseException as error:  # noqa: BLE001 -- a hook must never disturb the session
         _log_error(error)
 
@@ -38,7 +38,7 @@ def main() -> None:
 def should_handle(event: bytes) -> bool:
     """Return whether an event may have to be recorded.
 
-    True where it does not costs time; False where it does would lose the record.
+    A false positive only costs time; a false negative would lose the record.
     """
     kind = _parse_kind(event)
     if kind == b"PostToolUseFailure":
@@ -49,14 +49,14 @@ def should_handle(event: bytes) -> bool:
 
 
 def contains_destructive_word(event: bytes) -> bool:
-    """Return whether a tool's input contains a word of a destructive command, without quoting.
+    """Return whether a tool's input contains a word of a destructive command, ignoring quotes.
 
-    The event is searched as bytes: most calls end here, and never import `json`.
+    The event is searched as bytes, because most calls end here and never need `json`.
     """
     start = event.find(b'"tool_input"')
     text = event[max(start, 0) :]
     if b"$'" in text or b"\\u00" in text:
-        return True  # a word may be spelled in escapes
+        return True  # escapes may hide a word
     text = text.replace(b"\\\\\\n", b"").replace(b"\\n", b" ").replace(b"\\t", b" ")
     text = text.translate(None, b"\"'\\").lower()
     if _has_word(text, b"rm") or b"-delete" in text or any(word in text for word in _WORDS):
@@ -67,7 +67,7 @@ def contains_destructive_word(event: bytes) -> bool:
 
 
 def has_workspace() -> bool:
-    """Return whether there is a workspace, judging by the environment and not by the event."""
+    """Return whether there is a workspace, according to the environment; the event is not read."""
     _add_import_path()
     from orchestrator.session_hooks.writeahead import locations
 
@@ -75,7 +75,7 @@ def has_workspace() -> bool:
 
 
 def _read_pattern_words() -> list[bytes]:
-    """Return the first words of the user's patterns, as they appear in a text without quotes."""
+    """Return the first words of the user's patterns, as they appear in text without quotes."""
     from orchestrator.session_hooks.writeahead import locations
 
     words = []
@@ -86,7 +86,7 @@ def _read_pattern_words() -> list[bytes]:
             continue
         for pattern in patterns:
             first = pattern.split()[0].encode("utf-8", "replace").lower()
-            # Without quotes and folders, up to a wildcard, the word appears in the text literally.
+            # Without quotes and leading folders, and up to a wildcard, the word occurs literally.
             word = first.translate(None, b"\"'\\").rpartition(b"/")[2]
             words.append(word.partition(b"*")[0].partition(b"?")[0].partition(b"[")[0])
     return words
@@ -111,7 +111,7 @@ def _read_event() -> bytes:
 
 
 def _parse_kind(event: bytes) -> bytes:
-    """Return the name of the event. It comes before any text that a tool can have written."""
+    """Return the name of the event, which precedes any text that a tool may have written."""
     start = event.find(b'"hook_event_name"')
     if start < 0:
         return b""
@@ -146,12 +146,12 @@ def _log_error(error: BaseException) -> None:
         from orchestrator.session_hooks.error_log import log_error
 
         log_error(error)
-    # As in `main`: an error of logging an error must not reach the session either.
+    # As in `main`: an error while logging an error must not reach the session either.
     except BaseException:  # noqa: BLE001, S110 -- no other channel is left
         pass
 
 
 if __name__ == "__main__":
     main()
-    # Nothing is buffered, and shutting the interpreter down would take milliseconds.
+    # Skip the interpreter's shutdown: nothing is buffered, and it would take milliseconds.
     os._exit(0)

@@ -1,7 +1,7 @@
-"""Read and write the database of all runs: SQLite in the state directory, or Postgres by its URL.
+"""Read and write the database of all runs: SQLite in the state directory, or Postgres at a URL.
 
-`opening` opens it. Statements use `?` for values and work in both. Any thread may call: a
-transaction has the connection to itself.
+The module `opening` opens it. Statements use `?` as the placeholder, and must work in both. The
+class is thread-safe: a transaction has exclusive use of the connection.
 """
 
 import threading
@@ -17,15 +17,15 @@ Row = tuple[Any, ...]
 
 
 class Database:
-    """A connection to the database; `opening.open_database` returns one with its tables.
+    """A connection to the database; `opening.open_database` also creates the tables.
 
     Each method raises InfrastructureError when the database fails.
 
     Args:
         directory: the state directory.
-        url: the URL of a Postgres database; the value of `ORCHESTRATOR_DATABASE_URL` if None, and
-            SQLite in the state directory if that is empty.
-        durable: whether a commit survives a power failure, and not only the end of the process.
+        url: the URL of a Postgres database; empty for SQLite in the state directory. The value of
+            `ORCHESTRATOR_DATABASE_URL` if None.
+        durable: whether a commit survives a power failure, and not only a crash of the process.
 
     Raises:
         InfrastructureError: the database or the state directory cannot be used.
@@ -54,7 +54,7 @@ class Database:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is a file in the state directory, used by this machine alone."""
+        """Whether the database is a file in the state directory, used only by this machine."""
         return isinstance(self._engine, SQLite)
 
     def fetch_rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
@@ -82,7 +82,7 @@ class Database:
                 return
             self._in_transaction = True
             try:
-                # Inside `try`: Ctrl-C may raise at any point, also right after the lock was taken.
+                # Inside `try`: Ctrl-C may raise at any point, even right after acquiring the lock.
                 with self._explain_errors():
                     self._engine.begin()
                 yield self
@@ -115,7 +115,7 @@ class Database:
             return self._engine.has_table(name)
 
     def run_script(self, script: str) -> None:
-        """Execute statements that are separated by `;`, with the types of `schema` filled in."""
+        """Execute statements separated by `;`, with the engine's types for the placeholders."""
         for statement in filter(str.strip, script.split(";")):
             with self._explain_errors():
                 self._engine.execute(statement.format(**self._engine.types), ())
@@ -126,14 +126,14 @@ def _convert_value(value: Value) -> Value:
 
 
 def normalize_text(text: str) -> str:
-    """Return a text as it will be read from the database: valid Unicode without NUL characters.
+    """Return text as it will be read from the database: valid Unicode without NUL characters.
 
     Neither database stores lone surrogates, and Postgres refuses NUL.
     """
     try:
-        # Bytes that are not UTF-8, which `surrogateescape` turned into surrogates when read.
+        # Surrogates from `surrogateescape`: they stand for bytes that were not UTF-8.
         valid = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     except UnicodeEncodeError:
-        # Other lone surrogates, such as half of an emoji that was cut.
+        # Other lone surrogates, such as half of an emoji that was cut in two.
         valid = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return valid.replace("\0", "")

@@ -28,7 +28,7 @@ def test_the_time_line_of_a_run(call: Call, shop: Shop, teacher: ReplayServer) -
     lines = [" ".join(line.split()[1:]) for line in done.out.splitlines()]
     wanted = iter(
         [
-            f"run starts: {TASK}",
+            f"run started: {TASK}",
             "step running the suite as it stands",
             "baseline 1 failed, 0.",
             "attempt 1 begins one of at most 2",
@@ -108,7 +108,7 @@ def test_a_run_of_an_earlier_version_has_no_events(call: Call, shop: Shop) -> No
 
     with Store() as store:
         store.create_run(Task("old", shop.project), "{}")
-    assert call("runs", "events").out == "no events on record\n"
+    assert call("runs", "events").out == "no events are on record for this run\n"
     assert call("runs", "events", "nothing").code == 2
 
 

@@ -102,7 +102,7 @@ def test_an_edited_rule_keeps_its_id(rules: Rules) -> None:
     assert edited["id"] == change.rule.id
     assert edited["rule"]["text"]["when"] == NONE.when
     assert rules.texts == ["Never return 0 for nothing"]
-    assert "no change is given" in rules("edit", change.rule.id, code=2)
+    assert "there is nothing to change" in rules("edit", change.rule.id, code=2)
 
 
 def test_a_contradiction_that_is_approved_takes_the_others_place(rules: Rules) -> None:
@@ -165,7 +165,7 @@ def test_a_terminal_gets_a_table(rules: Rules, monkeypatch: pytest.MonkeyPatch) 
     told = rules("why", change.rule.id)
     assert "solved at the first attempt" in told
     assert "added" in told
-    assert rules("pending") == "no rule awaits approval\n"
+    assert rules("pending") == "no rules await approval\n"
 
 
 def test_an_unknown_rule_is_one_clear_line(rules: Rules) -> None:

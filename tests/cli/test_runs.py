@@ -58,7 +58,7 @@ def test_old_runs_are_removed_by_hand(call: Call, shop: Shop) -> None:
     assert call("runs", "prune", *here).code == 0
     assert not run.folder.exists()
     assert call("runs").out.splitlines()[1].startswith(run.id)
-    assert "its files and details were removed" in call("runs", "show").out
+    assert "files and details were removed" in call("runs", "show").out
     assert call("resume", run.id).code == 2
 
 

@@ -88,7 +88,7 @@ def test_ctrl_c_ends_the_agent_and_keeps_the_run(
     done = wait_for_result(child)
     assert (done.code, done.err) == (130, "\norchestrator: interrupted\n")
     assert "Interrupted" in done.out
-    assert "  go on    orchestrator resume " in done.out
+    assert "  continue orchestrator resume " in done.out
     assert alive(left) == []
     assert get_last_run().outcome is RunOutcome.INTERRUPTED
 

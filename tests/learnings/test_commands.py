@@ -55,7 +55,7 @@ def test_from_init_to_promotion(command: Command, project: Path) -> None:
     text = "The node group cannot be renamed. Rename forces replacement."
     assert f"logged {identity} in " in command("learnings", "log", "ERR", text).output
     for times in (2, 3):
-        assert f"{times} times by now" in command("learnings", "log", "err", text).output
+        assert f"{times} occurrences so far" in command("learnings", "log", "err", text).output
     assert "PROMOTION CANDIDATE - ERR" in command("learnings", "review").output
     with pytest.raises(UsageError, match=f"{identity} is pending; only a resolved"):
         command("learnings", "promote", identity, "--line", "Never rename", "--yes")
@@ -107,7 +107,7 @@ def test_a_contradiction_is_not_promoted_until_a_person_approves_it(
 
     command("rules", "approve", waiting["id"])
     said = command("learnings", "promote", always, "--yes").output
-    assert said == f"{always} is promoted: rule {waiting['id']} already says it: Always use tabs\n"
+    assert said == f"{always} was promoted: rule {waiting['id']} already says the same: Always use tabs\n"
     assert "Never" not in (project / "CLAUDE.md").read_text("utf-8")
 
 
@@ -230,7 +230,7 @@ def test_the_workspace_is_at_the_top_and_the_hooks_where_sessions_start(
     said = command("learnings", "init", "local", "--gitignore", "shared", "--hooks").output
     assert f"created {project}/.learnings/ERRORS.md" in said
     assert (
-        f"start in {project}/sub; for sessions that start in {project}: orchestrator hooks" in said
+        f"start in {project}/sub; for those in {project}: orchestrator hooks" in said
     )
     assert [path.name for path in (project / "sub").iterdir()] == [".claude"]
     assert "start in" in command("hooks", "install", "local").output
@@ -272,7 +272,7 @@ def test_score(command: Command) -> None:
 
 def test_resume(command: Command, project: Path) -> None:
     command("learnings", "init", "local", "--gitignore", "none", "--no-hooks")
-    assert command("learnings", "resume").output == "no operation is pending\n"
+    assert command("learnings", "resume").output == "no operations are pending\n"
     buffer = Workspace(project, everywhere=False).buffer
     entry = "## WAL Entry — 2026-05-20 14:32\n**Operation**: rm -rf gone\n**Status**: PENDING\n"
     buffer.write_text(f"Step 2: [ ] Tell the team\n\n{entry}", encoding="utf-8")

@@ -136,7 +136,7 @@ def test_trouble_of_the_hooks_is_told(workspace: Workspace) -> None:
     found = review_workspace(workspace, DAY)
     assert found.hook_error_log is not None
     assert "JSONDecodeError" in found.hook_error_log.read_text(encoding="utf-8")
-    assert f"the hooks had errors: see {found.hook_error_log}" in "\n".join(
+    assert f"the hooks logged errors: read {found.hook_error_log}" in "\n".join(
         iter_review_lines(found)
     )
     found.hook_error_log.unlink()
@@ -168,7 +168,7 @@ def test_what_is_pending_is_listed(workspace: Workspace) -> None:
     said = list(iter_review_lines(review_workspace(workspace, DAY)))
     assert said[0] == "Pending:"
     assert said[1] == "  '0 alpha0 beta0': FEAT-20260520-001"
-    assert said[21] == "  and 5 more; --json gives all"
+    assert said[21] == "  and 5 more; --json lists all of them"
     assert "Done with" not in "\n".join(said)
 
 

@@ -114,4 +114,4 @@ def test_n8n_is_down_and_the_failure_is_taught_later(
     assert "1 taught" in taught.output
     assert world.rulebook.count(RULE) == 1
     again = CliRunner().invoke(cli, ["teach", "--pending", *arguments], catch_exceptions=False)
-    assert again.output == "no failure is queued\n"
+    assert again.output == "no failures are queued\n"

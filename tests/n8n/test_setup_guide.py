@@ -97,7 +97,7 @@ def test_the_commands_run_one_after_the_other(model: ReplayServer, tmp_path: Pat
     assert read_answer(answer[:end], ()).action is Action.ADD
     assert "The teacher works." in then["output"]
     assert "Connected" in last["output"]
-    assert "no failure is queued" in last["output"]
+    assert "no failures are queued" in last["output"]
 
 
 def run(

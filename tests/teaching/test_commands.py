@@ -56,7 +56,7 @@ def test_a_report_that_met_nobody_waits_and_is_taught_later(
         assert workflow.asked[0].json["failure_type"] == "scope_error"
     assert (code, "1 taught; 1 changes" in output) == (0, True)
     assert TEXT["rule"] in (project / "CLAUDE.md").read_text(encoding="utf-8")
-    assert command("teach", "--pending") == (0, "no failure is queued\n", "")
+    assert command("teach", "--pending") == (0, "no failures are queued\n", "")
 
 
 @pytest.mark.parametrize("words", [REPORT, ["teach", "--pending"], ["teacher", "test"]])
@@ -102,7 +102,7 @@ def test_an_answer_that_is_no_lesson_ends_the_wait(
     with Loopback(Reply(body=b"I would rather talk.")) as workflow:
         code, output, _ = command("teach", "--pending", url=workflow.url)
     assert (code, "I would rather talk." in output) == (0, True)
-    assert command("teach", "--list")[1] == "no failure is queued\n"
+    assert command("teach", "--list")[1] == "no failures are queued\n"
 
 
 def test_teach_wants_to_know_what(command: Callable[..., tuple[int, str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""Read the records of the plugin as they arrive, and build the report from them."""
+"""Read the records that the pytest plugin sends, and build the report from them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -205,9 +205,9 @@ class ReportReader:
             for text in each.finish["forged"]
         ]
         if self._invalid_records:
-            found.append(f"{self._invalid_records} records that the runner did not send")
+            found.append(f"invalid records, not sent by the runner: {self._invalid_records}")
         if any(each.has_gap for each in self._sessions.values()):
-            found.append("records of the runner are missing or out of order")
+            found.append("records from the runner are missing or out of order")
         return tuple(dict.fromkeys(found))
 
 
