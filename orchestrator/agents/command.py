@@ -156,13 +156,14 @@ def _build_result(done: ProcessResult, limits: AgentLimits) -> AgentResult:
 def _describe_limit(ended_by: EndReason, limits: AgentLimits) -> str:
     match ended_by:
         case EndReason.WALL_CLOCK:
-            return f"ended after {limits.wall_clock_seconds:g} s; limits.wall_clock allows more"
+            seconds = f"{limits.wall_clock_seconds:g} s"
+            return f"ended after {seconds}; raise limits.wall_clock to allow more"
         case EndReason.NO_OUTPUT:
             seconds = f"{limits.no_output_seconds:g} s"
-            return f"ended after {seconds} without output; limits.no_output allows more"
+            return f"ended after {seconds} without output; raise limits.no_output to allow more"
         case EndReason.PROCESSES:
             most = f"{limits.max_processes} processes"
-            return f"had more than {most}; limits.max_processes allows more"
+            return f"had more than {most}; raise limits.max_processes to allow more"
     return "interrupted"
 
 
@@ -185,7 +186,7 @@ def _judge_notice(done: ProcessResult, kind: NoticeKind, notice: str) -> AgentRe
     if kind is NoticeKind.LIMIT:
         resets_at = parse_reset_time(notice, datetime.now().astimezone())
         if resets_at:
-            message += "; limits.wait_for_reset waits until then"
+            message += "; set limits.wait_for_reset to wait until then"
         return AgentResult(AgentOutcome.USAGE_LIMIT, message, resets_at=resets_at)
     if kind is NoticeKind.LOGIN:
         message += f"; log in with {done.argv[0]}, or set its key"

@@ -1,6 +1,7 @@
 """Makes a verdict trustworthy: tests and environment are unchanged, and all cases really ran.
 
 guard                 all parts together, as the steps of a run call them; the first `Reviewer`
+mode                  what it does about edits
 build                 builds guards
 suite_runs            runs the suite under watch
 fake                  a reviewer whose findings are scripted
@@ -46,7 +47,8 @@ findings, errors      how all of them report
 """
 
 from orchestrator.guard.build import build_disabled_guard, build_guard
-from orchestrator.guard.guard import Guard, GuardMode
+from orchestrator.guard.guard import Guard
+from orchestrator.guard.mode import GuardMode
 from orchestrator.guard.protection import GuardedFile
 
 __all__ = ["Guard", "GuardMode", "GuardedFile", "build_disabled_guard", "build_guard"]

@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.guard.guard import Guard, GuardMode
+from orchestrator.guard.guard import Guard
+from orchestrator.guard.mode import GuardMode
 from orchestrator.rulebook.rule_files import RuleFiles
 
 

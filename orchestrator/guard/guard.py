@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from orchestrator.guard.baseline import Baseline
 from orchestrator.guard.control_run import ControlRun
 from orchestrator.guard.instruction_files import Instructions
 from orchestrator.guard.manifest import Manifest
+from orchestrator.guard.mode import GuardMode
 from orchestrator.guard.protection import GuardedFile
 from orchestrator.guard.protection_derivation import Basis
 from orchestrator.guard.suite_runs import SuiteRuns
@@ -22,18 +22,6 @@ from orchestrator.models.footprint import Footprint
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.suites.environment import build_project_environment
 from orchestrator.suites.pytest.settings import list_environment_plugins
-
-
-class GuardMode(StrEnum):
-    """What happens to edits to guarded files."""
-
-    RESTORE = "restore"
-    """They are reverted and reported."""
-    FLAG = "flag"
-    """They are reported, but never prevent a passing verdict."""
-    OFF = "off"
-    """They are not detected."""
-
 
 Rerun = Callable[[Sequence[str]], SuiteReport]
 """Runs the cases with the given ids again."""

@@ -49,7 +49,7 @@ def empty(**fields: Any) -> ResultMessage:
 def check(ended: AgentResult, notice: Notice) -> None:
     assert ended.outcome is notice.outcome
     assert (ended.resets_at is not None) == notice.has_reset_time
-    assert ("waits until then" in ended.message) == notice.has_reset_time
+    assert ("to wait until then" in ended.message) == notice.has_reset_time
     assert notice.quotes in ended.message
 
 

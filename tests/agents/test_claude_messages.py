@@ -73,10 +73,10 @@ def read(*messages: Message, ending: Ending = ENDING) -> tuple[AgentResult, list
          AgentOutcome.API_ERROR, "smaller task"),
         (result(is_error=True, terminal_reason="aborted_tools"), AgentOutcome.CRASHED, "signal"),
         (result(is_error=True, terminal_reason="turn_setup_failed", errors=["no {setup}"]),
-         AgentOutcome.CRASHED, "turn_setup_failed: no {setup}"),
+         AgentOutcome.CRASHED, "(turn_setup_failed): no {setup}"),
         (result(is_error=True, terminal_reason="max_turns", errors=["{text} {0}"], result=None),
          AgentOutcome.MAX_TURNS, "{text} {0}"),
-        (result(is_error=True), AgentOutcome.CRASHED, "completed: done"),
+        (result(is_error=True), AgentOutcome.CRASHED, "(completed): done"),
         (result(terminal_reason=None, num_turns=0), AgentOutcome.CRASHED, "hook"),
         (result(terminal_reason="stop_hook_prevented"), AgentOutcome.COMPLETED, "done"),
     ],
@@ -234,10 +234,12 @@ def test_a_round_is_named_as_what_ended_the_attempt() -> None:
     result, _ = read(*map(called, "abab"), ending=ending)
     assert result.outcome is AgentOutcome.NO_PROGRESS
     assert result.message.startswith(
-        "the same 2 tool calls 2 times in a row; limits.same_tool_call"
+        "the same 2 tool calls 2 times in a row; raise limits.same_tool_call"
     )
     result, _ = read(*map(called, "baaa"), ending=ending)
-    assert result.message.startswith("the same tool call 3 times in a row; limits.same_tool_call")
+    assert result.message.startswith(
+        "the same tool call 3 times in a row; raise limits.same_tool_call"
+    )
 
 
 def test_a_tool_call_ends_once_and_says_how() -> None:

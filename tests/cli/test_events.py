@@ -29,19 +29,19 @@ def test_the_time_line_of_a_run(call: Call, shop: Shop, teacher: ReplayServer) -
     wanted = iter(
         [
             f"run started: {TASK}",
-            "step running the suite as it stands",
+            "step running the suite on the unchanged project",
             "baseline 1 failed, 0.",
-            "attempt 1 begins one of at most 2",
+            "attempt 1 start at most 2 attempts",
             f"attempt 1 says I was asked: {TASK}",
             "attempt 1 agent completed, 0 turns,",
             "attempt 1 changed 1 file, +1 -0: M word.txt",
             "attempt 1 suite 1 failed,",
-            "attempt 1 teaches",
+            "attempt 1 teacher asked about: ",
             "attempt 1 teacher add: It guessed.",
             "attempt 1 rule r-",
-            "attempt 1 ends running",
-            "attempt 2 begins one of at most 2",
-            "attempt 2 ends solved",
+            "attempt 1 end running",
+            "attempt 2 start at most 2 attempts",
+            "attempt 2 end solved",
             "run solved",
         ]
     )

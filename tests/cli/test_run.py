@@ -88,7 +88,7 @@ def test_plain_lines_without_a_terminal(call: Call, shop: Shop, teacher: ReplayS
     for line in (
         f"Task     {TASK}",
         f"Project  {shop.project}",
-        "... running the suite as it stands",
+        "... running the suite on the unchanged project",
         "    ✗ sh check.sh  ended with 1",
         "Attempt 1 of at most 2",
         f"  says     I was asked: {TASK}",
@@ -104,7 +104,7 @@ def test_plain_lines_without_a_terminal(call: Call, shop: Shop, teacher: ReplayS
     ):
         assert line in lines
     assert lines == [line.rstrip() for line in lines]
-    (record,) = [line for line in lines if line.startswith("  record   ")]
+    (record,) = [line for line in lines if line.startswith("  details  ")]
     shown = call(*record.split()[2:])
     assert shown.code == 0
     assert shown.out.startswith("\nRun ")
@@ -134,8 +134,8 @@ def test_a_run_on_record(call: Call, shop: Shop, teacher: ReplayServer) -> None:
         "\nAttempt 2: 1 passed; ",
         "prompt:\n    ",
         "This is a new attempt",
-        "\nEnd\n",
-        "bill     ",
+        "\nResult\n",
+        "cost     ",
     ):
         assert part in shown.out
     assert call("runs", "show").out == shown.out
@@ -209,8 +209,8 @@ def test_a_pause_is_1_and_resume_goes_on(call: Call, shop: Shop, teacher: Replay
     assert done.code == 1
     assert "Paused after 1 attempt\n" in done.out
     assert RULE in done.out
-    (going_on,) = [line for line in done.out.splitlines() if line.startswith("  go on    ")]
-    done = call(*going_on.split()[3:])
+    (going_on,) = [line for line in done.out.splitlines() if line.startswith("  continue ")]
+    done = call(*going_on.split()[2:])
     assert (done.code, done.err) == (0, "")
     assert "(resumed)" in done.out
     assert "Attempt 2 of at most 2" in done.out

@@ -95,7 +95,7 @@ def test_ctrl_c_ends_the_agent_and_keeps_the_run(
     shop.agent.write_text(AGENT, encoding="utf-8")
     done = call("resume")
     assert (done.code, done.err) == (0, "")
-    assert "running the suite as it stands" not in done.out
+    assert "running the suite on the unchanged project" not in done.out
     assert RULE.encode() in shop.rulebook
 
 

@@ -96,8 +96,8 @@ def evil(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_a_run_on_a_terminal(call: Call, shop: Shop, evil: None) -> None:
     seen = on_a_terminal("run", f"Do {EVIL}", "--project-dir", shop.project)
     assert seen.code == 1, "\n".join(seen.lines)
-    assert b"the agent works" in seen.raw
-    assert not [line for line in seen.lines if "the agent works" in line or " · " in line]
+    assert b"running the agent" in seen.raw
+    assert not [line for line in seen.lines if "running the agent" in line or " · " in line]
     assert seen.raw.rfind(b"\x1b[?25h") > seen.raw.rfind(b"\x1b[?25l") > 0
     rest = OURS.sub(b"", seen.raw).decode()
     assert [character for character in rest if not character.isprintable()] == []
@@ -136,10 +136,10 @@ def test_no_text_looks_like_a_line_of_ours() -> None:
 def test_what_is_cut_short_leaves_no_moving_line() -> None:
     printed = io.StringIO()
     console = Console(Screen(file=printed, force_terminal=True, width=40))
-    console(events.StepStarted("the agent works"))
+    console(events.StepStarted("running the agent"))
     console.close()
     screen = pyte.Screen(40, 5)
     pyte.Stream(screen).feed(printed.getvalue().replace("\n", "\r\n"))
-    assert "the agent works" in printed.getvalue()
+    assert "running the agent" in printed.getvalue()
     assert "".join(screen.display).strip() == ""
     assert not screen.cursor.hidden

@@ -127,7 +127,7 @@ def test_resume_is_such_a_process(make_case: Factory) -> None:
         timeout=300,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "running the suite as it stands" not in done.stdout
+    assert "running the suite on the unchanged project" not in done.stdout
     assert set(count_finished().values()) == {1}
     case.finish()
 

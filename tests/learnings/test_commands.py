@@ -67,7 +67,7 @@ def test_from_init_to_promotion(command: Command, project: Path) -> None:
     with pytest.raises(UsageError, match="no terminal to confirm"):
         command("learnings", "promote", identity)
     assert not (project / "CLAUDE.md").exists()
-    assert "is promoted" in command("learnings", "promote", identity, "--yes").output
+    assert "was promoted" in command("learnings", "promote", identity, "--yes").output
     written = (project / "CLAUDE.md").read_text("utf-8")
     assert "- **Rule**: Never rename a node group in place\n" in written
     assert "- **Why**: The node group cannot be renamed. Rename forces replacement.\n" in written
@@ -107,7 +107,10 @@ def test_a_contradiction_is_not_promoted_until_a_person_approves_it(
 
     command("rules", "approve", waiting["id"])
     said = command("learnings", "promote", always, "--yes").output
-    assert said == f"{always} was promoted: rule {waiting['id']} already says the same: Always use tabs\n"
+    assert (
+        said
+        == f"{always} was promoted: rule {waiting['id']} already says the same: Always use tabs\n"
+    )
     assert "Never" not in (project / "CLAUDE.md").read_text("utf-8")
 
 
@@ -229,9 +232,7 @@ def test_the_workspace_is_at_the_top_and_the_hooks_where_sessions_start(
     monkeypatch.chdir(project / "sub")
     said = command("learnings", "init", "local", "--gitignore", "shared", "--hooks").output
     assert f"created {project}/.learnings/ERRORS.md" in said
-    assert (
-        f"start in {project}/sub; for those in {project}: orchestrator hooks" in said
-    )
+    assert f"start in {project}/sub; for those in {project}, run: orchestrator hooks" in said
     assert [path.name for path in (project / "sub").iterdir()] == [".claude"]
     assert "start in" in command("hooks", "install", "local").output
     top = command("hooks", "install", "local", "--project-dir", str(project)).output
@@ -302,7 +303,7 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
     said = at_a_terminal(
         project,
         ["learnings", "init"],
-        {"Where": "local", "Lines for .gitignore": "personal", "Add the hooks": "y"},
+        {"Where": "local", "What to add to .gitignore": "personal", "Add the hooks": "y"},
     )
     assert "created" in said
     assert (project / ".gitignore").read_text(encoding="utf-8").startswith(".learnings/\n")
@@ -316,8 +317,8 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
         {
             "The rule, as an instruction [Run x first]": "We did it",
             "is not an instruction": "",
-            "Write this change": "y",
-            "Commit the change": "y",
+            "Write this change?": "y",
+            "Commit this change?": "y",
         },
     )
     assert f"committed: docs(memory): promote {identity}" in said

@@ -241,7 +241,7 @@ def test_over_budget_the_rule_that_did_least_makes_room(
 
 
 def test_what_is_too_long_alone_waits(workspace: Workspace, open_book: OpenBook) -> None:
-    refuses(workspace, open_book(max_tokens=10), LINE, "alone it is longer than rules.max_tokens")
+    refuses(workspace, open_book(max_tokens=10), LINE, "the rule alone exceeds rules.max_tokens")
 
 
 def test_under_review_it_waits_for_approval(workspace: Workspace, open_book: OpenBook) -> None:

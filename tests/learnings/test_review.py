@@ -109,7 +109,7 @@ def test_what_came_back_after_its_promotion_is_named(
         ("Never rename it", 1)
     ]
     said = "\n".join(iter_review_lines(found))
-    assert "the problem recurred" in said
+    assert "Promoted, but recurred" in said
     assert "  ERR-20260520-001 - 'Never rename it' - once\n" in said
     log_entry(workspace, Kind.ERR, "Never rename it", on=DAY)
     assert "'Never rename it' - 2 times" in "\n".join(

@@ -208,7 +208,7 @@ def test_a_book_in_one_bullet_is_weighed_to_its_end() -> None:
 def test_a_rule_that_would_not_fit_even_alone_is_held_back() -> None:
     outcome = take(book(NONE, LISTS), MONEY, PreflightContext(max_tokens=10))
     assert (outcome.change, outcome.leaving) == ("waits for approval", ())
-    assert "longer than rules.max_tokens, 10" in outcome.reason
+    assert "exceeds rules.max_tokens (10)" in outcome.reason
 
 
 def test_an_amendment_that_would_not_fit_even_alone_is_held_back() -> None:

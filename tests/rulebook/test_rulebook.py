@@ -129,7 +129,7 @@ def test_a_lesson_that_cannot_be_applied_is_told(project: Path) -> None:
     book = MarkdownRulebook(project, project.parent / "locks", on_event=heard.append)
     assert book.apply(reinforce("r-000000"), FAILURE) is None
     assert book.apply(Lesson(Action.NONE, "seen before"), FAILURE) is None
-    text = "no rule written: there is no rule r-000000 to reinforce, and no text to add"
+    text = "no rule written: there is no rule r-000000 to reinforce, and no text for a new rule"
     assert heard == [Notice(text)]
     assert not (project / "CLAUDE.md").exists()
 

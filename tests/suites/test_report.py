@@ -189,7 +189,7 @@ def test_a_line_without_the_nonce_is_not_a_record(project: Path) -> None:
             """,
     )
     report = run_suite(project)
-    assert report.forged == ("1 records that the runner did not send",)
+    assert report.forged == ("invalid records, not sent by the runner: 1",)
 
 
 def test_where_a_skip_was_raised_is_reported(project: Path) -> None:

@@ -216,7 +216,9 @@ def test_requests_to_this_machine_bypass_the_proxy(monkeypatch: pytest.MonkeyPat
 def test_nobody_there_is_one_clear_line() -> None:
     retries, waits = make_instant_retries(tries=3)
     teacher = LocalTeacher(api_key="key", base_url="http://127.0.0.1:9", retries=retries)
-    with pytest.raises(TeacherUnavailable, match=r"127\.0\.0\.1:9.*not reached.*refused.*network"):
+    with pytest.raises(
+        TeacherUnavailable, match=r"127\.0\.0\.1:9.*could not be reached.*refused.*network"
+    ):
         teacher.teach(FAILURE, ())
     assert len(waits) == 2
 
@@ -227,7 +229,7 @@ def test_nobody_there_is_one_clear_line() -> None:
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (400, "see what the API said"),
+        (400, "check what the API reported"),
         (401, "check ANTHROPIC_API_KEY"),
         (403, "check ANTHROPIC_API_KEY and teacher.model"),
         (413, "too large"),
@@ -268,7 +270,7 @@ def test_an_unknown_model_is_a_matter_of_configuration() -> None:
 def test_what_is_not_the_messages_api_is_said_to_be_not(reply: Reply) -> None:
     with Loopback(reply) as api:
         teacher = LocalTeacher(api_key="key", base_url=api.url, retries=make_instant_retries()[0])
-        with pytest.raises(TeacherUnavailable, match="not the Messages API"):
+        with pytest.raises(TeacherUnavailable, match="does not speak the Messages API"):
             teacher.teach(FAILURE, ())
 
 

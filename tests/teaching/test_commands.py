@@ -54,7 +54,7 @@ def test_a_report_that_met_nobody_waits_and_is_taught_later(
     with Loopback(Reply(body=ADD.encode())) as workflow:
         code, output, _ = command("teach", "--pending", url=workflow.url)
         assert workflow.asked[0].json["failure_type"] == "scope_error"
-    assert (code, "1 taught; 1 changes" in output) == (0, True)
+    assert (code, "failures taught: 1; rules changed: 1" in output) == (0, True)
     assert TEXT["rule"] in (project / "CLAUDE.md").read_text(encoding="utf-8")
     assert command("teach", "--pending") == (0, "no failures are queued\n", "")
 
