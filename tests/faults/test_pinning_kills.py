@@ -31,7 +31,7 @@ def test_killed_at_any_moment_it_is_there_whole_or_not_at_all(tmp_path: Path) ->
         "from tests.workspace.test_pinning import pinned\n"
         f"workspace = open_workspace(Path({str(project)!r}), Path({str(tmp_path / 'state')!r}))\n"
         f"Path({str(ready)!r}).touch()\n"
-        f"workspace.pin(pinned({tree!r}), Path({str(folder)!r}))\n",
+        f"workspace.pin_snapshot(pinned({tree!r}), Path({str(folder)!r}))\n",
         encoding="utf-8",
     )
     started = kill_after(script, ready, None)
