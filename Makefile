@@ -36,7 +36,7 @@ $(BIN)/python -m tests.corpus.figures $(RESULTS) $(2) || failed=1; exit $$failed
 endef
 
 # What tells soon whether an interpreter or a set of versions carries the program.
-SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/session_hooks/test_claude.py \
+SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e tests/masking tests/session_hooks/test_claude.py \
   tests/rulebook/test_history.py tests/replay/test_sdk.py tests/suites tests/teacher \
   tests/test_architecture.py tests/journal/test_journal.py tests/storage
 

@@ -16,7 +16,9 @@ FORMATS: tuple[Shape, ...] = (
         "private key",
         ("private key",),
         rf"{_BEGIN}(?:[\w+/=\s\\:,.\"'>|()-]{{0,8000}}?{_END}|[A-Za-z0-9+/=\s\\\"'+-]{{0,8000}})"
-        rf"|^(?:[+ -]?+[A-Za-z0-9+/=]{{1,80}}+[ \r]*+\n){{1,400}}+[+ -]?{_END}",
+        # The group itself is not possessive: before 3.11.5 such a group can fail to match (CPython
+        # gh-106052), and Debian 12 has 3.11.2. Each line reads one way, so little is tried twice.
+        rf"|^(?:[+ -]?+[A-Za-z0-9+/=]{{1,80}}+[ \r]*+\n){{1,400}}[+ -]?{_END}",
         lines=-1,
     ),
     Shape("json web token", ("eyj",), r"\beyJ[\w-]{8,2000}\.[\w-]{4,4000}(?:\.[\w-]{0,2000})?"),
