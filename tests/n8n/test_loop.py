@@ -111,7 +111,7 @@ def test_n8n_is_down_and_the_failure_is_taught_later(
     monkeypatch.setenv("ORCHESTRATOR_N8N_WEBHOOK_URL", n8n.webhook)
     model.play_scenario(TAUGHT)
     taught = CliRunner().invoke(cli, ["teach", "--pending", *arguments], catch_exceptions=False)
-    assert "1 taught" in taught.output
+    assert "failures taught: 1; rules changed: 1" in taught.output
     assert world.rulebook.count(RULE) == 1
     again = CliRunner().invoke(cli, ["teach", "--pending", *arguments], catch_exceptions=False)
     assert again.output == "no failures are queued\n"
