@@ -1,6 +1,7 @@
 """Poison the dangerous defaults: no test reaches the network or the real home directory."""
 
 import contextlib
+import importlib
 import os
 import signal
 import socket
@@ -58,7 +59,9 @@ def nothing_left_open() -> Iterator[None]:
     """
     before = list_open()
     yield
-    if durable := sys.modules.get("orchestrator.journal.durable"):
+    if "orchestrator.journal.durable" in sys.modules:
+        # A thread of the program may still be importing it: this waits until it is whole.
+        durable = importlib.import_module("orchestrator.journal.durable")
         durable.close_engine()  # it stays open until the process ends
     assert sorted(list_open() - before) == [], "left open by this test"
 

@@ -13,8 +13,6 @@ an error it prints nothing and exits with 0: Claude Code blocks the tool if a ho
 import os
 import sys
 
-PENDING = "pending"
-"""Subfolder of the hooks' folder in the state directory, with a marker file per running call."""
 MAX_BYTES = 64 * 1024 * 1024
 _WORDS = (b"terraform", b"tofu", b"terragrunt", b"kubectl", b"dropdb", b"drop", b"truncate")
 _GIT_WORDS = (b"reset", b"push", b"clean")
@@ -121,10 +119,10 @@ def _parse_kind(event: bytes) -> bytes:
 
 def _has_pending_call(event: bytes, kind: bytes) -> bool:
     _add_import_path()
-    from orchestrator.storage.location import HOOKS, find_state_directory
+    from orchestrator.storage.location import HOOKS, PENDING_CALLS, find_state_directory
 
     try:
-        names = os.listdir(os.path.join(find_state_directory(), HOOKS, PENDING))
+        names = os.listdir(os.path.join(find_state_directory(), HOOKS, PENDING_CALLS))
     except OSError:
         return False
     return any(kind == b"Stop" or os.fsencode(name) in event for name in names)

@@ -145,7 +145,7 @@ def _close_denied_calls(event: Event) -> None:
     ):
         return
     session, process = _get_text(event, "session_id"), _identify_process()
-    folder = os.path.join(find_state_folder(), "pending")
+    folder = os.path.join(find_state_folder(), location.PENDING_CALLS)
     for call in os.listdir(folder):
         mark = os.path.join(folder, call)
         marked, started_by, _, base = _read_mark(mark)
@@ -218,7 +218,7 @@ def _write_mark(call: str, base: str, session: str, meanings: str) -> None:
 
 def _remove_stale_marks() -> None:
     """Remove old marks, of sessions that were killed; other hooks may do so at the same time."""
-    folder = os.path.join(find_state_folder(), "pending")
+    folder = os.path.join(find_state_folder(), location.PENDING_CALLS)
     for name in os.listdir(folder):
         mark = os.path.join(folder, name)
         try:
@@ -255,7 +255,7 @@ def _identify_process() -> str:
 def _mark_path(call: str) -> str:
     if not call or not call.replace("_", "").replace("-", "").isalnum() or len(call) > 200:
         raise ValueError(f"the event's tool_use_id is {call[:50]!r}")
-    return os.path.join(find_state_folder(), "pending", call)
+    return os.path.join(find_state_folder(), location.PENDING_CALLS, call)
 
 
 def _read_mark(mark: str) -> tuple[str, str, str, str]:

@@ -12,6 +12,7 @@ RUN_VARIABLE = "ORCHESTRATOR_RUN"
 person's."""
 LOCKS = "locks"
 HOOKS = "hooks"
+PENDING_CALLS = "pending"
 HOOK_ERROR_LOG = "trouble.log"
 """Folders in the state directory, and the log of errors in the folder of the hooks."""
 

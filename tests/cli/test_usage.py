@@ -1,6 +1,7 @@
 """Help, typing errors, and usage that is refused before anything happens."""
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,3 +127,16 @@ def test_it_is_a_real_program(shop: Shop, tmp_path: Path) -> None:
     assert done.code == 2
     assert done.err.startswith("orchestrator: there is no command `rnus`")
     assert done.out == ""
+
+
+def test_a_projects_files_are_not_imported_in_the_place_of_libraries(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise SystemExit(9)\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "--version"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("orchestrator, version ")
