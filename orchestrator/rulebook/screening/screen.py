@@ -1,0 +1,97 @@
+"""Decide whether a rule may become active by itself."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.rulebook.screening.characters import (
+    find_bad_characters,
+    has_foreign_script,
+    list_words_with_digits,
+)
+from orchestrator.rulebook.screening.languages import (
+    find_other_language,
+    is_english_word,
+    is_known_language,
+)
+from orchestrator.rulebook.screening.marks import find_marks, is_plain_glob
+from orchestrator.rulebook.screening.outside_subjects import (
+    find_directive_subject,
+    find_outside_subject,
+)
+from orchestrator.rulebook.screening.security_subjects import find_unsafe_part
+from orchestrator.rulebook.screening.sentences import flatten_text, iter_segments
+from orchestrator.rulebook.screening.subjects import Subject
+from orchestrator.rulebook.screening.verbs import find_unknown_request
+from teacher.models import RuleText
+
+_GERUND: Final = re.compile(
+    r"^(?:editing|changing|updating|adapting|adjusting|modifying|renaming|moving|replacing|rewriting|running"
+    r"|executing)\b",
+    re.IGNORECASE,
+)
+"""The situation in which a rule applies may be a change; only what is asked for in it matters."""
+
+
+@dataclass(frozen=True)
+class Screening:
+    """What a rule is about, and whether it contains what no rule needs."""
+
+    subject: Subject
+    evidence: str = ""
+    """The words that decided; empty for `CODE`."""
+    defect: str = ""
+    """What the rule contains that may deceive a reader; empty if nothing."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the rule may become active without a person."""
+        return self.subject is Subject.CODE and not self.defect
+
+    @property
+    def reason(self) -> str:
+        """Why a person has to decide, in a line; empty if nobody has to."""
+        if self.defect:
+            return f"it carries {self.defect}"
+        if self.subject is Subject.CODE:
+            return ""
+        if self.subject is Subject.UNCLEAR:
+            return f"it is not clear what it is about: {self.evidence}"
+        return f"it is about {self.subject}: {self.evidence}"
+
+
+def screen(text: RuleText, paths: Sequence[str] = ()) -> Screening:
+    """Return what a rule is about.
+
+    Args:
+        text: the rule as the teacher wrote it, before anything is removed.
+        paths: its scope.
+    """
+    if defect := _find_defect(text, paths):
+        return Screening(Subject.UNCLEAR, defect=defect)
+    for field in (text.rule, _GERUND.sub("", text.when)):
+        if found := find_outside_subject(field):
+            return Screening(*found)
+    if found := find_directive_subject(text.why):
+        return Screening(*found)
+    segments = list(iter_segments(text.rule))
+    if unsafe := find_unsafe_part(segments, flatten_text(text.when)):
+        return Screening(Subject.SECURITY, unsafe)
+    whole = "\n".join((text.rule, text.when, text.why))
+    if has_foreign_script(whole) or not is_known_language(whole):
+        return Screening(Subject.UNCLEAR, "its language is not known here")
+    if any(map(is_english_word, list_words_with_digits(whole))):
+        return Screening(Subject.UNCLEAR, "digits stand for letters")
+    if not find_other_language(whole) and (verb := find_unknown_request(segments)):
+        return Screening(Subject.UNCLEAR, verb)
+    return Screening(Subject.CODE)
+
+
+def _find_defect(text: RuleText, paths: Sequence[str]) -> str:
+    for field in (text.rule, text.when, text.why, *paths):
+        if found := find_bad_characters(field) or find_marks(field):
+            return found
+    if any(not is_plain_glob(path) for path in paths):
+        return "a text in its scope"
+    return ""
