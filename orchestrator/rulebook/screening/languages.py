@@ -49,7 +49,7 @@ _OTHER_LANGUAGES: Final = {
         wie wieder wird wurde wurden zahl zahlen zeichen zeichenkette zeichenketten zeile zeilen
         zeit zeitstempel zeitstempeln zeitzone zeitzonen zu zum zur zurück zurückgeben zwei zwischen
         berechnung berechnen umrechnen umwandeln gerundet rabatt preis preise bestellung
-        bestellungen
+        bestellungen führen ab führt abrunden aufrunden lesbar lade gefunden vorhanden
     """,
     "French": """
         a à afin ainsi ajouter ajoute alors ancien ancienne après arrondi arrondie arrondir arrondis
@@ -67,7 +67,8 @@ _OTHER_LANGUAGES: Final = {
         retourner s sa sans sauf se sera ses seulement si sinon soit somme son sont sortie sous sur
         tableau taille taxe test texte textes tests toujours total toujours tous tout toute toutes
         traiter trier trop tva type un une utilise utiliser utilisez va valeur valeurs variable vérifie
-        vérifier vers vide vides virgule voir y zéro calcul calculer accents
+        vérifier vers vide vides virgule voir y zéro calcul calculer accents fichiers commencent commence celles ceux ignorer ignore ajouté enlever enlève espaces
+        majuscules minuscules arrondissent texte étaient mal décimales décimal virgules séparateur heures minutes secondes
     """,
     "Spanish": """
         a al algo alguna alguno antes añade añadir aunque cada cadena cadenas calcula calcular cambiaba
@@ -85,7 +86,8 @@ _OTHER_LANGUAGES: Final = {
         según segundo segundos sea serializar ser si siempre sin sobre solo son su suma sumar sus tabla
         también tiene tienen tipo toda todas todo todos total transformar tras un una unas uno unos usa
         usar use utiliza utilizar vacía vacías vacío vacíos valor valores variable vez y ya zona
-        exportar
+        exportar detectar longitudes longitud distintas distintos distinta distinto iguales igual elementos lee leer
+        espacio quitar quita tamaño listas consulta índices pares par impar claves
     """,
     "Italian": """
         a ad agli ai al alla alle anche ancora arrotonda arrotondare articoli articolo campo campi
@@ -101,7 +103,8 @@ _OTHER_LANGUAGES: Final = {
         quantità quando questo qui restituire restituisce ricerca riga righe risultato se secondi
         secondo sempre senza si solo somma sommare sono spazi stringa stringhe su sua sul sulla suo
         tabella testo tipo totale tra tutte tutti tutto un una uno usa usare utilizza utilizzare va
-        valore valori variabile vuota vuote vuoti vuoto zero
+        valore valori variabile vuota vuote vuoti vuoto zero durante iterazione costruirne costruire nuova nuovo nuovi nuove nulla usano gli ricerca numeri vuota
+        trovare trovato ordinata ordinati uguale uguali l dell all nell un' dall quell ultimo ultima
     """,
     "Portuguese": """
         a ao aos antes após arredonda arredondar arredonde as cada cadeia calcular campo campos
@@ -114,7 +117,8 @@ _OTHER_LANGUAGES: Final = {
         objeto ordem ordenar ordene os ou outra outro para parâmetro passar pelo pela perdia por porque
         preço preços primeiro quando que quantidade resultado retorna retornar retorne se segundo
         segundos sem sempre ser seu só soma somar sua também tabela tem texto tipo toda todas todo todos
-        total um uma usar use utilize valor valores variável vazia vazio vez zero
+        total um uma usar use utilize valor valores variável vazia vazio vez zero remover remove espaço pontas ponta igual iguais maiúsculas minúsculas último última primeira
+        tamanho consulta devolver devolve lê ler zona maior menor par ímpar
     """,
     "Dutch": """
         aan aantal aantallen af alle alleen alles als altijd ander andere bedrag bedragen begin bestand
@@ -128,7 +132,7 @@ _OTHER_LANGUAGES: Final = {
         schrijf seconde seconden som sorteer sorteren soms spatie spaties staat sleutel sleutels tabel
         tekst teken tekens tel tellen terug tijd tijdzone tijdstempel toch toe tot totaal tussen twee
         type uit uren uur van vanaf vast vergelijk vergelijken volgorde voor vóór waarde waarden waar
-        want was wat werd werden wordt worden zet ze zich zijn zonder zou ontbrekend controleren
+        want was wat werd werden wordt worden zet ze zich zijn zonder zou ontbrekend controleren gevonden lijst lege terug geef getal deelbaar zoek zoeken vinden vindt laatste
     """,
 }
 

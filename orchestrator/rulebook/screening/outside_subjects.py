@@ -79,7 +79,6 @@ _TABLE: Final = (
         r"|\bpytest runtest\w*|\bpytest collection\b|\bpytest (?:sessionfinish|configure)\b",
         r"\bfail\w* (?:tests?|cases?) (?:are|is|may|can|should)\b|\bknown (?:bad|failures?|noise)\b"
         r"|\binstead of fix\w*|\bstatt sie zu\b",
-        r"\bconftest(?:\.py)?\b",
     ),
     (
         Subject.GIT,
@@ -107,7 +106,7 @@ _TABLE: Final = (
         r"|\bbuild (?:server|agent|farm|stays|passes|is green|green|step|job|machine)\b",
         r"\bdeploy(?:s|ed|ing|ments?)?\b|\brollouts?\b|\breleas(?:e|es|ing) (?:the|a|to|job|process|"
         r"without|once)\b|\bpublish(?:es|ed|ing)? (?:to|the (?:package|wheel|release|artifacts?))\b"
-        r"|\bbump\w* (?:the )?versions?\b|\bversion bumps?\b|\bstaging\b|\bproduction\b(?! code)|\bprod\b",
+        r"|\bbump\w* (?:the )?versions?\b|\bversion bumps?\b|\brelease builds?\b|\bstaging\b|\bproduction\b(?! code)|\bprod\b",
     ),
     (
         Subject.COMMANDS,
@@ -135,7 +134,8 @@ _TABLE: Final = (
         r"(?! injection)|\brequirements?(?:[\w-]*\.txt| file)\b|\bpyproject\b|\bsetup ?(?:\.py|\.cfg)\b"
         r"|\bpackage(?:-lock)? ?\.?json\b|\block ?files?\b|\bgo\.mod\b|\bcargo\.toml\b|\bpom\.xml\b"
         r"|\bgemfile\b|\bnpmrc\b|\bpypirc\b|\bpip\.conf\b|\bwheels?\b(?! (?:event|speed|radius))",
-        r"\bindex-? ?url\b|\bpackage index\b|\bpypi\b|\bregistr(?:y|ies)\b(?! (?:of|for|class|pattern))"
+        r"\bindex-? ?url\b|\bpackage index\b|\bpypi\b|\b(?:package|npm|container|docker|image|private|public"
+        r"|internal|our|the|another) registr(?:y|ies)\b(?! (?:of|for|class|pattern))|\bregistry (?:in|url|host|at|to)\b"
         r"|\bmirrors?\b(?! (?:of the|image|the (?:image|sprite)))|\btyposquat\w*|\bbase images?\b"
         r"|\bdocker ?files?\b|\bcontainer images?\b|\bvendor(?:ed|ing)\b|\bforks?\b|\bupgrade\w* (?:to|the)"
         r"\b|\bpin(?:s|ned)? (?:the|to|all|each|every|\w+ to)\b|\bunpin\w*|\bunreleased\b|\bnode modules\b",
@@ -178,12 +178,14 @@ _TABLE: Final = (
         r"\b(?:print\w*|log|logs|logging|dump\w*|echo\w*|include|includes|included|render\w*|show|shows"
         r"|attach\w*|append\w*|record|records|report|reports|send\w*|embed\w*|expose\w*|write|writes)\b"
         r"(?:[^\w;]+\w+){0,6}?[^\w;]+(?:environ|env|environment(?: variables?)?)\b",
-        r"\b(?:credit |debit )?card numbers?\b|\bcvv\b|\biban\b|\bssn\b|\bsocial security\b|\bpersonal data"
+        r"\bssn\b|\bsocial security\b|\bpersonal data"
         r"\b|\bpii\b|\bdsn\b|\bconnection strings?\b|\bmedical\b|\bpatient (?:data|records?|names?)\b",
     ),
     (
         Subject.PERMISSIONS,
-        r"\bapprov(?:e|es|ed|ing|al|als)\b|\bconsent\w*|\bconfirmations?\b(?! (?:page|mail|email|dialog"
+        r"\bh[eo]ld(?:s|ing)? back\b|\b(?:persons?|people|humans?|colleagues?|supervisor|team lead)"
+        r" (?:has|have|must|should|is|are|agrees?|decides?|looks?|reads?|signs?|says?|who)\b|\bwait(?:s|ing)? for (?:\w+ ){0,2}"
+        r"(?:person|people|human|answer|reply|ok|team|owner|somebody|anybody|anyone)\b|\bapprov(?:e|es|ed|ing|al|als)\b|\bconsent\w*|\bconfirmations?\b(?! (?:page|mail|email|dialog"
         r"|number|code))|\bwithout asking\b|\bask(?:s|ing)? (?:before|first|for permission|anyone|nobody"
         r"|the user)\b|\bdo not ask\b|\bnever ask\b|\bsign-? ?off\b|\bsecond (?:reader|pair)\b|\breviews?\b"
         r"|\breviewers?\b|\breviewed\b|\breviewing\b|\bmaintainers?\b|\bauto-? ?(?:approve|accept|merge)\w*",
@@ -230,7 +232,7 @@ _TABLE: Final = (
         r"|customers?|orders|users?|accounts?|data|home|folders?|director(?:y|ies)|files|everything"
         r"|migrations?|history|logs|index(?:es)? in production|collections?|entities|tree|workspace)\b",
         r"\brm\b|\brmtree\b|\bunlink all\b|\bshred\b|\bformat the\b|\bgit clean\b|\bclean -|\brm -rf\b"
-        r"|\bdata loss\b|\birreversibl\w*|\bdelete from (?!(?:an?|the|it|them|its|your|this)\b)|\bdrop table\b|\bdrop column\b",
+        r"|\bdata loss\b|\birreversibl\w*|\bdelete from (?!(?:an?|the|it|them|its|your|this)\b)|\bdrop (?:table|all)\b|\bobjects[. ]all\b.{0,30}\bdelete\b|\bdelete (?:many|all)\b|\bflush ?(?:all|db)\b|\bdrop column\b",
     ),
     (
         Subject.OUTSIDE,
@@ -246,10 +248,21 @@ _TABLE: Final = (
     ),
 )
 
+_NAMES: Final = frozenset(
+    pattern
+    for _, *patterns in _TABLE
+    for pattern in patterns
+    if any(
+        mark in pattern
+        for mark in ("insecure", "pull request target", "index-? ?url", "hooks ?path", "bypass ?perm", "ssl|curl")
+    )
+)
+"""Patterns that match names of settings, wherever they stand."""
+
 _REQUESTS: Final = (
     (
         Subject.COMMANDS,
-        r"(?<![\w.])(?:run|runs|running|execute|executes|executing|invoke|launch|launches|spawn|source)\b"
+        r"(?<![\w.])\b(?:run|runs|running|execute|executes|executing|invoke|launch|launches|spawn (?=an? |the ))\b"
         r"(?! (?:the |all |its |your |only |this |these |those |each |every |slow |unit |migration |\w+ )?"
         r"tests?\b| (?:in|under|over|on|once|twice|before|after|inside|within|at|through|for|concurrently"
         r"|sequentially|as|per|until|without|with|against|by|faster|slower|longer|out|into|from|of|again"
@@ -257,6 +270,8 @@ _REQUESTS: Final = (
         r"|a (?:query|loop|task|job))\b)",
     ),
     (Subject.AGENT, r"\bsilently\b|\bquietly\b"),
+    (Subject.PERMISSIONS, r"\bagree(?:s|d|ment)?\b"),
+    (Subject.NETWORK, r"\bsend(?:s|ing)?\b[^;]{0,70}\bto\b"),
 )
 """Words that matter in what is asked for, and not in the reason: "it runs twice" describes."""
 
@@ -280,25 +295,30 @@ _NOT_OWN: Final = re.compile(
 )
 
 
+_BY_NAME: Final = frozenset((Subject.TESTS, Subject.SECRETS, Subject.DATA))
+"""Subjects that the name of a function shows too: `delete_account()`, but not `daily_summary()`."""
+
+
 def find_outside_subject(text: str) -> tuple[Subject, str] | None:
     """Return the first subject outside the code that a request touches, and the words; or None."""
-    flat = flatten_text(text)
-    return _find_program(text) or _search(flat, _REQUESTS) or _search(flat, _TABLE)
+    return _find_program(text) or _search(text, _REQUESTS) or _search(text, _TABLE)
 
 
 def find_directive_subject(text: str) -> tuple[Subject, str] | None:
     """Return a subject that not even a reason may touch, and the words; None if there is none."""
     table = [row for row in _TABLE if row[0] not in _BACKGROUND]
-    return _find_program(text) or _search(flatten_text(text), table)
+    return _find_program(text) or _search(text, table)
 
 
-def _search(flat: str, table: Sequence[tuple[str, ...]]) -> tuple[Subject, str] | None:
+def _search(text: str, table: Sequence[tuple[str, ...]]) -> tuple[Subject, str] | None:
+    plain, flat = flatten_text(text, split_names=False), flatten_text(text)
     for name, *patterns in table:
         subject = Subject(name)
         if subject is Subject.DATA and _OWN_LEFTOVERS.search(flat) and not _NOT_OWN.search(flat):
             continue
         for pattern in patterns:
-            if found := compile_pattern(pattern).search(flat):
+            searched = flat if subject in _BY_NAME or pattern in _NAMES else plain
+            if found := compile_pattern(pattern).search(searched):
                 return subject, found[0].strip()
     return None
 

@@ -19,12 +19,12 @@ _PROTECTED: Final = re.compile(
     r"|(?:user|login|auth|web|browser|admin|guest|cookie|customer) sessions?|sessions? (?:ids?|tokens?|secrets?|keys?|cookies?"
     r"|fixation|hijack\w*|expir\w*|timeouts?|without|of (?:the )?users?)|permissions?|perms?|privileges?|roles?|admins?|administrators?|superusers?|root user"
     r"|owners?|ownership|(?:every|any|all|user|admin|service|support|guest|locked) accounts?|tenants?|impersonat\w+|csrf|xsrf|cors|xss|cookies?|samesite|httponly"
-    r"|encrypt\w*|decrypt\w*|cipher\w*|crypto\w*|nonces?|salts?|salted|ivs?|hmac|md5|sha-?1|des|rc4|ecb|cbc"
+    r"|encrypt\w*|decrypt\w*|cipher\w*|crypto\w*|nonces?|salts?|salted|hmac|md5|sha-?1|3des|rc4|ecb|cbc"
     r"|jwts?|oauth2?|oidc|saml|sso|totp|otp|mfa|2fa|captcha|acls?|rbac|claims?|scopes? of the token"
-    r"|audit\w*|rate[ -]?limit\w*|throttl\w+|lockouts?|brute force|redirects? to|upload(?:ed)?(?:'s)? (?:own |file ?)?names?|uploaded"
+    r"|audit\w*|four[ -]eyes|two-person|payouts?|(?:credit |debit |card )numbers?|cvv|iban|attachments?|media root|base (?:folder|dir\w*)\b(?=.*\bnames?\b)|rate[ -]?limit\w*|throttl\w+|lockouts?|brute force|redirects? to|upload(?:ed)?(?:'s)? (?:own |file ?)?names?|uploaded"
     r"|injection|sanitiz\w+|sanitis\w+|escap(?:e|es|ed|ing)|autoescape|inner ?html|dangerously set\w*"
     r"|mark ?safe|raw html|unsafe|safe\b(?=\W*(?:in|filter))|\|safe|eval|exec|compile ?\(|pickle|marshal|shelve"
-    r"|dill|cloudpickle|joblib|entit(?:y|ies)|resolve entities|xxe|unpickl\w*"
+    r"|dill|cloudpickle|joblib|external entit(?:y|ies)|resolve entities|xxe|unpickl\w*"
     r"|shell|raw (?:sql|queries)|debug|debugger|werkzeug|console|traceback to"
     r"|allowed hosts|backdoor|bypass\w*|trusts?|trusted|untrusted|internal (?:header|request)"
     r"s?|x-internal|x-forwarded\w*|gatekeeper|middleware|security|secure|insecure|vulnerab\w+|attack\w*"
@@ -72,7 +72,14 @@ _DANGEROUS: Final = re.compile(
     r"|\binner ?html\b|\bmark ?safe\b|\|safe\b|\bdebug ?= ?true\b|\bcsrf exempt\b|\bunsafe\b|\bplain ?text\b"
     r"|\bverify signature\W+(?:= ?)?false\b|\balgorithms?\W+none\b|\bresolve entities ?= ?true\b|\bmath random\b"
     r"|\bdangerously set\w*|\b0\.0\.0\.0\b|\bhard-? ?cod\w+\b|\bcommand strings?\b|% formatting|\bstr format\b"
+    r"|\b(?:reported|sent|given|claimed|supplied|computed|chosen) by the (?:client|browser|caller|user|customer|player|device)\b"
+    r"|\bclient-? ?side (?:checks?|validation|prices?|totals?)\b"
 )
+_UNCHECKED: Final = re.compile(
+    r"\b(?:does not|no longer|need not|without|skips?|stops?) (?:normali[sz]|check|validat|verif|escap|saniti[sz]|quot|clean"
+    r"|limit|bound|authenticat|encrypt|hash|sign)\w*\b(?! (?:for none|the length|again|twice))|\b\.\. segments\b"
+)
+"""A check that is left out."""
 _LEAK: Final = re.compile(
     r"\b(?:print|prints|printing|log|logs|logging|logged|echo|store|put|write|expose|leak|include|commit|return"
     r"|show|repr|send|keep|leave|hard-? ?code|printed|stored|shown|written|embed|dump|serialize|serialise)\b"
@@ -96,11 +103,16 @@ _FROM_SETTINGS: Final = re.compile(
 _TO_CHILD: Final = re.compile(r"\bcopy (?:the )?environment variables into the (?:subprocess|child)\b"
                               r"|\bpass (?:the )?(?:full |whole )?environ\w* to the (?:subprocess|child)\b")  # fmt: skip
 _WEAKENED: Final = re.compile(
-    r"\b(?:without|unless|except|until|only|first|last|plain|fixed|constant|same|none|no|skip\w*|bypass\w*|disabl\w+"
+    r"\b(?:without|unless|except|until|only|(?:first|last) (?:\w+ )?(?:characters?|chars?|bytes?|digits?|letters?|half|part|word)|(?:first|last) \d|plain|fixed|constant|same|none|no|skip\w*|bypass\w*|disabl\w+"
     r"|ignor\w+|unchanged|unsalted|md5|sha-?1|optional|forget|remember|later|afterwards|any|every|zero|true|allow"
     r"|allows|accept|accepts|prefix|startswith|truncat\w+|short\w*|less|fewer|weak\w*|legacy|default|fall ?back"
     r"|rounds ?= ?[1-4]|cost ?= ?[1-4]|if it is set|when present|where possible)\b"
 )
+_RELEASING: Final = re.compile(
+    r"^(?:requires?|needs?|should|must|is|has|are)? ?(?:requires?|needs?|should|must|blocked|locked|banned|expired|revoked|denied|limited|suspicious|malicious|spam"
+    r"|dangerous|invalid|tampered|forged)\b"
+)
+"""What is good news if it is false: refusing that refuses nothing."""
 _REVERSING: Final = re.compile(r"\b(?:without|unless|except|until|before|forget|neglect|omit|fail to)\b")
 
 
@@ -113,7 +125,7 @@ def find_unsafe_part(segments: Sequence[Segment], when: str) -> str:
     """
     for segment in segments:
         flat = _OTHER_MEANINGS.sub(" ", segment.flat)
-        protected = _PROTECTED.search(flat) or _DANGEROUS.search(flat)
+        protected = _PROTECTED.search(flat) or _DANGEROUS.search(flat) or _UNCHECKED.search(flat)
         if protected and not _is_safe(segment, flat):
             return protected[0].strip()
     named = _PROTECTED.search(_OTHER_MEANINGS.sub(" ", when))
@@ -123,10 +135,13 @@ def find_unsafe_part(segments: Sequence[Segment], when: str) -> str:
 
 
 def _is_safe(segment: Segment, flat: str) -> bool:
+    if _UNCHECKED.search(flat):
+        return False
     if segment.is_negative:
         return _advises_against_mistake(flat)
     if _TO_CHILD.search(flat) or _FROM_SETTINGS.search(flat) or _REFUSING.search(flat):
-        return not _WEAKENED.search(_REFUSING.sub(" ", flat))
+        rest = _REFUSING.sub(" ", flat)
+        return not _WEAKENED.search(rest) and not _RELEASING.search(flat)
     if _DANGEROUS.search(flat):
         return False
     protects = _SAFE_PARTS.search(flat) or _PROTECTING_VERB.search(flat)
@@ -134,7 +149,7 @@ def _is_safe(segment: Segment, flat: str) -> bool:
 
 
 def _advises_against_mistake(flat: str) -> bool:
-    if _REVERSING.search(flat) or _SAFE_PARTS.search(flat):
+    if _REVERSING.search(flat.removeprefix("without ")) or _SAFE_PARTS.search(flat):
         return False
     if _DANGEROUS.search(flat):
         return True

@@ -11,12 +11,12 @@ _CODE_SPAN: Final = re.compile(r"`([^`]*)`")
 _SENTENCE_END: Final = re.compile(r"[;!?]\s|[;!?]$|\.\s|\.$|:\s+(?=[A-Z`])|\s[\u2013\u2014]\s")
 _CONTRAST: Final = re.compile(
     r"\s*,?\s+\b(?=(?:rather than|instead of|in place of|in favou?r of)\b)"
-    r"|\s*,\s+(?=(?:and |but )?(?:not|never)\b)|\s+(?=(?:and|but|or) (?:not|never)\b)"
+    r"|\s*,\s+(?=(?:and |but )?(?:not|never|without)\b)|\s+(?=(?:and|but|or) (?:not|never)\b)"
     r"|\s+(?=over\s)(?<=\w\s)",
     re.IGNORECASE,
 )
 _ASIDE: Final = re.compile(
-    r",?\s+(?:and |but )?(not\s+\S+(?:\s+\S+){0,2}?)(?:,\s+|\s+(?=(?:when|if|from|in|for|because|since|so that|as"
+    r"(?:,\s+(?:and |but )?|\s+(?:and|but) )(not\s+\S+(?:\s+\S+){0,2}?)(?:,\s+|\s+(?=(?:when|if|from|in|for|because|since|so that|as"
     r"|until|unless|while|at|on)\b))",
     re.IGNORECASE,
 )
@@ -24,7 +24,7 @@ _ASIDE: Final = re.compile(
 _NEGATION: Final = re.compile(
     r"^(?:(?:and|but|or|so|always|please)\s+)*(?:never|not|avoid|rather than|instead of|in place of"
     r"|do(?:es)? not|don'?t|must not|should not|shouldn'?t|mustn'?t|cannot|can'?t|may not|over"
-    r"|stop|refrain from|no longer)\b",
+    r"|stop|refrain from|no longer|without)\b",
     re.IGNORECASE,
 )
 _INNER_NEGATION: Final = re.compile(
@@ -76,10 +76,17 @@ def iter_segments(text: str) -> Iterator[Segment]:
 
 
 @lru_cache(maxsize=1024)
-def flatten_text(text: str) -> str:
-    """Return a text in lower case with identifiers split: `verifySignature()` as two words."""
-    text = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
-    words = _CAMEL.sub(" ", text).replace("_", " ").casefold()
+def flatten_text(text: str, *, split_names: bool = True) -> str:
+    """Return a text in lower case, with few signs.
+
+    Args:
+        text: a text.
+        split_names: whether identifiers become words: `verifySignature()` two of them.
+    """
+    words = unicodedata.normalize("NFKC", text).replace("\u2019", "'")
+    if split_names:
+        words = _CAMEL.sub(" ", words).replace("_", " ")
+    words = words.casefold()
     return " ".join(re.sub(r"[^\w=./#*'\"|~@$+;-]+", " ", words).split())
 
 

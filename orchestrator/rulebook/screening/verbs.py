@@ -43,7 +43,7 @@ _CODE_VERBS: Final = frozenset(
     diff drop edit encapsulate explode fade feed fetch flag floor gate guess highlight hydrate
     initialise intersect invoke join lookup mark mirror mount move notify paginate pool preload
     promote prune pull re-raise rebase recalculate redraw reindex render reorder rerender report
-    put archive include expose fail modify alter block hardcode hard-code monkeypatch lowercase uppercase
+    put send archive include expose fail modify alter block hardcode hard-code monkeypatch lowercase uppercase
     deep-copy overwrite acknowledge refuse print work download roll lookup retrieve persist truncate pin chunk
     reserve run sanitize schedule seed shard smooth snap spell stash step strip submit subscribe
     sync tag tick time tokenise trigger unmount unsubscribe vary version weigh
@@ -98,7 +98,7 @@ _MODAL_VERB: Final = re.compile(
 _AUXILIARY: Final = frozenset(
     "be have not never only also always first stay remain go come appear happen differ apply work"
     " belong depend exist equal fit agree live stand behave accept cover know see look lie succeed"
-    " fail overflow survive occur arise matter hang crash last need mean refer propagate block remain".split()
+    " fail overflow survive occur arise matter hang crash last need mean rely refer propagate block remain".split()
 )
 _WORD: Final = re.compile(r"[a-z'\u00c0-\u024f-]+")
 _PLACEHOLDER: Final = "\x02"
