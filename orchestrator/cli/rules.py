@@ -265,7 +265,14 @@ def _serialize_record(record: "RuleRecord") -> dict[str, Any]:
     rule = {**vars(record.rule), "text": vars(record.rule.text)}
     parts = {name: vars(getattr(record, name)) for name in ("origin", "proposal", "counters")}
     moments = {name: getattr(record, name).isoformat() for name in ("learned", "mattered")}
-    return {"id": record.rule.id, **vars(record), "rule": rule, **parts, **moments}
+    about = {"about": _describe_subject(record)}
+    return {"id": record.rule.id, **vars(record), "rule": rule, **about, **parts, **moments}
+
+
+def _describe_subject(record: "RuleRecord") -> str:
+    from orchestrator.rulebook.screening.screen import screen
+
+    return screen(record.rule.text, record.rule.paths).subject.value
 
 
 def _iter_record_lines(record: "RuleRecord", where: "Sequence[Path]" = ()) -> Iterator[str]:
@@ -275,6 +282,7 @@ def _iter_record_lines(record: "RuleRecord", where: "Sequence[Path]" = ()) -> It
         "rule": text.rule,
         "when": text.when,
         "why": text.why,
+        "about": _describe_subject(record),
         "for": ", ".join(record.rule.paths),
         "in": ", ".join(map(str, where)),
         "source": record.rule.source,

@@ -75,9 +75,12 @@ class LearningSection(Section):
     retry_from: Literal["current", "start"] = "current"
     """Whether a retry starts with the failed attempt's edits, or without them; files with rules
     stay unchanged."""
-    approval: Literal["auto", "review"] = "auto"
-    """With `review`, a new or changed rule is listed by `orchestrator rules pending` until a person
-    approves it."""
+    approval: Literal["auto", "review", "strict"] = "auto"
+    """Which lessons become active by themselves. `auto`: rules about the project's code; a rule
+    about anything else (git, commands, packages, the network, secrets, permissions, whether tests
+    exist, the agent itself) waits, listed by `orchestrator rules pending`, until a person approves
+    it. `review`: none, every new or changed rule waits. `strict`: like `review`, and a rule about
+    anything else than code cannot be approved, only written by a person with `rules add`."""
 
 
 class RulesSection(Section):

@@ -14,7 +14,14 @@ models.rules         rules, and how a lesson changes them
 from orchestrator.models.agents import AgentLimits, AgentOutcome, AgentResult
 from orchestrator.models.changes import Diff, FileChange, Snapshot
 from orchestrator.models.findings import Finding, FindingKind, Findings
-from orchestrator.models.rules import PENDING_CHANGES, ChangeKind, Rule, RuleChange, Teaching
+from orchestrator.models.rules import (
+    PENDING_CHANGES,
+    Approval,
+    ChangeKind,
+    Rule,
+    RuleChange,
+    Teaching,
+)
 from orchestrator.models.runs import (
     RESUMABLE,
     Attempt,
@@ -33,6 +40,7 @@ __all__ = [
     "AgentLimits",
     "AgentOutcome",
     "AgentResult",
+    "Approval",
     "Attempt",
     "Case",
     "CaseOutcome",

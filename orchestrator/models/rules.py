@@ -31,6 +31,17 @@ class ChangeKind(StrEnum):
     WAITS_FOR_APPROVAL = "waits for approval"
 
 
+class Approval(StrEnum):
+    """Which lessons become active without a person. The values are those of `learning.approval`."""
+
+    AUTO = "auto"
+    """Rules about the project's code."""
+    REVIEW = "review"
+    """None; each waits."""
+    STRICT = "strict"
+    """None; rules about the project's code wait, and others cannot be approved."""
+
+
 PENDING_CHANGES = frozenset(
     (ChangeKind.QUARANTINED, ChangeKind.CONTRADICTION, ChangeKind.WAITS_FOR_APPROVAL)
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import RulebookError
-from orchestrator.models import ChangeKind, Rule
+from orchestrator.models import Approval, ChangeKind, Rule
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.lesson_decision import Decision
 from orchestrator.rulebook.preflight import PreflightContext, fingerprint_text
@@ -76,7 +76,7 @@ def reconcile_history(
 
 
 def build_preflight_context(
-    history: History, max_rules: int | None, max_tokens: int | None, *, review: bool
+    history: History, max_rules: int | None, max_tokens: int | None, *, approval: Approval
 ) -> PreflightContext:
     """Return what the history knows that the decision on a lesson depends on."""
     records = history.list_records()
@@ -87,7 +87,7 @@ def build_preflight_context(
         pending_rules=[record.rule for record in records if record.status.is_pending],
         fingerprints={record.rule.id: fingerprint_text(record.rule.text) for record in records},
         worth={record.rule.id: score_rule(record) for record in records if record.status.is_active},
-        review=review,
+        approval=approval,
     )
 
 

@@ -6,11 +6,11 @@ from typing import Final
 
 from orchestrator.models import Rule
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.preflight import is_same_rule
 from orchestrator.rulebook.rule_file_set import RuleFileSet
+from orchestrator.rulebook.screening.screen import screen
 from orchestrator.rulebook.similarity import Shortlist
-from teacher.models import Action, KnownRule, Lesson, RuleText
+from teacher.models import KnownRule, RuleText
 
 _MAX_REFUSED_RULES: Final = 20
 """Rejected rules that a teacher is shown: the newest."""
@@ -39,8 +39,8 @@ def list_known_rules(file_set: RuleFileSet) -> tuple[KnownRule, ...]:
 def list_refused_rules(history: History, active: Sequence[Rule]) -> Sequence[KnownRule]:
     """Return the rules that a teacher must not propose again, the last rejected at the end.
 
-    Without those that are active all the same, and without those that read like an attack:
-    showing such a text to the teacher would give it a second chance.
+    Without those that are active all the same, and without those that are about anything but code:
+    showing the text of an attack to the teacher would give it a second chance.
     """
     texts = [rule.text for rule in active]
     shortlist = Shortlist(texts)
@@ -52,7 +52,7 @@ def list_refused_rules(history: History, active: Sequence[Rule]) -> Sequence[Kno
     refused = (
         KnownRule(refusal.rule, refusal.text, _REFUSED_NOTE)
         for refusal in reversed(history.list_refusals())
-        if not find_poison(Lesson(Action.ADD, "", refusal.text)) and not is_active(refusal.text)
+        if screen(refusal.text).is_free and not is_active(refusal.text)
     )
     return tuple(islice(refused, _MAX_REFUSED_RULES))[::-1]
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from orchestrator.models import ChangeKind, Rule
+from orchestrator.models import Approval, ChangeKind, Rule
 from orchestrator.rulebook.document import find_free_id
-from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.preflight import (
     Objection,
     PreflightContext,
@@ -18,6 +17,8 @@ from orchestrator.rulebook.records import Origin, build_origin
 from orchestrator.rulebook.rule_edits import AddRule, AmendRule, ReinforceRule, RemoveRule, RuleEdit
 from orchestrator.rulebook.rule_file_set import RuleFileSet
 from orchestrator.rulebook.scope import filter_globs
+from orchestrator.rulebook.screening.screen import Screening, screen
+from orchestrator.rulebook.screening.subjects import Subject
 from orchestrator.rulebook.text import (
     normalize_text,
     overlay_text,
@@ -67,6 +68,15 @@ class _Case:
         """The source of a new rule, as stated in its last bullet."""
         return _describe_source(self.failure, self.today)
 
+    def screen_rule(self, target: Rule | None) -> Screening:
+        """Return what the rule is about, as it would be active; read before it is sanitized."""
+        text = self.lesson.text
+        if text is None:
+            return Screening(Subject.CODE)
+        if self.lesson.action is Action.AMEND and target:
+            text = overlay_text(text, target.text)
+        return screen(text, self.lesson.paths)
+
     def find_new_id(self, text: RuleText) -> str:
         """Return an id that no rule in the files or the history uses."""
         reserved = self.context.find_reserved_ids(text) if self.context else frozenset()
@@ -100,15 +110,32 @@ def decide_lesson(
     """
     case = _Case(file_set, lesson, failure, today, run, context)
     decision = _decide_case(case)
-    if context and context.review and decision.edits:
-        return _hold_for_approval(case, decision)
+    if not decision.edits:
+        return decision
+    approval = context.approval if context else Approval.AUTO
+    if decision.change is ChangeKind.REINFORCED:
+        # The file stays as it is until a person has seen the change: only the history counts it.
+        return replace(decision, edits_wait=approval is not Approval.AUTO)
+    screening = case.screen_rule(_find_target(case))
+    if approval is Approval.STRICT and not screening.is_free:
+        reason = f"{screening.reason}; learning.approval is strict"
+        return _hold_for_approval(case, decision, reason, ChangeKind.QUARANTINED)
+    if approval is not Approval.AUTO:
+        note = f" ({screening.reason})" if screening.reason else ""
+        return _hold_for_approval(case, decision, f"learning.approval is {approval}{note}")
+    if reason := screening.reason or lesson.doubt:
+        return _hold_for_approval(case, decision, reason)
     return decision
 
 
+def _find_target(case: _Case) -> Rule | None:
+    return case.file_set.find_rule(case.lesson.target) if case.lesson.target else None
+
+
 def _decide_case(case: _Case) -> Decision:
-    lesson, file_set = case.lesson, case.file_set
+    lesson = case.lesson
     text = sanitize_text(lesson.text) if lesson.text else None
-    target = file_set.find_rule(lesson.target) if lesson.target else None
+    target = _find_target(case)
     if lesson.action is Action.REINFORCE and target:
         return _reinforce_rule(case, target)
     if lesson.action is Action.NONE or text is None or not text.rule:
@@ -135,8 +162,9 @@ def _screen_rule(case: _Case, rule: Rule, target: Rule | None) -> Decision | Non
     found = find_conflict(text, others, context) if context else None
     if found and found.objection in (Objection.REFUSED, Objection.WAITING):
         return Decision(reason=found.message)
-    if reason := find_poison(case.lesson):
-        return Decision(rule, ChangeKind.QUARANTINED, reason)
+    screening = case.screen_rule(target)
+    if screening.defect:
+        return Decision(rule, ChangeKind.QUARANTINED, screening.reason)
     if not target and (same := _find_same_rule(others, text)):
         return Decision(same, ChangeKind.ALREADY_KNOWN)
     if found and found.objection is Objection.DUPLICATE:
@@ -205,9 +233,14 @@ def _hold_long_rule(rule: Rule, context: PreflightContext, target: str = "") -> 
     return Decision(rule, ChangeKind.WAITS_FOR_APPROVAL, reason, target=target)
 
 
-def _hold_for_approval(case: _Case, decision: Decision) -> Decision:
-    """Return the decision as a proposal; a reinforcement is only counted in the history."""
-    if decision.rule is None or decision.change is ChangeKind.REINFORCED:
+def _hold_for_approval(
+    case: _Case,
+    decision: Decision,
+    reason: str,
+    change: ChangeKind = ChangeKind.WAITS_FOR_APPROVAL,
+) -> Decision:
+    """Return the decision as a proposal."""
+    if decision.rule is None:
         return replace(decision, edits_wait=True)
     rule = decision.rule
     if decision.change is ChangeKind.AMENDED:
@@ -216,8 +249,8 @@ def _hold_for_approval(case: _Case, decision: Decision) -> Decision:
     return replace(
         decision,
         rule=rule,
-        change=ChangeKind.WAITS_FOR_APPROVAL,
-        reason="learning.approval is review; see `orchestrator rules pending`",
+        change=change,
+        reason=f"{reason}; see `orchestrator rules pending`",
         leaving=(),
         edits_wait=True,
     )

@@ -7,7 +7,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from orchestrator.models import Rule
+from orchestrator.models import Approval, Rule
 from orchestrator.rulebook.similarity import RuleRelation, Shortlist, compare_rules
 from orchestrator.rulebook.text import normalize_text
 from teacher.models import RuleText
@@ -41,8 +41,7 @@ class PreflightContext:
     pending_rules: Sequence[Rule] = ()
     fingerprints: Mapping[str, str] = field(default_factory=dict)
     worth: Mapping[str, float] = field(default_factory=dict)
-    review: bool = False
-    """Whether a person sees each change before it is made."""
+    approval: Approval = Approval.AUTO
 
     def find_reserved_ids(self, text: RuleText) -> frozenset[str]:
         """Return the ids of rules with another text, which a rule with this text cannot have."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from orchestrator.errors import UsageError
-from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.scope import filter_globs
+from orchestrator.rulebook.screening.screen import screen
 from orchestrator.rulebook.text import MAX_CHARS, sanitize_line, sanitize_text
-from teacher.models import Action, Lesson, RuleText
+from teacher.models import RuleText
 
 _EVERYTHING: Final = frozenset(("*", "**", "**/*"))
 """Globs that match every file, which is the same as no scope."""
@@ -54,7 +54,7 @@ def resolve_scope(paths: Sequence[str], *, can_scope_rules: bool) -> tuple[str, 
 
 
 def build_warning(text: RuleText, paths: Sequence[str]) -> str:
-    """Return a warning if a text reads like an attack; a person may add it all the same."""
+    """Return a warning if a text is about more than code; a person may add it all the same."""
     # The text as it was typed: `validate_text` removes the characters that give an attack away.
-    found = find_poison(Lesson(Action.ADD, "", text, paths=tuple(paths)))
+    found = screen(text, paths).reason
     return f"{found}; a teacher's rule like that would wait for your approval" if found else ""

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import RulebookError, UsageError
-from orchestrator.models import Rule
+from orchestrator.models import Approval, Rule
 from orchestrator.rulebook.history import History
-from orchestrator.rulebook.poison import find_poison
 from orchestrator.rulebook.preflight import (
     Objection,
     PreflightContext,
@@ -31,10 +30,11 @@ from orchestrator.rulebook.rule_file_set import RuleFileSet, list_changed_files
 from orchestrator.rulebook.rule_input import build_warning, resolve_scope, validate_text
 from orchestrator.rulebook.rule_plans import BY_HAND, PlannedEdit, RulePlanner
 from orchestrator.rulebook.rulebook import MarkdownRulebook
+from orchestrator.rulebook.screening.screen import screen
 from orchestrator.rulebook.similarity import Shortlist
 from orchestrator.rulebook.suggested_checks import replace_rule
 from orchestrator.rulebook.text import overlay_text
-from teacher.models import Action, Lesson, RuleText
+from teacher.models import RuleText
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,8 @@ class RuleManager:
         if not record.status.is_pending:
             raise UsageError(f"{record.rule.id} is not pending: it is {record.status}")
 
+        self._require_approvable(record)
+
         def plan(file_set: RuleFileSet) -> PlannedEdit:
             edit = self._planner.plan_approval(file_set, record)
             changed = list_changed_files(file_set, edit.file_set)
@@ -224,11 +226,22 @@ class RuleManager:
         if found and found.objection is Objection.CONTRADICTION:
             status, reason, against = Status.QUARANTINED, found.message, found.rule.id
         else:
-            poison = find_poison(Lesson(Action.ADD, "", rule.text, paths=rule.paths))
-            status = Status.QUARANTINED if poison else Status.WAITING
-            reason, against = poison or "you changed it; it waits for your approval", ""
+            screening = screen(rule.text, rule.paths)
+            status = Status.QUARANTINED if screening.defect else Status.WAITING
+            reason = screening.reason or "you changed it; it waits for your approval"
+            against = ""
         proposal = replace(record.proposal, against=against)
         return replace(record, status=status, reason=reason, proposal=proposal)
+
+    def _require_approvable(self, record: RuleRecord) -> None:
+        context = self._book.read_context()
+        screening = screen(record.rule.text, record.rule.paths)
+        if context and context.approval is Approval.STRICT and not screening.is_free:
+            raise UsageError(
+                f"{record.rule.id} cannot be approved, because learning.approval is strict:"
+                f" {screening.reason}",
+                "write it in your own words with `orchestrator rules add`, or reject it",
+            )
 
     def _resolve_scope(self, paths: Sequence[str]) -> tuple[str, ...] | None:
         return resolve_scope(paths, can_scope_rules=self._book.can_scope_rules)

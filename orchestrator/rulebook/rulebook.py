@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from orchestrator.errors import RulebookError
 from orchestrator.events import Listener, Notice
-from orchestrator.models import ChangeKind, Rule, RuleChange
+from orchestrator.models import Approval, ChangeKind, Rule, RuleChange
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.agents_md import find_agents_md_above, find_shadowing_file
 from orchestrator.rulebook.history import History
@@ -50,8 +50,7 @@ class RulebookPolicy:
     history: History
     max_rules: int | None = None
     max_tokens: int | None = None
-    review: bool = False
-    """Whether changes wait for a person."""
+    approval: Approval = Approval.AUTO
     own: bool = True
     """Whether the history is of these very files; if not, of the project that they are a copy
     of."""
@@ -172,7 +171,7 @@ class MarkdownRulebook:
         if not policy:
             return None
         return build_preflight_context(
-            policy.history, policy.max_rules, policy.max_tokens, review=policy.review
+            policy.history, policy.max_rules, policy.max_tokens, approval=policy.approval
         )
 
     # ---- changing

@@ -6,6 +6,7 @@ from pathlib import Path
 from orchestrator.config import Config
 from orchestrator.errors import ConfigError
 from orchestrator.events import Listener
+from orchestrator.models import Approval
 from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
@@ -39,7 +40,7 @@ def open_rulebook(
         history,
         config.rules.max_rules,
         config.rules.max_tokens,
-        review=config.learning.approval == "review",
+        approval=Approval(config.learning.approval),
         own=users or home in (None, project),
     )
     locks = locks_folder(database.directory)

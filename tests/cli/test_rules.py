@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.main import main
+from orchestrator.models import Approval
 from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
@@ -44,7 +45,7 @@ class Rules:
             self.project,
             self.state / "locks",
             run="run-1",
-            policy=RulebookPolicy(history, review=review),
+            policy=RulebookPolicy(history, approval=Approval.REVIEW if review else Approval.AUTO),
         )
 
     @property
@@ -248,7 +249,7 @@ def test_approved_rules_of_a_folder_as_one_commit(
     git("commit", "-q", "--allow-empty", "-m", "begin")
     shelf = RuleFiles(rules.project, Target.RULES_DIR)
     with OpenHistory(rules.state, rules.file.resolve()) as history:
-        policy = RulebookPolicy(history, review=True)
+        policy = RulebookPolicy(history, approval=Approval.REVIEW)
         book = MarkdownRulebook(shelf, rules.state / "locks", run="run-1", policy=policy)
         change = book.apply(replace(add(), paths=("src/**",)), FAILURE)
     assert change is not None

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.events import Listener
 from orchestrator.learnings.workspace import Workspace, initialize_workspace
+from orchestrator.models import Approval
 from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
@@ -57,7 +58,12 @@ def open_book(workspace: Workspace, tmp_path: Path) -> Iterator[OpenBook]:
                 tmp_path / "locks",
                 today=lambda: date(2026, 5, 20),
                 on_event=on_event,
-                policy=RulebookPolicy(history, max_rules, max_tokens, review=review),
+                policy=RulebookPolicy(
+                    history,
+                    max_rules,
+                    max_tokens,
+                    approval=Approval.REVIEW if review else Approval.AUTO,
+                ),
             )
 
         yield open_one

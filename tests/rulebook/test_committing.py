@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
-from orchestrator.models import Rule
+from orchestrator.models import Approval, Rule
 from orchestrator.rulebook.committing import check_committable, commit_rule, render_message
 from orchestrator.rulebook.records import Origin, RuleRecord, Status
 from orchestrator.rulebook.rule_file_set import Target
@@ -43,7 +43,7 @@ def repository(project: Path) -> Path:
 @contextmanager
 def waiting(project: Path, target: Target = Target.PROJECT) -> Iterator[tuple[RuleManager, str]]:
     with OpenHistory(project.parent / "state", (project / "CLAUDE.md").resolve()) as history:
-        policy = RulebookPolicy(history, review=True)
+        policy = RulebookPolicy(history, approval=Approval.REVIEW)
         book = MarkdownRulebook(RuleFiles(project, target), project.parent / "locks", policy=policy)
         change = book.apply(add(), FAILURE)
         assert change is not None

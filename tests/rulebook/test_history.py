@@ -12,6 +12,7 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import (
     AgentOutcome,
     AgentResult,
+    Approval,
     Attempt,
     Diff,
     FileChange,
@@ -388,7 +389,7 @@ def test_a_look_at_another_branch_takes_no_word_back(
 def test_an_amendment_to_a_rejected_text_stays_out(
     project: Path, tmp_path: Path, history: History, review: bool
 ) -> None:
-    policy = RulebookPolicy(history, review=review)
+    policy = RulebookPolicy(history, approval=Approval.REVIEW if review else Approval.AUTO)
     book = MarkdownRulebook(project, tmp_path / "locks", policy=RulebookPolicy(history))
     rejected(book, history)
     other = learned(book, LISTS)
@@ -469,7 +470,7 @@ def test_what_people_withdrew_stays_out_until_they_want_it(
 def test_a_lesson_that_waits_already_is_not_kept_twice(
     project: Path, tmp_path: Path, history: History
 ) -> None:
-    policy = RulebookPolicy(history, review=True)
+    policy = RulebookPolicy(history, approval=Approval.REVIEW)
     book = MarkdownRulebook(project, tmp_path / "locks", policy=policy)
     first = learned(book)
     edited = replace(

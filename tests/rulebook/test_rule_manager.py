@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import UsageError
+from orchestrator.models import Approval
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.records import RuleEventKind, Status
 from orchestrator.rulebook.rule_file_set import RuleFileSet, Target
@@ -46,7 +47,11 @@ class Kept:
         self.history.close()
 
     def _open(self, *, review: bool = False) -> MarkdownRulebook:
-        policy = RulebookPolicy(self.history, max_tokens=self._tokens, review=review)
+        policy = RulebookPolicy(
+            self.history,
+            max_tokens=self._tokens,
+            approval=Approval.REVIEW if review else Approval.AUTO,
+        )
         locks = self.file.parent.parent / "locks"
         return MarkdownRulebook(self._shelf, locks, run="run-1", policy=policy)
 

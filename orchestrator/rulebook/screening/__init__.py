@@ -13,4 +13,5 @@ else waits for a person, whatever it says, and so does whatever cannot be classi
 - `verbs`: what a rule about code asks for.
 - `languages`: the words of English, and of some other languages.
 - `subjects`: the names of the subjects.
+- `tables`, `tables/`: the words and patterns, as text files.
 """

@@ -9,16 +9,22 @@ import unicodedata
 from typing import Final
 
 _ALLOWED_CATEGORIES: Final = frozenset(("Lu", "Ll", "Lt", "Lo", "Nd", "No", "Sc", "Sm", "So"))
-_ALLOWED_SIGNS: Final = frozenset(" \t\n\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u2026\u00a7"
-                                  "\u00ab\u00bb\u2022\u00b7\u00a1\u00bf\u00b6\u00a0")  # fmt: skip
-_SYMBOLS: Final = frozenset("\u03bc\u0394\u03b4\u03bb\u03c0\u03c3\u03a3\u03a9\u03c9\u03b8\u0398\u03c6\u03a6\u03c8\u03b5\u03b2\u0393\u03b3\u03be")
+_ALLOWED_SIGNS: Final = frozenset(
+    "\u2013\u2014\u2018\u2019\u201a\u201c\u201d\u201e\u2026\u00a7\u00ab\u00bb\u2022\u00b7\u00a1\u00bf\u00b6\u00a0"
+)
+"""Dashes, quotation marks and the like."""
+_SYMBOLS: Final = frozenset(
+    "\u03bc\u0394\u03b4\u03bb\u03c0\u03c3\u03a3\u03a9\u03c9\u03b8\u0398\u03c6\u03a6\u03c8\u03b5\u03b2\u0393\u03b3\u03be"
+)
 """Greek letters that stand for units and quantities, and do not look like Latin ones."""
 _IGNORABLE: Final = re.compile("[\u115f\u1160\u3164\uffa0\u17b4\u17b5\u2800]")
 """Letters and symbols of an allowed category that are shown as nothing, or as a space (Unicode's
 Default_Ignorable_Code_Point, and the empty Braille pattern)."""
 _WORD: Final = re.compile(r"[^\W\d_]+")
 _SINGLE_LETTERS: Final = re.compile(r"(?<!\w)(?:[^\W\d_][\s.\-_*]+){3,}[^\W\d_](?!\w)")
-_MIXED_WORD: Final = re.compile(r"(?<![\w`'\"./-])(?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{3,}(?![\w`'\"./(-])")
+_MIXED_WORD: Final = re.compile(
+    r"(?<![\w`'\"./-])(?=[a-z]*[0-9])(?=[0-9]*[a-z])[a-z0-9]{3,}(?![\w`'\"./(-])"
+)
 _LETTERS: Final = (str.maketrans("013457", "oleast"), str.maketrans("013457", "oieast"))
 _CODE_SPAN: Final = re.compile(r"`[^`]*`")
 
@@ -73,7 +79,7 @@ _BIDI_CONTROLS: Final = frozenset(
 
 
 def _has_compatibility_form(char: str) -> bool:
-    """Return whether a letter is another form of an ASCII one: fullwidth, mathematical, a circle."""
+    """Return whether a letter is another form of an ASCII one, such as fullwidth."""
     if char.isascii() or not unicodedata.category(char).startswith(("L", "So")):
         return False
     plain = unicodedata.normalize("NFKC", char)
@@ -83,6 +89,8 @@ def _has_compatibility_form(char: str) -> bool:
 def _list_scripts(word: str) -> set[str]:
     """Return the scripts of a word, by the first word of each letter's name (LATIN, CYRILLIC)."""
     names = (unicodedata.name(char, "UNKNOWN").partition(" ")[0] for char in word)
-    scripts = {name for name in names if name not in ("MICRO", "FEMININE", "MASCULINE", "INCREMENT")}
+    scripts = {
+        name for name in names if name not in ("MICRO", "FEMININE", "MASCULINE", "INCREMENT")
+    }
     greek = [char for char in word if unicodedata.name(char, "").startswith("GREEK")]
     return scripts - {"GREEK"} if len(greek) == 1 and greek[0] in _SYMBOLS else scripts

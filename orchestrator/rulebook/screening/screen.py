@@ -70,22 +70,31 @@ def screen(text: RuleText, paths: Sequence[str] = ()) -> Screening:
     """
     if defect := _find_defect(text, paths):
         return Screening(Subject.UNCLEAR, defect=defect)
-    for field in (text.rule, _GERUND.sub("", text.when)):
-        if found := find_outside_subject(field):
-            return Screening(*found)
-    if found := find_directive_subject(text.why):
+    return _find_subject(text) or _find_doubt(text) or Screening(Subject.CODE)
+
+
+def _find_subject(text: RuleText) -> Screening | None:
+    """Return what a rule is about if that is not code."""
+    request = find_outside_subject(text.rule) or find_outside_subject(_GERUND.sub("", text.when))
+    if found := request or find_directive_subject(text.why):
         return Screening(*found)
-    segments = list(iter_segments(text.rule))
-    if unsafe := find_unsafe_part(segments, flatten_text(text.when)):
-        return Screening(Subject.SECURITY, unsafe)
-    whole = "\n".join((text.rule, text.when, text.why))
-    if has_foreign_script(whole) or not is_known_language(whole):
+    unsafe = find_unsafe_part(list(iter_segments(text.rule)), flatten_text(text.when))
+    return Screening(Subject.SECURITY, unsafe) if unsafe else None
+
+
+def _find_doubt(text: RuleText) -> Screening | None:
+    """Return why a rule cannot be classified; None if it can be."""
+    fields = (text.rule, text.when, text.why)
+    whole = "\n".join(fields)
+    is_known = is_known_language(whole) or all(map(is_known_language, fields))
+    if has_foreign_script(whole) or not is_known:
         return Screening(Subject.UNCLEAR, "its language is not known here")
     if any(map(is_english_word, list_words_with_digits(whole))):
         return Screening(Subject.UNCLEAR, "digits stand for letters")
-    if not find_other_language(whole) and (verb := find_unknown_request(segments)):
-        return Screening(Subject.UNCLEAR, verb)
-    return Screening(Subject.CODE)
+    if find_other_language(text.rule):
+        return None
+    verb = find_unknown_request(list(iter_segments(text.rule)))
+    return Screening(Subject.UNCLEAR, f"`{verb}` is not known here") if verb else None
 
 
 def _find_defect(text: RuleText, paths: Sequence[str]) -> str:

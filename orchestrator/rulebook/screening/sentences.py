@@ -16,8 +16,8 @@ _CONTRAST: Final = re.compile(
     re.IGNORECASE,
 )
 _ASIDE: Final = re.compile(
-    r"(?:,\s+(?:and |but )?|\s+(?:and|but) )(not\s+\S+(?:\s+\S+){0,2}?)(?:,\s+|\s+(?=(?:when|if|from|in|for|because|since|so that|as"
-    r"|until|unless|while|at|on)\b))",
+    r"(?:,\s+(?:and |but )?|\s+(?:and|but) )(not\s+\S+(?:\s+\S+){0,2}?)"
+    r"(?:,\s+|\s+(?=(?:when|if|from|in|for|because|since|so that|as|until|unless|while|at|on)\b))",
     re.IGNORECASE,
 )
 """What a sentence excludes in passing: "return 403, not 404, when a user ..."."""
