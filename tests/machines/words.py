@@ -161,7 +161,6 @@ EXCUSED: Final[tuple[Excused, ...]] = (
     Excused("orchestrator/failures/finding_evidence.py", "told", "how a finding was worded once"),
     Excused("orchestrator/models/footprint.py", "steering", "a field of stored footprints"),
     Excused("orchestrator/models/rules.py", "trouble", "a field of stored results"),
-    Excused("orchestrator/rulebook/poison.py", "tell", "matches the words of a harmful rule"),
     Excused("orchestrator/rulebook/signed_words.py", "steer", "matches the words of a rule"),
     Excused("orchestrator/verdict/task_text.py", "|mend", "matches the words of a user's task"),
 )
