@@ -130,7 +130,7 @@ class Lesson:
     target: str | None = None
     paths: tuple[str, ...] = ()
     """Globs of the files that the rule is about; empty if it applies everywhere."""
-    doubt: str = ""
+    concern: str = ""
     """Why a person should decide, if a second look at the text alone found a reason."""
     model: str = ""
     usage: Usage = field(default_factory=Usage)

@@ -123,7 +123,7 @@ def decide_lesson(
     if approval is not Approval.AUTO:
         note = f" ({screening.reason})" if screening.reason else ""
         return _hold_for_approval(case, decision, f"learning.approval is {approval}{note}")
-    if reason := screening.reason or lesson.doubt:
+    if reason := screening.reason or lesson.concern:
         return _hold_for_approval(case, decision, reason)
     return decision
 

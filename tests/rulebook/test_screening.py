@@ -218,7 +218,7 @@ CODE, TOOLS = build_lesson("Round to cents."), build_lesson("Never push to main.
     [
         (Approval.AUTO, CODE, ChangeKind.ADDED),
         (Approval.AUTO, TOOLS, ChangeKind.WAITS_FOR_APPROVAL),
-        (Approval.AUTO, replace(CODE, doubt="unusual"), ChangeKind.WAITS_FOR_APPROVAL),
+        (Approval.AUTO, replace(CODE, concern="unusual"), ChangeKind.WAITS_FOR_APPROVAL),
         (Approval.REVIEW, CODE, ChangeKind.WAITS_FOR_APPROVAL),
         (Approval.REVIEW, TOOLS, ChangeKind.WAITS_FOR_APPROVAL),
         (Approval.STRICT, CODE, ChangeKind.WAITS_FOR_APPROVAL),

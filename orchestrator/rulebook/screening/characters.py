@@ -1,4 +1,4 @@
-"""Allow only characters that a reader sees and can tell apart.
+"""Allow only characters that a reader sees, and can distinguish from others.
 
 The list says what is allowed. A list of what is forbidden is never complete: variation selectors,
 Hangul fillers and joiners are invisible, and letters of another script look like Latin ones.

@@ -70,7 +70,7 @@ def screen(text: RuleText, paths: Sequence[str] = ()) -> Screening:
     """
     if defect := _find_defect(text, paths):
         return Screening(Subject.UNCLEAR, defect=defect)
-    return _find_subject(text) or _find_doubt(text) or Screening(Subject.CODE)
+    return _find_subject(text) or _find_ambiguity(text) or Screening(Subject.CODE)
 
 
 def _find_subject(text: RuleText) -> Screening | None:
@@ -82,7 +82,7 @@ def _find_subject(text: RuleText) -> Screening | None:
     return Screening(Subject.SECURITY, unsafe) if unsafe else None
 
 
-def _find_doubt(text: RuleText) -> Screening | None:
+def _find_ambiguity(text: RuleText) -> Screening | None:
     """Return why a rule cannot be classified; None if it can be."""
     fields = (text.rule, text.when, text.why)
     whole = "\n".join(fields)
