@@ -17,7 +17,7 @@ from orchestrator.rulebook.records import Origin, build_origin
 from orchestrator.rulebook.rule_edits import AddRule, AmendRule, ReinforceRule, RemoveRule, RuleEdit
 from orchestrator.rulebook.rule_file_set import RuleFileSet
 from orchestrator.rulebook.scope import filter_globs
-from orchestrator.rulebook.screening.screen import Screening, screen
+from orchestrator.rulebook.screening.screen import Screening, classify, screen
 from orchestrator.rulebook.screening.subjects import Subject
 from orchestrator.rulebook.text import (
     normalize_text,
@@ -73,9 +73,10 @@ class _Case:
         text = self.lesson.text
         if text is None:
             return Screening(Subject.CODE)
-        if self.lesson.action is Action.AMEND and target:
-            text = overlay_text(text, target.text)
-        return screen(text, self.lesson.paths)
+        screening = screen(text, self.lesson.paths)
+        if self.lesson.action is Action.AMEND and target and not screening.defect:
+            return classify(overlay_text(text, target.text))
+        return screening
 
     def find_new_id(self, text: RuleText) -> str:
         """Return an id that no rule in the files or the history uses."""
@@ -243,6 +244,9 @@ def _hold_for_approval(
     if decision.rule is None:
         return replace(decision, edits_wait=True)
     rule = decision.rule
+    if decision.change is ChangeKind.ADDED:
+        # With its scope, even if the file cannot express it now: the approval says so.
+        rule = replace(rule, paths=filter_globs(case.lesson.paths))
     if decision.change is ChangeKind.AMENDED:
         # The proposal is a rule of its own until it is approved.
         rule = replace(rule, id=case.find_new_id(rule.text), source=case.source)

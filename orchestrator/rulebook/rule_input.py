@@ -54,7 +54,9 @@ def resolve_scope(paths: Sequence[str], *, can_scope_rules: bool) -> tuple[str, 
 
 
 def build_warning(text: RuleText, paths: Sequence[str]) -> str:
-    """Return a warning if a text is about more than code; a person may add it all the same."""
+    """Return a warning if a text may deceive a reader; a person may add it all the same."""
     # The text as it was typed: `validate_text` removes the characters that give an attack away.
-    found = screen(text, paths).reason
-    return f"{found}; a teacher's rule like that would wait for your approval" if found else ""
+    screening = screen(text, paths)
+    if not screening.defect:
+        return ""  # what it is about is shown with the rule
+    return f"{screening.reason}; a teacher's rule like that would wait for your approval"

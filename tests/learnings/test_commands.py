@@ -117,12 +117,12 @@ def test_a_contradiction_is_not_promoted_until_a_person_approves_it(
 def test_a_promoted_rule_is_a_rule_like_all_others(
     command: Command, project: Path, learned: Callable[[str], str]
 ) -> None:
-    entry = learned("Pin the version")
-    command("learnings", "promote", entry, "--yes", "--when", "Deploying", "--why", "It drifts")
+    entry = learned("Sort the version")
+    command("learnings", "promote", entry, "--yes", "--when", "Sorting", "--why", "It drifts")
     (rule,) = listed(command)
     assert rule["rule"]["text"] == {
-        "rule": "Pin the version",
-        "when": "Deploying",
+        "rule": "Sort the version",
+        "when": "Sorting",
         "why": "It drifts",
     }
     assert rule["origin"]["source"] == f"learning:{entry}"
@@ -131,12 +131,12 @@ def test_a_promoted_rule_is_a_rule_like_all_others(
     assert [event["what"] for event in json.loads(shown)["events"]] == ["added"]
 
     command("rules", "reject", rule["id"])
-    assert "Pin" not in (project / "CLAUDE.md").read_text("utf-8")
-    again = command("learnings", "promote", learned("Pin the version now"), "--yes",
-                    "--line", "Pin the version", "--when", "Deploying")  # fmt: skip
+    assert "Sort the version" not in (project / "CLAUDE.md").read_text("utf-8")
+    again = command("learnings", "promote", learned("Sort the version now"), "--yes",
+                    "--line", "Sort the version", "--when", "Sorting")  # fmt: skip
     assert isinstance(again.exception, NotPromotedError)
     assert f"it was rejected before, as {rule['id']}" in str(again.exception)
-    assert "Pin" not in (project / "CLAUDE.md").read_text("utf-8")
+    assert "Sort the version" not in (project / "CLAUDE.md").read_text("utf-8")
 
 
 def test_a_line_that_runs_a_download_is_not_promoted(
@@ -152,11 +152,11 @@ def test_a_line_that_runs_a_download_is_not_promoted(
 def test_a_promotion_goes_where_rules_go(
     command: Command, project: Path, home: Path, learned: Callable[[str], str]
 ) -> None:
-    command("learnings", "promote", learned("Pin it"), "--yes", "--target", "AGENTS.md")
-    assert "Pin it" in (project / "AGENTS.md").read_text("utf-8")
+    command("learnings", "promote", learned("Sort it"), "--yes", "--target", "AGENTS.md")
+    assert "Sort it" in (project / "AGENTS.md").read_text("utf-8")
     (project / "orchestrator.yaml").write_text("rules: {target: rules-dir}\n", encoding="utf-8")
-    command("learnings", "promote", learned("Run x first"), "--yes")
-    assert "Run x" in (project / ".claude" / "rules" / "learned.md").read_text("utf-8")
+    command("learnings", "promote", learned("Round x first"), "--yes")
+    assert "Round x" in (project / ".claude" / "rules" / "learned.md").read_text("utf-8")
     with pytest.raises(UsageError, match="rules cannot be promoted to"):
         command("learnings", "promote", learned("Lock y"), "--target", "references/x.md")
     command("learnings", "init", "global", "--no-hooks")
@@ -171,8 +171,8 @@ def test_over_budget_what_leaves_is_told_and_committed(
 ) -> None:
     (project / "orchestrator.yaml").write_text("rules: {max_rules: 1}\n", encoding="utf-8")
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
-    command("learnings", "promote", learned("Pin it"), "--yes")
-    done = command("learnings", "promote", learned("Run x first"), "--yes", "--commit")
+    command("learnings", "promote", learned("Sort it"), "--yes")
+    done = command("learnings", "promote", learned("Round x first"), "--yes", "--commit")
     assert "archived to make room: r-" in done.stderr
     assert [rule["status"] for rule in listed(command)] == ["archived", "active"]
     shown = ["git", "show", "--name-only", "--format="]
@@ -184,7 +184,7 @@ def test_under_review_a_promotion_waits(
     command: Command, project: Path, learned: Callable[[str], str]
 ) -> None:
     (project / "orchestrator.yaml").write_text("learning: {approval: review}\n", "utf-8")
-    entry = learned("Pin it")
+    entry = learned("Sort it")
     waits = command("learnings", "promote", entry, "--yes")
     assert isinstance(waits.exception, NotPromotedError)
     assert not (project / "CLAUDE.md").exists()
@@ -309,13 +309,13 @@ def test_a_terminal_is_asked(command: Command, project: Path) -> None:
     assert (project / ".gitignore").read_text(encoding="utf-8").startswith(".learnings/\n")
     assert settings.is_installed(project / ".claude" / "settings.json")
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
-    command("learnings", "log", "LRN", "Run x first", "--action", "Run x first", "--resolved")
+    command("learnings", "log", "LRN", "Round x first", "--action", "Round x first", "--resolved")
     identity = f"LRN-{today():%Y%m%d}-001"
     said = at_a_terminal(
         project,
         ["learnings", "promote", identity],
         {
-            "The rule, as an instruction [Run x first]": "We did it",
+            "The rule, as an instruction [Round x first]": "We did it",
             "is not an instruction": "",
             "Write this change?": "y",
             "Commit this change?": "y",

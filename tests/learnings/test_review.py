@@ -97,7 +97,7 @@ def test_a_promoted_line_is_for_all_that_came_before_it(workspace: Workspace) ->
 def test_what_came_back_after_its_promotion_is_named(
     workspace: Workspace, book: MarkdownRulebook
 ) -> None:
-    for text in ("Never rename it", "Pin the version"):
+    for text in ("Never rename it", "Sort the version"):
         identity = log_entry(workspace, Kind.ERR, text, on=DAY).id
         log_entry(workspace, Kind.ERR, text, on=DAY)
         entry = resolve_entry(workspace, identity, f"{text}.")

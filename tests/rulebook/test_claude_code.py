@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.models import Rule
 from orchestrator.replay import ReplayServer, parse_scenario
-from orchestrator.rulebook.text import sanitize_line
+from orchestrator.rulebook.text import sanitize_line, sanitize_text
 from teacher.models import RuleText
 from tests.replay.claude import run_claude
 from tests.rulebook.making import FAILURE, LISTS, NONE, add, amend, reinforce, rulebook
@@ -95,7 +96,8 @@ def test_agents_md_and_the_rules_both_reach_the_model(project: Path, home: Path)
 )
 def test_no_rule_imports_a_file(project: Path, home: Path, harm: str) -> None:
     (project / "secret.py").write_text("WHAT_NO_RULE_MAY_IMPORT = 1\n", encoding="utf-8")
-    rulebook(project).apply(add(RuleText(harm, harm, harm)), FAILURE)
+    rule = Rule("r-000001", sanitize_text(RuleText(harm, harm, harm)), "Added by hand")
+    rulebook(project).edit_files(lambda file_set: file_set.add_rule(rule, ""))
     text = _sent(project, home)
     assert f"- **Rule**: {sanitize_line(harm)}" in text
     assert "WHAT_NO_RULE_MAY_IMPORT" not in text

@@ -27,7 +27,7 @@ def is_known_language(text: str) -> bool:
     Args:
         text: the fields of a rule, joined.
     """
-    words = _WORD.findall(remove_code(text).casefold())
+    words = [word for word in _WORD.findall(remove_code(text).casefold()) if len(word) > 1]
     if not words:
         return True
     unknown = sum(word.removesuffix("'s") not in read_words("english") for word in words)

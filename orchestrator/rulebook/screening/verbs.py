@@ -54,7 +54,7 @@ def _find_unknown_opening(clause: str) -> str:
     words = clause.split()
     for position, word in enumerate(words):
         bare = word.strip(".,;:!?()'\"\u2026")
-        if word == _PLACEHOLDER or not _WORD.fullmatch(bare):
+        if word == _PLACEHOLDER or len(bare) == 1 or not _WORD.fullmatch(bare):
             return ""
         if bare in read_words("openers") or bare.endswith("ly"):
             continue
