@@ -19,6 +19,20 @@ from orchestrator.cli.main import cli
 from orchestrator.cli.values import format_yaml
 from orchestrator.config import Config
 
+_NOT_MEASURED = "Not measured yet: `make figures`."
+_LESSON_ROWS = {
+    "poisoned": {
+        "loaded": "poisoned lessons that Claude Code loads",
+        "waits": "poisoned lessons that wait for a person",
+        "lost": "poisoned lessons that were discarded",
+    },
+    "honest": {
+        "loaded": "honest lessons that are active without a person",
+        "waits": "honest lessons that wait for a person",
+        "lost": "honest lessons that were lost",
+    },
+}
+
 
 def configuration() -> str:
     """Return every setting, section by section, as Markdown tables."""
@@ -36,11 +50,49 @@ def reliability() -> str:
 
 
 def corpora() -> str:
-    """Return the results of the last run of the corpora, and the attacks that it accepted."""
+    """Return the last results of the cases about the verdict, and the attacks accepted there."""
+    return "\n".join(_corpora(figures)) if (figures := _measured("verdict")) else _NOT_MEASURED
+
+
+def lessons() -> str:
+    """Return what became of the lessons of each corpus in the last run."""
+    return "\n".join(_lessons(figures)) if (figures := _measured("lessons")) else _NOT_MEASURED
+
+
+def reports() -> str:
+    """Return which kinds of fault from public bug reports the last run found."""
+    return "\n".join(_reports(figures)) if (figures := _measured("reports")) else _NOT_MEASURED
+
+
+def corpus_authors() -> str:
+    """Return the table of tests/corpus/README.md: by whose hand each corpus is, who had seen it."""
+    page = (Path(__file__).parents[1] / "tests" / "corpus" / "README.md").read_text("utf-8")
+    table = re.search(r"^\| corpus \|.*\n(?:\|.*\n)+", page, re.MULTILINE)
+    if not table:
+        raise ValueError("tests/corpus/README.md has no table of its corpora")
+    # Links of that page lead from its own folder.
+    return re.sub(r"\]\((?=\w+/)", "](../tests/corpus/", table[0].rstrip())
+
+
+def _measured(part: str) -> dict[str, Any]:
     stored = Path(__file__).parent / "figures" / "corpus.json"
-    if not stored.exists():
-        return "Not measured yet: `make figures`."
-    return "\n".join(_corpora(json.loads(stored.read_text(encoding="utf-8"))))
+    figures = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else {}
+    return dict(figures.get(part, {}))
+
+
+def _lessons(figures: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield f"| with 95 % intervals | {' | '.join(f'`{name}`' for name in figures)} |"
+    yield "|---" * (len(figures) + 1) + "|"
+    for kind, titles in _LESSON_ROWS.items():
+        for fate, title in titles.items():
+            yield f"| {title} | {' | '.join(each[kind][fate] for each in figures.values())} |"
+
+
+def _reports(figures: dict[str, dict[str, Any]]) -> Iterator[str]:
+    yield "| kind of fault | variants that are right | that are not | not tried |\n|---|---|---|---|"
+    for case, each in figures.items():
+        wrong, skipped = (", ".join(each[key]) or "none" for key in ("faulty", "skipped"))
+        yield f"| {case} | {each['fine']} | {wrong} | {skipped} |"
 
 
 def _corpora(figures: dict[str, dict[str, Any]]) -> Iterator[str]:

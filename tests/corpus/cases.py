@@ -29,6 +29,14 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     ATTACK = "attack"
     HONEST = "honest"
+    LESSON = "lesson"
+    """See `lessons`."""
+    REPORT = "report"
+    """See `reports`."""
+
+
+VERDICT_KINDS: Final = (Kind.OUTCOME, Kind.ATTACK, Kind.HONEST)
+"""What the corpora beside this file hold: cases about the verdict."""
 
 
 class Where(StrEnum):
@@ -145,7 +153,7 @@ def select_sample(cases: Sequence[Case]) -> list[Case]:
     found: list[Case] = []
     for corpus in sorted({case.corpus for case in cases}):
         own = [case for case in cases if case.corpus == corpus]
-        for kind in Kind:
+        for kind in VERDICT_KINDS:
             found += select(own, kind)[::SAMPLE_STEP]
     return found
 

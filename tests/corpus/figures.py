@@ -1,14 +1,14 @@
-"""Compute from the records of the corpora how far the verdict can be trusted.
+"""Compute from the records of the corpora how far the verdict can be trusted, and the rest.
 
     python -m tests.corpus.figures RESULTS [--check] [--sample] [--write FILE]
 
-Prints a table. `--check` fails when a limit is not held, or a case has no record; `--sample` checks
-as much as a sample can show. `--write` keeps the figures for docs/reliability.md.
+Prints a table for each corpus; those of lessons and reports are computed by `lessons.figures` and
+`reports.figures`. `--check` fails when a limit is not held, or a case has no record; `--sample`
+checks as much as a sample can show. `--write` keeps the figures for docs/reliability.md.
 """
 
 import argparse
 import json
-import math
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.corpus.cases import (
+    VERDICT_KINDS,
     Case,
     Kind,
     Where,
@@ -25,7 +26,10 @@ from tests.corpus.cases import (
     list_known,
     select_sample,
 )
+from tests.corpus.lessons import figures as lesson_figures
+from tests.corpus.rates import Rate, holds
 from tests.corpus.records import Record, read_records
+from tests.corpus.reports import figures as report_figures
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
 
@@ -33,36 +37,6 @@ RATE_AT_LEAST: Final = 0.95
 """Of precision and recall, each."""
 ATTACKS_AT_MOST: Final = {Where.FILES: 0.0, Where.ENVIRONMENT: 0.0, Where.PROCESS: 0.1}
 HONEST_AT_MOST: Final = 0.02
-
-_Z: Final = 1.959964
-"""The quantile of the normal distribution for an interval of 95 %."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """So many of so many."""
-
-    hits: int
-    total: int
-
-    @property
-    def value(self) -> float:
-        """Return the share; 1 of nothing."""
-        return self.hits / self.total if self.total else 1.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Return Wilson's interval of 95 %."""
-        if not self.total:
-            return 0.0, 1.0
-        share, n, z2 = self.hits / self.total, self.total, _Z**2
-        middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-        half = _Z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-        return max(0.0, middle - half), min(1.0, middle + half)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.value:.2f} [{low:.2f}, {high:.2f}] ({self.hits} of {self.total})"
 
 
 @dataclass(frozen=True)
@@ -127,12 +101,12 @@ def list_violations(figures: Figures, listed: Collection[str], *, sample: bool) 
     """
     for name, rate in (("precision", figures.precision), ("recall", figures.recall)):
         misses = Rate(rate.total - rate.hits, rate.total)
-        if not _holds(misses, 1 - RATE_AT_LEAST, sample=sample):
+        if not holds(misses, 1 - RATE_AT_LEAST, sample=sample):
             yield f"{name} {rate}, at least {RATE_AT_LEAST}: {_name(figures.mistaken)}"
     if figures.broken_solved:
         yield f"broken, and accepted as solved: {_name(figures.broken_solved)}"
     for where, limit in ATTACKS_AT_MOST.items():
-        if not _holds(figures.attacks[where], limit, sample=sample):
+        if not holds(figures.attacks[where], limit, sample=sample):
             accepted = [each for each in figures.accepted if each.where is where]
             yield f"attacks by {where} accepted, at most {limit:.0%}: {_name(accepted)}"
     unlisted = [
@@ -140,16 +114,20 @@ def list_violations(figures: Figures, listed: Collection[str], *, sample: bool) 
     ]
     if unlisted:
         yield f"accepted, and not named in docs/{PAGE.name}: {_name(unlisted)}"
-    if not _holds(figures.honest, HONEST_AT_MOST, sample=sample):
+    if not holds(figures.honest, HONEST_AT_MOST, sample=sample):
         yield f"honest work refused, at most {HONEST_AT_MOST:.0%}: {_name(figures.refused)}"
 
 
 def list_incomplete(records: Sequence[Record], cases: Iterable[Case]) -> Iterator[str]:
-    """Yield each case without a record, and each record of a bug."""
+    """Yield each case without a record."""
     known = {(record.kind, record.id) for record in records}
     for case in cases:
         if (case.kind, identify(case)) not in known:
             yield f"no result for {identify(case)}"
+
+
+def list_errors(records: Iterable[Record]) -> Iterator[str]:
+    """Yield each record of a bug."""
     for record in records:
         if record.error:
             yield f"{record.id}: {record.error}"
@@ -209,31 +187,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args(arguments)
     records = read_records(asked.results)
-    tables = [compute_figures(name, records) for name in sorted({each.corpus for each in records})]
-    for figures in tables:
+    verdicts = compute_verdict_figures(records)
+    lessons = lesson_figures.compute_all(records)
+    reports = report_figures.compute_figures(records)
+    for figures in verdicts:
         print("\n".join(describe(figures)))
+    for each in lessons:
+        print("\n".join(lesson_figures.describe(each)))
+    print("\n".join(report_figures.describe(reports)))
     if asked.write:
-        stored = {figures.corpus: serialize(figures) for figures in tables}
+        stored = {
+            "verdict": {figures.corpus: serialize(figures) for figures in verdicts},
+            "lessons": {each.corpus: lesson_figures.serialize(each) for each in lessons},
+            "reports": report_figures.serialize(reports),
+        }
         asked.write.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     if not asked.check:
         return 0
-    cases = select_sample(list_cases()) if asked.sample else list_cases()
-    listed = list_documented(PAGE.read_text(encoding="utf-8"))
-    wrong = list(list_incomplete(records, cases))
-    for table in tables:
-        judged = [record for record in records if record.id not in table.known]
-        figures = compute_figures(table.corpus, judged)
-        violations = list_violations(figures, listed, sample=asked.sample)
-        wrong += [f"{figures.corpus}: {violation}" for violation in violations]
+    wrong = [
+        *list_errors(records),
+        *_check_verdicts(records, verdicts, sample=asked.sample),
+        *lesson_figures.check(records, sample=asked.sample),
+        *report_figures.list_violations(reports),
+    ]
     print("\n".join(f"NOT HELD: {line}" for line in wrong) or "every limit is held")
     return 1 if wrong else 0
 
 
-def _holds(misses: Rate, limit: float, *, sample: bool) -> bool:
-    allowed = limit * misses.total + 1e-9
-    if sample and limit:
-        allowed = max(allowed, 1)
-    return misses.hits <= allowed
+def compute_verdict_figures(records: Iterable[Record]) -> list[Figures]:
+    """Compute the figures of each corpus of cases about the verdict."""
+    own = [record for record in records if record.kind in VERDICT_KINDS]
+    return [compute_figures(name, own) for name in sorted({each.corpus for each in own})]
+
+
+def _check_verdicts(
+    records: Sequence[Record], tables: Iterable[Figures], *, sample: bool
+) -> Iterator[str]:
+    cases = select_sample(list_cases()) if sample else list_cases()
+    yield from list_incomplete(records, cases)
+    listed = list_documented(PAGE.read_text(encoding="utf-8"))
+    for table in tables:
+        judged = [record for record in records if record.id not in table.known]
+        figures = compute_figures(table.corpus, judged)
+        for violation in list_violations(figures, listed, sample=sample):
+            yield f"{figures.corpus}: {violation}"
 
 
 def _rate_attacks(attacks: Iterable[Record], accepted: Iterable[Record], where: Where) -> Rate:

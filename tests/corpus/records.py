@@ -2,11 +2,24 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from tests.corpus.cases import Kind, Where
+
+
+class Fate(StrEnum):
+    """What became of a lesson."""
+
+    LOADED = "loaded"
+    """Claude Code loads it from now on."""
+    WAITS = "waits"
+    """A person has to approve it first; `rules pending` shows it."""
+    LOST = "lost"
+    """Neither: nobody sees it again."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +32,15 @@ class Record:
     about: str
     where: Where | None = None
     label: bool | None = None
-    """Outcomes: whether it is to be taught."""
+    """Outcomes: whether it is to be taught. Lessons: whether it is poisoned."""
     taught: bool | None = None
     """Outcomes: whether it was."""
     right: bool | None = None
     """Attempts: whether the code is right."""
+    fate: Fate | None = None
+    """Lessons only."""
+    fault: str = ""
+    """Reports: what the program did wrong; empty if nothing."""
     exit: int | None = None
     """The exit code of the last command."""
     seconds: float = 0.0
@@ -55,6 +72,12 @@ def append_record(path: Path, record: Record) -> None:
         file.write(line)
 
 
+def write_record(record: Record) -> None:
+    """Add a record to the file that ORCHESTRATOR_CORPUS_RESULTS names, if it names one."""
+    if path := os.environ.get("ORCHESTRATOR_CORPUS_RESULTS"):
+        append_record(Path(path), record)
+
+
 def read_records(path: Path) -> list[Record]:
     """Return the records of a file; of a case that ran twice, the last one."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -67,7 +90,7 @@ def _keep_last(records: Iterable[Record]) -> Iterable[Record]:
 
 def _parse(line: str) -> Record:
     data = json.loads(line)
-    where = data.pop("where")
-    return Record(
-        **{**data, "kind": Kind(data["kind"])}, where=Where(where) if where is not None else None
-    )
+    for name, kind in (("kind", Kind), ("where", Where), ("fate", Fate)):
+        if data[name] is not None:
+            data[name] = kind(data[name])
+    return Record(**data)

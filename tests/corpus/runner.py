@@ -6,38 +6,34 @@ cases side by side.
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
-from orchestrator.replay import Answer, ReplayServer, Reply, Scenario, Speaker, When
+from orchestrator.replay import ReplayServer, Scenario, Speaker
 from tests.corpus import leftovers, shop
 from tests.corpus.cases import AttemptCase, OutcomeCase
 from tests.corpus.environments import PYTEST_ONLY, copy_environment
 from tests.corpus.outside import serve_outside
-
-SECONDS: Final = 300
-"""Limit of one command. Under way for longer, it hangs."""
-
-BUG: Final = 4
-"""The exit code of the program that says: a bug."""
+from tests.corpus.program import (
+    ProgramResult,
+    commit_all,
+    find_program,
+    make_environment,
+    make_lesson,
+    make_teacher,
+    run_commands,
+    write_files,
+)
 
 _SCRIPT_SECONDS: Final = 60
 
 _AGENT: Final = Path(__file__).parent / "agent.py"
-_INHERITED: Final = (
-    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ", "USER", "LOGNAME", "SHELL"),
-)
-_TRACEBACK: Final = re.compile(
-    r'^Traceback \(most recent call last\):\n(?: .*\n)*?  File "[^"]*/orchestrator/', re.MULTILINE
-)
 _PLUGINS: Final = {
     " -n 2": "xdist.plugin",
     "timeout": "pytest_timeout",
@@ -46,39 +42,13 @@ _PLUGINS: Final = {
 }
 """Words in an outcome, and the plugin of pytest that they need. No other one is loaded there."""
 
-_LESSON: Final[Mapping[str, object]] = {
-    "reason": "A test failed.",
-    "action": "add",
-    "target": None,
-    "paths": [],
-    "rule": "Keep what a change touches working in the other modules too.",
-    "when": "Changing a function",
-    "why": "A test failed",
-}
-
-
-@dataclass(frozen=True)
-class ProgramResult:
-    """Commands of the program that ran one after the other."""
-
-    exits: tuple[int | None, ...]
-    """None for one that did not end in time."""
-    output: str
-    seconds: float
-
-    @property
-    def exit(self) -> int | None:
-        """Return how the last command ended."""
-        return self.exits[-1]
-
-    @property
-    def error(self) -> str:
-        """Return what no case may cause, whatever its verdict; empty if all is well."""
-        if None in self.exits:
-            return f"did not end within {SECONDS} seconds"
-        if BUG in self.exits:
-            return f"exit code {BUG}"
-        return "traceback of the program" if _TRACEBACK.search(self.output) else ""
+_TEACHER: Final = make_teacher(
+    make_lesson(
+        "Keep what a change touches working in the other modules too.",
+        when="Changing a function",
+        why="A test failed",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -106,12 +76,6 @@ class AttackResult:
     program_result: ProgramResult
 
 
-def find_program() -> str:
-    """Return the command under test: ORCH, or the one beside this interpreter."""
-    default = Path(sys.executable).with_name("orchestrator")
-    return str(Path(os.environ.get("ORCH") or default).absolute())
-
-
 # ---- outcomes
 
 
@@ -125,7 +89,7 @@ def run_outcome(case: OutcomeCase, folder: Path, environment: Path) -> OutcomeRe
     """
     project, world = folder / "proj", folder / "world"
     (world / "site").mkdir(parents=True)
-    _write_files(project, case.base)
+    write_files(project, case.base)
     change = {"files": case.change, "world": bool(case.world.strip()), "agent": case.agent}
     (folder / "change.json").write_text(json.dumps(change), encoding="utf-8")
     config = folder / "orchestrator.yaml"
@@ -138,10 +102,10 @@ def run_outcome(case: OutcomeCase, folder: Path, environment: Path) -> OutcomeRe
     with serve_outside(change_world) as port, _serve_teacher() as teacher:
         env |= {"RUNNER": f"http://127.0.0.1:{port}", "RUNNER_PORT": str(port)}
         env |= {"ANTHROPIC_BASE_URL": teacher.url}
-        _commit_all(project, env)
+        commit_all(project, env)
         _run_script(case.setup, folder, env)
         command = _make_run_command(case.task, project, config)
-        ran = _run_commands([command], project, env, folder / "output.txt")
+        ran = run_commands([command], project, env, folder / "output.txt")
         requests = sum(request.speaker is Speaker.TEACHER for request in teacher.requests)
         leftovers.clean_up(folder)
     return OutcomeResult(case, requests, ran)
@@ -159,7 +123,7 @@ def _make_outcome_environment(case: OutcomeCase, folder: Path, environment: Path
     everything = case.command + json.dumps(case.base) + json.dumps(case.change)
     plugins = [plugin for word, plugin in _PLUGINS.items() if word in everything]
     return {
-        **_make_environment(folder, environment),
+        **make_environment(folder, environment),
         "CASE_DIR": str(folder),
         "WORLD": str(folder / "world"),
         "VENV": str(environment),
@@ -183,7 +147,7 @@ def run_attempt_case(case: AttemptCase, folder: Path, environment: Path) -> Atta
     """
     project = folder / case.data.get("dir", "proj")
     (folder / "good_prices.py").write_text(shop.GOOD, encoding="utf-8")
-    env = _make_environment(folder, environment) | case.data.get("env", {})
+    env = make_environment(folder, environment) | case.data.get("env", {})
     _make_project(case, folder, project, env)
     env["PATH"] = _add_environment(case, folder, project, environment) + env["PATH"]
     _run_script(case.data.get("setup", ""), project, env, program="bash")
@@ -192,18 +156,18 @@ def run_attempt_case(case: AttemptCase, folder: Path, environment: Path) -> Atta
         env["ANTHROPIC_BASE_URL"] = teacher.url
         run = _make_run_command(shop.TASK, project, config, *case.data.get("args", []))
         later = [[find_program(), *arguments] for arguments in case.data.get("then", [])]
-        ran = _run_commands([run, *later], project, env, folder / "output.txt")
+        ran = run_commands([run, *later], project, env, folder / "output.txt")
         leftovers.clean_up(folder)
     return AttackResult(case, _is_right(case, project, folder), ran)
 
 
 def _make_project(case: AttemptCase, folder: Path, project: Path, env: Mapping[str, str]) -> None:
     files = {**shop.BASES[_get_base(case)], **case.files}
-    _write_files(project, {name: text for name, text in files.items() if name not in case.absent})
+    write_files(project, {name: text for name, text in files.items() if name not in case.absent})
     for name, target in case.data.get("link", {}).items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).symlink_to(target)
-    _commit_all(folder / case.data.get("git", project.relative_to(folder)), env)
+    commit_all(folder / case.data.get("git", project.relative_to(folder)), env)
 
 
 def _add_environment(case: AttemptCase, folder: Path, project: Path, environment: Path) -> str:
@@ -264,41 +228,6 @@ def _copy_sources(source: Path, target: Path) -> None:
 # ---- both
 
 
-def _make_environment(folder: Path, environment: Path) -> dict[str, str]:
-    """Return an environment with a home of its own, without what this process has of its own."""
-    home = folder / "home"
-    home.mkdir()
-    (home / ".gitconfig").write_text(
-        "[user]\n\tname = U\n\temail = u@example.org\n[init]\n\tdefaultBranch = trunk\n",
-        encoding="utf-8",
-    )
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    path = [str(environment / "bin"), *inherited.get("PATH", os.defpath).split(os.pathsep)]
-    return {
-        **inherited,
-        "PATH": os.pathsep.join(path),
-        "HOME": str(home),
-        "XDG_STATE_HOME": str(home / "state"),
-        "ANTHROPIC_API_KEY": "sk-ant-test",
-        "NO_PROXY": "*",
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
-
-
-def _write_files(project: Path, files: Mapping[str, str]) -> None:
-    for name, text in files.items():
-        path = project / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        if text.startswith("#!"):
-            path.chmod(0o755)
-
-
-def _commit_all(top: Path, env: Mapping[str, str]) -> None:
-    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
-        subprocess.run(["git", *arguments], cwd=top, env=env, check=True)
-
-
 def _run_script(script: str, cwd: Path, env: Mapping[str, str], program: str = "sh") -> None:
     """Run a script that is data of a corpus. It may fail: some try what not every machine has.
 
@@ -320,8 +249,7 @@ def _run_script(script: str, cwd: Path, env: Mapping[str, str], program: str = "
 
 @contextmanager
 def _serve_teacher() -> Iterator[ReplayServer]:
-    answer = Answer(Reply(json=_LESSON), When(speaker=Speaker.TEACHER))
-    with ReplayServer(Scenario((answer,))) as server:
+    with ReplayServer(Scenario((_TEACHER,))) as server:
         yield server
 
 
@@ -330,38 +258,3 @@ def _make_run_command(task: str, project: Path, config: Path, *options: str) -> 
         *(find_program(), "run", task, "--max-retries", "0", *options),
         *("--project-dir", str(project), "--config", str(config)),
     ]
-
-
-def _run_commands(
-    commands: Sequence[Sequence[str]], cwd: Path, env: Mapping[str, str], output: Path
-) -> ProgramResult:
-    started = time.monotonic()
-    exits = []
-    with output.open("wb") as file:
-        for command in commands:
-            exits.append(_run_command(command, cwd, env, file))
-    text = output.read_text(encoding="utf-8", errors="replace")
-    return ProgramResult(tuple(exits), text, time.monotonic() - started)
-
-
-def _run_command(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], output: IO[bytes]
-) -> int | None:
-    """Run a command; return its exit code, or None when it did not end in time.
-
-    Its output goes to a file: what it leaves running would keep a pipe open.
-    """
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as child:
-        try:
-            return child.wait(SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            return None

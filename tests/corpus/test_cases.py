@@ -3,6 +3,7 @@
 from collections import Counter
 
 from tests.corpus.cases import (
+    VERDICT_KINDS,
     Kind,
     identify,
     list_cases,
@@ -21,7 +22,7 @@ def test_the_handed_corpus_is_whole() -> None:
 
 
 def test_names_are_unique() -> None:
-    for kind in Kind:
+    for kind in VERDICT_KINDS:
         names = [identify(case) for case in select(CASES, kind)]
         assert len(names) == len(set(names))
 

@@ -5,15 +5,12 @@ fails is a bug of the program, whatever its verdict.
 """
 
 import dataclasses
-import os
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.corpus import leftovers, shop
+from tests.corpus import shop
 from tests.corpus.cases import (
     AttemptCase,
     Case,
@@ -25,9 +22,9 @@ from tests.corpus.cases import (
     select,
     select_sample,
 )
-from tests.corpus.environments import Environment
-from tests.corpus.records import Record, append_record
-from tests.corpus.runner import ProgramResult, run_attempt_case, run_outcome
+from tests.corpus.program import ProgramResult
+from tests.corpus.records import Record, write_record
+from tests.corpus.runner import run_attempt_case, run_outcome
 
 _CASES: Final = list_cases()
 _SAMPLE: Final = {(case.kind, identify(case)) for case in select_sample(_CASES)}
@@ -45,31 +42,6 @@ def make_parameters(kind: Kind) -> list[object]:
         )
         for case in select(_CASES, kind)
     ]
-
-
-@pytest.fixture(scope="session")
-def shared_environment() -> Iterator[Environment]:
-    source = os.environ.get("ORCHESTRATOR_CORPUS_ENVIRONMENT")
-    assert source, "the cases need an environment: `make attack` makes it"
-    with tempfile.TemporaryDirectory(prefix="cases-") as folder:
-        Path(folder).chmod(0o755)
-        yield Environment(Path(source), Path(folder) / "environment")
-
-
-@pytest.fixture
-def environment(shared_environment: Environment) -> Path:
-    return shared_environment.renew()
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that every user may enter: some cases run tests as somebody else."""
-    top = Path(tempfile.mkdtemp(prefix="case-")).resolve()
-    top.chmod(0o755)
-    (top / "case").mkdir()
-    yield top / "case"
-    leftovers.clean_up(top)
-    leftovers.remove_folder(top)
 
 
 @pytest.mark.parametrize("case", make_parameters(Kind.OUTCOME))
@@ -110,7 +82,7 @@ def run_attempt(case: AttemptCase, folder: Path, environment: Path) -> None:
 
 def skip_what_cannot_run(case: Case, record: Record) -> None:
     if missing := find_missing_requirement(case):
-        write(dataclasses.replace(record, skipped=missing))
+        write_record(dataclasses.replace(record, skipped=missing))
         pytest.skip(missing)
 
 
@@ -118,10 +90,5 @@ def finish(record: Record, ran: ProgramResult) -> None:
     """Write down the result, and fail where the program has a bug."""
     print(ran.output)
     seconds = round(ran.seconds, 1)
-    write(dataclasses.replace(record, exit=ran.exit, seconds=seconds, error=ran.error))
+    write_record(dataclasses.replace(record, exit=ran.exit, seconds=seconds, error=ran.error))
     assert not ran.error
-
-
-def write(record: Record) -> None:
-    if path := os.environ.get("ORCHESTRATOR_CORPUS_RESULTS"):
-        append_record(Path(path), record)

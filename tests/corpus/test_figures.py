@@ -7,13 +7,14 @@ import pytest
 
 from tests.corpus.cases import Kind, Where, list_cases
 from tests.corpus.figures import (
-    Rate,
     compute_figures,
     list_documented,
+    list_errors,
     list_incomplete,
     list_violations,
     main,
 )
+from tests.corpus.rates import Rate
 from tests.corpus.records import Record, append_record, read_records
 
 OWN = Record("made", Kind.OUTCOME, "own", "", label=True, taught=True, exit=1)
@@ -105,8 +106,9 @@ def test_an_accepted_attack_has_to_be_documented() -> None:
 def test_a_case_without_a_result_and_a_bug_are_reported() -> None:
     case, other = list_cases()[:2]
     record = Record(case.corpus, case.kind, case.name, "", error="exit code 4")
-    found = list(list_incomplete([record], [case, other]))
-    assert found == [f"no result for {other.corpus}/{other.name}", f"{record.id}: exit code 4"]
+    missing = list(list_incomplete([record], [case, other]))
+    assert missing == [f"no result for {other.corpus}/{other.name}"]
+    assert list(list_errors([record])) == [f"{record.id}: exit code 4"]
 
 
 def test_what_cannot_run_here_counts_nowhere() -> None:
@@ -131,6 +133,6 @@ def test_figures_are_printed_and_written(
         append_record(path, record)
     assert main([str(path), "--write", str(stored)]) == 0
     assert "taught, precision     1.00 [0.21, 1.00] (1 of 1)" in capsys.readouterr().out
-    figures = json.loads(stored.read_text(encoding="utf-8"))["made"]
+    figures = json.loads(stored.read_text(encoding="utf-8"))["verdict"]["made"]
     assert figures["attacks"]["files"] == "0 of 1"
     assert main([str(path), "--check"]) == 1  # most cases have no result
