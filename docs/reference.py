@@ -89,7 +89,8 @@ def _lessons(figures: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _reports(figures: dict[str, dict[str, Any]]) -> Iterator[str]:
-    yield "| kind of fault | variants that are right | that are not | not tried |\n|---|---|---|---|"
+    yield "| kind of fault | variants that are right | that are not | not tried |"
+    yield "|---" * 4 + "|"
     for case, each in figures.items():
         wrong, skipped = (", ".join(each[key]) or "none" for key in ("faulty", "skipped"))
         yield f"| {case} | {each['fine']} | {wrong} | {skipped} |"
