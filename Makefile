@@ -21,6 +21,8 @@ PYTEST := $(BIN)/python -m pytest
 BUILT := build/environments
 CASES := $(BUILT)/cases
 RESULTS := build/corpus.jsonl
+# In comparisons, of which a whole run has three times as many.
+KILLS_OF_SAMPLE := 35
 DOWNLOADS := build/downloads
 # The program of Claude Code, where there is none.
 EXTRA := $(if $(shell command -v claude 2>/dev/null),,[claude])
@@ -43,7 +45,7 @@ SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e te
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
-  attack attack-sample test-whole test-kills test-n8n demo-n8n test-pythons test-latest test-lowest \
+  attack attack-sample test-whole test-kills test-kills-sample test-n8n demo-n8n test-pythons test-latest test-lowest \
   test-conditions pins pins-n8n structure
 
 help: ## list the targets
@@ -81,17 +83,23 @@ test-whole: $(VENV)/development ## run longer tests of the real programs, and mo
 	@$(PYTEST) -n 2 -q -m whole $(AGAIN)
 	@$(PYTEST) -n 2 -q -m 'hypothesis and not whole' --hypothesis-profile=thorough
 
-test-kills: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
+test-kills test-kills-sample: export ORCHESTRATOR_FIGURES = $(abspath $(FIGURES))
 test-kills: export ORCHESTRATOR_KILLS = $(KILLS)
 test-kills: $(VENV)/development ## kill the program hundreds of times and check that nothing is lost; KILLS=500 kills a comparison more often
 	@mkdir -p "$(FIGURES)"
 	@$(PYTEST) -n 2 -q -m kills tests/faults tests/storage
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)"
 
-attack: $(VENV)/development $(CASES)/made ## run all corpus cases: check that verdicts are right and cannot be gamed
+test-kills-sample: export ORCHESTRATOR_KILLS = $(KILLS_OF_SAMPLE)
+test-kills-sample: $(VENV)/development ## run a sample of the kills, a third of them, of every phase
+	@mkdir -p "$(FIGURES)"
+	@$(PYTEST) -n 2 -q -m kills_sample tests/faults tests/storage
+	@$(BIN)/python -m tests.faults.count "$(FIGURES)" --sample
+
+attack: $(VENV)/development $(CASES)/made ## run all corpus cases: verdicts, lessons, faults from bug reports; print the figures, check the limits
 	@$(call RUN_CASES,corpus,--check --write "$(FIGURES)/corpus.json")
 
-attack-sample: $(VENV)/development $(CASES)/made ## run a sample of the corpus cases, in under four minutes
+attack-sample: $(VENV)/development $(CASES)/made ## run a sample of the corpus cases, in about six minutes
 	@$(call RUN_CASES,corpus_sample,--check --sample)
 
 # Where n8n cannot be installed from the index, says so in one loud line, and goes on.

@@ -4,7 +4,8 @@ The program alone is killed, as `kill -9` does: its suite stays at work for seco
 started a process in a session of its own. The instants are spread evenly over each step, by what
 the suite has done (points, see `comparison/project.py`) or by what the program has done itself
 (calls to the system). The figures go to `comparison-kills-*.json` in the folder that
-ORCHESTRATOR_FIGURES names; `count.py` adds them up. ORCHESTRATOR_KILLS says how many there are.
+ORCHESTRATOR_FIGURES names; `count.py` adds them up. ORCHESTRATOR_KILLS says how many there are; a
+sample of the kills has fewer of them, in each step.
 """
 
 import json
@@ -35,7 +36,7 @@ from tests.faults.comparison.project import (
 )
 from tests.recorded_runs import list_runs
 
-pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kills, pytest.mark.kills_sample, pytest.mark.timeout(900)]
 
 ROOT: Final = Path(__file__).parents[2]
 SECOND, BEFORE, THIRD, OLD_TESTS = (
@@ -77,13 +78,16 @@ class Kill:
         return {"step": self.step, "call": 1 + int(self.part * calls[self.step])}
 
 
-def planned(kind: str) -> Iterator[Kill]:
-    """Yield the kills of all runs whose agent does the same, spread evenly over each step."""
+def planned(kind: str, total: int = KILLS) -> Iterator[Kill]:
+    """Yield the kills of all runs whose agent does the same, spread evenly over each step.
+
+    `total` is the number of kills of all kinds.
+    """
     for each, step, by_suite, own in SHARES:
         if each != kind:
             continue
         for count, of_suite in ((by_suite, True), (own, False)):
-            scaled = -(-count * KILLS // USUAL)
+            scaled = -(-count * total // USUAL)
             for number in range(scaled):
                 part = (number + 0.5) / scaled
                 if step == RESTORING_STEP:

@@ -18,6 +18,7 @@ KILLS = 20
 
 
 @pytest.mark.kills
+@pytest.mark.kills_sample
 def test_killed_at_any_moment_it_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     project = repository(tmp_path / "project", a_py="a = 1\n")
     (project / "big.bin").write_bytes(os.urandom(8 << 20))

@@ -17,6 +17,7 @@ import pytest
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.retention import prune_database
 from orchestrator.storage.runs import Store
+from tests.faults.samples import sample_every_third
 from tests.storage.test_earlier_versions import OLD, unpack
 from tests.storage.test_retention import BEFORE, make_run, rows_of
 
@@ -51,6 +52,7 @@ print(seen)
 """
 POINTS: Final = 40
 """Points of each that are tried, spread evenly; all of them where there are fewer."""
+THIRDS: Final = pytest.mark.parametrize("third", sample_every_third(range(3)))
 
 
 def run_counting(state: Path, last: int, *words: str) -> int:
@@ -65,19 +67,21 @@ def run_counting(state: Path, last: int, *words: str) -> int:
     return int(done.stdout) if done.returncode == 0 else 0
 
 
-def spread(count: int) -> list[int]:
-    """Return the numbers of the points to try."""
+def spread(count: int, third: int) -> list[int]:
+    """Return the numbers of the points to try, a third of them."""
     step = max(1.0, count / POINTS)
-    return sorted({round(1 + step * number) for number in range(min(count, POINTS))} | {count})
+    points = {round(1 + step * number) for number in range(min(count, POINTS))} | {count}
+    return sorted(points)[third::3]
 
 
-def test_the_import_of_earlier_data(tmp_path: Path) -> None:
+@THIRDS
+def test_the_import_of_earlier_data(tmp_path: Path, third: int) -> None:
     whole = tmp_path / "whole"
     unpack(whole)
     count = run_counting(Path(shutil.copytree(whole, tmp_path / "counted")), 0)
     assert count > 100
     expected = dump(tmp_path / "counted")
-    for point in spread(count):
+    for point in spread(count, third):
         state = Path(shutil.copytree(whole, tmp_path / f"killed-{point}"))
         assert run_counting(state, point) == 0
         found = {path.name for path in state.iterdir()} | {
@@ -103,7 +107,8 @@ def dump(state: Path) -> dict[str, list[str]]:
         }
 
 
-def test_pruning(tmp_path: Path) -> None:
+@THIRDS
+def test_pruning(tmp_path: Path, third: int) -> None:
     def make_state(name: str) -> Path:
         state = tmp_path / name
         with Store(state) as store:
@@ -117,7 +122,7 @@ def test_pruning(tmp_path: Path) -> None:
     before = BEFORE.isoformat()
     count = run_counting(make_state("counted"), 0, before)
     assert count > 20
-    for point in spread(count):
+    for point in spread(count, third):
         state = make_state(f"killed-{point}")
         assert run_counting(state, point, before) == 0
         with Store(state) as store:
