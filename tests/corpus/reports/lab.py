@@ -1,6 +1,7 @@
 """A project that does not pass its tests, a scripted model, and the program between them."""
 
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ class CommandResult:
     exit: int | None
     out: str
     err: str
+    seconds: float
 
     @property
     def text(self) -> str:
@@ -216,11 +218,15 @@ class Lab:
         variables = {name: value for name, value in changed.items() if value is not None}
         out, err = self.folder / "out.txt", self.folder / "err.txt"
         command = [*prefix, find_program(), *arguments]
+        started = time.monotonic()
         with out.open("wb") as output, err.open("wb") as errors:
             exit_code = run_command(command, cwd or self.folder, variables, output, errors)
-        texts = [path.read_text(encoding="utf-8", errors="replace") for path in (out, err)]
-        print(*texts, f"--- exit code {exit_code}", sep="\n")
-        result = CommandResult(exit_code, *texts)
+        seconds = time.monotonic() - started
+        printed, complained = (
+            path.read_text(encoding="utf-8", errors="replace") for path in (out, err)
+        )
+        print(printed, complained, f"--- exit code {exit_code}, {seconds:.1f} s", sep="\n")
+        result = CommandResult(exit_code, printed, complained, seconds)
         assert "Traceback" not in result.text, "a traceback is shown"
         return result
 

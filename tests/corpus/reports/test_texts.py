@@ -58,6 +58,8 @@ def test_task(lab: Lab, variant: str) -> None:
 
 _LESSONS: Final = ("array", "output", "gzip")
 """The answers that hold a lesson."""
+_MUCH_TOO_LONG: Final = 100
+"""Seconds for a report with a timeout of 6 s and retries for 8 s, on a machine that is busy."""
 
 
 @vary(*WEBHOOK_ANSWERS, sample="array")
@@ -78,7 +80,7 @@ def test_n8n(lab: Lab, variant: str) -> None:
         token = {"N8N_WEBHOOK_TOKEN": "tok"}
         result = lab.report_failure("--config", str(config), env=token)
     written = RULE in lab.memory.read_text("utf-8")
-    assert result.exit is not None, "no end in time, with a timeout of 6 seconds"
+    assert result.seconds < _MUCH_TOO_LONG, "an answer outlasts a timeout of 6 s by far"
     if variant in _LESSONS:
         assert result.exit in (0, 3), f"exit code {result.exit}"
         assert written or result.exit == 3, "neither a rule nor an error"
