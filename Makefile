@@ -45,8 +45,8 @@ SMOKE := tests/agents/test_conformance.py tests/cli/test_signals.py tests/e2e te
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test smoke lint types docs docs-check wheel wheel-test bench picture figures clean \
-  attack attack-sample test-whole test-kills test-kills-sample test-n8n demo-n8n test-pythons test-latest test-lowest \
-  test-conditions pins pins-n8n structure
+  attack attack-sample test-whole test-kills test-kills-sample test-n8n demo-n8n test-pythons \
+  test-latest test-lowest test-conditions pins pins-n8n structure
 
 help: ## list the targets
 	@echo "make demo, make test: each sets up all that it needs in $(VENV). Others:"
@@ -96,7 +96,7 @@ test-kills-sample: $(VENV)/development ## run a sample of the kills, a third of 
 	@$(PYTEST) -n 2 -q -m kills_sample tests/faults tests/storage
 	@$(BIN)/python -m tests.faults.count "$(FIGURES)" --sample
 
-attack: $(VENV)/development $(CASES)/made ## run all corpus cases: verdicts, lessons, faults from bug reports; print the figures, check the limits
+attack: $(VENV)/development $(CASES)/made ## run all corpus cases: verdicts, lessons, faults from bug reports; print figures, check limits
 	@$(call RUN_CASES,corpus,--check --write "$(FIGURES)/corpus.json")
 
 attack-sample: $(VENV)/development $(CASES)/made ## run a sample of the corpus cases, in about six minutes

@@ -83,7 +83,8 @@ def test_n8n(lab: Lab, variant: str) -> None:
     assert result.seconds < _MUCH_TOO_LONG, "an answer outlasts a timeout of 6 s by far"
     if variant in _LESSONS:
         assert result.exit in (0, 3), f"exit code {result.exit}"
-        assert written or result.exit == 3, "neither a rule nor an error"
+        named = any(word in result.text for word in ("node", "setting", "Respond"))
+        assert written or named, "neither a rule, nor the node or setting to correct"
     else:
         assert not written, "a rule was written"
         assert result.exit == 3, f"exit code {result.exit}"
