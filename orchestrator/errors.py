@@ -2,7 +2,8 @@
 
     LoopError                 any expected failure; carries a message and a `hint`
     |-- UsageError            exit 2: wrong usage or configuration
-    |   `-- ConfigError       ... in a config value, with where it came from
+    |   |-- ConfigError       ... in a config value, with where it came from
+    |   `-- UntrustedError    the project's own file asks for what the user has not trusted
     |-- InfrastructureError   exit 3: no agent, no key, no network, no space
     |-- RulebookError         exit 2: CLAUDE.md cannot be read or written as it is
     `-- LostRunError          exit 3: another process has taken over the run
@@ -10,6 +11,9 @@
 Any other exception that reaches the command line is a bug of this program (exit 4).
 `teacher.errors` is a separate tree, because `teacher` must not import this package.
 """
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 
 def with_hint(message: str, hint: str) -> str:
@@ -44,6 +48,29 @@ class UsageError(LoopError):
 
 class ConfigError(UsageError):
     """A value in the configuration is wrong; the message names its key and origin."""
+
+
+class UntrustedError(UsageError):
+    """A project asks for settings that the user has not trusted; nothing has been started.
+
+    Args:
+        message: lists each setting with its value and origin.
+        hint: how to trust them.
+        project: the project's real path.
+        texts: the whole value of each setting, by key.
+        shortened: descriptions of those of which the message shows only the beginning, in full.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: str,
+        project: Path,
+        texts: Mapping[str, str],
+        shortened: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, hint)
+        self.project, self.texts, self.shortened = project, texts, shortened
 
 
 class InfrastructureError(LoopError):

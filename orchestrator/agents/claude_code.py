@@ -94,6 +94,9 @@ class ClaudeCodeAgent:
         program: the path of the program; None searches for it.
         trust_project: whether the project's own settings, hooks and MCP servers are loaded. Its
             CLAUDE.md and rules are loaded in any case.
+        list_untrusted: returns the settings of a project that the user has not trusted; called
+            before each run with `trust_project`, because an attempt may change them. If there are
+            any, none of the project's settings are loaded.
         agents_files: returns the active AGENTS.md files of a project, which are those of a project
             without a CLAUDE.md; called before each run without `trust_project`.
         sandbox: Claude Code's own sandbox settings, passed through.
@@ -109,6 +112,7 @@ class ClaudeCodeAgent:
         skip_permissions: bool = False,
         program: Path | None = None,
         trust_project: bool = True,
+        list_untrusted: Callable[[Path], Sequence[str]] | None = None,
         sandbox: Mapping[str, Any] | None = None,
         refuse: Refuse | None = None,
         agents_files: Callable[[Path], Sequence[str]] | None = None,
@@ -119,6 +123,7 @@ class ClaudeCodeAgent:
         self._skip_permissions = skip_permissions
         self._program = program
         self._trust_project, self._sandbox = trust_project, sandbox
+        self._list_untrusted = list_untrusted
         self._refuse, self._agents_files = refuse, agents_files
 
     def preflight(self) -> str:
@@ -166,14 +171,15 @@ class ClaudeCodeAgent:
                 AgentOutcome.MAX_COST, "the cost limit leaves no budget for the agent"
             )
         env = environment.build_child_environment(self._base, workspace)
-        if not self._trust_project:
+        is_trusted = self._is_trusted(workspace)
+        if not is_trusted:
             env |= environment.CLAUDE_MD_OF_ADDED
         session_id = environment.create_session_id()
         with (
             environment.write_settings_file(env, self._sandbox) as settings,
-            self._prepare_folders(workspace) as folders,
+            self._prepare_folders(workspace, is_trusted) as folders,
         ):
-            argv = self._build_command(limits, session_id, settings, folders)
+            argv = self._build_command(limits, session_id, settings, folders, is_trusted)
             process = ClaudeProcess(argv, cwd=workspace, env=env, limits=limits)
             reader = MessageReader(workspace, on_event, process.refused)
             session = Session(process, self._refuse)
@@ -186,13 +192,19 @@ class ClaudeCodeAgent:
         ending = _describe_ending(process, session_id, transcript, read_error)
         return reader.build_result(ending, limits)
 
+    def _is_trusted(self, workspace: Path) -> bool:
+        """Return whether the project's own settings are loaded."""
+        if not self._trust_project:
+            return False
+        return not (self._list_untrusted and self._list_untrusted(workspace))
+
     @contextlib.contextmanager
-    def _prepare_folders(self, workspace: Path) -> Iterator[Sequence[Path]]:
+    def _prepare_folders(self, workspace: Path, is_trusted: bool) -> Iterator[Sequence[Path]]:
         """Yield the folders whose instructions are loaded without their settings.
 
         There are none if the project is trusted, because its settings are loaded too.
         """
-        if self._trust_project:
+        if is_trusted:
             yield ()
             return
         names = self._agents_files(workspace) if self._agents_files else ()
@@ -200,7 +212,12 @@ class ClaudeCodeAgent:
             yield (workspace, other) if other else (workspace,)
 
     def _build_command(
-        self, limits: AgentLimits, session_id: str, settings: Path, folders: Sequence[Path]
+        self,
+        limits: AgentLimits,
+        session_id: str,
+        settings: Path,
+        folders: Sequence[Path],
+        is_trusted: bool,
     ) -> list[str]:
         """Return program and arguments, as the SDK itself would build them.
 
@@ -212,7 +229,7 @@ class ClaudeCodeAgent:
         argv += ["--output-format", "stream-json", "--verbose", "--input-format", "stream-json"]
         argv += ["--include-partial-messages", f"--session-id={session_id}"]
         argv += ["--settings", str(settings)]
-        if not self._trust_project:
+        if not is_trusted:
             argv += ["--setting-sources=user", *(f"--add-dir={folder}" for folder in folders)]
         if self._skip_permissions:
             argv += ["--dangerously-skip-permissions"]

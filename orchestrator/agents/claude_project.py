@@ -16,6 +16,10 @@ from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, PROJECT_SETTINGS
 
 _SERVERS: Final = ".mcp.json"
 
+_SAID: Final = frozenset({"$schema", "hooks", "env", "permissions"})
+_SAID_PERMISSIONS: Final = frozenset({"allow", "deny", "ask"})
+"""Parts of the settings that are described in another way, or that only forbid."""
+
 _LENGTH: Final = 100
 _MOST: Final = 20
 
@@ -31,9 +35,8 @@ def describe_project_settings(project: Path) -> tuple[str, ...]:
     """
     found: list[str] = []
     for name in PROJECT_SETTINGS:
-        found += (f"{name}: {what}" for what in _iter_settings_effects(_read_json(project / name)))
-    for server, how in _as_mapping(_read_json(project / _SERVERS).get("mcpServers")).items():
-        found.append(f"{_SERVERS}: MCP server {server}, {_describe_command(how)}")
+        found += (f"{name}: {what}" for what in iter_settings_effects(_read_json(project / name)))
+    found += (f"{_SERVERS}: {what}" for what in iter_server_effects(_read_json(project / _SERVERS)))
     lines = [format_one_line(line, 2 * _LENGTH) for line in found]
     return tuple(lines[:_MOST]) + ((f"and {len(lines) - _MOST} more",) if lines[_MOST:] else ())
 
@@ -64,18 +67,34 @@ def link_agents_files(project: Path, names: Sequence[str]) -> Iterator[Path | No
         yield Path(folder)
 
 
-def _iter_settings_effects(settings: Mapping[str, Any]) -> Iterator[str]:
+def iter_settings_effects(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a settings file of Claude Code would run, redirect or allow."""
     for event, matchers in _as_mapping(settings.get("hooks")).items():
         for matcher in _as_list(matchers):
             for hook in _as_list(_as_mapping(matcher).get("hooks")):
                 yield f"hook on {event}, {_describe_command(hook)}"
     for helper in sorted(HELPERS & settings.keys()):
         yield f"{helper}, which is pinned: it does not run"
-    for name in sorted(PROTECTED_NAMES & _as_mapping(settings.get("env")).keys()):
-        yield f"sets {name}, which is pinned: it has no effect"
-    allowed = _as_list(_as_mapping(settings.get("permissions")).get("allow"))
-    if allowed:
+    for name, value in sorted(_as_mapping(settings.get("env")).items()):
+        pinned = ", which is pinned: it has no effect" if name in PROTECTED_NAMES else f"={value}"
+        yield f"sets {name}{pinned}"
+    permissions = _as_mapping(settings.get("permissions"))
+    if allowed := _as_list(permissions.get("allow")):
         yield f"allows without asking: {', '.join(map(str, allowed))}"
+    others = {name: value for name, value in settings.items() if name not in _SAID | HELPERS}
+    others |= {
+        f"permissions.{name}": value
+        for name, value in permissions.items()
+        if name not in _SAID_PERMISSIONS
+    }
+    for name, value in sorted(others.items()):
+        yield f"sets {name}: {json.dumps(value)}"
+
+
+def iter_server_effects(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the MCP servers of a `.mcp.json`."""
+    for server, how in _as_mapping(content.get("mcpServers")).items():
+        yield f"MCP server {server}, {_describe_command(how)}"
 
 
 def _describe_command(given: object) -> str:
@@ -85,7 +104,7 @@ def _describe_command(given: object) -> str:
         entry.get("command") or entry.get("url") or entry.get("type") or "?",
         *_as_list(entry.get("args")),
     ]
-    return f"`{format_one_line(' '.join(map(str, words)), _LENGTH)}`"
+    return f"`{' '.join(' '.join(map(str, words)).split())}`"
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

@@ -17,12 +17,15 @@ def config() -> None:
 @config_file
 def show(project_dir: Path, config_file: Path | None) -> None:
     """Print each setting with its value and the source of the value."""
-    from orchestrator.cli.values import format_yaml
-    from orchestrator.config import load_config
+    from orchestrator.cli.values import format_yaml, sanitize_text
     from orchestrator.platform.project import resolve_project
+    from orchestrator.services.trust import describe_choice, load_known_config
 
-    loaded = load_config(resolve_project(project_dir), config_file)
+    loaded = load_known_config(resolve_project(project_dir), config_file)
     rows = [(f"{key}: {format_yaml(value)}", origin) for key, value, origin in loaded.iter_values()]
     width = min(max(len(text) for text, _ in rows), 60)
     for text, origin in rows:
         click.echo(f"{text:<{width}}  # {origin}")
+    for each in loaded.withheld:
+        line = f"not trusted, and not used: {describe_choice(each)}; see `orchestrator trust`"
+        click.echo(sanitize_text(line), err=True)

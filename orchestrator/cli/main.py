@@ -24,8 +24,9 @@ from orchestrator.cli.run import resume, run
 from orchestrator.cli.runs import runs
 from orchestrator.cli.teach import teach
 from orchestrator.cli.teacher import teacher
+from orchestrator.cli.trust import offer_trust, trust
 from orchestrator.cli.values import sanitize_text
-from orchestrator.errors import LoopError, UsageError
+from orchestrator.errors import LoopError, UntrustedError, UsageError
 from orchestrator.masking import mask_text
 from teacher.errors import NoKey, TeacherError, TeacherMisconfigured
 
@@ -78,7 +79,7 @@ def cli() -> None:
 
 COMMANDS: Final = (
     *(run, resume, runs, report_failure, teach, teacher),
-    *(rules, learnings, hooks, hook, config, demo),
+    *(rules, learnings, hooks, hook, config, trust, demo),
 )
 
 for command in COMMANDS:
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         with _treat_signals_as_interrupt():
             # click itself exits with 1 if the reader of a pipe is gone (`| head`).
-            code = cli.main(arguments, prog_name="orchestrator", standalone_mode=False)
+            code = _run_command(arguments)
     except click.exceptions.Exit as error:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -116,6 +117,16 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:  # noqa: BLE001 -- the last handler: a bug gets a report, not a traceback
         code = _report_bug(error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _run_command(arguments: Sequence[str] | None) -> object:
+    """Run a command; start it again if the user trusts the settings that it stopped at."""
+    while True:
+        try:
+            return cli.main(arguments, prog_name="orchestrator", standalone_mode=False)
+        except UntrustedError as error:
+            if not offer_trust(error):
+                raise
 
 
 def program() -> NoReturn:

@@ -203,14 +203,14 @@ def open_rulebook(
     adding: bool,
 ) -> "Iterator[tuple[MarkdownRulebook, History]]":
     """Open the project's rulebook; `adding` first checks that Claude Code loads its file."""
-    from orchestrator.config import load_config
     from orchestrator.platform.project import resolve_project
     from orchestrator.services import rulebooks
+    from orchestrator.services.trust import RULES, load_trusted_config
     from orchestrator.storage.opening import open_database
     from orchestrator.storage.state_directory import resolve_state_directory
 
     project = resolve_project(project_dir)
-    config = load_config(project, config_file, overrides).config
+    config = load_trusted_config(project, config_file, overrides, of=RULES).config
     if adding:
         rulebooks.require_loaded(config, project)
     with open_database(resolve_state_directory()) as database:

@@ -38,11 +38,11 @@ def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
 @config_file
 def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path | None) -> None:
     """Print the n8n workflow for import, with the configured model and prompts."""
-    from orchestrator.config import load_config
     from orchestrator.platform.project import resolve_project
+    from orchestrator.services.trust import TEACHING, load_trusted_config
     from teacher import workflow as workflows
 
-    config = load_config(resolve_project(project_dir), config_file).config
+    config = load_trusted_config(resolve_project(project_dir), config_file, of=TEACHING).config
     if credentials:
         return click.echo(workflows.format_json(workflows.build_credentials()), nl=False)
     settings = workflows.Settings(

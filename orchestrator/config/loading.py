@@ -6,7 +6,7 @@ to fix the value.
 
 import difflib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_origin
@@ -14,7 +14,7 @@ from typing import Any, Final, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.config.choices import Choice, allows_every_command, iter_choices
+from orchestrator.config.choices import Choice, list_choices, remove_choices
 from orchestrator.config.schema import Config
 from orchestrator.errors import ConfigError
 
@@ -22,6 +22,8 @@ PROJECT_FILE: Final = "orchestrator.yaml"
 """Read from the project when no file is named. (`config.yaml` would be too common a name.)"""
 
 ENVIRONMENT_PREFIX: Final = "ORCHESTRATOR_"
+
+_MERGE: Final = "tag:yaml.org,2002:merge"
 
 Key = tuple[str, ...]
 
@@ -42,17 +44,10 @@ class LoadedConfig:
     config: Config
     origins: Mapping[str, str]
     file: Path | None
-    is_project_file: bool = False
-    """Whether the file is the project's own, and was not named by the user."""
-
-    def list_project_choices(self, of: Collection[str] = ()) -> list[Choice]:
-        """Return the settings of the project's own file that a user should know; see `choices`."""
-        return list(iter_choices(self.config, self.find_project_origin, of))
-
-    def find_project_origin(self, key: str) -> str:
-        """Return file and line of a value in the project's own file; empty if it is not there."""
-        origin = self.find_origin(key)
-        return origin if self.is_project_file and origin.startswith(f"{self.file}:") else ""
+    trusted: tuple[Choice, ...] = ()
+    """Settings of the project's own file that are used because the user has trusted them."""
+    withheld: tuple[Choice, ...] = ()
+    """Settings of the project's own file that are not used; `config` has the defaults instead."""
 
     def iter_values(self) -> Iterator[tuple[str, object, str]]:
         """Yield every value as (key, value, origin), in the order of the schema."""
@@ -72,35 +67,79 @@ class LoadedConfig:
         return "default"
 
 
+def trust_nothing(_choice: Choice) -> bool:
+    """Return False: use no setting of a project's own file that is not harmless."""
+    return False
+
+
 def load_config(
     project: Path,
     file: Path | None = None,
     overrides: Sequence[Override] = (),
     environment: Mapping[str, str] | None = None,
+    is_trusted: Callable[[Choice], bool] = trust_nothing,
 ) -> LoadedConfig:
     """Read the configuration for a project.
 
     Args:
         project: the project's directory; its `orchestrator.yaml` is read when `file` is None.
-        file: the file the user named.
+        file: the file the user named, which is trusted.
         overrides: values from the command line.
         environment: has `ORCHESTRATOR_<SECTION>_<KEY>` variables; the one of this process if None.
+        is_trusted: returns whether the user has trusted a setting of the project's own file that is
+            not harmless. Others are withheld.
 
     Raises:
         ConfigError: an unreadable file, an unknown key, or a value of the wrong kind.
     """
     path = _choose_file(project, file)
     values, origins = _read_file(path) if path else ({}, {})
-    for override in (*_iter_environment_overrides(environment), *overrides):
-        _set_value(values, tuple(override.key.split(".")), override.value)
-        origins[override.key] = override.origin
+    above = (*_iter_environment_overrides(environment), *overrides)
+    config = _build_config(values, above, origins)
+    if path is None or file is not None:
+        return _finish(config, above, origins, path)
+
+    def find_origin(key: str) -> str:
+        return origins.get(key) or origins.get(key.partition(".")[0]) or str(path)
+
+    choices = list_choices(config, values, {each.key for each in above}, find_origin)
+    withheld = tuple(choice for choice in choices if not is_trusted(choice))
+    trusted = tuple(choice for choice in choices if choice not in withheld)
+    if withheld:
+        config = _build_config(remove_choices(values, withheld), above, origins)
+        origins = {key: origin for key, origin in origins.items() if not _is_part(key, withheld)}
+    return _finish(config, above, origins, path, trusted, withheld)
+
+
+def _finish(
+    config: Config,
+    above: Sequence[Override],
+    origins: Mapping[str, str],
+    path: Path | None,
+    trusted: tuple[Choice, ...] = (),
+    withheld: tuple[Choice, ...] = (),
+) -> LoadedConfig:
+    origins = {**origins, **{each.key: each.origin for each in above}}
+    return LoadedConfig(config, origins, path, trusted, withheld)
+
+
+def _build_config(
+    values: Mapping[str, Any], above: Sequence[Override], origins: Mapping[str, str]
+) -> Config:
+    """Build a configuration from the values of a file and those that override them."""
+    # Copied: an override must not appear in the values of the file.
+    merged = {name: dict(each) if isinstance(each, dict) else each for name, each in values.items()}
+    for override in above:
+        _set_value(merged, tuple(override.key.split(".")), override.value)
     try:
-        config = Config.model_validate(values)
+        return Config.model_validate(merged)
     except ValidationError as error:
-        raise _build_config_error(error, origins) from None
-    loaded = LoadedConfig(config, origins, path, is_project_file=file is None and path is not None)
-    _reject_project_choices(loaded)
-    return loaded
+        overriding = {each.key: each.origin for each in above}
+        raise _build_config_error(error, {**origins, **overriding}) from None
+
+
+def _is_part(key: str, choices: Sequence[Choice]) -> bool:
+    return any(key == each.key or key.startswith(f"{each.key}.") for each in choices)
 
 
 def override_limits(
@@ -131,45 +170,6 @@ def override_limits(
         return Config.model_validate(values)
     except ValidationError as error:
         raise _build_config_error(error, {each.key: each.origin for each in overrides}) from None
-
-
-def _reject_project_choices(loaded: LoadedConfig) -> None:
-    """Reject settings of the project's own file that affect more than the project.
-
-    A cloned repository must not decide that the agent asks for no permission, or that rules are
-    written for all of the user's projects. Nor how many rules those may have: a small
-    `rules.max_rules` would archive most of the user's own rules.
-
-    Raises:
-        ConfigError: the project's own file has such a setting.
-    """
-    for key, (is_beyond, hint) in _list_user_choices(loaded.config).items():
-        if is_beyond and (origin := loaded.find_project_origin(key)):
-            raise ConfigError(
-                f"{origin}: `{key}`: this value is not allowed in a project's own file",
-                f"{hint}, or name the file with --config",
-            )
-
-
-def _list_user_choices(config: Config) -> dict[str, tuple[bool, str]]:
-    """Return the settings for the user alone: whether the value is one, and how to set it."""
-    is_user = config.rules.target == "user"
-    return {
-        "claude.dangerously_skip_permissions": (
-            config.claude.dangerously_skip_permissions,
-            "say --dangerously-skip-permissions",
-        ),
-        "claude.allowed_tools": (
-            allows_every_command(config.claude.allowed_tools),
-            "allow single commands instead of every one, as `Bash(npm *)`",
-        ),
-        "state.keep_days": (True, "set ORCHESTRATOR_STATE_KEEP_DAYS"),
-        "rules.target": (is_user, "set ORCHESTRATOR_RULES_TARGET=user"),
-        "rules.max_rules": (is_user, "set ORCHESTRATOR_RULES_MAX_RULES"),
-        "rules.max_tokens": (is_user, "set ORCHESTRATOR_RULES_MAX_TOKENS"),
-        "rules.mirror": (is_user, "set ORCHESTRATOR_RULES_MIRROR"),
-        "learning.approval": (is_user, "set ORCHESTRATOR_LEARNING_APPROVAL"),
-    }
 
 
 def _choose_file(project: Path, file: Path | None) -> Path | None:
@@ -214,7 +214,11 @@ def _resolve_prompt_paths(values: dict[str, Any], folder: Path) -> None:
 def _collect_origins(
     node: yaml.MappingNode, prefix: Key, path: Path, origins: dict[str, str]
 ) -> None:
+    merged: list[yaml.Node] = []
     for key_node, value_node in node.value:
+        if key_node.tag == _MERGE:
+            merged += value_node.value if value_node.id == "sequence" else [value_node]
+            continue
         key = ".".join((*prefix, str(key_node.value)))
         line = key_node.start_mark.line + 1
         if key in origins:
@@ -223,6 +227,11 @@ def _collect_origins(
         origins[key] = f"{path}:{line}"
         if isinstance(value_node, yaml.MappingNode):
             _collect_origins(value_node, (*prefix, str(key_node.value)), path, origins)
+    for other in merged:  # the values of `<<: {key: value}`, which a key of the mapping overrides
+        if isinstance(other, yaml.MappingNode):
+            found: dict[str, str] = {}
+            _collect_origins(other, prefix, path, found)
+            origins.update({key: each for key, each in found.items() if key not in origins})
 
 
 def _iter_environment_overrides(environment: Mapping[str, str] | None) -> Iterator[Override]:

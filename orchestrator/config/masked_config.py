@@ -62,8 +62,10 @@ class ConfigMasker:
         values = json.loads(text)
         withheld, file = values.pop(_WITHHELD, {}), values.pop(_FILE, "")
         if withheld:
-            config = load_config(project, Path(file) if file else None, (), environment).config
-            present = config.model_dump(mode="json")
+            # Trusted: only the values that the run was started with are taken.
+            path = Path(file) if file else None
+            loaded = load_config(project, path, (), environment, lambda _choice: True)
+            present = loaded.config.model_dump(mode="json")
             for name, digest in withheld.items():
                 self._restore_value(values, present, tuple(json.loads(name)), digest)
         return Config.model_validate(values)

@@ -161,9 +161,10 @@ class ClaudeSection(Section):
     dangerously_skip_permissions: bool = False
     """Whether Claude Code asks for no permission at all. Only you can set this; the project's own
     `orchestrator.yaml` cannot."""
-    trust_project: bool = True
-    """Whether the project's own settings are loaded: hooks, MCP servers, permissions. CLAUDE.md and
-    rules are loaded in any case. Set it to false for code that you do not trust."""
+    trust_project: bool | None = None
+    """Whether the project's own settings for Claude Code are loaded: hooks, MCP servers,
+    permissions. Without a value, they are if `orchestrator trust` has remembered your yes to
+    them. CLAUDE.md and rules are loaded in any case."""
     sandbox: dict[str, JsonValue] = {}
     """Claude Code's own `sandbox` settings, passed through: `{enabled: true, failIfUnavailable:
     true}`."""

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.errors import UsageError
 from orchestrator.failures.manual_failure import build_manual_failure
 from orchestrator.learnings.failure_log import create_failure_logger
@@ -11,6 +10,7 @@ from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.project_settings import report_project_choices
+from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.storage.runs import Store
 from orchestrator.teaching.teach import teach_failure
 from teacher.errors import UnusableAnswer
@@ -33,7 +33,7 @@ def teach_report(
         LoopError, TeacherError: nothing was learned; the error says why.
     """
     project = resolve_project(project)
-    loaded = load_config(project, config_file)
+    loaded = load_trusted_config(project, config_file, of=TEACHING)
     config = loaded.config
     if not config.is_source_enabled("manual"):
         raise UsageError(
@@ -41,7 +41,7 @@ def teach_report(
         )
     listener = events.fan_out([create_failure_logger(project, listener), listener])
     failure = build_manual_failure(kind, description, context, task)
-    report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    report_project_choices(loaded, listener, TEACHING)
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import TEACHING_PREFIXES, load_config
 from orchestrator.models import RuleChange
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.project_settings import report_project_choices
+from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.pending import Pending, PendingFailure
@@ -28,9 +28,9 @@ def teach_pending(
         LoopError, TeacherError: the teacher still cannot be asked; the rest stays pending.
     """
     project = resolve_project(project)
-    loaded = load_config(project, config_file)
+    loaded = load_trusted_config(project, config_file, of=TEACHING)
     config = loaded.config
-    report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    report_project_choices(loaded, listener, TEACHING)
     rulebooks.require_loaded(config, project)
     with Store() as store:
         rulebook, _ = rulebooks.open_rulebook(config, project, store.database, listener)

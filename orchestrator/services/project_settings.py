@@ -1,7 +1,7 @@
-"""Report what a project's own files decide or run, before anything of it happens."""
+"""Report which of a project's own settings are used because the user has trusted them."""
 
-import json
-from collections.abc import Collection
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,45 +9,69 @@ from orchestrator.agents.claude_project import describe_project_settings
 from orchestrator.agents.wording import format_one_line
 from orchestrator.config import Config, LoadedConfig
 from orchestrator.events import Listener, Notice
-from orchestrator.masking import mask_text
+from orchestrator.services.trust import describe_choice, list_untrusted_claude_settings
 
 _LONGEST_CHOICE: Final = 2000
 """Most characters of a setting that are shown: enough that its end cannot be hidden easily."""
 
 
 def report_project_choices(
-    loaded: LoadedConfig, listener: Listener, of: Collection[str] = ()
+    loaded: LoadedConfig, listener: Listener, of: Sequence[str] = ()
 ) -> None:
-    """Report settings of the project's own file that send or run something, or lower a guard.
+    """Report settings of the project's own file that are not harmless, and that the user trusts.
 
     Args:
         loaded: the configuration, with the origin of each value.
         listener: receives a notice for each setting.
         of: prefixes of the settings to report; all if empty.
     """
-    chosen = loaded.list_project_choices(of)
+    chosen = [
+        each
+        for each in loaded.trusted
+        if each.is_effective and (not of or each.key.startswith(tuple(of)))
+    ]
     if chosen:
-        listener(Notice(f"this project's own {loaded.file} decides these for you:"))
+        listener(Notice(f"you have trusted these settings of {loaded.file}:"))
     for each in chosen:
-        line = each.origin.rpartition(":")[2]
-        value = json.dumps(each.value, ensure_ascii=False)
-        shown = format_one_line(mask_text(f"{each.key}: {value}"), _LONGEST_CHOICE)
-        listener(Notice(f"  {shown} (line {line})"))
+        listener(Notice(f"  {format_one_line(describe_choice(each), _LONGEST_CHOICE)}"))
 
 
-def report_project_commands(config: Config, project: Path, listener: Listener) -> None:
-    """Report what the project's own settings for Claude Code run, and whether they are loaded."""
-    found = describe_project_settings(project) if config.agent.kind == "claude_code" else ()
-    if found:
-        trusted = config.claude.trust_project
+def report_project_commands(
+    config: Config, home: Path, folder: Path, state: Path, listener: Listener
+) -> None:
+    """Report what the project's own settings for Claude Code run, and whether they are loaded.
+
+    Args:
+        config: the configuration.
+        home: the project that the user trusts.
+        folder: the folder that Claude Code works in: the project or a work tree of it.
+        state: the state directory.
+        listener: receives the notices.
+    """
+    if config.agent.kind != "claude_code":
+        return
+    found = describe_project_settings(folder)
+    withheld = list_untrusted_claude_settings(home, folder, state)
+    if config.claude.trust_project is None and withheld:
+        listener(Notice(describe_withheld_settings(home, withheld)))
+    elif found:
         listener(
             Notice(
-                "this project brings settings for Claude Code, and they are loaded; "
-                "claude.trust_project: false would not"
-                if trusted
-                else "this project's settings for Claude Code are not loaded "
+                "this project's settings for Claude Code are not loaded "
                 "(claude.trust_project: false)"
+                if config.claude.trust_project is False
+                else "this project brings settings for Claude Code, and they are loaded; "
+                "claude.trust_project: false would not"
             )
         )
     for line in found:
         listener(Notice(f"  {line}"))
+
+
+def describe_withheld_settings(home: Path, withheld: Sequence[str]) -> str:
+    """Return why the project's settings for Claude Code are not loaded."""
+    return (
+        "this project's settings for Claude Code are not loaded, because you have not trusted "
+        f"{', '.join(map(repr, withheld))}: `orchestrator trust --project-dir "
+        f"{shlex.quote(str(home))}` shows them and asks"
+    )

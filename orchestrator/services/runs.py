@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import Config, Override, load_config, override_limits
+from orchestrator.config import Config, Override, override_limits
 from orchestrator.config.masked_config import ConfigMasker
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
@@ -16,6 +16,7 @@ from orchestrator.services import wiring
 from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.recovery import recover_project
 from orchestrator.services.run_environment import record_variables
+from orchestrator.services.trust import load_trusted_config
 from orchestrator.storage.event_record import EventBuffer
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import (
@@ -78,7 +79,9 @@ def start_run(
     emit = events.RunEvents(run, early_events, listener)
     with Store(state) as store:
         recover_project(project, store, emit)  # first, because it may restore the configuration
-        loaded = load_config(project, config_file, overrides, environment)
+        loaded = load_trusted_config(
+            project, config_file, overrides, environment, state=store.directory
+        )
         report_project_choices(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
         masked_config = _mask_config(loaded.config, config_file, masker, store)

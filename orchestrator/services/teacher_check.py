@@ -10,13 +10,14 @@ from typing import Final
 
 from orchestrator.budget.ledger import Kind
 from orchestrator.budget.metering import MeteredTeacher
-from orchestrator.config import TEACHING_PREFIXES, Config, load_config
+from orchestrator.config import Config
 from orchestrator.events import Listener
 from orchestrator.masking import mask_text
 from orchestrator.models import Teaching
 from orchestrator.platform.project import resolve_project
 from orchestrator.services import wiring
 from orchestrator.services.project_settings import report_project_choices
+from orchestrator.services.trust import TEACHING, load_trusted_config
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.teaching.teach import TeachingContext, teach_failure
@@ -55,9 +56,9 @@ def try_teacher(
     Raises:
         LoopError, TeacherError: the teacher cannot be asked, or gave no lesson.
     """
-    loaded = load_config(resolve_project(project), config_file)
+    loaded = load_trusted_config(resolve_project(project), config_file, of=TEACHING)
     config = loaded.config
-    report_project_choices(loaded, listener, TEACHING_PREFIXES)
+    report_project_choices(loaded, listener, TEACHING)
     say(f"Teacher   {_format_address(config)}")
     # The time makes each request different: the workflow answers a repeated one from its memory.
     context = f"A trial at {time.strftime('%Y-%m-%d %H:%M:%S')}."

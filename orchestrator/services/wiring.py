@@ -5,7 +5,7 @@ The only module that knows both the settings and the implementations.
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.project_settings import report_project_commands
 from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
+from orchestrator.services.trust import list_untrusted_claude_settings
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
@@ -64,6 +65,7 @@ def build_parts(
     listener: Listener,
     state: Path,
     account: Account,
+    home: Path,
 ) -> Parts:
     """Build what a run needs, and check that nothing is missing before a token is spent.
 
@@ -75,6 +77,7 @@ def build_parts(
         listener: receives notices about the parts.
         state: the state directory.
         account: who pays.
+        home: the project that the user trusts: not a work tree of it.
 
     Raises:
         LoopError, TeacherError: something is missing.
@@ -86,9 +89,14 @@ def build_parts(
     suite.preflight(project)
     require_loaded(config, project)
     guard = _build_guard(config, task, folder, environment, state)
-    agent = build_agent(config, build_project_environment(project, environment), guard)
+    agent = build_agent(
+        config,
+        build_project_environment(project, environment),
+        guard,
+        lambda folder: list_untrusted_claude_settings(home, folder, state),
+    )
     version = agent.preflight()
-    report_project_commands(config, project, listener)
+    report_project_commands(config, home, project, state, listener)
     teacher = (
         build_teacher(config, environment, listener, account)
         if config.is_source_enabled("pytest")
@@ -133,9 +141,18 @@ def recall_config(store: Store, run: str, project: Path, environment: Mapping[st
 
 
 def build_agent(
-    config: Config, environment: Mapping[str, str], guard: Guard | None = None
+    config: Config,
+    environment: Mapping[str, str],
+    guard: Guard | None = None,
+    list_untrusted: Callable[[Path], Sequence[str]] | None = None,
 ) -> ClaudeCodeAgent | CommandAgent:
     """Build the agent that the configuration names.
+
+    Args:
+        config: the configuration.
+        environment: what the agent sees.
+        guard: explains why an edit is refused.
+        list_untrusted: returns the settings for Claude Code in a folder that are not trusted.
 
     Raises:
         ConfigError: `agent.kind` is `command` and there is no command.
@@ -152,7 +169,8 @@ def build_agent(
             *config.claude.allowed_tools,
         ),
         skip_permissions=config.claude.dangerously_skip_permissions,
-        trust_project=config.claude.trust_project,
+        trust_project=config.claude.trust_project is not False,
+        list_untrusted=list_untrusted if config.claude.trust_project is None else None,
         sandbox=config.claude.sandbox,
         refuse=guard.explain_refusal if guard else None,
         agents_files=find_active_agents_md,

@@ -173,7 +173,14 @@ class _Preparation:
         account = wiring.open_account(self.config, store.database, record.id, lambda: emit.attempt)
         task = replace(self._task, project=self.work_folder.folder)
         return wiring.build_parts(
-            self.config, task, record.folder, environment, emit, store.directory, account
+            self.config,
+            task,
+            record.folder,
+            environment,
+            emit,
+            store.directory,
+            account,
+            home=record.task.project,
         )
 
     def _claim_run(self, parts: wiring.Parts) -> int:

@@ -17,6 +17,7 @@ import pytest
 
 from orchestrator.cli import main
 from orchestrator.replay import ReplayServer, parse_scenario
+from tests.trusting import trust_project
 
 CHECKOUT = Path(__file__).parents[2]
 TASK = "Put the right word into word.txt."
@@ -92,7 +93,7 @@ class Shop:
         return path
 
     def configure(self, **sections: Any) -> None:
-        """Write the configuration: what every test here needs, and `sections` over it."""
+        """Write the configuration, trusted: what every test needs, and `sections` over it."""
         base: dict[str, Any] = {
             "tests": {"framework": "command", "command": "sh check.sh"},
             "agent": {"kind": "command", "command": ["sh", str(self.agent), "{prompt}"]},
@@ -101,6 +102,7 @@ class Shop:
         for name, section in sections.items():
             base[name] = {**base[name], **section} if name in base else section
         self.write("orchestrator.yaml", json.dumps(base))
+        trust_project(self.project)
 
     @property
     def rulebook(self) -> bytes:

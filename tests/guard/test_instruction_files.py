@@ -460,7 +460,14 @@ def test_with_rules_of_ones_own_those_of_the_project_are_guarded_too(
     with open_database(tmp_path / "record") as database:
         account = open_account(config, database)
         guard = build_parts(
-            config, Task("", project), tmp_path, environment, lambda _: None, tmp_path, account
+            config,
+            Task("", project),
+            tmp_path,
+            environment,
+            lambda _: None,
+            tmp_path,
+            account,
+            project,
         ).guard
     guard.record_attempt(1)
     for folder in (project, users):

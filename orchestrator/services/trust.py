@@ -1,0 +1,172 @@
+"""Use of a project's own settings only what is harmless or what the user has trusted.
+
+Two kinds of settings are trusted, each for one project and one value: those of its
+`orchestrator.yaml`, without which a command stops before anything is started, and its settings for
+Claude Code, which are not loaded otherwise.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from orchestrator.agents.claude_project_trust import list_risky_settings
+from orchestrator.config import Choice, LoadedConfig, Override, load_config
+from orchestrator.errors import UntrustedError
+from orchestrator.masking import mask_text
+from orchestrator.storage.state_directory import resolve_state_directory
+from orchestrator.storage.trust_store import TrustStore
+
+TEACHING: Final = (
+    *("teacher.", "n8n.", "failure_", "redaction.", "learning.", "rules.", "limits."),
+)
+"""Prefixes of the settings that matter where only a teacher is asked."""
+RULES: Final = ("learning.", "rules.")
+"""Prefixes of the settings that matter where only rules are managed."""
+
+_LONGEST_SHOWN: Final = 2000
+"""Most characters of a value in an error; `orchestrator trust` shows all of it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A setting of a project that is used only if the user trusts it."""
+
+    key: str
+    text: str
+    """The whole value. Empty if it is too long to be trusted."""
+    lines: tuple[str, ...]
+    """What is shown: the value with its origin; or the file, and what it would run."""
+    is_trusted: bool
+
+
+def load_trusted_config(
+    project: Path,
+    file: Path | None,
+    overrides: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+    *,
+    state: Path | None = None,
+    of: Sequence[str] = (),
+) -> LoadedConfig:
+    """Read the configuration for a project, with those of its own settings that the user trusts.
+
+    Args:
+        project: the project's real path.
+        file: the file that the user named, which is trusted as it is.
+        overrides: values from the command line.
+        environment: the environment; that of this process if None.
+        state: the state directory; the user's if None.
+        of: prefixes of the settings that the command uses; all if empty. Others are withheld.
+
+    Raises:
+        UntrustedError: the project's own file has settings that the user has not trusted.
+        ConfigError: the configuration is wrong.
+    """
+    loaded = load_known_config(project, file, overrides, environment, state=state)
+    asked = [
+        choice
+        for choice in loaded.withheld
+        if choice.is_effective and (not of or choice.key.startswith(tuple(of)))
+    ]
+    if asked:
+        raise _build_error(project, loaded, asked)
+    return loaded
+
+
+def load_known_config(
+    project: Path,
+    file: Path | None,
+    overrides: Sequence[Override] = (),
+    environment: Mapping[str, str] | None = None,
+    *,
+    state: Path | None = None,
+) -> LoadedConfig:
+    """Read the configuration without an error for what is not trusted; see `withheld`."""
+    store = TrustStore(state or resolve_state_directory())
+
+    def is_trusted(choice: Choice) -> bool:
+        return store.is_trusted(project, choice.key, choice.text)
+
+    return load_config(project, file, overrides, environment, is_trusted)
+
+
+def list_requests(project: Path) -> list[Request]:
+    """Return what a project asks for: settings of its own file, and of Claude Code."""
+    store = TrustStore(resolve_state_directory())
+    loaded = load_known_config(project, None)
+    choices = [(each, True) for each in loaded.trusted] + [
+        (each, False) for each in loaded.withheld
+    ]
+    found = [
+        Request(choice.key, choice.text, (describe_choice(choice),), trusted)
+        for choice, trusted in choices
+    ]
+    for each in list_risky_settings(project, _list_own_hooks()):
+        trusted = store.is_trusted(project, each.key, each.text)
+        head = f"{each.key}, for Claude Code" if each.text else f"{each.key}: too large"
+        found.append(Request(each.key, each.text, (head, *each.effects), trusted))
+    return found
+
+
+def list_untrusted_claude_settings(home: Path, folder: Path, state: Path) -> list[str]:
+    """Return which settings for Claude Code the user has not trusted, as paths in the project.
+
+    Args:
+        home: the project that the user trusts.
+        folder: the folder that Claude Code works in: the project or a work tree of it.
+        state: the state directory.
+    """
+    store = TrustStore(state)
+    return [
+        each.key
+        for each in list_risky_settings(folder, _list_own_hooks())
+        if not (each.text and store.is_trusted(home, each.key, each.text))
+    ]
+
+
+def trust_values(project: Path, texts: Mapping[str, str]) -> None:
+    """Remember that the user trusts these values of these settings for this project.
+
+    Raises:
+        LoopError: they cannot be stored.
+    """
+    TrustStore(resolve_state_directory()).remember(project, texts)
+
+
+def _list_own_hooks() -> tuple[str, ...]:
+    from orchestrator.session_hooks.settings import build_hook_command
+
+    return (build_hook_command(),)
+
+
+def _build_error(project: Path, loaded: LoadedConfig, asked: Sequence[Choice]) -> UntrustedError:
+    lines = [describe_choice(each) for each in asked]
+    shown = [f"  {_shorten(line)}" for line in lines]
+    which = "a setting" if len(asked) == 1 else f"{len(asked)} settings"
+    it = "it" if len(asked) == 1 else "them"
+    message = f"{loaded.file} asks for {which} that you have not trusted:"
+    hint = f"to use {it}, run `orchestrator trust --project-dir {shlex.quote(str(project))}`"
+    return UntrustedError(
+        "\n".join((message, *shown, "nothing was started")),
+        f"{hint}, or name the file with --config",
+        project,
+        {each.key: each.text for each in asked},
+        [line for line in lines if line != _shorten(line)],
+    )
+
+
+def describe_choice(choice: Choice) -> str:
+    """Return key, value and origin of a setting, without secrets."""
+    text = f"{choice.key}: {choice.text}"
+    masked = mask_text(text)
+    # A part that looks like a secret may be something else that nobody should trust unseen.
+    note = "" if masked == text else ", parts are masked: read them there"
+    return f"{masked} ({choice.origin}{note})"
+
+
+def _shorten(text: str) -> str:
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"{text[:_LONGEST_SHOWN]}... and {len(text) - _LONGEST_SHOWN} more characters"
