@@ -150,11 +150,15 @@ def list_choices(
 def remove_choices(values: Mapping[str, Any], choices: Collection[Choice]) -> dict[str, Any]:
     """Return the values of a file without these settings, which then have their defaults."""
     removed = {choice.key for choice in choices}
-    return {
-        section: _remove_keys(section, given, removed) if isinstance(given, dict) else given
-        for section, given in values.items()
-        if section not in removed
-    }
+    remaining: dict[str, Any] = {}
+    for section, given in values.items():
+        if not isinstance(given, dict):
+            remaining |= {} if section in removed else {section: given}
+        elif others := {
+            name: value for name, value in given.items() if f"{section}.{name}" not in removed
+        }:
+            remaining[section] = others
+    return remaining
 
 
 def _is_harmless(key: str, value: object, default: object) -> bool:
@@ -164,10 +168,6 @@ def _is_harmless(key: str, value: object, default: object) -> bool:
 
 def _is_effective(config: Config, key: str) -> bool:
     return all(applies(config) for part, applies in _CONDITIONS.items() if key.startswith(part))
-
-
-def _remove_keys(section: str, given: Mapping[str, Any], removed: Collection[str]) -> object:
-    return {name: value for name, value in given.items() if f"{section}.{name}" not in removed}
 
 
 def _iter_given(config: Config, given: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

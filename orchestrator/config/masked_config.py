@@ -19,10 +19,17 @@ from orchestrator.masking import Masker
 
 _WITHHELD: Final = "withheld"
 _FILE: Final = "file"
+_TRUSTED: Final = "trusted"
 _OPEN: Final = ("redaction", "failure_prompts")
 """Sections without secrets: a pattern that matches secrets is not one."""
 
 Key = tuple[str, ...]
+
+
+def read_trusted(text: str) -> dict[str, str]:
+    """Return the digests of the trusted values of a configuration, as `mask_config` stored it."""
+    trusted: dict[str, str] = json.loads(text).get(_TRUSTED, {})
+    return trusted
 
 
 @dataclass(frozen=True)
@@ -37,16 +44,20 @@ class ConfigMasker:
     masker: Masker
     key: bytes
 
-    def mask_config(self, config: Config, file: Path | None = None) -> str:
+    def mask_config(
+        self, config: Config, file: Path | None = None, trusted: Mapping[str, str] | None = None
+    ) -> str:
         """Return a configuration as JSON without its secrets.
 
         Args:
             config: the configuration with its secrets.
             file: the configuration file that the user named.
+            trusted: digests of the values that are used because the user has trusted them, by key.
         """
         withheld: dict[str, str] = {}
         values = self._mask_value(config.model_dump(mode="json"), (), withheld)
-        return json.dumps({**values, _WITHHELD: withheld, _FILE: str(file or "")})
+        stored = {_WITHHELD: withheld, _FILE: str(file or ""), _TRUSTED: dict(trusted or {})}
+        return json.dumps(values | stored)
 
     def restore_config(self, text: str, project: Path, environment: Mapping[str, str]) -> Config:
         """Return a configuration with its secrets.
@@ -61,6 +72,7 @@ class ConfigMasker:
         """
         values = json.loads(text)
         withheld, file = values.pop(_WITHHELD, {}), values.pop(_FILE, "")
+        values.pop(_TRUSTED, None)
         if withheld:
             # Trusted: only the values that the run was started with are taken.
             path = Path(file) if file else None
@@ -73,7 +85,7 @@ class ConfigMasker:
     def mask_changed_config(self, config: Config, text: str) -> str:
         """Return a changed configuration of the run that was stored with `text`, masked too."""
         file = json.loads(text).get(_FILE, "")
-        return self.mask_config(config, Path(file) if file else None)
+        return self.mask_config(config, Path(file) if file else None, read_trusted(text))
 
     def _mask_value(self, value: Any, key: Key, withheld: dict[str, str]) -> Any:  # noqa: ANN401 -- JSON
         if key[:1] and key[0] in _OPEN:

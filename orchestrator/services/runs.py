@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator import events
-from orchestrator.config import Config, Override, override_limits
-from orchestrator.config.masked_config import ConfigMasker
+from orchestrator.config import LoadedConfig, Override, override_limits
+from orchestrator.config.masked_config import ConfigMasker, read_trusted
 from orchestrator.errors import UsageError
 from orchestrator.masking import Masker
 from orchestrator.models import RESUMABLE, RunOutcome, RunResult, Task
@@ -16,7 +16,7 @@ from orchestrator.services import wiring
 from orchestrator.services.project_settings import report_project_choices
 from orchestrator.services.recovery import recover_project
 from orchestrator.services.run_environment import record_variables
-from orchestrator.services.trust import load_trusted_config
+from orchestrator.services.trust import list_digests, load_trusted_config, require_still_trusted
 from orchestrator.storage.event_record import EventBuffer
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import (
@@ -84,7 +84,7 @@ def start_run(
         )
         report_project_choices(loaded, emit)
         masker = wiring.build_masker(loaded.config, environment, store.directory)
-        masked_config = _mask_config(loaded.config, config_file, masker, store)
+        masked_config = _mask_config(loaded, project, config_file, masker, store)
         store.create_run(Task(masker.mask(task), project), masked_config, run)
     try:
         _record_environment(run, state, environment, masker)
@@ -127,15 +127,19 @@ def resume_run(
             raise UsageError(f"run {record.id} has ended: {record.outcome}", "start a new run")
         store.require_resumable(record.id)
         project = resolve_project(record.task.project)
+        require_still_trusted(project, read_trusted(store.read_config(record.id)), state)
         config = wiring.recall_config(store, record.id, project, os.environ)
     changed = override_limits(config, limits)
     return execute_run(record.id, Caller(state, listener=listener, config=changed))
 
 
-def _mask_config(config: Config, file: Path | None, masker: Masker, store: Store) -> str:
+def _mask_config(
+    loaded: LoadedConfig, project: Path, file: Path | None, masker: Masker, store: Store
+) -> str:
     """Return a configuration as text for the database, without its secrets."""
     config_masker = ConfigMasker(masker, ensure_masking_key(store.directory))
-    return config_masker.mask_config(config, file and file.resolve())
+    trusted = list_digests(project, loaded.trusted, store.directory)
+    return config_masker.mask_config(loaded.config, file and file.resolve(), trusted)
 
 
 def _record_environment(

@@ -13,7 +13,7 @@ from typing import Final
 
 from orchestrator.agents.claude_project_trust import list_risky_settings
 from orchestrator.config import Choice, LoadedConfig, Override, load_config
-from orchestrator.errors import UntrustedError
+from orchestrator.errors import UntrustedError, UsageError
 from orchestrator.masking import mask_text
 from orchestrator.storage.state_directory import resolve_state_directory
 from orchestrator.storage.trust_store import TrustStore
@@ -92,10 +92,10 @@ def load_known_config(
     return load_config(project, file, overrides, environment, is_trusted)
 
 
-def list_requests(project: Path) -> list[Request]:
+def list_requests(project: Path, state: Path | None = None) -> list[Request]:
     """Return what a project asks for: settings of its own file, and of Claude Code."""
-    store = TrustStore(resolve_state_directory())
-    loaded = load_known_config(project, None)
+    store = TrustStore(state or resolve_state_directory())
+    loaded = load_known_config(project, None, state=state)
     choices = [(each, True) for each in loaded.trusted] + [
         (each, False) for each in loaded.withheld
     ]
@@ -126,13 +126,34 @@ def list_untrusted_claude_settings(home: Path, folder: Path, state: Path) -> lis
     ]
 
 
-def trust_values(project: Path, texts: Mapping[str, str]) -> None:
+def trust_values(project: Path, texts: Mapping[str, str], state: Path | None = None) -> None:
     """Remember that the user trusts these values of these settings for this project.
 
     Raises:
         LoopError: they cannot be stored.
     """
-    TrustStore(resolve_state_directory()).remember(project, texts)
+    TrustStore(state or resolve_state_directory()).remember(project, texts)
+
+
+def list_digests(project: Path, choices: Sequence[Choice], state: Path) -> dict[str, str]:
+    """Return the digests of trusted settings, by key, for `require_still_trusted`."""
+    store = TrustStore(state)
+    return {each.key: store.find_digest(project, each.key) for each in choices}
+
+
+def require_still_trusted(project: Path, digests: Mapping[str, str], state: Path) -> None:
+    """Check that the user still trusts the settings that a run was started with.
+
+    Raises:
+        UsageError: the trust in one was revoked, or is now for another value.
+    """
+    store = TrustStore(state)
+    changed = [key for key, each in digests.items() if store.find_digest(project, key) != each]
+    if changed:
+        raise UsageError(
+            f"the run was started with settings that you no longer trust: {', '.join(changed)}",
+            "start a new run",
+        )
 
 
 def _list_own_hooks() -> tuple[str, ...]:

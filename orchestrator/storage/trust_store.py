@@ -64,7 +64,10 @@ class TrustStore:
             text: the whole value, as it was shown.
         """
         digest = self.find_digest(project, key)
-        return bool(digest) and hmac.compare_digest(digest, self._hash(project, key, text))
+        expected = self._hash(project, key, text) if digest else ""
+        return bool(digest) and hmac.compare_digest(
+            digest.encode("utf-8", "replace"), expected.encode("ascii")
+        )
 
     def find_digest(self, project: Path, key: str) -> str:
         """Return the digest of the trusted value; empty if there is none."""

@@ -109,7 +109,8 @@ def test_a_full_disk_under_the_state(
     quoted = shlex.quote(str(state))
     shop.agent.write_text(f"cat /dev/zero > {quoted}/fill\n{AGENT}", encoding="utf-8")
     mount = f"mount -t tmpfs -o size={free} none {quoted}"
-    done = in_a_namespace(mount, "run", TASK, "--project-dir", shop.project)
+    named = ("--config", shop.project / "orchestrator.yaml")
+    done = in_a_namespace(mount, "run", TASK, "--project-dir", shop.project, *named)
     assert done.code == 3, done.output
     assert "Traceback" not in done.output
     assert len(done.err.splitlines()) <= 1

@@ -17,13 +17,13 @@ def rows(text: str) -> dict[str, tuple[str, str]]:
 
 
 def test_values_and_origins(call: Call, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.write("orchestrator.yaml", "learning:\n  max_retries: 7\nclaude:\n  max_turns: 3\n")
+    shop.write("orchestrator.yaml", "learning:\n  max_retries: 2\nclaude:\n  max_turns: 3\n")
     monkeypatch.setenv("ORCHESTRATOR_CLAUDE_MAX_TURNS", "9")
     monkeypatch.chdir(shop.project)
     done = call("config", "show")
     assert (done.code, done.err) == (0, "")
     shown = rows(done.out)
-    assert shown["learning.max_retries"] == ("7", f"{shop.project}/orchestrator.yaml:2")
+    assert shown["learning.max_retries"] == ("2", f"{shop.project}/orchestrator.yaml:2")
     assert shown["claude.max_turns"] == ("9", "environment ORCHESTRATOR_CLAUDE_MAX_TURNS")
     assert shown["claude.model"] == ("null", "default")
     assert set(shown) == {key for key, _, _ in load_config(shop.project).iter_values()}

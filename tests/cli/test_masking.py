@@ -48,6 +48,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_run(call: Call, shop: Shop, teacher: ReplayServer, state: Path) -> None:
     """Task, agent, diff, suite: to the teacher, into the databases, the patch and .learnings."""
+    shop.configure()  # trusted in this state directory
     shop.write("evidence.txt", "")
     secrets = shop.agent.with_name("secrets.txt")
     secrets.write_text(ALL, encoding="utf-8")

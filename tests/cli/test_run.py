@@ -45,25 +45,28 @@ IN_ORDER = [
 ]
 
 
-def test_what_the_projects_own_file_decides_is_said_before_anything_starts(
+def test_what_is_trusted_of_the_projects_own_file_is_said_before_anything_starts(
     call: Call, shop: Shop, teacher: ReplayServer
 ) -> None:
     shop.configure(tests={"guard": "off"}, limits={"max_cost_usd": None})
     done = call("run", TASK, "--project-dir", shop.project, "--max-retries", "0")
     said = done.out[: done.out.index("Task ")]
-    assert f"! this project's own {shop.project}/orchestrator.yaml decides these for you" in said
-    for words in ('tests.guard: "off" (line 1)', "limits.max_cost_usd: null", "agent.command: ["):
+    assert f"! you have trusted these settings of {shop.project}/orchestrator.yaml:" in said
+    where = f"({shop.project}/orchestrator.yaml:1)"
+    for words in (f'tests.guard: "off" {where}', "limits.max_cost_usd: null", "agent.command: ["):
         assert f"!   {words}" in said, said
     named = shop.project / "orchestrator.yaml"
     done = call("run", TASK, "--project-dir", shop.project, "--config", named)
-    assert "decides these for you" not in done.out
+    assert "you have trusted" not in done.out
 
 
 def test_json_lines_tell_a_whole_run(call: Call, shop: Shop, teacher: ReplayServer) -> None:
     done = call("run", TASK, "--project-dir", shop.project, "--json")
     assert (done.code, done.err) == (0, "")
     notices = [event["text"] for event in done.events if event["event"] == "notice"]
-    assert [text.partition(":")[0].strip() for text in notices[1:]] == ["agent.command"]
+    assert [text.partition(":")[0].strip() for text in notices[1:]] == [
+        *("tests.framework", "tests.command", "agent.kind", "agent.command")
+    ]
     names = [event["event"] for event in done.events if event["event"] != "notice"]
     told = iter(names)
     assert [name for name in IN_ORDER if name in told] == IN_ORDER, names

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.config import TEACHING_PREFIXES, Config, Override, load_config, override_limits
+from orchestrator.config import Config, Override, load_config, override_limits
 from orchestrator.errors import ConfigError
 from teacher.models import FailureType
 
@@ -235,38 +235,6 @@ def test_a_project_does_not_choose_to_run_every_command(project: Path, rule: str
     )
     ours = {"ORCHESTRATOR_CLAUDE_ALLOWED_TOOLS": f"['{rule}']"}
     assert load_config(project, None, (), ours).config.claude.allowed_tools == (rule,)
-
-
-def test_what_a_project_chooses_is_known(project: Path) -> None:
-    text = (
-        "n8n: {webhook_url: 'https://x.example/y', allow_http: true}\n"
-        "agent:\n  kind: command\n  command: [sh, a.sh]\n"
-        "tests: {guard: flag}\n"
-        "claude:\n  allowed_tools: ['Bash(npm *)', 'WebFetch(Bash )']\n"
-        "  sandbox: {enabled: false}\n"
-        "limits: {max_cost_usd: 10, max_cost_usd_per_day: 51}\n"
-    )
-    (project / "orchestrator.yaml").write_text(text, encoding="utf-8")
-    chosen = {each.key: each for each in load_config(project, None, (), {}).list_project_choices()}
-    # Its webhook is not asked, and a limit of $10 is what there is without the file.
-    assert list(chosen) == [
-        "agent.command",
-        "tests.guard",
-        "claude.allowed_tools",
-        "claude.sandbox",
-        "limits.max_cost_usd_per_day",
-    ]
-    assert chosen["agent.command"].value == ("sh", "a.sh")
-    assert chosen["claude.sandbox"].origin == f"{project}/orchestrator.yaml:8"
-    mine = {"ORCHESTRATOR_TEACHER_MODE": "webhook", "ORCHESTRATOR_TESTS_GUARD": "off"}
-    keys = [each.key for each in load_config(project, None, (), mine).list_project_choices()]
-    assert keys[:3] == ["n8n.webhook_url", "n8n.allow_http", "agent.command"]
-    assert "tests.guard" not in keys
-    assert load_config(project, written(project, text), (), mine).list_project_choices() == []
-    assert [
-        each.key
-        for each in load_config(project, None, (), mine).list_project_choices(TEACHING_PREFIXES)
-    ] == ["n8n.webhook_url", "n8n.allow_http"]
 
 
 def test_a_run_goes_on_with_other_limits(project: Path) -> None:

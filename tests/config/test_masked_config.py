@@ -26,6 +26,10 @@ def kept(config: Config, file: Path | None = None) -> str:
     return ConfigMasker(Masker(config.redaction.patterns), b"k" * 32).mask_config(config, file)
 
 
+def load_trusted(project: Path) -> Config:
+    return load_config(project, None, (), {}, lambda _: True).config
+
+
 def test_a_configuration_without_secrets_is_kept_as_it_is(project: Path) -> None:
     config = Config.model_validate({"learning": {"max_retries": 7}, "agent": {"command": ["run"]}})
     assert KEEPER.restore_config(kept(config), project, {}) == config
@@ -33,7 +37,7 @@ def test_a_configuration_without_secrets_is_kept_as_it_is(project: Path) -> None
 
 def test_what_was_not_kept_comes_from_the_project(project: Path) -> None:
     (project / "orchestrator.yaml").write_text(json.dumps(SECRETS), encoding="utf-8")
-    config = load_config(project, None, (), {}).config
+    config = load_trusted(project)
     text = kept(config)
     assert "c0nfigPassW0rd77" not in text
     assert "hunter2Suite99" not in text
@@ -62,7 +66,7 @@ def test_another_value_of_the_same_form_is_not_taken(project: Path) -> None:
     settings = project / "orchestrator.yaml"
     command = "curl -u me:hunter2Suite99 x; pytest"
     settings.write_text(json.dumps({"tests": {"command": command}}), encoding="utf-8")
-    text = kept(load_config(project, None, (), {}).config)
+    text = kept(load_trusted(project))
     assert "hunter2Suite99" not in text
     settings.write_text(json.dumps({"tests": {"command": f"{command}; rm x"}}), encoding="utf-8")
     with pytest.raises(UsageError, match=r"`tests\.command` contained a secret"):
@@ -78,7 +82,7 @@ def test_another_value_of_the_same_form_is_not_taken(project: Path) -> None:
 )
 def test_a_secret_is_known_by_its_name(project: Path, settings: dict[str, object]) -> None:
     (project / "orchestrator.yaml").write_text(json.dumps(settings), encoding="utf-8")
-    config = load_config(project, None, (), {}).config
+    config = load_trusted(project)
     text = kept(config)
     assert "Tr0ub4dor" not in text
     assert "s3cr3tvalue99x" not in text

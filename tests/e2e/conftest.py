@@ -18,6 +18,7 @@ from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.replay.request import RecordedRequest
 from orchestrator.replay.scenario import Speaker
 from orchestrator.services.runs import resume_run, start_run
+from tests.trusting import trust_project
 
 SUITE = f"{shlex.quote(sys.executable)} -m pytest tests/ -v --tb=short -p no:cacheprovider"
 TASK = "Make answer() return the right number."
@@ -125,4 +126,5 @@ def world(project: Path, home: Path) -> World:
     (project / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
         subprocess.run(["git", *arguments], cwd=project, check=True)
+    trust_project(project)
     return World(project, home)

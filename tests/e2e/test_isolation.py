@@ -15,6 +15,7 @@ from orchestrator.storage.state_directory import resolve_state_directory
 from tests.e2e.conftest import LESSON, RIGHT_WITH_RULE, RULE, WRONG, World
 from tests.e2e.test_runs import git
 from tests.recorded_runs import list_runs
+from tests.trusting import trust_project
 
 pytestmark = pytest.mark.whole
 
@@ -93,6 +94,7 @@ def test_two_isolated_runs_at_once_do_not_touch_each_other(world: World) -> None
     (world.project / "orchestrator.yaml").write_text(
         f"{settings}agent: {{kind: command, command: {command}}}\n", encoding="utf-8"
     )
+    trust_project(world.project)
     meeting = world.home / "meeting"
     meeting.mkdir()
     root = str(Path(__file__).parents[2])

@@ -35,6 +35,7 @@ from tests.faults.comparison.project import (
     read_entries,
 )
 from tests.recorded_runs import list_runs
+from tests.trusting import trust_project
 
 pytestmark = [pytest.mark.kills, pytest.mark.kills_sample, pytest.mark.timeout(900)]
 
@@ -135,6 +136,7 @@ class Lab:
     def __init__(self, folder: Path, kind: str) -> None:
         self.folder, self.kind = folder, kind
         self.project = make_project(folder, kind)
+        trust_project(self.project)
         self.run = ""
 
     def go(self, *action: str, **plan: Any) -> int:

@@ -24,6 +24,7 @@ from tests.faults import test_kills
 from tests.faults.samples import sample_every_third
 from tests.faults.test_kills import ROOT, Case, Factory, Tally
 from tests.recorded_runs import get_last_run, list_runs
+from tests.trusting import trust_project
 
 make_case = test_kills.make_case
 TALLY = Tally()
@@ -156,6 +157,7 @@ def test_who_lost_the_run_and_wakes_up_changes_nothing(make_case: Factory) -> No
     # What the agent of a process that lives may still cost would leave the other nothing.
     limits = {"max_cost_usd": None, "max_cost_usd_per_day": None}
     file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), "limits": limits}), "utf-8")
+    trust_project(case.project)
     first = case.process("start")
     wait_for_start_of_agent(case)
     first.send_signal(signal.SIGSTOP)

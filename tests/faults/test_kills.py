@@ -28,6 +28,7 @@ from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.state_directory import resolve_state_directory
 from tests.faults.samples import sample_every_third
 from tests.recorded_runs import get_last_run, list_runs
+from tests.trusting import trust_project
 
 pytestmark = [pytest.mark.kills, pytest.mark.timeout(900)]
 
@@ -217,6 +218,7 @@ class Factory:
             write(project / name, text)
         for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
             subprocess.run(["git", *arguments], cwd=project, check=True)
+        trust_project(project)
         write(project / "notes.txt", "mine\n")
         teacher = self.servers.enter_context(ReplayServer(parse_scenario(SCENARIO)))
         return Case(project, log, teacher, kind, learning.get("retry_from") == "start")

@@ -10,6 +10,7 @@ from teacher.webhook import WebhookTeacher
 from tests.e2e.conftest import World, world
 from tests.n8n.model import make_scenario
 from tests.n8n.server import TOKEN, N8n
+from tests.trusting import trust_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,4 +65,5 @@ def set_up(world: World, webhook: str, monkeypatch: pytest.MonkeyPatch) -> World
         file.write(f"\n\ndef test_{world.project.parent.name}():\n    assert answer() == 42\n")
     with (world.project / "orchestrator.yaml").open("a", encoding="utf-8") as file:
         file.write(f"teacher:\n  mode: webhook\nn8n:\n  webhook_url: {webhook}\n")
+    trust_project(world.project)
     return world

@@ -23,6 +23,7 @@ from orchestrator.services.runs import start_run
 from orchestrator.services.workflows import Caller, execute_run
 from orchestrator.storage.runs import Store
 from tests.platform.test_process import alive
+from tests.trusting import trust_project
 
 WAITS = """
 import pathlib, subprocess, sys, time
@@ -65,6 +66,7 @@ class Side:
             "limits": limits,
         }
         (self.project / "orchestrator.yaml").write_text(json.dumps(config), encoding="utf-8")
+        trust_project(self.project, self.state)
         (self.project / "word.txt").write_text("wrong\n", encoding="utf-8")
         for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
             subprocess.run(["git", *arguments], cwd=self.project, check=True)

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.cli.main import main
 from tests.teacher.loopback import Loopback, Reply, json_reply
 from tests.teacher.samples import ADD, TEXT
+from tests.trusting import trust_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ def test_a_report_that_met_nobody_waits_and_is_taught_later(
 
 
 @pytest.mark.parametrize("words", [REPORT, ["teach", "--pending"], ["teacher", "test"]])
-def test_a_webhook_that_the_projects_own_file_names_is_said_first(
+def test_a_webhook_that_the_projects_own_file_names_is_trusted_first(
     words: list[str],
     command: Callable[..., tuple[int, str, str]],
     project: Path,
@@ -76,12 +77,19 @@ def test_a_webhook_that_the_projects_own_file_names_is_said_first(
         )
         for name in ("TEACHER_MODE", "N8N_WEBHOOK_URL", "N8N_RETRY_FOR"):
             monkeypatch.delenv(f"ORCHESTRATOR_{name}")
+        with pytest.raises(SystemExit) as refused:
+            main([*words, "--project-dir", str(project)])
+        assert (refused.value.code, workflow.asked) == (2, [])
+        asked = capsys.readouterr().err
+        assert f'  n8n.webhook_url: "{workflow.url}" ({project}/orchestrator.yaml:4)' in asked
+        assert f"run `orchestrator trust --project-dir {project}`" in asked
+        trust_project(project)
         with pytest.raises(SystemExit) as ended:
             main([*words, "--project-dir", str(project)])
         output = capsys.readouterr().out
         assert ended.value.code == 0
         assert len(workflow.asked) == 1
-    first = output.index(f'!   n8n.webhook_url: "{workflow.url}" (line 4)')
+    first = output.index(f'!   n8n.webhook_url: "{workflow.url}" ({project}/orchestrator.yaml:4)')
     assert first < output.index(TEXT["rule"])
     assert "tests.guard" not in output
 
