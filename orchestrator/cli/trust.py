@@ -1,5 +1,6 @@
 """`orchestrator trust`: use settings that a project brings, or no longer."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -123,12 +124,14 @@ def _revoke(project: Path, key: str) -> None:
 
 
 def _is_inside_run() -> bool:
-    """Return whether an agent has started this command: it must not trust what it has written."""
-    import os
+    """Return whether an agent or a suite has started this command.
 
+    What it has written must not be trusted by itself.
+    """
+    from orchestrator.platform.process_tree import MARK
     from orchestrator.storage.location import RUN_VARIABLE
 
-    return bool(os.environ.get(RUN_VARIABLE))
+    return any(os.environ.get(name) for name in (RUN_VARIABLE, MARK))
 
 
 def _format(text: object) -> str:

@@ -14,6 +14,7 @@
     storage.event_record      turns the events of a run into rows: short, and without secrets
     storage.event_log         writes and lists those rows
     storage.listing           reads what `orchestrator runs` shows, without decoding results
+    storage.trust_store       remembers which settings of projects the user has trusted
     storage.retention         removes what is older than the retention period
 
 This module imports nothing: a hook pays for `location` alone.

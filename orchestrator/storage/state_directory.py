@@ -8,6 +8,7 @@
 <state>/pending/<project>/   failures that have not been taught yet
 <state>/locks/               one lock per project and per rulebook file
 <state>/rulebooks/           the content last written to each rulebook file
+<state>/trusted.json         settings of projects that the user has trusted
 <state>/masking.key          key for the tags that replace secrets in the ids of cases
 """
 

@@ -44,6 +44,7 @@ def claude(
     model: str | None = None,
     skip_permissions: bool = False,
     refuse: Callable[[Path], str | None] | None = None,
+    list_untrusted: Callable[[Path], Sequence[str]] | None = None,
 ) -> Iterator[tuple[ClaudeCodeAgent, ReplayServer]]:
     """An agent whose model is scripted."""
     program = find_bundled_program()
@@ -63,6 +64,7 @@ def claude(
             skip_permissions=skip_permissions,
             program=program,
             refuse=refuse,
+            list_untrusted=list_untrusted,
         )
         yield agent, replay
 

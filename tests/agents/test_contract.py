@@ -429,6 +429,23 @@ def test_a_projects_settings_cannot_have_the_key_sent_elsewhere(
     assert result.outcome is AgentOutcome.COMPLETED
 
 
+def test_settings_that_change_after_they_were_trusted_are_no_longer_loaded(project: Path) -> None:
+    settings = project / ".claude/settings.json"
+    hook = {"hooks": [{"type": "command", "command": "echo x >> ran"}]}
+    write(project, {".claude/settings.json": json.dumps({"hooks": {"SessionStart": [hook]}})})
+    trusted = settings.read_bytes()
+
+    def list_untrusted(folder: Path) -> list[str]:
+        return [] if (folder / ".claude/settings.json").read_bytes() == trusted else ["settings"]
+
+    with claude(steps(say("ok"), say("ok")), list_untrusted=list_untrusted) as (agent, _):
+        agent.run("Go on.", project, LIMITS, ignore)
+        assert (project / "ran").read_text(encoding="utf-8") == "x\n"
+        settings.write_bytes(trusted + b" ")
+        agent.run("Go on.", project, LIMITS, ignore)
+    assert (project / "ran").read_text(encoding="utf-8") == "x\n"
+
+
 @pytest.mark.whole
 def test_background_commands_timeouts_and_timers_do_not_hold_the_run(project: Path) -> None:
     """Each of these held a run for minutes, or forever."""

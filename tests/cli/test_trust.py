@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.platform.process_tree import MARK
 from orchestrator.replay import ReplayServer
 from orchestrator.storage.location import RUN_VARIABLE
 from orchestrator.storage.state_directory import resolve_state_directory
@@ -55,10 +56,9 @@ def test_no_command_uses_what_is_not_trusted(
         done = call(*words, "--project-dir", cloned.project)
     assert (done.code, theirs.asked) == (2, [])
     assert (cloned.word, cloned.rulebook) == ("wrong\n", b"")
-    assert f"  rules.max_rules: 500 ({cloned.project}/orchestrator.yaml:" in done.err or (
-        "teacher.model" in done.err
-    )
-    if words[0] != "rules":
+    if words[0] == "rules":
+        assert f"  rules.max_rules: 500 ({cloned.project}/orchestrator.yaml:" in done.err
+    else:
         for line in ('teacher.mode: "webhook"', f'n8n.webhook_url: "{theirs.url}"'):
             assert f"  {line} ({cloned.project}/orchestrator.yaml:" in done.err
     assert f"run `orchestrator trust --project-dir {cloned.project}`" in done.err
@@ -158,10 +158,17 @@ def test_a_project_that_asks_for_nothing(call: Call, cloned: Shop) -> None:
     assert "asks for no setting that needs your trust" in done.out
 
 
-def test_an_agent_cannot_trust_what_it_has_written(
-    call: Call, cloned: Shop, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(autouse=True)
+def outside_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests may be the suite of a run themselves."""
+    monkeypatch.delenv(MARK, raising=False)
+
+
+@pytest.mark.parametrize("variable", [RUN_VARIABLE, MARK])
+def test_neither_an_agent_nor_a_suite_can_trust_what_it_has_written(
+    call: Call, cloned: Shop, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    monkeypatch.setenv(RUN_VARIABLE, "1")
+    monkeypatch.setenv(variable, "1")
     done = call("trust", "--yes", "--project-dir", cloned.project)
     assert (done.code, "must not trust settings by itself" in done.err) == (2, True)
     assert call("run", TASK, "--project-dir", cloned.project).code == 2
@@ -210,7 +217,9 @@ def answer_on_a_terminal(answer: bytes, *words: str | Path) -> tuple[int, str]:
     return child.wait(), seen.decode()
 
 
-@pytest.mark.parametrize(("answer", "code", "word"), [(b"y\n", 0, "right\n"), (b"\n", 2, "wrong\n")])
+@pytest.mark.parametrize(
+    ("answer", "code", "word"), [(b"y\n", 0, "right\n"), (b"\n", 2, "wrong\n")]
+)
 def test_on_a_terminal_it_is_asked(
     shop: Shop, teacher: ReplayServer, answer: bytes, code: int, word: str
 ) -> None:
