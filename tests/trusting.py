@@ -4,7 +4,8 @@ import contextlib
 from pathlib import Path
 
 from orchestrator.errors import ConfigError
-from orchestrator.services.trust import list_requests, trust_values
+from orchestrator.services.trust import trust_values
+from orchestrator.services.trust_requests import list_requests
 
 
 def trust_project(project: Path, state: Path | None = None) -> None:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from orchestrator.agents.claude_project import iter_server_effects, iter_settings_effects
 from orchestrator.platform import files
+from orchestrator.platform.bom import split_bom
 from orchestrator.platform.folders import PROJECT_SETTINGS
 
 _SERVERS: Final = ".mcp.json"
@@ -145,9 +146,10 @@ def _is_plain_text(text: str) -> bool:
     """
     if "!`" in text or "```!" in text:
         return False
-    lines = text.removeprefix("\ufeff").splitlines()
+    _, text = split_bom(text)
+    lines = text.splitlines()
     if not lines or lines[0].rstrip() != "---":
-        return not text.lstrip("\ufeff \t\r\n").startswith("---")
+        return not text.lstrip().startswith("---")
     for line in lines[1:]:
         if line.rstrip() == "---":
             return True

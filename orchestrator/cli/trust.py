@@ -15,7 +15,7 @@ from orchestrator.masking import mask_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.services.trust import Request
+    from orchestrator.services.trust_requests import Request
 
 _ALL: Final = "*"
 
@@ -67,7 +67,8 @@ def offer_trust(error: UntrustedError) -> bool:
 
 
 def _ask(project: Path, *, yes: bool) -> None:
-    from orchestrator.services.trust import list_requests, trust_values
+    from orchestrator.services.trust import trust_values
+    from orchestrator.services.trust_requests import list_requests
 
     requests = list_requests(project)
     _print_requests(project, requests)

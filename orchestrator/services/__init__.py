@@ -4,7 +4,8 @@ services.runs              starts or resumes a run
 services.workflows         finds the parts of a run by its id, and executes it
 services.execution         runs the loop of one run, and records how it ends
 services.wiring            builds agent, suite and teacher as the configuration says
-services.trust             uses of a project's own settings only what is harmless or trusted
+services.trust             uses of a project's own file only what is harmless or trusted
+services.trust_requests    lists what a project asks for that needs the user's trust
 services.project_settings  reports what a project's own files decide or run
 services.rulebooks         opens a project's rulebook
 services.run_environment   stores the environment variables that a run depends on

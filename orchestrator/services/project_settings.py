@@ -9,7 +9,8 @@ from orchestrator.agents.claude_project import describe_project_settings
 from orchestrator.agents.wording import format_one_line
 from orchestrator.config import Config, LoadedConfig
 from orchestrator.events import Listener, Notice
-from orchestrator.services.trust import describe_choice, list_untrusted_claude_settings
+from orchestrator.services.trust import describe_choice
+from orchestrator.services.trust_requests import list_untrusted_claude_settings
 
 _LONGEST_CHOICE: Final = 2000
 """Most characters of a setting that are shown: enough that its end cannot be hidden easily."""

@@ -1,17 +1,13 @@
-"""Use of a project's own settings only what is harmless or what the user has trusted.
+"""Use of a project's own `orchestrator.yaml` only what is harmless or what the user has trusted.
 
-Two kinds of settings are trusted, each for one project and one value: those of its
-`orchestrator.yaml`, without which a command stops before anything is started, and its settings for
-Claude Code, which are not loaded otherwise.
+A command that would use another setting stops before anything is started.
 """
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from orchestrator.agents.claude_project_trust import list_risky_settings
 from orchestrator.config import Choice, LoadedConfig, Override, load_config
 from orchestrator.errors import UntrustedError, UsageError
 from orchestrator.masking import mask_text
@@ -27,18 +23,6 @@ RULES: Final = ("learning.", "rules.")
 
 _LONGEST_SHOWN: Final = 2000
 """Most characters of a value in an error; `orchestrator trust` shows all of it."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """A setting of a project that is used only if the user trusts it."""
-
-    key: str
-    text: str
-    """The whole value. Empty if it is too long to be trusted."""
-    lines: tuple[str, ...]
-    """What is shown: the value with its origin; or the file, and what it would run."""
-    is_trusted: bool
 
 
 def load_trusted_config(
@@ -92,40 +76,6 @@ def load_known_config(
     return load_config(project, file, overrides, environment, is_trusted)
 
 
-def list_requests(project: Path, state: Path | None = None) -> list[Request]:
-    """Return what a project asks for: settings of its own file, and of Claude Code."""
-    store = TrustStore(state or resolve_state_directory())
-    loaded = load_known_config(project, None, state=state)
-    choices = [(each, True) for each in loaded.trusted] + [
-        (each, False) for each in loaded.withheld
-    ]
-    found = [
-        Request(choice.key, choice.text, (describe_choice(choice),), trusted)
-        for choice, trusted in choices
-    ]
-    for each in list_risky_settings(project, _list_own_hooks()):
-        trusted = store.is_trusted(project, each.key, each.text)
-        head = f"{each.key}, for Claude Code" if each.text else f"{each.key}: too large"
-        found.append(Request(each.key, each.text, (head, *each.effects), trusted))
-    return found
-
-
-def list_untrusted_claude_settings(home: Path, folder: Path, state: Path) -> list[str]:
-    """Return which settings for Claude Code the user has not trusted, as paths in the project.
-
-    Args:
-        home: the project that the user trusts.
-        folder: the folder that Claude Code works in: the project or a work tree of it.
-        state: the state directory.
-    """
-    store = TrustStore(state)
-    return [
-        each.key
-        for each in list_risky_settings(folder, _list_own_hooks())
-        if not (each.text and store.is_trusted(home, each.key, each.text))
-    ]
-
-
 def trust_values(project: Path, texts: Mapping[str, str], state: Path | None = None) -> None:
     """Remember that the user trusts these values of these settings for this project.
 
@@ -154,12 +104,6 @@ def require_still_trusted(project: Path, digests: Mapping[str, str], state: Path
             f"the run was started with settings that you no longer trust: {', '.join(changed)}",
             "start a new run",
         )
-
-
-def _list_own_hooks() -> tuple[str, ...]:
-    from orchestrator.session_hooks.settings import build_hook_command
-
-    return (build_hook_command(),)
 
 
 def _build_error(project: Path, loaded: LoadedConfig, asked: Sequence[Choice]) -> UntrustedError:

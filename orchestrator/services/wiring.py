@@ -30,7 +30,7 @@ from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.project_settings import report_project_commands
 from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
-from orchestrator.services.trust import list_untrusted_claude_settings
+from orchestrator.services.trust_requests import list_untrusted_claude_settings
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
 from orchestrator.storage.state_directory import ensure_masking_key, locks_folder
