@@ -88,7 +88,8 @@ def iter_settings_effects(settings: Mapping[str, Any]) -> Iterator[str]:
         if name not in _SAID_PERMISSIONS
     }
     for name, value in sorted(others.items()):
-        yield f"sets {name}: {json.dumps(value)}"
+        if value not in (None, "", [], {}):
+            yield f"sets {name}: {json.dumps(value)}"
 
 
 def iter_server_effects(content: Mapping[str, Any]) -> Iterator[str]:
