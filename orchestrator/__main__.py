@@ -7,6 +7,6 @@ import sys
 if not sys.flags.safe_path:
     sys.path.append(sys.path.pop(0))
 
-from orchestrator.cli.main import program
+import prompt_learning_loop
 
-program()
+prompt_learning_loop.program()

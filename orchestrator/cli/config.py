@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.options import config_file, project_directory
+from orchestrator.cli.output import print_lines
 
 
 @click.group()
@@ -24,8 +25,7 @@ def show(project_dir: Path, config_file: Path | None) -> None:
     loaded = load_known_config(resolve_project(project_dir), config_file)
     rows = [(f"{key}: {format_yaml(value)}", origin) for key, value, origin in loaded.iter_values()]
     width = min(max(len(text) for text, _ in rows), 60)
-    for text, origin in rows:
-        click.echo(f"{text:<{width}}  # {origin}")
+    print_lines(f"{text:<{width}}  # {origin}" for text, origin in rows)
     for each in loaded.withheld:
         line = f"not trusted, and not used: {describe_choice(each)}; see `orchestrator trust`"
         click.echo(sanitize_text(line), err=True)

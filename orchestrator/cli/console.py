@@ -9,6 +9,7 @@ from rich.console import Console as Screen
 from rich.text import Text
 
 from orchestrator import events
+from orchestrator.cli.output import is_terminal
 from orchestrator.cli.progress import MIN_TEXT_WIDTH, Progress
 from orchestrator.cli.summaries import (
     MAX_DETAIL_LENGTH,
@@ -48,7 +49,7 @@ class Console:
     def __init__(
         self, screen: Screen | None = None, *, recorded: bool = True, explain_guard: bool = False
     ) -> None:
-        self._screen = screen or Screen(highlight=False, soft_wrap=True)
+        self._screen = screen or _create_screen()
         self._recorded, self._explain_guard = recorded, explain_guard
         self._lock = threading.RLock()
         self._progress = Progress(self._screen)
@@ -239,6 +240,17 @@ class Console:
             body.truncate(room, overflow="ellipsis")
             return [body]
         return list(body.wrap(self._screen, room))
+
+
+def _create_screen() -> Screen:
+    # FORCE_COLOR, TTY_COMPATIBLE and the like would make rich animate lines in a pipe.
+    terminal = is_terminal()
+    return Screen(
+        highlight=False,
+        soft_wrap=True,
+        force_terminal=terminal,
+        force_interactive=None if terminal else False,
+    )
 
 
 def _iter_facts(ended: events.RunEnded, *, recorded: bool) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ import click
 from orchestrator.cli.learnings_init import init
 from orchestrator.cli.learnings_promote import promote
 from orchestrator.cli.options import as_json, project_directory, use_global
+from orchestrator.cli.output import print_lines
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
 
@@ -87,8 +88,7 @@ def review(everywhere: bool, as_json: bool, project_dir: Path) -> None:
     if as_json:
         click.echo(json.dumps(learnings_view.serialize_review(found)))
         return
-    for line in learnings_view.iter_review_lines(found):
-        click.echo(line)
+    print_lines(learnings_view.iter_review_lines(found))
 
 
 @learnings.command()

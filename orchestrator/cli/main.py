@@ -18,6 +18,7 @@ from orchestrator.cli.config import config
 from orchestrator.cli.demo import demo
 from orchestrator.cli.hooks import hook, hooks
 from orchestrator.cli.learnings import learnings
+from orchestrator.cli.output import make_output_tolerant, report_lost_output
 from orchestrator.cli.report import report_failure
 from orchestrator.cli.rules import rules
 from orchestrator.cli.run import resume, run
@@ -97,7 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")
     try:
         with _treat_signals_as_interrupt():
-            # click itself exits with 1 if the reader of a pipe is gone (`| head`).
             code = _run_command(arguments)
     except click.exceptions.Exit as error:
         code = error.exit_code
@@ -136,13 +136,12 @@ def program() -> NoReturn:
     libraries, which takes longer than everything else at the end of a run, and threads that these
     libraries leave running may crash it, which would lose the exit code.
     """
+    make_output_tolerant()
     try:
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0
-    with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may be gone
-        sys.stdout.flush()
-        sys.stderr.flush()
+    report_lost_output()
     # os._exit runs no exit handlers, but one closes the engine of durable runs.
     atexit._run_exitfuncs()
     os._exit(code)

@@ -14,6 +14,7 @@ from orchestrator.cli.options import (
     add_rule_text_options,
     add_rules_options,
 )
+from orchestrator.cli.output import print_lines
 from orchestrator.cli.values import sanitize_text
 
 if TYPE_CHECKING:
@@ -230,8 +231,7 @@ def _should_print_json(as_json: bool) -> bool:
 
 def _print_records(records: "Sequence[RuleRecord]", as_json: bool) -> None:
     if _should_print_json(as_json):
-        for record in records:
-            click.echo(json.dumps(_serialize_record(record)))
+        print_lines(json.dumps(_serialize_record(record)) for record in records)
         return
     click.echo(f"{'id':<9} {'status':<11} {'runs':>4} {'first':>5} {'recur':>5}  relevant    rule")
     for each in records:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.options import as_json, config_file, project_directory
+from orchestrator.cli.output import print_lines
 
 
 def _require_number(
@@ -43,8 +44,7 @@ def runs(ctx: click.Context, limit: int, as_json: bool) -> None:
             if as_json
             else run_lines.iter_table_lines(found)
         )
-        for line in lines:
-            click.echo(line)
+        print_lines(lines)
 
 
 @runs.command()
@@ -62,8 +62,7 @@ def show(run: str, as_json: bool) -> None:
             lines = run_lines.iter_json_lines(store.database, found)
         else:
             lines = records.iter_record_lines(store.load_run(run))
-        for line in lines:
-            click.echo(line)
+        print_lines(lines)
 
 
 @runs.command()
@@ -108,5 +107,4 @@ def events(run: str, as_json: bool) -> None:
     with Store() as store:
         record = store.find_run(run)
         rows = store.events.list_events(record.id)
-    for line in timeline.iter_json_lines(record.id, rows) if as_json else timeline.iter_lines(rows):
-        click.echo(line)
+    print_lines(timeline.iter_json_lines(record.id, rows) if as_json else timeline.iter_lines(rows))

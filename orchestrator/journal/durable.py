@@ -25,6 +25,7 @@ from typing import Final, Generic, TypeVar
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID, StepInfo, WorkflowStatus
 from dbos import error as dbos_errors
+from dbos._utils import GlobalParams
 
 from orchestrator.errors import LostRunError, UsageError
 from orchestrator.journal.database import (
@@ -36,6 +37,11 @@ from orchestrator.journal.database import (
 from orchestrator.masking import mask_text
 from orchestrator.storage import codec
 from orchestrator.storage.runs import RUN_FORMAT
+
+# With DBOS__CLOUD in the environment, as in a user's own application, DBOS would take name and
+# database from other variables instead of `_build_config`. It reads this one on import, and the
+# children need it, so it is overruled here.
+GlobalParams.dbos_cloud = False
 
 # Without a handler DBOS adds one that prints to the console, into the output of our caller.
 logging.getLogger("dbos").addHandler(logging.NullHandler())

@@ -1,0 +1,94 @@
+"""Standard output and standard error of a process whose result must not depend on them.
+
+A terminal may hang up, the reader of a pipe may be gone (`| head`), and a disk may be full. The
+work goes on in any case: what it costs is spent already, and the exit code says how it ended.
+"""
+
+import errno
+import io
+import select
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from orchestrator.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_UNREAD: Final = frozenset({errno.EPIPE, errno.EIO, errno.EBADF})
+"""Errors of a stream that nobody reads any more: a pipe, a terminal that hung up."""
+
+
+class _TolerantFile(io.FileIO):
+    """A file that stores its first error, and from then on drops what is written to it."""
+
+    error: OSError | None = None
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Write some bytes, and return how many were taken; those that are dropped count."""
+        size = memoryview(data).nbytes
+        while self.error is None:
+            try:
+                written: int | None = super().write(data)
+            except OSError as error:
+                self.error = error
+                break
+            if written is not None:
+                return written
+            select.select([], [self], [])  # another process has made the stream non-blocking
+        return size
+
+
+def make_output_tolerant() -> None:
+    """Make the standard streams of this process drop what they cannot write."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            setattr(sys, name, _wrap_stream(stream))
+
+
+def _wrap_stream(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    file = _TolerantFile(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(file),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines as they come, until all are printed or nobody reads them any more.
+
+    Raises:
+        Exit: they cannot be written, as on a full disk; `report_lost_output` says so.
+    """
+    for line in lines:
+        click.echo(line)
+        if error := _find_output_error():
+            if error.errno in _UNREAD:
+                return
+            raise click.exceptions.Exit(InfrastructureError.exit_code)
+
+
+def report_lost_output() -> None:
+    """Write what is buffered, and say on standard error if a part of the output was lost."""
+    sys.stdout.flush()
+    error = _find_output_error()
+    if error and error.errno not in _UNREAD:
+        click.echo(f"orchestrator: standard output is not complete: {error.strerror}", err=True)
+    sys.stderr.flush()
+
+
+def _find_output_error() -> OSError | None:
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.error if isinstance(raw, _TolerantFile) else None
+
+
+def is_terminal() -> bool:
+    """Return whether a person sees standard output on a terminal."""
+    return sys.stdout.isatty()
