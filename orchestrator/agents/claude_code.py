@@ -25,6 +25,7 @@ from orchestrator.agents.claude_wire import Message, WireError
 from orchestrator.agents.wording import quote_last_lines
 from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from orchestrator.platform.escape_sequences import strip_escape_sequences
 from orchestrator.platform.process import capture
 from orchestrator.platform.watchdog import EndReason
 
@@ -35,6 +36,9 @@ _INSTALL: Final = (
     "install it: https://code.claude.com/docs/en/setup; or install its SDK, which includes it: "
     "pip install claude-agent-sdk"
 )
+
+_OWN_VERSION: Final = re.compile(r"(\d+\.\d+\.\d+)\S* \(Claude Code\)")
+_VERSION: Final = re.compile(r"^\s*v?(\d+\.\d+\.\d+)\b", re.MULTILINE)
 
 _UNFIT_TOOLS: Final = ("CronCreate", "EnterWorktree", "Monitor", "ScheduleWakeup")
 """A timer or a monitor keeps the run from ending; a worktree moves the work out of the project and
@@ -74,13 +78,16 @@ def read_version(program: Path) -> str:
         done = capture([str(program), "--version"], cwd=Path.cwd(), timeout=30)
     except OSError as error:
         raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
-    found = re.match(rb"\d+\.\d+\.\d+", done.stdout)
-    if done.returncode or not found:
-        output = quote_last_lines(done.text) or f"exit code {done.returncode}"
+    output = strip_escape_sequences(done.text)
+    # A wrapper may print lines of its own, with other versions, and exit with a code of its own.
+    if found := _OWN_VERSION.search(output):
+        return found[1]
+    if done.returncode or not (found := _VERSION.search(output)):
+        quoted = quote_last_lines(output) or f"exit code {done.returncode}"
         raise InfrastructureError(
-            f"{program} --version does not give a version: {output}", _INSTALL
+            f"{program} --version does not give a version: {quoted}", _INSTALL
         )
-    return found[0].decode()
+    return found[1]
 
 
 class ClaudeCodeAgent:

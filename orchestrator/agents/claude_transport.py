@@ -24,6 +24,8 @@ _FRAGMENT: Final = b'{"type":"stream_event"'
 """The start of a part of an unfinished message. They are requested so that a model that writes for
 minutes is not taken for a stalled one; the whole message follows, so their content is dropped."""
 
+_MESSAGE_START: Final = b'{"type":'
+
 _LINGER_SECONDS: Final = 15.0
 """Time for the program to end by itself after its work is done."""
 
@@ -151,8 +153,7 @@ class ClaudeProcess:
 
     def _parse_line(self, line: bytes) -> dict[str, Any] | None:
         if not line.lstrip().startswith(b"{"):
-            self._append_stderr(line)  # a warning printed to the wrong stream
-            return None
+            return self._parse_after_text(line)
         if len(line) >= LINE_LIMIT:
             raise WireError(f"a message of more than {LINE_LIMIT >> 20} MiB")
         try:
@@ -160,3 +161,18 @@ class ClaudeProcess:
         except (ValueError, RecursionError) as error:
             raise WireError(f"a message that is not JSON: {error}") from error
         return message if isinstance(message, dict) else None
+
+    def _parse_after_text(self, line: bytes) -> dict[str, Any] | None:
+        """Parse a line that starts with text that is not the program's own.
+
+        It is a warning printed to the wrong stream, or a wrapper's text without an end of line,
+        which a message may follow.
+        """
+        text, start, rest = line.partition(_MESSAGE_START)
+        if start:
+            with contextlib.suppress(WireError):
+                message = self._parse_line(start + rest)
+                self._append_stderr(text)
+                return message
+        self._append_stderr(line)
+        return None

@@ -1,7 +1,7 @@
 """The command line: parse arguments, call a service, print, return an exit code.
 
 - main: the `orchestrator` command, and the one place that turns errors into exit codes
-- options: options that several commands take
+- options, text_argument: options that several commands take; arguments that are text
 - run, report, teach, teacher, demo: the commands that start work
 - runs, rules, config, hooks: the commands that show and change what is stored
 - learnings, learnings_init, learnings_promote: `orchestrator learnings`

@@ -10,6 +10,7 @@ from orchestrator.cli.learnings_init import init
 from orchestrator.cli.learnings_promote import promote
 from orchestrator.cli.options import as_json, project_directory, use_global
 from orchestrator.cli.output import print_lines
+from orchestrator.cli.text_argument import TextCommand
 from orchestrator.cli.values import sanitize_text
 from orchestrator.errors import UsageError
 
@@ -27,7 +28,7 @@ learnings.add_command(init)
 learnings.add_command(promote)
 
 
-@learnings.command()
+@learnings.command(cls=TextCommand)
 @click.argument("kind", type=click.Choice(KINDS, case_sensitive=False))
 @click.argument("text")
 @click.option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from orchestrator.cli.options import as_json_events, config_file, project_directory
+from orchestrator.cli.text_argument import TextCommand
 
 if TYPE_CHECKING:
     from orchestrator.config import Override
@@ -18,7 +19,7 @@ _KEYS: Final = {
 }
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("task")
 @project_directory
 @click.option("--max-retries", type=int, metavar="N", help="Maximum number of retries.")

@@ -5,6 +5,7 @@ platform.project        checks the project's folder
 platform.files          queries, reads and writes files
 platform.atomic         replaces a file atomically; quick to import
 platform.bom            finds byte order marks
+platform.escape_sequences  removes the colours of a program's output
 platform.locking        locks files between processes
 platform.process        runs a program to its end
 platform.child          a running child, with its readers

@@ -13,6 +13,7 @@ from orchestrator.errors import InfrastructureError, UsageError
 from orchestrator.models import Case, SuiteOutcome, SuiteReport
 from orchestrator.platform import files, process
 from orchestrator.platform.child import Channel
+from orchestrator.platform.escape_sequences import strip_escape_sequences
 from orchestrator.platform.watchdog import EndReason
 
 OUTPUT_BOUND: Final = 200_000
@@ -135,7 +136,7 @@ def run_command(
         )
     except OSError as error:
         return CommandResult(SuiteOutcome.NOT_FOUND, None, message=f"{argv[0]}: {error.strerror}")
-    output = done.text
+    output = strip_escape_sequences(done.text)
     if len(output) > OUTPUT_BOUND:  # between words: half of a secret would not be masked
         output = (output[-OUTPUT_BOUND:].split(None, 1) or [""])[-1]
     if done.ended_by is not EndReason.ITSELF:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from orchestrator.platform.escape_sequences import strip_escape_sequences
+
 DETAIL_BOUND: Final = 20_000
 """Limit for a traceback, in characters: half from its start, half from its end."""
 
@@ -11,7 +13,7 @@ MESSAGE_BOUND: Final = 2_000
 
 def shorten_message(message: str) -> str:
     """Return the start of a message, cut between words."""
-    message = replace_surrogates(message)
+    message = strip_escape_sequences(replace_surrogates(message))
     if len(message) <= MESSAGE_BOUND:
         return message
     return _drop_last_word(message[:MESSAGE_BOUND])
@@ -19,7 +21,7 @@ def shorten_message(message: str) -> str:
 
 def shorten_detail(text: str) -> str:
     """Return the start and the end of a traceback, with a note of how much was left out."""
-    text = replace_surrogates(text)
+    text = strip_escape_sequences(replace_surrogates(text))
     if len(text) <= DETAIL_BOUND:
         return text
     # Between words: half of a secret would not be recognised as one, and so not be masked.

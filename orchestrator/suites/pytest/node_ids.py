@@ -47,9 +47,14 @@ def rebase_id(node_id: str, file_id: str, path: Path, workspace: Path) -> str:
     return own + node_id[len(file_id) :]
 
 
+_PARAMETERS: Final = re.compile(r"(?<=\w)\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]")
+"""Parameters after the name of a function, which may contain what looks like part of an id."""
+
+
 def find_test_names(text: str) -> frozenset[str]:
     """Return the names of test functions in a text by a person: `test_x`, `Suite::works`."""
-    return frozenset(re.findall(r"\btest_\w+\b(?!\.py)|(?<=::)\w+", text))
+    names = re.findall(r"\btest_\w+\b(?!\.py)|(?<=::)\w+", _PARAMETERS.sub("", text))
+    return frozenset(names)
 
 
 def narrow_arguments(arguments: Sequence[str], select: Sequence[str], workspace: Path) -> list[str]:

@@ -123,14 +123,15 @@ class PytestSession:
         # not a pass.
         relevant = failing or ([] if passed else phases)
         raised = [each for phase in relevant for each in _parse_exceptions(phase["raised"])]
+        case_id = self.resolve_id(node)
         return Case(
-            self.resolve_id(node),
+            case_id,
             _judge_phases(failing, passed=passed),
             0.0,
             _join_messages(failing, relevant),
             shorten_detail("\n\n".join(filter(None, (phase["text"] for phase in relevant)))),
             file=self._find_defining_file(location),
-            function=self._rebase_function(location) or self.resolve_id(node),
+            function=self._rebase_function(location) or extract_function_part(case_id),
             raised=tuple(raised),
         )
 

@@ -28,6 +28,10 @@ PLUGIN_FOLDER: Final = Path(__file__).parent / "plugin"
 VARIABLE: Final = "ORCHESTRATOR_SUITE"
 """Environment variable with the plugin's settings; the plugin removes it on import."""
 
+_COLORS_VARIABLE: Final = "PY_COLORS"
+"""Variable that precedes FORCE_COLOR for pytest alone: the evidence is to be the same with colours
+as without. The plugin overrules `--color=yes`."""
+
 _RUNNERS: Final = frozenset({"pytest", "py.test"})
 _HAS_PYTEST: Final = "import importlib.util as u, sys; sys.exit(u.find_spec('pytest') is None)"
 
@@ -146,6 +150,7 @@ class PytestSuite:
         path = [env["PYTHONPATH"]] if env.get("PYTHONPATH") else []
         env["PYTHONPATH"] = os.pathsep.join([*path, str(PLUGIN_FOLDER)])
         env[VARIABLE] = json.dumps(given)
+        env[_COLORS_VARIABLE] = "0"
         argv, wanted = self._line.argv, ("-p", PLUGIN)
         if self._first_argument is None:
             own = env.get(OPTIONS_VARIABLE, "")

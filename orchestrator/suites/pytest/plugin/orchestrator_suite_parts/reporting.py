@@ -45,8 +45,9 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: Any) -> None:
-        """Make sure that all cases run, and report the start."""
+        """Make sure that all cases run, without colours, and report the start."""
         force_full_run(config.option)
+        config.option.color = "no"
         self._stream.send(
             "start",
             root=str(config.rootpath),
