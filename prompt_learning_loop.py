@@ -90,7 +90,10 @@ def _restart_without_variables() -> None:
 def _is_installed_by_path() -> bool:
     """Return whether this module was found by PYTHONPATH, as after `pip install --target`."""
     folders = os.environ["PYTHONPATH"].split(os.pathsep)
-    return os.path.realpath(_FOLDER) in map(os.path.realpath, filter(None, folders))
+    try:
+        return os.path.realpath(_FOLDER) in map(os.path.realpath, filter(None, folders))
+    except OSError:  # a relative folder, and a working directory that was deleted
+        return False
 
 
 def _demote_script_folder() -> None:

@@ -58,6 +58,13 @@ def parse_scenario(text: str, source: str = "scenario") -> Scenario:
     Raises:
         ScenarioError: the text is no scenario.
     """
+    try:
+        return _parse_scenario(text, source)
+    except RecursionError:
+        raise ScenarioError(f"{source}: it is nested too deeply") from None
+
+
+def _parse_scenario(text: str, source: str) -> Scenario:
     document = _parse_yaml(text, source)
     try:
         entry = ScenarioEntry.model_validate(document)
@@ -74,7 +81,8 @@ def _parse_yaml(text: str, source: str) -> object:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ScenarioError(f"{source}, line {line}: not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
+    # ValueError: a day such as 2001-99-99, or a number with thousands of digits.
+    except (yaml.YAMLError, ValueError) as error:
         raise ScenarioError(f"{source}: not YAML: {error}") from None
 
 

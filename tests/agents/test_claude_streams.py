@@ -74,6 +74,12 @@ def test_one_that_dies_of_a_signal(project: Path) -> None:
     assert "exit code -9" in result.message
 
 
+@pytest.mark.parametrize("end", ["\\n", "", "\\x1b[0m", ' {"type": '])
+def test_a_wrapper_that_prints_before_the_messages(end: str, project: Path) -> None:
+    banner = f"sys.stdout.write('Now using node v20 {{direnv}}{end}')"
+    assert run(project, banner, WELL, RESULT, "print('a new version')").message == "done"
+
+
 def test_plain_words_on_the_wrong_stream_are_kept(project: Path) -> None:
     result = run(project, "print('Error: session is already in use'); sys.exit(1)")
     assert "already in use" in result.message

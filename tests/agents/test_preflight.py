@@ -57,6 +57,24 @@ def test_an_unusable_program(script: str, words: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo '2.1.329 (Claude Code)'",
+        "echo 'Now using node v20.11.1 (npm v10.2.4)'; echo '2.1.329 (Claude Code)'",
+        "echo '2.1.329 (Claude Code)'; echo 'Update available: 2.2.0'",
+        "echo 'asdf 0.14.0'; echo '2.1.329'",
+        "echo 'nvm 1.2.3' >&2; echo '2.1.329 (Claude Code)' >&2",
+        "printf '\\033[32mv2.1.329\\033[0m (Claude Code)\\n'",
+        "printf 'loading ... '; echo '2.1.329 (Claude Code)'",
+        "echo '2.1.329 (Claude Code)'; [ -t 1 ] && echo hello",
+        "[ -d \"$HOME\" ] && echo '2.1.329 (Claude Code)'",
+    ],
+)
+def test_a_wrapper_may_print_lines_of_its_own(script: str, tmp_path: Path, home: Path) -> None:
+    assert read_version(program(tmp_path, script)) == "2.1.329"
+
+
 def test_a_program_that_cannot_be_run(tmp_path: Path) -> None:
     (tmp_path / "claude").write_text("not executable", encoding="utf-8")
     for path in (tmp_path / "claude", tmp_path / "missing"):

@@ -64,6 +64,9 @@ def test_without_arguments_it_shows_the_help(call: Call) -> None:
         (["run", " \n"], "the task is empty"),
         (["run", "task", "more"], "unexpected extra argument"),
         (["run", "-x"], "No such option"),
+        (["fix", "the", "bug"], 'put the whole text in quotes: "fix the bug"'),
+        (["run", "--weird"], "text that begins with a dash goes after `--`"),
+        (["learnings", "log", "ERR", "make", "fails"], 'in quotes: "make fails"'),
         (["--nosuch"], "No such option"),
         (["run", "task", "--max-retries", "many"], "'many' is not a valid integer"),
         (["run", "task", "--max-retries", "-1"], "command line --max-retries"),
@@ -107,7 +110,13 @@ def test_a_task_needs_no_subcommand(call: Call, shop: Shop, teacher: object) -> 
 
 
 @pytest.mark.parametrize(
-    "words", [["--no-auto-retry", TASK], ["do-it"], ["--", "-x"], ["run", "--", "-x"]], ids=" ".join
+    "words",
+    [
+        *(["--no-auto-retry", TASK], ["do-it"], ["--", "-x"], ["run", "--", "-x"], ["run", "run"]),
+        *(["- [ ] fix it"], ["run", "--weird task"], ["--model", "m", "-h does a=b"]),
+        ["run", "-- x", "--model", "- m", "--max-retries", "1"],
+    ],
+    ids=" ".join,
 )
 def test_what_counts_as_the_task(
     call: Call,
@@ -119,7 +128,8 @@ def test_what_counts_as_the_task(
     monkeypatch.chdir(shop.project)
     shop.agent.write_text('echo "$1" > asked.txt; echo right > word.txt\n', encoding="utf-8")
     assert call(*words).code == 0
-    assert (shop.project / "asked.txt").read_text(encoding="utf-8") == f"{words[-1]}\n"
+    task = "-- x" if "-- x" in words else words[-1]
+    assert (shop.project / "asked.txt").read_text(encoding="utf-8") == f"{task}\n"
 
 
 def test_it_is_a_real_program(shop: Shop, tmp_path: Path) -> None:

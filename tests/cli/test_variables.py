@@ -90,3 +90,45 @@ def test_resume_says_which_variable_is_missing(
     assert "was set when the run started and not any more" in line
     assert "set it as before and resume again" in line
     assert "PYTHONHASHSEED" not in done.out
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"DBOS__CLOUD": "true"},
+        {"DBOS__VMID": "vm", "DBOS__APPVERSION": "v", "DBOS__APPID": "a"},
+        {
+            "DBOS__CLOUD": "true",
+            "DBOS_APP_NAME": "shop",
+            "DBOS_SYSTEM_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+            "DBOS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+            "DBOS__CONDUCTOR_APP_NAME": "shop",
+            "DBOS__CONDUCTOR_KEY": "k",
+            "DBOS__CONDUCTOR_URL": "ws://127.0.0.1:9",
+            "DBOS__OTLP_TRACES_ENDPOINT": "http://127.0.0.1:9",
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        },
+    ],
+    ids=["cloud", "names", "all"],
+)
+def test_the_variables_of_a_projects_own_dbos_are_for_the_project(
+    call: Call,
+    shop: Shop,
+    teacher: ReplayServer,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+) -> None:
+    set_variables(monkeypatch, **variables)
+    shop.write("dbos-config.yaml", "name: shop\ndatabase_url: postgresql://127.0.0.1:9/none\n")
+    shop.write(
+        "check.sh", "env | grep -E '^(DBOS|OTEL)_' | sort > ../seen; grep -qx right word.txt\n"
+    )
+    words = ("run", TASK, "--project-dir", shop.project, "--no-auto-retry")
+    paused = wait_for_result(start_command(*words, cwd=shop.project))
+    assert paused.code == 1, paused.output
+    assert get_last_run().outcome is RunOutcome.PAUSED
+    done = wait_for_result(start_command("resume", cwd=shop.project))
+    assert done.code == 0, done.output
+    seen = (shop.project.parent / "seen").read_text(encoding="utf-8").splitlines()
+    assert seen == sorted(f"{name}={value}" for name, value in variables.items())

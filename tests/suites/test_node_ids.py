@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.suites.pytest.node_ids import find_test_names
 from orchestrator.suites.pytest.suite import PytestSuite
 from tests.suites.projects import PYTEST, run_suite, wrap_command, write
 
@@ -74,3 +75,16 @@ def test_a_wrapper_that_cannot_be_narrowed_runs_everything(project: Path) -> Non
     write(project, tests__test_a="def test_x(): assert 0\ndef test_y(): pass\n")
     report = PytestSuite(wrap_command("tests/"), 60).run(project, ["tests/test_a.py::test_x"])
     assert len(report.cases) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("tests/a.py::test_x[b::helper]", {"test_x"}),
+        ("Fix a.py::T::test_x[c[d] e::f] and b.py::works[a/b::g]!", {"test_x", "works"}),
+        ("test_x[x::[y]] fails", {"test_x"}),
+        ("a list [1, 2] for test_x, see helpers::run", {"test_x", "run"}),
+    ],
+)
+def test_parameters_are_no_names(text: str, names: set[str]) -> None:
+    assert find_test_names(text) == names
