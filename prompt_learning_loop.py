@@ -84,7 +84,10 @@ def _restart_without_variables() -> None:
         environment[_PREFIX + name] = environment.pop(name)
     # -P: without the folder of the file that is run, which would precede the standard library.
     command = [sys.executable, "-P", __file__, *sys.argv[1:]]
-    os.execve(sys.executable, command, environment)  # noqa: S606 -- this program itself, no shell
+    try:
+        os.execve(sys.executable, command, environment)  # noqa: S606 -- this program, no shell
+    except OSError:  # arguments and environment are as long as the system allows
+        return
 
 
 def _is_installed_by_path() -> bool:

@@ -1,7 +1,9 @@
 """Start Claude Code as a `process.Child`, and read and write its lines."""
 
 import contextlib
+import itertools
 import json
+import re
 import threading
 import time
 from collections import deque
@@ -24,7 +26,9 @@ _FRAGMENT: Final = b'{"type":"stream_event"'
 """The start of a part of an unfinished message. They are requested so that a model that writes for
 minutes is not taken for a stalled one; the whole message follows, so their content is dropped."""
 
-_MESSAGE_START: Final = b'{"type":'
+_MESSAGE_START: Final = re.compile(rb'\{"type":')
+_MOST_STARTS: Final = 5
+"""Places at which a message is looked for in a line that starts with other text."""
 
 _LINGER_SECONDS: Final = 15.0
 """Time for the program to end by itself after its work is done."""
@@ -168,11 +172,11 @@ class ClaudeProcess:
         It is a warning printed to the wrong stream, or a wrapper's text without an end of line,
         which a message may follow.
         """
-        text, start, rest = line.partition(_MESSAGE_START)
-        if start:
+        starts = itertools.islice(_MESSAGE_START.finditer(line), _MOST_STARTS)
+        for start in starts:
             with contextlib.suppress(WireError):
-                message = self._parse_line(start + rest)
-                self._append_stderr(text)
+                message = self._parse_line(line[start.start() :])
+                self._append_stderr(line[: start.start()])
                 return message
         self._append_stderr(line)
         return None

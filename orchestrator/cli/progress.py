@@ -31,7 +31,7 @@ class Progress:
         """Show a step, in the place of the one before."""
         self.end()
         self._last = ""
-        if not self._screen.is_terminal:
+        if not self._screen.is_interactive:
             self._screen.print(Text(f"... {name}", style="dim"))
             return
         started = time.monotonic()
@@ -46,7 +46,7 @@ class Progress:
     def count_case(self, case: Case) -> None:
         """Count a test case of the suite that is running."""
         file = case.file or case.id
-        if not self._screen.is_terminal and file != self._file:
+        if not self._screen.is_interactive and file != self._file:
             self._print_file()
             self._file = file
         self._counts[case.outcome] += 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from orchestrator.cli.options import config_file, project_directory
+from orchestrator.cli.output import print_lines
 from orchestrator.cli.run import create_listener
 from orchestrator.cli.values import sanitize_text
 
@@ -24,10 +25,10 @@ def send_sample_failure(project_dir: Path, config_file: Path | None) -> None:
     """
     from orchestrator.services.teacher_check import try_teacher
 
-    def print_lines(text: str) -> None:
+    def print_text(text: str) -> None:
         click.echo("\n".join(sanitize_text(line) for line in text.splitlines()))
 
-    try_teacher(project_dir, config_file, create_listener(False), print_lines)
+    try_teacher(project_dir, config_file, create_listener(False), print_text)
     click.echo("The teacher works.")
 
 
@@ -44,7 +45,7 @@ def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path 
 
     config = load_trusted_config(resolve_project(project_dir), config_file, of=TEACHING).config
     if credentials:
-        return click.echo(workflows.format_json(workflows.build_credentials()), nl=False)
+        return print_lines([workflows.format_json(workflows.build_credentials()).rstrip()])
     settings = workflows.Settings(
         config.teacher.model, config.teacher.max_tokens, config.resolve_prompts()
     )
@@ -53,4 +54,4 @@ def workflow(mcp: bool, credentials: bool, project_dir: Path, config_file: Path 
         if mcp
         else workflows.build_webhook_workflow(settings)
     )
-    return click.echo(workflows.format_json(document), nl=False)
+    return print_lines([workflows.format_json(document).rstrip()])

@@ -66,7 +66,7 @@ def test_a_project_on_the_python_path_is_not_imported(
     assert "Solved after 2 attempts" in done.out
 
 
-def test_nothing_of_ours_is_left_in_the_environment(shop: Shop) -> None:
+def test_nothing_of_ours_is_left_in_the_environment(shop: Shop, teacher: ReplayServer) -> None:
     seen = shop.project.parent / "seen"
     shop.agent.write_text(f'env > "{seen}"\n', encoding="utf-8")
     start("run", TASK, "--project-dir", shop.project, "--max-retries", "0", PYTHONPATH="/nowhere")
@@ -86,6 +86,6 @@ def test_the_first_module_imports_only_what_python_has_loaded() -> None:
         "print(set(sys.modules) - before)"
     )
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "{'prompt_learning_loop'}\n"

@@ -81,7 +81,7 @@ def test_a_wrapper_that_cannot_be_narrowed_runs_everything(project: Path) -> Non
     ("text", "names"),
     [
         ("tests/a.py::test_x[b::helper]", {"test_x"}),
-        ("Fix a.py::T::test_x[c[d] e::f] and b.py::works[a/b::g]!", {"test_x", "works"}),
+        ("Fix a.py::T::test_x[c[d] e::f] and b.py::works[a/b::g]!", {"T", "test_x", "works"}),
         ("test_x[x::[y]] fails", {"test_x"}),
         ("a list [1, 2] for test_x, see helpers::run", {"test_x", "run"}),
     ],
