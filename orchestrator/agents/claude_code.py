@@ -75,7 +75,7 @@ def read_version(program: Path) -> str:
         InfrastructureError: the program does not run, or is not Claude Code.
     """
     try:
-        done = capture([str(program), "--version"], cwd=Path.cwd(), timeout=30)
+        done = capture([str(program), "--version"], cwd=Path(), timeout=30)
     except OSError as error:
         raise InfrastructureError(f"{program} cannot be run: {error.strerror}", _INSTALL) from None
     output = strip_escape_sequences(done.text)

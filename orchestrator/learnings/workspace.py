@@ -11,6 +11,7 @@ from orchestrator.learnings import storage
 from orchestrator.learnings.documents import Document, parse_document
 from orchestrator.learnings.entries import ID, Entry, Kind
 from orchestrator.platform.files import find_git_top
+from orchestrator.platform.project import resolve_project
 from orchestrator.session_hooks.writeahead import locations
 
 TITLES: Final = {Kind.LRN: "Learnings", Kind.ERR: "Errors", Kind.FEAT: "Feature requests"}
@@ -130,9 +131,9 @@ def open_workspace(project: Path, *, everywhere: bool = False) -> Workspace:
     """Return the workspace that a command uses.
 
     Raises:
-        UsageError: there is none yet.
+        UsageError: there is none yet, or no such project.
     """
-    found = global_workspace() if everywhere else find_workspace(project)
+    found = global_workspace() if everywhere else find_workspace(resolve_project(project))
     if found is None or not found.exists:
         raise UsageError(
             "there is no learnings workspace here",

@@ -15,7 +15,12 @@ def resolve_project(project: Path) -> Path:
         raise UsageError(f"{project} does not exist", "give the project with --project-dir")
     if not project.is_dir():
         raise UsageError(f"{project} is not a directory", "give the project with --project-dir")
-    real = project.resolve()
+    try:
+        real = project.resolve()
+    except FileNotFoundError:  # it still exists under no name
+        raise UsageError(
+            "the working directory was deleted", "change to another, or give --project-dir in full"
+        ) from None
     try:
         str(real).encode()
     except UnicodeEncodeError:

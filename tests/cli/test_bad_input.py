@@ -328,3 +328,23 @@ def test_a_claude_md_that_links_inside_the_project(
     assert (shop.project / "CLAUDE.md").is_symlink()
     assert real.read_bytes().startswith(b"# Ours\n")
     assert RULE.encode() in real.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["run", TASK], ["config", "show"], ["rules", "list"], ["teach", "--list"]),
+        *(["learnings", "review"], ["learnings", "log", "ERR", "x"], ["hooks", "install", "local"]),
+    ],
+    ids=" ".join,
+)
+def test_a_working_directory_that_was_deleted(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = call(*words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("orchestrator: the working directory was deleted (change to another")
