@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from orchestrator.platform.escape_sequences import strip_escape_sequences
+
 _LINE_LENGTH: Final = 160
 
 _CONTROL_CHARACTERS: Final = re.compile(
@@ -16,8 +18,8 @@ _SEQUENCE: Final = re.compile(r"\x1b?\[[\d;?]*[A-Za-z]")
 
 
 def strip_control_characters(text: str) -> str:
-    """Return the text without control characters, except newlines and tabs."""
-    return _CONTROL_CHARACTERS.sub("", text)
+    """Return the text without escape sequences and control characters but newlines and tabs."""
+    return _CONTROL_CHARACTERS.sub("", strip_escape_sequences(text))
 
 
 def format_one_line(text: str, length: int = _LINE_LENGTH) -> str:

@@ -6,7 +6,6 @@ work goes on in any case: what it costs is spent already, and the exit code says
 
 import errno
 import io
-import select
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -38,8 +37,14 @@ class _TolerantFile(io.FileIO):
                 break
             if written is not None:
                 return written
-            select.select([], [self], [])  # another process has made the stream non-blocking
+            _wait_until_writable(self)  # another process has made the stream non-blocking
         return size
+
+
+def _wait_until_writable(file: io.FileIO) -> None:
+    import select
+
+    select.select([], [file], [])
 
 
 def make_output_tolerant() -> None:
