@@ -55,7 +55,7 @@ def test_what_it_prints_is_told_line_by_line_without_escape_sequences(project: P
     events: list[Event] = []
     code = r"sys.stdout.buffer.write(b'one\n\n\x1b[31mtwo\x07 \xff\nthree')"
     result = CommandAgent(python(code)).run("x", project, LIMITS, events.append)
-    assert events == [AgentSpoke("one"), AgentSpoke("[31mtwo \ufffd"), AgentSpoke("three")]
+    assert events == [AgentSpoke("one"), AgentSpoke("two \ufffd"), AgentSpoke("three")]
     assert result.message == "one / [31mtwo \ufffd / three"
 
 

@@ -36,7 +36,7 @@ def test_one_line_is_one_line_and_not_longer(text: str, length: int) -> None:
 
 
 def test_one_line_says_that_it_was_cut() -> None:
-    assert format_one_line("a\n b\t\x1b[0mc", 20) == "a b [0mc"
+    assert format_one_line("a\n b\t\x1b[0mc", 20) == "a b c"
     assert format_one_line("abcdef", 4) == "abc…"
 
 

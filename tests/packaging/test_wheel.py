@@ -106,7 +106,7 @@ def test_what_is_inside(wheel: Path) -> None:
     (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
     assert f"{info}/licenses/LICENSE" in names
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"orchestrator", "teacher", "prompts", info}
+    assert tops == {"orchestrator", "teacher", "prompts", "prompt_learning_loop.py", info}
     assert [name for name in names if "__pycache__" in name or name.endswith(".pyc")] == []
 
 
