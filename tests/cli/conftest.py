@@ -157,5 +157,5 @@ def start_command(
 
 def wait_for_result(child: "subprocess.Popen[str]") -> CommandResult:
     """Wait for a child's end."""
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=200)
     return CommandResult(child.returncode, out, err)

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
-from tests.cli.conftest import RULE, TASK, Shop, start_command, wait_for_result
+from tests.cli.conftest import TASK, Shop, start_command, wait_for_result
 from tests.recorded_runs import get_last_run
 
 FULL = Path("/dev/full")
@@ -37,9 +37,9 @@ def call_redirected(name: str, *words: str | Path) -> tuple[int, str]:
 def test_the_verdict_does_not_depend_on_the_output(
     shop: Shop, teacher: ReplayServer, name: str, json_lines: tuple[str, ...]
 ) -> None:
+    shop.agent.write_text("echo working; echo right > word.txt\n", encoding="utf-8")
     code, errors = call_redirected(name, "run", TASK, "--project-dir", shop.project, *json_lines)
     assert code == 0, errors
-    assert RULE.encode() in shop.rulebook
     assert get_last_run().outcome is RunOutcome.SOLVED
     lost = "orchestrator: standard output is not complete: No space left on device\n"
     assert errors == (lost if name == "full" else "")
@@ -64,7 +64,7 @@ def test_a_terminal_that_hung_up(shop: Shop, teacher: ReplayServer) -> None:
     os.close(theirs)
     os.read(ours, 1)
     os.close(ours)
-    assert child.wait(60) == 0
+    assert child.wait(200) == 0
     assert get_last_run().outcome is RunOutcome.SOLVED
 
 

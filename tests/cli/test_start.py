@@ -36,7 +36,7 @@ def start(*words: str | Path, **variables: str) -> CommandResult:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=200,
     )
     return CommandResult(done.returncode, done.stdout, done.stderr)
 
