@@ -111,6 +111,14 @@ def start_registered(start: Callable[[], _Process]) -> _Process:
         return process
 
 
+def start_unowned(start: Callable[[], _Process]) -> _Process:
+    """Start a process that belongs to no run, and register it as one that is no orphan."""
+    with _start_lock:
+        process = start()
+        _unowned_children.register_process(process)
+        return process
+
+
 def end_all() -> None:
     """End every child of this process that is still running, of all runs.
 

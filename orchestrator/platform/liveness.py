@@ -1,5 +1,6 @@
 """Check whether a process that was recorded earlier is still running."""
 
+import functools
 import os
 import platform
 from typing import Final, NamedTuple
@@ -17,10 +18,20 @@ class ProcessMark(NamedTuple):
     started: float
     """Seconds since 1970; negative for a process that is known to be gone."""
 
+    @property
+    def text(self) -> str:
+        """The mark in the environment of what the process starts."""
+        return f"orchestrator-{self.pid}-{self.started:.2f}"
+
 
 def mark_process() -> ProcessMark:
-    """Return the mark of this process."""
-    return ProcessMark(platform.node(), os.getpid(), read_start_time(os.getpid()))
+    """Return the mark of this process, always the same one."""
+    return _mark_process(os.getpid())
+
+
+@functools.cache  # read again after the clock was set, the start time would be another
+def _mark_process(pid: int) -> ProcessMark:
+    return ProcessMark(platform.node(), pid, read_start_time(pid))
 
 
 def is_running(mark: ProcessMark, *, local: bool) -> bool:
@@ -38,10 +49,17 @@ def is_running(mark: ProcessMark, *, local: bool) -> bool:
 
 
 def read_start_time(pid: int) -> float:
-    """Return when a process started, in seconds since 1970; 0 if it is not running."""
+    """Return when a process started, in seconds since 1970; 0 if it is not running.
+
+    A zombie is not running: it was killed, and its parent has not noticed, as in a container
+    whose first process waits for nobody.
+    """
     import psutil  # here: slow to import, and `rules list` never calls this
 
     try:
-        return float(psutil.Process(pid).create_time())
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return 0.0
+        return float(process.create_time())
     except (psutil.Error, ValueError):
         return 0.0

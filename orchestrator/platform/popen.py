@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.platform import files
-from orchestrator.platform.children import start_registered
+from orchestrator.platform.children import start_registered, start_unowned
+from orchestrator.platform.parent_watch import ensure_parent_watch
 
 Popen = subprocess.Popen[bytes]
 
@@ -28,6 +29,8 @@ def start_process(
     pass_descriptors: Sequence[int] = (),
 ) -> Popen:
     """Start a program and register it with the children of this thread's run.
+
+    If this process is killed, `parent_watch` ends what was started.
 
     Args:
         argv: program and arguments.
@@ -55,6 +58,7 @@ def start_process(
             pass_fds=tuple(pass_descriptors),
         )
 
+    ensure_parent_watch(_start_watch)
     try:
         return start_registered(start)
     except OSError as error:
@@ -63,6 +67,22 @@ def start_process(
         if missing := _find_missing_file(error, argv[0], cwd, env):
             raise missing from error
         raise
+
+
+def _start_watch(argv: Sequence[str], env: Mapping[str, str]) -> Popen:
+    """Start the program that watches this process; it holds none of our files open."""
+    return start_unowned(
+        lambda: subprocess.Popen(
+            argv,
+            cwd="/",
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+    )
 
 
 def _find_missing_file(

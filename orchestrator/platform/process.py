@@ -123,8 +123,7 @@ def capture(
     """
     started = time.monotonic()
     with stdout_file.open("wb") if stdout_file else contextlib.nullcontext() as file:
-        mark = current_children().mark
-        env = add_marks(env, mark) if mark else env
+        env = add_marks(env, current_children().mark)
         popen = start_process(argv, cwd=cwd, env=env, stdin=bool(stdin), stdout=file)
         out, err, is_late = communicate(popen, stdin, timeout)
     ended_by = EndReason.WALL_CLOCK if is_late else EndReason.ITSELF

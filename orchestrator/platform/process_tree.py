@@ -13,6 +13,8 @@ from typing import Final
 
 import psutil
 
+from orchestrator.platform.liveness import mark_process
+
 MARK: Final = "ORCHESTRATOR_CHILD"
 """Environment variable that marks a child and all its descendants.
 
@@ -36,16 +38,18 @@ which is process 2."""
 
 
 def add_marks(env: Mapping[str, str] | None, *marks: str) -> dict[str, str]:
-    """Return an environment with marks appended to those of this process's own ancestors.
+    """Return an environment with the marks of this process's ancestors, its own, and others.
+
+    By its own mark `parent_watch_program` finds everything that a killed process has started.
 
     Args:
         env: the environment; the one of this process if None.
-        marks: the marks to append.
+        marks: the marks to append; empty ones are left out.
     """
     env = os.environ if env is None else env
     # Look in our own environment first: a copy that was made earlier may lack the marks.
     outer = os.environ.get(MARK) or env.get(MARK) or ""
-    return {**env, MARK: ":".join(filter(None, (outer, *marks)))}
+    return {**env, MARK: ":".join(filter(None, (outer, mark_process().text, *marks)))}
 
 
 def read_marks(process: psutil.Process) -> set[str]:
@@ -68,18 +72,31 @@ def find_marked_processes(mark: str) -> list[psutil.Process]:
     return found
 
 
-def end_marked_processes(mark: str) -> int:
-    """Kill all processes that carry a mark, in any session; return how many there were."""
+def end_marked_processes(mark: str, known: Collection[psutil.Process] = ()) -> int:
+    """Kill all processes that carry a mark, in any session, and their descendants.
+
+    Args:
+        mark: the mark.
+        known: more processes to end, marked or not.
+
+    Returns:
+        How many there were.
+    """
     ended: set[int] = set()
     deadline = time.monotonic() + _SWEEP_SECONDS
     # Again until none is left: one may start another between the look and its end.
-    while (left := find_marked_processes(mark)) and time.monotonic() < deadline:
-        for process in left:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-                ended.add(process.pid)
+    while (left := _find_processes(mark, known)) and time.monotonic() < deadline:
+        # Descendants first: one that has cleared its environment is found only through its parent.
+        for process in list(left):
+            left |= set(freeze_tree(process.pid))
+        kill_processes(left)
+        ended |= {process.pid for process in left}
         time.sleep(0.02)
     return len(ended)
+
+
+def _find_processes(mark: str, known: Collection[psutil.Process]) -> set[psutil.Process]:
+    return {*find_marked_processes(mark), *filter(is_alive, known)}
 
 
 def list_descendants(pid: int) -> list[psutil.Process]:
@@ -106,7 +123,8 @@ def freeze_tree(pid: int) -> list[psutil.Process]:
     with contextlib.suppress(psutil.Error):
         psutil.Process(pid).suspend()
     for _ in range(_FREEZE_ROUNDS):
-        found = set(list_descendants(pid)) - frozen
+        # Not this process, which may itself have been started by what it ends.
+        found = {each for each in list_descendants(pid) if each.pid != os.getpid()} - frozen
         if not found:
             break
         for process in found:
@@ -126,11 +144,12 @@ def kill_processes(processes: Collection[psutil.Process]) -> None:
 def wait_until_gone(killed: Collection[psutil.Process]) -> None:
     """Wait until killed processes are gone, for one second at most: a busy machine needs time."""
     deadline = time.monotonic() + 1.0
-    while any(map(_is_alive, killed)) and time.monotonic() < deadline:
+    while any(map(is_alive, killed)) and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def _is_alive(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process is running; a zombie is not, nor one that has its number now."""
     with contextlib.suppress(psutil.Error):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

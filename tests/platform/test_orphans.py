@@ -85,11 +85,13 @@ def test_what_was_there_before_and_what_is_ours_stays(tmp_path: Path) -> None:
 
 def test_what_other_threads_start_stays(tmp_path: Path) -> None:
     sleeps = [sys.executable, "-c", "import time; time.sleep(120)"]
+    process.capture(["true"], cwd=tmp_path)  # by now this process is watched by another
+    earlier = list_started_pids()
     with reap_orphans() as orphans:
         plain = subprocess.Popen(sleeps, cwd=tmp_path)
         git = Thread(target=process.capture, args=(sleeps,), kwargs={"cwd": tmp_path, "timeout": 5})
         git.start()
-        while len(started := list_started_pids()) < 1:
+        while not (started := list_started_pids() - earlier):
             time.sleep(0.01)
     try:
         assert orphans.commands == []
