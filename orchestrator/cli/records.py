@@ -1,5 +1,6 @@
 """Print a recorded run in full, as text."""
 
+import platform
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,7 +12,7 @@ from orchestrator.cli.summaries import (
     summarize_usage,
 )
 from orchestrator.cli.values import format_duration, sanitize_text
-from orchestrator.models import Attempt, RuleChange, RunRecord, SuiteReport
+from orchestrator.models import Attempt, RuleChange, RunOutcome, RunRecord, SuiteReport
 
 _PATCH_SHOWN: Final = 200_000
 """Characters of a patch that are printed; the file has the rest."""
@@ -19,7 +20,7 @@ _PATCH_SHOWN: Final = 200_000
 
 def iter_record_lines(record: RunRecord) -> Iterator[str]:
     """Yield the lines of one run, from its task to its outcome."""
-    yield _format_heading(f"Run {record.id}: {record.outcome}")
+    yield _format_heading(f"Run {record.id}: {_describe_outcome(record)}")
     yield f"project  {sanitize_text(record.task.project)}"
     yield f"started  {record.started.astimezone():%Y-%m-%d %H:%M:%S %Z}"
     if record.ended:
@@ -43,6 +44,13 @@ def iter_record_lines(record: RunRecord) -> Iterator[str]:
     yield f"outcome  {result.outcome}"
     yield f"tests    {sanitize_text(report.summary) if report else 'none'}"
     yield f"cost     {summarize_usage(result.usage)}"
+
+
+def _describe_outcome(record: RunRecord) -> str:
+    # Only there it can be checked whether the process is still running.
+    if record.outcome is RunOutcome.RUNNING and record.host != platform.node():
+        return f"{record.outcome} on {record.host}"
+    return record.outcome
 
 
 def _iter_attempt_lines(attempt: Attempt) -> Iterator[str]:

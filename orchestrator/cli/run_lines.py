@@ -9,7 +9,7 @@ from datetime import datetime
 
 from orchestrator.cli.values import sanitize_text
 from orchestrator.storage.database import Database
-from orchestrator.storage.listing import RunSummary, iter_run_values
+from orchestrator.storage.listing import RunSummary, describe_outcome, iter_run_values
 
 
 def iter_table_lines(found: Sequence[RunSummary]) -> Iterator[str]:
@@ -24,7 +24,7 @@ def iter_table_lines(found: Sequence[RunSummary]) -> Iterator[str]:
         started = datetime.fromisoformat(each.started).astimezone()
         task = " ".join(sanitize_text(each.task).split())
         yield (
-            f"{each.id:<23} {started:%Y-%m-%d %H:%M}  {each.outcome:<13} {attempts:>8}  "
+            f"{each.id:<23} {started:%Y-%m-%d %H:%M}  {describe_outcome(each):<13} {attempts:>8}  "
             f"{cost:>9}  {task[:60]}"
         )
 

@@ -114,7 +114,7 @@ RESUMABLE = (
     RunOutcome.PAUSED,
     RunOutcome.STOPPED,
     RunOutcome.INTERRUPTED,
-    RunOutcome.RUNNING,  # its process was killed, if the lock of the project is free
+    RunOutcome.RUNNING,  # in this process, or on another machine if the lock is free
 )
 """Outcomes of runs that can be resumed."""
 
@@ -148,6 +148,8 @@ class RunRecord:
     """The run's files: prompts, patches, the suite's output."""
     result: RunResult | None = None
     """Its result so far; None before the baseline is known, or if it was not loaded."""
+    host: str = ""
+    """The machine of its process."""
     process: int = 0
     """Id of the process that executes the run, or was the last to do so."""
     carried: bool = False

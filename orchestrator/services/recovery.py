@@ -1,4 +1,4 @@
-"""Clean up after killed runs of a project: end their processes, and restore swapped files.
+"""Clean up after killed runs of a project: restore swapped files, and end their processes.
 
 The next run in the project does this before anything else.
 """
@@ -7,8 +7,6 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from orchestrator.errors import UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunRecord
@@ -16,7 +14,6 @@ from orchestrator.platform.folders import hash_path
 from orchestrator.platform.locking import FileLock, LockHeldError
 from orchestrator.platform.process_tree import end_marked_processes
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import worktree_folder
 from orchestrator.workspace.swap import FinishedSwap, SwapNote, finish_swap
 
 
@@ -41,7 +38,9 @@ def lock_project(folder: Path, store: Store) -> Iterator[None]:
 
 
 def recover_project(project: Path, store: Store, listener: Listener) -> None:
-    """Restore swapped files, and end processes that killed runs of a project have left running.
+    """Restore the files that a killed run of a project has left swapped.
+
+    What it has left running was ended when the database was opened.
 
     Raises:
         UsageError: files are swapped, and another run works in the project.
@@ -50,23 +49,6 @@ def recover_project(project: Path, store: Store, listener: Listener) -> None:
     if SwapNote.for_project(project, store.directory).path.exists():
         with lock_project(project, store):
             revert_swap(project, store, listener)
-    if _list_killed_runs(project, store):
-        # If another run holds the lock, it has done this, or it is one of them, just resumed.
-        with contextlib.suppress(UsageError), lock_project(project, store):
-            for record in _list_killed_runs(project, store):
-                end_leftover_processes(record, listener)
-
-
-def _list_killed_runs(project: Path, store: Store) -> list[RunRecord]:
-    """List the runs that were killed in a project's own folder since the machine was booted."""
-    started = psutil.boot_time()
-    return [
-        record
-        for record in store.list_running(project)
-        if record.started.timestamp() > started
-        and not record.carried
-        and not worktree_folder(store.directory, record.id).exists()
-    ]
 
 
 def end_leftover_processes(record: RunRecord, listener: Listener) -> None:

@@ -4,6 +4,7 @@ It imports none of the types in a result: decoding the results of 1,000 runs too
 """
 
 import json
+import platform
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -26,10 +27,16 @@ class RunSummary(NamedTuple):
     attempts: int
     cost_usd: float
     tokens: int
+    host: str
+    """The machine of its process. Whether it is running can only be checked there."""
     process: int
+    process_started: float
     pruned: str | None
     """When its files and details were removed, ISO 8601; None if they were not."""
 
+
+_RUNNING: Final = "running"
+"""RunOutcome.RUNNING, without importing the results of runs."""
 
 COLUMNS: Final = ", ".join(RunSummary._fields)
 
@@ -44,13 +51,34 @@ def list_summaries(database: Database, limit: int, project: str = "") -> list[Ru
     """
     where, values = ("WHERE project = ?", (project,)) if project else ("", ())
     statement = f"SELECT {COLUMNS} FROM runs {where} ORDER BY started DESC, id DESC LIMIT ?"  # noqa: S608
-    return [RunSummary(*row) for row in database.fetch_rows(statement, (*values, limit))]
+    rows = database.fetch_rows(statement, (*values, limit))
+    return [_check_process(database, RunSummary(*row)) for row in rows]
 
 
 def find_summary(database: Database, run: str) -> RunSummary:
     """Return the run with an id, which must exist."""
     statement = f"SELECT {COLUMNS} FROM runs WHERE id = ?"  # noqa: S608 -- our own names
-    return RunSummary(*database.fetch_rows(statement, (run,))[0])
+    return _check_process(database, RunSummary(*database.fetch_rows(statement, (run,))[0]))
+
+
+def describe_outcome(run: RunSummary) -> str:
+    """Return a run's outcome in words, with the machine if it is running on another one."""
+    if run.outcome == _RUNNING and run.host != platform.node():
+        return f"{run.outcome} on {run.host}"
+    return run.outcome
+
+
+def _check_process(database: Database, run: RunSummary) -> RunSummary:
+    """Correct the outcome of a run whose process was killed and that nobody has closed yet."""
+    if run.outcome != _RUNNING:
+        return run
+    from orchestrator.models import RunOutcome  # slow to import, and mostly no run is active
+    from orchestrator.platform.liveness import ProcessMark
+    from orchestrator.storage.killed_runs import find_outcome
+
+    mark = ProcessMark(run.host, run.process, run.process_started)
+    outcome = find_outcome(RunOutcome(run.outcome), mark, local=database.is_local)
+    return run._replace(outcome=outcome)
 
 
 def iter_run_values(
@@ -59,6 +87,9 @@ def iter_run_values(
     """Yield all that is stored about each run, as values for JSON."""
     for each in summaries:
         rows = database.fetch_rows("SELECT result FROM results WHERE run = ?", (each.id,))
+        result = json.loads(unpack_result(rows[0]))["value"] if rows else None
+        if result and result["outcome"] == _RUNNING:
+            result["outcome"] = each.outcome  # it was saved before its process was killed
         yield {
             "id": each.id,
             "task": {"text": each.task, "project": each.project},
@@ -66,7 +97,8 @@ def iter_run_values(
             "ended": each.ended,
             "outcome": each.outcome,
             "folder": str(run_folder(database.directory, each.id)),
-            "result": json.loads(unpack_result(rows[0]))["value"] if rows else None,
+            "result": result,
+            "host": each.host,
             "process": each.process,
             "cost_usd": each.cost_usd,
             "tokens": each.tokens,

@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
 from orchestrator.storage import codec
 from orchestrator.storage.database import Row
 from orchestrator.storage.event_log import EventLog
+from orchestrator.storage.killed_runs import find_outcome
 from orchestrator.storage.opening import open_database
 from orchestrator.storage.packing import pack_result, unpack_result
 from orchestrator.storage.result_rows import write_result_rows
@@ -221,8 +221,16 @@ class Store:
             UsageError: there is none, or more than one.
         """
         record = self.find_run(run)
-        rows = self.database.fetch_rows("SELECT result FROM results WHERE run = ?", (record.id,))
-        return replace(record, result=codec.loads(unpack_result(rows[0]))) if rows else record
+        rows = self.database.fetch_rows(
+            "SELECT result, message FROM results JOIN runs ON id = run WHERE run = ?", (record.id,)
+        )
+        if not rows:
+            return record
+        ((packed, message),) = rows
+        result: RunResult = codec.loads(unpack_result((packed,)))
+        if result.outcome is RunOutcome.RUNNING:  # it was saved before its process was killed
+            result = replace(result, outcome=record.outcome, message=message)
+        return replace(record, result=result)
 
     def find_run(self, run: str) -> RunRecord:
         """Find a run by its id, the beginning of its id, or `last`, without its result.
@@ -249,13 +257,6 @@ class Store:
         """Return the newest runs first, without their results."""
         rows = self.database.fetch_rows(
             f"{_SELECT} ORDER BY started DESC, id DESC LIMIT ?", (limit,)
-        )
-        return [self._build_record(row) for row in rows]
-
-    def list_running(self, project: Path) -> Sequence[RunRecord]:
-        """List the runs of a project that are active, or whose process was killed."""
-        rows = self.database.fetch_rows(
-            f"{_SELECT} WHERE project = ? AND outcome = ?", (str(project), RunOutcome.RUNNING)
         )
         return [self._build_record(row) for row in rows]
 
@@ -287,17 +288,17 @@ class Store:
     def _build_record(self, row: Row) -> RunRecord:
         identity, task, project, started, ended, outcome, host, process, *rest = row
         process_started, attempts, cost_usd, pruned, token = rest
+        mark, local = ProcessMark(host, process, process_started), self.database.is_local
         return RunRecord(
             id=identity,
             task=Task(task, Path(project)),
             started=datetime.fromisoformat(started),
             ended=datetime.fromisoformat(ended) if ended else None,
-            outcome=RunOutcome(outcome),
+            outcome=find_outcome(RunOutcome(outcome), mark, local=local),
             folder=run_folder(self.directory, identity),
+            host=host,
             process=process,
-            carried=is_running(
-                ProcessMark(host, process, process_started), local=self.database.is_local
-            ),
+            carried=is_running(mark, local=local),
             attempts=attempts,
             cost_usd=cost_usd,
             pruned=datetime.fromisoformat(pruned) if pruned else None,

@@ -1,4 +1,4 @@
-"""Processes that a killed run left in a project are ended by the next command there."""
+"""What a killed run left running is ended by the next command, if its watch was killed too."""
 
 import shlex
 import signal
@@ -9,7 +9,9 @@ from subprocess import Popen
 import psutil
 import pytest
 
+from orchestrator.models import RunOutcome
 from orchestrator.replay import ReplayServer
+from orchestrator.storage.runs import Store
 from tests.cli.conftest import (
     AGENT,
     TASK,
@@ -19,7 +21,7 @@ from tests.cli.conftest import (
     start_command,
     wait_for_result,
 )
-from tests.cli.test_signals import FAMILY, alive, relatives, until
+from tests.cli.test_signals import FAMILY, alive, find_watch, relatives, until
 from tests.recorded_runs import get_last_run
 
 MEMBERS = 4
@@ -57,13 +59,20 @@ def start(shop: Shop, *options: str) -> Popen[str]:
 
 
 def kill(child: Popen[str]) -> list[psutil.Process]:
-    """Kill a run as `kill -9` does; return what it leaves at work."""
+    """Kill a run and the process that watches it, as `kill -9` does; return what is left."""
     left = relatives(child)
+    find_watch(child).kill()
     child.send_signal(signal.SIGKILL)
     assert wait_for_result(child).code == -signal.SIGKILL
     left = alive(left)
-    assert len(left) == MEMBERS
+    assert len(left) >= MEMBERS
     return left
+
+
+def read_message(run: str) -> str:
+    with Store() as store:
+        ((message,),) = store.database.fetch_rows("SELECT message FROM runs WHERE id = ?", (run,))
+    return str(message)
 
 
 def go_on(call: Call, shop: Shop, command: str) -> CommandResult:
@@ -75,19 +84,35 @@ def go_on(call: Call, shop: Shop, command: str) -> CommandResult:
 
 
 @pytest.mark.parametrize("command", ["run", "resume"])
-def test_a_killed_runs_processes_are_ended_first(
+def test_a_killed_runs_processes_are_ended(
     call: Call, shop: Shop, teacher: ReplayServer, command: str
 ) -> None:
     left = kill(start(shop))
-    told = f"! ended {len(left)} processes that run {get_last_run().id} had left running"
-    done = go_on(call, shop, command)
+    go_on(call, shop, command)
     assert alive(left) == []
-    assert told in done.out
-    assert done.out.index(told) < done.out.index("agent: ")
+
+
+@pytest.mark.parametrize("options", [(), ("--isolate",)])
+@pytest.mark.parametrize("command", [("runs",), ("runs", "show"), ("rules", "list")])
+def test_any_command_ends_them_and_none_says_that_the_run_is_running(
+    call: Call, shop: Shop, teacher: ReplayServer, command: tuple[str, ...], options: tuple[str]
+) -> None:
+    left = kill(start(shop, *options))
+    place = ("--project-dir", shop.project) if command[0] == "rules" else ()
+    done = call(*command, *place)
+    assert done.code == 0, done.output
+    assert "running" not in done.out
+    assert alive(left) == []
+    run = get_last_run()
+    assert run.outcome is RunOutcome.INTERRUPTED
+    assert read_message(run.id) == (
+        "its process was killed, or the machine was switched off; "
+        f"ended {len(left)} processes that it had left running"
+    )
 
 
 @pytest.mark.parametrize("command", ["run", "resume"])
-def test_those_of_a_killed_comparison_are_ended_and_counted_too(
+def test_those_of_a_killed_comparison_are_ended_too(
     call: Call, shop: Shop, teacher: ReplayServer, command: str
 ) -> None:
     """The suite of the killed run works on the tree before, which stands in the project."""
@@ -97,18 +122,12 @@ def test_those_of_a_killed_comparison_are_ended_and_counted_too(
     child = start_command("run", TASK, "--project-dir", shop.project)
     until(slow.with_name("slow.ready"))
     assert shop.word == "wrong\n"
-    left = relatives(child)
-    child.send_signal(signal.SIGKILL)
-    assert wait_for_result(child).code == -signal.SIGKILL
-    left = alive(left)
-    assert len(left) >= MEMBERS
+    left = kill(child)
     slow.unlink()
     shop.agent.write_text(AGENT, encoding="utf-8")
-    told = f"! ended {len(left)} processes that run {get_last_run().id} had left running"
     done = go_on(call, shop, command)
     assert alive(left) == []
-    assert done.out.count(told) == 1
-    assert done.out.index(told) < done.out.index("! a comparison was cut short")
+    assert "! a comparison was cut short" in done.out
 
 
 def test_those_of_runs_that_are_at_work_are_left_alone(
@@ -122,14 +141,3 @@ def test_those_of_runs_that_are_at_work_are_left_alone(
     finally:
         child.send_signal(signal.SIGTERM)
         assert wait_for_result(child).code == 130
-
-
-def test_those_in_a_work_tree_wait_for_its_resume(
-    call: Call, shop: Shop, teacher: ReplayServer
-) -> None:
-    left = kill(start(shop, "--isolate"))
-    run = get_last_run().id
-    assert call("run", TASK, "--project-dir", shop.project).code == 0
-    assert len(alive(left)) == len(left)
-    assert call("resume", run).code == 0
-    assert alive(left) == []

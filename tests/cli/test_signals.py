@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from orchestrator.models import RunOutcome
+from orchestrator.platform import parent_watch_program
 from orchestrator.platform.process_tree import MARK
 from orchestrator.replay import ReplayServer, parse_scenario
 from orchestrator.storage.state_directory import resolve_state_directory
@@ -56,8 +57,20 @@ def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     return found
 
 
+def find_watch(child: Popen[str]) -> psutil.Process:
+    """Return the process that watches a child."""
+    (watch,) = filter(is_watch, psutil.Process(child.pid).children())
+    return watch
+
+
+def is_watch(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return parent_watch_program.__file__ in process.cmdline()
+    return False
+
+
 def relatives(child: Popen[str]) -> list[psutil.Process]:
-    """What a child has started, whatever its session."""
+    """What a child has started, whatever its session, without the process that watches it."""
     found = psutil.Process(child.pid).children(recursive=True)
     for process in psutil.process_iter():
         try:
@@ -68,6 +81,7 @@ def relatives(child: Popen[str]) -> list[psutil.Process]:
             environment
         ):
             found.append(process)
+    found = [process for process in found if not is_watch(process)]
     return sorted(set(found), key=lambda process: process.pid)
 
 

@@ -204,7 +204,6 @@ def test_every_failure_of_the_database_is_one_line(store: Store, each_database: 
         lambda: store.load_run("last"),
         lambda: store.find_run("2"),
         store.list_runs,
-        lambda: store.list_running(Path("/p")),
         lambda: store.read_config("x"),
         lambda: store.claim_run("x"),
         lambda: store.events.list_events("x"),
