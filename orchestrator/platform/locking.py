@@ -6,11 +6,13 @@ this imports only what is quick.
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH103, PTH120
+# ruff: noqa: PTH120
 
 import fcntl
 import os
 import time
+
+from orchestrator.platform.private_folders import make_private_folder
 
 _POLL_SECONDS = 0.005
 
@@ -37,7 +39,7 @@ class FileLock:
             LockHeldError: it was held by another until the timeout.
             OSError: the file cannot be created.
         """
-        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        make_private_folder(os.path.dirname(self._path))
         file = self._open_locked()
         # Somebody may have removed the file while we waited, such as with the whole state
         # directory: then others lock a new file of this name.
@@ -56,7 +58,7 @@ class FileLock:
 
     def _open_locked(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        file = os.open(self._path, flags, 0o644)
+        file = os.open(self._path, flags, 0o600)
         try:
             lock_descriptor(file, self._seconds)
         except BaseException:

@@ -1,12 +1,17 @@
 """Log the hook's own errors: it may print nothing, and no exit code may reach the session."""
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH103, PTH110, PTH118, PTH123, PTH202
+# ruff: noqa: PTH110, PTH118, PTH123, PTH202
 
 import os
 import time
 
-from orchestrator.storage.location import HOOK_ERROR_LOG, HOOKS, find_state_directory
+from orchestrator.storage.location import (
+    HOOK_ERROR_LOG,
+    HOOKS,
+    create_state_folder,
+    find_state_directory,
+)
 
 _MAX_BYTES = 1 << 20
 """Size above which the log is moved aside, to one older log."""
@@ -27,15 +32,15 @@ def log_error(error: BaseException) -> None:
     `orchestrator learnings review` mentions the log.
     """
     try:
-        folder = find_state_folder()
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        path = os.path.join(folder, HOOK_ERROR_LOG)
+        path = os.path.join(create_state_folder(HOOKS), HOOK_ERROR_LOG)
         if os.path.exists(path) and os.path.getsize(path) > _MAX_BYTES:
             from orchestrator.platform.atomic import move_path
 
             move_path(path, f"{path}.1")
-        with open(path, "a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        line = f"{utc_now()} {type(error).__name__}: {str(error)[:500]!r}\n"
+        with open(os.open(path, flags, 0o600), "wb") as file:
+            file.write(line.encode("utf-8", "replace"))
     except OSError:
         pass  # a full disk, or a home that cannot be written: no other channel is left
 

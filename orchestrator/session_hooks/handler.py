@@ -6,7 +6,7 @@ Between the events of a call a file in the state directory, its mark, says where
 """
 
 # pathlib alone takes longer to import than the hook takes to run.
-# ruff: noqa: PTH103, PTH108, PTH109, PTH110, PTH118, PTH120, PTH123, PTH204, PTH208
+# ruff: noqa: PTH108, PTH109, PTH110, PTH118, PTH123, PTH204, PTH208
 
 import json
 import os
@@ -211,8 +211,10 @@ def _get_text(event: Event, key: str) -> str:
 def _write_mark(call: str, base: str, session: str, meanings: str) -> None:
     """Record that a call is running, so that the hook after it finds its entry."""
     path = _mark_path(call)
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+    location.create_state_folder(location.HOOKS, location.PENDING_CALLS)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(f"{session}\n{_identify_process()}\n{meanings}\n{base}\n")
 
 

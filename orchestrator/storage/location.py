@@ -1,10 +1,12 @@
-"""Find the state directory."""
+"""Find the state directory, and create it for its owner alone."""
 
 # A hook does on each tool call, and pathlib alone takes longer to import than the hook to run.
-# ruff: noqa: PTH100, PTH111
+# ruff: noqa: PTH100, PTH111, PTH118
 
 import os
 import sys
+
+from orchestrator.platform.private_folders import make_private_folder, restrict_to_owner
 
 STATE_VARIABLE = "ORCHESTRATOR_STATE_DIR"
 RUN_VARIABLE = "ORCHESTRATOR_RUN"
@@ -36,3 +38,25 @@ def find_state_directory() -> str:
     if path.startswith("~"):
         raise OSError("there is no home directory")  # otherwise a folder named `~` is created
     return os.path.abspath(path)
+
+
+def create_state_folder(*names: str, state: "str | os.PathLike[str] | None" = None) -> str:
+    """Create the state directory or a folder in it, for its owner alone, and return its path.
+
+    Whoever comes first calls this: a command, or the hook. A mode that lets others read what is
+    there, such as of an earlier version or a copy, is corrected.
+
+    Args:
+        names: the names of the folders on the way to it; none for the state directory itself.
+        state: the state directory; the user's if None.
+
+    Raises:
+        OSError: it cannot be created, or the home directory is unknown.
+    """
+    path = os.fspath(state) if state else find_state_directory()
+    for name in ("", *names):
+        path = os.path.join(path, name) if name else path
+        make_private_folder(path)
+        # The user may have put the state directory elsewhere, by a link; nothing in it is one.
+        restrict_to_owner(path if name else os.path.realpath(path))
+    return path

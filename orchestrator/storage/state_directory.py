@@ -19,7 +19,14 @@ from typing import Final
 from orchestrator.errors import ConfigError, InfrastructureError
 from orchestrator.masking import mask_text
 from orchestrator.platform import files
-from orchestrator.storage.location import LOCKS, STATE_VARIABLE, find_state_directory
+from orchestrator.platform.private_folders import restrict_to_owner
+from orchestrator.storage.location import (
+    HOOKS,
+    LOCKS,
+    STATE_VARIABLE,
+    create_state_folder,
+    find_state_directory,
+)
 
 URL_VARIABLE: Final = "ORCHESTRATOR_DATABASE_URL"
 """Environment variable with the URL of a Postgres database, to use instead of SQLite.
@@ -30,6 +37,7 @@ projects are stored.
 
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _KEY_BYTES: Final = 32
+_SQLITE_SUFFIXES: Final = ("-wal", "-shm", "-journal")
 
 
 def resolve_state_directory() -> Path:
@@ -61,21 +69,20 @@ def read_database_url() -> str:
 
 
 def create_state_folders(state: Path) -> None:
-    """Create the state directory, accessible to its owner alone.
+    """Create the state directory, accessible to its owner alone, or correct its mode.
 
     Raises:
         InfrastructureError: it cannot be created.
     """
     try:
-        # Each on its own: `mkdir` gives the mode to the last folder, and not to its parents.
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        locks_folder(state).mkdir(exist_ok=True, mode=0o700)
+        create_state_folder(LOCKS, state=state)
+        restrict_to_owner(state / HOOKS)
     except OSError as error:
         raise build_state_error(state, error) from error
 
 
 def create_private_file(path: Path) -> None:
-    """Create a file that its owner alone can read, if it does not exist.
+    """Create a database file that its owner alone can read; correct the mode of an existing one.
 
     SQLite gives the files that it puts beside a database the mode of the database.
 
@@ -89,7 +96,8 @@ def create_private_file(path: Path) -> None:
         # (https://sqlite.org/howtocorrupt.html, section 2.2).
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        return
+        for suffix in ("", *_SQLITE_SUFFIXES):
+            restrict_to_owner(f"{path}{suffix}")
     except OSError as error:
         raise build_state_error(path.parent, error) from error
 
