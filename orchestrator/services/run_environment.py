@@ -11,6 +11,7 @@ from typing import Final
 
 from orchestrator.events import Listener, Notice
 from orchestrator.masking import Masker
+from orchestrator.platform import files
 from orchestrator.suites.environment import restore_decisive_variables, select_decisive_variables
 
 _FILE: Final = "variables.json"
@@ -31,7 +32,7 @@ def record_variables(folder: Path, environment: Mapping[str, str], masker: Maske
         name: None if masker.is_secret_variable(name, value) else value
         for name, value in select_decisive_variables(environment).items()
     }
-    (folder / _FILE).write_text(json.dumps(stored), encoding="utf-8")
+    files.write_file(folder / _FILE, json.dumps(stored).encode("ascii"), 0o600)
 
 
 def restore_variables(

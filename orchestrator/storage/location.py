@@ -6,8 +6,6 @@
 import os
 import sys
 
-from orchestrator.platform.private_folders import make_private_folder, restrict_to_owner
-
 STATE_VARIABLE = "ORCHESTRATOR_STATE_DIR"
 RUN_VARIABLE = "ORCHESTRATOR_RUN"
 """Set in the environment of each agent, so that a hook can distinguish the session of a run from a
@@ -53,6 +51,9 @@ def create_state_folder(*names: str, state: "str | os.PathLike[str] | None" = No
     Raises:
         OSError: it cannot be created, or the home directory is unknown.
     """
+    # Here, because most hooks end before they write anything.
+    from orchestrator.platform.private_folders import make_private_folder, restrict_to_owner
+
     path = os.fspath(state) if state else find_state_directory()
     for name in ("", *names):
         path = os.path.join(path, name) if name else path

@@ -12,6 +12,7 @@ from typing import Final
 from orchestrator.errors import LostRunError, UsageError
 from orchestrator.models import RESUMABLE, RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
+from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.storage import codec
 from orchestrator.storage.database import Row
 from orchestrator.storage.event_log import EventLog
@@ -112,7 +113,7 @@ class Store:
             ),
         )
         try:
-            run_folder(self.directory, identity).mkdir(parents=True, mode=0o700)
+            make_private_folder(run_folder(self.directory, identity))
         except OSError as error:
             self.discard_run(identity)
             raise build_state_error(self.directory, error) from error

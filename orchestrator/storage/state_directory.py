@@ -21,7 +21,6 @@ from orchestrator.masking import mask_text
 from orchestrator.platform import files
 from orchestrator.platform.private_folders import restrict_to_owner
 from orchestrator.storage.location import (
-    HOOKS,
     LOCKS,
     STATE_VARIABLE,
     create_state_folder,
@@ -37,7 +36,6 @@ projects are stored.
 
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _KEY_BYTES: Final = 32
-_SQLITE_SUFFIXES: Final = ("-wal", "-shm", "-journal")
 
 
 def resolve_state_directory() -> Path:
@@ -69,20 +67,23 @@ def read_database_url() -> str:
 
 
 def create_state_folders(state: Path) -> None:
-    """Create the state directory, accessible to its owner alone, or correct its mode.
+    """Create the state directory for its owner alone, and correct modes that let others read it.
+
+    Those of its databases and folders are corrected, which protects what is in the folders.
 
     Raises:
         InfrastructureError: it cannot be created.
     """
     try:
         create_state_folder(LOCKS, state=state)
-        restrict_to_owner(state / HOOKS)
+        for entry in files.list_folder(state):
+            restrict_to_owner(entry)
     except OSError as error:
         raise build_state_error(state, error) from error
 
 
 def create_private_file(path: Path) -> None:
-    """Create a database file that its owner alone can read; correct the mode of an existing one.
+    """Create a file that its owner alone can read, if it does not exist.
 
     SQLite gives the files that it puts beside a database the mode of the database.
 
@@ -96,8 +97,7 @@ def create_private_file(path: Path) -> None:
         # (https://sqlite.org/howtocorrupt.html, section 2.2).
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        for suffix in ("", *_SQLITE_SUFFIXES):
-            restrict_to_owner(f"{path}{suffix}")
+        return
     except OSError as error:
         raise build_state_error(path.parent, error) from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
 from orchestrator.platform.folders import hash_path
+from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.storage import codec
 from teacher.errors import TeacherError
 from teacher.models import Failure, FailureType, Lesson
@@ -56,7 +57,7 @@ class Pending:
         }
         path = self._resolve_path(failure)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private_folder(self._folder)
             # Durable, because it may contain an answer that was paid for.
             files.write_file(path, json.dumps(stored).encode("ascii"), 0o600, durable=True)
         except OSError as error:

@@ -17,6 +17,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import atomic, files
+from orchestrator.platform.private_folders import make_private_folder
 from orchestrator.storage.state_directory import pins_folder
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.private import ISOLATED, RAW_BYTES
@@ -82,7 +83,7 @@ def pin_tree(git: Git, pinned: PinnedTree, folder: Path, *, most_bytes: int = MO
     draft = folder.with_name(f".{folder.name}.draft")  # one process carries a run
     try:
         files.remove_path(draft)
-        draft.mkdir(parents=True, mode=0o700)
+        make_private_folder(draft)
         _write_pack(git, pinned.tree, draft / _PACK)
         about = json.dumps(asdict(pinned), indent=2) + "\n"
         files.write_file(draft / _ABOUT, about.encode("ascii"), 0o600, durable=True)
