@@ -46,8 +46,17 @@ class SettingsChange:
 
 
 def local_settings(project: Path) -> Path:
-    """Return the path of a project's settings."""
-    return project / PROJECT_SETTINGS[0]
+    """Return the path of a project's settings.
+
+    The user's own settings may be linked from anywhere, such as by a manager of dotfiles. Those of
+    a project are not: a repository must not choose which of the user's files is written.
+
+    Raises:
+        RulebookError: the file or its folder is a link out of the project.
+    """
+    path = project / PROJECT_SETTINGS[0]
+    files.resolve_path(path, project)
+    return path
 
 
 def global_settings(environment: Mapping[str, str]) -> Path:
