@@ -14,12 +14,12 @@ from tests.cli.conftest import TASK, Call, Shop
 
 ADD = ("rules", "add", "--rule", "Ask.", "--when", "Always.", "--why", "Because.")
 INIT = ("learnings", "init", "local", "--hooks", "--gitignore", "personal")
-FOLDERS = {
+FOLDERS: dict[str, list[tuple[str, ...]]] = {
     ".claude": [("hooks", "install", "local"), ("hooks", "uninstall", "local"), INIT],
     ".learnings": [INIT, ("learnings", "log", "err", "It broke.")],
     "memory": [INIT],
 }
-FILES = {
+FILES: dict[str, list[tuple[str, ...]]] = {
     ".claude/settings.json": [("hooks", "install", "local"), ("hooks", "uninstall", "local"), INIT],
     ".gitignore": [INIT],
     "CLAUDE.md": [ADD, ("run", TASK)],
