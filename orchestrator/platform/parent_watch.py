@@ -27,7 +27,7 @@ class WatchProcess(Protocol):
 
     @property
     def stdin(self) -> IO[bytes] | None:
-        """The pipe whose end tells it that this process is gone."""
+        """The pipe whose end means that this process is gone."""
 
     def poll(self) -> int | None:
         """Return its exit status; None while it is running."""

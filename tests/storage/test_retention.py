@@ -16,6 +16,7 @@ from orchestrator.budget.ledger import Caps, Ledger
 from orchestrator.errors import InfrastructureError, LostRunError, UsageError
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
+from orchestrator.storage.listing import describe_outcome, list_summaries
 from orchestrator.storage.retention import find_prunable, prune_database
 from orchestrator.storage.runs import Store
 from teacher.models import Usage
@@ -199,6 +200,8 @@ def test_who_is_at_work_on_another_machine_is_not_taken_for_dead(
     store.database.write("UPDATE runs SET host = 'far away' WHERE id = ?", (far.id,))
     shared = each_database == "postgres"
     assert store.find_run(far.id).carried is shared
+    (listed,) = list_summaries(store.database, 10)
+    assert describe_outcome(listed) == ("running on far away" if shared else "interrupted")
     assert prune_database(store.database, BEFORE).runs == (() if shared else (far.id,))
 
 
