@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from orchestrator.platform.folders import SETTINGS, find_config_folder
+from orchestrator.platform.git_variables import drop_repository_variables
 from orchestrator.storage.location import RUN_VARIABLE
 
 OFFICIAL_API: Final = "https://api.anthropic.com"
@@ -109,7 +110,7 @@ def build_child_environment(base: Mapping[str, str], workspace: Path) -> dict[st
     """Return the complete environment of Claude Code, from that of the project's commands."""
     inherited = {
         name: value
-        for name, value in base.items()
+        for name, value in drop_repository_variables(base).items()
         if name not in _SESSION_VARIABLES and not name.startswith(_SESSION_PREFIXES)
     }
     required = {

@@ -27,6 +27,7 @@ from orchestrator.agents.wording import (
 )
 from orchestrator.errors import InfrastructureError
 from orchestrator.models import AgentLimits, AgentOutcome, AgentResult
+from orchestrator.platform.git_variables import drop_repository_variables
 from orchestrator.platform.process import ProcessResult, run
 from orchestrator.platform.watchdog import EndReason
 from orchestrator.storage.location import RUN_VARIABLE
@@ -59,7 +60,8 @@ class CommandAgent:
         self, template: Sequence[str], *, environment: Mapping[str, str] | None = None
     ) -> None:
         self._template = tuple(template)
-        self._env = {RUN_VARIABLE: "1", **(os.environ if environment is None else environment)}
+        base = drop_repository_variables(os.environ if environment is None else environment)
+        self._env = {RUN_VARIABLE: "1", **base}
 
     def preflight(self) -> str:
         """Check that the program exists, and return its path.

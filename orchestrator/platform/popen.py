@@ -15,6 +15,7 @@ from typing import IO
 from orchestrator.platform import files
 from orchestrator.platform.children import start_registered, start_unowned
 from orchestrator.platform.parent_watch import ensure_parent_watch
+from orchestrator.platform.git_variables import drop_repository_variables
 
 Popen = subprocess.Popen[bytes]
 
@@ -35,7 +36,8 @@ def start_process(
     Args:
         argv: program and arguments.
         cwd: its working directory.
-        env: its whole environment; the one of this process if None.
+        env: its whole environment; if None, the one of this process, without the variables by
+            which git refers to the caller's repository.
         stdin: whether it gets a pipe to read from.
         stdout: the file for its standard output; a pipe if None.
         pass_descriptors: open files that it inherits.
@@ -45,6 +47,8 @@ def start_process(
         PermissionError: the program or the folder may not be used.
     """
     arguments = [_encode_argument(each) for each in argv]
+    if env is None:
+        env = drop_repository_variables(os.environ)
 
     def start() -> Popen:
         return subprocess.Popen(

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.platform import files
 from orchestrator.platform.folders import GIT_FOLDER
+from orchestrator.platform.git_variables import drop_repository_variables
 
 _VIRTUALENV_NAMES: Final = (".venv", "venv")
 VIRTUALENV_MARK: Final = "pyvenv.cfg"
@@ -39,7 +40,7 @@ def build_project_environment(
         project: an existing directory.
         base: the environment to start from; `os.environ` if None.
     """
-    given = os.environ if base is None else base
+    given = drop_repository_variables(os.environ if base is None else base)
     env = {name: value for name, value in given.items() if name not in _NOT_PASSED_ON}
     path = [part for part in env.get("PATH", os.defpath).split(os.pathsep) if part]
     own = find_virtualenv(project)
@@ -54,11 +55,8 @@ def build_project_environment(
     return env
 
 
-# git sets those of GIT_ for hooks, `rebase -x` and `bisect run`.
-_DECISIVE_VARIABLES: Final = re.compile(
-    r"(?:PYTHON|PYTEST_)\w*|GIT_(?:DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|NAMESPACE)"
-)
-"""Variables that determine what Python imports, what pytest runs, and which repository git uses."""
+_DECISIVE_VARIABLES: Final = re.compile(r"(?:PYTHON|PYTEST_)\w*")
+"""Variables that determine what Python imports and what pytest runs."""
 
 
 def select_decisive_variables(environment: Mapping[str, str]) -> dict[str, str]:
@@ -71,7 +69,8 @@ def restore_decisive_variables(
 ) -> dict[str, str]:
     """Return an environment with the stored variables instead of its own decisive ones."""
     others = {n: v for n, v in environment.items() if not _DECISIVE_VARIABLES.fullmatch(n)}
-    return {**others, **stored}
+    # An earlier version stored git's variables too.
+    return drop_repository_variables({**others, **stored})
 
 
 def find_virtualenv(project: Path) -> Path | None:

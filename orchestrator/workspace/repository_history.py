@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.errors import InfrastructureError, LoopError, UsageError
 from orchestrator.platform import process
+from orchestrator.platform.git_variables import drop_repository_variables
 from orchestrator.platform.watchdog import EndReason
 from orchestrator.workspace.git import Git, decode_path
 
@@ -260,7 +261,7 @@ def open_user_history(folder: Path) -> RepositoryHistory:
 
 def _build_user_environment() -> Mapping[str, str]:
     # Called by a hook of `git commit`, we would inherit its index, which is not the user's.
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_INDEX")}
+    inherited = drop_repository_variables(os.environ)
     # Nobody answers a question: messages are parsed, and an editor would wait for ever.
     return inherited | {"LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
 
