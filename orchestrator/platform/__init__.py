@@ -5,6 +5,7 @@ platform.project        checks the project's folder
 platform.files          queries, reads and writes files
 platform.atomic         replaces a file atomically; quick to import
 platform.private_folders creates folders for their owner alone; quick to import
+platform.in_place        writes a file that a rename cannot replace
 platform.git_variables  drops the variables by which git refers to one repository
 platform.bom            finds byte order marks
 platform.escape_sequences  removes the colours of a program's output

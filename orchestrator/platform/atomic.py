@@ -82,6 +82,14 @@ def find_writer(temporary: str, name: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def find_any_writer(temporary: str) -> int | None:
+    """Return the id of the process that created a temporary file, whatever it was to replace."""
+    import re  # here, because the hook never calls this
+
+    found = re.fullmatch(r"\..+\.(\d+)-[0-9a-f]{8}\.tmp", temporary, re.DOTALL)
+    return int(found[1]) if found else None
+
+
 def is_changed(path: PathText, before: os.stat_result | None) -> bool:
     """Return whether a file has changed, judged by its inode, size and modification time."""
     try:

@@ -26,6 +26,9 @@ AGENTS_MD = "AGENTS.md"
 SETTINGS = "settings.json"
 """The user's settings, in Claude Code's configuration folder."""
 
+CLAUDE_FOLDER = ".claude"
+"""A project's folder for Claude Code."""
+
 PROJECT_SETTINGS = (".claude/settings.json", ".claude/settings.local.json")
 """A project's settings: the shared ones, and a person's own."""
 

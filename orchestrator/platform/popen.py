@@ -14,8 +14,8 @@ from typing import IO
 
 from orchestrator.platform import files
 from orchestrator.platform.children import start_registered, start_unowned
-from orchestrator.platform.parent_watch import ensure_parent_watch
 from orchestrator.platform.git_variables import drop_repository_variables
+from orchestrator.platform.parent_watch import ensure_parent_watch
 
 Popen = subprocess.Popen[bytes]
 

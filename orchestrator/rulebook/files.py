@@ -1,22 +1,34 @@
-"""Read and replace the files that contain rules, without losing a byte."""
+"""Read and replace the files that contain rules, without losing a byte.
+
+A file is replaced by a rename where that loses nothing, and is written in place otherwise, see
+`orchestrator.platform.in_place`. What a killed process left behind is completed or removed by the
+next one that reads the file.
+"""
 
 import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from orchestrator.errors import InfrastructureError, LoopError, RulebookError
-from orchestrator.platform import atomic
-from orchestrator.platform.files import find_git_top
+from orchestrator.platform import atomic, in_place
+from orchestrator.platform.files import find_git_top, list_folder
 from orchestrator.platform.folders import GIT_FOLDER
+from orchestrator.storage.state_directory import resolve_state_directory, writes_folder
 
 _DISK_FULL_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SUPPORTS_EFFECTIVE_IDS: Final = os.access in os.supports_effective_ids
 _PERMISSION_ERRORS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_RENAME_ERRORS: Final = (*_PERMISSION_ERRORS, errno.EBUSY, errno.EINVAL, errno.EXDEV)
+"""Errors of a rename into a folder whose file can still be written: it is mounted on its own, the
+folder is read-only, or the new file cannot be given to the owner of the old one."""
+_STALE_SECONDS: Final = 600.0
+"""Age of a temporary file from which its writer cannot be a process of today with the same id."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +72,13 @@ def resolve_path(named: Path, project: Path | None = None) -> Path:
 def read_content(path: Path) -> Content:
     """Return the file's bytes; none if it does not exist.
 
+    A write that was interrupted is completed first, see `finish_interrupted_writes`.
+
     Raises:
         RulebookError: it is no file, or may not be read.
         InfrastructureError: the disk fails.
     """
+    finish_interrupted_writes()
     with translate_os_errors(path, "read"):
         try:
             found = path.stat()
@@ -76,7 +91,7 @@ def read_content(path: Path) -> Content:
 
 
 def replace_file(path: Path, data: bytes, before: Content) -> bool:
-    """Replace the file with `data` atomically; mode and owner stay.
+    """Replace the file with `data`; mode, owner, links and extended attributes stay.
 
     Return False, and change nothing, when the file is no longer what `before` says.
     The caller holds the lock for the path.
@@ -89,7 +104,56 @@ def replace_file(path: Path, data: bytes, before: Content) -> bool:
         _remove_stale_files(path)
         if before.stat and not os.access(path, os.W_OK, effective_ids=_SUPPORTS_EFFECTIVE_IDS):
             raise PermissionError(errno.EACCES, "it is write-protected")
-        return atomic.replace_unless_changed(path, data, before.stat)
+        if before.stat and _loses_by_rename(path, before.stat):
+            return _write_in_place(path, data, before.stat)
+        try:
+            return atomic.replace_unless_changed(path, data, before.stat)
+        except OSError as error:
+            if not before.stat or error.errno not in _NO_RENAME_ERRORS:
+                raise
+            return _write_in_place(path, data, before.stat)
+
+
+def require_writable(path: Path) -> None:
+    """Raise an error unless `replace_file` can write a file; nothing is changed.
+
+    Args:
+        path: its real path; the file and its folders need not exist.
+
+    Raises:
+        RulebookError: it may not be written, or is no file.
+        InfrastructureError: the disk fails.
+    """
+    with translate_os_errors(path, "written"):
+        if read_content(path).stat:
+            os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
+            return
+        folder = next(parent for parent in path.parents if os.path.lexists(parent))
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=_SUPPORTS_EFFECTIVE_IDS):
+            raise PermissionError(errno.EACCES, f"the folder {folder} is write-protected")
+
+
+def finish_interrupted_writes() -> list[in_place.FinishedWrite]:
+    """Complete the writes in place that were interrupted by the death of their process.
+
+    Raises:
+        RulebookError, InfrastructureError: a file cannot be written.
+    """
+    notes = writes_folder(resolve_state_directory())
+    with translate_os_errors(notes, "completed"):
+        return in_place.finish_writes(notes)
+
+
+def remove_stale_files(folders: Iterable[Path]) -> None:
+    """Remove the temporary files in some folders whose writers were killed."""
+    for folder in folders:
+        for entry in list_folder(folder):
+            writer = atomic.find_any_writer(entry.name)
+            if writer is not None and not _is_writing(writer, entry):
+                with contextlib.suppress(OSError):
+                    Path(entry.path).unlink(missing_ok=True)
 
 
 def remove_file(path: Path, before: Content) -> bool:
@@ -133,10 +197,42 @@ def _translate_os_error(error: OSError, path: Path, done: str) -> LoopError:
 
 def _remove_stale_files(path: Path) -> None:
     """Remove temporary files of writers that were killed."""
-    for entry in os.scandir(path.parent):
+    for entry in list_folder(path.parent):
         writer = atomic.find_writer(entry.name, path.name)
         if writer is not None and not _is_writer_alive(writer):
             Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_writing(pid: int, temporary: os.DirEntry[str]) -> bool:
+    """Return whether a process may be writing a temporary file, without a lock to exclude it."""
+    with contextlib.suppress(OSError):
+        age = time.time() - temporary.stat(follow_symlinks=False).st_mtime
+        return age < _STALE_SECONDS and (pid == os.getpid() or _is_writer_alive(pid))
+    return False
+
+
+def _loses_by_rename(path: Path, status: os.stat_result) -> bool:
+    """Return whether a new file in its place would lose what belongs to the file itself."""
+    user = os.geteuid()
+    groups = {os.getegid(), *os.getgroups()}
+    is_foreign = user != 0 and (status.st_uid != user or status.st_gid not in groups)
+    return status.st_nlink > 1 or is_foreign or _has_attributes(path)
+
+
+def _has_attributes(path: Path) -> bool:
+    """Return whether a file has an access control list, or attributes that a person has set."""
+    if not hasattr(os, "listxattr"):  # macOS
+        return False
+    with contextlib.suppress(OSError):  # the file system has none
+        # The system gives `security.` ones to each new file by itself.
+        return any(not name.startswith("security.") for name in os.listxattr(path))
+    return False
+
+
+def _write_in_place(path: Path, data: bytes, status: os.stat_result) -> bool:
+    notes = writes_folder(resolve_state_directory())
+    notes.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return in_place.write_in_place(path, data, status, notes)
 
 
 def _is_writer_alive(pid: int) -> bool:

@@ -172,6 +172,29 @@ class RuleFiles:
             shadowable.above,
         )
 
+    def require_writable(self) -> None:
+        """Check that new rules can be written, before anything is paid for them.
+
+        Raises:
+            RulebookError: a file or folder may not be written, or is none.
+            InfrastructureError: the disk fails.
+        """
+        for name in self._list_shared_names():
+            if self._is_required(name):
+                files.require_writable(self.resolve_path(name))
+        if self.target is Target.RULES_DIR:
+            new = self.resolve_path(f"{RULES_DIR}/learned.md")
+            for path in (new, *(self.resolve_path(name) for name in self._read_rules_folder()[0])):
+                files.require_writable(path)
+
+    def remove_stale_files(self) -> None:
+        """Remove what writers that were killed left beside the files."""
+        folders = {self.root, self.root / RULES_DIR}
+        for name in self._list_shared_names():
+            with contextlib.suppress(RulebookError):
+                folders.add(self.resolve_path(name).parent)
+        files.remove_stale_files(sorted(folders))
+
     def write(self, snapshot: RuleFilesSnapshot, file_set: RuleFileSet) -> bool:
         """Write the files that differ; False when somebody else has changed one since it was read.
 

@@ -165,6 +165,14 @@ class MarkdownRulebook:
         file_set = self._rule_files.read().file_set
         return render_diff(file_set, change(file_set))
 
+    def require_writable(self) -> None:
+        """Check that new rules can be written, before anything is paid for them.
+
+        Raises:
+            RulebookError, InfrastructureError: as for `apply`.
+        """
+        self._rule_files.require_writable()
+
     def read_context(self) -> PreflightContext | None:
         """Return what the history knows about new rules; None without a history."""
         policy = self._policy

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from orchestrator.config import Config
 from orchestrator.errors import ConfigError
-from orchestrator.events import Listener
+from orchestrator.events import Listener, Notice
 from orchestrator.models import Approval
-from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_FOLDER, CLAUDE_MD
+from orchestrator.platform.in_place import WriteOutcome
+from orchestrator.rulebook import files
 from orchestrator.rulebook.agents_md import find_shadowing_file
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
-from orchestrator.session_hooks.writeahead.locations import find_global_base
+from orchestrator.session_hooks.writeahead.locations import LEARNINGS, find_global_base
 from orchestrator.storage.database import Database
 from orchestrator.storage.state_directory import locks_folder
 
@@ -32,7 +34,9 @@ def open_rulebook(
     If `project` is the work tree of an isolated run, `home` is the user's own folder of the
     project: the two share one history.
     """
+    report_interrupted_writes(project, listener)
     shelf = resolve_rule_files(config, project, database.directory)
+    shelf.remove_stale_files()
     users = shelf.target is Target.USER
     known_as = _resolve_rulebook_path(shelf.root if users else home or project)
     history = History(database, known_as)
@@ -46,6 +50,29 @@ def open_rulebook(
     locks = locks_folder(database.directory)
     book = MarkdownRulebook(shelf, locks, run=run, on_event=listener, policy=policy)
     return book, history
+
+
+def report_interrupted_writes(project: Path, listener: Listener) -> None:
+    """Complete writes that a killed process left behind, and remove its temporary files.
+
+    Args:
+        project: the folder of the project.
+        listener: receives a notice about each file that was completed.
+
+    Raises:
+        RulebookError, InfrastructureError: a file cannot be written.
+    """
+    for write in files.finish_interrupted_writes():
+        if write.outcome is WriteOutcome.COMPLETED:
+            listener(Notice(f"a write of {write.path} was cut short; it is complete now"))
+        else:
+            listener(
+                Notice(
+                    f"a write of {write.path} was cut short, and the file has changed since: "
+                    f"it is left as it is; its content from before is in {write.copy}"
+                )
+            )
+    files.remove_stale_files([project, project / CLAUDE_FOLDER, project / LEARNINGS])
 
 
 def _resolve_rulebook_path(folder: Path) -> Path:
@@ -64,6 +91,18 @@ def resolve_rule_files(config: Config, project: Path, state: Path) -> RuleFiles:
     target = Target(config.rules.target)
     root = Path(find_global_base()) if target is Target.USER else project
     return RuleFiles(root, target, mirror=config.rules.mirror, copies=state / "rulebooks")
+
+
+def require_writable(config: Config, project: Path) -> None:
+    """Check that a new rule can be written, before a token is spent on it.
+
+    Raises:
+        RulebookError, InfrastructureError: it cannot.
+    """
+    if config.learning.approval != "review":  # then a person writes it
+        target = Target(config.rules.target)
+        root = Path(find_global_base()) if target is Target.USER else project
+        RuleFiles(root, target, mirror=config.rules.mirror).require_writable()
 
 
 def require_loaded(config: Config, project: Path) -> None:

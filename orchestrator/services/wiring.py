@@ -29,7 +29,7 @@ from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services.project_settings import report_project_commands
-from orchestrator.services.rulebooks import require_loaded, resolve_rule_files
+from orchestrator.services.rulebooks import require_loaded, require_writable, resolve_rule_files
 from orchestrator.services.trust_requests import list_untrusted_claude_settings
 from orchestrator.storage.database import Database
 from orchestrator.storage.runs import Store, create_run_id
@@ -88,6 +88,8 @@ def build_parts(
     suite = create_suite(tests.framework, tests.command, tests.timeout, environment)
     suite.preflight(project)
     require_loaded(config, project)
+    if config.is_source_enabled("pytest"):
+        require_writable(config, project)
     guard = _build_guard(config, task, folder, environment, state)
     agent = build_agent(
         config,
@@ -280,8 +282,10 @@ def build_teaching_parts(
 
     Raises:
         TeacherError: the teacher's key, its address or a prompt is missing.
+        RulebookError, InfrastructureError: a new rule could not be written.
     """
     state = store.directory
+    require_writable(config, project)
     return teach.TeachingContext(
         build_teacher(config, os.environ, listener, open_account(config, store.database)),
         build_masker(config, os.environ, state),

@@ -9,6 +9,7 @@
 <state>/locks/               one lock per project and per rulebook file
 <state>/rulebooks/           the content last written to each rulebook file
 <state>/trusted.json         settings of projects that the user has trusted
+<state>/writes/              the content of files that are being written in place
 <state>/masking.key          key for the tags that replace secrets in the ids of cases
 """
 
@@ -125,6 +126,11 @@ def pins_folder(state: Path) -> Path:
 def worktrees_folder(state: Path) -> Path:
     """Return the folder of the work trees of isolated runs."""
     return state / "worktrees"
+
+
+def writes_folder(state: Path) -> Path:
+    """Return the folder of the notes about files that are being written in place."""
+    return state / "writes"
 
 
 def worktree_folder(state: Path, run: str) -> Path:
