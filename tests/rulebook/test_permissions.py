@@ -13,7 +13,7 @@ from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from tests.open_history import OpenHistory
 from tests.ordinary_user import NOBODY, ordinary_user
-from tests.rulebook.making import FAILURE, add, rulebook
+from tests.rulebook.making import FAILURE, add, is_one_insertion, rulebook
 
 _TEXT = b"# Project\n"
 
@@ -38,9 +38,8 @@ def open_project() -> Iterator[Path]:
     [
         (0o000, 0o755, "CLAUDE.md cannot be read: Permission denied .change its permissions"),
         (0o444, 0o755, "CLAUDE.md cannot be written: it is write-protected"),
-        (0o644, 0o555, "CLAUDE.md cannot be written: Permission denied"),
     ],
-    ids=["unreadable", "write-protected", "read-only folder"],
+    ids=["unreadable", "write-protected"],
 )
 def test_what_is_forbidden_is_said_and_left_as_it_is(
     open_project: Path, file_mode: int, folder_mode: int, words: str
@@ -53,6 +52,19 @@ def test_what_is_forbidden_is_said_and_left_as_it_is(
     (open_project / "CLAUDE.md").chmod(0o644)
     assert [path.name for path in open_project.iterdir()] == ["CLAUDE.md"]
     assert (open_project / "CLAUDE.md").read_bytes() == _TEXT
+
+
+def test_a_file_in_a_folder_that_may_not_be_written_is_written_in_place(
+    open_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = open_project.parent / "state"
+    monkeypatch.setenv("ORCHESTRATOR_STATE_DIR", str(state))
+    open_project.chmod(0o555)
+    with ordinary_user():
+        RuleFiles(open_project).require_writable()
+        assert rulebook(open_project).apply(add(), FAILURE) is not None
+    assert is_one_insertion(_TEXT, (open_project / "CLAUDE.md").read_bytes())
+    assert [path.name for path in open_project.iterdir()] == ["CLAUDE.md"]
 
 
 def test_the_same_project_can_be_written_when_it_may_be(open_project: Path) -> None:
