@@ -154,7 +154,9 @@ def _finish_write(file: Path) -> FinishedWrite | None:
 
 def _is_mixture(data: bytes, first: bytes, rest: bytes) -> bool:
     """Return whether `_overwrite` was ended while it wrote `first` over `rest`."""
-    written = len(os.path.commonprefix([data, first]))
+    shared = zip(data, first, strict=False)
+    differing = (at for at, (one, other) in enumerate(shared) if one != other)
+    written = next(differing, min(len(data), len(first)))
     return data[written:] == rest[written:]
 
 
@@ -169,7 +171,7 @@ def _overwrite(descriptor: int, data: bytes) -> None:
 
 
 def _read_all(descriptor: int) -> bytes:
-    with open(os.dup(descriptor), "rb") as file:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
         return file.read()
 
 

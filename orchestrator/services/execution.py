@@ -77,7 +77,7 @@ class RunExecution:
         self.store.require_owner(self.record.id, self.token)
         task = self.record.task
         masked = replace(task, text=self.parts.masker.mask(task.text))
-        self.work_folder.commit_work(masked, self.record.id, result, self.rulebook.list_files())
+        self.work_folder.commit_work(masked, self.record.id, result)
         self.store.save_result(self.record.id, result, self.token)
         return result
 

@@ -13,8 +13,11 @@ from orchestrator.errors import LoopError, UsageError
 from orchestrator.events import Listener, Notice
 from orchestrator.models import RunOutcome, RunRecord, RunResult, Task
 from orchestrator.platform.locking import FileLock
+from orchestrator.services.private_files import PrivateRules
 from orchestrator.storage.runs import Store
-from orchestrator.storage.state_directory import worktree_folder, worktrees_folder
+from orchestrator.storage.state_directory import run_folder, worktree_folder, worktrees_folder
+from orchestrator.workspace.carrying import CarriedFiles
+from orchestrator.workspace.merge_obstacles import find_merge_obstacles
 from orchestrator.workspace.worktree import Worktree, list_uncommitted, resolve_worktree
 
 BRANCHES: Final = "orchestrator/"
@@ -35,19 +38,27 @@ class WorkFolder:
     """Whether the run has ended for good."""
     lost: bool = False
     """Whether another process has taken over the run."""
+    carried: CarriedFiles | None = None
+    """The user's private instruction files in the work tree."""
+    private_rules: PrivateRules | None = None
+    """The learned rules that belong into private files."""
 
-    def commit_work(self, task: Task, run: str, result: RunResult, rules: Sequence[str]) -> None:
-        """Commit the result of a run that has ended, including the files with its rules.
+    def commit_work(self, task: Task, run: str, result: RunResult) -> None:
+        """Commit the result of a run that has ended, with its rules, except for private files.
 
-        Must be called before the end is recorded. If the process dies in between, the next one
-        calls it again.
+        Rules in private files are merged into the user's own. Must be called before the end is
+        recorded. If the process dies in between, the next one calls it again.
 
         Raises:
-            InfrastructureError: git failed.
+            RulebookError, InfrastructureError: git failed, or a private file cannot be written.
         """
-        self.ended = result.outcome in _FINAL_OUTCOMES
-        if self.worktree and self.ended:
-            self.worktree.commit(_format_commit_message(task, run, result), rules)
+        if result.outcome in _FINAL_OUTCOMES:
+            private = self.private_rules.merge_rules() if self.private_rules else ()
+            if self.worktree:
+                self.worktree.commit(_format_commit_message(task, run, result), private)
+            if self.private_rules:
+                self.private_rules.report_changes()
+            self.ended = True
 
 
 _FINAL_OUTCOMES: Final = (RunOutcome.SOLVED, RunOutcome.NOT_SOLVED, RunOutcome.MISCONFIGURED)
@@ -78,16 +89,19 @@ def open_worktree(
     branch = BRANCHES + run
     worktree = resolve_worktree(project, worktree_folder(state, run), branch)
     is_new = fresh and not worktree.is_complete()
+    carried = CarriedFiles(worktree, _locate_originals(state, run))
     if is_new:
-        _report_uncommitted(project, listener)
         worktree.create()
     elif not worktree.project.is_dir():
         raise UsageError(
             f"the work tree of run {run} is gone: {worktree.folder}",
             f"start a new run; what was committed is on the branch {branch}",
         )
-    work = WorkFolder(worktree.project, worktree)
+    work = WorkFolder(worktree.project, worktree, carried=carried)
     try:
+        if fresh:
+            _carry_files(carried, listener)
+            _report_uncommitted(project, carried, listener)
         yield work
     finally:
         if is_new and not work.started:
@@ -116,7 +130,9 @@ def remove_leftover_worktrees(project: Path, store: Store, listener: Listener) -
                 continue
             try:
                 worktree = resolve_worktree(project, folder, BRANCHES + record.id)
-                paths = worktree.list_uncommitted_paths()
+                originals = _locate_originals(store.directory, record.id)
+                carried = CarriedFiles(worktree, originals).list_paths()
+                paths = worktree.list_uncommitted_paths(carried)
                 if paths:
                     names = f"{paths[0]} and {len(paths) - 1} more" if paths[1:] else paths[0]
                     listener(Notice(f"run {record.id} has ended; {names} is only in {folder}"))
@@ -144,23 +160,51 @@ def _remove_worktree(worktree: Worktree, listener: Listener) -> None:
     has_work = worktree.has_commits()
     worktree.remove(with_branch=not has_work)
     if has_work:
-        listener(
-            Notice(
-                f"the work is on the branch {worktree.branch}: `git diff HEAD...{worktree.branch}` "
-                f"shows it, `git merge {worktree.branch}` merges it"
-            )
-        )
+        listener(Notice(_describe_branch(worktree)))
     else:
         listener(Notice("the run changed nothing, so its branch was removed"))
 
 
-def _report_uncommitted(project: Path, listener: Listener) -> None:
-    paths = list_uncommitted(project)
-    if not paths:
-        return
+def _describe_branch(worktree: Worktree) -> str:
+    """Return where the work is, and how to merge it without the loss of a file."""
+    branch = worktree.branch
+    where = f"the work is on the branch {branch}: `git diff HEAD...{branch}` shows it"
+    obstacles = find_merge_obstacles(worktree)
+    if obstacles.untracked:
+        return (
+            f"{where}; a merge would replace files in {worktree.repository.top} that are not in "
+            f"git, or be refused: first move away {_name_paths(obstacles.untracked)}"
+        )
+    merge = f"{where}, `git merge {branch}` merges it"
+    if obstacles.uncommitted:
+        names = _name_paths(obstacles.uncommitted)
+        return f"{merge}, once your changes to {names} are committed or stashed"
+    return merge
+
+
+def _carry_files(carried: CarriedFiles, listener: Listener) -> None:
+    too_large = carried.carry()
+    if paths := carried.list_paths():
+        listener(Notice(f"the isolated run gets {_name_paths(paths)} from your folder: not in git"))
+    if too_large:
+        listener(Notice(f"too large for the isolated run: {_name_paths(too_large)}"))
+
+
+def _report_uncommitted(project: Path, carried: CarriedFiles, listener: Listener) -> None:
+    private = set(carried.list_paths())
+    paths = [path for path in list_uncommitted(project) if path not in private]
+    if paths:
+        named = _name_paths(paths)
+        listener(Notice(f"the isolated run starts from the last commit, without {named}"))
+
+
+def _name_paths(paths: Sequence[str]) -> str:
     named = ", ".join(paths[:_MOST_NAMED])
-    more = f" and {len(paths) - _MOST_NAMED} more" if len(paths) > _MOST_NAMED else ""
-    listener(Notice(f"the isolated run starts from the last commit, without {named}{more}"))
+    return f"{named} and {len(paths) - _MOST_NAMED} more" if paths[_MOST_NAMED:] else named
+
+
+def _locate_originals(state: Path, run: str) -> Path:
+    return run_folder(state, run) / "carried"
 
 
 def _format_commit_message(task: Task, run: str, result: RunResult) -> str:

@@ -26,12 +26,14 @@ from orchestrator.rulebook.rulebook import MarkdownRulebook
 from orchestrator.services import rulebooks, wiring
 from orchestrator.services.execution import RunExecution
 from orchestrator.services.isolation import WorkFolder, open_worktree, remove_leftover_worktrees
+from orchestrator.services.private_files import PrivateRules
 from orchestrator.services.pruning import prune_after_run
 from orchestrator.services.recovery import end_leftover_processes, lock_project, revert_swap
 from orchestrator.services.run_environment import restore_variables
 from orchestrator.storage.event_record import EventBuffer, record_events
 from orchestrator.storage.runs import Store
 from orchestrator.storage.state_directory import ensure_masking_key, resolve_state_directory
+from orchestrator.workspace.carrying import CarriedFiles
 
 
 def _ignore_event(_event: events.Event) -> None:
@@ -146,6 +148,8 @@ class _Preparation:
             revert_swap(self.work_folder.folder, store, self.emit)
             end_leftover_processes(record, self.emit)
         parts = self._build_parts()
+        if carried := self.work_folder.carried:
+            self.work_folder.private_rules = self._open_private_rules(carried)
         token = self._claim_run(parts)
         self.work_folder.started = True
         rulebook = self._open_rulebook(parts)
@@ -208,7 +212,20 @@ class _Preparation:
         logger = create_failure_logger(home, emit)
         self.caller.early_events.flush_to(recorder)
         emit.listen_first(recorder, logger, outcomes)
+        if private := self.work_folder.private_rules:
+            emit.listen_first(private.handle_event)
         return rulebook
+
+    def _open_private_rules(self, carried: CarriedFiles) -> PrivateRules:
+        """Open the rules that belong into the user's private files, beside the work tree."""
+        record, database, config = self.record, self.store.database, self.config
+        learned = rulebooks.resolve_rule_files(config, self.work_folder.folder, database.directory)
+        own, _ = rulebooks.open_rulebook(
+            config, record.task.project, database, self.emit, run=record.id
+        )
+        private = PrivateRules(carried, learned, own, record.folder, self.emit)
+        private.require_writable()
+        return private
 
 
 _WORKFLOW: Final = DurableWorkflow("carry", _execute_workflow)

@@ -11,6 +11,8 @@
 - pinning: store a tree so that it does not depend on the user's repository
 - repository_history: commits, branches and work trees, through GitPython
 - worktree: a separate work tree, in which an isolated run works
+- carrying: the user's untracked instruction files in it
+- merge_obstacles: what a merge of its branch would meet in the user's folder
 - fake: a project in memory, for tests
 """
 

@@ -181,6 +181,10 @@ class RepositoryHistory:
         text = message.encode("utf-8", "replace")
         return self._call("commit-tree", tree, "-p", head, "-F", "-", stdin=text).decode("ascii")
 
+    def reset_paths(self, commit: str, pathspecs: Sequence[str]) -> None:
+        """Set paths in the index to what they are in a commit; the files stay as they are."""
+        self._call("reset", "-q", commit, "--", *pathspecs)
+
     def set_ref(self, ref: str, commit: str) -> None:
         """Point a ref at a commit; the ref is created if it does not exist."""
         self._call("update-ref", ref, commit)

@@ -20,7 +20,7 @@ from orchestrator.workspace.repository_history import RepositoryHistory, open_pr
 _FALLBACK_IDENTITY: Final = ("Prompt Learning Loop", "orchestrator@localhost")
 """The name and address of commits where git knows none for the user."""
 
-_START: Final = "refs/worktree/start"
+START: Final = "refs/worktree/start"
 """The commit that the work tree started from. git keeps refs below `refs/worktree/` for each work
 tree alone, so the user's repository does not show it."""
 
@@ -58,7 +58,7 @@ class Worktree:
         """Return whether `create` has finished, which writes the ref of the start last."""
         if not (self._entry.is_dir() and self.folder.is_dir()):
             return False
-        return self._open_history().has_readable_commit(_START)
+        return self._open_history().has_readable_commit(START)
 
     def create(self) -> None:
         """Create the work tree and the branch, from the user's HEAD.
@@ -72,26 +72,28 @@ class Worktree:
             shutil.rmtree(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._open_user_history().add_worktree(self.folder, self.branch, "HEAD")
-        self._open_history().set_ref(_START, "HEAD")
+        self._open_history().set_ref(START, "HEAD")
 
-    def commit(self, message: str, forced: Sequence[str] = ()) -> None:
-        """Commit all changes on the branch, and the files named `forced` even if git ignores them.
+    def commit(self, message: str, private: Sequence[str] = ()) -> None:
+        """Commit all changes on the branch, except to files that belong to the user alone.
 
         No hook is run and nothing is signed. Files that git ignores or that tools generate are
         left out. Called again, it commits what has changed since.
 
         Args:
             message: the commit message.
-            forced: paths below the project; a file that does not exist is skipped.
+            private: paths from the top that stay as they were in the commit that the run started
+                from, even if the agent has committed them.
 
         Raises:
             InfrastructureError: git failed.
         """
         history = self._open_history()
-        history.stage("-A", "--", *_COMMIT_PATHSPECS)
-        for name in forced:
-            if (self.project / name).is_file():
-                self._open_history(self.project).stage("-f", "--", name)
+        # In a sparse checkout `git add` would refuse what is outside of its patterns.
+        sparse = ("--sparse",) if history.read_setting("core.sparseCheckout") == "true" else ()
+        history.stage("-A", *sparse, "--", *_COMMIT_PATHSPECS)
+        if private:  # not excluded from `git add`, which fails when an ignored path is named
+            history.reset_paths(START, [f":(literal){path}" for path in private])
         commit = self._open_history(environment=_read_identity(history)).commit_index(message)
         # The agent may have switched to another branch; its work is expected on this one.
         history.set_ref(f"refs/heads/{self.branch}", commit)
@@ -104,19 +106,31 @@ class Worktree:
         """
         history = self._open_history()
         tip = history.resolve_commit(f"refs/heads/{self.branch}")
-        return tip != history.resolve_commit(_START)
+        return tip != history.resolve_commit(START)
 
-    def list_uncommitted_paths(self) -> tuple[str, ...]:
+    def resolve_start(self) -> str:
+        """Return the id of the commit that the run started from.
+
+        Raises:
+            InfrastructureError: git failed.
+        """
+        return self._open_history().resolve_commit(START)
+
+    def list_uncommitted_paths(self, private: Sequence[str] = ()) -> tuple[str, ...]:
         """Return the paths whose content is in the work tree and not on the branch.
 
         Files that git ignores, that tools generate, or that were deleted do not count.
+
+        Args:
+            private: paths from the top that do not count either, see `commit`.
 
         Raises:
             InfrastructureError: git failed; there may be no such branch.
         """
         history = self._open_history()
-        changed = history.list_changed_paths(f"refs/heads/{self.branch}", _COMMIT_PATHSPECS)
-        return changed + history.list_untracked_paths(_COMMIT_PATHSPECS)
+        pathspecs = [*_COMMIT_PATHSPECS, *(f":(exclude,literal){path}" for path in private)]
+        changed = history.list_changed_paths(f"refs/heads/{self.branch}", pathspecs)
+        return changed + history.list_untracked_paths(pathspecs)
 
     def remove(self, *, with_branch: bool) -> None:
         """Remove the work tree, and the branch too if asked.
@@ -144,19 +158,19 @@ class Worktree:
     def _open_user_history(self) -> RepositoryHistory:
         return open_private_history(Git(self.repository.top))
 
-    def _open_history(
-        self, folder: Path | None = None, environment: Mapping[str, str] | None = None
-    ) -> RepositoryHistory:
-        """Open the work tree by its entry in the user's repository, not by its `.git` link.
+    @property
+    def git(self) -> Git:
+        """Git in the work tree, which is found by its entry in the user's repository.
 
-        The agent may have rewritten the link, and git would then commit to another repository.
-
-        Args:
-            folder: where git runs; the top of the work tree if None.
-            environment: further variables for git.
+        Not by its `.git` link: the agent may have rewritten it, and git would then commit to
+        another repository.
         """
         location = {"GIT_DIR": str(self._entry), "GIT_WORK_TREE": str(self.folder)}
-        return open_private_history(Git(folder or self.folder, {**location, **(environment or {})}))
+        return Git(self.folder, location)
+
+    def _open_history(self, environment: Mapping[str, str] | None = None) -> RepositoryHistory:
+        """Open the history of the work tree, with further variables for git."""
+        return open_private_history(self.git.with_folder(self.folder, **(environment or {})))
 
 
 def resolve_worktree(project: Path, folder: Path, branch: str) -> Worktree:

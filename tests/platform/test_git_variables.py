@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def test_everything_about_one_repository_is_dropped() -> None:
     "build",
     [
         lambda base, folder: build_project_environment(folder, base),
-        lambda base, folder: build_child_environment(base, folder),
+        build_child_environment,
         lambda base, _folder: restore_decisive_variables(base, {}),
         # What an earlier version stored of a run that a hook of git had started.
         lambda base, _folder: restore_decisive_variables({}, base),
@@ -57,7 +58,9 @@ def test_everything_about_one_repository_is_dropped() -> None:
     ],
     ids=["project", "claude", "resumed", "stored before", "stored"],
 )
-def test_no_environment_of_a_child_has_them(build, tmp_path: Path) -> None:
+def test_no_environment_of_a_child_has_them(
+    build: Callable[[dict[str, str], Path], dict[str, str]], tmp_path: Path
+) -> None:
     local = list_local_variables()
     assert not build(local | KEPT, tmp_path).keys() & local.keys()
 

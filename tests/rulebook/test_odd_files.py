@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,7 @@ def test_temporary_files_of_killed_writers_are_removed_and_no_others(claude_md: 
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
-def test_what_is_no_file_is_found_before(project: Path, make) -> None:
+def test_what_is_no_file_is_found_before(project: Path, make: Callable[[Path], None]) -> None:
     make(project / "CLAUDE.md")
     with pytest.raises(RulebookError, match="is not a file"):
         RuleFiles(project).require_writable()

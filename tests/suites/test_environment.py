@@ -160,4 +160,7 @@ def test_stored_decisive_variables_are_restored() -> None:
     kept = select_decisive_variables(at_start)
     assert kept == {"PYTHONPATH": "lib", "PYTEST_ADDOPTS": "-q"}
     later = {"PYTHONHASHSEED": "1", "PYTHONPATH": "other", "PATH": "/usr/bin", "GIT_DIR": "x"}
-    assert restore_decisive_variables(later, {**kept, "GIT_DIR": "old"}) == {**kept, "PATH": "/usr/bin"}
+    assert restore_decisive_variables(later, {**kept, "GIT_DIR": "old"}) == {
+        **kept,
+        "PATH": "/usr/bin",
+    }
