@@ -158,11 +158,11 @@ def _find_ended_run(run: str, store: Store) -> RunRecord | None:
 
 def _remove_worktree(worktree: Worktree, listener: Listener) -> None:
     has_work = worktree.has_commits()
+    # Described before, because git knows where the run started only while the work tree exists.
+    where = "the run changed nothing, so its branch was removed"
+    where = _describe_branch(worktree) if has_work else where
     worktree.remove(with_branch=not has_work)
-    if has_work:
-        listener(Notice(_describe_branch(worktree)))
-    else:
-        listener(Notice("the run changed nothing, so its branch was removed"))
+    listener(Notice(where))
 
 
 def _describe_branch(worktree: Worktree) -> str:
