@@ -69,13 +69,29 @@ def test_committing_again_adds_what_came_since_and_else_nothing(
     assert git(repo, "branch", "--list", BRANCH) == b""
 
 
-def test_rules_are_committed_even_where_they_are_ignored(project: Path, tmp_path: Path) -> None:
-    repo = repository(project, a_py="a = 1\n", **{"_gitignore": "CLAUDE.md\nsecret\n"})
+def test_private_files_are_not_committed_even_if_the_agent_has_done_so(
+    project: Path, tmp_path: Path
+) -> None:
+    repo = repository(project, a_py="a = 1\n", kept_md="1\n", _gitignore="CLAUDE.md\nsecret\n")
     worktree = made(repo, tmp_path / "state")
-    for name in ("CLAUDE.md", "secret"):
+    for name in ("CLAUDE.md", "AGENTS.md", "secret", "kept.md", "b.py"):
         (worktree.project / name).write_text("x\n", encoding="utf-8")
-    worktree.commit("rules", ["CLAUDE.md", "AGENTS.md"])
-    assert git(repo, "diff", "--name-only", f"HEAD..{BRANCH}") == b"CLAUDE.md\n"
+    git(worktree.project, "add", "-f", "CLAUDE.md", "kept.md")
+    git(worktree.project, "commit", "-q", "-m", "the agent's own")
+    worktree.commit("work", ["CLAUDE.md", "AGENTS.md", "kept.md", "missing.md"])
+    assert git(repo, "diff", "--name-only", f"HEAD..{BRANCH}") == b"b.py\n"
+    assert worktree.list_uncommitted_paths(["AGENTS.md", "kept.md"]) == ()
+
+
+def test_what_is_outside_of_a_sparse_checkout_is_committed_too(
+    project: Path, tmp_path: Path
+) -> None:
+    repo = repository(project, a_py="a = 1\n", b_md="1\n")
+    git(repo, "sparse-checkout", "set", "--no-cone", "/a.py")
+    worktree = made(repo, tmp_path / "state")
+    (worktree.project / "new.md").write_text("x\n", encoding="utf-8")
+    worktree.commit("work")
+    assert git(repo, "diff", "--name-only", f"HEAD..{BRANCH}") == b"new.md\n"
 
 
 def test_a_project_in_a_subfolder(project: Path, tmp_path: Path) -> None:
