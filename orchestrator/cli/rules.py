@@ -172,16 +172,25 @@ def approve(
     rule: str, as_commit: bool, project_dir: Path, config_file: Path | None, as_json: bool
 ) -> None:
     """Activate a pending rule; rules that it contradicts are archived."""
+    from orchestrator.platform.project import resolve_project
     from orchestrator.rulebook.committing import check_committable, commit_rule
+    from orchestrator.services.rulebooks import open_commit_notes
+    from orchestrator.storage.state_directory import resolve_state_directory
 
     with _open_manager(project_dir, config_file, adding=True) as manager:
-        if as_commit:
-            done = manager.approve_rule(rule, check_committable)
-        else:
-            done = manager.approve_rule(rule)
-        _print_result(manager, done, as_json)
-    if as_commit:
-        click.echo(f"committed as {commit_rule(done.files, done.record)}", err=True)
+        if not as_commit:
+            _print_result(manager, manager.approve_rule(rule), as_json)
+            return
+        notes = open_commit_notes(resolve_project(project_dir), resolve_state_directory())
+        with notes.promise_commit(manager.resolve_record(rule).rule.id) as promise:
+
+            def check(paths: Sequence[Path]) -> None:
+                check_committable(paths)
+                promise.record_files(paths)
+
+            done = manager.approve_rule(rule, check)
+            _print_result(manager, done, as_json)
+            click.echo(f"committed as {commit_rule(done.files, done.record)}", err=True)
 
 
 @contextmanager

@@ -78,6 +78,18 @@ def commit_files(paths: Sequence[Path], text: str) -> str:
     return history.commit_paths(pathspecs, text)
 
 
+def is_committed(paths: Sequence[Path]) -> bool:
+    """Return whether none of these files has changes that are not committed.
+
+    Raises:
+        UsageError: a file is in no repository.
+        InfrastructureError: git is missing.
+    """
+    return not any(
+        open_user_history(_find_top(path)).read_status(_build_pathspec(path)) for path in paths
+    )
+
+
 def is_in_work_tree(folder: Path) -> bool:
     """Return whether a folder is in a git work tree.
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from orchestrator.errors import LoopError, RulebookError
 from orchestrator.platform.bom import is_utf16
-from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD, hash_path
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_MD
 from orchestrator.rulebook import files
 from orchestrator.rulebook.agents_md import find_shadowable_files
 from orchestrator.rulebook.document import contains_rules
@@ -22,6 +22,7 @@ from orchestrator.rulebook.rule_file_set import (
     Target,
     list_changed_files,
 )
+from orchestrator.rulebook.written_copies import WrittenCopies
 
 _LARGEST_RULES_FILE: Final = 1_000_000
 """Bytes up to which a file of the rules folder is read."""
@@ -63,7 +64,7 @@ class RuleFiles:
         copies: Path | None = None,
     ) -> None:
         self.root = Path(root).absolute()
-        self.target, self._mirror, self._copies = target, mirror, copies
+        self.target, self._mirror, self.copies = target, mirror, WrittenCopies(copies)
 
     def resolve_path(self, name: str) -> Path:
         """Return the file to read and write for a name: itself, or what it links to.
@@ -168,7 +169,7 @@ class RuleFiles:
             RuleFileSet(data, destination, {**not_read, **unreadable}),
             contents,
             paths,
-            {name: self._read_copy(path) for name, path in paths.items()},
+            {name: self.copies.read_content(path) for name, path in paths.items()},
             shadowable.above,
         )
 
@@ -210,7 +211,7 @@ class RuleFiles:
             if self.target is Target.USER or (name.startswith(RULES_DIR) and self.root.is_dir()):
                 with files.translate_os_errors(path, "written"):
                     path.parent.mkdir(parents=True, exist_ok=True)
-            self._save_copy(path, data, snapshot.last_written.get(name))
+            self.copies.save(path, data, snapshot.last_written.get(name))
             if not data and name.startswith(RULES_DIR):
                 done = files.remove_file(path, before)
             else:
@@ -222,41 +223,19 @@ class RuleFiles:
     # ---- copies of what was written last
 
     def read_last_written(self, name: str) -> bytes | None:
-        """Return what a process of this program wrote last into a file; None if that is unknown.
-
-        Later changes by people or an agent are not in it.
-        """
-        copy = self._build_copy_path(self.resolve_path(name))
-        return copy.read_bytes() if copy and copy.exists() else None
+        """Return what a process of this program wrote last into a file; None if that is unknown."""
+        return self.copies.read(self.resolve_path(name))
 
     def read_digests(self) -> Mapping[str, str]:
         """Return the digests of all copies, for `read_written_since`."""
-        copies = self._copies.glob("*.md") if self._copies else ()
-        return {copy.name: sha256(copy.read_bytes()).hexdigest() for copy in copies}
+        return self.copies.read_digests()
 
     def read_written_since(self, name: str, before: Mapping[str, str]) -> bytes | None:
         """Return what `read_last_written` does; None also if `before` contains its digest."""
-        written, copy = self.read_last_written(name), self._build_copy_path(self.resolve_path(name))
+        written, copy = self.read_last_written(name), self.copies.locate(self.resolve_path(name))
         if written is None or copy is None:
             return None
         return None if sha256(written).hexdigest() == before.get(copy.name) else written
-
-    def _read_copy(self, path: Path) -> files.Content:
-        copy = self._build_copy_path(path)
-        return files.read_content(copy) if copy else _NO_FILE
-
-    def _save_copy(self, path: Path, data: bytes, before: files.Content | None) -> None:
-        # The copy comes first: if the process is killed in between, the copy already says what the
-        # file is to contain.
-        if not (copy := self._build_copy_path(path)):
-            return
-        with files.translate_os_errors(copy, "written"):
-            copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if before is None or not files.replace_file(copy, data, before):
-                files.replace_file(copy, data, files.read_content(copy))
-
-    def _build_copy_path(self, path: Path) -> Path | None:
-        return self._copies / f"{hash_path(path)}.md" if self._copies else None
 
     # ---- which files there are
 

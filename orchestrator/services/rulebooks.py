@@ -11,13 +11,14 @@ from orchestrator.platform.folders import AGENTS_MD, CLAUDE_FOLDER, CLAUDE_MD
 from orchestrator.platform.in_place import WriteOutcome
 from orchestrator.rulebook import files
 from orchestrator.rulebook.agents_md import find_shadowing_file
+from orchestrator.rulebook.commit_notes import CommitNotes
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.rule_file_set import Target
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.rulebook.rulebook import MarkdownRulebook, RulebookPolicy
 from orchestrator.session_hooks.writeahead.locations import LEARNINGS, find_global_base
 from orchestrator.storage.database import Database
-from orchestrator.storage.state_directory import locks_folder
+from orchestrator.storage.state_directory import commits_folder, locks_folder
 
 
 def open_rulebook(
@@ -49,7 +50,15 @@ def open_rulebook(
     )
     locks = locks_folder(database.directory)
     book = MarkdownRulebook(shelf, locks, run=run, on_event=listener, policy=policy)
+    if policy.own:
+        notes = open_commit_notes(project, database.directory)
+        notes.finish_commits(history, shelf, listener)
     return book, history
+
+
+def open_commit_notes(project: Path, state: Path) -> CommitNotes:
+    """Return the notes about commits of approved rules that are not made yet."""
+    return CommitNotes(commits_folder(state), project)
 
 
 def report_interrupted_writes(project: Path, listener: Listener) -> None:

@@ -9,6 +9,7 @@
 <state>/locks/               one lock per project and per rulebook file
 <state>/rulebooks/           the content last written to each rulebook file
 <state>/trusted.json         settings of projects that the user has trusted
+<state>/commits/             approved rules whose commit is not made yet
 <state>/writes/              the content of files that are being written in place
 <state>/masking.key          key for the tags that replace secrets in the ids of cases
 """
@@ -126,6 +127,11 @@ def pins_folder(state: Path) -> Path:
 def worktrees_folder(state: Path) -> Path:
     """Return the folder of the work trees of isolated runs."""
     return state / "worktrees"
+
+
+def commits_folder(state: Path) -> Path:
+    """Return the folder of the notes about commits of approved rules."""
+    return state / "commits"
 
 
 def writes_folder(state: Path) -> Path:

@@ -1,7 +1,9 @@
 """`orchestrator rules` as a user calls it."""
 
 import json
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -413,3 +415,68 @@ def test_a_commit_waits_for_a_git_that_is_at_work(rules: Rules, repository: Path
     assert "another git process is at work" in rules("approve", change.rule.id, "--commit", code=2)
     assert not rules.file.exists()
     assert len(rules.json("pending")) == 1
+
+
+# ---- an approval that is cut short
+
+DIES_BEFORE_THE_COMMIT = """
+import os, signal, sys
+from orchestrator.rulebook import committing
+from orchestrator.cli import main
+def die(*_arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+committing.{function} = die
+main(sys.argv[1:])
+"""
+
+
+def approve_and_die(rules: Rules, function: str) -> str:
+    """Approve a rule in a process that is killed when it calls a function; return the rule."""
+    change = rules.learn(review=True).apply(add(), FAILURE)
+    assert change is not None
+    script = DIES_BEFORE_THE_COMMIT.format(function=function)
+    words = ["rules", "approve", change.rule.id, "--commit", "--project-dir", str(rules.project)]
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return change.rule.id
+
+
+def test_a_commit_that_was_cut_short_is_made_by_the_next_command(
+    rules: Rules, repository: Path
+) -> None:
+    rule = approve_and_die(rules, "commit_rule")
+    assert rules.file.exists()
+    assert git(repository, "log", "--format=%s").split() == ["first"]
+    assert f"the approval of {rule} was cut short; committed as" in rules("list")
+    assert git(repository, "show", "--name-only", "--format=", "HEAD").split() == ["CLAUDE.md"]
+    assert f"Rule-Id: {rule}" in git(repository, "log", "-1", "--format=%B")
+    assert "cut short" not in rules("list")
+
+
+def test_a_commit_that_was_made_before_the_kill_is_not_made_again(
+    rules: Rules, repository: Path
+) -> None:
+    approve_and_die(rules, "commit_rule")
+    git(repository, "add", "CLAUDE.md")
+    git(repository, "commit", "-q", "-m", "mine", "--", "CLAUDE.md")
+    assert "cut short" not in rules("list")
+    assert git(repository, "log", "--format=%s").split() == ["mine", "first"]
+
+
+def test_what_the_user_wrote_since_is_not_committed(rules: Rules, repository: Path) -> None:
+    rule = approve_and_die(rules, "commit_rule")
+    with rules.file.open("a", encoding="utf-8") as file:
+        file.write("\nmine\n")
+    said = rules("list")
+    assert f"{rule} was approved, and its commit was cut short" in said
+    assert "was changed since (commit it yourself)" in said
+    assert git(repository, "log", "--format=%s").split() == ["first"]
+
+
+def test_a_rule_that_was_not_approved_before_the_kill_still_waits(
+    rules: Rules, repository: Path
+) -> None:
+    approve_and_die(rules, "check_committable")
+    assert "cut short" not in rules("list")
+    assert len(rules.json("pending")) == 1
+    assert git(repository, "log", "--format=%s").split() == ["first"]
