@@ -35,6 +35,8 @@ def render_front_matter(paths: tuple[str, ...]) -> bytes:
     lines = yaml.safe_dump(
         {"paths": list(paths)}, allow_unicode=True, default_style='"', width=10_000
     ).replace('"paths":', "paths:")
+    # Claude Code ends the front matter at the first `---`, also within a quoted string.
+    lines = lines.replace("---", r"-\x2d-")
     return f"---\n{lines}---\n".encode()
 
 
