@@ -1,6 +1,7 @@
 """Compare two trees with `git diff-tree`, and list what is in one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,14 @@ from orchestrator.workspace.git import Git, decode_path
 
 _GITLINK: Final = b"160000"
 EXECUTABLE: Final = b"100755"
+
+LARGEST_PATCH: Final = 100_000_000
+"""Bytes of changed files, before and after together, that a patch may hold. git refuses to compare
+a file of 1 GB as text, and the patch of a binary file is larger than the file."""
+_MOST_LEFT_OUT: Final = 500
+"""Each is an argument of git, and the system limits their length. A patch of many small files only
+takes time and space."""
+_LEFT_OUT: Final = b"# too large for this patch: %s\n"
 
 _COMPARE: Final = ("diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv")
 
@@ -79,10 +88,16 @@ class Comparison:
     def write_diff(self, git: Git, patch: Path) -> Diff:
         """Write the patch to a file, without holding it in memory, and list what changed.
 
-        `git apply --binary` can apply it, whatever the files contain.
+        `git apply --binary` can apply it, whatever the files contain. The largest files are left
+        out if there is too much for one patch; its last lines name them.
         """
         command = (*_COMPARE, "--patch", "--binary", "--full-index", "--no-color")
-        git.run(*command, self.before, self.after, stdout_file=patch)
+        left_out = self._find_large_paths(git)
+        pathspecs = [f":(top,exclude,literal){os.fsdecode(path)}" for path in left_out]
+        git.run(*command, self.before, self.after, "--", *pathspecs, stdout_file=patch)
+        if left_out:
+            with patch.open("ab") as file:
+                file.writelines(_LEFT_OUT % path.replace(b"\n", b"\\n") for path in left_out)
         changes = tuple(
             FileChange(
                 decode_path(change.path), change.status, *self.counts.get(change.path, (0, 0))
@@ -90,6 +105,34 @@ class Comparison:
             for change in self.changes
         )
         return Diff(changes, patch)
+
+    def _find_large_paths(self, git: Git) -> list[bytes]:
+        """Return the largest changed files, so many that the others fit into a patch."""
+        contents = [each for change in self.changes for each in (change.before, change.after)]
+        files = [each for each in contents if each.exists and each.mode != _GITLINK]
+        sizes = _read_sizes(git, {each.oid for each in files})
+        total = sum(sizes.get(each.oid, 0) for each in files)
+        found: list[bytes] = []
+
+        def measure(change: Change) -> int:
+            return sizes.get(change.before.oid, 0) + sizes.get(change.after.oid, 0)
+
+        for change in sorted(self.changes, key=measure, reverse=True)[:_MOST_LEFT_OUT]:
+            if total <= LARGEST_PATCH:
+                break
+            total -= measure(change)
+            found.append(change.path)
+        return sorted(found)
+
+
+def _read_sizes(git: Git, oids: Collection[bytes]) -> dict[bytes, int]:
+    """Return the sizes of blobs, in bytes, by their ids; without those that are missing."""
+    if not oids:
+        return {}
+    command = ("cat-file", "--buffer", "--batch-check=%(objectname) %(objectsize)")
+    answers = git.read_output(*command, stdin=b"\n".join([*oids, b""])).splitlines()
+    pairs = (answer.rsplit(b" ", 1) for answer in answers)
+    return {oid: int(size) for oid, size in pairs if size.isdigit()}
 
 
 def compare_trees(git: Git, before: str, after: str) -> Comparison:
