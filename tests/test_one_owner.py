@@ -111,7 +111,8 @@ FACTS = (
     Fact(
         "brings a file to the disk",
         # The buffer's entry is added, and nothing is replaced.
-        owners("platform.atomic", "session_hooks.writeahead.buffer"),
+        # A file that a rename cannot replace is written through its own descriptor.
+        owners("platform.atomic", "platform.in_place", "session_hooks.writeahead.buffer"),
         calls("os.fsync", "os.fdatasync", "os.sync"),
         "os.fsync(file)",
     ),

@@ -14,7 +14,6 @@ from orchestrator.events import Listener, Notice
 from orchestrator.platform import files
 from orchestrator.platform.folders import hash_path
 from orchestrator.platform.liveness import ProcessMark, is_running, mark_process
-from orchestrator.rulebook.committing import commit_rule, is_committed
 from orchestrator.rulebook.history import History
 from orchestrator.rulebook.rule_files import RuleFiles
 from orchestrator.storage.state_directory import build_state_error
@@ -52,7 +51,13 @@ class CommitNotes:
             rule_files: the files with the rules.
             listener: receives a notice about each.
         """
-        for path in sorted(self.folder.glob(f"*-{hash_path(self.project)}.json")):
+        notes = sorted(self.folder.glob(f"*-{hash_path(self.project)}.json"))
+        if not notes:
+            return
+        # Imported here, because `rules list` does not pay for git.
+        from orchestrator.rulebook.committing import commit_rule, is_committed
+
+        for path in notes:
             try:
                 note = json.loads(path.read_bytes())
                 rule, paths = str(note["rule"]), [Path(each) for each in note["files"]]

@@ -16,7 +16,7 @@ from typing import Final
 
 from orchestrator.errors import InfrastructureError
 from orchestrator.platform import files
-from orchestrator.platform.folders import AGENTS_MD, CLAUDE_FOLDER, CLAUDE_MD
+from orchestrator.platform.folders import AGENTS_MD, CLAUDE_FOLDER, CLAUDE_MD, PROJECT_SETTINGS
 from orchestrator.workspace.git import Git
 from orchestrator.workspace.worktree import Worktree
 
@@ -28,9 +28,8 @@ _IN_CLAUDE_FOLDER: Final = frozenset(
         "hooks",
         "output-styles",
         "rules",
-        "settings.json",
-        "settings.local.json",
         "skills",
+        *(name.removeprefix(f"{CLAUDE_FOLDER}/") for name in PROJECT_SETTINGS),
     }
 )
 """What Claude Code reads from `.claude/`; it stores other things there too, such as work trees."""
