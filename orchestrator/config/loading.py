@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.choices import Choice, list_choices, remove_choices
 from orchestrator.config.schema import Config
+from orchestrator.config.yaml_text import MOST_BYTES, parse_yaml
 from orchestrator.errors import ConfigError
 
 PROJECT_FILE: Final = "orchestrator.yaml"
@@ -181,9 +182,7 @@ def _choose_file(project: Path, file: Path | None) -> Path | None:
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        root, values = parse_yaml(_read_text(path))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -192,13 +191,21 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         raise ConfigError(f"{path}: is not valid YAML: {_summarize_yaml_error(error)}") from None
     if root is None:
         return {}, {}
-    if not isinstance(root, yaml.MappingNode):
+    if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
         raise ConfigError(f"{path}: must be a mapping of sections such as `learning:`")
     origins: dict[str, str] = {}
     _collect_origins(root, (), path, origins)
     values = {key: value for key, value in values.items() if value is not None}
     _resolve_prompt_paths(values, path.absolute().parent)
     return values, origins
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{path}: is longer than {MOST_BYTES // 1024} KiB", "shorten it")
+    return data.decode("utf-8-sig")
 
 
 def _resolve_prompt_paths(values: dict[str, Any], folder: Path) -> None:
@@ -248,7 +255,7 @@ def _iter_environment_overrides(environment: Mapping[str, str] | None) -> Iterat
 
 def _parse_list(variable: str, text: str) -> object:
     try:
-        return yaml.safe_load(text)
+        return parse_yaml(text)[1]
     except yaml.YAMLError:
         raise ConfigError(
             f"environment {variable}: is not a list", 'write it as ["one", "two"]'
